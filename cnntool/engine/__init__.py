@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the one im2col engine behind every command. NumPy only."""

@@ -1,0 +1,66 @@
+"""Kernels as banded matrices: the trick that turns sliding into matrix products.
+
+Row r of a band matrix holds the kernel moved r steps along. One product with it gives several
+neighbouring outputs from one copy of their inputs, where plain im2col copies the inputs anew for
+each. A kernel that is a sum of few outer products (low rank) needs no im2col at all: a band matrix
+from the left slides its columns, one from the right its rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def band_matrix(kernels: np.ndarray, outputs: int, stride: int, dilation: int) -> np.ndarray:
+    """Kernels (F, taps, kh) moved down ``outputs`` times: (F * outputs, taps * span).
+
+    ``span = (outputs-1)*stride + (kh-1)*dilation + 1`` is the number of rows that the outputs see.
+    The columns agree with the rows of :func:`cnntool.engine.windows.im2col`.
+    """
+    filters, taps, kernel_size = kernels.shape
+    span = (outputs - 1) * stride + (kernel_size - 1) * dilation + 1
+    bands = np.zeros((filters, outputs, taps, span), kernels.dtype)
+    for output in range(outputs):
+        first = output * stride
+        bands[:, output, :, first : first + span_of(kernel_size, dilation) : dilation] = kernels
+    return bands.reshape(filters * outputs, taps * span)
+
+
+def span_of(kernel_size: int, dilation: int) -> int:
+    """Elements from the first tap to the last: ``(kernel_size-1)*dilation + 1``."""
+    return (kernel_size - 1) * dilation + 1
+
+
+def right_band_matrix(
+    row: np.ndarray, outputs: int, stride: int, dilation: int, channels: int
+) -> np.ndarray:
+    """A row kernel (kw,) for interleaved channels: (span * channels, outputs * channels).
+
+    ``pixels (N, span*channels) @ matrix`` gives ``outputs`` neighbouring pixels of each channel.
+    """
+    bands = band_matrix(row[None, None], outputs, stride, dilation)  # (outputs, span)
+    return np.kron(bands.T, np.eye(channels, dtype=row.dtype))
+
+
+def low_rank(
+    kernel: np.ndarray, max_rank: int, tolerance: float
+) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """Write a kernel (kh, kw) as a sum of at most ``max_rank`` outer products (column, row).
+
+    Cross approximation with full pivoting: each step takes off the cross through the largest
+    remaining weight, ``R -= R[:, j] R[i, :] / R[i, j]``, which lowers the rank by one; done when
+    what remains is at most ``tolerance`` times the largest weight. Returns None where it takes
+    more than ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
+    """
+    rest = kernel.astype(np.float64)
+    limit = tolerance * np.abs(rest).max(initial=0)
+    factors = []
+    for _ in range(max_rank + 1):
+        i, j = np.unravel_index(np.abs(rest).argmax(), rest.shape)
+        pivot = rest[i, j]
+        if abs(pivot) <= limit:
+            return factors
+        column, row = rest[:, j] / pivot, rest[i].copy()
+        rest -= np.outer(column, row)
+        factors.append((column, row))
+    return None

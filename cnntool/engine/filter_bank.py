@@ -1,0 +1,173 @@
+"""A bank of kernels over an image of any size: blocks that fit the cache, shared among cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.sliding import MATRIX_BYTES, Direct, Scratch, Separable, choose_method
+from cnntool.engine.threads import available_cores, share
+from cnntool.engine.windows import Axis, Padding, padded_tile, plan_axis
+
+BLOCK_ELEMENTS = 1 << 18
+"""Response elements that one thread makes at a time."""
+
+Emit = Callable[[np.ndarray, slice, slice], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a bank runs over images of one size: geometry, method and blocks."""
+
+    rows: Axis
+    columns: Axis
+    channels: int
+    method: Direct | Separable
+    strips: int  # of method.rows each, in a block
+    block_columns: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the responses: (F, oh, ow, C)."""
+        return self.method.filters, self.rows.output_size, self.columns.output_size, self.channels
+
+    @property
+    def blocks(self) -> list[tuple[slice, slice]]:
+        """Output rows and columns of each block, in reading order."""
+        _, height, width, _ = self.shape
+        whole = height - height % self.method.rows
+        block_rows = self.strips * self.method.rows
+        tops = [*range(0, whole, block_rows), *([whole] if whole < height else [])]
+        bottoms = [*tops[1:], height]
+        return [
+            (slice(top, bottom), slice(left, min(left + self.block_columns, width)))
+            for top, bottom in zip(tops, bottoms, strict=True)
+            for left in range(0, width, self.block_columns)
+        ]
+
+    @property
+    def scratch_bytes(self) -> int:
+        """About what one thread takes beside the image and the output."""
+        filters, _, _, channels = self.shape
+        outputs = filters * self.strips * self.method.rows * self.block_columns * channels
+        return 2 * MATRIX_BYTES + 8 * outputs
+
+
+def filter_bank(
+    image: np.ndarray,
+    bank: np.ndarray,
+    *,
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    padding: Padding = "same",
+    border: str = "reflect",
+    constant: float | np.ndarray = 0,
+    flip: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Cross-correlate an image (H, W, C) with every kernel of a bank (F, kh, kw), each channel alone.
+
+    ``y[f, i, j, c] = sum over k, l of bank[f, k, l] * x[i*s - before + k*d, j*s - before + l*d, c]``
+
+    ``flip`` rotates the kernels by 180 degrees: true convolution. ``stride`` s and ``dilation`` d
+    are one number or (vertical, horizontal), ``padding`` as in
+    :func:`~cnntool.engine.windows.plan_axis`, ``border`` as in
+    :func:`~cnntool.engine.windows.border_indices`, with ``constant`` one value or one a channel.
+    Returns (F, oh, ow, C), float64 for float64 images, else float32. Pixels must be finite.
+    Raises ValueError where the shapes do not fit.
+    """
+    plan = plan_filter_bank(
+        image.shape, bank, stride, dilation, padding, flip=flip, dtype=image.dtype
+    )
+    dtype = np.float64 if image.dtype == np.float64 else np.float32
+    responses = np.empty(plan.shape, dtype)
+
+    def keep(block: np.ndarray, rows: slice, columns: slice) -> None:
+        responses[:, rows, columns].reshape(block.shape)[...] = block
+
+    run_plan(plan, image, keep, border=border, constant=constant, threads=threads)
+    return responses
+
+
+def plan_filter_bank(
+    shape: tuple[int, int, int],
+    bank: np.ndarray,
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    padding: Padding = "same",
+    *,
+    flip: bool = False,
+    dtype: np.dtype = np.dtype(np.float32),
+) -> Plan:
+    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`."""
+    if bank.ndim != 3 or 0 in bank.shape:
+        raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
+    bank = np.asarray(bank, np.float64 if dtype == np.float64 else np.float32)
+    if flip:
+        bank = bank[:, ::-1, ::-1]
+    height, width, channels = shape
+    strides, dilations = _pair(stride), _pair(dilation)
+    rows = plan_axis(height, bank.shape[1], strides[0], dilations[0], padding, flipped=flip)
+    columns = plan_axis(width, bank.shape[2], strides[1], dilations[1], padding, flipped=flip)
+    method = choose_method(bank, rows, columns, channels)
+
+    # As many strips as the unfolded matrix and the responses allow; narrower where one is too much.
+    unfolded = MATRIX_BYTES // bank.itemsize
+    outputs = BLOCK_ELEMENTS // channels
+    column = method.elements_per_column * channels * columns.stride
+    block_columns = min(columns.output_size, max(512, unfolded // column, outputs // method.rows))
+    strips = min(
+        unfolded // (column * block_columns),
+        outputs // (method.filters * method.rows * block_columns),
+        rows.output_size // method.rows,
+    )
+    return Plan(rows, columns, channels, method, max(1, strips), block_columns)
+
+
+def run_plan(
+    plan: Plan,
+    image: np.ndarray,
+    emit: Emit,
+    *,
+    border: str = "reflect",
+    constant: float | np.ndarray = 0,
+    threads: int | None = None,
+) -> None:
+    """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
+
+    ``block`` is (F, strips, rows of a strip, columns, C), scratch that ``emit`` may overwrite but
+    not keep; ``output[rows, columns].reshape(block.shape[1:])`` is where it belongs.
+    """
+    blocks = plan.blocks
+    channels, strip_rows = plan.channels, plan.method.rows
+
+    def make_worker() -> Callable[[tuple[slice, slice]], None]:
+        scratch = Scratch()
+
+        def work(block: tuple[slice, slice]) -> None:
+            rows, columns = block
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            strips = -(-height // strip_rows)
+            read_rows = plan.rows.input_positions(rows.start, strips * strip_rows)
+            read_columns = plan.columns.input_positions(columns.start, width)
+            tile = scratch.array(
+                "tile", (len(read_rows), len(read_columns), channels), image.dtype
+            )
+            padded_tile(image, read_rows, read_columns, border, constant, out=tile)
+            responses = plan.method(
+                tile, (strips, width, channels), (plan.rows, plan.columns), scratch
+            )
+            if height < strips * strip_rows:  # the last strip, cut off; it is a block of its own
+                responses = responses[:, :, :height]
+            emit(responses, rows, columns)
+
+        return work
+
+    threads = available_cores() if threads is None else threads
+    share(blocks, make_worker, max(1, min(threads, len(blocks))))
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)

@@ -1,0 +1,263 @@
+"""Two ways to slide a bank of kernels over a tile, both as matrix products with banded matrices.
+
+- :class:`Direct`: im2col over the kernel's columns, times a band matrix that holds the whole bank
+  moved down several rows, so that one product gives several rows of every response.
+- :class:`Separable`: where every kernel is a sum of few outer products, one band matrix from the
+  left and one from the right, without im2col.
+
+:func:`choose_method` takes the cheaper one by a model of their cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
+from cnntool.engine.windows import Axis, im2col
+
+MATRIX_BYTES = 4 << 20
+"""What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
+
+COPY_NS = 0.12
+"""Nanoseconds to copy one element within the cache, on a core of 2023; likewise the costs below."""
+
+MOST_FACTORS = 8
+
+
+class Scratch:
+    """One thread's buffers, allocated once and used again for every block."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An uninitialised array of this shape, in the memory that ``name`` had before."""
+        size = int(np.prod(shape))
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size or buffer.dtype != dtype:
+            buffer = self._buffers[name] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """The whole bank in one im2col product, ``rows`` output rows at a time."""
+
+    filters: int
+    rows: int
+    row_step: int
+    first_tap: int
+    tap_step: int
+    bands: np.ndarray  # (F * rows, taps, span)
+    cost: float  # nanoseconds an output
+
+    @property
+    def elements_per_column(self) -> int:
+        """Elements that im2col writes for one strip and one output column."""
+        return self.bands[0].size
+
+    def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
+        """Responses (F, strips, rows, columns, C) of a tile (rows, columns, C) of pixels."""
+        (strips, outputs, channels), (row_axis, column_axis) = shape, axes
+        length, taps, span = self.bands.shape
+        dtype = self.bands.dtype
+        responses = scratch.array("responses", (strips, length, outputs * channels), dtype)
+        chunk = max(1, MATRIX_BYTES // dtype.itemsize // (strips * span * outputs * channels))
+        for first in range(0, taps, chunk):
+            count = min(chunk, taps - first)
+            columns = im2col(
+                tile,
+                scratch.array("columns", (strips, count, span, outputs, channels), dtype),
+                strip_step=self.rows * row_axis.stride,
+                row_step=self.row_step,
+                tap_step=self.tap_step * column_axis.dilation,
+                column_step=column_axis.stride,
+                first_tap=(self.first_tap + first * self.tap_step) * column_axis.dilation,
+            ).reshape(strips, count * span, outputs * channels)
+            bands = self.bands[:, first : first + count].reshape(length, count * span)
+            _multiply_add(bands, columns, responses, first > 0, scratch)
+        responses = responses.reshape(strips, self.filters, self.rows, outputs, channels)
+        return responses.transpose(1, 0, 2, 3, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """Every kernel as a sum of outer products; ``factors[f]`` lists pairs of band matrices."""
+
+    rows: int
+    group: int  # output pixels of one right-hand band
+    factors: tuple[tuple[tuple[np.ndarray | None, np.ndarray | None], ...], ...]
+    cost: float
+
+    @property
+    def filters(self) -> int:
+        return len(self.factors)
+
+    @property
+    def elements_per_column(self) -> int:
+        column_bands = self.factors[0][0][0]
+        return self.rows if column_bands is None else column_bands.shape[1]
+
+    def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
+        """Responses (F, 1, strips * rows, columns, C) of a tile (rows, columns, C) of pixels."""
+        (strips, outputs, channels), (row_axis, column_axis) = shape, axes
+        column_bands, row_bands = self.factors[0][0]
+        dtype = (row_bands if column_bands is None else column_bands).dtype
+        width = outputs if row_bands is None else tile.shape[1]
+        pixels = im2col(
+            tile,
+            scratch.array(
+                "columns", (strips, 1, self.elements_per_column, width, channels), dtype
+            ),
+            strip_step=self.rows * row_axis.stride,
+            row_step=row_axis.stride if column_bands is None else 1,
+            tap_step=1,
+            column_step=column_axis.stride if row_bands is None else 1,
+        ).reshape(strips, -1, width * channels)
+        lines = strips * self.rows
+        responses = scratch.array(
+            "responses", (self.filters, lines, outputs * channels), dtype
+        )
+        for response, factors in zip(responses, self.factors, strict=True):
+            for index, (column_bands, row_bands) in enumerate(factors):
+                self._add_product(pixels, column_bands, row_bands, response, index > 0,
+                                  column_axis.stride * channels, channels, scratch)
+        return responses.reshape(self.filters, 1, lines, outputs, channels)
+
+    def _add_product(self, pixels, column_bands, row_bands, response, add, step, channels, scratch):
+        strips, _, width = pixels.shape
+        if row_bands is None:
+            by_strip = response.reshape(strips, self.rows, -1)
+            return _multiply_add(column_bands, pixels, by_strip, add, scratch)
+        slid = pixels
+        if column_bands is not None:
+            slid = scratch.array("slid", (strips, self.rows, width), pixels.dtype)
+            np.matmul(column_bands, pixels, out=slid)
+        slid = slid.reshape(strips * self.rows, width)
+        outputs = response.shape[1] // channels
+        for first, count, group in _groups(outputs, self.group):
+            length = (group - self.group) * step + row_bands.shape[0]
+            source = _batches(slid[:, first * step :], count, group * step, length)
+            target = _batches(
+                response[:, first * channels :], count, group * channels, group * channels
+            )
+            _multiply_add(source, row_bands[:length, : group * channels], target, add, scratch)
+
+
+def _groups(outputs: int, group: int) -> list[tuple[int, int, int]]:
+    """(First output, how many groups, outputs in each): whole groups, then what is left."""
+    count, rest = divmod(outputs, group)
+    groups = [(0, count, group), (count * group, 1, rest)]
+    return [cut for cut in groups if cut[1] and cut[2]]
+
+
+def _batches(matrix: np.ndarray, count: int, step: int, length: int) -> np.ndarray:
+    """(count, N, length): the columns of a matrix (N, width) cut every ``step``, overlapping."""
+    row, item = matrix.strides
+    return as_strided(matrix, (count, matrix.shape[0], length), (step * item, row, item))
+
+
+def _multiply_add(left, right, out: np.ndarray, add: bool, scratch: Scratch) -> None:
+    """``out = left @ right``, or ``out += left @ right``."""
+    if not add:
+        np.matmul(left, right, out=out)
+        return
+    product = scratch.array("product", out.shape, out.dtype)
+    np.matmul(left, right, out=product)
+    np.add(out, product, out=out)
+
+
+def choose_method(
+    bank: np.ndarray, rows: Axis, columns: Axis, channels: int
+) -> Direct | Separable:
+    """The cheaper way for a bank (F, kh, kw); all its kernels go the same way."""
+    direct = _plan_direct(bank, rows)
+    separable = _plan_separable(bank, rows, columns, channels, direct.cost)
+    return separable if separable is not None and separable.cost < direct.cost else direct
+
+
+def _product_ns(length: int, outputs: int) -> float:
+    """What an output costs in a product over ``length`` that makes ``outputs`` rows at once."""
+    return length * (0.075 if outputs == 1 else 0.025 * max(1.0, 8 / outputs))
+
+
+def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
+    used = np.flatnonzero(bank.any(axis=(0, 1)))
+    first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
+    step = reduce(gcd, (int(tap) - first for tap in used), 0) or 1
+    kernels = bank[:, :, first : last + 1 : step].transpose(0, 2, 1)  # (F, taps, kh)
+    filters, taps, _ = kernels.shape
+
+    def cost(count: int) -> float:
+        span, _ = _rows_read(rows, count)
+        copies = taps * span / count * COPY_NS / filters
+        return copies + _product_ns(taps * span, filters * count)
+
+    candidates = [n for n in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64) if n < 2 * rows.output_size]
+    count = min(candidates, key=cost)
+    _, row_step = _rows_read(rows, count)
+    bands = band_matrix(kernels, count, max(1, rows.stride // row_step), rows.dilation // row_step)
+    return Direct(
+        filters, count, row_step, first, step, bands.reshape(filters * count, taps, -1), cost(count)
+    )
+
+
+def _rows_read(rows: Axis, count: int) -> tuple[int, int]:
+    """How many input rows ``count`` outputs read, and the step between them."""
+    if count == 1:
+        return rows.kernel_size, rows.dilation
+    step = gcd(rows.stride, rows.dilation)
+    return ((count - 1) * rows.stride + rows.extent - 1) // step + 1, step
+
+
+def _plan_separable(
+    bank: np.ndarray, rows: Axis, columns: Axis, channels: int, most_ns: float
+) -> Separable | None:
+    """Column and row bands for every kernel, or None where that costs more than ``most_ns``."""
+    _, height, width = bank.shape
+    count, group = _band_outputs(rows, 2), _band_outputs(columns, 2 * channels)
+    span = (count - 1) * rows.stride + rows.extent
+    row_span = ((group - 1) * columns.stride + columns.extent) * channels
+    once = span / count * COPY_NS
+    each = COPY_NS + (height > 1) * _product_ns(span, count) + (width > 1) * row_span * 0.03
+    most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
+    if most_factors < 1:
+        return None
+    tolerance = 2 * float(np.finfo(bank.dtype).eps)
+    expansions = [low_rank(kernel, most_factors, tolerance) for kernel in bank]
+    if not all(expansions):
+        return None
+    factors = tuple(
+        tuple(
+            _bands_of(column, row, count, group, rows, columns, channels, bank.dtype)
+            for column, row in expansion
+        )
+        for expansion in expansions
+    )
+    cost = once / len(bank) + max(map(len, factors)) * each
+    return Separable(count, group, factors, cost)
+
+
+def _bands_of(column, row, count, group, rows, columns, channels, dtype):
+    """The band matrices of one outer product; None for a side of a single tap."""
+    if len(row) == 1:
+        column = column * row[0]
+    elif len(column) == 1:
+        row = row * column[0]
+    column_bands = band_matrix(column[None, None], count, rows.stride, rows.dilation).astype(dtype)
+    row_bands = right_band_matrix(row, group, columns.stride, columns.dilation, channels)
+    return (
+        None if len(column) == 1 and len(row) > 1 else column_bands,
+        None if len(row) == 1 else row_bands.astype(dtype),
+    )
+
+
+def _band_outputs(axis: Axis, share: int) -> int:
+    """Outputs a band: a short one reads most of its window again, a long one multiplies zeros."""
+    ideal = max(8, min(64, axis.extent // share))
+    return max(1, min(axis.output_size, (ideal + 3) // 4 * 4))

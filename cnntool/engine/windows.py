@@ -1,0 +1,202 @@
+"""Where windows are cut: output sizes, padding, borders and im2col, planned once for every operation.
+
+A window of ``kernel_size`` taps, ``dilation`` apart, slides over an axis of ``size`` elements in
+steps of ``stride``. What lies before and after the axis is made up by the border rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+BORDERS = ("reflect", "mirror", "edge", "wrap", "constant")
+
+Padding = str | int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The windows along one axis; output ``o`` reads inputs ``o*stride - before + k*dilation``."""
+
+    size: int
+    kernel_size: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+
+    @property
+    def extent(self) -> int:
+        """Input elements from a window's first tap to its last: ``(kernel_size-1)*dilation + 1``."""
+        return (self.kernel_size - 1) * self.dilation + 1
+
+    @property
+    def output_size(self) -> int:
+        """``floor((size + before + after - extent) / stride) + 1``, or 0 where no window fits."""
+        return max(0, (self.size + self.before + self.after - self.extent) // self.stride + 1)
+
+    def input_positions(self, start: int, count: int) -> np.ndarray:
+        """Inputs ``(span,)`` under outputs ``start .. start+count-1``; some lie outside the axis."""
+        first = start * self.stride - self.before
+        return np.arange(first, first + (count - 1) * self.stride + self.extent)
+
+
+def plan_axis(
+    size: int,
+    kernel_size: int,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: Padding = 0,
+    *,
+    flipped: bool = False,
+) -> Axis:
+    """Plan the windows along one axis.
+
+    ``padding`` is a number for both sides, a pair (before, after), or one of
+
+    - ``same``: the window is centred on inputs 0, stride, 2*stride, ... The centre of an extent e
+      is e // 2 as in scipy.ndimage, so an even window reaches one further back than forward
+      (``flipped``: one further forward, as the centre turns with a flipped kernel);
+    - ``valid``: only windows that lie wholly inside;
+    - ``full``: every window that touches the axis.
+
+    Raises ValueError, naming the sizes, where a number is out of range or no window fits.
+    """
+    for name, value in (("size", size), ("kernel_size", kernel_size)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 1")
+    for name, value in (("stride", stride), ("dilation", dilation)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 1")
+    extent = (kernel_size - 1) * dilation + 1
+    before, after = _pads(padding, extent, flipped)
+    if min(before, after) < 0:
+        raise ValueError(f"padding is {min(before, after)}: it must be at least 0")
+    axis = Axis(size, kernel_size, stride, dilation, before, after)
+    if axis.output_size < 1:
+        raise ValueError(
+            f"a kernel that spans {extent} does not fit into {size} + padding {before} + {after}"
+        )
+    return axis
+
+
+def _pads(padding: Padding, extent: int, flipped: bool) -> tuple[int, int]:
+    if isinstance(padding, tuple):
+        return padding
+    if not isinstance(padding, str):
+        return padding, padding
+    if padding == "same":
+        centre = extent - 1 - extent // 2 if flipped else extent // 2
+        return centre, extent - 1 - centre
+    if padding == "valid":
+        return 0, 0
+    if padding == "full":
+        return extent - 1, extent - 1
+    raise ValueError(f"padding is '{padding}': expected same, valid, full or a number")
+
+
+def border_indices(positions: np.ndarray, size: int, border: str) -> np.ndarray:
+    """Map positions anywhere on the line onto an axis of ``size`` elements, -1 for a constant.
+
+    ======== ======================= ============== ============ ==============
+    border   of ``a b c d``          SciPy          NumPy        OpenCV
+    ======== ======================= ============== ============ ==============
+    reflect  ``c b a|a b c d|d c b`` reflect        symmetric    REFLECT
+    mirror   ``d c b|a b c d|c b a`` mirror         reflect      REFLECT_101
+    edge     ``a a a|a b c d|d d d`` nearest        edge         REPLICATE
+    wrap     ``b c d|a b c d|a b c`` grid-wrap      wrap         WRAP
+    constant ``k k k|a b c d|k k k`` constant       constant     CONSTANT
+    ======== ======================= ============== ============ ==============
+    """
+    if border == "edge":
+        return np.clip(positions, 0, size - 1)
+    if border == "wrap":
+        return positions % size
+    if border == "reflect":
+        phase = positions % (2 * size)
+        return np.minimum(phase, 2 * size - 1 - phase)
+    if border == "mirror":
+        period = max(1, 2 * size - 2)
+        phase = positions % period
+        return np.minimum(phase, period - phase)
+    if border == "constant":
+        return np.where((positions >= 0) & (positions < size), positions, -1)
+    raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
+
+
+def padded_tile(
+    image: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    border: str,
+    constant: float | np.ndarray = 0,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """The part of an image (H, W, C) at consecutive ``rows`` x ``columns``, padded where outside.
+
+    Returns (rows, columns, C) in the image's own dtype, in ``out`` where that is given. Memory and
+    work are those of the part alone, however far the padding reaches.
+    """
+    height, width, channels = image.shape
+    if out is None:
+        out = np.empty((len(rows), len(columns), channels), image.dtype)
+    inside = slice(*np.searchsorted(rows, (0, height)))
+    image_rows = image[rows[0] + inside.start : rows[0] + inside.stop] if len(rows) else image[:0]
+    _pad_columns(image_rows, columns, border, constant, out[inside])
+    for outside in (slice(0, inside.start), slice(inside.stop, len(rows))):
+        source = border_indices(rows[outside], height, border)
+        if not len(source):
+            continue
+        if border == "constant":
+            out[outside] = constant
+        else:
+            _pad_columns(image[source], columns, border, constant, out[outside])
+    return out
+
+
+def _pad_columns(
+    image: np.ndarray,
+    columns: np.ndarray,
+    border: str,
+    constant: float | np.ndarray,
+    out: np.ndarray,
+) -> None:
+    width = image.shape[1]
+    inside = slice(*np.searchsorted(columns, (0, width)))
+    first = int(columns[0])
+    out[:, inside] = image[:, first + inside.start : first + inside.stop]
+    for outside in (slice(0, inside.start), slice(inside.stop, len(columns))):
+        source = border_indices(columns[outside], width, border)
+        if len(source):
+            out[:, outside] = constant if border == "constant" else image[:, source]
+
+
+def im2col(
+    tile: np.ndarray,
+    out: np.ndarray,
+    *,
+    strip_step: int,
+    row_step: int,
+    tap_step: int,
+    column_step: int,
+    first_tap: int = 0,
+) -> np.ndarray:
+    """Unfold a tile (rows, columns, C) into the matrix columns (strips, taps, rows, outputs, C).
+
+    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, first_tap + k*tap_step + o*column_step, c]``
+
+    One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
+    the rows of a strip stand beneath each other, so that a banded matrix
+    (:func:`cnntool.engine.bands.band_matrix`) times this gives several output rows at once.
+    """
+    row, column, channel = tile.strides
+    view = as_strided(
+        tile[:, first_tap:],
+        shape=out.shape,
+        strides=(strip_step * row, tap_step * column, row_step * row, column_step * column, channel),
+        writeable=False,
+    )
+    np.copyto(out, view)
+    return out

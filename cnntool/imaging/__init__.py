@@ -1,0 +1,1 @@
+"""Images in, images out: files, kernels, filter banks and the way from numbers to pixels."""
