@@ -1,0 +1,68 @@
+"""Where the program starts and ends: signals, closed pipes and exit codes, in one place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    # The engine brings its own threads; BLAS reads this when NumPy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be text
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    code = _run()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # `| head` has read enough: not our failure, and nothing to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run() -> int:
+    import click
+
+    from cnntool.cli.main import cli
+    from cnntool.errors import InputError, RequestError
+
+    try:
+        return cli.main(prog_name="cnntool", standalone_mode=False) or 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_USAGE
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "cnntool"
+        return _fail(f"{command}: {error.format_message()} ({command} --help)", EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except RequestError as error:
+        return _fail(f"cnntool: {error}", EXIT_USAGE)
+    except (InputError, click.ClickException) as error:
+        return _fail(f"cnntool: {error}", EXIT_FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        return _fail(f"cnntool: not enough memory{detail}: use a smaller image", EXIT_FAILED)
+    except OSError as error:
+        return _fail(f"cnntool: {error}", EXIT_FAILED)
+
+
+def _fail(message: str, code: int) -> int:
+    from cnntool.cli.console import complain
+
+    complain(message)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""Images from files to files: what every image command does around its own work.
+
+A command gives a function from one image to its results; reading, naming, converting, writing,
+progress, reports and errors are here. One bad file never stops the others.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from cnntool.cli.console import complain, progress
+from cnntool.cli.options import BatchOptions
+from cnntool.cli.places import Source, Targets, check_free, find_sources, plan_targets
+from cnntool.engine.threads import available_cores, share
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.files import Image, ImageInfo, can_hold, format_for, open_image, probe_image, save_image
+
+EXTENSION_OF = {"JPEG": ".jpg", "TIFF": ".tif"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One picture that a command made of an image, with what there is to say about it."""
+
+    image: Image
+    note: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The depth that pixels are wanted in, and the brightness of white in it."""
+
+    dtype: np.dtype
+    white: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a command does: its label, the names of its results, and how to get them.
+
+    ``process(image, depth, threads)`` returns as many results as there are ``parts``;
+    ``describe(info, threads)`` says for a dry run what would be done.
+    """
+
+    label: str
+    parts: tuple[str, ...]
+    process: Callable[[Image, Depth, int], Sequence[Result]]
+    describe: Callable[[ImageInfo, int], dict[str, Any]]
+
+
+def run_batch(options: BatchOptions, work: Work) -> int:
+    """Run a command over its images; returns the exit code."""
+    _check_options(options)
+    sources, problems = find_sources(options.images, options.recursive)
+    for problem in problems:
+        complain(problem)
+    targets = _plan(sources, options, work)
+    job_count = options.jobs or min(available_cores(), max(1, len(sources)))
+    threads = max(1, available_cores() // job_count)
+    reporter = _Reporter(options)
+    with progress(work.label, len(sources), options.quiet) as advance:
+
+        def run_one(job: tuple[int, Source, Targets]) -> None:
+            index, source, target = job
+            report = _Report(source.name)
+            try:
+                handle = _dry_run if options.dry_run else _run_image
+                handle(source, target, options, work, threads, report)
+            except (InputError, RequestError, OSError, MemoryError) as error:
+                report.error = _reason(error, source.name)
+            reporter.done(index, report)
+            advance()
+
+        jobs = [(i, s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
+        share(jobs, lambda: run_one, min(job_count, max(1, len(jobs))))
+    return 1 if problems or reporter.failed else 0
+
+
+def _check_options(options: BatchOptions) -> None:
+    to_stdout = options.output == "-" or (options.output is None and "-" in options.images)
+    writes_stdout = to_stdout and not options.dry_run and not (options.show and not options.output)
+    if writes_stdout and options.as_json:
+        raise RequestError("the image and --json both go to stdout: write the image to a file with -o")
+    if writes_stdout and options.output is None and sys.stdout.isatty():
+        raise RequestError(
+            "the image would go to the terminal: name a file with -o, pipe it on, or use --show"
+        )
+    if "-" in options.images and sys.stdin.isatty():
+        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+    if options.force and options.skip_existing:
+        raise RequestError("--force and --skip-existing contradict each other: use one of them")
+
+
+def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[Targets]:
+    if options.show and options.output is None:
+        return [Targets(()) for _ in sources]
+    suffix = None
+    if options.format:
+        name = format_for(Path(f"x.{options.format}"))
+        suffix = f".{options.format}" if name not in EXTENSION_OF else EXTENSION_OF[name]
+    targets = plan_targets(sources, options.output, suffix, work.label, work.parts)
+    for target in targets:
+        for path in target.paths:
+            options.format or format_for(path)  # an unknown extension is an error before any work
+    return targets
+
+
+@dataclass
+class _Report:
+    """What there is to say about one input once it is done."""
+
+    name: str
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # for stdout
+    pictures: list[Image] = field(default_factory=list)  # for --show
+
+
+class _Reporter:
+    """Says what is done in the order of the inputs, whichever is done first."""
+
+    def __init__(self, options: BatchOptions):
+        self.options, self.failed = options, False
+        self._waiting: dict[int, _Report] = {}
+        self._next, self._lock = 0, Lock()
+
+    def done(self, index: int, report: _Report) -> None:
+        with self._lock:
+            self._waiting[index] = report
+            while self._next in self._waiting:
+                self._say(self._waiting.pop(self._next))
+                self._next += 1
+
+    def _say(self, report: _Report) -> None:
+        if report.error:
+            self.failed = True
+            complain(report.error)
+        if not self.options.quiet:
+            for note in report.notes:
+                complain(note)
+        for picture in report.pictures:
+            from cnntool.cli.terminal_picture import draw
+
+            draw(picture)
+        if self.options.as_json:
+            entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
+            print(json.dumps(entry), flush=True)
+        else:
+            for line in report.lines:
+                print(line, flush=True)
+
+
+def _reason(error: Exception, name: str) -> str:
+    if isinstance(error, MemoryError):
+        return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    message = str(error)
+    return message if name in message else f"{name}: {message}"
+
+
+def _run_image(source, target, options, work, threads, report) -> None:
+    for path in target.paths:
+        if options.skip_existing and path.is_file():
+            continue
+        check_free(path, options.force)
+    if options.skip_existing and target.paths and all(path.is_file() for path in target.paths):
+        report.notes.append(f"{source.name}: skipped, its output exists")
+        return
+    image = open_image(
+        sys.stdin.buffer if source.path is None else source.path,
+        name=source.name,
+        max_pixels=options.max_pixels,
+        gray=options.gray,
+        float_white=options.white,
+    )
+    formats = _formats(target, options, image)
+    depth = choose_depth(image, formats[0], options.depth, report, source.name)
+    results = work.process(image, depth, threads)
+    del image
+    for result in results:
+        if result.note:
+            report.notes.append(f"{source.name}: {result.note}")
+    if options.show:
+        report.pictures.extend(result.image for result in results)
+    if target.stdout:
+        _write_stdout(results, formats[0], options)
+        return
+    for path, name, result in zip(target.paths, formats, results, strict=False):
+        if options.skip_existing and path.is_file():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(
+            result.image, path, format=name, overwrite=options.force, quality=_quality(options, name)
+        )
+        report.lines.append(str(path))
+        report.outputs.append({"path": str(path), **_shape(result.image), **result.facts})
+
+
+def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
+    if options.format:
+        return [format_for(Path(f"x.{options.format}"))] * max(1, len(target.paths))
+    if not target.paths:
+        return ["PNG" if target.stdout else image.format]
+    return [format_for(path) for path in target.paths]
+
+
+def _quality(options: BatchOptions, name: str) -> int | None:
+    return options.quality
+
+
+def choose_depth(image: Image, name: str, wanted: str | None, report, source: str) -> Depth:
+    """The image's own depth, or the one asked for; 8 bits where the format holds no more."""
+    own = image.frames[0].pixels.dtype
+    depths = {
+        "8": Depth(np.dtype(np.uint8), 255.0),
+        "16": Depth(np.dtype(np.uint16), 65535.0),
+        "float": Depth(np.dtype(np.float32), image.white),
+    }
+    if wanted is None:
+        if name == "NPY":
+            return depths["float"]
+        wanted = {"u1": "8", "u2": "16", "f4": "float"}[own.str[1:]]
+        if not can_hold(name, dtype=depths[wanted].dtype, channels=image.frames[0].pixels.shape[2]):
+            wanted = "16" if wanted == "float" and image.white > 255 and can_hold(
+                name, dtype=np.dtype(np.uint16), channels=image.frames[0].pixels.shape[2]
+            ) else "8"
+            if own == np.uint16:
+                report.notes.append(f"{source}: {name} holds 8 bits a channel; reduced from 16")
+    return depths[wanted]
+
+
+def _shape(image: Image) -> dict[str, Any]:
+    height, width, channels = image.frames[0].pixels.shape
+    return {"width": width, "height": height, "channels": channels, "frames": len(image.frames)}
+
+
+def _write_stdout(results, name, options) -> None:
+    image = results[0].image
+    if len(results) > 1:
+        if name != "NPY":
+            raise RequestError(
+                f"{len(results)} feature maps cannot go to stdout as {name}: "
+                "use --format npy, which stacks them, or name a file with -o"
+            )
+        image = _stack([result.image for result in results])
+    save_image(image, sys.stdout.buffer, format=name, quality=_quality(options, name))
+
+
+def _stack(images: Sequence[Image]) -> Image:
+    frames = [frame for image in images for frame in image.frames]
+    pixels = np.concatenate([frame.pixels for frame in frames], axis=2)
+    return replace(images[0], frames=(replace(frames[0], pixels=pixels),))
+
+
+def _dry_run(source, target, options, work, threads, report) -> None:
+    if source.path is None:
+        raise InputError("stdin: a dry run reads no data: name a file")
+    info = probe_image(source.path, max_pixels=options.max_pixels)
+    facts = work.describe(info, threads)
+    written = [str(path) for path in target.paths] or (["stdout"] if target.stdout else ["the terminal"])
+    state = [" (exists)" if path.is_file() else "" for path in target.paths] or [""]
+    if options.as_json:
+        report.outputs.extend({"path": path, **facts} for path in written)
+        return
+    read = f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
+    if info.frames > 1:
+        read += f", {info.frames} frames"
+    done = ", ".join(f"{key} {value}" for key, value in facts.items())
+    report.lines.append(f"{read} -> {', '.join(map(str.__add__, written, state))}: {done}")

@@ -1,0 +1,58 @@
+"""All that is said to a person: notes and errors as plain lines, tables and progress through Rich."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def complain(message: str) -> None:
+    """One line on stderr, whatever control characters a file name brings along."""
+    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
+    print(line, file=sys.stderr, flush=True)
+
+
+def console(stderr: bool = False) -> Console:
+    """A Rich console that honours NO_COLOR, TERM=dumb and pipes."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a table or other Rich object on stdout."""
+    console().print(renderable)
+
+
+@contextmanager
+def progress(description: str, total: int, quiet: bool) -> Iterator[callable]:
+    """A progress bar with ETA on stderr where that is a terminal; yields ``advance()``.
+
+    Lines that are printed meanwhile appear above the bar.
+    """
+    if quiet or total < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    # Only stderr is redirected above the bar: stdout may be a pipe.
+    bar = Progress(
+        *columns, console=console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)

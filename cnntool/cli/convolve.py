@@ -1,0 +1,196 @@
+"""`cnntool convolve`: filter images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import click
+
+from cnntool.cli.options import BatchOptions, BorderType, PaddingType, PairType, image_options
+
+
+@click.command(
+    "convolve",
+    epilog="""\b
+Border rules, for pixels  a b c d  (other names that are understood):
+  reflect   c b a | a b c d | d c b   SciPy reflect, NumPy symmetric, OpenCV REFLECT
+  mirror    d c b | a b c d | c b a   SciPy mirror, OpenCV REFLECT_101;
+                                      NumPy and PyTorch call this one reflect
+  edge      a a a | a b c d | d d d   SciPy nearest, OpenCV and PyTorch replicate
+  wrap      b c d | a b c d | a b c   SciPy grid-wrap, PyTorch circular
+  constant  k k k | a b c d | k k k   PyTorch zeros; constant:128 sets k
+
+\b
+Examples:
+  cnntool convolve photo.jpg --kernel sobel
+  cnntool convolve photo.jpg -k gaussian:sigma=2 -k laplacian -o edges.png
+  cnntool convolve photo.jpg -k '1 0 -1; 2 0 -2; 1 0 -1' --range offset
+  cnntool convolve photos/*.jpg -k sharpen -o out/ --jobs 4
+  cnntool convolve photos -r -k sobel -o 'out/{folder}/{stem}.png' --skip-existing
+  cat photo.png | cnntool convolve - -k gaussian:sigma=2 -o - --format npy |
+    cnntool convolve - -k laplacian -o edges.png
+  cnntool convolve photo.jpg -k kirsch --show""",
+)
+@click.option(
+    "-k", "--kernel", "specs", multiple=True, required=True, metavar="SPEC",
+    help="A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
+    "file (.txt, .csv, .json, .npy). Repeat it to run filters one after the other, unrounded. "
+    "`cnntool kernels` lists the names.",
+)
+@click.option("--size", type=float, metavar="N", help="Size of the one kernel, as in box:size=N.")
+@click.option("--sigma", type=float, metavar="S", help="Its sigma, as in gaussian:sigma=S.")
+@click.option("--angle", type=float, metavar="A", help="Its angle in degrees, counterclockwise.")
+@click.option(
+    "--combine", type=click.Choice(["none", "magnitude", "maximum", "orientation"]),
+    help="How the responses of a bank become one picture; none writes each as a feature map of "
+    "its own; orientation is the gradient's direction, black -180 to white 180 degrees.  "
+    "[default: as the kernel says]",
+)
+@click.option("--stride", type=PairType(), default=(1, 1), help="Step between windows.  [default: 1]")
+@click.option("--dilation", type=PairType(), default=(1, 1), help="Step between taps.  [default: 1]")
+@click.option(
+    "--padding", type=PaddingType(), default="same",
+    help="same: as large as the image (with a stride, the result of stride 1 taken at 0, s, 2s, "
+    "...); valid: only whole windows; full: every window that touches; N pixels.  [default: same]",
+)
+@click.option(
+    "--border", type=BorderType(), default=("reflect", 0.0),
+    help="What lies outside: reflect, mirror, edge, wrap, constant[:V]; see below.  "
+    "[default: reflect]",
+)
+@click.option(
+    "--flip", is_flag=True,
+    help="True convolution: the kernel turned by 180 degrees.  [default: cross-correlation]",
+)
+@click.option(
+    "--normalize", is_flag=True,
+    help="Divide each kernel by the sum of its weights, or of its positive ones where that is 0.",
+)
+@click.option("--scale", type=float, default=1.0, metavar="A", help="Multiply the result by A.")
+@click.option("--bias", type=float, default=0.0, metavar="B", help="Then add B.")
+@click.option(
+    "--range", "shown", default="auto",
+    type=click.Choice(["auto", "clip", "abs", "offset", "stretch", "raw"]),
+    help="From numbers to pixels: clip to black and white; abs: absolute value; offset: 0 is mid "
+    "grey; stretch: from the least to the greatest; raw: no change; auto: abs for a signed "
+    "response whose kernel sums to 0, else clip.  [default: auto]",
+)
+@image_options
+def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **settings) -> int:
+    """Filter images with kernels: edges, blurs, lines, sharpening, or your own.
+
+    Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF
+    or .npy. The result lands in this folder under a name that tells what was done, and its path
+    is printed. Options on geometry apply to every filter of a chain.
+    """
+    from cnntool.cli.batch import Work, run_batch
+    from cnntool.cli.console import complain
+    from cnntool.imaging.filtering import Geometry, normalized
+
+    filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
+    border, constant = settings.pop("border")
+    scale, bias, normalize = settings.pop("scale"), settings.pop("bias"), settings.pop("normalize")
+    if normalize:
+        filters = [normalized(kernel) for kernel in filters]
+    geometry = Geometry(**settings, border=border, constant=constant)
+    if not batch.quiet:
+        for note in notes_before_work(filters, geometry, shown):
+            complain(note)
+    last = filters[-1]
+    parts = last.names if last.combine == "none" and len(last.bank) > 1 else ("",)
+    if last.combine == "orientation":
+        parts = (f"{last.label}-orientation",)
+    label = "-".join(kernel.label for kernel in filters)
+    work = Work(
+        label,
+        parts,
+        lambda image, depth, threads: _process(
+            image, filters, geometry, (shown, scale, bias), depth, threads
+        ),
+        lambda info, threads: describe(info, filters, geometry, threads),
+    )
+    return run_batch(batch, work)
+
+
+def read_filters(specs, combine, **shortcuts) -> list:
+    """The filters of a chain; raises RequestError on the first mistake in any of them."""
+    from cnntool.errors import RequestError
+    from cnntool.imaging.combining import check_combination
+    from cnntool.imaging.kernel_spec import parse_kernel
+
+    given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
+    if given and len(specs) > 1:
+        raise RequestError(
+            f"{' and '.join(given)} with {len(specs)} kernels: say which one it is for, as in "
+            "--kernel gaussian:sigma=2"
+        )
+    filters = [parse_kernel(spec, **shortcuts) for spec in specs]
+    if combine is not None:
+        check_combination(filters[-1], combine)
+        filters[-1] = replace(filters[-1], combine=combine)
+    return filters
+
+
+def notes_before_work(filters, geometry, shown) -> list[str]:
+    """What is worth knowing about anchors, and about correlation where convolution would differ."""
+    from cnntool.imaging.kernel_facts import flip_matters
+    from cnntool.imaging.tone import automatic_range
+
+    notes = []
+    for kernel in filters:
+        height, width = kernel.bank.shape[1:]
+        if kernel.label.startswith("kernel") and (height % 2 == 0 or width % 2 == 0):
+            notes.append(
+                f"{kernel.label}: an even size has no middle; the anchor is row {height // 2}, "
+                f"column {width // 2}, counted from 0"
+            )
+        last = kernel is filters[-1]
+        ignores_sign = last and (
+            shown == "abs" or (shown == "auto" and automatic_range(kernel.bank, kernel.combine) == "abs")
+        )
+        if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
+            notes.append(
+                f"{kernel.label}: applied as cross-correlation; --flip gives true convolution, "
+                "which differs for this kernel"
+            )
+    return notes
+
+
+def _process(image, filters, geometry, tone, depth, threads):
+    from cnntool.cli.batch import Result
+    from cnntool.imaging.filtering import Rendering, filter_image
+
+    shown, scale, bias = tone
+    rendering = Rendering(shown, scale, bias, depth.dtype, depth.white)
+    results = []
+    for result in filter_image(image, filters, geometry, rendering, threads=threads):
+        lost = result.losses
+        note = ""
+        if lost:
+            remedy = "-o out.npy keeps everything"
+            if result.range != "offset" and (lost.negative or lost.below):
+                remedy = f"--range offset keeps the sign, {remedy}"
+            note = f"{result.name}: {lost.describe()} ({remedy})"
+        facts = {"kernel": result.name, "range": result.range, "lost": asdict(lost)}
+        results.append(Result(result.image, note, facts))
+    return results
+
+
+def describe(info, filters, geometry, threads) -> dict:
+    """For a dry run: the size of the result, and the memory and blocks that it takes."""
+    from cnntool.imaging.filtering import plan_chain
+
+    plans = plan_chain((info.height, info.width, info.channels), filters, geometry)
+    last = plans[-1]
+    _, height, width, channels = last.shape
+    item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
+    pixels = info.frames * item * (info.height * info.width * info.channels + height * width * channels)
+    between = 4 * max((p.shape[1] * p.shape[2] * channels for p in plans[:-1]), default=0)
+    scratch = threads * max(plan.scratch_bytes for plan in plans)
+    return {
+        "size": f"{width}x{height}",
+        "memory": f"{(pixels + between + scratch) / 1e6:.0f} MB",
+        "blocks": sum(len(plan.blocks) for plan in plans),
+        "threads": threads,
+        "method": " + ".join(type(plan.method).__name__.lower() for plan in plans),
+    }

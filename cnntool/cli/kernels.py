@@ -1,0 +1,206 @@
+"""`cnntool kernels`: the catalogue, or one kernel and all its facts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnntool.imaging.kernels import Entry, Filter
+
+LARGEST_SHOWN = 15  # weights a row; larger kernels are shown by their middle
+
+
+@click.command(
+    "kernels",
+    epilog="""\b
+Examples:
+  cnntool kernels
+  cnntool kernels sobel
+  cnntool kernels gaussian:sigma=2
+  cnntool kernels '1 0 -1; 2 0 -2; 1 0 -1'
+  cnntool kernels log --sigma 1.4 --json""",
+)
+@click.argument("spec", required=False)
+@click.option("--size", type=float, metavar="N", help="Size of the kernel, as in box:size=N.")
+@click.option("--sigma", type=float, metavar="S", help="Its sigma, as in gaussian:sigma=S.")
+@click.option("--angle", type=float, metavar="A", help="Its angle in degrees, counterclockwise.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
+    """List the kernels, or show one: its weights and what they do.
+
+    SPEC is a name with parameters, a matrix or a file, as for `cnntool convolve --kernel`.
+    """
+    from cnntool.errors import RequestError
+    from cnntool.imaging.kernel_spec import parse_kernel
+    from cnntool.imaging.kernels import CATALOGUE
+
+    if spec is None:
+        given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
+        if given:
+            raise RequestError(f"{given[0]} needs a kernel: cnntool kernels gaussian {given[0]} 2")
+        entries = list(CATALOGUE.values())
+        print_json([_entry(entry) for entry in entries]) if as_json else _show_list(entries)
+        return
+    kernel = parse_kernel(spec, **shortcuts)
+    entry = CATALOGUE.get(spec.partition(":")[0].strip())
+    print_json(_details(kernel, entry)) if as_json else _show_kernel(kernel, entry)
+
+
+def print_json(value) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _entry(entry: Entry) -> dict:
+    return {
+        "name": entry.name,
+        "group": entry.group,
+        "summary": entry.summary,
+        "parameters": [
+            {"name": p.name, "default": p.default, "expected": p.expected, "help": p.help}
+            for p in entry.parameters
+        ],
+        "combine": entry.combine,
+        "formula": entry.formula,
+        "source": entry.source,
+    }
+
+
+def _details(kernel: Filter, entry: Entry | None) -> dict:
+    from cnntool.imaging.kernel_facts import facts
+
+    return {
+        "label": kernel.label,
+        "spec": kernel.spec,
+        "combine": kernel.combine,
+        "kernels": [
+            {"name": name, "matrix": matrix.tolist()}
+            for name, matrix in zip(kernel.names, kernel.bank, strict=True)
+        ],
+        "directions": kernel.directions,
+        **asdict(facts(kernel)),
+        "formula": entry.formula if entry else None,
+        "source": entry.source if entry else None,
+    }
+
+
+def _show_list(entries: list[Entry]) -> None:
+    from rich.table import Table
+
+    from cnntool.cli.console import show
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("kernel", no_wrap=True, style="bold cyan")
+    table.add_column("parameters")
+    table.add_column("what it finds or does", ratio=1)
+    group = None
+    for entry in entries:
+        if entry.group != group:
+            if group is not None:
+                table.add_row()
+            group = entry.group
+            table.add_row(f"[default not bold]{group}[/]", style="dim italic")
+        parameters = ", ".join(
+            p.name if p.default is None else f"{p.name}={p.default:g}" for p in entry.parameters
+        )
+        table.add_row(entry.name, parameters, entry.summary)
+    show(table)
+
+
+def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from cnntool.cli.console import show
+    from cnntool.imaging.kernel_facts import facts
+
+    known = facts(kernel)
+    title = Text(kernel.spec, style="bold cyan")
+    show(Text.assemble(title, f"  {entry.summary}") if entry else title)
+    for name, matrix, direction in zip(
+        kernel.names, kernel.bank, kernel.directions or [None] * len(kernel.bank), strict=True
+    ):
+        show("")
+        if len(kernel.bank) > 1:
+            facing = "" if direction is None else f"  brighter towards {direction:g} degrees"
+            show(Text.assemble((name, "bold"), facing))
+        show(matrix_table(matrix))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _fact_rows(kernel, known, entry):
+        table.add_row(name, Text(value))
+    show("")
+    show(table)
+
+
+def _fact_rows(kernel: Filter, known, entry: Entry | None) -> list[tuple[str, str]]:
+    height, width = known.size
+    size = f"{height} x {width}"
+    if height % 2 == 0 or width % 2 == 0:
+        size += f", anchor at row {known.anchor[0]}, column {known.anchor[1]}, counted from 0"
+    low, high = known.worst_case
+    separable = "yes" if all(known.separable) else "no"
+    rows = [
+        ("size", size),
+        ("sum", _joined(f"{value:.6g}" for value in known.sum)),
+        ("rank", f"{_joined(map(str, known.rank))} (separable: {separable})"),
+        ("symmetric", _joined(known.symmetric)),
+    ]
+    if kernel.combine != "none":
+        rows.append(("combined by", kernel.combine))
+    if known.gain is not None:
+        rows.append(("gain on a constant", f"{known.gain:.6g}"))
+    rows.append(("worst case, 8 bit", f"{low:.6g} to {high:.6g} from pixels 0 to 255"))
+    if entry:
+        rows += [("formula", entry.formula), ("source", entry.source)]
+        for parameter in entry.parameters:
+            default = "" if parameter.default is None else f" [default: {parameter.default:g}]"
+            rows.append((parameter.name, f"{parameter.help}; {parameter.expected}{default}"))
+    return rows
+
+
+def _joined(values) -> str:
+    """One value where all are the same, else all of them."""
+    values = list(values)
+    return values[0] if len(set(values)) == 1 else ", ".join(values)
+
+
+def matrix_table(matrix: np.ndarray):
+    """The weights as a Rich table, positive ones on green and negative ones on red."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows, columns = (_middle(size) for size in matrix.shape)
+    largest = abs(matrix).max() or 1
+    table = Table(box=None, pad_edge=False, show_header=False, padding=0)
+    for _ in matrix[0, columns]:
+        table.add_column(justify="right", no_wrap=True)
+    for row in matrix[rows, columns]:
+        table.add_row(*(Text(f" {_weight(v)} ", style=_shade(v / largest)) for v in row))
+    if (rows, columns) != (slice(0, matrix.shape[0]), slice(0, matrix.shape[1])):
+        height, width = matrix.shape
+        table.caption = f"the middle of {height} x {width}; --json gives all"
+        table.caption_justify = "left"
+    return table
+
+
+def _middle(size: int) -> slice:
+    first = max(0, (size - LARGEST_SHOWN) // 2)
+    return slice(first, first + min(size, LARGEST_SHOWN))
+
+
+def _weight(value: float) -> str:
+    return f"{value:g}" if value == round(value, 3) else f"{value:.2g}"
+
+
+def _shade(share: float) -> str:
+    """The weight's share of the largest one as a background from black to green or red."""
+    level = int(40 + 130 * abs(share)) if share else 0
+    colour = f"rgb(0,{level},0)" if share > 0 else f"rgb({level},0,0)"
+    return f"white on {colour}" if share else "dim"

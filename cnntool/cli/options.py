@@ -1,0 +1,175 @@
+"""Options that several commands share, and the types that a person's words become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import click
+
+LARGEST_STEP = 1 << 20
+
+
+class PairType(click.ParamType):
+    """``N`` or ``HxW``: one whole number for both axes, or rows x columns."""
+
+    name = "N|HxW"
+
+    def convert(self, value, param, ctx) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", value.strip(), re.IGNORECASE)
+        if not match:
+            self.fail(f"'{value}' is not a size: expected N or HxW, such as 2 or 2x3", param, ctx)
+        pair = int(match[1]), int(match[2] or match[1])
+        if not all(1 <= number <= LARGEST_STEP for number in pair):
+            self.fail(f"'{value}' is out of range: expected 1 or more", param, ctx)
+        return pair
+
+
+class PaddingType(click.ParamType):
+    """``same``, ``valid``, ``full`` or a number of pixels on every side."""
+
+    name = "same|valid|full|N"
+
+    def convert(self, value, param, ctx) -> str | int:
+        if isinstance(value, int) or value in ("same", "valid", "full"):
+            return value
+        if not re.fullmatch(r"\d{1,7}", value):
+            self.fail(f"'{value}' is not a padding: expected same, valid, full or a number of pixels", param, ctx)
+        return int(value)
+
+
+BORDER_NAMES = {
+    "reflect": ("reflect", "symmetric", "grid-mirror"),
+    "mirror": ("mirror", "reflect101", "reflect-101", "reflect_101"),
+    "edge": ("edge", "nearest", "replicate"),
+    "wrap": ("wrap", "circular", "grid-wrap", "periodic"),
+    "constant": ("constant", "grid-constant", "zeros", "zero"),
+}
+"""Each border rule with the names that SciPy, NumPy, OpenCV and PyTorch have for it."""
+
+
+class BorderType(click.ParamType):
+    """A border rule under any of its names, ``constant`` with an optional value."""
+
+    name = "RULE[:V]"
+
+    def convert(self, value, param, ctx) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        word, colon, number = value.partition(":")
+        word = word.lower().removeprefix("border_")
+        for border, names in BORDER_NAMES.items():
+            if word in names:
+                break
+        else:
+            known = ", ".join(BORDER_NAMES)
+            self.fail(f"no border rule '{word}': expected one of {known}", param, ctx)
+        if colon and border != "constant":
+            self.fail(f"'{value}': only constant takes a value, as in constant:128", param, ctx)
+        try:
+            constant = float(number) if colon else 0.0
+            if not abs(constant) < 1e30:
+                raise ValueError
+        except ValueError:
+            self.fail(f"'{number}' is not a number: expected constant:V, such as constant:128", param, ctx)
+        return border, constant
+
+
+class PixelCount(click.ParamType):
+    """A number of pixels, with k, M or G for thousand, million or thousand million."""
+
+    name = "N"
+
+    def convert(self, value, param, ctx) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", value)
+        if not match or float(match[1]) <= 0:
+            self.fail(f"'{value}' is not a number of pixels: expected such as 500M", param, ctx)
+        return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Where images come from and go to, and what is said meanwhile; see image_options."""
+
+    images: tuple[str, ...]
+    output: str | None
+    format: str | None
+    force: bool
+    skip_existing: bool
+    recursive: bool
+    jobs: int | None
+    quality: int | None
+    depth: str | None
+    white: float
+    gray: bool
+    max_pixels: int
+    show: bool
+    dry_run: bool
+    as_json: bool
+    quiet: bool
+
+
+FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "ppm", "pgm", "pnm", "gif", "npy")
+
+
+def image_options(function: Callable) -> Callable:
+    """Give a command the options of BatchOptions, and hand them over as ``batch``."""
+
+    def with_batch(**values):
+        names = {field.name for field in fields(BatchOptions)}
+        batch = BatchOptions(**{name: values.pop(name) for name in names})
+        return function(batch=batch, **values)
+
+    with_batch.__name__, with_batch.__doc__ = function.__name__, function.__doc__
+    with_batch.__click_params__ = getattr(function, "__click_params__", [])
+    decorators = (
+        click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path()),
+        click.option(
+            "-o", "--output", metavar="PATH",
+            help="A file, a folder, a template such as 'out/{stem}-{kernel}.png' (also {name}, "
+            "{ext}, {folder}, {number}), or - for stdout.  [default: IMAGE-KERNEL in this folder]",
+        ),
+        click.option(
+            "--format", type=click.Choice(FORMATS, case_sensitive=False),
+            help="Format of the output.  [default: by the output's name; PNG on stdout]",
+        ),
+        click.option("-f", "--force", is_flag=True, help="Overwrite files that exist."),
+        click.option("--skip-existing", is_flag=True, help="Leave out images whose output exists."),
+        click.option("-r", "--recursive", is_flag=True, help="Go through folders."),
+        click.option(
+            "-j", "--jobs", type=click.IntRange(1, 256), metavar="N",
+            help="Images at a time.  [default: one a core]",
+        ),
+        click.option(
+            "--quality", type=click.IntRange(1, 100), metavar="1-100",
+            help="Of JPEG and WebP.  [default: 90]",
+        ),
+        click.option(
+            "--depth", type=click.Choice(["8", "16", "float"]),
+            help="Depth of the output.  [default: the image's own, where the format can hold it]",
+        ),
+        click.option(
+            "--white", type=click.FloatRange(0, min_open=True), default=255.0, metavar="V",
+            help="What white is in float images.  [default: 255]",
+        ),
+        click.option("--gray", "--grey", is_flag=True, help="Convert to grey first."),
+        click.option(
+            "--max-pixels", type=PixelCount(), default=500_000_000, metavar="N",
+            help="Refuse larger images.  [default: 500M]",
+        ),
+        click.option(
+            "--show", is_flag=True,
+            help="Draw the result in the terminal; write a file only with -o.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Say what would be read, done and written."),
+        click.option("--json", "as_json", is_flag=True, help="Report as JSON, one line an image."),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+    )
+    for decorator in reversed(decorators):
+        with_batch = decorator(with_batch)
+    return with_batch

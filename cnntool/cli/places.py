@@ -1,0 +1,169 @@
+"""Which files are read, and where each result goes: settled before any work begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.files import EXTENSIONS
+
+STDIO = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: a path (None is stdin), and the folder it has below the one that was named."""
+
+    path: Path | None
+    folder: Path = Path()
+
+    @property
+    def name(self) -> str:
+        return "stdin" if self.path is None else str(self.path)
+
+    @property
+    def stem(self) -> str:
+        return "stdin" if self.path is None else self.path.stem
+
+    @property
+    def suffix(self) -> str:
+        return "" if self.path is None else self.path.suffix
+
+
+def find_sources(arguments: Sequence[str], recursive: bool) -> tuple[list[Source], list[str]]:
+    """The inputs that the arguments name, and a line for each argument that is none."""
+    sources: list[Source] = []
+    problems: list[str] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STDIO:
+            sources.append(Source(None))
+        elif not path.is_dir():
+            sources.append(Source(path))
+        elif not recursive:
+            problems.append(f"{argument} is a folder: -r goes through it")
+        else:
+            found = sorted(_walk(path))
+            if not found:
+                problems.append(f"{argument} holds no images that this tool reads")
+            sources.extend(Source(file, file.parent.relative_to(path)) for file in found)
+    if sum(source.path is None for source in sources) > 1:
+        raise RequestError("- stands for stdin, which can be read once: name it once")
+    return sources, problems
+
+
+def _walk(folder: Path) -> list[Path]:
+    return [
+        Path(parent) / name
+        for parent, folders, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+    ]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where the results of one input go: a path for each of its parts, or stdout."""
+
+    paths: tuple[Path, ...]  # empty: nothing is written
+    stdout: bool = False
+
+
+def plan_targets(
+    sources: Sequence[Source], output: str | None, suffix: str | None, label: str, parts: Sequence[str]
+) -> list[Targets]:
+    """Name the outputs: ``label`` says what was done, ``parts`` name the results of one image.
+
+    ``suffix`` is that of a format that was asked for. Raises RequestError where two results would
+    go to the same place.
+    """
+    if output == STDIO or (output is None and any(source.path is None for source in sources)):
+        if len(sources) > 1:
+            raise RequestError(
+                f"{len(sources)} images cannot all go to stdout: name a folder with -o"
+            )
+        return [Targets((), stdout=True)]
+    targets = [
+        Targets(tuple(_paths(source, number, output, suffix, label, parts, len(sources) > 1)))
+        for number, source in enumerate(sources, 1)
+    ]
+    _check_distinct(sources, targets)
+    return targets
+
+
+def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
+    suffix = suffix or (source.suffix.lower() if source.suffix.lower() in EXTENSIONS else ".png")
+    template = output
+    if output is None:
+        template = "{stem}-{kernel}{ext}"
+    elif "{" not in output and _is_folder(output, many):
+        template = str(Path(_escape(output)) / "{folder}" / "{stem}-{kernel}{ext}")
+    elif many and "{" not in output:
+        raise RequestError(
+            f"{output} is one file, for several images: name a folder, or a template such as "
+            f"'{Path(output).stem}-{{stem}}{Path(output).suffix}'"
+        )
+    if "{" not in template:
+        path = Path(template)
+        return [path.with_name(f"{path.stem}-{part}{path.suffix}") if part else path for part in parts]
+    fields = {
+        "stem": source.stem,
+        "name": source.stem + source.suffix,
+        "ext": suffix,
+        "folder": source.folder,
+        "number": number,
+    }
+    paths = []
+    for part in parts:
+        try:
+            name = template.format(kernel=part or label, **fields)
+        except (KeyError, IndexError, ValueError) as error:
+            known = ", ".join(f"{{{field}}}" for field in (*fields, "kernel"))
+            raise RequestError(f"template '{template}': {error} is not one of {known}") from None
+        path = Path(name)
+        if part and "{kernel" not in template:
+            path = path.with_name(f"{path.stem}-{part}{path.suffix}")
+        paths.append(path)
+    return paths
+
+
+def _escape(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _is_folder(output: str, many: bool) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir() or (many and not Path(output).suffix)
+
+
+def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
+    owners: dict[str, Source] = {}
+    inputs = {_identity(source.path): source for source in sources if source.path is not None}
+    for source, target in zip(sources, targets, strict=True):
+        for path in target.paths:
+            key = _identity(path)
+            other = owners.setdefault(key, source)
+            if other is not source:
+                raise RequestError(
+                    f"{other.name} and {source.name} would both be written to {path}: "
+                    "use -o with a folder or a template that keeps them apart"
+                )
+            read = inputs.get(key)
+            if read is not None and read is not source:
+                raise RequestError(
+                    f"the result of {source.name} would overwrite {path}, which is an input too"
+                )
+
+
+def _identity(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise InputError where a file exists that may not be overwritten, or its folder is missing."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
+    if path.is_file() and not force:
+        raise InputError(f"{path} exists: -f overwrites it")

@@ -1,0 +1,61 @@
+"""A picture drawn with half blocks in the terminal: two pixels a character, in its colours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnntool.cli.console import console
+from cnntool.imaging.files import Image
+
+SHADES = " .:-=+*#%@"
+
+
+def draw(image: Image) -> None:
+    """Draw an image's first frame on stderr, as large as the terminal is wide and high.
+
+    In a terminal without colour (NO_COLOR, TERM=dumb, a pipe) it is drawn in ten characters.
+    """
+    screen = console(stderr=True)
+    if screen.color_system is None:
+        pixels = _fit(image, screen.width, 2 * (screen.height - 2))
+        for row in pixels[::2].mean(axis=2):
+            screen.print("".join(SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row), markup=False)
+        return
+    from rich.segment import Segment, Segments
+    from rich.style import Style
+
+    pixels = _fit(image, screen.width, 2 * (screen.height - 2))
+    if len(pixels) % 2:
+        pixels = np.concatenate([pixels, pixels[-1:]])
+    segments = []
+    for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
+        for top, bottom in zip(upper, lower, strict=True):
+            style = Style(color=_colour(top), bgcolor=_colour(bottom))
+            segments.append(Segment("▀", style))
+        segments.append(Segment.line())
+    screen.print(Segments(segments), end="")
+
+
+def _colour(pixel: np.ndarray) -> str:
+    return f"rgb({pixel[0]},{pixel[1]},{pixel[2]})"
+
+
+def _fit(image: Image, width: int, height: int) -> np.ndarray:
+    """(h, w, 3) uint8 within the given size, its proportions kept, alpha over black."""
+    from PIL import Image as Pillow
+
+    frame = image.frames[0]
+    values = frame.pixels.astype(np.float32)
+    if frame.pixels.dtype.kind == "f" and values.size and (values.min() < 0 or values.max() > image.white):
+        values = (values - values.min()) * (255 / (float(values.max() - values.min()) or 1))
+    else:
+        values *= 255 / image.white
+    if frame.alpha is not None:
+        top = np.iinfo(frame.alpha.dtype).max if frame.alpha.dtype.kind == "u" else 1
+        values *= (frame.alpha / top)[..., None]
+    values = np.repeat(values[..., :1], 3, axis=2) if values.shape[2] < 3 else values[..., :3]
+    rows, columns = values.shape[:2]
+    factor = min(width / columns, height / rows, 1.0)
+    size = max(1, round(columns * factor)), max(1, round(rows * factor))
+    picture = Pillow.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+    return np.asarray(picture.resize(size, Pillow.Resampling.BOX))

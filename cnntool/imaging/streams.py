@@ -1,0 +1,114 @@
+"""Reading bytes that may be a file or a pipe, with plain words for whatever goes wrong."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from cnntool.errors import InputError, RequestError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the caller wants of a file, and the name to call it by in messages."""
+
+    name: str
+    max_pixels: int
+    gray: bool
+    float_white: float
+
+    def check_size(self, width: int, height: int, frames: int = 1) -> None:
+        """InputError for an image without pixels or with more than we may decode."""
+        if width < 1 or height < 1 or frames < 1:
+            raise InputError(f"{self.name} has no pixels: it is {width} x {height}")
+        self.check_pixels(width * height * frames, width, height, frames)
+
+    def check_pixels(self, pixels: int, width: int, height: int, frames: int) -> None:
+        if pixels > self.max_pixels:
+            times = f" x {frames} frames" if frames > 1 else ""
+            raise InputError(
+                f"{self.name} is {width} x {height}{times} = {pixels:,} pixels, over the limit of "
+                f"{self.max_pixels:,}: raise the limit with --max-pixels"
+            )
+
+
+class Rejoined:
+    """A stream that begins with bytes already taken from it; reads forward only."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self.head = head
+        self.rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            taken, self.head = self.head + self.rest.read(), b""
+            return taken
+        taken, self.head = self.head[:size], self.head[size:]
+        while len(taken) < size and (more := self.rest.read(size - len(taken))):
+            taken += more
+        return taken
+
+
+def fill(stream: BinaryIO, array: np.ndarray, name: str) -> None:
+    """Read the bytes of a C-contiguous array from a stream; InputError when they end too soon."""
+    room = memoryview(array).cast("B")
+    into = getattr(stream, "readinto", None)
+    done = 0
+    while done < len(room):
+        if into is not None:
+            count = into(room[done:]) or 0
+        else:
+            block = stream.read(min(1 << 20, len(room) - done))
+            count = len(block)
+            room[done : done + count] = block
+        if not count:
+            raise cut_short(name, f"{done:,} of {len(room):,} bytes of pixels are there")
+        done += count
+
+
+def cut_short(name: str, reason: str) -> InputError:
+    return InputError(f"{name} is cut short: {reason}")
+
+
+def damaged(name: str, reason: str) -> InputError:
+    return InputError(f"{name} is damaged: {reason}")
+
+
+def check_finite(pixels: np.ndarray, name: str) -> None:
+    """InputError for float pixels that are not numbers: they would spread through every filter."""
+    bad = sum(int(np.count_nonzero(~np.isfinite(rows))) for rows in pixels)
+    if bad:
+        raise InputError(
+            f"{name} holds {bad:,} values that are NaN or infinite: replace them first, "
+            "for example with numpy.nan_to_num"
+        )
+
+
+@contextmanager
+def plain_errors(name: str) -> Iterator[None]:
+    """Turn whatever a decoder throws at a malformed file into one line of InputError."""
+    try:
+        yield
+    except (InputError, RequestError):
+        raise
+    except MemoryError:
+        raise InputError(f"{name} does not fit into memory: use a smaller image") from None
+    except (EOFError, struct.error):
+        raise cut_short(name, "it ends in the middle of a header") from None
+    except zlib.error:
+        raise damaged(name, "its compressed data cannot be unpacked") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from None
+        text = " ".join(str(error).split())
+        if "truncated" in text.lower() or "not enough" in text.lower():
+            raise cut_short(name, "part of the picture is missing") from None
+        if not text or type(error).__name__ in ("UnidentifiedImageError", "KeyError"):
+            text = "its header makes no sense"
+        raise damaged(name, text[:120]) from None

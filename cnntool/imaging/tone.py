@@ -1,0 +1,123 @@
+"""From signed numbers of any size to pixels: how responses are shown, and what is lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
+
+
+@dataclass(frozen=True)
+class Tone:
+    """How values become pixels of ``dtype`` with the brightness ``white`` at the top.
+
+    ======= ===========================================================================
+    clip    v, below 0 black, above white white
+    abs     ``|v|``, above white white
+    offset  ``v + (white + 1) / 2``: 0 is mid grey, the sign stays visible
+    stretch the smallest value of the picture becomes black, the largest white
+    angle   degrees: -180 is black, 0 mid grey, 180 white
+    raw     v as it is; integer pixels are rounded, and clipped at the ends of their type
+    ======= ===========================================================================
+    """
+
+    range: str
+    dtype: np.dtype
+    white: float
+    low: float = 0.0  # of the picture, for stretch
+    high: float = 1.0
+
+    def apply(self, values: np.ndarray, losses: Losses) -> np.ndarray:
+        """Turn a block of values into pixels, within the block's own memory."""
+        is_float = self.dtype.kind == "f"
+        if self.range == "abs":
+            losses.add_negative(values)
+            np.abs(values, out=values)
+        elif self.range == "offset":
+            values += (self.white + 1) / 2
+        elif self.range == "stretch":
+            values -= self.low
+            values *= self.white / ((self.high - self.low) or 1.0)
+        elif self.range == "angle":
+            values += 180
+            values *= self.white / 360
+        if not is_float:
+            np.rint(values, out=values)
+        if self.range != "raw" or not is_float:
+            self._clip(values, losses)
+        return values
+
+    def _clip(self, values: np.ndarray, losses: Losses) -> None:
+        lowest, highest = values.min(), values.max()
+        if lowest < 0:
+            losses.below += int(np.count_nonzero(values < 0))
+        if highest > self.white:
+            losses.above += int(np.count_nonzero(values > self.white))
+        if lowest < 0 or highest > self.white:
+            np.clip(values, 0, self.white, out=values)
+
+
+@dataclass
+class Losses:
+    """How many values a picture could not show as they were."""
+
+    total: int = 0
+    negative: int = 0  # shown as their absolute value
+    below: int = 0  # clipped to black
+    above: int = 0  # clipped to white
+
+    def add_negative(self, values: np.ndarray) -> None:
+        if values.min() < 0:
+            self.negative += int(np.count_nonzero(values < 0))
+
+    def __iadd__(self, other: Losses) -> Losses:
+        self.total += other.total
+        self.negative += other.negative
+        self.below += other.below
+        self.above += other.above
+        return self
+
+    def __bool__(self) -> bool:
+        return bool(self.negative or self.below or self.above)
+
+    def describe(self) -> str:
+        """One sentence with shares: ``31% of the values were negative and are shown as ...``."""
+        parts = []
+        if self.negative:
+            share = _percent(self.negative, self.total)
+            parts.append(f"{share} of the values were negative and are shown as their absolute value")
+        if self.below:
+            share = _percent(self.below, self.total)
+            parts.append(f"{share} {_of_values(parts)}were negative and clipped to black")
+        if self.above:
+            share = _percent(self.above, self.total)
+            parts.append(f"{share} {_of_values(parts)}were above white and clipped")
+        return "; ".join(parts)
+
+
+def _of_values(parts: list[str]) -> str:
+    return "" if parts else "of the values "
+
+
+def _percent(count: int, total: int) -> str:
+    """Two significant digits: 31%, 2.1%, 0.043%."""
+    share = 100 * count / total
+    if share < 0.001:
+        return "under 0.001%"
+    return f"{share:.0f}%" if share >= 9.95 else f"{share:.2g}%"
+
+
+def automatic_range(bank: np.ndarray, combine: str) -> str:
+    """What ``auto`` stands for: a signed response is shown as its absolute value, others clipped.
+
+    Signed is a single kernel (F, kh, kw) with F = 1, or a feature map, whose weights sum to zero:
+    it answers 0 to a flat picture, and half of what it finds is negative.
+    """
+    if combine == "orientation":
+        return "angle"
+    if combine != "none":
+        return "clip"
+    sums, sizes = bank.sum(axis=(1, 2)), np.abs(bank).sum(axis=(1, 2))
+    return "abs" if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)) else "clip"

@@ -1,0 +1,384 @@
+"""What may be typed for a kernel, and the one line that answers each mistake."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_array_equal
+
+from cnntool.errors import RequestError
+from cnntool.imaging.kernel_spec import parse_kernel
+from cnntool.imaging.kernels import CATALOGUE, build
+
+SOBEL = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
+NO_NUMBER = "is not a number: write 0.5, -1e-3 or a fraction such as 1/9"
+
+matrices = st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
+    lambda size: arrays(np.float64, size, elements=st.floats(-1e30, 1e30))
+)
+
+
+def message_of(spec: str, **overrides: float) -> str:
+    with pytest.raises(RequestError) as raised:
+        parse_kernel(spec, **overrides)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def npy_bytes(array: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, **options)
+    return file.getvalue()
+
+
+# Names -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_name_alone_is_the_catalogue_kernel(name):
+    assert_array_equal(parse_kernel(name).bank, build(name).bank)
+    assert parse_kernel(f" {name}\n").label == name
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "parameters"),
+    [
+        ("gaussian:sigma=2", "gaussian", {"sigma": 2}),
+        ("gaussian:size=9,sigma=1.5", "gaussian", {"size": 9, "sigma": 1.5}),
+        (" gaussian : sigma = 1/2 , size=3 ", "gaussian", {"sigma": 0.5, "size": 3}),
+        ("motion:length=5,angle=-3e1", "motion", {"length": 5, "angle": -30}),
+    ],
+)
+def test_a_name_takes_parameters(spec, name, parameters):
+    parsed, built = parse_kernel(spec), build(name, **parameters)
+    assert_array_equal(parsed.bank, built.bank)
+    assert (parsed.label, parsed.spec) == (built.label, built.spec)
+
+
+def test_overrides_are_parameters_and_none_is_not_given():
+    parsed = parse_kernel("gaussian:sigma=2", size=5, sigma=None, angle=None)
+    assert parsed.spec == "gaussian:sigma=2,size=5"
+    assert parse_kernel("1 2", size=None).label == "kernel1x2"
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_spec_of_a_filter_builds_it_again(name):
+    entry = CATALOGUE[name]
+    values = {p.name: (p.choices or [p.minimum + 1.7])[-1] for p in entry.parameters}
+    values = {p.name: p.kind(values[p.name]) for p in entry.parameters}
+    filter = build(name, **values)
+    again = parse_kernel(filter.spec)
+    assert_array_equal(again.bank, filter.bank)
+    assert (again.label, again.spec) == (filter.label, filter.spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "overrides", "message"),
+    [
+        ("gausian:sigma=2", {}, "unknown kernel 'gausian': did you mean 'gaussian'? "
+         "'cnntool kernels' lists them all"),
+        ("horizontal_line", {}, "unknown kernel 'horizontal_line': did you mean 'horizontal-line'? "
+         "'cnntool kernels' lists them all"),
+        ("model.npz:conv1/7", {}, "unknown kernel 'model.npz:conv1/7': give a name that 'cnntool "
+         "kernels' lists, a matrix such as '1 0 -1; 2 0 -2; 1 0 -1', or a file (.txt, .csv, "
+         ".json, .npy)"),
+        ("sobel:size=3", {}, "sobel takes no parameters, and 'size' was given: write just 'sobel'"),
+        ("sobel", {"size": 3},
+         "sobel takes no parameters, and 'size' was given: write just 'sobel'"),
+        ("gaussian", {"angle": 30}, "gaussian has no parameter 'angle': it takes sigma and size"),
+        ("gaussian:sgma=3", {},
+         "gaussian has no parameter 'sgma': did you mean 'sigma'? it takes sigma and size"),
+        ("gaussian:sigma=2", {"sigma": 3.5}, "gaussian: sigma is given twice, as 2 in the kernel "
+         "and as 3.5 beside it: keep one"),
+        ("gaussian:sigma=2,sigma=2", {},
+         "gaussian: sigma is given twice in 'gaussian:sigma=2,sigma=2': keep one"),
+        ("gaussian:2", {}, "'2' in 'gaussian:2' is no setting: write 'gaussian:sigma=NUMBER'"),
+        ("gaussian:sigma=", {},
+         "'sigma=' in 'gaussian:sigma=' is no setting: write 'gaussian:sigma=NUMBER'"),
+        ("gaussian:", {}, "'' in 'gaussian:' is no setting: write 'gaussian:sigma=NUMBER'"),
+        ("sobel:", {}, "'' in 'sobel:' is no setting: write just 'sobel'"),
+        ("gaussian:sigma=wide", {}, f"gaussian: sigma, 'wide', {NO_NUMBER}"),
+        ("gaussian:sigma=nan", {}, "gaussian: sigma is 'nan': it must be a finite number"),
+        ("gaussian:sigma=1e999", {}, "gaussian: sigma is 'inf', but must be a number from 0.01 to "
+         "500: for example gaussian:sigma=1"),
+        ("box:size=2.5", {},
+         "box: size is 2.5, but must be a whole number from 1 to 4095: for example box:size=3"),
+    ],
+)  # fmt: skip
+def test_error_of_a_name(spec, overrides, message):
+    assert message_of(spec, **overrides) == message
+
+
+# Matrices ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "1 0 -1; 2 0 -2; 1 0 -1",
+        "1,0,-1;2,0,-2;1,0,-1",
+        " 1 , 0 , -1 ;\n 2\t0 -2 ;\n+1 .0 -1.;",
+        "1 0 -1\n2 0 -2\n\n1 0 -1\n",
+        "1 0 -1\r\n2 0 -2\r\n1 0 -1",
+        "10e-1 0e5 −1; 4/2 0/3 -4 / 2; 1/1 0 1/-1",
+    ],
+)
+def test_a_matrix_is_read_in_every_notation(spec):
+    filter = parse_kernel(spec)
+    assert_array_equal(filter.bank, [SOBEL])
+    assert (filter.label, filter.names, filter.combine) == ("kernel3x3", ("kernel3x3",), "none")
+    assert filter.spec == "1 0 -1; 2 0 -2; 1 0 -1"
+
+
+def test_a_matrix_may_be_of_any_shape_and_even():
+    assert parse_kernel("7").bank.shape == (1, 1, 1)
+    assert parse_kernel("1 2 3 4").bank.shape == (1, 1, 4)
+    assert parse_kernel("-1;1").label == "kernel2x1"
+    assert parse_kernel(".5 .5; 1/3 1e-3").bank.tolist() == [[[0.5, 0.5], [1 / 3, 0.001]]]
+
+
+@given(matrices, st.sampled_from([" ", ",", ", ", "  ,"]), st.sampled_from([";", "; ", "\n"]))
+def test_a_matrix_comes_back_exactly_and_so_does_its_spec(matrix, between, after):
+    text = after.join(between.join(repr(float(value)) for value in row) for row in matrix)
+    filter = parse_kernel(text)
+    assert_array_equal(filter.bank, matrix[None])
+    assert filter.label == f"kernel{matrix.shape[0]}x{matrix.shape[1]}"
+    assert_array_equal(parse_kernel(filter.spec).bank, filter.bank)
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_gives_a_filter_or_one_line(spec):
+    try:
+        assert np.isfinite(parse_kernel(spec).bank).all()
+    except RequestError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+@given(st.text(alphabet="0123456789.,;/eE+- \nnaif", max_size=30))
+def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
+    try:
+        assert np.isfinite(parse_kernel(spec).bank).all()
+    except RequestError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("1 0 -1; 2 0", "kernel row 2 has 2 numbers, row 1 has 3: every row needs the same count"),
+        ("1 0; 3; 2 0", "kernel row 2 has 1 number, row 1 has 2: every row needs the same count"),
+        ("", "the kernel is empty: give a name such as sobel, a matrix such as "
+         "'1 0 -1; 2 0 -2; 1 0 -1', or a file"),
+        (" \n ", "the kernel is empty: give a name such as sobel, a matrix such as "
+         "'1 0 -1; 2 0 -2; 1 0 -1', or a file"),
+        (";", "kernel has no numbers: give at least one, as in '1 0 -1'"),
+        ("1 0;; 0 1", "kernel row 2 is empty: put numbers in it, or take out a ';'"),
+        ("1 0 x; 1 2 3", f"kernel row 1 number 3, 'x', {NO_NUMBER}"),
+        ("1 2; 3 0x10", f"kernel row 2 number 2, '0x10', {NO_NUMBER}"),
+        ("1_000", f"kernel row 1 number 1, '1_000', {NO_NUMBER}"),
+        ("1/2/3", f"kernel row 1 number 1, '1/2/3', {NO_NUMBER}"),
+        ("3x3", f"kernel row 1 number 1, '3x3', {NO_NUMBER}"),
+        ("1,,2", "kernel row 1 number 2 is missing: put one number between two commas"),
+        ("1 2; 3 nan", "kernel row 2 number 2 is 'nan': it must be a finite number"),
+        ("-inf 1", "kernel row 1 number 1 is '-inf': it must be a finite number"),
+        ("1 1e999", "kernel row 1 number 2 is inf: it must be a finite number"),
+        ("1 2e30", "kernel row 1 number 2 is 2e+30: it must be at most 1e+30 in size"),
+        ("1/0", "kernel row 1 number 1, '1/0', divides by zero: use another denominator"),
+        ("1 0/0.0", "kernel row 1 number 2, '0/0.0', divides by zero: use another denominator"),
+        ("1 " * 4096, "kernel is 1x4096: at most 4095 are allowed on a side, use a smaller one"),
+        ("1;" * 4096, "kernel is 4096x1: at most 4095 are allowed on a side, use a smaller one"),
+    ],
+)  # fmt: skip
+def test_error_of_a_matrix(spec, message):
+    assert message_of(spec) == message
+
+
+def test_an_override_does_not_apply_to_a_matrix_or_a_file(tmp_path):
+    end = "leave it out, or use a named kernel such as gaussian"
+    path = tmp_path / "k.txt"
+    path.write_text("1 2")
+    for spec, kind in (("1 2", "matrix"), (str(path), "file")):
+        message = message_of(spec, size=3)
+        assert message == f"size=3 does not apply to a kernel given as a {kind}: {end}"
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("k.txt", b"1 0 -1\n2 0 -2\n1 0 -1\n"),
+        ("k.txt", b"1 0 -1; 2 0 -2; 1 0 -1"),
+        ("k.TXT", b"\xef\xbb\xbf# sobel\r\n1 0 -1 # top\r\n\r\n4/2 0 -2\r\n1 0 -1\r\n"),
+        ("k.csv", b"1,0,-1\n2, 0, -2\n1,0,-1"),
+        ("k.csv", "# größe\n1,0,-1\n2,0,-2\n1,0,-1".encode("utf-8-sig")),
+        ("k.json", json.dumps(SOBEL).encode()),
+        ("k.json", json.dumps({"name": "sobel", "kernel": SOBEL}).encode("utf-8-sig")),
+        ("k.json", json.dumps([SOBEL]).encode()),
+        ("k.npy", npy_bytes(np.array(SOBEL))),
+        ("k.npy", npy_bytes(np.array(SOBEL, dtype=">f4"))),
+        ("k.npy", npy_bytes(np.asfortranarray(SOBEL).astype(np.float16))),
+        ("k.npy", npy_bytes(np.array([SOBEL], dtype=np.int8))),
+    ],
+)
+def test_a_file_of_each_kind_is_read(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    filter = parse_kernel(str(path))
+    assert_array_equal(filter.bank, [SOBEL])
+    assert (filter.label, filter.names, filter.combine) == ("k", ("k",), "none")
+    assert filter.spec == str(path)
+
+
+def test_a_path_may_have_spaces_colons_and_letters_of_any_alphabet(tmp_path):
+    for name in ("my kernel; 1.txt", "gaußsche Störung.txt", "C：k.txt"):
+        (tmp_path / name).write_text("1 2 3")
+        assert parse_kernel(str(tmp_path / name)).label == name.removesuffix(".txt")
+
+
+def test_a_windows_path_is_taken_for_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = "C:\\kernels\\mine.txt"
+    try:
+        Path(spec).write_text("1 2 3")
+    except OSError:
+        pytest.skip("this name cannot be written here")
+    assert_array_equal(parse_kernel(spec).bank, [[[1, 2, 3]]])
+
+
+def test_one_row_in_json_and_npy_is_a_kernel_of_one_row(tmp_path):
+    (tmp_path / "k.json").write_text("[1, 2.5, 3]")
+    np.save(tmp_path / "k.npy", np.array([True, False, True]))
+    assert parse_kernel(str(tmp_path / "k.json")).bank.tolist() == [[[1, 2.5, 3]]]
+    assert parse_kernel(str(tmp_path / "k.npy")).bank.tolist() == [[[1, 0, 1]]]
+
+
+def test_a_three_dimensional_file_is_a_bank_of_feature_maps(tmp_path):
+    bank = np.arange(12.0).reshape(3, 2, 2)
+    np.save(tmp_path / "k.npy", bank)
+    (tmp_path / "k.json").write_text(json.dumps({"kernel": bank.tolist()}))
+    for kind in ("npy", "json"):
+        filter = parse_kernel(str(tmp_path / f"k.{kind}"))
+        assert_array_equal(filter.bank, bank)
+        assert (filter.combine, filter.names) == ("none", ("k-1", "k-2", "k-3"))
+
+
+@given(bank=arrays(np.float64, (2, 3, 2), elements=st.floats(-1e30, 1e30)))
+def test_files_carry_every_digit(tmp_path_factory, bank):
+    folder = tmp_path_factory.mktemp("kernels")
+    np.savetxt(folder / "k.txt", bank[0])
+    np.savetxt(folder / "k.csv", bank[0], delimiter=",", header="a bank")
+    (folder / "k.json").write_text(json.dumps(bank.tolist()))
+    for kind, expected in (("txt", bank[:1]), ("csv", bank[:1]), ("json", bank)):
+        assert_array_equal(parse_kernel(str(folder / f"k.{kind}")).bank, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("k.txt", b"1 2\n3", "kernel row 2 has 1 number, row 1 has 2: every row needs"),
+        ("k.txt", b"", "kernel has no numbers: give at least one"),
+        ("k.txt", b"# only a comment\n", "kernel has no numbers: give at least one"),
+        ("k.txt", b"1 2\n\n3 four", f"kernel row 2 number 2, 'four', {NO_NUMBER}"),
+        ("k.txt", "1 2".encode("utf-16"), "kernel is not UTF-8 text: save it as UTF-8"),
+        ("k.csv", b"1;0;-1\n", "kernel has ';' in it: split the numbers of a .csv by commas"),
+        ("k.csv", b"1,2,\n", "kernel row 1 number 3 is missing: put one number between two commas"),
+        ("k.csv", b'"1","2"\n', "kernel row 1 number 1, '\"1\"', is not a number: write"),
+        ("k.json", b"[[1, 2], [3,", "kernel is not valid JSON (Expecting value, line 1 column 13"),
+        ("k.json", b"", "kernel is not valid JSON (Expecting value, line 1 column 1"),
+        ("k.json", b"[" * 100_000, "kernel is beyond what JSON can carry"),
+        ("k.json", b"[1" + b"0" * 5000 + b"]", "kernel"),
+        ("k.json", b"[1" + b"0" * 400 + b"]",
+         "kernel row 1 number 1 is inf: it must be a finite number"),
+        ("k.json", b"[[1, NaN]]", "kernel row 1 number 2 is nan: it must be a finite number"),
+        ("k.json", b"[[1], [Infinity]]", "kernel row 2 number 1 is inf: it must be a finite"),
+        ("k.json", b'[[1, "2"]]', "kernel row 1 number 2, \"2\", is not a number: write plain"),
+        ("k.json", b"[[1, true]]", "kernel row 1 number 2, true, is not a number: write plain"),
+        ("k.json", b"[[1, [2]]]", "kernel row 1 number 2, [2], is not a number: write plain"),
+        ("k.json", b"[[1], 2]", "kernel row 2 is 2: write every row as a list"),
+        ("k.json", b"[[1, 2], [3]]", "kernel row 2 has 1 number, row 1 has 2: every row needs"),
+        ("k.json", b"[[[1, 2]], [[3]]]",
+         "kernel 2 is 1x1, kernel 1 is 1x2: every kernel needs the same size"),
+        ("k.json", b"[[[1]], [[1e31]]]",
+         "kernel 2 row 1 number 1 is 1e+31: it must be at most 1e+30 in size"),
+        ("k.json", b"[[[1]], [[1], [1, 2]]]", "kernel 2 row 2 has 2 numbers, row 1 has 1: every"),
+        ("k.json", b"[[[[1]]]]", "kernel is a list 4 deep: write rows of numbers"),
+        ("k.json", b"[]", "kernel has no numbers: give at least one"),
+        ("k.json", b"[[], []]", "kernel has no numbers: give at least one"),
+        ("k.json", b"3", "kernel is a list 0 deep: write rows of numbers"),
+        ("k.json", b'{"weights": [[1]]}', "kernel has no 'kernel' in its object: write {\"kernel\""),
+        ("k.npy", b"", "kernel is not a whole .npy array ("),
+        ("k.npy", b"1 2 3", "kernel is not a whole .npy array ("),
+        ("k.npy", npy_bytes(np.array([1j])), "kernel has dtype complex128: save whole or real"),
+        ("k.npy", npy_bytes(np.array(["a"])), "kernel has dtype <U1: save whole or real"),
+        ("k.npy", npy_bytes(np.array([None])), "kernel is not a whole .npy array (Object arrays"),
+        ("k.npy", npy_bytes(np.zeros((2, 2, 2, 2))), "kernel has shape (2, 2, 2, 2): save (kh, kw)"),
+        ("k.npy", npy_bytes(np.array(3.0)), "kernel has shape (): save (kh, kw)"),
+        ("k.npy", npy_bytes(np.zeros((0, 3))), "kernel has no numbers: give at least one"),
+        ("k.npy", npy_bytes(np.array([1, np.nan])),
+         "kernel row 1 number 2 is nan: it must be a finite number"),
+        ("k.npy", npy_bytes(np.zeros((1, 4096), bool)),
+         "kernel is 1x4096: at most 4095 are allowed on a side, use a smaller one"),
+        ("k.npy", npy_bytes(np.zeros((4096, 1, 1), bool)),
+         "kernel is 4096x1x1: at most 4095 are allowed on a side, use a smaller one"),
+    ],
+)  # fmt: skip
+def test_error_of_a_file_names_the_file_and_the_place(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert message_of(str(path)).startswith(f"{str(path)!r}: {message}")
+
+
+def test_a_missing_file_a_folder_and_a_file_of_another_kind_are_named(tmp_path):
+    missing, folder, other = tmp_path / "no.txt", tmp_path / "folder.csv", tmp_path / "k.dat"
+    folder.mkdir()
+    other.write_text("1 2")
+    assert message_of(str(missing)) == (
+        f"kernel file {str(missing)!r} does not exist: check the path"
+    )
+    assert message_of(str(folder)).startswith(f"kernel file {str(folder)!r} cannot be read (")
+    assert message_of(str(other)) == (
+        f"{str(other)!r} is not a kernel file: its name must end in one of .txt, .csv, .json, .npy"
+    )
+    assert message_of("a\0b.txt").startswith("kernel file 'a\\x00b.txt' cannot be read (")
+
+
+def test_an_archive_of_arrays_under_the_name_npy_is_refused(tmp_path):
+    path = tmp_path / "k.npy"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", npy_bytes(np.ones((2, 2))))
+    assert "is an archive of arrays: save one array with numpy.save" in message_of(str(path))
+
+
+def test_an_npy_file_cut_at_any_byte_is_refused(tmp_path):
+    whole = npy_bytes(np.array(SOBEL, dtype=np.float32))
+    path = tmp_path / "k.npy"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert "is not a whole .npy array (" in message_of(str(path))
+
+
+@given(st.data())
+def test_an_npy_file_with_a_wrong_byte_gives_a_filter_or_one_line(tmp_path_factory, data):
+    content = bytearray(npy_bytes(np.array(SOBEL, dtype=np.float32)))
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("kernels") / "k.npy"
+    path.write_bytes(bytes(content))
+    try:
+        assert np.isfinite(parse_kernel(str(path)).bank).all()
+    except RequestError as error:
+        assert len(str(error).splitlines()) == 1
+
+
+def test_an_npy_file_with_an_object_inside_is_never_unpickled(tmp_path):
+    path = tmp_path / "k.npy"
+    path.write_bytes(npy_bytes(np.array([print], dtype=object), allow_pickle=True))
+    assert "Object arrays" in message_of(str(path))
