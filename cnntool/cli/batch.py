@@ -22,10 +22,9 @@ from cnntool.cli.options import BatchOptions
 from cnntool.cli.places import Source, Targets, check_free, find_sources, plan_targets
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.files import Image, ImageInfo, can_hold, format_for, open_image, probe_image, save_image
-
-EXTENSION_OF = {"JPEG": ".jpg", "TIFF": ".tif"}
-
+from cnntool.imaging.files import open_image, probe_image, save_image
+from cnntool.imaging.formats import FORMATS, can_hold, format_for, format_named
+from cnntool.imaging.image import Image, ImageInfo
 
 @dataclass(frozen=True)
 class Result:
@@ -106,8 +105,7 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
         return [Targets(()) for _ in sources]
     suffix = None
     if options.format:
-        name = format_for(Path(f"x.{options.format}"))
-        suffix = f".{options.format}" if name not in EXTENSION_OF else EXTENSION_OF[name]
+        suffix = FORMATS[format_named(options.format)].extensions[0]
     targets = plan_targets(sources, options.output, suffix, work.label, work.parts)
     for target in targets:
         for path in target.paths:
@@ -202,7 +200,7 @@ def _run_image(source, target, options, work, threads, report) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         save_image(
-            result.image, path, format=name, overwrite=options.force, quality=_quality(options, name)
+            result.image, path, format=name, overwrite=options.force, quality=options.quality
         )
         report.lines.append(str(path))
         report.outputs.append({"path": str(path), **_shape(result.image), **result.facts})
@@ -210,35 +208,32 @@ def _run_image(source, target, options, work, threads, report) -> None:
 
 def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
     if options.format:
-        return [format_for(Path(f"x.{options.format}"))] * max(1, len(target.paths))
+        return [format_named(options.format)] * max(1, len(target.paths))
     if not target.paths:
         return ["PNG" if target.stdout else image.format]
     return [format_for(path) for path in target.paths]
 
 
-def _quality(options: BatchOptions, name: str) -> int | None:
-    return options.quality
-
-
 def choose_depth(image: Image, name: str, wanted: str | None, report, source: str) -> Depth:
     """The image's own depth, or the one asked for; 8 bits where the format holds no more."""
-    own = image.frames[0].pixels.dtype
+    own = image.frames[0].pixels.dtype.name
     depths = {
         "8": Depth(np.dtype(np.uint8), 255.0),
         "16": Depth(np.dtype(np.uint16), 65535.0),
         "float": Depth(np.dtype(np.float32), image.white),
     }
-    if wanted is None:
-        if name == "NPY":
-            return depths["float"]
-        wanted = {"u1": "8", "u2": "16", "f4": "float"}[own.str[1:]]
-        if not can_hold(name, dtype=depths[wanted].dtype, channels=image.frames[0].pixels.shape[2]):
-            wanted = "16" if wanted == "float" and image.white > 255 and can_hold(
-                name, dtype=np.dtype(np.uint16), channels=image.frames[0].pixels.shape[2]
-            ) else "8"
-            if own == np.uint16:
-                report.notes.append(f"{source}: {name} holds 8 bits a channel; reduced from 16")
-    return depths[wanted]
+    if wanted is not None:
+        return depths[wanted]
+    if name == "NPY":
+        return depths["float"]
+    wanted = {"uint8": "8", "uint16": "16", "float32": "float"}[own]
+    if can_hold(name, dtype=own):
+        return depths[wanted]
+    if own == "uint16":
+        report.notes.append(f"{source}: {name} holds 8 bits a channel: reduced from 16")
+    elif image.white > 255 and can_hold(name, dtype="uint16"):
+        return depths["16"]
+    return depths["8"]
 
 
 def _shape(image: Image) -> dict[str, Any]:
@@ -255,7 +250,7 @@ def _write_stdout(results, name, options) -> None:
                 "use --format npy, which stacks them, or name a file with -o"
             )
         image = _stack([result.image for result in results])
-    save_image(image, sys.stdout.buffer, format=name, quality=_quality(options, name))
+    save_image(image, sys.stdout.buffer, format=name, quality=options.quality)
 
 
 def _stack(images: Sequence[Image]) -> Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.files import EXTENSIONS
+from cnntool.imaging.formats import EXTENSIONS
 
 STDIO = "-"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnntool.cli.console import console
-from cnntool.imaging.files import Image
+from cnntool.imaging.image import Image
 
 SHADES = " .:-=+*#%@"
 

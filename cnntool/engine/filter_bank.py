@@ -24,6 +24,7 @@ class Plan:
     rows: Axis
     columns: Axis
     channels: int
+    dtype: np.dtype
     method: Direct | Separable
     strips: int  # of method.rows each, in a block
     block_columns: int
@@ -81,8 +82,7 @@ def filter_bank(
     plan = plan_filter_bank(
         image.shape, bank, stride, dilation, padding, flip=flip, dtype=image.dtype
     )
-    dtype = np.float64 if image.dtype == np.float64 else np.float32
-    responses = np.empty(plan.shape, dtype)
+    responses = np.empty(plan.shape, plan.dtype)
 
     def keep(block: np.ndarray, rows: slice, columns: slice) -> None:
         responses[:, rows, columns].reshape(block.shape)[...] = block
@@ -123,7 +123,7 @@ def plan_filter_bank(
         outputs // (method.filters * method.rows * block_columns),
         rows.output_size // method.rows,
     )
-    return Plan(rows, columns, channels, method, max(1, strips), block_columns)
+    return Plan(rows, columns, channels, bank.dtype, method, max(1, strips), block_columns)
 
 
 def run_plan(
@@ -142,6 +142,9 @@ def run_plan(
     """
     blocks = plan.blocks
     channels, strip_rows = plan.channels, plan.method.rows
+    dtype = image.dtype
+    if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
+        dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
 
     def make_worker() -> Callable[[tuple[slice, slice]], None]:
         scratch = Scratch()
@@ -153,7 +156,7 @@ def run_plan(
             read_rows = plan.rows.input_positions(rows.start, strips * strip_rows)
             read_columns = plan.columns.input_positions(columns.start, width)
             tile = scratch.array(
-                "tile", (len(read_rows), len(read_columns), channels), image.dtype
+                "tile", (len(read_rows), len(read_columns), channels), dtype
             )
             padded_tile(image, read_rows, read_columns, border, constant, out=tile)
             responses = plan.method(

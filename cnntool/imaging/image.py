@@ -32,7 +32,7 @@ class Metadata:
     icc_profile: the colour profile.
     dpi: dots per inch, (horizontal, vertical).
     exif: an EXIF block that starts with `Exif\\0\\0`; never holds an orientation.
-    loop: how often an animation plays as GIF counts it, 0 for ever; None plays once.
+    loop: how often an animation plays in all, 0 for ever; None when the file does not say (once).
     """
 
     icc_profile: bytes | None = None

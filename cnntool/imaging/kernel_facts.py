@@ -24,8 +24,8 @@ class KernelFacts:
     - `gain`: of the combined filter on a constant image; None where F kernels stay F feature maps
       or become an orientation.
     - `worst_case`: (lowest, highest) value of the combined filter for pixels from 0 to 255, or of
-      any of the feature maps; for an orientation, degrees. Both are reached, except that the lowest of a maximum and the
-      highest magnitude of three or more kernels are bounds.
+      any of the feature maps; for an orientation, degrees. Both are reached, except that the lowest
+      of a maximum and the highest magnitude of three or more kernels are bounds.
     """
 
     size: tuple[int, int]

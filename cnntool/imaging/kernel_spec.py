@@ -123,7 +123,7 @@ def _number_rows(lines: list[str], where: str = "kernel") -> list[list[float]]:
 def _bank(kernels: list[list[list[float]]], where: str) -> np.ndarray:
     """Lists of rows as a bank (F, kh, kw), once they are known to be rectangular and usable."""
     for k, rows in enumerate(kernels):
-        here = where if len(kernels) == 1 else f"{where} {k + 1}"
+        here = _place(where, k, len(kernels))
         if not rows or not rows[0]:
             raise RequestError(f"{here} has no numbers: give at least one, as in '1 0 -1'")
         for i, row in enumerate(rows):
@@ -135,7 +135,7 @@ def _bank(kernels: list[list[list[float]]], where: str) -> np.ndarray:
                 )
         if (len(rows), len(rows[0])) != (len(kernels[0]), len(kernels[0][0])):
             raise RequestError(
-                f"{here} is {len(rows)}x{len(rows[0])}, {where} 1 is "
+                f"{here} is {len(rows)}x{len(rows[0])}, the first is "
                 f"{len(kernels[0])}x{len(kernels[0][0])}: every kernel needs the same size"
             )
     return _checked(np.array(kernels, dtype=np.float64), where)
@@ -158,9 +158,14 @@ def _checked(bank: np.ndarray, where: str) -> np.ndarray:
         needed = (
             f"at most {LARGEST_WEIGHT:g} in size" if math.isfinite(value) else "a finite number"
         )
-        here = where if count == 1 else f"{where} {k + 1}"
+        here = _place(where, k, count)
         raise RequestError(f"{here} row {i + 1} number {j + 1} is {value:g}: it must be {needed}")
     return bank
+
+
+def _place(where: str, index: int, count: int) -> str:
+    """The start of an error message: 'kernel', or 'kernel 2' where there are several."""
+    return where if count == 1 else f"{where} {index + 1}"
 
 
 def _file_bank(path: Path) -> np.ndarray:
@@ -215,7 +220,8 @@ def _json_bank(text: str, where: str) -> np.ndarray:
         )
     for _ in range(3 - depth):
         data = [data]
-    return _bank([_json_matrix(rows, where) for rows in data], where)
+    count = len(data)
+    return _bank([_json_matrix(m, _place(where, k, count)) for k, m in enumerate(data)], where)
 
 
 def _json_matrix(rows: object, where: str) -> list[list[float]]:

@@ -1,0 +1,97 @@
+"""Timing side by side: contenders take turns, so that a change of the machine's speed hits all."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of every round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def __str__(self) -> str:
+        scale, unit = (1, "s") if self.median >= 1 else (1e3, "ms")
+        low, high = min(self.seconds) * scale, max(self.seconds) * scale
+        return f"{self.median * scale:.3g} {unit} ({low:.3g}-{high:.3g})"
+
+
+def race(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
+    """Run all contenders once to warm up, then in turn, ``rounds`` times."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender()
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            start = time.perf_counter()
+            contender()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+def report(title: str, timings: dict[str, Timing]) -> None:
+    """Print a row a contender, with each peer's time as a multiple of ours, the first."""
+    ours = next(iter(timings.values())).median
+    print(f"\n{title}")
+    for name, timing in timings.items():
+        print(f"  {name:<28} {timing!s:<28} {timing.median / ours:6.2f} x ours")
+
+
+def print_machine(threads: int) -> None:
+    """What this machine can do at best: sgemm and memory copies, on one core and on all."""
+    import threading
+
+    a = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
+    large = np.zeros(64 << 20, np.uint8)
+
+    def all_cores(work: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            workers = [threading.Thread(target=work) for _ in range(threads)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+
+        return run
+
+    times = race(
+        {"one": lambda: a @ a, "all": all_cores(lambda: a @ a), "copy": lambda: large.copy()}, 9
+    )
+    flops = 2 * 1024**3 / 1e9
+    print(
+        f"{threads} cores; sgemm {flops / times['one'].median:.0f} GFLOP/s on one core, "
+        f"{threads * flops / times['all'].median:.0f} on {threads}; "
+        f"copy {2 * large.nbytes / times['copy'].median / 1e9:.1f} GB/s"
+    )
+
+
+def command_seconds(command: Sequence[str]) -> Callable[[], None]:
+    """A contender that runs a command; its output is thrown away, its failure is not."""
+
+    def run() -> None:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode()[-300:]}")
+
+    return run
+
+
+def peak_megabytes(command: Sequence[str]) -> float:
+    """Peak resident memory of a command, in MB (10^6 bytes)."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed")
+    return usage.ru_maxrss * 1024 / 1e6

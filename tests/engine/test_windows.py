@@ -1,0 +1,120 @@
+"""Window geometry against NumPy's own padding, PyTorch's formula and brute force."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.engine.windows import BORDERS, border_indices, im2col, padded_tile, plan_axis
+
+NUMPY_MODE = {
+    "reflect": "symmetric",
+    "mirror": "reflect",
+    "edge": "edge",
+    "wrap": "wrap",
+    "constant": "constant",
+}
+
+
+@given(
+    size=st.integers(1, 30),
+    kernel_size=st.integers(1, 9),
+    stride=st.integers(1, 4),
+    dilation=st.integers(1, 3),
+    before=st.integers(0, 12),
+    after=st.integers(0, 12),
+)
+def test_output_size_is_the_number_of_windows_that_fit(
+    size, kernel_size, stride, dilation, before, after
+):
+    last_tap = (kernel_size - 1) * dilation
+    starts = [s for s in range(0, size + before + after, stride) if s + last_tap < size + before + after]
+    if not starts:
+        with pytest.raises(ValueError, match="does not fit"):
+            plan_axis(size, kernel_size, stride, dilation, (before, after))
+        return
+    axis = plan_axis(size, kernel_size, stride, dilation, (before, after))
+    assert axis.output_size == len(starts)
+
+
+@pytest.mark.parametrize(
+    ("padding", "first_taps"),
+    [
+        ("same", [-1, 1, 3, 5]),
+        ("valid", [0, 2, 4]),
+        ("full", [-2, 0, 2, 4, 6]),
+        (0, [0, 2, 4]),
+        (3, [-3, -1, 1, 3, 5, 7]),
+        ((1, 0), [-1, 1, 3]),
+    ],
+)
+def test_windows_by_hand(padding, first_taps):
+    axis = plan_axis(7, 3, 2, 1, padding)
+    assert axis.output_size == len(first_taps)
+    assert [axis.input_positions(o, 1)[0] for o in range(axis.output_size)] == first_taps
+
+
+@given(size=st.integers(1, 40), kernel_size=st.integers(1, 12), stride=st.integers(1, 5))
+def test_same_padding_has_an_output_for_every_stride_th_input(size, kernel_size, stride):
+    assert plan_axis(size, kernel_size, stride, 1, "same").output_size == len(range(0, size, stride))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("stride", 0, "stride is 0"),
+        ("dilation", 0, "dilation is 0"),
+        ("size", 0, "size is 0"),
+        ("padding", -1, "padding is -1"),
+        ("padding", "half", "expected same, valid, full or a number"),
+    ],
+)
+def test_impossible_geometry_is_named(argument, value, message):
+    arguments = {"size": 5, "kernel_size": 3, argument: value}
+    with pytest.raises(ValueError, match=message):
+        plan_axis(**arguments)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@given(size=st.integers(2, 9), before=st.integers(0, 40), after=st.integers(0, 40))
+def test_borders_are_numpys(border, size, before, after):
+    signal = np.arange(1, size + 1)
+    indices = border_indices(np.arange(-before, size + after), size, border)
+    ours = np.where(indices < 0, 0, signal[indices])
+    np.testing.assert_array_equal(ours, np.pad(signal, (before, after), NUMPY_MODE[border]))
+
+
+@pytest.mark.parametrize("border", [b for b in BORDERS if b != "constant"])
+def test_a_single_pixel_is_its_own_border(border):
+    np.testing.assert_array_equal(border_indices(np.arange(-5, 6), 1, border), np.zeros(11))
+
+
+def test_unknown_border_is_named():
+    with pytest.raises(ValueError, match="border is 'mirrored'"):
+        border_indices(np.arange(3), 3, "mirrored")
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@given(data=st.data())
+def test_any_tile_of_the_padded_image_is_a_cut_of_numpys(border, data):
+    height, width = data.draw(st.integers(2, 7)), data.draw(st.integers(2, 7))
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 2), dtype=np.uint8)
+    reach = 15
+    options = {"constant_values": 9} if border == "constant" else {}
+    whole = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), NUMPY_MODE[border], **options)
+    top, left = (data.draw(st.integers(-reach, size + reach - 1)) for size in (height, width))
+    rows = np.arange(top, data.draw(st.integers(top + 1, height + reach)))
+    columns = np.arange(left, data.draw(st.integers(left + 1, width + reach)))
+    tile = padded_tile(image, rows, columns, border, 9)
+    np.testing.assert_array_equal(tile, whole[rows[:, None] + reach, columns + reach])
+    assert tile.dtype == np.uint8
+
+
+def test_im2col_is_the_formula_of_its_docstring():
+    rng = np.random.default_rng(1)
+    tile = rng.normal(size=(14, 16, 2)).astype(np.float32)
+    strips, taps, rows, outputs = 2, 3, 4, 5
+    steps = {"strip_step": 5, "row_step": 2, "tap_step": 2, "column_step": 2}
+    unfolded = im2col(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
+    for s, k, j, o, c in np.ndindex(unfolded.shape):
+        assert unfolded[s, k, j, o, c] == tile[s * 5 + j * 2, 1 + k * 2 + o * 2, c]
