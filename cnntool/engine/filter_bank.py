@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.sliding import MATRIX_BYTES, Direct, Scratch, Separable, choose_method
+from cnntool.engine.sliding import MATRIX_BYTES, STRIP_BYTES, Direct, Scratch, Separable, choose_method
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, Padding, padded_tile, plan_axis
 
 BLOCK_ELEMENTS = 1 << 18
-"""Response elements that one thread makes at a time."""
+"""Elements that one thread makes at a time of each response, or of four together."""
 
 Emit = Callable[[np.ndarray, slice, slice], None]
 
@@ -113,17 +113,17 @@ def plan_filter_bank(
     columns = plan_axis(width, bank.shape[2], strides[1], dilations[1], padding, flipped=flip)
     method = choose_method(bank, rows, columns, channels)
 
-    # As many strips as the unfolded matrix and the responses allow; narrower where one is too much.
-    unfolded = MATRIX_BYTES // bank.itemsize
+    # As wide as one strip fits the cache, as many strips as the whole matrix may take.
     outputs = BLOCK_ELEMENTS // channels
-    column = method.elements_per_column * channels * columns.stride
-    block_columns = min(columns.output_size, max(512, unfolded // column, outputs // method.rows))
+    column_bytes = method.elements_per_column * channels * columns.stride * bank.itemsize
+    widest = max(512 // channels, STRIP_BYTES // column_bytes)
+    block_columns = _even_cuts(columns.output_size, widest)
     strips = min(
-        unfolded // (column * block_columns),
-        outputs // (method.filters * method.rows * block_columns),
+        MATRIX_BYTES // (column_bytes * block_columns),
+        outputs // (max(1, method.filters / 4) * method.rows * block_columns),
         rows.output_size // method.rows,
     )
-    return Plan(rows, columns, channels, bank.dtype, method, max(1, strips), block_columns)
+    return Plan(rows, columns, channels, bank.dtype, method, max(1, int(strips)), block_columns)
 
 
 def run_plan(
@@ -170,6 +170,11 @@ def run_plan(
 
     threads = available_cores() if threads is None else threads
     share(blocks, make_worker, max(1, min(threads, len(blocks))))
+
+
+def _even_cuts(size: int, most: int) -> int:
+    """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
+    return -(-size // -(-size // most))
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:

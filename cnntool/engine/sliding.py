@@ -20,11 +20,14 @@ from numpy.lib.stride_tricks import as_strided
 from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
 from cnntool.engine.windows import Axis, im2col
 
-MATRIX_BYTES = 4 << 20
+MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
 
-COPY_NS = 0.12
-"""Nanoseconds to copy one element within the cache, on a core of 2023; likewise the costs below."""
+COPY_NS = 0.18
+"""Nanoseconds to copy one element to the matrix, on a core of 2023; likewise the costs below."""
+
+STRIP_BYTES = 1 << 20
+"""What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
 
 MOST_FACTORS = 8
 
@@ -183,7 +186,7 @@ def choose_method(
 
 def _product_ns(length: int, outputs: int) -> float:
     """What an output costs in a product over ``length`` that makes ``outputs`` rows at once."""
-    return length * (0.075 if outputs == 1 else 0.025 * max(1.0, 8 / outputs))
+    return length * max(0.021, 0.014 + 0.056 / outputs)
 
 
 def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
@@ -220,11 +223,10 @@ def _plan_separable(
 ) -> Separable | None:
     """Column and row bands for every kernel, or None where that costs more than ``most_ns``."""
     _, height, width = bank.shape
-    count, group = _band_outputs(rows, 2), _band_outputs(columns, 2 * channels)
-    span = (count - 1) * rows.stride + rows.extent
-    row_span = ((group - 1) * columns.stride + columns.extent) * channels
-    once = span / count * COPY_NS
-    each = COPY_NS + (height > 1) * _product_ns(span, count) + (width > 1) * row_span * 0.03
+    count = min(_band_counts(rows), key=lambda n: _left_ns(rows, n))
+    group = min(_band_counts(columns), key=lambda n: _right_ns(columns, n, channels))
+    once = _span(rows, count) / count * COPY_NS
+    each = 0.3 + (height > 1) * _left_ns(rows, count) + (width > 1) * _right_ns(columns, group, channels)
     most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
     if most_factors < 1:
         return None
@@ -257,7 +259,24 @@ def _bands_of(column, row, count, group, rows, columns, channels, dtype):
     )
 
 
-def _band_outputs(axis: Axis, share: int) -> int:
-    """Outputs a band: a short one reads most of its window again, a long one multiplies zeros."""
-    ideal = max(8, min(64, axis.extent // share))
-    return max(1, min(axis.output_size, (ideal + 3) // 4 * 4))
+def _span(axis: Axis, outputs: int) -> int:
+    """Inputs under so many neighbouring outputs."""
+    return (outputs - 1) * axis.stride + axis.extent
+
+
+def _band_counts(axis: Axis) -> list[int]:
+    """How many outputs a band may give: a short one reads much again, a long one multiplies zeros."""
+    return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
+
+
+def _left_ns(rows: Axis, outputs: int) -> float:
+    """What an output costs in a product with a column band; packing the span is shared by all."""
+    span = _span(rows, outputs)
+    return _product_ns(span, outputs) + 0.1 * max(0, span - 40) / outputs
+
+
+def _right_ns(columns: Axis, outputs: int, channels: int) -> float:
+    """What an output costs in a product with a row band, best in multiples of 16 elements."""
+    elements = outputs * channels
+    speed = 0.0185 if elements % 16 == 0 else 0.026
+    return _span(columns, outputs) * channels * speed + 2.2 / elements

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 BORDERS = ("reflect", "mirror", "edge", "wrap", "constant")
 
@@ -37,10 +36,10 @@ class Axis:
         """``floor((size + before + after - extent) / stride) + 1``, or 0 where no window fits."""
         return max(0, (self.size + self.before + self.after - self.extent) // self.stride + 1)
 
-    def input_positions(self, start: int, count: int) -> np.ndarray:
-        """Inputs ``(span,)`` under outputs ``start .. start+count-1``; some lie outside the axis."""
+    def input_positions(self, start: int, count: int) -> range:
+        """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before
-        return np.arange(first, first + (count - 1) * self.stride + self.extent)
+        return range(first, first + (count - 1) * self.stride + self.extent)
 
 
 def plan_axis(
@@ -128,49 +127,56 @@ def border_indices(positions: np.ndarray, size: int, border: str) -> np.ndarray:
 
 def padded_tile(
     image: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
+    rows: range,
+    columns: range,
     border: str,
     constant: float | np.ndarray = 0,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The part of an image (H, W, C) at consecutive ``rows`` x ``columns``, padded where outside.
+    """The part of an image (H, W, C) at ``rows`` x ``columns``, made up where that is outside.
 
-    Returns (rows, columns, C) in the image's own dtype, in ``out`` where that is given. Memory and
-    work are those of the part alone, however far the padding reaches.
+    The ranges have step 1 and may lie anywhere. Returns (rows, columns, C) in the image's own
+    dtype, or ``out``. Work and memory are those of the part, however far it is from the image.
     """
-    height, width, channels = image.shape
     if out is None:
-        out = np.empty((len(rows), len(columns), channels), image.dtype)
-    inside = slice(*np.searchsorted(rows, (0, height)))
-    image_rows = image[rows[0] + inside.start : rows[0] + inside.stop] if len(rows) else image[:0]
-    _pad_columns(image_rows, columns, border, constant, out[inside])
-    for outside in (slice(0, inside.start), slice(inside.stop, len(rows))):
-        source = border_indices(rows[outside], height, border)
-        if not len(source):
-            continue
+        out = np.empty((len(rows), len(columns), image.shape[2]), image.dtype)
+    inside, outside = _split(rows, image.shape[0])
+    if inside:
+        within = slice(rows.start + inside.start, rows.start + inside.stop)
+        _pad_columns(image[within], columns, border, constant, out[inside.start : inside.stop])
+    for part in outside:
+        positions = np.arange(rows.start + part.start, rows.start + part.stop)
+        target = out[part.start : part.stop]
         if border == "constant":
-            out[outside] = constant
+            target[...] = constant
         else:
-            _pad_columns(image[source], columns, border, constant, out[outside])
+            source = image[border_indices(positions, image.shape[0], border)]
+            _pad_columns(source, columns, border, constant, target)
     return out
 
 
 def _pad_columns(
-    image: np.ndarray,
-    columns: np.ndarray,
-    border: str,
-    constant: float | np.ndarray,
-    out: np.ndarray,
+    image: np.ndarray, columns: range, border: str, constant: float | np.ndarray, out: np.ndarray
 ) -> None:
-    width = image.shape[1]
-    inside = slice(*np.searchsorted(columns, (0, width)))
-    first = int(columns[0])
-    out[:, inside] = image[:, first + inside.start : first + inside.stop]
-    for outside in (slice(0, inside.start), slice(inside.stop, len(columns))):
-        source = border_indices(columns[outside], width, border)
-        if len(source):
-            out[:, outside] = constant if border == "constant" else image[:, source]
+    inside, outside = _split(columns, image.shape[1])
+    if inside:
+        first = columns.start + inside.start
+        out[:, inside.start : inside.stop] = image[:, first : first + len(inside)]
+    for part in outside:
+        target = out[:, part.start : part.stop]
+        if border == "constant":
+            target[...] = constant
+        else:
+            positions = np.arange(columns.start + part.start, columns.start + part.stop)
+            target[...] = image[:, border_indices(positions, image.shape[1], border)]
+
+
+def _split(positions: range, size: int) -> tuple[range, list[range]]:
+    """Which of the positions lie on an axis of ``size``, and the runs of those that do not."""
+    count = len(positions)
+    start = min(max(0, -positions.start), count)
+    stop = max(start, min(count, size - positions.start))
+    return range(start, stop), [run for run in (range(start), range(stop, count)) if run]
 
 
 def im2col(
@@ -183,7 +189,7 @@ def im2col(
     column_step: int,
     first_tap: int = 0,
 ) -> np.ndarray:
-    """Unfold a tile (rows, columns, C) into the matrix columns (strips, taps, rows, outputs, C).
+    """Unfold a C-contiguous tile (rows, columns, C) into the matrix columns (strips, taps, rows, outputs, C).
 
     ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, first_tap + k*tap_step + o*column_step, c]``
 
@@ -192,11 +198,7 @@ def im2col(
     (:func:`cnntool.engine.bands.band_matrix`) times this gives several output rows at once.
     """
     row, column, channel = tile.strides
-    view = as_strided(
-        tile[:, first_tap:],
-        shape=out.shape,
-        strides=(strip_step * row, tap_step * column, row_step * row, column_step * column, channel),
-        writeable=False,
-    )
-    np.copyto(out, view)
+    steps = (strip_step * row, tap_step * column, row_step * row, column_step * column, channel)
+    # The constructor checks that the view stays within the tile, which as_strided does not.
+    np.copyto(out, np.ndarray(out.shape, tile.dtype, tile, first_tap * column, steps))
     return out

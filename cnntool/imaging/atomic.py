@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +35,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 yield file
             return
         target = os.path.realpath(path)
-        temporary = os.path.join(os.path.dirname(target), f".cnntool-{secrets.token_hex(8)}.tmp")
+        temporary = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
         try:
             with open(temporary, "xb") as file:
                 yield file

@@ -14,6 +14,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.imaging.image import Frame, Image, luminance
 from cnntool.imaging.orientation import upright
+from cnntool.imaging.pillow import silence
 from cnntool.imaging.streams import check_finite, damaged
 from cnntool.imaging.tiff import FLOAT, RGB, WHITE_IS_ZERO, Page
 
@@ -107,6 +108,7 @@ def _unassociated(samples: np.ndarray) -> np.ndarray:
 
 
 def _extra(module: str, name: str, what: str) -> ModuleType:
+    silence(module)
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -157,7 +157,8 @@ def _intermediate(frame: Frame, kernel: Filter, geometry: Geometry, threads) -> 
 def _tones(frame, image, kernel, geometry, rendering, shown, count, threads) -> list[Tone]:
     """One tone a result; for stretch, a first run over the picture finds its extremes."""
     dtype = np.dtype(rendering.dtype or image.frames[0].pixels.dtype)
-    tone = Tone(shown, dtype, float(rendering.white or image.white))
+    bounds = _bounds(frame, kernel, geometry, rendering)
+    tone = Tone(shown, dtype, float(rendering.white or image.white), bounds=bounds)
     if shown != "stretch":
         return [tone] * count
     extremes = [[np.inf, -np.inf] for _ in range(count)]
@@ -178,6 +179,24 @@ def _tones(frame, image, kernel, geometry, rendering, shown, count, threads) -> 
         lambda shape: lambda index, values, rows, columns: measure(index, values),
     )
     return [replace(tone, low=low, high=high) for low, high in extremes]
+
+
+def _bounds(frame, kernel, geometry, rendering) -> tuple[float, float]:
+    """What the values cannot go beyond, by white and black under the weights that do most."""
+    if frame.pixels.dtype.kind != "u" or frame.alpha is not None:
+        return -np.inf, np.inf
+    white = float(np.iinfo(frame.pixels.dtype).max)
+    black = 0.0
+    if geometry.border == "constant":
+        black, white = min(black, geometry.constant), max(white, geometry.constant)
+    positive = np.maximum(kernel.bank, 0).sum(axis=(1, 2))
+    negative = np.minimum(kernel.bank, 0).sum(axis=(1, 2))
+    low = float((black * positive + white * negative).min())
+    high = float((white * positive + black * negative).max())
+    if kernel.combine == "magnitude":
+        low, high = 0.0, max(-low, high) * len(kernel.bank) ** 0.5
+    ends = sorted(rendering.scale * end + rendering.bias for end in (low, high))
+    return ends[0], ends[1]
 
 
 def _scaling(rendering: Rendering) -> Callable[[np.ndarray], None]:

@@ -27,9 +27,7 @@ FORMATS = {
     for each in (
         Format("PNG", (".png", ".apng"), ("uint8", "uint16"), alpha=True, frames=True),
         Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), quality=True, longest_side=65500),
-        Format(
-            "TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32"), alpha=True, frames=True
-        ),
+        Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32"), alpha=True, frames=True),
         Format("WEBP", (".webp",), alpha=True, frames=True, quality=True, longest_side=16383),
         Format("BMP", (".bmp",)),
         Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), ("uint8", "uint16")),
@@ -45,7 +43,7 @@ READABLE = "PNG, JPEG, TIFF, WebP, BMP, PNM/PGM/PPM, GIF, .npy"
 
 
 def format_for(path: str | os.PathLike) -> str:
-    """The format that a file's name asks for: 'out/a.JPG' -> 'JPEG'. RequestError if it has none."""
+    """The format that a name asks for: 'out/a.JPG' -> 'JPEG'. RequestError if it is none of ours."""
     extension = os.path.splitext(os.fspath(path))[1].lower()
     if extension in EXTENSIONS:
         return EXTENSIONS[extension]
@@ -68,9 +66,7 @@ def format_named(name: str) -> str:
     raise RequestError(f"'{name}' is no format this tool writes: use one of {known}")
 
 
-def can_hold(
-    format: str, *, dtype: object = "uint8", alpha: bool = False, frames: int = 1
-) -> bool:
+def can_hold(format: str, *, dtype: object = "uint8", alpha: bool = False, frames: int = 1) -> bool:
     """Whether a format keeps this depth ('uint8', 'uint16', 'float32'), alpha, number of frames."""
     import numpy as np
 
@@ -89,7 +85,11 @@ def format_of_bytes(head: bytes) -> str | None:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in (b" ", b"\t", b"\r", b"\n", b"#"):
+    if (
+        head[:1] == b"P"
+        and head[1:2] in b"123456"
+        and head[2:3] in (b" ", b"\t", b"\r", b"\n", b"#")
+    ):
         return "PPM"
     return None
 

@@ -122,7 +122,11 @@ def _indexed(frame: Frame) -> tuple[np.ndarray, np.ndarray, int | None]:
     opaque = None if frame.alpha is None else frame.alpha >= 128
     room = 256 if opaque is None else 255
     if frame.pixels.shape[2] == 1 and opaque is None:
-        return frame.pixels[..., 0], np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(-1, 3), None
+        return (
+            frame.pixels[..., 0],
+            np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(-1, 3),
+            None,
+        )
     pixels = np.repeat(frame.pixels, 3, axis=2) if frame.pixels.shape[2] == 1 else frame.pixels
     if opaque is not None:
         pixels = pixels * opaque[..., None].astype(np.uint8)

@@ -23,7 +23,7 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
 
 
 def read(stream: BinaryIO, reading: Reading) -> Image:
-    """The array as (H, W, C): uint8 and uint16 as they are, bool, other integers, floats as float32.
+    """The array as (H, W, C): uint8 and uint16 as they are, all else as float32.
 
     The white of float32 is what the caller says. Every channel counts as colour.
     """

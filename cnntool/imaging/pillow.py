@@ -7,6 +7,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -59,6 +60,20 @@ def library() -> ModuleType:
     warnings.filterwarnings("ignore", module=r"PIL\.")
     silence("PIL")
     return Image
+
+
+def silence_libtiff() -> None:
+    """Keep libtiff from writing to standard error; where it is out of reach, it may."""
+    import ctypes
+
+    from PIL import _imaging
+
+    with suppress(OSError, AttributeError):
+        libtiff = ctypes.CDLL(_imaging.__file__)
+        for set_handler in (libtiff.TIFFSetErrorHandler, libtiff.TIFFSetWarningHandler):
+            set_handler.argtypes = [ctypes.c_void_p]
+            set_handler.restype = ctypes.c_void_p
+            set_handler(None)
 
 
 def silence(library_name: str) -> None:

@@ -109,6 +109,8 @@ def plain_errors(name: str) -> Iterator[None]:
         text = " ".join(str(error).split())
         if "truncated" in text.lower() or "not enough" in text.lower():
             raise cut_short(name, "part of the picture is missing") from None
+        if "decoder error" in text or "broken data stream" in text:
+            text = "its compressed data cannot be decoded"
         if not text or type(error).__name__ in ("UnidentifiedImageError", "KeyError"):
             text = "its header makes no sense"
         raise damaged(name, text[:120]) from None

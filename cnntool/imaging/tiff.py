@@ -86,6 +86,10 @@ class Page:
         return self.bits == 16 and self.samples > 1
 
     @property
+    def is_compressed(self) -> bool:
+        return self.get(259, 1) != 1
+
+    @property
     def icc_profile(self) -> bytes | None:
         return bytes(self.tags[34675]) if self.tags.get(34675) else None
 
@@ -144,7 +148,8 @@ def verify(page: Page, size: int, name: str) -> None:
     if not counts and len(offsets) == 1 and page.get(259, 1) == 1:
         counts = (-(-row_bits // 8) * page.height,)
     if len(offsets) < expected or len(counts) < expected:
-        raise damaged(name, f"it has {len(offsets)} of the {expected} pieces its size asks for")
+        there = min(len(offsets), len(counts))
+        raise damaged(name, f"it has {there} of the {expected} pieces that its size asks for")
     for offset, count in zip(offsets[:expected], counts[:expected], strict=True):
         if offset + count > size:
             raise cut_short(name, "part of the picture lies past the end of the file")
@@ -154,9 +159,7 @@ def verify(page: Page, size: int, name: str) -> None:
         raise cut_short(name, "it has fewer bytes of pixels than its size asks for")
 
 
-def _read_page(
-    stream: BinaryIO, offset: int, order: str, big: bool, name: str
-) -> tuple[Page, int]:
+def _read_page(stream: BinaryIO, offset: int, order: str, big: bool, name: str) -> tuple[Page, int]:
     """The page whose directory is at `offset`, and the offset of the next one (0: none)."""
     pointer, entry_size = ("Q", 20) if big else ("I", 12)
     stream.seek(offset)

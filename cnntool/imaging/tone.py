@@ -28,12 +28,13 @@ class Tone:
     white: float
     low: float = 0.0  # of the picture, for stretch
     high: float = 1.0
+    bounds: tuple[float, float] = (-np.inf, np.inf)  # that the values are known to stay within
 
     def apply(self, values: np.ndarray, losses: Losses) -> np.ndarray:
         """Turn a block of values into pixels, within the block's own memory."""
         is_float = self.dtype.kind == "f"
         if self.range == "abs":
-            losses.add_negative(values)
+            losses.negative += int(np.count_nonzero(values < 0))
             np.abs(values, out=values)
         elif self.range == "offset":
             values += (self.white + 1) / 2
@@ -50,13 +51,21 @@ class Tone:
         return values
 
     def _clip(self, values: np.ndarray, losses: Losses) -> None:
-        lowest, highest = values.min(), values.max()
-        if lowest < 0:
-            losses.below += int(np.count_nonzero(values < 0))
-        if highest > self.white:
-            losses.above += int(np.count_nonzero(values > self.white))
-        if lowest < 0 or highest > self.white:
+        """Count what lies outside black and white, and clip it; skip what the bounds rule out."""
+        low, high = self.bounds
+        if self.range == "abs":
+            low, high = 0.0, max(-low, high)
+        elif self.range in ("offset", "stretch", "angle"):
+            low, high = -np.inf, np.inf
+        below = above = 0
+        if low <= -0.5:
+            below = int(np.count_nonzero(values < 0))
+        if high >= self.white + 0.5:
+            above = int(np.count_nonzero(values > self.white))
+        if below or above:
             np.clip(values, 0, self.white, out=values)
+        losses.below += below
+        losses.above += above
 
 
 @dataclass
@@ -67,10 +76,6 @@ class Losses:
     negative: int = 0  # shown as their absolute value
     below: int = 0  # clipped to black
     above: int = 0  # clipped to white
-
-    def add_negative(self, values: np.ndarray) -> None:
-        if values.min() < 0:
-            self.negative += int(np.count_nonzero(values < 0))
 
     def __iadd__(self, other: Losses) -> Losses:
         self.total += other.total
