@@ -47,9 +47,10 @@ def _run() -> int:
         return _fail(f"cnntool: {error}", EXIT_USAGE)
     except (InputError, click.ClickException) as error:
         return _fail(f"cnntool: {error}", EXIT_FAILED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as exit_:
+        if exit_.code != 1:
+            raise
+        return 0  # Click's and Rich's answer to a closed pipe; no command of ours calls sys.exit(1)
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
         return _fail(f"cnntool: not enough memory{detail}: use a smaller image", EXIT_FAILED)

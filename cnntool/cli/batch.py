@@ -75,6 +75,8 @@ def run_batch(options: BatchOptions, work: Work) -> int:
             try:
                 handle = _dry_run if options.dry_run else _run_image
                 handle(source, target, options, work, threads, report)
+            except BrokenPipeError:
+                raise
             except (InputError, RequestError, OSError, MemoryError) as error:
                 report.error = _reason(error, source.name)
             reporter.done(index, report)
@@ -107,9 +109,16 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
     if options.format:
         suffix = FORMATS[format_named(options.format)].extensions[0]
     targets = plan_targets(sources, options.output, suffix, work.label, work.parts)
+    if targets and targets[0].stdout and len(work.parts) > 1 and suffix != ".npy":
+        raise RequestError(
+            f"{len(work.parts)} feature maps do not fit into one picture on stdout: "
+            "--format npy stacks them, -o writes files"
+        )
     for target in targets:
-        for path in target.paths:
-            options.format or format_for(path)  # an unknown extension is an error before any work
+        for path in target.paths:  # what cannot be written is an error before any work
+            name = format_named(options.format) if options.format else format_for(path)
+            if options.quality is not None and not FORMATS[name].quality:
+                raise RequestError(f"--quality does not apply to {path}: {name} has none")
     return targets
 
 
@@ -189,7 +198,8 @@ def _run_image(source, target, options, work, threads, report) -> None:
     del image
     for result in results:
         if result.note:
-            report.notes.append(f"{source.name}: {result.note}")
+            name = f"{source.name}: " if len(options.images) > 1 or options.recursive else ""
+            report.notes.append(f"{name}{result.note}")
     if options.show:
         report.pictures.extend(result.image for result in results)
     if target.stdout:
@@ -242,14 +252,7 @@ def _shape(image: Image) -> dict[str, Any]:
 
 
 def _write_stdout(results, name, options) -> None:
-    image = results[0].image
-    if len(results) > 1:
-        if name != "NPY":
-            raise RequestError(
-                f"{len(results)} feature maps cannot go to stdout as {name}: "
-                "use --format npy, which stacks them, or name a file with -o"
-            )
-        image = _stack([result.image for result in results])
+    image = _stack([result.image for result in results])
     save_image(image, sys.stdout.buffer, format=name, quality=options.quality)
 
 
@@ -262,7 +265,12 @@ def _stack(images: Sequence[Image]) -> Image:
 def _dry_run(source, target, options, work, threads, report) -> None:
     if source.path is None:
         raise InputError("stdin: a dry run reads no data: name a file")
-    info = probe_image(source.path, max_pixels=options.max_pixels)
+    info = probe_image(source.path)
+    pixels = info.width * info.height * info.frames
+    if pixels > options.max_pixels:
+        raise InputError(f"{source.name}: {pixels} pixels are more than --max-pixels {options.max_pixels}")
+    if options.gray:
+        info = replace(info, channels=1)
     facts = work.describe(info, threads)
     written = [str(path) for path in target.paths] or (["stdout"] if target.stdout else ["the terminal"])
     state = [" (exists)" if path.is_file() else "" for path in target.paths] or [""]

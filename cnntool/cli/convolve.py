@@ -6,11 +6,24 @@ from dataclasses import asdict, replace
 
 import click
 
-from cnntool.cli.options import BatchOptions, BorderType, PaddingType, PairType, image_options
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import (
+    BatchOptions,
+    BorderType,
+    FiniteFloat,
+    PaddingType,
+    PairType,
+    image_options,
+)
+
+KERNEL, WINDOWS, PIXELS = "Kernel", "Windows", "From numbers to pixels"
+COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
+RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 
 
 @click.command(
     "convolve",
+    cls=SectionedCommand,
     epilog="""\b
 Border rules, for pixels  a b c d  (other names that are understood):
   reflect   c b a | a b c d | d c b   SciPy reflect, NumPy symmetric, OpenCV REFLECT
@@ -31,49 +44,102 @@ Examples:
     cnntool convolve - -k laplacian -o edges.png
   cnntool convolve photo.jpg -k kirsch --show""",
 )
-@click.option(
-    "-k", "--kernel", "specs", multiple=True, required=True, metavar="SPEC",
+@option(
+    "-k",
+    "--kernel",
+    "specs",
+    section=KERNEL,
+    multiple=True,
+    required=True,
+    metavar="SPEC",
     help="A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
     "file (.txt, .csv, .json, .npy). Repeat it to run filters one after the other, unrounded. "
     "`cnntool kernels` lists the names.",
 )
-@click.option("--size", type=float, metavar="N", help="Size of the one kernel, as in box:size=N.")
-@click.option("--sigma", type=float, metavar="S", help="Its sigma, as in gaussian:sigma=S.")
-@click.option("--angle", type=float, metavar="A", help="Its angle in degrees, counterclockwise.")
-@click.option(
-    "--combine", type=click.Choice(["none", "magnitude", "maximum", "orientation"]),
-    help="How the responses of a bank become one picture; none writes each as a feature map of "
-    "its own; orientation is the gradient's direction, black -180 to white 180 degrees.  "
+@option("--size", section=KERNEL, type=float, metavar="N", help="Its size, as in box:size=N.")
+@option("--sigma", section=KERNEL, type=float, metavar="S", help="As in gaussian:sigma=S.")
+@option(
+    "--angle",
+    section=KERNEL,
+    type=float,
+    metavar="A",
+    help="As in motion:angle=A, in degrees counterclockwise.",
+)
+@option(
+    "--combine",
+    section=KERNEL,
+    metavar="HOW",
+    type=click.Choice(COMBINATIONS),
+    help="How the responses of a bank become one picture: magnitude, maximum, orientation (of the "
+    "gradient: black -180, white 180 degrees), or none: each is a feature map of its own.  "
     "[default: as the kernel says]",
 )
-@click.option("--stride", type=PairType(), default=(1, 1), help="Step between windows.  [default: 1]")
-@click.option("--dilation", type=PairType(), default=(1, 1), help="Step between taps.  [default: 1]")
-@click.option(
-    "--padding", type=PaddingType(), default="same",
-    help="same: as large as the image (with a stride, the result of stride 1 taken at 0, s, 2s, "
-    "...); valid: only whole windows; full: every window that touches; N pixels.  [default: same]",
+@option(
+    "--normalize",
+    section=KERNEL,
+    is_flag=True,
+    help="Divide each kernel by the sum of its weights, or of its positive ones where that is 0.",
 )
-@click.option(
-    "--border", type=BorderType(), default=("reflect", 0.0),
+@option(
+    "--flip",
+    section=KERNEL,
+    is_flag=True,
+    help="True convolution: kernels turned by 180 degrees.  [default: cross-correlation]",
+)
+@option(
+    "--stride",
+    section=WINDOWS,
+    type=PairType(),
+    metavar="N|HxW",
+    default=(1, 1),
+    help="Step between windows.  [default: 1]",
+)
+@option(
+    "--dilation",
+    section=WINDOWS,
+    type=PairType(),
+    metavar="N|HxW",
+    default=(1, 1),
+    help="Step between taps.  [default: 1]",
+)
+@option(
+    "--padding",
+    section=WINDOWS,
+    type=PaddingType(),
+    metavar="HOW",
+    default="same",
+    help="same: as large as the image (with a stride, the result of stride 1 taken at 0, s, 2s, "
+    "...); valid: only whole windows; full: every window that touches; or N pixels.  "
+    "[default: same]",
+)
+@option(
+    "--border",
+    section=WINDOWS,
+    type=BorderType(),
+    metavar="RULE",
+    default=("reflect", 0.0),
     help="What lies outside: reflect, mirror, edge, wrap, constant[:V]; see below.  "
     "[default: reflect]",
 )
-@click.option(
-    "--flip", is_flag=True,
-    help="True convolution: the kernel turned by 180 degrees.  [default: cross-correlation]",
+@option(
+    "--scale",
+    section=PIXELS,
+    type=FiniteFloat(),
+    default=1.0,
+    metavar="A",
+    help="Multiply the result by A.",
 )
-@click.option(
-    "--normalize", is_flag=True,
-    help="Divide each kernel by the sum of its weights, or of its positive ones where that is 0.",
-)
-@click.option("--scale", type=float, default=1.0, metavar="A", help="Multiply the result by A.")
-@click.option("--bias", type=float, default=0.0, metavar="B", help="Then add B.")
-@click.option(
-    "--range", "shown", default="auto",
-    type=click.Choice(["auto", "clip", "abs", "offset", "stretch", "raw"]),
-    help="From numbers to pixels: clip to black and white; abs: absolute value; offset: 0 is mid "
-    "grey; stretch: from the least to the greatest; raw: no change; auto: abs for a signed "
-    "response whose kernel sums to 0, else clip.  [default: auto]",
+@option("--bias", section=PIXELS, type=FiniteFloat(), default=0.0, metavar="B", help="Then add B.")
+@option(
+    "--range",
+    "shown",
+    section=PIXELS,
+    default="auto",
+    metavar="HOW",
+    type=click.Choice(RANGES),
+    help="clip: to black and white; abs: absolute value; offset: 0 is mid grey; stretch: from the "
+    "least to the greatest; raw: no change; auto: abs for a signed response whose kernel sums to "
+    "0, else clip; .npy files get the plain numbers.  [default: auto]",
 )
 @image_options
 def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **settings) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 
 import click
 
+from cnntool.cli.help import option
+
 LARGEST_STEP = 1 << 20
 
 
@@ -78,6 +80,21 @@ class BorderType(click.ParamType):
         return border, constant
 
 
+class FiniteFloat(click.ParamType):
+    """A number that is neither NaN nor infinite."""
+
+    name = "number"
+
+    def convert(self, value, param, ctx) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not abs(number) < 1e30:
+            self.fail(f"'{value}' is not a finite number", param, ctx)
+        return number
+
+
 class PixelCount(click.ParamType):
     """A number of pixels, with k, M or G for thousand, million or thousand million."""
 
@@ -114,6 +131,7 @@ class BatchOptions:
     quiet: bool
 
 
+INPUT, OUTPUT, RUN = "Input", "Output", "Running"
 FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "ppm", "pgm", "pnm", "gif", "npy")
 
 
@@ -129,46 +147,84 @@ def image_options(function: Callable) -> Callable:
     with_batch.__click_params__ = getattr(function, "__click_params__", [])
     decorators = (
         click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path()),
-        click.option(
-            "-o", "--output", metavar="PATH",
+        option(
+            "-o",
+            "--output",
+            section=OUTPUT,
+            metavar="PATH",
             help="A file, a folder, a template such as 'out/{stem}-{kernel}.png' (also {name}, "
             "{ext}, {folder}, {number}), or - for stdout.  [default: IMAGE-KERNEL in this folder]",
         ),
-        click.option(
-            "--format", type=click.Choice(FORMATS, case_sensitive=False),
-            help="Format of the output.  [default: by the output's name; PNG on stdout]",
+        option(
+            "--format",
+            section=OUTPUT,
+            metavar="FORMAT",
+            type=click.Choice(FORMATS, case_sensitive=False),
+            help=f"{', '.join(FORMATS)}.  [default: by the output's name; png on stdout]",
         ),
-        click.option("-f", "--force", is_flag=True, help="Overwrite files that exist."),
-        click.option("--skip-existing", is_flag=True, help="Leave out images whose output exists."),
-        click.option("-r", "--recursive", is_flag=True, help="Go through folders."),
-        click.option(
-            "-j", "--jobs", type=click.IntRange(1, 256), metavar="N",
-            help="Images at a time.  [default: one a core]",
+        option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist."),
+        option(
+            "--skip-existing",
+            section=OUTPUT,
+            is_flag=True,
+            help="Leave out images whose output exists.",
         ),
-        click.option(
-            "--quality", type=click.IntRange(1, 100), metavar="1-100",
+        option(
+            "--depth",
+            section=OUTPUT,
+            type=click.Choice(["8", "16", "float"]),
+            help="Of the output.  [default: the image's own, where the format can hold it]",
+        ),
+        option(
+            "--quality",
+            section=OUTPUT,
+            type=click.IntRange(1, 100),
+            metavar="1-100",
             help="Of JPEG and WebP.  [default: 90]",
         ),
-        click.option(
-            "--depth", type=click.Choice(["8", "16", "float"]),
-            help="Depth of the output.  [default: the image's own, where the format can hold it]",
+        option(
+            "--show",
+            section=OUTPUT,
+            is_flag=True,
+            help="Draw the result in the terminal; a file is written only with -o.",
         ),
-        click.option(
-            "--white", type=click.FloatRange(0, min_open=True), default=255.0, metavar="V",
+        option("-r", "--recursive", section=INPUT, is_flag=True, help="Go through folders."),
+        option("--gray", "--grey", section=INPUT, is_flag=True, help="Convert to grey first."),
+        option(
+            "--white",
+            section=INPUT,
+            type=click.FloatRange(0, 1e30, min_open=True),
+            default=255.0,
+            metavar="V",
             help="What white is in float images.  [default: 255]",
         ),
-        click.option("--gray", "--grey", is_flag=True, help="Convert to grey first."),
-        click.option(
-            "--max-pixels", type=PixelCount(), default=500_000_000, metavar="N",
-            help="Refuse larger images.  [default: 500M]",
+        option(
+            "--max-pixels",
+            section=INPUT,
+            type=PixelCount(),
+            default=500_000_000,
+            metavar="N",
+            help="Refuse larger images, such as 20M.  [default: 500M]",
         ),
-        click.option(
-            "--show", is_flag=True,
-            help="Draw the result in the terminal; write a file only with -o.",
+        option(
+            "-j",
+            "--jobs",
+            section=RUN,
+            type=click.IntRange(1, 256),
+            metavar="N",
+            help="Images at a time.  [default: one a core]",
         ),
-        click.option("--dry-run", is_flag=True, help="Say what would be read, done and written."),
-        click.option("--json", "as_json", is_flag=True, help="Report as JSON, one line an image."),
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
+        option(
+            "--dry-run", section=RUN, is_flag=True, help="Say what would be read, done and written."
+        ),
+        option(
+            "--json",
+            "as_json",
+            section=RUN,
+            is_flag=True,
+            help="Report on stdout as JSON, one line an image.",
+        ),
+        option("-q", "--quiet", section=RUN, is_flag=True, help="Say nothing but errors."),
     )
     for decorator in reversed(decorators):
         with_batch = decorator(with_batch)

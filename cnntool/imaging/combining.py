@@ -31,7 +31,7 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
     - maximum: ``max of r_f``
     - orientation: the direction of steepest ascent in degrees, counterclockwise on the screen from
       the x axis, in (-180, 180]: for a pair ``atan2`` of the responses, for a compass the direction
-      of the largest response.
+      of the largest response; 0 where the picture is flat.
     """
     if combine == "none":
         return responses
@@ -52,7 +52,9 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
         result += first
         _wrap_degrees(result)
     else:
+        flat = responses.max(axis=0) <= 0
         result[0] = np.asarray(directions, result.dtype)[responses.argmax(axis=0)]
+        result[0][flat] = 0
         _wrap_degrees(result)
     return result
 

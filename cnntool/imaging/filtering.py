@@ -6,7 +6,7 @@ one after the other the picture is float32, unrounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -35,7 +35,11 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Rendering:
-    """What becomes of the values: ``scale * v + bias``, then the range (see Tone), as ``dtype``."""
+    """What becomes of the values: ``scale * v + bias``, then the range (see Tone), as ``dtype``.
+
+    Values are in the units of the picture, and brought to those of ``white`` at the end. Angles
+    are not scaled.
+    """
 
     range: str = "auto"
     scale: float = 1.0
@@ -92,7 +96,7 @@ def filter_image(
         for kernel in filters[:-1]:
             frame = _intermediate(frame, kernel, geometry, threads)
         tones = _tones(frame, image, last, geometry, rendering, shown, len(names), threads)
-        results = _run(frame, last, geometry, _scaling(rendering), tones, threads)
+        results = _run(frame, last, geometry, _affine(rendering, image.white), tones, threads)
         for kept, lost, (result, loss) in zip(maps, losses, results, strict=True):
             kept.append(result)
             lost += loss
@@ -147,7 +151,7 @@ def _intermediate(frame: Frame, kernel: Filter, geometry: Geometry, threads) -> 
     """The unrounded picture after one filter; its feature maps become channels."""
     tone = Tone("raw", np.dtype(np.float32), 0.0)
     count = len(kernel.bank) if kernel.combine == "none" else 1
-    results = _run(frame, kernel, geometry, _scaling(Rendering()), [tone] * count, threads)
+    results = _run(frame, kernel, geometry, (1.0, 0.0), [tone] * count, threads)
     frames = [result for result, _ in results]
     if count == 1:
         return frames[0]
@@ -157,7 +161,8 @@ def _intermediate(frame: Frame, kernel: Filter, geometry: Geometry, threads) -> 
 def _tones(frame, image, kernel, geometry, rendering, shown, count, threads) -> list[Tone]:
     """One tone a result; for stretch, a first run over the picture finds its extremes."""
     dtype = np.dtype(rendering.dtype or image.frames[0].pixels.dtype)
-    bounds = _bounds(frame, kernel, geometry, rendering)
+    affine = _affine(rendering, image.white)
+    bounds = _bounds(frame, kernel, geometry, affine)
     tone = Tone(shown, dtype, float(rendering.white or image.white), bounds=bounds)
     if shown != "stretch":
         return [tone] * count
@@ -174,14 +179,14 @@ def _tones(frame, image, kernel, geometry, rendering, shown, count, threads) -> 
         frame,
         kernel,
         geometry,
-        _scaling(rendering),
+        affine,
         threads,
         lambda shape: lambda index, values, rows, columns: measure(index, values),
     )
     return [replace(tone, low=low, high=high) for low, high in extremes]
 
 
-def _bounds(frame, kernel, geometry, rendering) -> tuple[float, float]:
+def _bounds(frame, kernel, geometry, affine) -> tuple[float, float]:
     """What the values cannot go beyond, by white and black under the weights that do most."""
     if frame.pixels.dtype.kind != "u" or frame.alpha is not None:
         return -np.inf, np.inf
@@ -195,21 +200,18 @@ def _bounds(frame, kernel, geometry, rendering) -> tuple[float, float]:
     high = float((white * positive + black * negative).max())
     if kernel.combine == "magnitude":
         low, high = 0.0, max(-low, high) * len(kernel.bank) ** 0.5
-    ends = sorted(rendering.scale * end + rendering.bias for end in (low, high))
+    scale, bias = affine
+    ends = sorted(scale * end + bias for end in (low, high))
     return ends[0], ends[1]
 
 
-def _scaling(rendering: Rendering) -> Callable[[np.ndarray], None]:
-    def scale(values: np.ndarray) -> None:
-        if rendering.scale != 1:
-            values *= rendering.scale
-        if rendering.bias != 0:
-            values += rendering.bias
-
-    return scale
+def _affine(rendering: Rendering, white: float) -> tuple[float, float]:
+    """Scale and bias from values of a picture with this white to those of the output."""
+    depth = (rendering.white or white) / white
+    return rendering.scale * depth, rendering.bias * depth
 
 
-def _run(frame, kernel, geometry, scale, tones, threads) -> list[tuple[Frame, Losses]]:
+def _run(frame, kernel, geometry, affine, tones, threads) -> list[tuple[Frame, Losses]]:
     """The frame's results, as many as there are tones, each with what it lost."""
     outputs: list[np.ndarray] = []
     losses: list[list[Losses]] = [[] for _ in tones]
@@ -226,7 +228,7 @@ def _run(frame, kernel, geometry, scale, tones, threads) -> list[tuple[Frame, Lo
 
         return write
 
-    alpha = _run_blocks(frame, kernel, geometry, scale, threads, start)
+    alpha = _run_blocks(frame, kernel, geometry, affine, threads, start)
     results = []
     for pixels, blocks in zip(outputs, losses, strict=True):
         loss = Losses()
@@ -236,11 +238,12 @@ def _run(frame, kernel, geometry, scale, tones, threads) -> list[tuple[Frame, Lo
     return results
 
 
-def _run_blocks(frame, kernel, geometry, scale, threads, start) -> np.ndarray | None:
+def _run_blocks(frame, kernel, geometry, affine, threads, start) -> np.ndarray | None:
     """Hand every block of every result to ``start(shape)(index, values, rows, columns)``.
 
     Returns the alpha of the result, sampled at the windows' centres.
     """
+    scale, bias = affine if kernel.combine != "orientation" else (1.0, 0.0)
     weights = _weights(frame)
     pixels = frame.pixels
     constant: float | np.ndarray = geometry.constant
@@ -259,7 +262,10 @@ def _run_blocks(frame, kernel, geometry, scale, threads, start) -> np.ndarray | 
             block = unweight(block, rows, columns)
         combined = combine_responses(block, kernel.combine, kernel.directions)
         for index, values in enumerate(combined):
-            scale(values)
+            if scale != 1:
+                values *= scale
+            if bias != 0:
+                values += bias
             write(index, values, rows, columns)
 
     run_plan(plan, pixels, emit, border=geometry.border, constant=constant, threads=threads)

@@ -43,7 +43,7 @@ READABLE = "PNG, JPEG, TIFF, WebP, BMP, PNM/PGM/PPM, GIF, .npy"
 
 
 def format_for(path: str | os.PathLike) -> str:
-    """The format that a name asks for: 'out/a.JPG' -> 'JPEG'. RequestError if it is none of ours."""
+    """The format that a name asks for: 'a.JPG' -> 'JPEG'. RequestError if it is none of ours."""
     extension = os.path.splitext(os.fspath(path))[1].lower()
     if extension in EXTENSIONS:
         return EXTENSIONS[extension]

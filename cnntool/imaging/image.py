@@ -102,6 +102,11 @@ def alike(frames: list[Frame]) -> list[Frame]:
     return [_with_layout(frame, channels, with_alpha) for frame in frames]
 
 
+def profile_fits(profile: bytes | None, channels: int) -> bool:
+    """Whether an ICC profile is for this many channels. Source: ICC.1:2022, 7.2.6, bytes 16-19."""
+    return profile is None or profile[16:20] == {1: b"GRAY", 3: b"RGB "}.get(channels)
+
+
 STRIP_ROWS = 64
 """Rows that are handled at a time: enough to be fast, few enough that a copy costs nothing."""
 

@@ -7,6 +7,7 @@ JPEG standard (ITU-T T.81), annex B.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _END = b"\xff\xd9"
 _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
@@ -14,8 +15,8 @@ _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it ne
 
 def has_end_mark(data: bytes) -> bool:
     """Whether the end of the image is marked: not so in a file cut short or filled with zeros."""
-    scans = [begin for begin, _ in _scans(data)]
-    return bool(scans) and data.find(_END, scans[0]) >= 0
+    first = next(_scans(data), None)
+    return first is not None and data.find(_END, first.begin) >= 0
 
 
 def with_longer_scans(data: bytes) -> bytes:
@@ -25,14 +26,24 @@ def with_longer_scans(data: bytes) -> bytes:
     """
     parts = []
     done = 0
-    for _, end in _scans(data):
-        parts += [data[done:end], _MEANINGLESS]
-        done = end
+    for scan in _scans(data):
+        parts += [data[done : scan.end], _MEANINGLESS]
+        for restart in range(scan.restarts, scan.restarts + 16):  # where the next ones are due
+            parts += [bytes([0xFF, 0xD0 + restart % 8]), _MEANINGLESS]
+        done = scan.end
     return b"".join([*parts, data[done:]])
 
 
-def _scans(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where each scan's compressed data begin and end, up to the end mark."""
+class Scan(NamedTuple):
+    """Where a scan's compressed data begin and end, and how many restart markers they have."""
+
+    begin: int
+    end: int
+    restarts: int
+
+
+def _scans(data: bytes) -> Iterator[Scan]:
+    """The scans up to the end mark."""
     at = 2
     while at + 4 <= len(data):
         at = data.find(b"\xff", at)
@@ -44,16 +55,24 @@ def _scans(data: bytes) -> Iterator[tuple[int, int]]:
             continue
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == 0xDA:
-            begin, at = at, _end_of_scan(data, at)
-            yield begin, at
+            scan = _scan_at(data, at)
+            yield scan
+            at = scan.end
 
 
-def _end_of_scan(data: bytes, at: int) -> int:
-    """The next marker that is neither a stuffed byte nor a restart."""
+def _scan_at(data: bytes, begin: int) -> Scan:
+    """The scan up to the next marker that is neither a stuffed byte nor a restart."""
+    restarts = 0
+    at = begin
     while (at := data.find(b"\xff", at)) >= 0:
         following = data[at + 1 : at + 2]
-        if following and (following in b"\x00\xff" or b"\xd0" <= following <= b"\xd7"):
-            at += 1 if following == b"\xff" else 2
+        if following == b"\xff":
+            at += 1
+        elif following == b"\0":
+            at += 2
+        elif b"\xd0" <= following <= b"\xd7":
+            restarts += 1
+            at += 2
         else:
-            return at
-    return len(data)
+            return Scan(begin, at, restarts)
+    return Scan(begin, len(data), restarts)

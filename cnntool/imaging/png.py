@@ -53,10 +53,14 @@ def scan(stream: BinaryIO, name: str) -> Layout:
         raise damaged(name, f"its colour type {color_type} with {depth} bits does not exist")
     layout = Layout(width, height, depth, color_type, bool(interlace))
     stream.read(4)
+    has_palette = False
     while True:
         kind, length = _chunk_header(stream, name)
         if kind in (b"IDAT", b"IEND"):
+            if color_type == 3 and not has_palette:
+                raise damaged(name, "its palette is missing")
             return layout
+        has_palette |= kind == b"PLTE"
         if kind == b"acTL":
             layout.frames, layout.loop = struct.unpack(">II", stream.read(8))
             layout.animated = True

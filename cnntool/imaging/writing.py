@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging import deep, gif, npy, pillow, png, pnm
+from cnntool.imaging import deep, gif, npy, pillow, png, pnm, webp
 from cnntool.imaging.atomic import atomic_write
 from cnntool.imaging.formats import FORMATS, format_for, format_named
-from cnntool.imaging.image import Frame, Image, Metadata, alike
-from cnntool.imaging.reading import profile_fits
+from cnntool.imaging.image import Frame, Image, Metadata, alike, profile_fits
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -223,7 +222,7 @@ def _tiff_exif(exif: bytes) -> dict[str, object]:
     try:
         tags = pillow.library().Exif()
         tags.load(exif)
-        options = {"exif": pillow.descriptive_exif(tags)}
+        options = {"exif": pillow.descriptive_exif(tags).tobytes()}
         pillow.library().new("L", (1, 1)).save(io.BytesIO(), "TIFF", **options)
     except Exception:  # malformed tags of any kind: the picture is worth more than they
         return {}
@@ -232,19 +231,19 @@ def _tiff_exif(exif: bytes) -> dict[str, object]:
 
 def _write_webp(image: Image, file: BinaryIO, quality: int) -> None:
     frames = alike(list(image.frames))
+    if len(frames) > 1:
+        pictures = (_bare_webp(frame, quality) for frame in frames)
+        webp.write_animation(file, pictures, frames, image.metadata)
+        return
     options = _kept(image.metadata)
     options.pop("dpi", None)
-    if "exif" in options:
-        options["exif"] = options["exif"][6:]
-    pictures = [_picture(frame) for frame in frames]
-    if len(frames) > 1:
-        options["save_all"] = True
-        options["append_images"] = pictures[1:]
-        options["duration"] = [
-            gif.DEFAULT_DURATION if frame.duration is None else frame.duration for frame in frames
-        ]
-        options["loop"] = 1 if image.metadata.loop is None else image.metadata.loop
-    pictures[0].save(file, "WEBP", quality=quality, **options)
+    _picture(frames[0]).save(file, "WEBP", quality=quality, **options)
+
+
+def _bare_webp(frame: Frame, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    _picture(frame).save(buffer, "WEBP", quality=quality)
+    return buffer.getvalue()
 
 
 def _write_simple(image: Image, file: BinaryIO, quality: int) -> None:

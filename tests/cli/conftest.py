@@ -1,0 +1,58 @@
+"""Running the real command in a real process, in a folder of its own with a few small images."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COMMAND = [sys.executable, "-m", "cnntool"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: its exit code and what it said."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.decode().splitlines()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty working directory with ``grey.png`` (40 x 30), ``colour.png`` and ``photo.jpg``."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (30, 40), dtype=np.uint8)).save("grey.png")
+    colour = Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    colour.save("colour.png")
+    colour.resize((80, 60)).save("photo.jpg")
+    return tmp_path
+
+
+@pytest.fixture
+def cnntool(folder):
+    """Run ``cnntool ARGUMENTS...`` in the folder; ``stdin`` is bytes."""
+
+    def run(*arguments: str, stdin: bytes | None = b"", **options) -> Done:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, timeout=60, **options
+        )
+        return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
+
+    return run
+
+
+def pixels(path) -> np.ndarray:
+    """An image file as Pillow reads it."""
+    with Image.open(path) as image:
+        return np.asarray(image)

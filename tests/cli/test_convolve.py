@@ -1,0 +1,348 @@
+"""`cnntool convolve` end to end, in real processes: results, places, pipes, reports and errors."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from conftest import pixels
+from PIL import Image
+from scipy import ndimage
+
+
+def one_line(text: str) -> str:
+    """The only line of a text; fails where there are none or several."""
+    (line,) = text.splitlines()
+    return line
+
+
+def test_the_main_job(cnntool):
+    done = cnntool("convolve", "grey.png", "--kernel", "sobel", "-q")
+    assert (done.code, done.lines, done.err) == (0, ["grey-sobel.png"], "")
+    grey = pixels("grey.png").astype(float)
+    expected = np.hypot(ndimage.sobel(grey, 0), ndimage.sobel(grey, 1))
+    np.testing.assert_array_equal(pixels("grey-sobel.png"), np.minimum(np.rint(expected), 255))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-k", "1/9 1/9 1/9; 1/9 1/9 1/9; 1/9 1/9 1/9"], lambda x: ndimage.uniform_filter(x, 3)),
+        (["-k", "gaussian", "--sigma", "2"], lambda x: ndimage.gaussian_filter(x, 2)),
+        (["-k", "gaussian:sigma=2", "--border", "symmetric"], lambda x: ndimage.gaussian_filter(x, 2)),
+        (
+            ["-k", "gaussian:sigma=2", "--border", "constant:50"],
+            lambda x: ndimage.gaussian_filter(x, 2, mode="constant", cval=50),
+        ),
+        (["-k", "box", "--stride", "2x3"], lambda x: ndimage.uniform_filter(x, 3)[::2, ::3]),
+        (["-k", "box", "--padding", "valid"], lambda x: ndimage.uniform_filter(x, 3)[1:-1, 1:-1]),
+        (
+            ["-k", "1 2 3 4", "--normalize", "--flip", "--border", "mirror"],
+            lambda x: ndimage.convolve(x, np.array([[1, 2, 3, 4]]) / 10, mode="mirror"),
+        ),
+        (
+            ["-k", "box", "--dilation", "2"],
+            lambda x: ndimage.correlate(x, np.kron(np.ones((3, 3)), [[1, 0], [0, 0]])[:5, :5] / 9),
+        ),
+        (["-k", "gaussian", "-k", "laplacian", "--scale", "2", "--bias", "100"],
+         lambda x: 2 * ndimage.laplace(ndimage.gaussian_filter(x, 1)) + 100),
+    ],
+)
+def test_options_do_what_scipy_does(cnntool, arguments, expected):
+    done = cnntool("convolve", "grey.png", *arguments, "-q", "-o", "out.npy")
+    assert done.code == 0, done.err
+    found = np.load("out.npy")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected(pixels("grey.png").astype(float)), atol=2e-3)
+
+
+def test_a_kernel_file(cnntool, folder):
+    (folder / "my kernel.csv").write_text("0,1,0\n1,-4,1\n0,1,0\n")
+    done = cnntool("convolve", "grey.png", "-k", "my kernel.csv", "-q")
+    assert done.lines == ["grey-my kernel.png"]
+    expected = np.minimum(np.abs(ndimage.laplace(pixels("grey.png").astype(float))), 255)
+    np.testing.assert_array_equal(pixels("grey-my kernel.png"), expected)
+
+
+class TestPlaces:
+    """Names, folders, templates, and what is refused before any work."""
+
+    def test_a_file_that_exists_is_kept_unless_forced(self, cnntool, folder):
+        (folder / "out.png").write_bytes(b"precious")
+        done = cnntool("convolve", "grey.png", "-k", "box", "-o", "out.png")
+        assert done.code == 1
+        assert one_line(done.err) == "grey.png: out.png exists: -f overwrites it"
+        assert (folder / "out.png").read_bytes() == b"precious"
+        assert cnntool("convolve", "grey.png", "-k", "box", "-o", "out.png", "-f").code == 0
+        assert pixels("out.png").shape == (30, 40)
+
+    def test_a_folder(self, cnntool, folder):
+        done = cnntool("convolve", "grey.png", "photo.jpg", "-k", "box", "-o", "out/")
+        assert done.lines == ["out/grey-box.png", "out/photo-box.jpg"]
+
+    def test_a_template(self, cnntool):
+        done = cnntool(
+            "convolve", "grey.png", "photo.jpg", "-k", "box", "-o", "new/{number}-{stem}-{kernel}.webp"
+        )
+        assert done.lines == ["new/1-grey-box.webp", "new/2-photo-box.webp"]
+
+    def test_a_tree_keeps_its_folders(self, cnntool, folder):
+        for place in ("in/a/x.png", "in/b/x.png", "in/b/notes.txt"):
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_bytes((folder / "grey.png").read_bytes())
+        done = cnntool("convolve", "in", "-r", "-k", "box", "-o", "out/")
+        assert done.lines == ["out/a/x-box.png", "out/b/x-box.png"]
+
+    def test_two_results_in_one_place_are_refused_before_any_work(self, cnntool, folder):
+        (folder / "sub").mkdir()
+        (folder / "sub" / "grey.png").write_bytes((folder / "grey.png").read_bytes())
+        done = cnntool("convolve", "grey.png", "sub/grey.png", "-k", "box")
+        assert done.code == 2
+        assert "would both be written to grey-box.png" in one_line(done.err)
+        assert not (folder / "grey-box.png").exists()
+
+    def test_overwriting_another_input_is_refused(self, cnntool, folder):
+        done = cnntool("convolve", "grey.png", "colour.png", "-k", "box", "-f", "-o", "{number}.png")
+        assert done.code == 0
+        done = cnntool("convolve", "1.png", "grey.png", "-k", "box", "-f", "-o", "{number}.png")
+        assert done.code == 0  # 1.png becomes 1.png, in place
+        done = cnntool("convolve", "grey.png", "1.png", "-k", "box", "-f", "-o", "{number}.png")
+        assert (done.code, "which is an input too" in done.err) == (2, True)
+
+    def test_a_single_file_for_several_images_is_refused(self, cnntool):
+        done = cnntool("convolve", "grey.png", "colour.png", "-k", "box", "-o", "out.png")
+        assert (done.code, "several images" in one_line(done.err)) == (2, True)
+
+    def test_an_unknown_template_field_is_named(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "box", "-o", "{steam}.png")
+        assert (done.code, "{stem}" in one_line(done.err)) == (2, True)
+
+    def test_an_unknown_extension_is_refused_before_any_work(self, cnntool):
+        done = cnntool("convolve", "missing.png", "-k", "box", "-o", "out.pngg")
+        assert (done.code, "did you mean .png" in one_line(done.err)) == (2, True)
+
+    def test_skip_existing_goes_on_where_it_stopped(self, cnntool, folder):
+        assert cnntool("convolve", "grey.png", "-k", "box", "-o", "out/").code == 0
+        before = (folder / "out/grey-box.png").stat().st_mtime_ns
+        done = cnntool("convolve", "grey.png", "colour.png", "-k", "box", "-o", "out/", "--skip-existing")
+        assert (done.code, done.lines) == (0, ["out/colour-box.png"])
+        assert (folder / "out/grey-box.png").stat().st_mtime_ns == before
+
+    def test_names_with_spaces_and_other_letters(self, cnntool, folder):
+        name = "ein Bild – 写真.png"
+        (folder / name).write_bytes((folder / "grey.png").read_bytes())
+        done = cnntool("convolve", name, "-k", "box")
+        assert done.lines == ["ein Bild – 写真-box.png"]
+        assert (folder / done.lines[0]).exists()
+
+    def test_a_folder_without_recursive_is_named_and_the_rest_is_done(self, cnntool, folder):
+        (folder / "sub").mkdir()
+        done = cnntool("convolve", "sub", "grey.png", "-k", "box")
+        assert (done.code, done.lines) == (1, ["grey-box.png"])
+        assert one_line(done.err) == "sub is a folder: -r goes through it"
+
+
+class TestManyImages:
+    def test_one_bad_file_does_not_stop_the_others(self, cnntool, folder):
+        (folder / "bad.png").write_bytes((folder / "grey.png").read_bytes()[:200])
+        done = cnntool("convolve", "bad.png", "missing.png", "grey.png", "-k", "box", "-j", "2")
+        assert (done.code, done.lines) == (1, ["grey-box.png"])
+        first, second = done.err.splitlines()
+        assert first.startswith("bad.png is cut short")
+        assert second.startswith("missing.png")
+        assert not list(folder.glob("bad-box*"))
+
+    @pytest.mark.parametrize("jobs", [1, 3])
+    def test_reports_come_in_the_order_of_the_inputs(self, cnntool, folder, jobs):
+        names = [f"{i:02}.png" for i in range(12)]
+        for i, name in enumerate(names):
+            size = (400, 400) if i % 3 == 0 else (8, 8)
+            Image.new("L", size, i).save(folder / name)
+        done = cnntool("convolve", *names, "-k", "box", "-o", "out/", "--jobs", jobs)
+        assert done.lines == [f"out/{i:02}-box.png" for i in range(12)]
+
+    def test_json_is_one_line_an_image(self, cnntool):
+        done = cnntool("convolve", "grey.png", "missing.png", "-k", "sobel-x", "-q", "--json")
+        good, bad = map(json.loads, done.lines)
+        assert good["outputs"][0]["path"] == "grey-sobel-x.png"
+        assert good["outputs"][0]["lost"]["negative"] > 0
+        assert (good["error"], bad["outputs"]) == (None, [])
+        assert bad["error"].startswith("missing.png")
+
+    def test_a_dry_run_writes_nothing(self, cnntool, folder):
+        before = sorted(folder.iterdir())
+        done = cnntool("convolve", "grey.png", "photo.jpg", "-k", "box:size=5", "--dry-run")
+        assert done.code == 0
+        assert done.lines[0].startswith("grey.png: PNG 40x30, 1 x 8-bit -> grey-box-size5.png: size 40x30")
+        assert "memory" in done.lines[1]
+        assert sorted(folder.iterdir()) == before
+
+
+class TestPipes:
+    def test_stdin_goes_to_stdout_as_png(self, cnntool, folder):
+        done = cnntool("convolve", "-", "-k", "identity", stdin=(folder / "grey.png").read_bytes())
+        assert done.code == 0
+        np.testing.assert_array_equal(pixels(io.BytesIO(done.out)), pixels("grey.png"))
+
+    def test_npy_between_two_commands_loses_nothing(self, cnntool, folder):
+        data = (folder / "grey.png").read_bytes()
+        first = cnntool("convolve", "-", "-k", "gaussian:sigma=2", "-o", "-", "--format", "npy", stdin=data)
+        second = cnntool("convolve", "-", "-k", "laplacian", "-q", "-o", "b.npy", stdin=first.out)
+        assert second.code == 0, second.err
+        both = cnntool("convolve", "grey.png", "-k", "gaussian:sigma=2", "-k", "laplacian", "-q", "-o", "c.npy")
+        assert both.code == 0
+        np.testing.assert_array_equal(np.load("b.npy"), np.load("c.npy"))
+
+    def test_feature_maps_stack_into_one_npy_on_stdout(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "sobel", "--combine", "none", "-q", "-o", "-", "--format", "npy")
+        assert np.load(io.BytesIO(done.out)).shape == (30, 40, 2)
+
+    def test_feature_maps_do_not_fit_into_a_png_on_stdout(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "sobel", "--combine", "none", "-q", "-o", "-")
+        assert (done.code, done.out) == (2, b"")
+        assert "--format npy" in one_line(done.err)
+
+    @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n"])
+    def test_what_is_no_image_is_said_in_a_line(self, cnntool, data):
+        done = cnntool("convolve", "-", "-k", "box", stdin=data)
+        assert (done.code, done.out) == (1, b"")
+        assert one_line(done.err).startswith("stdin")
+
+    def test_json_and_the_image_cannot_share_stdout(self, cnntool, folder):
+        done = cnntool("convolve", "-", "-k", "box", "--json", stdin=(folder / "grey.png").read_bytes())
+        assert (done.code, "--json" in one_line(done.err)) == (2, True)
+
+    def test_stdin_twice_is_refused(self, cnntool):
+        done = cnntool("convolve", "-", "-", "-k", "box", "-o", "out/")
+        assert (done.code, "once" in one_line(done.err)) == (2, True)
+
+
+class TestWhatIsSaid:
+    def test_losses_are_reported(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "sobel-x")
+        loss = one_line(done.err)
+        assert loss.startswith("sobel-x: ")
+        assert "of the values were negative and are shown as their absolute value" in loss
+        assert loss.endswith("(--range offset keeps the sign, -o out.npy keeps everything)")
+
+    @pytest.mark.parametrize(
+        ("arguments", "noted"),
+        [
+            (["-k", "emboss"], True),
+            (["-k", "emboss", "--flip"], False),
+            (["-k", "emboss", "-q"], False),
+            (["-k", "sobel"], False),
+            (["-k", "sobel-x"], False),  # its absolute value is shown
+            (["-k", "sobel-x", "--range", "offset"], True),
+            (["-k", "gaussian"], False),
+            (["-k", "kirsch"], False),
+            (["-k", "1 2 3"], True),
+        ],
+    )
+    def test_correlation_is_mentioned_where_convolution_differs(self, cnntool, arguments, noted):
+        done = cnntool("convolve", "grey.png", *arguments, "-o", "out.png")
+        assert ("--flip gives true convolution" in done.err) == noted
+
+    def test_the_anchor_of_an_even_kernel_is_stated(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "1 1; 1 1")
+        assert "anchor is row 1, column 1" in done.err
+
+    def test_show_draws_and_writes_nothing(self, cnntool, folder):
+        before = sorted(folder.iterdir())
+        done = cnntool("convolve", "grey.png", "-k", "box", "--show")
+        assert (done.code, done.out) == (0, b"")
+        assert len(done.err.splitlines()) >= 10
+        assert sorted(folder.iterdir()) == before
+
+
+class TestDepths:
+    def test_sixteen_bits_stay(self, cnntool):
+        deep = np.random.default_rng(1).integers(0, 65536, (20, 20), dtype=np.uint16)
+        Image.fromarray(deep).save("deep.png")
+        assert cnntool("convolve", "deep.png", "-k", "identity", "-o", "out.png").code == 0
+        np.testing.assert_array_equal(pixels("out.png"), deep)
+
+    def test_sixteen_bits_into_jpeg_are_scaled_and_said_so(self, cnntool):
+        Image.fromarray(np.full((8, 8), 0x8080, np.uint16)).save("deep.png")
+        done = cnntool("convolve", "deep.png", "-k", "identity", "-o", "out.jpg")
+        assert done.code == 0
+        assert "8 bits" in one_line(done.err)
+        assert np.abs(pixels("out.jpg").astype(int) - 128).max() <= 1
+
+    def test_depth_converts_both_ways(self, cnntool):
+        assert cnntool("convolve", "grey.png", "-k", "identity", "--depth", "16", "-o", "deep.png").code == 0
+        np.testing.assert_array_equal(pixels("deep.png"), pixels("grey.png").astype(int) * 257)
+        assert cnntool("convolve", "deep.png", "-k", "identity", "--depth", "8", "-o", "back.png").code == 0
+        np.testing.assert_array_equal(pixels("back.png"), pixels("grey.png"))
+
+    def test_grey_is_pillows(self, cnntool):
+        assert cnntool("convolve", "colour.png", "-k", "identity", "--gray", "-o", "out.png").code == 0
+        with Image.open("colour.png") as colour:
+            np.testing.assert_array_equal(pixels("out.png"), np.asarray(colour.convert("L")))
+
+    def test_raw_values_beyond_the_format_are_clipped_and_counted(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "sobel-x", "--range", "raw", "-o", "out.png")
+        assert "negative and clipped to black" in done.err
+
+    def test_alpha_into_jpeg_is_refused_by_name(self, cnntool):
+        pixels_ = np.random.default_rng(2).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+        Image.fromarray(pixels_).save("clear.png")
+        done = cnntool("convolve", "clear.png", "-k", "box", "-o", "out.jpg")
+        assert done.code != 0
+        assert "JPEG" in one_line(done.err)
+
+    def test_animations_keep_their_frames_and_times(self, cnntool):
+        frames = [Image.new("L", (10, 10), 60 * i) for i in range(4)]
+        frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=[50, 100, 150, 200], loop=0)
+        assert cnntool("convolve", "a.gif", "-k", "box").lines == ["a-box.gif"]
+        with Image.open("a-box.gif") as result:
+            times = []
+            for index in range(result.n_frames):
+                result.seek(index)
+                times.append(result.info["duration"])
+                assert np.asarray(result.convert("L"))[5, 5] == 60 * index
+        assert times == [50, 100, 150, 200]
+
+    def test_max_pixels_names_the_limit_and_the_flag(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "box", "--max-pixels", "1k")
+        assert done.code == 1
+        assert "--max-pixels" in one_line(done.err)
+        assert "1,000" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-k", "sobol"], "did you mean 'sobel'?"),
+        (["-k", "1 2; 3"], "kernel row 2 has 1 number, row 1 has 2: every row needs the same count"),
+        (["-k", "gaussian:sigma=0"], "sigma is 0"),
+        (["-k", "gaussian:sigm=2"], "did you mean 'sigma'?"),
+        (["-k", "nan 1"], "must be a finite number"),
+        (["-k", ""], "the kernel is empty"),
+        (["-k", "box", "-k", "box", "--size", "3"], "say which one it is for"),
+        (["-k", "box", "--combine", "magnitude"], "nothing to combine"),
+        (["-k", "box", "--stride", "0"], "expected 1 or more"),
+        (["-k", "box", "--stride", "2x"], "expected N or HxW"),
+        (["-k", "box", "--border", "mirrored"], "expected one of reflect, mirror, edge, wrap, constant"),
+        (["-k", "box", "--border", "constant:x"], "constant:128"),
+        (["-k", "box", "--padding", "half"], "expected same, valid, full"),
+        (["-k", "box", "--scale", "nan"], "not a finite number"),
+        (["-k", "box", "--quality", "50", "-o", "x.png"], "PNG has none"),
+        (["-k", "box", "-f", "--skip-existing"], "contradict"),
+        (["-k", "box", "--jobs", "0"], "0 is not in the range"),
+        (["-k", "box", "--combin", "none"], "Did you mean '--combine'?"),
+        ([], "Missing option '-k' / '--kernel'"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(cnntool, folder, arguments, message):
+    before = sorted(folder.iterdir())
+    done = cnntool("convolve", "grey.png", *arguments)
+    assert (done.code, done.out) == (2, b"")
+    assert message in one_line(done.err)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_kernel_larger_than_the_picture_fails_for_that_picture(cnntool):
+    done = cnntool("convolve", "grey.png", "-k", "box:size=35", "--padding", "valid")
+    assert done.code == 1
+    assert "spans 35 does not fit into 30" in one_line(done.err)

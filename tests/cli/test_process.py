@@ -1,0 +1,177 @@
+"""How the program behaves as a process: signals, closed pipes, read-only folders, start-up, help."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import COMMAND, pixels
+from PIL import Image
+
+from cnntool.cli.main import COMMANDS, cli
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and permissions of POSIX")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_every_command_has_help_that_ends_in_examples(command):
+    shown = CliRunner().invoke(cli, [*command, "--help"])
+    assert shown.exit_code == 0
+    examples = shown.output.split("Examples:")[1].strip().splitlines()
+    assert examples
+    assert all(line.strip() for line in examples)
+
+
+def test_help_needs_neither_numpy_nor_pillow_nor_rich():
+    code = (
+        "import sys; sys.argv = ['cnntool', '--help']\n"
+        "from cnntool.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_unknown_command_gets_a_suggestion(cnntool):
+    done = cnntool("convolv")
+    assert (done.code, done.out) == (2, b"")
+    assert done.err == "cnntool: no command 'convolv': did you mean 'convolve'? (cnntool --help)\n"
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["kernels"], ["kernels", "--json"], ["convolve", "--help"]])
+def test_a_closed_pipe_ends_quietly(folder, arguments):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*COMMAND, *arguments], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@posix
+def test_a_picture_into_a_closed_pipe_ends_quietly(folder):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (800, 800), dtype=np.uint8)).save("big.png")
+    read, write = os.pipe()
+    os.close(read)
+    command = [*COMMAND, "convolve", "big.png", "-k", "box", "-o", "-"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@posix
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_signal_ends_the_work_and_leaves_only_whole_files(folder, number, code, jobs):
+    big = np.random.default_rng(0).integers(0, 256, (1500, 1500), dtype=np.uint8)
+    for index in range(40):
+        Image.fromarray(big).save(f"{index:02}.bmp")
+    names = [f"{index:02}.bmp" for index in range(40)]
+    command = [*COMMAND, "convolve", *names, "-k", "sobel", "-o", "out/{stem}.png", "--jobs", jobs]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("out/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    written = list((folder / "out").iterdir())
+    assert 0 < len(written) < 40
+    for path in written:
+        assert path.suffix == ".png"  # no temporary file is left
+        assert pixels(path).shape == (1500, 1500)
+
+
+@posix
+def test_a_kill_leaves_no_half_written_output(folder):
+    big = np.random.default_rng(0).integers(0, 256, (3000, 3000), dtype=np.uint8)
+    Image.fromarray(big).save("big.bmp")
+    for delay in (0.25, 0.35, 0.45, 0.55):
+        command = [*COMMAND, "convolve", "big.bmp", "-k", "sobel", "-fq", "-o", "out.png"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        if (folder / "out.png").exists():
+            assert pixels("out.png").shape == (3000, 3000)
+
+
+@posix
+def test_a_read_only_folder_is_named(folder):
+    (folder / "locked").mkdir()
+    os.chmod(folder / "locked", stat.S_IRUSR | stat.S_IXUSR)
+    command = [*COMMAND, "convolve", "grey.png", "-k", "box", "-o", "locked/out.png"]
+    options = {}
+    if os.geteuid() == 0:  # root may write anywhere: try as somebody else
+        for path in [folder, *folder.parents]:
+            if path.owner() == "root" and str(path).startswith("/tmp/"):
+                os.chmod(path, 0o755)
+        options = {"user": 65534, "cwd": folder}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, **options)
+    except PermissionError:
+        pytest.skip("the interpreter cannot be run by another user")
+    if "cnntool" not in done.stderr and "locked" not in done.stderr:
+        pytest.skip("the package cannot be read by another user")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "locked" in line
+    assert "permission" in line.lower()
+
+
+@posix
+def test_no_image_bytes_go_to_a_terminal(folder):
+    import pty
+
+    controller, terminal = pty.openpty()
+    command = [*COMMAND, "convolve", "-", "-k", "box"]
+    with open("grey.png", "rb") as image:
+        done = subprocess.run(command, stdin=image, stdout=terminal, stderr=subprocess.PIPE, text=True)
+    os.close(terminal)
+    os.close(controller)
+    assert done.returncode == 2
+    assert "would go to the terminal" in done.stderr
+
+
+@posix
+def test_show_uses_colours_in_a_terminal_and_none_where_they_are_not_wanted(folder):
+    import pty
+
+    def shown(**environment):
+        controller, terminal = pty.openpty()
+        command = [*COMMAND, "convolve", "colour.png", "-k", "box", "--show"]
+        environment = {**os.environ, "COLUMNS": "60", "LINES": "30", **environment}
+        for name in {"NO_COLOR", "COLORTERM"} - environment.keys():
+            environment.pop(name, None)
+        process = subprocess.Popen(command, stdout=terminal, stderr=terminal, stdin=terminal, env=environment)
+        os.close(terminal)
+        data = b""
+        while True:
+            try:
+                chunk = os.read(controller, 65536)
+            except OSError:
+                break
+            if not chunk:
+                break
+            data += chunk
+        process.wait()
+        os.close(controller)
+        assert process.returncode == 0
+        return data
+
+    truecolour = shown(TERM="xterm-256color", COLORTERM="truecolor")
+    assert b"\x1b[38;2;" in truecolour
+    assert "▀".encode() in truecolour
+    few = shown(TERM="xterm-256color", COLORTERM="")
+    assert b"38;5;" in few
+    assert b"38;2;" not in few
+    assert b"\x1b[" not in shown(TERM="xterm-256color", NO_COLOR="1")
+    assert b"\x1b[" not in shown(TERM="dumb")
