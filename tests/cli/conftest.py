@@ -1,31 +1,14 @@
-"""Running the real command in a real process, in a folder of its own with a few small images."""
+"""A folder of small images, and the command run in it."""
 
 from __future__ import annotations
 
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-COMMAND = [sys.executable, "-m", "cnntool"]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left: its exit code and what it said."""
-
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.decode().splitlines()
-
+from processes import COMMAND, Done
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
@@ -50,9 +33,3 @@ def cnntool(folder):
         return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
 
     return run
-
-
-def pixels(path) -> np.ndarray:
-    """An image file as Pillow reads it."""
-    with Image.open(path) as image:
-        return np.asarray(image)

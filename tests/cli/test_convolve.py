@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import pixels
 from PIL import Image
+from processes import pixels
 from scipy import ndimage
 
 

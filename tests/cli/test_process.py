@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import COMMAND, pixels
 from PIL import Image
+from processes import COMMAND, pixels
 
 from cnntool.cli.main import COMMANDS, cli
 
