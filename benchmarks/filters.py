@@ -23,8 +23,9 @@ import numpy as np
 from harness import command_seconds, peak_megabytes, print_machine, race, report
 
 from cnntool.engine.threads import available_cores
+from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.image import Frame, Image
-from cnntool.imaging.filtering import Geometry, Rendering, filter_image
 from cnntool.imaging.kernel_spec import parse_kernel
 from cnntool.imaging.kernels import Filter
 
@@ -114,7 +115,9 @@ def sobel_contenders(pixels: np.ndarray) -> dict:
     if ndimage:
         floats = grey.astype(np.float32)
         contenders["2 ndimage.sobel + hypot"] = lambda: to_bytes(
-            np.hypot(ndimage.sobel(floats, 0, mode="mirror"), ndimage.sobel(floats, 1, mode="mirror"))
+            np.hypot(
+                ndimage.sobel(floats, 0, mode="mirror"), ndimage.sobel(floats, 1, mode="mirror")
+            )
         )
     if edges:
         contenders["skimage.filters.sobel"] = lambda: edges.sobel(grey)

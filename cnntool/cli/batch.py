@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
@@ -25,6 +23,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.imaging.files import open_image, probe_image, save_image
 from cnntool.imaging.formats import FORMATS, can_hold, format_for, format_named
 from cnntool.imaging.image import Image, ImageInfo
+
 
 @dataclass(frozen=True)
 class Result:
@@ -91,7 +90,9 @@ def _check_options(options: BatchOptions) -> None:
     to_stdout = options.output == "-" or (options.output is None and "-" in options.images)
     writes_stdout = to_stdout and not options.dry_run and not (options.show and not options.output)
     if writes_stdout and options.as_json:
-        raise RequestError("the image and --json both go to stdout: write the image to a file with -o")
+        raise RequestError(
+            "the image and --json both go to stdout: write the image to a file with -o"
+        )
     if writes_stdout and options.output is None and sys.stdout.isatty():
         raise RequestError(
             "the image would go to the terminal: name a file with -o, pipe it on, or use --show"
@@ -192,7 +193,10 @@ def _run_image(source, target, options, work, threads, report) -> None:
         gray=options.gray,
         float_white=options.white,
     )
+    image = with_alpha(image, options.alpha, source.name)
     formats = _formats(target, options, image)
+    if not all(can_hold(name, alpha=True) for name in formats):
+        image = without_opaque_alpha(image)
     depth = choose_depth(image, formats[0], options.depth, report, source.name)
     results = work.process(image, depth, threads)
     del image
@@ -246,6 +250,31 @@ def choose_depth(image: Image, name: str, wanted: str | None, report, source: st
     return depths["8"]
 
 
+def with_alpha(image: Image, how: str, name: str) -> Image:
+    """The image with the alpha of its file, with none, or with its last channel as alpha."""
+    if how == "drop":
+        return replace(image, frames=tuple(replace(f, alpha=None) for f in image.frames))
+    if how == "keep" or any(frame.alpha is not None for frame in image.frames):
+        return image
+    channels = image.frames[0].pixels.shape[2]
+    if channels not in (2, 4):
+        raise InputError(
+            f"{name} has {channels} channel{'s' if channels > 1 else ''}, none of them alpha: "
+            "--alpha last needs 2 (grey, alpha) or 4 (red, green, blue, alpha)"
+        )
+    frames = (
+        replace(f, pixels=np.ascontiguousarray(f.pixels[..., :-1]), alpha=f.pixels[..., -1])
+        for f in image.frames
+    )
+    return replace(image, frames=tuple(frames))
+
+
+def without_opaque_alpha(image: Image) -> Image:
+    """The image without its alpha where that says nothing, so that JPEG can hold it."""
+    opaque = all(f.alpha is None or f.alpha.min() >= image.white for f in image.frames)
+    return with_alpha(image, "drop", "") if opaque else image
+
+
 def _shape(image: Image) -> dict[str, Any]:
     height, width, channels = image.frames[0].pixels.shape
     return {"width": width, "height": height, "channels": channels, "frames": len(image.frames)}
@@ -268,16 +297,22 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     info = probe_image(source.path)
     pixels = info.width * info.height * info.frames
     if pixels > options.max_pixels:
-        raise InputError(f"{source.name}: {pixels} pixels are more than --max-pixels {options.max_pixels}")
+        raise InputError(
+            f"{source.name}: {pixels} pixels are more than --max-pixels {options.max_pixels}"
+        )
     if options.gray:
         info = replace(info, channels=1)
     facts = work.describe(info, threads)
-    written = [str(path) for path in target.paths] or (["stdout"] if target.stdout else ["the terminal"])
+    written = [str(path) for path in target.paths] or (
+        ["stdout"] if target.stdout else ["the terminal"]
+    )
     state = [" (exists)" if path.is_file() else "" for path in target.paths] or [""]
     if options.as_json:
         report.outputs.extend({"path": path, **facts} for path in written)
         return
-    read = f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
+    read = (
+        f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
+    )
     if info.frames > 1:
         read += f", {info.frames} frames"
     done = ", ".join(f"{key} {value}" for key, value in facts.items())

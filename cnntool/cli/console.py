@@ -1,4 +1,4 @@
-"""All that is said to a person: notes and errors as plain lines, tables and progress through Rich."""
+"""All that is said to a person: notes and errors as plain lines, tables and bars through Rich."""
 
 from __future__ import annotations
 
@@ -38,8 +38,14 @@ def progress(description: str, total: int, quiet: bool) -> Iterator[callable]:
     if quiet or total < 2 or not sys.stderr.isatty():
         yield lambda: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),

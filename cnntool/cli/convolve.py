@@ -151,7 +151,8 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     """
     from cnntool.cli.batch import Work, run_batch
     from cnntool.cli.console import complain
-    from cnntool.imaging.filtering import Geometry, normalized
+    from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filtering import normalized
 
     filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
     border, constant = settings.pop("border")
@@ -212,7 +213,8 @@ def notes_before_work(filters, geometry, shown) -> list[str]:
             )
         last = kernel is filters[-1]
         ignores_sign = last and (
-            shown == "abs" or (shown == "auto" and automatic_range(kernel.bank, kernel.combine) == "abs")
+            shown == "abs"
+            or (shown == "auto" and automatic_range(kernel.bank, kernel.combine) == "abs")
         )
         if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
             notes.append(
@@ -250,7 +252,9 @@ def describe(info, filters, geometry, threads) -> dict:
     last = plans[-1]
     _, height, width, channels = last.shape
     item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
-    pixels = info.frames * item * (info.height * info.width * info.channels + height * width * channels)
+    pixels = (
+        info.frames * item * (info.height * info.width * info.channels + height * width * channels)
+    )
     between = 4 * max((p.shape[1] * p.shape[2] * channels for p in plans[:-1]), default=0)
     scratch = threads * max(plan.scratch_bytes for plan in plans)
     return {

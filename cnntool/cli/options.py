@@ -39,7 +39,11 @@ class PaddingType(click.ParamType):
         if isinstance(value, int) or value in ("same", "valid", "full"):
             return value
         if not re.fullmatch(r"\d{1,7}", value):
-            self.fail(f"'{value}' is not a padding: expected same, valid, full or a number of pixels", param, ctx)
+            self.fail(
+                f"'{value}' is not a padding: expected same, valid, full or a number of pixels",
+                param,
+                ctx,
+            )
         return int(value)
 
 
@@ -63,10 +67,8 @@ class BorderType(click.ParamType):
             return value
         word, colon, number = value.partition(":")
         word = word.lower().removeprefix("border_")
-        for border, names in BORDER_NAMES.items():
-            if word in names:
-                break
-        else:
+        border = next((rule for rule, names in BORDER_NAMES.items() if word in names), None)
+        if border is None:
             known = ", ".join(BORDER_NAMES)
             self.fail(f"no border rule '{word}': expected one of {known}", param, ctx)
         if colon and border != "constant":
@@ -76,7 +78,9 @@ class BorderType(click.ParamType):
             if not abs(constant) < 1e30:
                 raise ValueError
         except ValueError:
-            self.fail(f"'{number}' is not a number: expected constant:V, such as constant:128", param, ctx)
+            self.fail(
+                f"'{number}' is not a number: expected constant:V, such as constant:128", param, ctx
+            )
         return border, constant
 
 
@@ -124,6 +128,7 @@ class BatchOptions:
     depth: str | None
     white: float
     gray: bool
+    alpha: str
     max_pixels: int
     show: bool
     dry_run: bool
@@ -190,6 +195,15 @@ def image_options(function: Callable) -> Callable:
         ),
         option("-r", "--recursive", section=INPUT, is_flag=True, help="Go through folders."),
         option("--gray", "--grey", section=INPUT, is_flag=True, help="Convert to grey first."),
+        option(
+            "--alpha",
+            section=INPUT,
+            metavar="HOW",
+            type=click.Choice(["keep", "drop", "last"]),
+            default="keep",
+            help="keep: transparency is kept, and not filtered; drop: forget it; last: the last "
+            "channel of a .npy array is alpha.  [default: keep]",
+        ),
         option(
             "--white",
             section=INPUT,

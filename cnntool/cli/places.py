@@ -73,7 +73,11 @@ class Targets:
 
 
 def plan_targets(
-    sources: Sequence[Source], output: str | None, suffix: str | None, label: str, parts: Sequence[str]
+    sources: Sequence[Source],
+    output: str | None,
+    suffix: str | None,
+    label: str,
+    parts: Sequence[str],
 ) -> list[Targets]:
     """Name the outputs: ``label`` says what was done, ``parts`` name the results of one image.
 
@@ -108,7 +112,9 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
         )
     if "{" not in template:
         path = Path(template)
-        return [path.with_name(f"{path.stem}-{part}{path.suffix}") if part else path for part in parts]
+        return [
+            path.with_name(f"{path.stem}-{part}{path.suffix}") if part else path for part in parts
+        ]
     fields = {
         "stem": source.stem,
         "name": source.stem + source.suffix,
@@ -135,7 +141,11 @@ def _escape(text: str) -> str:
 
 
 def _is_folder(output: str, many: bool) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir() or (many and not Path(output).suffix)
+    return (
+        output.endswith(("/", os.sep))
+        or Path(output).is_dir()
+        or (many and not Path(output).suffix)
+    )
 
 
 def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
@@ -162,7 +172,7 @@ def _identity(path: Path) -> str:
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Raise InputError where a file exists that may not be overwritten, or its folder is missing."""
+    """Raise InputError where a folder stands, or a file that may not be overwritten."""
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file")
     if path.is_file() and not force:

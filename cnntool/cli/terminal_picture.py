@@ -19,7 +19,9 @@ def draw(image: Image) -> None:
     if screen.color_system is None:
         pixels = _fit(image, screen.width, 2 * (screen.height - 2))
         for row in pixels[::2].mean(axis=2):
-            screen.print("".join(SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row), markup=False)
+            screen.print(
+                "".join(SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row), markup=False
+            )
         return
     from rich.segment import Segment, Segments
     from rich.style import Style
@@ -46,7 +48,11 @@ def _fit(image: Image, width: int, height: int) -> np.ndarray:
 
     frame = image.frames[0]
     values = frame.pixels.astype(np.float32)
-    if frame.pixels.dtype.kind == "f" and values.size and (values.min() < 0 or values.max() > image.white):
+    if (
+        frame.pixels.dtype.kind == "f"
+        and values.size
+        and (values.min() < 0 or values.max() > image.white)
+    ):
         values = (values - values.min()) * (255 / (float(values.max() - values.min()) or 1))
     else:
         values *= 255 / image.white

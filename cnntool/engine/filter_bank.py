@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.sliding import MATRIX_BYTES, STRIP_BYTES, Direct, Scratch, Separable, choose_method
+from cnntool.engine.sliding import (
+    MATRIX_BYTES,
+    STRIP_BYTES,
+    Direct,
+    Scratch,
+    Separable,
+    choose_method,
+)
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, Padding, padded_tile, plan_axis
 
@@ -68,9 +75,9 @@ def filter_bank(
     flip: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Cross-correlate an image (H, W, C) with every kernel of a bank (F, kh, kw), each channel alone.
+    """Cross-correlate an image (H, W, C) with every kernel of a bank (F, kh, kw), by channel.
 
-    ``y[f, i, j, c] = sum over k, l of bank[f, k, l] * x[i*s - before + k*d, j*s - before + l*d, c]``
+    ``y[f, i, j, c] = sum over k, l of bank[f, k, l] * x[i*s - p + k*d, j*s - p + l*d, c]``
 
     ``flip`` rotates the kernels by 180 degrees: true convolution. ``stride`` s and ``dilation`` d
     are one number or (vertical, horizontal), ``padding`` as in
@@ -99,7 +106,7 @@ def plan_filter_bank(
     padding: Padding = "same",
     *,
     flip: bool = False,
-    dtype: np.dtype = np.dtype(np.float32),
+    dtype: np.dtype | type = np.float32,
 ) -> Plan:
     """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`."""
     if bank.ndim != 3 or 0 in bank.shape:
@@ -155,9 +162,7 @@ def run_plan(
             strips = -(-height // strip_rows)
             read_rows = plan.rows.input_positions(rows.start, strips * strip_rows)
             read_columns = plan.columns.input_positions(columns.start, width)
-            tile = scratch.array(
-                "tile", (len(read_rows), len(read_columns), channels), dtype
-            )
+            tile = scratch.array("tile", (len(read_rows), len(read_columns), channels), dtype)
             padded_tile(image, read_rows, read_columns, border, constant, out=tile)
             responses = plan.method(
                 tile, (strips, width, channels), (plan.rows, plan.columns), scratch

@@ -114,22 +114,26 @@ class Separable:
         width = outputs if row_bands is None else tile.shape[1]
         pixels = im2col(
             tile,
-            scratch.array(
-                "columns", (strips, 1, self.elements_per_column, width, channels), dtype
-            ),
+            scratch.array("columns", (strips, 1, self.elements_per_column, width, channels), dtype),
             strip_step=self.rows * row_axis.stride,
             row_step=row_axis.stride if column_bands is None else 1,
             tap_step=1,
             column_step=column_axis.stride if row_bands is None else 1,
         ).reshape(strips, -1, width * channels)
         lines = strips * self.rows
-        responses = scratch.array(
-            "responses", (self.filters, lines, outputs * channels), dtype
-        )
+        responses = scratch.array("responses", (self.filters, lines, outputs * channels), dtype)
         for response, factors in zip(responses, self.factors, strict=True):
             for index, (column_bands, row_bands) in enumerate(factors):
-                self._add_product(pixels, column_bands, row_bands, response, index > 0,
-                                  column_axis.stride * channels, channels, scratch)
+                self._add_product(
+                    pixels,
+                    column_bands,
+                    row_bands,
+                    response,
+                    index > 0,
+                    column_axis.stride * channels,
+                    channels,
+                    scratch,
+                )
         return responses.reshape(self.filters, 1, lines, outputs, channels)
 
     def _add_product(self, pixels, column_bands, row_bands, response, add, step, channels, scratch):
@@ -175,9 +179,7 @@ def _multiply_add(left, right, out: np.ndarray, add: bool, scratch: Scratch) -> 
     np.add(out, product, out=out)
 
 
-def choose_method(
-    bank: np.ndarray, rows: Axis, columns: Axis, channels: int
-) -> Direct | Separable:
+def choose_method(bank: np.ndarray, rows: Axis, columns: Axis, channels: int) -> Direct | Separable:
     """The cheaper way for a bank (F, kh, kw); all its kernels go the same way."""
     direct = _plan_direct(bank, rows)
     separable = _plan_separable(bank, rows, columns, channels, direct.cost)
@@ -226,7 +228,11 @@ def _plan_separable(
     count = min(_band_counts(rows), key=lambda n: _left_ns(rows, n))
     group = min(_band_counts(columns), key=lambda n: _right_ns(columns, n, channels))
     once = _span(rows, count) / count * COPY_NS
-    each = 0.3 + (height > 1) * _left_ns(rows, count) + (width > 1) * _right_ns(columns, group, channels)
+    each = (
+        0.3
+        + (height > 1) * _left_ns(rows, count)
+        + (width > 1) * _right_ns(columns, group, channels)
+    )
     most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
     if most_factors < 1:
         return None
@@ -265,7 +271,7 @@ def _span(axis: Axis, outputs: int) -> int:
 
 
 def _band_counts(axis: Axis) -> list[int]:
-    """How many outputs a band may give: a short one reads much again, a long one multiplies zeros."""
+    """How many outputs a band may give: few read much again, many multiply zeros."""
     return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
 
 

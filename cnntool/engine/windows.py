@@ -1,4 +1,4 @@
-"""Where windows are cut: output sizes, padding, borders and im2col, planned once for every operation.
+"""Where windows are cut: sizes, padding, borders and im2col, planned once for every operation.
 
 A window of ``kernel_size`` taps, ``dilation`` apart, slides over an axis of ``size`` elements in
 steps of ``stride``. What lies before and after the axis is made up by the border rule.
@@ -28,7 +28,7 @@ class Axis:
 
     @property
     def extent(self) -> int:
-        """Input elements from a window's first tap to its last: ``(kernel_size-1)*dilation + 1``."""
+        """From a window's first tap to its last: ``(kernel_size-1)*dilation + 1`` elements."""
         return (self.kernel_size - 1) * self.dilation + 1
 
     @property
@@ -189,9 +189,10 @@ def im2col(
     column_step: int,
     first_tap: int = 0,
 ) -> np.ndarray:
-    """Unfold a C-contiguous tile (rows, columns, C) into the matrix columns (strips, taps, rows, outputs, C).
+    """Unfold a tile (rows, columns, C) into matrix columns (strips, taps, rows, outputs, C).
 
-    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, first_tap + k*tap_step + o*column_step, c]``
+    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, t + k*tap_step + o*column_step, c]``
+    with t = first_tap; the tile is C-contiguous.
 
     One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
     the rows of a strip stand beneath each other, so that a banded matrix

@@ -1,8 +1,8 @@
-"""From signed numbers of any size to pixels: how responses are shown, and what is lost on the way."""
+"""From signed numbers of any size to pixels: how they are shown, and what is lost on the way."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -77,12 +77,8 @@ class Losses:
     below: int = 0  # clipped to black
     above: int = 0  # clipped to white
 
-    def __iadd__(self, other: Losses) -> Losses:
-        self.total += other.total
-        self.negative += other.negative
-        self.below += other.below
-        self.above += other.above
-        return self
+    def __add__(self, other: Losses) -> Losses:
+        return Losses(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def __bool__(self) -> bool:
         return bool(self.negative or self.below or self.above)
@@ -92,7 +88,9 @@ class Losses:
         parts = []
         if self.negative:
             share = _percent(self.negative, self.total)
-            parts.append(f"{share} of the values were negative and are shown as their absolute value")
+            parts.append(
+                f"{share} of the values were negative and are shown as their absolute value"
+            )
         if self.below:
             share = _percent(self.below, self.total)
             parts.append(f"{share} {_of_values(parts)}were negative and clipped to black")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from processes import COMMAND, Done
 
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """An empty working directory with ``grey.png`` (40 x 30), ``colour.png`` and ``photo.jpg``."""
@@ -28,7 +29,11 @@ def cnntool(folder):
 
     def run(*arguments: str, stdin: bytes | None = b"", **options) -> Done:
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], input=stdin, capture_output=True, timeout=60, **options
+            [*COMMAND, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            **options,
         )
         return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
 

@@ -29,7 +29,10 @@ def test_the_main_job(cnntool):
     [
         (["-k", "1/9 1/9 1/9; 1/9 1/9 1/9; 1/9 1/9 1/9"], lambda x: ndimage.uniform_filter(x, 3)),
         (["-k", "gaussian", "--sigma", "2"], lambda x: ndimage.gaussian_filter(x, 2)),
-        (["-k", "gaussian:sigma=2", "--border", "symmetric"], lambda x: ndimage.gaussian_filter(x, 2)),
+        (
+            ["-k", "gaussian:sigma=2", "--border", "symmetric"],
+            lambda x: ndimage.gaussian_filter(x, 2),
+        ),
         (
             ["-k", "gaussian:sigma=2", "--border", "constant:50"],
             lambda x: ndimage.gaussian_filter(x, 2, mode="constant", cval=50),
@@ -44,8 +47,10 @@ def test_the_main_job(cnntool):
             ["-k", "box", "--dilation", "2"],
             lambda x: ndimage.correlate(x, np.kron(np.ones((3, 3)), [[1, 0], [0, 0]])[:5, :5] / 9),
         ),
-        (["-k", "gaussian", "-k", "laplacian", "--scale", "2", "--bias", "100"],
-         lambda x: 2 * ndimage.laplace(ndimage.gaussian_filter(x, 1)) + 100),
+        (
+            ["-k", "gaussian", "-k", "laplacian", "--scale", "2", "--bias", "100"],
+            lambda x: 2 * ndimage.laplace(ndimage.gaussian_filter(x, 1)) + 100,
+        ),
     ],
 )
 def test_options_do_what_scipy_does(cnntool, arguments, expected):
@@ -82,7 +87,13 @@ class TestPlaces:
 
     def test_a_template(self, cnntool):
         done = cnntool(
-            "convolve", "grey.png", "photo.jpg", "-k", "box", "-o", "new/{number}-{stem}-{kernel}.webp"
+            "convolve",
+            "grey.png",
+            "photo.jpg",
+            "-k",
+            "box",
+            "-o",
+            "new/{number}-{stem}-{kernel}.webp",
         )
         assert done.lines == ["new/1-grey-box.webp", "new/2-photo-box.webp"]
 
@@ -102,7 +113,9 @@ class TestPlaces:
         assert not (folder / "grey-box.png").exists()
 
     def test_overwriting_another_input_is_refused(self, cnntool, folder):
-        done = cnntool("convolve", "grey.png", "colour.png", "-k", "box", "-f", "-o", "{number}.png")
+        done = cnntool(
+            "convolve", "grey.png", "colour.png", "-k", "box", "-f", "-o", "{number}.png"
+        )
         assert done.code == 0
         done = cnntool("convolve", "1.png", "grey.png", "-k", "box", "-f", "-o", "{number}.png")
         assert done.code == 0  # 1.png becomes 1.png, in place
@@ -124,7 +137,9 @@ class TestPlaces:
     def test_skip_existing_goes_on_where_it_stopped(self, cnntool, folder):
         assert cnntool("convolve", "grey.png", "-k", "box", "-o", "out/").code == 0
         before = (folder / "out/grey-box.png").stat().st_mtime_ns
-        done = cnntool("convolve", "grey.png", "colour.png", "-k", "box", "-o", "out/", "--skip-existing")
+        done = cnntool(
+            "convolve", "grey.png", "colour.png", "-k", "box", "-o", "out/", "--skip-existing"
+        )
         assert (done.code, done.lines) == (0, ["out/colour-box.png"])
         assert (folder / "out/grey-box.png").stat().st_mtime_ns == before
 
@@ -173,7 +188,9 @@ class TestManyImages:
         before = sorted(folder.iterdir())
         done = cnntool("convolve", "grey.png", "photo.jpg", "-k", "box:size=5", "--dry-run")
         assert done.code == 0
-        assert done.lines[0].startswith("grey.png: PNG 40x30, 1 x 8-bit -> grey-box-size5.png: size 40x30")
+        assert done.lines[0].startswith(
+            "grey.png: PNG 40x30, 1 x 8-bit -> grey-box-size5.png: size 40x30"
+        )
         assert "memory" in done.lines[1]
         assert sorted(folder.iterdir()) == before
 
@@ -186,15 +203,31 @@ class TestPipes:
 
     def test_npy_between_two_commands_loses_nothing(self, cnntool, folder):
         data = (folder / "grey.png").read_bytes()
-        first = cnntool("convolve", "-", "-k", "gaussian:sigma=2", "-o", "-", "--format", "npy", stdin=data)
+        first = cnntool(
+            "convolve", "-", "-k", "gaussian:sigma=2", "-o", "-", "--format", "npy", stdin=data
+        )
         second = cnntool("convolve", "-", "-k", "laplacian", "-q", "-o", "b.npy", stdin=first.out)
         assert second.code == 0, second.err
-        both = cnntool("convolve", "grey.png", "-k", "gaussian:sigma=2", "-k", "laplacian", "-q", "-o", "c.npy")
+        both = cnntool(
+            "convolve", "grey.png", "-k", "gaussian:sigma=2", "-k", "laplacian", "-q", "-o", "c.npy"
+        )
         assert both.code == 0
         np.testing.assert_array_equal(np.load("b.npy"), np.load("c.npy"))
 
     def test_feature_maps_stack_into_one_npy_on_stdout(self, cnntool):
-        done = cnntool("convolve", "grey.png", "-k", "sobel", "--combine", "none", "-q", "-o", "-", "--format", "npy")
+        done = cnntool(
+            "convolve",
+            "grey.png",
+            "-k",
+            "sobel",
+            "--combine",
+            "none",
+            "-q",
+            "-o",
+            "-",
+            "--format",
+            "npy",
+        )
         assert np.load(io.BytesIO(done.out)).shape == (30, 40, 2)
 
     def test_feature_maps_do_not_fit_into_a_png_on_stdout(self, cnntool):
@@ -209,7 +242,9 @@ class TestPipes:
         assert one_line(done.err).startswith("stdin")
 
     def test_json_and_the_image_cannot_share_stdout(self, cnntool, folder):
-        done = cnntool("convolve", "-", "-k", "box", "--json", stdin=(folder / "grey.png").read_bytes())
+        done = cnntool(
+            "convolve", "-", "-k", "box", "--json", stdin=(folder / "grey.png").read_bytes()
+        )
         assert (done.code, "--json" in one_line(done.err)) == (2, True)
 
     def test_stdin_twice_is_refused(self, cnntool):
@@ -270,13 +305,23 @@ class TestDepths:
         assert np.abs(pixels("out.jpg").astype(int) - 128).max() <= 1
 
     def test_depth_converts_both_ways(self, cnntool):
-        assert cnntool("convolve", "grey.png", "-k", "identity", "--depth", "16", "-o", "deep.png").code == 0
+        assert (
+            cnntool(
+                "convolve", "grey.png", "-k", "identity", "--depth", "16", "-o", "deep.png"
+            ).code
+            == 0
+        )
         np.testing.assert_array_equal(pixels("deep.png"), pixels("grey.png").astype(int) * 257)
-        assert cnntool("convolve", "deep.png", "-k", "identity", "--depth", "8", "-o", "back.png").code == 0
+        assert (
+            cnntool("convolve", "deep.png", "-k", "identity", "--depth", "8", "-o", "back.png").code
+            == 0
+        )
         np.testing.assert_array_equal(pixels("back.png"), pixels("grey.png"))
 
     def test_grey_is_pillows(self, cnntool):
-        assert cnntool("convolve", "colour.png", "-k", "identity", "--gray", "-o", "out.png").code == 0
+        assert (
+            cnntool("convolve", "colour.png", "-k", "identity", "--gray", "-o", "out.png").code == 0
+        )
         with Image.open("colour.png") as colour:
             np.testing.assert_array_equal(pixels("out.png"), np.asarray(colour.convert("L")))
 
@@ -291,9 +336,28 @@ class TestDepths:
         assert done.code != 0
         assert "JPEG" in one_line(done.err)
 
+    def test_opaque_alpha_goes_into_jpeg(self, cnntool):
+        Image.new("RGBA", (8, 8), (10, 20, 30, 255)).save("opaque.png")
+        assert cnntool("convolve", "opaque.png", "-k", "box", "-o", "out.jpg").code == 0
+
+    def test_alpha_survives_a_pipe_of_npy(self, cnntool, folder):
+        rgba = np.random.default_rng(3).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+        Image.fromarray(rgba).save("clear.png")
+        first = cnntool("convolve", "clear.png", "-k", "box", "-o", "-", "--format", "npy")
+        second = cnntool(
+            "convolve", "-", "-k", "identity", "--alpha", "last", "-o", "b.png", stdin=first.out
+        )
+        assert second.code == 0, second.err
+        assert cnntool("convolve", "clear.png", "-k", "box", "-o", "a.png").code == 0
+        np.testing.assert_array_equal(pixels("b.png"), pixels("a.png"))
+        done = cnntool("convolve", "grey.png", "-k", "box", "--alpha", "last")
+        assert (done.code, "needs 2" in one_line(done.err)) == (1, True)
+
     def test_animations_keep_their_frames_and_times(self, cnntool):
         frames = [Image.new("L", (10, 10), 60 * i) for i in range(4)]
-        frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=[50, 100, 150, 200], loop=0)
+        frames[0].save(
+            "a.gif", save_all=True, append_images=frames[1:], duration=[50, 100, 150, 200], loop=0
+        )
         assert cnntool("convolve", "a.gif", "-k", "box").lines == ["a-box.gif"]
         with Image.open("a-box.gif") as result:
             times = []
@@ -314,7 +378,10 @@ class TestDepths:
     ("arguments", "message"),
     [
         (["-k", "sobol"], "did you mean 'sobel'?"),
-        (["-k", "1 2; 3"], "kernel row 2 has 1 number, row 1 has 2: every row needs the same count"),
+        (
+            ["-k", "1 2; 3"],
+            "kernel row 2 has 1 number, row 1 has 2: every row needs the same count",
+        ),
         (["-k", "gaussian:sigma=0"], "sigma is 0"),
         (["-k", "gaussian:sigm=2"], "did you mean 'sigma'?"),
         (["-k", "nan 1"], "must be a finite number"),
@@ -323,7 +390,10 @@ class TestDepths:
         (["-k", "box", "--combine", "magnitude"], "nothing to combine"),
         (["-k", "box", "--stride", "0"], "expected 1 or more"),
         (["-k", "box", "--stride", "2x"], "expected N or HxW"),
-        (["-k", "box", "--border", "mirrored"], "expected one of reflect, mirror, edge, wrap, constant"),
+        (
+            ["-k", "box", "--border", "mirrored"],
+            "expected one of reflect, mirror, edge, wrap, constant",
+        ),
         (["-k", "box", "--border", "constant:x"], "constant:128"),
         (["-k", "box", "--padding", "half"], "expected same, valid, full"),
         (["-k", "box", "--scale", "nan"], "not a finite number"),

@@ -1,4 +1,4 @@
-"""How the program behaves as a process: signals, closed pipes, read-only folders, start-up, help."""
+"""How the program behaves as a process: signals, pipes, read-only folders, start-up, help."""
 
 import os
 import signal
@@ -57,7 +57,9 @@ def test_a_closed_pipe_ends_quietly(folder, arguments):
 
 @posix
 def test_a_picture_into_a_closed_pipe_ends_quietly(folder):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (800, 800), dtype=np.uint8)).save("big.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (800, 800), dtype=np.uint8)).save(
+        "big.png"
+    )
     read, write = os.pipe()
     os.close(read)
     command = [*COMMAND, "convolve", "big.png", "-k", "box", "-o", "-"]
@@ -75,7 +77,9 @@ def test_a_signal_ends_the_work_and_leaves_only_whole_files(folder, number, code
         Image.fromarray(big).save(f"{index:02}.bmp")
     names = [f"{index:02}.bmp" for index in range(40)]
     command = [*COMMAND, "convolve", *names, "-k", "sobel", "-o", "out/{stem}.png", "--jobs", jobs]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 30
     while not list(folder.glob("out/*.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -134,7 +138,9 @@ def test_no_image_bytes_go_to_a_terminal(folder):
     controller, terminal = pty.openpty()
     command = [*COMMAND, "convolve", "-", "-k", "box"]
     with open("grey.png", "rb") as image:
-        done = subprocess.run(command, stdin=image, stdout=terminal, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command, stdin=image, stdout=terminal, stderr=subprocess.PIPE, text=True
+        )
     os.close(terminal)
     os.close(controller)
     assert done.returncode == 2
@@ -151,7 +157,9 @@ def test_show_uses_colours_in_a_terminal_and_none_where_they_are_not_wanted(fold
         environment = {**os.environ, "COLUMNS": "60", "LINES": "30", **environment}
         for name in {"NO_COLOR", "COLORTERM"} - environment.keys():
             environment.pop(name, None)
-        process = subprocess.Popen(command, stdout=terminal, stderr=terminal, stdin=terminal, env=environment)
+        process = subprocess.Popen(
+            command, stdout=terminal, stderr=terminal, stdin=terminal, env=environment
+        )
         os.close(terminal)
         data = b""
         while True:

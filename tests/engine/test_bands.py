@@ -24,7 +24,12 @@ def test_right_bands_keep_interleaved_channels_apart():
     np.testing.assert_array_equal(pixels @ bands, [[-10, -1, -10, -1]])
 
 
-@given(rank=st.integers(1, 4), height=st.integers(4, 12), width=st.integers(4, 12), seed=st.integers(0, 99))
+@given(
+    rank=st.integers(1, 4),
+    height=st.integers(4, 12),
+    width=st.integers(4, 12),
+    seed=st.integers(0, 99),
+)
 def test_low_rank_finds_exactly_the_rank(rank, height, width, seed):
     rng = np.random.default_rng(seed)
     kernel = rng.normal(size=(height, rank)) @ rng.normal(size=(rank, width))

@@ -70,7 +70,9 @@ def test_every_geometry_agrees_with_scipy(
     image = rng.integers(0, 256, shape).astype(dtype)
     bank = rng.normal(size=size)
     if separable:
-        bank = np.stack([np.outer(rng.normal(size=size[1]), rng.normal(size=size[2])) for _ in bank])
+        bank = np.stack(
+            [np.outer(rng.normal(size=size[1]), rng.normal(size=size[2])) for _ in bank]
+        )
     bank[rng.random(size) < 0.2 * (not separable)] = 0
     options = {"stride": stride, "dilation": dilation, "border": border, "flip": flip}
     responses = filter_bank(image, bank, constant=7.5, **options)
@@ -107,7 +109,7 @@ def test_large_and_odd_shaped_kernels_on_images_of_many_blocks(kernel_shape, kin
 
 
 def test_low_rank_kernels_go_the_separable_way_and_others_do_not():
-    gaussian = np.outer(*[np.exp(-np.linspace(-2, 2, 15) ** 2)] * 2)
+    gaussian = np.outer(*[np.exp(-(np.linspace(-2, 2, 15) ** 2))] * 2)
     shape = (500, 500, 1)
     assert isinstance(plan_filter_bank(shape, gaussian[None]).method, Separable)
     noise = np.random.default_rng(0).normal(size=(1, 15, 15))
@@ -130,9 +132,7 @@ def test_paddings_agree_with_scipy_signal(padding, flip):
 
 def test_a_constant_may_differ_by_channel():
     image = np.zeros((3, 3, 2))
-    ours = filter_bank(
-        image, np.ones((1, 3, 3)), border="constant", constant=np.array([1.0, 10.0])
-    )
+    ours = filter_bank(image, np.ones((1, 3, 3)), border="constant", constant=np.array([1.0, 10.0]))
     np.testing.assert_allclose(ours[0, 0, 0], [5, 50])
 
 

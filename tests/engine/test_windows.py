@@ -28,7 +28,9 @@ def test_output_size_is_the_number_of_windows_that_fit(
     size, kernel_size, stride, dilation, before, after
 ):
     last_tap = (kernel_size - 1) * dilation
-    starts = [s for s in range(0, size + before + after, stride) if s + last_tap < size + before + after]
+    starts = [
+        s for s in range(0, size + before + after, stride) if s + last_tap < size + before + after
+    ]
     if not starts:
         with pytest.raises(ValueError, match="does not fit"):
             plan_axis(size, kernel_size, stride, dilation, (before, after))
@@ -56,7 +58,9 @@ def test_windows_by_hand(padding, first_taps):
 
 @given(size=st.integers(1, 40), kernel_size=st.integers(1, 12), stride=st.integers(1, 5))
 def test_same_padding_has_an_output_for_every_stride_th_input(size, kernel_size, stride):
-    assert plan_axis(size, kernel_size, stride, 1, "same").output_size == len(range(0, size, stride))
+    assert plan_axis(size, kernel_size, stride, 1, "same").output_size == len(
+        range(0, size, stride)
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,9 @@ def test_any_tile_of_the_padded_image_is_a_cut_of_numpys(border, data):
     top, left = (data.draw(st.integers(-reach, size + reach - 1)) for size in (height, width))
     rows = range(top, data.draw(st.integers(top + 1, height + reach)))
     columns = range(left, data.draw(st.integers(left + 1, width + reach)))
-    expected = whole[rows.start + reach : rows.stop + reach, columns.start + reach : columns.stop + reach]
+    expected = whole[
+        rows.start + reach : rows.stop + reach, columns.start + reach : columns.stop + reach
+    ]
     tile = padded_tile(image, rows, columns, border, 9)
     np.testing.assert_array_equal(tile, expected)
     assert tile.dtype == np.uint8

@@ -39,7 +39,9 @@ def test_pairs_find_the_direction_of_a_ramp(spec, angle):
 
 
 @pytest.mark.parametrize("spec", ["kirsch", "robinson"])
-@pytest.mark.parametrize(("angle", "expected"), [(0, 0), (44, 45), (100, 90), (180, 180), (-130, -135)])
+@pytest.mark.parametrize(
+    ("angle", "expected"), [(0, 0), (44, 45), (100, 90), (180, 180), (-130, -135)]
+)
 def test_compasses_find_the_nearest_of_eight_directions(spec, angle, expected):
     kernel = parse_kernel(spec)
     responses = filter_bank(ramp(angle), kernel.bank)

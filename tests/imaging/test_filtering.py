@@ -1,4 +1,4 @@
-"""Filters over whole images: chains, alpha, ranges, feature maps, depth; against SciPy and by hand."""
+"""Filters over whole images: chains, alpha, ranges, maps, depth; against SciPy and by hand."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.filtering import Geometry, Rendering, filter_image, normalized, plan_chain
+from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filtering import Rendering, filter_image, normalized, plan_chain
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernel_spec import parse_kernel
 
@@ -20,7 +21,7 @@ def image_of(pixels, alpha=None, white=255.0):
     return Image((Frame(pixels, alpha),), white, "PNG")
 
 
-def run(image, *specs, geometry=Geometry(), rendering=RAW, **combine):
+def run(image, *specs, geometry=None, rendering=RAW, **combine):
     filters = [parse_kernel(spec) for spec in specs]
     filters[-1] = replace(filters[-1], **combine)
     return filter_image(image, filters, geometry, rendering)
@@ -172,6 +173,12 @@ class TestAlpha:
             result.image.frames[0].alpha, np.pad(alpha, 1, mode="symmetric")
         )
 
+    def test_alpha_follows_the_depth(self):
+        alpha = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
+        deep = Rendering(dtype=np.dtype(np.uint16), white=65535.0)
+        (result,) = run(image_of(self.colour, alpha), "box", rendering=deep)
+        np.testing.assert_array_equal(result.image.frames[0].alpha, alpha.astype(int) * 257)
+
     def test_opaque_alpha_changes_nothing(self):
         opaque = np.full((20, 30), 255, np.uint8)
         np.testing.assert_array_equal(
@@ -185,7 +192,9 @@ class TestAlpha:
 
 
 def test_every_frame_is_filtered():
-    frames = tuple(Frame(RNG.integers(0, 256, (8, 9, 1), dtype=np.uint8), None, 40 * i) for i in (1, 2))
+    frames = tuple(
+        Frame(RNG.integers(0, 256, (8, 9, 1), dtype=np.uint8), None, 40 * i) for i in (1, 2)
+    )
     (result,) = run(Image(frames, 255.0, "GIF"), "box")
     assert [frame.duration for frame in result.image.frames] == [40, 80]
     for before, after in zip(frames, result.image.frames, strict=True):
@@ -201,7 +210,11 @@ def test_one_pixel_images_work():
 
 def test_a_kernel_that_does_not_fit_is_an_input_error():
     with pytest.raises(InputError, match=r"box-size9: a kernel that spans 9 does not fit into 5"):
-        run(image_of(np.zeros((5, 20, 1), np.uint8)), "box:size=9", geometry=Geometry(padding="valid"))
+        run(
+            image_of(np.zeros((5, 20, 1), np.uint8)),
+            "box:size=9",
+            geometry=Geometry(padding="valid"),
+        )
 
 
 def test_a_dilation_without_bounds_is_refused():

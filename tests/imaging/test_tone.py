@@ -80,9 +80,7 @@ def test_the_sentence_about_losses():
 
 
 def test_losses_add_up():
-    total = Losses(10, 1, 2, 3)
-    total += Losses(10, 1, 0, 1)
-    assert total == Losses(20, 2, 2, 4)
+    assert Losses(10, 1, 2, 3) + Losses(10, 1, 0, 1) == Losses(20, 2, 2, 4)
     assert not Losses(total=5)
 
 
