@@ -55,7 +55,8 @@ def _run() -> int:
         detail = f" ({error})" if str(error) else ""
         return _fail(f"cnntool: not enough memory{detail}: use a smaller image", EXIT_FAILED)
     except OSError as error:
-        return _fail(f"cnntool: {error}", EXIT_FAILED)
+        place = error.filename or "the output"
+        return _fail(f"cnntool: {place}: {error.strerror or error}", EXIT_FAILED)
 
 
 def _fail(message: str, code: int) -> int:

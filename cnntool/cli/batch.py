@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -17,7 +18,14 @@ import numpy as np
 
 from cnntool.cli.console import complain, progress
 from cnntool.cli.options import BatchOptions
-from cnntool.cli.places import Source, Targets, check_free, find_sources, plan_targets
+from cnntool.cli.places import (
+    Source,
+    Targets,
+    check_free,
+    find_sources,
+    make_folder,
+    plan_targets,
+)
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.files import open_image, probe_image, save_image
@@ -117,8 +125,8 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
         )
     for target in targets:
         for path in target.paths:  # what cannot be written is an error before any work
-            name = format_named(options.format) if options.format else format_for(path)
-            if options.quality is not None and not FORMATS[name].quality:
+            name = _format_of(path, options)
+            if name and options.quality is not None and not FORMATS[name].quality:
                 raise RequestError(f"--quality does not apply to {path}: {name} has none")
     return targets
 
@@ -212,7 +220,7 @@ def _run_image(source, target, options, work, threads, report) -> None:
     for path, name, result in zip(target.paths, formats, results, strict=False):
         if options.skip_existing and path.is_file():
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         save_image(
             result.image, path, format=name, overwrite=options.force, quality=options.quality
         )
@@ -221,11 +229,20 @@ def _run_image(source, target, options, work, threads, report) -> None:
 
 
 def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
+    if target.paths:
+        return [_format_of(path, options) or image.format for path in target.paths]
     if options.format:
-        return [format_named(options.format)] * max(1, len(target.paths))
-    if not target.paths:
-        return ["PNG" if target.stdout else image.format]
-    return [format_for(path) for path in target.paths]
+        return [format_named(options.format)]
+    return ["PNG" if target.stdout else image.format]
+
+
+def _format_of(path: Path, options: BatchOptions) -> str | None:
+    """The format of an output; None for a device such as /dev/null, which takes any."""
+    if options.format:
+        return format_named(options.format)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return None
+    return format_for(path)
 
 
 def choose_depth(image: Image, name: str, wanted: str | None, report, source: str) -> Depth:

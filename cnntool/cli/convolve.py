@@ -165,9 +165,9 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
             complain(note)
     last = filters[-1]
     parts = last.names if last.combine == "none" and len(last.bank) > 1 else ("",)
-    if last.combine == "orientation":
-        parts = (f"{last.label}-orientation",)
     label = "-".join(kernel.label for kernel in filters)
+    if last.combine == "orientation":
+        label += "-orientation"
     work = Work(
         label,
         parts,

@@ -177,3 +177,13 @@ def check_free(path: Path, force: bool) -> None:
         raise InputError(f"{path} is a folder: name a file")
     if path.is_file() and not force:
         raise InputError(f"{path} exists: -f overwrites it")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; raise InputError where something else is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder} is no folder, so nothing can be written into it") from None
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None

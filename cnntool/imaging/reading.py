@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from cnntool.errors import InputError
-from cnntool.imaging.decoders import PROBES, READERS
+from cnntool.imaging.codecs.decoders import PROBES, READERS
+from cnntool.imaging.codecs.streams import Reading, Rejoined, plain_errors
 from cnntool.imaging.formats import READABLE, foreign_kind, format_of_bytes
 from cnntool.imaging.image import Image, ImageInfo
-from cnntool.imaging.streams import Reading, Rejoined, plain_errors
 
 Source = str | os.PathLike | bytes | BinaryIO
 MAX_PIXELS = 500_000_000

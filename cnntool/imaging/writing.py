@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging import deep, gif, npy, pillow, png, pnm, webp
 from cnntool.imaging.atomic import atomic_write
+from cnntool.imaging.codecs import deep, gif, npy, pillow, png, pnm, webp
 from cnntool.imaging.formats import FORMATS, format_for, format_named
 from cnntool.imaging.image import Frame, Image, Metadata, alike, profile_fits
 

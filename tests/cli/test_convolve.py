@@ -97,6 +97,16 @@ class TestPlaces:
         )
         assert done.lines == ["new/1-grey-box.webp", "new/2-photo-box.webp"]
 
+    def test_an_explicit_name_is_kept_and_others_tell_what_was_done(self, cnntool):
+        arguments = ["convolve", "grey.png", "-q", "-k", "sobel", "--combine"]
+        assert cnntool(*arguments, "orientation").lines == ["grey-sobel-orientation.png"]
+        assert cnntool(*arguments, "orientation", "-o", "a.png").lines == ["a.png"]
+        assert cnntool(*arguments, "none").lines == ["grey-sobel-x.png", "grey-sobel-y.png"]
+        assert cnntool(*arguments, "none", "-o", "b.png").lines == [
+            "b-sobel-x.png",
+            "b-sobel-y.png",
+        ]
+
     def test_a_tree_keeps_its_folders(self, cnntool, folder):
         for place in ("in/a/x.png", "in/b/x.png", "in/b/notes.txt"):
             (folder / place).parent.mkdir(parents=True, exist_ok=True)

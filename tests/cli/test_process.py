@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,26 +110,42 @@ def test_a_kill_leaves_no_half_written_output(folder):
 
 
 @posix
-def test_a_read_only_folder_is_named(folder):
-    (folder / "locked").mkdir()
-    os.chmod(folder / "locked", stat.S_IRUSR | stat.S_IXUSR)
-    command = [*COMMAND, "convolve", "grey.png", "-k", "box", "-o", "locked/out.png"]
-    options = {}
-    if os.geteuid() == 0:  # root may write anywhere: try as somebody else
-        for path in [folder, *folder.parents]:
-            if path.owner() == "root" and str(path).startswith("/tmp/"):
-                os.chmod(path, 0o755)
-        options = {"user": 65534, "cwd": folder}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, **options)
-    except PermissionError:
-        pytest.skip("the interpreter cannot be run by another user")
-    if "cnntool" not in done.stderr and "locked" not in done.stderr:
-        pytest.skip("the package cannot be read by another user")
+def test_a_read_only_folder_is_named(cnntool, folder):
+    locked = Path("/sys") if os.geteuid() == 0 else folder / "locked"  # root may write the other
+    if locked.name == "locked":
+        locked.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    elif not locked.is_dir():
+        pytest.skip("root may write everywhere")
+    done = cnntool("convolve", "grey.png", "-k", "box", "-o", locked / "out.png")
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert str(locked) in line
+    assert "permission" in line or "read-only" in line
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("arguments", [["-o", "/dev/full"], ["-o", "-"]])
+def test_a_full_disk_is_named(folder, arguments):
+    with open("/dev/full", "wb") as full:
+        command = [*COMMAND, "convolve", "grey.png", "-k", "box", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "locked" in line
-    assert "permission" in line.lower()
+    assert "full" in line or "No space" in line
+
+
+@posix
+def test_devices_take_any_format(cnntool):
+    assert cnntool("convolve", "grey.png", "-k", "box", "-o", "/dev/null").code == 0
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(cnntool):
+    done = cnntool("convolve", "grey.png", "-k", "box", "-o", "grey.png/out.png")
+    assert (done.code, done.err) == (
+        1,
+        "grey.png is no folder, so nothing can be written into it\n",
+    )
 
 
 @posix

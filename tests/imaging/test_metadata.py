@@ -7,8 +7,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
+from cnntool.imaging.codecs.orientation import as_stored, split_orientation, upright
 from cnntool.imaging.files import Frame, Image, Metadata, open_image, probe_image, save_image
-from cnntool.imaging.orientation import as_stored, split_orientation, upright
 
 ORIENTATION, MAKE, SOFTWARE, EXPOSURE = 0x0112, 0x010F, 0x0131, 0x829A
 IMAGE_DESCRIPTION = 0x010E

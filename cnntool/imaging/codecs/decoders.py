@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.imaging import deep, gif, jpeg, npy, pillow, png, pnm, tiff
+from cnntool.imaging.codecs import deep, gif, jpeg, npy, pillow, png, pnm, tiff
+from cnntool.imaging.codecs.orientation import split_orientation, swaps_sides
+from cnntool.imaging.codecs.streams import Reading, check_finite, cut_short, damaged
 from cnntool.imaging.image import WHITE, Frame, Image, ImageInfo, Metadata, alike, profile_fits
-from cnntool.imaging.orientation import split_orientation, swaps_sides
-from cnntool.imaging.streams import Reading, check_finite, cut_short, damaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

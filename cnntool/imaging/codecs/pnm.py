@@ -14,8 +14,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
+from cnntool.imaging.codecs.streams import Reading, cut_short, damaged, fill
 from cnntool.imaging.image import STRIP_ROWS, WHITE, Frame, Image, ImageInfo, luminance
-from cnntool.imaging.streams import Reading, cut_short, damaged, fill
 
 
 class Header(NamedTuple):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from cnntool.errors import InputError
-from cnntool.imaging.streams import cut_short, damaged
+from cnntool.imaging.codecs.streams import cut_short, damaged
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6  # photometric interpretations

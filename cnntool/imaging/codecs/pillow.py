@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.imaging.codecs.orientation import as_stored, split_orientation, swaps_sides
 from cnntool.imaging.image import STRIP_ROWS, Frame, Metadata
-from cnntool.imaging.orientation import as_stored, split_orientation, swaps_sides
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -11,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.imaging.codecs.streams import Reading, check_finite, cut_short, damaged, fill
 from cnntool.imaging.image import STRIP_ROWS, WHITE, Frame, Image, ImageInfo, luminance
-from cnntool.imaging.streams import Reading, check_finite, cut_short, damaged, fill
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from cnntool.imaging.codecs.streams import cut_short, damaged
 from cnntool.imaging.image import STRIP_ROWS, Frame, Metadata
-from cnntool.imaging.streams import cut_short, damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type

@@ -13,8 +13,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from cnntool.imaging.codecs.streams import cut_short, damaged
 from cnntool.imaging.image import Frame, Image, alike
-from cnntool.imaging.streams import cut_short, damaged
 
 DEFAULT_DURATION = 100
 """Milliseconds for a frame of an animation that came without a time."""

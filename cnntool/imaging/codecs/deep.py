@@ -12,11 +12,11 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.imaging.codecs.orientation import upright
+from cnntool.imaging.codecs.pillow import silence
+from cnntool.imaging.codecs.streams import check_finite, damaged
+from cnntool.imaging.codecs.tiff import FLOAT, RGB, WHITE_IS_ZERO, Page
 from cnntool.imaging.image import Frame, Image, luminance
-from cnntool.imaging.orientation import upright
-from cnntool.imaging.pillow import silence
-from cnntool.imaging.streams import check_finite, damaged
-from cnntool.imaging.tiff import FLOAT, RGB, WHITE_IS_ZERO, Page
 
 
 def read_png(stream: BinaryIO, name: str) -> np.ndarray:

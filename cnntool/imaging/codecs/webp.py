@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from cnntool.imaging.gif import DEFAULT_DURATION
+from cnntool.imaging.codecs.gif import DEFAULT_DURATION
 from cnntool.imaging.image import Frame, Metadata
 
 _ANIMATED, _HAS_EXIF, _HAS_ALPHA, _HAS_PROFILE = 0x02, 0x08, 0x10, 0x20
