@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 WHITE = {"uint8": 255.0, "uint16": 65535.0}
 """The value of white for the integer depths; for float32 the caller says what it is."""
+
+DEFAULT_DURATION = 100
+"""Milliseconds for a frame of an animation that came without a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,19 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
             total += 7471 * blue.astype(np.uint32) + 0x8000
             grey[rows, :, 0] = total >> 16
     return grey
+
+
+def strips_of_samples(frame: Frame, dtype: str) -> Iterator[np.ndarray]:
+    """A frame's samples a few rows at a time: (rows, W, S) of this dtype, alpha last."""
+    height, width, channels = frame.pixels.shape
+    samples = channels + (frame.alpha is not None)
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, height))
+        strip = np.empty((rows.stop - top, width, samples), dtype)
+        strip[..., :channels] = frame.pixels[rows]
+        if frame.alpha is not None:
+            strip[..., -1] = frame.alpha[rows]
+        yield strip
 
 
 def alike(frames: list[Frame]) -> list[Frame]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.bands import low_rank
 from cnntool.imaging.kernels import Filter
 
 _EPSILON = float(np.finfo(np.float32).eps)  # images are filtered in float32
 _WHITE = 255.0
+_FEW = 8  # outer products that are sought before all singular values are computed
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,13 @@ def facts(filter: Filter) -> KernelFacts:
     bank = filter.bank
     _, height, width = bank.shape
     sums = _without_rounding(bank.sum(axis=(1, 2)), bank)
-    singular = np.linalg.svd(bank, compute_uv=False)  # (F, min(kh, kw)), largest first
-    rank = (singular > _EPSILON * max(height, width) * singular[:, :1]).sum(axis=1)
+    rank = [_rank(kernel) for kernel in bank]
     return KernelFacts(
         size=(height, width),
         anchor=(height // 2, width // 2),
         sum=tuple(sums.tolist()),
-        rank=tuple(rank.tolist()),
-        separable=tuple((rank <= 1).tolist()),
+        rank=tuple(rank),
+        separable=tuple(each <= 1 for each in rank),
         symmetric=tuple(_symmetry(kernel) for kernel in bank),
         gain=_gain(sums, filter.combine),
         worst_case=_worst_case(bank, filter.combine),
@@ -76,6 +77,29 @@ def flip_matters(filter: Filter, *, ignores_sign: bool) -> bool:
     if ignores_sign or filter.combine == "magnitude":
         harmless.add("antisymmetric")
     return not all(_symmetry(kernel) in harmless for kernel in bank)
+
+
+def _rank(kernel: np.ndarray) -> int:
+    """How many singular values are above eps32 * max(kh, kw) * the largest.
+
+    A kernel of few outer products has those of a core as small as their number: C Rᵀ with C = Q S
+    and R = P T those of S Tᵀ. Another's are the roots of the eigenvalues of K Kᵀ, a sixth of an
+    SVD's work. Both move a singular value by some thousandth of the limit at most: the products
+    leave that little of the kernel, and squares in float64 are exact enough for a limit in float32.
+    """
+    limit = _EPSILON * max(kernel.shape)
+    factors = low_rank(kernel, _FEW, _EPSILON / 1000)
+    if factors == []:
+        return 0
+    if factors is not None:
+        columns, rows = (np.stack(each, axis=1) for each in zip(*factors, strict=True))
+        core = np.linalg.qr(columns, mode="r") @ np.linalg.qr(rows, mode="r").T
+        singular = np.linalg.svd(core, compute_uv=False)
+        return int((singular > limit * singular[0]).sum())
+    wide = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
+    wide = wide / np.abs(wide).max()  # squares that neither overflow nor vanish
+    squares = np.linalg.eigvalsh(wide @ wide.T)  # smallest first
+    return int((squares > limit**2 * squares[-1]).sum())
 
 
 def _turned(kernel: np.ndarray) -> np.ndarray:

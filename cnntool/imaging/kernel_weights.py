@@ -133,12 +133,12 @@ def _line(line: np.ndarray) -> np.ndarray:
 
 
 def horizontal_line() -> np.ndarray:
-    """(3, 3)."""
+    """(3, 3): along a row."""
     return _line(np.outer(_DELTA, _ONES))
 
 
 def vertical_line() -> np.ndarray:
-    """(3, 3)."""
+    """(3, 3): along a column."""
     return horizontal_line().T
 
 

@@ -76,6 +76,25 @@ def test_rank_of_known_kernels(spec, rank):
     assert facts(parse_kernel(spec)).rank == (rank,)
 
 
+def test_rank_counts_the_singular_values_above_the_limit_at_every_scale():
+    rng = np.random.default_rng(7)
+    for _ in range(300):
+        height, width, terms = rng.integers(1, 40, size=3)
+        strengths = 10.0 ** rng.uniform(-9, 0, terms) * 10.0 ** rng.uniform(-200, 200)
+        kernel = (rng.normal(size=(height, terms)) * strengths) @ rng.normal(size=(terms, width))
+        singular = np.linalg.svd(kernel, compute_uv=False)
+        limit = np.finfo(np.float32).eps * max(height, width) * singular[0]
+        assert facts(bank_of([kernel])).rank == ((singular > limit).sum(),)
+
+
+def test_rank_of_a_kernel_as_large_as_they_come_takes_no_singular_values_of_all_of_it(monkeypatch):
+    sizes = []
+    svd = np.linalg.svd
+    monkeypatch.setattr(np.linalg, "svd", lambda a, **how: sizes.append(a.shape) or svd(a, **how))
+    assert facts(build("log", sigma=500)).rank == (2,)
+    assert sizes == [(2, 2)]
+
+
 def test_rank_ignores_the_rounding_of_typed_digits_but_not_a_real_change():
     assert facts(parse_kernel("0.1 0.2; 0.2 0.4; 0.3 0.6000000001")).rank == (1,)
     assert facts(parse_kernel("0.1 0.2; 0.2 0.4; 0.3 0.6001")).rank == (2,)

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
-from cnntool.imaging.codecs.orientation import as_stored, split_orientation, upright
 from cnntool.imaging.files import Frame, Image, Metadata, open_image, probe_image, save_image
 
 ORIENTATION, MAKE, SOFTWARE, EXPOSURE = 0x0112, 0x010F, 0x0131, 0x829A
@@ -78,27 +77,8 @@ def test_orientation_of_16_bit_tiff_colour():
     np.testing.assert_array_equal(image.frames[0].pixels, np.rot90(pixels, -1))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_view_as_stored_undoes_setting_upright(orientation):
-    stored = np.arange(6).reshape(2, 3)
-    shown = upright(stored, orientation)
-    np.testing.assert_array_equal(as_stored(shown, orientation), stored)
-
-
-def test_only_the_orientation_leaves_the_exif_block():
-    block = exif_block(6)
-    orientation, rest = split_orientation(block)
-    assert orientation == 6
-    assert len(rest) == len(block)
-    kept = Pillow.Exif()
-    kept.load(rest)
-    assert dict(kept).keys() == {MAKE, SOFTWARE, IMAGE_DESCRIPTION, 0x8769}
-    assert kept.get_ifd(0x8769)[EXPOSURE] == 0.5
-
-
 @pytest.mark.parametrize("block", [b"Exif\0\0", b"nonsense", b"II*\0\xff\xff\xff\xff", b"MM\0*"])
 def test_malformed_exif_is_dropped(block):
-    assert split_orientation(block) == (1, None)
     image = open_image(pillow_bytes(Pillow.fromarray(card()), "PNG", exif=block))
     assert image.metadata.exif is None
 

@@ -201,10 +201,6 @@ def read_gif(stream: BinaryIO, reading: Reading) -> Image:
     return _image(frames, "GIF", metadata, reading)
 
 
-def probe_webp(stream: BinaryIO, reading: Reading) -> ImageInfo:
-    return probe_simple(stream, reading, "WEBP")
-
-
 def read_webp(stream: BinaryIO, reading: Reading) -> Image:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(4)
@@ -286,7 +282,7 @@ PROBES = {
     "PNG": probe_png,
     "TIFF": probe_tiff,
     "GIF": probe_gif,
-    "WEBP": probe_webp,
+    "WEBP": partial(probe_simple, format="WEBP"),
     "JPEG": partial(probe_simple, format="JPEG"),
     "BMP": partial(probe_simple, format="BMP"),
     "PPM": pnm.probe,

@@ -14,10 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.imaging.codecs.streams import cut_short, damaged
-from cnntool.imaging.image import Frame, Image, alike
-
-DEFAULT_DURATION = 100
-"""Milliseconds for a frame of an animation that came without a time."""
+from cnntool.imaging.image import DEFAULT_DURATION, Frame, Image, alike
 
 
 class Layout(NamedTuple):

@@ -12,7 +12,15 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.imaging.codecs.streams import Reading, check_finite, cut_short, damaged, fill
-from cnntool.imaging.image import STRIP_ROWS, WHITE, Frame, Image, ImageInfo, luminance
+from cnntool.imaging.image import (
+    STRIP_ROWS,
+    WHITE,
+    Frame,
+    Image,
+    ImageInfo,
+    luminance,
+    strips_of_samples,
+)
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
@@ -64,13 +72,8 @@ def write(image: Image, file: BinaryIO, label: str) -> None:
         "shape": (height, width) if total == 1 else (height, width, total),
     }
     np.lib.format.write_array_header_1_0(file, header)
-    for top in range(0, height, STRIP_ROWS):
-        rows = frame.pixels[top : top + STRIP_ROWS]
-        values = np.empty((*rows.shape[:2], total), "<f4")
-        values[..., :channels] = rows
-        if frame.alpha is not None:
-            values[..., -1] = frame.alpha[top : top + STRIP_ROWS]
-        file.write(memoryview(values).cast("B"))
+    for rows in strips_of_samples(frame, "<f4"):
+        file.write(memoryview(rows).cast("B"))
 
 
 def _read_header(stream: BinaryIO, name: str) -> tuple[tuple[int, int, int], np.dtype, bool]:

@@ -6,7 +6,7 @@ import importlib
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -149,17 +149,12 @@ def to_frame(
     channels = 3 if final.startswith("RGB") else 1
     has_alpha = final in ("RGBA", "LA") or transparent is not None
     dtype = np.dtype(_DTYPES.get(target, "u1"))
-    width, height = picture.size
-    sides = (width, height) if swaps_sides(orientation) else (height, width)
+    sides = picture.size if swaps_sides(orientation) else picture.size[::-1]
     pixels = np.empty((*sides, channels), dtype.newbyteorder("="))
     alpha = np.empty(sides, pixels.dtype) if has_alpha else None
     stored_pixels = as_stored(pixels, orientation)
     stored_alpha = None if alpha is None else as_stored(alpha, orientation)
-    for top in range(0, height, STRIP_ROWS):
-        rows = slice(top, min(top + STRIP_ROWS, height))
-        strip = picture.crop((0, top, width, rows.stop))
-        if strip.mode != target:
-            strip = strip.convert(target)
+    for rows, strip in _strips(picture, target):
         if transparent is not None:
             samples = _samples(strip, dtype)
             opaque = (samples != np.array(transparent)).any(axis=2)
@@ -173,6 +168,15 @@ def to_frame(
         if final in ("RGBA", "LA"):
             stored_alpha[rows] = samples[..., -1]
     return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))
+
+
+def _strips(picture: Picture, mode: str) -> Iterator[tuple[slice, Picture]]:
+    """The picture a few rows at a time, in this mode."""
+    width, height = picture.size
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, height))
+        strip = picture.crop((0, top, width, rows.stop))
+        yield rows, strip if strip.mode == mode else strip.convert(mode)
 
 
 def _samples(strip: Picture, dtype: np.dtype) -> np.ndarray:

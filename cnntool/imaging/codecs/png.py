@@ -5,6 +5,7 @@ Source: the PNG specification, third edition (W3C 2025), which includes APNG.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.imaging.codecs.streams import cut_short, damaged
-from cnntool.imaging.image import STRIP_ROWS, Frame, Metadata
+from cnntool.imaging.image import DEFAULT_DURATION, Frame, Metadata, strips_of_samples
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
@@ -106,7 +107,6 @@ def has_all_rows(stream: BinaryIO, layout: Layout) -> bool:
 
     A stream that ends too soon, but well, passes every decoder's own check as a whole picture.
     """
-    stream.seek(len(SIGNATURE))
     missing = _packed_size(layout, layout.width, layout.height)
     unpack = zlib.decompressobj()
     begun = False
@@ -134,7 +134,7 @@ def write_chunks(
     """
     sequence = 0
     for index, (picture, frame) in enumerate(zip(pictures, frames, strict=True)):
-        chunks = list(_chunks_of(picture))
+        chunks = list(_chunks(io.BytesIO(picture)))
         if index == 0:
             file.write(SIGNATURE + chunk(b"IHDR", chunks[0][1]))
             for kind, data in _ancillary(metadata):
@@ -162,12 +162,7 @@ def encode_deep(frame: Frame) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
     parts = [SIGNATURE, chunk(b"IHDR", header)]
     pack = zlib.compressobj(1)
-    for top in range(0, height, STRIP_ROWS):
-        part = slice(top, top + STRIP_ROWS)
-        rows = np.empty((min(STRIP_ROWS, height - top), width, samples), ">u2")
-        rows[..., :channels] = frame.pixels[part]
-        if frame.alpha is not None:
-            rows[..., -1] = frame.alpha[part]
+    for rows in strips_of_samples(frame, ">u2"):
         if packed := pack.compress(_difference_from_left(rows)):
             parts.append(chunk(b"IDAT", packed))
     parts += [chunk(b"IDAT", pack.flush()), chunk(b"IEND", b"")]
@@ -205,8 +200,9 @@ def _ancillary(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
 def _frame_control(sequence: int, frame: Frame) -> bytes:
     """fcTL: the whole canvas, disposal none, blending source: the frame replaces all."""
     height, width = frame.pixels.shape[:2]
-    milliseconds = min(100 if frame.duration is None else frame.duration, 65535)
-    return struct.pack(">IIIIIHHBB", sequence, width, height, 0, 0, milliseconds, 1000, 0, 0)
+    duration = DEFAULT_DURATION if frame.duration is None else frame.duration
+    time = (min(duration, 65535), 1000)  # in milliseconds, as a fraction of a second
+    return struct.pack(">IIIIIHHBB", sequence, width, height, 0, 0, *time, 0, 0)
 
 
 def _packed_size(layout: Layout, width: int, height: int) -> int:
@@ -239,18 +235,12 @@ def _blocks(stream: BinaryIO, length: int) -> Iterator[bytes]:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The name and the data of every chunk of a file that is whole."""
+    stream.seek(len(SIGNATURE))
     while len(head := stream.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         yield kind, stream.read(length)
         stream.read(4)
-
-
-def _chunks_of(picture: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(SIGNATURE)
-    while at < len(picture):
-        length, kind = struct.unpack_from(">I4s", picture, at)
-        yield kind, picture[at + 8 : at + 8 + length]
-        at += length + 12
 
 
 def _text(kind: bytes) -> str:

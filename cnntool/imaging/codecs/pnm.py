@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.codecs.streams import Reading, cut_short, damaged, fill
-from cnntool.imaging.image import STRIP_ROWS, WHITE, Frame, Image, ImageInfo, luminance
+from cnntool.imaging.image import WHITE, Frame, Image, ImageInfo, luminance, strips_of_samples
 
 
 class Header(NamedTuple):
@@ -29,6 +29,11 @@ class Header(NamedTuple):
     @property
     def channels(self) -> int:
         return 3 if self.kind in (3, 6) else 1
+
+    def empty_pixels(self) -> np.ndarray:
+        """(H, W, C) to be filled: uint8 up to a maxval of 255, uint16 above."""
+        kind = np.uint8 if self.maxval < 256 else np.uint16
+        return np.empty((self.height, self.width, self.channels), kind)
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
@@ -78,8 +83,8 @@ def write(image: Image, file: BinaryIO, label: str) -> None:
     if pixels.dtype == np.uint8:
         file.write(memoryview(np.ascontiguousarray(pixels)).cast("B"))
         return
-    for top in range(0, height, STRIP_ROWS):
-        file.write(pixels[top : top + STRIP_ROWS].astype(">u2").tobytes())
+    for rows in strips_of_samples(image.frames[0], ">u2"):
+        file.write(rows.tobytes())
 
 
 def _read_header(stream: BinaryIO, name: str) -> Header:
@@ -110,12 +115,9 @@ def _read_number(stream: BinaryIO, name: str) -> int:
 
 
 def _read_raw(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
-    wide = header.maxval > 255
-    pixels = np.empty(
-        (header.height, header.width, header.channels), np.uint16 if wide else np.uint8
-    )
+    pixels = header.empty_pixels()
     fill(stream, pixels, name)
-    if wide and sys.byteorder == "little":
+    if pixels.itemsize == 2 and sys.byteorder == "little":
         pixels.byteswap(inplace=True)
     return _scaled(pixels, header.maxval, name)
 
@@ -141,8 +143,7 @@ def _read_plain_bits(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
 
 
 def _read_plain(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
-    shape = (header.height, header.width, header.channels)
-    pixels = np.empty(shape, np.uint16 if header.maxval > 255 else np.uint8)
+    pixels = header.empty_pixels()
     flat = pixels.reshape(-1)
     done = 0
     for text in _plain_text(stream):

@@ -10,8 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from cnntool.imaging.codecs.gif import DEFAULT_DURATION
-from cnntool.imaging.image import Frame, Metadata
+from cnntool.imaging.image import DEFAULT_DURATION, Frame, Metadata
 
 _ANIMATED, _HAS_EXIF, _HAS_ALPHA, _HAS_PROFILE = 0x02, 0x08, 0x10, 0x20
 _REPLACES = 0x02  # a frame's pixels are not blended with those before
