@@ -6,12 +6,10 @@ progress, reports and errors are here. One bad file never stops the others.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,16 @@ from cnntool.cli.places import (
     make_folder,
     plan_targets,
 )
+from cnntool.cli.reports import Report, Reporter, reason
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
+from cnntool.imaging.conversion import (
+    Depth,
+    choose_depth,
+    stacked,
+    with_alpha,
+    without_opaque_alpha,
+)
 from cnntool.imaging.files import open_image, probe_image, save_image
 from cnntool.imaging.formats import FORMATS, can_hold, format_for, format_named
 from cnntool.imaging.image import Image, ImageInfo
@@ -40,14 +46,6 @@ class Result:
     image: Image
     note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Depth:
-    """The depth that pixels are wanted in, and the brightness of white in it."""
-
-    dtype: np.dtype
-    white: float
 
 
 @dataclass(frozen=True)
@@ -73,19 +71,19 @@ def run_batch(options: BatchOptions, work: Work) -> int:
     targets = _plan(sources, options, work)
     job_count = options.jobs or min(available_cores(), max(1, len(sources)))
     threads = max(1, available_cores() // job_count)
-    reporter = _Reporter(options)
+    reporter = Reporter(options.as_json, options.quiet)
     with progress(work.label, len(sources), options.quiet) as advance:
 
         def run_one(job: tuple[int, Source, Targets]) -> None:
             index, source, target = job
-            report = _Report(source.name)
+            report = Report(source.name)
             try:
                 handle = _dry_run if options.dry_run else _run_image
                 handle(source, target, options, work, threads, report)
             except BrokenPipeError:
                 raise
             except (InputError, RequestError, OSError, MemoryError) as error:
-                report.error = _reason(error, source.name)
+                report.error = reason(error, source.name)
             reporter.done(index, report)
             advance()
 
@@ -131,61 +129,6 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
     return targets
 
 
-@dataclass
-class _Report:
-    """What there is to say about one input once it is done."""
-
-    name: str
-    error: str = ""
-    notes: list[str] = field(default_factory=list)
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # for stdout
-    pictures: list[Image] = field(default_factory=list)  # for --show
-
-
-class _Reporter:
-    """Says what is done in the order of the inputs, whichever is done first."""
-
-    def __init__(self, options: BatchOptions):
-        self.options, self.failed = options, False
-        self._waiting: dict[int, _Report] = {}
-        self._next, self._lock = 0, Lock()
-
-    def done(self, index: int, report: _Report) -> None:
-        with self._lock:
-            self._waiting[index] = report
-            while self._next in self._waiting:
-                self._say(self._waiting.pop(self._next))
-                self._next += 1
-
-    def _say(self, report: _Report) -> None:
-        if report.error:
-            self.failed = True
-            complain(report.error)
-        if not self.options.quiet:
-            for note in report.notes:
-                complain(note)
-        for picture in report.pictures:
-            from cnntool.cli.terminal_picture import draw
-
-            draw(picture)
-        if self.options.as_json:
-            entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
-            print(json.dumps(entry), flush=True)
-        else:
-            for line in report.lines:
-                print(line, flush=True)
-
-
-def _reason(error: Exception, name: str) -> str:
-    if isinstance(error, MemoryError):
-        return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    message = str(error)
-    return message if name in message else f"{name}: {message}"
-
-
 def _run_image(source, target, options, work, threads, report) -> None:
     for path in target.paths:
         if options.skip_existing and path.is_file():
@@ -205,7 +148,9 @@ def _run_image(source, target, options, work, threads, report) -> None:
     formats = _formats(target, options, image)
     if not all(can_hold(name, alpha=True) for name in formats):
         image = without_opaque_alpha(image)
-    depth = choose_depth(image, formats[0], options.depth, report, source.name)
+    depth = choose_depth(image, formats[0], options.depth)
+    if image.frames[0].pixels.dtype == np.uint16 and depth.dtype == np.uint8 and not options.depth:
+        report.notes.append(f"{source.name}: {formats[0]} holds 8 bits a channel: reduced from 16")
     results = work.process(image, depth, threads)
     del image
     for result in results:
@@ -215,7 +160,8 @@ def _run_image(source, target, options, work, threads, report) -> None:
     if options.show:
         report.pictures.extend(result.image for result in results)
     if target.stdout:
-        _write_stdout(results, formats[0], options)
+        whole = stacked([result.image for result in results])
+        save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
         return
     for path, name, result in zip(target.paths, formats, results, strict=False):
         if options.skip_existing and path.is_file():
@@ -245,67 +191,9 @@ def _format_of(path: Path, options: BatchOptions) -> str | None:
     return format_for(path)
 
 
-def choose_depth(image: Image, name: str, wanted: str | None, report, source: str) -> Depth:
-    """The image's own depth, or the one asked for; 8 bits where the format holds no more."""
-    own = image.frames[0].pixels.dtype.name
-    depths = {
-        "8": Depth(np.dtype(np.uint8), 255.0),
-        "16": Depth(np.dtype(np.uint16), 65535.0),
-        "float": Depth(np.dtype(np.float32), image.white),
-    }
-    if wanted is not None:
-        return depths[wanted]
-    if name == "NPY":
-        return depths["float"]
-    wanted = {"uint8": "8", "uint16": "16", "float32": "float"}[own]
-    if can_hold(name, dtype=own):
-        return depths[wanted]
-    if own == "uint16":
-        report.notes.append(f"{source}: {name} holds 8 bits a channel: reduced from 16")
-    elif image.white > 255 and can_hold(name, dtype="uint16"):
-        return depths["16"]
-    return depths["8"]
-
-
-def with_alpha(image: Image, how: str, name: str) -> Image:
-    """The image with the alpha of its file, with none, or with its last channel as alpha."""
-    if how == "drop":
-        return replace(image, frames=tuple(replace(f, alpha=None) for f in image.frames))
-    if how == "keep" or any(frame.alpha is not None for frame in image.frames):
-        return image
-    channels = image.frames[0].pixels.shape[2]
-    if channels not in (2, 4):
-        raise InputError(
-            f"{name} has {channels} channel{'s' if channels > 1 else ''}, none of them alpha: "
-            "--alpha last needs 2 (grey, alpha) or 4 (red, green, blue, alpha)"
-        )
-    frames = (
-        replace(f, pixels=np.ascontiguousarray(f.pixels[..., :-1]), alpha=f.pixels[..., -1])
-        for f in image.frames
-    )
-    return replace(image, frames=tuple(frames))
-
-
-def without_opaque_alpha(image: Image) -> Image:
-    """The image without its alpha where that says nothing, so that JPEG can hold it."""
-    opaque = all(f.alpha is None or f.alpha.min() >= image.white for f in image.frames)
-    return with_alpha(image, "drop", "") if opaque else image
-
-
 def _shape(image: Image) -> dict[str, Any]:
     height, width, channels = image.frames[0].pixels.shape
     return {"width": width, "height": height, "channels": channels, "frames": len(image.frames)}
-
-
-def _write_stdout(results, name, options) -> None:
-    image = _stack([result.image for result in results])
-    save_image(image, sys.stdout.buffer, format=name, quality=options.quality)
-
-
-def _stack(images: Sequence[Image]) -> Image:
-    frames = [frame for image in images for frame in image.frames]
-    pixels = np.concatenate([frame.pixels for frame in frames], axis=2)
-    return replace(images[0], frames=(replace(frames[0], pixels=pixels),))
 
 
 def _dry_run(source, target, options, work, threads, report) -> None:

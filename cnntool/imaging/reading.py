@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from cnntool.errors import InputError
-from cnntool.imaging.codecs.decoders import PROBES, READERS
+from cnntool.imaging.codecs import codec
 from cnntool.imaging.codecs.streams import Reading, Rejoined, plain_errors
 from cnntool.imaging.formats import READABLE, foreign_kind, format_of_bytes
 from cnntool.imaging.image import Image, ImageInfo
@@ -39,13 +39,13 @@ def open_image(
     """
     with _opened(source, name) as (stream, label, format):
         reading = Reading(label, max_pixels, gray, float_white)
-        return READERS[format](stream, reading)
+        return codec(format).read(stream, reading)
 
 
 def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
     """What the headers of an image say, without decoding it. InputError as for open_image."""
     with _opened(source, name) as (stream, label, format):
-        return PROBES[format](stream, Reading(label, 0, False, 255.0))
+        return codec(format).probe(stream, Reading(label, 0, False, 255.0))
 
 
 @contextmanager

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import atomic_write
-from cnntool.imaging.codecs.encoders import encode
-from cnntool.imaging.codecs.pillow import plain_dpi
+from cnntool.imaging.codecs import codec
+from cnntool.imaging.codecs.metadata import plain_dpi
 from cnntool.imaging.formats import FORMATS, format_for, format_named
 from cnntool.imaging.image import Image, Metadata, profile_fits
 
@@ -50,7 +52,7 @@ def save_image(
         return
     with atomic_write(target, overwrite) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            encode(image, file, quality, label)
+            _encode(image, file, quality, label)
         else:
             _write_stream(image, file, quality, label)
 
@@ -114,9 +116,30 @@ def _fitting_metadata(image: Image, format: str) -> Metadata:
 def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> None:
     """To what cannot be taken back or sought in: only once all is encoded."""
     if image.format in ("PPM", "NPY"):  # these cannot fail half-way
-        encode(image, stream, quality, label)
+        _encode(image, stream, quality, label)
     else:
         buffer = io.BytesIO()
-        encode(image, buffer, quality, label)
+        _encode(image, buffer, quality, label)
         stream.write(buffer.getbuffer())
     stream.flush()
+
+
+def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    with _plain_errors(label):
+        codec(image.format).write(image, file, quality, label)
+
+
+@contextmanager
+def _plain_errors(label: str) -> Iterator[None]:
+    """One line for whatever an encoder throws; errors of the disk or a pipe stay as they are."""
+    try:
+        yield
+    except (InputError, RequestError):
+        raise
+    except MemoryError:
+        raise InputError(f"{label} cannot be written: not enough memory") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{label} cannot be written: {reason[:120]}") from None

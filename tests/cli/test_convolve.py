@@ -224,6 +224,13 @@ class TestPipes:
         assert both.code == 0
         np.testing.assert_array_equal(np.load("b.npy"), np.load("c.npy"))
 
+    def test_an_animation_keeps_its_frames_on_stdout(self, cnntool):
+        frames = [Image.new("L", (10, 10), 60 * i) for i in range(4)]
+        frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+        done = cnntool("convolve", "a.gif", "-k", "box", "-o", "-", "--format", "gif")
+        with Image.open(io.BytesIO(done.out)) as result:
+            assert result.n_frames == 4
+
     def test_feature_maps_stack_into_one_npy_on_stdout(self, cnntool):
         done = cnntool(
             "convolve",

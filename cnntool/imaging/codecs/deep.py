@@ -15,7 +15,7 @@ from cnntool.errors import InputError
 from cnntool.imaging.codecs.orientation import upright
 from cnntool.imaging.codecs.pillow import silence
 from cnntool.imaging.codecs.streams import check_finite, damaged
-from cnntool.imaging.codecs.tiff import FLOAT, RGB, WHITE_IS_ZERO, Page
+from cnntool.imaging.codecs.tiff_pages import FLOAT, RGB, WHITE_IS_ZERO, Page
 from cnntool.imaging.image import Frame, Image, luminance
 
 

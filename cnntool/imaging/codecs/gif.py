@@ -1,4 +1,4 @@
-"""GIF: the check that a file is whole, and a writer that keeps every frame and its time.
+"""GIF: read once it is known to be whole, written with every frame and its time.
 
 Pillow compresses the frames; the file around them is ours, since Pillow merges equal neighbours.
 Source: the GIF89a specification (CompuServe, 1990).
@@ -13,40 +13,36 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from cnntool.imaging.codecs.streams import cut_short, damaged
-from cnntool.imaging.image import DEFAULT_DURATION, Frame, Image, alike
+from cnntool.imaging.codecs.metadata import read_metadata
+from cnntool.imaging.codecs.pillow import MODES, open_picture
+from cnntool.imaging.codecs.pillow_images import image_of, read_frames
+from cnntool.imaging.codecs.streams import Reading, cut_short, damaged
+from cnntool.imaging.image import DEFAULT_DURATION, Frame, Image, ImageInfo, Metadata, alike
 
 
-class Layout(NamedTuple):
-    """The canvas and the number of pictures on it."""
-
-    width: int
-    height: int
-    frames: int
-
-
-def scan(stream: BinaryIO, name: str) -> Layout:
-    """Walk through all blocks to the end mark; InputError for a file that is cut or broken."""
-    stream.seek(6)
-    width, height, flags, _, _ = struct.unpack("<HHBBB", _take(stream, 7, name))
-    _take(stream, _table_size(flags), name)
-    frames = 0
-    while (kind := _take(stream, 1, name)) != b";":
-        if kind == b"!":
-            _take(stream, 1, name)
-        elif kind == b",":
-            _take(stream, _table_size(_take(stream, 9, name)[8]) + 1, name)
-            frames += 1
-        else:
-            raise damaged(name, f"it has an unknown block {kind[0]}")
-        while length := _take(stream, 1, name)[0]:
-            _take(stream, length, name)
-    if not frames:
-        raise damaged(name, "it has no picture")
-    return Layout(width, height, frames)
+def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+    """What the blocks and the first picture's header say."""
+    layout = _scan(stream, reading.name)
+    picture = open_picture(stream, "GIF", reading.name)
+    channels = MODES[picture.mode].channels
+    alpha = "transparency" in picture.info
+    return ImageInfo(
+        "GIF", layout.width, layout.height, channels, "8-bit", layout.frames, picture.mode, alpha
+    )
 
 
-def write(image: Image, file: BinaryIO) -> None:
+def read(stream: BinaryIO, reading: Reading) -> Image:
+    """Every frame as it is shown, the earlier ones beneath it included."""
+    layout = _scan(stream, reading.name)
+    reading.check_size(layout.width, layout.height, layout.frames)
+    picture = open_picture(stream, "GIF", reading.name)
+    _, metadata = read_metadata(picture, None)
+    metadata = Metadata(loop=_plays(metadata.loop))
+    frames = read_frames(picture, layout.frames, reading)
+    return image_of(frames, "GIF", metadata, reading)
+
+
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """Every frame whole, replacing the one before. Colours beyond 256 a frame are quantized,
     alpha becomes all or nothing at one half, times are rounded to 10 ms with their sum kept.
     """
@@ -74,7 +70,36 @@ def write(image: Image, file: BinaryIO) -> None:
     file.write(b";")
 
 
-def plays(repeats: int | None) -> int | None:
+class _Layout(NamedTuple):
+    """The canvas and the number of pictures on it."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def _scan(stream: BinaryIO, name: str) -> _Layout:
+    """Walk through all blocks to the end mark; InputError for a file that is cut or broken."""
+    stream.seek(6)
+    width, height, flags, _, _ = struct.unpack("<HHBBB", _take(stream, 7, name))
+    _take(stream, _table_size(flags), name)
+    frames = 0
+    while (kind := _take(stream, 1, name)) != b";":
+        if kind == b"!":
+            _take(stream, 1, name)
+        elif kind == b",":
+            _take(stream, _table_size(_take(stream, 9, name)[8]) + 1, name)
+            frames += 1
+        else:
+            raise damaged(name, f"it has an unknown block {kind[0]}")
+        while length := _take(stream, 1, name)[0]:
+            _take(stream, length, name)
+    if not frames:
+        raise damaged(name, "it has no picture")
+    return _Layout(width, height, frames)
+
+
+def _plays(repeats: int | None) -> int | None:
     """How often an animation plays in all, from the repeats that a GIF states (0: for ever)."""
     return repeats + 1 if repeats else repeats
 

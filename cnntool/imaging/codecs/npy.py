@@ -61,7 +61,7 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     return Image((Frame(pixels),), WHITE.get(kind.name, reading.float_white), "NPY")
 
 
-def write(image: Image, file: BinaryIO, label: str) -> None:
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """float32, (H, W) for one channel, else (H, W, C); alpha becomes the last channel."""
     frame = image.frames[0]
     height, width, channels = frame.pixels.shape

@@ -1,247 +1,145 @@
-"""PNG, chunk by chunk: what Pillow does not check, and what it cannot write.
-
-Source: the PNG specification, third edition (W3C 2025), which includes APNG.
-"""
+"""PNG and APNG: read and written through Pillow, and beyond what it can do with our own chunks."""
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
+from cnntool.errors import InputError
+from cnntool.imaging.codecs import png_chunks
+from cnntool.imaging.codecs.metadata import read_metadata, save_options
+from cnntool.imaging.codecs.pillow import library, open_picture
+from cnntool.imaging.codecs.pillow_images import image_of, upright_sides
+from cnntool.imaging.codecs.pillow_pixels import is_deep, to_frame, to_picture
+from cnntool.imaging.codecs.streams import Reading, cut_short, damaged
+from cnntool.imaging.image import Frame, Image, ImageInfo, alike
 
-from cnntool.imaging.codecs.streams import cut_short, damaged
-from cnntool.imaging.image import DEFAULT_DURATION, Frame, Metadata, strips_of_samples
-
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
-
-
-@dataclass
-class Layout:
-    """What the chunks say. Filled up to the first pixels by `scan`, to the end by `verify`."""
-
-    width: int
-    height: int
-    bit_depth: int
-    color_type: int
-    interlaced: bool
-    transparent: bytes | None = None  # tRNS
-    exif: bytes | None = None
-    icc_profile: bytes | None = None
-    animated: bool = False
-    frames: int = 1
-    loop: int | None = None
-
-    @property
-    def is_deep_color(self) -> bool:
-        """16 bits a sample and more than one sample: what Pillow reduces to 8 bits."""
-        return self.bit_depth == 16 and self.color_type in (2, 4, 6)
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 
-def scan(stream: BinaryIO, name: str) -> Layout:
-    """The layout that the chunks before the pixels tell."""
-    stream.seek(len(SIGNATURE))
-    kind, length = _chunk_header(stream, name)
-    if kind != b"IHDR" or length != 13:
-        raise damaged(name, "it does not begin with a PNG header")
-    width, height, depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", stream.read(13))
-    if color_type not in SAMPLES or depth not in (1, 2, 4, 8, 16):
-        raise damaged(name, f"its colour type {color_type} with {depth} bits does not exist")
-    layout = Layout(width, height, depth, color_type, bool(interlace))
-    stream.read(4)
-    has_palette = False
-    while True:
-        kind, length = _chunk_header(stream, name)
-        if kind in (b"IDAT", b"IEND"):
-            if color_type == 3 and not has_palette:
-                raise damaged(name, "its palette is missing")
-            return layout
-        has_palette |= kind == b"PLTE"
-        if kind == b"acTL":
-            layout.frames, layout.loop = struct.unpack(">II", stream.read(8))
-            layout.animated = True
-            length -= 8
-        elif kind == b"tRNS":
-            layout.transparent = stream.read(length)
-            length = 0
-        stream.seek(length + 4, 1)
+def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+    """What the header and the chunks before the pixels say."""
+    layout = png_chunks.scan(stream, reading.name)
+    channels = 1 if layout.color_type in (0, 4) else 3
+    depth = {1: "1-bit", 16: "16-bit"}.get(layout.bit_depth, "8-bit")
+    if layout.color_type == 3:
+        depth = "8-bit"  # of its palette
+    picture = open_picture(stream, "PNG", reading.name)
+    mode = picture.mode
+    if layout.is_deep_color:
+        mode = {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}[layout.color_type]
+    alpha = layout.color_type in (4, 6) or layout.transparent is not None
+    sides = upright_sides(picture)
+    return ImageInfo("PNG", *sides, channels, depth, layout.frames, mode, alpha)
 
 
-def verify(stream: BinaryIO, layout: Layout, name: str) -> None:
-    """Every chunk whole and true to its checksum, up to IEND; InputError otherwise.
-
-    Also finds an EXIF block wherever it stands.
-    """
-    stream.seek(len(SIGNATURE))
-    has_pixels = False
-    while True:
-        kind, length = _chunk_header(stream, name)
-        checksum = zlib.crc32(kind)
-        kept = []
-        for block in _blocks(stream, length):
-            checksum = zlib.crc32(block, checksum)
-            length -= len(block)
-            if kind == b"eXIf":
-                kept.append(block)
-        stored = stream.read(4)
-        if length or len(stored) < 4:
-            raise cut_short(name, f"its chunk {_text(kind)} is not complete")
-        if checksum != int.from_bytes(stored, "big"):
-            raise damaged(name, f"its chunk {_text(kind)} does not match its checksum")
-        if kept:
-            layout.exif = b"".join(kept)
-        has_pixels |= kind == b"IDAT"
-        if kind == b"IEND":
-            break
-    if not has_pixels:
-        raise damaged(name, "it has no pixels")
+def read(stream: BinaryIO, reading: Reading) -> Image:
+    """Every frame; InputError for a file that is cut, or does not match its checksums."""
+    layout = png_chunks.scan(stream, reading.name)
+    reading.check_size(layout.width, layout.height, layout.frames)
+    exif = png_chunks.verify(stream, reading.name)
+    picture = open_picture(stream, "PNG", reading.name)
+    if layout.is_deep_color:
+        return _read_deep(stream, layout, picture, exif, reading)
+    frames = []
+    suspicious = layout.animated or layout.interlaced
+    first = 1 if layout.animated and picture.info.get("default_image") else 0
+    for index in range(first, first + layout.frames):
+        picture.seek(index)
+        picture.load()
+        if index == first:
+            orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
+        transparent = _transparent_samples(layout) if picture.mode in _KEYED else None
+        frames.append(to_frame(picture, reading.gray, orientation, transparent))
+        suspicious |= _last_row_is_zero(picture)
+    if suspicious and not png_chunks.has_all_rows(stream, layout):
+        raise cut_short(reading.name, "rows of pixels are missing")
+    return image_of(frames, "PNG", metadata, reading)
 
 
-def has_all_rows(stream: BinaryIO, layout: Layout) -> bool:
-    """Whether the compressed data of every picture in the file are as long as its rows.
-
-    A stream that ends too soon, but well, passes every decoder's own check as a whole picture.
-    """
-    missing = _packed_size(layout, layout.width, layout.height)
-    unpack = zlib.decompressobj()
-    begun = False
-    for kind, data in _chunks(stream):
-        if kind == b"fcTL" and begun:
-            if missing > 0:
-                return False
-            missing = _packed_size(layout, *struct.unpack_from(">II", data, 4))
-            unpack = zlib.decompressobj()
-        elif kind in (b"IDAT", b"fdAT"):
-            begun = True
-            data = data if kind == b"IDAT" else data[4:]
-            while data and missing > 0 and not unpack.eof:
-                missing -= len(unpack.decompress(data, 1 << 20))
-                data = unpack.unconsumed_tail
-    return missing <= 0
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    """One picture, or an animation of all frames; compressed as suits the picture."""
+    frames = alike(list(image.frames))
+    first = frames[0]
+    if len(frames) == 1 and not is_deep(first):
+        picture = to_picture(first)
+        picture.save(file, "PNG", **_compression(picture), **save_options(image.metadata))
+        return
+    png_chunks.write_chunks(file, map(_bare, frames), frames, image.metadata)
 
 
-def write_chunks(
-    file: BinaryIO, pictures: Iterator[bytes], frames: list[Frame], metadata: Metadata
-) -> None:
-    """One PNG, animated if there are several frames, from each frame's own PNG file.
+def _read_deep(
+    stream: BinaryIO,
+    layout: png_chunks.Layout,
+    picture: Picture,
+    exif: bytes | None,
+    reading: Reading,
+) -> Image:
+    from cnntool.imaging.codecs import deep
 
-    Every frame is kept at full size and replaces the one before, also when nothing changed.
-    """
-    sequence = 0
-    for index, (picture, frame) in enumerate(zip(pictures, frames, strict=True)):
-        chunks = list(_chunks(io.BytesIO(picture)))
-        if index == 0:
-            file.write(SIGNATURE + chunk(b"IHDR", chunks[0][1]))
-            for kind, data in _ancillary(metadata):
-                file.write(chunk(kind, data))
-            if len(frames) > 1:
-                plays = 1 if metadata.loop is None else metadata.loop
-                file.write(chunk(b"acTL", struct.pack(">II", len(frames), plays)))
-        if len(frames) > 1:
-            file.write(chunk(b"fcTL", _frame_control(sequence, frame)))
-            sequence += 1
-        for kind, data in chunks:
-            if kind == b"IDAT" and index == 0:
-                file.write(chunk(kind, data))
-            elif kind == b"IDAT":
-                file.write(chunk(b"fdAT", struct.pack(">I", sequence) + data))
-                sequence += 1
-    file.write(chunk(b"IEND", b""))
+    if layout.animated:
+        raise InputError(
+            f"{reading.name} is an animation of 16 bits per colour channel, which is not read: "
+            "save it with 8 bits"
+        )
+    orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
+    samples = deep.read_png(stream, reading.name)
+    if samples.shape[:2] != (layout.height, layout.width):
+        raise damaged(reading.name, "its size is not what its header says")
+    channels = 1 if layout.color_type == 4 else 3
+    frame = deep.to_frame(samples, channels, orientation, reading.gray)
+    return image_of([frame], "PNG", metadata, reading)
 
 
-def encode_deep(frame: Frame) -> bytes:
-    """A bare PNG file of a uint16 frame with colour or alpha, which Pillow cannot write."""
-    height, width, channels = frame.pixels.shape
-    samples = channels + (frame.alpha is not None)
-    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[samples]
-    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
-    parts = [SIGNATURE, chunk(b"IHDR", header)]
-    pack = zlib.compressobj(1)
-    for rows in strips_of_samples(frame, ">u2"):
-        if packed := pack.compress(_difference_from_left(rows)):
-            parts.append(chunk(b"IDAT", packed))
-    parts += [chunk(b"IDAT", pack.flush()), chunk(b"IEND", b"")]
-    return b"".join(parts)
+_KEYED = ("1", "L", "I;16", "RGB")  # where tRNS names one colour; palettes are Pillow's to convert
 
 
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """A chunk as it stands in the file: length, name, data, checksum."""
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+def _transparent_samples(layout: png_chunks.Layout) -> tuple[int, ...] | None:
+    """The see-through colour as the samples we keep: 8-bit for depths below."""
+    count = {0: 1, 2: 3}.get(layout.color_type, 0)
+    data = layout.transparent
+    if not count or data is None or len(data) < 2 * count:
+        return None
+    samples = (int.from_bytes(data[2 * i : 2 * i + 2], "big") for i in range(count))
+    if layout.bit_depth >= 8:
+        return tuple(samples)
+    return tuple(sample * 255 // ((1 << layout.bit_depth) - 1) for sample in samples)
 
 
-def _difference_from_left(rows: np.ndarray) -> bytes:
-    """Filter type 1 (Sub): each byte less the byte of the pixel to its left."""
-    height, width, samples = rows.shape
-    raw = rows.view(np.uint8).reshape(height, width * samples * 2)
-    filtered = np.empty((height, 1 + raw.shape[1]), np.uint8)
-    filtered[:, 0] = 1
-    step = samples * 2
-    filtered[:, 1 : 1 + step] = raw[:, :step]
-    np.subtract(raw[:, step:], raw[:, :-step], out=filtered[:, 1 + step :])
-    return filtered.tobytes()
+def _last_row_is_zero(picture: Picture) -> bool:
+    """What a row looks like that was never decoded."""
+    width, height = picture.size
+    return not any(picture.crop((0, height - 1, width, height)).tobytes())
 
 
-def _ancillary(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
-    if metadata.icc_profile:
-        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile)
-    if metadata.dpi:
-        across, down = (int(each / 0.0254 + 0.5) for each in metadata.dpi)
-        yield b"pHYs", struct.pack(">IIB", across, down, 1)
-    if metadata.exif:
-        yield b"eXIf", metadata.exif[6:]
+def _bare(frame: Frame) -> bytes:
+    """A PNG file of the frame and nothing else."""
+    if is_deep(frame):
+        return png_chunks.encode_deep(frame)
+    buffer = io.BytesIO()
+    picture = to_picture(frame)
+    picture.save(buffer, "PNG", **_compression(picture))
+    return buffer.getvalue()
 
 
-def _frame_control(sequence: int, frame: Frame) -> bytes:
-    """fcTL: the whole canvas, disposal none, blending source: the frame replaces all."""
-    height, width = frame.pixels.shape[:2]
-    duration = DEFAULT_DURATION if frame.duration is None else frame.duration
-    time = (min(duration, 65535), 1000)  # in milliseconds, as a fraction of a second
-    return struct.pack(">IIIIIHHBB", sequence, width, height, 0, 0, *time, 0, 0)
+_RUNS = {"compress_level": 1, "compress_type": 3}  # Z_RLE: fastest, and small for photographs
+_REPEATS = {"compress_level": 4, "compress_type": 0}  # far smaller for drawings and screens
 
 
-def _packed_size(layout: Layout, width: int, height: int) -> int:
-    """Bytes of all rows before compression, each with its filter type."""
-    bits = layout.bit_depth * SAMPLES[layout.color_type]
-    passes = [(0, 0, 1, 1)]
-    if layout.interlaced:  # Adam7: first column, first row, steps
-        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
-        passes += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
-    total = 0
-    for left, top, across, down in passes:
-        columns = -(-(width - left) // across)
-        rows = -(-(height - top) // down)
-        if columns > 0 and rows > 0:
-            total += rows * (1 + (columns * bits + 7) // 8)
-    return total
+def _compression(picture: Picture) -> dict[str, int]:
+    """The setting that suits the picture, by a trial on a few of its rows."""
+    width, height = picture.size
+    if width * height < 1 << 16:
+        return _REPEATS
+    sample = library().new(picture.mode, (width, 64))
+    for band in range(4):
+        top = (height - 16) * band // 3
+        sample.paste(picture.crop((0, top, width, top + 16)), (0, 16 * band))
+    return _REPEATS if 4 * _size(sample, _REPEATS) < 3 * _size(sample, _RUNS) else _RUNS
 
 
-def _chunk_header(stream: BinaryIO, name: str) -> tuple[bytes, int]:
-    head = stream.read(8)
-    if len(head) < 8:
-        raise cut_short(name, "the end of the PNG is missing")
-    return head[4:], int.from_bytes(head[:4], "big")
-
-
-def _blocks(stream: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0 and (block := stream.read(min(length, 1 << 20))):
-        length -= len(block)
-        yield block
-
-
-def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The name and the data of every chunk of a file that is whole."""
-    stream.seek(len(SIGNATURE))
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        yield kind, stream.read(length)
-        stream.read(4)
-
-
-def _text(kind: bytes) -> str:
-    return repr(kind.decode("ascii", "replace"))
+def _size(picture: Picture, compression: dict[str, int]) -> int:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **compression)
+    return buffer.tell()

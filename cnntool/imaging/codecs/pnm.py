@@ -69,7 +69,7 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     return Image((Frame(pixels),), WHITE[pixels.dtype.name], "PPM")
 
 
-def write(image: Image, file: BinaryIO, label: str) -> None:
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """P5 for grey, P6 for colour; maxval 255 or 65535. A file named .pgm takes no colour."""
     pixels = image.frames[0].pixels
     height, width, channels = pixels.shape

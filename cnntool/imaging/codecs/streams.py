@@ -6,16 +6,14 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What the caller wants of a file, and the name to call it by in messages."""
 
     name: str

@@ -1,0 +1,71 @@
+"""What is said of every image, in the order of the inputs, whichever is done first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from cnntool.cli.console import complain
+
+if TYPE_CHECKING:
+    from cnntool.imaging.image import Image
+
+
+@dataclass
+class Report:
+    """What there is to say about one input once it is done."""
+
+    name: str
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # for stdout
+    pictures: list[Image] = field(default_factory=list)  # to draw
+
+
+class Reporter:
+    """Takes reports from several threads and says them one after the other."""
+
+    def __init__(self, as_json: bool, quiet: bool):
+        self.failed = False
+        self._as_json, self._quiet = as_json, quiet
+        self._waiting: dict[int, Report] = {}
+        self._next, self._lock = 0, Lock()
+
+    def done(self, index: int, report: Report) -> None:
+        """Say the report of this input, once all before it are said."""
+        with self._lock:
+            self._waiting[index] = report
+            while self._next in self._waiting:
+                self._say(self._waiting.pop(self._next))
+                self._next += 1
+
+    def _say(self, report: Report) -> None:
+        if report.error:
+            self.failed = True
+            complain(report.error)
+        if not self._quiet:
+            for note in report.notes:
+                complain(note)
+        for picture in report.pictures:
+            from cnntool.cli.terminal_picture import draw
+
+            draw(picture)
+        if self._as_json:
+            entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
+            print(json.dumps(entry), flush=True)
+        else:
+            for line in report.lines:
+                print(line, flush=True)
+
+
+def reason(error: Exception, name: str) -> str:
+    """One line that says what went wrong, and with which input."""
+    if isinstance(error, MemoryError):
+        return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return message if name in message else f"{name}: {message}"
