@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import sys
@@ -13,15 +14,43 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # The engine brings its own threads; BLAS reads this when NumPy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.stdout.reconfigure(errors="surrogateescape")  # file names need not be text
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    code = _run()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:  # `| head` has read enough: not our failure, and nothing to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _prepare_streams()
+        code = _run()
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # `| head` has read enough: not our failure, and nothing to say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Open the standard streams that are closed, and let them take any text.
+
+    File names need not be text, and a terminal need not know every letter: what the encoding
+    lacks is written as an escape, and bytes that were no text as they were.
+    """
+    for number, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:  # so that no file of ours becomes a standard stream
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+    codecs.register_error("as-it-was", _as_it_was)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="as-it-was")
+
+
+def _as_it_was(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _run() -> int:
@@ -41,6 +70,7 @@ def _run() -> int:
         command = error.ctx.command_path if error.ctx else "cnntool"
         return _fail(f"{command}: {error.format_message()} ({command} --help)", EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one finds us on the way out
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except RequestError as error:

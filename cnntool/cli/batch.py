@@ -28,6 +28,7 @@ from cnntool.cli.reports import Report, Reporter, reason
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.conversion import (
+    DEPTHS,
     Depth,
     choose_depth,
     stacked,
@@ -35,8 +36,9 @@ from cnntool.imaging.conversion import (
     without_opaque_alpha,
 )
 from cnntool.imaging.files import open_image, probe_image, save_image
-from cnntool.imaging.formats import FORMATS, can_hold, format_for, format_named
-from cnntool.imaging.image import Image, ImageInfo
+from cnntool.imaging.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
+from cnntool.imaging.image import Frame, Image, ImageInfo
+from cnntool.imaging.writing import check_holdable
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Result:
     """One picture that a command made of an image, with what there is to say about it."""
 
     image: Image
-    note: str = ""
+    notes: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -53,11 +55,13 @@ class Work:
     """What a command does: its label, the names of its results, and how to get them.
 
     ``process(image, depth, threads)`` returns as many results as there are ``parts``;
-    ``describe(info, threads)`` says for a dry run what would be done.
+    ``sides(height, width)`` is the size of a result; ``describe(info, threads)`` says for a dry
+    run what would be done.
     """
 
     label: str
     parts: tuple[str, ...]
+    sides: Callable[[int, int], tuple[int, int]]
     process: Callable[[Image, Depth, int], Sequence[Result]]
     describe: Callable[[ImageInfo, int], dict[str, Any]]
 
@@ -65,7 +69,7 @@ class Work:
 def run_batch(options: BatchOptions, work: Work) -> int:
     """Run a command over its images; returns the exit code."""
     _check_options(options)
-    sources, problems = find_sources(options.images, options.recursive)
+    sources, problems = find_sources(options.images, options.recursive, options.output)
     for problem in problems:
         complain(problem)
     targets = _plan(sources, options, work)
@@ -105,6 +109,8 @@ def _check_options(options: BatchOptions) -> None:
         )
     if "-" in options.images and sys.stdin.isatty():
         raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+    if options.output == "":
+        raise RequestError("-o is empty: name a file, a folder or -")
     if options.force and options.skip_existing:
         raise RequestError("--force and --skip-existing contradict each other: use one of them")
 
@@ -124,6 +130,10 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
     for target in targets:
         for path in target.paths:  # what cannot be written is an error before any work
             name = _format_of(path, options)
+            if name and options.depth and not can_hold(name, dtype=DEPTHS[options.depth]):
+                raise RequestError(f"--depth {options.depth} does not fit into {path}: {name}")
+            if path.suffix.lower() in EXTENSIONS and EXTENSIONS[path.suffix.lower()] != name:
+                raise RequestError(f"--format {options.format} contradicts the name of {path}")
             if name and options.quality is not None and not FORMATS[name].quality:
                 raise RequestError(f"--quality does not apply to {path}: {name} has none")
     return targets
@@ -136,6 +146,7 @@ def _run_image(source, target, options, work, threads, report) -> None:
         check_free(path, options.force)
     if options.skip_existing and target.paths and all(path.is_file() for path in target.paths):
         report.notes.append(f"{source.name}: skipped, its output exists")
+        report.skipped = True
         return
     image = open_image(
         sys.stdin.buffer if source.path is None else source.path,
@@ -151,12 +162,14 @@ def _run_image(source, target, options, work, threads, report) -> None:
     depth = choose_depth(image, formats[0], options.depth)
     if image.frames[0].pixels.dtype == np.uint16 and depth.dtype == np.uint8 and not options.depth:
         report.notes.append(f"{source.name}: {formats[0]} holds 8 bits a channel: reduced from 16")
+    shapes = [frame.pixels.shape for frame in image.frames]
+    has_alpha = any(frame.alpha is not None for frame in image.frames)
+    _check_result(shapes, has_alpha, depth.dtype, formats, options, work, target, source.name)
     results = work.process(image, depth, threads)
     del image
     for result in results:
-        if result.note:
-            name = f"{source.name}: " if len(options.images) > 1 or options.recursive else ""
-            report.notes.append(f"{name}{result.note}")
+        name = f"{source.name}: " if len(options.images) > 1 or options.recursive else ""
+        report.notes.extend(name + note for note in result.notes)
     if options.show:
         report.pictures.extend(result.image for result in results)
     if target.stdout:
@@ -172,6 +185,25 @@ def _run_image(source, target, options, work, threads, report) -> None:
         )
         report.lines.append(str(path))
         report.outputs.append({"path": str(path), **_shape(result.image), **result.facts})
+
+
+def _check_result(shapes, has_alpha, dtype, formats, options, work, target, name) -> None:
+    """Raise, before any work, what would make the results impossible: their size, the format."""
+    sides = [work.sides(*shape[:2]) for shape in shapes]
+    pixels = sum(height * width for height, width in sides)
+    if pixels > options.max_pixels:
+        raise InputError(
+            f"{name}: the result would have {pixels:,} pixels, over the limit of "
+            f"{options.max_pixels:,}: raise the limit with --max-pixels"
+        )
+    frames = []
+    for (height, width), (_, _, channels) in zip(sides, shapes, strict=True):
+        nothing = np.zeros((), dtype)  # stands for pixels: takes no memory, whatever its shape
+        alpha = np.broadcast_to(nothing, (height, width)) if has_alpha else None
+        frames.append(Frame(np.broadcast_to(nothing, (height, width, channels)), alpha))
+    if not (target.stdout and len(work.parts) > 1):
+        for format, path in zip(formats, target.paths or ("the output",), strict=False):
+            check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
 
 
 def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
@@ -207,11 +239,15 @@ def _dry_run(source, target, options, work, threads, report) -> None:
         )
     if options.gray:
         info = replace(info, channels=1)
+    shapes = [(info.height, info.width, info.channels)] * info.frames
+    formats = [_format_of(path, options) or info.format for path in target.paths]
+    dtype = np.dtype(DEPTHS[options.depth]) if options.depth else np.dtype(np.uint8)
+    has_alpha = info.alpha and options.alpha == "keep" and options.depth is not None
+    _check_result(shapes, has_alpha, dtype, formats, options, work, target, source.name)
     facts = work.describe(info, threads)
-    written = [str(path) for path in target.paths] or (
-        ["stdout"] if target.stdout else ["the terminal"]
-    )
-    state = [" (exists)" if path.is_file() else "" for path in target.paths] or [""]
+    fate = "kept" if options.skip_existing else "overwritten" if options.force else "refused"
+    written = [f"{path} (exists: {fate})" if path.is_file() else str(path) for path in target.paths]
+    written = written or ["stdout" if target.stdout else "the terminal"]
     if options.as_json:
         report.outputs.extend({"path": path, **facts} for path in written)
         return
@@ -220,5 +256,8 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     )
     if info.frames > 1:
         read += f", {info.frames} frames"
-    done = ", ".join(f"{key} {value}" for key, value in facts.items())
-    report.lines.append(f"{read} -> {', '.join(map(str.__add__, written, state))}: {done}")
+    done = (
+        f"{facts['width']}x{facts['height']} by {facts['method']} windows, "
+        f"{facts['blocks']} blocks on {facts['threads']} threads, about {facts['megabytes']} MB"
+    )
+    report.lines.append(f"{read} -> {', '.join(written)}: {done}")

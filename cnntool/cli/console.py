@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+PIPE_WIDTH = 400
+
 
 def complain(message: str) -> None:
     """One line on stderr, whatever control characters a file name brings along."""
@@ -21,12 +23,20 @@ def console(stderr: bool = False) -> Console:
     """A Rich console that honours NO_COLOR, TERM=dumb and pipes."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, highlight=False)
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a table or other Rich object on stdout."""
-    console().print(renderable)
+    """Print a table or other Rich object on stdout; into a pipe one row a line, unpadded."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(renderable)
+        return
+    screen.width = PIPE_WIDTH
+    with screen.capture() as captured:
+        screen.print(renderable)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from cnntool.cli.options import (
 
 KERNEL, WINDOWS, PIXELS = "Kernel", "Windows", "From numbers to pixels"
 COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
+DIM = 1 / 6
+"""A result whose brightest value is below this share of white deserves a word."""
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 
 
@@ -56,12 +58,14 @@ Examples:
     "file (.txt, .csv, .json, .npy). Repeat it to run filters one after the other, unrounded. "
     "`cnntool kernels` lists the names.",
 )
-@option("--size", section=KERNEL, type=float, metavar="N", help="Its size, as in box:size=N.")
-@option("--sigma", section=KERNEL, type=float, metavar="S", help="As in gaussian:sigma=S.")
+@option(
+    "--size", section=KERNEL, type=FiniteFloat(), metavar="N", help="Its size, as in box:size=N."
+)
+@option("--sigma", section=KERNEL, type=FiniteFloat(), metavar="S", help="As in gaussian:sigma=S.")
 @option(
     "--angle",
     section=KERNEL,
-    type=float,
+    type=FiniteFloat(),
     metavar="A",
     help="As in motion:angle=A, in degrees counterclockwise.",
 )
@@ -71,8 +75,8 @@ Examples:
     metavar="HOW",
     type=click.Choice(COMBINATIONS),
     help="How the responses of a bank become one picture: magnitude, maximum, orientation (of the "
-    "gradient: black -180, white 180 degrees), or none: each is a feature map of its own.  "
-    "[default: as the kernel says]",
+    "gradient: black -180, white 180 degrees), or none: each is a feature map in a file of its "
+    "own, OUTPUT-NAME. In a chain, of the last kernel.  [default: as the kernel says]",
 )
 @option(
     "--normalize",
@@ -146,8 +150,9 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     """Filter images with kernels: edges, blurs, lines, sharpening, or your own.
 
     Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF
-    or .npy. The result lands in this folder under a name that tells what was done, and its path
-    is printed. Options on geometry apply to every filter of a chain.
+    or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without
+    alpha. The result lands in this folder under a name that tells what was done, and its path is
+    printed. Options on geometry apply to every filter of a chain.
     """
     from cnntool.cli.batch import Work, run_batch
     from cnntool.cli.console import complain
@@ -171,6 +176,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     work = Work(
         label,
         parts,
+        lambda height, width: final_sides(height, width, filters, geometry),
         lambda image, depth, threads: _process(
             image, filters, geometry, (shown, scale, bias), depth, threads
         ),
@@ -232,16 +238,40 @@ def _process(image, filters, geometry, tone, depth, threads):
     rendering = Rendering(shown, scale, bias, depth.dtype, depth.white)
     results = []
     for result in filter_image(image, filters, geometry, rendering, threads=threads):
-        lost = result.losses
-        note = ""
-        if lost:
-            remedy = "-o out.npy keeps everything"
-            if result.range != "offset" and (lost.negative or lost.below):
-                remedy = f"--range offset keeps the sign, {remedy}"
-            note = f"{result.name}: {lost.describe()} ({remedy})"
-        facts = {"kernel": result.name, "range": result.range, "lost": asdict(lost)}
-        results.append(Result(result.image, note, facts))
+        notes = [f"{result.name}: {text}" for text in remarks(result, image)]
+        facts = {"kernel": result.name, "range": result.range, "lost": asdict(result.losses)}
+        results.append(Result(result.image, notes, facts))
     return results
+
+
+def remarks(result, image) -> list[str]:
+    """What a person should know of a result: what was lost, and that it is almost black."""
+    notes = []
+    lost = result.losses
+    if lost:
+        remedy = "-o out.npy keeps everything"
+        if result.range == "abs":
+            remedy = f"--range offset keeps the sign, {remedy}"
+        notes.append(f"{lost.describe()} ({remedy})")
+    brightest = max(float(frame.pixels.max()) for frame in result.image.frames)
+    is_dim = 0 < brightest < DIM * result.image.white
+    if is_dim and result.range in ("clip", "abs") and result.image.frames[0].pixels.dtype != "f4":
+        source = max(float(frame.pixels.max()) for frame in image.frames)
+        remedy = "--range stretch uses all levels"
+        if image.frames[0].pixels.dtype == "f4" and source <= 1 and image.white != 1:
+            remedy = "--white 1 takes 1 for white"
+        share = f"{brightest:g} of {result.image.white:g}"
+        notes.append(f"the brightest value is {share}, almost black ({remedy})")
+    return notes
+
+
+def final_sides(height: int, width: int, filters, geometry) -> tuple[int, int]:
+    """The size of the picture after the whole chain."""
+    from cnntool.imaging.filter_pass import output_sides
+
+    for kernel in filters:
+        height, width = output_sides(height, width, kernel, geometry)
+    return height, width
 
 
 def describe(info, filters, geometry, threads) -> dict:
@@ -258,9 +288,10 @@ def describe(info, filters, geometry, threads) -> dict:
     between = 4 * max((p.shape[1] * p.shape[2] * channels for p in plans[:-1]), default=0)
     scratch = threads * max(plan.scratch_bytes for plan in plans)
     return {
-        "size": f"{width}x{height}",
-        "memory": f"{(pixels + between + scratch) / 1e6:.0f} MB",
+        "width": width,
+        "height": height,
+        "method": " + ".join(type(plan.method).__name__.lower() for plan in plans),
         "blocks": sum(len(plan.blocks) for plan in plans),
         "threads": threads,
-        "method": " + ".join(type(plan.method).__name__.lower() for plan in plans),
+        "megabytes": round((pixels + between + scratch) / 1e6),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,19 @@ if TYPE_CHECKING:
 
     from cnntool.imaging.kernels import Entry, Filter
 
-LARGEST_SHOWN = 15  # weights a row; larger kernels are shown by their middle
+LARGEST_SHOWN = 15  # weights on a side; larger kernels are shown by their middle
+
+
+class KernelsCommand(click.Command):
+    """Takes a matrix that begins with a minus for what it is, not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [re.sub(r"^(?=-[\d.])", " ", arg) for arg in args])
 
 
 @click.command(
     "kernels",
+    cls=KernelsCommand,
     epilog="""\b
 Examples:
   cnntool kernels
@@ -116,7 +125,7 @@ def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cnntool.cli.console import show
+    from cnntool.cli.console import console, show
     from cnntool.imaging.kernel_facts import facts
 
     known = facts(kernel)
@@ -129,7 +138,7 @@ def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
         if len(kernel.bank) > 1:
             facing = "" if direction is None else f"  brighter towards {direction:g} degrees"
             show(Text.assemble((name, "bold"), facing))
-        show(matrix_table(matrix))
+        show(matrix_table(matrix, console().width))
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -171,28 +180,35 @@ def _joined(values) -> str:
     return values[0] if len(set(values)) == 1 else ", ".join(values)
 
 
-def matrix_table(matrix: np.ndarray):
-    """The weights as a Rich table, positive ones on green and negative ones on red."""
+def matrix_table(matrix: np.ndarray, width: int = 80):
+    """The weights as a Rich table, positive ones on green and negative ones on red.
+
+    What is too large for ``width`` characters, or 15 weights on a side, is shown by its middle.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    rows, columns = (_middle(size) for size in matrix.shape)
+    cell = 2 + max(len(_weight(value)) for value in matrix[_middle(len(matrix))].ravel())
+    most = max(1, min(LARGEST_SHOWN, width // cell))
+    rows, columns = _middle(matrix.shape[0]), _middle(matrix.shape[1], most)
+    shown = matrix[rows, columns]
     largest = abs(matrix).max() or 1
     table = Table(box=None, pad_edge=False, show_header=False, padding=0)
-    for _ in matrix[0, columns]:
+    for _ in shown[0]:
         table.add_column(justify="right", no_wrap=True)
-    for row in matrix[rows, columns]:
+    for row in shown:
         table.add_row(*(Text(f" {_weight(v)} ", style=_shade(v / largest)) for v in row))
-    if (rows, columns) != (slice(0, matrix.shape[0]), slice(0, matrix.shape[1])):
-        height, width = matrix.shape
-        table.caption = f"the middle of {height} x {width}; --json gives all"
+    if shown.shape != matrix.shape:
+        table.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
         table.caption_justify = "left"
     return table
 
 
-def _middle(size: int) -> slice:
-    first = max(0, (size - LARGEST_SHOWN) // 2)
-    return slice(first, first + min(size, LARGEST_SHOWN))
+def _middle(size: int, most: int = LARGEST_SHOWN) -> slice:
+    """At most so many places in the middle, their number as odd or even as the size."""
+    most -= (size - most) % 2 if size > most else 0
+    first = max(0, (size - most) // 2)
+    return slice(first, first + min(size, most))
 
 
 def _weight(value: float) -> str:

@@ -10,7 +10,27 @@ import click
 
 from cnntool.cli.help import option
 
-LARGEST_STEP = 1 << 20
+LARGEST_STEP = 16384
+LARGEST_NUMBER = 1e12
+
+
+class FiniteFloat(click.ParamType):
+    """A number of sensible size, neither NaN nor infinite; ``above`` is its lower limit."""
+
+    name = "number"
+
+    def __init__(self, above: float = -LARGEST_NUMBER):
+        self.above = above
+
+    def convert(self, value, param, ctx) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a number: expected one such as 1.5", param, ctx)
+        if not self.above < number < LARGEST_NUMBER:
+            limits = f"above {self.above:g} and below {LARGEST_NUMBER:g}"
+            self.fail(f"'{value}' is out of range: expected a number {limits}", param, ctx)
+        return number
 
 
 class PairType(click.ParamType):
@@ -26,7 +46,7 @@ class PairType(click.ParamType):
             self.fail(f"'{value}' is not a size: expected N or HxW, such as 2 or 2x3", param, ctx)
         pair = int(match[1]), int(match[2] or match[1])
         if not all(1 <= number <= LARGEST_STEP for number in pair):
-            self.fail(f"'{value}' is out of range: expected 1 or more", param, ctx)
+            self.fail(f"'{value}' is out of range: expected 1 to {LARGEST_STEP}", param, ctx)
         return pair
 
 
@@ -38,12 +58,11 @@ class PaddingType(click.ParamType):
     def convert(self, value, param, ctx) -> str | int:
         if isinstance(value, int) or value in ("same", "valid", "full"):
             return value
-        if not re.fullmatch(r"\d{1,7}", value):
-            self.fail(
-                f"'{value}' is not a padding: expected same, valid, full or a number of pixels",
-                param,
-                ctx,
-            )
+        if not re.fullmatch(r"\d+", value):
+            expected = "expected same, valid, full or a number of pixels"
+            self.fail(f"'{value}' is not a padding: {expected}", param, ctx)
+        if int(value) > LARGEST_STEP:
+            self.fail(f"'{value}' is out of range: expected 0 to {LARGEST_STEP}", param, ctx)
         return int(value)
 
 
@@ -73,30 +92,8 @@ class BorderType(click.ParamType):
             self.fail(f"no border rule '{word}': expected one of {known}", param, ctx)
         if colon and border != "constant":
             self.fail(f"'{value}': only constant takes a value, as in constant:128", param, ctx)
-        try:
-            constant = float(number) if colon else 0.0
-            if not abs(constant) < 1e30:
-                raise ValueError
-        except ValueError:
-            self.fail(
-                f"'{number}' is not a number: expected constant:V, such as constant:128", param, ctx
-            )
+        constant = FiniteFloat().convert(number, param, ctx) if colon else 0.0
         return border, constant
-
-
-class FiniteFloat(click.ParamType):
-    """A number that is neither NaN nor infinite."""
-
-    name = "number"
-
-    def convert(self, value, param, ctx) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not abs(number) < 1e30:
-            self.fail(f"'{value}' is not a finite number", param, ctx)
-        return number
 
 
 class PixelCount(click.ParamType):
@@ -157,8 +154,9 @@ def image_options(function: Callable) -> Callable:
             "--output",
             section=OUTPUT,
             metavar="PATH",
-            help="A file, a folder, a template such as 'out/{stem}-{kernel}.png' (also {name}, "
-            "{ext}, {folder}, {number}), or - for stdout.  [default: IMAGE-KERNEL in this folder]",
+            help="A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
+            "(also {name}, {ext} with its dot, {folder}, {number:03}), or - for stdout.  [default: "
+            "IMAGE-KERNEL in this folder]",
         ),
         option(
             "--format",
@@ -191,9 +189,15 @@ def image_options(function: Callable) -> Callable:
             "--show",
             section=OUTPUT,
             is_flag=True,
-            help="Draw the result in the terminal; a file is written only with -o.",
+            help="Draw the result in the terminal, on stderr; a file is written only with -o.",
         ),
-        option("-r", "--recursive", section=INPUT, is_flag=True, help="Go through folders."),
+        option(
+            "-r",
+            "--recursive",
+            section=INPUT,
+            is_flag=True,
+            help="Go through folders: files with the extension of an image, hidden ones left out.",
+        ),
         option("--gray", "--grey", section=INPUT, is_flag=True, help="Convert to grey first."),
         option(
             "--alpha",
@@ -207,7 +211,7 @@ def image_options(function: Callable) -> Callable:
         option(
             "--white",
             section=INPUT,
-            type=click.FloatRange(0, 1e30, min_open=True),
+            type=FiniteFloat(above=0),
             default=255.0,
             metavar="V",
             help="What white is in float images.  [default: 255]",
@@ -226,7 +230,7 @@ def image_options(function: Callable) -> Callable:
             section=RUN,
             type=click.IntRange(1, 256),
             metavar="N",
-            help="Images at a time.  [default: one a core]",
+            help="Images at a time.  [default: as many as there are cores]",
         ),
         option(
             "--dry-run", section=RUN, is_flag=True, help="Say what would be read, done and written."
@@ -238,7 +242,13 @@ def image_options(function: Callable) -> Callable:
             is_flag=True,
             help="Report on stdout as JSON, one line an image.",
         ),
-        option("-q", "--quiet", section=RUN, is_flag=True, help="Say nothing but errors."),
+        option(
+            "-q",
+            "--quiet",
+            section=RUN,
+            is_flag=True,
+            help="No notes and no progress: only results and errors.",
+        ),
     )
     for decorator in reversed(decorators):
         with_batch = decorator(with_batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,14 @@ class Source:
         return "" if self.path is None else self.path.suffix
 
 
-def find_sources(arguments: Sequence[str], recursive: bool) -> tuple[list[Source], list[str]]:
-    """The inputs that the arguments name, and a line for each argument that is none."""
+def find_sources(
+    arguments: Sequence[str], recursive: bool, output: str | None = None
+) -> tuple[list[Source], list[str]]:
+    """The inputs that the arguments name, and a line for each argument that is none.
+
+    Folders are gone through without what lies in the folder ``output``: earlier results.
+    """
+    results = Path(os.path.realpath(output)) if output and Path(output).is_dir() else None
     sources: list[Source] = []
     problems: list[str] = []
     for argument in arguments:
@@ -47,6 +54,8 @@ def find_sources(arguments: Sequence[str], recursive: bool) -> tuple[list[Source
             problems.append(f"{argument} is a folder: -r goes through it")
         else:
             found = sorted(_walk(path))
+            if results is not None and results != Path(os.path.realpath(path)):
+                found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
             if not found:
                 problems.append(f"{argument} holds no images that this tool reads")
             sources.extend(Source(file, file.parent.relative_to(path)) for file in found)
@@ -57,10 +66,10 @@ def find_sources(arguments: Sequence[str], recursive: bool) -> tuple[list[Source
 
 def _walk(folder: Path) -> list[Path]:
     return [
-        Path(parent) / name
-        for parent, folders, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+        path
+        for parent, _, names in os.walk(folder)
+        for path in (Path(parent) / name for name in names)
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
     ]
 
 
@@ -110,30 +119,38 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
             f"{output} is one file, for several images: name a folder, or a template such as "
             f"'{Path(output).stem}-{{stem}}{Path(output).suffix}'"
         )
-    if "{" not in template:
-        path = Path(template)
-        return [
-            path.with_name(f"{path.stem}-{part}{path.suffix}") if part else path for part in parts
-        ]
     fields = {
         "stem": source.stem,
         "name": source.stem + source.suffix,
         "ext": suffix,
-        "folder": source.folder,
+        "folder": str(source.folder),
         "number": number,
     }
     paths = []
     for part in parts:
-        try:
-            name = template.format(kernel=part or label, **fields)
-        except (KeyError, IndexError, ValueError) as error:
-            known = ", ".join(f"{{{field}}}" for field in (*fields, "kernel"))
-            raise RequestError(f"template '{template}': {error} is not one of {known}") from None
-        path = Path(name)
+        path = Path(_fill(template, fields | {"kernel": part or label}))
         if part and "{kernel" not in template:
             path = path.with_name(f"{path.stem}-{part}{path.suffix}")
         paths.append(path)
     return paths
+
+
+def _fill(template: str, fields: dict[str, str | int]) -> str:
+    """Put values for ``{name}`` and, with leading zeros, ``{number:03}``; ``{{`` is a brace."""
+
+    def value(match: re.Match) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        name, digits = match[1], match[2]
+        if name not in fields or (digits and name != "number"):
+            known = ", ".join(f"{{{field}}}" for field in fields)
+            raise RequestError(
+                f"template '{template}': '{match[0]}' is not one of {known}, {{number:03}}; "
+                "a brace itself is written twice"
+            )
+        return str(fields[name]).zfill(int(digits or 0))
+
+    return re.sub(r"\{\{|\}\}|\{(\w*)(?::0(\d))?\}|[{}]", value, template)
 
 
 def _escape(text: str) -> str:
@@ -156,6 +173,8 @@ def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> No
             key = _identity(path)
             other = owners.setdefault(key, source)
             if other is not source:
+                if other.path == source.path:
+                    raise RequestError(f"{source.name} is named twice: name it once")
                 raise RequestError(
                     f"{other.name} and {source.name} would both be written to {path}: "
                     "use -o with a folder or a template that keeps them apart"

@@ -19,6 +19,7 @@ class Report:
 
     name: str
     error: str = ""
+    skipped: bool = False
     notes: list[str] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # for stdout
@@ -54,11 +55,15 @@ class Reporter:
 
             draw(picture)
         if self._as_json:
-            entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
-            print(json.dumps(entry), flush=True)
+            print(json.dumps(_entry(report)), flush=True)
         else:
             for line in report.lines:
                 print(line, flush=True)
+
+
+def _entry(report: Report) -> dict[str, Any]:
+    entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
+    return entry | ({"skipped": True} if report.skipped else {})
 
 
 def reason(error: Exception, name: str) -> str:

@@ -16,17 +16,16 @@ def draw(image: Image) -> None:
     In a terminal without colour (NO_COLOR, TERM=dumb, a pipe) it is drawn in ten characters.
     """
     screen = console(stderr=True)
-    if screen.color_system is None:
-        pixels = _fit(image, screen.width, 2 * (screen.height - 2))
+    lines = max(4, screen.height - 4)  # room for a note and the prompt
+    pixels = _fit(image, screen.width - 1, 2 * lines)
+    if screen.color_system is None or screen.no_color or "utf" not in screen.encoding.lower():
         for row in pixels[::2].mean(axis=2):
-            screen.print(
-                "".join(SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row), markup=False
-            )
+            shades = (SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row)
+            screen.print("".join(shades), markup=False)
         return
     from rich.segment import Segment, Segments
     from rich.style import Style
 
-    pixels = _fit(image, screen.width, 2 * (screen.height - 2))
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, pixels[-1:]])
     segments = []
@@ -47,18 +46,16 @@ def _fit(image: Image, width: int, height: int) -> np.ndarray:
     from PIL import Image as Pillow
 
     frame = image.frames[0]
-    values = frame.pixels.astype(np.float32)
-    if (
-        frame.pixels.dtype.kind == "f"
-        and values.size
-        and (values.min() < 0 or values.max() > image.white)
-    ):
-        values = (values - values.min()) * (255 / (float(values.max() - values.min()) or 1))
+    rows, columns, _ = frame.pixels.shape
+    step = max(1, min(rows // (4 * height), columns // (4 * width)))  # enough to average over
+    values = frame.pixels[::step, ::step].astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if frame.pixels.dtype.kind == "f" and (low < 0 or high > image.white):
+        values = (values - low) * (255 / ((high - low) or 1))
     else:
         values *= 255 / image.white
     if frame.alpha is not None:
-        top = np.iinfo(frame.alpha.dtype).max if frame.alpha.dtype.kind == "u" else 1
-        values *= (frame.alpha / top)[..., None]
+        values *= (frame.alpha[::step, ::step] / image.white)[..., None]
     values = np.repeat(values[..., :1], 3, axis=2) if values.shape[2] < 3 else values[..., :3]
     rows, columns = values.shape[:2]
     factor = min(width / columns, height / rows, 1.0)

@@ -53,14 +53,17 @@ def low_rank(
     more than ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
     """
     rest = kernel.astype(np.float64)
-    limit = tolerance * np.abs(rest).max(initial=0)
+    limit = tolerance * max(abs(rest.max(initial=0)), abs(rest.min(initial=0)))
     factors = []
     for _ in range(max_rank + 1):
-        i, j = np.unravel_index(np.abs(rest).argmax(), rest.shape)
+        largest, smallest = rest.argmax(), rest.argmin()
+        place = largest if rest.flat[largest] >= -rest.flat[smallest] else smallest
+        i, j = np.unravel_index(place, rest.shape)
         pivot = rest[i, j]
         if abs(pivot) <= limit:
             return factors
         column, row = rest[:, j] / pivot, rest[i].copy()
-        rest -= np.outer(column, row)
+        for weights, factor in zip(rest, column, strict=True):  # a row at a time: no second kernel
+            weights -= factor * row
         factors.append((column, row))
     return None

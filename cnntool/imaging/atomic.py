@@ -37,7 +37,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
         target = os.path.realpath(path)
         temporary = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
         try:
-            with open(temporary, "xb") as file:
+            with open(temporary, "x+b") as file:
                 yield file
             if overwrite:
                 _keep_permissions(target, temporary)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.filter_bank import Plan, plan_filter_bank, run_plan
-from cnntool.engine.windows import Axis, border_indices
+from cnntool.engine.windows import Axis, border_indices, plan_axis
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.combining import combine_responses
 from cnntool.imaging.image import Frame
@@ -33,32 +33,46 @@ class Geometry:
     flip: bool = False
 
 
-def plan_filter(
-    shape: tuple[int, int, int], kernel: Filter, geometry: Geometry, dtype: np.dtype
-) -> Plan:
-    """The plan of a filter over pixels of ``shape`` (H, W, C).
+def output_sides(height: int, width: int, kernel: Filter, geometry: Geometry) -> tuple[int, int]:
+    """Height and width of the result of a filter.
 
     Raises InputError where the kernel does not fit, RequestError where it spans too much.
     """
-    for size, dilation in zip(kernel.bank.shape[1:], geometry.dilation, strict=True):
-        if (size - 1) * dilation >= LARGEST_EXTENT:
+    sides = []
+    sizes = zip(
+        (height, width), kernel.bank.shape[1:], geometry.stride, geometry.dilation, strict=True
+    )
+    for size, kernel_size, stride, dilation in sizes:
+        if (kernel_size - 1) * dilation >= LARGEST_EXTENT:
             raise RequestError(
-                f"{kernel.label}: dilation {dilation} spreads {size} taps over more than "
+                f"{kernel.label}: dilation {dilation} spreads {kernel_size} taps over more than "
                 f"{LARGEST_EXTENT} pixels: use a smaller one"
             )
-    try:
-        return plan_filter_bank(
-            shape,
-            kernel.bank,
-            geometry.stride,
-            geometry.dilation,
-            geometry.padding,
-            flip=geometry.flip,
-            dtype=dtype,
-        )
-    except ValueError as error:
-        message = f"{kernel.label}: {error}: use a smaller kernel or --padding same"
-        raise InputError(message) from None
+        try:
+            axis = plan_axis(
+                size, kernel_size, stride, dilation, geometry.padding, flipped=geometry.flip
+            )
+        except ValueError as error:
+            message = f"{kernel.label}: {error}: use a smaller kernel or --padding same"
+            raise InputError(message) from None
+        sides.append(axis.output_size)
+    return sides[0], sides[1]
+
+
+def plan_filter(
+    shape: tuple[int, int, int], kernel: Filter, geometry: Geometry, dtype: np.dtype
+) -> Plan:
+    """The plan of a filter over pixels of ``shape`` (H, W, C); errors as output_sides."""
+    output_sides(*shape[:2], kernel, geometry)
+    return plan_filter_bank(
+        shape,
+        kernel.bank,
+        geometry.stride,
+        geometry.dilation,
+        geometry.padding,
+        flip=geometry.flip,
+        dtype=dtype,
+    )
 
 
 class FilterPass:

@@ -9,7 +9,7 @@ import numpy as np
 from cnntool.imaging import kernel_weights as weights
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
 
-LARGEST_SIGMA = 500.0  # a Gaussian cut at four sigma is then 4001 weights wide
+LARGEST_SIGMA = 250.0  # a Gaussian cut at four sigma is then 2001 weights wide
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Parameter:
 
     @property
     def expected(self) -> str:
-        """The values it may have, in words: 'a whole number from 1 to 4095'."""
+        """The values it may have, in words: 'a whole number from 1 to 2047'."""
         if self.choices:
             return " or ".join(f"{choice:g}" for choice in self.choices)
         noun = "a whole number" if self.kind is int else "a number"

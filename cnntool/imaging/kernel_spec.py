@@ -12,7 +12,7 @@ from cnntool.errors import RequestError
 from cnntool.imaging.kernels import CATALOGUE, LARGEST_SIZE, Filter, build, number_text, suggestion
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
-LARGEST_WEIGHT = 1e30  # times 255 and summed over a kernel, it still fits float32
+LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnntool.errors import RequestError
 
-LARGEST_SIZE = 4095  # weights on a side: 128 MB in float64
+LARGEST_SIZE = 2047  # weights on a side: 32 MB in float64
 
 _DIFFERENCE = np.array([-1.0, 0.0, 1.0])
 _SECOND_DIFFERENCE = np.array([1.0, -2.0, 1.0])
@@ -63,7 +63,7 @@ def _gaussian_size(sigma: float) -> int:
     if size > LARGEST_SIZE:
         raise RequestError(
             f"a Gaussian of sigma {sigma:g} needs {size} weights on a side, and at most "
-            f"{LARGEST_SIZE} are allowed: use a smaller sigma or ratio (at most 511 multiplied)"
+            f"{LARGEST_SIZE} are allowed: use a smaller sigma or ratio (at most 255 multiplied)"
         )
     return size
 

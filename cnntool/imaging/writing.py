@@ -45,7 +45,7 @@ def save_image(
         raise RequestError("no file name tells the format: choose one with --format")
     chosen = format_for(target) if format is None else format_named(format)
     quality = _checked_quality(quality, chosen, label)
-    _check_holdable(image, chosen, label)
+    check_holdable(image, chosen, label)
     image = Image(image.frames, image.white, chosen, _fitting_metadata(image, chosen))
     if not is_path:
         _write_stream(image, target, quality, label)
@@ -67,7 +67,7 @@ def _checked_quality(quality: int | None, format: str, label: str) -> int:
     return quality
 
 
-def _check_holdable(image: Image, format: str, label: str) -> None:
+def check_holdable(image: Image, format: str, label: str) -> None:
     """RequestError, with a remedy, for what the format cannot hold."""
     able = FORMATS[format]
     frames = image.frames
@@ -80,7 +80,7 @@ def _check_holdable(image: Image, format: str, label: str) -> None:
         raise RequestError(f"{label}: the frames have different depths: save them separately")
     if any(frame.alpha is not None for frame in frames) and not able.alpha:
         raise RequestError(
-            f"{label}: {format} cannot hold transparency: use PNG, TIFF or WebP, or drop the alpha"
+            f"{label}: {format} cannot hold transparency: use PNG, TIFF or WebP, or --alpha drop"
         )
     if len(frames) > 1 and not able.frames:
         raise RequestError(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -199,10 +200,34 @@ class TestManyImages:
         done = cnntool("convolve", "grey.png", "photo.jpg", "-k", "box:size=5", "--dry-run")
         assert done.code == 0
         assert done.lines[0].startswith(
-            "grey.png: PNG 40x30, 1 x 8-bit -> grey-box-size5.png: size 40x30"
+            "grey.png: PNG 40x30, 1 x 8-bit -> grey-box-size5.png: 40x30 by "
         )
-        assert "memory" in done.lines[1]
+        assert "MB" in done.lines[1]
         assert sorted(folder.iterdir()) == before
+
+    def test_a_dry_run_tells_the_fate_of_files_that_exist(self, cnntool, folder):
+        (folder / "grey-box.png").write_bytes(b"")
+        arguments = ["convolve", "grey.png", "-k", "box", "--dry-run"]
+        for option, fate in ([], "refused"), (["-f"], "overwritten"), (["--skip-existing"], "kept"):
+            assert f"(exists: {fate})" in cnntool(*arguments, *option).lines[0]
+
+    def test_json_says_what_was_skipped(self, cnntool):
+        assert cnntool("convolve", "grey.png", "-k", "box").code == 0
+        done = cnntool("convolve", "grey.png", "-k", "box", "--skip-existing", "--json")
+        assert json.loads(done.lines[0])["skipped"] is True
+
+    def test_results_in_a_folder_are_no_inputs_of_the_next_run(self, cnntool, folder):
+        arguments = ["convolve", ".", "-r", "-k", "box", "-o", "out/"]
+        first = cnntool(*arguments)
+        assert (first.code, len(first.lines)) == (0, 3)
+        assert cnntool(*arguments, "-f").lines == first.lines
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+    def test_a_folder_with_a_fifo_in_it_does_not_hang(self, cnntool, folder):
+        (folder / "in").mkdir()
+        os.mkfifo(folder / "in" / "x.png")
+        done = cnntool("convolve", "in", "-r", "-k", "box")
+        assert (done.code, done.err) == (1, "in holds no images that this tool reads\n")
 
 
 class TestPipes:
@@ -294,6 +319,18 @@ class TestWhatIsSaid:
     def test_correlation_is_mentioned_where_convolution_differs(self, cnntool, arguments, noted):
         done = cnntool("convolve", "grey.png", *arguments, "-o", "out.png")
         assert ("--flip gives true convolution" in done.err) == noted
+
+    def test_an_almost_black_result_is_remarked_on(self, cnntool):
+        done = cnntool("convolve", "grey.png", "-k", "box", "--scale", "0.05")
+        assert "almost black (--range stretch uses all levels)" in one_line(done.err)
+
+    def test_a_float_image_up_to_one_gets_a_hint(self, cnntool):
+        np.save("unit.npy", np.random.default_rng(0).random((9, 9), np.float32))
+        done = cnntool("convolve", "unit.npy", "-k", "box", "-o", "unit.png")
+        assert "--white 1" in one_line(done.err)
+        done = cnntool("convolve", "unit.npy", "-k", "box", "-o", "unit.png", "-f", "--white", "1")
+        assert (done.code, done.err) == (0, "")
+        assert pixels("unit.png").max() > 100
 
     def test_the_anchor_of_an_even_kernel_is_stated(self, cnntool):
         done = cnntool("convolve", "grey.png", "-k", "1 1; 1 1")
@@ -405,15 +442,15 @@ class TestDepths:
         (["-k", ""], "the kernel is empty"),
         (["-k", "box", "-k", "box", "--size", "3"], "say which one it is for"),
         (["-k", "box", "--combine", "magnitude"], "nothing to combine"),
-        (["-k", "box", "--stride", "0"], "expected 1 or more"),
+        (["-k", "box", "--stride", "0"], "expected 1 to 16384"),
         (["-k", "box", "--stride", "2x"], "expected N or HxW"),
         (
             ["-k", "box", "--border", "mirrored"],
             "expected one of reflect, mirror, edge, wrap, constant",
         ),
-        (["-k", "box", "--border", "constant:x"], "constant:128"),
+        (["-k", "box", "--border", "constant:x"], "'x' is not a number"),
         (["-k", "box", "--padding", "half"], "expected same, valid, full"),
-        (["-k", "box", "--scale", "nan"], "not a finite number"),
+        (["-k", "box", "--scale", "nan"], "out of range"),
         (["-k", "box", "--quality", "50", "-o", "x.png"], "PNG has none"),
         (["-k", "box", "-f", "--skip-existing"], "contradict"),
         (["-k", "box", "--jobs", "0"], "0 is not in the range"),
@@ -427,6 +464,63 @@ def test_mistakes_get_one_line_and_exit_code_2(cnntool, folder, arguments, messa
     assert (done.code, done.out) == (2, b"")
     assert message in one_line(done.err)
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "{stem:>99}.png"], "'{' is not one of {stem}"),
+        (["-o", "{stem.__class__}.png"], "'{' is not one of {stem}"),
+        (["-o", "{.png"], "'{' is not one of {stem}"),
+        (["-o", "{stem:03}.png"], "'{stem:03}' is not one of"),
+        (["-o", ""], "-o is empty"),
+        (["-o", "x.png", "--format", "jpeg"], "contradicts the name"),
+        (["-o", "x.png", "--depth", "float"], "does not fit into x.png"),
+        (["--stride", "99999"], "expected 1 to 16384"),
+        (["--padding", "99999"], "expected 0 to 16384"),
+        (["--scale", "1e38"], "out of range"),
+        (["--white", "nan"], "out of range"),
+        (["--white", "0"], "above 0"),
+        (["--border", "constant:1e20"], "out of range"),
+    ],
+)
+def test_wrong_values_get_one_line_and_exit_code_2(cnntool, arguments, message):
+    done = cnntool("convolve", "grey.png", "-k", "box", *arguments)
+    assert (done.code, done.out) == (2, b"")
+    assert message in one_line(done.err)
+
+
+def test_the_same_image_twice_is_named(cnntool):
+    done = cnntool("convolve", "grey.png", "grey.png", "-k", "box")
+    assert (done.code, "named twice" in one_line(done.err)) == (2, True)
+
+
+def test_braces_and_digits_in_templates(cnntool):
+    done = cnntool("convolve", "grey.png", "-k", "box", "-o", "{{{number:03}}}-{name}")
+    assert done.lines == ["{001}-grey.png"]
+
+
+def test_a_result_beyond_max_pixels_is_refused_before_any_work(cnntool):
+    done = cnntool("convolve", "grey.png", "-k", "box", "--padding", "9000", "--max-pixels", "1M")
+    assert done.code == 1
+    assert "over the limit of 1,000,000" in one_line(done.err)
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_an_animation_into_jpeg_is_refused_before_any_work(cnntool, dry):
+    frames = [Image.new("L", (10, 10), 60 * i) for i in range(4)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:], duration=50)
+    done = cnntool("convolve", "a.gif", "-k", "box", "-o", "a.jpg", *dry)
+    assert done.code == 1
+    assert "holds one picture, not 4 frames" in one_line(done.err)
+
+
+def test_pages_of_a_tiff_are_kept(cnntool):
+    pages = [Image.new("L", (10, 10), 60 * i) for i in range(3)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    assert cnntool("convolve", "a.tif", "-k", "box").lines == ["a-box.tif"]
+    with Image.open("a-box.tif") as result:
+        assert result.n_frames == 3
 
 
 def test_a_kernel_larger_than_the_picture_fails_for_that_picture(cnntool):

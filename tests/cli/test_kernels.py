@@ -54,6 +54,16 @@ def test_a_matrix_of_ones_own():
     assert details["worst_case"] == [0, 2550]
 
 
+def test_a_matrix_may_begin_with_a_minus():
+    assert json.loads(run("-1 0 1", "--json"))["kernels"][0]["matrix"] == [[-1, 0, 1]]
+
+
+def test_into_a_pipe_every_kernel_is_one_line_without_trailing_blanks():
+    lines = run().splitlines()
+    assert not any(line.endswith(" ") for line in lines)
+    assert any(line.startswith("sobel-x") and "right" in line for line in lines)
+
+
 def test_shortcuts():
     assert json.loads(run("gaussian", "--sigma", "2", "--json"))["size"] == [17, 17]
     with pytest.raises(RequestError, match="--sigma needs a kernel"):

@@ -136,6 +136,26 @@ def test_a_full_disk_is_named(folder, arguments):
 
 
 @posix
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_matter(folder, closed):
+    command = f'"{sys.executable}" -m cnntool convolve grey.png -k sobel -o out.png {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "sobel" not in done.stdout.replace("out.png", "")
+    assert pixels("out.png").shape == (30, 40)
+
+
+@posix
+def test_a_terminal_without_unicode_gets_escapes(folder):
+    Image.new("L", (8, 8)).save("é.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for arguments in (["kernels", "sobel"], ["convolve", "é.png", "-k", "box"]):
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"\\xe9-box.png\n"
+
+
+@posix
 def test_devices_take_any_format(cnntool):
     assert cnntool("convolve", "grey.png", "-k", "box", "-o", "/dev/null").code == 0
 
@@ -198,5 +218,7 @@ def test_show_uses_colours_in_a_terminal_and_none_where_they_are_not_wanted(fold
     few = shown(TERM="xterm-256color", COLORTERM="")
     assert b"38;5;" in few
     assert b"38;2;" not in few
-    assert b"\x1b[" not in shown(TERM="xterm-256color", NO_COLOR="1")
-    assert b"\x1b[" not in shown(TERM="dumb")
+    for plain in shown(TERM="xterm-256color", NO_COLOR="1"), shown(TERM="dumb"):
+        assert b"\x1b[" not in plain
+        assert "▀".encode() not in plain
+        assert len({*plain.decode()} & {*".:-=+*#%"}) > 3

@@ -433,13 +433,13 @@ def test_every_entry_says_what_it_is():
          "gabor has no parameter 'x': it takes wavelength, angle, sigma and phase"),
         ("box", {"q": 2}, "box has no parameter 'q': it takes size"),
         ("box", {"size": 0},
-         "box: size is 0, but must be a whole number from 1 to 4095: for example box:size=3"),
-        ("box", {"size": 4096},
-         "box: size is 4096, but must be a whole number from 1 to 4095: for example box:size=3"),
+         "box: size is 0, but must be a whole number from 1 to 2047: for example box:size=3"),
+        ("box", {"size": 2048},
+         "box: size is 2048, but must be a whole number from 1 to 2047: for example box:size=3"),
         ("box", {"size": 2.5},
-         "box: size is 2.5, but must be a whole number from 1 to 4095: for example box:size=3"),
+         "box: size is 2.5, but must be a whole number from 1 to 2047: for example box:size=3"),
         ("gaussian", {"sigma": -1},
-         "gaussian: sigma is -1, but must be a number from 0.01 to 500: for example "
+         "gaussian: sigma is -1, but must be a number from 0.01 to 250: for example "
          "gaussian:sigma=1"),
         ("laplacian", {"neighbours": 6},
          "laplacian: neighbours is 6, but must be 4 or 8: for example laplacian:neighbours=4"),
@@ -447,8 +447,8 @@ def test_every_entry_says_what_it_is():
          "diagonal-line: angle is 90, but must be 45 or 135: for example diagonal-line:angle=45"),
         ("dog", {"ratio": 1}, "dog: ratio is 1, but must be a number above 1 and at most 10: "
          "for example dog:ratio=1.6"),
-        ("dog", {"sigma": 400, "ratio": 2}, "a Gaussian of sigma 800 needs 6401 weights on a side, "
-         "and at most 4095 are allowed: use a smaller sigma or ratio (at most 511 multiplied)"),
+        ("dog", {"sigma": 200, "ratio": 2}, "a Gaussian of sigma 400 needs 3201 weights on a side, "
+         "and at most 2047 are allowed: use a smaller sigma or ratio (at most 255 multiplied)"),
     ],
 )  # fmt: skip
 def test_error_names_the_value_and_the_remedy(name, parameters, message):
@@ -468,6 +468,6 @@ def test_what_is_no_finite_number_is_refused_by_every_parameter(value):
 
 
 def test_limits_themselves_are_allowed():
-    assert kernel("motion", length=4095).shape == (1, 4095)
+    assert kernel("motion", length=2047).shape == (1, 2047)
     assert kernel("gaussian", sigma=0.01).shape == (1, 1)
     assert kernel("log", sigma=0.3).shape == (3, 3)

@@ -76,7 +76,9 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     if label.lower().endswith(".pbm"):
         raise RequestError(f"{label}: .pbm holds black and white only: name it .pgm or .ppm")
     if label.lower().endswith(".pgm") and channels == 3:
-        raise RequestError(f"{label}: .pgm is grey and the image has colour: name it .ppm")
+        raise RequestError(
+            f"{label}: .pgm is grey, the image has colour: name it .ppm or add --gray"
+        )
     kind = b"P5" if channels == 1 else b"P6"
     maxval = 255 if pixels.dtype == np.uint8 else 65535
     file.write(b"%s\n%d %d\n%d\n" % (kind, width, height, maxval))
