@@ -20,12 +20,22 @@ def main() -> None:
         code = _run()
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except SystemExit as exit_:  # a termination signal
+        code = exit_.code
+    _remove_temporary_files()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:  # `| head` has read enough: not our failure, and nothing to say
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(code)
+    os._exit(code)  # all is written: taking the interpreter down would take as long as its start
+
+
+def _remove_temporary_files() -> None:
+    """What threads were writing when a second signal came."""
+    atomic = sys.modules.get("cnntool.imaging.atomic")
+    if atomic is not None:
+        atomic.remove_temporaries()
 
 
 def _prepare_streams() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.cli.ahead import Opening, open_source
 from cnntool.cli.console import complain, progress
 from cnntool.cli.options import BatchOptions
 from cnntool.cli.places import (
@@ -35,7 +36,7 @@ from cnntool.imaging.conversion import (
     with_alpha,
     without_opaque_alpha,
 )
-from cnntool.imaging.files import open_image, probe_image, save_image
+from cnntool.imaging.files import probe_image, save_image
 from cnntool.imaging.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
 from cnntool.imaging.image import Frame, Image, ImageInfo
 from cnntool.imaging.writing import check_holdable
@@ -66,8 +67,8 @@ class Work:
     describe: Callable[[ImageInfo, int], dict[str, Any]]
 
 
-def run_batch(options: BatchOptions, work: Work) -> int:
-    """Run a command over its images; returns the exit code."""
+def run_batch(options: BatchOptions, work: Work, first: Opening | None = None) -> int:
+    """Run a command over its images; returns the exit code. ``first`` is opened already."""
     _check_options(options)
     sources, problems = find_sources(options.images, options.recursive, options.output)
     for problem in problems:
@@ -82,8 +83,10 @@ def run_batch(options: BatchOptions, work: Work) -> int:
             index, source, target = job
             report = Report(source.name)
             try:
-                handle = _dry_run if options.dry_run else _run_image
-                handle(source, target, options, work, threads, report)
+                if options.dry_run:
+                    _dry_run(source, target, options, work, threads, report)
+                else:
+                    _run_image(source, target, options, work, threads, report, first)
             except BrokenPipeError:
                 raise
             except (InputError, RequestError, OSError, MemoryError) as error:
@@ -139,7 +142,7 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
     return targets
 
 
-def _run_image(source, target, options, work, threads, report) -> None:
+def _run_image(source, target, options, work, threads, report, first) -> None:
     for path in target.paths:
         if options.skip_existing and path.is_file():
             continue
@@ -148,13 +151,11 @@ def _run_image(source, target, options, work, threads, report) -> None:
         report.notes.append(f"{source.name}: skipped, its output exists")
         report.skipped = True
         return
-    image = open_image(
-        sys.stdin.buffer if source.path is None else source.path,
-        name=source.name,
-        max_pixels=options.max_pixels,
-        gray=options.gray,
-        float_white=options.white,
-    )
+    if first is not None:
+        image = first.result()
+    else:
+        stream = sys.stdin.buffer if source.path is None else source.path
+        image = open_source(stream, source.name, options)
     image = with_alpha(image, options.alpha, source.name)
     formats = _formats(target, options, image)
     if not all(can_hold(name, alpha=True) for name in formats):

@@ -154,6 +154,12 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     alpha. The result lands in this folder under a name that tells what was done, and its path is
     printed. Options on geometry apply to every filter of a chain.
     """
+    from cnntool.cli.ahead import open_first
+    from cnntool.cli.memory import keep_freed_memory
+
+    keep_freed_memory()
+    first = open_first(batch)
+
     from cnntool.cli.batch import Work, run_batch
     from cnntool.cli.console import complain
     from cnntool.imaging.filter_pass import Geometry
@@ -182,7 +188,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
         ),
         lambda info, threads: describe(info, filters, geometry, threads),
     )
-    return run_batch(batch, work)
+    return run_batch(batch, work, first)
 
 
 def read_filters(specs, combine, **shortcuts) -> list:

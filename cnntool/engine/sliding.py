@@ -26,7 +26,7 @@ MATRIX_BYTES = 8 << 20
 COPY_NS = 0.18
 """Nanoseconds to copy one element to the matrix, on a core of 2023; likewise the costs below."""
 
-STRIP_BYTES = 1 << 20
+STRIP_BYTES = 1 << 19
 """What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
 
 MOST_FACTORS = 8

@@ -57,12 +57,17 @@ def share(
         helper.start()
     drain()
     try:
-        for helper in helpers:
-            helper.join()
-    except BaseException as error:  # Ctrl-C while waiting: the helpers stop after their block
+        _join(helpers)
+    except BaseException as error:  # Ctrl-C while waiting: the helpers finish what they are at
         errors.insert(0, error)
+        _join(helpers)
     if errors:
         raise errors[0]
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
 
 
 def set_blas_threads(count: int) -> None:

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from cnntool.errors import InputError
 
+_temporaries: set[str] = set()
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[BinaryIO]:
@@ -36,6 +38,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
             return
         target = os.path.realpath(path)
         temporary = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
+        _temporaries.add(temporary)
         try:
             with open(temporary, "x+b") as file:
                 yield file
@@ -48,6 +51,15 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
             with suppress(OSError):
                 os.unlink(temporary)
             raise
+        finally:
+            _temporaries.discard(temporary)
+
+
+def remove_temporaries() -> None:
+    """Remove the files that threads are still writing, before the process ends without them."""
+    for temporary in list(_temporaries):
+        with suppress(OSError):
+            os.unlink(temporary)
 
 
 def _kind(path: str | os.PathLike) -> str:

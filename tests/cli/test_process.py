@@ -31,9 +31,8 @@ def test_every_command_has_help_that_ends_in_examples(command):
 def test_help_needs_neither_numpy_nor_pillow_nor_rich():
     code = (
         "import sys; sys.argv = ['cnntool', '--help']\n"
-        "from cnntool.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
+        "from cnntool.__main__ import _run\n"
+        "_run()\n"
         "print([name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

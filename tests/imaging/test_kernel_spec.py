@@ -116,7 +116,7 @@ def test_the_spec_of_a_filter_builds_it_again(name):
         ("gaussian:sigma=wide", {}, f"gaussian: sigma, 'wide', {NO_NUMBER}"),
         ("gaussian:sigma=nan", {}, "gaussian: sigma is 'nan': it must be a finite number"),
         ("gaussian:sigma=1e999", {}, "gaussian: sigma is 'inf', but must be a number from 0.01 to "
-         "500: for example gaussian:sigma=1"),
+         "250: for example gaussian:sigma=1"),
         ("box:size=2.5", {},
          "box: size is 2.5, but must be a whole number from 1 to 2047: for example box:size=3"),
     ],
