@@ -49,21 +49,27 @@ def low_rank(
 
     Cross approximation with full pivoting: each step takes off the cross through the largest
     remaining weight, ``R -= R[:, j] R[i, :] / R[i, j]``, which lowers the rank by one; done when
-    what remains is at most ``tolerance`` times the largest weight. Returns None where it takes
-    more than ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
+    ``sum |R| <= tolerance * sum |kernel|``. What the response to pixels of size p lacks is then at
+    most ``tolerance * p * sum |kernel|``, however many faint weights were left. Returns None where
+    it takes more than ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
     """
     rest = kernel.astype(np.float64)
-    limit = tolerance * max(abs(rest.max(initial=0)), abs(rest.min(initial=0)))
+    limit = tolerance * _total_size(rest)
     factors = []
     for _ in range(max_rank + 1):
         largest, smallest = rest.argmax(), rest.argmin()
         place = largest if rest.flat[largest] >= -rest.flat[smallest] else smallest
         i, j = np.unravel_index(place, rest.shape)
         pivot = rest[i, j]
-        if abs(pivot) <= limit:
+        if pivot == 0 or _total_size(rest) <= limit:
             return factors
         column, row = rest[:, j] / pivot, rest[i].copy()
         for weights, factor in zip(rest, column, strict=True):  # a row at a time: no second kernel
             weights -= factor * row
         factors.append((column, row))
     return None
+
+
+def _total_size(weights: np.ndarray) -> float:
+    """``sum |w|``, a row at a time."""
+    return float(sum(np.abs(row).sum() for row in weights))

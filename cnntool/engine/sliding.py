@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from functools import reduce
 from math import gcd
 
 import numpy as np
@@ -51,39 +51,59 @@ class Scratch:
 class Direct:
     """The whole bank in one im2col product, ``rows`` output rows at a time."""
 
-    filters: int
-    rows: int
-    row_step: int
-    first_tap: int
+    kernels: np.ndarray  # (F, taps, kh): the columns of the kernels that are not all zero
+    first_tap: int  # which columns those are
     tap_step: int
-    bands: np.ndarray  # (F * rows, taps, span)
+    rows: int
+    span: int  # input rows that a strip reads, ``row_step`` apart; stride and dilation in them
+    row_step: int
+    stride: int
+    dilation: int
     cost: float  # nanoseconds an output
+
+    @property
+    def filters(self) -> int:
+        return len(self.kernels)
 
     @property
     def elements_per_column(self) -> int:
         """Elements that im2col writes for one strip and one output column."""
-        return self.bands[0].size
+        return self.kernels.shape[1] * self.span
+
+    @functools.cached_property
+    def _all_bands(self) -> np.ndarray | None:
+        """(F * rows, taps * span) where that is small enough to keep."""
+        elements = self.filters * self.rows * self.elements_per_column
+        if elements * self.kernels.itemsize > MATRIX_BYTES:
+            return None
+        return band_matrix(self.kernels, self.rows, self.stride, self.dilation)
+
+    def _bands(self, first: int, count: int) -> np.ndarray:
+        """(F * rows, count * span): the band matrix of some columns of the kernels."""
+        if self._all_bands is not None:
+            return self._all_bands[:, first * self.span : (first + count) * self.span]
+        kernels = self.kernels[:, first : first + count]
+        return band_matrix(kernels, self.rows, self.stride, self.dilation)
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, strips, rows, columns, C) of a tile (rows, columns, C) of pixels."""
         (strips, outputs, channels), (row_axis, column_axis) = shape, axes
-        length, taps, span = self.bands.shape
-        dtype = self.bands.dtype
+        taps, dtype = self.kernels.shape[1], self.kernels.dtype
+        length = self.filters * self.rows
         responses = scratch.array("responses", (strips, length, outputs * channels), dtype)
-        chunk = max(1, MATRIX_BYTES // dtype.itemsize // (strips * span * outputs * channels))
+        chunk = max(1, MATRIX_BYTES // dtype.itemsize // (strips * self.span * responses.shape[2]))
         for first in range(0, taps, chunk):
             count = min(chunk, taps - first)
             columns = im2col(
                 tile,
-                scratch.array("columns", (strips, count, span, outputs, channels), dtype),
+                scratch.array("columns", (strips, count, self.span, outputs, channels), dtype),
                 strip_step=self.rows * row_axis.stride,
-                row_step=self.row_step,
+                row_step=row_axis.dilation if self.rows == 1 else self.row_step,
                 tap_step=self.tap_step * column_axis.dilation,
                 column_step=column_axis.stride,
                 first_tap=(self.first_tap + first * self.tap_step) * column_axis.dilation,
-            ).reshape(strips, count * span, outputs * channels)
-            bands = self.bands[:, first : first + count].reshape(length, count * span)
-            _multiply_add(bands, columns, responses, first > 0, scratch)
+            ).reshape(strips, count * self.span, outputs * channels)
+            _multiply_add(self._bands(first, count), columns, responses, first > 0, scratch)
         responses = responses.reshape(strips, self.filters, self.rows, outputs, channels)
         return responses.transpose(1, 0, 2, 3, 4)
 
@@ -194,7 +214,7 @@ def _product_ns(length: int, outputs: int) -> float:
 def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
     used = np.flatnonzero(bank.any(axis=(0, 1)))
     first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
-    step = reduce(gcd, (int(tap) - first for tap in used), 0) or 1
+    step = functools.reduce(gcd, (int(tap) - first for tap in used), 0) or 1
     kernels = bank[:, :, first : last + 1 : step].transpose(0, 2, 1)  # (F, taps, kh)
     filters, taps, _ = kernels.shape
 
@@ -205,11 +225,9 @@ def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
 
     candidates = [n for n in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64) if n < 2 * rows.output_size]
     count = min(candidates, key=cost)
-    _, row_step = _rows_read(rows, count)
-    bands = band_matrix(kernels, count, max(1, rows.stride // row_step), rows.dilation // row_step)
-    return Direct(
-        filters, count, row_step, first, step, bands.reshape(filters * count, taps, -1), cost(count)
-    )
+    span, row_step = _rows_read(rows, count)
+    stride, dilation = max(1, rows.stride // row_step), rows.dilation // row_step
+    return Direct(kernels, first, step, count, span, row_step, stride, dilation, cost(count))
 
 
 def _rows_read(rows: Axis, count: int) -> tuple[int, int]:

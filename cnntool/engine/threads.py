@@ -10,7 +10,8 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,8 +32,8 @@ def share(
 ) -> None:
     """Run every item through a worker; each thread makes its own worker, with its own scratch.
 
-    The calling thread is one of the threads. The first exception of any thread stops all of them
-    and is raised here.
+    The calling thread is one of the threads. The first exception of any thread stops all of them,
+    each after the item it is at, and is raised here; an interruption goes before other errors.
     """
     queue = iter(items)
     lock = threading.Lock()
@@ -50,35 +51,58 @@ def share(
         except BaseException as error:
             errors.append(error)
 
-    if threads > 1:
-        set_blas_threads(1)
     helpers = [threading.Thread(target=drain, daemon=True) for _ in range(threads - 1)]
-    for helper in helpers:
-        helper.start()
-    drain()
-    try:
-        _join(helpers)
-    except BaseException as error:  # Ctrl-C while waiting: the helpers finish what they are at
-        errors.insert(0, error)
-        _join(helpers)
+    with one_blas_thread() if helpers else nullcontext():
+        try:
+            for helper in helpers:
+                helper.start()
+            drain()
+            _join(helpers)
+        except BaseException as error:  # Ctrl-C while waiting: the others finish what they are at
+            errors.append(error)
+            _join(helpers)
     if errors:
-        raise errors[0]
+        raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 
 
 def _join(threads: list[threading.Thread]) -> None:
     for thread in threads:
-        thread.join()
+        if thread.ident is not None:  # else it never started
+            thread.join()
 
 
-def set_blas_threads(count: int) -> None:
-    """Ask the OpenBLAS inside NumPy's wheel for ``count`` threads; elsewhere this does nothing."""
-    setter = _openblas_setter()
-    if setter is not None:
-        setter(count)
+_blas_lock = threading.Lock()
+_blas_users = 0
+_blas_threads = 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """The OpenBLAS of NumPy's wheel on one thread, then on as many as before; elsewhere nothing."""
+    global _blas_users, _blas_threads
+    blas = _openblas()
+    if blas is None:
+        yield
+        return
+    get, put = blas
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_threads = get()
+            if _blas_threads != 1:
+                put(1)
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_threads != 1:
+                put(_blas_threads)
 
 
 @functools.cache
-def _openblas_setter() -> Callable[[int], None] | None:
+def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """What reads and sets the number of its threads."""
     package = Path(np.__file__).parent
     for folder in (package.parent / "numpy.libs", package / ".dylibs", package / ".libs"):
         for library in folder.glob("*openblas*"):
@@ -86,7 +110,9 @@ def _openblas_setter() -> Callable[[int], None] | None:
                 handle = ctypes.CDLL(str(library))
             except OSError:
                 continue
-            for name in ("scipy_openblas_set_num_threads64_", "openblas_set_num_threads64_"):
-                if hasattr(handle, name):
-                    return getattr(handle, name)
+            for prefix in ("scipy_openblas", "openblas"):
+                names = (f"{prefix}_{verb}_num_threads64_" for verb in ("get", "set"))
+                functions = [getattr(handle, name, None) for name in names]
+                if all(functions):
+                    return tuple(functions)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.filter_bank import Plan, plan_filter_bank, run_plan
+from cnntool.engine.banks import Plan, plan_filter_bank, run_plan
 from cnntool.engine.windows import Axis, border_indices, plan_axis
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.combining import combine_responses

@@ -12,7 +12,7 @@ from threading import Lock
 
 import numpy as np
 
-from cnntool.engine.filter_bank import Plan
+from cnntool.engine.banks import Plan
 from cnntool.imaging.filter_pass import FilterPass, Geometry, plan_filter
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernels import Filter

@@ -88,7 +88,7 @@ def _rank(kernel: np.ndarray) -> int:
     leave that little of the kernel, and squares in float64 are exact enough for a limit in float32.
     """
     limit = _EPSILON * max(kernel.shape)
-    factors = low_rank(kernel, _FEW, _EPSILON / 1000)
+    factors = low_rank(kernel, _FEW, 1e-13)
     if factors == []:
         return 0
     if factors is not None:

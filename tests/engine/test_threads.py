@@ -1,10 +1,11 @@
 """Sharing work among threads: every item once, and errors that come through."""
 
 import threading
+import time
 
 import pytest
 
-from cnntool.engine.threads import share
+from cnntool.engine.threads import _openblas, share
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -25,6 +26,36 @@ def test_every_thread_has_its_own_worker():
 
     share(range(3), make_worker, 3)
     assert len(set(workers)) == 3
+
+
+def test_an_interruption_goes_before_another_error():
+    barrier = threading.Barrier(2, timeout=10)
+    caller = threading.current_thread()
+
+    def work(item):
+        barrier.wait()
+        if threading.current_thread() is caller:
+            time.sleep(0.1)  # the other thread's error is there first
+            raise KeyboardInterrupt
+        raise ValueError
+
+    with pytest.raises(KeyboardInterrupt):
+        share(range(2), lambda: work, 2)
+
+
+def test_blas_has_its_threads_back_afterwards():
+    blas = _openblas()
+    if blas is None:
+        pytest.skip("NumPy has no OpenBLAS of its own here")
+    get, put = blas
+    before = get()
+    put(2)
+    try:
+        inside = []
+        share(range(4), lambda: lambda item: inside.append(get()), 2)
+        assert (set(inside), get()) == ({1}, 2)
+    finally:
+        put(before)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.filter_bank import filter_bank
+from cnntool.engine.banks import filter_bank
 from cnntool.errors import RequestError
 from cnntool.imaging.combining import check_combination, combine_responses
 from cnntool.imaging.kernel_spec import parse_kernel

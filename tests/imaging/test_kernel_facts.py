@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -125,7 +125,6 @@ def test_sobel_magnitude_is_at_most_the_one_of_the_worst_of_all_512_windows():
 
 
 @given(pairs)
-@settings(deadline=None)
 def test_worst_magnitude_is_reached_by_a_window_and_by_none_exceeded(bank):
     x, y = responses_to_black_and_white(bank)
     low, high = facts(bank_of(bank, "magnitude")).worst_case
@@ -143,7 +142,6 @@ def test_worst_magnitude_of_large_kernels_is_the_maximum_over_directions():
 
 
 @given(pairs)
-@settings(deadline=None)
 def test_worst_maximum_bounds_every_window_and_its_highest_is_reached(bank):
     largest = responses_to_black_and_white(bank).max(axis=0)
     low, high = facts(bank_of(bank, "maximum")).worst_case
@@ -159,7 +157,6 @@ def test_worst_maximum_of_the_catalogue_is_reached_at_both_ends(name):
 
 
 @given(pairs)
-@settings(deadline=None)
 def test_worst_of_feature_maps_covers_each_of_them(bank):
     responses = responses_to_black_and_white(bank)
     assert facts(bank_of(bank)).worst_case == pytest.approx((responses.min(), responses.max()))

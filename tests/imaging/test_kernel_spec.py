@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
@@ -154,7 +154,6 @@ def test_a_matrix_may_be_of_any_shape_and_even():
 
 
 @given(matrices, st.sampled_from([" ", ",", ", ", "  ,"]), st.sampled_from([";", "; ", "\n"]))
-@settings(deadline=None)
 def test_a_matrix_comes_back_exactly_and_so_does_its_spec(matrix, between, after):
     text = after.join(between.join(repr(float(value)) for value in row) for row in matrix)
     filter = parse_kernel(text)
@@ -164,13 +163,11 @@ def test_a_matrix_comes_back_exactly_and_so_does_its_spec(matrix, between, after
 
 
 @given(st.text(max_size=30))
-@settings(deadline=None)
 def test_whatever_is_typed_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
 
 
 @given(st.text(alphabet="0123456789.,;/eE+- \nnaif", max_size=30))
-@settings(deadline=None)
 def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
 
@@ -278,7 +275,6 @@ def test_a_three_dimensional_file_is_a_bank_of_feature_maps(tmp_path):
 
 
 @given(bank=arrays(np.float64, (2, 3, 2), elements=st.floats(-1e12, 1e12)))
-@settings(deadline=None)
 def test_files_carry_every_digit(tmp_path_factory, bank):
     folder = tmp_path_factory.mktemp("kernels")
     np.savetxt(folder / "k.txt", bank[0])
@@ -375,7 +371,6 @@ def test_an_npy_file_cut_at_any_byte_is_refused(tmp_path):
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_an_npy_file_with_a_wrong_byte_gives_a_filter_or_one_line(tmp_path_factory, data):
     content = bytearray(npy_bytes(np.array(SOBEL, dtype=np.float32)))
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

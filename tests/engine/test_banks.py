@@ -1,14 +1,16 @@
 """Filter banks against scipy.ndimage over random geometry, and against theorems."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
-from cnntool.engine import filter_bank as blocks
+from cnntool.engine import banks as blocks
 from cnntool.engine import sliding
-from cnntool.engine.filter_bank import filter_bank, plan_filter_bank
+from cnntool.engine.banks import filter_bank, plan_filter_bank
 from cnntool.engine.sliding import Direct, Separable
 
 SCIPY_MODE = {
@@ -51,7 +53,7 @@ def reference(image, kernel, stride, dilation, border, constant, flip):
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     shape=st.tuples(st.integers(1, 24), st.integers(1, 24), st.integers(1, 3)),
     size=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
@@ -114,6 +116,41 @@ def test_low_rank_kernels_go_the_separable_way_and_others_do_not():
     assert isinstance(plan_filter_bank(shape, gaussian[None]).method, Separable)
     noise = np.random.default_rng(0).normal(size=(1, 15, 15))
     assert isinstance(plan_filter_bank(shape, noise).method, Direct)
+
+
+@pytest.mark.parametrize("faint", [1e-7, 1e-5])
+def test_many_faint_weights_around_a_large_one_are_not_lost(faint):
+    kernel = np.full((201, 201), faint)
+    kernel[100, 100] += 1
+    flat = np.full((40, 40, 1), 100, np.uint8)
+    np.testing.assert_allclose(filter_bank(flat, kernel[None]), 100 * kernel.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "full rank"])
+def test_the_memory_of_a_plan_does_not_grow_with_the_kernels_area(kind):
+    size = 1001
+    row = np.exp(-(np.linspace(-3, 3, size) ** 2))
+    kernel = np.outer(row, row)
+    if kind == "full rank":
+        kernel = kernel + np.random.default_rng(0).normal(size=kernel.shape)
+    tracemalloc.start()
+    filter_bank(np.ones((30, 40, 1), np.uint8), kernel[None], threads=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * kernel.nbytes + 40e6
+
+
+def test_a_large_dilation_reads_no_more_than_it_needs():
+    image = np.random.default_rng(1).integers(0, 256, (600, 500, 1), dtype=np.uint8)
+    bank = np.random.default_rng(2).normal(size=(2, 3, 3))
+    plan = plan_filter_bank(image.shape, bank, dilation=3000)
+    assert plan.scratch_bytes < 40e6
+    responses = filter_bank(image, bank, dilation=(3000, 1), border="wrap")
+    rows = [np.roll(image, -shift, axis=0) for shift in (-3000, 0, 3000)]
+    padded = [np.pad(row, ((0, 0), (1, 1), (0, 0)), "wrap").astype(float) for row in rows]
+    for response, kernel in zip(responses, bank, strict=True):
+        expected = sum(kernel[k, j] * padded[k][:, j : j + 500] for k in range(3) for j in range(3))
+        np.testing.assert_allclose(response, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("padding", ["valid", "full", 0, 2, 7])
@@ -201,6 +238,17 @@ def test_the_number_of_threads_changes_nothing(threads):
 def test_a_kernel_that_does_not_fit_is_named():
     with pytest.raises(ValueError, match="spans 5 does not fit into 3"):
         filter_bank(np.zeros((3, 9, 1)), np.ones((1, 5, 5)), padding="valid")
+
+
+@pytest.mark.parametrize("shape", [(3, 9), (0, 9, 1), (3, 9, 0)])
+def test_an_image_of_the_wrong_shape_is_named(shape):
+    with pytest.raises(ValueError, match=r"an image has shape \(H, W, C\), not"):
+        filter_bank(np.zeros(shape), np.ones((1, 3, 3)))
+
+
+def test_very_many_channels_work():
+    image = np.random.default_rng(3).random((3, 4, 300_000), np.float32)
+    np.testing.assert_allclose(filter_bank(image, np.ones((1, 1, 1)))[0], image)
 
 
 def test_a_bank_of_the_wrong_shape_is_named():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,8 +59,18 @@ class Plan:
     def scratch_bytes(self) -> int:
         """About what one thread takes beside the image and the output."""
         filters, _, _, channels = self.shape
-        outputs = filters * self.strips * self.method.rows * self.block_columns * channels
-        return 2 * MATRIX_BYTES + 8 * outputs
+        rows, columns = self.strips * self.method.rows, self.block_columns
+        responses = filters * rows * columns * channels
+        is_direct = isinstance(self.method, Direct)
+        read_rows, read_columns = (
+            sum(map(len, _runs(axis, 0, count, may_split)))
+            for axis, count, may_split in (
+                (self.rows, rows, is_direct and self.method.rows == 1),
+                (self.columns, columns, is_direct),
+            )
+        )
+        tile = read_rows * read_columns * channels
+        return 2 * MATRIX_BYTES + (2 * responses + 2 * tile) * self.dtype.itemsize
 
 
 def filter_bank(
@@ -111,7 +121,9 @@ def plan_filter_bank(
     """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`."""
     if bank.ndim != 3 or 0 in bank.shape:
         raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
-    bank = np.asarray(bank, np.float64 if dtype == np.float64 else np.float32)
+    if len(shape) != 3 or 0 in shape:
+        raise ValueError(f"an image has shape (H, W, C), not {tuple(shape)}")
+    bank = np.asarray(bank, np.float64 if _is_double(dtype) else np.float32)
     if flip:
         bank = bank[:, ::-1, ::-1]
     height, width, channels = shape
@@ -121,9 +133,9 @@ def plan_filter_bank(
     method = choose_method(bank, rows, columns, channels)
 
     # As wide as one strip fits the cache, as many strips as the whole matrix may take.
-    outputs = BLOCK_ELEMENTS // channels
+    outputs = max(1, BLOCK_ELEMENTS // channels)
     column_bytes = method.elements_per_column * channels * columns.stride * bank.itemsize
-    widest = max(512 // channels, STRIP_BYTES // column_bytes)
+    widest = max(1, 512 // channels, STRIP_BYTES // column_bytes)
     block_columns = _even_cuts(columns.output_size, widest)
     strips = min(
         MATRIX_BYTES // (column_bytes * block_columns),
@@ -147,8 +159,6 @@ def run_plan(
     ``block`` is (F, strips, rows of a strip, columns, C), scratch that ``emit`` may overwrite but
     not keep; ``output[rows, columns].reshape(block.shape[1:])`` is where it belongs.
     """
-    blocks = plan.blocks
-    channels, strip_rows = plan.channels, plan.method.rows
     dtype = image.dtype
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
@@ -159,22 +169,63 @@ def run_plan(
         def work(block: tuple[slice, slice]) -> None:
             rows, columns = block
             height, width = rows.stop - rows.start, columns.stop - columns.start
-            strips = -(-height // strip_rows)
-            read_rows = plan.rows.input_positions(rows.start, strips * strip_rows)
-            read_columns = plan.columns.input_positions(columns.start, width)
-            tile = scratch.array("tile", (len(read_rows), len(read_columns), channels), dtype)
-            padded_tile(image, read_rows, read_columns, border, constant, out=tile)
-            responses = plan.method(
-                tile, (strips, width, channels), (plan.rows, plan.columns), scratch
+            strips = -(-height // plan.method.rows)
+            tile, axes = _read_tile(
+                plan, image, dtype, (rows.start, strips), columns, (border, constant), scratch
             )
-            if height < strips * strip_rows:  # the last strip, cut off; it is a block of its own
+            responses = plan.method(tile, (strips, width, plan.channels), axes, scratch)
+            if height < strips * plan.method.rows:  # the last strip is a block of its own
                 responses = responses[:, :, :height]
             emit(responses, rows, columns)
 
         return work
 
+    blocks = plan.blocks
     threads = available_cores() if threads is None else threads
     share(blocks, make_worker, max(1, min(threads, len(blocks))))
+
+
+def _read_tile(plan, image, dtype, strips, columns, padding, scratch):
+    """The pixels (rows, columns, C) that a block reads, and the axes as they lie in this tile."""
+    is_direct = isinstance(plan.method, Direct)
+    first, count = strips
+    row_runs = _runs(
+        plan.rows, first, count * plan.method.rows, is_direct and plan.method.rows == 1
+    )
+    column_runs = _runs(plan.columns, columns.start, columns.stop - columns.start, is_direct)
+    shape = sum(map(len, row_runs)), sum(map(len, column_runs)), plan.channels
+    tile = scratch.array("tile", shape, dtype)
+    top = 0
+    for rows in row_runs:
+        left = 0
+        for run in column_runs:
+            part = tile[top : top + len(rows), left : left + len(run)]
+            padded_tile(image, rows, run, *padding, out=part)
+            left += len(run)
+        top += len(rows)
+    return tile, (_packed(plan.rows, row_runs), _packed(plan.columns, column_runs))
+
+
+def _runs(axis: Axis, start: int, count: int, may_split: bool) -> list[range]:
+    """The inputs that outputs ``start .. start+count-1`` read: one run, or one a tap.
+
+    Taps far apart, by a large dilation, leave out what lies between them.
+    """
+    whole = axis.input_positions(start, count)
+    reach = len(whole) - axis.extent + 1
+    if not may_split or reach >= axis.dilation:
+        return [whole]
+    taps = range(whole.start, whole.start + axis.extent, axis.dilation)
+    return [range(tap, tap + reach) for tap in taps]
+
+
+def _packed(axis: Axis, runs: list[range]) -> Axis:
+    """The axis as its runs lie side by side: neighbouring taps are one run apart."""
+    return axis if len(runs) == 1 else replace(axis, dilation=len(runs[0]))
+
+
+def _is_double(dtype: np.dtype | type) -> bool:
+    return np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize >= 8
 
 
 def _even_cuts(size: int, most: int) -> int:
