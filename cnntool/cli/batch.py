@@ -6,6 +6,7 @@ progress, reports and errors are here. One bad file never stops the others.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,7 @@ def run_batch(options: BatchOptions, work: Work, first: Opening | None = None) -
     for problem in problems:
         complain(problem)
     targets = _plan(sources, options, work)
-    job_count = options.jobs or min(available_cores(), max(1, len(sources)))
+    job_count = min(options.jobs or available_cores(), max(1, len(sources)))
     threads = max(1, available_cores() // job_count)
     reporter = Reporter(options.as_json, options.quiet)
     with progress(work.label, len(sources), options.quiet) as advance:
@@ -95,7 +96,7 @@ def run_batch(options: BatchOptions, work: Work, first: Opening | None = None) -
             advance()
 
         jobs = [(i, s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
-        share(jobs, lambda: run_one, min(job_count, max(1, len(jobs))))
+        share(jobs, lambda: run_one, job_count)
     return 1 if problems or reporter.failed else 0
 
 
@@ -185,7 +186,8 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
             result.image, path, format=name, overwrite=options.force, quality=options.quality
         )
         report.lines.append(str(path))
-        report.outputs.append({"path": str(path), **_shape(result.image), **result.facts})
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        report.outputs.append({"path": name, **_shape(result.image), **result.facts})
 
 
 def _check_result(shapes, has_alpha, dtype, formats, options, work, target, name) -> None:

@@ -18,8 +18,6 @@ from cnntool.cli.options import (
 
 KERNEL, WINDOWS, PIXELS = "Kernel", "Windows", "From numbers to pixels"
 COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
-DIM = 1 / 6
-"""A result whose brightest value is below this share of white deserves a word."""
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 
 
@@ -162,6 +160,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
 
     from cnntool.cli.batch import Work, run_batch
     from cnntool.cli.console import complain
+    from cnntool.cli.remarks import notes_before_work
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import normalized
 
@@ -172,7 +171,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
         filters = [normalized(kernel) for kernel in filters]
     geometry = Geometry(**settings, border=border, constant=constant)
     if not batch.quiet:
-        for note in notes_before_work(filters, geometry, shown):
+        for note in notes_before_work(filters, geometry, shown, bias):
             complain(note)
     last = filters[-1]
     parts = last.names if last.combine == "none" and len(last.bank) > 1 else ("",)
@@ -210,34 +209,9 @@ def read_filters(specs, combine, **shortcuts) -> list:
     return filters
 
 
-def notes_before_work(filters, geometry, shown) -> list[str]:
-    """What is worth knowing about anchors, and about correlation where convolution would differ."""
-    from cnntool.imaging.kernel_facts import flip_matters
-    from cnntool.imaging.tone import automatic_range
-
-    notes = []
-    for kernel in filters:
-        height, width = kernel.bank.shape[1:]
-        if kernel.label.startswith("kernel") and (height % 2 == 0 or width % 2 == 0):
-            notes.append(
-                f"{kernel.label}: an even size has no middle; the anchor is row {height // 2}, "
-                f"column {width // 2}, counted from 0"
-            )
-        last = kernel is filters[-1]
-        ignores_sign = last and (
-            shown == "abs"
-            or (shown == "auto" and automatic_range(kernel.bank, kernel.combine) == "abs")
-        )
-        if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
-            notes.append(
-                f"{kernel.label}: applied as cross-correlation; --flip gives true convolution, "
-                "which differs for this kernel"
-            )
-    return notes
-
-
 def _process(image, filters, geometry, tone, depth, threads):
     from cnntool.cli.batch import Result
+    from cnntool.cli.remarks import remarks
     from cnntool.imaging.filtering import Rendering, filter_image
 
     shown, scale, bias = tone
@@ -248,27 +222,6 @@ def _process(image, filters, geometry, tone, depth, threads):
         facts = {"kernel": result.name, "range": result.range, "lost": asdict(result.losses)}
         results.append(Result(result.image, notes, facts))
     return results
-
-
-def remarks(result, image) -> list[str]:
-    """What a person should know of a result: what was lost, and that it is almost black."""
-    notes = []
-    lost = result.losses
-    if lost:
-        remedy = "-o out.npy keeps everything"
-        if result.range == "abs":
-            remedy = f"--range offset keeps the sign, {remedy}"
-        notes.append(f"{lost.describe()} ({remedy})")
-    brightest = max(float(frame.pixels.max()) for frame in result.image.frames)
-    is_dim = 0 < brightest < DIM * result.image.white
-    if is_dim and result.range in ("clip", "abs") and result.image.frames[0].pixels.dtype != "f4":
-        source = max(float(frame.pixels.max()) for frame in image.frames)
-        remedy = "--range stretch uses all levels"
-        if image.frames[0].pixels.dtype == "f4" and source <= 1 and image.white != 1:
-            remedy = "--white 1 takes 1 for white"
-        share = f"{brightest:g} of {result.image.white:g}"
-        notes.append(f"the brightest value is {share}, almost black ({remedy})")
-    return notes
 
 
 def final_sides(height: int, width: int, filters, geometry) -> tuple[int, int]:

@@ -129,6 +129,8 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
     paths = []
     for part in parts:
         path = Path(_fill(template, fields | {"kernel": part or label}))
+        if not path.name:
+            raise RequestError(f"template '{template}' gives no file name: end it in one")
         if part and "{kernel" not in template:
             path = path.with_name(f"{path.stem}-{part}{path.suffix}")
         paths.append(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -54,15 +56,17 @@ class Reporter:
             from cnntool.cli.terminal_picture import draw
 
             draw(picture)
-        if self._as_json:
-            print(json.dumps(_entry(report)), flush=True)
-        else:
-            for line in report.lines:
+        lines = [json.dumps(_entry(report))] if self._as_json else report.lines
+        try:
+            for line in lines:
                 print(line, flush=True)
+        except BrokenPipeError:  # the reader has enough; the work goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _entry(report: Report) -> dict[str, Any]:
-    entry = {"input": report.name, "outputs": report.outputs, "error": report.error or None}
+    name = os.fsencode(report.name).decode(errors="backslashreplace")  # JSON is Unicode
+    entry = {"input": name, "outputs": report.outputs, "error": report.error or None}
     return entry | ({"skipped": True} if report.skipped else {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnntool.engine.sliding import (
     choose_method,
 )
 from cnntool.engine.threads import available_cores, share
-from cnntool.engine.windows import Axis, Padding, padded_tile, plan_axis
+from cnntool.engine.windows import BORDERS, Axis, Padding, padded_tile, plan_axis
 
 BLOCK_ELEMENTS = 1 << 18
 """Elements that one thread makes at a time of each response, or of four together."""
@@ -159,6 +159,8 @@ def run_plan(
     ``block`` is (F, strips, rows of a strip, columns, C), scratch that ``emit`` may overwrite but
     not keep; ``output[rows, columns].reshape(block.shape[1:])`` is where it belongs.
     """
+    if border not in BORDERS:
+        raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
     dtype = image.dtype
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
@@ -173,7 +175,8 @@ def run_plan(
             tile, axes = _read_tile(
                 plan, image, dtype, (rows.start, strips), columns, (border, constant), scratch
             )
-            responses = plan.method(tile, (strips, width, plan.channels), axes, scratch)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond the dtype is infinite
+                responses = plan.method(tile, (strips, width, plan.channels), axes, scratch)
             if height < strips * plan.method.rows:  # the last strip is a block of its own
                 responses = responses[:, :, :height]
             emit(responses, rows, columns)
@@ -233,5 +236,5 @@ def _even_cuts(size: int, most: int) -> int:
     return -(-size // -(-size // most))
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)

@@ -47,9 +47,11 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
     elif len(responses) == 2:
         first, second = directions
         turn = np.sign((second - first + 180) % 360 - 180)
+        flat = ~responses.any(axis=0)
         np.arctan2(turn * responses[1], responses[0], out=result[0])
         np.degrees(result, out=result)
         result += first
+        result[0][flat] = 0
         _wrap_degrees(result)
     else:
         flat = responses.max(axis=0) <= 0
@@ -60,6 +62,6 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
 
 
 def _wrap_degrees(angles: np.ndarray) -> None:
-    """To (-180, 180], in place."""
+    """From within one turn of it to (-180, 180], in place."""
     angles[angles > 180] -= 360
     angles[angles <= -180] += 360

@@ -117,10 +117,14 @@ class FilterPass:
             constant = np.append(np.full(self.shape[2], constant), 1)
             unweight = Unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
 
+        directions = self.kernel.directions
+        if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
+            directions = tuple(direction + 180 for direction in directions)
+
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
-            combined = combine_responses(block, self.kernel.combine, self.kernel.directions)
+            combined = combine_responses(block, self.kernel.combine, directions)
             for index, values in enumerate(combined):
                 if self.scale != 1:
                     values *= self.scale

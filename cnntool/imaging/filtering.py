@@ -13,6 +13,7 @@ from threading import Lock
 import numpy as np
 
 from cnntool.engine.banks import Plan
+from cnntool.errors import InputError
 from cnntool.imaging.filter_pass import FilterPass, Geometry, plan_filter
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernels import Filter
@@ -20,6 +21,8 @@ from cnntool.imaging.tone import Losses, Tone, automatic_range
 from cnntool.imaging.transparency import alpha_in_depth
 
 FLOAT = np.dtype(np.float32)
+LARGEST_VALUE = 1e15
+"""Of a float image: what the largest weights make of it still fits float32."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,12 @@ def filter_image(
     white = float(rendering.white or image.white)
     shown = rendering.range
     if shown == "auto":
-        shown = "raw" if dtype.kind == "f" else automatic_range(last.bank, last.combine)
+        shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
     names = last.names if last.combine == "none" else (last.label,)
     results: list[list[tuple[Frame, Losses]]] = [[] for _ in names]
     for frame in image.frames:
+        if frame.pixels.dtype == FLOAT and not np.abs(frame.pixels).max() <= LARGEST_VALUE:
+            raise InputError(f"values beyond {LARGEST_VALUE:g} are more than filters can take")
         for kernel in before:
             frame = _intermediate(FilterPass(frame, image.white, kernel, geometry), threads)
         depth = white / image.white
@@ -127,7 +132,14 @@ def _intermediate(step: FilterPass, threads: int | None) -> Frame:
 
     step.run(write, threads)
     pixels = pixels.reshape(height, width, step.count * channels)
+    _check_finite(pixels, step.kernel.label)
     return replace(step.frame, pixels=pixels, alpha=step.alpha())
+
+
+def _check_finite(pixels: np.ndarray, label: str) -> None:
+    """Raise InputError where a float result has overflowed."""
+    if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
+        raise InputError(f"{label}: values beyond float32: make the kernel's weights smaller")
 
 
 def _tones(step: FilterPass, tone: Tone, threads: int | None) -> list[Tone]:
@@ -164,6 +176,8 @@ def _render(
     alpha = step.alpha()
     results = []
     for pixels, tone, lost in zip(outputs, tones, losses, strict=True):
+        if tone.dtype == FLOAT:
+            _check_finite(pixels, step.kernel.label)
         kept = alpha
         if alpha is not None:
             kept = alpha_in_depth(alpha, white, tone.dtype, tone.white)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
+
+from cnntool.imaging.kernels import Filter
 
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 
@@ -16,7 +19,7 @@ class Tone:
     ======= ===========================================================================
     clip    v, below 0 black, above white white
     abs     ``|v|``, above white white
-    offset  ``v + (white + 1) / 2``: 0 is mid grey, the sign stays visible
+    offset  ``v + (white + 1) / 2``, of floats ``v + white / 2``: 0 is mid grey
     stretch the smallest value of the picture becomes black, the largest white
     angle   degrees: -180 is black, 0 mid grey, 180 white
     raw     v as it is; integer pixels are rounded, and clipped at the ends of their type
@@ -34,17 +37,19 @@ class Tone:
         """Turn a block of values into pixels, within the block's own memory."""
         is_float = self.dtype.kind == "f"
         if self.range == "abs":
+            if not is_float:
+                np.rint(values, out=values)  # before counting: rounding noise has no sign
             losses.negative += int(np.count_nonzero(values < 0))
             np.abs(values, out=values)
         elif self.range == "offset":
-            values += (self.white + 1) / 2
+            values += self.white / 2 if is_float else (self.white + 1) / 2
         elif self.range == "stretch":
             values -= self.low
             values *= self.white / ((self.high - self.low) or 1.0)
         elif self.range == "angle":
             values += 180
             values *= self.white / 360
-        if not is_float:
+        if not is_float and self.range != "abs":
             np.rint(values, out=values)
         if self.range != "raw" or not is_float:
             self._clip(values, losses)
@@ -112,15 +117,22 @@ def _percent(count: int, total: int) -> str:
     return f"{share:.0f}%" if share >= 9.95 else f"{share:.2g}%"
 
 
-def automatic_range(bank: np.ndarray, combine: str) -> str:
+def automatic_range(filters: Sequence[Filter], bias: float = 0.0) -> str:
     """What ``auto`` stands for: a signed response is shown as its absolute value, others clipped.
 
-    Signed is a single kernel (F, kh, kw) with F = 1, or a feature map, whose weights sum to zero:
-    it answers 0 to a flat picture, and half of what it finds is negative.
+    A response is signed where the weights of a kernel sum to zero, since it answers 0 to a flat
+    picture and half of what it finds is negative; filters that follow do not change that, unless a
+    magnitude or a maximum has taken the sign away. A bias means that zero has found its place.
     """
-    if combine == "orientation":
+    last = filters[-1]
+    if last.combine == "orientation":
         return "angle"
-    if combine != "none":
+    if last.combine != "none" or bias:
         return "clip"
-    sums, sizes = bank.sum(axis=(1, 2)), np.abs(bank).sum(axis=(1, 2))
-    return "abs" if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)) else "clip"
+    for kernel in reversed(filters):
+        if kernel.combine != "none":
+            break
+        sums, sizes = kernel.bank.sum(axis=(1, 2)), np.abs(kernel.bank).sum(axis=(1, 2))
+        if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
+            return "abs"
+    return "clip"

@@ -69,6 +69,41 @@ def test_a_picture_into_a_closed_pipe_ends_quietly(folder):
 
 
 @posix
+def test_files_are_all_written_though_nobody_reads_their_names(folder):
+    names = [f"{index}.png" for index in range(12)]
+    for name in names:
+        Image.new("L", (30, 30)).save(name)
+    read, write = os.pipe()
+    os.close(read)
+    command = [*COMMAND, "convolve", *names, "-k", "box", "-o", "out/"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(list((folder / "out").iterdir())) == 12
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_only_a_helper_works_leaves_no_temporary_file(folder, number):
+    big = np.random.default_rng(0).integers(0, 256, (3000, 4000), dtype=np.uint8)
+    Image.fromarray(big).save("big.bmp")
+    Image.new("L", (8, 8)).save("small.bmp")
+    command = [*COMMAND, "convolve", "big.bmp", "small.bmp", "-k", "sobel", "-o", "{stem}.png"]
+    process = subprocess.Popen(
+        [*command, "-j", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 30
+    while not list(folder.glob(".cnntool-*.tmp")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode in (130, 143)
+    assert not list(folder.glob(".cnntool-*.tmp"))
+    if (folder / "big.png").exists():
+        assert pixels("big.png").shape == (3000, 4000)
+
+
+@posix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_signal_ends_the_work_and_leaves_only_whole_files(folder, number, code, jobs):
@@ -95,17 +130,18 @@ def test_a_signal_ends_the_work_and_leaves_only_whole_files(folder, number, code
 
 
 @posix
-def test_a_kill_leaves_no_half_written_output(folder):
-    big = np.random.default_rng(0).integers(0, 256, (3000, 3000), dtype=np.uint8)
+def test_a_kill_while_writing_leaves_no_half_written_output(folder):
+    big = np.random.default_rng(0).integers(0, 256, (3000, 4000), dtype=np.uint8)
     Image.fromarray(big).save("big.bmp")
-    for delay in (0.25, 0.35, 0.45, 0.55):
-        command = [*COMMAND, "convolve", "big.bmp", "-k", "sobel", "-fq", "-o", "out.png"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(delay)
-        process.kill()
-        process.wait()
-        if (folder / "out.png").exists():
-            assert pixels("out.png").shape == (3000, 3000)
+    command = [*COMMAND, "convolve", "big.bmp", "-k", "sobel", "-q", "-o", "out.png"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not list(folder.glob(".cnntool-*.tmp")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "out.png").exists()
 
 
 @posix

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
+from cnntool.engine import banks
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image, normalized, plan_chain
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernel_spec import parse_kernel
+from cnntool.imaging.kernels import Filter
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (40, 50, 1), dtype=np.uint8)
@@ -117,6 +121,79 @@ def test_scale_and_bias():
     plain = pixels_of(run(image_of(GREY), "box"))
     scaled = pixels_of(run(image_of(GREY), "box", rendering=replace(RAW, scale=2.0, bias=-3.0)))
     np.testing.assert_allclose(scaled, 2 * plain - 3, rtol=1e-5, atol=1e-4)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
+    """Nothing is skipped wrongly: bounds, blocks, depth, alpha and borders included."""
+    draw = data.draw
+    rng = np.random.default_rng(draw(st.integers(0, 9999)))
+    dtype, white = draw(st.sampled_from([("uint8", 255.0), ("uint16", 65535.0)]))
+    pixels = rng.integers(0, int(white) + 1, (23, 31, draw(st.sampled_from([1, 3])))).astype(dtype)
+    alpha = None
+    if draw(st.booleans()):
+        alpha = rng.integers(0, int(white) + 1, pixels.shape[:2]).astype(dtype)
+    size = draw(st.integers(1, 3))
+    bank = rng.normal(size=(size, 3, draw(st.integers(1, 4)))) * draw(st.sampled_from([0.1, 1]))
+    if draw(st.booleans()):
+        bank = np.abs(bank)
+    combine = draw(st.sampled_from(["none", "magnitude", "maximum"]))
+    names = tuple(f"k{i}" for i in range(size))
+    kernel = Filter("k", "", bank, combine, names)
+    geometry = Geometry(
+        border=draw(st.sampled_from(["reflect", "constant"])),
+        constant=draw(st.sampled_from([0.0, -300.0, 999.0])),
+        flip=draw(st.booleans()),
+        padding=draw(st.sampled_from(["same", "full"])),
+    )
+    shown = draw(st.sampled_from(["clip", "abs", "offset", "stretch", "raw"]))
+    scale, bias = draw(st.sampled_from([1.0, -2.0, 0.3])), draw(st.sampled_from([0.0, 40.0, -90.0]))
+    depth = draw(st.sampled_from([(np.uint8, 255.0), (np.uint16, 65535.0)]))
+    image = image_of(pixels, alpha, white)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(banks, "BLOCK_ELEMENTS", 64)
+        patch.setattr(banks, "STRIP_BYTES", 1 << 9)
+        raw = Rendering("raw", scale, bias, np.dtype(np.float32), white)
+        floats = filter_image(image, [kernel], geometry, raw)
+        rendering = Rendering(shown, scale, bias, np.dtype(depth[0]), depth[1])
+        results = filter_image(image, [kernel], geometry, rendering)
+    for result, unshown in zip(results, floats, strict=True):
+        values = unshown.image.frames[0].pixels.astype(float) * (depth[1] / white)
+        if shown == "abs":
+            values = np.abs(values)
+        elif shown == "offset":
+            values = values + (depth[1] + 1) / 2
+        elif shown == "stretch":
+            values = (values - values.min()) / (values.max() - values.min()) * depth[1]
+        expected = np.clip(values, 0, depth[1])
+        found = result.image.frames[0].pixels
+        assert np.abs(found - expected).max() <= 0.5 + 1e-5 * max(depth[1], np.abs(values).max())
+
+
+@pytest.mark.parametrize("spec", ["sobel", "roberts", "kirsch"])
+@pytest.mark.parametrize("flip", [False, True])
+def test_orientation_is_the_pictures_own_however_the_kernel_is_turned(spec, flip):
+    ramp = np.tile(np.arange(0, 90, 3, dtype=np.uint8), (20, 1))[..., None]
+    results = run(image_of(ramp), spec, geometry=Geometry(flip=flip), combine="orientation")
+    np.testing.assert_allclose(pixels_of(results)[2:-2, 2:-2], 0, atol=1e-4)
+    flat = run(image_of(np.full((9, 9, 1), 80, np.uint8)), spec, combine="orientation")
+    np.testing.assert_array_equal(pixels_of(flat), 0)
+
+
+def test_a_flat_picture_loses_nothing_to_rounding_noise():
+    flat = image_of(np.full((30, 30, 1), 123, np.uint8))
+    for spec in ("log", "dog", "laplacian", "sobel-x"):
+        (result,) = run(flat, spec, rendering=Rendering())
+        assert not result.losses
+
+
+def test_values_beyond_float32_are_refused():
+    image = image_of(np.array([[[1e14], [-1e14]]], np.float32))
+    with pytest.raises(InputError, match="beyond float32"):
+        run(image, "1e12 -1e12", "1e12 -1e12", "1e12 -1e12")
+    with pytest.raises(InputError, match="more than filters can take"):
+        run(image_of(np.full((2, 2, 1), 1e30, np.float32)), "box")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """From numbers to pixels by hand, and what is said to be lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,24 @@ def test_abs_keeps_the_size_and_counts_the_signs():
 def test_offset_puts_zero_at_mid_grey():
     assert shown("offset")[0] == [0, 118, 128, 130, 131, 255, 255, 255]
     assert shown("offset", UINT16, 65535.0, [0.0])[0] == [32768]
+
+
+def test_offset_of_floats_puts_zero_halfway():
+    pixels, losses = shown("offset", FLOAT, 1.0, [-0.5, 0.0, 0.5])
+    assert (pixels, bool(losses)) == ([0.0, 0.5, 1.0], False)
+
+
+@pytest.mark.parametrize(
+    ("specs", "bias", "expected"),
+    [
+        (["gaussian", "laplacian"], 0, "abs"),
+        (["laplacian", "gaussian"], 0, "abs"),
+        (["laplacian", "sobel", "gaussian"], 0, "clip"),
+        (["sobel-x"], 128, "clip"),
+    ],
+)
+def test_auto_follows_the_sign_through_a_chain(specs, bias, expected):
+    assert automatic_range([parse_kernel(spec) for spec in specs], bias) == expected
 
 
 def test_stretch_takes_the_extremes_to_black_and_white():
@@ -101,8 +121,8 @@ def test_losses_add_up():
 )
 def test_auto_shows_signed_responses_by_their_size(spec, expected):
     kernel = parse_kernel(spec)
-    assert automatic_range(kernel.bank, kernel.combine) == expected
+    assert automatic_range([kernel]) == expected
 
 
 def test_auto_shows_orientation_as_an_angle():
-    assert automatic_range(parse_kernel("sobel").bank, "orientation") == "angle"
+    assert automatic_range([replace(parse_kernel("sobel"), combine="orientation")]) == "angle"

@@ -1,0 +1,52 @@
+"""The floors of the house: imports run down, and words that stand twice agree."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import cnntool
+from cnntool.cli import convolve, options
+from cnntool.engine.windows import BORDERS
+from cnntool.imaging import combining, formats, tone
+
+PACKAGE = Path(cnntool.__file__).parent
+FLOORS = ("engine", "imaging", "cli")
+LIBRARIES = {"engine": {"numpy"}, "imaging": {"numpy", "PIL", "tifffile", "imagecodecs"}}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_run_down(floor):
+    above = FLOORS[FLOORS.index(floor) + 1 :]
+    for path in (PACKAGE / floor).rglob("*.py"):
+        for name in imported(path):
+            assert not name.startswith(tuple(f"cnntool.{other}" for other in above)), path
+
+
+@pytest.mark.parametrize("floor", LIBRARIES)
+def test_lower_floors_use_few_libraries(floor):
+    import sys
+
+    for path in (PACKAGE / floor).rglob("*.py"):
+        tops = {name.partition(".")[0] for name in imported(path)}
+        foreign = tops - LIBRARIES[floor] - set(sys.stdlib_module_names) - {"cnntool"}
+        assert not foreign, path
+
+
+def test_what_the_help_lists_is_what_there_is():
+    assert convolve.RANGES == tone.RANGES
+    assert convolve.COMBINATIONS == combining.COMBINATIONS
+    assert set(options.BORDER_NAMES) == set(BORDERS)
+    assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
