@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.sliding import (
     MATRIX_BYTES,
     STRIP_BYTES,
     Direct,
-    Scratch,
     Separable,
     choose_method,
 )
@@ -165,8 +165,11 @@ def run_plan(
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
 
+    used: list[Scratch] = []
+
     def make_worker() -> Callable[[tuple[slice, slice]], None]:
-        scratch = Scratch()
+        scratch = take_scratch()
+        used.append(scratch)
 
         def work(block: tuple[slice, slice]) -> None:
             rows, columns = block
@@ -186,6 +189,7 @@ def run_plan(
     blocks = plan.blocks
     threads = available_cores() if threads is None else threads
     share(blocks, make_worker, max(1, min(threads, len(blocks))))
+    return_scratch(used)
 
 
 def _read_tile(plan, image, dtype, strips, columns, padding, scratch):

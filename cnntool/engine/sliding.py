@@ -18,33 +18,19 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
+from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, im2col
 
 MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
 
-COPY_NS = 0.18
+COPY_NS = 0.16
 """Nanoseconds to copy one element to the matrix, on a core of 2023; likewise the costs below."""
 
 STRIP_BYTES = 1 << 19
 """What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
 
 MOST_FACTORS = 8
-
-
-class Scratch:
-    """One thread's buffers, allocated once and used again for every block."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, np.ndarray] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """An uninitialised array of this shape, in the memory that ``name`` had before."""
-        size = int(np.prod(shape))
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.size < size or buffer.dtype != dtype:
-            buffer = self._buffers[name] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +194,7 @@ def choose_method(bank: np.ndarray, rows: Axis, columns: Axis, channels: int) ->
 
 def _product_ns(length: int, outputs: int) -> float:
     """What an output costs in a product over ``length`` that makes ``outputs`` rows at once."""
-    return length * max(0.021, 0.014 + 0.056 / outputs)
+    return length * max(0.021, 0.014 + 0.05 / outputs)
 
 
 def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Tone:
         if self.range == "abs":
             if not is_float:
                 np.rint(values, out=values)  # before counting: rounding noise has no sign
-            losses.negative += int(np.count_nonzero(values < 0))
+            losses.negative += _count(np.less, values, 0)
             np.abs(values, out=values)
         elif self.range == "offset":
             values += self.white / 2 if is_float else (self.white + 1) / 2
@@ -64,13 +65,25 @@ class Tone:
             low, high = -np.inf, np.inf
         below = above = 0
         if low <= -0.5:
-            below = int(np.count_nonzero(values < 0))
+            below = _count(np.less, values, 0)
         if high >= self.white + 0.5:
-            above = int(np.count_nonzero(values > self.white))
+            above = _count(np.greater, values, self.white)
         if below or above:
             np.clip(values, 0, self.white, out=values)
         losses.below += below
         losses.above += above
+
+
+_thread = threading.local()
+
+
+def _count(compare: np.ufunc, values: np.ndarray, limit: float) -> int:
+    """How many values compare so with a limit; the mask's memory serves for every block."""
+    mask = getattr(_thread, "mask", None)
+    if mask is None or mask.size < values.size:
+        mask = _thread.mask = np.empty(values.size, bool)
+    mask = mask[: values.size].reshape(values.shape)
+    return int(np.count_nonzero(compare(values, limit, out=mask)))
 
 
 @dataclass
@@ -83,7 +96,12 @@ class Losses:
     above: int = 0  # clipped to white
 
     def __add__(self, other: Losses) -> Losses:
-        return Losses(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Losses(
+            self.total + other.total,
+            self.negative + other.negative,
+            self.below + other.below,
+            self.above + other.above,
+        )
 
     def __bool__(self) -> bool:
         return bool(self.negative or self.below or self.above)

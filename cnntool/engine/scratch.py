@@ -1,0 +1,40 @@
+"""Memory that is used again for every block, and for the next image."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+KEPT = 4
+"""Scratches that are kept from one run to the next: new memory costs a tenth of a short run."""
+
+_idle: list[Scratch] = []
+
+
+class Scratch:
+    """One thread's buffers by name, each as large as the largest array that it had to hold."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An uninitialised array of this shape, in the memory that ``name`` had before."""
+        size = prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.size < size or buffer.dtype != dtype:
+            buffer = self._buffers[name] = np.empty(size, dtype)
+        return buffer[:size].reshape(shape)
+
+
+def take_scratch() -> Scratch:
+    """A scratch for one thread, one that is idle if there is any."""
+    try:
+        return _idle.pop()
+    except IndexError:
+        return Scratch()
+
+
+def return_scratch(scratches: list[Scratch]) -> None:
+    """Keep a few scratches whose threads are done with them."""
+    _idle.extend(scratches[: max(0, KEPT - len(_idle))])
