@@ -2,8 +2,8 @@
 
 Row r of a band matrix holds the kernel moved r steps along. One product with it gives several
 neighbouring outputs from one copy of their inputs, where plain im2col copies the inputs anew for
-each. A kernel that is a sum of few outer products (low rank) needs no im2col at all: a band matrix
-from the left slides its columns, one from the right its rows.
+each. A kernel that is a sum of few outer products (low rank) needs no copy for each of its columns:
+a band matrix from the left slides its columns, one from the right its rows.
 """
 
 from __future__ import annotations
@@ -22,13 +22,8 @@ def band_matrix(kernels: np.ndarray, outputs: int, stride: int, dilation: int) -
     bands = np.zeros((filters, outputs, taps, span), kernels.dtype)
     for output in range(outputs):
         first = output * stride
-        bands[:, output, :, first : first + span_of(kernel_size, dilation) : dilation] = kernels
+        bands[:, output, :, first : first + (kernel_size - 1) * dilation + 1 : dilation] = kernels
     return bands.reshape(filters * outputs, taps * span)
-
-
-def span_of(kernel_size: int, dilation: int) -> int:
-    """Elements from the first tap to the last: ``(kernel_size-1)*dilation + 1``."""
-    return (kernel_size - 1) * dilation + 1
 
 
 def right_band_matrix(

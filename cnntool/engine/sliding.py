@@ -3,7 +3,7 @@
 - :class:`Direct`: im2col over the kernel's columns, times a band matrix that holds the whole bank
   moved down several rows, so that one product gives several rows of every response.
 - :class:`Separable`: where every kernel is a sum of few outer products, one band matrix from the
-  left and one from the right, without im2col.
+  left and one from the right; im2col copies the pixels once, not once a column of the kernel.
 
 :func:`choose_method` takes the cheaper one by a model of their cost.
 """
@@ -18,14 +18,12 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
+from cnntool.engine.costs import COPY_NS, PASS_NS, column_band_ns, product_ns, row_band_ns
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, im2col
 
 MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
-
-COPY_NS = 0.16
-"""Nanoseconds to copy one element to the matrix, on a core of 2023; likewise the costs below."""
 
 STRIP_BYTES = 1 << 19
 """What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
@@ -192,11 +190,6 @@ def choose_method(bank: np.ndarray, rows: Axis, columns: Axis, channels: int) ->
     return separable if separable is not None and separable.cost < direct.cost else direct
 
 
-def _product_ns(length: int, outputs: int) -> float:
-    """What an output costs in a product over ``length`` that makes ``outputs`` rows at once."""
-    return length * max(0.021, 0.014 + 0.05 / outputs)
-
-
 def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
     used = np.flatnonzero(bank.any(axis=(0, 1)))
     first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
@@ -207,7 +200,7 @@ def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
     def cost(count: int) -> float:
         span, _ = _rows_read(rows, count)
         copies = taps * span / count * COPY_NS / filters
-        return copies + _product_ns(taps * span, filters * count)
+        return copies + product_ns(taps * span, filters * count)
 
     candidates = [n for n in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64) if n < 2 * rows.output_size]
     count = min(candidates, key=cost)
@@ -221,7 +214,7 @@ def _rows_read(rows: Axis, count: int) -> tuple[int, int]:
     if count == 1:
         return rows.kernel_size, rows.dilation
     step = gcd(rows.stride, rows.dilation)
-    return ((count - 1) * rows.stride + rows.extent - 1) // step + 1, step
+    return (rows.span(count) - 1) // step + 1, step
 
 
 def _plan_separable(
@@ -229,13 +222,13 @@ def _plan_separable(
 ) -> Separable | None:
     """Column and row bands for every kernel, or None where that costs more than ``most_ns``."""
     _, height, width = bank.shape
-    count = min(_band_counts(rows), key=lambda n: _left_ns(rows, n))
-    group = min(_band_counts(columns), key=lambda n: _right_ns(columns, n, channels))
-    once = _span(rows, count) / count * COPY_NS
+    count = min(_band_counts(rows), key=lambda n: column_band_ns(rows, n))
+    group = min(_band_counts(columns), key=lambda n: row_band_ns(columns, n, channels))
+    once = rows.span(count) / count * COPY_NS
     each = (
-        0.3
-        + (height > 1) * _left_ns(rows, count)
-        + (width > 1) * _right_ns(columns, group, channels)
+        PASS_NS
+        + (height > 1) * column_band_ns(rows, count)
+        + (width > 1) * row_band_ns(columns, group, channels)
     )
     most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
     if most_factors < 1:
@@ -269,24 +262,6 @@ def _bands_of(column, row, count, group, rows, columns, channels, dtype):
     )
 
 
-def _span(axis: Axis, outputs: int) -> int:
-    """Inputs under so many neighbouring outputs."""
-    return (outputs - 1) * axis.stride + axis.extent
-
-
 def _band_counts(axis: Axis) -> list[int]:
     """How many outputs a band may give: few read much again, many multiply zeros."""
     return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
-
-
-def _left_ns(rows: Axis, outputs: int) -> float:
-    """What an output costs in a product with a column band; packing the span is shared by all."""
-    span = _span(rows, outputs)
-    return _product_ns(span, outputs) + 0.1 * max(0, span - 40) / outputs
-
-
-def _right_ns(columns: Axis, outputs: int, channels: int) -> float:
-    """What an output costs in a product with a row band, best in multiples of 16 elements."""
-    elements = outputs * channels
-    speed = 0.0185 if elements % 16 == 0 else 0.026
-    return _span(columns, outputs) * channels * speed + 2.2 / elements

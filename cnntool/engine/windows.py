@@ -36,10 +36,14 @@ class Axis:
         """``floor((size + before + after - extent) / stride) + 1``, or 0 where no window fits."""
         return max(0, (self.size + self.before + self.after - self.extent) // self.stride + 1)
 
+    def span(self, outputs: int) -> int:
+        """Inputs under so many neighbouring outputs: ``(outputs-1)*stride + extent``."""
+        return (outputs - 1) * self.stride + self.extent
+
     def input_positions(self, start: int, count: int) -> range:
         """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before
-        return range(first, first + (count - 1) * self.stride + self.extent)
+        return range(first, first + self.span(count))
 
 
 def plan_axis(
