@@ -143,7 +143,10 @@ def time_kernels(megapixels: float, rounds: int) -> None:
 
 
 def cnntool_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "cnntool", *arguments]
+    """The installed command where there is one: its modules are compiled."""
+    installed = Path(sys.executable).with_name("cnntool")
+    start = [str(installed)] if installed.exists() else [sys.executable, "-m", "cnntool"]
+    return [*start, *arguments]
 
 
 def time_commands(megapixels: float, rounds: int) -> None:
@@ -196,11 +199,17 @@ def measure_memory() -> None:
         for width, height in ((4000, 3000), (11550, 8660)):
             source, target = str(Path(name) / "in.png"), str(Path(name) / "out.png")
             Pillow.fromarray(picture(height, width)[..., 0]).save(source)
-            for spec in ("sobel-x", "box:size=15", "gabor:wavelength=30", "sobel"):
+            for spec in (
+                "sobel-x",
+                "sobel",
+                "box:size=15",
+                "gaussian:sigma=60",
+                "gabor:wavelength=30,angle=30",
+            ):
                 command = cnntool_command("convolve", source, "-k", spec, "-qf", "-o", target)
                 peak = peak_megabytes(command)
                 extra = peak - 2 * width * height / 1e6
-                print(f"  {width} x {height} {spec:<22} {peak:6.0f} MB, {extra:5.0f} MB more")
+                print(f"  {width} x {height} {spec:<30} {peak:6.0f} MB, {extra:5.0f} MB more")
 
 
 def main() -> None:
