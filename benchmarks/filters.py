@@ -42,6 +42,7 @@ def optional(name: str):
 cv2, torch = optional("cv2"), optional("torch")
 ndimage, edges = optional("scipy.ndimage"), optional("skimage.filters.edges")
 CORES = available_cores()
+SPECS = ("sobel-x", "sobel", "box:size=15", "gaussian:sigma=60", "gabor:wavelength=30,angle=30")
 
 
 def picture(height: int, width: int, channels: int = 1) -> np.ndarray:
