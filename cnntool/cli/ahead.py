@@ -26,7 +26,10 @@ class Opening:
         self._thread.start()
 
     def _open(self) -> None:
+        from cnntool.imaging.codecs.pillow import decode_ahead
+
         try:
+            decode_ahead(self._path, self._options.max_pixels)
             self._image = open_source(self._path, self._path, self._options)
         except BaseException as error:
             self._error = error

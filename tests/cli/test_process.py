@@ -191,6 +191,15 @@ def test_a_terminal_without_unicode_gets_escapes(folder):
 
 
 @posix
+def test_a_named_pipe_is_read_once(cnntool, folder):
+    os.mkfifo("pipe.png")
+    writer = subprocess.Popen(["sh", "-c", "cat grey.png > pipe.png"])
+    assert cnntool("convolve", "pipe.png", "-k", "identity", "-o", "out.png").code == 0
+    writer.wait(timeout=10)
+    np.testing.assert_array_equal(pixels("out.png"), pixels("grey.png"))
+
+
+@posix
 def test_devices_take_any_format(cnntool):
     assert cnntool("convolve", "grey.png", "-k", "box", "-o", "/dev/null").code == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -61,8 +62,34 @@ def silence(library_name: str) -> None:
         log.addHandler(logging.NullHandler())
 
 
+_ahead: dict[str, Picture] = {}
+
+
+def decode_ahead(path: str, max_pixels: int) -> None:
+    """Decode a JPEG or PNG file for the next open_picture of it, before NumPy is even imported.
+
+    Whatever is wrong with the file is left to be found and said then; pipes are left alone.
+    """
+    if not os.path.isfile(path):
+        return
+    module = library()
+    try:
+        with open(path, "rb") as file:
+            picture = module.open(file, formats=("JPEG", "PNG"))
+            is_single = getattr(picture, "n_frames", 1) == 1
+            if is_single and picture.width * picture.height <= max_pixels:
+                picture.load()
+                _ahead[path] = picture
+    except Exception:
+        return
+
+
 def open_picture(stream: BinaryIO, format: str, name: str) -> Picture:
     """The picture with its header read. InputError for a mode that we do not read."""
+    picture = _ahead.pop(str(getattr(stream, "name", "")), None)
+    if picture is not None and picture.format == format:
+        check_mode(picture.mode, name)
+        return picture
     module = library()
     importlib.import_module(f"PIL.{format.title()}ImagePlugin".replace("Webp", "WebP"))
     stream.seek(0)
