@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from borders import NUMPY_MODE, SCIPY_MODE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
@@ -12,22 +13,6 @@ from cnntool.engine import banks as blocks
 from cnntool.engine import sliding
 from cnntool.engine.banks import filter_bank, plan_filter_bank
 from cnntool.engine.sliding import Direct, Separable
-
-SCIPY_MODE = {
-    "reflect": "reflect",
-    "mirror": "mirror",
-    "edge": "nearest",
-    "wrap": "wrap",
-    "constant": "constant",
-}
-
-NUMPY_MODE = {
-    "reflect": "symmetric",
-    "mirror": "reflect",
-    "edge": "edge",
-    "wrap": "wrap",
-    "constant": "constant",
-}
 
 
 def reference(image, kernel, stride, dilation, border, constant, flip):

@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
+from borders import NUMPY_MODE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.engine.windows import BORDERS, border_indices, im2col, padded_tile, plan_axis
-
-NUMPY_MODE = {
-    "reflect": "symmetric",
-    "mirror": "reflect",
-    "edge": "edge",
-    "wrap": "wrap",
-    "constant": "constant",
-}
 
 
 @given(
