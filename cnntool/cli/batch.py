@@ -29,6 +29,7 @@ from cnntool.cli.places import (
 from cnntool.cli.reports import Report, Reporter, reason
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
+from cnntool.imaging.codecs.streams import Reading
 from cnntool.imaging.conversion import (
     DEPTHS,
     Depth,
@@ -144,11 +145,11 @@ def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[
 
 
 def _run_image(source, target, options, work, threads, report, first) -> None:
+    kept = {path for path in target.paths if options.skip_existing and path.is_file()}
     for path in target.paths:
-        if options.skip_existing and path.is_file():
-            continue
-        check_free(path, options.force)
-    if options.skip_existing and target.paths and all(path.is_file() for path in target.paths):
+        if path not in kept:
+            check_free(path, options.force)
+    if kept and kept == set(target.paths):
         report.notes.append(f"{source.name}: skipped, its output exists")
         report.skipped = True
         return
@@ -179,7 +180,7 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
         save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
         return
     for path, name, result in zip(target.paths, formats, results, strict=False):
-        if options.skip_existing and path.is_file():
+        if path in kept:
             continue
         make_folder(path.parent)
         save_image(
@@ -235,11 +236,8 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     if source.path is None:
         raise InputError("stdin: a dry run reads no data: name a file")
     info = probe_image(source.path)
-    pixels = info.width * info.height * info.frames
-    if pixels > options.max_pixels:
-        raise InputError(
-            f"{source.name}: {pixels} pixels are more than --max-pixels {options.max_pixels}"
-        )
+    limits = Reading(source.name, options.max_pixels, options.gray, options.white)
+    limits.check_size(info.width, info.height, info.frames)
     if options.gray:
         info = replace(info, channels=1)
     shapes = [(info.height, info.width, info.channels)] * info.frames

@@ -148,9 +148,9 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     """Filter images with kernels: edges, blurs, lines, sharpening, or your own.
 
     Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF
-    or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without
-    alpha. The result lands in this folder under a name that tells what was done, and its path is
-    printed. Options on geometry apply to every filter of a chain.
+    or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without alpha. The result lands
+    in this folder under a name that tells what was done, and its path is printed. Options
+    on geometry apply to every filter of a chain.
     """
     from cnntool.cli.ahead import open_first
     from cnntool.cli.memory import keep_freed_memory

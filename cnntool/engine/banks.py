@@ -61,16 +61,17 @@ class Plan:
         filters, _, _, channels = self.shape
         rows, columns = self.strips * self.method.rows, self.block_columns
         responses = filters * rows * columns * channels
-        is_direct = isinstance(self.method, Direct)
-        read_rows, read_columns = (
-            sum(map(len, _runs(axis, 0, count, may_split)))
-            for axis, count, may_split in (
-                (self.rows, rows, is_direct and self.method.rows == 1),
-                (self.columns, columns, is_direct),
-            )
-        )
-        tile = read_rows * read_columns * channels
+        read_rows, read_columns = self.reads(slice(0, rows), slice(0, columns))
+        tile = sum(map(len, read_rows)) * sum(map(len, read_columns)) * channels
         return 2 * MATRIX_BYTES + (2 * responses + 2 * tile) * self.dtype.itemsize
+
+    def reads(self, rows: slice, columns: slice) -> tuple[list[range], list[range]]:
+        """The input rows and columns that a block of outputs reads, in runs."""
+        is_direct = isinstance(self.method, Direct)
+        return (
+            _runs(self.rows, rows, may_split=is_direct and self.method.rows == 1),
+            _runs(self.columns, columns, may_split=is_direct),
+        )
 
 
 def filter_bank(
@@ -175,9 +176,10 @@ def run_plan(
             rows, columns = block
             height, width = rows.stop - rows.start, columns.stop - columns.start
             strips = -(-height // plan.method.rows)
-            tile, axes = _read_tile(
-                plan, image, dtype, (rows.start, strips), columns, (border, constant), scratch
-            )
+            whole = slice(rows.start, rows.start + strips * plan.method.rows)
+            runs = plan.reads(whole, columns)
+            tile = _read_tile(image, dtype, runs, (border, constant), scratch)
+            axes = _packed(plan.rows, runs[0]), _packed(plan.columns, runs[1])
             with np.errstate(over="ignore", invalid="ignore"):  # beyond the dtype is infinite
                 responses = plan.method(tile, (strips, width, plan.channels), axes, scratch)
             if height < strips * plan.method.rows:  # the last strip is a block of its own
@@ -192,15 +194,10 @@ def run_plan(
     return_scratch(used)
 
 
-def _read_tile(plan, image, dtype, strips, columns, padding, scratch):
-    """The pixels (rows, columns, C) that a block reads, and the axes as they lie in this tile."""
-    is_direct = isinstance(plan.method, Direct)
-    first, count = strips
-    row_runs = _runs(
-        plan.rows, first, count * plan.method.rows, is_direct and plan.method.rows == 1
-    )
-    column_runs = _runs(plan.columns, columns.start, columns.stop - columns.start, is_direct)
-    shape = sum(map(len, row_runs)), sum(map(len, column_runs)), plan.channels
+def _read_tile(image, dtype, runs, padding, scratch: Scratch) -> np.ndarray:
+    """The pixels (rows, columns, C) of the runs of a block, side by side."""
+    row_runs, column_runs = runs
+    shape = sum(map(len, row_runs)), sum(map(len, column_runs)), image.shape[2]
     tile = scratch.array("tile", shape, dtype)
     top = 0
     for rows in row_runs:
@@ -210,15 +207,15 @@ def _read_tile(plan, image, dtype, strips, columns, padding, scratch):
             padded_tile(image, rows, run, *padding, out=part)
             left += len(run)
         top += len(rows)
-    return tile, (_packed(plan.rows, row_runs), _packed(plan.columns, column_runs))
+    return tile
 
 
-def _runs(axis: Axis, start: int, count: int, may_split: bool) -> list[range]:
-    """The inputs that outputs ``start .. start+count-1`` read: one run, or one a tap.
+def _runs(axis: Axis, outputs: slice, may_split: bool) -> list[range]:
+    """The inputs that some neighbouring outputs read: one run, or one a tap.
 
     Taps far apart, by a large dilation, leave out what lies between them.
     """
-    whole = axis.input_positions(start, count)
+    whole = axis.input_positions(outputs.start, outputs.stop - outputs.start)
     reach = len(whole) - axis.extent + 1
     if not may_split or reach >= axis.dilation:
         return [whole]
