@@ -15,7 +15,7 @@ def band_matrix(kernels: np.ndarray, outputs: int, stride: int, dilation: int) -
     """Kernels (F, taps, kh) moved down ``outputs`` times: (F * outputs, taps * span).
 
     ``span = (outputs-1)*stride + (kh-1)*dilation + 1`` is the number of rows that the outputs see.
-    The columns agree with the rows of :func:`cnntool.engine.windows.im2col`.
+    The columns agree with the rows of :func:`cnntool.engine.windows.im2col_strips`.
     """
     filters, taps, kernel_size = kernels.shape
     span = (outputs - 1) * stride + (kernel_size - 1) * dilation + 1

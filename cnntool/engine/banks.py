@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnntool.engine.sliding import (
     choose_method,
 )
 from cnntool.engine.threads import available_cores, share
-from cnntool.engine.windows import BORDERS, Axis, Padding, padded_tile, plan_axis
+from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
 
 BLOCK_ELEMENTS = 1 << 18
 """Elements that one thread makes at a time of each response, or of four together."""
@@ -80,7 +80,7 @@ def filter_bank(
     *,
     stride: int | tuple[int, int] = 1,
     dilation: int | tuple[int, int] = 1,
-    padding: Padding = "same",
+    padding: AxisPaddings = "same",
     border: str = "reflect",
     constant: float | np.ndarray = 0,
     flip: bool = False,
@@ -91,7 +91,7 @@ def filter_bank(
     ``y[f, i, j, c] = sum over k, l of bank[f, k, l] * x[i*s - p + k*d, j*s - p + l*d, c]``
 
     ``flip`` rotates the kernels by 180 degrees: true convolution. ``stride`` s and ``dilation`` d
-    are one number or (vertical, horizontal), ``padding`` as in
+    are one number or (vertical, horizontal), ``padding`` too, or a pair a side; its words are in
     :func:`~cnntool.engine.windows.plan_axis`, ``border`` as in
     :func:`~cnntool.engine.windows.border_indices`, with ``constant`` one value or one a channel.
     Returns (F, oh, ow, C), float64 for float64 images, else float32. Pixels must be finite.
@@ -114,7 +114,7 @@ def plan_filter_bank(
     bank: np.ndarray,
     stride: int | tuple[int, int] = 1,
     dilation: int | tuple[int, int] = 1,
-    padding: Padding = "same",
+    padding: AxisPaddings = "same",
     *,
     flip: bool = False,
     dtype: np.dtype | type = np.float32,
@@ -128,9 +128,9 @@ def plan_filter_bank(
     if flip:
         bank = bank[:, ::-1, ::-1]
     height, width, channels = shape
-    strides, dilations = _pair(stride), _pair(dilation)
-    rows = plan_axis(height, bank.shape[1], strides[0], dilations[0], padding, flipped=flip)
-    columns = plan_axis(width, bank.shape[2], strides[1], dilations[1], padding, flipped=flip)
+    rows, columns = plan_axes(
+        (height, width), bank.shape[1:], stride, dilation, padding, flipped=flip
+    )
     method = choose_method(bank, rows, columns, channels)
 
     # As wide as one strip fits the cache, as many strips as the whole matrix may take.
@@ -235,7 +235,3 @@ def _is_double(dtype: np.dtype | type) -> bool:
 def _even_cuts(size: int, most: int) -> int:
     """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
     return -(-size // -(-size // most))
-
-
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
 from cnntool.engine.costs import COPY_NS, PASS_NS, column_band_ns, product_ns, row_band_ns
 from cnntool.engine.scratch import Scratch
-from cnntool.engine.windows import Axis, im2col
+from cnntool.engine.windows import Axis, im2col_strips
 
 MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
@@ -78,7 +78,7 @@ class Direct:
         chunk = max(1, MATRIX_BYTES // dtype.itemsize // (strips * self.span * responses.shape[2]))
         for first in range(0, taps, chunk):
             count = min(chunk, taps - first)
-            columns = im2col(
+            columns = im2col_strips(
                 tile,
                 scratch.array("columns", (strips, count, self.span, outputs, channels), dtype),
                 strip_step=self.rows * row_axis.stride,
@@ -116,7 +116,7 @@ class Separable:
         column_bands, row_bands = self.factors[0][0]
         dtype = (row_bands if column_bands is None else column_bands).dtype
         width = outputs if row_bands is None else tile.shape[1]
-        pixels = im2col(
+        pixels = im2col_strips(
             tile,
             scratch.array("columns", (strips, 1, self.elements_per_column, width, channels), dtype),
             strip_step=self.rows * row_axis.stride,

@@ -11,8 +11,9 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TypeVar
 
 import numpy as np
@@ -36,14 +37,16 @@ def share(
     each after the item it is at, and is raised here; an interruption goes before other errors.
     """
     queue = iter(items)
-    lock = threading.Lock()
+    state = threading.Condition()
     errors: list[BaseException] = []
+    running = 1
+    over = False
 
     def drain() -> None:
         try:
             worker = make_worker()
             while not errors:
-                with lock:
+                with state:
                     item = next(queue, queue)
                 if item is queue:
                     return
@@ -51,24 +54,74 @@ def share(
         except BaseException as error:
             errors.append(error)
 
-    helpers = [threading.Thread(target=drain, daemon=True) for _ in range(threads - 1)]
-    with one_blas_thread() if helpers else nullcontext():
+    def help_out() -> None:
+        nonlocal running
+        with state:
+            if over:  # the others were done before this thread woke up
+                return
+            running += 1
+        drain()
+        with state:
+            running -= 1
+            state.notify()
+
+    def finish() -> None:
+        nonlocal over
+        with state:
+            over = True
+            state.wait_for(lambda: running == 1)
+
+    with one_blas_thread():
         try:
-            for helper in helpers:
-                helper.start()
+            for _ in range(threads - 1):
+                _helpers.run(help_out)
             drain()
-            _join(helpers)
+            finish()
         except BaseException as error:  # Ctrl-C while waiting: the others finish what they are at
             errors.append(error)
-            _join(helpers)
+            finish()
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 
 
-def _join(threads: list[threading.Thread]) -> None:
-    for thread in threads:
-        if thread.ident is not None:  # else it never started
-            thread.join()
+class _Helpers:
+    """Threads that are started when first needed, and then wait for more: a start costs 0.1 ms."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._idle = 0
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Have a thread do the job, which raises nothing."""
+        with self._lock:
+            is_waiting = self._idle > 0
+            self._idle -= is_waiting
+        if is_waiting:
+            self._jobs.put(job)
+        else:
+            threading.Thread(target=self._serve, args=(job,), daemon=True).start()
+
+    def _serve(self, job: Callable[[], None]) -> None:
+        while True:
+            job()
+            del job  # and with it the arrays that it holds
+            with self._lock:
+                self._idle += 1
+            job = self._jobs.get()
+
+
+_helpers = _Helpers()
+
+
+def _forget_helpers() -> None:
+    """A forked child has none of its parent's threads."""
+    global _helpers
+    _helpers = _Helpers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)
 
 
 _blas_lock = threading.Lock()

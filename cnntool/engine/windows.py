@@ -6,6 +6,7 @@ steps of ``stride``. What lies before and after the axis is made up by the borde
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,11 @@ import numpy as np
 BORDERS = ("reflect", "mirror", "edge", "wrap", "constant")
 
 Padding = str | int | tuple[int, int]
+"""Of one axis: both sides alike, or (before, after)."""
+
+AxisPaddings = str | int | Sequence[Padding]
+"""Of several axes: all alike, or one entry an axis: ``(h, w)``, ``((top, bottom), (left, right))``.
+"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Axis:
     dilation: int
     before: int
     after: int
+    overhang: int = 0  # beyond the padding, where the last window of ceil mode ends
 
     @property
     def extent(self) -> int:
@@ -33,8 +40,9 @@ class Axis:
 
     @property
     def output_size(self) -> int:
-        """``floor((size + before + after - extent) / stride) + 1``, or 0 where no window fits."""
-        return max(0, (self.size + self.before + self.after - self.extent) // self.stride + 1)
+        """``floor((size + before + after + overhang - extent) / stride) + 1``, or 0."""
+        length = self.size + self.before + self.after + self.overhang
+        return max(0, (length - self.extent) // self.stride + 1)
 
     def span(self, outputs: int) -> int:
         """Inputs under so many neighbouring outputs: ``(outputs-1)*stride + extent``."""
@@ -45,6 +53,27 @@ class Axis:
         first = start * self.stride - self.before
         return range(first, first + self.span(count))
 
+    def tap(self, index: int) -> tuple[slice, slice]:
+        """The outputs whose tap ``index`` lies on the axis, and the inputs that it reads there.
+
+        Outputs outside the slice have that tap in the padding. Copying inputs to outputs tap by tap
+        is im2col; adding outputs to inputs is its adjoint.
+        """
+        offset = index * self.dilation - self.before
+        first = max(0, -(offset // self.stride))
+        last = min(self.output_size, (self.size - 1 - offset) // self.stride + 1)
+        last = max(first, last)
+        start = first * self.stride + offset
+        stop = max(start, start + (last - first - 1) * self.stride + 1)
+        return slice(first, last), slice(start, stop, self.stride)
+
+    def taps_inside(self) -> np.ndarray:
+        """How many taps of each window lie on the axis itself, (output_size,)."""
+        counts = np.zeros(self.output_size, np.intp)
+        for index in range(self.kernel_size):
+            counts[self.tap(index)[0]] += 1
+        return counts
+
 
 def plan_axis(
     size: int,
@@ -54,6 +83,7 @@ def plan_axis(
     padding: Padding = 0,
     *,
     flipped: bool = False,
+    ceil_mode: bool = False,
 ) -> Axis:
     """Plan the windows along one axis.
 
@@ -64,6 +94,9 @@ def plan_axis(
       (``flipped``: one further forward, as the centre turns with a flipped kernel);
     - ``valid``: only windows that lie wholly inside;
     - ``full``: every window that touches the axis.
+
+    ``ceil_mode`` keeps a last window that reaches beyond the padding, as long as it starts on the
+    axis or in the padding before it: ``ceil`` instead of ``floor`` in the output size.
 
     Raises ValueError, naming the sizes, where a number is out of range or no window fits.
     """
@@ -77,7 +110,13 @@ def plan_axis(
     before, after = _pads(padding, extent, flipped)
     if min(before, after) < 0:
         raise ValueError(f"padding is {min(before, after)}: it must be at least 0")
-    axis = Axis(size, kernel_size, stride, dilation, before, after)
+    overhang = 0
+    if ceil_mode:
+        rest = (size + before + after - extent) % stride
+        last_start = size + before + after - extent - rest + stride  # of the one window more
+        if rest and 0 <= last_start < size + before:
+            overhang = stride - rest
+    axis = Axis(size, kernel_size, stride, dilation, before, after, overhang)
     if axis.output_size < 1:
         raise ValueError(
             f"a kernel that spans {extent} does not fit into {size} + padding {before} + {after}"
@@ -98,6 +137,39 @@ def _pads(padding: Padding, extent: int, flipped: bool) -> tuple[int, int]:
     if padding == "full":
         return extent - 1, extent - 1
     raise ValueError(f"padding is '{padding}': expected same, valid, full or a number")
+
+
+def plan_axes(
+    sizes: Sequence[int],
+    kernel_sizes: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    padding: AxisPaddings = 0,
+    *,
+    flipped: bool = False,
+    ceil_mode: bool = False,
+) -> tuple[Axis, ...]:
+    """Plan the windows along several axes; a setting is one for all of them, or one an axis."""
+    count = len(sizes)
+    settings = zip(
+        sizes,
+        kernel_sizes,
+        per_axis(stride, count, "stride"),
+        per_axis(dilation, count, "dilation"),
+        per_axis(padding, count, "padding"),
+        strict=True,
+    )
+    return tuple(plan_axis(*axis, flipped=flipped, ceil_mode=ceil_mode) for axis in settings)
+
+
+def per_axis(value, count: int, name: str) -> tuple:
+    """One value an axis: ``3 -> (3, 3)``, ``(3, 5) -> (3, 5)``."""
+    if isinstance(value, str | int | np.integer):
+        return (value,) * count
+    values = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+    if len(values) != count:
+        raise ValueError(f"{name} has {len(values)} values: expected one, or {count}")
+    return values
 
 
 def border_indices(positions: np.ndarray, size: int, border: str) -> np.ndarray:
@@ -183,7 +255,56 @@ def _split(positions: range, size: int) -> tuple[range, list[range]]:
     return range(start, stop), [run for run in (range(start), range(stop, count)) if run]
 
 
-def im2col(
+def im2col(x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None) -> np.ndarray:
+    """Lay the window of every output side by side: (N, C, H, W) to (N, C, kh, kw, oh, ow).
+
+    ``out[n, c, k, l, i, j] = x[n, c, i*s - p + k*d, j*s - p + l*d]``, and 0 in the padding. A
+    convolution is then one matrix product: weight (F, C*kh*kw) times this (C*kh*kw, oh*ow).
+    """
+    outputs = rows.output_size, columns.output_size
+    if out is None:
+        out = np.empty((*x.shape[:2], rows.kernel_size, columns.kernel_size, *outputs), x.dtype)
+    for tap, seen, read in _taps(rows, columns):
+        target = out[(slice(None), slice(None), *tap)]
+        _zero_outside(target, *seen)
+        target[(..., *seen)] = x[(..., *read)]
+    return out
+
+
+def col2im(
+    windows: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
+) -> np.ndarray:
+    """The adjoint of :func:`im2col`: add every window back where it was cut.
+
+    ``windows`` (N, C, kh, kw, oh, ow) to (N, C, H, W); what fell on the padding is dropped.
+    ``<im2col(x), c> = <x, col2im(c)>`` for all x and c.
+    """
+    if out is None:
+        out = np.empty((*windows.shape[:2], rows.size, columns.size), windows.dtype)
+    out[...] = 0
+    for tap, seen, read in _taps(rows, columns):
+        out[(..., *read)] += windows[(..., *tap, *seen)]
+    return out
+
+
+def _taps(rows: Axis, columns: Axis) -> Iterator[tuple[tuple, tuple, tuple]]:
+    """Every tap (k, l) with the outputs that see it on the axes, and the inputs that they read."""
+    across = [columns.tap(index) for index in range(columns.kernel_size)]
+    for k in range(rows.kernel_size):
+        row_outputs, row_inputs = rows.tap(k)
+        for index, (column_outputs, column_inputs) in enumerate(across):
+            yield (k, index), (row_outputs, column_outputs), (row_inputs, column_inputs)
+
+
+def _zero_outside(target: np.ndarray, rows: slice, columns: slice) -> None:
+    """Zero a target (..., oh, ow) outside a rectangle."""
+    target[..., : rows.start, :] = 0
+    target[..., rows.stop :, :] = 0
+    target[..., rows, : columns.start] = 0
+    target[..., rows, columns.stop :] = 0
+
+
+def im2col_strips(
     tile: np.ndarray,
     out: np.ndarray,
     *,
@@ -193,7 +314,7 @@ def im2col(
     column_step: int,
     first_tap: int = 0,
 ) -> np.ndarray:
-    """Unfold a tile (rows, columns, C) into matrix columns (strips, taps, rows, outputs, C).
+    """Unfold a tile (rows, columns, C) into strips of windows (strips, taps, rows, outputs, C).
 
     ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, t + k*tap_step + o*column_step, c]``
     with t = first_tap; the tile is C-contiguous.

@@ -1,5 +1,6 @@
 """Sharing work among threads: every item once, and errors that come through."""
 
+import os
 import threading
 import time
 
@@ -70,3 +71,25 @@ def test_an_error_in_any_thread_stops_all_and_is_raised(threads):
     with pytest.raises(KeyError):
         share(iter(range(10**9)), lambda: work, threads)
     assert len(done) < 10**6
+
+
+def test_work_inside_work_is_done_too():
+    done = []
+
+    def outer(item):
+        share(range(10), lambda: lambda inner: done.append((item, inner)), 3)
+
+    share(range(4), lambda: outer, 3)
+    assert sorted(done) == [(outer, inner) for outer in range(4) for inner in range(10)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_shares_work_as_well():
+    share(range(4), lambda: lambda item: None, 3)
+    child = os.fork()
+    if child == 0:
+        done = []
+        share(range(100), lambda: done.append, 3)
+        os._exit(0 if sorted(done) == list(range(100)) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -3,10 +3,19 @@
 import numpy as np
 import pytest
 from borders import NUMPY_MODE
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnntool.engine.windows import BORDERS, border_indices, im2col, padded_tile, plan_axis
+from cnntool.engine.windows import (
+    BORDERS,
+    border_indices,
+    col2im,
+    im2col,
+    im2col_strips,
+    padded_tile,
+    plan_axes,
+    plan_axis,
+)
 
 
 @given(
@@ -115,6 +124,90 @@ def test_im2col_is_the_formula_of_its_docstring():
     tile = rng.normal(size=(14, 16, 2)).astype(np.float32)
     strips, taps, rows, outputs = 2, 3, 4, 5
     steps = {"strip_step": 5, "row_step": 2, "tap_step": 2, "column_step": 2}
-    unfolded = im2col(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
+    unfolded = im2col_strips(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
     for s, k, j, o, c in np.ndindex(unfolded.shape):
         assert unfolded[s, k, j, o, c] == tile[s * 5 + j * 2, 1 + k * 2 + o * 2, c]
+
+
+axes = st.tuples(
+    st.integers(1, 9),  # size
+    st.integers(1, 4),  # kernel size
+    st.integers(1, 4),  # stride
+    st.integers(1, 3),  # dilation
+    st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    st.booleans(),  # ceil mode
+)
+
+
+def planned(size, kernel_size, stride, dilation, padding, ceil_mode):
+    try:
+        return plan_axis(size, kernel_size, stride, dilation, padding, ceil_mode=ceil_mode)
+    except ValueError:
+        assume(False)
+
+
+@given(axes)
+def test_taps_agree_with_the_definition_of_a_window(settings):
+    axis = planned(*settings)
+    for index in range(axis.kernel_size):
+        outputs, inputs = axis.tap(index)
+        positions = np.arange(axis.output_size) * axis.stride - axis.before + index * axis.dilation
+        on_axis = (positions >= 0) & (positions < axis.size)
+        assert list(range(axis.output_size)[outputs]) == list(np.flatnonzero(on_axis))
+        assert list(range(axis.size)[inputs]) == list(positions[on_axis])
+
+
+@given(axes, axes)
+def test_im2col_lays_out_the_windows_of_a_padded_image(vertical, horizontal):
+    rows, columns = planned(*vertical), planned(*horizontal)
+    x = np.random.default_rng(0).normal(size=(2, 3, rows.size, columns.size))
+    pads = [(axis.before, axis.after + axis.overhang) for axis in (rows, columns)]
+    padded = np.pad(x, ((0, 0), (0, 0), *pads))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, (rows.extent, columns.extent), axis=(2, 3)
+    )[:, :, :: rows.stride, :: columns.stride, :: rows.dilation, :: columns.dilation]
+    expected = windows.transpose(0, 1, 4, 5, 2, 3)
+    np.testing.assert_array_equal(im2col(x, rows, columns), expected)
+
+
+@given(axes, axes)
+def test_col2im_is_the_adjoint_of_im2col(vertical, horizontal):
+    rows, columns = planned(*vertical), planned(*horizontal)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, rows.size, columns.size))
+    windows = im2col(x, rows, columns)
+    c = rng.normal(size=windows.shape)
+    np.testing.assert_allclose(
+        (windows * c).sum(), (x * col2im(c, rows, columns)).sum(), rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel_size", "stride", "padding", "expected"),
+    [
+        (5, 2, 2, 0, 3),  # the last window has one element
+        (4, 2, 2, 0, 2),
+        (1, 2, 2, 0, 1),
+        (6, 3, 2, 1, 4),
+        (5, 1, 3, 0, 2),  # one window more would start beyond the axis
+        (4, 2, 3, 1, 2),  # likewise: it would start in the padding after it
+    ],
+)
+def test_ceil_mode_keeps_a_last_partial_window(size, kernel_size, stride, padding, expected):
+    axis = plan_axis(size, kernel_size, stride, 1, padding, ceil_mode=True)
+    assert axis.output_size == expected
+
+
+def test_padding_may_differ_by_axis_and_side():
+    sides = [
+        [(axis.before, axis.after) for axis in plan_axes((9, 9), (3, 3), padding=padding)]
+        for padding in (1, (1, 2), ((0, 1), (2, 3)), "same")
+    ]
+    assert sides == [
+        [(1, 1), (1, 1)],
+        [(1, 1), (2, 2)],
+        [(0, 1), (2, 3)],
+        [(1, 1), (1, 1)],
+    ]
+    with pytest.raises(ValueError, match="padding has 3 values: expected one, or 2"):
+        plan_axes((9, 9), (3, 3), padding=(1, 2, 3))
