@@ -7,9 +7,10 @@ steps of ``stride``. What lies before and after the axis is made up by the borde
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 BORDERS = ("reflect", "mirror", "edge", "wrap", "constant")
 
@@ -52,6 +53,12 @@ class Axis:
         """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before
         return range(first, first + self.span(count))
+
+    def part(self, start: int, stop: int) -> Axis:
+        """The windows of outputs ``start .. stop-1`` alone, over the same inputs."""
+        before = self.before - start * self.stride
+        after = self.span(stop - start) - before - self.size
+        return replace(self, before=before, after=after, overhang=0)
 
     def tap(self, index: int) -> tuple[slice, slice]:
         """The outputs whose tap ``index`` lies on the axis, and the inputs that it reads there.
@@ -261,27 +268,73 @@ def im2col(x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = No
     ``out[n, c, k, l, i, j] = x[n, c, i*s - p + k*d, j*s - p + l*d]``, and 0 in the padding. A
     convolution is then one matrix product: weight (F, C*kh*kw) times this (C*kh*kw, oh*ow).
     """
-    outputs = rows.output_size, columns.output_size
+    windows = window_view(zero_padded(x, rows, columns), rows, columns)
     if out is None:
-        out = np.empty((*x.shape[:2], rows.kernel_size, columns.kernel_size, *outputs), x.dtype)
-    for tap, seen, read in _taps(rows, columns):
-        target = out[(slice(None), slice(None), *tap)]
-        _zero_outside(target, *seen)
-        target[(..., *seen)] = x[(..., *read)]
+        return windows.copy()
+    np.copyto(out, windows)
     return out
+
+
+def zero_padded(
+    x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
+) -> np.ndarray:
+    """What all windows read, (N, C, rows, columns): ``x`` itself where that is all of it."""
+    sides = [axis.input_positions(0, axis.output_size) for axis in (rows, columns)]
+    runs = [_split(side, size)[0] for side, size in zip(sides, x.shape[2:], strict=True)]
+    inside = tuple(
+        slice(side.start + run.start, side.start + run.stop)
+        for side, run in zip(sides, runs, strict=True)
+    )
+    part, shape = x[(..., *inside)], (*x.shape[:2], *map(len, sides))
+    if part.shape == shape:
+        return part
+    if out is None:
+        out = np.empty(shape, x.dtype)
+    within = tuple(slice(run.start, run.stop) for run in runs)
+    _zero_outside(out, *within)
+    out[(..., *within)] = part
+    return out
+
+
+def window_view(padded: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """The windows of a padded array (N, C, h, w) as a read-only view (N, C, kh, kw, oh, ow)."""
+    sample, channel, row, column = padded.strides
+    axes = (rows, columns)
+    shape = [axis.kernel_size for axis in axes] + [axis.output_size for axis in axes]
+    steps = (
+        rows.dilation * row,
+        columns.dilation * column,
+        rows.stride * row,
+        columns.stride * column,
+    )
+    strides = (sample, channel, *steps)
+    return as_strided(padded, (*padded.shape[:2], *shape), strides, writeable=False)
+
+
+def run_view(padded: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+    """The windows at stride 1 with all outputs in one run: (N, C, kh, kw, (oh-1)*w + ow).
+
+    The outputs of a row run on into those of the next, so that im2col copies long pieces; between
+    two rows stand ``w - ow`` windows that cross the edge and mean nothing. ``padded`` (N, C, h, w)
+    has contiguous rows.
+    """
+    sample, channel, row, column = padded.strides
+    length = (rows.output_size - 1) * padded.shape[3] + columns.output_size
+    shape = (*padded.shape[:2], rows.kernel_size, columns.kernel_size, length)
+    strides = (sample, channel, rows.dilation * row, columns.dilation * column, column)
+    return as_strided(padded, shape, strides, writeable=False)
 
 
 def col2im(
     windows: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The adjoint of :func:`im2col`: add every window back where it was cut.
+    """The adjoint of :func:`im2col`: add every window back where it was cut, to ``out`` if given.
 
     ``windows`` (N, C, kh, kw, oh, ow) to (N, C, H, W); what fell on the padding is dropped.
     ``<im2col(x), c> = <x, col2im(c)>`` for all x and c.
     """
     if out is None:
-        out = np.empty((*windows.shape[:2], rows.size, columns.size), windows.dtype)
-    out[...] = 0
+        out = np.zeros((*windows.shape[:2], rows.size, columns.size), windows.dtype)
     for tap, seen, read in _taps(rows, columns):
         out[(..., *read)] += windows[(..., *tap, *seen)]
     return out
