@@ -8,18 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
-from cnntool.engine.sliding import (
-    MATRIX_BYTES,
-    STRIP_BYTES,
-    Direct,
-    Separable,
-    choose_method,
-)
+from cnntool.engine.shifting import Shifted
+from cnntool.engine.sliding import MATRIX_BYTES, Direct, Method, choose_method
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
-
-BLOCK_ELEMENTS = 1 << 18
-"""Elements that one thread makes at a time of each response, or of four together."""
 
 Emit = Callable[[np.ndarray, slice, slice], None]
 
@@ -32,7 +24,7 @@ class Plan:
     columns: Axis
     channels: int
     dtype: np.dtype
-    method: Direct | Separable
+    method: Method
     strips: int  # of method.rows each, in a block
     block_columns: int
 
@@ -131,19 +123,9 @@ def plan_filter_bank(
     rows, columns = plan_axes(
         (height, width), bank.shape[1:], stride, dilation, padding, flipped=flip
     )
-    method = choose_method(bank, rows, columns, channels)
-
-    # As wide as one strip fits the cache, as many strips as the whole matrix may take.
-    outputs = max(1, BLOCK_ELEMENTS // channels)
-    column_bytes = method.elements_per_column * channels * columns.stride * bank.itemsize
-    widest = max(1, 512 // channels, STRIP_BYTES // column_bytes)
-    block_columns = _even_cuts(columns.output_size, widest)
-    strips = min(
-        MATRIX_BYTES // (column_bytes * block_columns),
-        outputs // (max(1, method.filters / 4) * method.rows * block_columns),
-        rows.output_size // method.rows,
-    )
-    return Plan(rows, columns, channels, bank.dtype, method, max(1, int(strips)), block_columns)
+    method = choose_method(bank, rows, columns, channels, is_8_bit=np.dtype(dtype) == np.uint8)
+    strips, block_columns = method.cut(rows, columns, channels)
+    return Plan(rows, columns, channels, bank.dtype, method, strips, block_columns)
 
 
 def run_plan(
@@ -157,14 +139,17 @@ def run_plan(
 ) -> None:
     """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
 
-    ``block`` is (F, strips, rows of a strip, columns, C), scratch that ``emit`` may overwrite but
-    not keep; ``output[rows, columns].reshape(block.shape[1:])`` is where it belongs.
+    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype or int16, scratch
+    that ``emit`` may overwrite but not keep; it belongs at
+    ``output[rows, columns].reshape(block.shape[1:])``.
     """
     if border not in BORDERS:
         raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
     dtype = image.dtype
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
+    elif isinstance(plan.method, Shifted):
+        dtype = np.dtype(np.int16)  # in which it adds
 
     used: list[Scratch] = []
 
@@ -230,8 +215,3 @@ def _packed(axis: Axis, runs: list[range]) -> Axis:
 
 def _is_double(dtype: np.dtype | type) -> bool:
     return np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize >= 8
-
-
-def _even_cuts(size: int, most: int) -> int:
-    """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
-    return -(-size // -(-size // most))

@@ -18,6 +18,9 @@ PACKING_NS = 0.1
 """To fetch one element of a column band's operand beyond the first ``FREE_SPAN``."""
 FREE_SPAN = 40
 
+SHIFT_NS = 0.065
+"""To add or to multiply one 16-bit element that lies in the second-level cache."""
+
 CALL_NS = 2.2
 """To start one product with a row band, shared by its outputs."""
 

@@ -1,11 +1,12 @@
-"""Two ways to slide a bank of kernels over a tile, both as matrix products with banded matrices.
+"""Ways to slide a bank of kernels over a tile; two are matrix products with banded matrices.
 
 - :class:`Direct`: im2col over the kernel's columns, times a band matrix that holds the whole bank
   moved down several rows, so that one product gives several rows of every response.
 - :class:`Separable`: where every kernel is a sum of few outer products, one band matrix from the
-  left and one from the right; im2col copies the pixels once, not once a column of the kernel.
+  left and one from the right; im2col copies the pixels once, not once a column of the kernel;
+- :class:`~cnntool.engine.shifting.Shifted`: small whole numbers over 8-bit pixels, as sums.
 
-:func:`choose_method` takes the cheaper one by a model of their cost.
+:func:`choose_method` takes the cheapest by a model of their cost.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from numpy.lib.stride_tricks import as_strided
 from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
 from cnntool.engine.costs import COPY_NS, PASS_NS, column_band_ns, product_ns, row_band_ns
 from cnntool.engine.scratch import Scratch
-from cnntool.engine.windows import Axis, im2col_strips
+from cnntool.engine.shifting import Shifted, plan_shifted
+from cnntool.engine.windows import Axis, even_cuts, im2col_strips
 
 MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
 
 STRIP_BYTES = 1 << 19
 """What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
+
+BLOCK_ELEMENTS = 1 << 18
+"""Elements that one thread makes at a time of each response, or of four together."""
 
 MOST_FACTORS = 8
 
@@ -69,6 +74,9 @@ class Direct:
         kernels = self.kernels[:, first : first + count]
         return band_matrix(kernels, self.rows, self.stride, self.dilation)
 
+    def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
+        return _cut(self, self.kernels.itemsize, rows, columns, channels)
+
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, strips, rows, columns, C) of a tile (rows, columns, C) of pixels."""
         (strips, outputs, channels), (row_axis, column_axis) = shape, axes
@@ -109,6 +117,10 @@ class Separable:
     def elements_per_column(self) -> int:
         column_bands = self.factors[0][0][0]
         return self.rows if column_bands is None else column_bands.shape[1]
+
+    def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
+        bands = next(band for band in self.factors[0][0] if band is not None)
+        return _cut(self, bands.itemsize, rows, columns, channels)
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, 1, strips * rows, columns, C) of a tile (rows, columns, C) of pixels."""
@@ -160,6 +172,22 @@ class Separable:
             _multiply_add(source, row_bands[:length, : group * channels], target, add, scratch)
 
 
+def _cut(
+    method: Direct | Separable, itemsize: int, rows: Axis, columns: Axis, channels: int
+) -> tuple[int, int]:
+    """Strips and columns of a block: as wide as one strip fits the cache, as many as fit at all."""
+    column_bytes = method.elements_per_column * channels * columns.stride * itemsize
+    widest = max(1, 512 // channels, STRIP_BYTES // column_bytes)
+    width = even_cuts(columns.output_size, widest)
+    outputs = max(1, BLOCK_ELEMENTS // channels)
+    strips = min(
+        MATRIX_BYTES // (column_bytes * width),
+        outputs // (max(1, method.filters / 4) * method.rows * width),
+        rows.output_size // method.rows,
+    )
+    return max(1, int(strips)), width
+
+
 def _groups(outputs: int, group: int) -> list[tuple[int, int, int]]:
     """(First output, how many groups, outputs in each): whole groups, then what is left."""
     count, rest = divmod(outputs, group)
@@ -183,11 +211,18 @@ def _multiply_add(left, right, out: np.ndarray, add: bool, scratch: Scratch) -> 
     np.add(out, product, out=out)
 
 
-def choose_method(bank: np.ndarray, rows: Axis, columns: Axis, channels: int) -> Direct | Separable:
-    """The cheaper way for a bank (F, kh, kw); all its kernels go the same way."""
+Method = Direct | Separable | Shifted
+
+
+def choose_method(
+    bank: np.ndarray, rows: Axis, columns: Axis, channels: int, is_8_bit: bool = False
+) -> Method:
+    """The cheapest way for a bank (F, kh, kw); all its kernels go the same way."""
     direct = _plan_direct(bank, rows)
-    separable = _plan_separable(bank, rows, columns, channels, direct.cost)
-    return separable if separable is not None and separable.cost < direct.cost else direct
+    others = [_plan_separable(bank, rows, columns, channels, direct.cost)]
+    if is_8_bit:
+        others.append(plan_shifted(bank, rows, columns))
+    return min([direct, *filter(None, others)], key=lambda method: method.cost)
 
 
 def _plan_direct(bank: np.ndarray, rows: Axis) -> Direct:

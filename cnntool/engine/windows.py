@@ -381,3 +381,8 @@ def im2col_strips(
     # The constructor checks that the view stays within the tile, which as_strided does not.
     np.copyto(out, np.ndarray(out.shape, tile.dtype, tile, first_tap * column, steps))
     return out
+
+
+def even_cuts(size: int, most: int) -> int:
+    """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
+    return -(-size // -(-size // most))

@@ -109,7 +109,8 @@ class FilterPass:
     def run(self, write: Write, threads: int | None = None) -> None:
         """Hand every block to ``write(result, values, rows, columns)``, from several threads.
 
-        ``values`` is (strips, rows of a strip, columns, C), scratch that may be overwritten.
+        ``values`` is (strips, rows of a strip, columns, C), floats or 16-bit integers with room for
+        half a range more, scratch that may be overwritten.
         """
         constant: float | np.ndarray = self.geometry.constant
         unweight = None
@@ -121,9 +122,13 @@ class FilterPass:
         if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
             directions = tuple(direction + 180 for direction in directions)
 
+        needs_floats = self.kernel.combine != "none" or (self.scale, self.bias) != (1, 0)
+
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
+            if needs_floats and block.dtype.kind == "i":
+                block = block.astype(np.float32)
             combined = combine_responses(block, self.kernel.combine, directions)
             for index, values in enumerate(combined):
                 if self.scale != 1:

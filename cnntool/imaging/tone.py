@@ -35,22 +35,29 @@ class Tone:
     bounds: tuple[float, float] = (-np.inf, np.inf)  # that the values are known to stay within
 
     def apply(self, values: np.ndarray, losses: Losses) -> np.ndarray:
-        """Turn a block of values into pixels, within the block's own memory."""
+        """Turn a block of values into pixels, within the block's own memory where that can be.
+
+        Values are floats, or whole numbers with room for half a range more.
+        """
         is_float = self.dtype.kind == "f"
+        if values.dtype.kind == "i" and (is_float or self.range in ("stretch", "angle")):
+            values = values.astype(np.float32)
+        is_whole = values.dtype.kind == "i"
         if self.range == "abs":
-            if not is_float:
+            if not is_float and not is_whole:
                 np.rint(values, out=values)  # before counting: rounding noise has no sign
             losses.negative += _count(np.less, values, 0)
             np.abs(values, out=values)
         elif self.range == "offset":
-            values += self.white / 2 if is_float else (self.white + 1) / 2
+            middle = self.white / 2 if is_float else (self.white + 1) / 2
+            values += values.dtype.type(middle)
         elif self.range == "stretch":
             values -= self.low
             values *= self.white / ((self.high - self.low) or 1.0)
         elif self.range == "angle":
             values += 180
             values *= self.white / 360
-        if not is_float and self.range != "abs":
+        if not is_float and not is_whole and self.range != "abs":
             np.rint(values, out=values)
         if self.range != "raw" or not is_float:
             self._clip(values, losses)
@@ -67,9 +74,9 @@ class Tone:
         if low <= -0.5:
             below = _count(np.less, values, 0)
         if high >= self.white + 0.5:
-            above = _count(np.greater, values, self.white)
+            above = _count(np.greater, values, values.dtype.type(self.white))
         if below or above:
-            np.clip(values, 0, self.white, out=values)
+            np.clip(values, 0, values.dtype.type(self.white), out=values)
         losses.below += below
         losses.above += above
 

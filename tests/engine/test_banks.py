@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
-from cnntool.engine import banks as blocks
 from cnntool.engine import sliding
 from cnntool.engine.banks import filter_bank, plan_filter_bank
 from cnntool.engine.sliding import Direct, Separable
@@ -78,9 +77,8 @@ def test_every_geometry_agrees_with_scipy(
 def test_large_and_odd_shaped_kernels_on_images_of_many_blocks(kernel_shape, kind, monkeypatch):
     # Small blocks, so that block edges, the last strip and tap chunks are all crossed.
     monkeypatch.setattr(sliding, "MATRIX_BYTES", 1 << 15)
-    monkeypatch.setattr(blocks, "MATRIX_BYTES", 1 << 15)
-    monkeypatch.setattr(blocks, "STRIP_BYTES", 1 << 13)
-    monkeypatch.setattr(blocks, "BLOCK_ELEMENTS", 1 << 10)
+    monkeypatch.setattr(sliding, "STRIP_BYTES", 1 << 13)
+    monkeypatch.setattr(sliding, "BLOCK_ELEMENTS", 1 << 10)
     rng = np.random.default_rng(3)
     image = rng.normal(size=(83, 1100, 1))
     if kind == "full rank":

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from cnntool.engine import banks
+from cnntool.engine import shifting, sliding
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image, normalized, plan_chain
@@ -138,6 +138,8 @@ def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     bank = rng.normal(size=(size, 3, draw(st.integers(1, 4)))) * draw(st.sampled_from([0.1, 1]))
     if draw(st.booleans()):
         bank = np.abs(bank)
+    if draw(st.booleans()):
+        bank = np.rint(4 * bank) * draw(st.sampled_from([1, 0.25]))
     combine = draw(st.sampled_from(["none", "magnitude", "maximum"]))
     names = tuple(f"k{i}" for i in range(size))
     kernel = Filter("k", "", bank, combine, names)
@@ -152,8 +154,9 @@ def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     depth = draw(st.sampled_from([(np.uint8, 255.0), (np.uint16, 65535.0)]))
     image = image_of(pixels, alpha, white)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(banks, "BLOCK_ELEMENTS", 64)
-        patch.setattr(banks, "STRIP_BYTES", 1 << 9)
+        for module in (sliding, shifting):
+            patch.setattr(module, "BLOCK_ELEMENTS", 64)
+        patch.setattr(sliding, "STRIP_BYTES", 1 << 9)
         raw = Rendering("raw", scale, bias, np.dtype(np.float32), white)
         floats = filter_image(image, [kernel], geometry, raw)
         rendering = Rendering(shown, scale, bias, np.dtype(depth[0]), depth[1])
@@ -165,7 +168,7 @@ def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
         elif shown == "offset":
             values = values + (depth[1] + 1) / 2
         elif shown == "stretch":
-            values = (values - values.min()) / (values.max() - values.min()) * depth[1]
+            values = (values - values.min()) / (np.ptp(values) or 1) * depth[1]
         expected = np.clip(values, 0, depth[1])
         found = result.image.frames[0].pixels
         assert np.abs(found - expected).max() <= 0.5 + 1e-5 * max(depth[1], np.abs(values).max())
