@@ -21,6 +21,12 @@ FREE_SPAN = 40
 SHIFT_NS = 0.065
 """To add or to multiply one 16-bit element that lies in the second-level cache."""
 
+FOURIER_NS = 0.6
+"""To transform one element there and back in float64, times the logarithm of the block."""
+
+FOURIER_CALLS_NS = 30_000
+"""To start the transforms of one block."""
+
 CALL_NS = 2.2
 """To start one product with a row band, shared by its outputs."""
 

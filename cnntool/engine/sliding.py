@@ -4,7 +4,8 @@
   moved down several rows, so that one product gives several rows of every response.
 - :class:`Separable`: where every kernel is a sum of few outer products, one band matrix from the
   left and one from the right; im2col copies the pixels once, not once a column of the kernel;
-- :class:`~cnntool.engine.shifting.Shifted`: small whole numbers over 8-bit pixels, as sums.
+- :class:`~cnntool.engine.shifting.Shifted`: small whole numbers over 8-bit pixels, as sums;
+- :class:`~cnntool.engine.spectral.Spectral`: products of Fourier transforms.
 
 :func:`choose_method` takes the cheapest by a model of their cost.
 """
@@ -22,6 +23,7 @@ from cnntool.engine.bands import band_matrix, low_rank, right_band_matrix
 from cnntool.engine.costs import COPY_NS, PASS_NS, column_band_ns, product_ns, row_band_ns
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.shifting import Shifted, plan_shifted
+from cnntool.engine.spectral import Spectral, plan_spectral
 from cnntool.engine.windows import Axis, even_cuts, im2col_strips
 
 MATRIX_BYTES = 8 << 20
@@ -211,7 +213,7 @@ def _multiply_add(left, right, out: np.ndarray, add: bool, scratch: Scratch) -> 
     np.add(out, product, out=out)
 
 
-Method = Direct | Separable | Shifted
+Method = Direct | Separable | Shifted | Spectral
 
 
 def choose_method(
@@ -219,7 +221,10 @@ def choose_method(
 ) -> Method:
     """The cheapest way for a bank (F, kh, kw); all its kernels go the same way."""
     direct = _plan_direct(bank, rows)
-    others = [_plan_separable(bank, rows, columns, channels, direct.cost)]
+    others = [
+        _plan_separable(bank, rows, columns, channels, direct.cost),
+        plan_spectral(bank, rows, columns),
+    ]
     if is_8_bit:
         others.append(plan_shifted(bank, rows, columns))
     return min([direct, *filter(None, others)], key=lambda method: method.cost)
