@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.threads import share
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -49,30 +51,27 @@ def report(title: str, timings: dict[str, Timing]) -> None:
         print(f"  {name:<28} {timing!s:<28} {timing.median / ours:6.2f} x ours")
 
 
+SGEMM_FLOPS = 2 * 1024**3
+
+
+def sgemm(threads: int) -> Callable[[], None]:
+    """The machine's peak: every thread multiplies matrices of ``SGEMM_FLOPS``, BLAS on one."""
+    operands = [np.random.default_rng(i).normal(size=(1024, 1024)).astype("f") for i in range(2)]
+    products = [np.empty_like(operands[0]) for _ in range(threads)]
+
+    def run() -> None:
+        share(products, lambda: lambda out: np.matmul(*operands, out=out), threads)
+
+    return run
+
+
 def print_machine(threads: int) -> None:
     """What this machine can do at best: sgemm and memory copies, on one core and on all."""
-    import threading
-
-    a = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
     large = np.zeros(64 << 20, np.uint8)
-
-    def all_cores(work: Callable[[], object]) -> Callable[[], None]:
-        def run() -> None:
-            workers = [threading.Thread(target=work) for _ in range(threads)]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
-
-        return run
-
-    times = race(
-        {"one": lambda: a @ a, "all": all_cores(lambda: a @ a), "copy": lambda: large.copy()}, 9
-    )
-    flops = 2 * 1024**3 / 1e9
+    times = race({"one": sgemm(1), "all": sgemm(threads), "copy": large.copy}, 9)
     print(
-        f"{threads} cores; sgemm {flops / times['one'].median:.0f} GFLOP/s on one core, "
-        f"{threads * flops / times['all'].median:.0f} on {threads}; "
+        f"{threads} cores; sgemm {SGEMM_FLOPS / times['one'].median / 1e9:.0f} GFLOP/s on one "
+        f"core, {threads * SGEMM_FLOPS / times['all'].median / 1e9:.0f} on {threads}; "
         f"copy {2 * large.nbytes / times['copy'].median / 1e9:.1f} GB/s"
     )
 

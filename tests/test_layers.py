@@ -11,8 +11,12 @@ from cnntool.engine.windows import BORDERS
 from cnntool.imaging import combining, formats, tone
 
 PACKAGE = Path(cnntool.__file__).parent
-FLOORS = ("engine", "imaging", "cli")
-LIBRARIES = {"engine": {"numpy"}, "imaging": {"numpy", "PIL", "tifffile", "imagecodecs"}}
+FLOORS = ("engine", "imaging", "signals", "cli")
+LIBRARIES = {
+    "engine": {"numpy"},
+    "imaging": {"numpy", "PIL", "tifffile", "imagecodecs"},
+    "signals": {"numpy"},
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 def examples() -> list[str]:
     """Every line of the shell blocks that is a use of the installed command."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if re.match(r"(cat \S+ \| )?cnntool ", line)]
+    return [line for line in lines if re.match(r"((cat|seq) \S+ \| )?cnntool ", line)]
 
 
 @pytest.fixture(scope="module")

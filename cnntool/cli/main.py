@@ -11,6 +11,7 @@ from cnntool import __version__
 
 COMMANDS = {
     "convolve": "Filter images with edge, blur, line and other kernels.",
+    "convolve1d": "Convolve signals: numbers, CSV, .npy or WAV, in a stream.",
     "kernels": "List the kernels, or show one: its weights and what they do.",
 }
 

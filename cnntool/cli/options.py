@@ -38,6 +38,9 @@ class PairType(click.ParamType):
 
     name = "N|HxW"
 
+    def __init__(self, least: int = 1):
+        self.least = least
+
     def convert(self, value, param, ctx) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
@@ -45,24 +48,28 @@ class PairType(click.ParamType):
         if not match:
             self.fail(f"'{value}' is not a size: expected N or HxW, such as 2 or 2x3", param, ctx)
         pair = int(match[1]), int(match[2] or match[1])
-        if not all(1 <= number <= LARGEST_STEP for number in pair):
-            self.fail(f"'{value}' is out of range: expected 1 to {LARGEST_STEP}", param, ctx)
+        if not all(self.least <= number <= LARGEST_STEP for number in pair):
+            limits = f"{self.least} to {LARGEST_STEP}"
+            self.fail(f"'{value}' is out of range: expected {limits}", param, ctx)
         return pair
 
 
 class PaddingType(click.ParamType):
-    """``same``, ``valid``, ``full`` or a number of pixels on every side."""
+    """``same``, ``valid``, ``full`` or a number of pixels, or other units, on every side."""
 
     name = "same|valid|full|N"
+
+    def __init__(self, unit: str = "pixels", largest: int = LARGEST_STEP):
+        self.unit, self.largest = unit, largest
 
     def convert(self, value, param, ctx) -> str | int:
         if isinstance(value, int) or value in ("same", "valid", "full"):
             return value
         if not re.fullmatch(r"\d+", value):
-            expected = "expected same, valid, full or a number of pixels"
+            expected = f"expected same, valid, full or a number of {self.unit}"
             self.fail(f"'{value}' is not a padding: {expected}", param, ctx)
-        if int(value) > LARGEST_STEP:
-            self.fail(f"'{value}' is out of range: expected 0 to {LARGEST_STEP}", param, ctx)
+        if int(value) > self.largest:
+            self.fail(f"'{value}' is out of range: expected 0 to {self.largest}", param, ctx)
         return int(value)
 
 

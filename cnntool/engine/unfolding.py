@@ -19,7 +19,7 @@ from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, col2im, run_view, window_view, zero_padded
 
-COLUMNS_BYTES = 1 << 19
+COLUMNS_BYTES = 1 << 20
 """What one thread unfolds at a time: it stays in the second-level cache for the product."""
 
 SHARED_PRODUCTS = 1 << 21

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.errors import RequestError
-from cnntool.imaging.kernels import CATALOGUE, LARGEST_SIZE, Filter, build, number_text, suggestion
+from cnntool.imaging.kernels import (
+    CATALOGUE,
+    LARGEST_SIZE,
+    Entry,
+    Filter,
+    build,
+    number_text,
+    suggestion,
+)
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
@@ -43,9 +51,9 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
     if (name := name.strip()) in CATALOGUE:
         return _named(name, settings if colon else None, given)
     if is_file := Path(spec).suffix.lower() in FILE_KINDS:
-        label, rebuild, bank = Path(spec).stem, spec, _file_bank(Path(spec))
-    elif ";" in text or "\n" in text or _MATRIX_START.match(text):
-        bank = _bank([_number_rows(text.splitlines())], "kernel")
+        label, rebuild, bank = Path(spec).stem, spec, read_kernel_file(Path(spec))
+    elif ";" in text or "\n" in text or starts_as_matrix(text):
+        bank = read_matrix(text)
         label = f"kernel{bank.shape[1]}x{bank.shape[2]}"
         rebuild = "; ".join(" ".join(number_text(value) for value in row) for row in bank[0])
     elif Path(spec).is_file():
@@ -64,18 +72,34 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
     return Filter(label, rebuild, bank, "none", tuple(names))
 
 
-def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filter:
-    """`settings` is what follows the colon, None without a colon."""
+def starts_as_matrix(text: str) -> bool:
+    """Whether a spec begins with a number, and so is a matrix and no name."""
+    return _MATRIX_START.match(text) is not None
+
+
+def read_settings(entry: Entry, settings: str | None) -> dict[str, float]:
+    """The numbers in 'sigma=2,size=9', what follows the colon; None without a colon."""
+    name = entry.name
     values: dict[str, float] = {}
     for setting in [] if settings is None else settings.split(","):
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not (key and equals and value):
-            known = [parameter.name for parameter in CATALOGUE[name].parameters]
+            known = [parameter.name for parameter in entry.parameters]
             example = f"'{name}:{known[0]}=NUMBER'" if known else f"just '{name}'"
             raise RequestError(f"{setting!r} in '{name}:{settings}' is no setting: write {example}")
         if key in values:
             raise RequestError(f"{name}: {key} is given twice in '{name}:{settings}': keep one")
-        values[key] = _number(value, f"{name}: {key}")
+        values[key] = read_number(value, f"{name}: {key}")
+    return values
+
+
+def read_matrix(text: str, largest: int = LARGEST_SIZE) -> np.ndarray:
+    """The matrix of a spec as (1, kh, kw), at most ``largest`` on a side."""
+    return _bank([_number_rows(text.splitlines())], "kernel", largest)
+
+
+def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filter:
+    values = read_settings(CATALOGUE[name], settings)
     for key, value in overrides.items():
         if key in values:
             raise RequestError(
@@ -85,7 +109,7 @@ def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filt
     return build(name, **values, **overrides)
 
 
-def _number(token: str, where: str) -> float:
+def read_number(token: str, where: str) -> float:
     """A decimal, an exponent or a fraction as a float; `where` opens the error message."""
     shown = repr(token if len(token) <= 40 else token[:37] + "...")
     parts = token.split("/")
@@ -115,12 +139,12 @@ def _number_rows(lines: list[str], where: str = "kernel") -> list[list[float]]:
             if not tokens:
                 raise RequestError(f"{here} is empty: put numbers in it, or take out a ';'")
             rows.append(
-                [_number(token, f"{here} number {i + 1}") for i, token in enumerate(tokens)]
+                [read_number(token, f"{here} number {i + 1}") for i, token in enumerate(tokens)]
             )
     return rows
 
 
-def _bank(kernels: list[list[list[float]]], where: str) -> np.ndarray:
+def _bank(kernels: list[list[list[float]]], where: str, largest: int) -> np.ndarray:
     """Lists of rows as a bank (F, kh, kw), once they are known to be rectangular and usable."""
     for k, rows in enumerate(kernels):
         here = _place(where, k, len(kernels))
@@ -138,18 +162,18 @@ def _bank(kernels: list[list[list[float]]], where: str) -> np.ndarray:
                 f"{here} is {len(rows)}x{len(rows[0])}, the first is "
                 f"{len(kernels[0])}x{len(kernels[0][0])}: every kernel needs the same size"
             )
-    return _checked(np.array(kernels, dtype=np.float64), where)
+    return _checked(np.array(kernels, dtype=np.float64), where, largest)
 
 
-def _checked(bank: np.ndarray, where: str) -> np.ndarray:
+def _checked(bank: np.ndarray, where: str, largest: int) -> np.ndarray:
     """The bank (F, kh, kw), once its size and its weights are known to be usable."""
     count, height, width = bank.shape
     if bank.size == 0:
         raise RequestError(f"{where} has no numbers: give at least one, as in '1 0 -1'")
-    if max(count, height, width) > LARGEST_SIZE:
+    if max(count, height, width) > largest:
         shape = f"{height}x{width}" if count == 1 else f"{count}x{height}x{width}"
         raise RequestError(
-            f"{where} is {shape}: at most {LARGEST_SIZE} are allowed on a side, use a smaller one"
+            f"{where} is {shape}: at most {largest} are allowed on a side, use a smaller one"
         )
     bad = np.argwhere(~(np.abs(bank) <= LARGEST_WEIGHT))  # NaN too
     if len(bad):
@@ -168,8 +192,8 @@ def _place(where: str, index: int, count: int) -> str:
     return where if count == 1 else f"{where} {index + 1}"
 
 
-def _file_bank(path: Path) -> np.ndarray:
-    """The kernels of a file as a bank (F, kh, kw)."""
+def read_kernel_file(path: Path, largest: int = LARGEST_SIZE) -> np.ndarray:
+    """The kernels of a file as a bank (F, kh, kw), at most ``largest`` on a side."""
     where = f"{str(path)!r}: kernel"
     try:
         content = path.read_bytes()
@@ -181,20 +205,20 @@ def _file_bank(path: Path) -> np.ndarray:
             f"kernel file {str(path)!r} cannot be read ({reason}): name a file that you may read"
         ) from None
     if path.suffix.lower() == ".npy":
-        return _npy_bank(content, where)
+        return _npy_bank(content, where, largest)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise RequestError(f"{where} is not UTF-8 text: save it as UTF-8") from None
     if path.suffix.lower() == ".json":
-        return _json_bank(text, where)
+        return _json_bank(text, where, largest)
     if path.suffix.lower() == ".csv" and ";" in text:
         raise RequestError(f"{where} has ';' in it: split the numbers of a .csv by commas")
     lines = [line.partition("#")[0] for line in text.splitlines()]
-    return _bank([_number_rows(lines, where)], where)
+    return _bank([_number_rows(lines, where)], where, largest)
 
 
-def _json_bank(text: str, where: str) -> np.ndarray:
+def _json_bank(text: str, where: str, largest: int) -> np.ndarray:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -221,7 +245,8 @@ def _json_bank(text: str, where: str) -> np.ndarray:
     for _ in range(3 - depth):
         data = [data]
     count = len(data)
-    return _bank([_json_matrix(m, _place(where, k, count)) for k, m in enumerate(data)], where)
+    matrices = [_json_matrix(m, _place(where, k, count)) for k, m in enumerate(data)]
+    return _bank(matrices, where, largest)
 
 
 def _json_matrix(rows: object, where: str) -> list[list[float]]:
@@ -244,7 +269,7 @@ def _json_number(value: object, where: str) -> float:
         return math.inf
 
 
-def _npy_bank(content: bytes, where: str) -> np.ndarray:
+def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # whatever NumPy meets in a file that is cut or was never an array
@@ -263,4 +288,5 @@ def _npy_bank(content: bytes, where: str) -> np.ndarray:
             f"{where} has shape {array.shape}: save (kh, kw), or (F, kh, kw) for a bank"
         )
     with np.errstate(over="ignore"):  # a long double may become infinity, which is refused
-        return _checked(array.reshape((1,) * (3 - array.ndim) + array.shape).astype(float), where)
+        bank = array.reshape((1,) * (3 - array.ndim) + array.shape).astype(float)
+    return _checked(bank, where, largest)

@@ -68,7 +68,7 @@ def _gaussian_size(sigma: float) -> int:
     return size
 
 
-def _gaussian_row(sigma: float, size: int) -> np.ndarray:
+def gaussian_row(sigma: float, size: int) -> np.ndarray:
     """(size,): exp(-x² / 2σ²), divided by its sum."""
     exponent = -0.5 * (_centred(size) / sigma) ** 2
     row = np.exp(exponent - exponent.max())  # an even size and a tiny sigma: never 0 / 0
@@ -79,14 +79,14 @@ def gaussian(sigma: float | None, size: int | None) -> np.ndarray:
     """(size, size): sums to 1; either number follows from the other where it is None."""
     if sigma is None:
         sigma = 1.0 if size is None else 0.3 * ((size - 1) * 0.5 - 1) + 0.8
-    row = _gaussian_row(sigma, size or _gaussian_size(sigma))
+    row = gaussian_row(sigma, size or _gaussian_size(sigma))
     return np.outer(row, row)
 
 
 def laplacian_of_gaussian(sigma: float, size: int | None) -> np.ndarray:
     """(size, size): sums to 0."""
     size = size or _gaussian_size(sigma)
-    row = _gaussian_row(sigma, size)
+    row = gaussian_row(sigma, size)
     second = ((_centred(size) / sigma) ** 2 - 1) / sigma**2 * row
     second -= row * second.sum()  # cut and sampled, it no longer sums to 0: now it does
     return np.outer(second, row) + np.outer(row, second)

@@ -24,6 +24,7 @@ __all__ = [
     "Filter",
     "Parameter",
     "build",
+    "build_entry",
     "number_text",
     "suggestion",
 ]
@@ -59,9 +60,14 @@ def build(name: str, **parameters: float | None) -> Filter:
     A parameter that is None counts as not given. Raises RequestError for a name that the
     catalogue does not have, a parameter that the kernel does not take, and a value out of range.
     """
-    entry = CATALOGUE.get(name)
-    if entry is None:
+    if name not in CATALOGUE:
         raise RequestError(_unknown_kernel(name))
+    return build_entry(CATALOGUE[name], **parameters)
+
+
+def build_entry(entry: Entry, **parameters: float | None) -> Filter:
+    """Build the filter that an entry of any catalogue describes; see :func:`build`."""
+    name = entry.name
     given = {key: value for key, value in parameters.items() if value is not None}
     known = [parameter.name for parameter in entry.parameters]
     for key in given:

@@ -1,0 +1,184 @@
+"""Where signals come from and go to: what is opened, how the result is named, what is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from cnntool.cli.console import complain, progress
+from cnntool.cli.places import STDIO, check_free, make_folder
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.atomic import atomic_write
+from cnntool.signals.reading import open_signal
+from cnntool.signals.signal import Signal
+from cnntool.signals.text import CHUNK
+from cnntool.signals.writing import FORMATS, Written, write_signal
+
+DIGITS = 12
+TEXT = ("text", "csv")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result goes, and how it is stored; ``path`` None is stdout."""
+
+    path: Path | None
+    format: str
+    force: bool
+    digits: int
+    depth: str
+    rate: int | None
+
+
+def open_file(
+    file: str, files: ExitStack, columns: Sequence[str] = (), live: bool = False
+) -> Signal:
+    """Open a signal, - being stdin; the file is closed with ``files``."""
+    if file == STDIO:
+        stream, name = sys.stdin.buffer, "stdin"
+    else:
+        name = file
+        try:
+            stream = files.enter_context(open(file, "rb"))  # noqa: SIM115
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    signal = open_signal(stream, name, columns, is_pipe=not stream.seekable(), live=live)
+    if signal.kind == "text" and file != STDIO:
+        size = os.fstat(stream.fileno()).st_size
+        signal = replace(signal, expected_blocks=-(-size // CHUNK))
+    return signal
+
+
+def plan_output(
+    result: Signal,
+    file: str,
+    label: str,
+    as_json: bool,
+    *,
+    output: str | None,
+    format: str | None,
+    force: bool,
+    digits: int | None,
+    depth: str | None,
+    rate: int | None,
+) -> Output:
+    """Settle where the result goes and as what; raises for what cannot be, before any work."""
+    if output == "":
+        raise RequestError("-o is empty: name a file, a folder or -")
+    format = _format(output, format, result)
+    is_text = format in TEXT
+    path = None
+    if output not in (None, STDIO):
+        path = _path(output, file, label, format)
+    elif output is None and file != STDIO and not is_text:
+        path = _path(os.curdir, file, label, format)
+    if path is None and as_json:
+        raise RequestError("the result and --json both go to stdout: name a file with -o")
+    if path is None and not is_text and sys.stdout.isatty():
+        raise RequestError(f"{format} bytes would go to the terminal: name a file with -o")
+    for name, value in (("depth", depth), ("rate", rate)):
+        if value is not None and format != "wav":
+            raise RequestError(f"--{name} is for WAV, and the output is {format}: leave it out")
+    if digits is not None and not is_text:
+        raise RequestError(f"--digits is for text, and the output is {format}: leave it out")
+    rate = rate or result.rate
+    if format == "wav" and rate is None:
+        raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
+    if path is not None:
+        check_free(path, force)
+    return Output(path, format, force, digits or DIGITS, depth or result.depth or "float", rate)
+
+
+def _format(output: str | None, format: str | None, result: Signal) -> str:
+    """As asked for, else as the output is named, else as the input is."""
+    named = None
+    if output not in (None, STDIO) and not _is_folder(output):
+        suffix = Path(output).suffix.lower()
+        named = next((name for name, end in FORMATS.items() if end == suffix), None)
+        if named is None and format is None and not _is_device(output):
+            known = ", ".join(FORMATS.values())
+            raise RequestError(f"{output} ends in none of {known}: name it so, or give --format")
+    if format and named and format != named and not {format, named} <= set(TEXT):
+        raise RequestError(f"--format {format} contradicts the name of {output}")
+    as_input = "csv" if result.kind == "text" and result.channels > 1 else result.kind
+    return format or named or as_input
+
+
+def _path(output: str, file: str, label: str, format: str) -> Path:
+    if not _is_folder(output):
+        return Path(output)
+    stem = "stdin" if file == STDIO else Path(file).stem
+    return Path(output) / f"{stem}-{label}{FORMATS[format]}"
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def _is_device(output: str) -> bool:
+    return Path(output).exists() and not Path(output).is_file()
+
+
+@contextmanager
+def counted(signal: Signal, label: str, output: Output, quiet: bool) -> Iterator[Signal]:
+    """The signal with a progress bar that counts its blocks, unless numbers go to the terminal."""
+    shows_numbers = output.path is None and sys.stdout.isatty()
+    with progress(label, signal.expected_blocks or 0, quiet or shows_numbers) as advance:
+
+        def blocks() -> Iterator[np.ndarray]:
+            for block in signal.blocks:
+                yield block
+                advance()
+
+        yield replace(signal, blocks=blocks())
+
+
+def write(result: Signal, output: Output) -> Written:
+    """Compute the result and write it, block after block."""
+    settings = {"digits": output.digits, "depth": output.depth, "rate": output.rate}
+    if output.path is None:
+        stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
+        return write_signal(result, stdout, output.format, can_seek=False, **settings)
+    make_folder(output.path.parent)
+    with atomic_write(output.path, output.force) as file:
+        return write_signal(result, file, output.format, can_seek=file.seekable(), **settings)
+
+
+def report(
+    signal: Signal,
+    result: Signal,
+    output: Output,
+    written: Written,
+    methods: Sequence[str],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say what was clipped, and the path of a file that was written."""
+    values = written.samples * result.channels
+    if written.clipped and not quiet:
+        complain(
+            f"{written.clipped:,} of {values:,} values were beyond full scale and are clipped: "
+            "--scale makes them smaller, --depth float keeps them"
+        )
+    if output.path is None:
+        return
+    path = os.fsencode(output.path).decode(errors="backslashreplace")
+    facts = {
+        "input": os.fsencode(signal.name).decode(errors="backslashreplace"),
+        "output": path,
+        "format": output.format,
+        "samples": written.samples,
+        "channels": result.channels,
+        "rate": output.rate,
+        "clipped": written.clipped,
+        "methods": list(methods),
+    }
+    click.echo(json.dumps(facts) if as_json else os.fspath(output.path))

@@ -1,0 +1,42 @@
+"""Opening a signal, whatever it is stored as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from cnntool.imaging.codecs.streams import Rejoined
+from cnntool.signals import npy, wav
+from cnntool.signals.signal import Signal, numbered_columns
+from cnntool.signals.text import read_text
+
+HEAD = len(npy.MAGIC)
+
+
+def open_signal(
+    stream: BinaryIO,
+    name: str,
+    columns: Sequence[str] = (),
+    *,
+    is_pipe: bool = False,
+    live: bool = False,
+) -> Signal:
+    """Read a signal from a stream as its first bytes say: WAV, .npy, or else text.
+
+    ``columns`` are those wanted, by name or by number from 1; all where none is named. ``live``
+    text is passed on as it comes. Raises InputError for what cannot be read, and RequestError for
+    columns that are not there. Blocks that are read later may raise InputError too.
+    """
+    head = stream.read(HEAD)
+    if head[:4] in wav.MAGIC:
+        signal = wav.read_wav(Rejoined(head, stream), name, is_pipe)
+    elif head == npy.MAGIC:
+        signal = npy.read_npy(Rejoined(head, stream), name)
+    else:
+        return read_text(stream, head, name, columns, live)
+    if not columns:
+        return signal
+    chosen = numbered_columns(columns, signal.channels, name)
+    blocks = (block[chosen] for block in signal.blocks)
+    return replace(signal, blocks=blocks, channels=len(chosen))

@@ -1,0 +1,66 @@
+"""What a signal is here: blocks of samples, and what is known about all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.errors import InputError, RequestError
+
+BLOCK = 1 << 16
+"""Values that readers give, and filters make, at a time, all channels together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A signal that can be read once, block after block.
+
+    ``blocks`` gives arrays (C, n) of finite float64, C = ``channels``; n varies and is never 0.
+    """
+
+    name: str  # for messages
+    kind: str  # 'text', 'npy' or 'wav'
+    channels: int
+    blocks: Iterator[np.ndarray]
+    length: int | None = None  # samples in a channel, where that is known beforehand
+    rate: int | None = None  # samples a second, of a WAV
+    depth: str | None = None  # of a WAV: '8', '16', '24', '32' or 'float'
+    columns: tuple[str, ...] = ()  # their names, where the input has a header
+    expected_blocks: int | None = None
+
+
+def read_whole(signal: Signal, most: int) -> np.ndarray:
+    """All samples (C, L); InputError where there are more than ``most`` in a channel."""
+    blocks, length = [], 0
+    for block in signal.blocks:
+        blocks.append(block)
+        length += block.shape[1]
+        if length > most:
+            raise InputError(
+                f"{signal.name} has more than {most:,} samples, too many for a kernel: make it the "
+                "FILE, which is read in blocks, and give the shorter signal to --with"
+            )
+    return np.concatenate(blocks, axis=1)
+
+
+def check_finite(block: np.ndarray, first: int, name: str) -> None:
+    """InputError that names the first sample of a block (C, n) that is NaN or infinite."""
+    bad = ~np.isfinite(block)
+    if bad.any():
+        sample = int(bad.any(axis=0).argmax())
+        value = block[bad[:, sample], sample][0]
+        raise InputError(
+            f"{name} sample {first + sample:,} is {value:g}: every sample must be a finite "
+            "number, so replace it first"
+        )
+
+
+def numbered_columns(wanted: Iterable[str], channels: int, name: str) -> list[int]:
+    """Channels that are asked for by number, counted from 1, as indices."""
+    there = "has one channel" if channels == 1 else f"has channels 1 to {channels}"
+    for column in wanted:
+        if not column.isascii() or not column.isdigit() or not 1 <= int(column) <= channels:
+            raise RequestError(f"--column {column}: {name} {there}, and no names for them")
+    return [int(column) - 1 for column in wanted]

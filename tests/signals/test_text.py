@@ -1,0 +1,188 @@
+"""Numbers from text: every usual layout, whatever the cut, and errors that name the line."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.errors import InputError, RequestError
+from cnntool.signals import text
+from cnntool.signals.number_lines import header_of, text_of
+from cnntool.signals.reading import open_signal
+
+
+def read(data: bytes | str, *columns: str, **settings):
+    data = data if isinstance(data, bytes) else data.encode()
+    return open_signal(io.BytesIO(data), "in", columns, **settings)
+
+
+def values(data: bytes | str, *columns: str) -> list[list[float]]:
+    """Each channel as a list."""
+    return np.concatenate(list(read(data, *columns).blocks), axis=1).tolist()
+
+
+def message_of(data: bytes | str, *columns: str, error=InputError) -> str:
+    with pytest.raises(error) as raised:
+        values(data, *columns)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "1\n2.5\n-3e2\n",
+        "1\n2.5\n-3e2",
+        "1\r\n2.5\r\n-3e2\r\n",
+        "1\r2.5\r-3e2\r",
+        b"\xef\xbb\xbf1\n2.5\n-3e2\n",
+        "\n1\n\n  2.5  \n\n-3e2\n\n",
+        "# a comment\n1\n# another\n2.5\n-3e2\n",
+        "speed\n1\n2.5\n-3e2\n",
+        "speed in m/s, more or less\n1\n2.5\n-3e2\n",
+        "1 2.5 -3e2\n",
+        "1,2.5,-3e2",
+        "1;2.5;-3e2",
+        "1\t2.5\t-3e2",
+    ],
+)
+def test_numbers_stand_one_a_line_or_all_in_one(data):
+    assert values(data) == [[1, 2.5, -300]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ", ", ";", "\t", " ", "   "])
+def test_columns_are_channels(delimiter):
+    lines = [["1", "2"], ["3", "4"], ["5", "6"]]
+    data = "\n".join(delimiter.join(line) for line in lines)
+    assert values(data) == [[1, 3, 5], [2, 4, 6]]
+
+
+TABLE = 'date,"wind, north",2\n2024-01-01,1.5,7\n"2024-01-02","2.5",8\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["wind, north"], [[1.5, 2.5]]),
+        (["2"], [[7, 8]]),  # a name goes before a number
+        (["3"], [[7, 8]]),
+        (["3", "wind, north"], [[7, 8], [1.5, 2.5]]),
+    ],
+)
+def test_columns_are_chosen_by_name_or_number(columns, expected):
+    assert values(TABLE, *columns) == expected
+
+
+def test_the_header_names_what_is_read():
+    assert read(TABLE, "wind, north").columns == ("wind, north",)
+    assert read("a b\n1 2\n").columns == ("a", "b")
+    assert read("1 2\n3 4\n").columns == ()
+
+
+@given(
+    numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40),
+    chunk=st.integers(1, 30),
+    live=st.booleans(),
+    ending=st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+def test_no_cut_of_the_bytes_changes_a_number(numbers, chunk, live, ending):
+    data = "".join(repr(number) + ending for number in numbers)
+    before, text.CHUNK = text.CHUNK, chunk
+    try:
+        blocks = list(read(data, live=live).blocks)
+    finally:
+        text.CHUNK = before
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], numbers)
+
+
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        ("1\n2\nabc\n4\n", ["in line 3: 'abc' is not a number", "one number a line"]),
+        ("# one\n\n1\n2\n\nabc\n", ["in line 6: 'abc'"]),
+        ("x\n1\n1_000\n", ["in line 3: '1_000' is not a number"]),
+        ("abc\n", ["in line 1: 'abc' is not a number"]),
+        ("x\ny\n", ["in line 2: 'y' is not a number"]),
+        ("1\nnan\n", ["in line 2: 'nan' is not a finite number"]),
+        ("1\n-inf\n", ["in line 2: '-inf' is not a finite number"]),
+        ("1\n1e999\n", ["in line 2: '1e999' is not a finite number"]),
+        ("1\n2 3\n", ["in line 2 has 2 columns, the first line has 1"]),
+        ("1,2\n3\n", ["in line 2 has 1 column, the first line has 2"]),
+        ("1,2\n3,\n", ["in line 2, column 2: there is no number"]),
+        ("t,v\n1,2\n3,x\n", ["in line 3, column 2 (v): 'x' is not a number", "--column"]),
+        ("t;v\n1;2\n3;2,5\n", ["in line 3, column 2 (v): '2,5'", "decimal comma"]),
+        ("2024-01-01,5\n2024-01-02,6\n", ["line 1, column 1: '2024-01-01'", "--column"]),
+        ("a,b,c\n1,2\n", ["3 names in its first line, and 2 columns"]),
+        ("", ["in is empty"]),
+        ("\n \n# nothing\n", ["in is empty"]),
+        ("a,b\n", ["in line 1"]),
+        (b"1\n2\n\0\1\2\n" + bytes(300), ["neither text nor .npy nor WAV"]),
+        ("1\n2\n".encode("utf-16"), ["UTF-16", "UTF-8"]),
+        (b"1\n\xff\xfe\n", ["in line 2: "]),
+    ],
+)
+def test_mistakes_are_named_with_their_line(data, parts):
+    message = message_of(data)
+    for part in parts:
+        assert part in message
+
+
+def test_a_mistake_far_down_is_named_with_its_line():
+    lines = [str(number) for number in range(100_000)]
+    lines[76_543] = "oops"
+    assert "line 76544: 'oops'" in message_of("\n".join(lines))
+    lines[76_543] = "1 2"
+    assert "line 76544 has 2 columns" in message_of("\n".join(lines))
+
+
+@pytest.mark.parametrize("chunk", range(1, 12))
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_no_cut_of_the_bytes_changes_the_count_of_lines(monkeypatch, chunk, ending):
+    monkeypatch.setattr(text, "CHUNK", chunk)
+    assert "in line 5: 'abc'" in message_of(ending.join(["12", "34", "", "56", "abc", "7"]))
+
+
+def test_a_line_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(text, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(text, "CHUNK", 100)
+    assert "a line of more than 1,000 bytes" in message_of("1 " * 1000)
+
+
+def test_missing_columns_are_named_beside_those_there_are():
+    message = message_of("t,v\n1,2\n", "w", error=RequestError)
+    assert "--column w" in message
+    assert "its columns are t, v" in message
+    assert "from 1 to 2" in message_of("1,2\n3,4\n", "3", error=RequestError)
+    assert "only column 1" in message_of("1\n2\n", "0", error=RequestError)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (3.0000000000000004, "3"),
+        (0.1 + 0.2, "0.3"),
+        (1 / 3, "0.333333333333"),
+        (-0.0, "0"),
+        (1e-20, "1e-20"),
+        (1700000000123456.0, "1700000000123456"),
+        (1700000000123.5, "1.70000000012e+12"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_numbers_are_short_and_whole_ones_whole(number, shown):
+    assert text_of(np.array([[number]]), 12) == f"{shown}\n".encode()
+    assert text_of(np.array([[number, 0.5]]), 12) == f"{shown}\n0.5\n".encode()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_seventeen_digits_read_back_exactly(numbers):
+    lines = text_of(np.array([numbers]), 17).decode().split()
+    assert [float(line) for line in lines] == numbers
+
+
+def test_channels_become_columns():
+    assert text_of(np.array([[1, 2], [0.5, -4]]), 12) == b"1,0.5\n2,-4\n"
+    assert header_of(["t", "wind, north"]) == b't,"wind, north"\n'
