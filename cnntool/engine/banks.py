@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -61,8 +62,8 @@ class Plan:
         """The input rows and columns that a block of outputs reads, in runs."""
         is_direct = isinstance(self.method, Direct)
         return (
-            _runs(self.rows, rows, may_split=is_direct and self.method.rows == 1),
-            _runs(self.columns, columns, may_split=is_direct),
+            _runs(self.rows, rows.start, rows.stop, is_direct and self.method.rows == 1),
+            _runs(self.columns, columns.start, columns.stop, is_direct),
         )
 
 
@@ -195,12 +196,13 @@ def _read_tile(image, dtype, runs, padding, scratch: Scratch) -> np.ndarray:
     return tile
 
 
-def _runs(axis: Axis, outputs: slice, may_split: bool) -> list[range]:
+@functools.lru_cache(maxsize=512)
+def _runs(axis: Axis, start: int, stop: int, may_split: bool) -> list[range]:
     """The inputs that some neighbouring outputs read: one run, or one a tap.
 
     Taps far apart, by a large dilation, leave out what lies between them.
     """
-    whole = axis.input_positions(outputs.start, outputs.stop - outputs.start)
+    whole = axis.input_positions(start, stop - start)
     reach = len(whole) - axis.extent + 1
     if not may_split or reach >= axis.dilation:
         return [whole]

@@ -9,6 +9,9 @@ import numpy as np
 KEPT = 4
 """Scratches that are kept from one run to the next: new memory costs a tenth of a short run."""
 
+MOST_SHAPES = 64
+"""Arrays that a scratch remembers; one that it forgets is made again from its buffer."""
+
 _idle: list[Scratch] = []
 
 
@@ -17,14 +20,25 @@ class Scratch:
 
     def __init__(self) -> None:
         self._buffers: dict[str, np.ndarray] = {}
+        self._arrays: dict[tuple, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An uninitialised array of this shape, in the memory that ``name`` had before."""
+        key = name, shape, dtype
+        found = self._arrays.get(key)
+        return self._make(key) if found is None else found
+
+    def _make(self, key: tuple[str, tuple[int, ...], np.dtype]) -> np.ndarray:
+        name, shape, dtype = key
         size = prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size or buffer.dtype != dtype:
             buffer = self._buffers[name] = np.empty(size, dtype)
-        return buffer[:size].reshape(shape)
+            self._arrays = {k: array for k, array in self._arrays.items() if k[0] != name}
+        if len(self._arrays) >= MOST_SHAPES:
+            self._arrays.clear()
+        array = self._arrays[key] = buffer[:size].reshape(shape)
+        return array
 
 
 def take_scratch() -> Scratch:

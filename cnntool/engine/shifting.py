@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.costs import SHIFT_NS
 from cnntool.engine.scratch import Scratch
@@ -22,8 +21,8 @@ LARGEST_TOTAL = 127
 
 LARGEST_EXTENT = 64
 
-BLOCK_ELEMENTS = 1 << 17
-"""Pixels of a block: three arrays of them stay near the second-level cache."""
+BLOCK_ELEMENTS = 1 << 19
+"""Pixels of a block: few enough for the cache, so many that calls are few."""
 
 Group = tuple[int, tuple[tuple[int, int, bool], ...]]
 """Taps (row, column, whether it is subtracted) that are multiplied by one weight together."""
@@ -48,7 +47,7 @@ class Shifted:
 
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
-        width = even_cuts(columns.output_size, max(1, BLOCK_ELEMENTS // 8 // channels))
+        width = even_cuts(columns.output_size, max(1, BLOCK_ELEMENTS // 32 // channels))
         return max(1, min(rows.output_size, BLOCK_ELEMENTS // (width * channels))), width
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
@@ -64,7 +63,7 @@ class Shifted:
         keeps_whole = dtype.kind == "i" and all(unit == 1 for unit in self.units)
         out_dtype = dtype if keeps_whole else np.dtype(np.float32)
         length = (lines - 1) * tile[0].size + outputs * channels  # from first to last response
-        responses = scratch.array(f"shifted {out_dtype}", (self.filters, length), out_dtype)
+        responses = scratch.array("shifted", (self.filters, length), out_dtype)
         for response, sums, unit in zip(responses, self.sums, self.units, strict=True):
             slid = pixels
             for index, groups in enumerate(sums, 1):
@@ -78,7 +77,8 @@ class Shifted:
                 np.multiply(slid, out_dtype.type(unit), out=response)
         row, item = tile[0].size * responses.itemsize, responses.itemsize
         strides = (responses.strides[0], 0, row, channels * item, item)
-        return as_strided(responses, (self.filters, 1, lines, outputs, channels), strides)
+        shape = (self.filters, 1, lines, outputs, channels)
+        return np.ndarray(shape, out_dtype, responses, strides=strides)
 
 
 def _reach(groups: tuple[Group, ...], steps: tuple[int, int]) -> int:

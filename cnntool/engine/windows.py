@@ -6,6 +6,7 @@ steps of ``stride``. What lies before and after the axis is made up by the borde
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -228,12 +229,12 @@ def padded_tile(
         within = slice(rows.start + inside.start, rows.start + inside.stop)
         _pad_columns(image[within], columns, border, constant, out[inside.start : inside.stop])
     for part in outside:
-        positions = np.arange(rows.start + part.start, rows.start + part.stop)
         target = out[part.start : part.stop]
         if border == "constant":
             target[...] = constant
         else:
-            source = image[border_indices(positions, image.shape[0], border)]
+            start, stop = rows.start + part.start, rows.start + part.stop
+            source = image[_stand_ins(start, stop, image.shape[0], border)]
             _pad_columns(source, columns, border, constant, target)
     return out
 
@@ -250,8 +251,16 @@ def _pad_columns(
         if border == "constant":
             target[...] = constant
         else:
-            positions = np.arange(columns.start + part.start, columns.start + part.stop)
-            target[...] = image[:, border_indices(positions, image.shape[1], border)]
+            start, stop = columns.start + part.start, columns.start + part.stop
+            target[...] = image[:, _stand_ins(start, stop, image.shape[1], border)]
+
+
+@functools.lru_cache(maxsize=64)
+def _stand_ins(start: int, stop: int, size: int, border: str) -> np.ndarray | slice:
+    """Which elements of an axis stand for positions ``start .. stop-1`` outside of it."""
+    indices = border_indices(np.arange(start, stop), size, border)
+    first = int(indices[0])
+    return slice(first, first + 1) if len(indices) == 1 else indices
 
 
 def _split(positions: range, size: int) -> tuple[range, list[range]]:
