@@ -1,0 +1,22 @@
+"""What every operation asks of its arrays: a floating dtype, and gradients of the right shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def float_dtype(*arrays: np.ndarray) -> np.dtype:
+    """The dtype to compute in: float64 where one of the arrays has it, else float32."""
+    is_double = any(np.asarray(array).dtype == np.float64 for array in arrays)
+    return np.dtype(np.float64 if is_double else np.float32)
+
+
+def as_gradient(dy: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """``dy`` as the gradient of an output of this shape; ValueError where its shape differs.
+
+    Without the check a wrong shape would broadcast, and the gradient be wrong in silence.
+    """
+    dy = np.asarray(dy, dtype)
+    if dy.shape != tuple(shape):
+        raise ValueError(f"dy has shape {dy.shape}: expected {tuple(shape)}, that of the output")
+    return dy

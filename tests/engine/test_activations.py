@@ -1,0 +1,127 @@
+"""Activations by hand, by their identities, at their limits, and against PyTorch."""
+
+import math
+
+import numpy as np
+import pytest
+
+from cnntool.engine.activations import (
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh,
+    tanh_backward,
+)
+
+PAIRS = {
+    "relu": (relu, relu_backward),
+    "tanh": (tanh, tanh_backward),
+    "sigmoid": (sigmoid, sigmoid_backward),
+}
+every_pair = pytest.mark.parametrize(("forward", "backward"), PAIRS.values(), ids=PAIRS)
+
+
+def test_relu_by_hand_with_no_gradient_at_zero():
+    y, cache = relu(np.array([-2.0, 0.0, -0.0, 3.0], np.float32))
+    assert y.tolist() == [0, 0, 0, 3]
+    assert relu_backward(np.array([5.0, 6, 7, 8]), cache).tolist() == [0, 0, 0, 8]
+
+
+def test_tanh_by_hand():
+    y, cache = tanh(np.array([0.0, math.log(3)]))
+    np.testing.assert_allclose(y, [0, 0.8], rtol=1e-15)  # (3 - 1/3) / (3 + 1/3)
+    np.testing.assert_allclose(tanh_backward(np.array([2.0, 1]), cache), [2, 0.36], rtol=1e-14)
+
+
+def test_sigmoid_by_hand():
+    y, cache = sigmoid(np.array([0.0, math.log(3)]))
+    np.testing.assert_allclose(y, [0.5, 0.75], rtol=1e-15)
+    expected = [0.5, 0.1875]
+    np.testing.assert_allclose(sigmoid_backward(np.array([2.0, 1]), cache), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("error")
+def test_sigmoid_is_stable_and_silent_for_any_input(dtype):
+    x = np.array([-np.inf, -3e38, -1e4, -1000, 1000, 1e4, 3e38, np.inf], dtype)
+    with np.errstate(all="raise"):
+        y, cache = sigmoid(x)
+        gradient = sigmoid_backward(np.ones(8, dtype), cache)
+    assert y.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert gradient.tolist() == [0] * 8
+
+
+@pytest.mark.parametrize(("dtype", "last"), [(np.float32, 88), (np.float64, 700)])
+def test_small_probabilities_of_sigmoid_are_as_exact_as_large_ones(dtype, last):
+    x = np.linspace(-last, 30, 400, dtype=dtype)
+    exact = [math.exp(v) / (1 + math.exp(v)) for v in x.astype(float)]
+    # exp amplifies the rounding of its argument by the argument.
+    np.testing.assert_allclose(sigmoid(x)[0], exact, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.filterwarnings("error")
+def test_tanh_saturates_silently():
+    with np.errstate(all="raise"):
+        y, cache = tanh(np.array([-np.inf, -1e4, 1e4, np.inf], np.float32))
+    assert y.tolist() == [-1, -1, 1, 1]
+    assert tanh_backward(np.ones(4), cache).tolist() == [0, 0, 0, 0]
+
+
+@every_pair
+def test_not_a_number_stays_one(forward, backward):
+    y, _ = forward(np.array([np.nan, 1.0]))
+    assert np.isnan(y).tolist() == [True, False]
+
+
+@every_pair
+@pytest.mark.parametrize("shape", [(), (0,), (5,), (2, 3), (2, 1, 3, 4)])
+def test_any_shape_and_dtype(forward, backward, shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    before = x.copy()
+    for dtype, kept in {
+        np.float64: np.float64,
+        np.float32: np.float32,
+        np.int32: np.float32,
+    }.items():
+        y, cache = forward(x.astype(dtype))
+        gradient = backward(np.ones(shape, dtype), cache)
+        assert np.shape(y) == np.shape(gradient) == shape
+        assert y.dtype == gradient.dtype == kept
+    np.testing.assert_array_equal(x, before)
+
+
+@every_pair
+def test_the_way_back_writes_neither_into_dy_nor_into_the_cache(forward, backward):
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    y, cache = forward(x)
+    dy, kept = np.full((3, 4), 2.0), y.copy()
+    first = backward(dy, cache)
+    np.testing.assert_array_equal(first, backward(dy, cache))
+    np.testing.assert_array_equal(dy, 2)
+    np.testing.assert_array_equal(y, kept)
+
+
+@every_pair
+def test_a_gradient_of_another_shape_is_refused(forward, backward):
+    _, cache = forward(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"dy has shape \(3,\): expected \(2, 3\)"):
+        backward(np.ones(3), cache)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_parity_with_pytorch(name, dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    x = (10 * rng.standard_normal((20, 30))).astype(dtype)
+    x[0, :3] = 0, 1e4, -1e4
+    dy = rng.standard_normal(x.shape).astype(dtype)
+    leaf = torch.tensor(x, requires_grad=True)
+    expected = getattr(torch, name)(leaf)
+    expected.backward(torch.tensor(dy))
+    forward, backward = PAIRS[name]
+    y, cache = forward(x)
+    close = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(y, expected.detach(), rtol=close)
+    np.testing.assert_allclose(backward(dy, cache), leaf.grad, rtol=close, atol=close)
