@@ -104,7 +104,8 @@ def plan_axis(
     - ``full``: every window that touches the axis.
 
     ``ceil_mode`` keeps a last window that reaches beyond the padding, as long as it starts on the
-    axis or in the padding before it: ``ceil`` instead of ``floor`` in the output size.
+    axis or in the padding before it: ``ceil`` instead of ``floor`` in the output size, and never
+    less than one window.
 
     Raises ValueError, naming the sizes, where a number is out of range or no window fits.
     """
@@ -122,7 +123,9 @@ def plan_axis(
     if ceil_mode:
         rest = (size + before + after - extent) % stride
         last_start = size + before + after - extent - rest + stride  # of the one window more
-        if rest and 0 <= last_start < size + before:
+        if size + before + after < extent:  # one window, larger than all there is
+            overhang = extent - size - before - after
+        elif rest and last_start < size + before:
             overhang = stride - rest
     axis = Axis(size, kernel_size, stride, dilation, before, after, overhang)
     if axis.output_size < 1:

@@ -1,0 +1,152 @@
+"""Pools over one image (H, W, C) of any size: forward only, in bounded memory, on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnntool.engine.adaptive_pooling import Bins, plan_bins
+from cnntool.engine.arrays import float_dtype
+from cnntool.engine.pool_reductions import (
+    average,
+    checked_p,
+    extreme,
+    gaussian_weights,
+    limits,
+    norm,
+    weighted_average,
+)
+from cnntool.engine.pool_windows import Size, plan_pool, pool_planes, run
+from cnntool.engine.rank_pooling import median_planes
+from cnntool.engine.scratch import Scratch
+from cnntool.engine.threads import available_cores
+from cnntool.engine.windows import AxisPaddings, per_axis
+
+MODES = ("max", "average", "lp", "gaussian", "min", "median")
+SIZE_MODES = ("max", "average", "min")
+
+ROWS_AT_ONCE = 64
+"""Image rows that are summed in float32 before their sum joins a larger one in float64."""
+
+
+def pool_image(
+    image: np.ndarray,
+    mode: str,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    count_include_pad: bool = False,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Pool an image (H, W, C) by windows, each channel for itself: (oh, ow, C).
+
+    ``mode`` is ``max``, ``min`` or ``median``, in the image's own dtype, or ``average``, ``lp``
+    (with ``p`` and ``mean``) or ``gaussian`` (with ``sigma``), in float32 (float64 of float64).
+    Each is what the function of that name makes of maps, and sizes are as there. ``ceil_mode``
+    keeps a last partial window, made of the pixels there are; without it that window is dropped.
+
+    Memory beside image and result is a few blocks a thread. Raises ValueError where no window fits
+    or a setting is out of range.
+    """
+    _check_image(image)
+    if mode not in MODES:
+        raise ValueError(f"mode is '{mode}': expected one of {', '.join(MODES)}")
+    axes = plan_pool(image.shape[:2], kernel_size, stride, padding, dilation, ceil_mode)
+    planes, dtype = image[None], float_dtype(image)
+    if mode == "median":
+        return median_planes(planes, *axes, threads)[0]
+    if mode in ("max", "min"):
+        reduction = extreme(np.maximum if mode == "max" else np.minimum, image.dtype)
+    elif mode == "average":
+        reduction = average(*axes, dtype, count_include_pad)
+    elif mode == "lp":
+        reduction = norm(*axes, dtype, checked_p(p), mean)
+    else:
+        reduction = weighted_average(*axes, dtype, gaussian_weights(*axes, sigma))
+    return pool_planes(planes, *axes, reduction, threads)[0]
+
+
+def pool_image_to_size(
+    image: np.ndarray,
+    output_size: int | tuple[int | None, int | None] | None,
+    mode: str = "max",
+    *,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, by max, min or average.
+
+    The bins are those of :func:`~cnntool.engine.adaptive_pooling.adaptive_pool2d`. ``max`` and
+    ``min`` keep the dtype; ``average`` is float32 (float64 of float64), its large sums made in
+    float64. Raises ValueError for a size below 1.
+    """
+    _check_image(image)
+    if mode not in SIZE_MODES:
+        raise ValueError(f"mode is '{mode}': expected one of {', '.join(SIZE_MODES)}")
+    output_size = (None, None) if output_size is None else output_size
+    rows, columns = map(plan_bins, image.shape[:2], per_axis(output_size, 2, "output_size"))
+    if rows.size % rows.count == 0 and columns.size % columns.count == 0:
+        kernel = rows.size // rows.count, columns.size // columns.count
+        if max(kernel) <= ROWS_AT_ONCE:
+            return pool_image(image, mode, kernel, threads=threads)
+    return _pool_bins(image, rows, columns, mode, threads)
+
+
+def pyramid_pool_image(
+    image: np.ndarray,
+    levels: Sequence[int] = (1, 2, 4),
+    mode: str = "max",
+    *,
+    threads: int | None = None,
+) -> np.ndarray:
+    """The spatial pyramid of an image (H, W, C): a vector of C * sum of l^2, whatever its size.
+
+    Level after level, in each channel after channel, in each its l x l bins row by row: as
+    :func:`~cnntool.engine.adaptive_pooling.pyramid_pool2d` of the same picture.
+    """
+    if len(levels) == 0:
+        raise ValueError("levels is empty: expected sizes such as (1, 2, 4)")
+    pools = [pool_image_to_size(image, int(level), mode, threads=threads) for level in levels]
+    return np.concatenate([pooled.transpose(2, 0, 1).reshape(-1) for pooled in pools])
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.ndim != 3 or 0 in image.shape:
+        raise ValueError(f"an image has shape (H, W, C), not {image.shape}")
+
+
+def _pool_bins(
+    image: np.ndarray, rows: Bins, columns: Bins, mode: str, threads: int | None
+) -> np.ndarray:
+    """Reduce the rows of each bin, then the columns."""
+    is_average = mode == "average"
+    dtype = float_dtype(image) if is_average else image.dtype
+    combine = {"average": np.add, "max": np.maximum, "min": np.minimum}[mode]
+    identity = 0 if is_average else limits(image.dtype)[mode == "min"]
+    held = np.dtype(np.float64) if is_average else image.dtype
+    out = np.empty((rows.count, columns.count, image.shape[2]), dtype)
+    # ``reduceat`` reduces from each index up to the next: every second is a bin.
+    cuts = np.stack([columns.starts, columns.stops], axis=1).reshape(-1)
+
+    def work(index: int, scratch: Scratch) -> None:
+        shape = image.shape[2], columns.size + 1  # a column more, where the last bins stop
+        whole = scratch.array("row", shape, held)
+        whole[...] = identity
+        line = whole[:, :-1].T
+        for start in range(rows.starts[index], rows.stops[index], ROWS_AT_ONCE):
+            part = image[start : min(start + ROWS_AT_ONCE, rows.stops[index])]
+            combine(line, combine.reduce(part, axis=0, dtype=dtype), out=line)
+        pooled = combine.reduceat(whole, cuts, axis=1)[:, ::2]
+        if is_average:
+            pooled /= columns.lengths * rows.lengths[index]
+        out[index] = pooled.T
+
+    threads = available_cores() if threads is None else threads
+    run([(index,) for index in range(rows.count)], work, image.size, threads)
+    return out

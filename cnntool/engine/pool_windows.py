@@ -1,0 +1,301 @@
+"""How the sliding pools run: blocks of planes and rows, each reduced downwards, then across.
+
+The largest of a window is the largest of its columns' largest; sums, weighted sums and norms fold
+the same way. So a window of kh x kw costs kh + kw steps. Both work on whole contiguous rows, with
+the channels of an image left interleaved: the fold across runs at every position, one long vector
+operation a tap, and only then is every ``stride``-th position kept.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from types import EllipsisType
+
+import numpy as np
+
+from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
+from cnntool.engine.threads import available_cores, share
+from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
+
+BLOCK_ELEMENTS = 1 << 17
+"""Inputs that one thread takes at a time: enough that calls are few, and little for the cache."""
+
+SHARED_ELEMENTS = 1 << 17
+"""Fewer inputs than this are done before another thread wakes up."""
+
+Size = int | tuple[int, int]
+
+Index = tuple[slice, slice] | EllipsisType
+"""Which output rows see a tap inside, of (A, rows, ...); ``...`` for all of them."""
+
+Tap = tuple[Index, np.ndarray]
+"""The outputs that see a tap inside, and what they see there."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What a pool makes of a window, one axis after the other.
+
+    ``fold(axis, taps, out, scratch)`` makes ``out`` of all the taps along an axis: 0 is down the
+    rows, 1 across. A tap in the padding counts as ``identity``. ``divisors``, a vector for the
+    output rows and one for the columns, are what the folded windows are divided by.
+    """
+
+    dtype: np.dtype
+    identity: float
+    fold: Callable[[int, list[Tap], np.ndarray, Scratch], None]
+    divisors: tuple[np.ndarray, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Some neighbouring output rows: the inputs that they read, and every tap over those."""
+
+    outputs: slice
+    inputs: slice
+    axis: Axis  # their windows over those inputs alone
+    taps: tuple[tuple[Index, tuple[slice, slice]], ...]
+
+    @property
+    def height(self) -> int:
+        return self.outputs.stop - self.outputs.start
+
+
+def plan_pool(
+    shape: tuple[int, int],
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> tuple[Axis, Axis]:
+    """The windows over planes of (H, W): one plan for the rows, one for the columns.
+
+    Raises ValueError where no window fits, where the padding is more than half a window, or where
+    a window would hold nothing but padding.
+    """
+    kernel_size = per_axis(kernel_size, 2, "kernel_size")
+    stride = kernel_size if stride is None else per_axis(stride, 2, "stride")
+    dilation, padding = per_axis(dilation, 2, "dilation"), per_axis(padding, 2, "padding")
+    return _plan_pool(tuple(shape), kernel_size, stride, padding, dilation, bool(ceil_mode))
+
+
+@functools.lru_cache(maxsize=256)
+def _plan_pool(shape, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[Axis, Axis]:
+    axes = plan_axes(shape, kernel_size, stride, dilation, padding, ceil_mode=ceil_mode)
+    for axis in axes:
+        before, after, half = axis.before, axis.after, axis.extent // 2
+        if max(before, after) > half:
+            raise ValueError(
+                f"padding is {max(before, after)}: it must be at most half the window, {half}"
+            )
+        if axis.dilation > 1 and not axis.taps_inside().all():
+            raise ValueError(
+                f"a window with dilation {axis.dilation} over {axis.size} elements + padding "
+                f"{before} + {after} reads nothing but padding: use less of both"
+            )
+    return axes
+
+
+def plan_maps(
+    x: np.ndarray,
+    kernel_size: Size,
+    stride: Size | None,
+    padding: AxisPaddings,
+    dilation: Size,
+    ceil_mode: bool,
+) -> tuple[Axis, Axis]:
+    """:func:`plan_pool` for maps (N, C, H, W); ValueError where x is of another shape."""
+    check_maps(x)
+    return plan_pool(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def check_maps(x: np.ndarray) -> None:
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {x.shape}: expected (N, C, H, W)")
+
+
+def as_planes(x: np.ndarray) -> np.ndarray:
+    """Maps (N, C, H, W) as planes (N*C, H, W, 1)."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:], 1)
+
+
+def pool_planes(
+    planes: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    reduction: Reduction,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Reduce the windows of planes (A, H, W, B) to (A, oh, ow, B); B is interleaved channels."""
+    count, _, _, channels = planes.shape
+    shape = count, rows.output_size, columns.output_size, channels
+    out = np.empty(shape, reduction.dtype)
+    inputs, columns = crop(columns, slice(0, columns.output_size))
+    if reduction.divisors is not None:
+        by_row, by_column = (divisor.astype(out.dtype) for divisor in reduction.divisors)
+        by_column = np.repeat(by_column, channels)
+
+    def work(which: slice, rows: RowBlock, scratch: Scratch) -> None:
+        block = planes[which, rows.inputs, inputs]
+        block = block.reshape(*block.shape[:2], -1)
+        pooled = _reduce_block(block, rows, columns, channels, reduction, scratch)
+        target = out[which, rows.outputs]
+        _copy_pixels(target, pooled.reshape(*pooled.shape[:2], -1, channels), columns)
+        if reduction.divisors is not None:
+            target = target.reshape(*target.shape[:2], -1)
+            target /= by_row[rows.outputs, None] * by_column
+
+    share_blocks(planes.shape, rows, work, threads)
+    return out
+
+
+def share_blocks(
+    shape: tuple[int, ...],
+    rows: Axis,
+    work: Callable[[slice, RowBlock, Scratch], None],
+    threads: int | None = None,
+    weight: float = 1,
+) -> None:
+    """Run ``work(planes, rows, scratch)`` over planes (A, H, ...), cut into blocks that are alike.
+
+    Whole planes go together where they are small, some output rows of one where it is large.
+    ``weight`` is the memory that an input takes, against one that is read and reduced.
+    """
+    threads = available_cores() if threads is None else threads
+    cuts, parts = _cut(shape, rows, weight, threads)
+    run([(which, part) for part in parts for which in cuts], work, prod(shape), threads)
+
+
+def share_planes(
+    shape: tuple[int, ...], rows: Axis, work: Callable[[slice, RowBlock, Scratch], None]
+) -> None:
+    """The same for work that goes back: one thread does all rows of a plane, as they overlap."""
+    threads = available_cores()
+    cuts, parts = _cut(shape, rows, 1, threads)
+
+    def work_on_all(which: slice, scratch: Scratch) -> None:
+        for part in parts:
+            work(which, part, scratch)
+
+    run([(which,) for which in cuts], work_on_all, prod(shape), threads)
+
+
+def _cut(
+    shape: tuple[int, ...], rows: Axis, weight: float, threads: int
+) -> tuple[list[slice], list[RowBlock]]:
+    elements, count = prod(shape), shape[0]
+    if not elements:
+        return [], []
+    pieces = -(-int(elements * weight) // BLOCK_ELEMENTS)
+    if elements >= SHARED_ELEMENTS:
+        pieces = -(-pieces // threads) * threads
+    together = -(-count // pieces)
+    height = -(-rows.output_size * count // max(count, pieces))
+    cuts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
+    return cuts, row_blocks(rows, height)
+
+
+def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
+    """Run ``work(*block, scratch)`` for every block; over few elements without other threads."""
+    used: list[Scratch] = []
+
+    def make_worker() -> Callable[[tuple], None]:
+        scratch = take_scratch()
+        used.append(scratch)
+
+        def worker(block: tuple) -> None:
+            with np.errstate(all="ignore"):  # infinities and NaN are values like any other
+                work(*block, scratch)
+
+        return worker
+
+    if threads > 1 and len(blocks) > 1 and elements >= SHARED_ELEMENTS:
+        share(blocks, make_worker, min(threads, len(blocks)))
+    else:
+        worker = make_worker()
+        for block in blocks:
+            worker(block)
+    return_scratch(used)
+
+
+def crop(axis: Axis, outputs: slice) -> tuple[slice, Axis]:
+    """The inputs that some neighbouring outputs read, and the plan of these windows over them."""
+    read = axis.input_positions(outputs.start, outputs.stop - outputs.start)
+    start, stop = max(0, read.start), min(axis.size, read.stop)
+    cropped = Axis(
+        size=stop - start,
+        kernel_size=axis.kernel_size,
+        stride=axis.stride,
+        dilation=axis.dilation,
+        before=start - read.start,
+        after=read.stop - stop,
+    )
+    return slice(start, stop), cropped
+
+
+def row_blocks(rows: Axis, height: int) -> list[RowBlock]:
+    """All output rows in blocks of ``height``."""
+    blocks = []
+    for top in range(0, rows.output_size, height):
+        outputs = slice(top, min(top + height, rows.output_size))
+        inputs, cropped = crop(rows, outputs)
+        blocks.append(RowBlock(outputs, inputs, cropped, _row_taps(cropped)))
+    return blocks
+
+
+@functools.lru_cache(maxsize=64)
+def _row_taps(axis: Axis) -> tuple[tuple[Index, tuple[slice, slice]], ...]:
+    every = slice(None)
+    taps = []
+    for seen, read in map(axis.tap, range(axis.kernel_size)):
+        is_all = seen.stop - seen.start == axis.output_size
+        taps.append((... if is_all else (every, seen), (every, read)))
+    return tuple(taps)
+
+
+def _reduce_block(
+    block: np.ndarray,
+    rows: RowBlock,
+    columns: Axis,
+    channels: int,
+    reduction: Reduction,
+    scratch: Scratch,
+) -> np.ndarray:
+    """Reduce a block (A, H, W*B) at every column: (A, oh, (before + W + after) * B), in scratch.
+
+    Element ``q*B + b`` of a row is the window that starts at column ``q`` of the padded block, of
+    channel b; those that reach beyond the row mean nothing.
+    """
+    before, after = columns.before * channels, columns.after * channels
+    shape = block.shape[0], rows.height, before + block.shape[2] + after
+    down = scratch.array("down", shape, reduction.dtype)
+    inside = down
+    if before or after:
+        inside = down[:, :, before : before + block.shape[2]]
+        down[:, :, :before] = reduction.identity
+        down[:, :, shape[2] - after :] = reduction.identity
+    reduction.fold(0, [(seen, block[read]) for seen, read in rows.taps], inside, scratch)
+    if columns.kernel_size == 1:
+        return down
+    across = scratch.array("across", shape, reduction.dtype)
+    step = columns.dilation * channels
+    length = down.size - (columns.kernel_size - 1) * step
+    line = down.reshape(-1)  # all rows as one vector
+    taps = [(..., line[k * step : k * step + length]) for k in range(columns.kernel_size)]
+    reduction.fold(1, taps, across.reshape(-1)[:length], scratch)
+    return across
+
+
+def _copy_pixels(target: np.ndarray, dense: np.ndarray, columns: Axis) -> None:
+    """Keep every stride-th column of (A, oh, W, B)."""
+    kept = slice(0, (target.shape[2] - 1) * columns.stride + 1, columns.stride)
+    channels = target.shape[3]
+    if channels > 8:
+        np.copyto(target, dense[:, :, kept])
+        return
+    for channel in range(channels):  # NumPy's innermost loop would be as short as a pixel
+        np.copyto(target[..., channel], dense[:, :, kept, channel])

@@ -1,0 +1,245 @@
+"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
+from cnntool.engine.pool_reductions import (
+    Vectors,
+    average,
+    checked_p,
+    counts,
+    gaussian_weights,
+    norm,
+    power,
+    weighted_average,
+)
+from cnntool.engine.pool_windows import (
+    RowBlock,
+    Size,
+    as_planes,
+    plan_maps,
+    pool_planes,
+    share_planes,
+)
+from cnntool.engine.scratch import Scratch
+from cnntool.engine.windows import Axis, AxisPaddings
+
+
+@dataclass(frozen=True, eq=False)
+class MeanPoolCache:
+    """The geometry, the weights of the taps and what windows are divided by, along each axis."""
+
+    shape: tuple[int, ...]  # of x
+    dtype: np.dtype
+    rows: Axis
+    columns: Axis
+    weights: Vectors
+    divisors: Vectors
+
+
+@dataclass(frozen=True, eq=False)
+class LpPoolCache:
+    """What the gradient of a norm is made of."""
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: Axis
+    columns: Axis
+    p: float
+    divisors: Vectors | None  # the windows' counts where it was a mean
+    largest: MaxPoolCache | None  # of |x|, for p = inf
+
+
+def average_pool2d(
+    x: np.ndarray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    count_include_pad: bool = False,
+) -> tuple[np.ndarray, MeanPoolCache]:
+    """The mean of every window of x (N, C, H, W): (N, C, oh, ow), float64 of float64, else float32.
+
+    ``y[n, c, i, j] = sum over k, l of x[n, c, i*s - p + k*d, j*s - p + l*d] / elements``
+
+    Only the elements inside x count. ``count_include_pad`` counts the padding too, as zeros:
+    PyTorch's default; where ``ceil_mode`` reaches beyond the padding never counts. Sizes are as in
+    :func:`~cnntool.engine.max_pooling.max_pool2d`. Raises ValueError where no window fits, or the
+    padding is more than half a window.
+    """
+    rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
+    reduction = average(rows, columns, float_dtype(x), count_include_pad)
+    weights = np.ones(rows.kernel_size), np.ones(columns.kernel_size)
+    return _mean_pool(x, rows, columns, weights, reduction)
+
+
+def average_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
+    """The gradient by x: every element of a window gets ``dy / elements``."""
+    return _mean_pool_backward(dy, cache)
+
+
+def gaussian_pool2d(
+    x: np.ndarray,
+    kernel_size: Size,
+    sigma: float | None = None,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> tuple[np.ndarray, MeanPoolCache]:
+    """The mean of every window of x (N, C, H, W), weighted by the distance from its centre.
+
+    ``y = sum over k, l of w[k, l] x[k, l] / sum over k, l of w[k, l]``, over the elements inside x,
+    ``w[k, l] = exp(-d[k, l]^2 / (2 sigma^2))``, with d the distance in elements of tap (k, l) from
+    the centre of the window, ``((kh-1)/2, (kw-1)/2)`` taps, a dilation of which are elements.
+
+    Sigma is by default a quarter of the window's longer side: its edge lies two sigma out. A large
+    one makes it :func:`average_pool2d`. Returns (N, C, oh, ow), float64 of float64, else float32.
+    Raises ValueError where no window fits, or sigma is not above 0.
+
+    Source: Goodfellow, Bengio, Courville, Deep Learning, section 9.3, names the weighted average
+    based on the distance from the central element; the weights are the usual Gaussian.
+    """
+    rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
+    weights = gaussian_weights(rows, columns, sigma)
+    reduction = weighted_average(rows, columns, float_dtype(x), weights)
+    return _mean_pool(x, rows, columns, weights, reduction)
+
+
+def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
+    """The gradient by x: every element of a window gets ``dy w[k, l] / sum of w``."""
+    return _mean_pool_backward(dy, cache)
+
+
+def _mean_pool(x, rows: Axis, columns: Axis, weights: Vectors, reduction):
+    y = pool_planes(as_planes(x), rows, columns, reduction)
+    cache = MeanPoolCache(x.shape, y.dtype, rows, columns, weights, reduction.divisors)
+    return y.reshape(*x.shape[:2], *y.shape[1:3]), cache
+
+
+def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
+    """The adjoint of the weighted mean: spread across, then down.
+
+    ``dx[i*s - p + k*d, j*s - p + l*d] += w[k] w[l] dy[i, j] / divisor[i, j]``
+    """
+    rows, columns, dtype = cache.rows, cache.columns, cache.dtype
+    outputs = rows.output_size, columns.output_size
+    dy = as_gradient(dy, (*cache.shape[:2], *outputs), dtype).reshape(-1, *outputs)
+    dx = np.zeros((len(dy), *cache.shape[2:]), dtype)
+    by_row, by_column = cache.divisors
+    down, across = (weights.astype(dtype) for weights in cache.weights)
+    width = columns.span(columns.output_size)
+    starts = slice(0, width - columns.extent + 1, columns.stride)
+    inside = slice(columns.before, min(columns.before + columns.size, width))
+    is_apart = rows.stride >= rows.extent
+
+    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
+        shape = len(dy[which]), block.height, width
+        spread = scratch.array("spread", shape, dtype)
+        spread[...] = 0
+        spread[:, :, starts] = dy[which, block.outputs]
+        spread[:, :, starts] /= np.multiply.outer(by_row[block.outputs], by_column).astype(dtype)
+        spread = _spread_across(spread, columns, across, scratch)[:, :, inside]
+        target = dx[which, block.inputs, : spread.shape[2]]
+        for (seen, read), weight in zip(block.taps, down, strict=True):
+            values = spread[seen] if weight == 1 else spread[seen] * weight
+            if is_apart:
+                target[read] = values
+            else:
+                target[read] += values
+
+    share_planes(dx.shape, rows, work)
+    return dx.reshape(cache.shape)
+
+
+def _spread_across(
+    dense: np.ndarray, columns: Axis, weights: np.ndarray, scratch: Scratch
+) -> np.ndarray:
+    """Add every window's gradient to all its columns: (A, oh, width) with a window each stride."""
+    if columns.kernel_size == 1:
+        return dense
+    spread = scratch.array("spread across", dense.shape, dense.dtype)
+    line, out = dense.reshape(-1), spread.reshape(-1)  # no window reaches into the next row
+    np.multiply(line, weights[0], out=out)
+    product = scratch.array("product", line.shape, dense.dtype)
+    for index in range(1, columns.kernel_size):
+        step = index * columns.dilation
+        np.multiply(line[:-step], weights[index], out=product[step:])
+        out[step:] += product[step:]
+    return spread
+
+
+def lp_pool2d(
+    x: np.ndarray,
+    kernel_size: Size,
+    p: float = 2.0,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    mean: bool = False,
+) -> tuple[np.ndarray, LpPoolCache]:
+    """The p-norm of every window of x (N, C, H, W): (N, C, oh, ow), float64 of float64 or float32.
+
+    ``y = (sum over the window of |x|^p)^(1/p)``, for p = inf the largest ``|x|``
+
+    p is any number from 1 on. ``mean`` divides the sum by the number of elements inside x, so that
+    brightness holds: from the average of ``|x|`` (p = 1) to the largest (inf). No power overflows
+    or vanishes, since each window is scaled by its largest element. Sizes are as in
+    :func:`~cnntool.engine.max_pooling.max_pool2d`.
+
+    ONNX's LpPool is this one. PyTorch's ``lp_pool2d`` sums ``x^p`` with its sign, so that an odd p
+    lets negative elements take from positive ones (and a p that is no whole number makes NaN of
+    them); and it scales a partial window of ceil mode up to a whole one.
+    Raises ValueError where no window fits, or p is less than 1.
+    """
+    rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
+    p = checked_p(p)
+    divisors = counts(rows, columns) if mean and p != np.inf else None
+    if p == np.inf:
+        magnitudes = np.abs(x, dtype=float_dtype(x))
+        y, largest = max_pool2d(magnitudes, kernel_size, stride, padding, dilation, ceil_mode)
+        return y, LpPoolCache(x, y, rows, columns, p, None, largest)
+    y = pool_planes(as_planes(x), rows, columns, norm(rows, columns, float_dtype(x), p, mean))
+    y = y.reshape(*x.shape[:2], *y.shape[1:3])
+    return y, LpPoolCache(x, y, rows, columns, p, divisors, None)
+
+
+def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
+    """The gradient by x: ``dx += dy sign(x) (|x| / y)^(p-1)``, over the count where it is a mean.
+
+    0 where a window is all zero; for p = inf all of it goes to the first of the largest ``|x|``.
+    """
+    rows, columns, p, dtype = cache.rows, cache.columns, cache.p, cache.y.dtype
+    if cache.largest is not None:
+        return max_pool2d_backward(dy, cache.largest) * np.sign(cache.x, dtype=dtype)
+    x, y = cache.x.reshape(-1, *cache.x.shape[2:]), cache.y.reshape(-1, *cache.y.shape[2:])
+    dy = as_gradient(dy, cache.y.shape, dtype).reshape(y.shape)
+    dx = np.zeros(x.shape, dtype)
+    across = [columns.tap(index) for index in range(columns.kernel_size)]
+
+    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
+        norms, gradients = y[which, block.outputs], dy[which, block.outputs]
+        norms = np.where(norms > 0, norms, dtype.type(1))  # such windows hold zeros alone
+        if cache.divisors is not None:
+            by_row, by_column = cache.divisors
+            gradients = gradients / np.multiply.outer(by_row[block.outputs], by_column)
+        source, target = x[which, block.inputs], dx[which, block.inputs]
+        for seen, read in block.taps:
+            for outputs, inputs in across:
+                values = source[read][:, :, inputs].astype(dtype)
+                share = power(np.abs(values) / norms[seen][:, :, outputs], p - 1)
+                share *= gradients[seen][:, :, outputs]
+                share *= np.sign(values)
+                target[read][:, :, inputs] += share
+
+    share_planes(dx.shape, rows, work)
+    return dx.reshape(cache.x.shape)

@@ -1,0 +1,203 @@
+"""Min and median pooling: operations on images, forward only."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+
+from cnntool.engine.polyphase import AxisPhases, phases_of, split
+from cnntool.engine.pool_reductions import extreme
+from cnntool.engine.pool_windows import (
+    BLOCK_ELEMENTS,
+    RowBlock,
+    Size,
+    as_planes,
+    plan_maps,
+    pool_planes,
+    share_blocks,
+)
+from cnntool.engine.scratch import Scratch
+from cnntool.engine.windows import Axis, AxisPaddings
+
+MOST_SORTED = 64
+"""Taps that a network of comparisons puts in order; more are partitioned window by window."""
+
+MOST_WINDOWS = 1 << 16
+MOST_GATHERED = 1 << 20
+"""So many windows at a time, or fewer where their taps are more than this together."""
+
+
+def min_pool2d(
+    x: np.ndarray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> np.ndarray:
+    """The smallest element of every window of x (N, C, H, W): (N, C, oh, ow) in x's own dtype.
+
+    Sizes and errors are as in :func:`~cnntool.engine.max_pooling.max_pool2d`; the padding counts as
+    infinity.
+    """
+    rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
+    y = pool_planes(as_planes(x), rows, columns, extreme(np.minimum, x.dtype))
+    return y.reshape(*x.shape[:2], *y.shape[1:3])
+
+
+def median_pool2d(
+    x: np.ndarray,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> np.ndarray:
+    """The median of every window of x (N, C, H, W): (N, C, oh, ow) in x's own dtype.
+
+    Of the elements inside x alone. Of an even number the mean of the middle two, as
+    ``numpy.median``; integers round half up (where ``scipy.ndimage.median_filter`` takes the upper
+    of the two). A window with a NaN is NaN. Sizes and errors are as in
+    :func:`~cnntool.engine.max_pooling.max_pool2d`.
+    """
+    rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
+    y = median_planes(as_planes(x), rows, columns)
+    return y.reshape(*x.shape[:2], *y.shape[1:3])
+
+
+def median_planes(
+    planes: np.ndarray, rows: Axis, columns: Axis, threads: int | None = None
+) -> np.ndarray:
+    """The medians of the windows of planes (A, H, W, B): (A, oh, ow, B)."""
+    count, _, _, channels = planes.shape
+    out = np.empty((count, rows.output_size, columns.output_size, channels), planes.dtype)
+    across, groups = phases_of(columns), _alike(columns)
+    taps = rows.kernel_size * columns.kernel_size
+
+    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
+        source, target = planes[which, block.inputs], out[which, block.outputs]
+        source = source.transpose(0, 3, 1, 2).reshape(-1, *source.shape[1:3])
+        down = phases_of(block.axis)
+        phases = split(source, down, across, 0, scratch)
+        for row_group in _alike(block.axis):
+            for group in groups:
+                views = _taps(phases, down, across, row_group, group)
+                middle = _median(views).reshape(len(target), channels, *views[0].shape[1:])
+                target[:, row_group[0], group[0]] = middle.transpose(0, 2, 3, 1)
+
+    at_once = max(1, min(MOST_WINDOWS, MOST_GATHERED // taps))
+    weight = BLOCK_ELEMENTS / (at_once * rows.stride * columns.stride)
+    share_blocks(planes.shape, rows, work, threads, weight)
+    return out
+
+
+Group = tuple[slice, range]
+"""Neighbouring outputs, and the taps that they have inside."""
+
+
+@functools.lru_cache(maxsize=256)
+def _alike(axis: Axis) -> tuple[Group, ...]:
+    """The outputs of an axis in runs that have the same taps inside."""
+    starts = np.arange(axis.output_size) * axis.stride - axis.before
+    first = np.maximum(0, -(starts // axis.dilation))
+    last = np.minimum(axis.kernel_size, (axis.size - 1 - starts) // axis.dilation + 1)
+    changes = np.flatnonzero((np.diff(first) != 0) | (np.diff(last) != 0)) + 1
+    cuts = [0, *changes.tolist(), axis.output_size]
+    return tuple(
+        (slice(start, stop), range(int(first[start]), int(last[start])))
+        for start, stop in itertools.pairwise(cuts)
+    )
+
+
+def _taps(
+    phases: np.ndarray, down: AxisPhases, across: AxisPhases, rows: Group, columns: Group
+) -> list[np.ndarray]:
+    """What the taps inside see, one (A, rows, columns) for each."""
+    views = []
+    for k in rows[1]:
+        a, top = down.places[k]
+        for index in columns[1]:
+            b, left = across.places[index]
+            views.append(
+                phases[
+                    b,
+                    a,
+                    :,
+                    top + rows[0].start : top + rows[0].stop,
+                    left + columns[0].start : left + columns[0].stop,
+                ]
+            )
+    return views
+
+
+def _median(taps: list[np.ndarray]) -> np.ndarray:
+    count = len(taps)
+    if count <= MOST_SORTED:
+        low, high = _ordered(taps, ((count - 1) // 2, count // 2))
+    else:
+        stacked = np.stack(taps, axis=-1)
+        is_nan = np.isnan(stacked).any(axis=-1) if stacked.dtype.kind == "f" else None
+        stacked.partition(((count - 1) // 2, count // 2), axis=-1)
+        low, high = stacked[..., (count - 1) // 2], stacked[..., count // 2]
+        if is_nan is not None:  # they are sorted last
+            high = np.where(is_nan, np.nan, high).astype(stacked.dtype)
+            low = np.where(is_nan, high, low)
+    if count % 2:
+        return low
+    if low.dtype.kind == "f":
+        return low / 2 + high / 2
+    if low.dtype.kind == "b":
+        return low | high
+    return (low | high) - ((low ^ high) >> 1)  # half of the sum rounded up, without overflow
+
+
+def _ordered(taps: list[np.ndarray], ranks: tuple[int, ...]) -> list[np.ndarray]:
+    """The elements of some ranks among the taps, for all windows at once."""
+    wires = list(taps)
+    free: list[np.ndarray] = []
+    borrowed = {id(tap) for tap in taps}
+
+    def give_back(wire: np.ndarray) -> None:
+        if id(wire) not in borrowed:
+            free.append(wire)
+
+    for low, high, keeps_low, keeps_high in _network(len(taps), ranks):
+        a, b = wires[low], wires[high]
+        if keeps_low:
+            wires[low] = np.minimum(a, b, out=free.pop() if free else None)
+        if keeps_high:
+            wires[high] = np.maximum(a, b, out=free.pop() if free else None)
+        give_back(a)
+        give_back(b)
+    return [wires[rank] for rank in ranks]
+
+
+@functools.lru_cache(maxsize=128)
+def _network(count: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Which wires to compare, one after the other, to bring these ranks to their wires.
+
+    (low, high, whether the smaller is read again, whether the larger is). Batcher's odd-even
+    merge sort without the comparisons that the ranks do not depend on. Source: Knuth, The Art of
+    Computer Programming, volume 3, section 5.2.2, algorithm M.
+    """
+    needed, kept = set(ranks), []
+    for low, high in reversed(_merge_exchange(count)):
+        if low in needed or high in needed:
+            kept.append((low, high, low in needed, high in needed))
+            needed |= {low, high}
+    return tuple(reversed(kept))
+
+
+def _merge_exchange(count: int) -> list[tuple[int, int]]:
+    pairs = []
+    top = 1 << (count - 1).bit_length() >> 1
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while d > 0:
+            pairs += [(i, i + d) for i in range(count - d) if i & p == r]
+            d, q, r = q - p, q >> 1, p
+        p >>= 1
+    return pairs
