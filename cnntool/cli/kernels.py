@@ -197,7 +197,7 @@ def matrix_table(matrix: np.ndarray, width: int = 80):
     for _ in shown[0]:
         table.add_column(justify="right", no_wrap=True)
     for row in shown:
-        table.add_row(*(Text(f" {_weight(v)} ", style=_shade(v / largest)) for v in row))
+        table.add_row(*(Text(f" {_weight(v)} ", style=shade(v / largest)) for v in row))
     if shown.shape != matrix.shape:
         table.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
         table.caption_justify = "left"
@@ -215,7 +215,7 @@ def _weight(value: float) -> str:
     return f"{value:g}" if value == round(value, 3) else f"{value:.2g}"
 
 
-def _shade(share: float) -> str:
+def shade(share: float) -> str:
     """The weight's share of the largest one as a background from black to green or red."""
     level = int(40 + 130 * abs(share)) if share else 0
     colour = f"rgb(0,{level},0)" if share > 0 else f"rgb({level},0,0)"

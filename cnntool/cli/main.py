@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-
 import click
 
 from cnntool import __version__
+from cnntool.cli.lazy import LazyGroup
 
 COMMANDS = {
     "convolve": "Filter images with edge, blur, line and other kernels.",
     "convolve1d": "Convolve signals: numbers, CSV, .npy or WAV, in a stream.",
+    "pool": "Pool images: sum up windows by their largest, mean, median or norm.",
     "kernels": "List the kernels, or show one: its weights and what they do.",
+    "gradcheck": "Check the gradient of every operation of the engine.",
 }
-
-
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports the module of the one that runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        return importlib.import_module(f"cnntool.cli.{name.replace('-', '_')}").command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]):
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            close = difflib.get_close_matches(name, COMMANDS, 1)
-            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(COMMANDS)}"
-            raise click.UsageError(f"no command '{name}': {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(
     cls=LazyGroup,
+    commands_help=COMMANDS,
+    package="cnntool.cli",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
 Examples:

@@ -77,25 +77,14 @@ def filter_image(
     counts, and is kept. Raises InputError where a kernel does not fit into the picture.
     """
     geometry, rendering = geometry or Geometry(), rendering or Rendering()
-    *before, last = filters
-    dtype = np.dtype(rendering.dtype or image.frames[0].pixels.dtype)
-    white = float(rendering.white or image.white)
-    shown = rendering.range
-    if shown == "auto":
-        shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
+    last = filters[-1]
     names = last.names if last.combine == "none" else (last.label,)
     results: list[list[tuple[Frame, Losses]]] = [[] for _ in names]
     for frame in image.frames:
-        if frame.pixels.dtype == FLOAT and not np.abs(frame.pixels).max() <= LARGEST_VALUE:
-            raise InputError(f"values beyond {LARGEST_VALUE:g} are more than filters can take")
-        for kernel in before:
-            frame = _intermediate(FilterPass(frame, image.white, kernel, geometry), threads)
-        depth = white / image.white
-        scale, bias = rendering.scale * depth, rendering.bias * depth
-        final = FilterPass(frame, image.white, last, geometry, scale, bias)
-        tones = _tones(final, Tone(shown, dtype, white, bounds=final.bounds()), threads)
+        final, tones = prepare(frame, image.white, filters, geometry, rendering, threads)
         for kept, result in zip(results, _render(final, tones, image.white, threads), strict=True):
             kept.append(result)
+    white, shown = float(rendering.white or image.white), tones[0].range
     return [
         FeatureMap(
             name,
@@ -105,6 +94,35 @@ def filter_image(
         )
         for name, kept in zip(names, results, strict=True)
     ]
+
+
+def prepare(
+    frame: Frame,
+    white: float,
+    filters: Sequence[Filter],
+    geometry: Geometry,
+    rendering: Rendering,
+    threads: int | None = None,
+) -> tuple[FilterPass, list[Tone]]:
+    """Run all filters but the last one; that one's pass, and the tone of each of its results.
+
+    ``white`` is the frame's. To stretch, the last pass runs once to find the extremes.
+    """
+    *before, last = filters
+    dtype = np.dtype(rendering.dtype or frame.pixels.dtype)
+    new_white = float(rendering.white or white)
+    shown = rendering.range
+    if shown == "auto":
+        shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
+    if frame.pixels.dtype == FLOAT and not np.abs(frame.pixels).max() <= LARGEST_VALUE:
+        raise InputError(f"values beyond {LARGEST_VALUE:g} are more than filters can take")
+    for kernel in before:
+        frame = _intermediate(FilterPass(frame, white, kernel, geometry), threads)
+    depth = new_white / white
+    final = FilterPass(
+        frame, white, last, geometry, rendering.scale * depth, rendering.bias * depth
+    )
+    return final, _tones(final, Tone(shown, dtype, new_white, bounds=final.bounds()), threads)
 
 
 def plan_chain(

@@ -1,0 +1,187 @@
+"""Pictures of any size as rows of one table: `cnntool pool --pyramid`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from cnntool.cli.ahead import open_source
+from cnntool.cli.console import complain, progress
+from cnntool.cli.options import BatchOptions
+from cnntool.cli.places import Source, check_free, find_sources
+from cnntool.cli.reports import Report, Reporter, reason
+from cnntool.engine.threads import available_cores, share
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.atomic import atomic_write
+from cnntool.imaging.conversion import with_alpha
+from cnntool.imaging.pooling import pyramid_features
+
+KINDS = (".csv", ".npy", ".json")
+COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
+
+
+def run_table(options: BatchOptions, mode: str, levels: tuple[int, ...]) -> int:
+    """Write a row of features an image, in the order of the inputs; returns the exit code."""
+    kind = _check_options(options)
+    sources, problems = find_sources(options.images, options.recursive)
+    for problem in problems:
+        complain(problem)
+    if kind:
+        check_free(Path(options.output), options.force)
+    reporter = Reporter(False, options.quiet)
+    rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
+    job_count = min(options.jobs or available_cores(), max(1, len(sources)))
+    with progress(f"{mode}-pool-pyramid", len(sources), options.quiet) as advance:
+
+        def run_one(job: tuple[int, Source]) -> None:
+            index, source = job
+            report = Report(source.name)
+            try:
+                if options.dry_run:
+                    report.lines.append(_plan_line(source, levels, options))
+                else:
+                    rows[index] = _rows_of(source, mode, levels, options)
+            except (InputError, RequestError, OSError, MemoryError) as error:
+                report.error = reason(error, source.name)
+            reporter.done(index, report)
+            advance()
+
+        share(enumerate(sources), lambda: run_one, job_count)
+    table = [row for found in rows for row in found]
+    odd = _drop_odd(table)
+    if table:
+        _write(table, mode, levels, kind, options)
+    return 1 if problems or reporter.failed or odd else 0
+
+
+def _check_options(options: BatchOptions) -> str:
+    """The suffix of the table, '' for stdout. Raises UsageError on what a table cannot do."""
+    unfit = {
+        "--show": options.show,
+        "--skip-existing": options.skip_existing,
+        "--depth": options.depth,
+        "--quality": options.quality,
+        "--format": options.format,
+    }
+    for name, value in unfit.items():
+        if value:
+            raise click.UsageError(f"{name} is for pictures: --pyramid writes a table")
+    if "-" in options.images and sys.stdin.isatty():
+        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+    if options.output in (None, "-"):
+        return ""
+    suffix = Path(options.output).suffix.lower()
+    if suffix not in KINDS:
+        raise click.UsageError(
+            f"-o {options.output} is no table: name a .csv, .npy or .json file, or leave it out"
+        )
+    if options.as_json:
+        raise click.UsageError("--json writes the table to stdout: leave out -o, or name a .json")
+    return suffix
+
+
+def _rows_of(
+    source: Source, mode: str, levels: tuple[int, ...], options: BatchOptions
+) -> list[tuple[str, np.ndarray]]:
+    """A name and features (values, C) for each frame of an image."""
+    stream = sys.stdin.buffer if source.path is None else source.path
+    image = open_source(stream, source.name, options)
+    image = with_alpha(image, options.alpha, source.name)
+    features = [pyramid_features(frame, image.white, levels, mode) for frame in image.frames]
+    if len(features) == 1:
+        return [(source.name, features[0])]
+    return [(f"{source.name}#{number}", row) for number, row in enumerate(features, 1)]
+
+
+def _plan_line(source: Source, levels: tuple[int, ...], options: BatchOptions) -> str:
+    from cnntool.imaging.files import probe_image
+
+    if source.path is None:
+        raise InputError("stdin: a dry run reads no data: name a file")
+    info = probe_image(source.path)
+    channels = 1 if options.gray else info.channels
+    count = channels * sum(level * level for level in levels)
+    where = options.output or "stdout"
+    size = f"{info.width}x{info.height}, {channels} channels"
+    return f"{source.name}: {size} -> {where}: {count} numbers"
+
+
+def _drop_odd(table: list[tuple[str, np.ndarray]]) -> bool:
+    """Leave out, with a word, the rows whose channels differ from the first's."""
+    kept = []
+    for name, features in table:
+        if features.shape == table[0][1].shape:
+            kept.append((name, features))
+        else:
+            complain(
+                f"{name} has {features.shape[1]} channels, {table[0][0]} has "
+                f"{table[0][1].shape[1]}: rows of one table need the same, --gray makes them so"
+            )
+    is_odd = len(kept) < len(table)
+    table[:] = kept
+    return is_odd
+
+
+def _write(
+    table: list[tuple[str, np.ndarray]],
+    mode: str,
+    levels: tuple[int, ...],
+    kind: str,
+    options: BatchOptions,
+) -> None:
+    names = _columns(mode, levels, table[0][1].shape[1])
+    if not kind:
+        sys.stdout.write(_as_json_lines(table) if options.as_json else _as_csv(table, names))
+        sys.stdout.flush()
+        return
+    with atomic_write(options.output, options.force) as file:
+        if kind == ".npy":
+            np.save(file, np.stack([features.ravel() for _, features in table]))
+        elif kind == ".csv":
+            file.write(_as_csv(table, names).encode())
+        else:
+            rows = [{"image": _text(name), "features": _numbers(f)} for name, f in table]
+            file.write(json.dumps({"columns": names, "rows": rows}).encode())
+    print(options.output)
+
+
+def _columns(mode: str, levels: tuple[int, ...], channels: int) -> list[str]:
+    """Such as ``2x2-1-0-red``: level, row, column, channel; in the order of the features."""
+    colours = COLOURS.get(channels) or tuple(f"channel{c}" for c in range(channels))
+    return [
+        f"{mode}-{level}x{level}-{row}-{column}" + (f"-{colour}" if channels > 1 else "")
+        for level in levels
+        for row in range(level)
+        for column in range(level)
+        for colour in colours
+    ]
+
+
+def _as_csv(table: Sequence[tuple[str, np.ndarray]], names: list[str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", *names])
+    for name, features in table:
+        writer.writerow([_text(name), *(f"{value:.7g}" for value in features.ravel())])
+    return text.getvalue()
+
+
+def _as_json_lines(table: Sequence[tuple[str, np.ndarray]]) -> str:
+    entries = [{"image": _text(name), "features": _numbers(f)} for name, f in table]
+    return "".join(json.dumps(entry) + "\n" for entry in entries)
+
+
+def _numbers(features: np.ndarray) -> list[float]:
+    return [float(f"{value:.7g}") for value in features.ravel()]
+
+
+def _text(name: str) -> str:
+    """A file's name as text, whatever bytes it has."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,0 +1,177 @@
+"""`cnntool gradcheck`: proofs of the engine's gradients."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import RUN, FiniteFloat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnntool.engine.gradcheck import GradientCheck
+    from cnntool.engine.gradcheck_cases import Case
+
+STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
+
+
+class OperationType(click.ParamType):
+    """The name of an operation; the table is imported only when a shell completes one."""
+
+    name = "operation"
+
+    def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
+        from cnntool.engine.gradcheck_cases import OPERATIONS
+
+        return [CompletionItem(name) for name in OPERATIONS if name.startswith(incomplete)]
+
+
+@click.command(
+    "gradcheck",
+    cls=SectionedCommand,
+    epilog="""\b
+Verdicts:
+  ok     right
+  kink   right wherever there is a derivative; at some points, such as relu at 0, there is none
+  wrong  the element and both values stand on stderr, and the exit code is 1
+
+\b
+Examples:
+  cnntool gradcheck
+  cnntool gradcheck conv2d max_pool2d
+  cnntool gradcheck softmax_cross_entropy --seed 7 --tolerance 1e-7
+  cnntool gradcheck --json""",
+)
+@click.argument("operations", metavar="[OPERATION]...", nargs=-1, type=OperationType())
+@option(
+    "--seed",
+    section=RUN,
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Of the random inputs.  [default: 0]",
+)
+@option(
+    "--tolerance",
+    section=RUN,
+    type=FiniteFloat(above=0),
+    default=1e-6,
+    metavar="E",
+    help="The largest relative error that is right; differences are good to about 1e-8.  "
+    "[default: 1e-6]",
+)
+@option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
+def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: bool) -> int:
+    """Check every operation of the engine, or those named: is its gradient the true one?
+
+    The way back is compared with central differences of the way forward, in float64: element by
+    element for small inputs, along random directions for large ones.
+    """
+    from cnntool.cli.console import complain, progress
+    from cnntool.cli.kernels import print_json
+    from cnntool.engine.gradcheck_cases import CASES, check
+
+    names = _known(operations)
+    chosen = [case for case in CASES if case.operation in names]
+    proofs = []
+    with progress("checking", len(chosen), quiet=as_json) as advance:
+        for case in chosen:
+            proofs.append(Proof(case, check(case, seed, tolerance)))
+            advance()
+    print_json([_entry(proof) for proof in proofs]) if as_json else _show(proofs)
+    for proof in proofs:
+        for line in proof.complaints:
+            complain(line)
+    return int(any(proof.verdict == "wrong" for proof in proofs))
+
+
+def _known(operations: Sequence[str]) -> Sequence[str]:
+    """The operations that were named, or all; raises RequestError where one does not exist."""
+    from cnntool.engine.gradcheck_cases import OPERATIONS
+    from cnntool.errors import RequestError
+
+    for name in operations:
+        if name not in OPERATIONS:
+            close = difflib.get_close_matches(name, OPERATIONS, 1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(OPERATIONS)}"
+            raise RequestError(f"no operation '{name}': {hint}")
+    return operations or OPERATIONS
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A case and what was found of each of its inputs."""
+
+    case: Case
+    checks: tuple[GradientCheck, ...]
+
+    @property
+    def error(self) -> float:
+        return max(check.error for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        found = {check.verdict for check in self.checks}
+        return next(verdict for verdict in ("wrong", "kink", "ok") if verdict in found)
+
+    @property
+    def checked(self) -> str:
+        """As in ``54 elements, 8 directions``."""
+        counts = {
+            by: sum(check.checked for check in self.checks if check.by == by)
+            for by in ("elements", "directions")
+        }
+        return ", ".join(f"{count} {by}" for by, count in counts.items() if count)
+
+    @property
+    def complaints(self) -> list[str]:
+        """One line for each input whose gradient is wrong."""
+        return [
+            f"{self.case.operation}, {self.case.geometry}: d{check.input}{list(check.where or [])} "
+            f"is {check.analytic:.9g} on the way back, {check.numeric:.9g} by differences"
+            for check in self.checks
+            if check.verdict == "wrong"
+        ]
+
+
+def _entry(proof: Proof) -> dict:
+    return {
+        "operation": proof.case.operation,
+        "geometry": proof.case.geometry,
+        "verdict": proof.verdict,
+        "error": _finite(proof.error),
+        "inputs": [
+            {key: _finite(value) for key, value in asdict(check).items()} for check in proof.checks
+        ],
+    }
+
+
+def _finite(value):
+    """JSON has no infinity and no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _show(proofs: list[Proof]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from cnntool.cli.console import show
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("operation", no_wrap=True, style="bold cyan")
+    table.add_column("geometry")
+    table.add_column("checked")
+    table.add_column("largest error", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for proof in proofs:
+        verdict = Text(proof.verdict, style=STYLES[proof.verdict])
+        row = proof.case.operation, Text(proof.case.geometry), proof.checked, f"{proof.error:.1e}"
+        table.add_row(*row, verdict)
+    show(table)

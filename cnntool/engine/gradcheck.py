@@ -1,0 +1,262 @@
+"""Gradients proved by differences: what backward says against what forward does.
+
+The loss is ``L(x) = <dy, f(x)>`` for a random dy, so that ``backward(dy)`` is its gradient. A step
+along u, which is one element or a random direction, must change it by ``<gradient, u>``:
+
+    numeric = (L(x + h u) - L(x - h u)) / 2h
+    error = |analytic - numeric| / max(|analytic|, |numeric|, floor)
+
+The floor is a thousandth of the gradient's largest element (for directions of its norm), as far
+smaller ones are no more than rounding; it is raised where rounding alone could make the error 1e-6.
+
+The step is ``h = eps^(1/3) * max(|x|, rms of the input)``, 6e-6 for inputs around 1: truncation
+grows as h^2 and rounding as eps / h, and their sum is least there, about 1e-10 (Nocedal and Wright,
+Numerical Optimization, section 8.1). The tolerance is 1e-6: what is right stays well below it, and
+a wrong formula, sign, index or factor well above.
+
+At a kink, as of relu at 0, there is no derivative. Forward and backward difference disagree by
+``h f''`` where f is smooth and by a constant at a kink. So where they disagree, or the gradient
+seems wrong, the step is divided by 100. If they now disagree less, the finer step decides: the
+larger one went over a kink nearby. If not, and the gradient lies between them, x is at a kink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+EPSILON = float(np.finfo(np.float64).eps)
+STEP = EPSILON ** (1 / 3)
+FINER = 0.01
+TOLERANCE = 1e-6
+
+FLOOR = 1e-3
+"""Share of a gradient's largest element, or norm, below which errors are no longer relative."""
+
+CURVED = 1e-3
+"""One-sided differences that disagree by more may have a truncation error above the tolerance."""
+
+ROUNDING = 16 * EPSILON
+"""What a forward pass may lose of each output."""
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What the check of one input found."""
+
+    input: str
+    by: Literal["elements", "directions"]
+    checked: int
+    kinks: int
+    """How many of the checked are at a kink; they are left out of the error."""
+    error: float
+    """The largest relative error."""
+    where: tuple[int, ...] | None
+    """The element with that error; of directions, one that is to blame where they are wrong."""
+    analytic: float | None
+    """What backward gives there."""
+    numeric: float | None
+    """What differences give there."""
+    verdict: Literal["ok", "wrong", "kink"]
+    """kink: right wherever there is a derivative, but somewhere there is none."""
+
+
+def gradcheck(
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Any],
+    inputs: Mapping[str, np.ndarray],
+    rng: np.random.Generator,
+    *,
+    tolerance: float = TOLERANCE,
+    most_elements: int = 50,
+    directions: int = 8,
+) -> tuple[GradientCheck, ...]:
+    """Compare ``backward`` with central differences of ``forward``, in float64, input by input.
+
+    ``y, cache = forward(**inputs)`` with y an array or a number; ``backward(dy, cache)`` gives the
+    gradients of the inputs in their order, as a tuple unless there is only one; None, as of a bias
+    that is not there, is left out. An input of at most ``most_elements`` is checked element by
+    element, a larger one along random ``directions``. One wrong element among thousands does not
+    escape those; it is then searched for by halving.
+
+    Returns one result an input. Raises ValueError where the gradients do not have the number or the
+    shapes of the inputs, or where float64 is not kept.
+    """
+    inputs = {name: np.array(value, np.float64) for name, value in inputs.items()}
+    y, cache = forward(**inputs)
+    dy = rng.standard_normal(np.shape(y))
+    gradients = backward(dy, cache)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    gradients = tuple(gradient for gradient in gradients if gradient is not None)
+    _check_arrays(inputs, y, gradients)
+
+    results = []
+    for (name, x), gradient in zip(inputs.items(), gradients, strict=True):
+        probe = _Probe(lambda x, name=name: forward(**{**inputs, name: x})[0], x, y, dy, gradient)
+        if x.size <= most_elements:
+            results.append(_check_elements(name, probe, tolerance))
+        else:
+            us = [rng.standard_normal(x.shape) for _ in range(directions)]
+            results.append(_check_directions(name, probe, us, tolerance))
+    return tuple(results)
+
+
+def _check_arrays(inputs: Mapping[str, np.ndarray], y: Any, gradients: tuple) -> None:
+    if len(gradients) != len(inputs):
+        raise ValueError(
+            f"backward gives {len(gradients)} gradients: expected one for each of "
+            f"{', '.join(inputs)}"
+        )
+    arrays = {"y": (y, np.shape(y))}
+    arrays |= {
+        f"d{name}": (gradient, x.shape)
+        for (name, x), gradient in zip(inputs.items(), gradients, strict=True)
+    }
+    for name, (array, shape) in arrays.items():
+        if np.shape(array) != shape:
+            raise ValueError(f"{name} has shape {np.shape(array)}: expected {shape}")
+        if np.asarray(array).dtype != np.float64:
+            raise ValueError(f"{name} is {np.asarray(array).dtype}: expected float64 from float64")
+
+
+@dataclass(frozen=True, eq=False)
+class _Probe:
+    """One input of a function, and all that is known at the point where it is checked."""
+
+    function: Callable[[np.ndarray], Any]
+    x: np.ndarray
+    y: np.ndarray
+    dy: np.ndarray
+    gradient: np.ndarray
+
+    def differences(self, u: np.ndarray, step: float) -> tuple[float, float, float]:
+        """Along u: the central difference, how far one-sided ones disagree, and the rounding.
+
+        They disagree by ``sum |dy| |f(x + hu) - 2 f(x) + f(x - hu)| / h``, in which outputs cannot
+        cancel each other; what may be rounding is taken off.
+        """
+        ahead = np.asarray(self.function(self.x + step * u))
+        behind = np.asarray(self.function(self.x - step * u))
+        central = np.sum(self.dy * (ahead - behind)) / (2 * step)
+        moved = (ahead != self.y) | (behind != self.y)
+        lost = ROUNDING / step * np.abs(self.dy * self.y) * moved
+        gap = np.sum(np.abs(self.dy * (ahead - 2 * self.y + behind))) / step
+        return float(central), max(0.0, float(gap - lost.sum())), float(np.linalg.norm(lost))
+
+    def mismatch(self, u: np.ndarray, step: float) -> float:
+        """How far the gradient along u is from the central difference; infinite for NaN."""
+        difference = abs(np.vdot(self.gradient, u) - self.differences(u, step)[0])
+        return float(difference) if np.isfinite(difference) else np.inf
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """The gradient along one u."""
+
+    analytic: float
+    numeric: float
+    error: float
+    is_kink: bool = False
+
+
+def _compare(probe: _Probe, u: np.ndarray, step: float, floor: float, tolerance: float) -> _Finding:
+    """The gradient along u against differences; see the top of the file."""
+    analytic = float(np.vdot(probe.gradient, u))
+
+    def finding(numeric: float, rounding: float) -> _Finding:
+        scale = max(abs(analytic), abs(numeric), floor, rounding / TOLERANCE)
+        error = abs(analytic - numeric) / scale if scale else 0.0
+        return _Finding(analytic, numeric, error if np.isfinite(error) else np.inf)
+
+    numeric, gap, rounding = probe.differences(u, step)
+    coarse = finding(numeric, rounding)
+    if coarse.error <= tolerance and gap <= CURVED * max(abs(analytic), floor):
+        return coarse
+    numeric, finer_gap, rounding = probe.differences(u, step * FINER)
+    finer = finding(numeric, rounding)
+    stays = finer_gap > gap * (0.5 if finer.error <= tolerance else 2 * FINER)
+    if stays and abs(analytic - numeric) <= 0.51 * finer_gap + rounding:
+        return replace(finer, is_kink=True)
+    pick = min if finer.error <= tolerance else max
+    return pick(coarse, finer, key=lambda one: one.error)
+
+
+def _check_elements(name: str, probe: _Probe, tolerance: float) -> GradientCheck:
+    x, size = probe.x, _size(probe.x)
+    floor = FLOOR * float(np.abs(probe.gradient).max(initial=0))
+    findings = []
+    for index in range(x.size):
+        step = STEP * max(abs(x.flat[index]), size)
+        findings.append(_compare(probe, _unit(x.shape, index), step, floor, tolerance))
+    worst = _worst(findings)
+    where = None if worst is None else _place(worst, x.shape)
+    at = None if worst is None else findings[worst]
+    return _summary(name, "elements", findings, where, at, tolerance)
+
+
+def _check_directions(
+    name: str, probe: _Probe, us: Sequence[np.ndarray], tolerance: float
+) -> GradientCheck:
+    step = STEP * _size(probe.x)
+    floor = FLOOR * float(np.linalg.norm(probe.gradient))
+    findings = [_compare(probe, u, step, floor, tolerance) for u in us]
+    worst = _worst(findings)
+    where, at = None, None if worst is None else findings[worst]
+    if at is not None and at.error > tolerance:
+        index = _blame(probe, us[worst], step)
+        where = _place(index, probe.x.shape)
+        at = _compare(probe, _unit(probe.x.shape, index), step, 0.0, tolerance)
+    return _summary(name, "directions", findings, where, at, tolerance)
+
+
+def _blame(probe: _Probe, u: np.ndarray, step: float) -> int:
+    """One wrong element of the gradient: of each half of u, the one with the larger mismatch."""
+
+    def mismatch(part: np.ndarray) -> float:
+        half = np.zeros(u.size)
+        half[part] = u.flat[part]
+        return probe.mismatch(half.reshape(u.shape), step)
+
+    part = np.arange(u.size)
+    while len(part) > 1:
+        part = max(np.array_split(part, 2), key=mismatch)
+    return int(part[0])
+
+
+def _summary(
+    name: str,
+    by: Literal["elements", "directions"],
+    findings: Sequence[_Finding],
+    where: tuple[int, ...] | None,
+    at: _Finding | None,
+    tolerance: float,
+) -> GradientCheck:
+    kinks = sum(finding.is_kink for finding in findings)
+    error = max((finding.error for finding in findings if not finding.is_kink), default=0.0)
+    verdict = "wrong" if error > tolerance else "kink" if kinks else "ok"
+    analytic, numeric = (None, None) if at is None else (at.analytic, at.numeric)
+    return GradientCheck(name, by, len(findings), kinks, error, where, analytic, numeric, verdict)
+
+
+def _worst(findings: Sequence[_Finding]) -> int | None:
+    """Which has the largest error, kinks left out."""
+    candidates = [index for index, finding in enumerate(findings) if not finding.is_kink]
+    return max(candidates, key=lambda index: findings[index].error, default=None)
+
+
+def _size(x: np.ndarray) -> float:
+    """The root mean square of an input, or 1 where that is 0: what a step is measured in."""
+    return float(np.linalg.norm(x)) / max(1, x.size) ** 0.5 or 1.0
+
+
+def _unit(shape: tuple[int, ...], index: int) -> np.ndarray:
+    u = np.zeros(shape)
+    u.flat[index] = 1
+    return u
+
+
+def _place(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(index, shape)))

@@ -1,0 +1,214 @@
+"""Pooling of pictures: smaller, each pixel summing up a window, at the picture's own depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cnntool.engine.image_pooling import pool_image, pool_image_to_size
+from cnntool.engine.pool_windows import plan_pool
+from cnntool.engine.windows import Axis
+from cnntool.errors import InputError
+from cnntool.imaging.image import Frame, Image
+from cnntool.imaging.tone import Losses, Tone
+from cnntool.imaging.transparency import alpha_in_depth, with_weights
+
+MODES = ("max", "average", "lp", "gaussian", "min", "median")
+RANKS = ("max", "min", "median")
+"""Modes whose results are pixels of the picture, so that alpha cannot weigh them."""
+
+EDGES = ("partial", "drop", "pad")
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How windows are laid over a picture, and what becomes of each.
+
+    ``edge`` says what a last window does that reaches beyond the picture: ``partial`` takes the
+    pixels there are, ``drop`` leaves it out, ``pad`` fills it up with black. With ``output_size``
+    the windows are adaptive: bins that share the picture evenly.
+    """
+
+    mode: str = "max"
+    kernel_size: tuple[int, int] = (2, 2)
+    stride: tuple[int, int] | None = None
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    edge: str = "partial"
+    p: float = 2.0
+    sigma: float | None = None
+    is_sum: bool = False  # the plain norm of lp, which grows with the window
+    output_size: tuple[int, int] | None = None
+
+    @property
+    def label(self) -> str:
+        """Such as ``max-pool-2`` or ``lp-pool-3x2-stride-1``: for the names of files."""
+        if self.output_size == (1, 1):
+            return f"{self.mode}-pool-global"
+        if self.output_size:
+            return f"{self.mode}-pool-to-{_pair(self.output_size)}"
+        stride = "" if self.stride in (None, self.kernel_size) else f"-stride-{_pair(self.stride)}"
+        return f"{self.mode}-pool-{_pair(self.kernel_size)}{stride}"
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def pooled_sides(height: int, width: int, pooling: Pooling) -> tuple[int, int]:
+    """Height and width of the result. Raises InputError where no window fits into the picture."""
+    if pooling.output_size:
+        return pooling.output_size
+    rows, columns = pool_axes(height, width, pooling)
+    return rows.output_size, columns.output_size
+
+
+def pool_axes(height: int, width: int, pooling: Pooling) -> tuple[Axis, Axis]:
+    """The windows over a picture of this size; errors as :func:`pooled_sides`."""
+    sizes = pooling.kernel_size, pooling.stride, pooling.padding, pooling.dilation
+    try:
+        return plan_pool((height, width), *sizes, pooling.edge != "drop")
+    except ValueError as error:
+        raise InputError(
+            f"{error}: the picture has {width} x {height} pixels, use another window or padding"
+        ) from None
+
+
+def pool_picture(
+    image: Image,
+    pooling: Pooling,
+    dtype: np.dtype | None = None,
+    white: float | None = None,
+    *,
+    threads: int | None = None,
+) -> tuple[Image, Losses]:
+    """Pool every frame, to pixels of ``dtype`` with ``white`` at the top; by default its own.
+
+    Where a picture has alpha, transparent pixels do not show: means weigh every pixel by its alpha,
+    and pixels without any never win. The result's alpha is the mean over its window. Raises
+    InputError where no window fits.
+    """
+    dtype, white = np.dtype(dtype or image.frames[0].pixels.dtype), float(white or image.white)
+    frames, losses = [], Losses()
+    for frame in image.frames:
+        pixels, alpha = pool_frame(frame, image.white, pooling, threads)
+        lost = Losses(total=pixels.size)
+        if (dtype, white) != (pixels.dtype, image.white):
+            values = pixels.astype(np.float32) * np.float32(white / image.white)
+            shown = "raw" if dtype.kind == "f" else "clip"
+            pixels = Tone(shown, dtype, white).apply(values, lost).astype(dtype)
+        if alpha is not None:
+            alpha = alpha_in_depth(alpha, 1.0, dtype, white)
+        frames.append(replace(frame, pixels=pixels, alpha=alpha))
+        losses += lost
+    return replace(image, frames=tuple(frames), white=white), losses
+
+
+def pool_frame(
+    frame: Frame, white: float, pooling: Pooling, threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The pooled pixels in the frame's own units, and alpha from 0 to 1, if it has any.
+
+    Raises InputError where no window fits.
+    """
+    pooled_sides(*frame.pixels.shape[:2], pooling)
+    frame, pooling = filled_up(frame, white, pooling)
+    weighted = with_weights(frame, white)
+    if weighted is None:
+        pixels = _pool(frame.pixels, pooling, threads)
+        alpha = None if frame.alpha is None else np.ones(pixels.shape[:2], np.float32)
+        return pixels, alpha
+    weights = weighted[..., -1:]
+    alpha = _pool(weights, replace(pooling, mode="average"), threads)
+    if pooling.mode in RANKS:
+        return _pool_visible(frame.pixels, weights, white, pooling, threads), alpha[..., 0]
+    if pooling.mode == "lp" and np.isfinite(pooling.p):  # the weight belongs to |x|^p
+        weights = weights ** (1 / pooling.p)
+    pooled = _pool(np.concatenate([frame.pixels * weights, weights], axis=2), pooling, threads)
+    colours, seen = pooled[..., :-1], pooled[..., -1:]
+    if not (pooling.mode == "lp" and pooling.is_sum):
+        colours = np.divide(colours, seen, out=np.zeros_like(colours), where=seen > 1e-6)
+    return colours, alpha[..., 0]
+
+
+def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pooling]:
+    """For ``--edge pad``: the frame with black, opaque pixels up to the end of its last windows."""
+    if pooling.output_size or pooling.edge != "pad":
+        return frame, pooling
+    axes = pool_axes(*frame.pixels.shape[:2], pooling)
+    below, right = (axis.overhang for axis in axes)
+    pixels = np.pad(frame.pixels, ((0, below), (0, right), (0, 0)))
+    alpha = frame.alpha
+    if alpha is not None:
+        alpha = np.pad(alpha, ((0, below), (0, right)), constant_values=alpha.dtype.type(white))
+    return replace(frame, pixels=pixels, alpha=alpha), replace(pooling, edge="drop")
+
+
+def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarray:
+    if pooling.output_size:
+        return pool_image_to_size(pixels, pooling.output_size, pooling.mode, threads=threads)
+    return pool_image(
+        pixels,
+        pooling.mode,
+        pooling.kernel_size,
+        pooling.stride,
+        pooling.padding,
+        pooling.dilation,
+        pooling.edge == "partial",
+        p=pooling.p,
+        sigma=pooling.sigma,
+        mean=not pooling.is_sum,
+        threads=threads,
+    )
+
+
+def _pool_visible(
+    pixels: np.ndarray,
+    weights: np.ndarray,
+    white: float,
+    pooling: Pooling,
+    threads: int | None,
+) -> np.ndarray:
+    """The largest, smallest or median pixel of those that are not wholly transparent.
+
+    For the median those count once as black and once as white, and the two results are averaged;
+    where half a window or more is transparent, it is the mean of what can be seen.
+    """
+    hidden = weights == 0
+
+    def pooled_with(end: float) -> np.ndarray:
+        filled = np.where(hidden, pixels.dtype.type(end), pixels)
+        return _pool(filled, pooling, threads)
+
+    if pooling.mode == "max":
+        lowest = -np.inf if pixels.dtype.kind == "f" else 0
+        return _zero_infinite(pooled_with(lowest))
+    if pooling.mode == "min":
+        return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
+    middle = (pooled_with(0).astype(np.float32) + pooled_with(white)) / 2
+    mean = replace(pooling, mode="average")
+    visible = (~hidden).astype(np.float32)
+    share = _pool(visible, mean, threads)
+    colours = _pool(pixels * visible, mean, threads)
+    colours = np.divide(colours, share, out=np.zeros_like(colours), where=share > 0)
+    return np.where(share > 0.5, middle, colours)
+
+
+def _zero_infinite(pixels: np.ndarray) -> np.ndarray:
+    """Windows without a visible pixel become black; they are transparent anyway."""
+    if pixels.dtype.kind == "f":
+        pixels[~np.isfinite(pixels)] = 0
+    return pixels
+
+
+def pyramid_features(frame: Frame, white: float, levels: tuple[int, ...], mode: str) -> np.ndarray:
+    """A spatial pyramid of a frame, (values, C) float32: of one length whatever its size.
+
+    For every level l, in order, the l x l bins in reading order. Hidden colours stay hidden.
+    """
+    parts = [
+        pool_frame(frame, white, Pooling(mode, output_size=(level, level)))[0] for level in levels
+    ]
+    channels = frame.pixels.shape[2]
+    return np.concatenate([part.reshape(-1, channels) for part in parts]).astype(np.float32)

@@ -1,0 +1,203 @@
+"""`cnntool pool` end to end, in real processes: pictures, tables, winners and errors."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from processes import pixels
+
+
+def one_line(text: str) -> str:
+    """The only line of a text; fails where there are none or several."""
+    (line,) = text.splitlines()
+    return line
+
+
+def blocks(grey: np.ndarray, size: int) -> np.ndarray:
+    """A picture whose sides are multiples of ``size`` as windows (oh, ow, size * size)."""
+    height, width = (side // size for side in grey.shape)
+    return grey.reshape(height, size, width, size).swapaxes(1, 2).reshape(height, width, -1)
+
+
+def test_the_main_job(cnntool):
+    done = cnntool("pool", "grey.png", "-q")
+    assert (done.code, done.lines, done.err) == (0, ["grey-max-pool-2.png"], "")
+    np.testing.assert_array_equal(
+        pixels("grey-max-pool-2.png"), blocks(pixels("grey.png"), 2).max(axis=2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--mode", "average", "--size", "5"], lambda x: blocks(x, 5).mean(axis=2)),
+        (["--mode", "min", "--size", "10"], lambda x: blocks(x, 10).min(axis=2)),
+        (["--mode", "median", "--size", "5"], lambda x: np.median(blocks(x, 5), axis=2)),
+        (
+            ["--mode", "lp", "--p", "3"],
+            lambda x: (blocks(x.astype(float), 2) ** 3).mean(axis=2) ** (1 / 3),
+        ),
+        (
+            ["--mode", "lp", "--sum"],
+            lambda x: np.sqrt((blocks(x.astype(float), 2) ** 2).sum(axis=2)),
+        ),
+        (["--mode", "lp", "--p", "inf"], lambda x: blocks(x, 2).max(axis=2)),
+        (["--mode", "gaussian", "--sigma", "1e6"], lambda x: blocks(x, 2).mean(axis=2)),
+        (["--global"], lambda x: x.max(keepdims=True)),
+        (["--output-size", "3x4", "-m", "average"], lambda x: blocks(x, 10).mean(axis=2)),
+    ],
+)
+def test_modes_and_sizes(cnntool, arguments, expected):
+    done = cnntool("pool", "grey.png", *arguments, "-q", "-o", "out.npy")
+    assert done.code == 0, done.err
+    np.testing.assert_allclose(np.load("out.npy"), expected(pixels("grey.png")), rtol=1e-5)
+
+
+def test_names_tell_what_was_done(cnntool):
+    arguments = ["--mode", "average", "--size", "3x2", "--stride", "1"]
+    assert cnntool("pool", "grey.png", *arguments).lines == ["grey-average-pool-3x2-stride-1.png"]
+    assert cnntool("pool", "photo.jpg", "--global").lines == ["photo-max-pool-global.jpg"]
+    assert cnntool("pool", "photo.jpg", "--output-size", "8").lines == ["photo-max-pool-to-8.jpg"]
+
+
+def test_a_pipe_through_convolve_and_pool(cnntool):
+    edges = cnntool("convolve", "grey.png", "-k", "sobel", "-q", "-o", "-")
+    done = cnntool("pool", "-", "--size", "3", stdin=edges.out)
+    found = np.asarray(Image.open(io.BytesIO(done.out)))
+    whole = np.asarray(Image.open(io.BytesIO(edges.out)))
+    assert found.shape == (10, 14)  # 40 columns: the last window is one wide
+    np.testing.assert_array_equal(found[:, :13], blocks(whole[:, :39], 3).max(axis=2))
+    np.testing.assert_array_equal(found[:, 13], whole[:, 39].reshape(10, 3).max(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("edge", "shape"), [("partial", (5, 6)), ("drop", (4, 5)), ("pad", (5, 6))]
+)
+def test_the_last_window(cnntool, edge, shape):
+    Image.fromarray(np.full((30, 40), 210, np.uint8)).save("flat.png")
+    done = cnntool(
+        "pool", "flat.png", "-m", "average", "--size", "7", "--edge", edge, "-o", "o.png"
+    )
+    assert done.code == 0, done.err
+    found = pixels("o.png")
+    assert found.shape == shape
+    assert (found.min() < 210) == (edge == "pad")
+
+
+def test_16_bits_stay_16_bits(cnntool):
+    deep = np.arange(0, 65536, 16, np.uint16).reshape(64, 64)
+    Image.fromarray(deep).save("deep.png")
+    assert cnntool("pool", "deep.png", "-o", "out.png").code == 0
+    np.testing.assert_array_equal(pixels("out.png"), blocks(deep, 2).max(axis=2))
+
+
+def test_many_pictures_and_one_bad_file(cnntool, folder):
+    (folder / "bad.png").write_bytes(b"no picture")
+    done = cnntool("pool", "grey.png", "bad.png", "colour.png", "-o", "out/")
+    assert done.code == 1
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "colour-max-pool-2.png",
+        "grey-max-pool-2.png",
+    ]
+    assert "bad.png" in one_line(done.err)
+
+
+def test_winners(cnntool):
+    done = cnntool("pool", "grey.png", "--size", "10", "--show-winners", "-o", "won.png")
+    assert done.code == 0
+    marked = (pixels("won.png") == (255, 0, 0)).all(axis=2)
+    grey = pixels("grey.png")
+    assert marked.sum() == 12
+    largest = np.kron(blocks(grey, 10).max(axis=2), np.ones((10, 10), np.uint8))
+    assert (grey == largest)[marked].all()
+    assert "won a window" in done.err
+
+
+def test_a_pyramid_is_a_table_of_one_row_a_picture(cnntool, folder):
+    done = cnntool("pool", "grey.png", "photo.jpg", "--gray", "--pyramid", "1,2,4", "-o", "f.csv")
+    assert (done.code, done.lines) == (0, ["f.csv"])
+    with open("f.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[:4] == ["image", "max-1x1-0-0", "max-2x2-0-0", "max-2x2-0-1"]
+    assert [row[0] for row in rows] == ["grey.png", "photo.jpg"]
+    assert {len(row) for row in rows} == {1 + 21}
+    assert float(rows[0][1]) == pixels("grey.png").max()
+    cnntool("pool", "grey.png", "photo.jpg", "--gray", "--pyramid", "1,2,4", "-o", "f.npy")
+    table = np.load("f.npy")
+    assert table.shape == (2, 21)
+    np.testing.assert_allclose(table, [[float(v) for v in row[1:]] for row in rows])
+    cnntool("pool", "grey.png", "photo.jpg", "--gray", "--pyramid", "1,2,4", "-o", "f.json")
+    content = json.loads((folder / "f.json").read_text())
+    np.testing.assert_allclose([row["features"] for row in content["rows"]], table)
+
+
+def test_a_pyramid_goes_to_stdout_without_a_name(cnntool):
+    done = cnntool("pool", "colour.png", "-m", "average", "--pyramid", "2")
+    header, row = csv.reader(io.StringIO(done.out.decode()))
+    assert header[1] == "average-2x2-0-0-red"
+    colour = pixels("colour.png").astype(float)
+    assert float(row[1]) == pytest.approx(colour[:15, :20, 0].mean(), rel=1e-6)
+    done = cnntool("pool", "colour.png", "-m", "average", "--pyramid", "2", "--json")
+    assert len(json.loads(done.out)["features"]) == 12
+
+
+def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
+    done = cnntool("pool", "grey.png", "colour.png", "missing.png", "--pyramid", "1")
+    assert done.code == 1
+    assert len(done.lines) == 2  # the header and grey.png
+    errors = done.err.splitlines()
+    assert any("missing.png" in line for line in errors)
+    assert any("colour.png has 3 channels, grey.png has 1" in line for line in errors)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--size", "0"], 2, "'0' is out of range"),
+        (["--size", "x"], 2, "'x' is not a size"),
+        (["--output-size", "0"], 2, "'0' is out of range"),
+        (["--mode", "lp", "--p", "0.5"], 2, "'0.5' is no norm"),
+        (["--mode", "lp", "--p", "nan"], 2, "'nan' is no norm"),
+        (["--p", "3"], 2, "--p is for --mode lp, not for max"),
+        (["--sigma", "3"], 2, "--sigma is for --mode gaussian"),
+        (["--padding", "2"], 1, "at most half the window, 1"),
+        (["--size", "50", "--edge", "drop"], 1, "does not fit"),
+        (["--mode", "median", "--size", "65"], 2, "at most 4096 pixels"),
+        (["--global", "--size", "3"], 2, "--size lays windows, --global cuts bins"),
+        (["--global", "--output-size", "3"], 2, "use one of them"),
+        (["--mode", "median", "--global"], 2, "goes with --mode max or average"),
+        (["--ceil", "--edge", "drop"], 2, "--ceil keeps the last window"),
+        (["--mode", "average", "--show-winners"], 2, "--show-winners needs --mode max or min"),
+        (["--pyramid", "1,0"], 2, "'1,0' are no levels"),
+        (["--pyramid", "1,2", "-o", "table.xls"], 2, "name a .csv, .npy or .json"),
+        (["--pyramid", "1,2", "--depth", "8"], 2, "--depth is for pictures"),
+        (["--mode", "mean"], 2, "'mean'"),
+    ],
+)
+def test_mistakes_get_one_line_and_the_right_code(cnntool, folder, arguments, code, message):
+    before = sorted(folder.iterdir())
+    done = cnntool("pool", "grey.png", *arguments)
+    assert done.code == code
+    assert message in done.err.splitlines()[-1]
+    assert done.out == b""
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_existing_table_is_kept(cnntool, folder):
+    (folder / "f.csv").write_text("precious")
+    done = cnntool("pool", "grey.png", "--pyramid", "1", "-o", "f.csv")
+    assert done.code == 1
+    assert "f.csv exists" in one_line(done.err)
+    assert (folder / "f.csv").read_text() == "precious"
+
+
+def test_a_dry_run_says_what_would_come_out(cnntool, folder):
+    before = sorted(folder.iterdir())
+    done = cnntool("pool", "colour.png", "--size", "3", "--dry-run")
+    assert "colour-max-pool-3.png: 14x10" in one_line(done.out.decode())
+    done = cnntool("pool", "colour.png", "--pyramid", "1,2", "--dry-run")
+    assert "15 numbers" in one_line(done.out.decode())
+    assert sorted(folder.iterdir()) == before
