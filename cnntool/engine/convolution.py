@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.unfolding import correlate, input_gradient, weight_gradient
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
@@ -48,7 +49,7 @@ def conv2d(
     1998, table 1); weights without a connection count as 0. Returns y and the cache for
     :func:`conv2d_backward`. Raises ValueError, naming the shapes, where they do not fit.
     """
-    dtype = _common_dtype(x, weight)
+    dtype = float_dtype(x, weight)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
     _check_shapes(x, weight, bias, groups, connections)
     axes = plan_axes(x.shape[2:], weight.shape[2:], stride, dilation, padding)
@@ -69,7 +70,8 @@ def conv2d_backward(
     kernels turned by 180 degrees. dbias sums dy, None without a bias. Without ``need_dx`` (a first
     layer) dx is None and its work is saved.
     """
-    dy = np.asarray(dy, cache.x.dtype)
+    shape = len(cache.x), len(cache.weight), *(axis.output_size for axis in cache.axes)
+    dy = as_gradient(dy, shape, cache.x.dtype)
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
     dx = input_gradient(dy, weight, axes, groups) if need_dx else None
     dweight = weight_gradient(dy, x, weight.shape, axes, groups)
@@ -117,11 +119,6 @@ def conv1d_backward(
     """Gradients (dx, dweight, dbias) of :func:`conv1d` for dy (N, F, ol)."""
     dx, dweight, dbias = conv2d_backward(dy[:, :, None], cache, need_dx=need_dx)
     return None if dx is None else dx[:, :, 0], dweight[:, :, 0], dbias
-
-
-def _common_dtype(*arrays: np.ndarray) -> np.dtype:
-    is_double = any(array.dtype == np.float64 for array in arrays)
-    return np.dtype(np.float64 if is_double else np.float32)
 
 
 def _check_shapes(x, weight, bias, groups: int, connections) -> None:

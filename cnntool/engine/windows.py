@@ -35,12 +35,12 @@ class Axis:
     after: int
     overhang: int = 0  # beyond the padding, where the last window of ceil mode ends
 
-    @property
+    @functools.cached_property
     def extent(self) -> int:
         """From a window's first tap to its last: ``(kernel_size-1)*dilation + 1`` elements."""
         return (self.kernel_size - 1) * self.dilation + 1
 
-    @property
+    @functools.cached_property
     def output_size(self) -> int:
         """``floor((size + before + after + overhang - extent) / stride) + 1``, or 0."""
         length = self.size + self.before + self.after + self.overhang

@@ -191,6 +191,12 @@ def test_shapes_that_do_not_fit_are_named(shapes, settings, message):
         conv2d(np.zeros(shapes[0]), np.zeros(shapes[1]), **settings)
 
 
+def test_a_gradient_of_another_shape_is_refused():
+    y, cache = conv2d(*random((1, 1, 5, 5), (2, 1, 3, 3)))
+    with pytest.raises(ValueError, match=r"\(1, 1, 3, 3\)"):
+        conv2d_backward(y[:, :1], cache)
+
+
 def test_gradients_agree_with_central_differences():
     x, weight, bias = random((2, 2, 5, 6), (3, 2, 2, 3), (3,))
     settings = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2)}
