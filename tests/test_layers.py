@@ -1,6 +1,7 @@
 """The floors of the house: imports run down, and words that stand twice agree."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,21 @@ def test_what_the_help_lists_is_what_there_is():
     assert convolve.COMBINATIONS == combining.COMBINATIONS
     assert set(options.BORDER_NAMES) == set(BORDERS)
     assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
+
+
+def test_the_engine_exports_what_it_names():
+    """No module may bear the name of a function: imported, it would stand in its place."""
+    from cnntool import engine
+
+    modules = {path.stem for path in (PACKAGE / "engine").glob("*.py")}
+    assert not modules & set(engine.__all__)
+    for name in engine.__all__:
+        assert callable(getattr(engine, name))
+
+
+def test_every_way_back_of_the_engine_is_exported():
+    from cnntool import engine
+
+    for path in (PACKAGE / "engine").glob("*.py"):
+        names = re.findall(r"^def ([a-z]\w*)_backward\(", path.read_text(encoding="utf-8"), re.M)
+        assert {*names, *(f"{name}_backward" for name in names)} <= set(engine.__all__)

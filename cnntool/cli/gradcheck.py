@@ -16,7 +16,7 @@ from cnntool.cli.options import RUN, FiniteFloat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnntool.engine.gradcheck import GradientCheck
+    from cnntool.engine.gradient_check import GradientCheck
     from cnntool.engine.gradcheck_cases import Case
 
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}

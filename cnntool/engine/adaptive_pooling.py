@@ -106,7 +106,7 @@ def adaptive_pool2d(
 
 
 def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray:
-    """The gradient by x, of :func:`adaptive_pool2d` and :func:`global_pool2d`."""
+    """The gradient by x: every element of a bin has its share, or its first maximum has all."""
     if isinstance(cache, MaxPoolCache):
         return max_pool2d_backward(dy, cache)
     if isinstance(cache, MeanPoolCache):
@@ -115,11 +115,13 @@ def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray
 
 
 def global_pool2d(x: np.ndarray, mode: str = "average") -> tuple[np.ndarray, AdaptiveCache]:
-    """The average or the maximum of each map of x (N, C, H, W): (N, C, 1, 1).
-
-    The gradient is :func:`adaptive_pool2d_backward`'s.
-    """
+    """The average or the maximum of each map of x (N, C, H, W): (N, C, 1, 1)."""
     return adaptive_pool2d(x, 1, mode)
+
+
+def global_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray:
+    """The gradient by x: shared by all of a map, or for its first maximum alone."""
+    return adaptive_pool2d_backward(dy, cache)
 
 
 @dataclass(frozen=True, eq=False)

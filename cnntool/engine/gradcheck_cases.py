@@ -21,13 +21,14 @@ from cnntool.engine.adaptive_pooling import (
     adaptive_pool2d,
     adaptive_pool2d_backward,
     global_pool2d,
+    global_pool2d_backward,
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
-from cnntool.engine.dense import dense, dense_backward
-from cnntool.engine.embedding import embedding, embedding_backward
-from cnntool.engine.gradcheck import TOLERANCE, GradientCheck, gradcheck
+from cnntool.engine.dense_layer import dense, dense_backward
+from cnntool.engine.embedding_table import embedding, embedding_backward
+from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
@@ -37,6 +38,14 @@ from cnntool.engine.pooling import (
     gaussian_pool2d_backward,
     lp_pool2d,
     lp_pool2d_backward,
+)
+from cnntool.engine.pooling1d import (
+    average_pool1d,
+    average_pool1d_backward,
+    lp_pool1d,
+    lp_pool1d_backward,
+    max_pool1d,
+    max_pool1d_backward,
 )
 
 
@@ -199,6 +208,25 @@ def _sliding_pools() -> list[Case]:
     return cases
 
 
+def _pools_of_signals() -> list[Case]:
+    pairs = {
+        "max_pool1d": (max_pool1d, max_pool1d_backward),
+        "average_pool1d": (average_pool1d, average_pool1d_backward),
+        "lp_pool1d": (lp_pool1d, lp_pool1d_backward),
+    }
+    options = {"kernel_size": 3, "stride": 2, "padding": 1}
+    return [
+        Case(
+            name,
+            "3 taps on 8, stride 2, padding 1",
+            normal(x=(1, 2, 8)),
+            partial(forward, **options),
+            backward,
+        )
+        for name, (forward, backward) in pairs.items()
+    ]
+
+
 def _pools_to_a_size() -> list[Case]:
     pools = [
         ("adaptive_pool2d", "4 x 6 to 2 x 3", (1, 1, 4, 6), {"output_size": (2, 3)}),
@@ -212,7 +240,7 @@ def _pools_to_a_size() -> list[Case]:
     ]
     pairs = {
         "adaptive_pool2d": (adaptive_pool2d, adaptive_pool2d_backward),
-        "global_pool2d": (global_pool2d, adaptive_pool2d_backward),
+        "global_pool2d": (global_pool2d, global_pool2d_backward),
         "pyramid_pool2d": (pyramid_pool2d, pyramid_pool2d_backward),
     }
     return [
@@ -235,6 +263,7 @@ CASES: tuple[Case, ...] = (
     *_losses(),
     *_convolutions(),
     *_sliding_pools(),
+    *_pools_of_signals(),
     *_pools_to_a_size(),
 )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.dense import dense, dense_backward
+from cnntool.engine.dense_layer import dense, dense_backward
 
 X = np.array([[1.0, 2, 3], [4, 5, 6]], np.float32)
 WEIGHT = np.array([[1.0, 0], [0, 1], [2, -1]], np.float32)

@@ -6,7 +6,7 @@ All functions here are written out with derivatives from a textbook: none is the
 import numpy as np
 import pytest
 
-from cnntool.engine.gradcheck import gradcheck
+from cnntool.engine.gradient_check import gradcheck
 
 
 def run(forward, backward, seed=0, **inputs):
