@@ -111,8 +111,12 @@ def plan_filter_bank(
     *,
     flip: bool = False,
     dtype: np.dtype | type = np.float32,
+    may_be_whole: bool = False,
 ) -> Plan:
-    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`."""
+    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`.
+
+    With ``may_be_whole`` the responses to 8-bit pixels may come as int16, where they fit.
+    """
     if bank.ndim != 3 or 0 in bank.shape:
         raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
     if len(shape) != 3 or 0 in shape:
@@ -124,7 +128,10 @@ def plan_filter_bank(
     rows, columns = plan_axes(
         (height, width), bank.shape[1:], stride, dilation, padding, flipped=flip
     )
-    method = choose_method(bank, rows, columns, channels, is_8_bit=np.dtype(dtype) == np.uint8)
+    is_8_bit = np.dtype(dtype) == np.uint8
+    method = choose_method(
+        bank, rows, columns, channels, is_8_bit=is_8_bit, may_be_whole=may_be_whole
+    )
     strips, block_columns = method.cut(rows, columns, channels)
     return Plan(rows, columns, channels, bank.dtype, method, strips, block_columns)
 
@@ -140,7 +147,8 @@ def run_plan(
 ) -> None:
     """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
 
-    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype or int16, scratch
+    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype, or int16 where it
+    may be whole, scratch
     that ``emit`` may overwrite but not keep; it belongs at
     ``output[rows, columns].reshape(block.shape[1:])``.
     """

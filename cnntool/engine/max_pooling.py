@@ -27,9 +27,6 @@ from cnntool.engine.windows import Axis, AxisPaddings
 BACKWARD_ELEMENTS = 1 << 15
 """Gradients that one thread takes back at a time."""
 
-MOST_REMEMBERED = 1 << 16
-"""Windows of one plane whose places are kept for the next call."""
-
 
 @dataclass(frozen=True, eq=False)
 class MaxPoolCache:
@@ -129,37 +126,34 @@ def _pool_with_winners(
     code = np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1)
     lowest = limits(planes.dtype)[0]
     plane = rows.size * columns.size
-    is_small = y[:1].size <= MOST_REMEMBERED
-    steps, starts = (_positions if is_small else _positions.__wrapped__)(rows, columns)
+    down, across = np.arange(rows.kernel_size), np.arange(columns.kernel_size)
+    steps = np.add.outer(down * rows.dilation * columns.size, across * columns.dilation).reshape(-1)
     across = phases_of(columns)
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
         largest, won = y[which, part.outputs], winners[which, part.outputs]
         codes = scratch.array("codes", won.shape, code)
-        down = phases_of(part.axis)
-        phases = split(planes[which, part.inputs], down, across, lowest, scratch)
-        _largest(phases, down, across, largest, codes, scratch)
+        phases = split(planes[which, part.inputs], part.phases, across, lowest, scratch)
+        _largest(phases, part.phases, across, largest, codes, scratch)
         if rows.before or columns.before:
             _let_no_padding_win(largest, codes, part.axis, columns)
         if largest.dtype.kind == "f" and np.isnan(largest.max()):
-            _let_the_last_nan_win(phases, down, across, codes)
-        np.take(steps, codes, out=won, mode="clip")
-        won = won.reshape(len(won), -1)
-        won += starts[part.outputs].reshape(-1)
-        won += np.arange(which.start * plane, which.stop * plane, plane)[:, None]
+            _let_the_last_nan_win(phases, part.phases, across, codes)
+        first = which.start * plane + part.outputs.start * rows.stride * columns.size
+        np.take(steps + first, codes, out=won, mode="wrap")  # of the modes the fastest
+        won += _starts(*won.shape, rows, columns)
 
-    share_blocks(planes.shape, rows, work)
+    share_blocks(planes.shape, rows, work, weight=1 / 2)
     return y, winners
 
 
-@functools.lru_cache(maxsize=16)
-def _positions(rows: Axis, columns: Axis) -> tuple[np.ndarray, np.ndarray]:
-    """In a flattened plane: how far on each tap ``k*kw + l`` lies, where each window starts."""
-    down = np.arange(rows.kernel_size) * rows.dilation * columns.size
-    across = np.arange(columns.kernel_size) * columns.dilation
-    tops = (np.arange(rows.output_size) * rows.stride - rows.before) * columns.size
-    lefts = np.arange(columns.output_size) * columns.stride - columns.before
-    return np.add.outer(down, across).reshape(-1), np.add.outer(tops, lefts)
+@functools.lru_cache(maxsize=8)
+def _starts(count: int, height: int, width: int, rows: Axis, columns: Axis) -> np.ndarray:
+    """Where the windows (count, height, width) of some planes start in them, the first ones."""
+    planes = np.arange(count) * rows.size * columns.size
+    down = (np.arange(height) * rows.stride - rows.before) * columns.size
+    across = np.arange(width) * columns.stride - columns.before
+    return np.add.outer(planes, np.add.outer(down, across))
 
 
 def _largest(

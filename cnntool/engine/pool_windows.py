@@ -16,6 +16,7 @@ from types import EllipsisType
 
 import numpy as np
 
+from cnntool.engine.polyphase import AxisPhases, phases_of
 from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
@@ -52,16 +53,24 @@ class Reduction:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Some neighbouring output rows: the inputs that they read, and every tap over those."""
+    """Some neighbouring output rows, the inputs that they read, and their windows over those."""
 
     outputs: slice
     inputs: slice
-    axis: Axis  # their windows over those inputs alone
-    taps: tuple[tuple[Index, tuple[slice, slice]], ...]
+    axis: Axis
 
     @property
     def height(self) -> int:
         return self.outputs.stop - self.outputs.start
+
+    @functools.cached_property
+    def taps(self) -> tuple[tuple[Index, tuple[slice, slice]], ...]:
+        """For every tap the output rows that see it inside, and the inputs that they see."""
+        return _row_taps(self.axis)
+
+    @functools.cached_property
+    def phases(self) -> AxisPhases:
+        return phases_of(self.axis)
 
 
 def plan_pool(
@@ -187,16 +196,20 @@ def share_planes(
 def _cut(
     shape: tuple[int, ...], rows: Axis, weight: float, threads: int
 ) -> tuple[list[slice], list[RowBlock]]:
-    elements, count = prod(shape), shape[0]
-    if not elements:
+    if not prod(shape):
         return [], []
-    pieces = -(-int(elements * weight) // BLOCK_ELEMENTS)
-    if elements >= SHARED_ELEMENTS:
+    pieces = -(-int(prod(shape) * weight) // BLOCK_ELEMENTS)
+    if prod(shape) >= SHARED_ELEMENTS:
         pieces = -(-pieces // threads) * threads
+    return _cut_into(pieces, shape[0], rows)
+
+
+@functools.lru_cache(maxsize=16)
+def _cut_into(pieces: int, count: int, rows: Axis) -> tuple[list[slice], list[RowBlock]]:
     together = -(-count // pieces)
     height = -(-rows.output_size * count // max(count, pieces))
     cuts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
-    return cuts, row_blocks(rows, height)
+    return cuts, _row_blocks(rows, height)
 
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
@@ -237,13 +250,13 @@ def crop(axis: Axis, outputs: slice) -> tuple[slice, Axis]:
     return slice(start, stop), cropped
 
 
-def row_blocks(rows: Axis, height: int) -> list[RowBlock]:
+def _row_blocks(rows: Axis, height: int) -> list[RowBlock]:
     """All output rows in blocks of ``height``."""
     blocks = []
     for top in range(0, rows.output_size, height):
         outputs = slice(top, min(top + height, rows.output_size))
         inputs, cropped = crop(rows, outputs)
-        blocks.append(RowBlock(outputs, inputs, cropped, _row_taps(cropped)))
+        blocks.append(RowBlock(outputs, inputs, cropped))
     return blocks
 
 

@@ -79,7 +79,7 @@ def median_planes(
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
         source, target = planes[which, block.inputs], out[which, block.outputs]
         source = source.transpose(0, 3, 1, 2).reshape(-1, *source.shape[1:3])
-        down = phases_of(block.axis)
+        down = block.phases
         phases = split(source, down, across, 0, scratch)
         for row_group in _alike(block.axis):
             for group in groups:

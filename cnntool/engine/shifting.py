@@ -32,12 +32,14 @@ Group = tuple[int, tuple[tuple[int, int, bool], ...]]
 class Shifted:
     """Each filter as sums of taps, one after the other: a whole kernel, or its row and its column.
 
-    ``sums[f]`` has one or two sums; ``units[f]`` turns the whole numbers into responses.
+    ``sums[f]`` has one or two sums; ``units[f]`` turns the whole numbers into responses, which
+    are left as whole numbers where ``may_be_whole`` and every unit is 1.
     """
 
     sums: tuple[tuple[tuple[Group, ...], ...], ...]
     units: tuple[float, ...]
     cost: float  # nanoseconds an output
+    may_be_whole: bool = True
 
     rows = 1  # of a strip
 
@@ -47,20 +49,25 @@ class Shifted:
 
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
-        width = even_cuts(columns.output_size, max(1, BLOCK_ELEMENTS // 32 // channels))
-        return max(1, min(rows.output_size, BLOCK_ELEMENTS // (width * channels))), width
+        elements = BLOCK_ELEMENTS if self._stays_whole else BLOCK_ELEMENTS // 2
+        width = even_cuts(columns.output_size, max(1, elements // 32 // channels))
+        return max(1, min(rows.output_size, elements // (width * channels))), width
+
+    @property
+    def _stays_whole(self) -> bool:
+        return self.may_be_whole and set(self.units) == {1.0}
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, 1, rows, columns, C) of a tile (rows, columns, C) of pixels at stride 1.
 
         The tile is int16, or float32 where the border takes pixels out of their 8 bits. Responses
-        are of its dtype where every unit is 1, else float32.
+        are int16 where they may be whole numbers, else float32.
         """
         lines, outputs, channels = shape
         dtype = tile.dtype
         steps = tile[0].size * axes[0].dilation, channels * axes[1].dilation
         pixels = tile.reshape(-1)
-        keeps_whole = dtype.kind == "i" and all(unit == 1 for unit in self.units)
+        keeps_whole = self._stays_whole and dtype.kind == "i"
         out_dtype = dtype if keeps_whole else np.dtype(np.float32)
         length = (lines - 1) * tile[0].size + outputs * channels  # from first to last response
         responses = scratch.array("shifted", (self.filters, length), out_dtype)
@@ -74,7 +81,9 @@ class Shifted:
                 _add_shifts(slid, groups, steps, target, scratch)
                 slid = target
             if not keeps_whole:
-                np.multiply(slid, out_dtype.type(unit), out=response)
+                np.copyto(response, slid)
+                if unit != 1:
+                    response *= out_dtype.type(unit)
         row, item = tile[0].size * responses.itemsize, responses.itemsize
         strides = (responses.strides[0], 0, row, channels * item, item)
         shape = (self.filters, 1, lines, outputs, channels)
@@ -112,7 +121,9 @@ def _add_shifts(
             np.copyto(out, total)
 
 
-def plan_shifted(bank: np.ndarray, rows: Axis, columns: Axis) -> Shifted | None:
+def plan_shifted(
+    bank: np.ndarray, rows: Axis, columns: Axis, may_be_whole: bool = True
+) -> Shifted | None:
     """Shifts for a bank (F, kh, kw) over 8-bit pixels, or None where its weights are not small."""
     if rows.stride != 1 or columns.stride != 1:
         return None
@@ -124,7 +135,7 @@ def plan_shifted(bank: np.ndarray, rows: Axis, columns: Axis) -> Shifted | None:
     sums = tuple(_sums_of(kernel) for kernel, _ in whole)
     cost = SHIFT_NS * (1 / len(bank) + max(sum(map(_passes, parts)) for parts in sums))
     units = tuple(unit for _, unit in whole)
-    return Shifted(sums, units, cost)
+    return Shifted(sums, units, cost, may_be_whole)
 
 
 def _whole_numbers(kernel: np.ndarray) -> tuple[np.ndarray, float] | None:

@@ -217,7 +217,13 @@ Method = Direct | Separable | Shifted | Spectral
 
 
 def choose_method(
-    bank: np.ndarray, rows: Axis, columns: Axis, channels: int, is_8_bit: bool = False
+    bank: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    channels: int,
+    *,
+    is_8_bit: bool = False,
+    may_be_whole: bool = True,
 ) -> Method:
     """The cheapest way for a bank (F, kh, kw); all its kernels go the same way."""
     direct = _plan_direct(bank, rows)
@@ -226,7 +232,7 @@ def choose_method(
         plan_spectral(bank, rows, columns),
     ]
     if is_8_bit:
-        others.append(plan_shifted(bank, rows, columns))
+        others.append(plan_shifted(bank, rows, columns, may_be_whole))
     return min([direct, *filter(None, others)], key=lambda method: method.cost)
 
 

@@ -60,7 +60,11 @@ def output_sides(height: int, width: int, kernel: Filter, geometry: Geometry) ->
 
 
 def plan_filter(
-    shape: tuple[int, int, int], kernel: Filter, geometry: Geometry, dtype: np.dtype
+    shape: tuple[int, int, int],
+    kernel: Filter,
+    geometry: Geometry,
+    dtype: np.dtype,
+    may_be_whole: bool = False,
 ) -> Plan:
     """The plan of a filter over pixels of ``shape`` (H, W, C); errors as output_sides."""
     output_sides(*shape[:2], kernel, geometry)
@@ -72,6 +76,7 @@ def plan_filter(
         geometry.padding,
         flip=geometry.flip,
         dtype=dtype,
+        may_be_whole=may_be_whole,
     )
 
 
@@ -96,7 +101,10 @@ class FilterPass:
         self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
         weighted = with_weights(frame, white)
         self.pixels = frame.pixels if weighted is None else weighted
-        self.plan = plan_filter(self.pixels.shape, kernel, geometry, self.pixels.dtype)
+        may_be_whole = kernel.combine == "none" and (self.scale, self.bias) == (1, 0)
+        self.plan = plan_filter(
+            self.pixels.shape, kernel, geometry, self.pixels.dtype, may_be_whole
+        )
         _, height, width, _ = self.plan.shape
         self.shape = height, width, frame.pixels.shape[2]
         self.count = len(kernel.bank) if kernel.combine == "none" else 1
@@ -122,13 +130,9 @@ class FilterPass:
         if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
             directions = tuple(direction + 180 for direction in directions)
 
-        needs_floats = self.kernel.combine != "none" or (self.scale, self.bias) != (1, 0)
-
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
-            if needs_floats and block.dtype.kind == "i":
-                block = block.astype(np.float32)
             combined = combine_responses(block, self.kernel.combine, directions)
             for index, values in enumerate(combined):
                 if self.scale != 1:
