@@ -16,8 +16,8 @@ from cnntool.cli.options import RUN, FiniteFloat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnntool.engine.gradient_check import GradientCheck
     from cnntool.engine.gradcheck_cases import Case
+    from cnntool.engine.gradient_check import GradientCheck
 
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 

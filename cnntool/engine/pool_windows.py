@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from types import EllipsisType
 
 import numpy as np
@@ -198,7 +198,7 @@ def _cut(
 ) -> tuple[list[slice], list[RowBlock]]:
     if not prod(shape):
         return [], []
-    pieces = -(-int(prod(shape) * weight) // BLOCK_ELEMENTS)
+    pieces = ceil(prod(shape) * weight / BLOCK_ELEMENTS)
     if prod(shape) >= SHARED_ELEMENTS:
         pieces = -(-pieces // threads) * threads
     return _cut_into(pieces, shape[0], rows)
