@@ -21,10 +21,7 @@ COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
 RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 
 
-@click.command(
-    "convolve",
-    cls=SectionedCommand,
-    epilog="""\b
+BORDER_RULES = """\b
 Border rules, for pixels  a b c d  (other names that are understood):
   reflect   c b a | a b c d | d c b   SciPy reflect, NumPy symmetric, OpenCV REFLECT
   mirror    d c b | a b c d | c b a   SciPy mirror, OpenCV REFLECT_101;
@@ -33,7 +30,14 @@ Border rules, for pixels  a b c d  (other names that are understood):
   wrap      b c d | a b c d | a b c   SciPy grid-wrap, PyTorch circular
   constant  k k k | a b c d | k k k   PyTorch zeros; constant:128 sets k
 
-\b
+"""
+
+
+@click.command(
+    "convolve",
+    cls=SectionedCommand,
+    epilog=BORDER_RULES
+    + """\b
 Examples:
   cnntool convolve photo.jpg --kernel sobel
   cnntool convolve photo.jpg -k gaussian:sigma=2 -k laplacian -o edges.png

@@ -12,6 +12,7 @@ COMMANDS = {
     "convolve1d": "Convolve signals: numbers, CSV, .npy or WAV, in a stream.",
     "pool": "Pool images: sum up windows by their largest, mean, median or norm.",
     "kernels": "List the kernels, or show one: its weights and what they do.",
+    "explain": "Show the numbers of one step: a window, a gradient, a pooling, a geometry.",
     "gradcheck": "Check the gradient of every operation of the engine.",
 }
 

@@ -1,0 +1,227 @@
+"""`cnntool explain invariance`: what a shift of the picture does to feature maps and pools."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.convolve import command as convolve
+from cnntool.cli.explain.layers import POOLS, LayerSpec, LayerType
+from cnntool.cli.explain.options import image_argument, json_option, open_one, taken_from
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import LARGEST_STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from cnntool.imaging.invariance import Change
+    from cnntool.imaging.pooling import Pooling
+
+SHIFT = "Shift and pool"
+DIRECTIONS = ("right", "down", "diagonal")
+MOST_SHIFTS = 65
+BAR_CELLS = 10
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+class ShiftsType(click.ParamType):
+    """``FIRST..LAST``, or whole numbers with commas between."""
+
+    name = "A..B"
+
+    def convert(self, value, param, ctx) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        if match := re.fullmatch(r"\s*(\d{1,5})\s*\.\.\s*(\d{1,5})\s*", value):
+            first, last = int(match[1]), int(match[2])
+            if first > last:
+                self.fail(f"'{value}' runs backwards: write {last}..{first}", param, ctx)
+            shifts = tuple(range(first, min(last, first + MOST_SHIFTS) + 1))
+        else:
+            words = [word.strip() for word in value.split(",")]
+            for number, word in enumerate(words, 1):
+                if not re.fullmatch(r"\d{1,5}", word, re.ASCII):
+                    self.fail(
+                        f"shift number {number} is '{word}': expected whole numbers such as 0..4 "
+                        "or 0,1,2,8",
+                        param,
+                        ctx,
+                    )
+            shifts = tuple(map(int, words))
+        if len(shifts) > MOST_SHIFTS or max(shifts) > LARGEST_STEP:
+            limits = f"at most {MOST_SHIFTS} shifts up to {LARGEST_STEP}"
+            self.fail(f"'{value}' is too much: expected {limits}", param, ctx)
+        return shifts
+
+
+@click.command(
+    "invariance",
+    cls=SectionedCommand,
+    epilog="""\b
+What is compared with what: the feature maps of the picture and of the picture moved, place by
+place, and so the pooled maps. The moved picture has no invented border: both are cuts of IMAGE,
+as large as it less the largest shift, so that what enters at the edge is what the camera saw
+there; and only windows that lie wholly inside are used. A map m becomes m', and its change is
+  |m' - m| / |m|    with |m| the root of the sum of the squares of all its values.
+0% is no change at all; maps that have nothing to do with each other differ by about 140%, less
+where all values are positive.
+
+\b
+Pools are KIND:SIZE with settings: max:2, average:4, max:3,stride=1, gaussian:4,sigma=1, lp:2,p=3,
+and global or average:global, one value for the whole map.
+
+\b
+Examples:
+  cnntool explain invariance sample_images/coffee.jpg --kernel sobel --shifts 0..4
+  cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --pool max:8 --gray
+  cnntool explain invariance sample_images/brick.png -k laplacian --pool lp:4 --json""",
+)
+@image_argument
+@option(
+    "--pool",
+    "pools",
+    section=SHIFT,
+    type=LayerType(POOLS),
+    multiple=True,
+    default=("max:2",),
+    metavar="POOL",
+    help="A pool of the feature maps; see below. Repeat it to compare several.  [default: max:2]",
+)
+@option(
+    "--shifts",
+    section=SHIFT,
+    type=ShiftsType(),
+    default="0..4",
+    metavar="A..B",
+    help="By how many pixels, such as 0..4 or 0,1,2,8.  [default: 0..4]",
+)
+@option(
+    "--direction",
+    section=SHIFT,
+    type=click.Choice(DIRECTIONS),
+    default="right",
+    metavar="WHERE",
+    help="right, down, or diagonal: both at once.  [default: right]",
+)
+@taken_from(convolve, "specs", "size", "sigma", "angle", "combine", "normalize", "flip")
+@taken_from(convolve, "stride", "dilation", "gray", "white", "max_pixels")
+@json_option
+def command(
+    image, pools, shifts, direction, specs, size, sigma, angle, combine, normalize, as_json, **more
+) -> None:
+    """Measure how much feature maps, and pools of them, change when the image shifts.
+
+    A convolution is equivariant: its feature map shifts with the image. Pooling is to make that
+    matter less: what a pooled map holds stays nearly the same under small shifts.
+    """
+    from cnntool.cli.convolve import read_filters
+    from cnntool.cli.kernels import print_json
+    from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filtering import normalized
+    from cnntool.imaging.invariance import measure_invariance
+
+    filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
+    if normalize:
+        filters = [normalized(kernel) for kernel in filters]
+    picture, name = open_one(image, {**more, "alpha": "drop"})
+    geometry = Geometry(more["stride"], more["dilation"], "valid", flip=more["flip"])
+    poolings = [_pooling(pool) for pool in pools]
+    changes = measure_invariance(picture, filters, geometry, poolings, shifts, direction)
+    spec = " + ".join(kernel.spec for kernel in filters)
+    names = [pool.text for pool in pools]
+    if as_json:
+        print_json(_entry(name, spec, names, direction, changes))
+    else:
+        _show(name, spec, names, direction, changes)
+
+
+def _pooling(pool: LayerSpec) -> Pooling:
+    from cnntool.imaging.pooling import Pooling
+
+    if pool.size is None:
+        return Pooling(pool.kind, output_size=(1, 1))
+    return Pooling(
+        pool.kind,
+        (pool.size, pool.size),
+        (pool.stride, pool.stride),
+        (pool.padding, pool.padding),
+        (pool.dilation, pool.dilation),
+        "partial" if pool.ceil else "drop",
+        pool.p,
+        pool.sigma,
+    )
+
+
+def _entry(
+    name: str, spec: str, pools: Sequence[str], direction: str, changes: Sequence[Change]
+) -> dict:
+    return {
+        "image": name,
+        "kernel": spec,
+        "direction": direction,
+        "shifts": [
+            {
+                "shift": change.shift,
+                "feature_map": _finite(change.feature_map),
+                "pools": dict(zip(pools, map(_finite, change.pools), strict=True)),
+                "moved_back": _finite(change.moved_back),
+            }
+            for change in changes
+        ],
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _show(
+    name: str, spec: str, pools: Sequence[str], direction: str, changes: Sequence[Change]
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from cnntool.cli.console import show
+    from cnntool.cli.explain.blocks import layout_width
+
+    where = {"right": "to the right", "down": "downwards", "diagonal": "right and down"}[direction]
+    show(Text.assemble((spec, "bold cyan"), f" over {name}, shifted {where}"))
+    show("how much the maps change: |shifted - still| / |still|")
+    show("")
+    rows = [(change.feature_map, *change.pools) for change in changes]
+    largest = max((v for row in rows for v in row if math.isfinite(v)), default=0.0)
+    cells = min(BAR_CELLS, (layout_width() - 5) // len(rows[0]) - 9)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("shift", justify="right", no_wrap=True)
+    for head in ("feature map", *pools):
+        table.add_column(Text(head), overflow="fold")
+    for change, values in zip(changes, rows, strict=True):
+        table.add_row(str(change.shift), *(_cell(value, largest, cells) for value in values))
+    show(table)
+    moved = [change.moved_back for change in changes if change.moved_back is not None]
+    if moved and any(change.shift for change in changes):
+        show("")
+        show(
+            f"moved back, the feature map changes by {_percent(max(moved)).strip()}: convolution "
+            f"{'is equivariant' if max(moved) < 1e-4 else 'with a stride is not equivariant'}"
+        )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:5.1f}%" if math.isfinite(value) else "    -"
+
+
+def _cell(value: float, largest: float, cells: int) -> Text:
+    """The change and, in so many cells, a bar that is full at the largest of the table."""
+    from rich.text import Text
+
+    share = min(1.0, value / largest) if largest else 0.0
+    eighths = round(share * max(0, cells) * 8)
+    bar = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+    return Text.assemble(_percent(value), " " if bar else "", (bar, "green"))

@@ -1,0 +1,175 @@
+"""`cnntool explain sharing`: what weight sharing saves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.explain.options import json_option
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import PaddingType, PairType
+
+if TYPE_CHECKING:
+    from cnntool.engine.sharing import Sharing
+
+LAYER = "Layer"
+LARGEST_COUNT = 1_000_000
+WEIGHT_BYTES = 4
+
+
+@click.command(
+    "sharing",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool explain sharing 32 --kernel 5 --maps 6
+  cnntool explain sharing 224x224 --kernel 7 --maps 64 --channels 3 --stride 2 --padding 3
+  cnntool explain sharing 28 --kernel 3 --maps 16 --padding same --json""",
+)
+@click.argument("size", metavar="IMAGE_SIZE", type=PairType())
+@option(
+    "-k",
+    "--kernel",
+    section=LAYER,
+    type=PairType(),
+    default=(3, 3),
+    metavar="N|HxW",
+    help="The window of each output.  [default: 3]",
+)
+@option(
+    "--maps",
+    section=LAYER,
+    type=click.IntRange(1, LARGEST_COUNT),
+    default=1,
+    metavar="N",
+    help="Feature maps that come out.  [default: 1]",
+)
+@option(
+    "--channels",
+    section=LAYER,
+    type=click.IntRange(1, LARGEST_COUNT),
+    default=1,
+    metavar="N",
+    help="Channels or maps that go in.  [default: 1]",
+)
+@option(
+    "--stride",
+    section=LAYER,
+    type=PairType(),
+    default=(1, 1),
+    metavar="N|HxW",
+    help="Step between windows.  [default: 1]",
+)
+@option(
+    "--padding",
+    section=LAYER,
+    type=PaddingType(),
+    default="valid",
+    metavar="HOW",
+    help="same, valid, full, or N pixels on every side.  [default: valid]",
+)
+@option(
+    "--dilation",
+    section=LAYER,
+    type=PairType(),
+    default=(1, 1),
+    metavar="N|HxW",
+    help="Step between the taps of a window.  [default: 1]",
+)
+@json_option
+def command(size, kernel, maps, channels, stride, padding, dilation, as_json) -> None:
+    """Count what a layer from an image of IMAGE_SIZE (N or HxW) costs, built in three ways.
+
+    Dense: every output sees every pixel. Locally connected: every output sees a window, with
+    weights of its own. Convolution: every output of a map sees its window through the same
+    weights. All give as many outputs, and each has a bias.
+    """
+    from cnntool.cli.kernels import print_json
+    from cnntool.engine.sharing import layer_sharing
+    from cnntool.errors import RequestError
+
+    try:
+        sharing = layer_sharing(size, kernel, maps, channels, stride, padding, dilation)
+    except ValueError as error:
+        raise RequestError(f"{error}: use a smaller kernel, or more --padding") from None
+    print_json(_entry(sharing)) if as_json else _show(sharing)
+
+
+def _costs(sharing: Sharing) -> dict:
+    return {
+        "dense": sharing.dense,
+        "locally connected": sharing.local,
+        "convolution": sharing.convolution,
+    }
+
+
+def _entry(sharing: Sharing) -> dict:
+    from dataclasses import asdict
+
+    maps, height, width = sharing.output_shape
+    return {
+        "input": {"channels": sharing.channels, **_sides(*(axis.size for axis in sharing.axes))},
+        "kernel": _sides(*(axis.kernel_size for axis in sharing.axes)),
+        "output": {"maps": maps, **_sides(height, width)},
+        "layers": [{"layer": name, **asdict(cost)} for name, cost in _costs(sharing).items()],
+    }
+
+
+def _sides(height: int, width: int) -> dict:
+    return {"height": height, "width": width}
+
+
+def _show(sharing: Sharing) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from cnntool.cli.console import show
+
+    rows, columns = sharing.axes
+    maps, height, width = sharing.output_shape
+    channels = f"{sharing.channels} · " if sharing.channels > 1 else ""
+    inputs = f"{channels}{rows.size} · {columns.size}"
+    window = f"{channels}{rows.kernel_size} · {columns.kernel_size}"
+    outputs = f"{height} · {width} · {maps}"
+    show(
+        f"from {sharing.channels} x {rows.size} x {columns.size} to {maps} x {height} x {width} by "
+        f"windows of {rows.kernel_size} x {columns.kernel_size}"
+    )
+    show("")
+    has_padding = sharing.convolution.connections != (
+        sharing.convolution.parameters * height * width
+    )
+    counts = {
+        "dense": f"({inputs} + 1) · {outputs}",
+        "locally connected": "one a connection" if has_padding else f"({window} + 1) · {outputs}",
+        "convolution": f"({window} + 1) · {maps}",
+    }
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer", style="bold cyan", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("connections", justify="right", no_wrap=True)
+    table.add_column("float32", justify="right", no_wrap=True)
+    table.add_column("parameters, how")
+    for name, cost in _costs(sharing).items():
+        numbers = f"{cost.parameters:,}", f"{cost.connections:,}", _bytes(cost.parameters)
+        table.add_row(name, *numbers, Text(counts[name]))
+    show(table)
+    show("")
+    if has_padding:
+        show("taps that fall on the padding are no connections")
+    dense, local = (
+        cost.parameters / sharing.convolution.parameters for cost in (sharing.dense, sharing.local)
+    )
+    show("the convolution has")
+    show(f"  {dense:,.0f} times fewer parameters than the dense layer,")
+    show(f"  {local:,.0f} times fewer than the locally connected one")
+
+
+def _bytes(parameters: int) -> str:
+    """Such as 624 B or 19.3 MB."""
+    size, units = float(parameters * WEIGHT_BYTES), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.0f} B" if units[0] == "B" else f"{size:.3g} {units[0]}"

@@ -1,0 +1,124 @@
+"""Every product of a small one-dimensional convolution, forward and backward, and its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.convolution import conv1d, conv1d_backward
+from cnntool.engine.gradient_check import STEP
+from cnntool.engine.windows import Axis, Padding, im2col, plan_axis
+
+
+@dataclass(frozen=True, eq=False)
+class Conv1dSteps:
+    """One signal under one kernel, all float64: what each sum is made of, and what it gives.
+
+    ``y[i] = bias + sum over k of weight[k] * x[reads[i, k]]``, and by the chain rule
+
+        dweight[k] = sum over i of dy[i] * x[reads[i, k]]
+        dx[j] = sum over the i, k with reads[i, k] == j of dy[i] * weight[k]
+        dbias = sum over i of dy[i]
+
+    The numeric gradients are central differences of ``L = sum over i of dy[i] * y[i]``.
+    """
+
+    x: np.ndarray  # (L,)
+    weight: np.ndarray  # (k,)
+    bias: float | None
+    axis: Axis
+    reads: np.ndarray  # (outputs, k) the input under weight k, -1 in the padding
+    y: np.ndarray  # (outputs,)
+    dy: np.ndarray  # (outputs,)
+    dx: np.ndarray
+    dweight: np.ndarray
+    dbias: float | None
+    numeric_dx: np.ndarray
+    numeric_dweight: np.ndarray
+    numeric_dbias: float | None
+
+    @property
+    def largest_difference(self) -> float:
+        """Between the gradients and the numeric ones."""
+        pairs = [(self.dx, self.numeric_dx), (self.dweight, self.numeric_dweight)]
+        if self.bias is not None:
+            pairs.append((self.dbias, self.numeric_dbias))
+        return max(float(np.abs(np.subtract(*pair)).max()) for pair in pairs)
+
+
+def conv1d_steps(
+    x: Sequence[float],
+    weight: Sequence[float],
+    bias: float | None = None,
+    dy: Sequence[float] | float = 1.0,
+    stride: int = 1,
+    padding: Padding = 0,
+    dilation: int = 1,
+    *,
+    flip: bool = False,
+) -> Conv1dSteps:
+    """Run conv1d and its way back over x (L,) and weight (k,); ``dy`` is (outputs,) or one number.
+
+    ``flip`` turns the kernel round: true convolution, with ``weight[k]`` read from the window's
+    end. Raises ValueError where the kernel does not fit, or dy has another length than y.
+    """
+    x, weight = np.array(x, np.float64), np.array(weight, np.float64)
+    axis = plan_axis(len(x), len(weight), stride, dilation, padding, flipped=flip)
+    dy = np.array(dy, np.float64)
+    if dy.size not in (1, axis.output_size):
+        raise ValueError(f"dy has {dy.size} values: expected 1, or {axis.output_size} as y")
+    dy = np.broadcast_to(dy, axis.output_size).copy()
+    order = slice(None, None, -1 if flip else 1)
+
+    def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None):
+        pads = axis.before, axis.after
+        return conv1d(x[None, None], weight[None, None, order], bias, stride, pads, dilation)
+
+    biases = None if bias is None else np.array([bias], np.float64)
+    y, cache = forward(x, weight, biases)
+    dx, dweight, dbias = conv1d_backward(dy[None, None], cache)
+
+    def loss(*inputs: np.ndarray | None) -> float:
+        return float(dy @ forward(*inputs)[0][0, 0])
+
+    return Conv1dSteps(
+        x=x,
+        weight=weight,
+        bias=bias,
+        axis=axis,
+        reads=inputs_read(axis)[:, order],
+        y=y[0, 0],
+        dy=dy,
+        dx=dx[0, 0],
+        dweight=dweight[0, 0, order],
+        dbias=None if dbias is None else float(dbias[0]),
+        numeric_dx=central_differences(lambda x: loss(x, weight, biases), x),
+        numeric_dweight=central_differences(lambda weight: loss(x, weight, biases), weight),
+        numeric_dbias=None
+        if biases is None
+        else float(central_differences(lambda bias: loss(x, weight, bias), biases)[0]),
+    )
+
+
+def inputs_read(axis: Axis) -> np.ndarray:
+    """Which input each tap of each output reads, (outputs, taps), -1 in the padding.
+
+    The places of the inputs themselves go through im2col.
+    """
+    places = np.arange(1, axis.size + 1, dtype=np.intp)  # im2col puts 0 into the padding
+    one_row = plan_axis(1, 1)
+    windows = im2col(places[None, None, None], one_row, axis)  # (1, 1, 1, k, 1, outputs)
+    return windows.reshape(axis.kernel_size, -1).T - 1
+
+
+def central_differences(loss: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
+    """The gradient of a loss at x (n,): ``(loss(x + h e_i) - loss(x - h e_i)) / 2h`` for every i.
+
+    ``h = eps^(1/3) * max(1, |x_i|)``, as in :mod:`cnntool.engine.gradient_check`.
+    """
+    steps = STEP * np.maximum(1.0, np.abs(x))
+    return np.array(
+        [(loss(x + step) - loss(x - step)) / (2 * step.sum()) for step in np.diag(steps)]
+    )

@@ -1,0 +1,80 @@
+"""`cnntool explain`: the group, its help, and that every example in the help works."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from explaining import explain
+
+from cnntool.cli.explain import SUBJECTS, command
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def examples(subject: str) -> list[str]:
+    """The lines of the help that are a use of the command."""
+    epilog = command.get_command(click.Context(command), subject).epilog
+    return re.findall(r"^  cnntool explain (.*)$", epilog, re.MULTILINE)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_example_in_the_help_works(subject, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert len(examples(subject)) >= 3
+    for example in examples(subject):
+        words = shlex.split(example)
+        assert words[0] == subject
+        text = explain(*words)
+        if "--json" in words:
+            json.loads(text)
+        else:
+            assert max(map(len, text.splitlines())) <= 120
+            assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_the_groups_own_examples_work(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    lines = re.findall(r"^  cnntool explain (.*)$", command.epilog, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == list(SUBJECTS)
+    for line in lines:
+        explain(*shlex.split(line))
+
+
+@pytest.mark.parametrize("words", [[], *([subject] for subject in SUBJECTS)])
+def test_help_needs_neither_numpy_nor_pillow_nor_rich(words):
+    code = (
+        "import sys; sys.argv = ['cnntool', 'explain', *sys.argv[1:], '--help']\n"
+        "from cnntool.cli.main import cli\n"
+        "cli(standalone_mode=False)\n"
+        "print([name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_misspelt_subject_gets_a_suggestion():
+    with pytest.raises(click.UsageError, match="no command 'padd': did you mean 'padding'"):
+        explain("padd")
+
+
+def test_without_colour_and_in_a_pipe_there_are_no_escapes(cnntool):
+    done = cnntool("explain", "convolve", "grey.png", "-k", "sobel", "--at", "0,0")
+    assert done.code == 0
+    assert b"\x1b" not in done.out
+
+
+def test_errors_are_one_line_with_the_right_code(cnntool):
+    data = ("explain", "convolve", "grey.png", "-k", "sobel", "--at", "40,0")
+    usage = ("explain", "conv1d", "--signal", "1,x", "--kernel", "1")
+    for words, code in ((data, 1), (usage, 2), (("explain", "padding", "3", "-k", "5"), 2)):
+        done = cnntool(*words)
+        assert done.code == code
+        assert done.out == b""
+        assert len(done.err.splitlines()) == 1

@@ -1,0 +1,115 @@
+"""`cnntool explain padding`: formulas with their numbers, drawings and chains."""
+
+import click
+import pytest
+from explaining import explain, explain_json, rows_of
+
+from cnntool.errors import RequestError
+
+
+def test_the_formula_and_every_window_drawn():
+    text = explain("padding", 7, "--kernel", 3, "--stride", 2, "--padding", "same")
+    assert "= ⌊(7 + 1 + 1 - 3) / 2⌋ + 1 = 4" in text
+    lines = text.splitlines()
+    drawing = [line.split() for line in lines[lines.index("") + 1 :][:7]]
+    assert drawing[0] == [str(position) for position in range(-1, 8)]
+    assert drawing[1] == ["input", "□", *"■■■■■■■", "□"]
+    assert [row[0] for row in drawing[2:6]] == ["y0", "y1", "y2", "y3"]
+    assert drawing[2][1:] == ["○", "●", "●"]
+    assert drawing[5][1:] == ["●", "●", "○"]
+    assert drawing[6] == ["used", *"1212121"]
+
+
+def test_marks_stand_under_their_positions():
+    lines = explain("padding", 12, "-k", 3, "--dilation", 2, "--stride", 3).splitlines()
+    ruler = next(line for line in lines if line.strip().startswith("0"))
+    second = next(line for line in lines if line.startswith("y1"))
+    marks = {int(ruler[at - 1 : at + 1]): mark for at, mark in enumerate(second) if mark in "●·"}
+    assert marks == {3: "●", 4: "·", 5: "●", 6: "·", 7: "●"}
+
+
+def test_elements_that_no_window_reads_are_counted_as_0():
+    lines = explain("padding", 8, "-k", 2, "--stride", 3).splitlines()
+    used = next(line for line in lines if line.startswith("used"))
+    assert used.split() == ["used", *"11011011"]
+
+
+def test_ceil_mode():
+    text = explain("padding", 8, "--kernel", 3, "--stride", 2, "--ceil")
+    assert "⌈(8 - 3) / 2⌉ + 1 = 4" in text
+    assert explain_json("padding", 8, "-k", 3, "--stride", 2, "--ceil")["windows"][-1] == [6, 7, 8]
+
+
+def test_json_lists_the_windows():
+    facts = explain_json("padding", 5, "-k", 2, "--dilation", 3, "--padding", 1)
+    assert facts["extent"] == 4
+    assert facts["windows"] == [[-1, 2], [0, 3], [1, 4], [2, 5]]
+    assert facts["output"] == 4
+
+
+def test_an_axis_that_is_too_wide_is_not_drawn():
+    assert "too wide to draw" in explain("padding", 1000)
+    assert len(explain("padding", 100, "-k", 1).splitlines()) < 40
+
+
+def test_a_chain_of_layers():
+    text = explain("padding", 32, "conv:5", "max:2", "conv:5", "max:2", "conv:5")
+    rows = rows_of(text, "layer")
+    assert [row[0] for row in rows] == ["input", "conv:5", "max:2", "conv:5", "max:2", "conv:5"]
+    assert "".join(rows[2][1:]).startswith("⌊(28-2)/2⌋+1=142" + "6" + "0..5")
+    facts = explain_json("padding", 32, "conv:5", "max:2", "conv:5", "max:2", "conv:5")
+    assert [layer["receptive_field"] for layer in facts["layers"]] == [5, 6, 14, 16, 32]
+    assert [layer["output"] for layer in facts["layers"]] == [28, 14, 10, 5, 1]
+
+
+def test_every_setting_of_a_layer():
+    (layer,) = explain_json("padding", 20, "max:3,stride=2,padding=1,dilation=2,ceil")["layers"]
+    assert (layer["stride"], layer["padding"], layer["dilation"]) == (2, [1, 1], 2)
+    assert layer["output"] == 10
+    (layer,) = explain_json("padding", 20, "conv:4,padding=same")["layers"]
+    assert (layer["padding"], layer["output"], layer["centre"]) == ([2, 1], 20, -0.5)
+    (layer,) = explain_json("padding", 20, "average:global")["layers"]
+    assert (layer["kernel"], layer["output"]) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("conv", "the size of its window is missing: write conv:3"),
+        ("foo:3", "no kind 'foo': expected conv, max, average"),
+        ("conv:0", "the size is '0': expected a whole number, 1 to"),
+        ("conv:3,step=2", "'step=2' is no setting: expected stride=N"),
+        ("conv:3,stride=x", "stride is 'x'"),
+        ("conv:3,stride=1,stride=2", "stride is given twice"),
+        ("conv:3,ceil", "conv takes stride, padding and dilation only"),
+        ("max:2,p=3", "p is for lp, not for max"),
+        ("lp:2,p=0.5", "p is '0.5': expected a number from 1 on"),
+        ("gaussian:2,sigma=0", "sigma is '0': expected a number above 0"),
+        ("lp:global", "global goes with max and average, not with lp"),
+        ("global,stride=2", "leave its settings out"),
+        ("median:65", "a median of more than 64 a side takes too long"),
+    ],
+)
+def test_a_layer_that_makes_no_sense(layer, message):
+    with pytest.raises(click.BadParameter, match=message):
+        explain("padding", 100, layer)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((3, "--kernel", 5), "a kernel that spans 5 does not fit into 3"),
+        ((4, "conv:3", "conv:3"), "layer 2: a kernel that spans 3 does not fit into 2"),
+        ((9, "max:2,padding=2"), "layer 1: padding is 2: it must be at most half the window, 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(words, message):
+    with pytest.raises(RequestError, match=message):
+        explain("padding", *words)
+
+
+def test_layers_and_options_for_one_layer_do_not_mix():
+    with pytest.raises(
+        click.UsageError, match="--stride is for one layer: write it into the LAYER"
+    ):
+        explain("padding", 9, "conv:3", "--stride", 2)
