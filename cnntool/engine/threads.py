@@ -6,17 +6,13 @@ side as long as each call is long (0.1 ms and up) and calls are few.
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import TypeVar
 
-import numpy as np
+from cnntool.engine.blas import one_blas_thread
 
 Item = TypeVar("Item")
 
@@ -35,7 +31,10 @@ def share(
 
     The calling thread is one of the threads. The first exception of any thread stops all of them,
     each after the item it is at, and is raised here; an interruption goes before other errors.
+    What shared work shares in its turn stays on the thread it is on.
     """
+    if getattr(_here, "is_shared", False):
+        threads = 1
     queue = iter(items)
     state = threading.Condition()
     errors: list[BaseException] = []
@@ -43,6 +42,8 @@ def share(
     over = False
 
     def drain() -> None:
+        was_shared = getattr(_here, "is_shared", False)
+        _here.is_shared = was_shared or threads > 1
         try:
             worker = make_worker()
             while not errors:
@@ -53,6 +54,8 @@ def share(
                 worker(item)
         except BaseException as error:
             errors.append(error)
+        finally:
+            _here.is_shared = was_shared
 
     def help_out() -> None:
         nonlocal running
@@ -82,6 +85,9 @@ def share(
             finish()
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
+
+
+_here = threading.local()
 
 
 class _Helpers:
@@ -122,50 +128,3 @@ def _forget_helpers() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_helpers)
-
-
-_blas_lock = threading.Lock()
-_blas_users = 0
-_blas_threads = 1
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """The OpenBLAS of NumPy's wheel on one thread, then on as many as before; elsewhere nothing."""
-    global _blas_users, _blas_threads
-    blas = _openblas()
-    if blas is None:
-        yield
-        return
-    get, put = blas
-    with _blas_lock:
-        if _blas_users == 0:
-            _blas_threads = get()
-            if _blas_threads != 1:
-                put(1)
-        _blas_users += 1
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas_users -= 1
-            if _blas_users == 0 and _blas_threads != 1:
-                put(_blas_threads)
-
-
-@functools.cache
-def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """What reads and sets the number of its threads."""
-    package = Path(np.__file__).parent
-    for folder in (package.parent / "numpy.libs", package / ".dylibs", package / ".libs"):
-        for library in folder.glob("*openblas*"):
-            try:
-                handle = ctypes.CDLL(str(library))
-            except OSError:
-                continue
-            for prefix in ("scipy_openblas", "openblas"):
-                names = (f"{prefix}_{verb}_num_threads64_" for verb in ("get", "set"))
-                functions = [getattr(handle, name, None) for name in names]
-                if all(functions):
-                    return tuple(functions)
-    return None

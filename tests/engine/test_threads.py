@@ -1,12 +1,14 @@
 """Sharing work among threads: every item once, and errors that come through."""
 
+import contextlib
 import os
 import threading
 import time
 
 import pytest
 
-from cnntool.engine.threads import _openblas, share
+from cnntool.engine.blas import _openblas
+from cnntool.engine.threads import share
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -45,10 +47,9 @@ def test_an_interruption_goes_before_another_error():
 
 
 def test_blas_has_its_threads_back_afterwards():
-    blas = _openblas()
-    if blas is None:
+    get, put = _openblas("get_num_threads"), _openblas("set_num_threads")
+    if get is None:
         pytest.skip("NumPy has no OpenBLAS of its own here")
-    get, put = blas
     before = get()
     put(2)
     try:
@@ -93,3 +94,25 @@ def test_a_forked_child_shares_work_as_well():
         share(range(100), lambda: done.append, 3)
         os._exit(0 if sorted(done) == list(range(100)) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(2, {1}), (1, {1, 2})])
+def test_shared_work_shares_no_further(outer, inner):
+    """With as many threads as cores at work already, more would only be in each other's way."""
+    counts = set()
+
+    def work(_):
+        here = set()
+        gate = threading.Barrier(2)
+
+        def part(_):
+            here.add(threading.get_ident())
+            with contextlib.suppress(threading.BrokenBarrierError):
+                gate.wait(0.05)  # two threads meet here, one waits in vain
+
+        share(range(2), lambda: part, 2)
+        counts.add(len(here))
+
+    share(range(2), lambda: work, outer)
+    assert counts <= inner
+    assert max(counts) == max(inner)
