@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from cnntool.engine.products import multiply, multiply_over_pixels
 from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, col2im, run_view, window_view, zero_padded
@@ -31,6 +32,10 @@ PARTIAL_SUMS = 8
 WORTH_A_RUN = 3.0
 """Products for nothing, an element copied, below which long copies save more than they cost."""
 
+WORTH_TURNING = 2
+"""Filters a map up to which dx is a convolution with the turned kernels, not columns folded back.
+"""
+
 Axes = tuple[Axis, Axis]
 
 
@@ -46,14 +51,14 @@ def correlate(
     def work(block: _Block, scratch: Scratch) -> None:
         columns = _unfold(x, block, groups, scratch)
         shape = (groups, filters // groups, columns.shape[2])
-        product = np.matmul(matrix, columns, out=scratch.array("product", shape, x.dtype))
+        product = multiply(matrix, columns, out=scratch.array("product", shape, x.dtype))
         product = block.as_rows(product.reshape(filters, block.samples, -1)).transpose(1, 0, 2, 3)
         if bias is None:
             block.of(y)[...] = product
         else:
             np.add(product, bias[:, None, None], out=block.of(y))
 
-    _share(blocks, work, y.size * weight[0].size)
+    share_products(blocks, work, y.size * weight[0].size)
     return y
 
 
@@ -70,11 +75,9 @@ def weight_gradient(
         for block in blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts]:
             columns = _unfold(x, block, groups, scratch)
             gradient = _as_lines(block.of(dy), block, groups, scratch)
-            product = scratch.array("product", sums.shape[1:], x.dtype)
-            np.matmul(gradient, columns.transpose(0, 2, 1), out=product)
-            sums[part] += product
+            sums[part] += multiply_over_pixels(gradient, columns)
 
-    _share(range(parts), work, dy.size * taps)
+    share_products(range(parts), work, dy.size * taps)
     return sums.sum(axis=0).reshape(shape)
 
 
@@ -82,9 +85,10 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
     """What dy (N, F, oh, ow) says of the input, (N, C, H, W)."""
     filters, maps = len(weight) // groups, weight.shape[1]
     by_group = weight.reshape(groups, filters, maps, *weight.shape[2:])
-    if all(axis.stride == 1 for axis in axes) and filters <= 2 * maps:
-        turned = by_group[..., ::-1, ::-1].swapaxes(1, 2).reshape(-1, filters, *weight.shape[2:])
-        return correlate(dy, turned, None, tuple(_turned(axis) for axis in axes), groups)
+    if all(axis.stride == 1 for axis in axes) and filters <= WORTH_TURNING * maps:
+        turned_weight = by_group[..., ::-1, ::-1].swapaxes(1, 2)
+        turned_weight = turned_weight.reshape(-1, filters, *weight.shape[2:])
+        return correlate(dy, turned_weight, None, tuple(map(turned, axes)), groups)
     dx = np.zeros((len(dy), groups * maps, *(axis.size for axis in axes)), dy.dtype)
     matrix = by_group.reshape(groups, filters, -1).transpose(0, 2, 1)  # (groups, taps, filters)
     blocks = _cut(dx, weight.shape, axes, is_run=False)
@@ -96,16 +100,16 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
         for block in run:
             gradient = _as_lines(block.of(dy), block, groups, scratch)
             shape = (groups, matrix.shape[1], gradient.shape[2])
-            columns = np.matmul(matrix, gradient, out=scratch.array("columns", shape, dy.dtype))
+            columns = multiply(matrix, gradient, out=scratch.array("columns", shape, dy.dtype))
             sizes = (groups * maps, *weight.shape[2:], block.samples, *block.output_sizes)
             windows = columns.reshape(sizes).transpose(3, 0, 1, 2, 4, 5)
             col2im(windows, *block.axes, out=dx[block.first : block.first + block.samples])
 
-    _share(list(runs.values()), work, dy.size * weight[0].size)
+    share_products(list(runs.values()), work, dy.size * weight[0].size)
     return dx
 
 
-def _turned(axis: Axis) -> Axis:
+def turned(axis: Axis) -> Axis:
     """The windows by which dy goes back to the input at stride 1."""
     outputs, before = axis.output_size, axis.extent - 1 - axis.before
     after = axis.size - outputs - before + axis.extent - 1
@@ -196,7 +200,7 @@ def _as_lines(dy: np.ndarray, block: _Block, groups: int, scratch: Scratch) -> n
     return lines.reshape(groups, -1, block.samples * block.line)
 
 
-def _share(items: Sequence, work: Callable[..., None], products: int) -> None:
+def share_products(items: Sequence, work: Callable[..., None], products: int) -> None:
     """Work through the items with a scratch a thread, on as many threads as the products need."""
     used: list[Scratch] = []
 
