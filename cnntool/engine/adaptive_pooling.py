@@ -57,7 +57,21 @@ class BinsCache:
     columns: Bins
 
 
-AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache
+@dataclass(frozen=True, eq=False)
+class BinWinnersCache:
+    """Where each bin's winner lies in the flattened x: ``y = x.reshape(-1)[winners]``."""
+
+    shape: tuple[int, ...]  # of x
+    dtype: np.dtype
+    winners: np.ndarray  # (N, C, oh, ow) intp
+    are_distinct: bool  # no two bins share an element
+
+    def indices(self) -> np.ndarray:
+        """Where in its plane each bin's winner lies, ``row*W + column``."""
+        return self.winners.astype(np.int64) % (self.shape[2] * self.shape[3])
+
+
+AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache | BinWinnersCache
 
 
 def plan_bins(size: int, count: int | None) -> Bins:
@@ -111,6 +125,8 @@ def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray
         return max_pool2d_backward(dy, cache)
     if isinstance(cache, MeanPoolCache):
         return average_pool2d_backward(dy, cache)
+    if isinstance(cache, BinWinnersCache):
+        return _largest_of_bins_backward(dy, cache)
     return _average_bins_backward(dy, cache)
 
 
@@ -209,7 +225,9 @@ def _average_bins_backward(dy: np.ndarray, cache: BinsCache) -> np.ndarray:
     return dx.reshape(cache.shape)
 
 
-def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, MaxPoolCache]:
+def _largest_of_bins(
+    x: np.ndarray, rows: Bins, columns: Bins
+) -> tuple[np.ndarray, BinWinnersCache]:
     """First across each row, then down, so that the first in reading order wins a tie."""
     planes = x.reshape(-1, *x.shape[2:])
     y = np.empty((len(planes), rows.count, columns.count), x.dtype)
@@ -235,8 +253,18 @@ def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarr
     _share(planes.shape, work)
     shape = *x.shape[:2], rows.count, columns.count
     are_distinct = rows.are_apart and columns.are_apart
-    cache = MaxPoolCache(x.shape, float_dtype(x), winners.reshape(shape), are_distinct)
+    cache = BinWinnersCache(x.shape, float_dtype(x), winners.reshape(shape), are_distinct)
     return y.reshape(shape), cache
+
+
+def _largest_of_bins_backward(dy: np.ndarray, cache: BinWinnersCache) -> np.ndarray:
+    dy = as_gradient(dy, cache.winners.shape, cache.dtype).reshape(-1)
+    winners, size = cache.winners.reshape(-1), prod(cache.shape)
+    if not cache.are_distinct:
+        return np.bincount(winners, dy, size).astype(cache.dtype).reshape(cache.shape)
+    dx = np.zeros(size, cache.dtype)
+    dx[winners] = dy
+    return dx.reshape(cache.shape)
 
 
 def _first_largest(values: np.ndarray) -> np.ndarray:

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.layout import as_maps, as_planes, in_layout_of
 from cnntool.engine.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.pool_reductions import extreme, limits
 from cnntool.engine.pool_windows import (
     RowBlock,
     Size,
-    as_planes,
     plan_maps,
     pool_planes,
-    run,
     share_blocks,
+    share_planes,
 )
 from cnntool.engine.scratch import Scratch
-from cnntool.engine.threads import available_cores
 from cnntool.engine.windows import Axis, AxisPaddings
-
-BACKWARD_ELEMENTS = 1 << 15
-"""Gradients that one thread takes back at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class MaxPoolCache:
-    """Where each window's winner lies in the flattened x: ``y = x.reshape(-1)[winners]``.
+    """Which tap of each window won, ``k*kw + l``: a byte an output for windows of up to 256 taps.
 
-    8 bytes an output, as PyTorch keeps; x and y are not needed.
+    x and y are not needed.
     """
 
     shape: tuple[int, ...]  # of x
     dtype: np.dtype
-    winners: np.ndarray | None  # (N, C, oh, ow) intp
-    are_distinct: bool  # no two windows share an element
+    rows: Axis
+    columns: Axis
+    codes: np.ndarray | None  # (N, C, oh, ow), in the layout of x
+
+    def indices(self) -> np.ndarray:
+        """Where in its plane each window's winner lies, ``row*W + column``."""
+        rows, columns = self.rows, self.columns
+        down, across = np.divmod(_kept_codes(self).astype(np.int64), columns.kernel_size)
+        down = down * rows.dilation + _starts(rows)[:, None]
+        return down * columns.size + across * columns.dilation + _starts(columns)
 
 
 def max_pool2d(
@@ -65,15 +67,13 @@ def max_pool2d(
     Raises ValueError where no window fits, or the padding is more than half a window.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    planes, winners = as_planes(x), None
+    planes, codes = as_planes(x), None
     if keep_winners:
-        y, winners = _pool_with_winners(planes[..., 0], rows, columns)
+        y, codes = _pool_with_winners(planes, rows, columns)
+        codes = as_maps(codes, *x.shape[:2])
     else:
         y = pool_planes(planes, rows, columns, extreme(np.maximum, x.dtype))
-    shape = *x.shape[:2], rows.output_size, columns.output_size
-    are_distinct = rows.stride >= rows.extent and columns.stride >= columns.extent
-    winners = winners if winners is None else winners.reshape(shape)
-    return y.reshape(shape), MaxPoolCache(x.shape, float_dtype(x), winners, are_distinct)
+    return as_maps(y, *x.shape[:2]), MaxPoolCache(x.shape, float_dtype(x), rows, columns, codes)
 
 
 def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
@@ -81,79 +81,78 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
 
     Of equal elements the first won, in reading order; of several NaN the last (both as PyTorch).
     """
-    planes, winners = cache.shape[0] * cache.shape[1], _kept_winners(cache)
-    each = planes, prod(winners.shape[2:])
-    dy = as_gradient(dy, winners.shape, cache.dtype).reshape(each)
-    winners = winners.reshape(each)
-    dx = np.empty((planes, prod(cache.shape[2:])), cache.dtype)
-    together = max(1, BACKWARD_ELEMENTS // max(1, winners.shape[1]))
-    flat = dx.reshape(-1)
+    maps, rows, columns = _kept_codes(cache), cache.rows, cache.columns
+    dy = in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype))
+    codes, dy = as_planes(maps), as_planes(dy)
+    dx = np.empty((len(codes), rows.size, columns.size, codes.shape[3]), cache.dtype)
+    bits = np.dtype(f"i{dx.itemsize}")
+    across = [columns.tap(index) for index in range(columns.kernel_size)]
+    are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
 
-    def work(which: slice, scratch: Scratch) -> None:
-        dx[which] = 0
-        positions, gradients = winners[which].reshape(-1), dy[which].reshape(-1)
-        for start in range(0, len(gradients), BACKWARD_ELEMENTS):
-            part = slice(start, start + BACKWARD_ELEMENTS)
-            if cache.are_distinct:
-                flat[positions[part]] = gradients[part]
-            else:
-                first = positions[part].min()
-                sums = np.bincount(positions[part] - first, gradients[part]).astype(dx.dtype)
-                flat[first : first + len(sums)] += sums
+    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
+        won, gradients = codes[which, block.outputs], dy[which, block.outputs].view(bits)
+        code, every, target = 0, slice(None), dx[which, block.inputs]
+        is_winner = scratch.array("is winner", won.shape, np.dtype(bool))
+        mask, share = is_winner.view(np.int8), scratch.array("share", won.shape, bits)
+        for rows_seen, rows_read in map(block.axis.tap, range(rows.kernel_size)):
+            for seen, read in across:
+                np.equal(won, won.dtype.type(code), out=is_winner)
+                np.negative(mask, out=mask)  # all bits of a winner, none of the others: no 0 * inf
+                outputs, inputs = (every, rows_seen, seen), (every, rows_read, read)
+                if are_apart:
+                    into = target[inputs].view(bits)
+                    np.bitwise_and(gradients[outputs], mask[outputs], out=into)
+                else:
+                    np.bitwise_and(gradients, mask, out=share)
+                    target[inputs] += share.view(dx.dtype)[outputs]
+                code += 1
 
-    blocks = [(slice(a, min(a + together, planes)),) for a in range(0, planes, together)]
-    run(blocks, work, dx.size, available_cores())
-    return dx.reshape(cache.shape)
+    covers_all = are_apart and rows.size == rows.taps_inside().sum()
+    if not (covers_all and columns.size == columns.taps_inside().sum()):
+        dx[...] = 0
+    share_planes(dx.shape, rows, work)
+    return as_maps(dx, *cache.shape[:2])
 
 
 def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
-    """Where in its plane each window's winner lies, ``row*W + column``: (N, C, oh, ow) int64."""
-    return _kept_winners(cache).astype(np.int64) % (cache.shape[2] * cache.shape[3])
+    """Where in its plane each window's winner lies, ``row*W + column``: (N, C, oh, ow) int64.
+
+    Of an adaptive pool by the maximum too.
+    """
+    return cache.indices()
 
 
-def _kept_winners(cache: MaxPoolCache) -> np.ndarray:
-    if cache.winners is None:
+def _kept_codes(cache: MaxPoolCache) -> np.ndarray:
+    if cache.codes is None:
         raise ValueError("the pool ran with keep_winners=False: run it with True to go back")
-    return cache.winners
+    return cache.codes
+
+
+def _starts(axis: Axis) -> np.ndarray:
+    """Where each window starts, which may be in the padding."""
+    return np.arange(axis.output_size) * axis.stride - axis.before
 
 
 def _pool_with_winners(
     planes: np.ndarray, rows: Axis, columns: Axis
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of every window of planes (A, H, W), and where in the flattened planes it is."""
-    y = np.empty((len(planes), rows.output_size, columns.output_size), planes.dtype)
-    winners = np.empty(y.shape, np.intp)
-    code = np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1)
-    lowest = limits(planes.dtype)[0]
-    plane = rows.size * columns.size
-    down, across = np.arange(rows.kernel_size), np.arange(columns.kernel_size)
-    steps = np.add.outer(down * rows.dilation * columns.size, across * columns.dilation).reshape(-1)
-    across = phases_of(columns)
+    """The largest of every window of planes (A, H, W, B), and the code of the tap that it is."""
+    shape = len(planes), rows.output_size, columns.output_size, planes.shape[3]
+    y = np.empty(shape, planes.dtype)
+    codes = np.empty(shape, np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1))
+    lowest, across = limits(planes.dtype)[0], phases_of(columns)
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
-        largest, won = y[which, part.outputs], winners[which, part.outputs]
-        codes = scratch.array("codes", won.shape, code)
+        largest, won = y[which, part.outputs], codes[which, part.outputs]
         phases = split(planes[which, part.inputs], part.phases, across, lowest, scratch)
-        _largest(phases, part.phases, across, largest, codes, scratch)
+        _largest(phases, part.phases, across, largest, won, scratch)
         if rows.before or columns.before:
-            _let_no_padding_win(largest, codes, part.axis, columns)
+            _let_no_padding_win(largest, won, part.axis, columns)
         if largest.dtype.kind == "f" and np.isnan(largest.max()):
-            _let_the_last_nan_win(phases, part.phases, across, codes)
-        first = which.start * plane + part.outputs.start * rows.stride * columns.size
-        np.take(steps + first, codes, out=won, mode="wrap")  # of the modes the fastest
-        won += _starts(*won.shape, rows, columns)
+            _let_the_last_nan_win(phases, part.phases, across, won)
 
     share_blocks(planes.shape, rows, work, weight=1 / 2)
-    return y, winners
-
-
-@functools.lru_cache(maxsize=8)
-def _starts(count: int, height: int, width: int, rows: Axis, columns: Axis) -> np.ndarray:
-    """Where the windows (count, height, width) of some planes start in them, the first ones."""
-    planes = np.arange(count) * rows.size * columns.size
-    down = (np.arange(height) * rows.stride - rows.before) * columns.size
-    across = np.arange(width) * columns.stride - columns.before
-    return np.add.outer(planes, np.add.outer(down, across))
+    return y, codes
 
 
 def _largest(
@@ -170,11 +169,12 @@ def _largest(
     first of the rows that hold one. A later tap wins where it is larger, and its code is larger
     than all before, so codes fold by maximum as the values do.
     """
-    rows, planes, _, width = phases.shape[1:]
+    rows, planes, _, width, channels = phases.shape[1:]
+    width *= channels
     lines = phases.reshape(len(phases), -1)  # all row phases in one
-    margin = max(offset for _, offset in across.places)
+    margin = max(offset for _, offset in across.places) * channels
     length = lines.shape[1] - margin
-    taps = [lines[b, offset : offset + length] for b, offset in across.places]
+    taps = [lines[b, offset * channels :][:length] for b, offset in across.places]
     values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
 
     size = lines.shape[1] // rows
@@ -184,7 +184,7 @@ def _largest(
     tap_codes = [won[start : start + length] for start in starts]
     values, won = _fold("down", taps, tap_codes, len(across.places), codes.dtype, scratch)
     for source, target in ((values, largest), (won, codes)):
-        steps = size // planes, width, 1
+        steps = size // planes, width, channels, 1
         steps = tuple(step * source.itemsize for step in steps)
         np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, steps))
 
@@ -223,13 +223,12 @@ def _let_no_padding_win(largest: np.ndarray, codes: np.ndarray, rows: Axis, colu
     is_lowest = largest == limits(largest.dtype)[0]
     if is_lowest.any():
         first = np.add.outer(_first_inside(rows) * columns.kernel_size, _first_inside(columns))
-        np.copyto(codes, first.astype(codes.dtype), where=is_lowest)
+        np.copyto(codes, first.astype(codes.dtype)[..., None], where=is_lowest)
 
 
 def _first_inside(axis: Axis) -> np.ndarray:
     """The first tap of every window that is not in the padding before the axis."""
-    start = np.arange(axis.output_size) * axis.stride - axis.before
-    return np.maximum(0, -(start // axis.dilation))
+    return np.maximum(0, -(_starts(axis) // axis.dilation))
 
 
 def _let_the_last_nan_win(
@@ -237,7 +236,7 @@ def _let_the_last_nan_win(
 ) -> None:
     """Windows with a NaN were won by none, as no comparison with it is true."""
     is_nan = np.isnan(phases)
-    _, height, width = codes.shape
+    height, width = codes.shape[1:3]
     code = 0
     for a, top in down.places:
         for b, left in across.places:

@@ -42,8 +42,11 @@ def phases_of(axis: Axis) -> AxisPhases:
 def split(
     block: np.ndarray, rows: AxisPhases, columns: AxisPhases, fill: float, scratch: Scratch
 ) -> np.ndarray:
-    """Sort a block (A, H, W) into (column phases, row phases, A, R, Q); the padding is ``fill``."""
-    shape = len(block), rows.length, columns.length
+    """Sort a block (A, H, W, ...) into (column phases, row phases, A, R, Q, ...).
+
+    The padding is ``fill``.
+    """
+    shape = len(block), rows.length, columns.length, *block.shape[3:]
     counts = len(columns.copies), len(rows.copies)
     if counts == (1, 1) and shape == block.shape and block.flags.c_contiguous:
         return block[None, None]

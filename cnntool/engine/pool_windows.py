@@ -127,11 +127,6 @@ def check_maps(x: np.ndarray) -> None:
         raise ValueError(f"x has shape {x.shape}: expected (N, C, H, W)")
 
 
-def as_planes(x: np.ndarray) -> np.ndarray:
-    """Maps (N, C, H, W) as planes (N*C, H, W, 1)."""
-    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:], 1)
-
-
 def pool_planes(
     planes: np.ndarray,
     rows: Axis,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.layout import as_maps, as_planes, in_layout_of
 from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_reductions import (
     Vectors,
@@ -21,7 +22,6 @@ from cnntool.engine.pool_reductions import (
 from cnntool.engine.pool_windows import (
     RowBlock,
     Size,
-    as_planes,
     plan_maps,
     pool_planes,
     share_planes,
@@ -120,8 +120,9 @@ def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray
 
 def _mean_pool(x, rows: Axis, columns: Axis, weights: Vectors, reduction):
     y = pool_planes(as_planes(x), rows, columns, reduction)
+    y = as_maps(y, *x.shape[:2])
     cache = MeanPoolCache(x.shape, y.dtype, rows, columns, weights, reduction.divisors)
-    return y.reshape(*x.shape[:2], *y.shape[1:3]), cache
+    return y, cache
 
 
 def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -131,8 +132,9 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
     """
     rows, columns, dtype = cache.rows, cache.columns, cache.dtype
     outputs = rows.output_size, columns.output_size
-    dy = as_gradient(dy, (*cache.shape[:2], *outputs), dtype).reshape(-1, *outputs)
-    dx = np.zeros((len(dy), *cache.shape[2:]), dtype)
+    dy = as_planes(as_gradient(dy, (*cache.shape[:2], *outputs), dtype))
+    channels = dy.shape[3]
+    dx = np.zeros((len(dy), *cache.shape[2:], channels), dtype)
     by_row, by_column = cache.divisors
     down, across = (weights.astype(dtype) for weights in cache.weights)
     width = columns.span(columns.output_size)
@@ -141,11 +143,12 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
     is_apart = rows.stride >= rows.extent
 
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
-        shape = len(dy[which]), block.height, width
+        shape = len(dy[which]), block.height, width, channels
         spread = scratch.array("spread", shape, dtype)
         spread[...] = 0
         spread[:, :, starts] = dy[which, block.outputs]
-        spread[:, :, starts] /= np.multiply.outer(by_row[block.outputs], by_column).astype(dtype)
+        divisors = np.multiply.outer(by_row[block.outputs], by_column).astype(dtype)
+        spread[:, :, starts] /= divisors[..., None]
         spread = _spread_across(spread, columns, across, scratch)[:, :, inside]
         target = dx[which, block.inputs, : spread.shape[2]]
         for (seen, read), weight in zip(block.taps, down, strict=True):
@@ -156,13 +159,13 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
                 target[read] += values
 
     share_planes(dx.shape, rows, work)
-    return dx.reshape(cache.shape)
+    return as_maps(dx, *cache.shape[:2])
 
 
 def _spread_across(
     dense: np.ndarray, columns: Axis, weights: np.ndarray, scratch: Scratch
 ) -> np.ndarray:
-    """Add every window's gradient to all its columns: (A, oh, width) with a window each stride."""
+    """Add every window's gradient to all its columns: (A, oh, width, B), a window each stride."""
     if columns.kernel_size == 1:
         return dense
     spread = scratch.array("spread across", dense.shape, dense.dtype)
@@ -170,7 +173,7 @@ def _spread_across(
     np.multiply(line, weights[0], out=out)
     product = scratch.array("product", line.shape, dense.dtype)
     for index in range(1, columns.kernel_size):
-        step = index * columns.dilation
+        step = index * columns.dilation * dense.shape[3]
         np.multiply(line[:-step], weights[index], out=product[step:])
         out[step:] += product[step:]
     return spread
@@ -209,7 +212,7 @@ def lp_pool2d(
         y, largest = max_pool2d(magnitudes, kernel_size, stride, padding, dilation, ceil_mode)
         return y, LpPoolCache(x, y, rows, columns, p, None, largest)
     y = pool_planes(as_planes(x), rows, columns, norm(rows, columns, float_dtype(x), p, mean))
-    y = y.reshape(*x.shape[:2], *y.shape[1:3])
+    y = as_maps(y, *x.shape[:2])
     return y, LpPoolCache(x, y, rows, columns, p, divisors, None)
 
 
@@ -221,8 +224,8 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
     rows, columns, p, dtype = cache.rows, cache.columns, cache.p, cache.y.dtype
     if cache.largest is not None:
         return max_pool2d_backward(dy, cache.largest) * np.sign(cache.x, dtype=dtype)
-    x, y = cache.x.reshape(-1, *cache.x.shape[2:]), cache.y.reshape(-1, *cache.y.shape[2:])
-    dy = as_gradient(dy, cache.y.shape, dtype).reshape(y.shape)
+    dy = as_planes(in_layout_of(cache.y, as_gradient(dy, cache.y.shape, dtype)))
+    x, y = as_planes(cache.x), as_planes(cache.y)
     dx = np.zeros(x.shape, dtype)
     across = [columns.tap(index) for index in range(columns.kernel_size)]
 
@@ -231,7 +234,7 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
         norms = np.where(norms > 0, norms, dtype.type(1))  # such windows hold zeros alone
         if cache.divisors is not None:
             by_row, by_column = cache.divisors
-            gradients = gradients / np.multiply.outer(by_row[block.outputs], by_column)
+            gradients = gradients / np.multiply.outer(by_row[block.outputs], by_column)[..., None]
         source, target = x[which, block.inputs], dx[which, block.inputs]
         for seen, read in block.taps:
             for outputs, inputs in across:
@@ -242,4 +245,4 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
                 target[read][:, :, inputs] += share
 
     share_planes(dx.shape, rows, work)
-    return dx.reshape(cache.x.shape)
+    return as_maps(dx, *cache.x.shape[:2])

@@ -7,13 +7,13 @@ import itertools
 
 import numpy as np
 
+from cnntool.engine.layout import as_maps, as_planes
 from cnntool.engine.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.pool_reductions import extreme
 from cnntool.engine.pool_windows import (
     BLOCK_ELEMENTS,
     RowBlock,
     Size,
-    as_planes,
     plan_maps,
     pool_planes,
     share_blocks,
@@ -44,7 +44,7 @@ def min_pool2d(
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     y = pool_planes(as_planes(x), rows, columns, extreme(np.minimum, x.dtype))
-    return y.reshape(*x.shape[:2], *y.shape[1:3])
+    return as_maps(y, *x.shape[:2])
 
 
 def median_pool2d(
@@ -64,7 +64,7 @@ def median_pool2d(
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     y = median_planes(as_planes(x), rows, columns)
-    return y.reshape(*x.shape[:2], *y.shape[1:3])
+    return as_maps(y, *x.shape[:2])
 
 
 def median_planes(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pool_geometry import geometries, numerical_gradient, pool_by_hand
 
-from cnntool.engine import max_pooling, pool_windows
+from cnntool.engine import pool_windows
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward, max_pool2d_indices
 
 SEEDS = st.integers(0, 1 << 30)
@@ -19,9 +19,7 @@ def tiny_blocks(monkeypatch):
     """Work cut so small that every seam between blocks and threads shows."""
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
     monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
-    monkeypatch.setattr(max_pooling, "BACKWARD_ELEMENTS", 5)
-    for module in (pool_windows, max_pooling):
-        monkeypatch.setattr(module, "available_cores", lambda: 3)
+    monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
 
 
 def largest(elements, _):
