@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
+from cnntool.engine import batch_last_convolution, unfolding
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.unfolding import correlate, input_gradient, weight_gradient
+from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
+
+FEWEST_SAMPLES, MOST_WIDTH, WORTH_A_COPY = 16, 64, 10
+"""Maps are copied to have their samples innermost where there are so many samples, so few columns,
+and so many windows read each element."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +53,8 @@ def conv2d(
     maps are cut into g parts that do not see each other. ``connections``, boolean (F, C), says
     which input map feeds which output map, as in LeNet-5's layer C3 (LeCun et al., Proc. IEEE 86,
     1998, table 1); weights without a connection count as 0. Returns y and the cache for
-    :func:`conv2d_backward`. Raises ValueError, naming the shapes, where they do not fit.
+    :func:`conv2d_backward`, in the layout (:mod:`cnntool.engine.layout`) that serves x best.
+    Raises ValueError, naming the shapes, where they do not fit.
     """
     dtype = float_dtype(x, weight)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
@@ -56,7 +63,10 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    y = correlate(x, weight, bias, axes, groups)
+    if _gains_from_batch_last(x, axes):
+        x = batch_last(x)
+    way = batch_last_convolution if is_batch_last(x) else unfolding
+    y = way.correlate(x, weight, bias, axes, groups)
     return y, ConvolutionCache(x, weight, axes, groups, connections, bias is not None)
 
 
@@ -71,10 +81,11 @@ def conv2d_backward(
     layer) dx is None and its work is saved.
     """
     shape = len(cache.x), len(cache.weight), *(axis.output_size for axis in cache.axes)
-    dy = as_gradient(dy, shape, cache.x.dtype)
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
-    dx = input_gradient(dy, weight, axes, groups) if need_dx else None
-    dweight = weight_gradient(dy, x, weight.shape, axes, groups)
+    dy = in_layout_of(x, as_gradient(dy, shape, x.dtype))
+    way = batch_last_convolution if is_batch_last(x) else unfolding
+    dx = way.input_gradient(dy, weight, axes, groups) if need_dx else None
+    dweight = way.weight_gradient(dy, x, weight.shape, axes, groups)
     if cache.connections is not None:
         dweight *= cache.connections[:, :, None, None]
     return dx, dweight, dy.sum(axis=(0, 2, 3)) if cache.has_bias else None
@@ -119,6 +130,14 @@ def conv1d_backward(
     """Gradients (dx, dweight, dbias) of :func:`conv1d` for dy (N, F, ol)."""
     dx, dweight, dbias = conv2d_backward(dy[:, :, None], cache, need_dx=need_dx)
     return None if dx is None else dx[:, :, 0], dweight[:, :, 0], dbias
+
+
+def _gains_from_batch_last(x: np.ndarray, axes: tuple[Axis, Axis]) -> bool:
+    """Whether the samples are to be innermost: small maps, of which many windows read each part."""
+    if len(x) < FEWEST_SAMPLES or x.shape[3] > MOST_WIDTH:
+        return False
+    read = prod(axis.output_size * axis.kernel_size for axis in axes)
+    return read >= WORTH_A_COPY * x.shape[2] * x.shape[3]
 
 
 def _check_shapes(x, weight, bias, groups: int, connections) -> None:

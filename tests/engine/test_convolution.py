@@ -1,5 +1,6 @@
 """Convolution layers against PyTorch, hand-worked numbers and theorems."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnntool.engine import unfolding
+from cnntool.engine import batch_last_convolution, unfolding
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
+from cnntool.engine.layout import batch_last, is_batch_last
 
 
 @st.composite
@@ -28,6 +30,21 @@ def layers(draw):
 
 
 block_bytes = st.sampled_from([1 << 19, 600])  # all in one block, and in many
+layouts = st.sampled_from([np.asarray, batch_last])
+
+
+@contextmanager
+def blocks_of(size):
+    """Blocks of so many bytes, and of as few samples as that makes."""
+    with (
+        patch.object(unfolding, "COLUMNS_BYTES", size),
+        patch.object(batch_last_convolution, "COLUMNS_BYTES", size),
+        patch.object(batch_last_convolution, "FOLDED_BYTES", size),
+        patch.object(batch_last_convolution, "FEWEST_SAMPLES", 1),
+    ):
+        batch_last_convolution._cut.cache_clear()
+        yield
+    batch_last_convolution._cut.cache_clear()
 
 
 def random(*shapes, dtype=np.float64):
@@ -35,13 +52,13 @@ def random(*shapes, dtype=np.float64):
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-@given(layers(), block_bytes)
-def test_conv2d_and_its_gradients_agree_with_pytorch(layer, size):
+@given(layers(), block_bytes, layouts)
+def test_conv2d_and_its_gradients_agree_with_pytorch(layer, size, layout):
     torch = pytest.importorskip("torch")
     (x_shape, w_shape), settings = layer
     x, weight, bias = random(x_shape, w_shape, w_shape[:1])
-    with patch.object(unfolding, "COLUMNS_BYTES", size):
-        y, cache = conv2d(x, weight, bias, **settings)
+    with blocks_of(size):
+        y, cache = conv2d(layout(x), weight, bias, **settings)
         dy = random(y.shape)[0]
         gradients = conv2d_backward(dy, cache)
     leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight, bias)]
@@ -52,12 +69,12 @@ def test_conv2d_and_its_gradients_agree_with_pytorch(layer, size):
         np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-10)
 
 
-@given(layers(), block_bytes)
-def test_the_backward_pass_is_the_adjoint_of_the_forward_one(layer, size):
+@given(layers(), block_bytes, layouts)
+def test_the_backward_pass_is_the_adjoint_of_the_forward_one(layer, size, layout):
     (x_shape, w_shape), settings = layer
     x, weight, dx, dweight = random(x_shape, w_shape, x_shape, w_shape)
-    with patch.object(unfolding, "COLUMNS_BYTES", size):
-        y, cache = conv2d(x, weight, **settings)
+    with blocks_of(size):
+        y, cache = conv2d(layout(x), weight, **settings)
         dy = random(y.shape)[0]
         back_x, back_weight, back_bias = conv2d_backward(dy, cache)
     through_x = (conv2d(dx, weight, **settings)[0] * dy).sum()
@@ -94,8 +111,9 @@ def test_conv1d_by_hand():
     assert dbias.tolist() == [5]
 
 
-def test_padding_may_differ_on_every_side():
-    x, weight = random((2, 3, 5, 6), (4, 3, 3, 2))
+@pytest.mark.parametrize("layout", [np.asarray, batch_last])
+def test_padding_may_differ_on_every_side(layout):
+    x, weight = map(layout, random((2, 3, 5, 6), (4, 3, 3, 2)))
     padded = np.pad(x, ((0, 0), (0, 0), (0, 2), (3, 1)))
     y, cache = conv2d(x, weight, padding=((0, 2), (3, 1)), stride=2)
     expected, padded_cache = conv2d(padded, weight, stride=2)
@@ -117,6 +135,18 @@ def test_a_connection_table_cuts_maps_off_from_filters():
     whole_dx, whole_dweight, _ = conv2d_backward(y, conv2d(x, weight * table[:, :, None, None])[1])
     np.testing.assert_allclose(dx, whole_dx, atol=1e-12)
     np.testing.assert_allclose(dweight[table], whole_dweight[table], atol=1e-12)
+
+
+def test_small_maps_of_many_samples_come_out_with_the_samples_innermost():
+    x, weight = random((16, 1, 12, 12), (4, 1, 5, 5))
+    y, cache = conv2d(x, weight)
+    dx, _, _ = conv2d_backward(np.ascontiguousarray(y), cache)
+    assert is_batch_last(y)
+    assert is_batch_last(dx)
+    one, one_cache = conv2d(x[:1], weight)  # too few to be worth a copy
+    assert one.flags.c_contiguous
+    np.testing.assert_allclose(one, y[:1], atol=1e-12)
+    np.testing.assert_allclose(conv2d_backward(one, one_cache)[0], dx[:1], atol=1e-12)
 
 
 def test_a_first_layer_skips_the_gradient_of_its_input():
