@@ -14,12 +14,18 @@ import numpy as np
 
 from cnntool.engine import batch_last_convolution, unfolding
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last
+from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
+from cnntool.engine.threads import available_cores, together
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
 FEWEST_SAMPLES, MOST_WIDTH, WORTH_A_COPY = 16, 64, 10
 """Maps are copied to have their samples innermost where there are so many samples, so few columns,
 and so many windows read each element."""
+
+
+SIDE_BY_SIDE, ONE_BY_ONE = 1 << 22, 1 << 26
+"""Multiplications from which on both gradients go on a thread each, and from which on one after the
+other on all threads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +90,15 @@ def conv2d_backward(
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
     dy = in_layout_of(x, as_gradient(dy, shape, x.dtype))
     way = batch_last_convolution if is_batch_last(x) else unfolding
-    dx = way.input_gradient(dy, weight, axes, groups) if need_dx else None
-    dweight = way.weight_gradient(dy, x, weight.shape, axes, groups)
+    back_to_x = lambda: way.input_gradient(dy, weight, axes, groups)
+    back_to_weight = lambda: way.weight_gradient(dy, x, weight.shape, axes, groups)
+    if need_dx and SIDE_BY_SIDE <= dy.size * weight[0].size < ONE_BY_ONE:
+        dx, dweight = together(back_to_x, back_to_weight, threads=available_cores())
+    else:
+        dx, dweight = back_to_x() if need_dx else None, back_to_weight()
     if cache.connections is not None:
         dweight *= cache.connections[:, :, None, None]
-    return dx, dweight, dy.sum(axis=(0, 2, 3)) if cache.has_bias else None
+    return dx, dweight, sum_by_map(dy) if cache.has_bias else None
 
 
 def conv1d(

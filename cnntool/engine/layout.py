@@ -9,7 +9,15 @@ operations give back the layout that they were given.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
+
+CACHE_PERIOD = 1024
+"""Bytes; addresses that are multiples of it apart compete for few lines of the cache."""
+
+SPACER = 16
+"""Elements between samples that keep them from it."""
 
 
 def is_batch_last(x: np.ndarray) -> bool:
@@ -19,17 +27,12 @@ def is_batch_last(x: np.ndarray) -> bool:
 
 def batch_last(x: np.ndarray) -> np.ndarray:
     """x (N, C, H, W) with the samples innermost: itself where they are, else a copy."""
+    if x.size and x.flags.c_contiguous and x[:1].nbytes % CACHE_PERIOD == 0:
+        # The same element of every sample would fall on the same lines of the cache.
+        lines = np.empty((len(x), prod(x.shape[1:]) + SPACER), x.dtype)[:, :-SPACER]
+        lines[...] = x.reshape(len(x), -1)
+        x = lines.reshape(x.shape)
     return np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
-
-
-def samples_last(x: np.ndarray) -> np.ndarray:
-    """The same numbers as (C, H, W, N), contiguous."""
-    return np.ascontiguousarray(x.transpose(1, 2, 3, 0))
-
-
-def samples_first(x: np.ndarray) -> np.ndarray:
-    """(C, H, W, N) seen as (N, C, H, W)."""
-    return x.transpose(3, 0, 1, 2)
 
 
 def as_planes(x: np.ndarray) -> np.ndarray:
@@ -49,3 +52,10 @@ def as_maps(planes: np.ndarray, count: int, channels: int) -> np.ndarray:
 def in_layout_of(like: np.ndarray, x: np.ndarray) -> np.ndarray:
     """x in the layout of ``like``: itself where it has it, else a copy."""
     return batch_last(x) if is_batch_last(like) else np.ascontiguousarray(x)
+
+
+def sum_by_map(x: np.ndarray) -> np.ndarray:
+    """The sum of each map of x (N, C, H, W) over all samples and places: (C,)."""
+    if is_batch_last(x):
+        return x.transpose(1, 2, 3, 0).reshape(x.shape[1], -1).sum(axis=1)
+    return x.sum(axis=(0, 2, 3))

@@ -21,6 +21,9 @@ from cnntool.engine.pool_windows import (
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, AxisPaddings
 
+LONG_RUN = 8
+"""Interleaved elements from which on the taps of a block are read where they lie."""
+
 
 @dataclass(frozen=True, eq=False)
 class MaxPoolCache:
@@ -141,10 +144,15 @@ def _pool_with_winners(
     y = np.empty(shape, planes.dtype)
     codes = np.empty(shape, np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1))
     lowest, across = limits(planes.dtype)[0], phases_of(columns)
+    are_long_runs = planes.shape[3] >= LONG_RUN and rows.is_inside and columns.is_inside
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
         largest, won = y[which, part.outputs], codes[which, part.outputs]
-        phases = split(planes[which, part.inputs], part.phases, across, lowest, scratch)
+        block = planes[which, part.inputs]
+        if are_long_runs and not (largest.dtype.kind == "f" and np.isnan(block.max())):
+            _largest_of_runs(block, part.axis, columns, largest, won, scratch)
+            return
+        phases = split(block, part.phases, across, lowest, scratch)
         _largest(phases, part.phases, across, largest, won, scratch)
         if rows.before or columns.before:
             _let_no_padding_win(largest, won, part.axis, columns)
@@ -153,6 +161,25 @@ def _pool_with_winners(
 
     share_blocks(planes.shape, rows, work, weight=1 / 2)
     return y, codes
+
+
+def _largest_of_runs(
+    block: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    largest: np.ndarray,
+    codes: np.ndarray,
+    scratch: Scratch,
+) -> None:
+    """:func:`_largest` without sorting: each tap is a slice of the block, of runs long enough."""
+    taps = [block[:, :, columns.tap(index)[1]] for index in range(columns.kernel_size)]
+    values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
+    places = [rows.tap(index)[1] for index in range(rows.kernel_size)]
+    taps, tap_codes = [values[:, place] for place in places], [won[:, place] for place in places]
+    step = columns.kernel_size
+    values, won = _fold("down", taps, tap_codes, step, codes.dtype, scratch, (largest, codes))
+    if values is not largest:  # a single row
+        largest[...], codes[...] = values, won
 
 
 def _largest(
@@ -196,13 +223,17 @@ def _fold(
     step: int,
     code: np.dtype,
     scratch: Scratch,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest of some taps, and the code of the first that is: its own and ``index*step``."""
     shape = taps[0].shape
-    won = scratch.array(f"won {name}", shape, code)
+    if out is None:
+        best = scratch.array(f"best {name}", shape, taps[0].dtype)
+        won = scratch.array(f"won {name}", shape, code)
+    else:
+        best, won = out
     if codes is None:
         won[...] = 0
-    best = scratch.array(f"best {name}", shape, taps[0].dtype)
     larger = scratch.array("larger", shape, np.dtype(bool))
     challenger = scratch.array("challenger", shape, code)
     held, held_code = taps[0], won if codes is None else codes[0]

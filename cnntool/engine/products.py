@@ -8,6 +8,8 @@ small in that sense, all in one call of NumPy's.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from cnntool.engine.blas import multiplies_unpacked
@@ -52,6 +54,7 @@ def multiply_over_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return total.swapaxes(1, 2)
 
 
+@functools.lru_cache(maxsize=256)
 def _divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is at most ``most``, 0 if there is none."""
     return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 0)
@@ -61,8 +64,5 @@ def _tiles(matrix: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, np.
     """See (G, M, P) as whole tiles (G, M / rows, P // columns, rows, columns), and the rest."""
     groups, m, p = matrix.shape
     count = p // columns
-    group, row, column = matrix.strides
-    shape = groups, m // rows, count, rows, columns
-    strides = group, rows * row, columns * column, row, column
-    tiles = np.lib.stride_tricks.as_strided(matrix, shape, strides)
-    return tiles, matrix[:, :, count * columns :]
+    tiles = matrix[:, :, : count * columns].reshape(groups, m // rows, rows, count, columns)
+    return tiles.swapaxes(2, 3), matrix[:, :, count * columns :]

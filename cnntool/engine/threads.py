@@ -33,8 +33,12 @@ def share(
     each after the item it is at, and is raised here; an interruption goes before other errors.
     What shared work shares in its turn stays on the thread it is on.
     """
-    if getattr(_here, "is_shared", False):
-        threads = 1
+    if threads <= 1 or getattr(_here, "is_shared", False):
+        with one_blas_thread():
+            worker = make_worker()
+            for item in items:
+                worker(item)
+        return
     queue = iter(items)
     state = threading.Condition()
     errors: list[BaseException] = []
@@ -42,8 +46,7 @@ def share(
     over = False
 
     def drain() -> None:
-        was_shared = getattr(_here, "is_shared", False)
-        _here.is_shared = was_shared or threads > 1
+        _here.is_shared = True
         try:
             worker = make_worker()
             while not errors:
@@ -55,7 +58,7 @@ def share(
         except BaseException as error:
             errors.append(error)
         finally:
-            _here.is_shared = was_shared
+            _here.is_shared = False
 
     def help_out() -> None:
         nonlocal running
@@ -85,6 +88,17 @@ def share(
             finish()
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
+
+
+def together(*jobs: Callable[[], Item], threads: int) -> list[Item]:
+    """The results of a few jobs of about the same length, side by side as far as threads go."""
+    results: dict[int, Item] = {}
+
+    def run(index: int) -> None:
+        results[index] = jobs[index]()
+
+    share(range(len(jobs)), lambda: run, min(threads, len(jobs)))
+    return [results[index] for index in range(len(jobs))]
 
 
 _here = threading.local()

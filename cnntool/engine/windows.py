@@ -50,6 +50,11 @@ class Axis:
         """Inputs under so many neighbouring outputs: ``(outputs-1)*stride + extent``."""
         return (outputs - 1) * self.stride + self.extent
 
+    @functools.cached_property
+    def is_inside(self) -> bool:
+        """Whether no window reaches beyond the axis."""
+        return self.before == 0 and self.span(self.output_size) <= self.size
+
     def input_positions(self, start: int, count: int) -> range:
         """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cnntool.engine.blas import _openblas
-from cnntool.engine.threads import share
+from cnntool.engine.threads import share, together
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -116,3 +116,10 @@ def test_shared_work_shares_no_further(outer, inner):
     share(range(2), lambda: work, outer)
     assert counts <= inner
     assert max(counts) == max(inner)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_jobs_together_give_their_results_in_order(threads):
+    assert together(*(lambda n=n: n * n for n in range(4)), threads=threads) == [0, 1, 4, 9]
+    with pytest.raises(ZeroDivisionError):
+        together(lambda: 1, lambda: 1 // 0, threads=threads)
