@@ -89,7 +89,8 @@ def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
         shape, dtype = _header(file, key, name)
     if dtype.hasobject:
         raise InputError(
-            f"{name}: {key} holds pickled objects, which are never loaded: save plain numbers or text"
+            f"{name}: {key} holds pickled objects, which are never loaded: save plain numbers "
+            "or text"
         )
     check_fits(f"{key} in {name}", shape[0] if shape else 1, shape[1:], dtype.itemsize)
     with archive.open(member) as file:

@@ -20,9 +20,8 @@ from cnntool.imaging.codecs.streams import plain_errors
 
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # the class, then red, green and blue, each row by row
-LABELS = (
-    "airplane automobile bird cat deer dog frog horse ship truck".split()
-)  # where batches.meta.txt is missing
+LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""The classes, where batches.meta.txt is missing."""
 BATCH = re.compile(r"data_batch_\d+(\.bin)?")
 
 
@@ -94,7 +93,7 @@ def _count(path: Path) -> int:
 def _labels(folder: Path) -> tuple[str, ...]:
     path = folder / "batches.meta.txt"
     if not path.exists():
-        return tuple(LABELS)
+        return LABELS
     with plain_errors(str(path)):
         names = path.read_text("utf-8").split()
     if len(names) < 2 or len(set(names)) < len(names):

@@ -89,11 +89,11 @@ def find_classes(folder: Path) -> ClassFolders:
     return ClassFolders(folder, labels, tuple(files), y, tuple(notes))
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """What to sort names by so that 'img10' comes after 'img9', whatever the case."""
     pieces = re.split(r"(\d+)", name)
     key = [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in pieces if p]
-    return [*key, (2, 0, name)]  # the same but for case or zeros: still in one order
+    return key, name  # names that differ in case or zeros only keep one order too
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,11 +111,13 @@ class _Counter:
 
     def __init__(self, total: int, advance: Advance | None) -> None:
         self.total, self.advance, self.done = total, advance, 0
+        self.lock = threading.Lock()
 
     def __call__(self) -> None:
-        self.done += 1
-        if self.advance is not None:
-            self.advance(self.done, self.total)
+        with self.lock:
+            self.done += 1
+            if self.advance is not None:
+                self.advance(self.done, self.total)
 
 
 def _read(

@@ -32,10 +32,10 @@ def load_images(
 ) -> Parts:
     """The data set that ``source`` names, in the parts that it comes in.
 
-    source: 'digits', the built-in set; a folder of IDX files (MNIST); a folder with one sub-folder
-        of images a class, or with such folders in train/, val/ and test/; CIFAR-10's folder or one
-        of its .bin files; an .npz archive with x and y.
-    advance: called with (done, all) after each image of a folder, from any thread.
+    source: 'digits', the built-in set (a folder of that name is './digits'); a folder of IDX files
+        (MNIST); a folder with one sub-folder of images a class, or with such folders in train/,
+        val/ and test/; CIFAR-10's folder or one of its .bin files; an .npz archive with x and y.
+    advance: called with (done, all) after each image of a folder, from one thread at a time.
 
     InputError for what is missing, malformed, or does not fit together or into memory.
 
@@ -43,6 +43,8 @@ def load_images(
     (1, 8, 8)
     """
     options = options or LoadOptions()
+    if not os.fspath(source):
+        raise InputError(f"the data set has an empty name: expected {KINDS}")
     if os.fspath(source) == BUILT_IN:
         parts = Parts(load_digits())
     else:

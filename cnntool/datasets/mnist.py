@@ -12,7 +12,8 @@ from cnntool.datasets.parts import Parts, joined
 from cnntool.errors import InputError
 
 NAME = re.compile(
-    r"(?P<part>train|t10k|test)[-_.](?P<what>images|labels)[-_.]idx(?P<axes>[134])[-_.]ubyte(\.gz)?",
+    r"(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
+    r"[-_.]idx[134][-_.]ubyte(\.gz)?",
     re.IGNORECASE,
 )
 

@@ -28,6 +28,11 @@ class Parts:
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of every part."""
+        return tuple(note for part in self.each.values() for note in part.notes)
+
     def map(self, change: Callable[[Dataset], Dataset]) -> Parts:
         """The same change made to every part."""
         return replace(self, **{name: change(part) for name, part in self.each.items()})

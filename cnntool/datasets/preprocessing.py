@@ -103,16 +103,17 @@ def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessin
     """
     channels, height, width = train.image_shape
     sums, squares = np.zeros(channels), np.zeros(channels)
+    origin = train.x[0, :, :1, 0].astype(np.float32)  # (C, 1): sums from here lose no digits
     step = max(1, BLOCK_VALUES // train.x[:1].size)
     for start in range(0, len(train), step):
-        block = train.x[start : start + step].astype(np.float32) / np.float32(train.white)
-        planes = block.transpose(1, 0, 2, 3).reshape(channels, -1)  # (C, pixels)
+        block = train.x[start : start + step].astype(np.float32).swapaxes(0, 1)
+        planes = block.reshape(channels, -1) - origin  # (C, pixels)
         sums += planes.sum(axis=1, dtype=np.float64)
         np.square(planes, out=planes)
         squares += planes.sum(axis=1, dtype=np.float64)
     count = len(train) * height * width
-    mean = sums / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    mean = (origin[:, 0] + sums / count) / train.white
+    std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / train.white
     std[std < 1e-6] = 1.0
     size = None if any_size else (height, width)
     return Preprocessing(channels, size, tuple(mean.tolist()), tuple(std.tolist()))
@@ -121,6 +122,8 @@ def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessin
 def converted(data: Dataset, channels: int | None, size: tuple[int, int] | None) -> Dataset:
     """The set in grey (1 channel) or colour (3), resized; None leaves either as it is.
 
+    uint8 stays so where white is 255, and becomes float32 with fewer levels.
+
     InputError where the channels cannot become those, or the result would not fit into memory.
     """
     x = data.x
@@ -128,6 +131,8 @@ def converted(data: Dataset, channels: int | None, size: tuple[int, int] | None)
     if (channels, *size) == data.image_shape:
         return data
     check_fits(data.name, len(data), (channels, *size), x.dtype.itemsize)
+    if x.dtype == np.uint8 and data.white != 255:  # few levels: what lies between is kept
+        x = x.astype(np.float32)
     if channels != x.shape[1]:
         x = with_channels(x, channels, data.name)
     if size != x.shape[2:]:

@@ -11,9 +11,9 @@ def resize(x: np.ndarray, size: tuple[int, int], white: float = 255.0) -> np.nda
     """Images (N, C, H, W) as (N, C, height, width) of the same dtype, uint8 or float32.
 
     Pillow's Lanczos filter, stretched over the pixels that an output pixel covers when the image
-    becomes smaller; values stay from 0 to ``white`` where the images do. The result is Pillow's for
-    each image by itself: an image is resized along its rows, then along its columns, so a stack of
-    images is one tall picture for each pass.
+    becomes smaller; values stay from 0 to ``white`` where the images do. Every image is resized
+    along its rows, then along its columns, so that a stack of images is one tall picture for each
+    pass, and an image becomes the same alone and among others.
 
     Source: C. E. Duchon, Lanczos filtering in one and two dimensions, J. Appl. Meteorology, 1979.
     """

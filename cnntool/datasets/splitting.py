@@ -42,8 +42,8 @@ def stratified_split(
     """Indices (N - M,) to keep and (M,) to hold out, each in rising order.
 
     Of every class, ``fraction`` of its images is held out, rounded; of two and more at least one is
-    held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that is
-    not from 0 up to 1.
+    held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that
+    is not from 0 up to 1.
     """
     if not 0 <= fraction < 1:
         raise RequestError(
