@@ -11,7 +11,7 @@ import numpy as np
 CHUNK_BYTES = 1 << 24
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Images of one size, each with its class.
 
@@ -37,6 +37,10 @@ class Dataset:
             )
         if self.y.shape != self.x.shape[:1] or self.y.dtype != np.int64:
             raise ValueError(f"y is {self.y.dtype} {self.y.shape}, not int64 ({len(self.x)},)")
+
+    def __repr__(self) -> str:
+        shape = shape_text(self.image_shape)
+        return f"<{self.name}: {len(self):,} images of {shape} in {len(self.labels)} classes>"
 
     def __len__(self) -> int:
         return len(self.x)

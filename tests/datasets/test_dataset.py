@@ -47,6 +47,7 @@ def test_classes_without_images_are_counted_as_none():
     data = small_set(6, 2, labels=("a", "b", "c"))
     assert data.class_counts.tolist() == [3, 3, 0]
     assert data.image_shape == (1, 4, 4)
+    assert repr(data) == "<set: 6 images of 1 x 4 x 4 in 3 classes>"
 
 
 @pytest.mark.parametrize(
