@@ -1,0 +1,51 @@
+"""How much memory is free, and what does not fit into it."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from cnntool.datasets.dataset import shape_text
+from cnntool.errors import InputError
+
+
+def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
+    """InputError when ``count`` arrays of ``shape`` with items of so many bytes exceed the memory
+    that is free, before any of it is asked for."""
+    needed, free = count * math.prod(shape) * item_size, free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{name} would need {size_text(needed)} for {count:,} images of {shape_text(shape)}, "
+            f"and {size_text(free)} of memory is free: use smaller images (--resize) or fewer"
+        )
+
+
+def free_memory() -> int | None:
+    """Bytes that can be taken without swapping; None where the system does not say.
+
+    Source: MemAvailable of proc(5), memory.max and memory.current of cgroups(7); elsewhere the
+    whole memory of the machine.
+    """
+    limits = []
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # 'max' is no number: no limit
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        limits.append(max(0, limit - int((group / "memory.current").read_text())))
+    if not limits and hasattr(os, "sysconf"):
+        with suppress(OSError, ValueError):
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(limits, default=None)
+
+
+def size_text(count: int) -> str:
+    """A number of bytes as a person reads it: '47.0 MB', '3.2 GB'."""
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,} bytes"
