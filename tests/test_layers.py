@@ -67,9 +67,10 @@ def test_the_engine_exports_what_it_names():
         assert callable(getattr(engine, name))
 
 
-def test_every_way_back_of_the_engine_is_exported():
+def test_what_goes_back_from_a_cache_is_exported_beside_its_operation():
     from cnntool import engine
 
     for path in (PACKAGE / "engine").glob("*.py"):
-        names = re.findall(r"^def ([a-z]\w*)_backward\(", path.read_text(encoding="utf-8"), re.M)
-        assert {*names, *(f"{name}_backward" for name in names)} <= set(engine.__all__)
+        text = path.read_text(encoding="utf-8")
+        for name, end in re.findall(r"^def ([a-z]\w*)_(backward|indices)\([^)]*cache", text, re.M):
+            assert {name, f"{name}_{end}"} <= set(engine.__all__)
