@@ -165,15 +165,15 @@ def test_windows_that_do_not_fit_are_named_with_the_picture(pooling, message):
         pool_picture(image_of(np.zeros((5, 7), np.uint8)), pooling)
 
 
-@pytest.mark.parametrize("mode", ["max", "average"])
+@pytest.mark.parametrize("mode", ["max", "average", "min", "lp"])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (40, 64), (7, 200)])
 def test_a_pyramid_has_one_length_for_pictures_of_any_size(mode, shape):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    features = pyramid_features(Frame(pixels), 255.0, (1, 2, 4), mode)
+    features = pyramid_features(Frame(pixels), 255.0, (1, 2, 4), Pooling(mode, p=3))
     assert features.shape == (1 + 4 + 16, 3)
-    whole = pixels.max(axis=(0, 1)) if mode == "max" else pixels.mean(axis=(0, 1))
-    np.testing.assert_allclose(features[0], whole, rtol=1e-5)
     summary = SUMMARIES[mode]
+    whole = [summary(pixels[..., channel]) for channel in range(3)]
+    np.testing.assert_allclose(features[0], whole, rtol=1e-5)
     for index, (i, j) in enumerate(np.ndindex(4, 4)):
         rows = slice(i * shape[0] // 4, -(-(i + 1) * shape[0] // 4))
         columns = slice(j * shape[1] // 4, -(-(j + 1) * shape[1] // 4))
