@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_options
+from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_options, whole_number
 
 MODES = ("max", "average", "lp", "gaussian", "min", "median")
 EDGES = ("partial", "drop", "pad")
@@ -40,8 +40,8 @@ class LevelsType(click.ParamType):
     def convert(self, value, param, ctx) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() and 1 <= int(part) <= 256 for part in parts):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() and 1 <= whole_number(part) <= 256 for part in parts):
             self.fail(
                 f"'{value}' are no levels: expected numbers from 1 to 256 such as 1,2,4", param, ctx
             )

@@ -183,6 +183,7 @@ def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
         (["--ceil", "--edge", "drop"], 2, "--ceil keeps the last window"),
         (["--mode", "average", "--show-winners"], 2, "--show-winners needs --mode max or min"),
         (["--pyramid", "1,0"], 2, "'1,0' are no levels"),
+        (["--pyramid", "9" * 5000], 2, "expected numbers from 1 to 256"),
         (["--pyramid", "1,2", "-o", "table.xls"], 2, "name a .csv, .npy or .json"),
         (["--pyramid", "1,2", "--depth", "8"], 2, "--depth is for pictures"),
         (["--mode", "mean"], 2, "'mean'"),
