@@ -1,4 +1,4 @@
-"""`cnntool convolve` end to end, in real processes: results, places, pipes, reports and errors."""
+"""`cnntool convolve` end to end, from files and pipes: results, places, reports and errors."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""`cnntool pool` end to end, in real processes: pictures, tables, winners and errors."""
+"""`cnntool pool` end to end, from files and pipes: pictures, tables, winners and errors."""
 
 import csv
 import io

@@ -1,5 +1,7 @@
 """The numbers behind a pooled pixel: its window, its weights, its gradient, the pixel itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -152,12 +154,17 @@ def test_bins_of_an_adaptive_pool(how):
     np.testing.assert_allclose(recomputed(facts, pooling), facts.values, rtol=1e-5)
 
 
-@pytest.mark.parametrize("p", [1, 2, 3, np.inf])
-@pytest.mark.parametrize("is_sum", [False, True])
-def test_the_gradient_of_a_bin_is_that_of_the_same_window(p, is_sum):
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        *map(Pooling, ("max", "min", "average")),
+        *(Pooling("lp", p=p, is_sum=s) for p in (1, 2, 3, np.inf) for s in (False, True)),
+    ],
+)
+def test_the_gradient_of_a_bin_is_that_of_the_same_window(pooling):
     image = small(SQUARE)
-    window = explain(image, Pooling("lp", p=p, is_sum=is_sum), (1, 1))
-    one_bin = explain(image, Pooling("lp", p=p, is_sum=is_sum, output_size=(2, 2)), (1, 1))
+    window = explain(image, pooling, (1, 1))
+    one_bin = explain(image, replace(pooling, output_size=(2, 2)), (1, 1))
     assert (one_bin.rows, one_bin.columns) == (window.rows, window.columns)
     np.testing.assert_allclose(one_bin.gradient, window.gradient, rtol=1e-12)
     np.testing.assert_allclose(one_bin.values, window.values, rtol=1e-6)

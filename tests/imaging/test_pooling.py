@@ -1,5 +1,7 @@
 """Pooling of pictures against brute force over windows, and what alpha, depth and edges do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -218,3 +220,5 @@ def test_winners_are_marked_in_the_picture():
     assert frame[1, 2].tolist() == [255, 0, 0]
     assert frame[0, 0].tolist() == [4, 4, 4]
     assert share == pytest.approx(1 / 6)
+    two = replace(image_of(pixels), frames=(Frame(pixels[..., None]), Frame(pixels[..., None])))
+    assert mark_winners(two, Pooling(kernel_size=(2, 3)))[1] == pytest.approx(1 / 6)  # the mean
