@@ -1,6 +1,13 @@
-"""Hypothesis without deadlines: a slow machine is no failure."""
+"""Hypothesis without deadlines: a slow machine is no failure. PyTorch on one thread.
+
+Its threads wait for each other at every operation, which on small arrays is nearly all its time.
+"""
+
+import os
 
 from hypothesis import settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

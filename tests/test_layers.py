@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 import cnntool
-from cnntool.cli import convolve, options
+from cnntool.cli import convolve, convolve1d, options, pool
+from cnntool.cli.explain import layers
+from cnntool.engine import image_pooling
 from cnntool.engine.windows import BORDERS
-from cnntool.imaging import combining, formats, tone
+from cnntool.imaging import combining, formats, pooling, tone
+from cnntool.signals import filtering, kernels, wav, writing
 
 PACKAGE = Path(cnntool.__file__).parent
 FLOORS = ("engine", "imaging", "signals", "cli")
@@ -55,6 +58,12 @@ def test_what_the_help_lists_is_what_there_is():
     assert convolve.COMBINATIONS == combining.COMBINATIONS
     assert set(options.BORDER_NAMES) == set(BORDERS)
     assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
+    assert pool.MODES == layers.POOLS == pooling.MODES == image_pooling.MODES
+    assert (pool.EDGES, pool.ADAPTIVE) == (pooling.EDGES, image_pooling.SIZE_MODES)
+    assert set(layers.GLOBAL) <= set(pool.ADAPTIVE)
+    assert tuple(writing.FORMATS) == convolve1d.FORMATS
+    assert (convolve1d.DEPTHS, convolve1d.METHODS) == (wav.DEPTHS, filtering.METHODS)
+    assert convolve1d.LARGEST == kernels.LARGEST_KERNEL
 
 
 def test_the_engine_exports_what_it_names():
@@ -67,9 +76,10 @@ def test_the_engine_exports_what_it_names():
         assert callable(getattr(engine, name))
 
 
-def test_every_way_back_of_the_engine_is_exported():
+def test_what_goes_back_from_a_cache_is_exported_beside_its_operation():
     from cnntool import engine
 
     for path in (PACKAGE / "engine").glob("*.py"):
-        names = re.findall(r"^def ([a-z]\w*)_backward\(", path.read_text(encoding="utf-8"), re.M)
-        assert {*names, *(f"{name}_backward" for name in names)} <= set(engine.__all__)
+        text = path.read_text(encoding="utf-8")
+        for name, end in re.findall(r"^def ([a-z]\w*)_(backward|indices)\([^)]*cache", text, re.M):
+            assert {name, f"{name}_{end}"} <= set(engine.__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,11 @@ def show(renderable: RenderableType) -> None:
         screen.print(renderable)
     for line in captured.get().splitlines():
         print(line.rstrip())
+
+
+def print_json(value) -> None:
+    """Print what a command reports, on stdout, for programs to read."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 @contextmanager

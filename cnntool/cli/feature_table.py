@@ -21,13 +21,13 @@ from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import atomic_write
 from cnntool.imaging.conversion import with_alpha
-from cnntool.imaging.pooling import pyramid_features
+from cnntool.imaging.pooling import Pooling, pyramid_features
 
 KINDS = (".csv", ".npy", ".json")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
-def run_table(options: BatchOptions, mode: str, levels: tuple[int, ...]) -> int:
+def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) -> int:
     """Write a row of features an image, in the order of the inputs; returns the exit code."""
     kind = _check_options(options)
     sources, problems = find_sources(options.images, options.recursive)
@@ -38,7 +38,7 @@ def run_table(options: BatchOptions, mode: str, levels: tuple[int, ...]) -> int:
     reporter = Reporter(False, options.quiet)
     rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
     job_count = min(options.jobs or available_cores(), max(1, len(sources)))
-    with progress(f"{mode}-pool-pyramid", len(sources), options.quiet) as advance:
+    with progress(f"{pooling.mode}-pool-pyramid", len(sources), options.quiet) as advance:
 
         def run_one(job: tuple[int, Source]) -> None:
             index, source = job
@@ -47,7 +47,7 @@ def run_table(options: BatchOptions, mode: str, levels: tuple[int, ...]) -> int:
                 if options.dry_run:
                     report.lines.append(_plan_line(source, levels, options))
                 else:
-                    rows[index] = _rows_of(source, mode, levels, options)
+                    rows[index] = _rows_of(source, pooling, levels, options)
             except (InputError, RequestError, OSError, MemoryError) as error:
                 report.error = reason(error, source.name)
             reporter.done(index, report)
@@ -57,7 +57,7 @@ def run_table(options: BatchOptions, mode: str, levels: tuple[int, ...]) -> int:
     table = [row for found in rows for row in found]
     odd = _drop_odd(table)
     if table:
-        _write(table, mode, levels, kind, options)
+        _write(table, pooling.mode, levels, kind, options)
     return 1 if problems or reporter.failed or odd else 0
 
 
@@ -88,13 +88,13 @@ def _check_options(options: BatchOptions) -> str:
 
 
 def _rows_of(
-    source: Source, mode: str, levels: tuple[int, ...], options: BatchOptions
+    source: Source, pooling: Pooling, levels: tuple[int, ...], options: BatchOptions
 ) -> list[tuple[str, np.ndarray]]:
     """A name and features (values, C) for each frame of an image."""
     stream = sys.stdin.buffer if source.path is None else source.path
     image = open_source(stream, source.name, options)
     image = with_alpha(image, options.alpha, source.name)
-    features = [pyramid_features(frame, image.white, levels, mode) for frame in image.frames]
+    features = [pyramid_features(frame, image.white, levels, pooling) for frame in image.frames]
     if len(features) == 1:
         return [(source.name, features[0])]
     return [(f"{source.name}#{number}", row) for number, row in enumerate(features, 1)]

@@ -74,8 +74,7 @@ def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: b
     The way back is compared with central differences of the way forward, in float64: element by
     element for small inputs, along random directions for large ones.
     """
-    from cnntool.cli.console import complain, progress
-    from cnntool.cli.kernels import print_json
+    from cnntool.cli.console import complain, print_json, progress
     from cnntool.engine.gradcheck_cases import CASES, check
 
     names = _known(operations)

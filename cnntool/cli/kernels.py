@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -45,6 +44,7 @@ def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
 
     SPEC is a name with parameters, a matrix or a file, as for `cnntool convolve --kernel`.
     """
+    from cnntool.cli.console import print_json
     from cnntool.errors import RequestError
     from cnntool.imaging.kernel_spec import parse_kernel
     from cnntool.imaging.kernels import CATALOGUE
@@ -59,10 +59,6 @@ def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
     kernel = parse_kernel(spec, **shortcuts)
     entry = CATALOGUE.get(spec.partition(":")[0].strip())
     print_json(_details(kernel, entry)) if as_json else _show_kernel(kernel, entry)
-
-
-def print_json(value) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _entry(entry: Entry) -> dict:

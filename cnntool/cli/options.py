@@ -14,6 +14,14 @@ LARGEST_STEP = 16384
 LARGEST_NUMBER = 1e12
 
 
+def whole_number(digits: str) -> int:
+    """The number, or of very many digits one that is beyond every limit as well.
+
+    Python refuses to convert more than 4,300 digits.
+    """
+    return int(digits.lstrip("0")[:20] or 0)
+
+
 class FiniteFloat(click.ParamType):
     """A number of sensible size, neither NaN nor infinite; ``above`` is its lower limit."""
 
@@ -47,7 +55,7 @@ class PairType(click.ParamType):
         match = re.fullmatch(r"(\d+)(?:x(\d+))?", value.strip(), re.IGNORECASE)
         if not match:
             self.fail(f"'{value}' is not a size: expected N or HxW, such as 2 or 2x3", param, ctx)
-        pair = int(match[1]), int(match[2] or match[1])
+        pair = whole_number(match[1]), whole_number(match[2] or match[1])
         if not all(self.least <= number <= LARGEST_STEP for number in pair):
             limits = f"{self.least} to {LARGEST_STEP}"
             self.fail(f"'{value}' is out of range: expected {limits}", param, ctx)
@@ -68,7 +76,7 @@ class PaddingType(click.ParamType):
         if not re.fullmatch(r"\d+", value):
             expected = f"expected same, valid, full or a number of {self.unit}"
             self.fail(f"'{value}' is not a padding: {expected}", param, ctx)
-        if int(value) > self.largest:
+        if whole_number(value) > self.largest:
             self.fail(f"'{value}' is out of range: expected 0 to {self.largest}", param, ctx)
         return int(value)
 
@@ -112,7 +120,7 @@ class PixelCount(click.ParamType):
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", value)
-        if not match or float(match[1]) <= 0:
+        if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
             self.fail(f"'{value}' is not a number of pixels: expected such as 500M", param, ctx)
         return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
 

@@ -8,11 +8,11 @@ from dataclasses import asdict
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_options
+from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_options, whole_number
 
 MODES = ("max", "average", "lp", "gaussian", "min", "median")
 EDGES = ("partial", "drop", "pad")
-ADAPTIVE = ("max", "average")
+ADAPTIVE = ("max", "average", "lp", "min")
 LARGEST_MEDIAN = 4096
 POOL, WINDOWS, SIZES = "Pool", "Windows", "A size instead of windows"
 
@@ -40,8 +40,8 @@ class LevelsType(click.ParamType):
     def convert(self, value, param, ctx) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        parts = value.split(",")
-        if not all(part.strip().isdecimal() and 1 <= int(part) <= 256 for part in parts):
+        parts = [part.strip() for part in value.split(",")]
+        if not all(part.isdecimal() and 1 <= whole_number(part) <= 256 for part in parts):
             self.fail(
                 f"'{value}' are no levels: expected numbers from 1 to 256 such as 1,2,4", param, ctx
             )
@@ -172,7 +172,7 @@ def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
 
         if show_winners:
             raise click.UsageError("--show-winners marks pixels, --pyramid writes numbers")
-        return run_table(batch, pooling.mode, pyramid)
+        return run_table(batch, pooling, pyramid)
 
     from cnntool.cli.ahead import open_first
     from cnntool.cli.memory import keep_freed_memory
@@ -213,8 +213,8 @@ def read_pooling(
         raise click.UsageError(f"{unused[0]} lays windows, {given[0]} cuts bins: use one of them")
     if given and mode not in ADAPTIVE:
         raise click.UsageError(
-            f"{given[0]} goes with --mode {' or '.join(ADAPTIVE)}, not with {mode}: leave it out "
-            "and set --size"
+            f"{given[0]} goes with --mode {', '.join(ADAPTIVE[:-1])} or {ADAPTIVE[-1]}, not with "
+            f"{mode}: leave it out and set --size"
         )
     only = {"--p": (p, "lp"), "--sum": (is_sum, "lp"), "--sigma": (sigma, "gaussian")}
     for name, (value, owner) in only.items():

@@ -27,6 +27,7 @@ _HOMES = {
         "lp_pool1d_backward",
         "max_pool1d",
         "max_pool1d_backward",
+        "max_pool1d_indices",
     ),
     "rank_pooling": ("median_pool2d", "min_pool2d"),
     "adaptive_pooling": (

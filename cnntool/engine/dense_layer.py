@@ -23,8 +23,8 @@ def dense(
 ) -> tuple[np.ndarray, DenseCache]:
     """``y = x W + b``: x (..., inputs), weight (inputs, outputs), bias (outputs,).
 
-    The weight lies as in :func:`lstm`, transposed against PyTorch's ``nn.Linear``. Any number of
-    leading axes, none included. Returns y (..., outputs) and the cache for :func:`dense_backward`;
+    The weight lies transposed against PyTorch's ``nn.Linear``. Any number of leading axes, none
+    included. Returns y (..., outputs) and the cache for :func:`dense_backward`;
     float64 where x or weight is, else float32. Raises ValueError where the shapes do not fit.
     """
     dtype = float_dtype(x, weight)

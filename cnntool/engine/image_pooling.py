@@ -15,16 +15,17 @@ from cnntool.engine.pool_reductions import (
     gaussian_weights,
     limits,
     norm,
+    power,
     weighted_average,
 )
-from cnntool.engine.pool_windows import Size, plan_pool, pool_planes, run
+from cnntool.engine.pool_windows import BLOCK_ELEMENTS, Size, plan_pool, pool_planes, run
 from cnntool.engine.rank_pooling import median_planes
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.threads import available_cores
 from cnntool.engine.windows import AxisPaddings, per_axis
 
 MODES = ("max", "average", "lp", "gaussian", "min", "median")
-SIZE_MODES = ("max", "average", "min")
+SIZE_MODES = ("max", "average", "lp", "min")
 
 ROWS_AT_ONCE = 64
 """Image rows that are summed in float32 before their sum joins a larger one in float64."""
@@ -78,23 +79,29 @@ def pool_image_to_size(
     output_size: int | tuple[int | None, int | None] | None,
     mode: str = "max",
     *,
+    p: float = 2.0,
+    mean: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, by max, min or average.
+    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, by max, min, average or a norm.
 
     The bins are those of :func:`~cnntool.engine.adaptive_pooling.adaptive_pool2d`. ``max`` and
-    ``min`` keep the dtype; ``average`` is float32 (float64 of float64), its large sums made in
-    float64. Raises ValueError for a size below 1.
+    ``min`` keep the dtype; ``average`` and ``lp`` (with ``p`` and ``mean`` as in
+    :func:`~cnntool.engine.pooling.lp_pool2d`) are float32 (float64 of float64), their large sums
+    made in float64. Raises ValueError for a size below 1, or a p below 1.
     """
     _check_image(image)
     if mode not in SIZE_MODES:
         raise ValueError(f"mode is '{mode}': expected one of {', '.join(SIZE_MODES)}")
+    p = checked_p(p)
     output_size = (None, None) if output_size is None else output_size
     rows, columns = map(plan_bins, image.shape[:2], per_axis(output_size, 2, "output_size"))
     if rows.size % rows.count == 0 and columns.size % columns.count == 0:
         kernel = rows.size // rows.count, columns.size // columns.count
         if max(kernel) <= ROWS_AT_ONCE:
-            return pool_image(image, mode, kernel, threads=threads)
+            return pool_image(image, mode, kernel, p=p, mean=mean, threads=threads)
+    if mode == "lp":
+        return _norms_of_bins(image, rows, columns, p, mean, threads)
     return _pool_bins(image, rows, columns, mode, threads)
 
 
@@ -103,6 +110,8 @@ def pyramid_pool_image(
     levels: Sequence[int] = (1, 2, 4),
     mode: str = "max",
     *,
+    p: float = 2.0,
+    mean: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
     """The spatial pyramid of an image (H, W, C): a vector of C * sum of l^2, whatever its size.
@@ -112,7 +121,8 @@ def pyramid_pool_image(
     """
     if len(levels) == 0:
         raise ValueError("levels is empty: expected sizes such as (1, 2, 4)")
-    pools = [pool_image_to_size(image, int(level), mode, threads=threads) for level in levels]
+    settings = {"p": p, "mean": mean, "threads": threads}
+    pools = [pool_image_to_size(image, int(level), mode, **settings) for level in levels]
     return np.concatenate([pooled.transpose(2, 0, 1).reshape(-1) for pooled in pools])
 
 
@@ -150,3 +160,45 @@ def _pool_bins(
     threads = available_cores() if threads is None else threads
     run([(index,) for index in range(rows.count)], work, image.size, threads)
     return out
+
+
+def _norms_of_bins(
+    image: np.ndarray, rows: Bins, columns: Bins, p: float, mean: bool, threads: int | None
+) -> np.ndarray:
+    """The norm of each column of a bin, a few rows at a time, then the norm of those."""
+    dtype = float_dtype(image)
+    out = np.empty((rows.count, columns.count, image.shape[2]), dtype)
+    at_once = max(1, BLOCK_ELEMENTS // image[0].size)
+    firsts = np.cumsum(columns.lengths) - columns.lengths
+    bin_by_bin = np.arange(columns.lengths.sum()) + np.repeat(
+        columns.starts - firsts, columns.lengths
+    )
+
+    def work(index: int, scratch: Scratch) -> None:
+        down = np.zeros((1, *image.shape[1:]))
+        for start in range(rows.starts[index], rows.stops[index], at_once):
+            part = image[start : min(start + at_once, rows.stops[index])]
+            down = _norms_of_runs(np.concatenate([down, np.abs(part, dtype=np.float64)]), [0], p)
+        across = _norms_of_runs(down[0, bin_by_bin], firsts, p)
+        if mean and p != np.inf:
+            across /= ((columns.lengths * rows.lengths[index]) ** (1 / p))[:, None]
+        out[index] = across
+
+    threads = available_cores() if threads is None else threads
+    run([(index,) for index in range(rows.count)], work, image.size, threads)
+    return out
+
+
+def _norms_of_runs(values: np.ndarray, firsts: Sequence[int], p: float) -> np.ndarray:
+    """The p-norm of each run of float64 values >= 0 along axis 0, by where the runs begin.
+
+    Each is scaled by its largest element, so that no power overflows and not all vanish.
+    """
+    largest = np.maximum.reduceat(values, firsts, axis=0)
+    if p == np.inf:
+        return largest
+    limit = np.finfo(np.float64)
+    scale = np.clip(largest, limit.smallest_subnormal, limit.max)
+    lengths = np.diff(firsts, append=len(values))
+    powers = power(values / np.repeat(scale, lengths, axis=0), p)
+    return power(np.add.reduceat(powers, firsts, axis=0), 1 / p) * scale

@@ -57,21 +57,12 @@ def measure_invariance(
             f"a shift by {most} leaves nothing of a picture of {width} x {height} pixels: use a "
             "smaller one"
         )
-
     sides = height - most * down, width - most * right
-    for kernel in filters:
-        try:
-            sides = output_sides(*sides, kernel, geometry)
-        except InputError:
-            raise InputError(
-                f"{kernel.label} does not fit into the {sides[1]} x {sides[0]} pixels that are "
-                f"left of the picture: use a smaller kernel, or shifts below {most}"
-            ) from None
+    _check_kernels_fit(sides, filters, geometry, most)
 
     def maps(shift: int) -> list[np.ndarray]:
         top, left = (most - shift) * down, (most - shift) * right
-        rows = slice(top, top + height - most * down)
-        columns = slice(left, left + width - most * right)
+        rows, columns = slice(top, top + sides[0]), slice(left, left + sides[1])
         cut = replace(frame, pixels=np.ascontiguousarray(frame.pixels[rows, columns]), alpha=None)
         rendering = Rendering("raw", dtype=np.dtype(np.float32))
         results = filter_image(replace(image, frames=(cut,)), filters, geometry, rendering)
@@ -87,15 +78,37 @@ def measure_invariance(
         shifted = maps(shift)
         feature_map, *pools = (relative_change(*pair) for pair in zip(shifted, still, strict=True))
         moves = shift * down, shift * right
-        steps = [move // stride for move, stride in zip(moves, strides, strict=True)]
-        moved_back = None
-        is_whole = all(s * stride == m for s, stride, m in zip(steps, strides, moves, strict=True))
-        sides = still[0].shape[:2]
-        if is_whole and all(step < side for step, side in zip(steps, sides, strict=True)):
-            back = shifted[0][steps[0] :, steps[1] :]
-            moved_back = relative_change(back, still[0][: back.shape[0], : back.shape[1]])
+        moved_back = _moved_back(shifted[0], still[0], moves, strides)
         changes.append(Change(shift, feature_map, tuple(pools), moved_back))
     return tuple(changes)
+
+
+def _check_kernels_fit(
+    sides: tuple[int, int], filters: Sequence[Filter], geometry: Geometry, most: int
+) -> None:
+    """Raise InputError where a kernel is larger than what the shifts and those before it leave."""
+    for kernel in filters:
+        try:
+            sides = output_sides(*sides, kernel, geometry)
+        except InputError:
+            raise InputError(
+                f"{kernel.label} does not fit into the {sides[1]} x {sides[0]} pixels that are "
+                f"left of the picture: use a smaller kernel, or shifts below {most}"
+            ) from None
+
+
+def _moved_back(
+    shifted: np.ndarray, still: np.ndarray, moves: Sequence[int], strides: Sequence[int]
+) -> float | None:
+    """The change of feature maps (H, W, F) that are moved back by so many inputs down and right.
+
+    None where that is no whole number of outputs, or moves all of them out.
+    """
+    if any(move % stride for move, stride in zip(moves, strides, strict=True)):
+        return None
+    down, right = (move // stride for move, stride in zip(moves, strides, strict=True))
+    back = shifted[down:, right:]
+    return relative_change(back, still[: len(back), : back.shape[1]]) if back.size else None
 
 
 def relative_change(shifted: np.ndarray, still: np.ndarray) -> float:

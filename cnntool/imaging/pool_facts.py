@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.engine.adaptive_pooling import adaptive_pool2d, adaptive_pool2d_backward, plan_bins
+from cnntool.engine.image_pooling import pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
     average_pool2d,
@@ -143,7 +144,14 @@ def _gradient(
     if pooling.mode == "median":
         return _median_gradient(_read(pixels, rows, columns))
     if pooling.output_size:
-        part = _read(pixels, rows, columns).transpose(2, 0, 1)[None]
+        window = _read(pixels, rows, columns)
+        if pooling.mode == "lp" and np.isfinite(pooling.p):
+            return _norm_gradient(window, pooling.p, not pooling.is_sum)
+        part = window.transpose(2, 0, 1)[None]
+        if pooling.mode == "lp":
+            y, cache = adaptive_pool2d(np.abs(part), 1)
+            dx = adaptive_pool2d_backward(np.ones_like(y), cache)
+            return dx[0].transpose(1, 2, 0) * np.sign(window)
         sign = -1 if pooling.mode == "min" else 1
         mode = "average" if pooling.mode == "average" else "max"
         y, cache = adaptive_pool2d(sign * part, 1, mode)
@@ -209,3 +217,14 @@ def _median_gradient(window: np.ndarray) -> np.ndarray:
         share = 1.0 if count % 2 else 0.5
         np.put_along_axis(gradient, order[rank : rank + 1], share, axis=0)
     return gradient.reshape(window.shape)
+
+
+def _norm_gradient(window: np.ndarray, p: float, mean: bool) -> np.ndarray:
+    """dy/dx of the norm of a bin (kh, kw, C), as :func:`lp_pool2d_backward` has it.
+
+    ``sign(x) (|x| / y)^(p-1)``, over the count where it is a mean; 0 where all is 0. A bin may be a
+    whole picture, which no sliding window is made for.
+    """
+    y = pool_image_to_size(window, 1, "lp", p=p, mean=mean)
+    share = (np.abs(window) / np.where(y > 0, y, 1)) ** (p - 1) * np.sign(window)
+    return share / (window[..., 0].size if mean else 1)

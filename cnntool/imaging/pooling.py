@@ -147,7 +147,8 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
 
 def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarray:
     if pooling.output_size:
-        return pool_image_to_size(pixels, pooling.output_size, pooling.mode, threads=threads)
+        settings = {"p": pooling.p, "mean": not pooling.is_sum, "threads": threads}
+        return pool_image_to_size(pixels, pooling.output_size, pooling.mode, **settings)
     return pool_image(
         pixels,
         pooling.mode,
@@ -202,13 +203,16 @@ def _zero_infinite(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def pyramid_features(frame: Frame, white: float, levels: tuple[int, ...], mode: str) -> np.ndarray:
+def pyramid_features(
+    frame: Frame, white: float, levels: tuple[int, ...], pooling: Pooling
+) -> np.ndarray:
     """A spatial pyramid of a frame, (values, C) float32: of one length whatever its size.
 
     For every level l, in order, the l x l bins in reading order. Hidden colours stay hidden.
     """
     parts = [
-        pool_frame(frame, white, Pooling(mode, output_size=(level, level)))[0] for level in levels
+        pool_frame(frame, white, replace(pooling, output_size=(level, level)))[0]
+        for level in levels
     ]
     channels = frame.pixels.shape[2]
     return np.concatenate([part.reshape(-1, channels) for part in parts]).astype(np.float32)

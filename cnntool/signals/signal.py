@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +57,18 @@ def check_finite(block: np.ndarray, first: int, name: str) -> None:
         )
 
 
-def numbered_columns(wanted: Iterable[str], channels: int, name: str) -> list[int]:
+def numbered_columns(wanted: Sequence[str], channels: int, name: str) -> list[int]:
     """Channels that are asked for by number, counted from 1, as indices."""
     there = "has one channel" if channels == 1 else f"has channels 1 to {channels}"
-    for column in wanted:
-        if not column.isascii() or not column.isdigit() or not 1 <= int(column) <= channels:
-            raise RequestError(f"--column {column}: {name} {there}, and no names for them")
-    return [int(column) - 1 for column in wanted]
+    indices = [column_index(column, channels) for column in wanted]
+    if None in indices:
+        column = wanted[indices.index(None)]
+        raise RequestError(f"--column {column}: {name} {there}, and no names for them")
+    return indices
+
+
+def column_index(number: str, columns: int) -> int | None:
+    """The index of a column that is counted from 1; None where that is no number, or too large."""
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        return None
+    return int(number) - 1 if 1 <= int(number) <= columns else None

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.signals.signal import Signal
+from cnntool.signals.signal import Signal, column_index
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
@@ -176,8 +176,8 @@ def _is_number(cell: str) -> bool:
 def _column(wanted: str, header: list[str], columns: int, name: str) -> int:
     if wanted in header:
         return header.index(wanted)
-    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= columns:
-        return int(wanted) - 1
+    if (index := column_index(wanted, columns)) is not None:
+        return index
     there = f"its columns are {', '.join(header)}" if header else "its columns have no names"
     numbers = "there is only column 1" if columns == 1 else f"count them from 1 to {columns}"
     raise RequestError(f"--column {wanted}: {name} has no such column; {there}; {numbers}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from processes import COMMAND, Done
+from processes import Done, run_here
 
 
 @pytest.fixture
@@ -27,14 +26,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 def cnntool(folder):
     """Run ``cnntool ARGUMENTS...`` in the folder; ``stdin`` is bytes."""
 
-    def run(*arguments: str, stdin: bytes | None = b"", **options) -> Done:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            **options,
-        )
-        return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "backslashreplace"))
+    def run(*arguments: str, stdin: bytes = b"") -> Done:
+        return run_here(*map(str, arguments), stdin=stdin)
 
     return run

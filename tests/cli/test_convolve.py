@@ -1,4 +1,4 @@
-"""`cnntool convolve` end to end, in real processes: results, places, pipes, reports and errors."""
+"""`cnntool convolve` end to end, from files and pipes: results, places, reports and errors."""
 
 import io
 import json
@@ -451,6 +451,9 @@ class TestDepths:
         (["-k", "box", "--border", "constant:x"], "'x' is not a number"),
         (["-k", "box", "--padding", "half"], "expected same, valid, full"),
         (["-k", "box", "--scale", "nan"], "out of range"),
+        (["-k", "box", "--stride", "9" * 5000], "expected 1 to 16384"),
+        (["-k", "box", "--padding", "9" * 5000], "expected 0 to 16384"),
+        (["-k", "box", "--max-pixels", "9" * 400], "is not a number of pixels"),
         (["-k", "box", "--quality", "50", "-o", "x.png"], "PNG has none"),
         (["-k", "box", "-f", "--skip-existing"], "contradict"),
         (["-k", "box", "--jobs", "0"], "0 is not in the range"),

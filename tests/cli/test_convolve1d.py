@@ -388,5 +388,6 @@ def test_memory_does_not_grow_with_the_signal(name, arguments):
         assert done.returncode == 0, done.stderr
         return int(done.stderr.split()[-1])
 
-    length = 1_000_000 if name == "long.txt" else 5_000_000  # 40 MB as float64
-    assert kilobytes(length) - kilobytes(200_000) < 8_000
+    # 5 million are 40 MB as float64; what glibc holds of freed blocks varies by some 10 MB.
+    length, most = (1_000_000, 8_000) if name == "long.txt" else (5_000_000, 16_000)
+    assert kilobytes(length) - kilobytes(200_000) < most

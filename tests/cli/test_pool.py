@@ -1,4 +1,4 @@
-"""`cnntool pool` end to end, in real processes: pictures, tables, winners and errors."""
+"""`cnntool pool` end to end, from files and pipes: pictures, tables, winners and errors."""
 
 import csv
 import io
@@ -48,6 +48,11 @@ def test_the_main_job(cnntool):
         (["--mode", "gaussian", "--sigma", "1e6"], lambda x: blocks(x, 2).mean(axis=2)),
         (["--global"], lambda x: x.max(keepdims=True)),
         (["--output-size", "3x4", "-m", "average"], lambda x: blocks(x, 10).mean(axis=2)),
+        (["--output-size", "3x4", "-m", "min"], lambda x: blocks(x, 10).min(axis=2)),
+        (
+            ["--global", "-m", "lp", "--p", "4"],
+            lambda x: (x.astype(float) ** 4).mean(keepdims=True) ** (1 / 4),
+        ),
     ],
 )
 def test_modes_and_sizes(cnntool, arguments, expected):
@@ -142,6 +147,8 @@ def test_a_pyramid_goes_to_stdout_without_a_name(cnntool):
     assert float(row[1]) == pytest.approx(colour[:15, :20, 0].mean(), rel=1e-6)
     done = cnntool("pool", "colour.png", "-m", "average", "--pyramid", "2", "--json")
     assert len(json.loads(done.out)["features"]) == 12
+    done = cnntool("pool", "grey.png", "-m", "lp", "--p", "inf", "--pyramid", "1", "--json")
+    assert json.loads(done.out)["features"] == [pixels("grey.png").max()]
 
 
 def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
@@ -168,10 +175,15 @@ def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
         (["--mode", "median", "--size", "65"], 2, "at most 4096 pixels"),
         (["--global", "--size", "3"], 2, "--size lays windows, --global cuts bins"),
         (["--global", "--output-size", "3"], 2, "use one of them"),
-        (["--mode", "median", "--global"], 2, "goes with --mode max or average"),
+        (
+            ["--mode", "median", "--global"],
+            2,
+            "goes with --mode max, average, lp or min, not with median",
+        ),
         (["--ceil", "--edge", "drop"], 2, "--ceil keeps the last window"),
         (["--mode", "average", "--show-winners"], 2, "--show-winners needs --mode max or min"),
         (["--pyramid", "1,0"], 2, "'1,0' are no levels"),
+        (["--pyramid", "9" * 5000], 2, "expected numbers from 1 to 256"),
         (["--pyramid", "1,2", "-o", "table.xls"], 2, "name a .csv, .npy or .json"),
         (["--pyramid", "1,2", "--depth", "8"], 2, "--depth is for pictures"),
         (["--mode", "mean"], 2, "'mean'"),

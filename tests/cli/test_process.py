@@ -82,7 +82,16 @@ def test_files_are_all_written_though_nobody_reads_their_names(folder):
     assert len(list((folder / "out").iterdir())) == 12
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Whoever runs the tests in the background may ignore Ctrl-C, which children inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @posix
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_only_a_helper_works_leaves_no_temporary_file(folder, number):
     big = np.random.default_rng(0).integers(0, 256, (3000, 4000), dtype=np.uint8)
@@ -104,6 +113,7 @@ def test_a_signal_while_only_a_helper_works_leaves_no_temporary_file(folder, num
 
 
 @posix
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_signal_ends_the_work_and_leaves_only_whole_files(folder, number, code, jobs):

@@ -92,6 +92,66 @@ def test_pools_to_a_size_are_adaptive(shape, output_size, dtype, channels):
     np.testing.assert_array_equal(smallest.transpose(2, 0, 1)[None], expected)
 
 
+def bins(size, count):
+    """PyTorch's: from floor(i * size / count) up to ceil((i + 1) * size / count)."""
+    return [slice(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 30)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.sampled_from([np.int8, np.uint16, np.float32, np.float64]),
+    st.sampled_from([1, 2, 3.5, np.inf]),
+    st.booleans(),
+)
+def test_a_norm_to_a_size_is_that_of_each_bin(shape, output_size, dtype, p, mean):
+    image = np.random.default_rng(0).integers(-100, 100, (*shape, 2)).astype(dtype)
+    before = image.copy()
+    y = pool_image_to_size(image, output_size, "lp", p=p, mean=mean)
+    assert y.dtype == (np.float64 if dtype == np.float64 else np.float32)
+    features = pyramid_pool_image(image, (1, 2), "lp", p=p, mean=mean)
+    assert features.shape == (2 * (1 + 4),)
+    for channel in range(2):
+        plane = image[..., channel].astype(np.float64)
+        for i, rows in enumerate(bins(shape[0], output_size[0])):
+            for j, columns in enumerate(bins(shape[1], output_size[1])):
+                window = plane[rows, columns].ravel()
+                expected = np.linalg.norm(window, p)
+                if mean and p != np.inf:
+                    expected /= window.size ** (1 / p)
+                np.testing.assert_allclose(y[i, j, channel], expected, rtol=1e-5)
+        whole = np.linalg.norm(plane.ravel(), p)
+        whole /= plane.size ** (1 / p) if mean and p != np.inf else 1
+        np.testing.assert_allclose(features[channel], whole, rtol=1e-5)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_no_power_of_a_norm_to_a_size_overflows_or_vanishes():
+    for value in (1e300, 1e-300, 0.0, np.inf):
+        image = np.full((70, 7, 1), value)
+        np.testing.assert_allclose(
+            pool_image_to_size(image, 2, "lp", p=200, mean=True), value, rtol=1e-12
+        )
+    image = np.ones((70, 70, 1))
+    image[0, 0] = np.nan
+    y = pool_image_to_size(image, 4, "lp", mean=True)
+    assert np.isnan(y[0, 0])
+    np.testing.assert_allclose(y.ravel()[1:], 1)
+
+
+@pytest.mark.parametrize("mode", ["average", "lp", "max"])
+def test_memory_of_pools_to_a_size_is_a_few_rows(mode):
+    image = np.random.default_rng(0).integers(0, 256, (2000, 2001, 3), dtype=np.uint8)  # 12 MB
+    pool_image_to_size(image[:300, :300], 7, mode, threads=2)
+    tracemalloc.start()
+    try:
+        pool_image_to_size(image, 1, mode, threads=2)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20
+
+
 def test_the_average_of_many_pixels_keeps_its_digits():
     image = np.full((3000, 700, 1), 0.1, np.float32)
     for size in (1, 2, (3, 7)):
@@ -143,7 +203,8 @@ def test_views_are_pooled_like_copies():
             r"an image has shape \(H, W, C\), not \(5, 3\)",
         ),
         (lambda image: pool_image_to_size(image, 0), "output_size is 0"),
-        (lambda image: pool_image_to_size(image, 2, "lp"), "mode is 'lp'"),
+        (lambda image: pool_image_to_size(image, 2, "median"), "mode is 'median'"),
+        (lambda image: pool_image_to_size(image, 2, "lp", p=0.5), "p is 0.5"),
         (lambda image: pyramid_pool_image(image, ()), "levels is empty"),
     ],
 )

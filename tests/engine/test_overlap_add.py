@@ -59,6 +59,13 @@ def test_silence_beside_a_loud_sample_stays_silent():
     np.testing.assert_allclose(ours[0, 100:401], kernel[0], atol=1e-15)
 
 
+def test_what_is_small_but_no_rounding_error_stays():
+    x = np.full((1, 5000), 1e-13)
+    x[0, 100] = 1
+    ours = convolved(x, np.ones((1, 3)), [])
+    np.testing.assert_allclose(ours[0, 500:], 3e-13, rtol=0.01)
+
+
 def test_large_numbers_keep_their_size_and_too_large_ones_are_infinite():
     x = np.full((1, 50), 1e200)
     np.testing.assert_allclose(convolved(x, np.ones((1, 3)), [])[0, 2:], 3e200, rtol=1e-12)
@@ -70,6 +77,11 @@ def test_a_block_and_its_overlap_fill_a_power_of_two(size):
     length = block_length(size) + size - 1
     assert length & (length - 1) == 0
     assert block_length(size) >= size
+
+
+def test_the_transforms_of_very_long_kernels_save_memory():
+    assert block_length(1 << 17) + (1 << 17) - 1 == 4 << 17
+    assert block_length(1 << 20) + (1 << 20) - 1 == 2 << 20
 
 
 def test_long_kernels_go_by_transform_and_short_or_sparse_ones_do_not():

@@ -1,5 +1,7 @@
 """The numbers behind a pooled pixel: its window, its weights, its gradient, the pixel itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -139,15 +141,33 @@ def test_the_gradient_is_pytorchs(mode, geometry):
         np.testing.assert_allclose(whole, gradient[0].numpy().transpose(1, 2, 0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("mode", ["max", "average"])
-def test_bins_of_an_adaptive_pool(mode):
-    image, pooling = picture(), Pooling(mode, output_size=(4, 5))
+@pytest.mark.parametrize(
+    "how", [{"mode": "max"}, {"mode": "average"}, {"mode": "min"}, {"mode": "lp", "p": 3}]
+)
+def test_bins_of_an_adaptive_pool(how):
+    image, pooling = picture(), Pooling(**how, output_size=(4, 5))
     written = pool_picture(image, pooling)[0].frames[0].pixels
     facts = explain(image, pooling, (3, 2))
     assert facts.rows == (6, 7, 8, 9)  # floor(2 * 13 / 4) up to ceil(3 * 13 / 4)
     assert facts.columns == (10, 11, 12, 13)  # floor(3 * 17 / 5) up to ceil(4 * 17 / 5)
     np.testing.assert_array_equal(facts.result, written[2, 3])
     np.testing.assert_allclose(recomputed(facts, pooling), facts.values, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        *map(Pooling, ("max", "min", "average")),
+        *(Pooling("lp", p=p, is_sum=s) for p in (1, 2, 3, np.inf) for s in (False, True)),
+    ],
+)
+def test_the_gradient_of_a_bin_is_that_of_the_same_window(pooling):
+    image = small(SQUARE)
+    window = explain(image, pooling, (1, 1))
+    one_bin = explain(image, replace(pooling, output_size=(2, 2)), (1, 1))
+    assert (one_bin.rows, one_bin.columns) == (window.rows, window.columns)
+    np.testing.assert_allclose(one_bin.gradient, window.gradient, rtol=1e-12)
+    np.testing.assert_allclose(one_bin.values, window.values, rtol=1e-6)
 
 
 def test_a_huge_window_holds_only_what_is_inside():

@@ -1,5 +1,7 @@
 """Pooling of pictures against brute force over windows, and what alpha, depth and edges do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -165,15 +167,15 @@ def test_windows_that_do_not_fit_are_named_with_the_picture(pooling, message):
         pool_picture(image_of(np.zeros((5, 7), np.uint8)), pooling)
 
 
-@pytest.mark.parametrize("mode", ["max", "average"])
+@pytest.mark.parametrize("mode", ["max", "average", "min", "lp"])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (40, 64), (7, 200)])
 def test_a_pyramid_has_one_length_for_pictures_of_any_size(mode, shape):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    features = pyramid_features(Frame(pixels), 255.0, (1, 2, 4), mode)
+    features = pyramid_features(Frame(pixels), 255.0, (1, 2, 4), Pooling(mode, p=3))
     assert features.shape == (1 + 4 + 16, 3)
-    whole = pixels.max(axis=(0, 1)) if mode == "max" else pixels.mean(axis=(0, 1))
-    np.testing.assert_allclose(features[0], whole, rtol=1e-5)
     summary = SUMMARIES[mode]
+    whole = [summary(pixels[..., channel]) for channel in range(3)]
+    np.testing.assert_allclose(features[0], whole, rtol=1e-5)
     for index, (i, j) in enumerate(np.ndindex(4, 4)):
         rows = slice(i * shape[0] // 4, -(-(i + 1) * shape[0] // 4))
         columns = slice(j * shape[1] // 4, -(-(j + 1) * shape[1] // 4))
@@ -218,3 +220,5 @@ def test_winners_are_marked_in_the_picture():
     assert frame[1, 2].tolist() == [255, 0, 0]
     assert frame[0, 0].tolist() == [4, 4, 4]
     assert share == pytest.approx(1 / 6)
+    two = replace(image_of(pixels), frames=(Frame(pixels[..., None]), Frame(pixels[..., None])))
+    assert mark_winners(two, Pooling(kernel_size=(2, 3)))[1] == pytest.approx(1 / 6)  # the mean

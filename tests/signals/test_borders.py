@@ -33,6 +33,14 @@ def test_blocks_with_borders_are_numpys_padded_signal(
     np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.parametrize("border", NUMPY_MODE)
+@pytest.mark.parametrize("sides", [1, 2, 5, 12, 13, 30])
+def test_blocks_of_one_sample_have_the_same_borders(border, sides):
+    x = np.random.default_rng(0).normal(size=(1, 13))
+    ours = whole(with_borders(iter(np.split(x, 13, axis=1)), sides, sides, border))
+    np.testing.assert_array_equal(ours, np.pad(x, ((0, 0), (sides, sides)), NUMPY_MODE[border]))
+
+
 @pytest.mark.parametrize(("before", "after"), [(3, 2), (150, 140)])
 def test_wrap_reads_long_signals_back_from_disk(monkeypatch, before, after):
     monkeypatch.setattr(borders, "BLOCK", 8)

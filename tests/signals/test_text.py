@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cnntool.errors import InputError, RequestError
 from cnntool.signals import text
+from cnntool.signals.npy import npy_header
 from cnntool.signals.number_lines import header_of, text_of
 from cnntool.signals.reading import open_signal
 
@@ -74,6 +75,12 @@ TABLE = 'date,"wind, north",2\n2024-01-01,1.5,7\n"2024-01-02","2.5",8\n'
 )
 def test_columns_are_chosen_by_name_or_number(columns, expected):
     assert values(TABLE, *columns) == expected
+
+
+@pytest.mark.parametrize("data", ["1 2\n3 4\n", npy_header(2, 1) + bytes(16)])
+@pytest.mark.parametrize("number", ["0", "3", "-1", "1.0", "²", "9" * 5000])
+def test_a_column_that_is_not_there_is_refused(data, number):
+    assert f"--column {number}" in message_of(data, number, error=RequestError)
 
 
 def test_the_header_names_what_is_read():

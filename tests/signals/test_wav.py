@@ -123,6 +123,7 @@ def test_what_is_beyond_full_scale_is_clipped_and_counted(tmp_path):
     (tmp_path / "x.wav").write_bytes(data)
     assert clipped == 3  # 1 is one step beyond the largest of 16 bits
     assert wavfile.read(tmp_path / "x.wav")[1].tolist() == [32767, 32767, -32768, -32768, 16384]
+    assert written(np.array([[32767 / 32768, -1.0, 0.0]]), "16")[1] == 0  # as far as it goes
     _, kept = read(written(np.array([[2.0, -1.5]]), "float")[0])
     assert kept.tolist() == [[2, -1.5]]
 
@@ -138,6 +139,17 @@ def test_the_extensible_format_says_its_own_by_a_guid():
     guid += struct.pack("<H", 1) + b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
     data = riff(described(tag=0xFFFE, more=guid), chunk(b"data", SAMPLES))
     assert read(data)[1].tolist() == VALUES
+
+
+def test_more_in_the_description_of_pcm_changes_nothing():
+    data = riff(described(more=b"\x03" * 24), chunk(b"data", SAMPLES))
+    assert read(data)[1].tolist() == VALUES
+
+
+def test_as_many_channels_as_the_header_can_say():
+    assert read(written(np.zeros((32767, 3)), "16")[0])[0].channels == 32767
+    with pytest.raises(InputError, match=r"32,768 channels are more than a WAV of 16 bits holds"):
+        written(np.zeros((32768, 3)), "16")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def command(signal, kernel, bias, grad, as_json, **settings) -> None:
     each weight and each input is a sum again, and the numeric gradient, from moving that number a
     little up and down, stands beside it.
     """
-    from cnntool.cli.kernels import print_json
+    from cnntool.cli.console import print_json
     from cnntool.engine.conv1d_steps import conv1d_steps
 
     _check(signal, kernel, grad, **settings)

@@ -48,8 +48,8 @@ def command(
     kernels the last one is explained, and of an animation the first frame. The pixel is the one
     that `cnntool convolve` writes, before JPEG compresses it.
     """
+    from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_filters
-    from cnntool.cli.kernels import print_json
     from cnntool.imaging.conversion import choose_depth
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering, normalized

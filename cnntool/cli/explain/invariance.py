@@ -119,8 +119,8 @@ def command(
     A convolution is equivariant: its feature map shifts with the image. Pooling is to make that
     matter less: what a pooled map holds stays nearly the same under small shifts.
     """
+    from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_filters
-    from cnntool.cli.kernels import print_json
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.invariance import measure_invariance

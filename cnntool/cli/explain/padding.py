@@ -87,7 +87,7 @@ def command(size: int, layers: tuple[LayerSpec, ...], as_json: bool, **window) -
     neighbouring outputs) and the receptive field (how many inputs one output sees). The rows and
     the columns of an image are such an axis each.
     """
-    from cnntool.cli.kernels import print_json
+    from cnntool.cli.console import print_json
     from cnntool.engine.receptive_field import receptive_fields
 
     given = [f"--{name}" for name, value in window.items() if value not in (None, False)]

@@ -45,7 +45,7 @@ def command(image, at, depth, as_json, **settings) -> None:
     The window of pixels and what becomes of it: who wins, or how much each pixel weighs; and the
     gradient, how much the result changes with each of them, which is what goes back to it.
     """
-    from cnntool.cli.kernels import print_json
+    from cnntool.cli.console import print_json
     from cnntool.cli.pool import read_pooling
     from cnntool.imaging.conversion import choose_depth
     from cnntool.imaging.pool_facts import pool_facts

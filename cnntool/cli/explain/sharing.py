@@ -85,7 +85,7 @@ def command(size, kernel, maps, channels, stride, padding, dilation, as_json) ->
     weights of its own. Convolution: every output of a map sees its window through the same
     weights. All give as many outputs, and each has a bias.
     """
-    from cnntool.cli.kernels import print_json
+    from cnntool.cli.console import print_json
     from cnntool.engine.sharing import layer_sharing
     from cnntool.errors import RequestError
 
