@@ -1,5 +1,7 @@
 """Pooling of pictures against brute force over windows, and what alpha, depth and edges do."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -218,3 +220,13 @@ def test_winners_are_marked_in_the_picture():
     assert frame[1, 2].tolist() == [255, 0, 0]
     assert frame[0, 0].tolist() == [4, 4, 4]
     assert share == pytest.approx(1 / 6)
+
+
+def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_its_taps():
+    """Each tap is a call of its own, so that 3000 x 3000 of them take half a minute."""
+    pixels = np.zeros((400, 600, 1), np.uint8)
+    pixels[[7, 7, 8], [9, 10, 3]] = 200
+    began = time.process_time()
+    won = winners(Frame(pixels), 255.0, Pooling(kernel_size=(3000, 3000)))
+    assert np.argwhere(won).tolist() == [[7, 9, 0]]
+    assert time.process_time() - began < 5
