@@ -59,6 +59,13 @@ def test_modes_and_sizes(cnntool, arguments, expected):
 def test_names_tell_what_was_done(cnntool):
     arguments = ["--mode", "average", "--size", "3x2", "--stride", "1"]
     assert cnntool("pool", "grey.png", *arguments).lines == ["grey-average-pool-3x2-stride-1.png"]
+    lp = ["pool", "grey.png", "--mode", "lp"]
+    assert cnntool(*lp).lines == ["grey-lp-pool-2.png"]
+    assert cnntool(*lp, "--p", "3").lines == ["grey-lp-pool-2-p-3.png"]
+    assert cnntool(*lp, "--p", "inf", "--sum").lines == ["grey-lp-pool-2-sum-p-inf.png"]
+    weighted = ["--mode", "gaussian", "--sigma", "1.5", "--stride", "1"]
+    done = cnntool("pool", "grey.png", *weighted)
+    assert done.lines == ["grey-gaussian-pool-2-sigma-1.5-stride-1.png"]
     assert cnntool("pool", "photo.jpg", "--global").lines == ["photo-max-pool-global.jpg"]
     assert cnntool("pool", "photo.jpg", "--output-size", "8").lines == ["photo-max-pool-to-8.jpg"]
 
