@@ -247,18 +247,22 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     _check_result(shapes, has_alpha, dtype, formats, options, work, target, source.name)
     facts = work.describe(info, threads)
     fate = "kept" if options.skip_existing else "overwritten" if options.force else "refused"
-    written = [f"{path} (exists: {fate})" if path.is_file() else str(path) for path in target.paths]
-    written = written or ["stdout" if target.stdout else "the terminal"]
+    fates = {str(path): fate if path.is_file() else None for path in target.paths}
+    fates = fates or {"stdout" if target.stdout else "the terminal": None}
     if options.as_json:
-        report.outputs.extend({"path": path, **facts} for path in written)
+        for path, fate in fates.items():
+            name = os.fsencode(path).decode(errors="backslashreplace")
+            report.outputs.append({"path": name, "exists": fate, **facts})
         return
+    written = [f"{path} (exists: {fate})" if fate else path for path, fate in fates.items()]
     read = (
         f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
     )
     if info.frames > 1:
         read += f", {info.frames} frames"
+    blocks = f"{facts['blocks']} blocks " if "blocks" in facts else ""
     done = (
-        f"{facts['width']}x{facts['height']} by {facts['method']} windows, "
-        f"{facts['blocks']} blocks on {facts['threads']} threads, about {facts['megabytes']} MB"
+        f"{facts['width']}x{facts['height']} by {facts['method']} windows, {blocks}on "
+        f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}, about {facts['megabytes']} MB"
     )
     report.lines.append(f"{read} -> {', '.join(written)}: {done}")

@@ -210,6 +210,10 @@ class TestManyImages:
         arguments = ["convolve", "grey.png", "-k", "box", "--dry-run"]
         for option, fate in ([], "refused"), (["-f"], "overwritten"), (["--skip-existing"], "kept"):
             assert f"(exists: {fate})" in cnntool(*arguments, *option).lines[0]
+            (output,) = json.loads(cnntool(*arguments, *option, "--json").out)["outputs"]
+            assert (output["path"], output["exists"]) == ("grey-box.png", fate)
+        (output,) = json.loads(cnntool(*arguments, "-o", "new.png", "--json").out)["outputs"]
+        assert (output["path"], output["exists"]) == ("new.png", None)
 
     def test_json_says_what_was_skipped(self, cnntool):
         assert cnntool("convolve", "grey.png", "-k", "box").code == 0
