@@ -79,6 +79,8 @@ def read_wav(stream: BinaryIO, name: str, is_pipe: bool = False) -> Signal:
     elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
         size = None
     total = None if size is None else size // encoding.frame_bytes
+    if total == 0:
+        raise _empty(name)
     frames = max(1, BLOCK // encoding.channels)
     return Signal(
         name,
@@ -138,7 +140,11 @@ def _blocks(
         yield block
         done += count
     if not done:
-        raise InputError(f"{name} is empty: it holds no samples")
+        raise _empty(name)
+
+
+def _empty(name: str) -> InputError:
+    return InputError(f"{name} is empty: it holds no samples, and one at least was expected")
 
 
 def decode(data: bytes, encoding: Encoding) -> np.ndarray:
