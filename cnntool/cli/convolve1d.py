@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INPUT, KERNEL, WINDOWS, OUTPUT = "Input", "Kernel", "Windows", "Output"
 FORMATS = ("text", "csv", "npy", "wav")
-DEPTHS = ("8", "16", "24", "32", "float")
+DEPTHS = ("8", "16", "24", "32", "float", "float64")
 METHODS = ("auto", "direct", "fft")
 LARGEST = 1 << 23
 
@@ -221,8 +221,8 @@ Examples:
     "--depth",
     section=OUTPUT,
     type=click.Choice(DEPTHS),
-    help="Of a WAV: 8, 16, 24 or 32 bits, or float. Full scale is 1; what is beyond is clipped, "
-    "and counted.  [default: the input's; float if that is no WAV]",
+    help="Of a WAV: 8, 16, 24 or 32 bits, or floats of 32 or 64. Full scale is 1; what is "
+    "beyond is clipped, and counted.  [default: the input's; float if that is no WAV]",
 )
 @option(
     "--rate",
