@@ -282,6 +282,9 @@ def test_requests_that_make_no_sense_are_named(arguments, message):
         ["--border", "mirrored"],
         ["--dt", "0"],
         ["--dt", "1/0"],
+        ["--dt", "1/x"],
+        ["--dt", "nan"],
+        ["--rate", "44.1k"],
         ["--digits", "18"],
         ["--format", "mp3"],
     ],
@@ -290,6 +293,7 @@ def test_values_that_make_no_sense_are_usage_errors(arguments):
     result = run("-k", "box", *arguments, stdin=COUNT)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
+    assert repr(arguments[1]) in result.stderr
 
 
 def test_signals_of_two_rates_are_not_convolved():

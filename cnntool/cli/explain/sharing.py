@@ -8,7 +8,7 @@ import click
 
 from cnntool.cli.explain.options import json_option
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PaddingType, PairType
+from cnntool.cli.options import PaddingType, PairType, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.engine.sharing import Sharing
@@ -40,7 +40,7 @@ Examples:
 @option(
     "--maps",
     section=LAYER,
-    type=click.IntRange(1, LARGEST_COUNT),
+    type=WholeNumber(1, LARGEST_COUNT),
     default=1,
     metavar="N",
     help="Feature maps that come out.  [default: 1]",
@@ -48,7 +48,7 @@ Examples:
 @option(
     "--channels",
     section=LAYER,
-    type=click.IntRange(1, LARGEST_COUNT),
+    type=WholeNumber(1, LARGEST_COUNT),
     default=1,
     metavar="N",
     help="Channels or maps that go in.  [default: 1]",
