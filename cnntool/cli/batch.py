@@ -177,7 +177,12 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
         report.pictures.extend(result.image for result in results)
     if target.stdout:
         whole = stacked([result.image for result in results])
-        save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
+        try:
+            save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"stdout cannot be written: {error.strerror or error}") from None
         return
     for path, name, result in zip(target.paths, formats, results, strict=False):
         if path in kept:
