@@ -158,12 +158,19 @@ def _show(sharing: Sharing) -> None:
     show("")
     if has_padding:
         show("taps that fall on the padding are no connections")
-    dense, local = (
-        cost.parameters / sharing.convolution.parameters for cost in (sharing.dense, sharing.local)
-    )
+    own = sharing.convolution.parameters
     show("the convolution has")
-    show(f"  {dense:,.0f} times fewer parameters than the dense layer,")
-    show(f"  {local:,.0f} times fewer than the locally connected one")
+    show(f"  {_compared(sharing.dense.parameters / own)} the dense layer,")
+    show(f"  {_compared(sharing.local.parameters / own)} the locally connected one")
+
+
+def _compared(ratio: float) -> str:
+    """How many parameters there are beside ``ratio`` times as many."""
+    if ratio == 1:
+        return "as many parameters as"
+    more, factor = ("fewer", ratio) if ratio > 1 else ("more", 1 / ratio)
+    times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.3g}"
+    return f"{times} times {more} parameters than"
 
 
 def _bytes(parameters: int) -> str:
