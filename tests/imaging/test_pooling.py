@@ -212,6 +212,20 @@ def test_winners_are_the_first_extreme_of_each_window(shape, size, stride, edge,
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_transparent_pixels_do_not_win(dtype, mode):
+    """As in what is pooled; a window without a visible pixel has no winner."""
+    pixels = np.array([[0, 0, 7, 7], [0, 0, 7, 7]], dtype)[..., None]
+    alpha = np.array([[0, 0, 0, 0], [0, 255, 0, 0]], dtype)
+    found = winners(Frame(pixels, alpha), 255.0, Pooling(mode))
+    assert np.argwhere(found[..., 0]).tolist() == [[1, 1]]
+    extreme = np.array([[9, 1], [0, 5]], dtype)[..., None]
+    alpha = np.array([[0, 255], [0, 255]], dtype)
+    found = winners(Frame(extreme, alpha), 255.0, Pooling(mode))
+    assert np.argwhere(found[..., 0]).tolist() == [[1, 1] if mode == "max" else [0, 1]]
+
+
 def test_winners_are_marked_in_the_picture():
     pixels = np.array([[10, 20, 30], [40, 50, 90]], np.uint8)
     marked, share = mark_winners(image_of(pixels), Pooling(kernel_size=(2, 3)))
