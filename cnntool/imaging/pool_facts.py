@@ -142,12 +142,9 @@ def _gradient(
     """
     if pooling.mode == "median":
         return _median_gradient(_read(pixels, rows, columns))
-    if pooling.output_size:
-        part = _read(pixels, rows, columns).transpose(2, 0, 1)[None]
-        sign = -1 if pooling.mode == "min" else 1
-        mode = "average" if pooling.mode == "average" else "max"
-        y, cache = adaptive_pool2d(sign * part, 1, mode)
-        return adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0)
+    is_huge = max(pooling.kernel_size) > WIDEST and pooling.mode != "gaussian"
+    if pooling.output_size or is_huge:
+        return _gradient_alone(_read(pixels, rows, columns), pooling)
     axes = pool_axes(*pixels.shape[:2], pooling)
     cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]
     part = pixels[tuple(cut.inputs for cut in cuts)].astype(np.float64)
@@ -161,6 +158,28 @@ def _gradient(
         for taps, cut in zip((rows, columns), cuts, strict=True)
     )
     return _read(gradient, down, across)
+
+
+def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
+    """As _gradient, of a window (kh, kw, C) that is taken out of its picture.
+
+    So what of it lies outside costs nothing. Only for modes that do not ask where a pixel lies.
+    """
+    inside = ~np.isnan(window[..., 0])
+    there = np.ix_(inside.any(axis=1), inside.any(axis=0))
+    part = np.ascontiguousarray(window[there].transpose(2, 0, 1))[None]
+    if pooling.mode == "lp":
+        alone = Pooling("lp", part.shape[2:], p=pooling.p, is_sum=pooling.is_sum)
+        y, back = _pool_part(part, alone, (0, 0))
+        dx = back(np.ones_like(y))
+    else:
+        sign = -1 if pooling.mode == "min" else 1
+        mode = "average" if pooling.mode == "average" else "max"
+        y, cache = adaptive_pool2d(sign * part, 1, mode)
+        dx = adaptive_pool2d_backward(np.ones_like(y), cache)
+    gradient = np.full(window.shape, np.nan)
+    gradient[there] = dx[0].transpose(1, 2, 0)
+    return gradient
 
 
 @dataclass(frozen=True)
