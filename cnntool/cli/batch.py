@@ -177,7 +177,12 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
         report.pictures.extend(result.image for result in results)
     if target.stdout:
         whole = stacked([result.image for result in results])
-        save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
+        try:
+            save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"stdout cannot be written: {error.strerror or error}") from None
         return
     for path, name, result in zip(target.paths, formats, results, strict=False):
         if path in kept:
@@ -247,18 +252,22 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     _check_result(shapes, has_alpha, dtype, formats, options, work, target, source.name)
     facts = work.describe(info, threads)
     fate = "kept" if options.skip_existing else "overwritten" if options.force else "refused"
-    written = [f"{path} (exists: {fate})" if path.is_file() else str(path) for path in target.paths]
-    written = written or ["stdout" if target.stdout else "the terminal"]
+    fates = {str(path): fate if path.is_file() else None for path in target.paths}
+    fates = fates or {"stdout" if target.stdout else "the terminal": None}
     if options.as_json:
-        report.outputs.extend({"path": path, **facts} for path in written)
+        for path, fate in fates.items():
+            name = os.fsencode(path).decode(errors="backslashreplace")
+            report.outputs.append({"path": name, "exists": fate, **facts})
         return
+    written = [f"{path} (exists: {fate})" if fate else path for path, fate in fates.items()]
     read = (
         f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
     )
     if info.frames > 1:
         read += f", {info.frames} frames"
+    blocks = f"{facts['blocks']} blocks " if "blocks" in facts else ""
     done = (
-        f"{facts['width']}x{facts['height']} by {facts['method']} windows, "
-        f"{facts['blocks']} blocks on {facts['threads']} threads, about {facts['megabytes']} MB"
+        f"{facts['width']}x{facts['height']} by {facts['method']} windows, {blocks}on "
+        f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}, about {facts['megabytes']} MB"
     )
     report.lines.append(f"{read} -> {', '.join(written)}: {done}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import BorderType, FiniteFloat, PaddingType
+from cnntool.cli.options import BorderType, FiniteFloat, PaddingType, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.signals.filtering import Geometry
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 INPUT, KERNEL, WINDOWS, OUTPUT = "Input", "Kernel", "Windows", "Output"
 FORMATS = ("text", "csv", "npy", "wav")
-DEPTHS = ("8", "16", "24", "32", "float")
+DEPTHS = ("8", "16", "24", "32", "float", "float64")
 METHODS = ("auto", "direct", "fft")
 LARGEST = 1 << 23
 
@@ -30,10 +31,13 @@ class StepType(click.ParamType):
     name = "DT"
 
     def convert(self, value, param, ctx) -> float:
-        top, _, bottom = str(value).partition("/")
-        step = FiniteFloat(above=0).convert(top, param, ctx)
-        if bottom:
-            step /= FiniteFloat(above=0).convert(bottom, param, ctx)
+        top, slash, bottom = str(value).partition("/")
+        try:
+            step = float(top) / float(bottom if slash else 1)
+        except ValueError:
+            self.fail(f"'{value}' is not a time: expected such as 0.01 or 1/44100", param, ctx)
+        except ZeroDivisionError:
+            step = math.inf
         if not 1e-12 <= step <= 1e12:
             self.fail(f"'{value}' is out of range: expected 1e-12 to 1e12", param, ctx)
         return step
@@ -109,7 +113,7 @@ Examples:
 @option(
     "--anchor",
     section=KERNEL,
-    type=click.IntRange(0, LARGEST),
+    type=WholeNumber(0, LARGEST),
     metavar="N",
     help="The weight at time 0, counted from 0, for --padding same.  [default: the middle, "
     "size // 2; 0 for exponential]",
@@ -138,7 +142,7 @@ Examples:
 @option(
     "--stride",
     section=WINDOWS,
-    type=click.IntRange(1, LARGEST),
+    type=WholeNumber(1, LARGEST),
     default=1,
     metavar="N",
     help="Step between windows; the sample rate of a WAV is divided by it.  [default: 1]",
@@ -146,7 +150,7 @@ Examples:
 @option(
     "--dilation",
     section=WINDOWS,
-    type=click.IntRange(1, LARGEST),
+    type=WholeNumber(1, LARGEST),
     default=1,
     metavar="N",
     help="Step between taps.  [default: 1]",
@@ -212,7 +216,7 @@ Examples:
 @option(
     "--digits",
     section=OUTPUT,
-    type=click.IntRange(1, 17),
+    type=WholeNumber(1, 17),
     metavar="N",
     help="Significant digits of text and CSV; 17 is exact. Whole numbers are written in full.  "
     "[default: 12]",
@@ -221,13 +225,13 @@ Examples:
     "--depth",
     section=OUTPUT,
     type=click.Choice(DEPTHS),
-    help="Of a WAV: 8, 16, 24 or 32 bits, or float. Full scale is 1; what is beyond is clipped, "
-    "and counted.  [default: the input's; float if that is no WAV]",
+    help="Of a WAV: 8, 16, 24 or 32 bits, or floats of 32 or 64. Full scale is 1; what is "
+    "beyond is clipped, and counted.  [default: the input's; float if that is no WAV]",
 )
 @option(
     "--rate",
     section=OUTPUT,
-    type=click.IntRange(1, 1_000_000_000),
+    type=WholeNumber(1, 1_000_000_000),
     metavar="HZ",
     help="Sample rate of a WAV.  [default: the input's]",
 )

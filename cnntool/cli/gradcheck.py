@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import RUN, FiniteFloat
+from cnntool.cli.options import RUN, FiniteFloat, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ Examples:
 @option(
     "--seed",
     section=RUN,
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     default=0,
     metavar="N",
     help="Of the random inputs.  [default: 0]",

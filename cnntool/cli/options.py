@@ -41,6 +41,24 @@ class FiniteFloat(click.ParamType):
         return number
 
 
+class WholeNumber(click.ParamType):
+    """A whole number from ``least`` to ``most``, None being no limit."""
+
+    name = "N"
+
+    def __init__(self, least: int = 1, most: int | None = None):
+        self.least, self.most = least, most
+
+    def convert(self, value, param, ctx) -> int:
+        limits = f"{self.least} to {self.most}" if self.most else f"at least {self.least}"
+        if not re.fullmatch(r"[+-]?[0-9]{1,99}", str(value).strip()):
+            self.fail(f"'{value}' is not a whole number: expected {limits}", param, ctx)
+        number = int(value)
+        if number < self.least or (self.most is not None and number > self.most):
+            self.fail(f"'{value}' is out of range: expected {limits}", param, ctx)
+        return number
+
+
 class PairType(click.ParamType):
     """``N`` or ``HxW``: one whole number for both axes, or rows x columns."""
 
@@ -196,7 +214,7 @@ def image_options(function: Callable) -> Callable:
         option(
             "--quality",
             section=OUTPUT,
-            type=click.IntRange(1, 100),
+            type=WholeNumber(1, 100),
             metavar="1-100",
             help="Of JPEG and WebP.  [default: 90]",
         ),
@@ -243,7 +261,7 @@ def image_options(function: Callable) -> Callable:
             "-j",
             "--jobs",
             section=RUN,
-            type=click.IntRange(1, 256),
+            type=WholeNumber(1, 256),
             metavar="N",
             help="Images at a time.  [default: as many as there are cores]",
         ),

@@ -229,18 +229,32 @@ def read_pooling(
         raise click.UsageError(f"--ceil keeps the last window, --edge {edge} does not: use one")
     from cnntool.imaging.pooling import Pooling
 
+    kernel_size, padding = kernel_size or (2, 2), windows["padding"] or (0, 0)
+    dilation = windows["dilation"] or (1, 1)
+    check_padding(padding, kernel_size, dilation)
     return Pooling(
         mode,
-        kernel_size or (2, 2),
+        kernel_size,
         windows["stride"],
-        windows["padding"] or (0, 0),
-        windows["dilation"] or (1, 1),
+        padding,
+        dilation,
         edge or "partial",
         2.0 if p is None else p,
         sigma,
         is_sum,
         (1, 1) if is_global else output_size,
     )
+
+
+def check_padding(padding, kernel_size, dilation) -> None:
+    """Raise UsageError where windows could lie in the padding alone, whatever the picture."""
+    for room, size, step in zip(padding, kernel_size, dilation, strict=True):
+        span = (size - 1) * step + 1
+        if room > span // 2:
+            raise click.UsageError(
+                f"--padding {room} is more than half a window that spans {span}: use at most "
+                f"{span // 2}, or a larger --size"
+            )
 
 
 def check_has_winners(pooling) -> None:
@@ -275,7 +289,6 @@ def describe(info, pooling, threads) -> dict:
         "width": width,
         "height": height,
         "method": pooling.mode,
-        "blocks": 0,
         "threads": threads,
         "megabytes": round(pixels / 1e6) + 8 * threads,
     }

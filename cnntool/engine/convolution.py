@@ -64,6 +64,7 @@ def conv2d(
     """
     dtype = float_dtype(x, weight)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
+    bias = bias if bias is None else np.asarray(bias, dtype)
     _check_shapes(x, weight, bias, groups, connections)
     axes = plan_axes(x.shape[2:], weight.shape[2:], stride, dilation, padding)
     if connections is not None:
@@ -116,6 +117,7 @@ def conv1d(
 
     ``padding`` is a number, (before, after) or a word. Returns y (N, F, ol) and the cache.
     """
+    x, weight = np.asarray(x), np.asarray(weight)
     if x.ndim != 3 or weight.ndim != 3:
         raise ValueError(
             f"conv1d takes x (N, C, L) and weight (F, C // groups, k), not {x.shape} and "
@@ -162,8 +164,10 @@ def _check_shapes(x, weight, bias, groups: int, connections) -> None:
             f"weight {weight.shape} in {groups} groups takes {maps * groups} input maps and a "
             f"multiple of {groups} filters: x {x.shape} has {channels} maps"
         )
-    if bias is not None and bias.shape != (filters,):
-        raise ValueError(f"bias has shape {bias.shape}: expected one value a filter, ({filters},)")
+    if bias is not None and np.shape(bias) != (filters,):
+        raise ValueError(
+            f"bias has shape {np.shape(bias)}: expected one value a filter, ({filters},)"
+        )
     if connections is not None and np.shape(connections) != (filters, channels):
         raise ValueError(
             f"connections has shape {np.shape(connections)}: expected (filters, input maps), "

@@ -98,7 +98,8 @@ def gaussian_weights(rows: Axis, columns: Axis, sigma: float | None = None) -> V
     weights = []
     for axis in (rows, columns):
         distance = (np.arange(axis.kernel_size) - (axis.kernel_size - 1) / 2) * axis.dilation
-        squared = (distance**2 - np.min(distance**2)) / sigma**2 / 2
+        with np.errstate(over="ignore"):  # the rest of a tiny sigma's windows counts for nothing
+            squared = (distance**2 - np.min(distance**2)) / sigma / sigma / 2
         weights.append(np.exp(-np.minimum(squared, MOST_DECAY)))
     return tuple(weights)
 

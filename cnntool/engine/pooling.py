@@ -231,7 +231,7 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
 
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
         norms, gradients = y[which, block.outputs], dy[which, block.outputs]
-        norms = np.where(norms > 0, norms, dtype.type(1))  # such windows hold zeros alone
+        norms = np.where(norms == 0, dtype.type(1), norms)  # such windows hold zeros alone
         if cache.divisors is not None:
             by_row, by_column = cache.divisors
             gradients = gradients / np.multiply.outer(by_row[block.outputs], by_column)[..., None]

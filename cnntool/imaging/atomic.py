@@ -107,7 +107,8 @@ def _plain_os_errors(path: str | os.PathLike) -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader went away: nothing is wrong with the file
     except FileNotFoundError:
-        raise InputError(f"{path} cannot be written: there is no folder {folder}") from None
+        what = "no file can be made in" if os.path.isdir(folder) else "there is no folder"
+        raise InputError(f"{path} cannot be written: {what} {folder}") from None
     except PermissionError:
         raise InputError(f"{path} cannot be written: no permission to write in {folder}") from None
     except OSError as error:

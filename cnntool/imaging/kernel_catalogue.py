@@ -33,7 +33,8 @@ class Parameter:
         noun = "a whole number" if self.kind is int else "a number"
         start = "above" if self.exclusive_minimum else "from"
         joint = "and at most" if self.exclusive_minimum else "to"
-        return f"{noun} {start} {self.minimum:g} {joint} {self.maximum:g}"
+        show = "d" if self.kind is int else "g"
+        return f"{noun} {start} {self.minimum:{show}} {joint} {self.maximum:{show}}"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def build_entry(entry: Entry, **parameters: float | None) -> Filter:
         p.name: _checked(p, given[p.name], name) for p in entry.parameters if p.name in given
     }
     changed = [(p.name, values[p.name]) for p in entry.parameters if values[p.name] != p.default]
-    label = "-".join([name, *(f"{key}{value:g}" for key, value in changed)])
+    label = "-".join([name, *(f"{key}{_short_text(value)}" for key, value in changed)])
     settings = ",".join(f"{key}={number_text(value)}" for key, value in changed)
     weights = entry.build(**values)
     return Filter(
@@ -99,7 +99,16 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 def number_text(value: float) -> str:
     """The shortest text that reads back as exactly this number: '2', '0.1', '1e-05'."""
-    return short if float(short := f"{value:g}") == value else repr(float(value))
+    return short if float(short := _short_text(value)) == value else repr(float(value))
+
+
+def _short_text(value: float) -> str:
+    """Six digits of a number, all of a whole one up to a thousand million: '0.333333', '1234567'.
+
+    Sizes of that many samples differ in every digit.
+    """
+    is_whole = abs(value) <= 1e9 and value == int(value)
+    return f"{int(value)}" if is_whole else f"{value:g}"
 
 
 def _unknown_kernel(name: str) -> str:
@@ -133,7 +142,7 @@ def _checked(parameter: Parameter, value: float, kernel: str) -> float:
     )
     if fits:
         return parameter.kind(value)
-    shown = f"{float(value):g}" if is_real and abs(value) < 1e300 else f"{str(value)[:40]!r}"
+    shown = _short_text(value) if is_real and abs(value) < 1e300 else f"{str(value)[:40]!r}"
     if parameter.default is not None:
         example = parameter.default
     else:

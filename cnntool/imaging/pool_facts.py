@@ -143,19 +143,9 @@ def _gradient(
     """
     if pooling.mode == "median":
         return _median_gradient(_read(pixels, rows, columns))
-    if pooling.output_size:
-        window = _read(pixels, rows, columns)
-        if pooling.mode == "lp" and np.isfinite(pooling.p):
-            return _norm_gradient(window, pooling.p, not pooling.is_sum)
-        part = window.transpose(2, 0, 1)[None]
-        if pooling.mode == "lp":
-            y, cache = adaptive_pool2d(np.abs(part), 1)
-            dx = adaptive_pool2d_backward(np.ones_like(y), cache)
-            return dx[0].transpose(1, 2, 0) * np.sign(window)
-        sign = -1 if pooling.mode == "min" else 1
-        mode = "average" if pooling.mode == "average" else "max"
-        y, cache = adaptive_pool2d(sign * part, 1, mode)
-        return adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0)
+    is_huge = max(pooling.kernel_size) > WIDEST and pooling.mode != "gaussian"
+    if pooling.output_size or is_huge:
+        return _gradient_alone(_read(pixels, rows, columns), pooling)
     axes = pool_axes(*pixels.shape[:2], pooling)
     cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]
     part = pixels[tuple(cut.inputs for cut in cuts)].astype(np.float64)
@@ -169,6 +159,30 @@ def _gradient(
         for taps, cut in zip((rows, columns), cuts, strict=True)
     )
     return _read(gradient, down, across)
+
+
+def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
+    """As _gradient, of a window (kh, kw, C) that is taken out of its picture.
+
+    So what of it lies outside costs nothing. Only for modes that do not ask where a pixel lies.
+    """
+    inside = ~np.isnan(window[..., 0])
+    there = np.ix_(inside.any(axis=1), inside.any(axis=0))
+    part = window[there]
+    maps = np.ascontiguousarray(part.transpose(2, 0, 1))[None]
+    if pooling.mode == "lp" and np.isfinite(pooling.p):
+        dx = _norm_gradient(part, pooling.p, not pooling.is_sum)
+    elif pooling.mode == "lp":
+        y, cache = adaptive_pool2d(np.abs(maps), 1)
+        dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0) * np.sign(part)
+    else:
+        sign = -1 if pooling.mode == "min" else 1
+        mode = "average" if pooling.mode == "average" else "max"
+        y, cache = adaptive_pool2d(sign * maps, 1, mode)
+        dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0)
+    gradient = np.full(window.shape, np.nan)
+    gradient[there] = dx
+    return gradient
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,19 @@ class Pooling:
 
     @property
     def label(self) -> str:
-        """Such as ``max-pool-2`` or ``lp-pool-3x2-stride-1``: for the names of files."""
+        """Such as ``max-pool-2`` or ``lp-pool-3x2-p-3-stride-1``: for the names of files."""
         if self.output_size == (1, 1):
             return f"{self.mode}-pool-global"
         if self.output_size:
             return f"{self.mode}-pool-to-{_pair(self.output_size)}"
-        stride = "" if self.stride in (None, self.kernel_size) else f"-stride-{_pair(self.stride)}"
-        return f"{self.mode}-pool-{_pair(self.kernel_size)}{stride}"
+        given = {
+            "p": None if self.p == 2 else f"{self.p:g}",
+            "sigma": None if self.sigma is None else f"{self.sigma:g}",
+            "stride": None if self.stride in (None, self.kernel_size) else _pair(self.stride),
+        }
+        named = [f"-{name}-{value}" for name, value in given.items() if value]
+        norm = "-sum" if self.is_sum else ""
+        return f"{self.mode}-pool-{_pair(self.kernel_size)}{norm}{''.join(named)}"
 
 
 def _pair(pair: tuple[int, int]) -> str:

@@ -69,9 +69,8 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, s
 
 def _open_path(path: str | os.PathLike, label: str) -> BinaryIO:
     try:
-        if stat.S_ISDIR(os.stat(path).st_mode):
-            raise InputError(f"{label} is a folder, not an image: name the images in it")
-        return open(path, "rb")
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            return open(path, "rb")
     except FileNotFoundError:
         raise InputError(f"{label} does not exist: check the name") from None
     except PermissionError:
@@ -79,6 +78,7 @@ def _open_path(path: str | os.PathLike, label: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{label} cannot be opened: {reason}") from None
+    raise InputError(f"{label} is a folder, not an image: name the images in it")
 
 
 def _name_of(stream: BinaryIO) -> str:

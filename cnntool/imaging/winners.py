@@ -8,6 +8,7 @@ import numpy as np
 
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop
+from cnntool.engine.windows import Axis
 from cnntool.imaging.image import Frame, Image, luminance
 from cnntool.imaging.pooling import Pooling, filled_up, pool_axes
 
@@ -33,7 +34,10 @@ def mark_winners(image: Image, pooling: Pooling) -> tuple[Image, float]:
 
 
 def winners(frame: Frame, white: float, pooling: Pooling) -> np.ndarray:
-    """Where in (H, W, C) an element is the first largest (or smallest) of a window: bool."""
+    """Where in (H, W, C) an element is the first largest (or smallest) of a window: bool.
+
+    A pixel that is wholly transparent never wins.
+    """
     height, width, channels = frame.pixels.shape
     frame, pooling = filled_up(frame, white, pooling)
     pixels = frame.pixels
@@ -43,26 +47,56 @@ def winners(frame: Frame, white: float, pooling: Pooling) -> np.ndarray:
     lines = max(1, BLOCK_PIXELS // (rows.stride * pixels.shape[1]))
     for top in range(0, rows.output_size, lines):
         down, part_rows = crop(rows, slice(top, min(top + lines, rows.output_size)))
-        block = _ranked(pixels[down, across], pooling.mode)
+        hidden = None if frame.alpha is None else frame.alpha[down, across] <= 0
+        block = _ranked(pixels[down, across], pooling.mode, hidden)
         planes = np.ascontiguousarray(block.transpose(2, 0, 1))[None]
         padding = tuple(
             (part.before, min(part.after, whole.after))
             for part, whole in ((part_rows, rows), (part_columns, columns))
         )
-        steps = pooling.stride, padding, pooling.dilation, True
-        _, cache = max_pool2d(planes, pooling.kernel_size, *steps)
-        indices = max_pool2d_indices(cache)[0].reshape(channels, -1)
+        indices = _first_largest(planes, rows, columns, padding)[0].reshape(channels, -1)
         flags = np.zeros((channels, planes[0, 0].size), bool)
         np.put_along_axis(flags, indices, True, axis=1)
-        won[down, across] |= flags.reshape(planes.shape[1:]).transpose(1, 2, 0)
+        flags = flags.reshape(planes.shape[1:]).transpose(1, 2, 0)
+        won[down, across] |= flags if hidden is None else flags & ~hidden[..., None]
     return won[:height, :width]
 
 
-def _ranked(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """Pixels whose largest is what the mode looks for."""
-    if mode == "max":
+def _first_largest(planes: np.ndarray, rows: Axis, columns: Axis, padding) -> np.ndarray:
+    """Where in its plane the first largest element of each window of (1, C, H, W) lies.
+
+    The first in reading order is the leftmost of the topmost line that holds one. So lines are
+    searched across, and their largest down: kh + kw steps for a window of kh x kw.
+    """
+    down, across = padding
+    largest, cache = max_pool2d(
+        planes,
+        (1, columns.kernel_size),
+        (1, columns.stride),
+        ((0, 0), across),
+        (1, columns.dilation),
+        True,
+    )
+    leftmost = max_pool2d_indices(cache)
+    _, cache = max_pool2d(
+        largest, (rows.kernel_size, 1), (rows.stride, 1), (down, (0, 0)), (rows.dilation, 1), True
+    )
+    topmost = max_pool2d_indices(cache)
+    each = *planes.shape[:2], -1
+    found = np.take_along_axis(leftmost.reshape(each), topmost.reshape(each), axis=2)
+    return found.reshape(topmost.shape)
+
+
+def _ranked(pixels: np.ndarray, mode: str, hidden: np.ndarray | None) -> np.ndarray:
+    """Pixels whose largest is what the mode looks for; ``hidden`` ones are below all others."""
+    is_float = pixels.dtype.kind == "f"
+    if mode == "min":
+        pixels = -pixels if is_float else ~pixels
+    if hidden is None or not hidden.any():
         return pixels
-    return -pixels if pixels.dtype.kind == "f" else ~pixels
+    if not is_float:
+        pixels = pixels.astype(np.int32)  # which has room below 0
+    return np.where(hidden[..., None], pixels.dtype.type(-np.inf if is_float else -1), pixels)
 
 
 def _marked(frame: Frame, won: np.ndarray, white: float) -> np.ndarray:

@@ -63,8 +63,8 @@ def plan_pass(
     rows, taps = kernel.weights.shape
     if rows > 1 and channels not in (1, rows):
         raise InputError(
-            f"{name} has {channels} channels and {kernel.label} has {rows}: they need as many, or "
-            "one of them a single one; --column chooses channels"
+            f"{name} has {channels} channels and the signal to convolve it with has {rows}: they "
+            "need as many, or one of them a single one; --column chooses those of the first"
         )
     dilation, extent = geometry.dilation, (taps - 1) * geometry.dilation + 1
     if extent > LARGEST_KERNEL:

@@ -26,7 +26,7 @@ class Signal:
     blocks: Iterator[np.ndarray]
     length: int | None = None  # samples in a channel, where that is known beforehand
     rate: int | None = None  # samples a second, of a WAV
-    depth: str | None = None  # of a WAV: '8', '16', '24', '32' or 'float'
+    depth: str | None = None  # of a WAV: '8', '16', '24', '32', 'float' or 'float64'
     columns: tuple[str, ...] = ()  # their names, where the input has a header
     expected_blocks: int | None = None
 

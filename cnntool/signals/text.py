@@ -56,6 +56,8 @@ def read_text(
             break
     if not lines:
         raise InputError(f"{name} is empty: it holds no numbers, and one a line was expected")
+    if len(lines) == 1:
+        _refuse_lone_header("\n".join(first).split("\n"), name)
     layout = _layout(lines, wanted, name)
     columns = tuple(layout.header[i] for i in layout.used) if layout.header else ()
     return Signal(
@@ -171,6 +173,18 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell and cell.isascii()
+
+
+def _refuse_lone_header(lines: list[str], name: str) -> None:
+    """Raise InputError where the only line that counts holds the names of columns."""
+    number, line = next((n, line) for n, line in enumerate(lines, 1) if _is_data(line))
+    cells = _cells(line, _delimiter(line))
+    if len(cells) > 1 and not any(map(_is_number, cells)):
+        shown = line if len(line) <= 40 else line[:37] + "..."
+        raise InputError(
+            f"{name} line {number}, {shown!r}, holds no number, and nothing follows: put numbers "
+            "below the names of columns"
+        )
 
 
 def _column(wanted: str, header: list[str], columns: int, name: str) -> int:

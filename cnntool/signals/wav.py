@@ -18,7 +18,8 @@ from cnntool.imaging.codecs.streams import cut_short, damaged
 from cnntool.signals.signal import BLOCK, Signal, check_finite
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
-DEPTHS = ("8", "16", "24", "32", "float")
+FLOATS = {"float": 32, "float64": 64}
+DEPTHS = ("8", "16", "24", "32", *FLOATS)
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 UNKNOWN = 0xFFFFFFFF
@@ -47,7 +48,9 @@ class Encoding:
 
     @property
     def depth(self) -> str:
-        return "float" if self.tag == FLOAT else str(self.bits)
+        if self.tag == FLOAT:
+            return next(name for name, bits in FLOATS.items() if bits == self.bits)
+        return str(self.bits)
 
 
 def read_wav(stream: BinaryIO, name: str, is_pipe: bool = False) -> Signal:
@@ -79,6 +82,8 @@ def read_wav(stream: BinaryIO, name: str, is_pipe: bool = False) -> Signal:
     elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
         size = None
     total = None if size is None else size // encoding.frame_bytes
+    if total == 0:
+        raise _empty(name)
     frames = max(1, BLOCK // encoding.channels)
     return Signal(
         name,
@@ -138,7 +143,11 @@ def _blocks(
         yield block
         done += count
     if not done:
-        raise InputError(f"{name} is empty: it holds no samples")
+        raise _empty(name)
+
+
+def _empty(name: str) -> InputError:
+    return InputError(f"{name} is empty: it holds no samples, and one at least was expected")
 
 
 def decode(data: bytes, encoding: Encoding) -> np.ndarray:
@@ -163,8 +172,8 @@ def decode(data: bytes, encoding: Encoding) -> np.ndarray:
 def encode(block: np.ndarray, depth: str) -> tuple[bytes, int]:
     """Samples (C, n) as the bytes of frames, and how many samples were beyond full scale."""
     frames = np.ascontiguousarray(block.T)
-    if depth == "float":
-        return frames.astype("<f4").tobytes(), 0
+    if depth in FLOATS:
+        return frames.astype(f"<f{FLOATS[depth] // 8}").tobytes(), 0
     bits = int(depth)
     least, most = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
     levels = np.rint(frames * -least)
@@ -184,10 +193,10 @@ def wav_header(channels: int, rate: int, depth: str, length: int | None) -> byte
     The header is as long for every length. Raises InputError for more channels or samples than
     its fields can say.
     """
-    bits = 32 if depth == "float" else int(depth)
+    bits = FLOATS.get(depth) or int(depth)
     if channels * bits // 8 > 0xFFFF:
         raise InputError(f"{channels:,} channels are more than a WAV of {bits} bits holds")
-    encoding = Encoding(FLOAT if depth == "float" else PCM, bits, channels, rate)
+    encoding = Encoding(FLOAT if depth in FLOATS else PCM, bits, channels, rate)
     size = encoding.frame_bytes
     fields = struct.pack(
         "<HHIIHH", encoding.tag, channels, rate, min(rate * size, UNKNOWN), size, bits

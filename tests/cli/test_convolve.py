@@ -210,6 +210,10 @@ class TestManyImages:
         arguments = ["convolve", "grey.png", "-k", "box", "--dry-run"]
         for option, fate in ([], "refused"), (["-f"], "overwritten"), (["--skip-existing"], "kept"):
             assert f"(exists: {fate})" in cnntool(*arguments, *option).lines[0]
+            (output,) = json.loads(cnntool(*arguments, *option, "--json").out)["outputs"]
+            assert (output["path"], output["exists"]) == ("grey-box.png", fate)
+        (output,) = json.loads(cnntool(*arguments, "-o", "new.png", "--json").out)["outputs"]
+        assert (output["path"], output["exists"]) == ("new.png", None)
 
     def test_json_says_what_was_skipped(self, cnntool):
         assert cnntool("convolve", "grey.png", "-k", "box").code == 0
@@ -456,7 +460,8 @@ class TestDepths:
         (["-k", "box", "--max-pixels", "9" * 400], "is not a number of pixels"),
         (["-k", "box", "--quality", "50", "-o", "x.png"], "PNG has none"),
         (["-k", "box", "-f", "--skip-existing"], "contradict"),
-        (["-k", "box", "--jobs", "0"], "0 is not in the range"),
+        (["-k", "box", "--jobs", "0"], "'0' is out of range: expected 1 to 256"),
+        (["-k", "box", "--jobs", "x"], "'x' is not a whole number: expected 1 to 256"),
         (["-k", "box", "--combin", "none"], "Did you mean '--combine'?"),
         ([], "Missing option '-k' / '--kernel'"),
     ],

@@ -239,6 +239,8 @@ def test_an_even_kernel_is_remarked_on_where_its_middle_matters():
         (["-k", "box"], bytes(range(256)) * 20, "stdin is neither text nor .npy nor WAV"),
         (["-k", "box", "--padding", "valid"], b"1\n2\n", "spans 3 does not fit into 2"),
         (["missing.txt", "-k", "box"], b"", "missing.txt cannot be read: No such file"),
+        (["-k", "box"], b"a,b\n", "stdin line 1, 'a,b', holds no number, and nothing"),
+        (["-k", "box"], wav.wav_header(1, RATE, "16", 0), "stdin is empty: it holds no samples"),
         ([".", "-k", "box"], b"", ". cannot be read: Is a directory"),
         (["-k", "box", "-o", "no/such/"], b"1\nx\n", "stdin line 2"),
     ],
@@ -280,6 +282,9 @@ def test_requests_that_make_no_sense_are_named(arguments, message):
         ["--border", "mirrored"],
         ["--dt", "0"],
         ["--dt", "1/0"],
+        ["--dt", "1/x"],
+        ["--dt", "nan"],
+        ["--rate", "44.1k"],
         ["--digits", "18"],
         ["--format", "mp3"],
     ],
@@ -288,6 +293,7 @@ def test_values_that_make_no_sense_are_usage_errors(arguments):
     result = run("-k", "box", *arguments, stdin=COUNT)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
+    assert repr(arguments[1]) in result.stderr
 
 
 def test_signals_of_two_rates_are_not_convolved():

@@ -32,6 +32,11 @@ def test_the_tables_of_one_to_five_under_1_0_minus_1():
     assert by_inputs[4] == "4 5 y3 y4 1·-1 + 1·0 -1 -1"
 
 
+def test_no_line_of_a_small_example_is_wider_than_a_terminal():
+    text = explain("conv1d", "--signal", "1,2,3,4,5", "--kernel", "1,0,-1", "--padding", 1)
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_json_has_the_same_numbers():
     steps = explain_json(*EXAMPLE, "--bias", 2, "--grad", "1,2,3,4,5")
     assert [row["y"] for row in steps["forward"]] == [0, 0, 0, 0, 6]

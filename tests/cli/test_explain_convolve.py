@@ -51,6 +51,15 @@ def test_the_numbers_of_one_window_by_hand(folder):
     assert "25.2982" in text
 
 
+def test_the_sum_below_the_products_is_the_one_that_goes_on(folder):
+    """In float32, which the sum of the products in float64 is not, to the last digit shown."""
+    words = "convolve", "grey.png", "-k", "gaussian", "-k", "sobel-x"
+    for y in range(10):
+        lines = explain(*words, "--at", f"0,{y}").splitlines()
+        below = next(line for line in lines if line.strip().startswith("sum "))
+        assert below.split()[-1] == lines[-2].split()[-1], lines
+
+
 def test_pixels_that_were_made_up_stand_in_parentheses(folder):
     np.save("nine.npy", np.arange(1, 10, dtype=np.float32).reshape(3, 3))
     lines = explain("convolve", "nine.npy", "-k", "box", "--at", "0,0").splitlines()

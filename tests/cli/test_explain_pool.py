@@ -70,6 +70,16 @@ def test_lp_shows_the_powers_and_their_mean(square):
     assert "4.98663" in text
 
 
+def test_what_makes_a_pixel_of_the_value_is_said(folder):
+    def label(*settings):
+        return explain("pool", "grey.png", *settings).splitlines()[-1].rsplit(None, 1)[0]
+
+    assert label() == "pixel, rounded"
+    assert label("--mode", "lp", "--sum", "--size", 8) == "pixel, within 0 ... 255, rounded"
+    assert label("--depth", "16") == "pixel, y · 65535 / 255, rounded"
+    assert label("--depth", "float").startswith("pixel")
+
+
 def test_of_a_large_window_what_matters_most(folder):
     text = explain("pool", "grey.png", "--global", "--mode", "average")
     assert "window of 30 x 40: 1,200 pixels" in text

@@ -31,6 +31,13 @@ def test_padding_has_no_connections():
     assert dense["parameters"] == 21 * 20
 
 
+def test_few_outputs_are_compared_either_way():
+    text = explain("sharing", 1, "--kernel", 3, "--padding", "same")
+    assert "5 times more parameters than the locally connected one" in text
+    assert "as many parameters as the dense layer" in explain("sharing", 1, "--kernel", 1)
+    assert "2 times fewer parameters than the locally" in explain("sharing", "1x2", "-k", "1x1")
+
+
 def test_a_kernel_that_does_not_fit_is_refused():
     with pytest.raises(RequestError, match="a kernel that spans 5 does not fit into 3"):
         explain("sharing", 3, "--kernel", 5)

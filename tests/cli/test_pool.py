@@ -64,6 +64,13 @@ def test_modes_and_sizes(cnntool, arguments, expected):
 def test_names_tell_what_was_done(cnntool):
     arguments = ["--mode", "average", "--size", "3x2", "--stride", "1"]
     assert cnntool("pool", "grey.png", *arguments).lines == ["grey-average-pool-3x2-stride-1.png"]
+    lp = ["pool", "grey.png", "--mode", "lp"]
+    assert cnntool(*lp).lines == ["grey-lp-pool-2.png"]
+    assert cnntool(*lp, "--p", "3").lines == ["grey-lp-pool-2-p-3.png"]
+    assert cnntool(*lp, "--p", "inf", "--sum").lines == ["grey-lp-pool-2-sum-p-inf.png"]
+    weighted = ["--mode", "gaussian", "--sigma", "1.5", "--stride", "1"]
+    done = cnntool("pool", "grey.png", *weighted)
+    assert done.lines == ["grey-gaussian-pool-2-sigma-1.5-stride-1.png"]
     assert cnntool("pool", "photo.jpg", "--global").lines == ["photo-max-pool-global.jpg"]
     assert cnntool("pool", "photo.jpg", "--output-size", "8").lines == ["photo-max-pool-to-8.jpg"]
 
@@ -170,7 +177,8 @@ def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
         (["--mode", "lp", "--p", "nan"], 2, "'nan' is no norm"),
         (["--p", "3"], 2, "--p is for --mode lp, not for max"),
         (["--sigma", "3"], 2, "--sigma is for --mode gaussian"),
-        (["--padding", "2"], 1, "at most half the window, 1"),
+        (["--padding", "2"], 2, "--padding 2 is more than half a window that spans 2: use at most"),
+        (["--padding", "0x3", "-s", "5x3", "--dilation", "1x2"], 2, "spans 5: use at most 2"),
         (["--size", "50", "--edge", "drop"], 1, "does not fit"),
         (["--mode", "median", "--size", "65"], 2, "at most 4096 pixels"),
         (["--global", "--size", "3"], 2, "--size lays windows, --global cuts bins"),
@@ -209,7 +217,8 @@ def test_an_existing_table_is_kept(cnntool, folder):
 def test_a_dry_run_says_what_would_come_out(cnntool, folder):
     before = sorted(folder.iterdir())
     done = cnntool("pool", "colour.png", "--size", "3", "--dry-run")
-    assert "colour-max-pool-3.png: 14x10" in one_line(done.out.decode())
+    line = one_line(done.out.decode())
+    assert "colour-max-pool-3.png: 14x10 by max windows, on " in line
     done = cnntool("pool", "colour.png", "--pyramid", "1,2", "--dry-run")
     assert "15 numbers" in one_line(done.out.decode())
     assert sorted(folder.iterdir()) == before

@@ -178,6 +178,7 @@ def test_a_full_disk_is_named(folder, arguments):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "full" in line or "No space" in line
+    assert "/dev/full" in line or "stdout cannot be written" in line
 
 
 @posix

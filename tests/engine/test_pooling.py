@@ -276,3 +276,14 @@ def test_a_gradient_of_the_wrong_shape_is_refused():
         _, cache = pool(np.ones((1, 1, 4, 4)), 2)
         with pytest.raises(ValueError, match="dy has shape"):
             backward(np.ones((1, 1, 1, 1)), cache)
+
+
+def test_a_norm_that_is_nan_has_no_gradient():
+    """PyTorch's: every element of the window is in it."""
+    y, cache = lp_pool2d(np.array([[[[np.nan, 1.0], [2, 3]]]]), 2)
+    assert np.isnan(lp_pool2d_backward(np.ones_like(y), cache)).all()
+
+
+def test_a_tiny_sigma_leaves_the_centre():
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    assert gaussian_pool2d(x, 3, sigma=1e-300)[0].item() == 4

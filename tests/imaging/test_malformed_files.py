@@ -330,7 +330,7 @@ def test_what_is_no_image_is_said_by_name(tmp_path, content, said, read):
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match=r"no\.png does not exist"):
         open_image(tmp_path / "no.png")
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match=r"^\S+ is a folder, not an image: name the images in it$"):
         open_image(tmp_path)
     with pytest.raises(InputError):
         open_image("a\0b.png")

@@ -176,6 +176,27 @@ def test_a_huge_window_holds_only_what_is_inside():
     assert facts.pixels.shape == facts.gradient.shape == (13, 17, 3)
 
 
+@pytest.mark.parametrize(
+    ("mode", "gradient"),
+    [
+        ("max", lambda x: x == x.max()),
+        ("min", lambda x: x == x.min()),
+        ("average", lambda x: np.full(x.shape, 1 / x.size)),
+        ("lp", lambda x: x / x.size / np.sqrt((x**2).mean())),
+    ],
+)
+def test_a_huge_window_costs_no_more_than_its_part_of_the_picture(mode, gradient):
+    """Each tap is a call of its own, and 16384 x 16384 of them do not end."""
+    x = np.random.default_rng(0).permutation(30 * 20).reshape(30, 20, 1).astype(np.float32)
+    image = Image((Frame(x),), 255.0, "NPY")
+    facts = explain(image, Pooling(mode, (16384, 16384)))
+    np.testing.assert_allclose(facts.gradient, gradient(x.astype(float)), rtol=1e-6)
+    facts = explain(image, Pooling(mode, (16384, 2), padding=(0, 1)), (0, 0))
+    assert facts.columns == (-1, 0)
+    assert np.isnan(facts.gradient[:, 0]).all()
+    np.testing.assert_allclose(facts.gradient[:, 1:], gradient(x[:, :1].astype(float)), rtol=1e-6)
+
+
 def test_a_position_outside_names_the_size():
     with pytest.raises(InputError, match="position 9,0 is outside the result, which has 9 x 7"):
         explain(picture(), Pooling("max"), (9, 0))

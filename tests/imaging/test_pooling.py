@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.pooling import Pooling, pool_picture, pooled_sides, pyramid_features
@@ -212,6 +213,20 @@ def test_winners_are_the_first_extreme_of_each_window(shape, size, stride, edge,
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_transparent_pixels_do_not_win(dtype, mode):
+    """As in what is pooled; a window without a visible pixel has no winner."""
+    pixels = np.array([[0, 0, 7, 7], [0, 0, 7, 7]], dtype)[..., None]
+    alpha = np.array([[0, 0, 0, 0], [0, 255, 0, 0]], dtype)
+    found = winners(Frame(pixels, alpha), 255.0, Pooling(mode))
+    assert np.argwhere(found[..., 0]).tolist() == [[1, 1]]
+    extreme = np.array([[9, 1], [0, 5]], dtype)[..., None]
+    alpha = np.array([[0, 255], [0, 255]], dtype)
+    found = winners(Frame(extreme, alpha), 255.0, Pooling(mode))
+    assert np.argwhere(found[..., 0]).tolist() == [[1, 1] if mode == "max" else [0, 1]]
+
+
 def test_winners_are_marked_in_the_picture():
     pixels = np.array([[10, 20, 30], [40, 50, 90]], np.uint8)
     marked, share = mark_winners(image_of(pixels), Pooling(kernel_size=(2, 3)))
@@ -222,3 +237,19 @@ def test_winners_are_marked_in_the_picture():
     assert share == pytest.approx(1 / 6)
     two = replace(image_of(pixels), frames=(Frame(pixels[..., None]), Frame(pixels[..., None])))
     assert mark_winners(two, Pooling(kernel_size=(2, 3)))[1] == pytest.approx(1 / 6)  # the mean
+
+
+def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_its_taps(monkeypatch):
+    """Each tap is a call of its own, so that 3000 x 3000 of them take half a minute."""
+    pixels = np.zeros((400, 600, 1), np.uint8)
+    pixels[[7, 7, 8], [9, 10, 3]] = 200
+    taps = []
+
+    def counted(x, kernel_size, *args, **settings):
+        taps.append(np.prod(kernel_size))
+        return max_pool2d(x, kernel_size, *args, **settings)
+
+    monkeypatch.setattr("cnntool.imaging.winners.max_pool2d", counted)
+    won = winners(Frame(pixels), 255.0, Pooling(kernel_size=(3000, 3000)))
+    assert np.argwhere(won).tolist() == [[7, 9, 0]]
+    assert sum(taps) <= 3000 + 3000

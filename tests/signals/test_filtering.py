@@ -188,7 +188,9 @@ def test_channels_meet_one_kernel_or_one_each(method, channels, rows):
 
 
 def test_as_many_channels_are_needed_on_both_sides():
-    with pytest.raises(InputError, match=r"2 channels and k has 3.*--column"):
+    with pytest.raises(
+        InputError, match=r"2 channels and the signal to convolve it with has 3.*--column"
+    ):
         plan_pass(2, Kernel("k", noise(3, 4)), Geometry())
 
 

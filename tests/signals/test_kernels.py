@@ -97,6 +97,12 @@ def test_a_kernel_may_be_longer_than_one_for_images(tmp_path):
     assert weights(str(tmp_path / "long.npy")).shape == (5000,)
 
 
+def test_long_kernels_are_named_by_every_digit_of_their_size():
+    assert parse_signal_kernel("box:size=1234567").label == "box-size1234567"
+    with pytest.raises(RequestError, match=r"size is 10000000, but .* from 1 to 8388608: "):
+        parse_signal_kernel("box:size=10000000")
+
+
 def test_scaling_and_normalizing_go_by_row():
     kernel = Kernel("k", np.array([[1.0, 3.0], [1.0, -1.0], [0.0, 0.0]]))
     normal = scaled(kernel, normalize=True, scale=2)

@@ -13,7 +13,7 @@ from scipy.io import wavfile
 from cnntool.errors import InputError, RequestError
 from cnntool.signals.reading import open_signal
 from cnntool.signals.signal import Signal
-from cnntool.signals.wav import wav_header
+from cnntool.signals.wav import DEPTHS, wav_header
 from cnntool.signals.writing import write_signal
 
 RATE = 8000
@@ -59,7 +59,7 @@ VALUES = [[0, 0.5, -1, 0.25]]
         ("int16", "16", 2**15),
         ("int32", "32", 2**31),
         ("float32", "float", 1),
-        ("float64", "float", 1),
+        ("float64", "float64", 1),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
@@ -86,21 +86,21 @@ def test_24_bits_from_the_standard_library_are_read(tmp_path):
     np.testing.assert_array_equal(x, levels / 2**23)
 
 
-@pytest.mark.parametrize("depth", ["8", "16", "24", "32", "float"])
+@pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("length", [101, None])
 def test_scipy_reads_what_is_written(tmp_path, depth, length):
     data, clipped = written(NOISE, depth, length)
     (tmp_path / "x.wav").write_bytes(data)
     rate, stored = wavfile.read(tmp_path / "x.wav")
-    scale = {"8": 2**7, "16": 2**15, "24": 2**31, "32": 2**31, "float": 1}[depth]
+    scale = {"8": 2**7, "16": 2**15, "24": 2**31, "32": 2**31, "float": 1, "float64": 1}[depth]
     offset = 128 if depth == "8" else 0
-    step = 0 if depth == "float" else 2.0 ** -(int(depth) - 1)
+    step = 0 if depth.startswith("float") else 2.0 ** -(int(depth) - 1)
     assert (rate, clipped) == (RATE, 0)
     np.testing.assert_allclose((stored.T - float(offset)) / scale, NOISE, atol=step / 2 + 1e-7)
 
 
 @given(
-    depth=st.sampled_from(["8", "16", "24", "32", "float"]),
+    depth=st.sampled_from(DEPTHS),
     channels=st.integers(1, 3),
     length=st.integers(1, 20),
     knows=st.booleans(),

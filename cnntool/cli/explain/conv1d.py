@@ -8,7 +8,7 @@ import click
 
 from cnntool.cli.explain.options import NumbersType, json_option
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import FiniteFloat, PaddingType
+from cnntool.cli.options import FiniteFloat, PaddingType, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.engine.conv1d_steps import Conv1dSteps
@@ -55,7 +55,7 @@ Examples:
 @option(
     "--stride",
     section=WINDOWS,
-    type=click.IntRange(1, LARGEST_STEP),
+    type=WholeNumber(1, LARGEST_STEP),
     default=1,
     metavar="N",
     help="Step between windows.  [default: 1]",
@@ -71,7 +71,7 @@ Examples:
 @option(
     "--dilation",
     section=WINDOWS,
-    type=click.IntRange(1, LARGEST_STEP),
+    type=WholeNumber(1, LARGEST_STEP),
     default=1,
     metavar="N",
     help="Step between the taps of a window.  [default: 1]",

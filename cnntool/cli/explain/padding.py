@@ -9,7 +9,7 @@ import click
 from cnntool.cli.explain.layers import LayerSpec, LayerType
 from cnntool.cli.explain.options import json_option
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import LARGEST_STEP, PaddingType
+from cnntool.cli.options import LARGEST_STEP, PaddingType, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,20 +40,20 @@ Examples:
   cnntool explain padding 32 conv:5 max:2 conv:5 max:2 conv:5
   cnntool explain padding 224 conv:7,stride=2,padding=3 max:3,stride=2,padding=1 --json""",
 )
-@click.argument("size", metavar="SIZE", type=click.IntRange(1, LARGEST_SIZE))
+@click.argument("size", metavar="SIZE", type=WholeNumber(1, LARGEST_SIZE))
 @click.argument("layers", metavar="[LAYER]...", nargs=-1, type=LayerType())
 @option(
     "-k",
     "--kernel",
     section="One layer",
-    type=click.IntRange(1, LARGEST_STEP),
+    type=WholeNumber(1, LARGEST_STEP),
     metavar="N",
     help="The size of its window.  [default: 3]",
 )
 @option(
     "--stride",
     section="One layer",
-    type=click.IntRange(1, LARGEST_STEP),
+    type=WholeNumber(1, LARGEST_STEP),
     metavar="N",
     help="Step between windows.  [default: 1]",
 )
@@ -68,7 +68,7 @@ Examples:
 @option(
     "--dilation",
     section="One layer",
-    type=click.IntRange(1, LARGEST_STEP),
+    type=WholeNumber(1, LARGEST_STEP),
     metavar="N",
     help="Step between the taps of a window.  [default: 1]",
 )

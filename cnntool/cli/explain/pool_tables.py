@@ -53,7 +53,7 @@ def show_pool(
         show("")
         _show_window(facts, channel, pooling, white)
     show("")
-    show(_results(facts, new_white))
+    show(_results(facts, white, new_white))
 
 
 def _formula(pooling: Pooling) -> str:
@@ -173,7 +173,17 @@ def _statistics(x: np.ndarray) -> str:
     return f"from {texts[0]} to {texts[1]}, mean {number_text(np.nanmean(x), DIGITS)}"
 
 
-def _results(facts: PoolFacts, white: float) -> Table:
+def _pixel_label(facts: PoolFacts, old_white: float, white: float) -> str:
+    """What makes a pixel with ``white`` at the top of the value y of a picture with another."""
+    steps = [] if white == old_white else [f"y · {white:g} / {old_white:g}"]
+    if facts.result.dtype.kind != "f":
+        scaled = facts.values * (white / old_white)
+        is_within = scaled.min() >= 0 and scaled.max() <= white
+        steps += ["rounded"] if is_within else [f"within 0 ... {white:g}", "rounded"]
+    return ", ".join(["pixel", *steps])
+
+
+def _results(facts: PoolFacts, old_white: float, white: float) -> Table:
     """The value and the pixel that is made of it, a column a channel."""
     names = channel_names(facts.pixels.shape[2])[:MOST_CHANNELS]
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=len(names) > 1)
@@ -184,7 +194,7 @@ def _results(facts: PoolFacts, white: float) -> Table:
     pixels = facts.result[: len(names)]
     colours = range(3) if len(names) == 3 else [None] * len(names)
     table.add_row(
-        "pixel" if facts.result.dtype.kind == "f" else "pixel, rounded",
+        _pixel_label(facts, old_white, white),
         *(
             Text(text, style=f"bold {pixel_style(float(pixel) / white, colour)}")
             for text, pixel, colour in zip(

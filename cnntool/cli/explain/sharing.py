@@ -8,7 +8,7 @@ import click
 
 from cnntool.cli.explain.options import json_option
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PaddingType, PairType
+from cnntool.cli.options import PaddingType, PairType, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.engine.sharing import Sharing
@@ -40,7 +40,7 @@ Examples:
 @option(
     "--maps",
     section=LAYER,
-    type=click.IntRange(1, LARGEST_COUNT),
+    type=WholeNumber(1, LARGEST_COUNT),
     default=1,
     metavar="N",
     help="Feature maps that come out.  [default: 1]",
@@ -48,7 +48,7 @@ Examples:
 @option(
     "--channels",
     section=LAYER,
-    type=click.IntRange(1, LARGEST_COUNT),
+    type=WholeNumber(1, LARGEST_COUNT),
     default=1,
     metavar="N",
     help="Channels or maps that go in.  [default: 1]",
@@ -158,12 +158,19 @@ def _show(sharing: Sharing) -> None:
     show("")
     if has_padding:
         show("taps that fall on the padding are no connections")
-    dense, local = (
-        cost.parameters / sharing.convolution.parameters for cost in (sharing.dense, sharing.local)
-    )
+    own = sharing.convolution.parameters
     show("the convolution has")
-    show(f"  {dense:,.0f} times fewer parameters than the dense layer,")
-    show(f"  {local:,.0f} times fewer than the locally connected one")
+    show(f"  {_compared(sharing.dense.parameters / own)} the dense layer,")
+    show(f"  {_compared(sharing.local.parameters / own)} the locally connected one")
+
+
+def _compared(ratio: float) -> str:
+    """How many parameters there are beside ``ratio`` times as many."""
+    if ratio == 1:
+        return "as many parameters as"
+    more, factor = ("fewer", ratio) if ratio > 1 else ("more", 1 / ratio)
+    times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.3g}"
+    return f"{times} times {more} parameters than"
 
 
 def _bytes(parameters: int) -> str:

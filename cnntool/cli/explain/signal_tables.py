@@ -43,7 +43,7 @@ def show_steps(steps: Conv1dSteps, flip: bool) -> None:
         show("")
         show(table)
     show("")
-    show(Text("numeric = (L(v + h) - L(v - h)) / 2h for each number v, with L = Σ dL/dy[i] · y[i]"))
+    show(Text("numeric = (L(v + h) - L(v - h)) / 2h for each number v; L = Σ dL/dy[i] · y[i]"))
     show(f"The gradients and the numeric ones differ by {steps.largest_difference:.1e} at most.")
 
 

@@ -122,7 +122,7 @@ def _blocks(facts: WindowFacts, kernel: int, channel: int, white: float) -> list
     styles = [shade(weight / largest) for weight in weights.ravel()]
     by_weights = matrix_block(weights, title=facts.names[kernel], styles=styles)
     styles = [shade(product / most) for product in products.ravel()]
-    foot = Text.assemble("sum ", (number_text(products.sum(), DIGITS), "bold"))
+    foot = Text.assemble("sum ", (_sum_text(facts, kernel, channel), "bold"))
     by_products = matrix_block(products, title="products", styles=styles, foot=foot)
     return [window, by_weights, by_products]
 
@@ -148,8 +148,15 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
     if products.size > len(order):
         rest = products.sum() - products[rows, columns].sum()
         table.add_row("", "", f"{products.size - len(order)} others", number_text(rest, DIGITS))
-    table.add_row("", "", "sum", Text(number_text(products.sum(), DIGITS), style="bold"))
+    table.add_row("", "", "sum", Text(_sum_text(facts, kernel, channel), style="bold"))
     show(table)
+
+
+def _sum_text(facts: WindowFacts, kernel: int, channel: int) -> str:
+    """The engine's own sum, in float32, where what it sums is what is shown."""
+    if facts.alphas is None:
+        return number_text(facts.responses[kernel, channel], DIGITS)
+    return number_text(facts.products[kernel, channel].sum(), DIGITS)
 
 
 def _steps(facts: WindowFacts) -> Table:
