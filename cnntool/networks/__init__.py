@@ -1,0 +1,1 @@
+"""Layers with parameters, networks of them, and the file that keeps one."""
