@@ -1,0 +1,1 @@
+"""How a network learns: optimizers, schedules of the learning rate, metrics, baselines."""
