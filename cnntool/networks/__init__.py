@@ -1,0 +1,1 @@
+"""Networks: layers with parameters, and the file that holds a trained one."""
