@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, float_dtype, kept_where
 
 
 def relu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -14,8 +14,11 @@ def relu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def relu_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """``dx = dy where x > 0, else 0``: at 0, where there is no derivative, 0 as in PyTorch."""
-    return as_gradient(dy, y.shape, y.dtype) * (y > 0)
+    """``dx = dy where x > 0, else 0``: at 0, where there is no derivative, 0 as in PyTorch.
+
+    Where x is not above 0, dx is 0 even if dy is infinite or not a number.
+    """
+    return kept_where(y > 0, as_gradient(dy, y.shape, y.dtype))
 
 
 def tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +30,27 @@ def tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``dx = dy * (1 - y^2)``, from the output y."""
     return as_gradient(dy, y.shape, y.dtype) * (1 - y * y)
+
+
+AMPLITUDE, SLOPE = 1.7159, 2 / 3
+"""Of scaled tanh, so that f(1) = 1 and f(-1) = -1, and the curvature is largest there."""
+
+
+def scaled_tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``y = 1.7159 tanh(2x/3)`` of any shape; float64 for float64, else float32. The cache is y.
+
+    Source: LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proc. IEEE 86,
+    1998, appendix A.
+    """
+    x = np.asarray(x, float_dtype(x))
+    y = np.tanh(x * x.dtype.type(SLOPE)) * x.dtype.type(AMPLITUDE)
+    return y, y
+
+
+def scaled_tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``dx = dy * 2/3 * (1.7159 - y^2 / 1.7159)``, from the output y."""
+    steepest, bend = y.dtype.type(SLOPE * AMPLITUDE), y.dtype.type(SLOPE / AMPLITUDE)
+    return as_gradient(dy, y.shape, y.dtype) * (steepest - bend * (y * y))
 
 
 def sigmoid(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

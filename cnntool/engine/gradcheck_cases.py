@@ -12,6 +12,8 @@ import numpy as np
 from cnntool.engine.activations import (
     relu,
     relu_backward,
+    scaled_tanh,
+    scaled_tanh_backward,
     sigmoid,
     sigmoid_backward,
     tanh,
@@ -25,10 +27,13 @@ from cnntool.engine.adaptive_pooling import (
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
+from cnntool.engine.batch_normalization import batch_norm, batch_norm_backward
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
 from cnntool.engine.dense_layer import dense, dense_backward
+from cnntool.engine.dropout_layer import dropout, dropout_backward
 from cnntool.engine.embedding_table import embedding, embedding_backward
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
+from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
@@ -47,6 +52,7 @@ from cnntool.engine.pooling1d import (
     max_pool1d,
     max_pool1d_backward,
 )
+from cnntool.engine.subsampling import subsample2d, subsample2d_backward
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ def _activations() -> list[Case]:
     pairs = {
         "relu": (relu, relu_backward),
         "tanh": (tanh, tanh_backward),
+        "scaled_tanh": (scaled_tanh, scaled_tanh_backward),
         "sigmoid": (sigmoid, sigmoid_backward),
     }
     return [
@@ -103,6 +110,31 @@ def _activations() -> list[Case]:
         for name, (forward, backward) in pairs.items()
         for geometry, shape in {"2 x 3 x 4": (2, 3, 4), "8 x 6 x 28 x 28": (8, 6, 28, 28)}.items()
     ]
+
+
+def _batch_norms() -> list[Case]:
+    def case(geometry: str, shape: tuple[int, ...], **options: Any) -> Case:
+        inputs = normal(x=shape, weight=shape[1:2], bias=shape[1:2])
+        forward = lambda **given: batch_norm(**given, **options)[:2]
+        return Case("batch_norm", geometry, inputs, forward, batch_norm_backward)
+
+    so_far = {"running_mean": np.array([0.5, -1, 0]), "running_var": np.array([2.0, 0.5, 1])}
+    return [
+        case("6 x 3", (6, 3)),
+        case("4 x 3 x 2 x 3", (4, 3, 2, 3)),
+        case("4 x 3 x 2 x 3, running statistics", (4, 3, 2, 3), training=False, **so_far),
+        case("16 x 8 x 14 x 14", (16, 8, 14, 14)),
+    ]
+
+
+def _dropouts() -> list[Case]:
+    def case(geometry: str, shape: tuple[int, ...], rate: float) -> Case:
+        forward = lambda x: dropout(x, rate, np.random.default_rng(3))  # every time the same
+        return Case(
+            "dropout", f"{geometry}, rate {rate}", normal(x=shape), forward, dropout_backward
+        )
+
+    return [case("4 x 6", (4, 6), 0.5), case("8 x 6 x 14 x 14", (8, 6, 14, 14), 0.1)]
 
 
 def _losses() -> list[Case]:
@@ -165,6 +197,29 @@ def _convolutions() -> list[Case]:
     ]
 
 
+def _local_convolutions() -> list[Case]:
+    def case(
+        geometry: str, x: tuple[int, ...], weight: tuple[int, ...], bias: bool = True, **options
+    ) -> Case:
+        shapes = {"x": x, "weight": weight} | ({"bias": weight[:3]} if bias else {})
+        forward = partial(local_conv2d, **options)
+        return Case("local_conv2d", geometry, normal(**shapes), forward, local_conv2d_backward)
+
+    return [
+        case("3 x 3 on 5 x 4", (2, 2, 5, 4), (3, 2, 3, 2, 3, 3)),
+        case("2 x 3, no bias", (1, 2, 3, 4), (2, 2, 2, 2, 2, 3), bias=False),
+        case(
+            "padding 2, 0, 1 and 3, stride 2, dilation 1 and 2",
+            (2, 1, 5, 4),
+            (3, 2, 2, 1, 3, 3),
+            stride=2,
+            padding=((2, 0), (1, 3)),
+            dilation=(1, 2),
+        ),
+        case("8 maps to 8 of 12 x 12, padding 1", (4, 8, 12, 12), (12, 12, 8, 8, 3, 3), padding=1),
+    ]
+
+
 SLIDING_POOLS = {
     "max_pool2d": (max_pool2d, max_pool2d_backward),
     "average_pool2d": (average_pool2d, average_pool2d_backward),
@@ -206,6 +261,19 @@ def _sliding_pools() -> list[Case]:
         for words, options in POOL_OPTIONS.get(name, {}).items():
             cases.append(case(name, f"3 x 3, {words}", (1, 1, 6, 5), {"kernel_size": 3, **options}))
     return cases
+
+
+def _subsamplings() -> list[Case]:
+    def case(geometry: str, shape: tuple[int, ...], **options: Any) -> Case:
+        inputs = normal(x=shape, coefficient=shape[1:2], bias=shape[1:2])
+        forward = partial(subsample2d, **options)
+        return Case("subsample2d", geometry, inputs, forward, subsample2d_backward)
+
+    return [
+        case("2 x 2 on 4 x 6", (2, 3, 4, 6)),
+        case("3 x 3, stride 2, padding 1", (1, 2, 5, 4), kernel_size=3, stride=2, padding=1),
+        case("2 x 2 on 16 maps of 10 x 10", (4, 16, 10, 10)),
+    ]
 
 
 def _pools_of_signals() -> list[Case]:
@@ -260,9 +328,13 @@ CASES: tuple[Case, ...] = (
     *_dense(),
     *_embedding(),
     *_activations(),
+    *_batch_norms(),
+    *_dropouts(),
     *_losses(),
     *_convolutions(),
+    *_local_convolutions(),
     *_sliding_pools(),
+    *_subsamplings(),
     *_pools_of_signals(),
     *_pools_to_a_size(),
 )

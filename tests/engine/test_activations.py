@@ -8,6 +8,8 @@ import pytest
 from cnntool.engine.activations import (
     relu,
     relu_backward,
+    scaled_tanh,
+    scaled_tanh_backward,
     sigmoid,
     sigmoid_backward,
     tanh,
@@ -17,6 +19,7 @@ from cnntool.engine.activations import (
 PAIRS = {
     "relu": (relu, relu_backward),
     "tanh": (tanh, tanh_backward),
+    "scaled_tanh": (scaled_tanh, scaled_tanh_backward),
     "sigmoid": (sigmoid, sigmoid_backward),
 }
 every_pair = pytest.mark.parametrize(("forward", "backward"), PAIRS.values(), ids=PAIRS)
@@ -32,6 +35,31 @@ def test_tanh_by_hand():
     y, cache = tanh(np.array([0.0, math.log(3)]))
     np.testing.assert_allclose(y, [0, 0.8], rtol=1e-15)  # (3 - 1/3) / (3 + 1/3)
     np.testing.assert_allclose(tanh_backward(np.array([2.0, 1]), cache), [2, 0.36], rtol=1e-14)
+
+
+def test_no_gradient_passes_where_relu_is_zero_whatever_it_is():
+    x = np.array([-1.0, 0, -0.0, -np.inf, 2, 3, 4], np.float32)
+    dy = np.array([np.inf, -np.inf, np.nan, np.nan, np.inf, -0.0, np.nan], np.float32)
+    dx = relu_backward(dy, relu(x)[1])
+    np.testing.assert_array_equal(dx, np.array([0, 0, 0, 0, np.inf, 0, np.nan], np.float32))
+    assert np.signbit(dx).tolist() == [False] * 5 + [True, False]  # exactly dy, or exactly +0
+
+
+def test_relu_goes_back_through_any_strides():
+    x = np.random.default_rng(0).standard_normal((6, 4, 5, 3))
+    for view in (x[::2], x.transpose(1, 2, 3, 0), x[..., ::-1]):
+        y, cache = relu(view)
+        dy = np.arange(y.size, dtype=float).reshape(y.shape)
+        np.testing.assert_array_equal(relu_backward(dy, cache), np.where(view > 0, dy, 0))
+
+
+def test_scaled_tanh_is_one_at_one_and_bends_most_there():
+    y, cache = scaled_tanh(np.array([-1.0, 0, 1]))
+    np.testing.assert_allclose(y, [-1, 0, 1], atol=1e-5)
+    np.testing.assert_allclose(scaled_tanh_backward(np.ones(3), cache)[1], 1.7159 * 2 / 3)
+    x = np.linspace(0.5, 1.5, 1001)
+    slopes = scaled_tanh_backward(np.ones(1001), scaled_tanh(x)[1])
+    assert abs(x[np.diff(slopes).argmin()] - 1) < 0.02
 
 
 def test_sigmoid_by_hand():
@@ -118,7 +146,8 @@ def test_parity_with_pytorch(name, dtype):
     x[0, :3] = 0, 1e4, -1e4
     dy = rng.standard_normal(x.shape).astype(dtype)
     leaf = torch.tensor(x, requires_grad=True)
-    expected = getattr(torch, name)(leaf)
+    formulas = {"scaled_tanh": lambda x: 1.7159 * torch.tanh(2 * x / 3)}
+    expected = formulas.get(name, getattr(torch, name, None))(leaf)
     expected.backward(torch.tensor(dy))
     forward, backward = PAIRS[name]
     y, cache = forward(x)

@@ -1,0 +1,335 @@
+"""The model file: one .npz with all that a trained model needs to predict and to train on.
+
+==================  ==============================================================================
+``header``          one JSON text (UTF-8, as uint8): format, kind, architecture, preprocessing,
+                    labels, seed, training settings, history, data fingerprint, cnntool's version
+``params/<path>``   what is trained, such as ``params/conv1.weight``
+``buffers/<path>``  what belongs to layers without being trained: ``buffers/norm1.running_mean``
+``state/<name>``    what training needs to go on: the optimizer, the random generator, ...
+``filters/<epoch>`` the filters of the first layer as they were after that epoch
+==================  ==============================================================================
+
+The same model gives the same bytes. A file is written whole or not at all, and one that is read is
+believed in nothing: what it lacks, has too much of or claims wrongly ends in one line.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from cnntool import __version__
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.atomic import atomic_write
+from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
+
+FORMAT = 1
+"""The version of what stands in a file; every change that older readers cannot read adds 1."""
+
+KINDS = {"cnn": "an image model", "rnn": "a text model"}
+
+LARGEST_HEADER = 1 << 26
+"""Bytes: a history of a hundred thousand epochs is far less."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands in a model file beside its arrays.
+
+    spec: the architecture, as the text that builds it again.
+    input_shape: of one sample: (C, H, W) of an image.
+    preprocessing: what is done to a sample before the network sees it, as plain JSON.
+    labels: the names of the classes, or a vocabulary, by index.
+    seed: of the random numbers of training.
+    training: its settings, as plain JSON.
+    history: one dict an epoch; a number that was not finite is None.
+    fingerprint: of the training data.
+    kind: "cnn" for images, "rnn" for text.
+    version: of the cnntool that wrote it.
+    """
+
+    spec: str
+    input_shape: tuple[int, ...]
+    preprocessing: dict[str, Any]
+    labels: tuple[str, ...]
+    seed: int
+    training: dict[str, Any] = field(default_factory=dict)
+    history: tuple[dict[str, Any], ...] = ()
+    fingerprint: str = ""
+    kind: str = "cnn"
+    version: str = __version__
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A header and arrays by path or name, in the order of the network; filters by epoch."""
+
+    header: Header
+    params: dict[str, np.ndarray]
+    buffers: dict[str, np.ndarray] = field(default_factory=dict)
+    state: dict[str, np.ndarray] = field(default_factory=dict)
+    filters: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        count = sum(array.size for array in self.params.values())
+        return f"<Model {self.header.kind}: {count:,} parameters, {self.header.spec}>"
+
+
+Needs = Callable[[Header], Mapping[str, tuple[tuple[int, ...], Any]]]
+"""From a header to what its architecture needs: shape and dtype of every ``params/<path>`` and
+``buffers/<path>``, in the order of the network."""
+
+
+def save_model(path: str | os.PathLike, model: Model, overwrite: bool = False) -> None:
+    """Write a model file, whole or not at all, also when the power fails.
+
+    Raises InputError when the file exists, cannot be written, or when a parameter is not finite,
+    as such a file would be of no use; ValueError for what JSON or the archive cannot hold.
+    """
+    arrays = {"header": np.frombuffer(_header_text(model.header), np.uint8)}
+    for group in ("params", "buffers", "state", "filters"):
+        for name, array in getattr(model, group).items():
+            if group != "state" and not np.isfinite(array).all():
+                raise InputError(
+                    f"{path} is not written: {group}/{name} is not finite; training went astray, "
+                    "try a smaller learning rate"
+                )
+            arrays[f"{group}/{name}"] = array
+    with atomic_write(path, overwrite) as file:
+        write_arrays(file, arrays)
+        file.flush()
+        _sync(file.fileno())
+
+
+def load_model(path: str | os.PathLike, needs: Needs | None = None, kind: str = "cnn") -> Model:
+    """Read a model file of this kind.
+
+    With ``needs`` the parameters and buffers must be exactly those of the architecture, and come in
+    its order. Raises InputError, one line that begins with the path, whatever is wrong with it.
+    """
+    with open_arrays(path) as archive:
+        header = _read_header(archive, str(path), kind)
+        groups = _grouped(archive.names, str(path))
+        if needs is not None:
+            groups = _checked(archive, groups, header, needs, str(path))
+        read = {
+            group: {name: _read(archive, group, name, str(path)) for name in names}
+            for group, names in groups.items()
+        }
+    read["filters"] = {int(epoch): array for epoch, array in read["filters"].items()}
+    return Model(header, **read)
+
+
+def load_header(path: str | os.PathLike) -> Header:
+    """The header alone, of a model of any kind; InputError as for :func:`load_model`."""
+    with open_arrays(path) as archive:
+        return _read_header(archive, str(path), None)
+
+
+def first_layer_filters(params: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The filters (F, C, kh, kw) of the first convolution among parameters in a network's order.
+
+    Raises RequestError where there is none.
+    """
+    for array in params.values():
+        if array.ndim == 4:
+            return array
+    raise RequestError("the model has no convolution layer: it has no filters to show")
+
+
+def _header_text(header: Header) -> bytes:
+    facts = {"format": FORMAT, **_plain(asdict(header))}
+    _checked_header(facts, "this model")
+    text = json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1)
+    return text.encode("utf-8", "strict")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: tuples as lists, NumPy's numbers as Python's, None for no number."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _sync(descriptor: int) -> None:
+    """Have the disk hold the bytes before the file gets its name; /dev/null and pipes hold none."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
+
+
+def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> Header:
+    if "header" not in archive.names:
+        held = ", ".join(archive.names[:6]) + (", ..." if len(archive.names) > 6 else "")
+        raise InputError(
+            f"{path} is no model file: it has no header and holds {held or 'nothing'}; name a file "
+            "that cnntool trained"
+        )
+    shape, dtype = archive.facts("header")
+    if dtype != np.uint8 or len(shape) != 1 or archive.size("header") > LARGEST_HEADER:
+        raise _damaged(path, f"its header is {dtype} {shape}, not a text")
+    try:
+        facts = json.loads(
+            archive.read("header").tobytes().decode(),
+            parse_int=_bounded_int,
+            parse_float=_finite_float,
+            parse_constant=_finite_float,
+        )
+    except (ValueError, RecursionError):
+        raise _damaged(path, "its header is no JSON text") from None
+    header = _checked_header(facts, path)
+    if kind is not None and header.kind != kind:
+        raise InputError(f"{path} is {KINDS[header.kind]}: expected {KINDS[kind]}")
+    return header
+
+
+def _bounded_int(digits: str) -> int:
+    """A number of a million digits would take minutes to read."""
+    if len(digits) > 40:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("no number")
+    return value
+
+
+def _checked_header(facts: Any, path: str) -> Header:
+    """The header that a JSON text describes, or InputError where something in it is not so."""
+    if not isinstance(facts, dict) or not _is_whole(facts.get("format"), 1):
+        raise InputError(f"{path} is no model file: its header names no format")
+    if facts["format"] > FORMAT:
+        raise InputError(
+            f"{path} has format {facts['format']}: this cnntool, {__version__}, reads formats up "
+            f"to {FORMAT}; upgrade cnntool"
+        )
+    missing = [name for name in _EXPECTED if name not in facts]
+    if missing:
+        raise _damaged(path, f"its header has no {missing[0]}")
+    for name, (is_right, words) in _EXPECTED.items():
+        if not is_right(facts[name]):
+            raise _damaged(path, f"{name} in its header is {_short(facts[name])}, not {words}")
+    if facts["kind"] == "cnn" and len(facts["input_shape"]) != 3:
+        raise _damaged(path, f"input_shape in its header is {facts['input_shape']}, not (C, H, W)")
+    values = {name: facts[name] for name in _EXPECTED}
+    for name in ("input_shape", "labels", "history"):
+        values[name] = tuple(values[name])
+    return Header(**values)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 63
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_list(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_right, value))
+
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "spec": (_is_text, "a text"),
+    "input_shape": (_is_list(lambda side: _is_whole(side, 1)), "a list of sizes"),
+    "preprocessing": (_is_dict, "an object"),
+    "labels": (_is_list(_is_text), "a list of texts"),
+    "seed": (lambda seed: isinstance(seed, int) and not isinstance(seed, bool), "a whole number"),
+    "training": (_is_dict, "an object"),
+    "history": (_is_list(_is_dict), "a list of objects, one an epoch"),
+    "fingerprint": (_is_text, "a text"),
+    "kind": (lambda kind: isinstance(kind, str) and kind in KINDS, f"one of {', '.join(KINDS)}"),
+    "version": (_is_text, "a text"),
+}
+assert set(_EXPECTED) == {each.name for each in fields(Header)}
+
+
+def _grouped(names: tuple[str, ...], path: str) -> dict[str, list[str]]:
+    """The names of all arrays but the header, without their groups."""
+    groups: dict[str, list[str]] = {"params": [], "buffers": [], "state": [], "filters": []}
+    for entry in names:
+        group, _, name = entry.partition("/")
+        if entry == "header":
+            continue
+        if group not in groups or not name:
+            raise _damaged(path, f"it holds {_short(entry)}, which belongs to no model")
+        is_epoch = name.isdecimal() and len(name) < 10 and name == str(int(name))
+        if group == "filters" and not is_epoch:
+            raise _damaged(path, f"it holds {_short(entry)}, expected the number of an epoch")
+        groups[group].append(name)
+    if not groups["params"]:
+        raise _damaged(path, "it has no parameters")
+    return groups
+
+
+def _checked(
+    archive: ArrayArchive, groups: dict[str, list[str]], header: Header, needs: Needs, path: str
+) -> dict[str, list[str]]:
+    """The same names with those of the network in its order; InputError unless they are its own."""
+    try:
+        needed = needs(header)
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: its architecture cannot be built: {reason}") from None
+    of_network = {"params", "buffers"}
+    for entry, (shape, dtype) in needed.items():
+        if entry not in archive.names:
+            raise _damaged(path, f"it has no {entry}, which its architecture needs")
+        found_shape, found_dtype = archive.facts(entry)
+        if (found_shape, found_dtype) != (tuple(shape), np.dtype(dtype)):
+            raise _damaged(
+                path,
+                f"{entry} is {found_dtype} {found_shape}, its architecture needs "
+                f"{np.dtype(dtype)} {tuple(shape)}",
+            )
+    for group in of_network:
+        for name in groups[group]:
+            if f"{group}/{name}" not in needed:
+                raise _damaged(path, f"its architecture has no {_short(f'{group}/{name}')}")
+    ordered: dict[str, list[str]] = {**groups, **{group: [] for group in of_network}}
+    for entry in needed:
+        group, _, name = entry.partition("/")
+        ordered[group].append(name)
+    return ordered
+
+
+def _read(archive: ArrayArchive, group: str, name: str, path: str) -> np.ndarray:
+    entry = f"{group}/{name}"
+    _, dtype = archive.facts(entry)
+    if group != "state" and dtype not in (np.float32, np.float64):
+        raise _damaged(path, f"{_short(entry)} is {dtype}, not float32 or float64")
+    array = archive.read(entry)
+    if group != "state" and not np.isfinite(array).all():
+        raise _damaged(path, f"{_short(entry)} holds values that are NaN or infinite")
+    return array
+
+
+def _damaged(path: str, reason: str) -> InputError:
+    return InputError(f"{path} is damaged: {reason}")
+
+
+def _short(value: Any) -> str:
+    """At most 60 characters, in one line."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
