@@ -8,7 +8,6 @@ from cnntool.datasets.batching import batches
 from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine import (
-    adaptive_pool2d,
     dense,
     dense_backward,
     softmax_cross_entropy,
@@ -55,9 +54,7 @@ def linear_accuracy(
     return accuracy(np.concatenate(predicted), validation.y)
 
 
-def _trained(
-    training: Dataset, preprocessing: Preprocessing, seed: int
-) -> dict[str, np.ndarray]:
+def _trained(training: Dataset, preprocessing: Preprocessing, seed: int) -> dict[str, np.ndarray]:
     inputs, classes = training.x[0].size, len(training.labels)
     shapes = {"weight": (inputs, classes), "bias": (classes,)}
     vector, params = flatten({key: np.zeros(size, np.float32) for key, size in shapes.items()})

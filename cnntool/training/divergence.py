@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cnntool.networks.network import Network
+from cnntool.training.learner import Lesson
 
 
 class Diverged(ArithmeticError):
@@ -12,20 +15,24 @@ class Diverged(ArithmeticError):
 
 
 def check_finite(
-    loss: float, gradient: np.ndarray, network: Network, x: np.ndarray, epoch: int, step: int
+    lesson: Lesson,
+    gradient: np.ndarray,
+    network: Network,
+    batch: Callable[[], np.ndarray],
+    place: str,
 ) -> None:
     """Raise :class:`Diverged` where the loss or the flat gradient of a batch is not finite."""
     with np.errstate(all="ignore"):
-        is_finite = np.isfinite(loss) and np.isfinite(np.dot(gradient, gradient))
-    if is_finite or (np.isfinite(loss) and np.isfinite(gradient).all()):
+        squares = np.dot(gradient, gradient)
+    if lesson.is_finite and (np.isfinite(squares) or np.isfinite(gradient).all()):
         return
     raise Diverged(
-        f"epoch {epoch}, step {step}: {_first_broken(loss, network, x)}; the last good state is "
-        "kept. A smaller --learning-rate usually helps, or --clip 1"
+        f"{place}: {_first_broken(lesson, network, batch())}; the last good state is kept. A "
+        "smaller --learning-rate usually helps, or --clip 1"
     )
 
 
-def _first_broken(loss: float, network: Network, x: np.ndarray) -> str:
+def _first_broken(lesson: Lesson, network: Network, x: np.ndarray) -> str:
     """Which values broke first: parameters, a layer's output, the loss, or the way back."""
     for path, array in network.params.items():
         if not np.isfinite(array).all():
@@ -35,6 +42,6 @@ def _first_broken(loss: float, network: Network, x: np.ndarray) -> str:
     for name, layer, output in zip(network.names, network.layers, outputs, strict=True):
         if not np.isfinite(output).all():
             return f"the output of {name} ({layer}) is not finite"
-    if not np.isfinite(loss):
-        return f"the loss is {loss}"
+    if not lesson.is_finite:
+        return f"the loss is {lesson.loss}"
     return "the gradient is not finite though the loss is"

@@ -22,11 +22,6 @@ def logits_of(network: Network, preprocessing: Preprocessing, data: Dataset) -> 
     return np.concatenate(found)
 
 
-def mean_loss(logits: np.ndarray, y: np.ndarray) -> float:
-    """The mean cross-entropy in nats."""
+def mean_cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
+    """The mean of ``-log softmax(logits)[y]`` in nats."""
     return softmax_cross_entropy(logits, y)[0]
-
-
-def accuracy(logits: np.ndarray, y: np.ndarray) -> float:
-    """The share of images whose largest output is that of their class."""
-    return float(np.mean(logits.argmax(axis=1) == y))

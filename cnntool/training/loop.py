@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.augmentation import augment
 from cnntool.datasets.augmentation_spec import parse_augmentation
 from cnntool.datasets.batching import batches
 from cnntool.datasets.parts import Parts
 from cnntool.datasets.preprocessing import Preprocessing
-from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.training.divergence import check_finite
 from cnntool.training.early_stopping import EarlyStopping
-from cnntool.training.evaluation import accuracy, logits_of, mean_loss
-from cnntool.training.flat import flatten
-from cnntool.training.optimizers import make_optimizer
+from cnntool.training.evaluation import logits_of, mean_cross_entropy
+from cnntool.training.flat import fill, views_of
+from cnntool.training.learner import Learner
+from cnntool.training.metrics import accuracy, predicted_classes
+from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
+from cnntool.training.shards import Shards, shared_array
 from cnntool.training.streams import Streams
 
 
@@ -64,7 +66,8 @@ class Trainer:
     """One run: a network, what it learns from, and everything that going on later needs.
 
     :meth:`run` yields after every step and epoch, and may be left and called again there;
-    :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit.
+    :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit. ``with`` ends
+    the processes that train along.
     """
 
     def __init__(
@@ -79,21 +82,50 @@ class Trainer:
         self.parts, self.settings = parts, settings
         self.streams = Streams(settings.seed) if streams is None else streams
         self.history: list[dict[str, Any]] = []
-        self.stopping = EarlyStopping(settings.patience)
-        self._augmentation = parse_augmentation(settings.augment) if settings.augment else None
+        self.stopping = EarlyStopping(settings.patience or None)
         self._schedule = parse_schedule(settings.schedule)
+        has_momentum = OPTIMIZERS[settings.optimizer].momentum is not None
         self._optimizer = make_optimizer(
             settings.optimizer,
-            momentum=settings.momentum,
+            settings.learning_rate,
+            momentum=settings.momentum if has_momentum else None,
             weight_decay=settings.weight_decay,
             clip=settings.clip or None,
         )
-        self._vector, network.params = flatten(network.params)
-        self._gradient, self._grads = flatten(
-            {path: np.zeros_like(array) for path, array in network.params.items()}
-        )
+        self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
-        self._at = _Place(order=self.streams.to_json()["order"])
+        self._at = _Place(order=self.streams["order"].bit_generator.state)
+
+    def _share_parameters(self) -> None:
+        """Lay parameters, gradients and buffers where the processes that train along see them."""
+        network, count = self.network, self.settings.shards
+        size = sum(array.size for array in network.params.values())
+        dtype = np.result_type(*network.params.values())
+        self._vector = shared_array((size,), dtype)
+        views = views_of(self._vector, network.params)
+        fill(views, network.params)
+        network.params = views
+        self._gradients = shared_array((count, size), dtype)
+        spec = self.settings.augment
+        augmentation = parse_augmentation(spec) if spec else None
+
+        def learner(row: np.ndarray) -> Learner:
+            return Learner(
+                network,
+                self.preprocessing,
+                self.parts.train,
+                augmentation,
+                self.settings.label_smoothing,
+                views_of(row, views),
+            )
+
+        self._shards = Shards(learner, self._gradients)
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shards.close()
 
     @property
     def steps(self) -> int:
@@ -102,7 +134,7 @@ class Trainer:
 
     @property
     def is_done(self) -> bool:
-        return self._at.epoch >= self.settings.epochs or self.stopping.is_over
+        return self._at.epoch >= self.settings.epochs or self.stopping.should_stop
 
     def run(self) -> Iterator[Step | Epoch]:
         """Train on from where the run stands until it is done.
@@ -114,68 +146,62 @@ class Trainer:
             yield from self._epoch()
 
     def _epoch(self) -> Iterator[Step | Epoch]:
-        at, settings = self._at, self.settings
-        self.streams["order"].bit_generator.state = at.order
-        order = batches(len(self.parts.train), settings.batch_size, self.streams["order"])
+        at, settings, rng = self._at, self.settings, self.streams["order"]
+        rng.bit_generator.state = at.order
+        order = batches(len(self.parts.train), settings.batch_size, rng)
         for number, indices in enumerate(order, 1):
             if number <= at.step:
                 continue
             began = time.perf_counter()
-            rate = settings.learning_rate * self._schedule(
-                at.epoch * self.steps + number - 1, settings.epochs * self.steps
-            )
-            loss, correct = self._learn(indices, rate)
+            done, total = at.epoch * self.steps + number - 1, settings.epochs * self.steps
+            at.rate = settings.learning_rate * self._schedule(done, total, self.steps)
+            loss, correct = self._learn(indices, number)
             took = time.perf_counter() - began
             at.step = number
             at.loss += loss * len(indices)
             at.correct += correct
             at.seconds += took
-            yield Step(at.epoch + 1, number, self.steps, len(indices), loss, correct, rate, took)
-        yield self._end_of_epoch(rate if at.step else 0.0)
+            yield Step(at.epoch + 1, number, self.steps, len(indices), loss, correct, at.rate, took)
+        yield self._end_of_epoch()
 
-    def _end_of_epoch(self, rate: float) -> Epoch:
+    def _learn(self, indices: np.ndarray, number: int) -> tuple[float, int]:
+        """One step on a batch: its loss and how many were right, before the step."""
+        seed = int(self.streams["images"].integers(1 << 62))
+        lesson, gradient = self._shards.learn(indices, seed), self._gradients[0]
+        place = f"epoch {self._at.epoch + 1}, step {number}"
+        check_finite(lesson, gradient, self.network, lambda: self._batch(indices), place)
+        self._optimizer.step(self._vector, gradient, self._optimizer_state, self._at.rate)
+        return lesson.loss, lesson.correct
+
+    def _batch(self, indices: np.ndarray) -> np.ndarray:
+        data = self.parts.train
+        return self.preprocessing.normalized(data.x[indices], data.white)
+
+    def _end_of_epoch(self) -> Epoch:
         at, count, began = self._at, len(self.parts.train), time.perf_counter()
-        losses = float("nan"), float("nan")
+        judged = float("nan"), float("nan")
         if self.parts.validation is not None:
             logits = logits_of(self.network, self.preprocessing, self.parts.validation)
             y = self.parts.validation.y
-            losses = mean_loss(logits, y), accuracy(logits, y)
-        judged = at.loss / count if self.parts.validation is None else losses[0]
-        is_best = self.stopping.update(judged)
-        at.seconds += time.perf_counter() - began
-        self._at = _Place(at.epoch + 1, order=self.streams["order"].bit_generator.state)
+            judged = mean_cross_entropy(logits, y), accuracy(predicted_classes(logits), y)
+        loss = at.loss / count
+        is_best = self.stopping.update(
+            at.epoch + 1, loss if self.parts.validation is None else judged[0]
+        )
+        seconds = at.seconds + time.perf_counter() - began
+        order = self.streams["order"].bit_generator.state
+        self._at = _Place(at.epoch + 1, order=order, rate=at.rate)
         epoch = Epoch(
-            at.epoch + 1,
-            at.loss / count,
-            at.correct / count,
-            *losses,
-            rate,
-            at.seconds,
-            is_best,
-            self.is_done,
+            at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
         )
         self.history.append(epoch.to_json())
         return epoch
 
-    def _learn(self, indices: np.ndarray, rate: float) -> tuple[float, int]:
-        """One step on a batch: its loss and how many were right, before the step."""
-        data = self.parts.train
-        x, y = data.x[indices], data.y[indices]
-        if self._augmentation is not None:
-            x = augment(x, self._augmentation, self.streams["augment"], data.white)
-        x = self.preprocessing.normalized(x, data.white)
-        logits, caches = self.network.forward(x, training=True, rng=self.streams["dropout"])
-        smoothing = self.settings.label_smoothing
-        loss, cache = softmax_cross_entropy(logits, y, label_smoothing=smoothing)
-        dlogits = softmax_cross_entropy_backward(1.0, cache)
-        for path, grad in self.network.backward(dlogits, caches).items():
-            self._grads[path][...] = grad
-        check_finite(loss, self._gradient, self.network, x, self._at.epoch + 1, self._at.step + 1)
-        self._optimizer.step(self._vector, self._gradient, self._optimizer_state, rate)
-        return loss, int((logits.argmax(axis=1) == y).sum())
-
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which the run goes on as if it had never stopped."""
+        """Arrays and plain values from which the run goes on as if it had never stopped.
+
+        Parameters, buffers and history are not among them: they stand in a model file anyway.
+        """
         arrays = {f"optimizer/{name}": a.copy() for name, a in self._optimizer_state.items()}
         plain = {
             "place": asdict(self._at),
@@ -189,19 +215,24 @@ class Trainer:
         arrays: dict[str, np.ndarray],
         plain: dict[str, Any],
         history: list[dict[str, Any]],
+        name: str = "the model file",
     ) -> None:
         """Stand where :meth:`state` was asked; the network has its parameters already.
 
-        ValueError where the state is not one of this run.
+        InputError where the state is not one of this run.
         """
-        for name, array in self._optimizer_state.items():
-            kept = arrays.get(f"optimizer/{name}")
-            if kept is None or kept.shape != array.shape or kept.dtype != array.dtype:
-                raise ValueError(f"the optimizer's {name} is missing or of another size")
-            array[...] = kept
-        self.streams.restore(plain["streams"])
-        self.stopping = EarlyStopping.from_json(plain["stopping"])
-        self._at = _Place(**plain["place"])
+        start = "optimizer/"
+        saved = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+        self._optimizer_state = self._optimizer.restore(saved, self._vector)
+        try:
+            self.streams.restore(plain["streams"])
+            self._at = _Place(**plain["place"])
+            self.stopping.restore(plain["stopping"], name)
+            self.streams["order"].bit_generator.state = self._at.order
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{name}: where its training stands cannot be read: {error}"
+            ) from error
         self.history = list(history)
 
 
@@ -215,3 +246,4 @@ class _Place:
     correct: int = 0
     seconds: float = 0.0
     order: dict[str, Any] | None = None  # the state that the epoch's order is drawn from
+    rate: float = 0.0

@@ -15,6 +15,8 @@ class Settings:
     ``augment`` and ``schedule`` are texts, as in :mod:`cnntool.datasets.augmentation_spec` and
     :mod:`cnntool.training.schedules`. ``clip`` is the most that the gradient's norm may be, 0 for
     no limit; ``patience`` how many epochs the validation loss may not improve, 0 for no limit.
+    ``shards`` are the parts of a batch that processes of their own learn from
+    (:mod:`cnntool.training.shards`).
     """
 
     epochs: int = 10
@@ -29,6 +31,7 @@ class Settings:
     augment: str = ""
     patience: int = 0
     seed: int = 0
+    shards: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,8 @@
-"""Random numbers of a run: a generator for each purpose, so that none disturbs another."""
+"""Random numbers of a run: a generator for each purpose, so that none disturbs another.
+
+``split`` holds images out, ``start`` draws parameters, ``order`` shuffles epochs, and ``images``
+gives each batch a seed, from which its images are changed and its units dropped.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-PURPOSES = ("split", "start", "order", "augment", "dropout")
+PURPOSES = ("split", "start", "order", "images")
 
 
 class Streams:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.batch_norm import batch_norm, batch_norm_backward
+from cnntool.engine.batch_normalization import batch_norm, batch_norm_backward
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
 
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """:func:`~cnntool.engine.batch_norm.batch_norm` of each map or feature."""
+    """:func:`~cnntool.engine.batch_normalization.batch_norm` of each map or feature."""
 
     kind = "norm"
 

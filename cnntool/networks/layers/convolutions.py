@@ -159,7 +159,7 @@ class LocallyConnected(Layer):
         taps = shape[0] * prod(self.window.size)
         weight_shape = height, width, self.filters, shape[0], *self.window.size
         weight = Parameter(weight_shape, taps, self.filters * prod(self.window.size))
-        return {"weight": weight, "bias": Parameter((self.filters, height, width))}
+        return {"weight": weight, "bias": Parameter((height, width, self.filters))}
 
     def multiply_adds(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * shape[0] * prod(self.window.size)

@@ -18,7 +18,7 @@ from cnntool.engine.activations import (
     tanh,
     tanh_backward,
 )
-from cnntool.engine.dropout import dropout, dropout_backward
+from cnntool.engine.dropout_layer import dropout, dropout_backward
 from cnntool.networks.layers.layer import Arrays, Layer, Pass
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {

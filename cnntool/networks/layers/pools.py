@@ -25,7 +25,7 @@ from cnntool.engine.pooling import (
     lp_pool2d,
     lp_pool2d_backward,
 )
-from cnntool.engine.subsampling import subsample, subsample_backward
+from cnntool.engine.subsampling import subsample2d, subsample2d_backward
 from cnntool.networks.layers.layer import (
     Arrays,
     Layer,
@@ -190,10 +190,10 @@ class Subsampling(Layer):
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
     ) -> tuple[np.ndarray, Any]:
-        return subsample(x, params["weight"], params["bias"], self.size)
+        return subsample2d(x, params["weight"], params["bias"], self.size)
 
     def backward(
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
     ) -> tuple[np.ndarray | None, Arrays]:
-        dx, dweight, dbias = subsample_backward(dy, cache)
+        dx, dweight, dbias = subsample2d_backward(dy, cache)
         return dx if need_dx else None, {"weight": dweight, "bias": dbias}
