@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -93,3 +94,21 @@ def test_a_forked_child_shares_work_as_well():
         share(range(100), lambda: done.append, 3)
         os._exit(0 if sorted(done) == list(range(100)) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_helpers_that_wait_hold_nothing_of_what_they_did():
+    class Work:
+        """Stands for a worker and the picture that it holds."""
+
+        def __call__(self, item):
+            barrier.wait()
+
+    barrier = threading.Barrier(5, timeout=10)  # more threads than any other test has left waiting
+    work = Work()
+    alive = weakref.ref(work)
+    share(range(5), lambda work=work: work, 5)
+    del work
+    deadline = time.monotonic() + 10
+    while alive() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert alive() is None
