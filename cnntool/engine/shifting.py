@@ -23,6 +23,7 @@ LARGEST_EXTENT = 64
 
 BLOCK_ELEMENTS = 1 << 20
 """Pixels of a block: few enough for the cache, so many that calls are few."""
+
 Group = tuple[int, tuple[tuple[int, int, bool], ...]]
 """Taps (row, column, whether it is subtracted) that are multiplied by one weight together."""
 
@@ -80,10 +81,8 @@ class Shifted:
                 _add_shifts(slid, groups, steps, target, scratch)
                 slid = target
             # Rows side by side: what follows is faster by half without the gaps between them.
-            row = tile[0].size * slid.itemsize
-            np.copyto(
-                response, np.ndarray((lines, width), dtype, slid, strides=(row, slid.itemsize))
-            )
+            strides = tile[0].size * slid.itemsize, slid.itemsize
+            np.copyto(response, np.ndarray((lines, width), dtype, slid, strides=strides))
             if unit != 1:
                 response *= out_dtype.type(unit)
         return responses.reshape(self.filters, 1, lines, outputs, channels)
