@@ -200,13 +200,7 @@ def measure_memory() -> None:
         for width, height in ((4000, 3000), (11550, 8660)):
             source, target = str(Path(name) / "in.png"), str(Path(name) / "out.png")
             Pillow.fromarray(picture(height, width)[..., 0]).save(source)
-            for spec in (
-                "sobel-x",
-                "sobel",
-                "box:size=15",
-                "gaussian:sigma=60",
-                "gabor:wavelength=30,angle=30",
-            ):
+            for spec in SPECS:
                 command = cnntool_command("convolve", source, "-k", spec, "-qf", "-o", target)
                 peak = peak_megabytes(command)
                 extra = peak - 2 * width * height / 1e6

@@ -17,6 +17,7 @@ import numpy as np
 
 from cnntool.cli.ahead import Opening, open_source
 from cnntool.cli.console import complain, progress
+from cnntool.cli.memory import give_back_freed_memory
 from cnntool.cli.options import BatchOptions
 from cnntool.cli.places import (
     Source,
@@ -42,6 +43,9 @@ from cnntool.imaging.files import probe_image, save_image
 from cnntool.imaging.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
 from cnntool.imaging.image import Frame, Image, ImageInfo
 from cnntool.imaging.writing import check_holdable
+
+LARGE_BYTES = 50_000_000
+"""Of a picture whose freed memory is not kept: there clearing new pages hardly counts."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,10 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
     has_alpha = any(frame.alpha is not None for frame in image.frames)
     _check_result(shapes, has_alpha, depth.dtype, formats, options, work, target, source.name)
     results = work.process(image, depth, threads)
+    is_large = sum(frame.pixels.nbytes for frame in image.frames) > LARGE_BYTES
     del image
+    if is_large:  # encoding may need it in pieces of another size
+        give_back_freed_memory()
     for result in results:
         name = f"{source.name}: " if len(options.images) > 1 or options.recursive else ""
         report.notes.extend(name + note for note in result.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
 
 Emit = Callable[[np.ndarray, slice, slice], None]
+
+SHORT_RUN = 1 << 25
+"""Responses up to which scratch memory is kept for the next run; to a longer one it is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +189,8 @@ def run_plan(
     blocks = plan.blocks
     threads = available_cores() if threads is None else threads
     share(blocks, make_worker, max(1, min(threads, len(blocks))))
-    return_scratch(used)
+    if prod(plan.shape) <= SHORT_RUN:
+        return_scratch(used)
 
 
 def _read_tile(image, dtype, runs, padding, scratch: Scratch) -> np.ndarray:

@@ -21,7 +21,7 @@ LARGEST_TOTAL = 127
 
 LARGEST_EXTENT = 64
 
-BLOCK_ELEMENTS = 1 << 19
+BLOCK_ELEMENTS = 1 << 20
 """Pixels of a block: few enough for the cache, so many that calls are few."""
 
 Group = tuple[int, tuple[tuple[int, int, bool], ...]]
@@ -69,25 +69,23 @@ class Shifted:
         pixels = tile.reshape(-1)
         keeps_whole = self._stays_whole and dtype.kind == "i"
         out_dtype = dtype if keeps_whole else np.dtype(np.float32)
-        length = (lines - 1) * tile[0].size + outputs * channels  # from first to last response
-        responses = scratch.array("shifted", (self.filters, length), out_dtype)
+        width = outputs * channels
+        length = (lines - 1) * tile[0].size + width  # from first to last response
+        responses = scratch.array("responses", (self.filters, lines, width), out_dtype)
         for response, sums, unit in zip(responses, self.sums, self.units, strict=True):
             slid = pixels
             for index, groups in enumerate(sums, 1):
                 is_last = index == len(sums)
                 count = length if is_last else pixels.size - _reach(groups, steps)
-                whole = is_last and keeps_whole
-                target = response if whole else scratch.array(f"sum {index}", (count,), dtype)
+                target = scratch.array(f"sum {index}", (count,), dtype)
                 _add_shifts(slid, groups, steps, target, scratch)
                 slid = target
-            if not keeps_whole:
-                np.copyto(response, slid)
-                if unit != 1:
-                    response *= out_dtype.type(unit)
-        row, item = tile[0].size * responses.itemsize, responses.itemsize
-        strides = (responses.strides[0], 0, row, channels * item, item)
-        shape = (self.filters, 1, lines, outputs, channels)
-        return np.ndarray(shape, out_dtype, responses, strides=strides)
+            # Rows side by side: what follows is faster by half without the gaps between them.
+            strides = tile[0].size * slid.itemsize, slid.itemsize
+            np.copyto(response, np.ndarray((lines, width), dtype, slid, strides=strides))
+            if unit != 1:
+                response *= out_dtype.type(unit)
+        return responses.reshape(self.filters, 1, lines, outputs, channels)
 
 
 def _reach(groups: tuple[Group, ...], steps: tuple[int, int]) -> int:

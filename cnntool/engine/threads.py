@@ -130,18 +130,17 @@ class _Helpers:
         with self._lock:
             is_waiting = self._idle > 0
             self._idle -= is_waiting
-        if is_waiting:
-            self._jobs.put(job)
-        else:
-            threading.Thread(target=self._serve, args=(job,), daemon=True).start()
+        if not is_waiting:
+            threading.Thread(target=self._serve, daemon=True).start()
+        self._jobs.put(job)  # an argument of the thread would live as long as the thread
 
-    def _serve(self, job: Callable[[], None]) -> None:
+    def _serve(self) -> None:
         while True:
+            job = self._jobs.get()
             job()
             del job  # and with it the arrays that it holds
             with self._lock:
                 self._idle += 1
-            job = self._jobs.get()
 
 
 _helpers = _Helpers()

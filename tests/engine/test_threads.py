@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -123,3 +124,21 @@ def test_jobs_together_give_their_results_in_order(threads):
     assert together(*(lambda n=n: n * n for n in range(4)), threads=threads) == [0, 1, 4, 9]
     with pytest.raises(ZeroDivisionError):
         together(lambda: 1, lambda: 1 // 0, threads=threads)
+
+
+def test_helpers_that_wait_hold_nothing_of_what_they_did():
+    class Work:
+        """Stands for a worker and the picture that it holds."""
+
+        def __call__(self, item):
+            barrier.wait()
+
+    barrier = threading.Barrier(5, timeout=10)  # more threads than any other test has left waiting
+    work = Work()
+    alive = weakref.ref(work)
+    share(range(5), lambda work=work: work, 5)
+    del work
+    deadline = time.monotonic() + 10
+    while alive() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert alive() is None

@@ -8,10 +8,10 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.imaging.codecs.jpeg_scans import has_end_mark, with_longer_scans
+from cnntool.imaging.codecs.jpeg_strips import write_strips
 from cnntool.imaging.codecs.metadata import save_options
 from cnntool.imaging.codecs.pillow import open_picture
 from cnntool.imaging.codecs.pillow_images import describe, read_single
-from cnntool.imaging.codecs.pillow_pixels import to_picture
 from cnntool.imaging.codecs.streams import Reading, cut_short
 from cnntool.imaging.image import Image, ImageInfo
 
@@ -44,4 +44,4 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     options = save_options(image.metadata)
     if len(options.get("exif", b"")) > _LONGEST_EXIF:
         del options["exif"]
-    to_picture(image.frames[0]).save(file, "JPEG", quality=quality, **options)
+    write_strips(image.frames[0], file, quality, options)

@@ -62,6 +62,9 @@ def silence(library_name: str) -> None:
         log.addHandler(logging.NullHandler())
 
 
+READ_BYTES = 1 << 22
+"""Of a file at a time: after each piece the decoder waits for its turn among the imports."""
+
 _ahead: dict[str, Picture] = {}
 
 
@@ -78,6 +81,7 @@ def decode_ahead(path: str, max_pixels: int) -> None:
             picture = module.open(file, formats=("JPEG", "PNG"))
             is_single = getattr(picture, "n_frames", 1) == 1
             if is_single and picture.width * picture.height <= max_pixels:
+                picture.decodermaxblock = READ_BYTES
                 picture.load()
                 _ahead[path] = picture
     except Exception:
