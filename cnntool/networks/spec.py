@@ -11,7 +11,13 @@ from collections.abc import Callable
 from cnntool.engine.adaptive_pooling import MODES
 from cnntool.errors import RequestError
 from cnntool.networks.layers.batch_norm import BatchNorm
-from cnntool.networks.layers.convolutions import Convolution, LocallyConnected, Table, Window
+from cnntool.networks.layers.convolutions import (
+    TABLES,
+    Convolution,
+    LocallyConnected,
+    Table,
+    Window,
+)
 from cnntool.networks.layers.dense import Dense, Flatten
 from cnntool.networks.layers.layer import Layer
 from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, Dropout
@@ -26,19 +32,6 @@ from cnntool.suggestions import suggestion
 
 LARGEST = 1 << 20
 """Of any number in a layer."""
-
-LENET5_TABLE: Table = tuple(
-    tuple(seen == "1" for seen in row)
-    for row in (
-        *("111000", "011100", "001110", "000111", "100011", "110001"),
-        *("111100", "011110", "001111", "100111", "110011", "111001"),
-        *("110110", "011011", "101101", "111111"),
-    )
-)
-"""Which of the 6 maps of S2 each of the 16 of C3 sees.
-
-Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86, 1998, table I.
-"""
 
 
 def parse_layers(text: str) -> list[Layer]:
@@ -122,8 +115,8 @@ class _Words:
     def table(self) -> Table:
         """``lenet5``, or rows of 0 and 1 such as ``110/011``."""
         text = self.next("the connection table")
-        if text == "lenet5":
-            return LENET5_TABLE
+        if text in TABLES:
+            return TABLES[text]
         rows = text.split("/")
         if set(text) - set("01/") or len({len(row) for row in rows}) > 1 or not all(rows):
             raise self.error(

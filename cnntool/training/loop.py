@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from cnntool.datasets.augmentation_spec import parse_augmentation
 from cnntool.datasets.batching import batches
 from cnntool.datasets.parts import Parts
 from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.engine.threads import on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.training.divergence import check_finite
@@ -155,7 +157,8 @@ class Trainer:
             began = time.perf_counter()
             done, total = at.epoch * self.steps + number - 1, settings.epochs * self.steps
             at.rate = settings.learning_rate * self._schedule(done, total, self.steps)
-            loss, correct = self._learn(indices, number)
+            with on_this_thread_alone() if settings.shards > 1 else nullcontext():
+                loss, correct = self._learn(indices, number)
             took = time.perf_counter() - began
             at.step = number
             at.loss += loss * len(indices)

@@ -53,7 +53,11 @@ class Shards:
         return len(self._gradients)
 
     def learn(self, indices: np.ndarray, seed: int) -> Lesson:
-        """Put the gradient of the mean loss of a batch into the first row of ``gradients``."""
+        """Put the gradient of the mean loss of a batch into the first row of ``gradients``.
+
+        With processes along it stays on this thread only where the caller sees to that: the idle
+        threads of BLAS wait in a loop for more, on the core that a process needs.
+        """
         if self.count == 1:
             return self._first.learn(indices, 1.0, (seed, 0))
         parts = np.array_split(indices, self.count)
@@ -61,8 +65,7 @@ class Shards:
         for number, (_, pipe) in enumerate(self._helpers, 1):
             if len(parts[number]):
                 self._send(pipe, (parts[number], shares[number], (seed, number)))
-        with on_this_thread_alone():
-            lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
+        lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
         total = self._gradients[0]
         for number, (_, pipe) in enumerate(self._helpers, 1):
             if len(parts[number]):

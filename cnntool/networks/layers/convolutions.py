@@ -25,6 +25,22 @@ from cnntool.networks.layers.layer import (
 Table = tuple[tuple[bool, ...], ...]
 """A connection table: a row a filter, an entry a map that it may see."""
 
+LENET5_TABLE: Table = tuple(
+    tuple(seen == "1" for seen in row)
+    for row in (
+        *("111000", "011100", "001110", "000111", "100011", "110001"),
+        *("111100", "011110", "001111", "100111", "110011", "111001"),
+        *("110110", "011011", "101101", "111111"),
+    )
+)
+"""Which of the 6 maps of S2 each of the 16 of C3 sees.
+
+Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86, 1998, table I.
+"""
+
+TABLES = {"lenet5": LENET5_TABLE}
+"""Those that have a name."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -77,9 +93,7 @@ class Convolution(Layer):
         if self.groups > 1:
             text += f" groups {self.groups}"
         if self.table is not None:
-            text += " connections " + "/".join(
-                "".join("01"[seen] for seen in row) for row in self.table
-            )
+            text += f" connections {_table_text(self.table)}"
         return text if self.has_bias else text + " no-bias"
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -136,6 +150,12 @@ class Convolution(Layer):
     ) -> tuple[np.ndarray | None, Arrays]:
         dx, dweight, dbias = conv2d_backward(dy, cache, need_dx=need_dx)
         return dx, {"weight": dweight} | ({"bias": dbias} if self.has_bias else {})
+
+
+def _table_text(table: Table) -> str:
+    """Its name, or rows of 0 and 1 such as ``110/011``."""
+    name = next((name for name, known in TABLES.items() if known == table), None)
+    return name or "/".join("".join("01"[seen] for seen in row) for row in table)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""A network as a model file holds it: built from its text, with the parameters it learned."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from cnntool.errors import InputError, RequestError
+from cnntool.networks.model_file import Header, Model, load_model
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+
+
+def load_network(path: str | os.PathLike) -> tuple[Model, Network]:
+    """A model file of images and its network; InputError, one line, whatever is wrong with it."""
+    model = load_model(path, needs)
+    return model, network_of(model)
+
+
+def network_of(model: Model) -> Network:
+    """The network of a model, with copies of its parameters and buffers."""
+    network = Network(parse_layers(model.header.spec), model.header.input_shape)
+    network.params = {name: array.copy() for name, array in model.params.items()}
+    network.buffers = {name: array.copy() for name, array in model.buffers.items()}
+    return network
+
+
+def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """The shape and dtype of every ``params/<path>`` and ``buffers/<path>`` of an architecture."""
+    try:
+        network = Network(parse_layers(header.spec), header.input_shape)
+    except RequestError as error:
+        raise InputError(f"its architecture cannot be built: {error}") from error
+    if network.output_shape != (len(header.labels),):
+        raise InputError(
+            f"its network gives {network.output_shape}, and it names {len(header.labels)} labels"
+        )
+    kinds = {f"params/{path}": p.shape for path, p in network.parameters().items()}
+    kinds |= {f"buffers/{path}": b.shape for path, b in network.buffers.items()}
+    return {name: (shape, np.float32) for name, shape in kinds.items()}
