@@ -14,9 +14,9 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.products import multiply, multiply_over_pixels
-from cnntool.engine.scratch import Scratch
+from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.unfolding import PARTIAL_SUMS, WORTH_TURNING, Axes, share_products, turned
-from cnntool.engine.windows import col2im, even_cuts, zero_padded
+from cnntool.engine.windows import Axis, col2im, even_cuts, zero_outside
 
 COLUMNS_BYTES = 1 << 21
 """What one thread unfolds at a time: so much that calls are few, little enough for the caches."""
@@ -79,8 +79,43 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
     if all(axis.stride == 1 for axis in axes) and filters <= WORTH_TURNING * maps:
         turned_weight = by_group[..., ::-1, ::-1].swapaxes(1, 2).reshape(-1, filters, *size)
         return correlate(dy, turned_weight, None, tuple(map(turned, axes)), groups)
+    dx = np.zeros((groups * maps, *(axis.size for axis in axes), len(dy)), dy.dtype)
+    if axes[1].stride == 1:
+        _add_rows(dy, by_group, axes, dx)
+    else:
+        _add_taps(dy, by_group, axes, dx)
+    return dx.transpose(3, 0, 1, 2)
+
+
+def _add_rows(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """Add to dx (C, H, W, N) what dy (N, F, oh, ow) says: slid across by products, down by sums.
+
+    Each row of dy goes through all rows of the turned kernels (groups, F, C, kh, kw) at once; the
+    kh rows that come out are added where they belong. At stride 1 across that is fewer sums, a
+    column of the kernel each, for one and a half times the products or less.
+    """
+    groups, filters, maps, height, width = weight.shape
+    rows, columns = axes
+    one_row = Axis(rows.output_size, 1, 1, 1, 0, 0)
+    across = one_row, turned(columns)
+    matrix = weight[..., ::-1].transpose(0, 2, 3, 1, 4).reshape(groups, maps * height, -1)
+    pixel_bytes = groups * (filters * width + maps * height) * dy.itemsize
+    scratch = take_scratch()
+    for block in _cut(across, groups * filters, len(dy), pixel_bytes, FOLDED_BYTES):
+        unfolded = _unfold(dy, block, groups, scratch)
+        shape = groups, maps * height, unfolded.shape[2]
+        product = multiply(matrix, unfolded, scratch.array("product", shape, dy.dtype))
+        product = product.reshape(groups * maps, height, *block.shape[3:])
+        part = rows.part(block.rows.start, block.rows.stop)
+        for k, (seen, read) in enumerate(part.taps):
+            dx[:, read, :, block.samples] += product[:, k, seen]
+    return_scratch([scratch])
+
+
+def _add_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """The same by columns folded back tap by tap, at any stride."""
+    groups, filters, maps, *size = weight.shape
     dy = dy.transpose(1, 2, 3, 0)
-    dx = np.zeros((groups * maps, *(axis.size for axis in axes), dy.shape[3]), dy.dtype)
     together = even_cuts(maps, -(-maps // 2))  # maps that one thread folds: none overlap
     pixel_bytes = together * prod(size) * dy.itemsize
     blocks = _cut(axes, together, dy.shape[3], pixel_bytes, FOLDED_BYTES)
@@ -92,7 +127,7 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
 
     def work(part: tuple[int, slice], scratch: Scratch) -> None:
         group, which = part
-        matrix = by_group[group, :, which].reshape(1, filters, -1).swapaxes(1, 2)
+        matrix = weight[group, :, which].reshape(1, filters, -1).swapaxes(1, 2)
         target = dx[group * maps : (group + 1) * maps][which]
         for block in blocks:
             gradient = block.of(dy)[group * filters : (group + 1) * filters]
@@ -103,8 +138,7 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
             windows = columns.reshape(-1, *size, *pixels).transpose(5, 0, 1, 2, 3, 4)
             col2im(windows, *block.axes, out=target[..., block.samples].transpose(3, 0, 1, 2))
 
-    share_products(parts, work, dy.size * weight[0].size)
-    return dx.transpose(3, 0, 1, 2)
+    share_products(parts, work, dy.size * weight[0, 0].size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +149,8 @@ class Block:
     samples: slice
     axes: Axes  # for these rows alone
     reach: tuple[int, int]  # rows and columns that they read
-    is_padded: bool
+    inside: tuple[slice, slice] | None  # where in those the maps lie; None where they are all of it
+    read: tuple[slice, slice]  # what of the maps that is
     shape: tuple[int, ...]  # of the columns: (C, kh, kw, rows, ow, samples)
     strides: tuple[int, ...]  # in elements, of the columns in the maps, or in the padded part
     offset: int
@@ -145,13 +180,14 @@ def _plan_block(axes: Axes, maps: int, count: int, lines: slice, samples: slice)
     within = samples.stop - samples.start
     rows, columns = axes[0].part(lines.start, lines.stop), axes[1]
     reach = rows.span(rows.output_size), columns.span(columns.output_size)
-    read = rows.input_positions(0, rows.output_size), columns.input_positions(0, reach[1])
-    first = read[0].start, read[1].start
-    is_padded = (
-        min(first) < 0 or first[0] + reach[0] > rows.size or first[1] + reach[1] > columns.size
-    )
-    height, width, run = (*reach, within) if is_padded else (rows.size, columns.size, count)
-    offset = 0 if is_padded else (first[0] * width + first[1]) * run + samples.start
+    first, sizes = (-rows.before, -columns.before), (rows.size, columns.size)
+    ends = [(max(0, a), min(n, a + r)) for a, r, n in zip(first, reach, sizes, strict=True)]
+    read = tuple(slice(start, max(start, stop)) for start, stop in ends)
+    inside = tuple(slice(r.start - a, r.stop - a) for r, a in zip(read, first, strict=True))
+    if all(part == slice(0, r) for part, r in zip(inside, reach, strict=True)):
+        inside = None
+    height, width, run = (*reach, within) if inside else (*sizes, count)
+    offset = 0 if inside else (first[0] * width + first[1]) * run + samples.start
     row, column = width * run, run
     strides = (
         height * row,
@@ -163,16 +199,17 @@ def _plan_block(axes: Axes, maps: int, count: int, lines: slice, samples: slice)
     )
     kernel = rows.kernel_size, columns.kernel_size
     shape = maps, *kernel, rows.output_size, columns.output_size, within
-    return Block(lines, samples, (rows, columns), reach, is_padded, shape, strides, offset)
+    return Block(lines, samples, (rows, columns), reach, inside, read, shape, strides, offset)
 
 
 def _unfold(x: np.ndarray, block: Block, groups: int, scratch: Scratch) -> np.ndarray:
     """The columns of a block of x (N, C, H, W): (groups, C // groups * kh * kw, rows * ow * N)."""
     source = x.transpose(1, 2, 3, 0)
-    if block.is_padded:
-        part = x[block.samples]
-        source = scratch.array("padded", (x.shape[1], *block.reach, len(part)), x.dtype)
-        zero_padded(part, *block.axes, out=source.transpose(3, 0, 1, 2))
+    if block.inside is not None:
+        part = source[:, block.read[0], block.read[1], block.samples]
+        source = scratch.array("padded", (len(part), *block.reach, part.shape[3]), x.dtype)
+        zero_outside(source.transpose(3, 0, 1, 2), *block.inside)
+        source[:, block.inside[0], block.inside[1]] = part
     item = x.itemsize
     strides = tuple(stride * item for stride in block.strides)
     view = np.ndarray(block.shape, x.dtype, source, block.offset * item, strides)

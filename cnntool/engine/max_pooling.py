@@ -89,15 +89,20 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
     codes, dy = as_planes(maps), as_planes(dy)
     dx = np.empty((len(codes), rows.size, columns.size, codes.shape[3]), cache.dtype)
     bits = np.dtype(f"i{dx.itemsize}")
-    across = [columns.tap(index) for index in range(columns.kernel_size)]
+    across = columns.taps
     are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
+    are_tiles = rows.tiles_all and columns.tiles_all
 
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
         won, gradients = codes[which, block.outputs], dy[which, block.outputs].view(bits)
-        code, every, target = 0, slice(None), dx[which, block.inputs]
+        target = dx[which, block.inputs]
+        if are_tiles:
+            _into_tiles(won, gradients, target.view(bits), rows, columns, scratch)
+            return
         is_winner = scratch.array("is winner", won.shape, np.dtype(bool))
         mask, share = is_winner.view(np.int8), scratch.array("share", won.shape, bits)
-        for rows_seen, rows_read in map(block.axis.tap, range(rows.kernel_size)):
+        code, every = 0, slice(None)
+        for rows_seen, rows_read in block.axis.taps:
             for seen, read in across:
                 np.equal(won, won.dtype.type(code), out=is_winner)
                 np.negative(mask, out=mask)  # all bits of a winner, none of the others: no 0 * inf
@@ -110,11 +115,30 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
                     target[inputs] += share.view(dx.dtype)[outputs]
                 code += 1
 
-    covers_all = are_apart and rows.size == rows.taps_inside().sum()
-    if not (covers_all and columns.size == columns.taps_inside().sum()):
+    if not are_tiles:
         dx[...] = 0
     share_planes(dx.shape, rows, work)
     return as_maps(dx, *cache.shape[:2])
+
+
+def _into_tiles(
+    won: np.ndarray,
+    gradients: np.ndarray,
+    target: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    scratch: Scratch,
+) -> None:
+    """The same where windows lie side by side and cover all: every tap of all windows at once."""
+    count, height, width, channels = won.shape
+    down, across = rows.kernel_size, columns.kernel_size
+    shape = down, across, *won.shape
+    is_winner = scratch.array("is winner", shape, np.dtype(bool))
+    code = np.arange(down * across, dtype=won.dtype).reshape(down, across, 1, 1, 1, 1)
+    mask = is_winner.view(np.int8)
+    np.negative(np.equal(won, code, out=is_winner).view(np.int8), out=mask)
+    tiles = target.reshape(count, height, down, width, across, channels)
+    np.bitwise_and(gradients, mask, out=tiles.transpose(2, 4, 0, 1, 3, 5))
 
 
 def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
@@ -174,7 +198,7 @@ def _largest_of_runs(
     """:func:`_largest` without sorting: each tap is a slice of the block, of runs long enough."""
     taps = [block[:, :, columns.tap(index)[1]] for index in range(columns.kernel_size)]
     values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
-    places = [rows.tap(index)[1] for index in range(rows.kernel_size)]
+    places = [read for _, read in rows.taps]
     taps, tap_codes = [values[:, place] for place in places], [won[:, place] for place in places]
     step = columns.kernel_size
     values, won = _fold("down", taps, tap_codes, step, codes.dtype, scratch, (largest, codes))

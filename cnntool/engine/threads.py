@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -99,6 +100,18 @@ def together(*jobs: Callable[[], Item], threads: int) -> list[Item]:
 
     share(range(len(jobs)), lambda: run, min(threads, len(jobs)))
     return [results[index] for index in range(len(jobs))]
+
+
+@contextmanager
+def on_this_thread_alone() -> Iterator[None]:
+    """What is shared inside stays on the thread that it is on, and BLAS too."""
+    was_shared = getattr(_here, "is_shared", False)
+    _here.is_shared = True
+    try:
+        with one_blas_thread():
+            yield
+    finally:
+        _here.is_shared = was_shared
 
 
 _here = threading.local()

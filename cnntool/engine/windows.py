@@ -55,6 +55,12 @@ class Axis:
         """Whether no window reaches beyond the axis."""
         return self.before == 0 and self.span(self.output_size) <= self.size
 
+    @functools.cached_property
+    def tiles_all(self) -> bool:
+        """Whether the windows lie side by side and cover the axis, each element in one."""
+        is_side_by_side = self.dilation == 1 and self.stride == self.kernel_size
+        return is_side_by_side and self.is_inside and self.span(self.output_size) == self.size
+
     def input_positions(self, start: int, count: int) -> range:
         """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before
@@ -65,6 +71,11 @@ class Axis:
         before = self.before - start * self.stride
         after = self.span(stop - start) - before - self.size
         return replace(self, before=before, after=after, overhang=0)
+
+    @functools.cached_property
+    def taps(self) -> tuple[tuple[slice, slice], ...]:
+        """:meth:`tap` of every tap."""
+        return tuple(map(self.tap, range(self.kernel_size)))
 
     def tap(self, index: int) -> tuple[slice, slice]:
         """The outputs whose tap ``index`` lies on the axis, and the inputs that it reads there.
@@ -175,7 +186,14 @@ def plan_axes(
         per_axis(padding, count, "padding"),
         strict=True,
     )
-    return tuple(plan_axis(*axis, flipped=flipped, ceil_mode=ceil_mode) for axis in settings)
+    return tuple(_planned_axis(*axis, flipped, ceil_mode) for axis in settings)
+
+
+@functools.lru_cache(maxsize=1024)
+def _planned_axis(size, kernel_size, stride, dilation, padding, flipped, ceil_mode) -> Axis:
+    return plan_axis(
+        size, kernel_size, stride, dilation, padding, flipped=flipped, ceil_mode=ceil_mode
+    )
 
 
 def per_axis(value, count: int, name: str) -> tuple:
@@ -308,7 +326,7 @@ def zero_padded(
     if out is None:
         out = np.empty(shape, x.dtype)
     within = tuple(slice(run.start, run.stop) for run in runs)
-    _zero_outside(out, *within)
+    zero_outside(out, *within)
     out[(..., *within)] = part
     return out
 
@@ -359,14 +377,12 @@ def col2im(
 
 def _taps(rows: Axis, columns: Axis) -> Iterator[tuple[tuple, tuple, tuple]]:
     """Every tap (k, l) with the outputs that see it on the axes, and the inputs that they read."""
-    across = [columns.tap(index) for index in range(columns.kernel_size)]
-    for k in range(rows.kernel_size):
-        row_outputs, row_inputs = rows.tap(k)
-        for index, (column_outputs, column_inputs) in enumerate(across):
+    for k, (row_outputs, row_inputs) in enumerate(rows.taps):
+        for index, (column_outputs, column_inputs) in enumerate(columns.taps):
             yield (k, index), (row_outputs, column_outputs), (row_inputs, column_inputs)
 
 
-def _zero_outside(target: np.ndarray, rows: slice, columns: slice) -> None:
+def zero_outside(target: np.ndarray, rows: slice, columns: slice) -> None:
     """Zero a target (..., oh, ow) outside a rectangle."""
     target[..., : rows.start, :] = 0
     target[..., rows.stop :, :] = 0

@@ -1,1 +1,1 @@
-"""Networks: layers with parameters, and the file that holds a trained one."""
+"""Layers with parameters, networks of them, and the file that keeps one."""

@@ -1,0 +1,1 @@
+"""The layers of a network: each the operation of the engine that it is named after."""

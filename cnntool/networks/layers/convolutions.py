@@ -1,0 +1,181 @@
+"""Convolution, and the locally connected layer that shares no weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnntool.engine.convolution import conv2d, conv2d_backward
+from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
+from cnntool.engine.windows import plan_axes
+from cnntool.networks.layers.layer import (
+    Arrays,
+    Layer,
+    Parameter,
+    Pass,
+    Shape,
+    maps_of,
+    pair_text,
+    size_text,
+)
+
+Table = tuple[tuple[bool, ...], ...]
+"""A connection table: a row a filter, an entry a map that it may see."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where the windows of a layer lie."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] | str = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    def output_size(self, shape: Shape, layer: Layer) -> tuple[int, int]:
+        """(oh, ow) over maps of this shape; ValueError, saying what would fit."""
+        height, width = maps_of(shape, layer)[1:]
+        try:
+            axes = plan_axes((height, width), self.size, self.stride, self.dilation, self.padding)
+        except ValueError as error:
+            needed = tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True))
+            raise ValueError(
+                f"{layer} spans {size_text(needed)} and got maps of {height}x{width}: use a "
+                "smaller kernel, more padding, less pooling before it or larger images"
+            ) from error
+        return tuple(axis.output_size for axis in axes)
+
+    def __str__(self) -> str:
+        text = size_text(self.size)
+        if self.stride != (1, 1):
+            text += f" stride {pair_text(self.stride)}"
+        if self.padding != (0, 0):
+            pad = self.padding
+            text += f" pad {pad if isinstance(pad, str) else pair_text(pad)}"
+        if self.dilation != (1, 1):
+            text += f" dilation {pair_text(self.dilation)}"
+        return text
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """:func:`~cnntool.engine.convolution.conv2d` with ``filters`` kernels."""
+
+    filters: int
+    window: Window
+    groups: int = 1
+    table: Table | None = None
+    has_bias: bool = True
+
+    kind = "conv"
+
+    def __str__(self) -> str:
+        text = f"conv {self.filters} {self.window}"
+        if self.groups > 1:
+            text += f" groups {self.groups}"
+        if self.table is not None:
+            text += " connections " + "/".join(
+                "".join("01"[seen] for seen in row) for row in self.table
+            )
+        return text if self.has_bias else text + " no-bias"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels = maps_of(shape, self)[0]
+        if channels % self.groups or self.filters % self.groups:
+            raise ValueError(
+                f"{self.groups} groups divide neither or only one of {channels} maps and "
+                f"{self.filters} filters: use a number that divides both"
+            )
+        if self.table is not None:
+            self._check_table(channels)
+        return self.filters, *self.window.output_size(shape, self)
+
+    def _check_table(self, channels: int) -> None:
+        rows, columns = len(self.table), len(self.table[0])
+        if (rows, columns) != (self.filters, channels) or self.groups > 1:
+            raise ValueError(
+                f"the connection table has {rows} rows of {columns}: expected a row for each of "
+                f"{self.filters} filters, a column for each of {channels} maps, and no groups"
+            )
+
+    def _taps(self, channels: int) -> int:
+        """Weights of all filters that are connected."""
+        taps = prod(self.window.size)
+        if self.table is not None:
+            return taps * sum(map(sum, self.table))
+        return taps * self.filters * (channels // self.groups)
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        channels = maps_of(shape, self)[0]
+        taps, weights = prod(self.window.size), self._taps(channels)
+        fans = weights // self.filters, weights // channels
+        weight_shape = self.filters, channels // self.groups, *self.window.size
+        weight = Parameter(weight_shape, max(fans[0], taps), max(fans[1], taps), trained=weights)
+        return {"weight": weight} | ({"bias": Parameter((self.filters,))} if self.has_bias else {})
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return self._taps(shape[0]) * prod(self.output_shape(shape)[1:])
+
+    def connections(self, shape: Shape) -> int:
+        outputs = prod(self.output_shape(shape)[1:])
+        return (self._taps(shape[0]) + self.filters * self.has_bias) * outputs
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        window = self.window
+        table = None if self.table is None else np.array(self.table)
+        settings = window.stride, window.padding, window.dilation, self.groups
+        return conv2d(x, params["weight"], params.get("bias"), *settings, connections=table)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        dx, dweight, dbias = conv2d_backward(dy, cache, need_dx=need_dx)
+        return dx, {"weight": dweight} | ({"bias": dbias} if self.has_bias else {})
+
+
+@dataclass(frozen=True)
+class LocallyConnected(Layer):
+    """:func:`~cnntool.engine.local_convolution.local_conv2d`: each place has kernels of its own."""
+
+    filters: int
+    window: Window
+
+    kind = "local"
+    needs_size = True
+
+    def __str__(self) -> str:
+        return f"local {self.filters} {self.window}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self.filters, *self.window.output_size(shape, self)
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        _, height, width = self.output_shape(shape)
+        taps = shape[0] * prod(self.window.size)
+        weight_shape = height, width, self.filters, shape[0], *self.window.size
+        weight = Parameter(weight_shape, taps, self.filters * prod(self.window.size))
+        return {"weight": weight, "bias": Parameter((height, width, self.filters))}
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return prod(self.output_shape(shape)) * shape[0] * prod(self.window.size)
+
+    def connections(self, shape: Shape) -> int:
+        return self.multiply_adds(shape) + prod(self.output_shape(shape))
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        window = self.window
+        settings = window.stride, window.padding, window.dilation
+        return local_conv2d(x, params["weight"], params["bias"], *settings)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        dx, dweight, dbias = local_conv2d_backward(dy, cache, need_dx=need_dx)
+        return dx, {"weight": dweight, "bias": dbias}

@@ -1,0 +1,115 @@
+"""What a layer is: shapes, parameters, forward and backward. It holds no arrays itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Shape = tuple[int, ...]
+"""Of one sample: maps (C, H, W) or features (D,)."""
+
+Arrays = dict[str, np.ndarray]
+"""Arrays by their names within a layer: ``weight``, ``bias``."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The shape of a parameter, and how it starts.
+
+    ``fan_in`` inputs reach each output through it and ``fan_out`` outputs each input; without them
+    it starts at ``start``. ``count`` are those that are trained: fewer than the shape has where a
+    connection table leaves some out.
+    """
+
+    shape: tuple[int, ...]
+    fan_in: int = 0
+    fan_out: int = 0
+    start: float = 0.0
+    trained: int | None = None
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape)) if self.trained is None else self.trained
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way through a network: whether it trains, what dropout draws from, and whether what the
+    way back needs is kept."""
+
+    training: bool = False
+    rng: np.random.Generator | None = None
+    keeps_caches: bool = True
+
+
+class Layer:
+    """A layer without parameters that keeps shapes; others say where they differ.
+
+    Layers are frozen dataclasses, equal where their settings are; ``str(layer)`` is the text that
+    :func:`cnntool.networks.spec.parse_layers` makes it from.
+    """
+
+    kind: str
+    """What it is called in a network, with a number behind: ``conv1``."""
+
+    needs_size = False
+    """Whether its parameters depend on the height and width of its maps."""
+
+    makes_size = False
+    """Whether its output has one size whatever that of its maps."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape of its output for one sample; ValueError, saying what would fit."""
+        return shape
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        """By name, for samples of this shape."""
+        return {}
+
+    def buffers(self, shape: Shape) -> dict[str, Parameter]:
+        """What it keeps that is not trained."""
+        return {}
+
+    def multiply_adds(self, shape: Shape) -> int:
+        """Of one sample, forward, in its products."""
+        return 0
+
+    def connections(self, shape: Shape) -> int:
+        """Inputs, and biases, that reach its outputs, each counted where it does."""
+        return 0
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        """The output for a batch x (N, *shape), and the cache for the way back."""
+        raise NotImplementedError
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        """The gradient by x, and those by the parameters, by name."""
+        raise NotImplementedError
+
+
+def maps_of(shape: Shape, layer: Layer) -> tuple[int, int, int]:
+    """The shape as (C, H, W); ValueError where it is not one of maps."""
+    if len(shape) != 3:
+        raise ValueError(f"{layer} takes maps, not {shape_text(shape)}: it must stand before dense")
+    return shape
+
+
+def shape_text(shape: Shape) -> str:
+    """``16 x 5 x 5`` or ``84 features``."""
+    return f"{shape[0]} features" if len(shape) == 1 else " x ".join(map(str, shape))
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """``5x5``."""
+    return f"{size[0]}x{size[1]}"
+
+
+def pair_text(pair: tuple[int, int]) -> str:
+    """``2`` where both are 2, else ``2x1``."""
+    return str(pair[0]) if pair[0] == pair[1] else size_text(pair)

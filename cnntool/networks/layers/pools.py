@@ -1,0 +1,199 @@
+"""Pooling layers: sliding windows, outputs of a given size, and LeNet-5's trainable subsampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnntool.engine.adaptive_pooling import (
+    adaptive_pool2d,
+    adaptive_pool2d_backward,
+    pyramid_pool2d,
+    pyramid_pool2d_backward,
+)
+from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
+from cnntool.engine.pool_windows import plan_pool
+from cnntool.engine.pooling import (
+    average_pool2d,
+    average_pool2d_backward,
+    gaussian_pool2d,
+    gaussian_pool2d_backward,
+    lp_pool2d,
+    lp_pool2d_backward,
+)
+from cnntool.engine.subsampling import subsample2d, subsample2d_backward
+from cnntool.networks.layers.layer import (
+    Arrays,
+    Layer,
+    Parameter,
+    Pass,
+    Shape,
+    maps_of,
+    pair_text,
+    size_text,
+)
+
+POOLS: dict[str, tuple[Callable, Callable]] = {
+    "max": (max_pool2d, max_pool2d_backward),
+    "average": (average_pool2d, average_pool2d_backward),
+    "lp": (lp_pool2d, lp_pool2d_backward),
+    "gaussian": (gaussian_pool2d, gaussian_pool2d_backward),
+}
+
+
+@dataclass(frozen=True)
+class SlidingPool(Layer):
+    """One of ``POOLS`` over windows; ``p`` is of ``lp``, ``sigma`` of ``gaussian``."""
+
+    mode: str
+    size: tuple[int, int]
+    stride: tuple[int, int] | None = None
+    padding: tuple[int, int] = (0, 0)
+    p: float = 2.0
+    sigma: float | None = None
+
+    kind = "pool"
+
+    def __str__(self) -> str:
+        text = f"{self.mode} {pair_text(self.size)}"
+        if self.stride is not None:
+            text += f" stride {pair_text(self.stride)}"
+        if self.padding != (0, 0):
+            text += f" pad {pair_text(self.padding)}"
+        if self.mode == "lp" and self.p != 2:
+            text += f" p {self.p:g}"
+        return text if self.sigma is None else f"{text} sigma {self.sigma:g}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, *size = maps_of(shape, self)
+        try:
+            axes = plan_pool(tuple(size), self.size, self.stride, self.padding)
+        except ValueError as error:
+            raise ValueError(
+                f"{self} got maps of {size_text(tuple(size))}: use a smaller window, less pooling "
+                f"before it or larger images ({error})"
+            ) from error
+        return channels, *(axis.output_size for axis in axes)
+
+    def connections(self, shape: Shape) -> int:
+        return prod(self.output_shape(shape)) * prod(self.size)
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        settings = {"stride": self.stride, "padding": self.padding}
+        if self.mode == "lp":
+            settings["p"] = self.p
+        if self.mode == "gaussian":
+            settings["sigma"] = self.sigma
+        if self.mode == "max":
+            settings["keep_winners"] = way.keeps_caches
+        return POOLS[self.mode][0](x, self.size, **settings)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        return POOLS[self.mode][1](dy, cache) if need_dx else None, {}
+
+
+@dataclass(frozen=True)
+class AdaptivePool(Layer):
+    """:func:`~cnntool.engine.adaptive_pooling.adaptive_pool2d`: one size from maps of any size."""
+
+    mode: str
+    output_size: tuple[int, int]
+
+    kind = "pool"
+    makes_size = True
+
+    def __str__(self) -> str:
+        if self.output_size == (1, 1):
+            return f"global-{self.mode}"
+        return f"adaptive-{self.mode} {pair_text(self.output_size)}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return maps_of(shape, self)[0], *self.output_size
+
+    def connections(self, shape: Shape) -> int:
+        return prod(shape)
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        return adaptive_pool2d(x, self.output_size, self.mode)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        return adaptive_pool2d_backward(dy, cache) if need_dx else None, {}
+
+
+@dataclass(frozen=True)
+class PyramidPool(Layer):
+    """:func:`~cnntool.engine.adaptive_pooling.pyramid_pool2d`: features from maps of any size."""
+
+    levels: tuple[int, ...]
+    mode: str = "max"
+
+    kind = "pyramid"
+    makes_size = True
+
+    def __str__(self) -> str:
+        text = "pyramid " + ",".join(map(str, self.levels))
+        return text if self.mode == "max" else f"{text} {self.mode}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (maps_of(shape, self)[0] * sum(level**2 for level in self.levels),)
+
+    def connections(self, shape: Shape) -> int:
+        return prod(shape) * len(self.levels)
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        return pyramid_pool2d(x, self.levels, self.mode)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        return pyramid_pool2d_backward(dy, cache) if need_dx else None, {}
+
+
+@dataclass(frozen=True)
+class Subsampling(Layer):
+    """LeNet-5's pool: the average of each window times a coefficient a map, plus a bias a map."""
+
+    size: tuple[int, int]
+
+    kind = "subsample"
+
+    def __str__(self) -> str:
+        return f"subsample {pair_text(self.size)}"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return SlidingPool("average", self.size).output_shape(shape)
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        channels = maps_of(shape, self)[0]
+        return {"weight": Parameter((channels,), start=1.0), "bias": Parameter((channels,))}
+
+    def connections(self, shape: Shape) -> int:
+        return prod(self.output_shape(shape)) * (prod(self.size) + 1)
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return prod(self.output_shape(shape))
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        return subsample2d(x, params["weight"], params["bias"], self.size)
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        dx, dweight, dbias = subsample2d_backward(dy, cache)
+        return dx if need_dx else None, {"weight": dweight, "bias": dbias}

@@ -1,0 +1,214 @@
+"""Networks as text: ``conv 16 5x5 pad 2; relu; max 2; dense 10``.
+
+One layer a line, or several with ``;`` between them; what follows a ``#`` is a comment. Settings
+follow the layer's name in any order but the first. Every layer prints as the text it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cnntool.engine.adaptive_pooling import MODES
+from cnntool.errors import RequestError
+from cnntool.networks.layers.batch_norm import BatchNorm
+from cnntool.networks.layers.convolutions import Convolution, LocallyConnected, Table, Window
+from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.layer import Layer
+from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, Dropout
+from cnntool.networks.layers.pools import (
+    POOLS,
+    AdaptivePool,
+    PyramidPool,
+    SlidingPool,
+    Subsampling,
+)
+from cnntool.suggestions import suggestion
+
+LARGEST = 1 << 20
+"""Of any number in a layer."""
+
+LENET5_TABLE: Table = tuple(
+    tuple(seen == "1" for seen in row)
+    for row in (
+        *("111000", "011100", "001110", "000111", "100011", "110001"),
+        *("111100", "011110", "001111", "100111", "110011", "111001"),
+        *("110110", "011011", "101101", "111111"),
+    )
+)
+"""Which of the 6 maps of S2 each of the 16 of C3 sees.
+
+Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86, 1998, table I.
+"""
+
+
+def parse_layers(text: str) -> list[Layer]:
+    """The layers of a text; RequestError that names the layer and what would be one."""
+    lines = [line.split("#")[0] for line in text.splitlines()]
+    parts = [part.split() for line in lines for part in line.split(";")]
+    layers = [_parse_layer(words) for words in parts if words]
+    if not layers:
+        raise RequestError("there is no layer: expected such as 'conv 16 5x5; relu; dense 10'")
+    return layers
+
+
+def _parse_layer(words: list[str]) -> Layer:
+    name, rest = words[0], _Words(words)
+    if name not in LAYERS:
+        raise RequestError(f"layer '{name}' is not known{suggestion(name, LAYERS)}")
+    layer = LAYERS[name](name, rest)
+    rest.end()
+    return layer
+
+
+class _Words:
+    """The words of one layer, taken one after the other."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.text = " ".join(words)
+        self._words = words[1:]
+
+    def error(self, problem: str) -> RequestError:
+        return RequestError(f"layer '{self.text}': {problem}")
+
+    def next(self, what: str) -> str:
+        if not self._words:
+            raise self.error(f"{what} is missing")
+        return self._words.pop(0)
+
+    def setting(self, names: tuple[str, ...]) -> str | None:
+        """The name of the next setting, None at the end."""
+        if not self._words:
+            return None
+        name = self._words.pop(0)
+        if name not in names:
+            known = suggestion(name, names) if names else ": it takes nothing more"
+            raise self.error(f"'{name}' is no setting of it{known}")
+        return name
+
+    def end(self) -> None:
+        self.setting(())
+
+    def count(self, what: str, least: int = 1) -> int:
+        return self._whole(self.next(what), what, least)
+
+    def pair(self, what: str, least: int = 1) -> tuple[int, int]:
+        """``5`` or ``5x3``, height first."""
+        text = self.next(what)
+        parts = text.split("x")
+        if len(parts) > 2:
+            raise self.error(f"{what} '{text}': expected a number, or height x width such as 5x3")
+        numbers = [self._whole(part, what, least) for part in parts]
+        return numbers[0], numbers[-1]
+
+    def number(self, what: str, least: float, most: float) -> float:
+        text = self.next(what)
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise self.error(f"{what} '{text}': expected a number from {least:g} to {most:g}")
+        return value
+
+    def _whole(self, text: str, what: str, least: int) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 9):
+            raise self.error(
+                f"{what} '{text}': expected a whole number from {least} to {LARGEST:,}"
+            )
+        if not least <= int(text) <= LARGEST:
+            raise self.error(f"{what} is {int(text):,}: expected {least} to {LARGEST:,}")
+        return int(text)
+
+    def table(self) -> Table:
+        """``lenet5``, or rows of 0 and 1 such as ``110/011``."""
+        text = self.next("the connection table")
+        if text == "lenet5":
+            return LENET5_TABLE
+        rows = text.split("/")
+        if set(text) - set("01/") or len({len(row) for row in rows}) > 1 or not all(rows):
+            raise self.error(
+                f"connection table '{text[:40]}': expected lenet5, or rows of 0 and 1 of one "
+                "length such as 110/011"
+            )
+        return tuple(tuple(seen == "1" for seen in row) for row in rows)
+
+    def window(self, others: tuple[str, ...] = ()) -> tuple[Window, dict[str, object]]:
+        """The kernel's size and where its windows lie; other settings apart."""
+        size = self.pair("kernel size")
+        settings, rest = {}, {}
+        while name := self.setting(("stride", "pad", "dilation", *others)):
+            if name == "pad":
+                settings["padding"] = self._padding()
+            elif name in ("stride", "dilation"):
+                settings[name] = self.pair(name)
+            elif name == "connections":
+                rest["table"] = self.table()
+            elif name == "groups":
+                rest["groups"] = self.count("groups")
+            else:
+                rest["has_bias"] = False
+        return Window(size, **settings), rest
+
+    def _padding(self) -> tuple[int, int] | str:
+        if self._words and self._words[0] == "same":
+            return self._words.pop(0)
+        return self.pair("pad", least=0)
+
+
+def _convolution(_: str, words: _Words) -> Layer:
+    filters = words.count("number of filters")
+    window, rest = words.window(("groups", "connections", "no-bias"))
+    return Convolution(filters, window, **rest)
+
+
+def _local(_: str, words: _Words) -> Layer:
+    filters = words.count("number of filters")
+    return LocallyConnected(filters, words.window()[0])
+
+
+def _sliding_pool(mode: str, words: _Words) -> Layer:
+    size, settings = words.pair("window size"), {}
+    own = {"lp": ("p",), "gaussian": ("sigma",)}.get(mode, ())
+    while name := words.setting(("stride", "pad", *own)):
+        if name == "stride":
+            settings["stride"] = words.pair("stride")
+        elif name == "pad":
+            settings["padding"] = words.pair("pad", least=0)
+        elif name == "p":
+            settings["p"] = words.number("p", 1, float("inf"))
+        else:
+            settings["sigma"] = words.number("sigma", 1e-3, 1e6)
+    return SlidingPool(mode, size, **settings)
+
+
+def _adaptive_pool(name: str, words: _Words) -> Layer:
+    return AdaptivePool(name.removeprefix("adaptive-"), words.pair("output size"))
+
+
+def _global_pool(name: str, _: _Words) -> Layer:
+    return AdaptivePool(name.removeprefix("global-"), (1, 1))
+
+
+def _pyramid_pool(_: str, words: _Words) -> Layer:
+    text = words.next("levels")
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and 0 < int(part[:5]) < 1000 for part in parts):
+        raise words.error(f"levels '{text}': expected whole numbers such as 1,2,4")
+    return PyramidPool(tuple(map(int, parts)), words.setting(MODES) or "max")
+
+
+LAYERS: dict[str, Callable[[str, _Words], Layer]] = {
+    "conv": _convolution,
+    "local": _local,
+    **dict.fromkeys(POOLS, _sliding_pool),
+    "subsample": lambda _, words: Subsampling(words.pair("window size")),
+    **{f"adaptive-{mode}": _adaptive_pool for mode in MODES},
+    **{f"global-{mode}": _global_pool for mode in MODES},
+    "pyramid": _pyramid_pool,
+    "flatten": lambda _, __: Flatten(),
+    "dense": lambda _, words: Dense(words.count("number of outputs")),
+    **{name: lambda name, _: Activation(name) for name in ACTIVATIONS},
+    "dropout": lambda _, words: Dropout(words.number("rate", 0, 0.99)),
+    "batch-norm": lambda _, __: BatchNorm(),
+}
+"""Every layer by the name it has in a text."""

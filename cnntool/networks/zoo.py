@@ -1,0 +1,128 @@
+"""Networks by name, each as text with the number of classes left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cnntool.errors import RequestError
+from cnntool.networks.layers.layer import Shape
+from cnntool.networks.network import Network
+from cnntool.networks.spec import LAYERS, parse_layers
+from cnntool.suggestions import suggestion
+
+
+def lenet5(shape: Shape, classes: int, width: float = 1) -> str:
+    """LeNet-5 as published, for 32 x 32 images: 60,000 trainable parameters up to F6.
+
+    C1, S2, C3 with its connection table, S4, C5 and F6, with trainable subsampling and
+    ``1.7159 tanh(2x/3)``. The output is a dense layer; the published one compares F6 with fixed
+    bitmaps of the characters (RBF units), which have no trained parameters.
+
+    Source: LeCun, Bottou, Bengio, Haffner, Proc. IEEE 86, 1998, section II.B.
+    """
+    return (
+        "conv 6 5x5; scaled-tanh; subsample 2; scaled-tanh; "
+        "conv 16 5x5 connections lenet5; scaled-tanh; subsample 2; scaled-tanh; "
+        f"conv 120 5x5; scaled-tanh; dense 84; scaled-tanh; dense {classes}"
+    )
+
+
+def lenet(shape: Shape, classes: int, width: float = 1) -> str:
+    """LeNet-5's sizes with relu and max pooling, for images from 16 pixels up.
+
+    Images of less than 32 pixels are padded, as 28 x 28 digits are in the original.
+    """
+    pad = " pad 2" if min(shape[1:]) < 32 else ""
+    w = _scaled(width)
+    return (
+        f"conv {w(6)} 5x5{pad}; relu; max 2; conv {w(16)} 5x5; relu; max 2; "
+        f"dense {w(120)}; relu; dense {w(84)}; relu; dense {classes}"
+    )
+
+
+def small(shape: Shape, classes: int, width: float = 1) -> str:
+    """A good start for images of any size from 8 pixels up: convolutions with batch
+    normalisation, and a global average before the only dense layer."""
+    w = _scaled(width)
+    block = lambda filters: f"conv {filters} 3x3 pad 1 no-bias; batch-norm; relu"
+    stages = [f"{block(w(16))}; {block(w(16))}", block(w(32)), block(w(64))]
+    if min(shape[1:]) >= 64:  # more pooling, so that the last maps see more of a large image
+        stages.insert(0, "conv 16 5x5 stride 2 pad 2 no-bias; batch-norm; relu")
+    return "; max 2; ".join(stages) + f"; global-average; dense {classes}"
+
+
+def alexnet(shape: Shape, classes: int, width: float = 0.25) -> str:
+    """AlexNet's shape, scaled: large kernels first, five convolutions, three dense layers.
+
+    As published (``width`` 1) from 128 pixels up, with 11 x 11 kernels at stride 4; smaller images,
+    from 32 pixels, have 7 x 7 kernels at stride 1 and less overlap. Dense layers see 6 x 6 maps (or
+    2 x 2), whatever the size of the images.
+
+    Source: Krizhevsky, Sutskever, Hinton, NIPS 2012, section 3.5; without its two groups and its
+    local response normalisation, which later networks leave out.
+    """
+    w = _scaled(width)
+    is_large = min(shape[1:]) >= 128
+    first = f"conv {w(96)} 11x11 stride 4 pad 2" if is_large else f"conv {w(96)} 7x7 pad 3"
+    pool, last = "max 3 stride 2", 6 if is_large else 2
+    return (
+        f"{first}; relu; {pool}; conv {w(256)} 5x5 pad 2; relu; {pool}; "
+        f"conv {w(384)} 3x3 pad 1; relu; conv {w(384)} 3x3 pad 1; relu; "
+        f"conv {w(256)} 3x3 pad 1; relu; {pool}; adaptive-max {last}; "
+        f"dropout 0.5; dense {w(4096)}; relu; dropout 0.5; dense {w(4096)}; relu; dense {classes}"
+    )
+
+
+ZOO: dict[str, Callable[..., str]] = {
+    "small": small,
+    "lenet": lenet,
+    "lenet5": lenet5,
+    "alexnet": alexnet,
+}
+
+LEAST_SIZE = {"small": 8, "lenet": 16, "lenet5": 32, "alexnet": 32}
+"""Pixels that an image needs at least in both directions."""
+
+
+def build(
+    architecture: str, input_shape: Shape, classes: int | None = None, width: float | None = None
+) -> Network:
+    """A network by its name in the zoo, from the text of its layers, or from a file of such text.
+
+    RequestError where that is none of them, where a layer does not fit into what comes before it,
+    or where the last one does not give one output a class. Parameters are not drawn yet.
+    """
+    text = architecture
+    if architecture in ZOO:
+        size, least = min(input_shape[1:]), LEAST_SIZE[architecture]
+        if size < least:
+            raise RequestError(
+                f"{architecture} takes images from {least} pixels up, not {input_shape[1]} x "
+                f"{input_shape[2]}: use --resize {least}x{least}, or another network"
+            )
+        scale = {} if width is None else {"width": width}
+        text = ZOO[architecture](input_shape, classes, **scale)
+    elif architecture.split(maxsplit=1)[0:1] and architecture.split()[0] not in LAYERS:
+        text = _read(architecture)
+    network = Network(parse_layers(text), input_shape)
+    if classes is not None and network.output_shape != (classes,):
+        raise RequestError(
+            f"the last layer ({network.layers[-1]}) gives {network.output_shape}, and there are "
+            f"{classes} classes: end with 'dense {classes}'"
+        )
+    return network
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"'{path[:80]}' is no network of the zoo, no layers and no file of them"
+            f"{suggestion(path, ZOO)}"
+        ) from error
+
+
+def _scaled(width: float) -> Callable[[int], int]:
+    return lambda filters: max(1, round(filters * width))

@@ -1,0 +1,249 @@
+"""The training loop: a generator of steps and epochs that knows nothing of screens and files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.augmentation_spec import parse_augmentation
+from cnntool.datasets.batching import batches
+from cnntool.datasets.parts import Parts
+from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.errors import InputError
+from cnntool.networks.network import Network
+from cnntool.training.divergence import check_finite
+from cnntool.training.early_stopping import EarlyStopping
+from cnntool.training.evaluation import logits_of, mean_cross_entropy
+from cnntool.training.flat import fill, views_of
+from cnntool.training.learner import Learner
+from cnntool.training.metrics import accuracy, predicted_classes
+from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.schedules import parse_schedule
+from cnntool.training.settings import Settings
+from cnntool.training.shards import Shards, shared_array
+from cnntool.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch has been learned from."""
+
+    epoch: int  # from 1
+    step: int  # from 1, within the epoch
+    steps: int  # of an epoch
+    samples: int  # of the batch
+    loss: float  # of the batch, before the step
+    correct: int  # of the batch, before the step
+    learning_rate: float
+    seconds: float  # that the step took
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """All images have been learned from once more; validation is nan without a part for it."""
+
+    epoch: int
+    loss: float  # the mean over the epoch's batches, while the network changed
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    is_best: bool
+    is_last: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """What the history and the log keep; None where there is no number."""
+        plain = asdict(self)
+        return {k: None if isinstance(v, float) and v != v else v for k, v in plain.items()}
+
+
+class Trainer:
+    """One run: a network, what it learns from, and everything that going on later needs.
+
+    :meth:`run` yields after every step and epoch, and may be left and called again there;
+    :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit. ``with`` ends
+    the processes that train along.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        preprocessing: Preprocessing,
+        parts: Parts,
+        settings: Settings,
+        streams: Streams | None = None,
+    ) -> None:
+        self.network, self.preprocessing = network, preprocessing
+        self.parts, self.settings = parts, settings
+        self.streams = Streams(settings.seed) if streams is None else streams
+        self.history: list[dict[str, Any]] = []
+        self.stopping = EarlyStopping(settings.patience or None)
+        self._schedule = parse_schedule(settings.schedule)
+        has_momentum = OPTIMIZERS[settings.optimizer].momentum is not None
+        self._optimizer = make_optimizer(
+            settings.optimizer,
+            settings.learning_rate,
+            momentum=settings.momentum if has_momentum else None,
+            weight_decay=settings.weight_decay,
+            clip=settings.clip or None,
+        )
+        self._share_parameters()
+        self._optimizer_state = self._optimizer.start(self._vector)
+        self._at = _Place(order=self.streams["order"].bit_generator.state)
+
+    def _share_parameters(self) -> None:
+        """Lay parameters, gradients and buffers where the processes that train along see them."""
+        network, count = self.network, self.settings.shards
+        size = sum(array.size for array in network.params.values())
+        dtype = np.result_type(*network.params.values())
+        self._vector = shared_array((size,), dtype)
+        views = views_of(self._vector, network.params)
+        fill(views, network.params)
+        network.params = views
+        self._gradients = shared_array((count, size), dtype)
+        spec = self.settings.augment
+        augmentation = parse_augmentation(spec) if spec else None
+
+        def learner(row: np.ndarray) -> Learner:
+            return Learner(
+                network,
+                self.preprocessing,
+                self.parts.train,
+                augmentation,
+                self.settings.label_smoothing,
+                views_of(row, views),
+            )
+
+        self._shards = Shards(learner, self._gradients)
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._shards.close()
+
+    @property
+    def steps(self) -> int:
+        """Of one epoch."""
+        return -(-len(self.parts.train) // self.settings.batch_size)
+
+    @property
+    def is_done(self) -> bool:
+        return self._at.epoch >= self.settings.epochs or self.stopping.should_stop
+
+    def run(self) -> Iterator[Step | Epoch]:
+        """Train on from where the run stands until it is done.
+
+        Raises :class:`~cnntool.training.divergence.Diverged` where the loss is no number any more;
+        the network is then as it was after the last step that went well.
+        """
+        while not self.is_done:
+            yield from self._epoch()
+
+    def _epoch(self) -> Iterator[Step | Epoch]:
+        at, settings, rng = self._at, self.settings, self.streams["order"]
+        rng.bit_generator.state = at.order
+        order = batches(len(self.parts.train), settings.batch_size, rng)
+        for number, indices in enumerate(order, 1):
+            if number <= at.step:
+                continue
+            began = time.perf_counter()
+            done, total = at.epoch * self.steps + number - 1, settings.epochs * self.steps
+            at.rate = settings.learning_rate * self._schedule(done, total, self.steps)
+            loss, correct = self._learn(indices, number)
+            took = time.perf_counter() - began
+            at.step = number
+            at.loss += loss * len(indices)
+            at.correct += correct
+            at.seconds += took
+            yield Step(at.epoch + 1, number, self.steps, len(indices), loss, correct, at.rate, took)
+        yield self._end_of_epoch()
+
+    def _learn(self, indices: np.ndarray, number: int) -> tuple[float, int]:
+        """One step on a batch: its loss and how many were right, before the step."""
+        seed = int(self.streams["images"].integers(1 << 62))
+        lesson, gradient = self._shards.learn(indices, seed), self._gradients[0]
+        place = f"epoch {self._at.epoch + 1}, step {number}"
+        check_finite(lesson, gradient, self.network, lambda: self._batch(indices), place)
+        self._optimizer.step(self._vector, gradient, self._optimizer_state, self._at.rate)
+        return lesson.loss, lesson.correct
+
+    def _batch(self, indices: np.ndarray) -> np.ndarray:
+        data = self.parts.train
+        return self.preprocessing.normalized(data.x[indices], data.white)
+
+    def _end_of_epoch(self) -> Epoch:
+        at, count, began = self._at, len(self.parts.train), time.perf_counter()
+        judged = float("nan"), float("nan")
+        if self.parts.validation is not None:
+            logits = logits_of(self.network, self.preprocessing, self.parts.validation)
+            y = self.parts.validation.y
+            judged = mean_cross_entropy(logits, y), accuracy(predicted_classes(logits), y)
+        loss = at.loss / count
+        is_best = self.stopping.update(
+            at.epoch + 1, loss if self.parts.validation is None else judged[0]
+        )
+        seconds = at.seconds + time.perf_counter() - began
+        order = self.streams["order"].bit_generator.state
+        self._at = _Place(at.epoch + 1, order=order, rate=at.rate)
+        epoch = Epoch(
+            at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
+        )
+        self.history.append(epoch.to_json())
+        return epoch
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays and plain values from which the run goes on as if it had never stopped.
+
+        Parameters, buffers and history are not among them: they stand in a model file anyway.
+        """
+        arrays = {f"optimizer/{name}": a.copy() for name, a in self._optimizer_state.items()}
+        plain = {
+            "place": asdict(self._at),
+            "streams": self.streams.to_json(),
+            "stopping": self.stopping.to_json(),
+        }
+        return arrays, plain
+
+    def restore(
+        self,
+        arrays: dict[str, np.ndarray],
+        plain: dict[str, Any],
+        history: list[dict[str, Any]],
+        name: str = "the model file",
+    ) -> None:
+        """Stand where :meth:`state` was asked; the network has its parameters already.
+
+        InputError where the state is not one of this run.
+        """
+        start = "optimizer/"
+        saved = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+        self._optimizer_state = self._optimizer.restore(saved, self._vector)
+        try:
+            self.streams.restore(plain["streams"])
+            self._at = _Place(**plain["place"])
+            self.stopping.restore(plain["stopping"], name)
+            self.streams["order"].bit_generator.state = self._at.order
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{name}: where its training stands cannot be read: {error}"
+            ) from error
+        self.history = list(history)
+
+
+@dataclass
+class _Place:
+    """Where a run stands: epochs and steps done, and the sums of the epoch under way."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+    order: dict[str, Any] | None = None  # the state that the epoch's order is drawn from
+    rate: float = 0.0

@@ -1,0 +1,48 @@
+"""What a training run is asked to do: plain values, kept in the model file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from cnntool.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run besides data and network; the same settings, the same result.
+
+    ``augment`` and ``schedule`` are texts, as in :mod:`cnntool.datasets.augmentation_spec` and
+    :mod:`cnntool.training.schedules`. ``clip`` is the most that the gradient's norm may be, 0 for
+    no limit; ``patience`` how many epochs the validation loss may not improve, 0 for no limit.
+    ``shards`` are the parts of a batch that processes of their own learn from
+    (:mod:`cnntool.training.shards`).
+    """
+
+    epochs: int = 10
+    batch_size: int = 64
+    optimizer: str = "adam"
+    learning_rate: float = 0.002
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    schedule: str = "cosine"
+    label_smoothing: float = 0.0
+    augment: str = ""
+    patience: int = 0
+    seed: int = 0
+    shards: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Settings:
+        """The settings that :meth:`to_json` gave; RequestError for other names or types."""
+        known = {field.name: type(field.default) for field in fields(cls)}
+        for name, value in plain.items():
+            kind = known.get(name)
+            fits = isinstance(value, kind) if kind else False
+            if not fits and not (kind is float and isinstance(value, int)):
+                raise RequestError(f"training setting {name} = {value!r} is none of this version")
+        return cls(**plain)

@@ -1,0 +1,132 @@
+"""A batch cut into parts, each learned from in a process of its own.
+
+Two threads of Python take turns at the interpreter, which a network of small layers asks for every
+few microseconds. So every part but the first goes to a process forked from this one. Parameters and
+gradients lie in memory that all see; what is sent are the indices of images, and a seed. The parts
+and the order of their sum depend on their number alone, so that the result does too.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import warnings
+from collections.abc import Callable
+from math import prod
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from cnntool.engine.threads import on_this_thread_alone
+from cnntool.training.learner import Learner, Lesson
+
+CAN_FORK = hasattr(os, "fork")
+
+
+def shared_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Zeros in memory that forked processes share."""
+    size = prod(shape)
+    memory = mmap.mmap(-1, max(1, size * np.dtype(dtype).itemsize))
+    return np.frombuffer(memory, dtype, size).reshape(shape)
+
+
+class Shards:
+    """``count`` learners, of which all but the first are processes; :meth:`close` ends them.
+
+    ``gradients`` is (count, parameters), a row a learner, in shared memory where count is above 1.
+    """
+
+    def __init__(
+        self, make_learner: Callable[[np.ndarray], Learner], gradients: np.ndarray
+    ) -> None:
+        self._gradients = gradients
+        self._first = make_learner(gradients[0])
+        self._helpers: list[tuple[int, Connection]] = []
+        for row in gradients[1:]:
+            self._helpers.append(self._fork(make_learner(row)))
+
+    @property
+    def count(self) -> int:
+        return len(self._gradients)
+
+    def learn(self, indices: np.ndarray, seed: int) -> Lesson:
+        """Put the gradient of the mean loss of a batch into the first row of ``gradients``."""
+        if self.count == 1:
+            return self._first.learn(indices, 1.0, (seed, 0))
+        parts = np.array_split(indices, self.count)
+        shares = [len(part) / len(indices) for part in parts]
+        for number, (_, pipe) in enumerate(self._helpers, 1):
+            if len(parts[number]):
+                self._send(pipe, (parts[number], shares[number], (seed, number)))
+        with on_this_thread_alone():
+            lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
+        total = self._gradients[0]
+        for number, (_, pipe) in enumerate(self._helpers, 1):
+            if len(parts[number]):
+                lessons.append(self._receive(pipe))
+                total += self._gradients[number]
+        loss = sum(share * lesson.loss for share, lesson in zip(shares, lessons, strict=False))
+        correct = sum(lesson.correct for lesson in lessons)
+        return Lesson(loss, correct, all(lesson.is_finite for lesson in lessons))
+
+    def close(self) -> None:
+        """End the processes; they end by themselves where this one does."""
+        for process, pipe in self._helpers:
+            pipe.close()
+            os.waitpid(process, 0)
+        self._helpers.clear()
+
+    def _fork(self, learner: Learner) -> tuple[int, Connection]:
+        here, there = Pipe()
+        with warnings.catch_warnings():  # of threads: ours hold no lock, and the child starts anew
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = os.fork()
+        if process:
+            there.close()
+            return process, here
+        try:
+            here.close()
+            for _, pipe in self._helpers:  # or the others would not see their end
+                pipe.close()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides
+            with on_this_thread_alone():
+                _serve(learner, there)
+        finally:
+            os._exit(0)
+
+    @staticmethod
+    def _send(pipe: Connection, work: tuple) -> None:
+        try:
+            pipe.send_bytes(pickle.dumps(work, pickle.HIGHEST_PROTOCOL))
+        except OSError as error:
+            raise RuntimeError("a process that trains along has ended: is memory short?") from error
+
+    @staticmethod
+    def _receive(pipe: Connection) -> Lesson:
+        try:
+            found = pickle.loads(pipe.recv_bytes())
+        except (OSError, EOFError) as error:
+            raise RuntimeError("a process that trains along has ended: is memory short?") from error
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _serve(learner: Learner, pipe: Connection) -> None:
+    """Learn from what comes through the pipe until its other end is closed."""
+    while True:
+        try:
+            work = pickle.loads(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return
+        try:
+            answer: Lesson | Exception = learner.learn(*work)
+        except Exception as error:
+            answer = error
+        try:
+            pipe.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            return
