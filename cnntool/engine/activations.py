@@ -9,7 +9,8 @@ from cnntool.engine.arrays import as_gradient, float_dtype, kept_where
 
 def relu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``y = max(x, 0)`` of any shape; float64 for float64, else float32. The cache is y."""
-    y = np.maximum(np.asarray(x, float_dtype(x)), 0)
+    x = np.asarray(x, float_dtype(x))
+    y = np.maximum(x, x.dtype.type(0))
     return y, y
 
 
@@ -29,7 +30,7 @@ def tanh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def tanh_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``dx = dy * (1 - y^2)``, from the output y."""
-    return as_gradient(dy, y.shape, y.dtype) * (1 - y * y)
+    return as_gradient(dy, y.shape, y.dtype) * (y.dtype.type(1) - y * y)
 
 
 AMPLITUDE, SLOPE = 1.7159, 2 / 3
@@ -60,11 +61,12 @@ def sigmoid(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rounded; no number is subtracted from one close to it, so small y are as exact as large ones.
     """
     x = np.asarray(x, float_dtype(x))
+    one = x.dtype.type(1)
     with np.errstate(over="ignore", under="ignore"):
-        y = 1 / (1 + np.exp(-x))
+        y = one / (one + np.exp(-x))
     return y, y
 
 
 def sigmoid_backward(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``dx = dy * y * (1 - y)``, from the output y."""
-    return as_gradient(dy, y.shape, y.dtype) * (y * (1 - y))
+    return as_gradient(dy, y.shape, y.dtype) * (y * (y.dtype.type(1) - y))

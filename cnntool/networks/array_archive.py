@@ -10,6 +10,7 @@ Sources: PKWARE APPNOTE 6.3.10 for the archive, numpy.lib.format for its members
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -204,9 +205,9 @@ def _plain_errors(path: str) -> Iterator[None]:
     except MemoryError:
         raise InputError(f"{path} does not fit into memory") from None
     except OSError as error:
-        if error.errno is not None and error.strerror:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from None
-        raise InputError(f"{path} is damaged: a part of it cannot be found") from None
+        if error.errno in (None, errno.EINVAL):  # a place before the file's start
+            raise InputError(f"{path} is damaged: a part of it cannot be found") from None
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except zipfile.BadZipFile as error:
         reason = "a checksum is wrong" if "CRC" in str(error) else "its list of arrays is not whole"
         raise InputError(f"{path} is cut short or damaged: {reason}") from None

@@ -2,7 +2,8 @@
 
 ==================  ==============================================================================
 ``header``          one JSON text (UTF-8, as uint8): format, kind, architecture, preprocessing,
-                    labels, seed, training settings, history, data fingerprint, cnntool's version
+                    labels, seed, training settings, history, data fingerprint, cnntool's version,
+                    and the names of all other arrays, so that none gets lost unnoticed
 ``params/<path>``   what is trained, such as ``params/conv1.weight``
 ``buffers/<path>``  what belongs to layers without being trained: ``buffers/norm1.running_mean``
 ``state/<name>``    what training needs to go on: the optimizer, the random generator, ...
@@ -34,6 +35,9 @@ FORMAT = 1
 """The version of what stands in a file; every change that older readers cannot read adds 1."""
 
 KINDS = {"cnn": "an image model", "rnn": "a text model"}
+
+FLOATS = (np.float32, np.float64)
+"""What parameters, buffers and filters are of."""
 
 LARGEST_HEADER = 1 << 26
 """Bytes: a history of a hundred thousand epochs is far less."""
@@ -93,44 +97,53 @@ def save_model(path: str | os.PathLike, model: Model, overwrite: bool = False) -
     Raises InputError when the file exists, cannot be written, or when a parameter is not finite,
     as such a file would be of no use; ValueError for what JSON or the archive cannot hold.
     """
-    arrays = {"header": np.frombuffer(_header_text(model.header), np.uint8)}
+    arrays: dict[str, np.ndarray] = {}
     for group in ("params", "buffers", "state", "filters"):
         for name, array in getattr(model, group).items():
-            if group != "state" and not np.isfinite(array).all():
+            array = arrays[f"{group}/{name}"] = np.asarray(array)
+            if group == "state":
+                continue
+            if array.dtype not in FLOATS:
+                raise ValueError(f"{group}/{name} is {array.dtype}: expected float32 or float64")
+            if not np.isfinite(array).all():
                 raise InputError(
                     f"{path} is not written: {group}/{name} is not finite; training went astray, "
                     "try a smaller learning rate"
                 )
-            arrays[f"{group}/{name}"] = array
+    _grouped(list(arrays), "this model")
+    text = _header_text(model.header, list(arrays))
+    arrays = {"header": np.frombuffer(text, np.uint8), **arrays}
     with atomic_write(path, overwrite) as file:
         write_arrays(file, arrays)
         file.flush()
         _sync(file.fileno())
 
 
-def load_model(path: str | os.PathLike, needs: Needs | None = None, kind: str = "cnn") -> Model:
-    """Read a model file of this kind.
+def load_model(
+    path: str | os.PathLike, needs: Needs | None = None, kind: str | None = "cnn"
+) -> Model:
+    """Read a model file of this kind, None for any.
 
     With ``needs`` the parameters and buffers must be exactly those of the architecture, and come in
     its order. Raises InputError, one line that begins with the path, whatever is wrong with it.
     """
     with open_arrays(path) as archive:
-        header = _read_header(archive, str(path), kind)
-        groups = _grouped(archive.names, str(path))
+        header, names = _read_header(archive, str(path), kind)
+        groups = _grouped(_complete(archive.names, names, str(path)), str(path))
         if needs is not None:
             groups = _checked(archive, groups, header, needs, str(path))
         read = {
             group: {name: _read(archive, group, name, str(path)) for name in names}
             for group, names in groups.items()
         }
-    read["filters"] = {int(epoch): array for epoch, array in read["filters"].items()}
+    read["filters"] = _by_epoch(read["filters"], str(path))
     return Model(header, **read)
 
 
 def load_header(path: str | os.PathLike) -> Header:
     """The header alone, of a model of any kind; InputError as for :func:`load_model`."""
     with open_arrays(path) as archive:
-        return _read_header(archive, str(path), None)
+        return _read_header(archive, str(path), None)[0]
 
 
 def first_layer_filters(params: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -144,11 +157,10 @@ def first_layer_filters(params: Mapping[str, np.ndarray]) -> np.ndarray:
     raise RequestError("the model has no convolution layer: it has no filters to show")
 
 
-def _header_text(header: Header) -> bytes:
-    facts = {"format": FORMAT, **_plain(asdict(header))}
+def _header_text(header: Header, arrays: list[str]) -> bytes:
+    facts = {"format": FORMAT, **_plain(asdict(header)), "arrays": arrays}
     _checked_header(facts, "this model")
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False, indent=1)
-    return text.encode("utf-8", "strict")
+    return json.dumps(facts, allow_nan=False, indent=1).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -167,11 +179,12 @@ def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
 
 
-def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> Header:
+def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> tuple[Header, list[str]]:
+    """The header, and the names that it gives for all other arrays."""
     if "header" not in archive.names:
         held = ", ".join(archive.names[:6]) + (", ..." if len(archive.names) > 6 else "")
         raise InputError(
@@ -193,7 +206,7 @@ def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> Header:
     header = _checked_header(facts, path)
     if kind is not None and header.kind != kind:
         raise InputError(f"{path} is {KINDS[header.kind]}: expected {KINDS[kind]}")
-    return header
+    return header, facts["arrays"]
 
 
 def _bounded_int(digits: str) -> int:
@@ -224,10 +237,12 @@ def _checked_header(facts: Any, path: str) -> Header:
         raise _damaged(path, f"its header has no {missing[0]}")
     for name, (is_right, words) in _EXPECTED.items():
         if not is_right(facts[name]):
-            raise _damaged(path, f"{name} in its header is {_short(facts[name])}, not {words}")
+            raise _damaged(path, f"{name} in its header is {_json(facts[name])}, not {words}")
     if facts["kind"] == "cnn" and len(facts["input_shape"]) != 3:
-        raise _damaged(path, f"input_shape in its header is {facts['input_shape']}, not (C, H, W)")
-    values = {name: facts[name] for name in _EXPECTED}
+        raise _damaged(
+            path, f"input_shape in its header is {_json(facts['input_shape'])}, not [C, H, W]"
+        )
+    values = {each.name: facts[each.name] for each in fields(Header)}
     for name in ("input_shape", "labels", "history"):
         values[name] = tuple(values[name])
     return Header(**values)
@@ -260,17 +275,28 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "fingerprint": (_is_text, "a text"),
     "kind": (lambda kind: isinstance(kind, str) and kind in KINDS, f"one of {', '.join(KINDS)}"),
     "version": (_is_text, "a text"),
+    "arrays": (_is_list(_is_text), "a list of names"),
 }
-assert set(_EXPECTED) == {each.name for each in fields(Header)}
 
 
-def _grouped(names: tuple[str, ...], path: str) -> dict[str, list[str]]:
-    """The names of all arrays but the header, without their groups."""
+def _complete(found: tuple[str, ...], named: list[str], path: str) -> list[str]:
+    """All arrays but the header; InputError unless they are those that it names."""
+    rest = dict.fromkeys(name for name in found if name != "header")
+    wanted = dict.fromkeys(named)
+    for name in wanted:
+        if name not in rest:
+            raise _damaged(path, f"it has no {_short(name)}, which its header names")
+    for name in rest:
+        if name not in wanted:
+            raise _damaged(path, f"it holds {_short(name)}, which its header does not name")
+    return list(rest)
+
+
+def _grouped(names: list[str], path: str) -> dict[str, list[str]]:
+    """The names of arrays by group, without it."""
     groups: dict[str, list[str]] = {"params": [], "buffers": [], "state": [], "filters": []}
     for entry in names:
         group, _, name = entry.partition("/")
-        if entry == "header":
-            continue
         if group not in groups or not name:
             raise _damaged(path, f"it holds {_short(entry)}, which belongs to no model")
         is_epoch = name.isdecimal() and len(name) < 10 and name == str(int(name))
@@ -289,11 +315,11 @@ def _checked(
     try:
         needed = needs(header)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: its architecture cannot be built: {reason}") from None
-    of_network = {"params", "buffers"}
+        raise _damaged(path, f"its architecture cannot be built: {_short(error, 200)}") from None
+    of_network = "params", "buffers"
+    there = {f"{group}/{name}" for group in of_network for name in groups[group]}
     for entry, (shape, dtype) in needed.items():
-        if entry not in archive.names:
+        if entry not in there:
             raise _damaged(path, f"it has no {entry}, which its architecture needs")
         found_shape, found_dtype = archive.facts(entry)
         if (found_shape, found_dtype) != (tuple(shape), np.dtype(dtype)):
@@ -302,10 +328,8 @@ def _checked(
                 f"{entry} is {found_dtype} {found_shape}, its architecture needs "
                 f"{np.dtype(dtype)} {tuple(shape)}",
             )
-    for group in of_network:
-        for name in groups[group]:
-            if f"{group}/{name}" not in needed:
-                raise _damaged(path, f"its architecture has no {_short(f'{group}/{name}')}")
+    for entry in sorted(there - needed.keys()):
+        raise _damaged(path, f"its architecture has no {_short(entry)}")
     ordered: dict[str, list[str]] = {**groups, **{group: [] for group in of_network}}
     for entry in needed:
         group, _, name = entry.partition("/")
@@ -316,7 +340,7 @@ def _checked(
 def _read(archive: ArrayArchive, group: str, name: str, path: str) -> np.ndarray:
     entry = f"{group}/{name}"
     _, dtype = archive.facts(entry)
-    if group != "state" and dtype not in (np.float32, np.float64):
+    if group != "state" and dtype not in FLOATS:
         raise _damaged(path, f"{_short(entry)} is {dtype}, not float32 or float64")
     array = archive.read(entry)
     if group != "state" and not np.isfinite(array).all():
@@ -324,12 +348,24 @@ def _read(archive: ArrayArchive, group: str, name: str, path: str) -> np.ndarray
     return array
 
 
+def _by_epoch(filters: dict[str, np.ndarray], path: str) -> dict[int, np.ndarray]:
+    """Filters in the order of their epochs; InputError unless all have one shape (F, C, kh, kw)."""
+    shapes = {array.shape for array in filters.values()}
+    if len(shapes) > 1 or any(len(shape) != 4 for shape in shapes):
+        raise _damaged(path, f"its filters have shapes {_short(sorted(shapes))}")
+    return {epoch: filters[str(epoch)] for epoch in sorted(map(int, filters))}
+
+
 def _damaged(path: str, reason: str) -> InputError:
     return InputError(f"{path} is damaged: {reason}")
 
 
-def _short(value: Any) -> str:
-    """At most 60 characters, in one line."""
-    text = value if isinstance(value, str) else json.dumps(value)
+def _json(value: Any) -> str:
+    return _short(json.dumps(value))
+
+
+def _short(value: Any, most: int = 60) -> str:
+    """As one line that a terminal shows as it is."""
+    text = "".join(c if c.isprintable() else " " for c in str(value))
     text = " ".join(text.split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
