@@ -116,7 +116,7 @@ class Optimizer:
                 f"params are {params.dtype} {params.shape} and grads {grads.dtype} {grads.shape}: "
                 "expected two vectors of one length and dtype"
             )
-        rate = self.learning_rate if learning_rate is None else float(learning_rate)
+        rate = float(self.learning_rate if learning_rate is None else learning_rate)
         state["step"] += 1
         step = Step(params, state, int(state["step"]), rate, self._work_for(params))
         update = grads, 1.0

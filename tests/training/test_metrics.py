@@ -1,0 +1,137 @@
+"""Metrics worked by hand, by their identities, and against scikit-learn where it is installed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.training.metrics import (
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    mean_loss,
+    predicted_classes,
+    top_k_accuracy,
+)
+
+TARGETS = np.array([0, 0, 0, 1, 1, 2])
+PREDICTED = np.array([0, 0, 1, 1, 0, 0])
+CONFUSION = [[2, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]  # a class 3 without samples
+
+pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40)
+
+
+def test_accuracy_by_hand():
+    assert accuracy(PREDICTED, TARGETS) == 3 / 6
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class():
+    matrix = confusion_matrix(PREDICTED, TARGETS, 4)
+    assert matrix.dtype == np.int64
+    assert matrix.tolist() == CONFUSION
+
+
+def test_many_classes_of_a_small_dtype_do_not_overflow():
+    ids = np.arange(200, dtype=np.uint8)
+    assert (confusion_matrix(ids, ids, 200) == np.eye(200)).all()
+
+
+def test_class_scores_by_hand():
+    scores = class_scores(CONFUSION)
+    np.testing.assert_allclose(scores.precision, [2 / 4, 1 / 2, 0, 0])
+    np.testing.assert_allclose(scores.recall, [2 / 3, 1 / 2, 0, 0])
+    np.testing.assert_allclose(scores.f1, [4 / 7, 1 / 2, 0, 0])
+    assert scores.support.tolist() == [3, 2, 1, 0]
+    assert scores.macro.precision == pytest.approx((2 / 4 + 1 / 2) / 4)
+    assert scores.macro.f1 == pytest.approx((4 / 7 + 1 / 2) / 4)
+    assert scores.weighted.precision == pytest.approx((3 * 2 / 4 + 2 * 1 / 2) / 6)
+    assert scores.weighted.recall == pytest.approx(3 / 6)
+    assert scores.weighted.f1 == pytest.approx((3 * 4 / 7 + 2 * 1 / 2) / 6)
+
+
+def test_scores_without_a_denominator_are_zero_and_named():
+    undefined = class_scores(CONFUSION).undefined
+    assert undefined["precision"].tolist() == [False, False, True, True]  # nothing taken for them
+    assert undefined["recall"].tolist() == [False, False, False, True]
+    assert undefined["f1"].tolist() == [False, False, False, True]
+    empty = class_scores(np.zeros((2, 2), np.int64))
+    assert empty.macro.recall == empty.weighted.recall == 0
+
+
+@given(pairs)
+def test_scores_keep_their_identities(pairs):
+    predicted, targets = np.array(pairs).T
+    matrix = confusion_matrix(predicted, targets, 5)
+    scores = class_scores(matrix)
+    assert matrix.sum() == len(pairs)
+    assert matrix.sum(axis=1).tolist() == np.bincount(targets, minlength=5).tolist()
+    assert matrix.trace() / matrix.sum() == pytest.approx(accuracy(predicted, targets))
+    assert scores.weighted.recall == pytest.approx(accuracy(predicted, targets))
+    other = class_scores(confusion_matrix(targets, predicted, 5))
+    np.testing.assert_allclose(scores.precision, other.recall)
+    np.testing.assert_allclose(scores.f1, other.f1)
+    both = scores.precision + scores.recall
+    harmonic = 2 * scores.precision * scores.recall / np.where(both > 0, both, 1)
+    np.testing.assert_allclose(scores.f1, harmonic)
+
+
+@given(pairs)
+def test_scores_are_those_of_scikit_learn(pairs):
+    metrics = pytest.importorskip("sklearn.metrics")
+    predicted, targets = np.array(pairs).T
+    matrix, labels = confusion_matrix(predicted, targets, 5), list(range(5))
+    assert (matrix == metrics.confusion_matrix(targets, predicted, labels=labels)).all()
+    scores = class_scores(matrix)
+    settings = {"labels": labels, "zero_division": 0}
+    theirs = metrics.precision_recall_fscore_support(targets, predicted, **settings)
+    ours = scores.precision, scores.recall, scores.f1, scores.support
+    np.testing.assert_allclose(ours, theirs)
+    for ours, average in ((scores.macro, "macro"), (scores.weighted, "weighted")):
+        theirs = metrics.precision_recall_fscore_support(
+            targets, predicted, average=average, **settings
+        )
+        np.testing.assert_allclose((ours.precision, ours.recall, ours.f1), theirs[:3])
+
+
+def test_top_k_by_hand():
+    scores = np.array([[0.1, 0.5, 0.4], [0.7, 0.2, 0.1], [0.2, 0.3, 0.5]])
+    targets = np.array([2, 2, 2])
+    assert top_k_accuracy(scores, targets, 1) == pytest.approx(1 / 3)
+    assert top_k_accuracy(scores, targets, 2) == pytest.approx(2 / 3)
+    assert top_k_accuracy(scores, targets, 3) == top_k_accuracy(scores, targets, 9) == 1
+
+
+@given(st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_top_k_is_being_among_the_first_of_a_stable_sort(k, seed):
+    rng = np.random.default_rng(seed)
+    scores, targets = rng.integers(0, 4, (20, 5)), rng.integers(0, 5, 20)  # full of equals
+    first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    expected = np.mean([target in row for target, row in zip(targets, first, strict=True)])
+    assert top_k_accuracy(scores, targets, k) == pytest.approx(expected)
+    assert top_k_accuracy(scores, targets, 1) == accuracy(predicted_classes(scores), targets)
+
+
+def test_scores_that_are_no_numbers_are_never_right():
+    scores = np.array([[np.nan, np.nan], [np.nan, 1], [np.inf, 1]])
+    assert top_k_accuracy(scores, np.array([0, 0, 0]), 1) == pytest.approx(1 / 3)
+    assert top_k_accuracy(scores, np.array([0, 0, 0]), 2) == pytest.approx(1 / 3)
+
+
+def test_a_short_last_batch_counts_for_less():
+    losses = [2.0, 1.0, 4.0]
+    assert mean_loss(losses, [10, 10, 5]) == (20 + 10 + 20) / 25
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"predictions are for \(2,\) and targets \(3,\)"):
+        accuracy([0, 1], [0, 1, 1])
+    with pytest.raises(ValueError, match="at least one"):
+        accuracy([], [])
+    with pytest.raises(ValueError, match="predicted class 4 is out of range: 3 classes are 0 to"):
+        confusion_matrix([0, 4], [0, 1], 3)
+    with pytest.raises(ValueError, match="target -1 is out of range"):
+        confusion_matrix([0, 0], [0, -1], 3)
+    with pytest.raises(ValueError, match="k is 0, expected 1 or more"):
+        top_k_accuracy(np.eye(2), [0, 1], 0)
+    with pytest.raises(ValueError, match="counts of samples"):
+        mean_loss([1.0], [1, 2])
