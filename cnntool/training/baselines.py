@@ -12,6 +12,7 @@ from cnntool.datasets.batching import batches
 from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine import (
+    adaptive_pool2d,
     dense,
     dense_backward,
     softmax_cross_entropy,
