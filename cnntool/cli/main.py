@@ -13,6 +13,7 @@ COMMANDS = {
     "pool": "Pool images: sum up windows by their largest, mean, median or norm.",
     "kernels": "List the kernels, or show one: its weights and what they do.",
     "explain": "Show the numbers of one step: a window, a gradient, a pooling, a geometry.",
+    "train-cnn": "Train a convolutional network on labelled images.",
     "gradcheck": "Check the gradient of every operation of the engine.",
 }
 

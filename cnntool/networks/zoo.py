@@ -103,7 +103,7 @@ def build(
             )
         scale = {} if width is None else {"width": width}
         text = ZOO[architecture](input_shape, classes, **scale)
-    elif architecture.split(maxsplit=1)[0:1] and architecture.split()[0] not in LAYERS:
+    elif architecture.split(";")[0].split(maxsplit=1)[:1] not in [[name] for name in LAYERS]:
         text = _read(architecture)
     network = Network(parse_layers(text), input_shape)
     if classes is not None and network.output_shape != (classes,):
@@ -114,13 +114,16 @@ def build(
     return network
 
 
-def _read(path: str) -> str:
+def _read(architecture: str) -> str:
+    """The text in a file of that name; where there is none, what looks like layers is returned."""
     try:
-        return Path(path).read_text("utf-8")
+        return Path(architecture).read_text("utf-8")
     except (OSError, ValueError) as error:
+        if any(mark in architecture for mark in "; \n"):
+            return architecture
         raise RequestError(
-            f"'{path[:80]}' is no network of the zoo, no layers and no file of them"
-            f"{suggestion(path, ZOO)}"
+            f"'{architecture[:80]}' is no network of the zoo, no layers and no file of them"
+            f"{suggestion(architecture, ZOO)}"
         ) from error
 
 

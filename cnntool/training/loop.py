@@ -17,13 +17,13 @@ from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.threads import on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.network import Network
-from cnntool.training.divergence import check_finite
+from cnntool.training.divergence import Diverged, check_finite
 from cnntool.training.early_stopping import EarlyStopping
 from cnntool.training.evaluation import logits_of, mean_cross_entropy
 from cnntool.training.flat import fill, views_of
 from cnntool.training.learner import Learner
 from cnntool.training.metrics import accuracy, predicted_classes
-from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
 from cnntool.training.shards import Shards, shared_array
@@ -135,6 +135,15 @@ class Trainer:
         return -(-len(self.parts.train) // self.settings.batch_size)
 
     @property
+    def place(self) -> tuple[int, int]:
+        """Epochs done, and steps of the epoch after them."""
+        return self._at.epoch, self._at.step
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._optimizer
+
+    @property
     def is_done(self) -> bool:
         return self._at.epoch >= self.settings.epochs or self.stopping.should_stop
 
@@ -169,10 +178,17 @@ class Trainer:
 
     def _learn(self, indices: np.ndarray, number: int) -> tuple[float, int]:
         """One step on a batch: its loss and how many were right, before the step."""
+        images, buffers = self.streams["images"].bit_generator, self.network.buffers
+        before = images.state, {path: array.copy() for path, array in buffers.items()}
         seed = int(self.streams["images"].integers(1 << 62))
         lesson, gradient = self._shards.learn(indices, seed), self._gradients[0]
         place = f"epoch {self._at.epoch + 1}, step {number}"
-        check_finite(lesson, gradient, self.network, lambda: self._batch(indices), place)
+        try:
+            check_finite(lesson, gradient, self.network, lambda: self._batch(indices), place)
+        except Diverged:
+            images.state = before[0]
+            fill(buffers, before[1])
+            raise
         self._optimizer.step(self._vector, gradient, self._optimizer_state, self._at.rate)
         return lesson.loss, lesson.correct
 

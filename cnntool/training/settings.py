@@ -7,6 +7,8 @@ from typing import Any
 
 from cnntool.errors import RequestError
 
+MOST_SHARDS = 256
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -32,6 +34,19 @@ class Settings:
     patience: int = 0
     seed: int = 0
     shards: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise RequestError(
+                    f"{name.replace('_', ' ')} is {getattr(self, name)}, expected at least {least}"
+                )
+        if not 1 <= self.shards <= MOST_SHARDS:
+            raise RequestError(f"{self.shards} processes: expected 1 to {MOST_SHARDS}")
+        if not 0 <= self.label_smoothing < 1:
+            raise RequestError(
+                f"label smoothing is {self.label_smoothing:g}, expected from 0 to below 1"
+            )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

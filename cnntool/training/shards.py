@@ -79,6 +79,7 @@ class Shards:
         """End the processes; they end by themselves where this one does."""
         for process, pipe in self._helpers:
             pipe.close()
+            os.kill(process, signal.SIGKILL)  # it holds nothing, and may be in a long step
             os.waitpid(process, 0)
         self._helpers.clear()
 
@@ -94,7 +95,8 @@ class Shards:
             here.close()
             for _, pipe in self._helpers:  # or the others would not see their end
                 pipe.close()
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides
+            for number in (signal.SIGINT, signal.SIGTERM):  # the first process decides
+                signal.signal(number, signal.SIG_IGN)
             with on_this_thread_alone():
                 _serve(learner, there)
         finally:

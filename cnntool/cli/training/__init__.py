@@ -1,0 +1,1 @@
+"""What `cnntool train-cnn` is made of, module by module."""

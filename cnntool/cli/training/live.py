@@ -1,0 +1,133 @@
+"""How a run is watched: a live line on a terminal, else a plain line an epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+from cnntool.cli.console import complain
+from cnntool.training.loop import Epoch, Step
+
+REFRESH_SECONDS = 0.125
+"""Between two pictures of the screen, so that drawing takes no time from training."""
+
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_LENGTH = 24
+
+
+def epoch_line(epoch: Epoch, epochs: int) -> str:
+    """An epoch in one line."""
+    text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}"
+    if epoch.validation_loss == epoch.validation_loss:
+        text += (
+            f"; validation loss {epoch.validation_loss:.4f}, accuracy "
+            f"{epoch.validation_accuracy:.2%}"
+        )
+    return text + (", the best so far" if epoch.is_best else "")
+
+
+def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
+    """Values as bars of eight heights, from the least to the largest; of many the means of runs."""
+    if len(values) > length:
+        edges = [len(values) * i // length for i in range(length + 1)]
+        runs = [values[a:b] for a, b in pairwise(edges)]
+        values = [sum(run) / len(run) for run in runs]
+    if not values:
+        return ""
+    least, most = min(values), max(values)
+    scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
+    return "".join(SPARKS[round((value - least) * scale)] for value in values)
+
+
+class PlainView:
+    """A line on stderr when an epoch is done."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    def step(self, step: Step) -> None:
+        """Nothing: a pipe wants no picture of every step."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        complain(epoch_line(epoch, self._epochs))
+
+
+class SilentView(PlainView):
+    """Nothing at all."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Only the files tell."""
+
+
+class LiveView(PlainView):
+    """A bar with the time left, images a second, loss, accuracy and how the loss went."""
+
+    def __init__(self, epochs: int, steps: int, done: int) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from cnntool.cli.console import console
+
+        super().__init__(epochs)
+        screen = console(stderr=True)
+        try:
+            SPARKS.encode(screen.encoding)
+            self._has_sparks = screen.width >= 100
+        except UnicodeEncodeError:
+            self._has_sparks = False
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[facts]}"),
+        )
+        self._bar = Progress(*columns, console=screen, transient=True, auto_refresh=False)
+        self._task = self._bar.add_task("", total=epochs * steps, completed=done, facts="")
+        self._steps, self._losses, self._shown = steps, [], 0.0
+        self._images, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
+
+    def __enter__(self) -> LiveView:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def step(self, step: Step) -> None:
+        self._images += step.samples
+        self._correct += step.correct
+        self._seconds += step.seconds
+        self._loss += step.loss * step.samples
+        self._losses.append(step.loss)
+        now = time.monotonic()
+        if now - self._shown < REFRESH_SECONDS and step.step < step.steps:
+            return
+        self._shown = now
+        done = (step.epoch - 1) * self._steps + step.step
+        facts = (
+            f"{self._images / max(self._seconds, 1e-9):,.0f} images/s  loss "
+            f"{self._loss / self._images:.4f}  accuracy {self._correct / self._images:.1%}"
+        )
+        if self._has_sparks:
+            facts += f"  {sparkline(self._losses)}"
+        name = f"epoch {step.epoch}/{self._epochs}"
+        self._bar.update(self._task, completed=done, description=name, facts=facts, refresh=True)
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._bar.console.print(epoch_line(epoch, self._epochs), highlight=False, markup=False)
+        self._images, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
+
+
+@contextmanager
+def watching(epochs: int, steps: int, done: int, quiet: bool) -> Iterator[PlainView]:
+    """The view that fits where stderr goes; ``done`` are the steps behind a run that goes on."""
+    if quiet:
+        yield SilentView(epochs)
+    elif sys.stderr.isatty():
+        with LiveView(epochs, steps, done) as view:
+            yield view
+    else:
+        yield PlainView(epochs)

@@ -1,0 +1,127 @@
+"""One call of `cnntool train-cnn`: say what comes, train, keep the files, say what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+from cnntool.cli.console import complain, print_json
+from cnntool.cli.training.interrupts import Interruption, finishing_first
+from cnntool.cli.training.live import PlainView, watching
+from cnntool.cli.training.log import Log
+from cnntool.cli.training.options import TrainOptions
+from cnntool.cli.training.plan import Plan, plan_run
+from cnntool.cli.training.summary import describe, results, say_results
+from cnntool.errors import InputError
+from cnntool.networks.model_file import Model, save_model
+from cnntool.training.checkpoint import with_whole_history
+from cnntool.training.divergence import Diverged
+from cnntool.training.loop import Epoch, Trainer
+
+TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
+"""What a dry run takes to say how long training would."""
+
+
+def train(options: TrainOptions) -> int:
+    """Do what the options ask for; the exit code."""
+    began = time.perf_counter()
+    plan = plan_run(options)
+    with plan.run.trainer as trainer:
+        if not options.quiet:
+            for line in describe(plan):
+                complain(line)
+        if options.dry_run:
+            return _dry_run(trainer, options)
+        log = Log(options.log, plan.resumed_from is not None, options.log_steps)
+        try:
+            steps, (epoch, step) = trainer.steps, trainer.place
+            epochs, done = trainer.settings.epochs, epoch * steps + step
+            with finishing_first() as asked, watching(epochs, steps, done, options.quiet) as view:
+                last = _run(plan, log, view, asked)
+            if asked.number:
+                return _interrupted(plan, asked)
+        finally:
+            log.close()
+        if plan.best is not None:
+            plan.best = with_whole_history(plan.best, last)
+            save_model(plan.output, plan.best, overwrite=True)
+        found = results(plan, last, time.perf_counter() - began)
+    if not options.quiet:
+        say_results(found)
+    if options.as_json:
+        print_json(found)
+    else:
+        print(plan.output if plan.best is not None else plan.last)
+    return 0
+
+
+def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
+    """Train until the end, or until a signal; the run as it stands then, which its file holds."""
+    run, last = plan.run, None
+    try:
+        for event in run.trainer.run():
+            if isinstance(event, Epoch):
+                run.keep_filters()
+                last = run.model()
+                save_model(plan.last, last, overwrite=True)
+                if event.is_best:
+                    plan.best = last
+                    save_model(plan.output, last, overwrite=True)
+                log.write("epoch", event.to_json())
+                view.epoch(event)
+            else:
+                last = None
+                if log.has_steps:
+                    log.write("step", vars(event))
+                view.step(event)
+            if asked.number:
+                break
+    except Diverged as error:
+        save_model(plan.last, run.model(), overwrite=True)
+        raise InputError(f"{error}; it stands in {plan.last}") from error
+    if last is None:
+        last = run.model()
+        save_model(plan.last, last, overwrite=True)
+    return last
+
+
+def _interrupted(plan: Plan, asked: Interruption) -> int:
+    epoch, step = plan.run.trainer.place
+    complain(
+        f"stopped after epoch {epoch}, step {step}; go on with: cnntool train-cnn --resume "
+        f"{shlex.quote(str(plan.last))}"
+    )
+    return asked.exit_code
+
+
+def _dry_run(trainer: Trainer, options: TrainOptions) -> int:
+    """A few steps that nobody keeps, and the time that all would take."""
+    steps, began, taken = trainer.run(), time.perf_counter(), []
+    for event in steps:
+        if isinstance(event, Epoch):
+            break
+        taken.append(event.seconds)
+        if len(taken) >= TRIAL_STEPS or time.perf_counter() - began > TRIAL_SECONDS:
+            break
+    taken = sorted(taken[1:] or taken)  # the first one makes room
+    each, total = taken[len(taken) // 2], trainer.steps * trainer.settings.epochs
+    facts: dict[str, Any] = {"steps": total, "seconds_a_step": each, "seconds": total * each}
+    if options.as_json:
+        print_json(facts)
+    else:
+        complain(
+            f"{total:,} steps of {1000 * each:.3g} ms would take {duration(total * each)}, and "
+            "validation after each epoch; nothing is written"
+        )
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

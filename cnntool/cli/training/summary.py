@@ -1,0 +1,121 @@
+"""What is said before a run, and what came of it beside what needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnntool.cli.console import complain
+from cnntool.cli.training.plan import Plan
+from cnntool.datasets.dataset import shape_text
+from cnntool.datasets.memory import size_text
+from cnntool.networks.model_file import Model
+from cnntool.networks.trained import network_of
+from cnntool.training.baselines import linear_accuracy, majority_accuracy
+from cnntool.training.evaluation import logits_of
+from cnntool.training.metrics import accuracy, predicted_classes
+
+MOST_VALUES = 1 << 30
+"""Pixels of a training part for which the linear classifier is worth its time."""
+
+
+def describe(plan: Plan) -> Iterator[str]:
+    """The data, the network and the settings, a line each or a few."""
+    trainer = plan.run.trainer
+    yield from plan.notes
+    train = trainer.parts.train
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in trainer.parts.each.items())
+    size = shape_text(train.image_shape)
+    yield f"data: {train.name}, images of {size} in {len(train.labels)} classes: {parts}"
+    yield from str(trainer.network).splitlines()
+    network, settings = trainer.network, trainer.settings
+    count = sum(parameter.count for parameter in network.parameters().values())
+    work = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
+    yield (
+        f"{count:,} parameters, {work:,} multiply-adds an image, about {size_text(memory(plan))} "
+        "of memory"
+    )
+    text = (
+        f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
+        f"{settings.epochs} epochs of {trainer.steps:,} steps of {settings.batch_size} images"
+    )
+    if settings.shards > 1:
+        text += f", in {settings.shards} processes"
+    yield text + f"; seed {settings.seed}"
+    if plan.resumed_from is not None:
+        epoch, step = trainer.place
+        yield f"going on from {plan.resumed_from}: {epoch} epochs and {step} steps are behind it"
+
+
+def memory(plan: Plan) -> int:
+    """Bytes of the images, of parameters with all that a step keeps of them, and of its maps."""
+    trainer = plan.run.trainer
+    settings, network = trainer.settings, trainer.network
+    images = sum(part.x.nbytes for part in trainer.parts.each.values())
+    parameters = sum(array.nbytes for array in network.params.values())
+    maps = 2 * 4 * settings.batch_size * sum(prod(shape) for shape in network.shapes)
+    return images + parameters * (4 + settings.shards) + maps
+
+
+def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
+    """What came of a run, as plain values; validation and baselines only where there is a part."""
+    trainer = plan.run.trainer
+    train, validation = trainer.parts.train, trainer.parts.validation
+    found: dict[str, Any] = {
+        "model": str(plan.output) if plan.best is not None else None,
+        "last": str(plan.last),
+        "epochs": len(last.header.history),
+        "best_epoch": trainer.stopping.best_epoch,
+        "stopped_early": trainer.stopping.should_stop,
+        "parameters": sum(p.count for p in trainer.network.parameters().values()),
+        "seconds": round(seconds, 3),
+    }
+    for name, model in (("best", plan.best), ("final", last)):
+        if model is None:
+            continue
+        epoch = found["best_epoch"] if name == "best" else found["epochs"]
+        facts = model.header.history[epoch - 1]
+        found[name] = {key: facts[key] for key in ("epoch", "loss", "accuracy")}
+        found[name] |= {k: facts[k] for k in ("validation_loss", "validation_accuracy")}
+    if validation is not None:
+        found["majority_accuracy"] = majority_accuracy(train, validation)
+        if train.x.size <= MOST_VALUES:
+            found["linear_accuracy"] = linear_accuracy(
+                train, validation, trainer.preprocessing, trainer.settings.seed
+            )
+    if trainer.parts.test is not None and plan.best is not None:
+        logits = logits_of(network_of(plan.best), trainer.preprocessing, trainer.parts.test)
+        found["test_accuracy"] = accuracy(predicted_classes(logits), trainer.parts.test.y)
+    return found
+
+
+def say_results(found: dict[str, Any]) -> None:
+    """The results in a few lines on stderr."""
+    if found["stopped_early"]:
+        complain(f"stopped early, after {found['epochs']} epochs")
+    best = found.get("best")
+    if best is None:
+        complain("no epoch had a loss that is a number: there is no best model")
+        return
+    judged = best["validation_accuracy"]
+    if judged is None:
+        complain(f"best epoch {best['epoch']}: loss {best['loss']:.4f} on the training images")
+        return
+    last = found["final"]
+    text = f"validation accuracy {judged:.2%} (epoch {best['epoch']}"
+    complain(text + f", loss {best['validation_loss']:.4f}); last {_percent(last)}")
+    linear = found.get("linear_accuracy", np.nan)
+    text = f"beside it: always the most frequent class {found['majority_accuracy']:.2%}"
+    complain(text if np.isnan(linear) else f"{text}, a linear classifier {linear:.2%}")
+    if judged <= linear:
+        complain("the linear classifier is as good or better: this network has learned no more")
+    if "test_accuracy" in found:
+        complain(f"test accuracy {found['test_accuracy']:.2%}")
+
+
+def _percent(facts: dict[str, Any]) -> str:
+    value = facts["validation_accuracy"]
+    return "none" if value is None else f"{value:.2%}"

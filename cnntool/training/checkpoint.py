@@ -1,0 +1,202 @@
+"""A run as a model file: all that it needs to go on bit for bit, and nothing of clocks.
+
+Seconds stand in no file, so that the same run gives the same bytes however fast it was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.parts import Parts
+from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.errors import InputError, RequestError
+from cnntool.networks.model_file import Header, Model, first_layer_filters
+from cnntool.networks.trained import network_of
+from cnntool.training.loop import Trainer
+from cnntool.training.settings import Settings
+
+PLACE = "place"
+"""The entry of the state that holds plain values, as JSON in UTF-8."""
+
+UNKEPT = ("seconds", "is_last")
+"""What the history in a file leaves out: clocks, and what another number of epochs changes."""
+
+
+@dataclass
+class Run:
+    """A trainer with what else its files hold.
+
+    fingerprint: of the training images before any were held out.
+    origin: where the data came from and how it was split, as plain JSON; it stands beside the
+        settings in a file.
+    filters: of the first layer, by the epochs done.
+    """
+
+    trainer: Trainer
+    fingerprint: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
+    filters: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.keep_filters()
+
+    def keep_filters(self) -> None:
+        """Keep the filters as they are, where an epoch is done and none has begun."""
+        epoch, step = self.trainer.place
+        if step or epoch in self.filters:
+            return
+        try:
+            filters = first_layer_filters(self.trainer.network.params)
+        except RequestError:  # a network without convolutions
+            return
+        self.filters[epoch] = filters.copy()
+
+    def model(self) -> Model:
+        """The run as it stands, as a model that owns its arrays."""
+        trainer, network = self.trainer, self.trainer.network
+        arrays, plain = trainer.state()
+        plain["place"]["seconds"] = 0.0
+        text = json.dumps(plain, sort_keys=True).encode()
+        header = Header(
+            spec=network.spec,
+            input_shape=network.input_shape,
+            preprocessing=trainer.preprocessing.to_json(),
+            labels=trainer.parts.train.labels,
+            seed=trainer.settings.seed,
+            training={**trainer.settings.to_json(), **self.origin},
+            history=_history(trainer.history),
+            fingerprint=self.fingerprint,
+        )
+        return Model(
+            header,
+            {path: array.copy() for path, array in network.params.items()},
+            {path: array.copy() for path, array in network.buffers.items()},
+            {**arrays, PLACE: np.frombuffer(text, np.uint8)},
+            dict(self.filters),
+        )
+
+
+def settings_of(model: Model, name: str) -> Settings:
+    """The settings that a model was trained with; InputError where it holds none."""
+    if PLACE not in model.state:
+        raise InputError(f"{name} holds no training to go on with: name a file of train-cnn")
+    known = [each.name for each in fields(Settings)]
+    try:
+        return Settings.from_json({key: model.header.training[key] for key in known})
+    except (KeyError, RequestError) as error:
+        raise InputError(f"{name} does not say how it was trained: {error}") from error
+
+
+def origin_of(model: Model) -> dict[str, Any]:
+    """What a model says of its training besides the settings: where the data came from."""
+    known = {each.name for each in fields(Settings)}
+    return {key: value for key, value in model.header.training.items() if key not in known}
+
+
+def resumed(
+    model: Model, parts: Parts, fingerprint: str, settings: Settings, name: str = "the model file"
+) -> Run:
+    """The run that a model was made of, standing where it stood, over the same parts.
+
+    The settings may have more epochs, and others that no array depends on. InputError where the
+    data or the state are not those of the model.
+    """
+    check_data(model, fingerprint, parts.train.name, name)
+    plain = _plain(model, name)
+    header, network = model.header, network_of(model)
+    preprocessing = Preprocessing.from_json(header.preprocessing, name)
+    trainer = Trainer(network, preprocessing, parts, settings)
+    try:
+        trainer.restore(model.state, plain, [], name)
+        epoch, step = trainer.place
+        sums = plain["place"]["loss"], plain["place"]["rate"]
+        counts = epoch, step, plain["place"]["correct"]
+        if not (all(map(_is_number, sums)) and all(map(_is_from_0, counts))):
+            raise InputError(f"{name}: its training stands at {plain['place']}")
+        if step > trainer.steps:
+            raise InputError(f"{name}: its training stands at step {step} of {trainer.steps}")
+        if len(header.history) < epoch:
+            raise InputError(f"{name}: its history ends before epoch {epoch}")
+    except BaseException:
+        trainer.__exit__()
+        raise
+    trainer.history = list(header.history[:epoch])
+    filters = {number: array for number, array in model.filters.items() if number <= epoch}
+    return Run(trainer, fingerprint, origin_of(model), filters)
+
+
+def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:
+    """InputError unless a model was trained on the data with this fingerprint."""
+    if fingerprint != model.header.fingerprint:
+        raise InputError(
+            f"{source} is not what {name} was trained on: its images, classes or order differ "
+            f"({fingerprint[:8]}, not {model.header.fingerprint[:8]}); name the same data, or "
+            "train anew without --resume"
+        )
+
+
+def is_best(model: Model) -> bool:
+    """Whether a model stands right behind the best epoch of its run."""
+    plain = _plain(model, "the model")
+    place, best = plain["place"], plain["stopping"].get("best_epoch")
+    return place["step"] == 0 and place["epoch"] == best
+
+
+def is_best_of(best: Model, last: Model) -> bool:
+    """Whether one model holds the best epoch of the run that another stands later in."""
+    one, two = best.header, last.header
+    try:
+        epoch = _plain(last, "the model")["stopping"]["best_epoch"]
+        place = _plain(best, "the model")["place"]
+    except (InputError, KeyError):
+        return False
+    return (
+        is_of_run(best, last)
+        and (place["epoch"], place["step"]) == (epoch, 0)
+        and one.history[:epoch] == two.history[:epoch]
+    )
+
+
+def is_of_run(one: Model, two: Model) -> bool:
+    """Whether two models can be of one run: the same network, data and seed."""
+    return all(
+        getattr(one.header, name) == getattr(two.header, name)
+        for name in ("spec", "fingerprint", "seed", "preprocessing", "labels")
+    )
+
+
+def with_whole_history(best: Model, last: Model) -> Model:
+    """The best model, with what the run became after it: settings, history and filters."""
+    header = replace(best.header, training=last.header.training, history=last.header.history)
+    return replace(best, header=header, filters=last.filters)
+
+
+def _history(epochs: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    return tuple({k: v for k, v in epoch.items() if k not in UNKEPT} for epoch in epochs)
+
+
+def _plain(model: Model, name: str) -> dict[str, Any]:
+    """The plain values of the state; InputError where they are none."""
+    array = model.state.get(PLACE)
+    try:
+        plain = json.loads(array.tobytes().decode())
+        is_sound = all(isinstance(plain[key], Mapping) for key in ("place", "streams", "stopping"))
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise InputError(f"{name} does not say where its training stands: it cannot go on")
+    return plain
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_from_0(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,146 @@
+"""Training from the shell: files, exit codes, stopping and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cnntool.networks.trained import load_network
+
+TINY = ["--layers", "conv 4 3x3; relu; max 2; dense 10", "--batch-size", "256", "--processes", "1"]
+
+
+@pytest.fixture
+def train(cnntool):
+    """Call the command on the built-in digits, with a network that learns in no time."""
+    return lambda *options: cnntool("train-cnn", "digits", *TINY, *options)
+
+
+def test_a_run_leaves_its_best_and_its_last_and_says_what_it_did(train, tmp_path):
+    done = train("--epochs", "2", "--log", "run.jsonl", "--log-steps")
+    assert done.code == 0
+    assert done.out.strip() == b"model.npz"
+    text = done.err
+    for part in ("1,618 train", "epoch 2/2", "linear classifier"):
+        assert part in text
+    model, network = load_network(tmp_path / "model.npz")
+    assert network.spec == "conv 4 3x3; relu; max 2; dense 10"
+    assert sorted(model.filters) == [0, 1, 2]
+    assert len(model.header.history) == 2
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == [*["step"] * 7, "epoch"] * 2
+    again = train("--epochs", "2")
+    assert again.code == 1
+    assert "-f" in again.err
+
+
+def test_going_on_gives_the_very_files_of_a_run_in_one_go(train, cnntool, tmp_path):
+    assert train("--epochs", "3", "-o", "whole.npz", "-q").code == 0
+    # The schedule spans all epochs, so the part is one that was stopped: its settings say three.
+    assert train("--epochs", "3", "-o", "part.npz", "-q").code == 0
+    whole, part = (tmp_path / name for name in ("whole.npz", "part.npz"))
+    assert whole.read_bytes() == part.read_bytes()
+    done = cnntool("train-cnn", "--resume", "part.last.npz")
+    assert done.code == 2
+    assert "--epochs 6 goes on" in done.err
+    more = cnntool("train-cnn", "--resume", "part.last.npz", "--epochs", "4", "--json", "-q")
+    assert more.code == 0
+    assert json.loads(more.out)["epochs"] == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_saves_and_what_follows_is_as_if_it_never_came(train, tmp_path):
+    options = ["--epochs", "60", "--batch-size", "64", "--seed", "3"]
+    assert train(*options, "-o", "whole.npz", "-q").code == 0
+    command = [sys.executable, "-m", "cnntool", "train-cnn", "digits", *TINY, *options]
+    process = subprocess.Popen(
+        [*command, "-o", "part.npz"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while b"epoch 1/" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    text = process.stderr.read()
+    assert process.wait(30) == 130
+    assert b"--resume part.last.npz" in text
+    resumed = subprocess.run(
+        [sys.executable, "-m", "cnntool", "train-cnn", "--resume", "part.last.npz", "-q"],
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0
+    for name in ("{}.npz", "{}.last.npz"):
+        whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
+        assert whole.read_bytes() == part.read_bytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
+    options = ["--epochs", "60", "--batch-size", "64"]
+    assert train(*options, "-o", "whole.npz", "-q").code == 0
+    command = [sys.executable, "-m", "cnntool", "train-cnn", "digits", *TINY, *options, "-q"]
+    process = subprocess.Popen([*command, "-o", "part.npz"], cwd=tmp_path)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "part.last.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    resumed = subprocess.run(
+        [sys.executable, "-m", "cnntool", "train-cnn", "--resume", "part.last.npz", "-q"],
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0
+    for name in ("{}.npz", "{}.last.npz"):
+        whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
+        assert whole.read_bytes() == part.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--layers", "conv 4 9x9; dense 10"], 2, "layer 1 (conv 4 9x9)"),
+        (["--layers", "dense 9"], 2, "end with 'dense 10'"),
+        (["--layers", "cnov 4 3x3; dense 10"], 2, "did you mean 'conv'?"),
+        (["--network", "lenet5"], 2, "--resize 32x32"),
+        (["--network", "lennet"], 2, "did you mean 'lenet'?"),
+        (["--processes", "2"], 2, "batch norm"),
+        (["--learning-rate", "nan"], 2, "nan"),
+        (["--optimizer", "sgd", "--momentum", "0.9"], 2, "--optimizer momentum"),
+        (["--augment", "shft=2"], 2, "shift"),
+        (["--log-steps"], 2, "--log run.jsonl"),
+        (["-o", "model.txt"], 2, ".npz"),
+        (["-o", "missing/model.npz"], 1, "missing"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_one_line_before_any_work(cnntool, options, code, words):
+    done = cnntool("train-cnn", "digits", "-q", *options)
+    assert done.code == code, done.err
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_data_that_is_not_there_is_named(cnntool):
+    done = cnntool("train-cnn", "digitz")
+    assert done.code in (1, 2)
+    assert "digits" in done.err
+
+
+def test_a_dry_run_writes_nothing(train, tmp_path):
+    before = set(tmp_path.iterdir())
+    done = train("--dry-run")
+    assert done.code == 0
+    assert "would take" in done.err
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
+    done = train("--optimizer", "sgd", "--learning-rate", "1e11", "-q")
+    assert done.code == 1
+    assert "--learning-rate" in done.err
+    assert len(done.err.splitlines()) == 1
+    load_network(tmp_path / "model.last.npz")
