@@ -13,6 +13,9 @@ COMMANDS = {
     "pool": "Pool images: sum up windows by their largest, mean, median or norm.",
     "kernels": "List the kernels, or show one: its weights and what they do.",
     "explain": "Show the numbers of one step: a window, a gradient, a pooling, a geometry.",
+    "evaluate": "Measure a trained network on labelled images.",
+    "predict": "Say what a trained network takes images for.",
+    "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine.",
 }
 

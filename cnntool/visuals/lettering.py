@@ -1,0 +1,59 @@
+"""Words in pictures, in the font that Pillow brings along."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
+Colour = tuple[int, int, int]
+
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (30, 30, 30)
+FAINT: Colour = (110, 110, 110)
+
+
+@lru_cache
+def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Pillow's own font in this size, in pixels; in its only one where Pillow has no FreeType."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.load_default(size)
+    except (ImportError, OSError):
+        return ImageFont.load_default()
+
+
+def text_width(text: str, size: int) -> int:
+    """Pixels that one line takes."""
+    return int(np.ceil(font(size).getlength(text)))
+
+
+def shortened(text: str, size: int, width: int) -> str:
+    """One line that fits into so many pixels; where letters are left out it ends in dots."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    if text_width(line, size) <= width:
+        return line
+    while line and text_width(line + "...", size) > width:
+        line = line[:-1]
+    return line.rstrip() + "..."
+
+
+def line_height(size: int) -> int:
+    """Pixels from one line to the next."""
+    return size + max(3, size // 3)
+
+
+def luminance_of(colour: Colour) -> float:
+    """From 0, black, to 255 (ITU-R BT.601)."""
+    red, green, blue = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def ink_on(colour: Colour) -> Colour:
+    """The colour of letters that are read best on a background."""
+    return INK if luminance_of(colour) > 140 else PAPER
