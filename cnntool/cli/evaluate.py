@@ -226,10 +226,7 @@ def draw_confusion(report: Report, images: Dataset, path: str, title: str, force
 
 def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
     """Write a sheet of the mistakes, or say that there are none."""
-    import numpy as np
-
     from cnntool.cli.console import complain
-    from cnntool.datasets.pictures import in_dtype
     from cnntool.visuals.contact_sheet import Captioned, contact_sheet
 
     if not report.mistakes:
@@ -237,14 +234,21 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
         return
     tiles = []
     for mistake in report.mistakes[:MOST_PICTURES]:
-        planes = in_dtype(images.x[mistake.index], images.white, np.uint8)
-        planes = planes * np.uint8(255) if images.white == 1 and planes.max() <= 1 else planes
-        pixels = planes.transpose(1, 2, 0) if len(planes) == 3 else planes[0]
+        pixels = _pixels(images.x[mistake.index], images.white)
         true, taken = report.labels[mistake.target], report.labels[mistake.predicted]
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
         tiles.append(Captioned(pixels, lines))
     shown = f"the {len(tiles)} surest of {len(report.mistakes):,} mistakes"
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
+
+
+def _pixels(planes, white: float):
+    """(C, H, W) from 0 to ``white`` as a picture: colour of 3 channels, else the first in grey."""
+    import numpy as np
+
+    levels = np.clip(planes.astype(np.float32) / np.float32(white), 0, 1) * 255
+    pixels = np.rint(levels).astype(np.uint8)
+    return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
 
 
 def _save(pixels, path: str, force: bool) -> None:

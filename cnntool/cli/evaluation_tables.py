@@ -37,7 +37,10 @@ def show_report(report: Report, title: str, part: str) -> None:
     show("")
     _show_confusion(report)
     if report.mistakes:
+        shown, wrong = min(SHOWN_MISTAKES, len(report.mistakes)), len(report.mistakes)
+        heading = f"the {shown} surest of {wrong:,} mistakes; images count from 0"
         show("")
+        show(Text(heading, style="italic"))
         show(_mistakes(report))
 
 
@@ -151,7 +154,4 @@ def _mistakes(report: Report) -> Table:
     for mistake in report.mistakes[:SHOWN_MISTAKES]:
         names = report.labels[mistake.target], report.labels[mistake.predicted]
         table.add_row(str(mistake.index), *map(Text, names), f"{mistake.probability:.1%}")
-    shown = min(SHOWN_MISTAKES, len(report.mistakes))
-    table.title = f"the {shown} surest of {len(report.mistakes):,} mistakes; images count from 0"
-    table.title_justify, table.title_style = "left", "bold"
     return table

@@ -1,0 +1,153 @@
+"""What `cnntool info` shows: the layers of a network, and how it was trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from cnntool.cli.console import console, show
+from cnntool.networks.layers.layer import shape_text
+from cnntool.networks.model_file import Model
+from cnntool.networks.network import Network
+from cnntool.networks.summary import LayerSummary
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 40
+MOST_LABELS = 20
+
+
+def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) -> None:
+    """Print a row a layer, and the sums, on stdout."""
+    size = ", or of any size" if network.takes_any_size else ""
+    takes = f"  images of {shape_text(network.input_shape)}{size}"
+    show(Text.assemble((name, "bold cyan"), takes))
+    show("")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    sums = (
+        sum(layer.parameters for layer in layers),
+        sum(layer.connections for layer in layers),
+        sum(layer.multiply_adds for layer in layers),
+    )
+    is_narrow = console().is_terminal and console().width < 110
+    work = "mult-adds" if is_narrow else "multiply-adds"
+    table.add_column("name", "total", no_wrap=True, style="cyan", footer_style="bold")
+    table.add_column("layer")
+    table.add_column("output", no_wrap=True)
+    for header, total in zip(("parameters", "connections", work), sums, strict=True):
+        table.add_column(header, f"{total:,}", justify="right", no_wrap=True, footer_style="bold")
+    table.add_column("sees", no_wrap=True)
+    for layer in layers:
+        counts = layer.parameters, layer.connections, layer.multiply_adds
+        field = layer.receptive_field
+        sees = "all" if field is None else f"{field[0]} x {field[1]}"
+        output = shape_text(layer.output_shape)
+        numbers = (f"{count:,}" if count else "" for count in counts)
+        table.add_row(layer.name, Text(layer.layer), output, *numbers, sees)
+    show(table)
+
+
+def show_model(model: Model, size: int) -> None:
+    """Print what a model file says besides its network, on stdout."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _facts(model, size):
+        table.add_row(name, Text(value))
+    show("")
+    show(table)
+
+
+def _facts(model: Model, size: int) -> list[tuple[str, str]]:
+    header = model.header
+    facts = [("labels", _some(header.labels)), ("images", _preprocessing(header.preprocessing))]
+    facts += _history(header.history)
+    settings = {name: value for name, value in header.training.items() if name != "seed"}
+    if settings:
+        pairs = (f"{name.replace('_', ' ')} {_plain(value)}" for name, value in settings.items())
+        facts.append(("settings", ", ".join(pairs)))
+    facts.append(("seed", str(header.seed)))
+    if header.fingerprint:
+        facts.append(("training data", f"fingerprint {header.fingerprint}"))
+    facts.append(("file", f"{size:,} bytes, {', '.join(_contents(model))}"))
+    return facts
+
+
+def _some(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:MOST_LABELS])
+    more = f", ... ({len(labels):,} in all)" if len(labels) > MOST_LABELS else ""
+    return shown + more
+
+
+def _preprocessing(plain: Mapping[str, Any]) -> str:
+    from cnntool.datasets.preprocessing import Preprocessing
+
+    found = Preprocessing.from_json(plain)
+    colour = {1: "grey", 3: "in colour"}.get(found.channels, f"of {found.channels} channels")
+    size = "at any size" if found.size is None else f"at {found.size[0]} x {found.size[1]} pixels"
+    mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (found.mean, found.std))
+    return f"{colour}, {size}; from 0 to 1, then (x - {mean}) / {std}"
+
+
+def _plain(value: Any) -> str:
+    if value == "" or value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _contents(model: Model) -> list[str]:
+    held = [f"cnntool {model.header.version}"]
+    held.append("training can go on" if model.state else "no state to train on from")
+    if model.filters:
+        held.append(f"first filters after {len(model.filters)} epochs")
+    return held
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The length of training, and the course of loss and accuracy as small curves."""
+    if not history:
+        return []
+    seconds = sum(_numbers(history, "seconds"))
+    facts = [("epochs", f"{len(history):,}" + (f", in {seconds:.3g} seconds" if seconds else ""))]
+    for key, is_share in (
+        ("loss", False),
+        ("accuracy", True),
+        ("validation_loss", False),
+        ("validation_accuracy", True),
+    ):
+        values = _numbers(history, key)
+        if not values:
+            continue
+        first, last = (_figure(value, is_share) for value in (values[0], values[-1]))
+        best = max(values) if is_share else min(values)
+        at = f", best {_figure(best, is_share)}" if best != values[-1] else ""
+        course = f"{first} to {last}" if len(values) > 1 else last
+        facts.append((key.replace("_", " "), f"{curve(values)}  {course}{at}"))
+    return facts
+
+
+def _numbers(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    """What the epochs say of a key, without those that have no number."""
+    values = (epoch.get(key) for epoch in history)
+    return [
+        float(value)
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ]
+
+
+def _figure(value: float, is_share: bool) -> str:
+    return f"{value:.2%}" if is_share else f"{value:.4f}"
+
+
+def curve(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
+    """Numbers as bars from the least to the greatest; of many, as many as fit, evenly apart."""
+    if len(values) > width:
+        step = (len(values) - 1) / (width - 1)
+        values = [values[round(place * step)] for place in range(width)]
+    low, high = min(values), max(values)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in values)
