@@ -11,13 +11,19 @@ from rich.text import Text
 
 from cnntool.cli.console import console, show
 from cnntool.networks.layers.layer import shape_text
-from cnntool.networks.model_file import Model
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 MOST_LABELS = 20
+
+NARROW = 110
+"""Columns of a terminal below which headers are short."""
+
+LEAST_ROOM = 15
+"""Columns that the layers' texts need, on several lines."""
 
 
 def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) -> None:
@@ -32,22 +38,52 @@ def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) ->
         sum(layer.connections for layer in layers),
         sum(layer.multiply_adds for layer in layers),
     )
-    is_narrow = console().is_terminal and console().width < 110
+    is_narrow, is_short = _fitted(layers, sums)
     work = "mult-adds" if is_narrow else "multiply-adds"
     table.add_column("name", "total", no_wrap=True, style="cyan", footer_style="bold")
-    table.add_column("layer")
+    table.add_column("layer", overflow="fold")
     table.add_column("output", no_wrap=True)
     for header, total in zip(("parameters", "connections", work), sums, strict=True):
-        table.add_column(header, f"{total:,}", justify="right", no_wrap=True, footer_style="bold")
+        table.add_column(
+            header, _count(total, is_short), justify="right", no_wrap=True, footer_style="bold"
+        )
     table.add_column("sees", no_wrap=True)
     for layer in layers:
         counts = layer.parameters, layer.connections, layer.multiply_adds
         field = layer.receptive_field
         sees = "all" if field is None else f"{field[0]} x {field[1]}"
         output = shape_text(layer.output_shape)
-        numbers = (f"{count:,}" if count else "" for count in counts)
+        if is_short:
+            sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
+        numbers = (_count(count, is_short) if count else "" for count in counts)
         table.add_row(layer.name, Text(layer.layer), output, *numbers, sees)
     show(table)
+
+
+def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the terminal is narrow, and whether full numbers would leave the layers no room."""
+    screen = console()
+    if not screen.is_terminal:
+        return False, False
+    names, outputs = (
+        max(map(len, texts))
+        for texts in (
+            [layer.name for layer in layers],
+            [shape_text(layer.output_shape) for layer in layers],
+        )
+    )
+    heads = len("parameters"), len("connections"), len("mult-adds"), len("100 x 100")
+    numbers = [max(head, len(f"{total:,}")) for head, total in zip(heads, (*sums, 0), strict=True)]
+    room = screen.width - names - outputs - sum(numbers) - 12
+    return screen.width < NARROW, room < LEAST_ROOM
+
+
+def _count(count: int, is_short: bool) -> str:
+    """``448,084,224``, or ``448.1 M``."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**4, "k")) if is_short else ():
+        if count >= size:
+            return f"{count / (size if size > 10**4 else 10**3):.4g} {unit}"
+    return f"{count:,}"
 
 
 def show_model(model: Model, size: int) -> None:
@@ -63,7 +99,7 @@ def show_model(model: Model, size: int) -> None:
 
 def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     header = model.header
-    facts = [("labels", _some(header.labels)), ("images", _preprocessing(header.preprocessing))]
+    facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
     facts += _history(header.history)
     settings = {name: value for name, value in header.training.items() if name != "seed"}
     if settings:
@@ -82,14 +118,15 @@ def _some(labels: Sequence[str]) -> str:
     return shown + more
 
 
-def _preprocessing(plain: Mapping[str, Any]) -> str:
+def _preprocessing(header: Header) -> str:
     from cnntool.datasets.preprocessing import Preprocessing
 
-    found = Preprocessing.from_json(plain)
+    found = Preprocessing.from_json(header.preprocessing)
     colour = {1: "grey", 3: "in colour"}.get(found.channels, f"of {found.channels} channels")
-    size = "at any size" if found.size is None else f"at {found.size[0]} x {found.size[1]} pixels"
+    _, height, width = header.input_shape
+    size = f"{height} x {width} pixels" + (" or any other size" if found.size is None else "")
     mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (found.mean, found.std))
-    return f"{colour}, {size}; from 0 to 1, then (x - {mean}) / {std}"
+    return f"{colour}, {size}; black 0 to white 1, minus {mean}, divided by {std}"
 
 
 def _plain(value: Any) -> str:
