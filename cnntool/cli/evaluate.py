@@ -228,14 +228,15 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     """Write a sheet of the mistakes, or say that there are none."""
     from cnntool.cli.console import complain
     from cnntool.visuals.contact_sheet import Captioned, contact_sheet
+    from cnntool.visuals.lettering import drawable_names
 
     if not report.mistakes:
         complain(f"{path} is not written: there are no mistakes")
         return
-    tiles = []
+    names, tiles = drawable_names(report.labels), []
     for mistake in report.mistakes[:MOST_PICTURES]:
         pixels = _pixels(images.x[mistake.index], images.white)
-        true, taken = report.labels[mistake.target], report.labels[mistake.predicted]
+        true, taken = names[mistake.target], names[mistake.predicted]
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
         tiles.append(Captioned(pixels, lines))
     shown = f"the {len(tiles)} surest of {len(report.mistakes):,} mistakes"

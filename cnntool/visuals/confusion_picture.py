@@ -12,6 +12,8 @@ from cnntool.visuals.lettering import (
     INK,
     PAPER,
     Colour,
+    drawable,
+    drawable_names,
     font,
     ink_on,
     line_height,
@@ -28,7 +30,7 @@ WIDEST_NAME = 170
 MOST_COUNTED = 60
 """Classes up to which counts stand in the cells."""
 
-LARGEST_SIDE = 1600
+LARGEST_SIDE = 1700
 """Pixels that the cells of more classes take, where they have room."""
 
 
@@ -57,7 +59,7 @@ def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str =
     layout = _layout(confusion, labels)
     side = classes * layout.cell
     titles = (title, "rows: true class; columns: predicted class; shade: share of the row")
-    titles = tuple(line for line in titles if line)
+    titles = tuple(drawable(line) for line in titles if line)
     head = len(titles) * line_height(LETTERS) + 8
     needed = max(text_width(line, LETTERS) for line in titles)
     width = max(layout.left + side, MARGIN + needed) + MARGIN
@@ -66,7 +68,7 @@ def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str =
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(titles):
         at = MARGIN, MARGIN - 4 + number * line_height(LETTERS)
-        draw.text(at, line, INK if line == title else FAINT, font(LETTERS))
+        draw.text(at, line, FAINT if number == len(titles) - 1 else INK, font(LETTERS))
     cells = Image.fromarray(_shades(confusion)).resize((side, side), Image.Resampling.NEAREST)
     sheet.paste(cells, (layout.left, top))
     if layout.cell >= 6:
@@ -84,7 +86,7 @@ def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
         cell = max(26, text_width(str(int(confusion.max(initial=0))), LETTERS) + 10)
     else:
         cell = max(2, min(line_height(LETTERS), LARGEST_SIDE // classes))
-    names = tuple(shortened(label, LETTERS, WIDEST_NAME) for label in labels)
+    names = tuple(shortened(label, LETTERS, WIDEST_NAME) for label in drawable_names(labels))
     widest = max(text_width(name, LETTERS) for name in names)
     turned = widest > cell - 6
     step = -(-line_height(LETTERS) // cell)

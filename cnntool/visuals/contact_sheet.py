@@ -7,12 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.lettering import FAINT, INK, PAPER, font, line_height, shortened, text_width
+from cnntool.visuals.lettering import (
+    FAINT,
+    INK,
+    PAPER,
+    drawable,
+    font,
+    line_height,
+    shortened,
+    text_width,
+)
 
 TILE = 112
 """Pixels that a picture has at most on either side."""
 
 WIDEST_CAPTION = 200
+LEAST_TITLE = 600
+"""Pixels up to which a title makes the sheet wider."""
+
 LETTERS = 13
 GAP = 16
 FRAME = (205, 205, 205)
@@ -41,13 +53,16 @@ def contact_sheet(
         raise ValueError("a contact sheet needs a picture at least")
     shown = [_fitted(tile.pixels) for tile in tiles]
     lines = max(len(tile.lines) for tile in tiles)
-    longest = max((text_width(line, LETTERS) for t in tiles for line in t.lines), default=0)
+    longest = max(
+        (text_width(drawable(line), LETTERS) for t in tiles for line in t.lines), default=0
+    )
     picture_height = max(picture.height for picture in shown)
     cell_width = max(*(picture.width for picture in shown), min(longest, WIDEST_CAPTION), 48)
     cell_height = picture_height + 6 + lines * line_height(LETTERS)
     columns = min(columns or _columns(len(tiles), cell_width, cell_height), len(tiles))
     rows = -(-len(tiles) // columns)
     width = GAP + columns * (cell_width + GAP)
+    width = max(width, min(text_width(drawable(title), LETTERS), LEAST_TITLE) + 2 * GAP)
     top = GAP + (line_height(LETTERS) + 6 if title else 0)
     sheet = Image.new("RGB", (width, top + rows * (cell_height + GAP)), PAPER)
     draw = ImageDraw.Draw(sheet)
