@@ -43,13 +43,6 @@ Examples:
     help="validation, test, train or all.  [default: test where DATA has it, else validation, "
     "else all]",
 )
-@option(
-    "--own-size",
-    section=IMAGES,
-    is_flag=True,
-    help="Leave images at their own size, where the network takes any.  [default: the size that "
-    "it was trained on]",
-)
 @option("--strict", section=IMAGES, is_flag=True, help="An image that cannot be read is an error.")
 @option(
     "--top",
@@ -77,9 +70,7 @@ Examples:
 @option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist.")
 @option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON, every mistake.")
 @option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
-def command(
-    model: str, data: str, part: str | None, own_size: bool, strict: bool, k: int, **options
-) -> None:
+def command(model: str, data: str, part: str | None, strict: bool, k: int, **options) -> None:
     """Measure a trained network on labelled images.
 
     DATA is what `cnntool train-cnn` takes: 'digits', a folder with one sub-folder a class, IDX
@@ -95,8 +86,6 @@ def command(
 
     targets = check_outputs(options["confusion"], options["mistakes"], options["force"])
     classifier = load_classifier(model)
-    if own_size:
-        classifier = classifier.with_own_sizes()
     loaded = load_for(classifier, data, strict)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = choose_part(parts, part, data)

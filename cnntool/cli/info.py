@@ -118,6 +118,7 @@ def command(target: str, as_json: bool, **settings) -> None:
 
 def read_subject(target: str, shape, classes: int | None, width: float | None) -> Subject:
     """The network that a person names, and its layers."""
+    from cnntool.errors import RequestError
     from cnntool.networks.summary import summarize
     from cnntool.networks.trained import load_network
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
@@ -136,7 +137,13 @@ def read_subject(target: str, shape, classes: int | None, width: float | None) -
     side = max(USUAL_SIDE, LEAST_SIZE.get(target, 0))
     if is_named and classes is None:
         classes = USUAL_CLASSES
-    network = build(target, shape or (1, side, side), classes, width)
+    shape = shape or (1, side, side)
+    if is_named and min(shape[1:]) < LEAST_SIZE[target]:
+        least = "x".join(map(str, (shape[0], *2 * (LEAST_SIZE[target],))))
+        raise RequestError(
+            f"--input {'x'.join(map(str, shape))} is too small for {target}: use {least} or larger"
+        )
+    network = build(target, shape, classes, width)
     return Subject(target if is_named else "network", network, summarize(network))
 
 

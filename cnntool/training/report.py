@@ -111,6 +111,8 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
     again from the seed, where the fingerprint is that of the rest, or where the settings say how
     much it was.
     """
+    if not header.fingerprint:
+        return parts, False
     fraction = header.training.get("val_split")
     is_known = isinstance(fraction, int | float) and 0 <= fraction < 1
     try:
