@@ -19,6 +19,9 @@ BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 MOST_LABELS = 20
 
+ORIGIN = ("seed", "data", "valid", "val_split", "validation_fingerprint")
+"""What stands beside the settings of training, and is not one of them."""
+
 NARROW = 110
 """Columns of a terminal below which headers are short."""
 
@@ -101,13 +104,19 @@ def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     header = model.header
     facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
     facts += _history(header.history)
-    settings = {name: value for name, value in header.training.items() if name != "seed"}
-    if settings:
-        pairs = (f"{name.replace('_', ' ')} {_plain(value)}" for name, value in settings.items())
+    origin = _origin(header.training)
+    if origin:
+        facts.append(("trained on", origin))
+    pairs = [
+        f"{name.replace('_', ' ')} {_plain(value)}"
+        for name, value in header.training.items()
+        if name not in ORIGIN and value not in ("", None)
+    ]
+    if pairs:
         facts.append(("settings", ", ".join(pairs)))
     facts.append(("seed", str(header.seed)))
     if header.fingerprint:
-        facts.append(("training data", f"fingerprint {header.fingerprint}"))
+        facts.append(("fingerprint", f"{header.fingerprint} of the data"))
     facts.append(("file", f"{size:,} bytes, {', '.join(_contents(model))}"))
     return facts
 
@@ -129,9 +138,20 @@ def _preprocessing(header: Header) -> str:
     return f"{colour}, {size}; black 0 to white 1, minus {mean}, divided by {std}"
 
 
+def _origin(training: Mapping[str, Any]) -> str:
+    """The data, and what was held out of it, where a model says so."""
+    if not training.get("data"):
+        return ""
+    if training.get("valid"):
+        return f"{training['data']}, validated on {training['valid']}"
+    share = training.get("val_split")
+    is_share = isinstance(share, int | float) and 0 < share < 1
+    return f"{training['data']}" + (f", {share:.3g} of it held out" if is_share else "")
+
+
 def _plain(value: Any) -> str:
-    if value == "" or value is None:
-        return "none"
+    if isinstance(value, list):
+        return "x".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
