@@ -24,6 +24,8 @@ PLAIN_CLASSES = 60
 """Classes up to which a matrix goes into a pipe."""
 
 NAME_WIDTH = 24
+COLUMN_WIDTH = 6
+NUMBER_WIDTH = 6
 
 
 def show_report(report: Report, title: str, part: str) -> None:
@@ -33,7 +35,7 @@ def show_report(report: Report, title: str, part: str) -> None:
     show("")
     show(_figures(report))
     show("")
-    show(_classes(report))
+    _show_classes(report)
     show("")
     _show_confusion(report)
     if report.mistakes:
@@ -45,10 +47,17 @@ def show_report(report: Report, title: str, part: str) -> None:
 
 
 def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
+    """A table of which only the columns of names are cut where there is no room."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        justify = "right" if header in right else "left"
-        table.add_column(header, justify=justify, no_wrap=True, overflow="ellipsis")
+        is_number = header in right
+        table.add_column(
+            header,
+            justify="right" if is_number else "left",
+            min_width=max(NUMBER_WIDTH, len(header)) if is_number else None,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
     return table
 
 
@@ -66,7 +75,7 @@ def _figures(report: Report) -> Table:
     return table
 
 
-def _classes(report: Report) -> Table:
+def _show_classes(report: Report) -> None:
     names = "precision", "recall", "F1"
     table = _plain("class", *names, "images", right=(*names, "images"))
     scores = report.scores
@@ -74,7 +83,8 @@ def _classes(report: Report) -> Table:
     chosen = range(len(report.labels))
     is_cut = console().is_terminal and len(report.labels) > MOST_CLASSES
     if is_cut:
-        chosen = np.argsort(scores.f1, kind="stable")[:SHOWN_CLASSES].tolist()
+        chosen = np.argsort(scores.f1 + scores.undefined["f1"], kind="stable")
+        chosen = chosen[:SHOWN_CLASSES].tolist()
     for k in chosen:
         cells = [
             Text("-", style="dim") if scores.undefined[name][k] else _share(column[k])
@@ -84,10 +94,13 @@ def _classes(report: Report) -> Table:
     for name, mean in (("macro average", scores.macro), ("weighted", scores.weighted)):
         cells = [_share(value) for value in (mean.precision, mean.recall, mean.f1)]
         table.add_row(name, *cells, f"{report.count:,}", style="bold")
+    show(table)
     if is_cut:
-        table.caption = f"the {SHOWN_CLASSES} lowest F1; --json gives every class"
-        table.caption_justify = "left"
-    return table
+        _remark(f"the {SHOWN_CLASSES} lowest F1; --json gives every class")
+
+
+def _remark(text: str) -> None:
+    show(Text(text, style="italic dim"))
 
 
 def _share(value: float) -> Text:
@@ -97,46 +110,51 @@ def _share(value: float) -> Text:
 
 def _show_confusion(report: Report) -> None:
     """The matrix where it fits, else the pairs of classes that are confused most often."""
-    screen = console()
-    classes = len(report.labels)
-    cell = 1 + max(len(str(report.confusion.max())), *(min(len(n), 6) for n in report.labels))
-    names = min(NAME_WIDTH, max(map(len, report.labels)))
-    fits = names + 2 + classes * cell <= screen.width if screen.is_terminal else True
-    if classes <= PLAIN_CLASSES and fits:
-        show(_matrix(report, cell, screen.is_terminal))
+    screen, classes = console(), len(report.labels)
+    if not screen.is_terminal and classes <= PLAIN_CLASSES:
+        show(_matrix(report, report.labels, report.labels, 0))
         return
-    pairs = confusions(report.confusion)
+    rows, columns = _abbreviated(report.labels)
+    cell = 1 + max(len(str(report.confusion.max())), *map(len, columns))
+    if max(map(len, rows)) + 2 + classes * cell <= screen.width and classes <= PLAIN_CLASSES:
+        show(_matrix(report, rows, columns, cell))
+        _remark("rows: true class; columns: predicted class")
+        return
     table = _plain("class", "taken for", "images", "of its own", right=("images", "of its own"))
-    for pair in pairs[:SHOWN_PAIRS]:
+    for pair in confusions(report.confusion)[:SHOWN_PAIRS]:
         names = report.labels[pair.target], report.labels[pair.predicted]
         table.add_row(*map(Text, names), f"{pair.count:,}", f"{pair.share:.1%}")
-    table.caption = "--confusion draws the whole matrix, --json gives it"
-    table.caption_justify = "left"
     show(table)
+    _remark("--confusion draws the whole matrix, --json gives it")
 
 
-def _matrix(report: Report, cell: int, is_terminal: bool) -> Table:
+def _abbreviated(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names for rows and columns: where they are too wide for columns, those have numbers."""
+    if max(map(len, labels)) <= COLUMN_WIDTH:
+        return list(labels), list(labels)
+    width = len(str(len(labels) - 1))
+    rows = [f"{index:{width}} {_cut(label)}" for index, label in enumerate(labels)]
+    return rows, [str(index) for index in range(len(labels))]
+
+
+def _matrix(report: Report, rows: Sequence[str], columns: Sequence[str], cell: int) -> Table:
+    """A row a true class; cells of this width are shaded, of width 0 they are plain."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=0)
-    table.add_column("true \\ predicted" if not is_terminal else "", no_wrap=True)
-    for label in report.labels:
-        text = label if not is_terminal else label[: cell - 1]
-        table.add_column(Text(text), justify="right", no_wrap=True, min_width=cell)
+    table.add_column("" if cell else "true \\ predicted", no_wrap=True)
+    for name in columns:
+        table.add_column(Text(name if cell else f" {name}"), justify="right", no_wrap=True)
     support = report.confusion.sum(axis=1)
-    for row, label in enumerate(report.labels):
+    for row, name in enumerate(rows):
         cells = []
         for column, count in enumerate(report.confusion[row].tolist()):
             share = count / support[row] if support[row] else 0.0
-            cells.append(_cell(count, share, row == column, cell, is_terminal))
-        name = Text(label if not is_terminal else _cut(label), style="cyan")
-        table.add_row(name + "  ", *cells)
-    if is_terminal:
-        table.caption = "rows: true class, columns: predicted class"
-        table.caption_justify = "left"
+            cells.append(_cell(count, share, row == column, cell))
+        table.add_row(Text(name, style="cyan") + "  ", *cells)
     return table
 
 
-def _cell(count: int, share: float, is_right: bool, width: int, is_terminal: bool) -> Text:
-    if not is_terminal:
+def _cell(count: int, share: float, is_right: bool, width: int) -> Text:
+    if not width:
         return Text(f" {count}")
     if not count:
         return Text("·".rjust(width), style="dim")

@@ -53,7 +53,18 @@ class Classifier:
                 raise InputError(
                     f"the image, {shape_text(x.shape[1:])}, does not fit: {error}"
                 ) from None
-        return softmax(self.network.predict(x))
+        return softmax(self.outputs(x))
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """(N, K) for prepared images, before softmax; InputError where they are not finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.network.predict(x)
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self.name}: its network gives numbers that are not finite: its parameters are "
+                "too large, train it with a smaller learning rate"
+            )
+        return logits
 
 
 def load_classifier(path: str | os.PathLike) -> Classifier:

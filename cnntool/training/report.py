@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.datasets.batching import batches
 from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.parts import Parts
 from cnntool.datasets.splitting import hold_out
@@ -13,7 +14,7 @@ from cnntool.engine.losses import softmax
 from cnntool.errors import InputError
 from cnntool.networks.classifier import Classifier
 from cnntool.networks.model_file import Header
-from cnntool.training.evaluation import logits_of, mean_cross_entropy
+from cnntool.training.evaluation import BATCH_SIZE, mean_cross_entropy
 from cnntool.training.metrics import (
     ClassScores,
     accuracy,
@@ -57,7 +58,7 @@ class Report:
 
 def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
     """Put a network to all images of a set, whose classes are numbered as the network's are."""
-    logits = logits_of(classifier.network, classifier.preprocessing, data)
+    logits = _outputs(classifier, data)
     predicted = predicted_classes(logits)
     confusion = confusion_matrix(predicted, data.y, len(classifier.labels))
     return Report(
@@ -70,6 +71,17 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
         confusion,
         class_scores(confusion),
         tuple(_mistakes(softmax(logits), predicted, data.y)),
+    )
+
+
+def _outputs(classifier: Classifier, data: Dataset) -> np.ndarray:
+    """(N, K) for all images, in their order."""
+    prepare = classifier.preprocessing.normalized
+    return np.concatenate(
+        [
+            classifier.outputs(prepare(data.x[indices], data.white))
+            for indices in batches(len(data), BATCH_SIZE)
+        ]
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from labelled_images import save_picture
 from PIL import Image
 from processes import COMMAND
 from trained_models import darkness_model, train_digits
+
+from cnntool.networks.model_file import load_model, save_model
 
 
 @pytest.fixture
@@ -148,4 +151,16 @@ def test_what_is_wrong_is_one_line(cnntool, model, folder, arguments, code, mess
     done = cnntool("predict", *arguments)
     assert (done.code, done.out) == (code, b"")
     assert done.err.startswith(message)
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_model_whose_numbers_overflow_is_named(cnntool, model, folder):
+    loaded = load_model(model)
+    weight = np.full_like(loaded.params["dense1.weight"], 3e38)
+    params = {**loaded.params, "dense1.weight": weight}
+    save_model("huge.npz", replace(loaded, params=params))
+    save_picture(folder / "a.png", np.full((4, 4), 255, np.uint8))
+    done = cnntool("predict", "huge.npz", "a.png")
+    assert (done.code, done.out) == (1, b"")
+    assert "huge.npz: its network gives numbers that are not finite" in done.err
     assert len(done.err.splitlines()) == 1
