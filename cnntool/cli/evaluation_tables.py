@@ -47,7 +47,11 @@ def show_report(report: Report, title: str, part: str) -> None:
 
 
 def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
-    """A table of which only the columns of names are cut where there is no room."""
+    """A table of which the columns of names share the room that those of numbers leave."""
+    screen = console()
+    numbers = sum(2 + max(NUMBER_WIDTH, len(header)) for header in right)
+    room = max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
+    most = room if screen.is_terminal else None
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         is_number = header in right
@@ -55,6 +59,7 @@ def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
             header,
             justify="right" if is_number else "left",
             min_width=max(NUMBER_WIDTH, len(header)) if is_number else None,
+            max_width=None if is_number else most,
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -16,7 +16,7 @@ COMMANDS = {
     "evaluate": "Measure a trained network on labelled images.",
     "predict": "Say what a trained network takes images for.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
-    "gradcheck": "Check the gradient of every operation of the engine.",
+    "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }
 
 
