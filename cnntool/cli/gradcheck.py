@@ -1,9 +1,10 @@
-"""`cnntool gradcheck`: proofs of the engine's gradients."""
+"""`cnntool gradcheck`: proofs of the gradients of the engine, and of networks made with it."""
 
 from __future__ import annotations
 
 import difflib
 import math
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import RUN, FiniteFloat, WholeNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cnntool.engine.gradcheck_cases import Case
     from cnntool.engine.gradient_check import GradientCheck
+    from cnntool.networks.gradient_checks import LayerCase
 
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
@@ -47,9 +49,10 @@ Examples:
   cnntool gradcheck
   cnntool gradcheck conv2d max_pool2d
   cnntool gradcheck softmax_cross_entropy --seed 7 --tolerance 1e-7
+  cnntool gradcheck digits.npz
   cnntool gradcheck --json""",
 )
-@click.argument("operations", metavar="[OPERATION]...", nargs=-1, type=OperationType())
+@click.argument("operations", metavar="[OPERATION|MODEL.npz]...", nargs=-1, type=OperationType())
 @option(
     "--seed",
     section=RUN,
@@ -72,23 +75,55 @@ def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: b
     """Check every operation of the engine, or those named: is its gradient the true one?
 
     The way back is compared with central differences of the way forward, in float64: element by
-    element for small inputs, along random directions for large ones.
+    element for small inputs, along random directions for large ones. Of a model file, each layer's
+    parameters and input are checked, and then the parameters through the whole network.
     """
     from cnntool.cli.console import complain, print_json, progress
-    from cnntool.engine.gradcheck_cases import CASES, check
 
-    names = _known(operations)
-    chosen = [case for case in CASES if case.operation in names]
+    cases = _cases(operations, seed, tolerance)
     proofs = []
-    with progress("checking", len(chosen), quiet=as_json) as advance:
-        for case in chosen:
-            proofs.append(Proof(case, check(case, seed, tolerance)))
+    with progress("checking", len(cases), quiet=as_json) as advance:
+        for case, check in cases:
+            proofs.append(Proof(case, check()))
             advance()
     print_json([_entry(proof) for proof in proofs]) if as_json else _show(proofs)
     for proof in proofs:
         for line in proof.complaints:
             complain(line)
     return int(any(proof.verdict == "wrong" for proof in proofs))
+
+
+def _cases(
+    names: Sequence[str], seed: int, tolerance: float
+) -> list[tuple[Case | LayerCase, Callable[[], tuple[GradientCheck, ...]]]]:
+    """What is to be checked, each with its check: the cases of all operations in the order of the
+    table, or of those that are named, and then those of model files."""
+    from cnntool.engine.gradcheck_cases import CASES, check
+
+    models = [name for name in names if _is_path(name)]
+    operations = [name for name in names if name not in models]
+    known = _known(operations) if operations or not models else ()
+    cases = [
+        (case, lambda case=case: check(case, seed, tolerance))
+        for case in CASES
+        if case.operation in known
+    ]
+    return cases + [(case, case.check) for case in _of_models(models, seed, tolerance)]
+
+
+def _is_path(name: str) -> bool:
+    from cnntool.engine.gradcheck_cases import OPERATIONS
+
+    looks_like_one = name.endswith(".npz") or os.sep in name or os.path.exists(name)
+    return looks_like_one and name not in OPERATIONS
+
+
+def _of_models(paths: Iterable[str], seed: int, tolerance: float) -> list[LayerCase]:
+    from cnntool.networks.gradient_checks import network_cases
+    from cnntool.networks.trained import load_network
+
+    networks = [load_network(path)[1] for path in paths]
+    return [case for network in networks for case in network_cases(network, seed, tolerance)]
 
 
 def _known(operations: Sequence[str]) -> Sequence[str]:
@@ -108,7 +143,7 @@ def _known(operations: Sequence[str]) -> Sequence[str]:
 class Proof:
     """A case and what was found of each of its inputs."""
 
-    case: Case
+    case: Case | LayerCase
     checks: tuple[GradientCheck, ...]
 
     @property

@@ -14,7 +14,10 @@ COMMANDS = {
     "kernels": "List the kernels, or show one: its weights and what they do.",
     "explain": "Show the numbers of one step: a window, a gradient, a pooling, a geometry.",
     "train-cnn": "Train a convolutional network on labelled images.",
-    "gradcheck": "Check the gradient of every operation of the engine.",
+    "evaluate": "Measure a trained network on labelled images.",
+    "predict": "Say what a trained network takes images for.",
+    "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
+    "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }
 
 

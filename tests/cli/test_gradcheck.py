@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from trained_models import train_digits
 
 from cnntool.cli.main import cli
 from cnntool.engine import gradcheck_cases
@@ -131,3 +132,29 @@ def test_the_process_exits_with_1_where_it_is_wrong(cnntool):
     assert done.code == 1
     assert done.lines[1].endswith("wrong")
     assert done.err.startswith("sigmoid, ")
+
+
+def test_a_model_file_is_checked_layer_by_layer_and_whole(cnntool, folder):
+    train_digits(folder / "d.npz")
+    done = cnntool("gradcheck", "d.npz")
+    names = ["conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "dense1", "network"]
+    assert [line.split()[0] for line in done.lines[1:]] == names
+    assert all(line.endswith("  ok") for line in done.lines[1:])
+    assert (done.code, done.err) == (0, "")
+    entries = json.loads(cnntool("gradcheck", "d.npz", "sigmoid", "--json").out)
+    by_name = {entry["operation"]: entry for entry in entries}
+    assert [found["input"] for found in by_name["conv2"]["inputs"]] == ["x", "weight", "bias"]
+    assert "conv1.weight" in [found["input"] for found in by_name["network"]["inputs"]]
+    assert "sigmoid" in by_name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.npz", "cnntool: none.npz does not exist: name a model file\n"),
+        ("grey.png", "cnntool: grey.png is no model file: it is not an .npz archive\n"),
+    ],
+)
+def test_what_is_no_model_file_is_named(cnntool, name, message):
+    done = cnntool("gradcheck", name)
+    assert (done.code, done.out, done.err) == (1, b"", message)

@@ -1,0 +1,247 @@
+"""`cnntool evaluate`: how good a trained network is on labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import OUTPUT, RUN, WholeNumber
+
+if TYPE_CHECKING:
+    from cnntool.datasets.dataset import Dataset
+    from cnntool.datasets.parts import Parts
+    from cnntool.networks.classifier import Classifier
+    from cnntool.training.report import Report
+
+PARTS = ("validation", "test", "train", "all")
+IMAGES = "Images"
+MOST_PICTURES = 48
+
+
+@click.command(
+    "evaluate",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool evaluate digits.npz digits
+  cnntool evaluate digits.npz digits --part all --top 2
+  cnntool evaluate pets.npz pets/ --part test --confusion confusion.png
+  cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
+  cnntool evaluate digits.npz digits --json | jq .accuracy""",
+)
+@click.argument("model", metavar="MODEL", type=click.Path())
+@click.argument("data", metavar="DATA", type=click.Path())
+@option(
+    "--part",
+    section=IMAGES,
+    type=click.Choice(PARTS),
+    metavar="PART",
+    help="validation, test, train or all.  [default: test where DATA has it, else validation, "
+    "else all]",
+)
+@option("--strict", section=IMAGES, is_flag=True, help="An image that cannot be read is an error.")
+@option(
+    "--top",
+    "k",
+    section=OUTPUT,
+    type=WholeNumber(1),
+    default=3,
+    metavar="K",
+    help="Also the share of images whose class is among the K likeliest.  [default: 3]",
+)
+@option(
+    "--confusion",
+    section=OUTPUT,
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the confusion matrix as a picture.",
+)
+@option(
+    "--mistakes",
+    section=OUTPUT,
+    metavar="FILE",
+    type=click.Path(),
+    help=f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
+)
+@option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist.")
+@option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON, every mistake.")
+@option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
+def command(model: str, data: str, part: str | None, strict: bool, k: int, **options) -> None:
+    """Measure a trained network on labelled images.
+
+    DATA is what `cnntool train-cnn` takes: 'digits', a folder with one sub-folder a class, IDX
+    files, CIFAR-10 or an .npz archive. Its classes are matched to those of MODEL by name, and its
+    images get the size and colours that the network takes.
+
+    Shows accuracy, loss and top-k accuracy, precision, recall and F1 of each class, which classes
+    are taken for which, and the mistakes that the network is surest of.
+    """
+    from cnntool.cli.console import complain, print_json
+    from cnntool.networks.classifier import load_classifier
+    from cnntool.training.report import evaluate, with_held_out
+
+    targets = check_outputs(options["confusion"], options["mistakes"], options["force"])
+    classifier = load_classifier(model)
+    loaded = load_for(classifier, data, strict)
+    parts, is_trained_on = with_held_out(loaded, classifier.header)
+    chosen, images = choose_part(parts, part, data)
+    report = evaluate(classifier, images, k)
+    if not options["quiet"]:
+        for note in (*images.notes, *_origin(data, parts, loaded, chosen, is_trained_on)):
+            complain(note)
+    if options["as_json"]:
+        print_json(_entry(report, model, data, chosen, is_trained_on))
+    else:
+        from cnntool.cli.evaluation_tables import show_report
+
+        show_report(report, f"{model} on {data}", chosen)
+    for name, path in targets.items():
+        draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
+        title = f"{model} on {data}, {chosen}"
+        draw(report, images, path, title, options["force"])
+
+
+def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
+    """The pictures to write, by what they show; raises before any work where one cannot be."""
+    from cnntool.cli.places import check_free
+    from cnntool.imaging.formats import can_hold, format_for
+
+    named = {"confusion": confusion, "mistakes": mistakes}
+    targets = {name: path for name, path in named.items() if path is not None}
+    for name, path in targets.items():
+        if not can_hold(format_for(path)) or Path(path).suffix.lower() == ".npy":
+            raise click.UsageError(f"--{name} {path}: name a picture such as {name}.png")
+        check_free(Path(path), force)
+    if len({str(Path(path).resolve()) for path in targets.values()}) < len(targets):
+        raise click.UsageError(f"--confusion and --mistakes both name {confusion}: use two files")
+    return targets
+
+
+def load_for(classifier: Classifier, data: str, strict: bool) -> Parts:
+    """The set in the size and the colours of the network, its classes numbered as the model's."""
+    from cnntool.datasets.loading import load_images
+    from cnntool.datasets.options import LoadOptions
+    from cnntool.datasets.parts import relabelled
+    from cnntool.datasets.pictures import COLOURS
+
+    wanted = classifier.preprocessing
+    colour = {channels: name for name, channels in COLOURS.items()}.get(wanted.channels, "auto")
+    parts = load_images(data, LoadOptions(wanted.size, colour, strict))
+    return parts.map(
+        lambda part: wanted.prepared(relabelled(part, classifier.labels, classifier.name))
+    )
+
+
+def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset]:
+    """The images of the part that was asked for, or of the one that says most."""
+    import numpy as np
+
+    from cnntool.errors import RequestError
+
+    there = parts.each
+    if part is None:
+        part = next((name for name in ("test", "validation") if name in there), "all")
+    if part in there:
+        return part, there[part]
+    if part != "all":
+        raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
+    every = list(there.values())
+    x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
+    return "all", replace(parts.train, x=x, y=y, notes=parts.notes)
+
+
+def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: bool) -> list[str]:
+    """What to know of images that the network may have learned from."""
+    if not is_trained_on:
+        return []
+    is_held_out = parts.validation is not None and loaded.validation is None
+    if chosen == "validation" and is_held_out:
+        return [f"{data}: these are the images that training held out; --part all takes all"]
+    if chosen in ("train", "all"):
+        remedy = "; --part validation takes those held out" if is_held_out else ""
+        return [f"{data}: the network learned from these images, new ones may be harder{remedy}"]
+    return []
+
+
+def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool) -> dict:
+    scores, labels = report.scores, report.labels
+    names = ("precision", "recall", "f1")
+    return {
+        "model": model,
+        "data": data,
+        "part": part,
+        "images": report.count,
+        "learned_from": is_trained_on and part in ("train", "all"),
+        "accuracy": report.accuracy,
+        "loss": report.loss,
+        "top_k": {"k": report.k, "accuracy": report.top_k},
+        "macro": asdict(scores.macro),
+        "weighted": asdict(scores.weighted),
+        "classes": [
+            {
+                "label": label,
+                **{
+                    name: None if scores.undefined[name][k] else float(getattr(scores, name)[k])
+                    for name in names
+                },
+                "support": int(scores.support[k]),
+            }
+            for k, label in enumerate(labels)
+        ],
+        "confusion": report.confusion.tolist(),
+        "mistakes": [
+            {
+                "index": mistake.index,
+                "true": labels[mistake.target],
+                "predicted": labels[mistake.predicted],
+                "probability": mistake.probability,
+            }
+            for mistake in report.mistakes
+        ],
+    }
+
+
+def draw_confusion(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
+    """Write the confusion matrix."""
+    from cnntool.visuals.confusion_picture import confusion_picture
+
+    title = f"{title}: {report.accuracy:.1%} of {report.count:,} right"
+    _save(confusion_picture(report.confusion, report.labels, title), path, force)
+
+
+def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
+    """Write a sheet of the mistakes, or say that there are none."""
+    from cnntool.cli.console import complain
+    from cnntool.visuals.contact_sheet import Captioned, contact_sheet
+    from cnntool.visuals.lettering import drawable_names
+
+    if not report.mistakes:
+        complain(f"{path} is not written: there are no mistakes")
+        return
+    names, tiles = drawable_names(report.labels), []
+    for mistake in report.mistakes[:MOST_PICTURES]:
+        pixels = _pixels(images.x[mistake.index], images.white)
+        true, taken = names[mistake.target], names[mistake.predicted]
+        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
+        tiles.append(Captioned(pixels, lines))
+    shown = f"the {len(tiles)} surest of {len(report.mistakes):,} mistakes"
+    _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
+
+
+def _pixels(planes, white: float):
+    """(C, H, W) from 0 to ``white`` as a picture: colour of 3 channels, else the first in grey."""
+    import numpy as np
+
+    levels = np.clip(planes.astype(np.float32) / np.float32(white), 0, 1) * 255
+    pixels = np.rint(levels).astype(np.uint8)
+    return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
+
+
+def _save(pixels, path: str, force: bool) -> None:
+    from cnntool.imaging.files import Frame, Image, save_image
+
+    save_image(Image((Frame(pixels),), 255.0, "PNG"), path, overwrite=force)

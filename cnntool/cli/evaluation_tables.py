@@ -1,0 +1,180 @@
+"""What `cnntool evaluate` shows: figures, a row a class, who is taken for whom, and mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from cnntool.cli.console import console, show
+from cnntool.training.report import Report, confusions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_CLASSES = 40
+"""Rows of classes in a terminal; of more, those with the lowest F1 are shown."""
+
+SHOWN_CLASSES = 20
+SHOWN_PAIRS = 12
+SHOWN_MISTAKES = 10
+PLAIN_CLASSES = 60
+"""Classes up to which a matrix goes into a pipe."""
+
+NAME_WIDTH = 24
+COLUMN_WIDTH = 6
+NUMBER_WIDTH = 6
+
+
+def show_report(report: Report, title: str, part: str) -> None:
+    """Print a report on stdout."""
+    images = f"{report.count:,} images, {part}, in {len(report.labels):,} classes"
+    show(Text.assemble((title, "bold cyan"), f"  {images}"))
+    show("")
+    show(_figures(report))
+    show("")
+    _show_classes(report)
+    show("")
+    _show_confusion(report)
+    if report.mistakes:
+        shown, wrong = min(SHOWN_MISTAKES, len(report.mistakes)), len(report.mistakes)
+        heading = f"the {shown} surest of {wrong:,} mistakes; images count from 0"
+        show("")
+        show(Text(heading, style="italic"))
+        show(_mistakes(report))
+
+
+def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
+    """A table of which the columns of names share the room that those of numbers leave."""
+    screen = console()
+    numbers = sum(2 + max(NUMBER_WIDTH, len(header)) for header in right)
+    room = max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
+    most = room if screen.is_terminal else None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        is_number = header in right
+        table.add_column(
+            header,
+            justify="right" if is_number else "left",
+            min_width=max(NUMBER_WIDTH, len(header)) if is_number else None,
+            max_width=None if is_number else most,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _figures(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    wrong = len(report.mistakes)
+    right = f"{report.count - wrong:,} right, {wrong:,} wrong"
+    table.add_row("accuracy", f"{report.accuracy:.2%}", right)
+    if report.k < len(report.labels):
+        table.add_row(f"top-{report.k}", f"{report.top_k:.2%}", "the class is among the likeliest")
+    table.add_row("loss", f"{report.loss:.4f}", "cross-entropy in nats")
+    return table
+
+
+def _show_classes(report: Report) -> None:
+    names = "precision", "recall", "F1"
+    table = _plain("class", *names, "images", right=(*names, "images"))
+    scores = report.scores
+    values = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
+    chosen = range(len(report.labels))
+    is_cut = console().is_terminal and len(report.labels) > MOST_CLASSES
+    if is_cut:
+        chosen = np.argsort(scores.f1 + scores.undefined["f1"], kind="stable")
+        chosen = chosen[:SHOWN_CLASSES].tolist()
+    for k in chosen:
+        cells = [
+            Text("-", style="dim") if scores.undefined[name][k] else _share(column[k])
+            for name, column in values.items()
+        ]
+        table.add_row(Text(report.labels[k], style="cyan"), *cells, f"{scores.support[k]:,}")
+    for name, mean in (("macro average", scores.macro), ("weighted", scores.weighted)):
+        cells = [_share(value) for value in (mean.precision, mean.recall, mean.f1)]
+        table.add_row(name, *cells, f"{report.count:,}", style="bold")
+    show(table)
+    if is_cut:
+        _remark(f"the {SHOWN_CLASSES} lowest F1; --json gives every class")
+
+
+def _remark(text: str) -> None:
+    show(Text(text, style="italic dim"))
+
+
+def _share(value: float) -> Text:
+    style = "green" if value >= 0.9 else "yellow" if value >= 0.6 else "red"
+    return Text(f"{value:.1%}", style=style)
+
+
+def _show_confusion(report: Report) -> None:
+    """The matrix where it fits, else the pairs of classes that are confused most often."""
+    screen, classes = console(), len(report.labels)
+    if not screen.is_terminal and classes <= PLAIN_CLASSES:
+        show(_matrix(report, report.labels, report.labels, 0))
+        return
+    rows, columns = _abbreviated(report.labels)
+    cell = 1 + max(len(str(report.confusion.max())), *map(len, columns))
+    if max(map(len, rows)) + 2 + classes * cell <= screen.width and classes <= PLAIN_CLASSES:
+        show(_matrix(report, rows, columns, cell))
+        _remark("rows: true class; columns: predicted class")
+        return
+    table = _plain("class", "taken for", "images", "of its own", right=("images", "of its own"))
+    for pair in confusions(report.confusion)[:SHOWN_PAIRS]:
+        names = report.labels[pair.target], report.labels[pair.predicted]
+        table.add_row(*map(Text, names), f"{pair.count:,}", f"{pair.share:.1%}")
+    show(table)
+    _remark("--confusion draws the whole matrix, --json gives it")
+
+
+def _abbreviated(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names for rows and columns: where they are too wide for columns, those have numbers."""
+    if max(map(len, labels)) <= COLUMN_WIDTH:
+        return list(labels), list(labels)
+    width = len(str(len(labels) - 1))
+    rows = [f"{index:{width}} {_cut(label)}" for index, label in enumerate(labels)]
+    return rows, [str(index) for index in range(len(labels))]
+
+
+def _matrix(report: Report, rows: Sequence[str], columns: Sequence[str], cell: int) -> Table:
+    """A row a true class; cells of this width are shaded, of width 0 they are plain."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=0)
+    table.add_column("" if cell else "true \\ predicted", no_wrap=True)
+    for name in columns:
+        table.add_column(Text(name if cell else f" {name}"), justify="right", no_wrap=True)
+    support = report.confusion.sum(axis=1)
+    for row, name in enumerate(rows):
+        cells = []
+        for column, count in enumerate(report.confusion[row].tolist()):
+            share = count / support[row] if support[row] else 0.0
+            cells.append(_cell(count, share, row == column, cell))
+        table.add_row(Text(name, style="cyan") + "  ", *cells)
+    return table
+
+
+def _cell(count: int, share: float, is_right: bool, width: int) -> Text:
+    if not width:
+        return Text(f" {count}")
+    if not count:
+        return Text("·".rjust(width), style="dim")
+    level = round(60 + 110 * share)
+    colour = f"rgb(0,{level // 2},{level})" if is_right else f"rgb({min(255, level + 60)},40,0)"
+    return Text(str(count).rjust(width), style=f"white on {colour}")
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= NAME_WIDTH else label[: NAME_WIDTH - 3] + "..."
+
+
+def _mistakes(report: Report) -> Table:
+    table = _plain("image", "true", "taken for", "probability", right=("image", "probability"))
+    for mistake in report.mistakes[:SHOWN_MISTAKES]:
+        names = report.labels[mistake.target], report.labels[mistake.predicted]
+        table.add_row(str(mistake.index), *map(Text, names), f"{mistake.probability:.1%}")
+    return table

@@ -1,0 +1,210 @@
+"""What `cnntool info` shows: the layers of a network, and how it was trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from cnntool.cli.console import console, show
+from cnntool.networks.layers.layer import shape_text
+from cnntool.networks.model_file import Header, Model
+from cnntool.networks.network import Network
+from cnntool.networks.summary import LayerSummary
+
+BARS = "▁▂▃▄▅▆▇█"
+CURVE_WIDTH = 40
+MOST_LABELS = 20
+
+ORIGIN = ("seed", "data", "valid", "val_split", "validation_fingerprint")
+"""What stands beside the settings of training, and is not one of them."""
+
+NARROW = 110
+"""Columns of a terminal below which headers are short."""
+
+LEAST_ROOM = 15
+"""Columns that the layers' texts need, on several lines."""
+
+
+def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) -> None:
+    """Print a row a layer, and the sums, on stdout."""
+    size = ", or of any size" if network.takes_any_size else ""
+    takes = f"  images of {shape_text(network.input_shape)}{size}"
+    show(Text.assemble((name, "bold cyan"), takes))
+    show("")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    sums = (
+        sum(layer.parameters for layer in layers),
+        sum(layer.connections for layer in layers),
+        sum(layer.multiply_adds for layer in layers),
+    )
+    is_narrow, is_short = _fitted(layers, sums)
+    work = "mult-adds" if is_narrow else "multiply-adds"
+    table.add_column("name", "total", no_wrap=True, style="cyan", footer_style="bold")
+    table.add_column("layer", overflow="fold")
+    table.add_column("output", no_wrap=True)
+    for header, total in zip(("parameters", "connections", work), sums, strict=True):
+        table.add_column(
+            header, _count(total, is_short), justify="right", no_wrap=True, footer_style="bold"
+        )
+    table.add_column("sees", no_wrap=True)
+    for layer in layers:
+        counts = layer.parameters, layer.connections, layer.multiply_adds
+        field = layer.receptive_field
+        sees = "all" if field is None else f"{field[0]} x {field[1]}"
+        output = shape_text(layer.output_shape)
+        if is_short:
+            sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
+        numbers = (_count(count, is_short) if count else "" for count in counts)
+        table.add_row(layer.name, Text(layer.layer), output, *numbers, sees)
+    show(table)
+
+
+def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, bool]:
+    """Whether the terminal is narrow, and whether full numbers would leave the layers no room."""
+    screen = console()
+    if not screen.is_terminal:
+        return False, False
+    names, outputs = (
+        max(map(len, texts))
+        for texts in (
+            [layer.name for layer in layers],
+            [shape_text(layer.output_shape) for layer in layers],
+        )
+    )
+    heads = len("parameters"), len("connections"), len("mult-adds"), len("100 x 100")
+    numbers = [max(head, len(f"{total:,}")) for head, total in zip(heads, (*sums, 0), strict=True)]
+    room = screen.width - names - outputs - sum(numbers) - 12
+    return screen.width < NARROW, room < LEAST_ROOM
+
+
+def _count(count: int, is_short: bool) -> str:
+    """``448,084,224``, or ``448.1 M``."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**4, "k")) if is_short else ():
+        if count >= size:
+            return f"{count / (size if size > 10**4 else 10**3):.4g} {unit}"
+    return f"{count:,}"
+
+
+def show_model(model: Model, size: int) -> None:
+    """Print what a model file says besides its network, on stdout."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in _facts(model, size):
+        table.add_row(name, Text(value))
+    show("")
+    show(table)
+
+
+def _facts(model: Model, size: int) -> list[tuple[str, str]]:
+    header = model.header
+    facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
+    facts += _history(header.history)
+    origin = _origin(header.training)
+    if origin:
+        facts.append(("trained on", origin))
+    pairs = [
+        f"{name.replace('_', ' ')} {_plain(value)}"
+        for name, value in header.training.items()
+        if name not in ORIGIN and value not in ("", None)
+    ]
+    if pairs:
+        facts.append(("settings", ", ".join(pairs)))
+    facts.append(("seed", str(header.seed)))
+    if header.fingerprint:
+        facts.append(("fingerprint", f"{header.fingerprint} of the data"))
+    facts.append(("file", f"{size:,} bytes, {', '.join(_contents(model))}"))
+    return facts
+
+
+def _some(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:MOST_LABELS])
+    more = f", ... ({len(labels):,} in all)" if len(labels) > MOST_LABELS else ""
+    return shown + more
+
+
+def _preprocessing(header: Header) -> str:
+    from cnntool.datasets.preprocessing import Preprocessing
+
+    found = Preprocessing.from_json(header.preprocessing)
+    colour = {1: "grey", 3: "in colour"}.get(found.channels, f"of {found.channels} channels")
+    _, height, width = header.input_shape
+    size = f"{height} x {width} pixels" + (" or any other size" if found.size is None else "")
+    mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (found.mean, found.std))
+    return f"{colour}, {size}; black 0 to white 1, minus {mean}, divided by {std}"
+
+
+def _origin(training: Mapping[str, Any]) -> str:
+    """The data, and what was held out of it, where a model says so."""
+    if not training.get("data"):
+        return ""
+    if training.get("valid"):
+        return f"{training['data']}, validated on {training['valid']}"
+    share = training.get("val_split")
+    is_share = isinstance(share, int | float) and 0 < share < 1
+    return f"{training['data']}" + (f", {share:.3g} of it held out" if is_share else "")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _contents(model: Model) -> list[str]:
+    held = [f"cnntool {model.header.version}"]
+    held.append("training can go on" if model.state else "no state to train on from")
+    if model.filters:
+        held.append(f"first filters after {len(model.filters)} epochs")
+    return held
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The length of training, and the course of loss and accuracy as small curves."""
+    if not history:
+        return []
+    seconds = sum(_numbers(history, "seconds"))
+    facts = [("epochs", f"{len(history):,}" + (f", in {seconds:.3g} seconds" if seconds else ""))]
+    for key, is_share in (
+        ("loss", False),
+        ("accuracy", True),
+        ("validation_loss", False),
+        ("validation_accuracy", True),
+    ):
+        values = _numbers(history, key)
+        if not values:
+            continue
+        first, last = (_figure(value, is_share) for value in (values[0], values[-1]))
+        best = max(values) if is_share else min(values)
+        at = f", best {_figure(best, is_share)}" if best != values[-1] else ""
+        course = f"{first} to {last}" if len(values) > 1 else last
+        facts.append((key.replace("_", " "), f"{curve(values)}  {course}{at}"))
+    return facts
+
+
+def _numbers(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    """What the epochs say of a key, without those that have no number."""
+    values = (epoch.get(key) for epoch in history)
+    return [
+        float(value)
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ]
+
+
+def _figure(value: float, is_share: bool) -> str:
+    return f"{value:.2%}" if is_share else f"{value:.4f}"
+
+
+def curve(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
+    """Numbers as bars from the least to the greatest; of many, as many as fit, evenly apart."""
+    if len(values) > width:
+        step = (len(values) - 1) / (width - 1)
+        values = [values[round(place * step)] for place in range(width)]
+    low, high = min(values), max(values)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] for value in values)

@@ -1,0 +1,192 @@
+"""Images through a network in the order they are named: read ahead, in batches, one line each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.cli.console import complain, console, progress
+from cnntool.cli.places import Source, find_sources
+from cnntool.cli.reports import reason
+from cnntool.engine.threads import available_cores
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.files import open_image
+from cnntool.networks.classifier import Classifier
+
+BATCH_IMAGES = 64
+BATCH_BYTES = 1 << 18
+"""Of the files of a batch: small images go through together, photographs as they come."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An image as the network takes it, (1, C, H, W), or what is wrong with it."""
+
+    name: str
+    planes: np.ndarray | None
+    error: str = ""
+    bytes: int = 0
+
+
+class Printer:
+    """Prints a line an image: tabs between fields, columns in a terminal, or JSON."""
+
+    def __init__(self, labels: Sequence[str], k: int, as_json: bool) -> None:
+        self.labels, self.k, self.as_json = labels, k, as_json
+        self._screen = console()
+        self._name_width = 0
+        self._label_width = max(len(_one_line(label)) for label in labels)
+
+    def expect(self, sources: Sequence[Source]) -> None:
+        """Make room for the names that will come."""
+        longest = max((len(_one_line(source.name)) for source in sources), default=0)
+        room = self._screen.width - self.k * (self._label_width + 10)
+        self._name_width = min(longest, max(12, room))
+
+    def __call__(self, name: str, probabilities: np.ndarray) -> None:
+        best = np.argsort(-probabilities, kind="stable")[: self.k]
+        found = [(self.labels[index], float(probabilities[index])) for index in best]
+        if self.as_json:
+            pairs = [{"label": label, "probability": round(p, 6)} for label, p in found]
+            readable = os.fsencode(name).decode(errors="backslashreplace")
+            line = {"image": readable, **pairs[0]} | ({"top": pairs} if self.k > 1 else {})
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+        elif self._screen.is_terminal:
+            self._print_columns(name, found)
+        else:
+            fields = [field for label, p in found for field in (_one_line(label), f"{p:.4f}")]
+            print("\t".join([_one_line(name), *fields]), flush=True)
+
+    def _print_columns(self, name: str, found: Sequence[tuple[str, float]]) -> None:
+        from rich.text import Text
+
+        line = Text(_one_line(name).ljust(self._name_width))
+        for place, (label, p) in enumerate(found):
+            style = "dim" if place else "bold green" if p >= 0.9 else "bold yellow"
+            line.append("  ").append(_one_line(label).ljust(self._label_width), style)
+            line.append(f" {p:7.2%}", "dim" if place else "")
+        self._screen.print(line, soft_wrap=True)
+
+
+def run_predictions(
+    classifier: Classifier,
+    arguments: Sequence[str],
+    printer: Printer,
+    recursive: bool,
+    white: float,
+    max_pixels: int,
+    quiet: bool,
+) -> int:
+    """Print a line for every image, in the order of the arguments; returns the exit code."""
+    if "-" in arguments and sys.stdin.isatty():
+        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+    sources, problems = find_sources(arguments, recursive)
+    for problem in problems:
+        complain(problem)
+    printer.expect(sources)
+
+    def prepare(source: Source) -> Prepared:
+        return prepared(classifier, source, white, max_pixels)
+
+    failed = bool(problems)
+    is_hidden = quiet or sys.stdout.isatty()
+    with progress("predicting", len(sources), is_hidden) as advance:
+        for batch in _batches(_ahead(prepare, sources)):
+            for name, probabilities, error in _classified(classifier, batch):
+                if error:
+                    failed = True
+                    complain(error)
+                else:
+                    printer(name, probabilities)
+                advance()
+    return int(failed)
+
+
+def prepared(classifier: Classifier, source: Source, white: float, max_pixels: int) -> Prepared:
+    """Read an image and do what is done to it before the network."""
+    name = source.name
+    try:
+        stream = sys.stdin.buffer if source.path is None else source.path
+        image = open_image(stream, name=name, max_pixels=max_pixels, float_white=white)
+        planes = classifier.preprocessing.picture(image)
+        size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
+        return Prepared(name, planes, bytes=size)
+    except (InputError, RequestError, OSError, MemoryError) as error:
+        return Prepared(name, None, _named(reason(error, name), name))
+
+
+def _named(message: str, name: str) -> str:
+    """``a.png: the image has 4 channels`` as ``a.png has 4 channels``."""
+    return message.replace(f"{name}: the image", name, 1)
+
+
+def _ahead(prepare, sources: Sequence[Source]) -> Iterator[Prepared]:
+    """The images in their order, a few read ahead by threads of their own."""
+    if len(sources) == 1:
+        yield prepare(sources[0])
+        return
+    cores = available_cores()
+    waiting: deque[Future[Prepared]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for source in sources:
+                waiting.append(pool.submit(prepare, source))
+                if len(waiting) > 2 * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # nobody listens any more
+            for future in waiting:
+                future.cancel()
+
+
+def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+    """Images that follow each other and have one size, until their files are large together."""
+    batch: list[Prepared] = []
+    for image in images:
+        if batch and not _go_together(batch[0], image):
+            yield batch
+            batch = []
+        batch.append(image)
+        if len(batch) == BATCH_IMAGES or sum(each.bytes for each in batch) >= BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _go_together(one: Prepared, other: Prepared) -> bool:
+    if one.planes is None or other.planes is None:
+        return False
+    return one.planes.shape == other.planes.shape
+
+
+def _classified(
+    classifier: Classifier, batch: Sequence[Prepared]
+) -> Iterator[tuple[str, np.ndarray | None, str]]:
+    """Name, probabilities (K,) and error of every image of a batch."""
+    if batch[0].planes is None:
+        yield from ((image.name, None, image.error) for image in batch)
+        return
+    try:
+        found = classifier.probabilities(np.concatenate([image.planes for image in batch]))
+    except (InputError, MemoryError) as error:
+        for image in batch:
+            yield image.name, None, _named(reason(error, image.name), image.name)
+        return
+    for image, probabilities in zip(batch, found, strict=True):
+        yield image.name, probabilities, ""
+
+
+def _one_line(text: str) -> str:
+    """Tabs, line ends and other control characters as escapes: a field stays one."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
+    )

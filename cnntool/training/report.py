@@ -1,0 +1,138 @@
+"""What a trained network gets right and wrong on a set of labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.datasets.batching import batches
+from cnntool.datasets.dataset import Dataset
+from cnntool.datasets.parts import Parts
+from cnntool.datasets.splitting import hold_out
+from cnntool.engine.losses import softmax
+from cnntool.errors import InputError
+from cnntool.networks.classifier import Classifier
+from cnntool.networks.model_file import Header
+from cnntool.training.evaluation import BATCH_SIZE, mean_cross_entropy
+from cnntool.training.metrics import (
+    ClassScores,
+    accuracy,
+    class_scores,
+    confusion_matrix,
+    predicted_classes,
+    top_k_accuracy,
+)
+from cnntool.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that was taken for another class: its index in the set, classes by number."""
+
+    index: int
+    target: int
+    predicted: int
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """How good a network is on a set.
+
+    loss: the mean cross-entropy, in nats. top_k: the share of images whose class is among the k
+        likeliest. confusion: (K, K) int64, rows the true classes, columns the predicted ones.
+    mistakes: all of them, the most confident first.
+    """
+
+    labels: tuple[str, ...]
+    count: int
+    accuracy: float
+    loss: float
+    k: int
+    top_k: float
+    confusion: np.ndarray
+    scores: ClassScores
+    mistakes: tuple[Mistake, ...]
+
+
+def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
+    """Put a network to all images of a set, whose classes are numbered as the network's are."""
+    logits = _outputs(classifier, data)
+    predicted = predicted_classes(logits)
+    confusion = confusion_matrix(predicted, data.y, len(classifier.labels))
+    return Report(
+        classifier.labels,
+        len(data),
+        accuracy(predicted, data.y),
+        mean_cross_entropy(logits, data.y),
+        k,
+        top_k_accuracy(logits, data.y, k),
+        confusion,
+        class_scores(confusion),
+        tuple(_mistakes(softmax(logits), predicted, data.y)),
+    )
+
+
+def _outputs(classifier: Classifier, data: Dataset) -> np.ndarray:
+    """(N, K) for all images, in their order."""
+    prepare = classifier.preprocessing.normalized
+    return np.concatenate(
+        [
+            classifier.outputs(prepare(data.x[indices], data.white))
+            for indices in batches(len(data), BATCH_SIZE)
+        ]
+    )
+
+
+def _mistakes(probabilities: np.ndarray, predicted: np.ndarray, y: np.ndarray) -> list[Mistake]:
+    wrong = np.flatnonzero(predicted != y)
+    confidence = probabilities[wrong, predicted[wrong]]
+    order = np.argsort(-confidence, kind="stable")
+    return [
+        Mistake(int(i), int(y[i]), int(predicted[i]), float(p))
+        for i, p in zip(wrong[order], confidence[order], strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Images of one class that were taken for another: how many, and their share of the class."""
+
+    target: int
+    predicted: int
+    count: int
+    share: float
+
+
+def confusions(confusion: np.ndarray) -> list[Confusion]:
+    """Every pair of classes that were taken for each other, the most frequent first."""
+    wrong = confusion * ~np.eye(len(confusion), dtype=bool)
+    support = confusion.sum(axis=1)
+    order = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)]
+    return [
+        Confusion(int(i), int(j), int(wrong[i, j]), float(wrong[i, j] / support[i]))
+        for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
+    ]
+
+
+def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
+    """The parts as they were in training, and whether the network learned from ``train``.
+
+    The fingerprint tells whether it did. What training held out of it to validate on is then found
+    again from the seed, where the fingerprint is that of the rest, or where the settings say how
+    much it was.
+    """
+    if not header.fingerprint:
+        return parts, False
+    fraction = header.training.get("val_split")
+    is_known = isinstance(fraction, int | float) and 0 <= fraction < 1
+    try:
+        rng = Streams(abs(header.seed))["split"]
+        split = hold_out(parts, rng, fraction if is_known else None)
+    except InputError:  # one image a class: nothing was held out
+        split = parts
+    if split.train.fingerprint == header.fingerprint:
+        return split, True
+    is_trained_on = parts.train.fingerprint == header.fingerprint
+    return split if is_trained_on and is_known else parts, is_trained_on

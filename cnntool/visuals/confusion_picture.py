@@ -1,0 +1,143 @@
+"""The confusion matrix as a picture: which classes are taken for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.visuals.lettering import (
+    FAINT,
+    INK,
+    PAPER,
+    Colour,
+    drawable,
+    drawable_names,
+    font,
+    ink_on,
+    line_height,
+    shortened,
+    text_width,
+)
+
+RIGHT: Colour = (23, 92, 164)
+WRONG: Colour = (193, 66, 20)
+LINES: Colour = (226, 226, 226)
+LETTERS, MARGIN = 13, 18
+WIDEST_NAME = 170
+
+MOST_COUNTED = 60
+"""Classes up to which counts stand in the cells."""
+
+LARGEST_SIDE = 1700
+"""Pixels that the cells of more classes take, where they have room."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    cell: int
+    step: int  # every so many classes a name
+    names: tuple[str, ...]
+    widest: int  # of the names, in pixels
+    turned: bool  # whether the names of columns stand upright
+    left: int
+    top: int
+
+
+def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str = "") -> np.ndarray:
+    """A confusion matrix (K, K) with the names of its classes, as (H, W, 3) uint8 on white.
+
+    Rows are the true classes, columns the predicted ones. A cell is shaded by its share of its row:
+    blue on the diagonal, red beside it. Up to MOST_COUNTED classes its count stands in it, unless
+    it is 0; of more classes cells are smaller, and where names would overlap some are left out.
+    """
+    from PIL import Image, ImageDraw
+
+    confusion = np.asarray(confusion)
+    classes = len(confusion)
+    layout = _layout(confusion, labels)
+    side = classes * layout.cell
+    titles = (title, "rows: true class; columns: predicted class; shade: share of the row")
+    titles = tuple(drawable(line) for line in titles if line)
+    head = len(titles) * line_height(LETTERS) + 8
+    needed = max(text_width(line, LETTERS) for line in titles)
+    width = max(layout.left + side, MARGIN + needed) + MARGIN
+    top = MARGIN + head + layout.top
+    sheet = Image.new("RGB", (width, top + side + MARGIN), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, line in enumerate(titles):
+        at = MARGIN, MARGIN - 4 + number * line_height(LETTERS)
+        draw.text(at, line, FAINT if number == len(titles) - 1 else INK, font(LETTERS))
+    cells = Image.fromarray(_shades(confusion)).resize((side, side), Image.Resampling.NEAREST)
+    sheet.paste(cells, (layout.left, top))
+    if layout.cell >= 6:
+        _draw_grid(draw, layout, classes, top)
+    draw.rectangle((layout.left, top, layout.left + side, top + side), outline=FAINT)
+    _draw_names(sheet, draw, layout, top)
+    if classes <= MOST_COUNTED:
+        _draw_counts(draw, confusion, layout, top)
+    return np.asarray(sheet)
+
+
+def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
+    classes = len(confusion)
+    if classes <= MOST_COUNTED:
+        cell = max(26, text_width(str(int(confusion.max(initial=0))), LETTERS) + 10)
+    else:
+        cell = max(2, min(line_height(LETTERS), LARGEST_SIDE // classes))
+    names = tuple(shortened(label, LETTERS, WIDEST_NAME) for label in drawable_names(labels))
+    widest = max(text_width(name, LETTERS) for name in names)
+    turned = widest > cell - 6
+    step = -(-line_height(LETTERS) // cell)
+    left = MARGIN + widest + 8
+    return _Layout(cell, step, names, widest, turned, left, 6 + (widest if turned else LETTERS + 4))
+
+
+def _shades(confusion: np.ndarray) -> np.ndarray:
+    """(K, K, 3) uint8: white where nothing is, full colour where a whole row is."""
+    support = confusion.sum(axis=1, keepdims=True)
+    share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)
+    strength = np.where(share > 0, 0.08 + 0.92 * share, 0)[..., None]
+    full = np.where(np.eye(len(confusion), dtype=bool)[..., None], RIGHT, WRONG)
+    return np.rint(255 + (full - 255) * strength).astype(np.uint8)
+
+
+def _draw_grid(draw, layout: _Layout, classes: int, top: int) -> None:
+    side = classes * layout.cell
+    for number in range(classes + 1):
+        at = number * layout.cell
+        draw.line((layout.left + at, top, layout.left + at, top + side), LINES)
+        draw.line((layout.left, top + at, layout.left + side, top + at), LINES)
+
+
+def _draw_names(sheet, draw, layout: _Layout, top: int) -> None:
+    for number in range(0, len(layout.names), layout.step):
+        name = layout.names[number]
+        middle = number * layout.cell + layout.cell / 2
+        draw.text((layout.left - 7, top + middle), name, INK, font(LETTERS), anchor="rm")
+        across = layout.left + middle
+        if layout.turned:
+            _draw_upright(sheet, name, round(across), top - 6)
+        else:
+            draw.text((across, top - 6), name, INK, font(LETTERS), anchor="mb")
+
+
+def _draw_upright(sheet, name: str, middle: int, bottom: int) -> None:
+    """A line that is read from bottom to top, centred on a column."""
+    from PIL import Image, ImageDraw
+
+    height = line_height(LETTERS)
+    line = Image.new("L", (text_width(name, LETTERS) + 2, height), 0)
+    ImageDraw.Draw(line).text((0, height / 2), name, 255, font(LETTERS), anchor="lm")
+    turned = line.transpose(Image.Transpose.ROTATE_90)
+    place = middle - height // 2, bottom - turned.height
+    sheet.paste(Image.new("RGB", turned.size, INK), place, turned)
+
+
+def _draw_counts(draw, confusion: np.ndarray, layout: _Layout, top: int) -> None:
+    shades = _shades(confusion)
+    for row, column in zip(*np.nonzero(confusion), strict=True):
+        at = layout.left + (column + 0.5) * layout.cell, top + (row + 0.5) * layout.cell
+        ink = ink_on(tuple(int(value) for value in shades[row, column]))
+        draw.text(at, str(confusion[row, column]), ink, font(LETTERS), anchor="mm")

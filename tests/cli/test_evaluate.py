@@ -1,0 +1,177 @@
+"""`cnntool evaluate`: figures, tables, pictures, parts, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from labelled_images import save_picture
+from PIL import Image
+from processes import pixels
+from trained_models import darkness_model, train_digits
+
+
+@pytest.fixture(scope="session")
+def digits_model(tmp_path_factory):
+    return train_digits(tmp_path_factory.mktemp("models") / "digits.npz")
+
+
+@pytest.fixture
+def greys(folder):
+    """A folder of 8 grey squares: 1 of 4 dark ones, and 2 of 4 light ones, look like the others."""
+    darkness_model(folder / "m.npz")
+    for name, values in {"light": (255, 200, 10, 40), "dark": (0, 20, 90, 250)}.items():
+        for index, value in enumerate(values):
+            save_picture(folder / "greys" / name / f"{index}.png", np.full((9, 7), value, np.uint8))
+    return folder / "greys"
+
+
+def report(done) -> dict:
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_the_figures_are_those_counted_by_hand(cnntool, greys):
+    found = report(cnntool("evaluate", "m.npz", "greys", "--json", "--top", "2"))
+    assert (found["images"], found["accuracy"], found["part"]) == (8, 5 / 8, "all")
+    assert found["top_k"] == {"k": 2, "accuracy": 1.0}
+    assert found["confusion"] == [[3, 1], [2, 2]]  # dark, light: in the model's order
+    dark, light = found["classes"]
+    assert dark == {
+        "label": "dark",
+        "precision": pytest.approx(3 / 5),
+        "recall": pytest.approx(3 / 4),
+        "f1": pytest.approx(2 / 3),
+        "support": 4,
+    }
+    assert light["precision"] == pytest.approx(2 / 3)
+    assert found["macro"]["recall"] == pytest.approx((3 / 4 + 2 / 4) / 2)
+    surest = found["mistakes"][0]
+    assert (surest["true"], surest["predicted"]) == ("dark", "light")
+    assert surest["probability"] == pytest.approx(
+        1 / (1 + np.exp(-8 * (250 / 255 - 0.5))), rel=1e-5
+    )
+    assert len(found["mistakes"]) == 3
+
+
+def test_the_table_has_every_figure(cnntool, greys):
+    done = cnntool("evaluate", "m.npz", "greys")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.lines]
+    assert ["accuracy", "62.50%", "5", "right,", "3", "wrong"] in rows
+    assert ["dark", "60.0%", "75.0%", "66.7%", "4"] in rows
+    assert ["dark", "3", "1"] in rows
+    assert ["light", "2", "2"] in rows
+
+
+def test_colour_is_made_grey_and_grey_colour(cnntool, greys, folder):
+    darkness_model(folder / "rgb.npz", channels=3)
+    grey = report(cnntool("evaluate", "m.npz", "greys", "--json"))
+    assert (
+        report(cnntool("evaluate", "rgb.npz", "greys", "--json"))["confusion"] == grey["confusion"]
+    )
+    for path in greys.rglob("*.png"):
+        Image.open(path).convert("RGB").save(path)
+    assert report(cnntool("evaluate", "m.npz", "greys", "--json"))["confusion"] == grey["confusion"]
+
+
+def test_pictures_are_written_and_kept_unless_forced(cnntool, greys):
+    arguments = ["evaluate", "m.npz", "greys", "--confusion", "c.png", "--mistakes", "s.png"]
+    assert cnntool(*arguments).code == 0
+    for name in ("c.png", "s.png"):
+        assert pixels(name).ndim == 3
+    done = cnntool(*arguments)
+    assert (done.code, done.out) == (1, b"")
+    assert done.err == "cnntool: c.png exists: -f overwrites it\n"
+    assert cnntool(*arguments, "-f").code == 0
+
+
+def test_without_mistakes_there_is_no_sheet(cnntool, folder):
+    darkness_model(folder / "m.npz")
+    x = np.repeat(np.array([0, 255], np.uint8), 16).reshape(2, 4, 4)
+    np.savez("sure.npz", x=x, y=np.array(["dark", "light"]))
+    done = cnntool("evaluate", "m.npz", "sure.npz", "--mistakes", "s.png")
+    assert (done.code, done.err) == (0, "s.png is not written: there are no mistakes\n")
+    assert not (folder / "s.png").exists()
+
+
+def test_what_training_held_out_is_found_again(cnntool, digits_model):
+    done = cnntool("evaluate", digits_model, "digits", "--json")
+    found = report(done)
+    assert (found["part"], found["learned_from"]) == ("validation", False)
+    assert 150 < found["images"] < 200
+    assert "held out" in done.err
+    history = json.loads(cnntool("info", digits_model, "--json").out)["history"]
+    assert found["accuracy"] == history[-1]["validation_accuracy"]
+
+
+def test_all_of_what_it_learned_from_gets_a_note(cnntool, digits_model):
+    done = cnntool("evaluate", digits_model, "digits", "--part", "all", "--json")
+    assert report(done)["images"] == 1797
+    assert "the network learned from these images" in done.err
+    assert cnntool("evaluate", digits_model, "digits", "--part", "all", "-q").err == ""
+
+
+def test_the_parts_of_a_set(cnntool, folder):
+    darkness_model(folder / "m.npz")
+    x, y = np.zeros((6, 4, 4), np.uint8), np.array([0, 1] * 3)
+    labels = np.array(["dark", "light"])
+    np.savez(
+        "set.npz", x=x, y=y, x_test=x[:4], y_test=y[:4], x_val=x[:2], y_val=y[:2], labels=labels
+    )
+    counts = {
+        part: report(cnntool("evaluate", "m.npz", "set.npz", "--json", "--part", part))["images"]
+        for part in ("train", "validation", "test", "all")
+    }
+    assert counts == {"train": 6, "validation": 2, "test": 4, "all": 12}
+    assert report(cnntool("evaluate", "m.npz", "set.npz", "--json"))["part"] == "test"
+
+
+def test_many_classes_are_summed_up_by_the_pairs_that_are_confused(cnntool, folder):
+    labels = tuple(f"class{index:02}" for index in range(70))
+    darkness_model(folder / "m.npz", labels=labels, classes=70)
+    x, y = np.zeros((70, 4, 4), np.uint8), np.arange(70)
+    np.savez("set.npz", x=x, y=y, labels=np.array(labels))
+    done = cnntool("evaluate", "m.npz", "set.npz")
+    assert done.code == 0
+    assert any(line.split()[:3] == ["class01", "class00", "1"] for line in done.lines)
+    assert max(map(len, done.lines)) < 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.npz", "digits"], 1, "cnntool: none.npz does not exist"),
+        (["grey.png", "digits"], 1, "cnntool: grey.png is no model file"),
+        (
+            ["m.npz", "digits"],
+            1,
+            "cnntool: digits has the class 0, which m.npz has not",
+        ),
+        (["m.npz", "none"], 1, "cnntool: none does not exist"),
+        (["m.npz", "."], 1, "cnntool: . holds 3 images but no class folders"),
+        (["m.npz", "m.npz"], 1, "cnntool: m.npz holds "),
+        (
+            ["m.npz", "set.npz", "--part", "test"],
+            2,
+            "cnntool: set.npz has no test part: use",
+        ),
+        (["m.npz", "set.npz", "--part", "most"], 2, "cnntool evaluate: Invalid value for '--part'"),
+        (["m.npz", "set.npz", "--confusion", "c"], 2, "cnntool: c has no extension"),
+        (["m.npz", "set.npz", "--confusion", "c.npy"], 2, "cnntool evaluate: --confusion c.npy"),
+        (["m.npz", "set.npz", "--mistakes", "no/c.png"], 1, "cnntool: no/c.png cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
+    darkness_model(folder / "m.npz")
+    np.savez("set.npz", x=np.zeros((2, 4, 4), np.uint8), y=np.array(["dark", "light"]))
+    done = cnntool("evaluate", *arguments)
+    assert done.code == code
+    assert done.err.startswith(message)
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_text_model_is_refused(cnntool, folder):
+    darkness_model(folder / "text.npz", kind="rnn")
+    done = cnntool("evaluate", "text.npz", "digits")
+    assert done.code == 1
+    assert done.err == "cnntool: text.npz is a text model: expected an image model\n"

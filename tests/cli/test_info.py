@@ -1,0 +1,99 @@
+"""`cnntool info`: layers and sums, how a model came about, and what is no network."""
+
+import json
+
+import pytest
+from trained_models import darkness_model, train_digits
+
+from cnntool.cli.network_tables import curve
+from cnntool.networks.zoo import ZOO
+
+
+def test_lenet5_as_a_table(cnntool):
+    done = cnntool("info", "lenet5")
+    rows = [line.split() for line in done.lines]
+    (first,) = [row for row in rows if row[:1] == ["conv1"]]
+    assert first[-6:] == ["156", "122,304", "117,600", "5", "x", "5"]
+    assert ["total", "60,850", "340,918", "328,096"] in rows
+
+
+def test_lenet5_as_json(cnntool):
+    found = json.loads(cnntool("info", "lenet5", "--json").out)
+    layers = {layer["name"]: layer for layer in found["layers"]}
+    assert layers["conv2"]["parameters"] == 1516
+    assert layers["conv2"]["receptive_field"] == [14, 14]
+    assert found["totals"]["parameters"] == 60_850
+    assert found["any_size"] is False
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_network_of_the_zoo_has_an_input_that_fits(cnntool, name):
+    found = json.loads(cnntool("info", name, "--json").out)
+    assert found["layers"][-1]["output_shape"] == [10]
+
+
+def test_layers_from_a_text_and_from_a_file(cnntool, folder):
+    text = "conv 4 3x3; relu; dense 7"
+    (folder / "layers.txt").write_text(text.replace("; ", "\n"))
+    shape = ["--input", "3x9x8", "--json"]
+    found = cnntool("info", text, *shape)
+    assert json.loads(found.out)["layers"][0]["output_shape"] == [4, 7, 6]
+    assert cnntool("info", "layers.txt", *shape).out == found.out
+
+
+def test_a_model_tells_how_it_was_trained(cnntool, folder):
+    train_digits(folder / "d.npz")
+    text = cnntool("info", "d.npz").out.decode()
+    facts = dict(line.split("  ", 1) for line in text.splitlines() if "  " in line)
+    assert facts["labels"].strip() == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert facts["trained on"].strip() == "digits, 0.1 of it held out"
+    assert "learning rate 0.005" in facts["settings"]
+    assert facts["seed"].strip() == "3"
+    assert f"{(folder / 'd.npz').stat().st_size:,} bytes" in facts["file"]
+    assert "█" in facts["validation loss"]
+    found = json.loads(cnntool("info", "d.npz", "--json").out)
+    assert [epoch["epoch"] for epoch in found["history"]] == [1, 2]
+    assert (found["bytes"], found["resumable"]) == ((folder / "d.npz").stat().st_size, False)
+
+
+def test_a_network_of_any_size_shows_others(cnntool, folder):
+    train_digits(folder / "d.npz")
+    found = json.loads(cnntool("info", "d.npz", "--input", "1x20x30", "--json").out)
+    assert found["layers"][0]["output_shape"] == [8, 20, 30]
+
+
+def test_a_model_with_a_bare_header_is_shown(cnntool, folder):
+    darkness_model(folder / "m.npz", history=({"epoch": 1, "loss": None}, {"loss": "?"}))
+    done = cnntool("info", "m.npz")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_curve_runs_from_the_least_to_the_greatest():
+    assert curve([0, 1, 2, 3.5, 7]) == "▁▂▃▅█"
+    assert curve([2, 2]) == "▁▁"
+    assert len(curve(list(range(1000)))) == 40
+    assert curve(list(range(1000)))[::39] == "▁█"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["lenett"], 2, "cnntool: 'lenett' is no network of the zoo"),
+        (["none.npz"], 1, "cnntool: none.npz does not exist"),
+        (["grey.png"], 1, "cnntool: grey.png is no model file"),
+        (["conv 3"], 2, "cnntool: layer 'conv 3': "),
+        (["lenet5", "--input", "1x20x20"], 2, "cnntool: --input 1x20x20 is too small for lenet5"),
+        (["lenet5", "--input", "32"], 2, "cnntool info: Invalid value for '--input'"),
+        (["lenet5", "--input", "1x0x9"], 2, "cnntool info: Invalid value for '--input'"),
+        (["dense 3", "--width", "2"], 2, "cnntool info: --width is for named networks"),
+        (["dense 3", "--classes", "2"], 2, "cnntool: the last layer (dense 3) gives"),
+        (["m.npz", "--classes", "2"], 2, "cnntool info: --classes is for named networks"),
+        (["m.npz", "--input", "1x9x9"], 2, "cnntool: --input 1x9x9: m.npz takes images of"),
+    ],
+)
+def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
+    darkness_model(folder / "m.npz")
+    done = cnntool("info", *arguments)
+    assert (done.code, done.out) == (code, b"")
+    assert done.err.startswith(message)
+    assert len(done.err.splitlines()) == 1

@@ -1,0 +1,166 @@
+"""`cnntool predict`: a line an image, in order, whatever the image is like."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from labelled_images import save_picture
+from PIL import Image
+from processes import COMMAND
+from trained_models import darkness_model, train_digits
+
+from cnntool.networks.model_file import load_model, save_model
+
+
+@pytest.fixture
+def model(folder):
+    return darkness_model(folder / "m.npz")
+
+
+def light(grey: float) -> float:
+    return 1 / (1 + np.exp(-8 * (grey - 0.5)))
+
+
+def test_a_line_has_path_label_and_probability(cnntool, model, folder):
+    save_picture(folder / "a.png", np.full((4, 4), 204, np.uint8))
+    save_picture(folder / "b.png", np.full((4, 4), 51, np.uint8))
+    done = cnntool("predict", "m.npz", "b.png", "a.png")
+    assert (done.code, done.err) == (0, "")
+    p = f"{light(0.8):.4f}"
+    assert done.lines == [f"b.png\tdark\t{p}", f"a.png\tlight\t{p}"]
+
+
+def test_top_gives_pairs_and_no_more_than_there_are(cnntool, model, folder):
+    save_picture(folder / "a.png", np.full((4, 4), 204, np.uint8))
+    p = light(0.8)
+    line = f"a.png\tlight\t{p:.4f}\tdark\t{1 - p:.4f}"
+    assert cnntool("predict", "m.npz", "a.png", "--top", "2").lines == [line]
+    assert cnntool("predict", "m.npz", "a.png", "--top", "9").lines == [line]
+
+
+def test_json_has_one_line_an_image(cnntool, model, folder):
+    for index, grey in enumerate((0, 255)):
+        save_picture(folder / f"{index}.png", np.full((4, 4), grey, np.uint8))
+    done = cnntool("predict", "m.npz", "0.png", "1.png", "--json", "--top", "2")
+    first, second = map(json.loads, done.lines)
+    assert (first["image"], first["label"]) == ("0.png", "dark")
+    assert [pair["label"] for pair in second["top"]] == ["light", "dark"]
+    assert second["probability"] == pytest.approx(light(1), abs=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("mode", "colour", "grey"),
+    [
+        ("L", 204, 0.8),
+        ("RGB", (204, 204, 204), 0.8),
+        ("LA", (0, 0), 1.0),  # transparent: white
+        ("RGBA", (204, 204, 204, 255), 0.8),
+        ("P", 0, 0.0),
+        ("1", 1, 1.0),
+        ("I;16", 52428, 0.8),
+    ],
+)
+def test_every_kind_of_image_is_prepared(cnntool, folder, channels, mode, colour, grey):
+    darkness_model(folder / "m.npz", channels=channels)
+    Image.new(mode, (50, 33), colour).save("a.png")
+    done = cnntool("predict", "m.npz", "a.png", "--json", "--top", "2")
+    assert done.code == 0, done.err
+    found = {pair["label"]: pair["probability"] for pair in json.loads(done.out)["top"]}
+    assert found["light"] == pytest.approx(light(grey), abs=1e-3)
+
+
+def test_stdin_is_an_image(cnntool, model, folder):
+    done = cnntool("predict", "m.npz", "-", stdin=(folder / "photo.jpg").read_bytes())
+    assert done.lines[0].split("\t")[0] == "stdin"
+
+
+def test_bad_images_are_named_and_the_others_predicted(cnntool, model, folder):
+    (folder / "bad.png").write_bytes((folder / "grey.png").read_bytes()[:100])
+    (folder / "text.png").write_text("no picture")
+    np.save("four.npy", np.zeros((4, 4, 2), np.uint8))
+    names = ["grey.png", "bad.png", "text.png", "none.png", "four.npy", ".", "colour.png"]
+    done = cnntool("predict", "m.npz", *names)
+    assert done.code == 1
+    assert [line.split("\t")[0] for line in done.lines] == ["grey.png", "colour.png"]
+    errors = done.err.splitlines()
+    assert len(errors) == 5
+    for name in ("bad.png", "text.png", "none.png", ". is a folder"):
+        assert any(error.startswith(name) for error in errors)
+    assert "four.npy has 2 channels, expected 1: grey has 1, colour 3" in errors
+
+
+def test_the_order_is_that_of_the_inputs_whatever_their_size(cnntool, model, folder):
+    rng = np.random.default_rng(0)
+    greys = rng.integers(0, 256, 150)
+    for index, grey in enumerate(greys):
+        side = 300 if index % 40 == 7 else 4
+        save_picture(folder / "many" / f"{index:03}.png", np.full((side, side), grey, np.uint8))
+    done = cnntool("predict", "m.npz", "many", "-r")
+    rows = [line.split("\t") for line in done.lines]
+    assert [row[0] for row in rows] == [os.path.join("many", f"{i:03}.png") for i in range(150)]
+    for row, grey in zip(rows, greys, strict=True):
+        p = light(grey / 255)
+        assert float(row[2]) == pytest.approx(max(p, 1 - p), abs=2e-4)
+
+
+def test_images_keep_their_size_on_request(cnntool, folder):
+    train_digits(folder / "any.npz")
+    assert cnntool("predict", "any.npz", "photo.jpg", "--own-size").code == 0
+    Image.new("L", (2, 2)).save("tiny.png")
+    done = cnntool("predict", "any.npz", "tiny.png", "--own-size")
+    assert done.code == 1
+    assert done.err.startswith("tiny.png, 1 x 2 x 2, does not fit: layer 4 (conv 16 3x3)")
+
+
+def test_a_tab_in_a_name_is_no_separator(cnntool, folder):
+    darkness_model(folder / "m.npz", labels=("dark\there", "light"))
+    os.rename("grey.png", "a\tb.png")
+    (line,) = cnntool("predict", "m.npz", "a\tb.png", "--top", "2").lines
+    assert line.startswith("a\\tb.png\t")
+    assert len(line.split("\t")) == 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_closed_pipe_ends_quietly(model, folder):
+    read, write = os.pipe()
+    os.close(read)
+    command = [*COMMAND, "predict", "m.npz", *["grey.png"] * 40]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.npz", "grey.png"], 1, "cnntool: none.npz does not exist: name a model file"),
+        (["grey.png", "grey.png"], 1, "cnntool: grey.png is no model file"),
+        (["m.npz"], 2, "cnntool predict: Missing argument 'IMAGE...'"),
+        (["m.npz", "-", "-"], 2, "cnntool: - stands for stdin, which can be read once"),
+        (["m.npz", "empty", "-r"], 1, "empty holds no images"),
+        (["m.npz", "grey.png", "--own-size"], 2, "cnntool: the network of m.npz takes images of"),
+        (["m.npz", "grey.png", "--max-pixels", "10"], 1, "grey.png"),
+    ],
+)
+def test_what_is_wrong_is_one_line(cnntool, model, folder, arguments, code, message):
+    (folder / "empty").mkdir()
+    done = cnntool("predict", *arguments)
+    assert (done.code, done.out) == (code, b"")
+    assert done.err.startswith(message)
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_model_whose_numbers_overflow_is_named(cnntool, model, folder):
+    loaded = load_model(model)
+    weight = np.full_like(loaded.params["dense1.weight"], 3e38)
+    params = {**loaded.params, "dense1.weight": weight}
+    save_model("huge.npz", replace(loaded, params=params))
+    save_picture(folder / "a.png", np.full((4, 4), 255, np.uint8))
+    done = cnntool("predict", "huge.npz", "a.png")
+    assert (done.code, done.out) == (1, b"")
+    assert "huge.npz: its network gives numbers that are not finite" in done.err
+    assert len(done.err.splitlines()) == 1

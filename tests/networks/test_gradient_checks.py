@@ -1,0 +1,74 @@
+"""Networks have the gradients of what they compute, and a wrong one is found."""
+
+import numpy as np
+import pytest
+
+from cnntool.networks.gradient_checks import network_cases
+from cnntool.networks.layers.dense import Dense
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+
+NETWORKS = {
+    "norms and dropout": "conv 4 3x3 pad 1 no-bias; batch-norm; relu; dropout 0.5; global-average; "
+    "dense 3",
+    "every pool": "average 2; lp 3 stride 1; gaussian 2 stride 1; max 2; subsample 2; dense 3",
+    "tables and groups": "conv 4 3x3; tanh; conv 2 3x3 connections 1100/0111; sigmoid; "
+    "conv 4 3x3 groups 2 stride 2; scaled-tanh; pyramid 1,2; dense 3",
+}
+
+
+def network(text: str, shape=(2, 14, 14)) -> Network:
+    made = Network(parse_layers(text), shape)
+    rng = np.random.default_rng(0)
+    for path, parameter in made.parameters().items():
+        made.params[path] = (0.4 * rng.standard_normal(parameter.shape)).astype(np.float32)
+    return made
+
+
+@pytest.mark.parametrize("text", NETWORKS.values(), ids=NETWORKS)
+def test_every_layer_and_the_whole_network_are_right(text):
+    made = network(text)
+    cases = list(network_cases(made, seed=1))
+    assert [case.operation for case in cases] == [*made.names, "network"]
+    for case in cases:
+        assert {found.verdict for found in case.check()} == {"ok"}, case.geometry
+
+
+def test_input_and_parameters_are_checked():
+    first, _, whole = network_cases(network("conv 2 3x3; dense 3"))
+    assert [found.input for found in first.check()] == ["x", "weight", "bias"]
+    assert {found.input for found in whole.check()} == {
+        "conv1.weight",
+        "conv1.bias",
+        "dense1.weight",
+        "dense1.bias",
+    }
+
+
+def test_nothing_of_the_network_is_changed():
+    made = network(NETWORKS["norms and dropout"])
+    before = {k: v.copy() for k, v in (made.params | made.buffers).items()}
+    for case in network_cases(made):
+        case.check()
+    for name, array in (made.params | made.buffers).items():
+        np.testing.assert_array_equal(array, before[name])
+        assert array.dtype == np.float32
+
+
+def test_a_wrong_gradient_is_found_in_its_layer_and_in_the_network(monkeypatch):
+    right = Dense.backward
+
+    def wrong(self, dy, cache, *, need_dx=True):
+        dx, grads = right(self, dy, cache, need_dx=need_dx)
+        return dx, {**grads, "bias": 2 * grads["bias"]}
+
+    monkeypatch.setattr(Dense, "backward", wrong)
+    verdicts = {
+        (case.operation, found.input): found.verdict
+        for case in network_cases(network("relu; dense 3", (1, 3, 3)))
+        for found in case.check()
+    }
+    assert {name for name, verdict in verdicts.items() if verdict == "wrong"} == {
+        ("dense1", "bias"),
+        ("network", "dense1.bias"),
+    }

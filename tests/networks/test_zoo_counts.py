@@ -1,0 +1,72 @@
+"""LeNet-5 has the parameters and connections that were published, layer by layer."""
+
+import pytest
+
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+from cnntool.networks.summary import summarize
+from cnntool.networks.zoo import build
+
+PUBLISHED = {  # section II.B of LeCun et al. 1998: trainable parameters, connections
+    "C1": (156, 122_304),
+    "S2": (12, 5_880),
+    "C3": (1_516, 151_600),
+    "S4": (32, 2_000),
+    "C5": (48_120, 48_120),
+    "F6": (10_164, 10_164),
+}
+SEEN = {"C1": (5, 5), "S2": (6, 6), "C3": (14, 14), "S4": (16, 16), "C5": (32, 32), "F6": None}
+
+
+def weighted(network):
+    return [layer for layer in summarize(network) if layer.parameters]
+
+
+@pytest.fixture(scope="module")
+def lenet5():
+    return dict(zip(PUBLISHED, weighted(build("lenet5", (1, 32, 32), 10)), strict=False))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_lenet5_has_the_published_counts(lenet5, name):
+    assert (lenet5[name].parameters, lenet5[name].connections) == PUBLISHED[name]
+
+
+def test_lenet5_has_60000_parameters_up_to_f6(lenet5):
+    assert sum(layer.parameters for layer in lenet5.values()) == 60_000
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_how_much_of_the_image_a_unit_of_lenet5_sees(lenet5, name):
+    assert lenet5[name].receptive_field == SEEN[name]
+
+
+def test_alexnet_has_the_well_known_count():
+    """62,378,344 without its two groups: 96 x 5 x 5 instead of 48 x 5 x 5 inputs, and so on."""
+    network = build("alexnet", (3, 227, 227), 1000, width=1)
+    assert sum(layer.parameters for layer in summarize(network)) == 62_378_344
+
+
+@pytest.mark.parametrize(
+    ("layers", "fields"),
+    [
+        ("conv 2 3x5; conv 2 3x3 dilation 2", [(3, 5), (7, 9)]),
+        ("conv 2 3x3 pad same stride 2; max 2; relu", [(3, 3), (5, 5), (5, 5)]),
+        ("average 2x1; local 2 2x2", [(2, 1), (4, 2)]),
+        ("adaptive-max 4; conv 1 2x2", [(4, 4), (8, 8)]),  # 16 in 4 bins of 4
+        ("adaptive-average 5x1; conv 1 2x1", [None, None]),
+        ("conv 1 3x3; global-max; dense 2", [(3, 3), None, None]),
+        ("pyramid 1,2; dense 2", [None, None]),
+        ("flatten; batch-norm; dense 2; tanh", [(1, 1), (1, 1), None, None]),
+    ],
+)
+def test_receptive_fields(layers, fields):
+    found = summarize(Network(parse_layers(layers), (1, 16, 16)))
+    assert [layer.receptive_field for layer in found] == fields
+
+
+def test_shapes_and_work():
+    conv, _, dense = summarize(build("conv 4 3x3 pad 1; max 2; dense 5", (2, 6, 6)))
+    assert conv.output_shape == (4, 6, 6)
+    assert conv.multiply_adds == 4 * 2 * 9 * 36
+    assert (dense.name, dense.layer, dense.parameters) == ("dense1", "dense 5", 5 * 37)

@@ -1,0 +1,96 @@
+"""What a network gets right and wrong, beside a count by hand."""
+
+import numpy as np
+import pytest
+from trained_models import darkness_model
+
+from cnntool.datasets.dataset import Dataset
+from cnntool.datasets.parts import Parts
+from cnntool.datasets.splitting import hold_out
+from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model_file import Header
+from cnntool.training.report import confusions, evaluate, with_held_out
+from cnntool.training.streams import Streams
+
+GREYS = (0, 51, 102, 153, 204, 255)  # 0 to 1 in fifths; from 0.5 on they count as light
+CLASSES = (0, 1, 0, 1, 0, 1)  # dark, light, ...: the second and the fifth are mistakes
+
+
+@pytest.fixture
+def greys() -> Dataset:
+    x = np.repeat(np.array(GREYS, np.uint8), 16).reshape(6, 1, 4, 4)
+    return Dataset(x, np.array(CLASSES), ("dark", "light"), "greys")
+
+
+@pytest.fixture
+def report(tmp_path, greys):
+    return evaluate(load_classifier(darkness_model(tmp_path / "m.npz")), greys, k=2)
+
+
+def logit(grey: int) -> float:
+    return 8 * (grey / 255 - 0.5)
+
+
+def test_the_figures_are_those_counted_by_hand(report):
+    assert (report.count, report.accuracy, report.top_k) == (6, pytest.approx(4 / 6), 1.0)
+    assert report.confusion.tolist() == [[2, 1], [1, 2]]
+    assert report.scores.precision.tolist() == pytest.approx([2 / 3, 2 / 3])
+    assert report.scores.recall.tolist() == pytest.approx([2 / 3, 2 / 3])
+    assert report.scores.support.tolist() == [3, 3]
+    losses = [
+        np.log1p(np.exp(-logit(grey) if target else logit(grey)))
+        for grey, target in zip(GREYS, CLASSES, strict=True)
+    ]
+    assert report.loss == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_the_surest_mistakes_come_first_and_ties_in_their_order(report):
+    assert [(m.index, m.target, m.predicted) for m in report.mistakes] == [(1, 1, 0), (4, 0, 1)]
+    sure = 1 / (1 + np.exp(-8 * 0.3))
+    assert [m.probability for m in report.mistakes] == pytest.approx([sure, sure], rel=1e-5)
+
+
+def test_confusions_are_counted_off_the_diagonal():
+    pairs = confusions(np.array([[5, 0, 2], [0, 0, 0], [3, 1, 4]]))
+    assert [(p.target, p.predicted, p.count, p.share) for p in pairs] == [
+        (2, 0, 3, 3 / 8),
+        (0, 2, 2, 2 / 7),
+        (2, 1, 1, 1 / 8),
+    ]
+
+
+def header(fingerprint: str, **training) -> Header:
+    return Header("dense 2", (1, 4, 4), {}, ("dark", "light"), 5, training, (), fingerprint)
+
+
+@pytest.fixture
+def parts() -> Parts:
+    x = np.random.default_rng(0).integers(0, 256, (40, 1, 4, 4), np.uint8)
+    return Parts(Dataset(x, np.arange(40) % 2, ("dark", "light"), "set"))
+
+
+def test_what_was_held_out_is_found_by_the_fingerprint_of_the_rest(parts):
+    split = hold_out(parts, Streams(5)["split"])
+    found, is_trained_on = with_held_out(parts, header(split.train.fingerprint))
+    assert is_trained_on
+    assert found.validation.fingerprint == split.validation.fingerprint
+
+
+def test_what_was_held_out_is_found_by_the_setting(parts):
+    split = hold_out(parts, Streams(5)["split"], 0.25)
+    found, is_trained_on = with_held_out(parts, header(parts.train.fingerprint, val_split=0.25))
+    assert is_trained_on
+    assert found.validation.fingerprint == split.validation.fingerprint
+
+
+def test_without_the_setting_nothing_is_said_to_be_held_out(parts):
+    found, is_trained_on = with_held_out(parts, header(parts.train.fingerprint))
+    assert is_trained_on
+    assert found.validation is None
+
+
+@pytest.mark.parametrize("fingerprint", ["", "0123"])
+def test_other_images_have_no_part_held_out(parts, fingerprint):
+    found, is_trained_on = with_held_out(parts, header(fingerprint))
+    assert not is_trained_on
+    assert found.validation is None
