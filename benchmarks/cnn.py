@@ -1,6 +1,6 @@
 """Training and using a CNN side by side with PyTorch, on as many cores.
 
-    python benchmarks/cnn.py [--rounds 40] [--data FOLDER] [--only steps|command|memory]
+    python benchmarks/cnn.py [--rounds 15] [--data FOLDER] [--only steps|command|memory]
 
 ``steps`` times training steps (forward, loss, backward, Adam) and inference of ``lenet`` on the
 same random images, in turn with PyTorch's eager mode. ``command`` runs one epoch of the whole
@@ -115,6 +115,16 @@ def torch_steps(batch: int) -> Callable[[], object]:
     return step
 
 
+TURN = 20
+"""Steps that a contender takes in a turn: idle threads of the one before still spin for a while."""
+
+
+def turns(contenders: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
+    return {
+        name: lambda step=step: [step() for _ in range(TURN)] for name, step in contenders.items()
+    }
+
+
 def time_steps(rounds: int) -> None:
     for batch in (64, 256):
         shards = CORES if CAN_FORK else 1
@@ -124,7 +134,8 @@ def time_steps(rounds: int) -> None:
             contenders = {"cnntool": step, "cnntool, one process": alone_step}
             if torch:
                 contenders["PyTorch"] = torch_steps(batch)
-            report(f"a training step of lenet at batch {batch}", race(contenders, rounds))
+            title = f"{TURN} training steps of lenet at batch {batch}"
+            report(title, race(turns(contenders), rounds))
             x = np.random.default_rng(0).normal(size=(batch, 1, 28, 28)).astype(np.float32)
             contenders = {"cnntool": lambda alone=alone, x=x: alone.network.predict(x)}
             if torch:
@@ -135,7 +146,8 @@ def time_steps(rounds: int) -> None:
                         network(images)
 
                 contenders["PyTorch"] = infer
-            report(f"inference of lenet at batch {batch}", race(contenders, rounds))
+            title = f"inference of {TURN} batches of {batch} by lenet"
+            report(title, race(turns(contenders), rounds))
 
 
 def write_digits(folder: Path, count: int = 10_000) -> None:
@@ -164,7 +176,7 @@ def commands(folder: str, scratch: Path) -> dict[str, list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--data")
     parser.add_argument("--only", choices=["steps", "command", "memory"])
     options = parser.parse_args()
