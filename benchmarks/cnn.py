@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from harness import command_seconds, peak_megabytes, print_machine, race, report
+from harness import TURN, command_seconds, peak_megabytes, print_machine, race, report, turns
 
 from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.parts import Parts
@@ -113,16 +113,6 @@ def torch_steps(batch: int) -> Callable[[], object]:
         optimizer.step()
 
     return step
-
-
-TURN = 20
-"""Steps that a contender takes in a turn: idle threads of the one before still spin for a while."""
-
-
-def turns(contenders: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
-    return {
-        name: lambda step=step: [step() for _ in range(TURN)] for name, step in contenders.items()
-    }
 
 
 def time_steps(rounds: int) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from harness import SGEMM_FLOPS, Timing, print_machine, race, report, sgemm
+from harness import SGEMM_FLOPS, TURN, Timing, print_machine, race, report, sgemm, turns
 
 from cnntool.engine import convolution, pooling
 from cnntool.engine.threads import available_cores
@@ -115,8 +115,8 @@ def time_lenet(rounds: int, batch: int = 64) -> None:
             torch.autograd.grad(a, leaves, gradient)
 
         contenders["PyTorch"] = by_torch
-    title = f"LeNet-5's convolutions and max pools at batch {batch}, forward and backward"
-    report(title, race(contenders, rounds))
+    title = f"LeNet-5's convolutions and max pools, {TURN} times at batch {batch}, there and back"
+    report(title, race(turns(contenders), rounds))
 
 
 def measure_memory() -> None:

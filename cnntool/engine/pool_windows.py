@@ -24,7 +24,7 @@ from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 BLOCK_ELEMENTS = 1 << 17
 """Inputs that one thread takes at a time: enough that calls are few, and little for the cache."""
 
-SHARED_ELEMENTS = 1 << 17
+SHARED_ELEMENTS = 1 << 19
 """Fewer inputs than this are done before another thread wakes up."""
 
 Size = int | tuple[int, int]

@@ -23,7 +23,7 @@ from cnntool.engine.windows import Axis, col2im, run_view, window_view, zero_pad
 COLUMNS_BYTES = 1 << 20
 """What one thread unfolds at a time: it stays in the second-level cache for the product."""
 
-SHARED_PRODUCTS = 1 << 24
+SHARED_PRODUCTS = 1 << 23
 """Multiplications from which on the blocks of a product are worth a second thread: with less to do
 for each call, two threads wait for the interpreter in turn."""
 
