@@ -33,9 +33,10 @@ class Network:
         self.params: Arrays = {}
         self.buffers: Arrays = {}
         self._order = _order(self.layers)
+        self._keys = [(tuple(at.parameters(s)), tuple(at.buffers(s))) for _, at, s in self.each()]
         for name, layer, shape in self.each():
-            kept = layer.buffers(shape)
-            self.buffers |= {f"{name}.{key}": initial(b, "", None) for key, b in kept.items()}
+            for key, buffer in layer.buffers(shape).items():
+                self.buffers[f"{name}.{key}"] = np.full(buffer.shape, buffer.start, np.float32)
 
     def each(self) -> Iterator[tuple[str, Layer, Shape]]:
         """Every layer with its name and the shape that it takes."""
@@ -52,18 +53,21 @@ class Network:
     def initialise(self, rng: np.random.Generator, rule: str | None = None) -> Network:
         """Draw all parameters anew; without a rule by the activation that follows: He's before
         relu, else Glorot's."""
-        for name, layer, shape in self.each():
-            used = rule or ("he" if self._is_before_relu(name) else "glorot")
+        for index, (name, layer, shape) in enumerate(self.each()):
+            used = rule or ("he" if self._is_before_relu(index) else "glorot")
             for key, parameter in layer.parameters(shape).items():
                 self.params[f"{name}.{key}"] = initial(parameter, used, rng)
         return self
 
-    def _is_before_relu(self, name: str) -> bool:
-        after = self.layers[self.names.index(name) + 1 :]
-        found = next(
-            (a for a in after if isinstance(a, Activation) or a.parameters((1, 1, 1))), None
-        )
-        return isinstance(found, Activation) and found.function == "relu"
+    def _is_before_relu(self, index: int) -> bool:
+        """Whether the next activation is relu. Batch norm, pools and dropout may stand between,
+        other layers with weights not."""
+        for layer, shape in zip(self.layers[index + 1 :], self.shapes[index + 1 :], strict=False):
+            if isinstance(layer, Activation):
+                return layer.function == "relu"
+            if any(parameter.fan_in for parameter in layer.parameters(shape).values()):
+                return False
+        return False
 
     @property
     def output_shape(self) -> Shape:
@@ -110,7 +114,7 @@ class Network:
     def backward(self, dy: np.ndarray, caches: list[Any]) -> Arrays:
         """The gradient by every parameter, by path, for the gradient dy by the output."""
         grads: Arrays = {}
-        first = min(i for i, layer in enumerate(self.layers) if layer.parameters(self.shapes[i]))
+        first = next((i for i, (keys, _) in enumerate(self._keys) if keys), len(self.layers))
         for index, cache in zip(reversed(self._order), reversed(caches), strict=True):
             if index < first:
                 break
@@ -128,25 +132,32 @@ class Network:
 
     def outputs(self, x: np.ndarray) -> list[np.ndarray]:
         """What every layer makes of a batch, in the order of the layers."""
-        outputs = []
+        outputs, x = [], self._laid_out(x)
         for index in range(len(self.layers)):
             x = self._step(index, x, Pass(keeps_caches=False))[0]
             outputs.append(x)
         return outputs
 
     def _laid_out(self, x: np.ndarray) -> np.ndarray:
-        if x.shape[1:] != self.input_shape and not self.takes_any_size:
-            raise ValueError(
-                f"x is {x.shape}: expected (N, {', '.join(map(str, self.input_shape))})"
-            )
+        if x.shape[1:] != self.input_shape:
+            self._check_shape(x.shape)
         is_worth_it = x.ndim == 4 and len(x) >= FEWEST_SAMPLES and not is_batch_last(x)
         return batch_last(x) if is_worth_it else x
 
+    def _check_shape(self, shape: Shape) -> None:
+        """Whether a batch of another shape than the input shape's can go through."""
+        if not self.takes_any_size or shape[1:2] != self.input_shape[:1] or len(shape) != 4:
+            size = ("H", "W") if self.takes_any_size else self.input_shape[1:]
+            expected = ", ".join(map(str, ("N", self.input_shape[0], *size)))
+            raise ValueError(f"x is {shape}: expected ({expected})")
+        for _ in _shapes(self.layers, shape[1:]):  # raises where a layer does not fit
+            pass
+
     def _step(self, index: int, x: np.ndarray, way: Pass) -> tuple[np.ndarray, Any]:
-        name, layer, shape = self.names[index], self.layers[index], self.shapes[index]
-        params = {key: self.params[f"{name}.{key}"] for key in layer.parameters(shape)}
-        buffers = {key: self.buffers[f"{name}.{key}"] for key in layer.buffers(shape)}
-        return layer.forward(x, params, buffers, way)
+        name, (param_keys, buffer_keys) = self.names[index], self._keys[index]
+        params = {key: self.params[f"{name}.{key}"] for key in param_keys}
+        buffers = {key: self.buffers[f"{name}.{key}"] for key in buffer_keys}
+        return self.layers[index].forward(x, params, buffers, way)
 
 
 def _names(layers: Sequence[Layer]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Networks as text: ``conv 16 5x5 pad 2; relu; max 2; dense 10``.
 
-One layer a line, or several with ``;`` between them; what follows a ``#`` is a comment. Settings
-follow the layer's name in any order but the first. Every layer prints as the text it came from.
+One layer a line, or several with ``;`` between them; what follows a ``#`` is a comment. A layer's
+numbers follow its name, and its settings follow those in any order. Every layer prints as text that
+parses to it again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ from cnntool.suggestions import suggestion
 LARGEST = 1 << 20
 """Of any number in a layer."""
 
+MOST_LEVELS = 16
+"""Of a pyramid."""
+
+LARGEST_LEVEL = 999
+"""Of a pyramid: a million features a map."""
+
+SHOWN = 40
+"""Characters of a word that an error repeats."""
+
 
 def parse_layers(text: str) -> list[Layer]:
     """The layers of a text; RequestError that names the layer and what would be one."""
@@ -47,7 +57,7 @@ def parse_layers(text: str) -> list[Layer]:
 def _parse_layer(words: list[str]) -> Layer:
     name, rest = words[0], _Words(words)
     if name not in LAYERS:
-        raise RequestError(f"layer '{name}' is not known{suggestion(name, LAYERS)}")
+        raise RequestError(f"layer '{_shown(name)}' is not known{suggestion(name[:SHOWN], LAYERS)}")
     layer = LAYERS[name](name, rest)
     rest.end()
     return layer
@@ -58,14 +68,14 @@ class _Words:
 
     def __init__(self, words: list[str]) -> None:
         self.text = " ".join(words)
-        self._words = words[1:]
+        self._words, self._seen = words[1:], set()
 
     def error(self, problem: str) -> RequestError:
-        return RequestError(f"layer '{self.text}': {problem}")
+        return RequestError(f"layer '{_shown(self.text)}': {problem}")
 
-    def next(self, what: str) -> str:
+    def next(self, what: str, such_as: str) -> str:
         if not self._words:
-            raise self.error(f"{what} is missing")
+            raise self.error(f"it needs its {what}, such as {such_as}")
         return self._words.pop(0)
 
     def setting(self, names: tuple[str, ...]) -> str | None:
@@ -74,39 +84,46 @@ class _Words:
             return None
         name = self._words.pop(0)
         if name not in names:
-            known = suggestion(name, names) if names else ": it takes nothing more"
-            raise self.error(f"'{name}' is no setting of it{known}")
+            known = suggestion(name[:SHOWN], names) if names else ": it takes nothing more"
+            raise self.error(f"'{_shown(name)}' is no setting of it{known}")
+        if name in self._seen:
+            raise self.error(f"'{name}' stands twice: leave one of them out")
+        self._seen.add(name)
         return name
 
     def end(self) -> None:
         self.setting(())
 
     def count(self, what: str, least: int = 1) -> int:
-        return self._whole(self.next(what), what, least)
+        return self._whole(self.next(what, "10"), what, least)
 
     def pair(self, what: str, least: int = 1) -> tuple[int, int]:
         """``5`` or ``5x3``, height first."""
-        text = self.next(what)
+        text = self.next(what, "5 or 5x3")
         parts = text.split("x")
-        if len(parts) > 2:
-            raise self.error(f"{what} '{text}': expected a number, or height x width such as 5x3")
+        if len(parts) > 2 or not all(parts):
+            raise self.error(
+                f"{what} '{_shown(text)}': expected a number, or height x width such as 5x3"
+            )
         numbers = [self._whole(part, what, least) for part in parts]
         return numbers[0], numbers[-1]
 
     def number(self, what: str, least: float, most: float) -> float:
-        text = self.next(what)
+        text = self.next(what, f"{max(least, 0.5):g}")
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            raise self.error(f"{what} '{text}': expected a number from {least:g} to {most:g}")
+            raise self.error(
+                f"{what} '{_shown(text)}': expected a number from {least:g} to {most:g}"
+            )
         return value
 
     def _whole(self, text: str, what: str, least: int) -> int:
         if not (text.isascii() and text.isdigit() and len(text) < 9):
             raise self.error(
-                f"{what} '{text}': expected a whole number from {least} to {LARGEST:,}"
+                f"{what} '{_shown(text)}': expected a whole number from {least} to {LARGEST:,}"
             )
         if not least <= int(text) <= LARGEST:
             raise self.error(f"{what} is {int(text):,}: expected {least} to {LARGEST:,}")
@@ -114,13 +131,13 @@ class _Words:
 
     def table(self) -> Table:
         """``lenet5``, or rows of 0 and 1 such as ``110/011``."""
-        text = self.next("the connection table")
+        text = self.next("connection table", "lenet5 or 110/011")
         if text in TABLES:
             return TABLES[text]
         rows = text.split("/")
         if set(text) - set("01/") or len({len(row) for row in rows}) > 1 or not all(rows):
             raise self.error(
-                f"connection table '{text[:40]}': expected lenet5, or rows of 0 and 1 of one "
+                f"connection table '{_shown(text)}': expected lenet5, or rows of 0 and 1 of one "
                 "length such as 110/011"
             )
         return tuple(tuple(seen == "1" for seen in row) for row in rows)
@@ -146,6 +163,10 @@ class _Words:
         if self._words and self._words[0] == "same":
             return self._words.pop(0)
         return self.pair("pad", least=0)
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _convolution(_: str, words: _Words) -> Layer:
@@ -183,10 +204,17 @@ def _global_pool(name: str, _: _Words) -> Layer:
 
 
 def _pyramid_pool(_: str, words: _Words) -> Layer:
-    text = words.next("levels")
+    text = words.next("levels", "1,2,4")
     parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and 0 < int(part[:5]) < 1000 for part in parts):
-        raise words.error(f"levels '{text}': expected whole numbers such as 1,2,4")
+    are_sound = len(parts) <= MOST_LEVELS and all(
+        part.isascii() and part.isdigit() and len(part) < 9 and 0 < int(part) <= LARGEST_LEVEL
+        for part in parts
+    )
+    if not are_sound:
+        raise words.error(
+            f"levels '{_shown(text)}': expected up to {MOST_LEVELS} whole numbers from 1 to "
+            f"{LARGEST_LEVEL} such as 1,2,4"
+        )
     return PyramidPool(tuple(map(int, parts)), words.setting(MODES) or "max")
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from cnntool.errors import RequestError
-from cnntool.networks.layers.layer import Shape
+from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
 from cnntool.suggestions import suggestion
 
 
-def lenet5(shape: Shape, classes: int, width: float = 1) -> str:
+def lenet5(shape: Shape, classes: int) -> str:
     """LeNet-5 as published, for 32 x 32 images: 60,000 trainable parameters up to F6.
 
     C1, S2, C3 with its connection table, S4, C5 and F6, with trainable subsampling and
@@ -84,15 +85,31 @@ ZOO: dict[str, Callable[..., str]] = {
 LEAST_SIZE = {"small": 8, "lenet": 16, "lenet5": 32, "alexnet": 32}
 """Pixels that an image needs at least in both directions."""
 
+SCALED = ("small", "lenet", "alexnet")
+"""Those that take a width."""
+
+LARGEST_WIDTH = 64
+
 
 def build(
     architecture: str, input_shape: Shape, classes: int | None = None, width: float | None = None
 ) -> Network:
     """A network by its name in the zoo, from the text of its layers, or from a file of such text.
 
+    ``width`` multiplies the numbers of filters and of dense outputs of the ``SCALED``.
+
     RequestError where that is none of them, where a layer does not fit into what comes before it,
     or where the last one does not give one output a class. Parameters are not drawn yet.
     """
+    if width is not None and architecture not in SCALED:
+        raise RequestError(
+            f"a width scales {', '.join(SCALED)}, and '{architecture[:80]}' has sizes of its own: "
+            "leave the width out"
+        )
+    if width is not None and not 0 < width <= LARGEST_WIDTH:
+        raise RequestError(
+            f"the width is {width:g}: expected a number above 0, to {LARGEST_WIDTH}, such as 0.5"
+        )
     text = architecture
     if architecture in ZOO:
         size, least = min(input_shape[1:]), LEAST_SIZE[architecture]
@@ -101,29 +118,35 @@ def build(
                 f"{architecture} takes images from {least} pixels up, not {input_shape[1]} x "
                 f"{input_shape[2]}: use --resize {least}x{least}, or another network"
             )
+        if classes is None:
+            raise ValueError(f"{architecture} needs the number of classes")
         scale = {} if width is None else {"width": width}
         text = ZOO[architecture](input_shape, classes, **scale)
-    elif architecture.split(";")[0].split(maxsplit=1)[:1] not in [[name] for name in LAYERS]:
+    elif _first_word(architecture) not in LAYERS:
         text = _read(architecture)
     network = Network(parse_layers(text), input_shape)
     if classes is not None and network.output_shape != (classes,):
         raise RequestError(
-            f"the last layer ({network.layers[-1]}) gives {network.output_shape}, and there are "
-            f"{classes} classes: end with 'dense {classes}'"
+            f"the last layer ({network.layers[-1]}) gives {shape_text(network.output_shape)}, and "
+            f"there are {classes} classes: end with 'dense {classes}'"
         )
     return network
 
 
-def _read(architecture: str) -> str:
-    """The text in a file of that name; where there is none, what looks like layers is returned."""
+def _first_word(text: str) -> str:
+    return re.split(r"[\s;#]", text, maxsplit=1)[0]
+
+
+def _read(path: str) -> str:
+    """The text of a file, or the text itself where it reads like layers and no file is there."""
     try:
-        return Path(architecture).read_text("utf-8")
+        return Path(path).read_text("utf-8")
     except (OSError, ValueError) as error:
-        if any(mark in architecture for mark in "; \n"):
-            return architecture
+        if re.search(r"[\s;#]", path):
+            return path
         raise RequestError(
-            f"'{architecture[:80]}' is no network of the zoo, no layers and no file of them"
-            f"{suggestion(architecture, ZOO)}"
+            f"'{path[:80]}' is no network of the zoo, no layers and no file of them"
+            f"{suggestion(path, ZOO)}"
         ) from error
 
 

@@ -99,7 +99,11 @@ class Trainer:
         self._at = _Place(order=self.streams["order"].bit_generator.state)
 
     def _share_parameters(self) -> None:
-        """Lay parameters, gradients and buffers where the processes that train along see them."""
+        """Lay parameters and gradients where the processes that train along see them.
+
+        Buffers are not shared: each process has its own running statistics, and the network those
+        of the first part of every batch.
+        """
         network, count = self.network, self.settings.shards
         size = sum(array.size for array in network.params.values())
         dtype = np.result_type(*network.params.values())

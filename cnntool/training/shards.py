@@ -14,6 +14,7 @@ import pickle
 import signal
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from math import prod
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -21,9 +22,12 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from cnntool.engine.threads import on_this_thread_alone
+from cnntool.errors import InputError, RequestError
 from cnntool.training.learner import Learner, Lesson
 
 CAN_FORK = hasattr(os, "fork")
+
+ENDED = "a process that trains along has ended: where memory is short, --processes 1 needs less"
 
 
 def shared_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -45,8 +49,17 @@ class Shards:
         self._gradients = gradients
         self._first = make_learner(gradients[0])
         self._helpers: list[tuple[int, Connection]] = []
-        for row in gradients[1:]:
-            self._helpers.append(self._fork(make_learner(row)))
+        self._batch = 0
+        if self.count > 1 and not CAN_FORK:
+            raise RequestError(
+                f"{self.count} shards need processes that fork, which this system has not: use 1"
+            )
+        try:
+            for row in gradients[1:]:
+                self._helpers.append(self._fork(make_learner(row)))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def count(self) -> int:
@@ -58,13 +71,14 @@ class Shards:
         With processes along it stays on this thread only where the caller sees to that: the idle
         threads of BLAS wait in a loop for more, on the core that a process needs.
         """
+        self._batch += 1
         if self.count == 1:
             return self._first.learn(indices, 1.0, (seed, 0))
         parts = np.array_split(indices, self.count)
         shares = [len(part) / len(indices) for part in parts]
         for number, (_, pipe) in enumerate(self._helpers, 1):
             if len(parts[number]):
-                self._send(pipe, (parts[number], shares[number], (seed, number)))
+                self._send(pipe, (self._batch, parts[number], shares[number], (seed, number)))
         lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
         total = self._gradients[0]
         for number, (_, pipe) in enumerate(self._helpers, 1):
@@ -79,8 +93,9 @@ class Shards:
         """End the processes; they end by themselves where this one does."""
         for process, pipe in self._helpers:
             pipe.close()
-            os.kill(process, signal.SIGKILL)  # it holds nothing, and may be in a long step
-            os.waitpid(process, 0)
+            with suppress(ProcessLookupError, ChildProcessError):  # it may have ended before
+                os.kill(process, signal.SIGKILL)  # it holds nothing, and may be in a long step
+                os.waitpid(process, 0)
         self._helpers.clear()
 
     def _fork(self, learner: Learner) -> tuple[int, Connection]:
@@ -107,14 +122,15 @@ class Shards:
         try:
             pipe.send_bytes(pickle.dumps(work, pickle.HIGHEST_PROTOCOL))
         except OSError as error:
-            raise RuntimeError("a process that trains along has ended: is memory short?") from error
+            raise InputError(ENDED) from error
 
-    @staticmethod
-    def _receive(pipe: Connection) -> Lesson:
+    def _receive(self, pipe: Connection) -> Lesson:
+        batch = None
         try:
-            found = pickle.loads(pipe.recv_bytes())
+            while batch != self._batch:  # answers to a batch that was broken off may come first
+                batch, found = pickle.loads(pipe.recv_bytes())
         except (OSError, EOFError) as error:
-            raise RuntimeError("a process that trains along has ended: is memory short?") from error
+            raise InputError(ENDED) from error
         if isinstance(found, Exception):
             raise found
         return found
@@ -124,14 +140,22 @@ def _serve(learner: Learner, pipe: Connection) -> None:
     """Learn from what comes through the pipe until its other end is closed."""
     while True:
         try:
-            work = pickle.loads(pipe.recv_bytes())
+            batch, *work = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             return
         try:
             answer: Lesson | Exception = learner.learn(*work)
         except Exception as error:
-            answer = error
+            answer = _sendable(error)
         try:
-            pipe.send_bytes(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+            pipe.send_bytes(pickle.dumps((batch, answer), pickle.HIGHEST_PROTOCOL))
         except OSError:
             return
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error itself, or a RuntimeError that says the same where it cannot be pickled."""
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")

@@ -51,15 +51,15 @@ class Window:
     padding: tuple[int, int] | str = (0, 0)
     dilation: tuple[int, int] = (1, 1)
 
-    def output_size(self, shape: Shape, layer: Layer) -> tuple[int, int]:
+    def output_size(self, shape: Shape) -> tuple[int, int]:
         """(oh, ow) over maps of this shape; ValueError, saying what would fit."""
-        height, width = maps_of(shape, layer)[1:]
+        height, width = maps_of(shape)[1:]
         try:
             axes = plan_axes((height, width), self.size, self.stride, self.dilation, self.padding)
         except ValueError as error:
             needed = tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True))
             raise ValueError(
-                f"{layer} spans {size_text(needed)} and got maps of {height}x{width}: use a "
+                f"its kernel spans {size_text(needed)} and it got maps of {height}x{width}: use a "
                 "smaller kernel, more padding, less pooling before it or larger images"
             ) from error
         return tuple(axis.output_size for axis in axes)
@@ -97,7 +97,7 @@ class Convolution(Layer):
         return text if self.has_bias else text + " no-bias"
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels = maps_of(shape, self)[0]
+        channels = maps_of(shape)[0]
         if channels % self.groups or self.filters % self.groups:
             raise ValueError(
                 f"{self.groups} groups divide neither or only one of {channels} maps and "
@@ -105,7 +105,7 @@ class Convolution(Layer):
             )
         if self.table is not None:
             self._check_table(channels)
-        return self.filters, *self.window.output_size(shape, self)
+        return self.filters, *self.window.output_size(shape)
 
     def _check_table(self, channels: int) -> None:
         rows, columns = len(self.table), len(self.table[0])
@@ -123,7 +123,7 @@ class Convolution(Layer):
         return taps * self.filters * (channels // self.groups)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
-        channels = maps_of(shape, self)[0]
+        channels = maps_of(shape)[0]
         taps, weights = prod(self.window.size), self._taps(channels)
         fans = weights // self.filters, weights // channels
         weight_shape = self.filters, channels // self.groups, *self.window.size
@@ -172,7 +172,7 @@ class LocallyConnected(Layer):
         return f"local {self.filters} {self.window}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        return self.filters, *self.window.output_size(shape, self)
+        return self.filters, *self.window.output_size(shape)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         _, height, width = self.output_shape(shape)

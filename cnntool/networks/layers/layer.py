@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Parameter:
 
     @property
     def count(self) -> int:
-        return int(np.prod(self.shape)) if self.trained is None else self.trained
+        return prod(self.shape) if self.trained is None else self.trained
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,12 @@ class Layer:
         raise NotImplementedError
 
 
-def maps_of(shape: Shape, layer: Layer) -> tuple[int, int, int]:
+def maps_of(shape: Shape) -> tuple[int, int, int]:
     """The shape as (C, H, W); ValueError where it is not one of maps."""
     if len(shape) != 3:
-        raise ValueError(f"{layer} takes maps, not {shape_text(shape)}: it must stand before dense")
+        raise ValueError(
+            f"it takes maps, not {shape_text(shape)}: move it before what makes features of them"
+        )
     return shape
 
 
@@ -108,6 +111,12 @@ def shape_text(shape: Shape) -> str:
 def size_text(size: tuple[int, int]) -> str:
     """``5x5``."""
     return f"{size[0]}x{size[1]}"
+
+
+def number_text(number: float) -> str:
+    """``0.5``, ``2``: short, and the same number when it is read again."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(float(number))
 
 
 def pair_text(pair: tuple[int, int]) -> str:

@@ -19,7 +19,7 @@ from cnntool.engine.activations import (
     tanh_backward,
 )
 from cnntool.engine.dropout_layer import dropout, dropout_backward
-from cnntool.networks.layers.layer import Arrays, Layer, Pass
+from cnntool.networks.layers.layer import Arrays, Layer, Pass, number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "relu": (relu, relu_backward),
@@ -62,7 +62,7 @@ class Dropout(Layer):
     kind = "dropout"
 
     def __str__(self) -> str:
-        return f"dropout {self.rate:g}"
+        return f"dropout {number_text(self.rate)}"
 
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass

@@ -33,6 +33,7 @@ from cnntool.networks.layers.layer import (
     Pass,
     Shape,
     maps_of,
+    number_text,
     pair_text,
     size_text,
 )
@@ -65,17 +66,24 @@ class SlidingPool(Layer):
         if self.padding != (0, 0):
             text += f" pad {pair_text(self.padding)}"
         if self.mode == "lp" and self.p != 2:
-            text += f" p {self.p:g}"
-        return text if self.sigma is None else f"{text} sigma {self.sigma:g}"
+            text += f" p {number_text(self.p)}"
+        return text if self.sigma is None else f"{text} sigma {number_text(self.sigma)}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels, *size = maps_of(shape, self)
+        channels, *size = maps_of(shape)
+        if any(2 * pad > length for pad, length in zip(self.padding, self.size, strict=True)):
+            most = pair_text((self.size[0] // 2, self.size[1] // 2))
+            raise ValueError(
+                f"pad {pair_text(self.padding)} is more than half of its window of "
+                f"{size_text(self.size)}: use pad {most} or less"
+            )
         try:
             axes = plan_pool(tuple(size), self.size, self.stride, self.padding)
         except ValueError as error:
             raise ValueError(
-                f"{self} got maps of {size_text(tuple(size))}: use a smaller window, less pooling "
-                f"before it or larger images ({error})"
+                f"its window spans {size_text(self.size)} and it got maps of "
+                f"{size_text(tuple(size))}: use a smaller window, less pooling before it or larger "
+                "images"
             ) from error
         return channels, *(axis.output_size for axis in axes)
 
@@ -116,7 +124,7 @@ class AdaptivePool(Layer):
         return f"adaptive-{self.mode} {pair_text(self.output_size)}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        return maps_of(shape, self)[0], *self.output_size
+        return maps_of(shape)[0], *self.output_size
 
     def connections(self, shape: Shape) -> int:
         return prod(shape)
@@ -147,7 +155,7 @@ class PyramidPool(Layer):
         return text if self.mode == "max" else f"{text} {self.mode}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (maps_of(shape, self)[0] * sum(level**2 for level in self.levels),)
+        return (maps_of(shape)[0] * sum(level**2 for level in self.levels),)
 
     def connections(self, shape: Shape) -> int:
         return prod(shape) * len(self.levels)
@@ -178,7 +186,7 @@ class Subsampling(Layer):
         return SlidingPool("average", self.size).output_shape(shape)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
-        channels = maps_of(shape, self)[0]
+        channels = maps_of(shape)[0]
         return {"weight": Parameter((channels,), start=1.0), "bias": Parameter((channels,))}
 
     def connections(self, shape: Shape) -> int:
