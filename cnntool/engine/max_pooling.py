@@ -99,6 +99,9 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
         if are_tiles:
             _into_tiles(won, gradients, target.view(bits), rows, columns, scratch)
             return
+        if won.shape[3] < LONG_RUN and not are_apart:
+            _by_counting(won, dy[which, block.outputs], target, block.axis, columns)
+            return
         is_winner = scratch.array("is winner", won.shape, np.dtype(bool))
         mask, share = is_winner.view(np.int8), scratch.array("share", won.shape, bits)
         code, every = 0, slice(None)
@@ -119,6 +122,24 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
         dx[...] = 0
     share_planes(dx.shape, rows, work)
     return as_maps(dx, *cache.shape[:2])
+
+
+def _by_counting(
+    won: np.ndarray, gradients: np.ndarray, target: np.ndarray, rows: Axis, columns: Axis
+) -> None:
+    """The same where windows overlap and runs are short: winners' places, counted with weights."""
+    count, channels = len(won), won.shape[3]
+    across = np.arange(columns.kernel_size) * columns.dilation
+    steps = np.add.outer(np.arange(rows.kernel_size) * rows.dilation * columns.size, across)
+    planes = np.arange(count) * rows.size * columns.size
+    starts = np.add.outer(planes, np.add.outer(_starts(rows) * columns.size, _starts(columns)))
+    places = np.take(steps, won)
+    places += starts[..., None]
+    if channels > 1:
+        places *= channels
+        places += np.arange(channels)
+    sums = np.bincount(places.ravel(), gradients.ravel(), target.size)
+    np.add(target, sums.reshape(target.shape), out=target, casting="same_kind")
 
 
 def _into_tiles(
