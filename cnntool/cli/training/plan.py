@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.cli.training.options import TrainOptions
-from cnntool.cli.training.places import check_new, last_of, output_of
+from cnntool.cli.training.places import check_apart, check_new, last_of, output_of
 from cnntool.datasets.augmentation_spec import augmentation_spec, parse_augmentation
 from cnntool.datasets.loading import load_images
 from cnntool.datasets.options import LoadOptions
@@ -73,6 +73,17 @@ def plan_run(options: TrainOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     if options.log_steps and options.log is None:
         raise RequestError("--log-steps needs a log: name one with --log run.jsonl")
+    if not options.dry_run:
+        output = output_of(options.output, options.resume)
+        check_apart(
+            {"-o": output, "the run beside it,": last_of(output), "--log": options.log},
+            {
+                "DATA": options.data,
+                "--valid": options.valid,
+                "--layers": options.layers,
+                "--connections": options.connections,
+            },
+        )
     return _new(options) if options.resume is None else _resumed(options)
 
 
@@ -219,6 +230,11 @@ def _resumed(options: TrainOptions) -> Plan:
     how = _saved_load_options(options, origin, name)
     if not isinstance(source, str) or not isinstance(valid, str | None):
         raise InputError(f"{name} does not say where its data is: name it before --resume")
+    best_beside = str(output_of(None, name))
+    check_apart(
+        {"--log": options.log},
+        {"DATA": source, "--valid": valid, "--resume": name, "the best model": best_beside},
+    )
     try:
         parts, notes = _load(source, valid, how, options)
     except InputError as error:
