@@ -105,6 +105,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
     ("options", "code", "words"),
     [
         (["--layers", "conv 4 9x9; dense 10"], 2, "layer 1 (conv 4 9x9)"),
+        (["--layers", ""], 2, "--layers is empty"),
         (["--layers", "dense 9"], 2, "end with 'dense 10'"),
         (["--layers", "cnov 4 3x3; dense 10"], 2, "did you mean 'conv'?"),
         (["--network", "lenet5"], 2, "--resize 32x32"),
@@ -178,6 +179,12 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert done.code == 0
     assert "would take" in done.err
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_dry_run_of_what_goes_on_counts_the_steps_that_are_left(train, cnntool):
+    assert train("--epochs", "2", "-q").code == 0
+    more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "3", "--dry-run")
+    assert "\n7 steps of" in more.err  # 1,618 images by 256
 
 
 def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):

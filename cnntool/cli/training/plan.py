@@ -186,13 +186,25 @@ def _validation_fingerprint(parts: Parts, val_split: float | None) -> str | None
 
 def _network(options: TrainOptions, parts: Parts) -> Network:
     shape, classes = parts.train.image_shape, len(parts.train.labels)
-    network = build(options.layers or options.network or "small", shape, classes, options.width)
+    network = build(_architecture(options), shape, classes, options.width)
     if options.connections is not None:
         table = read_connections(options.connections)
         network = Network(connected(network.layers, table, options.connections), shape)
     if not network.parameters():
         raise RequestError("the network has no parameters, so nothing can be learned: add dense")
     return network
+
+
+def _architecture(options: TrainOptions) -> str:
+    """Layers or a name; empty layers, those of a shell's unset variable, are not the default."""
+    if options.layers is None:
+        return options.network or "small"
+    if not options.layers.strip():
+        raise RequestError(
+            "--layers is empty: write layers such as 'conv 8 3x3; relu; max 2; dense 10', or leave "
+            "it out"
+        )
+    return options.layers
 
 
 def _processes(asked: int | None, network: Network, settings: Settings, parts: Parts) -> int:
@@ -336,8 +348,7 @@ def _check_agreement(
     if given:
         spec = model.header.spec
         shape, classes = model.header.input_shape, len(model.header.labels)
-        chosen = options.layers or options.network or "small"
-        network = build(chosen, shape, classes, options.width)
+        network = build(_architecture(options), shape, classes, options.width)
         layers = network.layers
         if options.connections is not None:
             layers = connected(layers, read_connections(options.connections), options.connections)
