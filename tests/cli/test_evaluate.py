@@ -175,3 +175,11 @@ def test_a_text_model_is_refused(cnntool, folder):
     done = cnntool("evaluate", "text.npz", "digits")
     assert done.code == 1
     assert done.err == "cnntool: text.npz is a text model: expected an image model\n"
+
+
+@pytest.mark.parametrize("picture", ["--confusion", "--mistakes"])
+def test_a_place_that_takes_no_picture_is_named_before_any_work(cnntool, greys, picture):
+    done = cnntool("evaluate", "m.npz", "greys", picture, "missing/picture.png")
+    assert (done.code, done.out) == (1, b"")
+    assert "there is no folder" in done.err
+    assert len(done.err.splitlines()) == 1

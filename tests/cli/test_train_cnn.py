@@ -173,6 +173,15 @@ def test_data_that_is_not_there_is_named(cnntool):
     assert "digits" in done.err
 
 
+def test_a_place_that_takes_no_file_is_named_before_any_epoch(train, tmp_path):
+    before = set(tmp_path.iterdir())
+    done = train("-o", "missing/model.npz")
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 1  # not even the data has been read
+    assert "there is no folder" in done.err
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_a_dry_run_writes_nothing(train, tmp_path):
     before = set(tmp_path.iterdir())
     done = train("--dry-run")

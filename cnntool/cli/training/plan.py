@@ -16,6 +16,7 @@ from cnntool.datasets.preprocessing import fit_preprocessing
 from cnntool.datasets.splitting import DEFAULT_FRACTION, hold_out
 from cnntool.engine.threads import available_cores
 from cnntool.errors import InputError, RequestError
+from cnntool.imaging.atomic import check_writable
 from cnntool.networks.connections import connected, read_connections
 from cnntool.networks.layers.batch_norm import BatchNorm
 from cnntool.networks.model_file import Model
@@ -84,6 +85,8 @@ def plan_run(options: TrainOptions) -> Plan:
                 "--connections": options.connections,
             },
         )
+        for path in (output, last_of(output)):
+            check_writable(path)
     return _new(options) if options.resume is None else _resumed(options)
 
 
