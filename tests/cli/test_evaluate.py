@@ -183,3 +183,12 @@ def test_a_place_that_takes_no_picture_is_named_before_any_work(cnntool, greys, 
     assert (done.code, done.out) == (1, b"")
     assert "there is no folder" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_images_of_one_class_alone_are_measured(cnntool, greys):
+    for path in (greys / "dark").iterdir():
+        path.unlink()
+    (greys / "dark").rmdir()
+    found = report(cnntool("evaluate", "m.npz", "greys", "--json"))
+    assert (found["images"], found["accuracy"]) == (4, 2 / 4)
+    assert found["confusion"] == [[0, 0], [2, 2]]

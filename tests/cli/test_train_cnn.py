@@ -167,6 +167,13 @@ def test_the_log_of_a_run_that_goes_on_spares_its_data_and_its_files(cnntool, tm
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
+def test_one_class_is_nothing_to_learn(cnntool, tmp_path):
+    np.savez(tmp_path / "set.npz", x=np.zeros((8, 8, 8), np.uint8), y=np.zeros(8, int))
+    done = cnntool("train-cnn", "set.npz")
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "set.npz has only the class 0" in done.err
+
+
 def test_data_that_is_not_there_is_named(cnntool):
     done = cnntool("train-cnn", "digitz")
     assert done.code in (1, 2)
