@@ -108,6 +108,7 @@ def command(model: str, data: str, part: str | None, strict: bool, k: int, **opt
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
     """The pictures to write, by what they show; raises before any work where one cannot be."""
     from cnntool.cli.places import check_free
+    from cnntool.imaging.atomic import check_writable
     from cnntool.imaging.formats import can_hold, format_for
 
     named = {"confusion": confusion, "mistakes": mistakes}
@@ -116,6 +117,7 @@ def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> d
         if not can_hold(format_for(path)) or Path(path).suffix.lower() == ".npy":
             raise click.UsageError(f"--{name} {path}: name a picture such as {name}.png")
         check_free(Path(path), force)
+        check_writable(path)
     if len({str(Path(path).resolve()) for path in targets.values()}) < len(targets):
         raise click.UsageError(f"--confusion and --mistakes both name {confusion}: use two files")
     return targets

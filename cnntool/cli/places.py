@@ -169,10 +169,10 @@ def _is_folder(output: str, many: bool) -> bool:
 
 def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
     owners: dict[str, Source] = {}
-    inputs = {_identity(source.path): source for source in sources if source.path is not None}
+    inputs = {identity(source.path): source for source in sources if source.path is not None}
     for source, target in zip(sources, targets, strict=True):
         for path in target.paths:
-            key = _identity(path)
+            key = identity(path)
             other = owners.setdefault(key, source)
             if other is not source:
                 if other.path == source.path:
@@ -188,7 +188,8 @@ def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> No
                 )
 
 
-def _identity(path: Path) -> str:
+def identity(path: Path) -> str:
+    """One text for all names of a file."""
     return os.path.normcase(os.path.realpath(path))
 
 

@@ -37,7 +37,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 yield file
             return
         target = os.path.realpath(path)
-        temporary = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
+        temporary = _beside(target)
         _temporaries.add(temporary)
         try:
             with open(temporary, "x+b") as file:
@@ -53,6 +53,30 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
             raise
         finally:
             _temporaries.discard(temporary)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise the InputError of atomic_write where its folder takes no file: before long work.
+
+    A file is made there and removed, as permissions alone do not tell (root, read-only disks).
+    """
+    with _plain_os_errors(path):
+        if _kind(path) == "device":
+            return
+        temporary = _beside(os.path.realpath(path))
+        _temporaries.add(temporary)
+        try:
+            with open(temporary, "xb"):
+                pass
+        finally:
+            with suppress(OSError):
+                os.unlink(temporary)
+            _temporaries.discard(temporary)
+
+
+def _beside(target: str) -> str:
+    """A new name for a temporary file in the folder of ``target``."""
+    return os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
 
 
 def remove_temporaries() -> None:

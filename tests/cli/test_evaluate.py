@@ -175,3 +175,20 @@ def test_a_text_model_is_refused(cnntool, folder):
     done = cnntool("evaluate", "text.npz", "digits")
     assert done.code == 1
     assert done.err == "cnntool: text.npz is a text model: expected an image model\n"
+
+
+@pytest.mark.parametrize("picture", ["--confusion", "--mistakes"])
+def test_a_place_that_takes_no_picture_is_named_before_any_work(cnntool, greys, picture):
+    done = cnntool("evaluate", "m.npz", "greys", picture, "missing/picture.png")
+    assert (done.code, done.out) == (1, b"")
+    assert "there is no folder" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_images_of_one_class_alone_are_measured(cnntool, greys):
+    for path in (greys / "dark").iterdir():
+        path.unlink()
+    (greys / "dark").rmdir()
+    found = report(cnntool("evaluate", "m.npz", "greys", "--json"))
+    assert (found["images"], found["accuracy"]) == (4, 2 / 4)
+    assert found["confusion"] == [[0, 0], [2, 2]]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from cnntool.networks.trained import load_network
@@ -104,6 +105,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
     ("options", "code", "words"),
     [
         (["--layers", "conv 4 9x9; dense 10"], 2, "layer 1 (conv 4 9x9)"),
+        (["--layers", ""], 2, "--layers is empty"),
         (["--layers", "dense 9"], 2, "end with 'dense 10'"),
         (["--layers", "cnov 4 3x3; dense 10"], 2, "did you mean 'conv'?"),
         (["--network", "lenet5"], 2, "--resize 32x32"),
@@ -124,10 +126,67 @@ def test_what_cannot_be_trained_is_said_in_one_line_before_any_work(cnntool, opt
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "set.npz"], "-o set.npz would overwrite DATA"),
+        (["-o", "here/../set.npz"], "would overwrite DATA"),
+        (["--log", "set.npz"], "--log set.npz would overwrite DATA"),
+        (["--layers", "layers.txt", "--log", "layers.txt"], "would overwrite --layers"),
+        (["--valid", "set.last.npz", "--log", "set.last.npz"], "would overwrite --valid"),
+        (["--valid", "set.last.npz", "-o", "./set.npz"], "would overwrite DATA"),
+        (["-o", "a.npz", "--log", "a.npz"], "--log a.npz would overwrite -o"),
+        (["-o", "a.npz", "--log", "a.last.npz"], "--log a.last.npz would overwrite the run"),
+    ],
+)
+def test_nothing_that_is_read_or_written_is_overwritten_even_by_force(
+    cnntool, tmp_path, options, words
+):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "layers.txt").write_text("dense 2")
+    for name in ("set.npz", "set.last.npz"):
+        np.savez(tmp_path / name, x=np.zeros((8, 8, 8), np.uint8), y=np.arange(8) % 2)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    done = cnntool("train-cnn", "set.npz", "-f", "-q", "--epochs", "1", *options)
+    assert done.code == 2, done.err
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_the_log_of_a_run_that_goes_on_spares_its_data_and_its_files(cnntool, tmp_path):
+    np.savez(tmp_path / "set.npz", x=np.zeros((8, 8, 8), np.uint8), y=np.arange(8) % 2)
+    layers = ["--layers", "dense 2", "--processes", "1"]
+    assert cnntool("train-cnn", "set.npz", "-q", "--epochs", "1", *layers).code == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for log in ("set.npz", "model.npz", "model.last.npz"):
+        more = ["--resume", "model.last.npz", "--epochs", "2", "-q", "-o", "other.npz"]
+        done = cnntool("train-cnn", *more, "--log", log)
+        assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
+        assert f"--log {log} would overwrite" in done.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_one_class_is_nothing_to_learn(cnntool, tmp_path):
+    np.savez(tmp_path / "set.npz", x=np.zeros((8, 8, 8), np.uint8), y=np.zeros(8, int))
+    done = cnntool("train-cnn", "set.npz")
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "set.npz has only the class 0" in done.err
+
+
 def test_data_that_is_not_there_is_named(cnntool):
     done = cnntool("train-cnn", "digitz")
     assert done.code in (1, 2)
     assert "digits" in done.err
+
+
+def test_a_place_that_takes_no_file_is_named_before_any_epoch(train, tmp_path):
+    before = set(tmp_path.iterdir())
+    done = train("-o", "missing/model.npz")
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 1  # not even the data has been read
+    assert "there is no folder" in done.err
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_dry_run_writes_nothing(train, tmp_path):
@@ -136,6 +195,12 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert done.code == 0
     assert "would take" in done.err
     assert set(tmp_path.iterdir()) == before
+
+
+def test_a_dry_run_of_what_goes_on_counts_the_steps_that_are_left(train, cnntool):
+    assert train("--epochs", "2", "-q").code == 0
+    more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "3", "--dry-run")
+    assert "\n7 steps of" in more.err  # 1,618 images by 256
 
 
 def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):

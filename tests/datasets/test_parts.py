@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from labelled_images import small_set
 
-from cnntool.datasets.parts import Parts, joined
+from cnntool.datasets.parts import Parts, check_classes, joined
 from cnntool.errors import InputError
 
 
@@ -32,7 +32,7 @@ def test_a_label_without_images_may_be_missing_in_training():
 
 def test_one_class_alone_is_nothing_to_learn():
     with pytest.raises(InputError, match="set has only the class a"):
-        joined(small_set(5, 1))
+        check_classes(joined(small_set(5, 1)).train)
 
 
 def test_parts_of_other_sizes_or_brightness_are_refused():

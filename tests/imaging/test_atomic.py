@@ -9,7 +9,7 @@ import pytest
 
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging import atomic
-from cnntool.imaging.atomic import atomic_write
+from cnntool.imaging.atomic import atomic_write, check_writable
 from cnntool.imaging.files import open_image, save_image
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -224,3 +224,15 @@ def test_saving_over_the_image_that_was_read(tmp_path):
     save_image(Image((Frame(np.full((4, 5, 1), 7, np.uint8)),), 255.0, "PNG"), path)
     save_image(open_image(path), path, overwrite=True)
     assert open_image(path).frames[0].pixels[0, 0, 0] == 7
+
+
+def test_a_check_leaves_no_trace_and_raises_what_writing_would(tmp_path):
+    there = tmp_path / "there.bin"
+    there.write_bytes(b"mine")
+    check_writable(there)
+    check_writable(tmp_path / "new.bin")
+    check_writable(os.devnull)
+    assert list(tmp_path.iterdir()) == [there]
+    assert there.read_bytes() == b"mine"
+    with pytest.raises(InputError, match="there is no folder"):
+        check_writable(tmp_path / "missing" / "new.bin")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from cnntool.cli.places import check_free
+from cnntool.cli.places import check_free, identity
 from cnntool.errors import InputError, RequestError
 
 DEFAULT, SUFFIX, LAST = "model.npz", ".npz", ".last"
@@ -37,3 +38,21 @@ def check_new(output: Path, log: str | None, force: bool) -> None:
     check_free(last, force)
     if log is not None:
         check_free(Path(log), force)
+
+
+def check_apart(written: dict[str, str | Path | None], read: dict[str, str | None]) -> None:
+    """RequestError where a file to write is one to read, or another to write; -f is no excuse.
+
+    Both give a path, or None, to what the path is called in the message.
+    """
+    owners = {
+        identity(Path(path)): (name, "which is read")
+        for name, path in read.items()
+        if path and os.path.exists(path)
+    }
+    for name, path in written.items():
+        if path is None:
+            continue
+        other, use = owners.setdefault(identity(Path(path)), (name, "which is written too"))
+        if other != name:
+            raise RequestError(f"{name} {path} would overwrite {other}, {use}: name another file")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.cli.training.options import TrainOptions
-from cnntool.cli.training.places import check_new, last_of, output_of
+from cnntool.cli.training.places import check_apart, check_new, last_of, output_of
 from cnntool.datasets.augmentation_spec import augmentation_spec, parse_augmentation
 from cnntool.datasets.loading import load_images
 from cnntool.datasets.options import LoadOptions
@@ -16,6 +16,7 @@ from cnntool.datasets.preprocessing import fit_preprocessing
 from cnntool.datasets.splitting import DEFAULT_FRACTION, hold_out
 from cnntool.engine.threads import available_cores
 from cnntool.errors import InputError, RequestError
+from cnntool.imaging.atomic import check_writable
 from cnntool.networks.connections import connected, read_connections
 from cnntool.networks.layers.batch_norm import BatchNorm
 from cnntool.networks.model_file import Model
@@ -73,6 +74,19 @@ def plan_run(options: TrainOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     if options.log_steps and options.log is None:
         raise RequestError("--log-steps needs a log: name one with --log run.jsonl")
+    if not options.dry_run:
+        output = output_of(options.output, options.resume)
+        check_apart(
+            {"-o": output, "the run beside it,": last_of(output), "--log": options.log},
+            {
+                "DATA": options.data,
+                "--valid": options.valid,
+                "--layers": options.layers,
+                "--connections": options.connections,
+            },
+        )
+        for path in (output, last_of(output)):
+            check_writable(path)
     return _new(options) if options.resume is None else _resumed(options)
 
 
@@ -175,13 +189,25 @@ def _validation_fingerprint(parts: Parts, val_split: float | None) -> str | None
 
 def _network(options: TrainOptions, parts: Parts) -> Network:
     shape, classes = parts.train.image_shape, len(parts.train.labels)
-    network = build(options.layers or options.network or "small", shape, classes, options.width)
+    network = build(_architecture(options), shape, classes, options.width)
     if options.connections is not None:
         table = read_connections(options.connections)
         network = Network(connected(network.layers, table, options.connections), shape)
     if not network.parameters():
         raise RequestError("the network has no parameters, so nothing can be learned: add dense")
     return network
+
+
+def _architecture(options: TrainOptions) -> str:
+    """Layers or a name; empty layers, those of a shell's unset variable, are not the default."""
+    if options.layers is None:
+        return options.network or "small"
+    if not options.layers.strip():
+        raise RequestError(
+            "--layers is empty: write layers such as 'conv 8 3x3; relu; max 2; dense 10', or leave "
+            "it out"
+        )
+    return options.layers
 
 
 def _processes(asked: int | None, network: Network, settings: Settings, parts: Parts) -> int:
@@ -219,6 +245,11 @@ def _resumed(options: TrainOptions) -> Plan:
     how = _saved_load_options(options, origin, name)
     if not isinstance(source, str) or not isinstance(valid, str | None):
         raise InputError(f"{name} does not say where its data is: name it before --resume")
+    best_beside = str(output_of(None, name))
+    check_apart(
+        {"--log": options.log},
+        {"DATA": source, "--valid": valid, "--resume": name, "the best model": best_beside},
+    )
     try:
         parts, notes = _load(source, valid, how, options)
     except InputError as error:
@@ -320,8 +351,7 @@ def _check_agreement(
     if given:
         spec = model.header.spec
         shape, classes = model.header.input_shape, len(model.header.labels)
-        chosen = options.layers or options.network or "small"
-        network = build(chosen, shape, classes, options.width)
+        network = build(_architecture(options), shape, classes, options.width)
         layers = network.layers
         if options.connections is not None:
             layers = connected(layers, read_connections(options.connections), options.connections)

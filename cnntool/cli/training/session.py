@@ -97,6 +97,8 @@ def _interrupted(plan: Plan, asked: Interruption) -> int:
 
 def _dry_run(trainer: Trainer, options: TrainOptions) -> int:
     """A few steps that nobody keeps, and the time that all would take."""
+    epoch, step = trainer.place
+    total = trainer.steps * (trainer.settings.epochs - epoch) - step
     steps, began, taken = trainer.run(), time.perf_counter(), []
     for event in steps:
         if isinstance(event, Epoch):
@@ -105,7 +107,7 @@ def _dry_run(trainer: Trainer, options: TrainOptions) -> int:
         if len(taken) >= TRIAL_STEPS or time.perf_counter() - began > TRIAL_SECONDS:
             break
     taken = sorted(taken[1:] or taken)  # the first one makes room
-    each, total = taken[len(taken) // 2], trainer.steps * trainer.settings.epochs
+    each = taken[len(taken) // 2]
     facts: dict[str, Any] = {"steps": total, "seconds_a_step": each, "seconds": total * each}
     if options.as_json:
         print_json(facts)
