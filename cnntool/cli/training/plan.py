@@ -74,20 +74,30 @@ def plan_run(options: TrainOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     if options.log_steps and options.log is None:
         raise RequestError("--log-steps needs a log: name one with --log run.jsonl")
-    if not options.dry_run:
-        output = output_of(options.output, options.resume)
-        check_apart(
-            {"-o": output, "the run beside it,": last_of(output), "--log": options.log},
-            {
-                "DATA": options.data,
-                "--valid": options.valid,
-                "--layers": options.layers,
-                "--connections": options.connections,
-            },
+    if options.log == "-":
+        raise RequestError(
+            "--log - would be a file of that name, not stdout: name one such as run.jsonl"
         )
-        for path in (output, last_of(output)):
-            check_writable(path)
     return _new(options) if options.resume is None else _resumed(options)
+
+
+def _check_places(options: TrainOptions, output: Path) -> None:
+    """InputError or RequestError where the files of the run cannot go where they should."""
+    if options.dry_run:
+        return
+    check_apart(
+        {"-o": output, "the run beside it,": last_of(output), "--log": options.log},
+        {
+            "DATA": options.data,
+            "--valid": options.valid,
+            "--layers": options.layers,
+            "--connections": options.connections,
+        },
+    )
+    if options.resume is None:
+        check_new(output, options.log, options.force)
+    for path in (output, last_of(output)):
+        check_writable(path)
 
 
 def _new(options: TrainOptions) -> Plan:
@@ -100,8 +110,7 @@ def _new(options: TrainOptions) -> Plan:
     if options.layers is not None and options.width is not None:
         raise RequestError("--width scales a named network: write the numbers into --layers")
     output = output_of(options.output, None)
-    if not options.dry_run:
-        check_new(output, options.log, options.force)
+    _check_places(options, output)
     settings = _settings(options)
     parts, notes = _load(options.data, options.valid, _load_options(options), options)
     fingerprint, origin = parts.train.fingerprint, _origin(options, parts)
@@ -235,6 +244,7 @@ def _resumed(options: TrainOptions) -> Plan:
     model, network = load_network(name)
     settings, origin = settings_of(model, name), origin_of(model)
     output = output_of(options.output, name)
+    _check_places(options, output)
     best, overwrite = _best_beside(options, model, output)
     _check_agreement(options, settings, origin, model)
     changes = {key: getattr(options, key) for key in CHANGEABLE if key != "processes"}
