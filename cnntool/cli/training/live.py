@@ -16,17 +16,16 @@ REFRESH_SECONDS = 0.125
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_LENGTH = 24
+MOST_MEANS = 64 * SPARK_LENGTH
+"""That a curve is drawn from, so that the last step's takes no longer than the first one's."""
 
 
 def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """An epoch in one line."""
+    """An epoch in one line, which a terminal of 80 columns holds."""
     text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}"
     if epoch.validation_loss == epoch.validation_loss:
-        text += (
-            f"; validation loss {epoch.validation_loss:.4f}, accuracy "
-            f"{epoch.validation_accuracy:.2%}"
-        )
-    return text + (", the best so far" if epoch.is_best else "")
+        text += f"; validation {epoch.validation_loss:.4f}, {epoch.validation_accuracy:.2%}"
+    return text + ("; best" if epoch.is_best else "")
 
 
 def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
@@ -40,6 +39,26 @@ def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
     least, most = min(values), max(values)
     scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
     return "".join(SPARKS[round((value - least) * scale)] for value in values)
+
+
+class Means:
+    """The means of runs of values, all of one length, which doubles as often as they get many."""
+
+    def __init__(self, most: int = MOST_MEANS) -> None:
+        self.values: list[float] = []
+        self._most, self._length = most, 1
+        self._sum, self._count = 0.0, 0
+
+    def add(self, value: float) -> None:
+        self._sum, self._count = self._sum + value, self._count + 1
+        if self._count < self._length:
+            return
+        self.values.append(self._sum / self._count)
+        self._sum, self._count = 0.0, 0
+        if len(self.values) == self._most:
+            pairs = zip(self.values[::2], self.values[1::2], strict=True)
+            self.values = [(one + two) / 2 for one, two in pairs]
+            self._length *= 2
 
 
 class PlainView:
@@ -86,7 +105,7 @@ class LiveView(PlainView):
         )
         self._bar = Progress(*columns, console=screen, transient=True, auto_refresh=False)
         self._task = self._bar.add_task("", total=epochs * steps, completed=done, facts="")
-        self._steps, self._losses, self._shown = steps, [], 0.0
+        self._steps, self._losses, self._shown = steps, Means(), 0.0
         self._images, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
 
     def __enter__(self) -> LiveView:
@@ -101,7 +120,7 @@ class LiveView(PlainView):
         self._correct += step.correct
         self._seconds += step.seconds
         self._loss += step.loss * step.samples
-        self._losses.append(step.loss)
+        self._losses.add(step.loss)
         now = time.monotonic()
         if now - self._shown < REFRESH_SECONDS and step.step < step.steps:
             return
@@ -112,7 +131,7 @@ class LiveView(PlainView):
             f"{self._loss / self._images:.4f}  accuracy {self._correct / self._images:.1%}"
         )
         if self._has_sparks:
-            facts += f"  {sparkline(self._losses)}"
+            facts += f"  {sparkline(self._losses.values)}"
         name = f"epoch {step.epoch}/{self._epochs}"
         self._bar.update(self._task, completed=done, description=name, facts=facts, refresh=True)
 

@@ -39,7 +39,7 @@ def train(options: TrainOptions) -> int:
             epochs, done = trainer.settings.epochs, epoch * steps + step
             with finishing_first() as asked, watching(epochs, steps, done, options.quiet) as view:
                 last = _run(plan, log, view, asked)
-            if asked.number:
+            if asked.number and not trainer.is_done:
                 return _interrupted(plan, asked)
         finally:
             log.close()
