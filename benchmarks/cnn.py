@@ -27,6 +27,7 @@ from cnntool.datasets.parts import Parts
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.threads import available_cores
 from cnntool.networks.zoo import build
+from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
@@ -79,7 +80,8 @@ def our_steps(batch: int, shards: int) -> tuple[Trainer, Callable[[], object]]:
     network = build("lenet", (1, 28, 28), 10).initialise(np.random.default_rng(0))
     preprocessing = Preprocessing(1, (28, 28), (0.5,), (0.3,))
     settings = Settings(epochs=10**6, batch_size=batch, shards=shards, schedule="constant")
-    trainer = Trainer(network, preprocessing, Parts(random_digits(8 * batch)), settings)
+    parts = Parts(random_digits(8 * batch))
+    trainer = Trainer(ImageTask(network, preprocessing, parts, settings))
     events = trainer.run()
 
     def step() -> None:

@@ -13,6 +13,7 @@ from cnntool.networks.model_file import Header, Model, save_model
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
+from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
 from cnntool.training.settings import Settings
 from cnntool.training.streams import Streams
@@ -27,7 +28,7 @@ def train_digits(path: Path) -> Path:
     layers = "conv 8 3x3 pad 1; relu; max 2; conv 16 3x3; relu; global-max; dense 10"
     network = build(layers, (1, 8, 8)).initialise(streams["start"])
     preprocessing = fit_preprocessing(parts.train, any_size=network.takes_any_size)
-    with Trainer(network, preprocessing, parts, settings, streams) as trainer:
+    with Trainer(ImageTask(network, preprocessing, parts, settings), streams) as trainer:
         history = [step.to_json() for step in trainer.run() if isinstance(step, Epoch)]
         header = Header(
             network.spec,

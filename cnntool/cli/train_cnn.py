@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.training.options import TrainOptions, train_options
+from cnntool.cli.training.image_options import ImageOptions, image_options
 
 
 @click.command(
@@ -35,13 +35,16 @@ Examples:
   cnntool train-cnn digits --layers 'conv 8 3x3; relu; max 2; dense 10' --dry-run
   cnntool train-cnn --resume model.last.npz --epochs 30""",
 )
-@train_options
-def command(options: TrainOptions) -> int:
+@image_options
+def command(options: ImageOptions) -> int:
     """Train a convolutional network on the labelled images of DATA.
 
     The model with the best validation loss is kept in one file, that `cnntool predict` and other
     commands read; beside it, the run as it stands, to go on with.
     """
-    from cnntool.cli.training.session import train
+    from cnntool.cli.training.image_plan import plan_images
+    from cnntool.cli.training.image_summary import WORDING, describe, results, say_results
+    from cnntool.cli.training.session import Course, train
 
-    return train(options)
+    course = Course("train-cnn", WORDING, plan_images, describe, results, say_results)
+    return train(course, options)

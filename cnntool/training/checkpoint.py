@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.model_file import Header, Model, first_layer_filters
-from cnntool.networks.trained import network_of
 from cnntool.training.loop import Trainer
 from cnntool.training.settings import Settings
+from cnntool.training.task import Task
 
 PLACE = "place"
 """The entry of the state that holds plain values, as JSON in UTF-8."""
@@ -32,7 +30,7 @@ UNKEPT = ("seconds", "is_last")
 class Run:
     """A trainer with what else its files hold.
 
-    fingerprint: of the training images before any were held out.
+    fingerprint: of the training data before any was held out.
     origin: where the data came from and how it was split, as plain JSON; it stands beside the
         settings in a file.
     filters: of the first layer, by the epochs done.
@@ -64,10 +62,7 @@ class Run:
         plain["place"]["seconds"] = 0.0
         text = json.dumps(plain, sort_keys=True).encode()
         header = Header(
-            spec=network.spec,
-            input_shape=network.input_shape,
-            preprocessing=trainer.preprocessing.to_json(),
-            labels=trainer.parts.train.labels,
+            **trainer.task.header(),
             seed=trainer.settings.seed,
             training={**trainer.settings.to_json(), **self.origin},
             history=_history(trainer.history),
@@ -99,19 +94,14 @@ def origin_of(model: Model) -> dict[str, Any]:
     return {key: value for key, value in model.header.training.items() if key not in known}
 
 
-def resumed(
-    model: Model, parts: Parts, fingerprint: str, settings: Settings, name: str = "the model file"
-) -> Run:
-    """The run that a model was made of, standing where it stood, over the same parts.
+def resumed(model: Model, task: Task, fingerprint: str, name: str = "the model file") -> Run:
+    """The run that a model was made of, standing where it stood.
 
-    The settings may have more epochs, and others that no array depends on. InputError where the
-    data or the state are not those of the model.
+    The task has the model's network over the data with this fingerprint. Its settings may have more
+    epochs, and others that no array depends on. InputError where the state is not that of the task.
     """
-    check_data(model, fingerprint, parts.train.name, name)
-    plain = _plain(model, name)
-    header, network = model.header, network_of(model)
-    preprocessing = Preprocessing.from_json(header.preprocessing, name)
-    trainer = Trainer(network, preprocessing, parts, settings)
+    plain, header = _plain(model, name), model.header
+    trainer = Trainer(task)
     try:
         trainer.restore(model.state, plain, [], name)
         epoch, step = trainer.place
@@ -135,7 +125,7 @@ def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:
     """InputError unless a model was trained on the data with this fingerprint."""
     if fingerprint != model.header.fingerprint:
         raise InputError(
-            f"{source} is not what {name} was trained on: its images, classes or order differ "
+            f"{source} is not what {name} was trained on: it differs "
             f"({fingerprint[:8]}, not {model.header.fingerprint[:8]}); name the same data, or "
             "train anew without --resume"
         )

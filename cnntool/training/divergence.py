@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from cnntool.networks.network import Network
-from cnntool.training.learner import Lesson
+from cnntool.training.task import Batch, Lesson, Task
 
 
 class Diverged(ArithmeticError):
@@ -15,11 +12,7 @@ class Diverged(ArithmeticError):
 
 
 def check_finite(
-    lesson: Lesson,
-    gradient: np.ndarray,
-    network: Network,
-    batch: Callable[[], np.ndarray],
-    place: str,
+    lesson: Lesson, gradient: np.ndarray, task: Task, batch: Batch, place: str
 ) -> None:
     """Raise :class:`Diverged` where the loss or the flat gradient of a batch is not finite."""
     with np.errstate(all="ignore"):
@@ -27,21 +20,19 @@ def check_finite(
     if lesson.is_finite and (np.isfinite(squares) or np.isfinite(gradient).all()):
         return
     raise Diverged(
-        f"{place}: {_first_broken(lesson, network, batch())}; the last good state is kept. A "
-        "smaller --learning-rate usually helps, or --clip 1"
+        f"{place}: {_first_broken(lesson, task, batch)}; the last good state is kept. A smaller "
+        "--learning-rate usually helps, or --clip 1"
     )
 
 
-def _first_broken(lesson: Lesson, network: Network, x: np.ndarray) -> str:
+def _first_broken(lesson: Lesson, task: Task, batch: Batch) -> str:
     """Which values broke first: parameters, a layer's output, the loss, or the way back."""
-    for path, array in network.params.items():
+    for path, array in task.network.params.items():
         if not np.isfinite(array).all():
             return f"{path} is not finite"
-    with np.errstate(all="ignore"):
-        outputs = network.outputs(x)
-    for name, layer, output in zip(network.names, network.layers, outputs, strict=True):
-        if not np.isfinite(output).all():
-            return f"the output of {name} ({layer}) is not finite"
+    output = task.first_broken(batch)
+    if output is not None:
+        return f"{output} is not finite"
     if not lesson.is_finite:
         return f"the loss is {lesson.loss}"
     return "the gradient is not finite though the loss is"

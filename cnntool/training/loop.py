@@ -10,24 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.augmentation_spec import parse_augmentation
-from cnntool.datasets.batching import batches
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.threads import on_this_thread_alone
 from cnntool.errors import InputError
-from cnntool.networks.network import Network
 from cnntool.training.divergence import Diverged, check_finite
 from cnntool.training.early_stopping import EarlyStopping
-from cnntool.training.evaluation import logits_of, mean_cross_entropy
 from cnntool.training.flat import fill, views_of
-from cnntool.training.learner import Learner
-from cnntool.training.metrics import accuracy, predicted_classes
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
 from cnntool.training.shards import Shards, shared_array
 from cnntool.training.streams import Streams
+from cnntool.training.task import Batch, Learner, Lesson, Task, Trainable
 
 
 @dataclass(frozen=True)
@@ -37,7 +30,7 @@ class Step:
     epoch: int  # from 1
     step: int  # from 1, within the epoch
     steps: int  # of an epoch
-    samples: int  # of the batch
+    samples: int  # of the batch: images, or tokens
     loss: float  # of the batch, before the step
     correct: int  # of the batch, before the step
     learning_rate: float
@@ -46,7 +39,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """All images have been learned from once more; validation is nan without a part for it."""
+    """All samples have been learned from once more; validation is nan without a part for it."""
 
     epoch: int
     loss: float  # the mean over the epoch's batches, while the network changed
@@ -65,23 +58,15 @@ class Epoch:
 
 
 class Trainer:
-    """One run: a network, what it learns from, and everything that going on later needs.
+    """One run of a task, and everything that going on later needs.
 
     :meth:`run` yields after every step and epoch, and may be left and called again there;
     :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit. ``with`` ends
     the processes that train along.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        preprocessing: Preprocessing,
-        parts: Parts,
-        settings: Settings,
-        streams: Streams | None = None,
-    ) -> None:
-        self.network, self.preprocessing = network, preprocessing
-        self.parts, self.settings = parts, settings
+    def __init__(self, task: Task, streams: Streams | None = None) -> None:
+        self.task, settings = task, task.settings
         self.streams = Streams(settings.seed) if streams is None else streams
         self.history: list[dict[str, Any]] = []
         self.stopping = EarlyStopping(settings.patience or None)
@@ -112,18 +97,9 @@ class Trainer:
         fill(views, network.params)
         network.params = views
         self._gradients = shared_array((count, size), dtype)
-        spec = self.settings.augment
-        augmentation = parse_augmentation(spec) if spec else None
 
         def learner(row: np.ndarray) -> Learner:
-            return Learner(
-                network,
-                self.preprocessing,
-                self.parts.train,
-                augmentation,
-                self.settings.label_smoothing,
-                views_of(row, views),
-            )
+            return self.task.learner(views_of(row, views))
 
         self._shards = Shards(learner, self._gradients)
 
@@ -134,9 +110,17 @@ class Trainer:
         self._shards.close()
 
     @property
+    def network(self) -> Trainable:
+        return self.task.network
+
+    @property
+    def settings(self) -> Settings:
+        return self.task.settings
+
+    @property
     def steps(self) -> int:
         """Of one epoch."""
-        return -(-len(self.parts.train) // self.settings.batch_size)
+        return self.task.steps
 
     @property
     def place(self) -> tuple[int, int]:
@@ -163,57 +147,57 @@ class Trainer:
     def _epoch(self) -> Iterator[Step | Epoch]:
         at, settings, rng = self._at, self.settings, self.streams["order"]
         rng.bit_generator.state = at.order
-        order = batches(len(self.parts.train), settings.batch_size, rng)
-        for number, indices in enumerate(order, 1):
-            if number <= at.step:
+        for batch in self.task.batches(rng):
+            if batch.number <= at.step:
                 continue
             began = time.perf_counter()
-            done, total = at.epoch * self.steps + number - 1, settings.epochs * self.steps
+            done, total = at.epoch * self.steps + batch.number - 1, settings.epochs * self.steps
             at.rate = settings.learning_rate * self._schedule(done, total, self.steps)
             with on_this_thread_alone() if settings.shards > 1 else nullcontext():
-                loss, correct = self._learn(indices, number)
+                lesson = self._learn(batch)
             took = time.perf_counter() - began
-            at.step = number
-            at.loss += loss * len(indices)
-            at.correct += correct
+            at.step = batch.number
+            at.loss += lesson.loss * batch.samples
+            at.correct += lesson.correct
             at.seconds += took
-            yield Step(at.epoch + 1, number, self.steps, len(indices), loss, correct, at.rate, took)
+            yield Step(
+                at.epoch + 1,
+                batch.number,
+                self.steps,
+                batch.samples,
+                lesson.loss,
+                lesson.correct,
+                at.rate,
+                took,
+            )
         yield self._end_of_epoch()
 
-    def _learn(self, indices: np.ndarray, number: int) -> tuple[float, int]:
+    def _learn(self, batch: Batch) -> Lesson:
         """One step on a batch: its loss and how many were right, before the step."""
-        images, buffers = self.streams["images"].bit_generator, self.network.buffers
-        before = images.state, {path: array.copy() for path, array in buffers.items()}
-        seed = int(self.streams["images"].integers(1 << 62))
-        lesson, gradient = self._shards.learn(indices, seed), self._gradients[0]
-        place = f"epoch {self._at.epoch + 1}, step {number}"
+        seeds = self.streams["batches"].bit_generator
+        changing = {**self.network.buffers, **self.task.carried}
+        before = seeds.state, {path: array.copy() for path, array in changing.items()}
+        seed = int(self.streams["batches"].integers(1 << 62))
+        lesson, gradient = self._shards.learn(batch, seed), self._gradients[0]
+        place = f"epoch {self._at.epoch + 1}, step {batch.number}"
         try:
-            check_finite(lesson, gradient, self.network, lambda: self._batch(indices), place)
+            check_finite(lesson, gradient, self.task, batch, place)
         except Diverged:
-            images.state = before[0]
-            fill(buffers, before[1])
+            seeds.state = before[0]
+            fill(changing, before[1])
             raise
         self._optimizer.step(self._vector, gradient, self._optimizer_state, self._at.rate)
-        return lesson.loss, lesson.correct
-
-    def _batch(self, indices: np.ndarray) -> np.ndarray:
-        data = self.parts.train
-        return self.preprocessing.normalized(data.x[indices], data.white)
+        return lesson
 
     def _end_of_epoch(self) -> Epoch:
-        at, count, began = self._at, len(self.parts.train), time.perf_counter()
-        judged = float("nan"), float("nan")
-        if self.parts.validation is not None:
-            logits = logits_of(self.network, self.preprocessing, self.parts.validation)
-            y = self.parts.validation.y
-            judged = mean_cross_entropy(logits, y), accuracy(predicted_classes(logits), y)
+        at, count, began = self._at, self.task.samples, time.perf_counter()
+        judged = self.task.judge()
         loss = at.loss / count
-        is_best = self.stopping.update(
-            at.epoch + 1, loss if self.parts.validation is None else judged[0]
-        )
+        is_best = self.stopping.update(at.epoch + 1, loss if judged is None else judged[0])
         seconds = at.seconds + time.perf_counter() - began
         order = self.streams["order"].bit_generator.state
         self._at = _Place(at.epoch + 1, order=order, rate=at.rate)
+        judged = judged or (float("nan"), float("nan"))
         epoch = Epoch(
             at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
         )
@@ -226,6 +210,7 @@ class Trainer:
         Parameters, buffers and history are not among them: they stand in a model file anyway.
         """
         arrays = {f"optimizer/{name}": a.copy() for name, a in self._optimizer_state.items()}
+        arrays |= {f"carried/{name}": a.copy() for name, a in self.task.carried.items()}
         plain = {
             "place": asdict(self._at),
             "streams": self.streams.to_json(),
@@ -244,10 +229,9 @@ class Trainer:
 
         InputError where the state is not one of this run.
         """
-        start = "optimizer/"
-        saved = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
-        self._optimizer_state = self._optimizer.restore(saved, self._vector)
+        self._optimizer_state = self._optimizer.restore(_part(arrays, "optimizer/"), self._vector)
         try:
+            fill(self.task.carried, _part(arrays, "carried/"))
             self.streams.restore(plain["streams"])
             self._at = _Place(**plain["place"])
             self.stopping.restore(plain["stopping"], name)
@@ -257,6 +241,10 @@ class Trainer:
                 f"{name}: where its training stands cannot be read: {error}"
             ) from error
         self.history = list(history)
+
+
+def _part(arrays: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
 
 
 @dataclass

@@ -23,7 +23,7 @@ import numpy as np
 
 from cnntool.engine.threads import on_this_thread_alone
 from cnntool.errors import InputError, RequestError
-from cnntool.training.learner import Learner, Lesson
+from cnntool.training.task import Batch, Learner, Lesson
 
 CAN_FORK = hasattr(os, "fork")
 
@@ -65,7 +65,7 @@ class Shards:
     def count(self) -> int:
         return len(self._gradients)
 
-    def learn(self, indices: np.ndarray, seed: int) -> Lesson:
+    def learn(self, batch: Batch, seed: int) -> Lesson:
         """Put the gradient of the mean loss of a batch into the first row of ``gradients``.
 
         With processes along it stays on this thread only where the caller sees to that: the idle
@@ -73,16 +73,17 @@ class Shards:
         """
         self._batch += 1
         if self.count == 1:
-            return self._first.learn(indices, 1.0, (seed, 0))
-        parts = np.array_split(indices, self.count)
-        shares = [len(part) / len(indices) for part in parts]
+            return self._first.learn(batch, 1.0, (seed, 0))
+        pieces = np.array_split(batch.indices, self.count)
+        shares = [len(piece) / len(batch.indices) for piece in pieces]
+        parts = [batch._replace(indices=piece) for piece in pieces]
         for number, (_, pipe) in enumerate(self._helpers, 1):
-            if len(parts[number]):
+            if len(pieces[number]):
                 self._send(pipe, (self._batch, parts[number], shares[number], (seed, number)))
         lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
         total = self._gradients[0]
         for number, (_, pipe) in enumerate(self._helpers, 1):
-            if len(parts[number]):
+            if len(pieces[number]):
                 lessons.append(self._receive(pipe))
                 total += self._gradients[number]
         loss = sum(share * lesson.loss for share, lesson in zip(shares, lessons, strict=False))

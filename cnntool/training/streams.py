@@ -1,6 +1,6 @@
 """Random numbers of a run: a generator for each purpose, so that none disturbs another.
 
-``split`` holds images out, ``start`` draws parameters, ``order`` shuffles epochs, and ``images``
+``split`` holds images out, ``start`` draws parameters, ``order`` shuffles epochs, and ``batches``
 gives each batch a seed, from which its images are changed and its units dropped.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-PURPOSES = ("split", "start", "order", "images")
+PURPOSES = ("split", "start", "order", "batches")
 
 
 class Streams:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from cnntool.datasets.loading import load_images
-from cnntool.datasets.preprocessing import fit_preprocessing
+from cnntool.datasets.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.datasets.splitting import hold_out
+from cnntool.networks.trained import network_of
 from cnntool.networks.zoo import build
 from cnntool.training.checkpoint import Run, resumed, settings_of, with_whole_history
 from cnntool.training.divergence import Diverged
+from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
@@ -31,7 +33,12 @@ def parts():
 def trainer_of(parts, settings=QUICK, layers=PLAIN):
     streams = Streams(settings.seed)
     network = build(layers, parts.train.image_shape, 10).initialise(streams["start"])
-    return Trainer(network, fit_preprocessing(parts.train), parts, settings, streams)
+    return Trainer(ImageTask(network, fit_preprocessing(parts.train), parts, settings), streams)
+
+
+def task_of(model, parts, settings):
+    preprocessing = Preprocessing.from_json(model.header.preprocessing)
+    return ImageTask(network_of(model), preprocessing, parts, settings)
 
 
 def finished(run):
@@ -80,7 +87,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(parts, layers, events
             run.keep_filters()
         stopped = run.model()
     settings = settings_of(stopped, "it")
-    run = resumed(stopped, parts, "data", settings)
+    run = resumed(stopped, task_of(stopped, parts, settings), "data")
     with run.trainer:
         same(finished(run), whole)
 
@@ -88,7 +95,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(parts, layers, events
 def test_more_epochs_go_on_from_the_end(parts):
     with trainer_of(parts) as trainer:
         model = finished(Run(trainer, "data"))
-    run = resumed(model, parts, "data", replace(settings_of(model, "it"), epochs=4))
+    settings = replace(settings_of(model, "it"), epochs=4)
+    run = resumed(model, task_of(model, parts, settings), "data")
     with run.trainer:
         assert [event.epoch for event in run.trainer.run() if isinstance(event, Epoch)] == [4]
         assert len(run.trainer.history) == 4

@@ -9,8 +9,8 @@ import pytest
 
 from cnntool.errors import InputError, RequestError
 from cnntool.training import shards
-from cnntool.training.learner import Lesson
 from cnntool.training.shards import CAN_FORK, Shards, shared_array
+from cnntool.training.task import Batch, Lesson
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="this system starts no process from another")
 
@@ -19,12 +19,16 @@ def learners(learn):
     """What makes a learner of a row: ``learn(row, indices, share)`` gives the loss."""
 
     def make(row):
-        def lesson(indices, share, seed):
-            return Lesson(learn(row, indices, share), len(indices), True)
+        def lesson(batch, share, seed):
+            return Lesson(learn(row, batch.indices, share), len(batch.indices), True)
 
         return SimpleNamespace(learn=lesson)
 
     return make
+
+
+def batch(*numbers):
+    return Batch(1, np.array(numbers), len(numbers))
 
 
 def add_up(row, indices, share):
@@ -36,10 +40,10 @@ def test_parts_are_weighted_by_their_images():
     gradients = shared_array((3, 2), np.float64)
     parts = Shards(learners(add_up), gradients)
     indices = np.arange(10)
-    lesson = parts.learn(indices, 0)
+    lesson = parts.learn(batch(*indices), 0)
     assert lesson == (pytest.approx(4.5), 10, True)
     np.testing.assert_allclose(gradients[0], 4.5)
-    assert parts.learn(np.array([7, 8]), 1).loss == pytest.approx(7.5)  # fewer than processes
+    assert parts.learn(batch(7, 8), 1).loss == pytest.approx(7.5)  # fewer than processes
     np.testing.assert_allclose(gradients[0], 7.5)
     parts.close()
 
@@ -52,8 +56,8 @@ def test_an_error_in_a_process_comes_through_and_the_next_batch_is_its_own():
 
     parts = Shards(learners(fail), shared_array((2, 1), np.float64))
     with pytest.raises(ValueError, match="part of five"):
-        parts.learn(np.arange(10), 0)
-    assert parts.learn(np.arange(20, 30), 0).loss == pytest.approx(24.5)
+        parts.learn(batch(*range(10)), 0)
+    assert parts.learn(batch(*range(20, 30)), 0).loss == pytest.approx(24.5)
     parts.close()
 
 
@@ -62,7 +66,7 @@ def test_a_process_that_was_killed_is_said_in_one_line():
     os.kill(parts._helpers[0][0], signal.SIGKILL)
     os.waitid(os.P_PID, parts._helpers[0][0], os.WEXITED | os.WNOWAIT)
     with pytest.raises(InputError, match="--processes 1"):
-        parts.learn(np.arange(10), 0)
+        parts.learn(batch(*range(10)), 0)
     parts.close()
 
 
@@ -80,5 +84,6 @@ def test_without_fork_one_part_is_all_there_can_be(monkeypatch):
     with pytest.raises(RequestError, match="use 1"):
         Shards(learners(add_up), shared_array((2, 1), np.float64))
     assert (
-        Shards(learners(add_up), shared_array((1, 1), np.float64)).learn(np.arange(3), 0).loss == 1
+        Shards(learners(add_up), shared_array((1, 1), np.float64)).learn(batch(*range(3)), 0).loss
+        == 1
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 
 from cnntool.cli.console import complain
-from cnntool.training.loop import Epoch, Step
+from cnntool.training.loop import Epoch, Step, Trainer
 
 REFRESH_SECONDS = 0.125
 """Between two pictures of the screen, so that drawing takes no time from training."""
@@ -20,12 +21,25 @@ MOST_MEANS = 64 * SPARK_LENGTH
 """That a curve is drawn from, so that the last step's takes no longer than the first one's."""
 
 
-def epoch_line(epoch: Epoch, epochs: int) -> str:
-    """An epoch in one line, which a terminal of 80 columns holds."""
-    text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}"
-    if epoch.validation_loss == epoch.validation_loss:
-        text += f"; validation {epoch.validation_loss:.4f}, {epoch.validation_accuracy:.2%}"
-    return text + ("; best" if epoch.is_best else "")
+@dataclass(frozen=True)
+class Wording:
+    """How a view says what it shows.
+
+    unit: what a batch has many of, such as images.
+    judged: loss and accuracy in words, such as ``accuracy 97.1%``.
+    """
+
+    unit: str
+    judged: Callable[[float, float], str]
+
+    def epoch_line(self, epoch: Epoch, epochs: int) -> str:
+        """An epoch in one line, which a terminal of 80 columns holds."""
+        learned = self.judged(epoch.loss, epoch.accuracy)
+        text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, {learned}"
+        if epoch.validation_loss == epoch.validation_loss:
+            judged = self.judged(epoch.validation_loss, epoch.validation_accuracy)
+            text += f"; validation {epoch.validation_loss:.4f}, {judged.split()[-1]}"
+        return text + ("; best" if epoch.is_best else "")
 
 
 def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
@@ -64,14 +78,14 @@ class Means:
 class PlainView:
     """A line on stderr when an epoch is done."""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self, wording: Wording, epochs: int) -> None:
+        self._wording, self._epochs = wording, epochs
 
     def step(self, step: Step) -> None:
         """Nothing: a pipe wants no picture of every step."""
 
     def epoch(self, epoch: Epoch) -> None:
-        complain(epoch_line(epoch, self._epochs))
+        complain(self._wording.epoch_line(epoch, self._epochs))
 
 
 class SilentView(PlainView):
@@ -82,14 +96,14 @@ class SilentView(PlainView):
 
 
 class LiveView(PlainView):
-    """A bar with the time left, images a second, loss, accuracy and how the loss went."""
+    """A bar with the time left, samples a second, loss, accuracy and how the loss went."""
 
-    def __init__(self, epochs: int, steps: int, done: int) -> None:
+    def __init__(self, wording: Wording, epochs: int, steps: int, done: int) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         from cnntool.cli.console import console
 
-        super().__init__(epochs)
+        super().__init__(wording, epochs)
         screen = console(stderr=True)
         try:
             SPARKS.encode(screen.encoding)
@@ -106,7 +120,7 @@ class LiveView(PlainView):
         self._bar = Progress(*columns, console=screen, transient=True, auto_refresh=False)
         self._task = self._bar.add_task("", total=epochs * steps, completed=done, facts="")
         self._steps, self._losses, self._shown = steps, Means(), 0.0
-        self._images, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
+        self._samples, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
 
     def __enter__(self) -> LiveView:
         self._bar.start()
@@ -116,7 +130,7 @@ class LiveView(PlainView):
         self._bar.stop()
 
     def step(self, step: Step) -> None:
-        self._images += step.samples
+        self._samples += step.samples
         self._correct += step.correct
         self._seconds += step.seconds
         self._loss += step.loss * step.samples
@@ -126,9 +140,10 @@ class LiveView(PlainView):
             return
         self._shown = now
         done = (step.epoch - 1) * self._steps + step.step
+        loss = self._loss / self._samples
         facts = (
-            f"{self._images / max(self._seconds, 1e-9):,.0f} images/s  loss "
-            f"{self._loss / self._images:.4f}  accuracy {self._correct / self._images:.1%}"
+            f"{self._samples / max(self._seconds, 1e-9):,.0f} {self._wording.unit}/s  loss "
+            f"{loss:.4f}  {self._wording.judged(loss, self._correct / self._samples)}"
         )
         if self._has_sparks:
             facts += f"  {sparkline(self._losses.values)}"
@@ -136,17 +151,19 @@ class LiveView(PlainView):
         self._bar.update(self._task, completed=done, description=name, facts=facts, refresh=True)
 
     def epoch(self, epoch: Epoch) -> None:
-        self._bar.console.print(epoch_line(epoch, self._epochs), highlight=False, markup=False)
-        self._images, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
+        line = self._wording.epoch_line(epoch, self._epochs)
+        self._bar.console.print(line, highlight=False, markup=False)
+        self._samples, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
 
 
 @contextmanager
-def watching(epochs: int, steps: int, done: int, quiet: bool) -> Iterator[PlainView]:
-    """The view that fits where stderr goes; ``done`` are the steps behind a run that goes on."""
+def watching(trainer: Trainer, wording: Wording, quiet: bool) -> Iterator[PlainView]:
+    """The view of a run that fits where stderr goes."""
+    epochs, steps, (epoch, step) = trainer.settings.epochs, trainer.steps, trainer.place
     if quiet:
-        yield SilentView(epochs)
+        yield SilentView(wording, epochs)
     elif sys.stderr.isatty():
-        with LiveView(epochs, steps, done) as view:
+        with LiveView(wording, epochs, steps, epoch * steps + step) as view:
             yield view
     else:
-        yield PlainView(epochs)
+        yield PlainView(wording, epochs)

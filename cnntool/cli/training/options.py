@@ -1,14 +1,14 @@
-"""The options of training, and what was given of them."""
+"""The options that all training commands have, and the types of their values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import click
 
 from cnntool.cli.help import option
-from cnntool.cli.options import LARGEST_NUMBER, FiniteFloat, PairType, WholeNumber
+from cnntool.cli.options import LARGEST_NUMBER, FiniteFloat, WholeNumber
 
 DATA, NETWORK, LEARNING, OUTPUT, RUN = "Data", "Network", "Learning", "Output", "Running"
 
@@ -56,157 +56,30 @@ class NameType(click.ParamType):
         return [CompletionItem(name) for name in self.names if name.startswith(incomplete)]
 
 
-NETWORKS = ("small", "lenet", "lenet5", "alexnet")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
-COLOURS = ("auto", "grey", "rgb")
+
+Decorator = Callable[[Callable], Callable]
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """What was asked for; None is what was not."""
+def taking(kind: type, decorators: tuple[Decorator, ...]) -> Decorator:
+    """Gives a command these options, handed over together as ``options``, a dataclass ``kind``."""
 
-    data: str | None
-    valid: str | None
-    val_split: float | None
-    resize: tuple[int, int] | None
-    colour: str | None
-    strict: bool
-    no_cache: bool
-    network: str | None
-    layers: str | None
-    connections: str | None
-    width: float | None
-    init: str | None
-    epochs: int | None
-    batch_size: int | None
-    optimizer: str | None
-    learning_rate: float | None
-    momentum: float | None
-    weight_decay: float | None
-    clip: float | None
-    schedule: str | None
-    label_smoothing: float | None
-    augment: str | None
-    patience: int | None
-    seed: int | None
-    output: str | None
-    force: bool
-    log: str | None
-    log_steps: bool
-    resume: str | None
-    processes: int | None
-    dry_run: bool
-    as_json: bool
-    quiet: bool
+    def decorate(function: Callable) -> Callable:
+        def with_options(**values):
+            names = {field.name for field in fields(kind)}
+            options = kind(**{name: values.pop(name) for name in names})
+            return function(options=options, **values)
+
+        with_options.__name__, with_options.__doc__ = function.__name__, function.__doc__
+        with_options.__click_params__ = getattr(function, "__click_params__", [])
+        for decorator in reversed(decorators):
+            with_options = decorator(with_options)
+        return with_options
+
+    return decorate
 
 
-def train_options(function: Callable) -> Callable:
-    """Give a command the options of TrainOptions, and hand them over as ``options``."""
-
-    def with_options(**values):
-        names = {field.name for field in fields(TrainOptions)}
-        options = TrainOptions(**{name: values.pop(name) for name in names})
-        return function(options=options, **values)
-
-    with_options.__name__, with_options.__doc__ = function.__name__, function.__doc__
-    with_options.__click_params__ = getattr(function, "__click_params__", [])
-    for decorator in reversed(_DECORATORS):
-        with_options = decorator(with_options)
-    return with_options
-
-
-_DECORATORS = (
-    click.argument("data", metavar="DATA", required=False),
-    option(
-        "--valid",
-        section=DATA,
-        metavar="PATH",
-        help="Validate on these images, of the same classes, instead of some of DATA's.",
-    ),
-    option(
-        "--val-split",
-        section=DATA,
-        type=NumberFrom0(below=1),
-        metavar="FRACTION",
-        help="Of DATA's images, class by class, to hold out for validation; 0 for none.  "
-        "[default: 0.1, or the validation part that DATA has]",
-    ),
-    option(
-        "--resize",
-        section=DATA,
-        type=PairType(),
-        metavar="HxW",
-        help="Resize all images to this height and width; N is NxN.",
-    ),
-    option(
-        "--colour",
-        "--color",
-        section=DATA,
-        type=NameType("colour", COLOURS),
-        metavar="HOW",
-        help="grey, rgb, or auto: colour where an image has it.  [default: auto]",
-    ),
-    option(
-        "--strict",
-        section=DATA,
-        is_flag=True,
-        help="An image that cannot be read is an error; without it, it is left out.",
-    ),
-    option(
-        "--no-cache",
-        section=DATA,
-        is_flag=True,
-        help="Do not keep the decoded images of a folder in the user's cache.",
-    ),
-    option(
-        "--network",
-        section=NETWORK,
-        type=NameType("network", NETWORKS),
-        metavar="NAME",
-        help="small (from 8 pixels, with batch norm), lenet (from 16), lenet5 (as published, from "
-        "32) or alexnet (from 32).  [default: small]",
-    ),
-    option(
-        "--layers",
-        section=NETWORK,
-        metavar="TEXT|FILE",
-        help="The layers instead: 'conv 16 5x5 pad 2; relu; max 2; dense 10', or a file of them.",
-    ),
-    option(
-        "--connections",
-        section=NETWORK,
-        metavar="FILE.csv",
-        help="Which maps each filter of the second convolution sees: a row of 0 and 1 a filter, a "
-        "column a map.",
-    ),
-    option(
-        "--width",
-        section=NETWORK,
-        type=FiniteFloat(above=0),
-        metavar="X",
-        help="Times as many filters and units in a named network.  [default: 1; alexnet 0.25]",
-    ),
-    option(
-        "--init",
-        section=NETWORK,
-        type=NameType("rule", ("he", "glorot", "lecun")),
-        metavar="RULE",
-        help="How weights start: he, glorot or lecun.  [default: he before relu, else glorot]",
-    ),
-    option(
-        "--epochs",
-        section=LEARNING,
-        type=WholeNumber(1, MOST_EPOCHS),
-        metavar="N",
-        help="Times to go through the images.  [default: 10]",
-    ),
-    option(
-        "--batch-size",
-        section=LEARNING,
-        type=WholeNumber(1, MOST_BATCH),
-        metavar="N",
-        help="Images a step.  [default: 64]",
-    ),
+STEPPING: tuple[Decorator, ...] = (
     option(
         "--optimizer",
         section=LEARNING,
@@ -237,34 +110,18 @@ _DECORATORS = (
         metavar="X",
         help="Pulls parameters towards 0.  [default: 0; adamw 0.01]",
     ),
-    option(
-        "--clip",
-        section=LEARNING,
-        type=NumberFrom0(),
-        metavar="X",
-        help="The largest norm of the gradient, 0 for no limit.  [default: 0]",
-    ),
-    option(
-        "--schedule",
-        section=LEARNING,
-        metavar="SPEC",
-        help="Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
-        "warmup=STEPS.  [default: cosine]",
-    ),
-    option(
-        "--label-smoothing",
-        section=LEARNING,
-        type=NumberFrom0(below=1),
-        metavar="X",
-        help="How much of each target goes to all classes alike.  [default: 0]",
-    ),
-    option(
-        "--augment",
-        section=LEARNING,
-        metavar="SPEC",
-        help="Change images at random: shift=2,rotate=10,scale=0.1,shear=5,flip,noise=0.05,"
-        "cutout=4.",
-    ),
+)
+"""How a step changes the parameters."""
+
+SCHEDULE = option(
+    "--schedule",
+    section=LEARNING,
+    metavar="SPEC",
+    help="Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
+    "warmup=STEPS.  [default: cosine]",
+)
+
+STOPPING: tuple[Decorator, ...] = (
     option(
         "--patience",
         section=LEARNING,
@@ -279,6 +136,9 @@ _DECORATORS = (
         metavar="N",
         help="Of all random numbers: the same seed gives the same file.  [default: 0]",
     ),
+)
+
+FILES: tuple[Decorator, ...] = (
     option(
         "-o",
         "--output",
@@ -295,6 +155,10 @@ _DECORATORS = (
         help="Write a line of JSON each epoch.",
     ),
     option("--log-steps", section=OUTPUT, is_flag=True, help="And one each step."),
+)
+"""What is written."""
+
+RUNNING: tuple[Decorator, ...] = (
     option(
         "--resume",
         section=RUN,
@@ -323,3 +187,4 @@ _DECORATORS = (
         "-q", "--quiet", section=RUN, is_flag=True, help="No notes and no progress: only errors."
     ),
 )
+"""How it goes on, and what is said of it."""

@@ -1,18 +1,18 @@
-"""One call of `cnntool train-cnn`: say what comes, train, keep the files, say what came of it."""
+"""One call of a training command: say what comes, train, keep the files, say what came of it."""
 
 from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from cnntool.cli.console import complain, print_json
 from cnntool.cli.training.interrupts import Interruption, finishing_first
-from cnntool.cli.training.live import PlainView, watching
+from cnntool.cli.training.live import PlainView, Wording, watching
 from cnntool.cli.training.log import Log
-from cnntool.cli.training.options import TrainOptions
-from cnntool.cli.training.plan import Plan, plan_run
-from cnntool.cli.training.summary import describe, results, say_results
+from cnntool.cli.training.plan import Plan, RunOptions
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
@@ -23,42 +23,67 @@ TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
 
 
-def train(options: TrainOptions) -> int:
+@dataclass(frozen=True)
+class Course:
+    """What images and texts do in ways of their own.
+
+    command: its name.
+    wording: of the view.
+    plan: the run that is asked for.
+    describe: the lines that are said before it.
+    results: what came of it, as plain values, from the last model and the seconds it took.
+    say_results: the same in lines on stderr.
+    finish: what comes last, such as a sample on stdout.
+    """
+
+    command: str
+    wording: Wording
+    plan: Callable[[Any], Plan]
+    describe: Callable[[Plan], Iterable[str]]
+    results: Callable[[Plan, Model, float], dict[str, Any]]
+    say_results: Callable[[dict[str, Any]], None]
+    finish: Callable[[Plan, Model, Any], None] | None = None
+
+
+def train(course: Course, options: RunOptions) -> int:
     """Do what the options ask for; the exit code."""
     began = time.perf_counter()
-    plan = plan_run(options)
+    plan = course.plan(options)
     with plan.run.trainer as trainer:
         if not options.quiet:
-            for line in describe(plan):
+            for line in course.describe(plan):
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
         log = Log(options.log, plan.resumed_from is not None, options.log_steps)
         try:
-            steps, (epoch, step) = trainer.steps, trainer.place
-            epochs, done = trainer.settings.epochs, epoch * steps + step
-            with finishing_first() as asked, watching(epochs, steps, done, options.quiet) as view:
+            watched = watching(trainer, course.wording, options.quiet)
+            with finishing_first() as asked, watched as view:
                 last = _run(plan, log, view, asked)
             if asked.number and not trainer.is_done:
-                return _interrupted(plan, asked)
+                return _interrupted(plan, asked, course.command)
         finally:
             log.close()
         if plan.best is not None:
             plan.best = with_whole_history(plan.best, last)
             save_model(plan.output, plan.best, overwrite=True)
-        found = results(plan, last, time.perf_counter() - began)
+        found = course.results(plan, last, time.perf_counter() - began)
     if not options.quiet:
-        say_results(found)
+        course.say_results(found)
     if options.as_json:
         print_json(found)
     else:
         print(plan.output if plan.best is not None else plan.last)
+    if course.finish is not None:
+        course.finish(plan, plan.best or last, options)
     return 0
 
 
 def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
     """Train until the end, or until a signal; the run as it stands then, which its file holds."""
     run, last = plan.run, None
+    if plan.resumed_from is None:  # so that even a run that is killed in its first epoch goes on
+        save_model(plan.last, run.model(), overwrite=True)
     try:
         for event in run.trainer.run():
             if isinstance(event, Epoch):
@@ -86,16 +111,16 @@ def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
     return last
 
 
-def _interrupted(plan: Plan, asked: Interruption) -> int:
+def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
     epoch, step = plan.run.trainer.place
     complain(
-        f"stopped after epoch {epoch}, step {step}; go on with: cnntool train-cnn --resume "
+        f"stopped after epoch {epoch}, step {step}; go on with: cnntool {command} --resume "
         f"{shlex.quote(str(plan.last))}"
     )
     return asked.exit_code
 
 
-def _dry_run(trainer: Trainer, options: TrainOptions) -> int:
+def _dry_run(trainer: Trainer, options: RunOptions) -> int:
     """A few steps that nobody keeps, and the time that all would take."""
     epoch, step = trainer.place
     total = trainer.steps * (trainer.settings.epochs - epoch) - step

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.console import complain
+from cnntool.cli.training.live import Wording
 from cnntool.cli.training.plan import Plan
 from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.memory import size_text
@@ -16,7 +17,10 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.trained import network_of
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
 from cnntool.training.evaluation import logits_of
+from cnntool.training.image_task import ImageTask
 from cnntool.training.metrics import accuracy, predicted_classes
+
+WORDING = Wording("images", lambda _, accuracy: f"accuracy {accuracy:.2%}")
 
 MOST_VALUES = 1 << 30
 """Pixels of a training part for which the linear classifier is worth its time."""
@@ -24,14 +28,14 @@ MOST_VALUES = 1 << 30
 
 def describe(plan: Plan) -> Iterator[str]:
     """The data, the network and the settings, a line each or a few."""
-    trainer = plan.run.trainer
+    trainer, task = plan.run.trainer, _task(plan)
     yield from plan.notes
-    train = trainer.parts.train
-    parts = ", ".join(f"{len(part):,} {name}" for name, part in trainer.parts.each.items())
+    train = task.parts.train
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in task.parts.each.items())
     size = shape_text(train.image_shape)
     yield f"data: {train.name}, images of {size} in {len(train.labels)} classes: {parts}"
-    yield from str(trainer.network).splitlines()
-    network, settings = trainer.network, trainer.settings
+    yield from str(task.network).splitlines()
+    network, settings = task.network, task.settings
     count = sum(parameter.count for parameter in network.parameters().values())
     work = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
     yield (
@@ -50,11 +54,15 @@ def describe(plan: Plan) -> Iterator[str]:
         yield f"going on from {plan.resumed_from}: {epoch} epochs and {step} steps are behind it"
 
 
+def _task(plan: Plan) -> ImageTask:
+    return plan.run.trainer.task
+
+
 def memory(plan: Plan) -> int:
     """Bytes of the images, of parameters with all that a step keeps of them, and of its maps."""
-    trainer = plan.run.trainer
-    settings, network = trainer.settings, trainer.network
-    images = sum(part.x.nbytes for part in trainer.parts.each.values())
+    task = _task(plan)
+    settings, network = task.settings, task.network
+    images = sum(part.x.nbytes for part in task.parts.each.values())
     parameters = sum(array.nbytes for array in network.params.values())
     maps = 2 * 4 * settings.batch_size * sum(prod(shape) for shape in network.shapes)
     return images + parameters * (4 + settings.shards) + maps
@@ -62,15 +70,15 @@ def memory(plan: Plan) -> int:
 
 def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
     """What came of a run, as plain values; validation and baselines only where there is a part."""
-    trainer = plan.run.trainer
-    train, validation = trainer.parts.train, trainer.parts.validation
+    trainer, task = plan.run.trainer, _task(plan)
+    train, validation, test = task.parts.train, task.parts.validation, task.parts.test
     found: dict[str, Any] = {
         "model": str(plan.output) if plan.best is not None else None,
         "last": str(plan.last),
         "epochs": len(last.header.history),
         "best_epoch": trainer.stopping.best_epoch,
         "stopped_early": trainer.stopping.should_stop,
-        "parameters": sum(p.count for p in trainer.network.parameters().values()),
+        "parameters": sum(p.count for p in task.network.parameters().values()),
         "seconds": round(seconds, 3),
     }
     for name, model in (("best", plan.best), ("final", last)):
@@ -84,11 +92,11 @@ def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
         found["majority_accuracy"] = majority_accuracy(train, validation)
         if train.x.size <= MOST_VALUES:
             found["linear_accuracy"] = linear_accuracy(
-                train, validation, trainer.preprocessing, trainer.settings.seed
+                train, validation, task.preprocessing, task.settings.seed
             )
-    if trainer.parts.test is not None and plan.best is not None:
-        logits = logits_of(network_of(plan.best), trainer.preprocessing, trainer.parts.test)
-        found["test_accuracy"] = accuracy(predicted_classes(logits), trainer.parts.test.y)
+    if test is not None and plan.best is not None:
+        logits = logits_of(network_of(plan.best), task.preprocessing, test)
+        found["test_accuracy"] = accuracy(predicted_classes(logits), test.y)
     return found
 
 
