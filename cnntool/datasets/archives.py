@@ -39,6 +39,11 @@ def load_npz(path: Path) -> Parts:
 
 def _load(archive: zipfile.ZipFile, name: str) -> Parts:
     keys = {member.removesuffix(".npy") for member in archive.namelist()}
+    if "header" in keys and any(key.startswith("params/") for key in keys):
+        raise InputError(
+            f"{name} is a model, and labelled images are expected in its place: name digits, a "
+            "folder with one sub-folder a class, or an archive with x and y"
+        )
     white = None
     if "white" in keys:
         value = _read(archive, "white", name)

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from labelled_images import noise
+from trained_models import darkness_model
 
 from cnntool.datasets import memory
 from cnntool.datasets.archives import load_npz
@@ -45,6 +46,14 @@ def test_the_names_of_keras_and_a_validation_part_are_understood(load):
         "validation": 3,
         "test": 2,
     }
+
+
+def test_a_model_is_called_a_model(load, tmp_path):
+    model = darkness_model(tmp_path / "model.npz")
+    with pytest.raises(
+        InputError, match=r"model\.npz is a model, and labelled images are expected"
+    ):
+        load_npz(model)
 
 
 def test_white_of_training_holds_for_every_part(load):
