@@ -55,6 +55,10 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     infos = _probe(listings, problems)
     if options.strict and problems:
         raise _refused(listings, problems)
+    if not infos:
+        raise _none_readable(
+            folder, [r for each in listings.values() for r in _bad(each, problems)]
+        )
     layout = _choose_layout(folder, infos, options)
     total = sum(len(listing.files) for listing in listings.values())
     check_fits(str(folder), total, (layout.channels, *layout.size), np.dtype(layout.dtype).itemsize)
@@ -85,8 +89,6 @@ def _probe(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> dict
 
 
 def _choose_layout(folder: Path, infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
-    if not infos:
-        raise InputError(f"{folder} holds no image that can be read")
     if options.colour == "auto":
         channels = 1 if all(info.channels == 1 for info in infos.values()) else 3
     else:
@@ -147,7 +149,7 @@ def _read(
             raise _refused({"": listing}, problems)
         x, y = x[~bad], y[~bad]
         notes += _left_out(listing, problems)
-    _check_filled(listing, y)
+    _check_filled(listing, y, problems)
     white = 255.0 if layout.dtype == np.uint8 else 1.0
     return Dataset(x, y, listing.labels, str(listing.folder), white, notes)
 
@@ -164,24 +166,35 @@ def _planes(path: Path, layout: Layout) -> np.ndarray:
     return planes
 
 
-def _bad_files(listing: ClassFolders, problems: dict[Path, str]) -> list[str]:
+def _bad(listing: ClassFolders, problems: dict[Path, str]) -> list[str]:
     return [problems[path] for path in listing.files if path in problems]
 
 
 def _left_out(listing: ClassFolders, problems: dict[Path, str]) -> tuple[str, ...]:
-    reasons = _bad_files(listing, problems)
+    reasons = _bad(listing, problems)
     count = f"{len(reasons):,} of {len(listing.files):,} images"
     return (f"{listing.folder}: {count} cannot be read and are left out", *reasons)
 
 
 def _refused(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> InputError:
-    reasons = [r for listing in listings.values() for r in _bad_files(listing, problems)]
+    reasons = [r for listing in listings.values() for r in _bad(listing, problems)]
     more = f" (and {len(reasons) - 1:,} more cannot be read)" if len(reasons) > 1 else ""
     return InputError(f"{reasons[0]}{more}")
 
 
-def _check_filled(listing: ClassFolders, y: np.ndarray) -> None:
+def _check_filled(listing: ClassFolders, y: np.ndarray, problems: dict[Path, str]) -> None:
     counts = np.bincount(y, minlength=len(listing.labels))
     if not counts.all():
-        empty = listing.folder / listing.labels[int(np.argmin(counts))]
-        raise InputError(f"{empty} holds no image that can be read: repair them or remove it")
+        label = int(np.argmin(counts))
+        files = [path for path, each in zip(listing.files, listing.y, strict=True) if each == label]
+        raise _none_readable(
+            listing.folder / listing.labels[label], [problems[path] for path in files]
+        )
+
+
+def _none_readable(folder: Path, reasons: list[str]) -> InputError:
+    first = "its only one" if len(reasons) == 1 else f"the first of {len(reasons):,}"
+    return InputError(
+        f"{folder} holds no image that can be read, replace them with sound ones; {first}: "
+        f"{reasons[0]}"
+    )

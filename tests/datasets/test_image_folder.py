@@ -94,9 +94,14 @@ def test_strict_refuses_a_bad_image_by_name(tmp_path):
 def test_a_class_whose_images_are_all_bad_is_named(tmp_path):
     picture_folder(tmp_path, count=1)
     (tmp_path / "cats" / "0.png").write_bytes(b"")
-    assert f"{tmp_path / 'cats'} holds no image that can be read" in message_of(tmp_path)
+    empty = f"{tmp_path / 'cats' / '0.png'} is empty"
+    message = message_of(tmp_path)
+    assert message.startswith(f"{tmp_path / 'cats'} holds no image that can be read, replace")
+    assert f"; its only one: {empty}" in message
     (tmp_path / "dogs" / "0.png").write_bytes(b"")
-    assert message_of(tmp_path) == f"{tmp_path} holds no image that can be read"
+    message = message_of(tmp_path)
+    assert message.startswith(f"{tmp_path} holds no image that can be read, replace them with")
+    assert f"; the first of 2: {empty}" in message
 
 
 def test_one_class_is_read_since_a_trained_network_may_be_measured_on_it(tmp_path):
