@@ -75,7 +75,8 @@ def find_classes(folder: Path) -> ClassFolders:
         images, strange = _images_below(path)
         if not images:
             raise InputError(
-                f"{path} holds no images ({READABLE}): put some there, or remove the folder"
+                f"{path} holds no images ({READABLE}), and every folder in {folder} is taken for a "
+                "class: put its images there, or name the folder whose sub-folders are classes"
             )
         files += images
         counts.append(len(images))

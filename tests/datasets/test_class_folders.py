@@ -103,3 +103,11 @@ def test_a_class_may_be_called_train(make):
 def test_val_and_test_without_train_are_refused(make):
     message = message_of(find_parts, make("val/a/1.png", "test/a/1.png"))
     assert "has val/, test/ but no train/" in message
+
+
+def test_nobody_is_told_to_remove_a_folder_that_may_be_no_class(make):
+    folder = make("bin/", "cats/1.png")
+    message = message_of(find_classes, folder)
+    assert message.startswith(f"{folder / 'bin'} holds no images (PNG")
+    assert message.endswith("or name the folder whose sub-folders are classes")
+    assert "or remove" not in message
