@@ -61,9 +61,14 @@ def channels_first(x: np.ndarray, name: str) -> np.ndarray:
     last. InputError for other shapes and for values that are no finite numbers."""
     if x.dtype.kind not in "buif":
         raise InputError(f"{name}: x holds {x.dtype} values, expected bool, integers or floats")
-    if x.ndim not in (3, 4) or not x.size:
+    if x.ndim not in (3, 4):
         raise InputError(
             f"{name}: x has shape {x.shape}, expected (N, H, W), (N, C, H, W) or (N, H, W, C)"
+        )
+    if not x.size:
+        raise InputError(
+            f"{name}: x has shape {x.shape}, so its images have no pixels: save images of at least "
+            "one row, one column and one channel"
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = np.count_nonzero(~np.isfinite(x))

@@ -28,6 +28,12 @@ def test_the_axis_of_the_channels_is_found():
     np.testing.assert_array_equal(grey.x, first.x[:, :1])
 
 
+@pytest.mark.parametrize("shape", [(3, 0, 8), (3, 3, 0, 8), (3, 8, 8, 0)])
+def test_images_without_pixels_are_called_so(shape):
+    message = message_of(np.zeros(shape), Y, "set")
+    assert message.startswith(f"set: x has shape {shape}, so its images have no pixels: save")
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 5), (3, 8, 9, 7), (3, 1, 4, 4, 1)])
 def test_other_shapes_are_refused(shape):
     assert f"x has shape {shape}" in message_of(np.zeros(shape), Y, "set")
