@@ -90,6 +90,9 @@ SCALED = ("small", "lenet", "alexnet")
 
 LARGEST_WIDTH = 64
 
+LARGEST_TEXT = 1 << 20
+"""Bytes of a file of layers."""
+
 
 def build(
     architecture: str, input_shape: Shape, classes: int | None = None, width: float | None = None
@@ -139,15 +142,34 @@ def _first_word(text: str) -> str:
 
 def _read(path: str) -> str:
     """The text of a file, or the text itself where it reads like layers and no file is there."""
+    expected = "expected a text of layers such as 'conv 8 3x3; relu; dense 10', or a file of it"
     try:
-        return Path(path).read_text("utf-8")
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_TEXT + 1)
+    except IsADirectoryError:
+        raise RequestError(f"{path} is a folder: {expected}") from None
     except (OSError, ValueError) as error:
         if re.search(r"[\s;#]", path):
             return path
+        if isinstance(error, FileNotFoundError) and Path(path).suffix:
+            raise RequestError(f"{path} does not exist: {expected}") from None
+        if isinstance(error, PermissionError):
+            raise RequestError(f"{path} cannot be read, no permission: {expected}") from None
         raise RequestError(
             f"'{path[:80]}' is no network of the zoo, no layers and no file of them"
             f"{suggestion(path, ZOO)}"
         ) from error
+    if content.startswith(b"PK\3\4"):
+        raise RequestError(
+            f"{path} is an .npz archive, not a text: {expected}; cnntool info shows the layers of "
+            "a model"
+        )
+    try:
+        if len(content) <= LARGEST_TEXT and b"\0" not in content:
+            return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    raise RequestError(f"{path} is no text of layers: {expected}")
 
 
 def _scaled(width: float) -> Callable[[int], int]:

@@ -137,3 +137,31 @@ def test_a_spec_builds_the_network_again():
     for name in ("small", "lenet", "lenet5", "alexnet"):
         network = build(name, (3, 32, 32), 7)
         assert Network(parse_layers(network.spec), (3, 32, 32)).layers == network.layers
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "layers.txt does not exist: expected a text of layers such as"),
+        ("folder", "layers.txt is a folder: expected a text of layers"),
+        (b"PK\3\4 and more", "layers.txt is an .npz archive, not a text: expected"),
+        (b"\xff\xfe\0", "layers.txt is no text of layers: expected"),
+        (b"#" * (1 << 21), "layers.txt is no text of layers: expected"),
+    ],
+)
+def test_what_is_no_file_of_layers_is_called_what_it_is(tmp_path, monkeypatch, content, message):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "layers.txt"
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RequestError) as raised:
+        build("layers.txt", (1, 8, 8), 10)
+    assert str(raised.value).startswith(message)
+
+
+def test_a_file_of_layers_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "layers.txt"
+    path.write_bytes("relu\ndense 10".encode("utf-8-sig"))
+    assert build(str(path), (1, 8, 8), 10).spec == "relu; dense 10"
