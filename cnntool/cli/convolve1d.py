@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import BorderType, FiniteFloat, PaddingType, WholeNumber
+from cnntool.cli.options import BorderType, FiniteFloat, PaddingType, PathName, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.signals.filtering import Geometry
@@ -84,7 +84,7 @@ Examples:
   cnntool convolve1d voice.wav --with hall.wav --scale 0.1 -o voice-in-hall.wav
   tail -f log.txt | cnntool convolve1d -k box:size=10 --padding valid --live""",
 )
-@click.argument("file", required=False, default="-", type=click.Path(allow_dash=True))
+@click.argument("file", required=False, default="-", type=PathName("a signal or -"))
 @option(
     "-k",
     "--kernel",

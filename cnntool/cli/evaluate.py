@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import OUTPUT, RUN, WholeNumber
+from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.datasets.dataset import Dataset
@@ -33,8 +33,8 @@ Examples:
   cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
   cnntool evaluate digits.npz digits --json | jq .accuracy""",
 )
-@click.argument("model", metavar="MODEL", type=click.Path())
-@click.argument("data", metavar="DATA", type=click.Path())
+@click.argument("model", metavar="MODEL", type=PathName("a model file"))
+@click.argument("data", metavar="DATA", type=PathName("a data set, such as digits"))
 @option(
     "--part",
     section=IMAGES,
@@ -57,14 +57,14 @@ Examples:
     "--confusion",
     section=OUTPUT,
     metavar="FILE",
-    type=click.Path(),
+    type=PathName("a picture, such as confusion.png"),
     help="Write the confusion matrix as a picture.",
 )
 @option(
     "--mistakes",
     section=OUTPUT,
     metavar="FILE",
-    type=click.Path(),
+    type=PathName("a picture, such as mistakes.png"),
     help=f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
 )
 @option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist.")

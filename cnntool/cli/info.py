@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import RUN, FiniteFloat, WholeNumber, whole_number
+from cnntool.cli.options import RUN, FiniteFloat, PathName, WholeNumber, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,11 @@ Examples:
   cnntool info layers.txt --input 3x64x64
   cnntool info digits.npz --json | jq '.layers[].parameters'""",
 )
-@click.argument("target", metavar="MODEL|NAME|LAYERS")
+@click.argument(
+    "target",
+    metavar="MODEL|NAME|LAYERS",
+    type=PathName("a model file, a network such as lenet, or layers"),
+)
 @option(
     "--input",
     "shape",

@@ -22,6 +22,19 @@ def whole_number(digits: str) -> int:
     return int(digits.lstrip("0")[:20] or 0)
 
 
+class PathName(click.Path):
+    """A path; an empty one, as of a shell's unset variable, is refused."""
+
+    def __init__(self, what: str):
+        super().__init__(readable=False, allow_dash=True)  # whoever opens it says what is wrong
+        self.what = what
+
+    def convert(self, value, param, ctx):
+        if not value:
+            self.fail(f"the name is empty: name {self.what}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class FiniteFloat(click.ParamType):
     """A number of sensible size, neither NaN nor infinite; ``above`` is its lower limit."""
 
@@ -181,7 +194,13 @@ def image_options(function: Callable) -> Callable:
     with_batch.__name__, with_batch.__doc__ = function.__name__, function.__doc__
     with_batch.__click_params__ = getattr(function, "__click_params__", [])
     decorators = (
-        click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path()),
+        click.argument(
+            "images",
+            metavar="IMAGE...",
+            nargs=-1,
+            required=True,
+            type=PathName("an image, a folder (-r) or -"),
+        ),
         option(
             "-o",
             "--output",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import INPUT, OUTPUT, RUN, FiniteFloat, PixelCount, WholeNumber
+from cnntool.cli.options import INPUT, OUTPUT, RUN, FiniteFloat, PathName, PixelCount, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.networks.classifier import Classifier
@@ -24,8 +24,14 @@ Examples:
   cat photo.jpg | cnntool predict pets.npz -
   cnntool predict pets.npz photos -r | awk -F'\\t' '$2 == "cat" && $3 > 0.9 {print $1}'""",
 )
-@click.argument("model", metavar="MODEL", type=click.Path())
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
+@click.argument("model", metavar="MODEL", type=PathName("a model file"))
+@click.argument(
+    "images",
+    metavar="IMAGE...",
+    nargs=-1,
+    required=True,
+    type=PathName("an image, a folder (-r) or -"),
+)
 @option(
     "-r",
     "--recursive",

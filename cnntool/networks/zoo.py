@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -143,11 +144,11 @@ def _first_word(text: str) -> str:
 def _read(path: str) -> str:
     """The text of a file, or the text itself where it reads like layers and no file is there."""
     expected = "expected a text of layers such as 'conv 8 3x3; relu; dense 10', or a file of it"
+    if os.path.isdir(path):
+        raise RequestError(f"{path} is a folder: {expected}")
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_TEXT + 1)
-    except IsADirectoryError:
-        raise RequestError(f"{path} is a folder: {expected}") from None
     except (OSError, ValueError) as error:
         if re.search(r"[\s;#]", path):
             return path

@@ -149,7 +149,7 @@ def test_many_classes_are_summed_up_by_the_pairs_that_are_confused(cnntool, fold
         ),
         (["m.npz", "none"], 1, "cnntool: none does not exist"),
         (["m.npz", "."], 1, "cnntool: . holds 3 images but no class folders"),
-        (["m.npz", "m.npz"], 1, "cnntool: m.npz holds "),
+        (["m.npz", "m.npz"], 1, "cnntool: m.npz is a model, and "),
         (
             ["m.npz", "set.npz", "--part", "test"],
             2,

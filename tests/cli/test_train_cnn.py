@@ -143,7 +143,6 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
         (["--augment", "shft=2"], 2, "shift"),
         (["--log-steps"], 2, "--log run.jsonl"),
         (["--log", "-"], 2, "run.jsonl"),
-        (["--resume", ""], 1, "name a model file"),
         (["--resume", "/"], 1, "name a model file"),
         (["-o", "model.txt"], 2, ".npz"),
         (["-o", "missing/model.npz"], 1, "missing"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import option
-from cnntool.cli.options import LARGEST_NUMBER
+from cnntool.cli.options import LARGEST_NUMBER, PathName
 
 if TYPE_CHECKING:
     from cnntool.imaging.image import Image
@@ -75,7 +75,7 @@ def taken_from(command: click.Command, *names: str) -> Callable:
     return decorate
 
 
-image_argument = click.argument("image", metavar="IMAGE", type=click.Path(allow_dash=True))
+image_argument = click.argument("image", metavar="IMAGE", type=PathName("an image or -"))
 
 at_option = option(
     "--at",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from cnntool.cli.help import option
-from cnntool.cli.options import FiniteFloat, PairType, WholeNumber
+from cnntool.cli.options import FiniteFloat, PairType, PathName, WholeNumber
 from cnntool.cli.training.options import (
     DATA,
     FILES,
@@ -68,10 +68,13 @@ class ImageOptions:
 
 
 _OPTIONS = (
-    click.argument("data", metavar="DATA", required=False),
+    click.argument(
+        "data", metavar="DATA", required=False, type=PathName("a data set, such as digits")
+    ),
     option(
         "--valid",
         section=DATA,
+        type=PathName("a data set of the same classes"),
         metavar="PATH",
         help="Validate on these images, of the same classes, instead of some of DATA's.",
     ),
@@ -128,6 +131,7 @@ _OPTIONS = (
         "--connections",
         section=NETWORK,
         metavar="FILE.csv",
+        type=PathName("a table, such as connections.csv"),
         help="Which maps each filter of the second convolution sees: a row of 0 and 1 a filter, a "
         "column a map.",
     ),

@@ -8,7 +8,7 @@ from dataclasses import fields
 import click
 
 from cnntool.cli.help import option
-from cnntool.cli.options import LARGEST_NUMBER, FiniteFloat, WholeNumber
+from cnntool.cli.options import LARGEST_NUMBER, FiniteFloat, PathName, WholeNumber
 
 DATA, NETWORK, LEARNING, OUTPUT, RUN = "Data", "Network", "Learning", "Output", "Running"
 
@@ -144,6 +144,7 @@ FILES: tuple[Decorator, ...] = (
         "--output",
         section=OUTPUT,
         metavar="FILE.npz",
+        type=PathName("a model file, such as model.npz"),
         help="The model with the best validation loss; FILE.last.npz beside it, the run as it "
         "stands, is written each epoch.  [default: model.npz]",
     ),
@@ -152,6 +153,7 @@ FILES: tuple[Decorator, ...] = (
         "--log",
         section=OUTPUT,
         metavar="FILE.jsonl",
+        type=PathName("a log, such as run.jsonl"),
         help="Write a line of JSON each epoch.",
     ),
     option("--log-steps", section=OUTPUT, is_flag=True, help="And one each step."),
@@ -163,6 +165,7 @@ RUNNING: tuple[Decorator, ...] = (
         "--resume",
         section=RUN,
         metavar="FILE",
+        type=PathName("the file of a run, such as model.last.npz"),
         help="Go on with a run from its FILE.last.npz, as if it had never stopped. Settings come "
         "from the file; --epochs, --patience, --learning-rate, --clip and --processes may change.",
     ),
