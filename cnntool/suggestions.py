@@ -6,8 +6,24 @@ import difflib
 from collections.abc import Iterable
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known name that is most like ``word``, whatever its case and its dashes; '' for none."""
+    names = {_plain(name): name for name in known}
+    near = difflib.get_close_matches(_plain(word), names, n=1)
+    return names[near[0]] if near else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"did you mean 'sobel'?"``, or '' where no known name is near."""
+    near = nearest(word, known)
+    return f"did you mean '{near}'?" if near else ""
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``": did you mean 'sobel'?"``, or all the names there are where none is near."""
     known = list(known)
-    near = difflib.get_close_matches(word.lower().replace("_", "-"), known, n=1)
-    return f": did you mean '{near[0]}'?" if near else f": expected {', '.join(known)}"
+    return f": {did_you_mean(word, known) or 'expected ' + ', '.join(known)}"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-")

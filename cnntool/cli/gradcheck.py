@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from dataclasses import asdict, dataclass
@@ -130,12 +129,11 @@ def _known(operations: Sequence[str]) -> Sequence[str]:
     """The operations that were named, or all; raises RequestError where one does not exist."""
     from cnntool.engine.gradcheck_cases import OPERATIONS
     from cnntool.errors import RequestError
+    from cnntool.suggestions import suggestion
 
     for name in operations:
         if name not in OPERATIONS:
-            close = difflib.get_close_matches(name, OPERATIONS, 1)
-            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(OPERATIONS)}"
-            raise RequestError(f"no operation '{name}': {hint}")
+            raise RequestError(f"no operation '{name[:40]}'{suggestion(name, OPERATIONS)}")
     return operations or OPERATIONS
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
 import click
+
+from cnntool.suggestions import suggestion
 
 
 class LazyGroup(click.Group):
@@ -30,9 +31,7 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]):
         name = args[0]
         if name not in self._help and not name.startswith("-"):
-            close = difflib.get_close_matches(name, self._help, 1)
-            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(self._help)}"
-            raise click.UsageError(f"no command '{name}': {hint}", ctx)
+            raise click.UsageError(f"no command '{name}'{suggestion(name, self._help)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

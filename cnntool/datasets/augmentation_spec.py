@@ -7,7 +7,8 @@ from dataclasses import fields
 from cnntool.datasets.augmentation import Augmentation
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_spec import read_number
-from cnntool.imaging.kernels import number_text, suggestion
+from cnntool.imaging.kernels import number_text
+from cnntool.suggestions import suggestion
 
 LIMITS = {
     "shift": (0, 10_000, "whole pixels"),
@@ -85,5 +86,4 @@ def _unknown(name: str, spec: str) -> str:
     if not name:
         return f"augmentation '{spec}' has an empty place: write it like '{EXAMPLE}'"
     shown = name if len(name) <= 40 else name[:37] + "..."
-    remedy = suggestion(name, LIMITS) or f"expected {', '.join(LIMITS)}"
-    return f"unknown augmentation '{shown}': {remedy}"
+    return f"unknown augmentation '{shown}'{suggestion(name, LIMITS)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from cnntool.datasets.parts import Parts
 from cnntool.datasets.pictures import COLOURS
 from cnntool.datasets.preprocessing import converted
 from cnntool.errors import InputError
+from cnntool.suggestions import did_you_mean
 
 BUILT_IN = "digits"
 KINDS = (
@@ -63,8 +63,7 @@ def _load(path: Path) -> Parts:
     if path.is_dir():
         return load_idx_folder(path) if is_idx_folder(path) else load_cifar_folder(path)
     if not path.exists():
-        near = difflib.get_close_matches(str(path).lower(), [BUILT_IN], n=1)
-        hint = f"did you mean '{BUILT_IN}'?" if near else f"expected {KINDS}"
+        hint = did_you_mean(str(path), [BUILT_IN]) or f"expected {KINDS}"
         raise InputError(f"{path} does not exist: {hint}")
     if path.suffix.lower() == ".npz":
         return load_npz(path)

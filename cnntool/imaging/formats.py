@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 
 from cnntool.errors import RequestError
+from cnntool.suggestions import nearest
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def format_for(path: str | os.PathLike) -> str:
     known = " ".join(EXTENSIONS)
     if not extension:
         raise RequestError(f"{path} has no extension to tell the format: end it in one of {known}")
-    near = difflib.get_close_matches(extension, EXTENSIONS, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(extension, EXTENSIONS)
+    hint = f" (did you mean {near}?)" if near else ""
     raise RequestError(f"{path}: {extension} is no format this tool writes{hint}: use {known}")
 
 

@@ -16,8 +16,8 @@ from cnntool.imaging.kernels import (
     Filter,
     build,
     number_text,
-    suggestion,
 )
+from cnntool.suggestions import nearest
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
@@ -60,7 +60,7 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
         kinds = ", ".join(FILE_KINDS)
         raise RequestError(f"{spec!r} is not a kernel file: its name must end in one of {kinds}")
     else:
-        return build(name if suggestion(name, CATALOGUE) else text)  # raises: unknown
+        return build(name if nearest(name, CATALOGUE) else text)  # raises: unknown
     if given:
         key, value = next(iter(given.items()))
         kind = "file" if is_file else "matrix"

@@ -6,9 +6,7 @@ screen: 0 points right, 90 up, 45 along '/'. Array rows grow downward, so a brig
 with the row has the direction -90.
 """
 
-import difflib
 import numbers
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +14,7 @@ import numpy as np
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import CATALOGUE, Entry, Parameter
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
+from cnntool.suggestions import did_you_mean
 
 __all__ = [
     "CATALOGUE",
@@ -26,7 +25,6 @@ __all__ = [
     "build",
     "build_entry",
     "number_text",
-    "suggestion",
 ]
 
 
@@ -91,12 +89,6 @@ def build_entry(entry: Entry, **parameters: float | None) -> Filter:
     )
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`"did you mean 'sobel'?"` for the known name nearest to `word`; '' where none is near."""
-    near = difflib.get_close_matches(word.lower().replace("_", "-"), list(known), n=1)
-    return f"did you mean '{near[0]}'?" if near else ""
-
-
 def number_text(value: float) -> str:
     """The shortest text that reads back as exactly this number: '2', '0.1', '1e-05'."""
     return short if float(short := _short_text(value)) == value else repr(float(value))
@@ -113,7 +105,7 @@ def _short_text(value: float) -> str:
 
 def _unknown_kernel(name: str) -> str:
     shown = name if len(name) <= 60 else name[:57] + "..."
-    remedy = suggestion(name, CATALOGUE)
+    remedy = did_you_mean(name, CATALOGUE)
     if remedy:
         return f"unknown kernel {shown!r}: {remedy} 'cnntool kernels' lists them all"
     return (
@@ -126,7 +118,7 @@ def _unknown_parameter(kernel: str, key: str, known: list[str]) -> str:
     if not known:
         return f"{kernel} takes no parameters, and {key!r} was given: write just '{kernel}'"
     listed = " and ".join(filter(None, [", ".join(known[:-1]), known[-1]]))
-    near = suggestion(key, known)
+    near = did_you_mean(key, known)
     return f"{kernel} has no parameter {key!r}: {near}{' ' if near else ''}it takes {listed}"
 
 

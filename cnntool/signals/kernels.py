@@ -23,7 +23,8 @@ from cnntool.imaging.kernel_spec import (
     starts_as_matrix,
 )
 from cnntool.imaging.kernel_weights import gaussian_row
-from cnntool.imaging.kernels import build_entry, suggestion
+from cnntool.imaging.kernels import build_entry
+from cnntool.suggestions import did_you_mean
 
 LARGEST_KERNEL = 1 << 23
 """Samples that a kernel may span, dilation included: what is held of a signal at a time."""
@@ -156,7 +157,7 @@ def _named(entry: Entry, settings: str | None) -> Kernel:
 def _unknown(text: str) -> str:
     shown = text if len(text) <= 60 else text[:57] + "..."
     name = text.partition(":")[0]
-    if near := suggestion(name, NAMES):
+    if near := did_you_mean(name, NAMES):
         return f"unknown kernel {shown!r}: {near} there are {', '.join(NAMES)}"
     if Path(text).is_file():
         return (

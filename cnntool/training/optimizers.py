@@ -25,7 +25,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.kernels import number_text, suggestion
+from cnntool.imaging.kernels import number_text
+from cnntool.suggestions import suggestion
 from cnntool.training.flat import aligned_zeros
 
 State = dict[str, np.ndarray]
@@ -334,8 +335,7 @@ def make_optimizer(
     """
     if name not in OPTIMIZERS:
         shown = name if len(name) <= 40 else name[:37] + "..."
-        remedy = suggestion(name, OPTIMIZERS) or f"expected {', '.join(OPTIMIZERS)}"
-        raise RequestError(f"unknown optimizer '{shown}': {remedy}")
+        raise RequestError(f"unknown optimizer '{shown}'{suggestion(name, OPTIMIZERS)}")
     defaults = OPTIMIZERS[name]
     if momentum is not None and defaults.momentum is None:
         raise RequestError(f"{name} has no momentum: leave it out, or take momentum or nesterov")

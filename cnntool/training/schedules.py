@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_spec import read_number
-from cnntool.imaging.kernels import number_text, suggestion
+from cnntool.imaging.kernels import number_text
+from cnntool.suggestions import did_you_mean, suggestion
 
 EXAMPLE = "cosine:warmup=200"
 
@@ -139,13 +140,12 @@ def _unknown_schedule(name: str) -> str:
     if not name:
         return f"the schedule has no name: write it like '{EXAMPLE}'"
     shown = name if len(name) <= 40 else name[:37] + "..."
-    remedy = suggestion(name, SCHEDULES) or f"expected {', '.join(SCHEDULES)}"
-    return f"unknown schedule '{shown}': {remedy}"
+    return f"unknown schedule '{shown}'{suggestion(name, SCHEDULES)}"
 
 
 def _unknown_key(key: str, name: str, spec: str, known: list[str]) -> str:
     if not key:
         return f"schedule '{spec.strip()}' has an empty place: write it like '{EXAMPLE}'"
     shown = key if len(key) <= 40 else key[:37] + "..."
-    remedy = suggestion(key, known) or f"it takes {', '.join(known)}"
+    remedy = did_you_mean(key, known) or f"it takes {', '.join(known)}"
     return f"schedule: {name} has no '{shown}': {remedy}"

@@ -56,7 +56,7 @@ def test_only_those_that_are_named():
     ("name", "message"),
     [
         ("convd2", "no operation 'convd2': did you mean 'conv2d'?"),
-        ("xyz", f"no operation 'xyz': there are {', '.join(OPERATIONS)}"),
+        ("xyz", f"no operation 'xyz': expected {', '.join(OPERATIONS)}"),
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(name, message):
