@@ -43,6 +43,7 @@ from cnntool.imaging.files import probe_image, save_image
 from cnntool.imaging.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
 from cnntool.imaging.image import Frame, Image, ImageInfo
 from cnntool.imaging.writing import check_holdable
+from cnntool.wording import counted
 
 LARGE_BYTES = 50_000_000
 """Of a picture whose freed memory is not kept: there clearing new pages hardly counts."""
@@ -275,6 +276,6 @@ def _dry_run(source, target, options, work, threads, report) -> None:
     blocks = f"{facts['blocks']} blocks " if "blocks" in facts else ""
     done = (
         f"{facts['width']}x{facts['height']} by {facts['method']} windows, {blocks}on "
-        f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}, about {facts['megabytes']} MB"
+        f"{counted(facts['threads'], 'thread')}, about {facts['megabytes']} MB"
     )
     report.lines.append(f"{read} -> {', '.join(written)}: {done}")

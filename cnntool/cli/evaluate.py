@@ -218,6 +218,7 @@ def draw_confusion(report: Report, images: Dataset, path: str, title: str, force
 def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
     """Write a sheet of the mistakes, or say that there are none."""
     from cnntool.cli.console import complain
+    from cnntool.cli.evaluation_tables import surest
     from cnntool.visuals.contact_sheet import Captioned, contact_sheet
     from cnntool.visuals.lettering import drawable_names
 
@@ -230,7 +231,7 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
         true, taken = names[mistake.target], names[mistake.predicted]
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
         tiles.append(Captioned(pixels, lines))
-    shown = f"the {len(tiles)} surest of {len(report.mistakes):,} mistakes"
+    shown = surest(MOST_PICTURES, len(report.mistakes))
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
 
 

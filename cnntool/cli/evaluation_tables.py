@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cnntool.cli.console import console, show
 from cnntool.training.report import Report, confusions
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ NUMBER_WIDTH = 6
 
 def show_report(report: Report, title: str, part: str) -> None:
     """Print a report on stdout."""
-    images = f"{report.count:,} images, {part}, in {len(report.labels):,} classes"
+    images = f"{counted(report.count, 'image')}, {part}, in {counted(len(report.labels), 'class')}"
     show(Text.assemble((title, "bold cyan"), f"  {images}"))
     show("")
     show(_figures(report))
@@ -39,11 +40,18 @@ def show_report(report: Report, title: str, part: str) -> None:
     show("")
     _show_confusion(report)
     if report.mistakes:
-        shown, wrong = min(SHOWN_MISTAKES, len(report.mistakes)), len(report.mistakes)
-        heading = f"the {shown} surest of {wrong:,} mistakes; images count from 0"
+        shown = surest(SHOWN_MISTAKES, len(report.mistakes))
+        heading = f"{shown}; images count from 0"
         show("")
         show(Text(heading, style="italic"))
         show(_mistakes(report))
+
+
+def surest(most: int, mistakes: int) -> str:
+    """What is shown of mistakes, at most ``most``: ``the 10 surest of 61 mistakes``."""
+    if mistakes <= most:
+        return "the only mistake" if mistakes == 1 else f"all {mistakes} mistakes, the surest first"
+    return f"the {most} surest of {mistakes:,} mistakes"
 
 
 def _plain(*headers: str, right: Sequence[str] = ()) -> Table:

@@ -14,6 +14,7 @@ from cnntool.networks.layers.layer import shape_text
 from cnntool.networks.model_file import Header, Model
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary
+from cnntool.wording import counted
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
@@ -159,7 +160,7 @@ def _contents(model: Model) -> list[str]:
     held = [f"cnntool {model.header.version}"]
     held.append("training can go on" if model.state else "no state to train on from")
     if model.filters:
-        held.append(f"first filters after {len(model.filters)} epochs")
+        held.append(f"first filters kept {counted(len(model.filters), 'time')}")
     return held
 
 

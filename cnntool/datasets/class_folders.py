@@ -11,6 +11,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.imaging.formats import EXTENSIONS, READABLE
+from cnntool.wording import counted
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -82,9 +83,9 @@ def find_classes(folder: Path) -> ClassFolders:
         counts.append(len(images))
         others += strange
     if loose:
-        notes.append(f"{folder}: {_images(loose)} outside the class folders left out")
+        notes.append(f"{folder}: {counted(loose, 'image')} outside the class folders left out")
     if others:
-        notes.append(f"{folder}: {others:,} file{'s' * (others > 1)} of other kinds left out")
+        notes.append(f"{folder}: {counted(others, 'file')} of other kinds left out")
     labels = tuple(path.name for path in classes)
     y = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
     return ClassFolders(folder, labels, tuple(files), y, tuple(notes))
@@ -120,10 +121,6 @@ def _without_classes(folder: Path, loose: int) -> str:
     if not loose:
         return f"{folder} holds no images: expected one sub-folder a class, with its images in it"
     return (
-        f"{folder} holds {_images(loose)} but no class folders: put the images of each class in a "
-        f"folder of its own, such as {folder / 'cats'} and {folder / 'dogs'}"
+        f"{folder} holds {counted(loose, 'image')} but no class folders: put the images of "
+        f"each class in a folder of its own, such as {folder / 'cats'} and {folder / 'dogs'}"
     )
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count > 1)}"

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from cnntool.wording import counted
+
 CHUNK_BYTES = 1 << 24
 
 
@@ -39,8 +41,8 @@ class Dataset:
             raise ValueError(f"y is {self.y.dtype} {self.y.shape}, not int64 ({len(self.x)},)")
 
     def __repr__(self) -> str:
-        shape = shape_text(self.image_shape)
-        return f"<{self.name}: {len(self):,} images of {shape} in {len(self.labels)} classes>"
+        images, shape = counted(len(self), "image"), shape_text(self.image_shape)
+        return f"<{self.name}: {images} of {shape} in {counted(len(self.labels), 'class')}>"
 
     def __len__(self) -> int:
         return len(self.x)

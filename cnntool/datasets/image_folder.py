@@ -19,6 +19,7 @@ from cnntool.datasets.pictures import COLOURS, picture_planes
 from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError
 from cnntool.imaging.files import ImageInfo, open_image, probe_image
+from cnntool.wording import counted
 
 Advance = Callable[[int, int], None]
 """Called with the number of images read so far, and of all."""
@@ -172,8 +173,9 @@ def _bad(listing: ClassFolders, problems: dict[Path, str]) -> list[str]:
 
 def _left_out(listing: ClassFolders, problems: dict[Path, str]) -> tuple[str, ...]:
     reasons = _bad(listing, problems)
-    count = f"{len(reasons):,} of {len(listing.files):,} images"
-    return (f"{listing.folder}: {count} cannot be read and are left out", *reasons)
+    count = f"{len(reasons):,} of {counted(len(listing.files), 'image')}"
+    verb = "is" if len(reasons) == 1 else "are"
+    return (f"{listing.folder}: {count} cannot be read and {verb} left out", *reasons)
 
 
 def _refused(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> InputError:

@@ -6,6 +6,7 @@ import numpy as np
 
 from cnntool.datasets.dataset import Dataset
 from cnntool.errors import InputError
+from cnntool.wording import counted
 
 MOST_CHANNELS = 4
 MOST_CLASSES = 1000
@@ -39,7 +40,8 @@ def dataset_of(
         )
     if len(x) != len(y):
         raise InputError(
-            f"{name} has {len(x):,} images and {len(y):,} labels: each image needs one label"
+            f"{name} has {counted(len(x), 'image')} and {counted(len(y), 'label')}: each image "
+            "needs one label"
         )
     if not len(x):
         raise InputError(f"{name} has no images: its x has shape {x.shape}")
@@ -106,7 +108,7 @@ def numbered(
     if low < 0 or high >= most:
         strange = low if low < 0 else high
         allowed = f"0 to {most - 1}" + (
-            "" if labels is None else f", one for each of {most} labels"
+            "" if labels is None else f", one for each of {counted(most, 'label')}"
         )
         raise InputError(f"{name}: y has the class number {strange}, expected {allowed}")
     if labels is None:

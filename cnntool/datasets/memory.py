@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnntool.datasets.dataset import shape_text
 from cnntool.errors import InputError
+from cnntool.wording import counted
 
 
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
@@ -17,8 +18,9 @@ def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) ->
     needed, free = count * math.prod(shape) * item_size, free_memory()
     if free is not None and needed > free:
         raise InputError(
-            f"{name} would need {size_text(needed)} for {count:,} images of {shape_text(shape)}, "
-            f"and {size_text(free)} of memory is free: use smaller images (--resize) or fewer"
+            f"{name} would need {size_text(needed)} for {counted(count, 'image')} of "
+            f"{shape_text(shape)}, and {size_text(free)} of memory is free: use "
+            "smaller images (--resize) or fewer"
         )
 
 

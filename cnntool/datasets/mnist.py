@@ -10,6 +10,7 @@ from cnntool.datasets.idx import read_idx
 from cnntool.datasets.layouts import dataset_of
 from cnntool.datasets.parts import Parts, joined
 from cnntool.errors import InputError
+from cnntool.wording import counted
 
 NAME = re.compile(
     r"(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
@@ -63,7 +64,8 @@ def _load_part(folder: Path, found: dict[tuple[str, str], Path], part: str) -> D
         )
     if len(images) != len(labels):
         raise InputError(
-            f"{paths[0]} has {len(images):,} images, {paths[1].name} has {len(labels):,} labels: "
+            f"{paths[0]} has {counted(len(images), 'image')}, {paths[1].name} has "
+            f"{counted(len(labels), 'label')}: "
             "they must be as many"
         )
     return dataset_of(images, labels, f"{folder}" if part == "train" else f"{folder} ({prefix})")

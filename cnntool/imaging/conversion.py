@@ -10,6 +10,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.imaging.formats import can_hold
 from cnntool.imaging.image import Image
+from cnntool.wording import counted
 
 DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
 
@@ -54,7 +55,7 @@ def with_alpha(image: Image, how: str, name: str) -> Image:
     channels = image.frames[0].pixels.shape[2]
     if channels not in (2, 4):
         raise InputError(
-            f"{name} has {channels} channel{'s' if channels > 1 else ''}, none of them alpha: "
+            f"{name} has {counted(channels, 'channel')}, none of them alpha: "
             "--alpha last needs 2 (grey, alpha) or 4 (red, green, blue, alpha)"
         )
     frames = (

@@ -18,6 +18,7 @@ from cnntool.imaging.kernels import (
     number_text,
 )
 from cnntool.suggestions import nearest
+from cnntool.wording import counted
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
@@ -152,7 +153,7 @@ def _bank(kernels: list[list[list[float]]], where: str, largest: int) -> np.ndar
             raise RequestError(f"{here} has no numbers: give at least one, as in '1 0 -1'")
         for i, row in enumerate(rows):
             if len(row) != len(rows[0]):
-                count = f"{len(row)} number{'s' if len(row) != 1 else ''}"
+                count = counted(len(row), "number")
                 raise RequestError(
                     f"{here} row {i + 1} has {count}, row 1 has {len(rows[0])}: "
                     "every row needs the same count"

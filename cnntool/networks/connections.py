@@ -10,6 +10,7 @@ from dataclasses import replace
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import Convolution, Table
 from cnntool.networks.layers.layer import Layer
+from cnntool.wording import counted
 
 LARGEST_BYTES = 1 << 24
 
@@ -71,7 +72,8 @@ def connected(layers: Sequence[Layer], table: Table, name: str | None = None) ->
     if rows != layer.filters:
         turned = ": turn rows into columns" if columns == layer.filters else ""
         raise RequestError(
-            f"{name} has {rows} rows of {columns}, and {layer} has {layer.filters} filters: "
+            f"{name} has {counted(rows, 'row')} of {columns}, and {layer} has "
+            f"{counted(layer.filters, 'filter')}: "
             f"expected a row for each{turned}"
         )
     return [*layers[:index], replace(layer, table=table), *layers[index + 1 :]]

@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.networks.layers.layer import Arrays, Layer, Pass, Shape, shape_text
 from cnntool.networks.network import Network
+from cnntool.wording import counted
 
 SAMPLES = 3
 """Of the batch: enough for batch normalisation, few enough to be quick."""
@@ -44,7 +45,7 @@ def network_cases(
             geometry,
             lambda layer=layer, shape=shape, rest=settings: _of_layer(layer, shape, *rest),
         )
-    geometry = f"all {len(network.layers)} layers of {shape_text(network.input_shape)}"
+    geometry = f"{counted(len(network.layers), 'layer')} of {shape_text(network.input_shape)}"
     yield LayerCase("network", geometry, lambda: _of_network(network, seed, tolerance))
 
 

@@ -30,6 +30,7 @@ from cnntool import __version__
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import atomic_write
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
+from cnntool.wording import counted
 
 FORMAT = 1
 """The version of what stands in a file; every change that older readers cannot read adds 1."""
@@ -83,7 +84,7 @@ class Model:
 
     def __repr__(self) -> str:
         count = sum(array.size for array in self.params.values())
-        return f"<Model {self.header.kind}: {count:,} parameters, {self.header.spec}>"
+        return f"<Model {self.header.kind}: {counted(count, 'parameter')}, {self.header.spec}>"
 
 
 Needs = Callable[[Header], Mapping[str, tuple[tuple[int, ...], Any]]]

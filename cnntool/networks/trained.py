@@ -11,6 +11,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model_file import Header, Model, load_model
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
+from cnntool.wording import counted
 
 
 def load_network(path: str | os.PathLike) -> tuple[Model, Network]:
@@ -35,7 +36,8 @@ def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
         raise InputError(f"its architecture cannot be built: {error}") from error
     if network.output_shape != (len(header.labels),):
         raise InputError(
-            f"its network gives {network.output_shape}, and it names {len(header.labels)} labels"
+            f"its network gives {network.output_shape}, and it names "
+            f"{counted(len(header.labels), 'label')}"
         )
     kinds = {f"params/{path}": p.shape for path, p in network.parameters().items()}
     kinds |= {f"buffers/{path}": b.shape for path, b in network.buffers.items()}

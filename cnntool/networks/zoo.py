@@ -12,6 +12,7 @@ from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
 from cnntool.suggestions import suggestion
+from cnntool.wording import counted
 
 
 def lenet5(shape: Shape, classes: int) -> str:
@@ -132,7 +133,7 @@ def build(
     if classes is not None and network.output_shape != (classes,):
         raise RequestError(
             f"the last layer ({network.layers[-1]}) gives {shape_text(network.output_shape)}, and "
-            f"there are {classes} classes: end with 'dense {classes}'"
+            f"the data has {counted(classes, 'class')}: end with 'dense {classes}'"
         )
     return network
 

@@ -21,6 +21,7 @@ from cnntool.networks.layers.layer import (
     pair_text,
     size_text,
 )
+from cnntool.wording import counted
 
 Table = tuple[tuple[bool, ...], ...]
 """A connection table: a row a filter, an entry a map that it may see."""
@@ -100,8 +101,8 @@ class Convolution(Layer):
         channels = maps_of(shape)[0]
         if channels % self.groups or self.filters % self.groups:
             raise ValueError(
-                f"{self.groups} groups divide neither or only one of {channels} maps and "
-                f"{self.filters} filters: use a number that divides both"
+                f"{self.groups} groups divide neither or only one of {counted(channels, 'map')} "
+                f"and {counted(self.filters, 'filter')}: use a number that divides both"
             )
         if self.table is not None:
             self._check_table(channels)
@@ -111,8 +112,9 @@ class Convolution(Layer):
         rows, columns = len(self.table), len(self.table[0])
         if (rows, columns) != (self.filters, channels) or self.groups > 1:
             raise ValueError(
-                f"the connection table has {rows} rows of {columns}: expected a row for each of "
-                f"{self.filters} filters, a column for each of {channels} maps, and no groups"
+                f"the connection table has {counted(rows, 'row')} of {columns}: expected a row for "
+                f"each of {counted(self.filters, 'filter')}, a column for each of "
+                f"{counted(channels, 'map')}, and no groups"
             )
 
     def _taps(self, channels: int) -> int:
