@@ -20,6 +20,13 @@ def complain(message: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def one_line(text: str) -> str:
+    """Tabs, line ends and other control characters as escapes: a field stays one."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
+    )
+
+
 def console(stderr: bool = False) -> Console:
     """A Rich console that honours NO_COLOR, TERM=dumb and pipes."""
     from rich.console import Console

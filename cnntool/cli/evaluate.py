@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,7 +154,10 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
         raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
     every = list(there.values())
     x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
-    return "all", replace(parts.train, x=x, y=y, notes=parts.notes)
+    files = None
+    if all(each.files is not None for each in every):
+        files = tuple(file for each in every for file in each.files)
+    return "all", replace(parts.train, x=x, y=y, notes=parts.notes, files=files)
 
 
 def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: bool) -> list[str]:
@@ -198,6 +202,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
         "mistakes": [
             {
                 "index": mistake.index,
+                "file": _readable(mistake.file),
                 "true": labels[mistake.target],
                 "predicted": labels[mistake.predicted],
                 "probability": mistake.probability,
@@ -205,6 +210,11 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
             for mistake in report.mistakes
         ],
     }
+
+
+def _readable(path: str | None) -> str | None:
+    """A path that is no text, as JSON can hold it."""
+    return None if path is None else os.fsencode(path).decode(errors="backslashreplace")
 
 
 def draw_confusion(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
@@ -229,7 +239,8 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     for mistake in report.mistakes[:MOST_PICTURES]:
         pixels = _pixels(images.x[mistake.index], images.white)
         true, taken = names[mistake.target], names[mistake.predicted]
-        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
+        place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
+        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}", place
         tiles.append(Captioned(pixels, lines))
     shown = surest(MOST_PICTURES, len(report.mistakes))
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)

@@ -8,7 +8,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, show
+from cnntool.cli.console import console, one_line, show
 from cnntool.training.report import Report, confusions
 from cnntool.wording import counted
 
@@ -41,7 +41,7 @@ def show_report(report: Report, title: str, part: str) -> None:
     _show_confusion(report)
     if report.mistakes:
         shown = surest(SHOWN_MISTAKES, len(report.mistakes))
-        heading = f"{shown}; images count from 0"
+        heading = shown if report.mistakes[0].file else f"{shown}; images count from 0"
         show("")
         show(Text(heading, style="italic"))
         show(_mistakes(report))
@@ -56,10 +56,7 @@ def surest(most: int, mistakes: int) -> str:
 
 def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
     """A table of which the columns of names share the room that those of numbers leave."""
-    screen = console()
-    numbers = sum(2 + max(NUMBER_WIDTH, len(header)) for header in right)
-    room = max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
-    most = room if screen.is_terminal else None
+    most = _room(headers, right)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         is_number = header in right
@@ -72,6 +69,15 @@ def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
             overflow="ellipsis",
         )
     return table
+
+
+def _room(headers: Sequence[str], right: Sequence[str]) -> int | None:
+    """Letters for each column of names; None in a pipe, where there is no limit."""
+    screen = console()
+    if not screen.is_terminal:
+        return None
+    numbers = sum(2 + max(NUMBER_WIDTH, len(header)) for header in right)
+    return max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
 
 
 def _figures(report: Report) -> Table:
@@ -181,8 +187,18 @@ def _cut(label: str) -> str:
 
 
 def _mistakes(report: Report) -> Table:
-    table = _plain("image", "true", "taken for", "probability", right=("image", "probability"))
+    headers = "image", "true", "taken for", "probability"
+    right = ("probability",) if report.mistakes[0].file else ("image", "probability")
+    table = _plain(*headers, right=right)
+    room = _room(headers, right)
     for mistake in report.mistakes[:SHOWN_MISTAKES]:
         names = report.labels[mistake.target], report.labels[mistake.predicted]
-        table.add_row(str(mistake.index), *map(Text, names), f"{mistake.probability:.1%}")
+        place = str(mistake.index) if mistake.file is None else _end_of(mistake.file, room)
+        table.add_row(Text(place), *map(Text, names), f"{mistake.probability:.1%}")
     return table
+
+
+def _end_of(path: str, room: int | None) -> str:
+    """A path of which a narrow column shows the end, as that tells it from others."""
+    path = one_line(path)
+    return path if room is None or len(path) <= room else f"...{path[3 - room :]}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, progress
+from cnntool.cli.console import complain, console, one_line, progress
 from cnntool.cli.places import Source, find_sources
 from cnntool.cli.reports import reason
 from cnntool.engine.threads import available_cores
@@ -42,11 +42,11 @@ class Printer:
         self.labels, self.k, self.as_json = labels, k, as_json
         self._screen = console()
         self._name_width = 0
-        self._label_width = max(len(_one_line(label)) for label in labels)
+        self._label_width = max(len(one_line(label)) for label in labels)
 
     def expect(self, sources: Sequence[Source]) -> None:
         """Make room for the names that will come."""
-        longest = max((len(_one_line(source.name)) for source in sources), default=0)
+        longest = max((len(one_line(source.name)) for source in sources), default=0)
         room = self._screen.width - self.k * (self._label_width + 10)
         self._name_width = min(longest, max(12, room))
 
@@ -61,16 +61,16 @@ class Printer:
         elif self._screen.is_terminal:
             self._print_columns(name, found)
         else:
-            fields = [field for label, p in found for field in (_one_line(label), f"{p:.4f}")]
-            print("\t".join([_one_line(name), *fields]), flush=True)
+            fields = [field for label, p in found for field in (one_line(label), f"{p:.4f}")]
+            print("\t".join([one_line(name), *fields]), flush=True)
 
     def _print_columns(self, name: str, found: Sequence[tuple[str, float]]) -> None:
         from rich.text import Text
 
-        line = Text(_one_line(name).ljust(self._name_width))
+        line = Text(one_line(name).ljust(self._name_width))
         for place, (label, p) in enumerate(found):
             style = "dim" if place else "bold green" if p >= 0.9 else "bold yellow"
-            line.append("  ").append(_one_line(label).ljust(self._label_width), style)
+            line.append("  ").append(one_line(label).ljust(self._label_width), style)
             line.append(f" {p:7.2%}", "dim" if place else "")
         self._screen.print(line, soft_wrap=True)
 
@@ -183,10 +183,3 @@ def _classified(
         return
     for image, probabilities in zip(batch, found, strict=True):
         yield image.name, probabilities, ""
-
-
-def _one_line(text: str) -> str:
-    """Tabs, line ends and other control characters as escapes: a field stays one."""
-    return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
-    )

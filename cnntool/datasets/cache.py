@@ -41,6 +41,7 @@ def cached_parts(
                     facts["name"],
                     facts["white"],
                     tuple(facts["notes"]),
+                    _files(listings[part], facts["left_out"]),
                 )
                 for part, facts in header.items()
             }
@@ -58,7 +59,13 @@ def keep_parts(
     if sum(part.x.nbytes for part in parts.each.values()) > LARGEST_ENTRY:
         return
     header = {
-        name: {"labels": part.labels, "name": part.name, "white": part.white, "notes": part.notes}
+        name: {
+            "labels": part.labels,
+            "name": part.name,
+            "white": part.white,
+            "notes": part.notes,
+            "left_out": _left_out(listings[name], part),
+        }
         for name, part in parts.each.items()
     }
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
@@ -70,6 +77,17 @@ def keep_parts(
         with atomic_write(path, overwrite=True) as file:
             np.savez(file, **arrays)
         _remove_oldest(path.parent)
+
+
+def _left_out(listing: ClassFolders, part: Dataset) -> list[int]:
+    """The files that gave no image, by their places."""
+    kept = set(part.files)
+    return [place for place, path in enumerate(listing.files) if str(path) not in kept]
+
+
+def _files(listing: ClassFolders, left_out: list[int]) -> tuple[str, ...]:
+    gone = set(left_out)
+    return tuple(str(path) for place, path in enumerate(listing.files) if place not in gone)
 
 
 def cache_folder() -> Path:

@@ -23,6 +23,7 @@ class Dataset:
     name: what to call the set in messages.
     white: the value of white: 255, 16 for the digits, 1 for most floats.
     notes: lines about what was left out or taken for granted when it was read.
+    files: (N) paths, where each image has a file of its own; None where it has not.
     """
 
     x: np.ndarray
@@ -31,6 +32,7 @@ class Dataset:
     name: str
     white: float = 255.0
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.x.ndim != 4 or self.x.dtype not in (np.uint8, np.float32):
@@ -39,6 +41,8 @@ class Dataset:
             )
         if self.y.shape != self.x.shape[:1] or self.y.dtype != np.int64:
             raise ValueError(f"y is {self.y.dtype} {self.y.shape}, not int64 ({len(self.x)},)")
+        if self.files is not None and len(self.files) != len(self.x):
+            raise ValueError(f"there are {len(self.files)} files, not {len(self.x)}")
 
     def __repr__(self) -> str:
         images, shape = counted(len(self), "image"), shape_text(self.image_shape)
@@ -72,7 +76,10 @@ class Dataset:
 
     def subset(self, indices: np.ndarray) -> Dataset:
         """The images at these indices (M,), in that order, with all labels."""
-        return replace(self, x=self.x[indices], y=self.y[indices])
+        x, files = self.x[indices], self.files
+        if files is not None:
+            files = tuple(files[index] for index in np.arange(len(self))[indices].tolist())
+        return replace(self, x=x, y=self.y[indices], files=files)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

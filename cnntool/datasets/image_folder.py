@@ -144,15 +144,17 @@ def _read(
 
     share(range(len(listing.files)), lambda: read, available_cores())
     bad = np.array([path in problems for path in listing.files])
-    notes, y = listing.notes, listing.y
+    notes, y, files = listing.notes, listing.y, listing.files
     if bad.any():
         if options.strict:
             raise _refused({"": listing}, problems)
         x, y = x[~bad], y[~bad]
+        files = tuple(path for path in files if path not in problems)
         notes += _left_out(listing, problems)
     _check_filled(listing, y, problems)
     white = 255.0 if layout.dtype == np.uint8 else 1.0
-    return Dataset(x, y, listing.labels, str(listing.folder), white, notes)
+    names = tuple(map(str, files))
+    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, names)
 
 
 def _planes(path: Path, layout: Layout) -> np.ndarray:

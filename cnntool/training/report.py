@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +29,14 @@ from cnntool.training.streams import Streams
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that was taken for another class: its index in the set, classes by number."""
+    """An image that was taken for another class: its index in the set, classes by number, and its
+    file where it has one."""
 
     index: int
     target: int
     predicted: int
     probability: float
+    file: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
         top_k_accuracy(logits, data.y, k),
         confusion,
         class_scores(confusion),
-        tuple(_mistakes(softmax(logits), predicted, data.y)),
+        tuple(_mistakes(softmax(logits), predicted, data)),
     )
 
 
@@ -85,14 +88,13 @@ def _outputs(classifier: Classifier, data: Dataset) -> np.ndarray:
     )
 
 
-def _mistakes(probabilities: np.ndarray, predicted: np.ndarray, y: np.ndarray) -> list[Mistake]:
-    wrong = np.flatnonzero(predicted != y)
+def _mistakes(probabilities: np.ndarray, predicted: np.ndarray, data: Dataset) -> Iterator[Mistake]:
+    wrong = np.flatnonzero(predicted != data.y)
     confidence = probabilities[wrong, predicted[wrong]]
     order = np.argsort(-confidence, kind="stable")
-    return [
-        Mistake(int(i), int(y[i]), int(predicted[i]), float(p))
-        for i, p in zip(wrong[order], confidence[order], strict=True)
-    ]
+    for i, p in zip(wrong[order].tolist(), confidence[order].tolist(), strict=True):
+        file = None if data.files is None else data.files[i]
+        yield Mistake(i, int(data.y[i]), int(predicted[i]), p, file)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`cnntool evaluate`: figures, tables, pictures, parts, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +52,7 @@ def test_the_figures_are_those_counted_by_hand(cnntool, greys):
         1 / (1 + np.exp(-8 * (250 / 255 - 0.5))), rel=1e-5
     )
     assert len(found["mistakes"]) == 3
+    assert surest["file"] == str(Path("greys", "dark", "3.png"))
 
 
 def test_the_table_has_every_figure(cnntool, greys):
@@ -61,6 +63,18 @@ def test_the_table_has_every_figure(cnntool, greys):
     assert ["dark", "60.0%", "75.0%", "66.7%", "4"] in rows
     assert ["dark", "3", "1"] in rows
     assert ["light", "2", "2"] in rows
+
+
+def test_mistakes_are_named_by_their_files_where_they_have_some(cnntool, greys, folder):
+    done = cnntool("evaluate", "m.npz", "greys")
+    rows = [line.split() for line in done.lines]
+    assert [str(Path("greys", "dark", "3.png")), "dark", "light", "97.9%"] in rows
+    assert "all 3 mistakes, the surest first" in done.lines
+    np.savez("set.npz", x=np.full((1, 4, 4), 255, np.uint8), y=[0], labels=["dark", "light"])
+    done = cnntool("evaluate", "m.npz", "set.npz")
+    assert ["0", "dark", "light", "98.2%"] in [line.split() for line in done.lines]
+    assert "the only mistake; images count from 0" in done.lines
+    assert report(cnntool("evaluate", "m.npz", "set.npz", "--json"))["mistakes"][0]["file"] is None
 
 
 def test_colour_is_made_grey_and_grey_colour(cnntool, greys, folder):

@@ -41,6 +41,8 @@ def test_the_second_reading_opens_no_image_and_gives_the_same(folder, opened):
     assert second.fingerprint == first.fingerprint
     assert (second.notes, second.labels, second.name) == (first.notes, first.labels, first.name)
     assert second.y.dtype == np.int64
+    assert second.files == first.files
+    assert len(first.files) == len(first) == 6
 
 
 def test_another_file_time_or_option_is_read_anew(folder, opened):

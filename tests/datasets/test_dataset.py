@@ -7,6 +7,8 @@ import pytest
 from labelled_images import small_set
 
 from cnntool.datasets.dataset import Dataset
+from cnntool.datasets.parts import Parts
+from cnntool.datasets.splitting import hold_out, stratified_split
 
 
 def test_same_content_has_the_same_fingerprint_whatever_its_memory_and_name():
@@ -62,3 +64,17 @@ def test_classes_without_images_are_counted_as_none():
 def test_arrays_of_another_shape_or_type_are_refused(x, y):
     with pytest.raises(ValueError, match="not"):
         Dataset(x, y, ("a", "b"), "set")
+
+
+def test_files_go_with_their_images():
+    data = replace(small_set(4), files=("0.png", "1.png", "2.png", "3.png"))
+    assert data.subset(np.array([3, 0])).files == ("3.png", "0.png")
+    assert data.subset(np.array([True, False, False, True])).files == ("0.png", "3.png")
+    assert data.subset(slice(1, 3)).files == ("1.png", "2.png")
+    assert data.fingerprint == small_set(4).fingerprint
+    kept, held = stratified_split(data.y, 0.5, np.random.default_rng(0))
+    parts = hold_out(Parts(data), np.random.default_rng(0), 0.5)
+    assert parts.train.files == tuple(f"{index}.png" for index in kept)
+    assert parts.validation.files == tuple(f"{index}.png" for index in held)
+    with pytest.raises(ValueError, match="there are 1 files, not 4"):
+        replace(data, files=("0.png",))

@@ -1,5 +1,7 @@
 """Folders of images, sound ones and those with something wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from labelled_images import noise, picture_folder, save_picture
@@ -74,6 +76,9 @@ def test_bad_images_are_named_counted_and_left_out(tmp_path):
     data = load(tmp_path).train
     assert data.y.tolist() == [0, 0, 1, 1]
     np.testing.assert_array_equal(data.x[1, 0], pixels["cats", "2.png"])
+    assert [Path(file).relative_to(tmp_path).as_posix() for file in data.files] == [
+        "cats/0.png", "cats/2.png", "dogs/1.png", "dogs/2.png"
+    ]  # fmt: skip
     assert data.notes[0] == f"{tmp_path}: 2 of 6 images cannot be read and are left out"
     assert [note.split(" is ")[0] for note in data.notes[1:]] == [
         str(tmp_path / "cats" / "1.png"),
