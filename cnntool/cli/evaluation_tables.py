@@ -190,9 +190,19 @@ def _mistakes(report: Report) -> Table:
     headers = "image", "true", "taken for", "probability"
     right = ("probability",) if report.mistakes[0].file else ("image", "probability")
     table = _plain(*headers, right=right)
+    shown = [
+        (mistake, report.labels[mistake.target], report.labels[mistake.predicted])
+        for mistake in report.mistakes[:SHOWN_MISTAKES]
+    ]
     room = _room(headers, right)
-    for mistake in report.mistakes[:SHOWN_MISTAKES]:
-        names = report.labels[mistake.target], report.labels[mistake.predicted]
+    if room is not None and report.mistakes[0].file:  # what short names leave is the path's
+        widths = (
+            max(map(len, column))
+            for column in zip(headers[1:3], *(row[1:] for row in shown), strict=True)
+        )
+        room = 3 * room - sum(min(width, room) for width in widths)
+        table.columns[0].max_width = room
+    for mistake, *names in shown:
         place = str(mistake.index) if mistake.file is None else _end_of(mistake.file, room)
         table.add_row(Text(place), *map(Text, names), f"{mistake.probability:.1%}")
     return table

@@ -1,6 +1,7 @@
 """What evaluate, predict and info show in terminals, narrow and wide."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,10 +35,10 @@ def terminal(monkeypatch):
     return run
 
 
-def report_of(tmp_path, labels):
+def report_of(tmp_path, labels, files=None):
     model = darkness_model(tmp_path / "m.npz", labels=labels, classes=len(labels))
     x = np.random.default_rng(0).integers(0, 256, (90, 1, 4, 4), np.uint8)
-    data = Dataset(x, np.arange(90) % len(labels), tuple(labels), "set")
+    data = Dataset(x, np.arange(90) % len(labels), tuple(labels), "set", files=files)
     return evaluate(load_classifier(model), data)
 
 
@@ -59,6 +60,19 @@ def test_no_line_is_wider_than_the_terminal(tmp_path, terminal, count, width):
     lines = terminal(width, evaluation_tables.show_report, report, "m on d", "all")
     assert max(map(len, lines)) <= width
     assert any("probability" in line for line in lines)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), LONG])
+@pytest.mark.parametrize("width", [60, 80])
+def test_of_a_long_path_the_end_is_shown(tmp_path, terminal, labels, width):
+    files = tuple(f"{'deep/' * 30}{index:02}.png" for index in range(90))
+    report = report_of(tmp_path, labels, files)
+    lines = terminal(width, evaluation_tables.show_report, report, "m on d", "all")
+    assert max(map(len, lines)) <= width
+    start = next(index for index, line in enumerate(lines) if line.startswith("image "))
+    for line, mistake in zip(lines[start + 1 :], report.mistakes, strict=False):
+        assert line.startswith("...")
+        assert f"/{Path(mistake.file).name}  " in line
 
 
 def test_of_many_classes_the_worst_are_shown(tmp_path, terminal):
