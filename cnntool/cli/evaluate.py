@@ -87,7 +87,7 @@ def command(model: str, data: str, part: str | None, strict: bool, k: int, **opt
 
     targets = check_outputs(options["confusion"], options["mistakes"], options["force"])
     classifier = load_classifier(model)
-    loaded = load_for(classifier, data, strict)
+    loaded = load_for(classifier, data, strict, options["quiet"])
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = choose_part(parts, part, data)
     report = evaluate(classifier, images, k)
@@ -124,8 +124,9 @@ def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> d
     return targets
 
 
-def load_for(classifier: Classifier, data: str, strict: bool) -> Parts:
+def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True) -> Parts:
     """The set in the size and the colours of the network, its classes numbered as the model's."""
+    from cnntool.cli.training.reading import reading
     from cnntool.datasets.loading import load_images
     from cnntool.datasets.options import LoadOptions
     from cnntool.datasets.parts import relabelled
@@ -133,7 +134,8 @@ def load_for(classifier: Classifier, data: str, strict: bool) -> Parts:
 
     wanted = classifier.preprocessing
     colour = {channels: name for name, channels in COLOURS.items()}.get(wanted.channels, "auto")
-    parts = load_images(data, LoadOptions(wanted.size, colour, strict))
+    with reading(data, quiet) as advance:
+        parts = load_images(data, LoadOptions(wanted.size, colour, strict), advance)
     return parts.map(
         lambda part: wanted.prepared(relabelled(part, classifier.labels, classifier.name))
     )

@@ -1,6 +1,7 @@
 """`cnntool evaluate`: figures, tables, pictures, parts, and what it refuses."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from labelled_images import save_picture
 from PIL import Image
 from processes import pixels
 from trained_models import darkness_model, train_digits
+
+from cnntool.cli.training import reading
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +78,21 @@ def test_mistakes_are_named_by_their_files_where_they_have_some(cnntool, greys, 
     assert ["0", "dark", "light", "98.2%"] in [line.split() for line in done.lines]
     assert "the only mistake; images count from 0" in done.lines
     assert report(cnntool("evaluate", "m.npz", "set.npz", "--json"))["mistakes"][0]["file"] is None
+
+
+def test_the_reading_of_a_folder_is_shown_unless_quiet(cnntool, greys, monkeypatch):
+    told = []
+
+    @contextmanager
+    def spy(source, quiet):
+        yield None if quiet else lambda done, total: told.append((source, done, total))
+
+    monkeypatch.setattr(reading, "reading", spy)
+    assert cnntool("evaluate", "m.npz", "greys", "-q").code == 0
+    assert told == []
+    (greys / "dark" / "0.png").touch()  # so that it is not known from the first reading
+    assert cnntool("evaluate", "m.npz", "greys").code == 0
+    assert told == [("greys", done, 8) for done in range(1, 9)]
 
 
 def test_colour_is_made_grey_and_grey_colour(cnntool, greys, folder):
