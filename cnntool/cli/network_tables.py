@@ -20,7 +20,7 @@ BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 MOST_LABELS = 20
 
-ORIGIN = ("seed", "data", "valid", "val_split", "validation_fingerprint")
+ORIGIN = ("seed", "data", "valid", "val_split", "validation_fingerprint", "test")
 """What stands beside the settings of training, and is not one of them."""
 
 NARROW = 110
@@ -140,14 +140,16 @@ def _preprocessing(header: Header) -> str:
 
 
 def _origin(training: Mapping[str, Any]) -> str:
-    """The data, and what was held out of it, where a model says so."""
+    """The data, what was held out of it, and what else was named, where a model says so."""
     if not training.get("data"):
         return ""
-    if training.get("valid"):
-        return f"{training['data']}, validated on {training['valid']}"
     share = training.get("val_split")
-    is_share = isinstance(share, int | float) and 0 < share < 1
-    return f"{training['data']}" + (f", {share:.3g} of it held out" if is_share else "")
+    text = f"{training['data']}"
+    if training.get("valid"):
+        text += f", validated on {training['valid']}"
+    elif isinstance(share, int | float) and 0 < share < 1:
+        text += f", {share:.3g} of it held out"
+    return text + (f", tested on {training['test']}" if training.get("test") else "")
 
 
 def _plain(value: Any) -> str:

@@ -14,7 +14,7 @@ from cnntool.cli.training.image_options import ImageOptions, image_options
     epilog="""\b
 DATA is one of:
   digits             the built-in set: 1,797 handwritten digits of 8 x 8 pixels
-  a folder           with a sub-folder of images a class; these may stand in train/ and val/
+  a folder           with a sub-folder of images a class; these may stand in train/, val/, test/
   a folder of files  of MNIST (IDX) or CIFAR-10 (.bin)
   an archive         .npz with x (N, H, W) or (N, H, W, C), and y (N,)
 

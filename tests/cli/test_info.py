@@ -56,6 +56,14 @@ def test_a_model_tells_how_it_was_trained(cnntool, folder):
     assert (found["bytes"], found["resumable"]) == ((folder / "d.npz").stat().st_size, False)
 
 
+def test_a_model_says_what_it_was_validated_and_tested_on(cnntool, folder):
+    training = {"data": "train", "valid": "v", "val_split": None, "test": "t"}
+    darkness_model(folder / "m.npz", training=training)
+    text = cnntool("info", "m.npz").out.decode()
+    assert "train, validated on v, tested on t" in text
+    assert "settings" not in text
+
+
 def test_a_network_of_any_size_shows_others(cnntool, folder):
     train_digits(folder / "d.npz")
     found = json.loads(cnntool("info", "d.npz", "--input", "1x20x30", "--json").out)

@@ -35,6 +35,7 @@ class ImageOptions:
     data: str | None
     valid: str | None
     val_split: float | None
+    test: str | None
     resize: tuple[int, int] | None
     colour: str | None
     strict: bool
@@ -85,6 +86,14 @@ _OPTIONS = (
         metavar="FRACTION",
         help="Of DATA's images, class by class, to hold out for validation; 0 for none.  "
         "[default: 0.1, or the validation part that DATA has]",
+    ),
+    option(
+        "--test",
+        section=DATA,
+        type=PathName("a data set of the same classes"),
+        metavar="PATH",
+        help="Judge the best model on these images at the end, instead of on the test part that "
+        "DATA may have.",
     ),
     option(
         "--resize",
