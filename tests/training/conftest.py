@@ -1,0 +1,14 @@
+"""Few digits, with some held out."""
+
+import numpy as np
+import pytest
+
+from cnntool.datasets.loading import load_images
+from cnntool.datasets.splitting import hold_out
+
+
+@pytest.fixture(scope="module")
+def parts():
+    parts = load_images("digits")
+    few = np.random.default_rng(0).permutation(len(parts.train))[:200]
+    return hold_out(parts.map(lambda part: part.subset(few)), np.random.default_rng(0), 0.2)

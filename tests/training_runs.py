@@ -1,0 +1,46 @@
+"""Runs of training for the tests: small networks and few digits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnntool.datasets.preprocessing import Preprocessing, fit_preprocessing
+from cnntool.networks.trained import network_of
+from cnntool.networks.zoo import build
+from cnntool.training.image_task import ImageTask
+from cnntool.training.loop import Epoch, Trainer
+from cnntool.training.settings import Settings
+from cnntool.training.streams import Streams
+
+PLAIN = "conv 4 3x3; relu; max 2; dropout 0.2; dense 10"
+NORMED = "conv 4 3x3 pad 1 no-bias; batch-norm; relu; global-average; dense 10"
+QUICK = Settings(epochs=3, batch_size=32, augment="shift=1,noise=0.02", clip=1.0)
+
+
+def trainer_of(parts, settings=QUICK, layers=PLAIN):
+    streams = Streams(settings.seed)
+    network = build(layers, parts.train.image_shape, 10).initialise(streams["start"])
+    return Trainer(ImageTask(network, fit_preprocessing(parts.train), parts, settings), streams)
+
+
+def task_of(model, parts, settings):
+    preprocessing = Preprocessing.from_json(model.header.preprocessing)
+    return ImageTask(network_of(model), preprocessing, parts, settings)
+
+
+def finished(run):
+    """The model at the end of a run."""
+    for event in run.trainer.run():
+        if isinstance(event, Epoch):
+            run.keep_filters()
+    return run.model()
+
+
+def same(one, two):
+    """Whether two models hold the same, bit for bit."""
+    for group in ("params", "buffers", "state", "filters"):
+        first, second = getattr(one, group), getattr(two, group)
+        assert first.keys() == second.keys()
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name], err_msg=str(name))
+    assert one.header == two.header
