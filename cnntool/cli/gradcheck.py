@@ -42,6 +42,7 @@ Verdicts:
   ok     right
   kink   right wherever there is a derivative; at some points, such as relu at 0, there is none
   wrong  the element and both values stand on stderr, and the exit code is 1
+Past kinks are checks with a finer step, as the usual one went over a kink nearby.
 
 \b
 Examples:
@@ -155,11 +156,12 @@ class Proof:
 
     @property
     def checked(self) -> str:
-        """As in ``54 elements, 8 directions``."""
+        """As in ``54 elements, 8 directions, 2 past kinks``."""
         counts = {
             by: sum(check.checked for check in self.checks if check.by == by)
             for by in ("elements", "directions")
         }
+        counts["past kinks"] = sum(check.passed for check in self.checks)
         return ", ".join(f"{count} {by}" for by, count in counts.items() if count)
 
     @property

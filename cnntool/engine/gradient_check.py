@@ -12,12 +12,17 @@ smaller ones are no more than rounding; it is raised where rounding alone could 
 The step is ``h = eps^(1/3) * max(|x|, rms of the input)``, 6e-6 for inputs around 1: truncation
 grows as h^2 and rounding as eps / h, and their sum is least there, about 1e-10 (Nocedal and Wright,
 Numerical Optimization, section 8.1). The tolerance is 1e-6: what is right stays well below it, and
-a wrong formula, sign, index or factor well above.
+a wrong formula, sign, index or factor well above. Where an input moves the outputs by little for
+its size, as small biases of a network do, rounding would be larger than that; the step is then made
+larger, at most a thousand times, until rounding is 1e-8 of the gradient.
 
-At a kink, as of relu at 0, there is no derivative. Forward and backward difference disagree by
-``h f''`` where f is smooth and by a constant at a kink. So where they disagree, or the gradient
-seems wrong, the step is divided by 100. If they now disagree less, the finer step decides: the
-larger one went over a kink nearby. If not, and the gradient lies between them, x is at a kink.
+A step may go over kinks, as of relu at 0, and of a deep network with thousands of units it often
+does. Forward and backward difference disagree by ``h f''`` where f is smooth, and by far more over
+a kink. So where they disagree, or the gradient seems wrong, ever finer steps are taken, down to a
+hundredth. The first step that confirms the gradient decides; else the largest one that the next
+finer one confirms, as there is no kink within it, or that finer one if it is nearer. Where the
+one-sided differences disagree however fine the step, and the gradient lies between them, x is at a
+kink.
 """
 
 from __future__ import annotations
@@ -30,11 +35,20 @@ import numpy as np
 
 EPSILON = float(np.finfo(np.float64).eps)
 STEP = EPSILON ** (1 / 3)
-FINER = 0.01
+FINER = 10**-0.5
+FINEST = 0.0099
+"""Steps become finer by the one factor, down to the other times ``STEP``."""
+
+LARGEST_GROWTH, NEGLIGIBLE = 1e3, 1e-8
+"""Steps become larger, at most so many times, until rounding is that share of the gradient."""
+
 TOLERANCE = 1e-6
 
 FLOOR = 1e-3
 """Share of a gradient's largest element, or norm, below which errors are no longer relative."""
+
+SURE = 0.01
+"""Share of the tolerance to which two steps, or a step and the gradient, must agree to decide."""
 
 CURVED = 1e-3
 """One-sided differences that disagree by more may have a truncation error above the tolerance."""
@@ -52,6 +66,8 @@ class GradientCheck:
     checked: int
     kinks: int
     """How many of the checked are at a kink; they are left out of the error."""
+    passed: int
+    """How many have a kink nearby, within the first step, and were checked with a finer one."""
     error: float
     """The largest relative error."""
     where: tuple[int, ...] | None
@@ -154,34 +170,66 @@ class _Probe:
 
 @dataclass(frozen=True)
 class _Finding:
-    """The gradient along one u."""
+    """The gradient along one u, by one step."""
 
     analytic: float
     numeric: float
     error: float
+    step: float
+    gap: float
+    rounding: float
     is_kink: bool = False
+    passed: bool = False
 
 
 def _compare(probe: _Probe, u: np.ndarray, step: float, floor: float, tolerance: float) -> _Finding:
     """The gradient along u against differences; see the top of the file."""
     analytic = float(np.vdot(probe.gradient, u))
+    least = max(abs(analytic), floor)
 
-    def finding(numeric: float, rounding: float) -> _Finding:
-        scale = max(abs(analytic), abs(numeric), floor, rounding / TOLERANCE)
+    def finding(step: float) -> _Finding:
+        numeric, gap, rounding = probe.differences(u, step)
+        scale = max(least, abs(numeric), rounding / TOLERANCE)
         error = abs(analytic - numeric) / scale if scale else 0.0
-        return _Finding(analytic, numeric, error if np.isfinite(error) else np.inf)
+        error = error if np.isfinite(error) else np.inf
+        return _Finding(analytic, numeric, error, step, gap, rounding)
 
-    numeric, gap, rounding = probe.differences(u, step)
-    coarse = finding(numeric, rounding)
-    if coarse.error <= tolerance and gap <= CURVED * max(abs(analytic), floor):
-        return coarse
-    numeric, finer_gap, rounding = probe.differences(u, step * FINER)
-    finer = finding(numeric, rounding)
-    stays = finer_gap > gap * (0.5 if finer.error <= tolerance else 2 * FINER)
-    if stays and abs(analytic - numeric) <= 0.51 * finer_gap + rounding:
-        return replace(finer, is_kink=True)
-    pick = min if finer.error <= tolerance else max
-    return pick(coarse, finer, key=lambda one: one.error)
+    found = [finding(step)]
+    excess = found[0].rounding / (NEGLIGIBLE * least) if least else 0.0
+    if excess > 1:
+        found = [finding(step * min(excess, LARGEST_GROWTH))]
+    while True:
+        last = found[-1]
+        if last.error <= SURE * tolerance and last.gap <= CURVED * least:
+            return _after(found, last)
+        if len(found) > 1 and _confirms(found[-1], found[-2], tolerance * least):
+            return _after(found, min(found[-2:], key=lambda one: one.error))
+        if last.step * FINER < step * FINEST:
+            break
+        found.append(finding(last.step * FINER))
+    if abs(analytic - last.numeric) <= 0.51 * last.gap + last.rounding:
+        return replace(last, is_kink=True)
+    return last
+
+
+def _confirms(finer: _Finding, coarse: _Finding, tolerated: float) -> bool:
+    """Whether there is no kink within the coarse step: both give the same, and one-sided
+    differences come closer as they do where f is smooth."""
+    allowed = SURE * tolerated + coarse.rounding + finer.rounding
+    is_smooth = finer.gap <= 0.6 * coarse.gap or coarse.gap <= allowed
+    return is_smooth and abs(coarse.numeric - finer.numeric) <= allowed
+
+
+def _after(found: Sequence[_Finding], last: _Finding) -> _Finding:
+    """The finding that decides, with whether larger steps went over a kink.
+
+    One-sided differences of a smooth function disagree in proportion to the step.
+    """
+    bend = 2 * last.gap / last.step
+    passed = any(
+        one.gap > bend * one.step + TOLERANCE * abs(one.numeric) + one.rounding for one in found
+    )
+    return replace(last, passed=passed)
 
 
 def _check_elements(name: str, probe: _Probe, tolerance: float) -> GradientCheck:
@@ -206,7 +254,7 @@ def _check_directions(
     worst = _worst(findings)
     where, at = None, None if worst is None else findings[worst]
     if at is not None and at.error > tolerance:
-        index = _blame(probe, us[worst], step)
+        index = _blame(probe, us[worst], at.step)
         where = _place(index, probe.x.shape)
         at = _compare(probe, _unit(probe.x.shape, index), step, 0.0, tolerance)
     return _summary(name, "directions", findings, where, at, tolerance)
@@ -238,7 +286,10 @@ def _summary(
     error = max((finding.error for finding in findings if not finding.is_kink), default=0.0)
     verdict = "wrong" if error > tolerance else "kink" if kinks else "ok"
     analytic, numeric = (None, None) if at is None else (at.analytic, at.numeric)
-    return GradientCheck(name, by, len(findings), kinks, error, where, analytic, numeric, verdict)
+    passed = sum(finding.passed for finding in findings)
+    return GradientCheck(
+        name, by, len(findings), kinks, passed, error, where, analytic, numeric, verdict
+    )
 
 
 def _worst(findings: Sequence[_Finding]) -> int | None:

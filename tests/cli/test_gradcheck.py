@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 from trained_models import train_digits
 
+from cnntool.cli.gradcheck import Proof
 from cnntool.cli.main import cli
 from cnntool.engine import gradcheck_cases
 from cnntool.engine.gradcheck_cases import CASES, OPERATIONS, Case
+from cnntool.engine.gradient_check import GradientCheck
 from cnntool.errors import RequestError
 
 RELU = next(case for case in CASES if case.operation == "relu")
@@ -36,6 +38,15 @@ def instead(monkeypatch):
 
 def doubled(dy, y):
     return 2 * RELU.backward(dy, y)
+
+
+def test_checks_past_kinks_are_counted():
+    checks = [
+        GradientCheck("x", "directions", 8, 0, passed, 1e-9, None, 1.0, 1.0, "ok")
+        for passed in (2, 1, 0)
+    ]
+    assert Proof(CASES[0], tuple(checks)).checked == "24 directions, 3 past kinks"
+    assert Proof(CASES[0], tuple(checks[2:])).checked == "8 directions"
 
 
 def test_every_operation_is_checked_and_right():

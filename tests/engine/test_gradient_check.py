@@ -195,6 +195,28 @@ def test_a_kink_within_the_step_is_passed_by_with_a_finer_one(distance):
     assert (check.verdict, check.kinks) == ("ok", 0)
 
 
+def test_kinks_that_were_passed_by_are_counted():
+    (check,) = run(relu, relu_backward, x=np.array([1.5, 1e-6, -1e-6, -2]))
+    assert (check.kinks, check.passed) == (0, 2)
+    (check,) = run(relu, relu_backward, x=normal(400, 400))  # along directions
+    assert (check.verdict, check.by) == ("ok", "directions")
+    assert check.passed > 0
+    (check,) = run(cube, cube_backward, x=normal(30, 30))
+    assert check.passed == 0
+
+
+def test_an_input_that_moves_little_is_checked_as_well_as_others():
+    """Of a small bias beside large sums, a step of its own size would be lost in rounding."""
+    x, bias = 1000 * normal(50, 20), 1e-4 * normal(20, seed=2)
+    forward = lambda bias: (np.tanh(1e-3 * (x + bias)), bias)
+    slope = 1e-3 / np.cosh(1e-3 * (x + bias)) ** 2
+    (check,) = run(forward, lambda dy, _: (dy * slope).sum(axis=0), bias=bias)
+    assert check.verdict == "ok"
+    assert check.error < 1e-7
+    (check,) = run(forward, lambda dy, _: 1.00001 * (dy * slope).sum(axis=0), bias=bias)
+    assert check.verdict == "wrong"
+
+
 @pytest.mark.parametrize("distance", [1e-12, 1e-8, 3e-8, 5e-8])
 def test_a_kink_nearer_than_the_finest_step_is_no_mistake(distance):
     (check,) = run(relu, relu_backward, x=np.array([1.5, distance, -distance, -2]))

@@ -34,6 +34,44 @@ def test_every_layer_and_the_whole_network_are_right(text):
         assert {found.verdict for found in case.check()} == {"ok"}, case.geometry
 
 
+DEEP = (
+    "conv 6 5x5 pad 2; relu; max 2; conv 16 5x5; relu; max 2; dense 60; relu; dense 40; relu; "
+    "dense 10"
+)
+
+
+def deep(shape=(1, 16, 16)) -> Network:
+    """As after training: He's weights, and biases that are small beside what they are added to."""
+    made = Network(parse_layers(DEEP), shape).initialise(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for path, array in made.params.items():
+        if path.endswith("bias"):
+            made.params[path] = (0.005 * rng.standard_normal(array.shape)).astype(np.float32)
+    return made
+
+
+def test_deep_networks_are_right_by_far_whatever_the_seed():
+    made = deep()
+    for seed in range(25):
+        *_, whole = network_cases(made, seed)
+        for found in whole.check():
+            assert found.verdict == "ok", (seed, found)
+            assert found.error < 1e-7, (seed, found)
+
+
+def test_one_part_in_ten_thousand_is_found_in_deep_networks_whatever_the_seed(monkeypatch):
+    right = Network.backward
+
+    def wrong(self, dy, caches):
+        return {path: 1.0001 * grad for path, grad in right(self, dy, caches).items()}
+
+    monkeypatch.setattr(Network, "backward", wrong)
+    made = deep()
+    for seed in range(8):
+        *_, whole = network_cases(made, seed)
+        assert {found.verdict for found in whole.check()} == {"wrong"}, seed
+
+
 def test_input_and_parameters_are_checked():
     first, _, whole = network_cases(network("conv 2 3x3; dense 3"))
     assert [found.input for found in first.check()] == ["x", "weight", "bias"]
