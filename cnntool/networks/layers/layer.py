@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.wording import counted
+
 Shape = tuple[int, ...]
 """Of one sample: maps (C, H, W) or features (D,)."""
 
@@ -105,7 +107,7 @@ def maps_of(shape: Shape) -> tuple[int, int, int]:
 
 def shape_text(shape: Shape) -> str:
     """``16 x 5 x 5`` or ``84 features``."""
-    return f"{shape[0]} features" if len(shape) == 1 else " x ".join(map(str, shape))
+    return counted(shape[0], "feature") if len(shape) == 1 else " x ".join(map(str, shape))
 
 
 def size_text(size: tuple[int, int]) -> str:

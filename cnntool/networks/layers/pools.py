@@ -12,6 +12,7 @@ import numpy as np
 from cnntool.engine.adaptive_pooling import (
     adaptive_pool2d,
     adaptive_pool2d_backward,
+    plan_bins,
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
@@ -127,7 +128,7 @@ class AdaptivePool(Layer):
         return maps_of(shape)[0], *self.output_size
 
     def connections(self, shape: Shape) -> int:
-        return prod(shape)
+        return _binned(maps_of(shape), self.output_size)
 
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
@@ -158,7 +159,7 @@ class PyramidPool(Layer):
         return (maps_of(shape)[0] * sum(level**2 for level in self.levels),)
 
     def connections(self, shape: Shape) -> int:
-        return prod(shape) * len(self.levels)
+        return sum(_binned(maps_of(shape), (level, level)) for level in self.levels)
 
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
@@ -169,6 +170,13 @@ class PyramidPool(Layer):
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
     ) -> tuple[np.ndarray | None, Arrays]:
         return pyramid_pool2d_backward(dy, cache) if need_dx else None, {}
+
+
+def _binned(shape: tuple[int, int, int], output_size: tuple[int, int]) -> int:
+    """Elements of all bins: neighbours share some where sizes do not divide."""
+    channels, *size = shape
+    axes = zip(size, output_size, strict=True)
+    return channels * prod(int(plan_bins(*axis).lengths.sum()) for axis in axes)
 
 
 @dataclass(frozen=True)
