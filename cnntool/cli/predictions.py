@@ -17,7 +17,7 @@ from cnntool.cli.places import Source, find_sources
 from cnntool.cli.reports import reason
 from cnntool.engine.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.files import open_image
+from cnntool.imaging.files import Image, open_image
 from cnntool.networks.classifier import Classifier
 
 BATCH_IMAGES = 64
@@ -33,6 +33,7 @@ class Prepared:
     planes: np.ndarray | None
     error: str = ""
     bytes: int = 0
+    note: str = ""
 
 
 class Printer:
@@ -99,6 +100,8 @@ def run_predictions(
     is_hidden = quiet or sys.stdout.isatty()
     with progress("predicting", len(sources), is_hidden) as advance:
         for batch in _batches(_ahead(prepare, sources)):
+            for note in [image.note for image in batch if image.note and not quiet]:
+                complain(note)
             for name, probabilities, error in _classified(classifier, batch):
                 if error:
                     failed = True
@@ -115,11 +118,25 @@ def prepared(classifier: Classifier, source: Source, white: float, max_pixels: i
     try:
         stream = sys.stdin.buffer if source.path is None else source.path
         image = open_image(stream, name=name, max_pixels=max_pixels, float_white=white)
+        note = _white_note(name, image)
         planes = classifier.preprocessing.picture(image)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
-        return Prepared(name, planes, bytes=size)
+        return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
         return Prepared(name, None, _named(reason(error, name), name))
+
+
+def _white_note(name: str, image: Image) -> str:
+    """What to say of floats that are nearly black, or far over white, as they are taken."""
+    pixels = image.frames[0].pixels
+    if pixels.dtype.kind != "f":
+        return ""
+    most, taken = float(pixels.max()), f"{name}: {image.white:g} is taken for white"
+    if 0 < most <= 1 < image.white:
+        return f"{taken}, and its values end at {most:.3g}: --white 1 takes 1 for it"
+    if most > 2 * image.white:
+        return f"{taken}, and its values go up to {most:.6g}: --white {most:.6g} takes that for it"
+    return ""
 
 
 def _named(message: str, name: str) -> str:

@@ -51,7 +51,8 @@ class Classifier:
                 Network(self.network.layers, x.shape[1:])
             except RequestError as error:
                 raise InputError(
-                    f"the image, {shape_text(x.shape[1:])}, does not fit: {error}"
+                    f"the image, {shape_text(x.shape[1:])}, is too small for "
+                    f"{str(error).partition(':')[0]}: enlarge it, or leave out --own-size"
                 ) from None
         return softmax(self.outputs(x))
 

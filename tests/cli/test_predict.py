@@ -73,6 +73,57 @@ def test_every_kind_of_image_is_prepared(cnntool, folder, channels, mode, colour
     assert found["light"] == pytest.approx(light(grey), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("pixels", "options", "grey", "said"),
+    [
+        (np.full((5, 5), 204, np.float32), [], 0.8, ""),
+        (np.full((5, 5), 0.8, np.float32), ["--white", "1"], 0.8, ""),
+        (np.full((5, 5), 0.8, np.float64), [], 0.8 / 255, "end at 0.8: --white 1 takes 1 for it"),
+        (np.full((5, 5), 52428, np.uint16), [], 0.8, ""),
+        (np.full((5, 5), 600, np.float32), ["--white", "750"], 0.8, ""),
+        (np.full((5, 5), 600, np.float32), [], 600 / 255, "up to 600: --white 600 takes that"),
+        (np.zeros((5, 5), np.float32), [], 0.0, ""),
+    ],
+)
+def test_floats_that_white_hardly_fits_are_remarked(
+    cnntool, model, folder, pixels, options, grey, said
+):
+    np.save("a.npy", pixels)
+    done = cnntool("predict", "m.npz", "a.npy", *options, "--json", "--top", "2")
+    found = {pair["label"]: pair["probability"] for pair in json.loads(done.out)["top"]}
+    assert found["light"] == pytest.approx(light(grey), abs=1e-3)
+    assert (done.code, bool(done.err)) == (0, bool(said))
+    assert said in done.err
+    assert cnntool("predict", "m.npz", "a.npy", *options, "-q").err == ""
+
+
+def test_of_an_animation_the_first_frame_counts_and_one_pixel_is_an_image(cnntool, model, folder):
+    frames = [Image.new("L", (9, 7), grey) for grey in (204, 0, 0)]
+    for name in ("a.gif", "a.png"):
+        frames[0].save(name, save_all=True, append_images=frames[1:])
+    Image.new("RGB", (1, 1), (204, 204, 204)).save("one.png")
+    Image.new("L", (2000, 1), 204).save("line.png")
+    done = cnntool("predict", "m.npz", "a.gif", "a.png", "one.png", "line.png")
+    p = f"{light(0.8):.4f}"
+    assert [line.split("\t")[1:] for line in done.lines] == [["light", p]] * 4
+
+
+def test_a_photo_is_turned_upright_first(cnntool, folder):
+    """The upper half is light; the camera was held sideways."""
+    header = load_model(darkness_model(folder / "m.npz"))
+    header.params["dense1.weight"][8:] = 0
+    save_model("top.npz", header)
+    upright = np.zeros((40, 40), np.uint8)
+    upright[:20] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # its first row is the right side
+    Image.fromarray(np.rot90(upright)).save("sideways.jpg", exif=exif, quality=95)
+    Image.fromarray(upright).save("upright.png")
+    one, two = cnntool("predict", "top.npz", "sideways.jpg", "upright.png", "--json").lines
+    assert json.loads(one)["label"] == json.loads(two)["label"]
+    assert json.loads(one)["probability"] == pytest.approx(json.loads(two)["probability"], abs=0.01)
+
+
 def test_stdin_is_an_image(cnntool, model, folder):
     done = cnntool("predict", "m.npz", "-", stdin=(folder / "photo.jpg").read_bytes())
     assert done.lines[0].split("\t")[0] == "stdin"
@@ -113,7 +164,10 @@ def test_images_keep_their_size_on_request(cnntool, folder):
     Image.new("L", (2, 2)).save("tiny.png")
     done = cnntool("predict", "any.npz", "tiny.png", "--own-size")
     assert done.code == 1
-    assert done.err.startswith("tiny.png, 1 x 2 x 2, does not fit: layer 4 (conv 16 3x3)")
+    assert done.err == (
+        "tiny.png, 1 x 2 x 2, is too small for layer 4 (conv 16 3x3): enlarge it, or leave out "
+        "--own-size\n"
+    )
 
 
 def test_a_tab_in_a_name_is_no_separator(cnntool, folder):

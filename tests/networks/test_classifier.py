@@ -34,7 +34,7 @@ def test_a_network_of_any_size_takes_its_own_unless_told_otherwise(tmp_path):
     own = classifier.with_own_sizes()
     assert own.preprocessing.size is None
     assert own.probabilities(np.zeros((1, 1, 20, 30), np.float32)).shape == (1, 10)
-    with pytest.raises(InputError, match="does not fit: layer"):
+    with pytest.raises(InputError, match=r"too small for layer 4 \(conv 16 3x3\): enlarge"):
         own.probabilities(np.zeros((1, 1, 2, 2), np.float32))
 
 
