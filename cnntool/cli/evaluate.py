@@ -242,8 +242,8 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
         pixels = _pixels(images.x[mistake.index], images.white)
         true, taken = names[mistake.target], names[mistake.predicted]
         place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
-        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}", place
-        tiles.append(Captioned(pixels, lines))
+        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
+        tiles.append(Captioned(pixels, lines, place))
     shown = surest(MOST_PICTURES, len(report.mistakes))
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
 

@@ -12,6 +12,7 @@ from cnntool.visuals.lettering import (
     INK,
     PAPER,
     drawable,
+    end_of,
     font,
     line_height,
     shortened,
@@ -32,10 +33,15 @@ FRAME = (205, 205, 205)
 
 @dataclass(frozen=True)
 class Captioned:
-    """A picture (H, W) or (H, W, 3), uint8, and the lines below it; the first is darkest."""
+    """A picture (H, W) or (H, W, 3), uint8, and the lines below it; the first is darkest.
+
+    file: a last line, such as a file's name, that makes nothing wider: of a long one the end is
+        shown, which tells it from others.
+    """
 
     pixels: np.ndarray
     lines: tuple[str, ...]
+    file: str = ""
 
 
 def contact_sheet(
@@ -52,7 +58,7 @@ def contact_sheet(
     if not tiles:
         raise ValueError("a contact sheet needs a picture at least")
     shown = [_fitted(tile.pixels) for tile in tiles]
-    lines = max(len(tile.lines) for tile in tiles)
+    lines = max(len(tile.lines) + bool(tile.file) for tile in tiles)
     longest = max(
         (text_width(drawable(line), LETTERS) for t in tiles for line in t.lines), default=0
     )
@@ -77,10 +83,10 @@ def contact_sheet(
         sheet.paste(picture, place)
         right, bottom = place[0] + picture.width, place[1] + picture.height
         draw.rectangle((place[0] - 1, place[1] - 1, right, bottom), outline=FRAME)
-        for number, line in enumerate(tile.lines):
+        words = [shortened(line, LETTERS, cell_width) for line in tile.lines]
+        for number, line in enumerate([*words, end_of(tile.file, LETTERS, cell_width)]):
             at = x, y + picture_height + 6 + number * line_height(LETTERS)
-            ink = INK if number == 0 else FAINT
-            draw.text(at, shortened(line, LETTERS, cell_width), ink, font(LETTERS))
+            draw.text(at, line, INK if number == 0 else FAINT, font(LETTERS))
     return np.asarray(sheet)
 
 

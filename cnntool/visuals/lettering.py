@@ -79,6 +79,16 @@ def shortened(text: str, size: int, width: int) -> str:
     return line.rstrip() + "..."
 
 
+def end_of(text: str, size: int, width: int) -> str:
+    """One line that fits into so many pixels; where letters are left out it begins with dots."""
+    line = drawable(text)
+    if text_width(line, size) <= width:
+        return line
+    while line and text_width("..." + line, size) > width:
+        line = line[1:]
+    return "..." + line.lstrip()
+
+
 def line_height(size: int) -> int:
     """Pixels from one line to the next."""
     return size + max(3, size // 3)

@@ -46,6 +46,15 @@ def test_captions_stay_below_their_picture_and_apart_from_each_other():
     assert len(runs(is_red.any(axis=1))) == 2
 
 
+def test_a_long_file_name_makes_no_tile_wider_and_its_end_is_shown():
+    plain, named, other = (
+        contact_sheet([Captioned(red(8, 8), ("true: 8",), file)] * 4, columns=2)
+        for file in ("a.png", 30 * "long " + "1.png", 30 * "long " + "2.png")
+    )
+    assert plain.shape == named.shape == other.shape
+    assert (named != other).any()
+
+
 def test_the_sheet_is_about_as_wide_as_high():
     height, width, _ = contact_sheet([Captioned(red(8, 8), ("true: 8", "5"))] * 48).shape
     assert 0.8 < width / height < 2

@@ -5,7 +5,14 @@ import sys
 
 import pytest
 
-from cnntool.visuals.lettering import drawable, drawable_names, ink_on, shortened, text_width
+from cnntool.visuals.lettering import (
+    drawable,
+    drawable_names,
+    end_of,
+    ink_on,
+    shortened,
+    text_width,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,15 @@ def test_what_is_too_long_ends_in_dots_and_fits(width):
     line = shortened(text, 13, width)
     assert text_width(line, 13) <= width
     assert line == text if width == 1000 else line.endswith("...")
+
+
+@pytest.mark.parametrize("width", [0, 10, 40, 100, 1000])
+def test_of_what_is_too_long_the_end_can_be_kept(width):
+    text = "a name of many words 17.png"
+    line = end_of(text, 13, width)
+    assert text.endswith(line.removeprefix("..."))
+    assert line == text or (line.startswith("...") and text_width(line, 13) <= max(width, 12))
+    assert end_of("", 13, width) == ""
 
 
 def test_ink_is_dark_on_light_and_light_on_dark():
