@@ -218,6 +218,34 @@ def test_a_place_that_takes_no_file_is_named_before_any_epoch(train, tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
+def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    x = (200 * y[:, None, None] + rng.integers(0, 50, (60, 8, 8))).astype(np.uint8)
+    np.savez(tmp_path / "set.npz", x=x, y=y, x_test=x[:2], y_test=1 - y[:2])
+    np.savez(tmp_path / "test.npz", x=x[:10], y=np.r_[1 - y[:3], y[3:10]])
+    options = ["--layers", "flatten; dense 2", "--epochs", "3", "--json"]
+    done = cnntool("train-cnn", "set.npz", *options, "--test", "test.npz", "--val-split", "0")
+    assert json.loads(done.out)["test_accuracy"] == 0.7  # not 0, as on DATA's own test part
+    assert "10 test" in done.err
+    assert "test accuracy 70.00%" in done.err
+    model, _ = load_network(tmp_path / "model.npz")
+    assert model.header.training["test"] == "test.npz"
+    more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "4", "--json")
+    assert json.loads(more.out)["test_accuracy"] == 0.7
+    done = cnntool("train-cnn", "set.npz", *options, "--valid", "test.npz", "-o", "valid.npz")
+    assert json.loads(done.out)["test_accuracy"] == 0.0  # DATA's own test part is still there
+    np.savez(tmp_path / "other.npz", x=x[:4, :5], y=y[:4])
+    done = cnntool("train-cnn", "set.npz", *options, "--test", "other.npz", "-o", "o.npz")
+    assert (done.code, "other.npz has images of 1 x 5 x 8" in done.err) == (1, True)
+
+
+def test_one_epoch_of_one_step_is_called_so(train):
+    done = train("--epochs", "1", "--batch-size", "5000", "--dry-run")
+    assert "1 epoch of 1 step of 5,000 images; seed 0" in done.err
+    assert "\n1 step of " in done.err
+
+
 def test_a_dry_run_writes_nothing(train, tmp_path):
     before = set(tmp_path.iterdir())
     done = train("--dry-run")

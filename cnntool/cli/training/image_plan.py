@@ -56,6 +56,7 @@ def _read(options: ImageOptions) -> dict[str, str | None]:
     return {
         "DATA": options.data,
         "--valid": options.valid,
+        "--test": options.test,
         "--layers": options.layers,
         "--connections": options.connections,
     }
@@ -73,7 +74,8 @@ def _new(options: ImageOptions) -> Plan:
     output = output_of(options.output, None)
     check_places(options, output, _read(options))
     settings = _settings(options)
-    parts, notes = _load(options.data, options.valid, _load_options(options), options)
+    others = options.valid, options.test
+    parts, notes = _load(options.data, *others, _load_options(options), options)
     fingerprint, origin = parts.train.fingerprint, _origin(options, parts)
     streams = Streams(settings.seed)
     if options.valid is None:
@@ -103,19 +105,18 @@ def _load_options(options: ImageOptions) -> LoadOptions:
 
 
 def _load(
-    source: str, valid: str | None, how: LoadOptions, options: ImageOptions
+    source: str, valid: str | None, test: str | None, how: LoadOptions, options: ImageOptions
 ) -> tuple[Parts, tuple[str, ...]]:
     """The parts of the data, not yet split, and their notes."""
     with reading(source, options.quiet) as advance:
         parts = load_images(source, how, advance)
     check_classes(parts.train)
-    notes = parts.notes
-    if valid is not None:
-        with reading(valid, options.quiet) as advance:
-            other = load_images(valid, how, advance).train
-        parts = Parts(parts.train, matched(other, parts.train))
-        notes += other.notes
-    return parts, notes
+    for part, path in (("validation", valid), ("test", test)):
+        if path is not None:
+            with reading(path, options.quiet) as advance:
+                other = load_images(path, how, advance).train
+            parts = replace(parts, **{part: matched(other, parts.train)})
+    return parts, parts.notes
 
 
 def _origin(options: ImageOptions, parts: Parts) -> dict[str, Any]:
@@ -126,6 +127,7 @@ def _origin(options: ImageOptions, parts: Parts) -> dict[str, Any]:
     return {
         "data": options.data,
         "valid": options.valid,
+        "test": options.test,
         "val_split": val_split,
         "validation_fingerprint": _validation_fingerprint(parts, val_split),
         "resize": list(options.resize) if options.resize else None,
@@ -202,17 +204,23 @@ def _same_data(
     """The parts that a run was training on, and their notes; InputError where they are others."""
     name = options.resume
     source = options.data or origin.get("data")
-    valid = options.valid or origin.get("valid")
+    valid, test = (getattr(options, key) or origin.get(key) for key in ("valid", "test"))
     how = _saved_load_options(options, origin, name)
-    if not isinstance(source, str) or not isinstance(valid, str | None):
+    if not isinstance(source, str) or not all(isinstance(p, str | None) for p in (valid, test)):
         raise InputError(f"{name} does not say where its data is: name it before --resume")
     best = str(output_of(None, name))
     check_apart(
         {"--log": options.log},
-        {"DATA": source, "--valid": valid, "--resume": name, "the best model": best},
+        {
+            "DATA": source,
+            "--valid": valid,
+            "--test": test,
+            "--resume": name,
+            "the best model": best,
+        },
     )
     try:
-        parts, notes = _load(source, valid, how, options)
+        parts, notes = _load(source, valid, test, how, options)
     except InputError as error:
         if options.data is not None:
             raise

@@ -19,6 +19,7 @@ from cnntool.training.baselines import linear_accuracy, majority_accuracy
 from cnntool.training.evaluation import logits_of
 from cnntool.training.image_task import ImageTask
 from cnntool.training.metrics import accuracy, predicted_classes
+from cnntool.wording import counted
 
 WORDING = Wording("images", lambda _, accuracy: f"accuracy {accuracy:.2%}")
 
@@ -33,25 +34,27 @@ def describe(plan: Plan) -> Iterator[str]:
     train = task.parts.train
     parts = ", ".join(f"{len(part):,} {name}" for name, part in task.parts.each.items())
     size = shape_text(train.image_shape)
-    yield f"data: {train.name}, images of {size} in {len(train.labels)} classes: {parts}"
+    yield f"data: {train.name}, images of {size} in {counted(len(train.labels), 'class')}: {parts}"
     yield from str(task.network).splitlines()
     network, settings = task.network, task.settings
     count = sum(parameter.count for parameter in network.parameters().values())
     work = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
     yield (
-        f"{count:,} parameters, {work:,} multiply-adds an image, about {size_text(memory(plan))} "
-        "of memory"
+        f"{counted(count, 'parameter')}, {counted(work, 'multiply-add')} an image, about "
+        f"{size_text(memory(plan))} of memory"
     )
     text = (
         f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
-        f"{settings.epochs} epochs of {trainer.steps:,} steps of {settings.batch_size} images"
+        f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "
+        f"{counted(settings.batch_size, 'image')}"
     )
     if settings.shards > 1:
-        text += f", in {settings.shards} processes"
+        text += f", in {counted(settings.shards, 'process')}"
     yield text + f"; seed {settings.seed}"
     if plan.resumed_from is not None:
         epoch, step = trainer.place
-        yield f"going on from {plan.resumed_from}: {epoch} epochs and {step} steps are behind it"
+        behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
+        yield f"going on from {plan.resumed_from}: {behind} are behind it"
 
 
 def _task(plan: Plan) -> ImageTask:
@@ -103,15 +106,21 @@ def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
 def say_results(found: dict[str, Any]) -> None:
     """The results in a few lines on stderr."""
     if found["stopped_early"]:
-        complain(f"stopped early, after {found['epochs']} epochs")
+        complain(f"stopped early, after {counted(found['epochs'], 'epoch')}")
     best = found.get("best")
     if best is None:
         complain("no epoch had a loss that is a number: there is no best model")
         return
-    judged = best["validation_accuracy"]
-    if judged is None:
+    if best["validation_accuracy"] is None:
         complain(f"best epoch {best['epoch']}: loss {best['loss']:.4f} on the training images")
-        return
+    else:
+        _say_validation(found)
+    if "test_accuracy" in found:
+        complain(f"test accuracy {found['test_accuracy']:.2%}")
+
+
+def _say_validation(found: dict[str, Any]) -> None:
+    best, judged = found["best"], found["best"]["validation_accuracy"]
     last = found["final"]
     text = f"validation accuracy {judged:.2%} (epoch {best['epoch']}"
     complain(text + f", loss {best['validation_loss']:.4f}); last {_percent(last)}")
@@ -120,8 +129,6 @@ def say_results(found: dict[str, Any]) -> None:
     complain(text if np.isnan(linear) else f"{text}, a linear classifier {linear:.2%}")
     if judged <= linear:
         complain("the linear classifier is as good or better: this network has learned no more")
-    if "test_accuracy" in found:
-        complain(f"test accuracy {found['test_accuracy']:.2%}")
 
 
 def _percent(facts: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
+from cnntool.wording import counted
 
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.001}
 """The learning rates taken for granted; the other optimizers have that of Settings."""
@@ -126,7 +127,9 @@ def processes_for(asked: int | None, batch: int, least: int) -> int:
 
 def other_processes(before: int, now: int) -> tuple[str, ...]:
     """What to say where a run goes on in another number of processes."""
-    return () if now == before else (f"{now} processes, not {before}: results differ in rounding",)
+    if now == before:
+        return ()
+    return (f"{counted(now, 'process')}, not {before}: results differ in rounding",)
 
 
 def best_beside(
@@ -214,7 +217,10 @@ def _done(run: Run, name: str) -> str:
     epoch, epochs = run.trainer.place[0], run.trainer.settings.epochs
     if epoch < epochs:
         return (
-            f"the run of {name} stopped early, after {epoch} epochs: --patience "
+            f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: --patience "
             f"{run.trainer.stopping.waited + 1} or more goes on"
         )
-    return f"the run of {name} is done, {epoch} of {epochs} epochs: --epochs {2 * epoch} goes on"
+    return (
+        f"the run of {name} is done, {epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} "
+        "goes on"
+    )

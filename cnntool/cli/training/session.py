@@ -18,6 +18,7 @@ from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Trainer
+from cnntool.wording import counted
 
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
@@ -138,8 +139,8 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
         print_json(facts)
     else:
         complain(
-            f"{total:,} steps of {1000 * each:.3g} ms would take {duration(total * each)}, and "
-            "validation after each epoch; nothing is written"
+            f"{counted(total, 'step')} of {1000 * each:.3g} ms would take "
+            f"{duration(total * each)}, and validation after each epoch; nothing is written"
         )
     return 0
 
