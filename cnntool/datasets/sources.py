@@ -12,7 +12,7 @@ from typing import BinaryIO
 from cnntool.errors import InputError, RequestError
 
 STDIN = "-"
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes that are read at a time."""
 
 Source = str | os.PathLike | BinaryIO
