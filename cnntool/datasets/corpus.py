@@ -180,7 +180,7 @@ class Windows:
         """
         if not 0 <= t < len(self):
             raise IndexError(f"window {t} of {len(self)}")
-        columns = slice(t * self.seq_length, min((t + 1) * self.seq_length, self.steps))
+        columns = slice(t * self.seq_length, (t + 1) * self.seq_length)
         return tuple(
             np.ascontiguousarray(
                 self.ids[first : first + self.tokens].reshape(self.batch_size, -1)[rows, columns].T

@@ -93,6 +93,11 @@ class _Decoder:
             text = self.characters.decode(data, final)
         except UnicodeDecodeError as error:
             raise self._not_encoded(error) from None
+        except UnicodeError as error:  # some encodings name no place
+            raise InputError(
+                f"{self.name} is not {self.encoding.upper()} after line {self.lines:,}: {error}; "
+                "name its true --encoding"
+            ) from None
         self.offset += waiting + len(data) - len(self.characters.getstate()[0])
         if self.is_start and text:
             text, self.is_start = text.removeprefix(BYTE_ORDER_MARK), False
@@ -108,6 +113,12 @@ class _Decoder:
             return InputError(f"{self.name} is UTF-16, not UTF-8: set --encoding utf-16")
         text = self.line_ends.decode(before.decode(self.encoding, "replace"), True)
         line = self.lines + text.count("\n") + 1
+        if b"\0" in error.object and self.encoding == "utf-8":
+            return InputError(
+                f"{self.name} is binary: it holds byte 0x{error.object[error.start]:02x} at offset "
+                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; set --level byte, or "
+                "its --encoding"
+            )
         remedy = (
             "name its encoding, such as --encoding latin-1"
             if self.encoding == "utf-8"

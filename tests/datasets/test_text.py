@@ -132,6 +132,19 @@ def test_binary_is_no_text():
     )
 
 
+def test_binary_that_is_no_utf_8_either_is_not_taken_for_latin_1():
+    assert problem(b"\x89PNG\r\n\x1a\n\0\0") == (
+        "text.txt is binary: it holds byte 0x89 at offset 0 (line 1), which is not UTF-8, and NUL; "
+        "set --level byte, or its --encoding"
+    )
+
+
+def test_an_encoding_that_names_no_place_has_one_line_too():
+    assert problem(b"x", "undefined") == (
+        "text.txt is not UNDEFINED after line 0: undefined encoding; name its true --encoding"
+    )
+
+
 def test_half_a_pair_that_an_encoding_lets_pass_is_refused():
     assert "half a surrogate pair in line 2" in problem(rb"a\n\ud83d", "unicode_escape")
 
