@@ -2,14 +2,16 @@
 
 600 words of a text against a vocabulary of 10,000 are six million logits. Held as one matrix, each
 of a dozen passes over them waits for memory; here a block of rows goes the whole way, to its loss
-and gradients, before the next one is begun. What belongs to a row is taken out of the passes:
+and gradients, before the next one is begun. With w the row's share in the mean:
 
-    a = [x 1] [W; b]                    the bias is one more row of the product
+    a = x W + b
     e = exp(a - max a),  s = sum e      row by row; s is a product with ones
     loss = log s - (a - max a) at the target
     d = e,  less s at the target        s times the softmax's gradient
-    dx = w / s (d W^T)                  w the row's share in the mean: the small side is scaled
-    [dW; db] = (w / s [x 1])^T d
+    dx = w / s (d W^T),  dW = (w / s x)^T d,  db = (w / s)^T d
+
+Where logits are many to an input, only what cannot be done to the small sides is done to them: x
+and dx are scaled, not d, and the bias is one more row of the products, ``[x 1] [W; b]``.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 from cnntool.engine.arrays import float_dtype
 from cnntool.engine.embedding_table import check_ids
 from cnntool.engine.losses import row_shares
+from cnntool.engine.products import multiply, multiply_over_pixels
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.unfolding import share_products
 from cnntool.engine.windows import even_cuts
@@ -40,11 +43,14 @@ PARTIAL_SUMS = 8
 SUMS_BYTES = 1 << 26
 """Of all partial sums together, from which on there are two."""
 
-ROWS_OF_A_SUM = 128
-"""That are worth a partial sum of their own."""
+ROWS_OF_A_SUM, PRODUCTS_OF_A_SUM = 128, 5_000_000
+"""That are worth a partial sum of their own: rows, and multiplications of one product."""
 
-COPIED_BYTES = 1 << 23
-"""Weights up to which a transposed copy pays: larger ones keep BLAS busy however they lie."""
+WIDE = 8
+"""Logits an input from which on the small sides take the work."""
+
+WIDE_BYTES = 1 << 23
+"""Of weights, up to which they may: it takes a copy of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +113,24 @@ def vocabulary_cross_entropy(
 
 
 def vocabulary_cross_entropy_backward(
-    dloss: float, cache: VocabularyCache
+    dloss: float,
+    cache: VocabularyCache,
+    *,
+    out: tuple[np.ndarray, np.ndarray | None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Gradients (dx, dweight, dbias) of :func:`vocabulary_cross_entropy`, ``dloss`` usually 1.
 
-    dbias is None without a bias. ValueError where the forward pass was told to make none.
+    dbias is None without a bias. ``out`` is (dweight, dbias) to write into, such as their places in
+    a vector of all gradients. ValueError where the forward pass was told to make none.
     """
     if cache.dx is None or cache.dweight is None:
         raise ValueError("there are no gradients: the forward pass had need_gradient=False")
+    dweight, dbias = out or (None, None)
     scale = cache.dx.dtype.type(dloss)
-    dbias = None if cache.dbias is None else scale * cache.dbias
-    return scale * cache.dx, scale * cache.dweight, dbias
+    dweight = np.multiply(cache.dweight, scale, out=dweight)
+    if cache.dbias is not None:
+        dbias = np.multiply(cache.dbias, scale, out=dbias)
+    return cache.dx * scale, dweight, dbias
 
 
 class _Rows:
@@ -134,26 +147,32 @@ class _Rows:
     ) -> None:
         inputs, vocabulary = weight.shape
         check_ids(targets, vocabulary, "target", "words")
-        self.targets, self.shares = targets, shares.astype(x.dtype)
-        self.x, self.layer = x, np.ascontiguousarray(weight)
-        if bias is not None:
+        self.x, self.targets, self.shares = x, targets, shares.astype(x.dtype)
+        self.weight = (
+            weight
+            if (weight.flags.c_contiguous or weight.flags.f_contiguous)
+            else np.ascontiguousarray(weight)
+        )
+        self.bias = np.zeros(vocabulary, x.dtype) if bias is None else np.asarray(bias, x.dtype)
+        self.is_wide = vocabulary >= WIDE * inputs and weight.nbytes <= WIDE_BYTES
+        if self.is_wide:
             self.x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
-            self.layer = np.concatenate([weight, np.asarray(bias, x.dtype)[None]])
-        is_small = weight.nbytes <= COPIED_BYTES
-        self.turned = np.ascontiguousarray(weight.T) if is_small else weight.T  # (V, H)
+            self.weight = np.concatenate([weight, self.bias[None]])
         self.ones = np.ones(vocabulary, x.dtype)
-        self.most = max(FEWEST_ROWS, BLOCK_BYTES // self.ones.nbytes)
         self.losses, self.is_right = np.empty(len(x)), np.empty(len(x), bool)
-        affordable = max(2, min(PARTIAL_SUMS, SUMS_BYTES // self.layer.nbytes))
-        worth = max(1, min(affordable, len(x) // ROWS_OF_A_SUM))
-        self.parts = 1 << worth.bit_length() - 1  # halved evenly by any number of cores
+
+        self.most = max(FEWEST_ROWS, BLOCK_BYTES // self.ones.nbytes)
+        self.products = len(x) * weight.size
+        affordable = max(2, min(PARTIAL_SUMS, SUMS_BYTES // weight.nbytes))
+        worth = min(affordable, len(x) // ROWS_OF_A_SUM, self.products // PRODUCTS_OF_A_SUM)
+        self.parts = 1 << max(1, worth).bit_length() - 1  # a power of 2: no core waits for another
+        self.need_gradient = need_gradient
         if need_gradient:
             self.dx = np.empty((len(x), inputs), x.dtype)
-            self.sums = np.empty((self.parts, *self.layer.shape), x.dtype)
-        self.need_gradient = need_gradient
+            self.sums = np.empty((self.parts, inputs + 1, vocabulary), x.dtype)
 
     def run(self) -> None:
-        share_products(range(self.parts), self._part, len(self.x) * self.layer.size)
+        share_products(range(self.parts), self._part, self.products)
 
     def _part(self, part: int, scratch: Scratch) -> None:
         """Some rows, block by block; their gradients add up in this part's own sum."""
@@ -163,13 +182,13 @@ class _Rows:
             rows = slice(first, min(first + size, stop))
             block = scratch.array("logits", (rows.stop - first, len(self.ones)), self.x.dtype)
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # as in losses.py
-                np.matmul(self.x[rows], self.layer, out=block)
+                self._multiply(self.x[rows], self.weight, out=block)
+                if not self.is_wide:
+                    block += self.bias
                 sums = self._score(rows, block)
                 if self.need_gradient:
                     scale = (self.shares[rows] / sums)[:, None]
-                    np.multiply(block @ self.turned, scale, out=self.dx[rows])
-                    left = (self.x[rows] * scale).T
-                    self._add(left, block, self.sums[part], is_first=first == start)
+                    self._go_back(rows, block, scale, self.sums[part], is_first=first == start)
 
     def _score(self, rows: slice, block: np.ndarray) -> np.ndarray:
         """Turn logits (R, V) into d, and note losses; the sums of exponentials (R,)."""
@@ -189,14 +208,39 @@ class _Rows:
             piece[each, targets] -= total
         return sums
 
+    def _go_back(
+        self, rows: slice, d: np.ndarray, scale: np.ndarray, total: np.ndarray, *, is_first: bool
+    ) -> None:
+        """dx of some rows, and what they add to the gradient [dW; db]."""
+        inputs = self.dx.shape[1]
+        if self.is_wide:
+            product = multiply_over_pixels(d[None], self.weight[None, :inputs])[0]
+            np.multiply(product, scale, out=self.dx[rows])
+            left = (self.x[rows] * scale).T
+        else:
+            d *= scale
+            np.matmul(d, self.weight.T, out=self.dx[rows])
+            left = self.x[rows].T
+            bias_sum = np.ones(len(d), d.dtype) @ d
+            total[-1] = bias_sum if is_first else total[-1] + bias_sum
+        self._add(left, d, total[: len(left)], is_first=is_first)
+
     def _add(self, left: np.ndarray, right: np.ndarray, to: np.ndarray, *, is_first: bool) -> None:
-        """Add ``left (H, R) @ right (R, V)``, piece by piece; ``to`` has nothing in it at first."""
+        """Add ``left (K, R) @ right (R, V)``, piece by piece; ``to`` has nothing in it at first."""
         if is_first:
-            np.matmul(left, right, out=to)
+            self._multiply(left, right, out=to)
             return
-        width = max(1, BLOCK_BYTES // (len(to) * to.itemsize))
+        width = even_cuts(right.shape[1], max(1, BLOCK_BYTES // (len(to) * to.itemsize)))
         for first in range(0, right.shape[1], width):
-            to[:, first : first + width] += left @ right[:, first : first + width]
+            piece = right[:, first : first + width]
+            product = np.empty((len(to), piece.shape[1]), to.dtype)
+            to[:, first : first + width] += self._multiply(left, piece, out=product)
+
+    def _multiply(self, left: np.ndarray, right: np.ndarray, out: np.ndarray) -> np.ndarray:
+        if self.is_wide:
+            multiply(left[None], right[None], out=out[None])
+            return out
+        return np.matmul(left, right, out=out)
 
 
 def _check_shapes(
