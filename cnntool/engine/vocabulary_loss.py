@@ -1,4 +1,4 @@
-"""Output layer, softmax and cross-entropy over a large vocabulary, fused: a block of rows at a time.
+"""Output layer, softmax and cross-entropy over a vocabulary, fused: a block of rows at a time.
 
 600 words of a text against a vocabulary of 10,000 are six million logits. Held as one matrix, each
 of a dozen passes over them waits for memory; here a block of rows goes the whole way, to its loss
@@ -29,7 +29,7 @@ from cnntool.engine.unfolding import share_products
 from cnntool.engine.windows import even_cuts
 
 BLOCK_BYTES = 6 << 20
-"""Logits of a block, which one thread holds: a few rows make slow products, many leave the cache."""
+"""Logits of a block, which one thread holds: few rows make slow products, many leave the cache."""
 
 FEWEST_ROWS = 128
 """Of a block, however large the vocabulary: each reads all weights and adds to all gradients."""
@@ -148,13 +148,10 @@ class _Rows:
         inputs, vocabulary = weight.shape
         check_ids(targets, vocabulary, "target", "words")
         self.x, self.targets, self.shares = x, targets, shares.astype(x.dtype)
-        self.weight = (
-            weight
-            if (weight.flags.c_contiguous or weight.flags.f_contiguous)
-            else np.ascontiguousarray(weight)
-        )
+        lies_well = weight.flags.c_contiguous or weight.flags.f_contiguous
+        self.weight = weight if lies_well else np.ascontiguousarray(weight)
         self.bias = np.zeros(vocabulary, x.dtype) if bias is None else np.asarray(bias, x.dtype)
-        self.is_wide = vocabulary >= WIDE * inputs and weight.nbytes <= WIDE_BYTES
+        self.is_wide = vocabulary >= WIDE * inputs > 0 and weight.nbytes <= WIDE_BYTES
         if self.is_wide:
             self.x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
             self.weight = np.concatenate([weight, self.bias[None]])
@@ -163,7 +160,7 @@ class _Rows:
 
         self.most = max(FEWEST_ROWS, BLOCK_BYTES // self.ones.nbytes)
         self.products = len(x) * weight.size
-        affordable = max(2, min(PARTIAL_SUMS, SUMS_BYTES // weight.nbytes))
+        affordable = max(2, min(PARTIAL_SUMS, SUMS_BYTES // max(1, weight.nbytes)))
         worth = min(affordable, len(x) // ROWS_OF_A_SUM, self.products // PRODUCTS_OF_A_SUM)
         self.parts = 1 << max(1, worth).bit_length() - 1  # a power of 2: no core waits for another
         self.need_gradient = need_gradient

@@ -143,6 +143,14 @@ def test_equal_logits_lose_the_logarithm_of_their_number_and_the_first_is_likeli
     np.testing.assert_allclose(dweight.sum(axis=1), 0, atol=1e-6)
 
 
+def test_without_inputs_the_bias_decides_alone():
+    bias, targets = np.log([1.0, 3]), np.array([1, 1, 0])
+    loss, _, (dx, dweight, dbias) = everything(np.zeros((3, 0)), np.zeros((0, 2)), bias, targets)
+    assert loss == pytest.approx((2 * math.log(4 / 3) + math.log(4)) / 3)
+    assert (dx.shape, dweight.shape) == ((3, 0), (0, 2))
+    np.testing.assert_allclose(dbias, [1 / 4 - 1 / 3, 3 / 4 - 2 / 3])
+
+
 def test_a_word_that_cannot_be_has_no_gradient():
     x, weight, bias, targets = problem((6, 2, 40))
     bias[39], targets[:] = -np.inf, 3
