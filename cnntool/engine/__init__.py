@@ -61,6 +61,7 @@ _HOMES = {
         "softmax_cross_entropy",
         "softmax_cross_entropy_backward",
     ),
+    "vocabulary_loss": ("vocabulary_cross_entropy", "vocabulary_cross_entropy_backward"),
     "gradient_check": ("GradientCheck", "gradcheck"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

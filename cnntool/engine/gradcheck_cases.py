@@ -53,6 +53,10 @@ from cnntool.engine.pooling1d import (
     max_pool1d_backward,
 )
 from cnntool.engine.subsampling import subsample2d, subsample2d_backward
+from cnntool.engine.vocabulary_loss import (
+    vocabulary_cross_entropy,
+    vocabulary_cross_entropy_backward,
+)
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,31 @@ def _losses() -> list[Case]:
         case("4 x 3 x 5 logits, sequences of 4, 2 and 3", (4, 3, 5), weights=lengths),
         case("5 x 10 logits around 1000", (5, 10), scale=1000),
         case("64 x 100 logits", (64, 100)),
+    ]
+
+
+def _vocabulary_losses() -> list[Case]:
+    def case(geometry: str, sizes: tuple[int, int, int], bias: bool = True, **options: Any) -> Case:
+        rows, inputs, words = sizes
+        shapes = {"x": (rows, inputs), "weight": (inputs, words)} | (
+            {"bias": (words,)} if bias else {}
+        )
+        targets = np.arange(rows) * 3 % words
+        return Case(
+            "vocabulary_cross_entropy",
+            geometry,
+            normal(**shapes),
+            lambda x, weight, bias=None: vocabulary_cross_entropy(
+                x, weight, bias, targets, **options
+            ),
+            vocabulary_cross_entropy_backward,
+        )
+
+    return [
+        case("5 x 4 to 7 words", (5, 4, 7)),
+        case("6 x 2 to 20 words, 2 rows masked", (6, 2, 20), weights=np.arange(6) % 3),
+        case("5 x 2 to 20 words, no bias", (5, 2, 20), bias=False),
+        case("300 x 8 to 2500 words", (300, 8, 2500)),
     ]
 
 
@@ -331,6 +360,7 @@ CASES: tuple[Case, ...] = (
     *_batch_norms(),
     *_dropouts(),
     *_losses(),
+    *_vocabulary_losses(),
     *_convolutions(),
     *_local_convolutions(),
     *_sliding_pools(),

@@ -69,7 +69,7 @@ def softmax_cross_entropy(
     rows, targets = logits.reshape(-1, classes), targets.ravel()
     shares: np.ndarray | float = 1 / len(targets)
     if weights is not None:
-        shares = _shares(weights, logits.shape[:-1]).astype(logits.dtype)
+        shares = row_shares(weights, logits.shape[:-1]).reshape(-1, 1).astype(logits.dtype)
         counts = shares > 0
         rows, targets = np.where(counts, rows, 0), np.where(counts[:, 0], targets, 0)
     check_ids(targets, classes, "target", "classes")
@@ -99,8 +99,11 @@ def softmax_cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np
     return dlogits.reshape(cache.shape)
 
 
-def _shares(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """``w / sum(w)`` as a column; float64, so that a long sum is exact enough for float32."""
+def row_shares(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """``w / sum(w)``; float64, so that a long sum is exact enough for float32.
+
+    ValueError where the weights are not of this shape, one is negative, or all are 0.
+    """
     weights = np.asarray(weights, np.float64)
     if weights.shape != shape:
         raise ValueError(f"weights have shape {weights.shape}: expected one a target, {shape}")
@@ -110,7 +113,7 @@ def _shares(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
             f"weights are {weights.min():g} to {weights.max():g}: none may be negative, and their "
             "sum must be above 0"
         )
-    return (weights / total).reshape(-1, 1)
+    return weights / total
 
 
 def _below_maximum(x: np.ndarray, axis: int) -> np.ndarray:

@@ -22,6 +22,24 @@ def test_the_gradients_of_equal_ids_add_up():
     assert drows.tolist() == [[3, 4], [51, 62]]
 
 
+@pytest.mark.parametrize("ids", [[2, 0, 2], []])
+def test_a_gradient_goes_where_it_is_asked_to(ids):
+    vector = np.full(2 + TABLE.size, 7, np.float32)
+    _, cache = embedding(np.array(ids, int), TABLE)
+    dy = np.arange(2.0 * len(ids)).reshape(-1, 2)
+    out = vector[1:-1].reshape(TABLE.shape)
+    assert embedding_backward(dy, cache, out=out) is out
+    expected = [[2, 3], [0, 0], [0 + 4, 1 + 5], [0, 0]] if ids else [[0, 0]] * 4
+    assert vector.tolist() == [7, *np.ravel(expected), 7]
+
+
+@pytest.mark.parametrize("out", [np.zeros((4, 3), np.float32), np.zeros((4, 2))])
+def test_a_place_of_another_kind_is_refused(out):
+    _, cache = embedding(np.array([0]), TABLE)
+    with pytest.raises(ValueError, match=r"expected float32 \(4, 2\), as the table"):
+        embedding_backward(np.ones((1, 2)), cache, out=out)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (600,), (20, 30), (2, 3, 4), (0,), (0, 3)])
 @pytest.mark.parametrize("vocabulary", [1, 65, 1000])
 def test_it_is_the_one_hot_product(shape, vocabulary):

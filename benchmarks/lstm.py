@@ -1,0 +1,198 @@
+"""Training and sampling a recurrent language model side by side with PyTorch, on as many cores.
+
+    python benchmarks/lstm.py [--rounds 9] [--only words|characters|sampling]
+
+``words`` times training steps with the settings of the lecture and a vocabulary of 10,000:
+embedding, LSTM, output layer, cross-entropy, clipping and Adam, the state carried from window to
+window. ``characters`` is the same for 65 symbols and a larger network. ``sampling`` draws 10,000
+characters, each from the softmax after the one before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from harness import TURN, print_machine, race, report, turns
+
+from cnntool.engine.threads import available_cores
+from cnntool.training.loop import Step, Trainer
+from cnntool.training.settings import Settings
+from cnntool.training.shards import CAN_FORK
+
+try:
+    torch = importlib.import_module("torch")
+except ImportError:
+    torch = None
+
+CORES = available_cores()
+LEARNING_RATE, CLIP = 0.002, 0.5
+WINDOWS = 40
+"""Of the text, which is random: its tokens cost the same as those of a real one."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network, and the batches that it learns from."""
+
+    vocabulary: int
+    embed: int
+    hidden: int
+    batch: int
+    window: int
+
+    def text(self) -> np.ndarray:
+        """Ids whose frequencies fall as those of words do, Zipf's law."""
+        frequencies = 1 / np.arange(1, self.vocabulary + 1)
+        count = self.batch * (self.window * WINDOWS + 1)
+        rng = np.random.default_rng(0)
+        return rng.choice(self.vocabulary, count, p=frequencies / frequencies.sum())
+
+    def __str__(self) -> str:
+        return (
+            f"{self.vocabulary} tokens, embed {self.embed}, hidden {self.hidden}, "
+            f"batch {self.batch}, window {self.window}"
+        )
+
+
+SIZES = {"words": Size(10_000, 32, 32, 20, 30), "characters": Size(65, 64, 128, 50, 50)}
+
+
+def our_model(size: Size):
+    from cnntool.networks.language_model import LanguageModel
+
+    model = LanguageModel("lstm", size.vocabulary, size.embed, size.hidden, 1, 0.0, False)
+    return model.initialise(np.random.default_rng(0))
+
+
+def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
+    """A trainer on a random text, and what takes its next step."""
+    from cnntool.training.text_task import TextTask
+
+    settings = Settings(
+        epochs=10**6,
+        batch_size=size.batch,
+        learning_rate=LEARNING_RATE,
+        clip=CLIP,
+        shards=shards,
+        schedule="constant",
+    )
+    trainer = Trainer(TextTask(our_model(size), size.text(), size.window, settings))
+    events = trainer.run()
+
+    def step() -> None:
+        while not isinstance(next(events), Step):
+            pass
+
+    return trainer, step
+
+
+def our_sampling(size: Size, count: int) -> Callable[[], object]:
+    """What draws so many tokens, one after the other."""
+    from cnntool.engine import softmax
+
+    model, rng = our_model(size), np.random.default_rng(0)
+
+    def sample() -> list[int]:
+        states, drawn, token = model.start(1), [], 0
+        for _ in range(count):
+            logits, states = model.step(np.array([token]), states)
+            below = np.cumsum(softmax(logits[0]))
+            token = min(int(np.searchsorted(below, rng.random() * below[-1])), len(below) - 1)
+            drawn.append(token)
+        return drawn
+
+    return sample
+
+
+def torch_layers(size: Size) -> tuple:
+    """Embedding, LSTM over (T, B, features), output layer."""
+    nn = torch.nn
+    torch.manual_seed(0)
+    return (
+        nn.Embedding(size.vocabulary, size.embed),
+        nn.LSTM(size.embed, size.hidden),
+        nn.Linear(size.hidden, size.vocabulary),
+    )
+
+
+def torch_steps(size: Size) -> Callable[[], object]:
+    """PyTorch's step on the same windows, which it holds as tensors already."""
+    embedding, lstm, output = torch_layers(size)
+    params = [p for layer in (embedding, lstm, output) for p in layer.parameters()]
+    optimizer = torch.optim.Adam(params, LEARNING_RATE)
+    streams = torch.from_numpy(size.text()).reshape(size.batch, -1).T.contiguous()  # (T, B)
+    start, state = 0, None
+
+    def step() -> None:
+        nonlocal start, state
+        if start + size.window >= len(streams):
+            start, state = 0, None
+        stop = start + size.window
+        ids, targets = streams[start:stop], streams[start + 1 : stop + 1]
+        optimizer.zero_grad()
+        hidden, state = lstm(embedding(ids), state)
+        logits = output(hidden.reshape(-1, size.hidden))
+        torch.nn.functional.cross_entropy(logits, targets.reshape(-1)).backward()
+        torch.nn.utils.clip_grad_norm_(params, CLIP)
+        optimizer.step()
+        state = tuple(part.detach() for part in state)
+        start = stop
+
+    return step
+
+
+def torch_sampling(size: Size, count: int) -> Callable[[], object]:
+    embedding, lstm, output = torch_layers(size)
+
+    def sample() -> list[int]:
+        token, state, drawn = torch.zeros(1, dtype=torch.long), None, []
+        with torch.inference_mode():
+            for _ in range(count):
+                hidden, state = lstm(embedding(token)[None], state)
+                token = torch.multinomial(output(hidden[0]).softmax(-1), 1)[0]
+                drawn.append(token.item())
+        return drawn
+
+    return sample
+
+
+def time_steps(name: str, rounds: int) -> None:
+    size = SIZES[name]
+    trainer, step = our_steps(size, CORES if CAN_FORK else 1)
+    with trainer:
+        _, alone = our_steps(size, 1)
+        contenders = {"cnntool": step, "cnntool, one process": alone}
+        if torch:
+            contenders["PyTorch"] = torch_steps(size)
+        report(f"{TURN} training steps: {name}, {size}", race(turns(contenders), rounds))
+
+
+def time_sampling(rounds: int, count: int = 10_000) -> None:
+    size = SIZES["characters"]
+    contenders = {"cnntool": our_sampling(size, count)}
+    if torch:
+        contenders["PyTorch"] = torch_sampling(size, count)
+    report(f"{count} characters drawn: hidden {size.hidden}", race(contenders, rounds))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", choices=[*SIZES, "sampling"])
+    options = parser.parse_args()
+    print_machine(CORES)
+    if torch:
+        torch.set_num_threads(CORES)
+    for name in SIZES:
+        if options.only in (None, name):
+            time_steps(name, options.rounds)
+    if options.only in (None, "sampling"):
+        time_sampling(min(options.rounds, 5))
+
+
+if __name__ == "__main__":
+    main()
