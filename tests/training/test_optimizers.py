@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from cnntool.errors import InputError, RequestError
+from cnntool.training import optimizers
 from cnntool.training.flat import flatten, views_of, weights_only
-from cnntool.training.optimizers import OPTIMIZERS, global_norm, make_optimizer, runs
+from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.transformations import clip_by_global_norm, descend, global_norm, runs
 
 NAMES = list(OPTIMIZERS)
 RNG = np.random.default_rng(5)
@@ -230,6 +232,41 @@ def test_gradients_stay_as_they_are_and_vectors_keep_their_dtype_and_memory(name
     assert params.dtype == dtype
     assert {key: array.ctypes.data for key, array in state.items()} == memory
     assert all(array.dtype == dtype for key, array in state.items() if key != "step")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_blocks_nor_threads_change_a_bit(name, monkeypatch):
+    rng = np.random.default_rng(2)
+    grads = rng.standard_normal((3, 1000)).astype(np.float32)
+    decayed = (np.arange(1000) // 70) % 2 == 0
+
+    def after_three_steps():
+        optimizer = make_optimizer(name, weight_decay=0.1, clip=2.0, decayed=decayed)
+        params = np.linspace(-1, 1, 1000, dtype=np.float32)
+        state = optimizer.start(params)
+        for row in grads:
+            optimizer.step(params, row, state)
+        return params.tobytes(), {key: array.tobytes() for key, array in state.items()}
+
+    whole = after_three_steps()
+    monkeypatch.setattr(optimizers, "BLOCK_BYTES", 256)
+    assert after_three_steps() == whole
+    monkeypatch.setattr(optimizers, "WORTH_SHARING", 1)
+    monkeypatch.setattr(optimizers, "available_cores", lambda: 3)
+    assert after_three_steps() == whole
+
+
+def test_one_optimizer_steps_through_vectors_of_several_lengths_and_dtypes():
+    optimizer = make_optimizer("adam", 1.0)
+    for count, dtype in ((5, np.float32), (500, np.float32), (500, np.float64), (3, np.float64)):
+        params = np.zeros(count, dtype)
+        optimizer.step(params, np.ones(count, dtype), optimizer.start(params))
+        np.testing.assert_allclose(params, -1, rtol=1e-6)
+
+
+def test_what_looks_at_all_of_the_gradient_comes_first():
+    with pytest.raises(ValueError, match="comes first in the chain"):
+        optimizers.Optimizer("odd", 1.0, (descend(), clip_by_global_norm(1.0)))
 
 
 def test_runs_are_where_the_mask_is_true():
