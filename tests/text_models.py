@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cnntool.datasets.corpus import load_corpus, split
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
+from cnntool.networks.model_file import save_model
 from cnntool.networks.trained_text import language_model_of
+from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Trainer
 from cnntool.training.settings import Settings
 from cnntool.training.streams import Streams
@@ -19,6 +23,9 @@ SAYINGS = (
     "the sun is warm and the sea is blue",
     "no one knows what the dog saw",
 )
+OTHERS = """the king is dead , long live the king
+He said: "Go (now)!" to a (b) c .
+"""
 
 
 def text_of(lines: int, seed: int = 0) -> str:
@@ -42,6 +49,17 @@ def text_trainer(corpus, settings=QUICK, seq_length=12, **sizes):
     architecture = Architecture(vocabulary_size=len(corpus.vocabulary), **given)
     network = LanguageModel(architecture).initialise(streams["start"])
     return Trainer(text_task(network, corpus, settings, seq_length), streams)
+
+
+def write_text_models(folder) -> None:
+    """``text.txt``, and ``words.npz`` and ``chars.npz``, models that learned a little from it."""
+    (folder / "text.txt").write_text(text_of(60) + OTHERS, encoding="utf-8")
+    for name, level in (("words", "word"), ("chars", "char")):
+        corpus = load_corpus(str(folder / "text.txt"), level)
+        with text_trainer(corpus, replace(QUICK, epochs=1)) as trainer:
+            for _ in trainer.run():
+                pass
+            save_model(folder / f"{name}.npz", Run(trainer, corpus.fingerprint).model())
 
 
 def text_task(network, corpus, settings=QUICK, seq_length=12):

@@ -49,6 +49,7 @@ _HOMES = {
     "gru_recurrence": ("gru", "gru_backward"),
     "lstm_recurrence": ("lstm", "lstm_backward"),
     "recurrent_stack": ("recurrent", "recurrent_backward", "recurrent_step"),
+    "recurrent_weights": ("from_onnx", "from_torch"),
     "activations": (
         "relu",
         "relu_backward",

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnntool.engine.recurrence import (
     Gradients,
-    blocks_backward,
+    backward_blocks,
     gradients_in,
     histories,
     input_products,
@@ -125,7 +125,7 @@ def gru_backward(
     dz = np.empty((*h[1:].shape[:2], 4, hidden), h.dtype)
     product = np.empty_like(dh)
     transposed = np.ascontiguousarray(np.roll(cache.w_hidden, hidden, axis=1).T)  # n, r, u
-    for block in blocks_backward(order.steps, dz[0].nbytes if len(dz) else 1):
+    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
         slopes = _slopes(cache, block)
         for step in range(block.stop - 1, block.start - 1, -1):
             rows = order.active(step)

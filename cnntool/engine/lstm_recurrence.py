@@ -8,7 +8,7 @@ import numpy as np
 
 from cnntool.engine.recurrence import (
     Gradients,
-    blocks_backward,
+    backward_blocks,
     gradients_in,
     histories,
     input_products,
@@ -133,7 +133,7 @@ def lstm_backward(
     dz = np.empty_like(cache.gates)
     product = np.empty_like(dh)
     transposed = np.ascontiguousarray(cache.w_hidden.T)
-    for block in blocks_backward(order.steps, dz[0].nbytes if len(dz) else 1):
+    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
         by_cell, by_output, through = _slopes(cache, block)
         for step in range(block.stop - 1, block.start - 1, -1):
             rows, at = order.active(step), step - block.start

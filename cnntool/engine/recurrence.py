@@ -94,7 +94,7 @@ def rnn_backward(
     dz = np.empty_like(h[1:])
     product = np.empty_like(dh)
     transposed = np.ascontiguousarray(cache.w_hidden.T)
-    for block in blocks_backward(order.steps, dz[0].nbytes if len(dz) else 1):
+    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
         after = h[block.start + 1 : block.stop + 1]
         slopes = 1 - after * after if cache.activation == "tanh" else (after > 0).astype(h.dtype)
         for step in range(block.stop - 1, block.start - 1, -1):
@@ -192,7 +192,7 @@ def gradients_in(
     return dh_all, tuple(found)
 
 
-def blocks_backward(steps: int, bytes_a_step: int) -> Iterator[slice]:
+def backward_blocks(steps: int, bytes_a_step: int) -> Iterator[slice]:
     """The steps from the last to the first, some at a time."""
     length = max(1, BLOCK_BYTES // max(1, bytes_a_step))
     for stop in range(steps, 0, -length):
