@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import as_maps, as_planes, in_layout_of
+from cnntool.engine.layout import as_maps, as_planes, in_layout_of, is_batch_last
 from cnntool.engine.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.pool_reductions import extreme, limits
 from cnntool.engine.pool_windows import (
@@ -16,7 +17,7 @@ from cnntool.engine.pool_windows import (
     plan_maps,
     pool_planes,
     share_blocks,
-    share_planes,
+    share_whole_planes,
 )
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, AxisPaddings
@@ -27,23 +28,19 @@ LONG_RUN = 8
 
 @dataclass(frozen=True, eq=False)
 class MaxPoolCache:
-    """Which tap of each window won, ``k*kw + l``: a byte an output for windows of up to 256 taps.
-
-    x and y are not needed.
-    """
+    """Where each window's winner lies in the memory of x. x and y are not needed."""
 
     shape: tuple[int, ...]  # of x
     dtype: np.dtype
-    rows: Axis
-    columns: Axis
-    codes: np.ndarray | None  # (N, C, oh, ow), in the layout of x
+    is_batch_last: bool
+    are_apart: bool  # whether no two windows see the same element
+    places: np.ndarray | None  # (N, C, oh, ow) in the layout of x
 
     def indices(self) -> np.ndarray:
         """Where in its plane each window's winner lies, ``row*W + column``."""
-        rows, columns = self.rows, self.columns
-        down, across = np.divmod(_kept_codes(self).astype(np.int64), columns.kernel_size)
-        down = down * rows.dilation + _starts(rows)[:, None]
-        return down * columns.size + across * columns.dilation + _starts(columns)
+        count, _, height, width = self.shape
+        interleaved = count if self.is_batch_last else 1
+        return _kept(self.places).astype(np.int64) // interleaved % (height * width)
 
 
 def max_pool2d(
@@ -70,13 +67,15 @@ def max_pool2d(
     Raises ValueError where no window fits, or the padding is more than half a window.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    planes, codes = as_planes(x), None
+    planes, places = as_planes(x), None
     if keep_winners:
-        y, codes = _pool_with_winners(planes, rows, columns)
-        codes = as_maps(codes, *x.shape[:2])
+        y, places = _pool_with_winners(planes, rows, columns)
+        places = as_maps(places, *x.shape[:2])
     else:
         y = pool_planes(planes, rows, columns, extreme(np.maximum, x.dtype))
-    return as_maps(y, *x.shape[:2]), MaxPoolCache(x.shape, float_dtype(x), rows, columns, codes)
+    are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
+    cache = MaxPoolCache(x.shape, float_dtype(x), is_batch_last(x), are_apart, places)
+    return as_maps(y, *x.shape[:2]), cache
 
 
 def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
@@ -84,82 +83,24 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
 
     Of equal elements the first won, in reading order; of several NaN the last (both as PyTorch).
     """
-    maps, rows, columns = _kept_codes(cache), cache.rows, cache.columns
-    dy = in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype))
-    codes, dy = as_planes(maps), as_planes(dy)
-    dx = np.empty((len(codes), rows.size, columns.size, codes.shape[3]), cache.dtype)
-    bits = np.dtype(f"i{dx.itemsize}")
-    across = columns.taps
-    are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
-    are_tiles = rows.tiles_all and columns.tiles_all
+    maps = _kept(cache.places)
+    dy = as_planes(in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype)))
+    places = as_planes(maps)
+    count, channels, *size = cache.shape
+    shape = (channels, *size, count) if cache.is_batch_last else (count * channels, *size, 1)
+    dx = np.empty(shape, cache.dtype)
+    line = dx.reshape(-1)
 
-    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
-        won, gradients = codes[which, block.outputs], dy[which, block.outputs].view(bits)
-        target = dx[which, block.inputs]
-        if are_tiles:
-            _into_tiles(won, gradients, target.view(bits), rows, columns, scratch)
-            return
-        if won.shape[3] < LONG_RUN and not are_apart:
-            _by_counting(won, dy[which, block.outputs], target, block.axis, columns)
-            return
-        is_winner = scratch.array("is winner", won.shape, np.dtype(bool))
-        mask, share = is_winner.view(np.int8), scratch.array("share", won.shape, bits)
-        code, every = 0, slice(None)
-        for rows_seen, rows_read in block.axis.taps:
-            for seen, read in across:
-                np.equal(won, won.dtype.type(code), out=is_winner)
-                np.negative(mask, out=mask)  # all bits of a winner, none of the others: no 0 * inf
-                outputs, inputs = (every, rows_seen, seen), (every, rows_read, read)
-                if are_apart:
-                    into = target[inputs].view(bits)
-                    np.bitwise_and(gradients[outputs], mask[outputs], out=into)
-                else:
-                    np.bitwise_and(gradients, mask, out=share)
-                    target[inputs] += share.view(dx.dtype)[outputs]
-                code += 1
+    def work(which: slice, _: Scratch) -> None:
+        dx[which] = 0
+        winners, gradients = places[which].reshape(-1), dy[which].reshape(-1)
+        if cache.are_apart:
+            line[winners] = gradients
+        else:
+            np.add.at(line, winners, gradients)  # 1 ns an element since NumPy 1.25
 
-    if not are_tiles:
-        dx[...] = 0
-    share_planes(dx.shape, rows, work)
-    return as_maps(dx, *cache.shape[:2])
-
-
-def _by_counting(
-    won: np.ndarray, gradients: np.ndarray, target: np.ndarray, rows: Axis, columns: Axis
-) -> None:
-    """The same where windows overlap and runs are short: winners' places, counted with weights."""
-    count, channels = len(won), won.shape[3]
-    across = np.arange(columns.kernel_size) * columns.dilation
-    steps = np.add.outer(np.arange(rows.kernel_size) * rows.dilation * columns.size, across)
-    planes = np.arange(count) * rows.size * columns.size
-    starts = np.add.outer(planes, np.add.outer(_starts(rows) * columns.size, _starts(columns)))
-    places = np.take(steps, won)
-    places += starts[..., None]
-    if channels > 1:
-        places *= channels
-        places += np.arange(channels)
-    sums = np.bincount(places.ravel(), gradients.ravel(), target.size)
-    np.add(target, sums.reshape(target.shape), out=target, casting="same_kind")
-
-
-def _into_tiles(
-    won: np.ndarray,
-    gradients: np.ndarray,
-    target: np.ndarray,
-    rows: Axis,
-    columns: Axis,
-    scratch: Scratch,
-) -> None:
-    """The same where windows lie side by side and cover all: every tap of all windows at once."""
-    count, height, width, channels = won.shape
-    down, across = rows.kernel_size, columns.kernel_size
-    shape = down, across, *won.shape
-    is_winner = scratch.array("is winner", shape, np.dtype(bool))
-    code = np.arange(down * across, dtype=won.dtype).reshape(down, across, 1, 1, 1, 1)
-    mask = is_winner.view(np.int8)
-    np.negative(np.equal(won, code, out=is_winner).view(np.int8), out=mask)
-    tiles = target.reshape(count, height, down, width, across, channels)
-    np.bitwise_and(gradients, mask, out=tiles.transpose(2, 4, 0, 1, 3, 5))
+    share_whole_planes(dx.shape, work)
+    return as_maps(dx, count, channels)
 
 
 def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
@@ -170,10 +111,10 @@ def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
     return cache.indices()
 
 
-def _kept_codes(cache: MaxPoolCache) -> np.ndarray:
-    if cache.codes is None:
+def _kept(places: np.ndarray | None) -> np.ndarray:
+    if places is None:
         raise ValueError("the pool ran with keep_winners=False: run it with True to go back")
-    return cache.codes
+    return places
 
 
 def _starts(axis: Axis) -> np.ndarray:
@@ -184,28 +125,55 @@ def _starts(axis: Axis) -> np.ndarray:
 def _pool_with_winners(
     planes: np.ndarray, rows: Axis, columns: Axis
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of every window of planes (A, H, W, B), and the code of the tap that it is."""
-    shape = len(planes), rows.output_size, columns.output_size, planes.shape[3]
-    y = np.empty(shape, planes.dtype)
-    codes = np.empty(shape, np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1))
+    """The largest of every window of planes (A, H, W, B), and its place in their memory."""
+    channels = planes.shape[3]
+    shape = len(planes), rows.output_size, columns.output_size, channels
+    y, places = np.empty(shape, planes.dtype), np.empty(shape, np.intp)
+    code = np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1)
     lowest, across = limits(planes.dtype)[0], phases_of(columns)
-    are_long_runs = planes.shape[3] >= LONG_RUN and rows.is_inside and columns.is_inside
+    are_long_runs = channels >= LONG_RUN and rows.is_inside and columns.is_inside
+    place = _placed(planes.shape, rows, columns)
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
-        largest, won = y[which, part.outputs], codes[which, part.outputs]
+        largest = y[which, part.outputs]
+        won = scratch.array("winners", largest.shape, code)
         block = planes[which, part.inputs]
         if are_long_runs and not (largest.dtype.kind == "f" and np.isnan(block.max())):
             _largest_of_runs(block, part.axis, columns, largest, won, scratch)
-            return
-        phases = split(block, part.phases, across, lowest, scratch)
-        _largest(phases, part.phases, across, largest, won, scratch)
-        if rows.before or columns.before:
-            _let_no_padding_win(largest, won, part.axis, columns)
-        if largest.dtype.kind == "f" and np.isnan(largest.max()):
-            _let_the_last_nan_win(phases, part.phases, across, won)
+        else:
+            phases = split(block, part.phases, across, lowest, scratch)
+            _largest(phases, part.phases, across, largest, won, scratch)
+            if rows.before or columns.before:
+                _let_no_padding_win(largest, won, part.axis, columns)
+            if largest.dtype.kind == "f" and np.isnan(largest.max()):
+                _let_the_last_nan_win(phases, part.phases, across, won)
+        place(won, which, part.outputs, places[which, part.outputs])
 
     share_blocks(planes.shape, rows, work, weight=1 / 2)
-    return y, codes
+    return y, places
+
+
+def _placed(
+    shape: tuple[int, ...], rows: Axis, columns: Axis
+) -> Callable[[np.ndarray, slice, slice, np.ndarray], None]:
+    """What turns the winning taps of some planes and output rows into places in memory.
+
+    ``shape`` is that of all planes, (A, H, W, B).
+    """
+    count, height, width, channels = shape
+    row = width * channels
+    down = np.arange(rows.kernel_size) * rows.dilation * row
+    across = np.arange(columns.kernel_size) * columns.dilation * channels
+    steps = np.add.outer(down, across).reshape(-1)
+    planes, tops = np.arange(count) * height * row, _starts(rows) * row
+    lefts = np.add.outer(_starts(columns) * channels, np.arange(channels))
+
+    def place(won: np.ndarray, which: slice, outputs: slice, out: np.ndarray) -> None:
+        np.take(steps, won, out=out, mode="clip")  # with "raise" it would go through a copy
+        out += np.add.outer(tops[outputs], lefts)
+        out += planes[which, None, None, None]
+
+    return place
 
 
 def _largest_of_runs(

@@ -188,23 +188,38 @@ def share_planes(
     run([(which,) for which in cuts], work_on_all, prod(shape), threads)
 
 
+def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice, Scratch], None]) -> None:
+    """Run ``work(planes, scratch)`` over planes (A, ...), few of them together."""
+    threads = available_cores()
+    if prod(shape):
+        together = ceil(shape[0] / _pieces(shape, 1, threads))
+        run([(which,) for which in _slices(shape[0], together)], work, prod(shape), threads)
+
+
 def _cut(
     shape: tuple[int, ...], rows: Axis, weight: float, threads: int
 ) -> tuple[list[slice], list[RowBlock]]:
     if not prod(shape):
         return [], []
+    return _cut_into(_pieces(shape, weight, threads), shape[0], rows)
+
+
+def _pieces(shape: tuple[int, ...], weight: float, threads: int) -> int:
     pieces = ceil(prod(shape) * weight / BLOCK_ELEMENTS)
     if prod(shape) >= SHARED_ELEMENTS:
         pieces = -(-pieces // threads) * threads
-    return _cut_into(pieces, shape[0], rows)
+    return pieces
 
 
 @functools.lru_cache(maxsize=16)
 def _cut_into(pieces: int, count: int, rows: Axis) -> tuple[list[slice], list[RowBlock]]:
     together = -(-count // pieces)
     height = -(-rows.output_size * count // max(count, pieces))
-    cuts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
-    return cuts, _row_blocks(rows, height)
+    return _slices(count, together), _row_blocks(rows, height)
+
+
+def _slices(count: int, together: int) -> list[slice]:
+    return [slice(first, min(first + together, count)) for first in range(0, count, together)]
 
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
