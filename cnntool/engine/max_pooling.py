@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,85 +129,87 @@ def _pool_with_winners(
     channels = planes.shape[3]
     shape = len(planes), rows.output_size, columns.output_size, channels
     y, places = np.empty(shape, planes.dtype), np.empty(shape, np.intp)
-    code = np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1)
+    steps = rows.dilation * columns.size, columns.dilation
+    last = (rows.kernel_size - 1) * steps[0] + (columns.kernel_size - 1) * steps[1]
+    offset = np.min_scalar_type(last)
     lowest, across = limits(planes.dtype)[0], phases_of(columns)
     are_long_runs = channels >= LONG_RUN and rows.is_inside and columns.is_inside
-    place = _placed(planes.shape, rows, columns)
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
         largest = y[which, part.outputs]
-        won = scratch.array("winners", largest.shape, code)
+        won = scratch.array("winners", largest.shape, offset)
         block = planes[which, part.inputs]
-        if are_long_runs and not (largest.dtype.kind == "f" and np.isnan(block.max())):
-            _largest_of_runs(block, part.axis, columns, largest, won, scratch)
+        if are_long_runs:
+            _largest_of_runs(block, part.axis, columns, steps, largest, won, scratch)
         else:
             phases = split(block, part.phases, across, lowest, scratch)
-            _largest(phases, part.phases, across, largest, won, scratch)
-            if rows.before or columns.before:
-                _let_no_padding_win(largest, won, part.axis, columns)
-            if largest.dtype.kind == "f" and np.isnan(largest.max()):
-                _let_the_last_nan_win(phases, part.phases, across, won)
-        place(won, which, part.outputs, places[which, part.outputs])
+            _largest(phases, part.phases, across, steps, largest, won, scratch)
+        if rows.before or columns.before:
+            _let_no_padding_win(largest, won, part.axis, columns, steps)
+        if largest.dtype.kind == "f" and np.isnan(largest.max()):
+            phases = split(block, part.phases, across, lowest, scratch)
+            _let_the_last_nan_win(phases, part.phases, across, steps, won)
+        place = places[which, part.outputs]
+        place[...] = won
+        place *= channels
+        by_plane, by_row, by_pixel = _first_places(planes.shape, rows, columns)
+        place += by_row[part.outputs] + by_pixel
+        place += by_plane[which]
 
     share_blocks(planes.shape, rows, work, weight=1 / 2)
     return y, places
 
 
-def _placed(
+@functools.lru_cache(maxsize=64)
+def _first_places(
     shape: tuple[int, ...], rows: Axis, columns: Axis
-) -> Callable[[np.ndarray, slice, slice, np.ndarray], None]:
-    """What turns the winning taps of some planes and output rows into places in memory.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where windows start in the memory of planes (A, H, W, B): three arrays to be added up.
 
-    ``shape`` is that of all planes, (A, H, W, B).
+    One tells planes apart, one rows of windows, and one columns and channels.
     """
     count, height, width, channels = shape
-    row = width * channels
-    down = np.arange(rows.kernel_size) * rows.dilation * row
-    across = np.arange(columns.kernel_size) * columns.dilation * channels
-    steps = np.add.outer(down, across).reshape(-1)
-    planes, tops = np.arange(count) * height * row, _starts(rows) * row
-    lefts = np.add.outer(_starts(columns) * channels, np.arange(channels))
-
-    def place(won: np.ndarray, which: slice, outputs: slice, out: np.ndarray) -> None:
-        np.take(steps, won, out=out, mode="clip")  # with "raise" it would go through a copy
-        out += np.add.outer(tops[outputs], lefts)
-        out += planes[which, None, None, None]
-
-    return place
+    pixels = np.add.outer(_starts(columns) * channels, np.arange(channels))
+    tops = _starts(rows) * (width * channels)
+    planes = np.arange(count) * (height * width * channels)
+    return planes[:, None, None, None], tops[:, None, None], pixels
 
 
 def _largest_of_runs(
     block: np.ndarray,
     rows: Axis,
     columns: Axis,
+    steps: tuple[int, int],
     largest: np.ndarray,
-    codes: np.ndarray,
+    offsets: np.ndarray,
     scratch: Scratch,
 ) -> None:
     """:func:`_largest` without sorting: each tap is a slice of the block, of runs long enough."""
     taps = [block[:, :, columns.tap(index)[1]] for index in range(columns.kernel_size)]
-    values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
-    places = [read for _, read in rows.taps]
-    taps, tap_codes = [values[:, place] for place in places], [won[:, place] for place in places]
-    step = columns.kernel_size
-    values, won = _fold("down", taps, tap_codes, step, codes.dtype, scratch, (largest, codes))
+    values, won = _fold("across", taps, None, steps[1], offsets.dtype, scratch)
+    reads = [read for _, read in rows.taps]
+    taps, tap_offsets = [values[:, read] for read in reads], [won[:, read] for read in reads]
+    out = largest, offsets
+    values, won = _fold("down", taps, tap_offsets, steps[0], offsets.dtype, scratch, out)
     if values is not largest:  # a single row
-        largest[...], codes[...] = values, won
+        largest[...], offsets[...] = values, won
 
 
 def _largest(
     phases: np.ndarray,
     down: AxisPhases,
     across: AxisPhases,
+    steps: tuple[int, int],
     largest: np.ndarray,
-    codes: np.ndarray,
+    offsets: np.ndarray,
     scratch: Scratch,
 ) -> None:
-    """The largest of every window and its tap, ``k*kw + l``.
+    """The largest of every window, and how far behind the window's first element it lies.
 
-    First across, then down: in reading order the first of equal elements is the first within the
-    first of the rows that hold one. A later tap wins where it is larger, and its code is larger
-    than all before, so codes fold by maximum as the values do.
+    ``steps`` are from one tap to the next, down and across. First across, then down: in reading
+    order the first of equal elements is the first within the first of the rows that hold one. A
+    later tap wins where it is larger, and lies behind all before, so offsets fold by maximum as
+    the values do.
     """
     rows, planes, _, width, channels = phases.shape[1:]
     width *= channels
@@ -215,59 +217,61 @@ def _largest(
     margin = max(offset for _, offset in across.places) * channels
     length = lines.shape[1] - margin
     taps = [lines[b, offset * channels :][:length] for b, offset in across.places]
-    values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
+    values, won = _fold("across", taps, None, steps[1], offsets.dtype, scratch)
 
     size = lines.shape[1] // rows
     length = size - margin - max(offset for _, offset in down.places) * width
     starts = [a * size + offset * width for a, offset in down.places]
     taps = [values[start : start + length] for start in starts]
-    tap_codes = [won[start : start + length] for start in starts]
-    values, won = _fold("down", taps, tap_codes, len(across.places), codes.dtype, scratch)
-    for source, target in ((values, largest), (won, codes)):
-        steps = size // planes, width, channels, 1
-        steps = tuple(step * source.itemsize for step in steps)
-        np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, steps))
+    tap_offsets = [won[start : start + length] for start in starts]
+    values, won = _fold("down", taps, tap_offsets, steps[0], offsets.dtype, scratch)
+    for source, target in ((values, largest), (won, offsets)):
+        strides = size // planes, width, channels, 1
+        strides = tuple(stride * source.itemsize for stride in strides)
+        np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, strides))
 
 
 def _fold(
     name: str,
     taps: list[np.ndarray],
-    codes: list[np.ndarray] | None,
+    offsets: list[np.ndarray] | None,
     step: int,
-    code: np.dtype,
+    dtype: np.dtype,
     scratch: Scratch,
     out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of some taps, and the code of the first that is: its own and ``index*step``."""
+    """The largest of some taps, and the offset of the first that is: its own and ``index*step``."""
     shape = taps[0].shape
     if out is None:
         best = scratch.array(f"best {name}", shape, taps[0].dtype)
-        won = scratch.array(f"won {name}", shape, code)
+        won = scratch.array(f"won {name}", shape, dtype)
     else:
         best, won = out
-    if codes is None:
+    if offsets is None:
         won[...] = 0
     larger = scratch.array("larger", shape, np.dtype(bool))
-    challenger = scratch.array("challenger", shape, code)
-    held, held_code = taps[0], won if codes is None else codes[0]
+    challenger = scratch.array("challenger", shape, dtype)
+    held, held_offset = taps[0], won if offsets is None else offsets[0]
     for index, tap in enumerate(taps[1:], 1):
         np.greater(tap, held, out=larger)
         held = np.maximum(tap, held, out=best)
-        if codes is None:
-            np.multiply(larger.view(np.uint8), code.type(index * step), out=challenger)
+        if offsets is None:
+            np.multiply(larger.view(np.uint8), dtype.type(index * step), out=challenger)
         else:
-            np.add(codes[index], code.type(index * step), out=challenger)
+            np.add(offsets[index], dtype.type(index * step), out=challenger)
             np.multiply(challenger, larger.view(np.uint8), out=challenger)
-        held_code = np.maximum(challenger, held_code, out=won)
-    return held, held_code
+        held_offset = np.maximum(challenger, held_offset, out=won)
+    return held, held_offset
 
 
-def _let_no_padding_win(largest: np.ndarray, codes: np.ndarray, rows: Axis, columns: Axis) -> None:
+def _let_no_padding_win(
+    largest: np.ndarray, offsets: np.ndarray, rows: Axis, columns: Axis, steps: tuple[int, int]
+) -> None:
     """Where nothing is larger than the padding, all elements inside are equal: the first wins."""
     is_lowest = largest == limits(largest.dtype)[0]
     if is_lowest.any():
-        first = np.add.outer(_first_inside(rows) * columns.kernel_size, _first_inside(columns))
-        np.copyto(codes, first.astype(codes.dtype)[..., None], where=is_lowest)
+        first = np.add.outer(_first_inside(rows) * steps[0], _first_inside(columns) * steps[1])
+        np.copyto(offsets, first.astype(offsets.dtype)[..., None], where=is_lowest)
 
 
 def _first_inside(axis: Axis) -> np.ndarray:
@@ -276,14 +280,16 @@ def _first_inside(axis: Axis) -> np.ndarray:
 
 
 def _let_the_last_nan_win(
-    phases: np.ndarray, down: AxisPhases, across: AxisPhases, codes: np.ndarray
+    phases: np.ndarray,
+    down: AxisPhases,
+    across: AxisPhases,
+    steps: tuple[int, int],
+    offsets: np.ndarray,
 ) -> None:
     """Windows with a NaN were won by none, as no comparison with it is true."""
     is_nan = np.isnan(phases)
-    height, width = codes.shape[1:3]
-    code = 0
-    for a, top in down.places:
-        for b, left in across.places:
+    height, width = offsets.shape[1:3]
+    for k, (a, top) in enumerate(down.places):
+        for l, (b, left) in enumerate(across.places):  # noqa: E741
             where = is_nan[b, a, :, top : top + height, left : left + width]
-            np.copyto(codes, codes.dtype.type(code), where=where)
-            code += 1
+            np.copyto(offsets, offsets.dtype.type(k * steps[0] + l * steps[1]), where=where)
