@@ -255,11 +255,12 @@ def _fold(
     for index, tap in enumerate(taps[1:], 1):
         np.greater(tap, held, out=larger)
         held = np.maximum(tap, held, out=best)
+        one_or_none = larger.view(np.uint8).astype(dtype, copy=False)
         if offsets is None:
-            np.multiply(larger.view(np.uint8), dtype.type(index * step), out=challenger)
+            np.multiply(one_or_none, dtype.type(index * step), out=challenger)
         else:
             np.add(offsets[index], dtype.type(index * step), out=challenger)
-            np.multiply(challenger, larger.view(np.uint8), out=challenger)
+            np.multiply(challenger, one_or_none, out=challenger)
         held_offset = np.maximum(challenger, held_offset, out=won)
     return held, held_offset
 
