@@ -77,8 +77,8 @@ def test_what_the_help_lists_is_what_there_is():
     assert set(options.BORDER_NAMES) == set(BORDERS)
     assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
     assert pool.MODES == layers.POOLS == pooling.MODES == image_pooling.MODES
-    assert (pool.EDGES, pool.ADAPTIVE) == (pooling.EDGES, image_pooling.SIZE_MODES)
-    assert set(layers.GLOBAL) <= set(pool.ADAPTIVE)
+    assert pool.EDGES == pooling.EDGES
+    assert set(layers.GLOBAL) <= set(pool.MODES)
     assert tuple(writing.FORMATS) == convolve1d.FORMATS
     assert (convolve1d.DEPTHS, convolve1d.METHODS) == (wav.DEPTHS, filtering.METHODS)
     assert convolve1d.LARGEST == kernels.LARGEST_KERNEL

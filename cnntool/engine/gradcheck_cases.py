@@ -20,6 +20,7 @@ from cnntool.engine.activations import (
     tanh_backward,
 )
 from cnntool.engine.adaptive_pooling import (
+    MODES,
     adaptive_pool2d,
     adaptive_pool2d_backward,
     global_pool2d,
@@ -353,7 +354,7 @@ def _pools_to_a_size() -> list[Case]:
             pairs[name][1],
         )
         for name, geometry, shape, options in pools
-        for mode in ("max", "average")
+        for mode in (("max", "average") if name == "global_pool2d" else MODES)
     ]
 
 

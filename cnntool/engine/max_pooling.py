@@ -84,12 +84,13 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
     Of equal elements the first won, in reading order; of several NaN the last (both as PyTorch).
     """
     maps = _kept(cache.places)
-    dy = as_planes(in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype)))
-    places = as_planes(maps)
+    dy = in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype))
     count, channels, *size = cache.shape
     shape = (channels, *size, count) if cache.is_batch_last else (count * channels, *size, 1)
     dx = np.empty(shape, cache.dtype)
     line = dx.reshape(-1)
+    by_plane = len(dx), maps.size // max(1, len(dx))
+    places, dy = as_planes(maps).reshape(by_plane), as_planes(dy).reshape(by_plane)
 
     def work(which: slice, _: Scratch) -> None:
         dx[which] = 0
