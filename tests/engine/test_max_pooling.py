@@ -189,6 +189,16 @@ def test_winners_of_wide_maps_are_found_where_they_lie(width, is_batch_last):
     np.testing.assert_array_equal(dx, 5 * x)
 
 
+def test_every_sample_has_its_gradient_where_one_window_is_left():
+    """A single output a sample lies alike in both layouts: only x tells them apart."""
+    x = np.arange(5 * 4, dtype=np.float32).reshape(2, 2, 5).transpose(2, 0, 1)[:, None]
+    y, cache = max_pool2d(x, 2)
+    np.testing.assert_array_equal(max_pool2d_indices(cache), np.full((5, 1, 1, 1), 3))
+    dx = max_pool2d_backward(y, cache)
+    np.testing.assert_array_equal(dx[:, 0, 1, 1], x[:, 0, 1, 1])
+    assert np.count_nonzero(dx) == 5
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("kernel_size", "stride"), [(2, 2), (3, 2)])
 def test_gradients_of_any_bits_arrive_as_they_are(dtype, kernel_size, stride):
