@@ -87,13 +87,12 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
     dy = in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype))
     count, channels, *size = cache.shape
     shape = (channels, *size, count) if cache.is_batch_last else (count * channels, *size, 1)
-    dx = np.empty(shape, cache.dtype)
+    dx = np.zeros(shape, cache.dtype)
     line = dx.reshape(-1)
     by_plane = len(dx), maps.size // max(1, len(dx))
     places, dy = as_planes(maps).reshape(by_plane), as_planes(dy).reshape(by_plane)
 
-    def work(which: slice, _: Scratch) -> None:
-        dx[which] = 0
+    def work(which: slice) -> None:
         winners, gradients = places[which].reshape(-1), dy[which].reshape(-1)
         if cache.are_apart:
             line[winners] = gradients

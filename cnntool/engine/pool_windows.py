@@ -188,12 +188,11 @@ def share_planes(
     run([(which,) for which in cuts], work_on_all, prod(shape), threads)
 
 
-def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice, Scratch], None]) -> None:
-    """Run ``work(planes, scratch)`` over planes (A, ...), few of them together."""
-    threads = available_cores()
-    if prod(shape):
-        together = ceil(shape[0] / _pieces(shape, 1, threads))
-        run([(which,) for which in _slices(shape[0], together)], work, prod(shape), threads)
+def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
+    """Run ``work(planes)`` over planes (A, ...), each thread once: no part needs a cache."""
+    threads = available_cores() if prod(shape) >= SHARED_ELEMENTS else 1
+    parts = _slices(shape[0], max(1, ceil(shape[0] / threads)))
+    share(parts, lambda: work, min(threads, len(parts)))
 
 
 def _cut(
@@ -201,14 +200,10 @@ def _cut(
 ) -> tuple[list[slice], list[RowBlock]]:
     if not prod(shape):
         return [], []
-    return _cut_into(_pieces(shape, weight, threads), shape[0], rows)
-
-
-def _pieces(shape: tuple[int, ...], weight: float, threads: int) -> int:
     pieces = ceil(prod(shape) * weight / BLOCK_ELEMENTS)
     if prod(shape) >= SHARED_ELEMENTS:
         pieces = -(-pieces // threads) * threads
-    return pieces
+    return _cut_into(pieces, shape[0], rows)
 
 
 @functools.lru_cache(maxsize=16)
