@@ -189,10 +189,12 @@ def share_planes(
 
 
 def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
-    """Run ``work(planes)`` over planes (A, ...), each thread once: no part needs a cache."""
-    threads = available_cores() if prod(shape) >= SHARED_ELEMENTS else 1
-    parts = _slices(shape[0], max(1, ceil(shape[0] / threads)))
-    share(parts, lambda: work, min(threads, len(parts)))
+    """Run ``work(planes)`` over planes (A, ...), once a thread: for work that needs no cache."""
+    if prod(shape) < SHARED_ELEMENTS:
+        work(slice(0, shape[0]))
+        return
+    parts = _slices(shape[0], ceil(shape[0] / available_cores()))
+    share(parts, lambda: work, len(parts))
 
 
 def _cut(
