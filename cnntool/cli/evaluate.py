@@ -108,17 +108,12 @@ def command(model: str, data: str, part: str | None, strict: bool, k: int, **opt
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
     """The pictures to write, by what they show; raises before any work where one cannot be."""
-    from cnntool.cli.places import check_free
-    from cnntool.imaging.atomic import check_writable
-    from cnntool.imaging.formats import can_hold, format_for
+    from cnntool.cli.places import check_picture
 
     named = {"confusion": confusion, "mistakes": mistakes}
     targets = {name: path for name, path in named.items() if path is not None}
     for name, path in targets.items():
-        if not can_hold(format_for(path)) or Path(path).suffix.lower() == ".npy":
-            raise click.UsageError(f"--{name} {path}: name a picture such as {name}.png")
-        check_free(Path(path), force)
-        check_writable(path)
+        check_picture(f"--{name}", Path(path), force, f"{name}.png")
     if len({str(Path(path).resolve()) for path in targets.values()}) < len(targets):
         raise click.UsageError(f"--confusion and --mistakes both name {confusion}: use two files")
     return targets

@@ -16,6 +16,7 @@ COMMANDS = {
     "train-cnn": "Train a convolutional network on labelled images.",
     "evaluate": "Measure a trained network on labelled images.",
     "predict": "Say what a trained network takes images for.",
+    "visualize": "Draw what a network learned: filters, feature maps, how they came to be.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }

@@ -1,0 +1,28 @@
+"""`cnntool visualize`: pictures of what a network learned."""
+
+from __future__ import annotations
+
+import click
+
+from cnntool.cli.lazy import LazyGroup
+
+SUBJECTS = {
+    "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
+}
+
+
+@click.group(
+    "visualize",
+    cls=LazyGroup,
+    commands_help=SUBJECTS,
+    package="cnntool.cli.visualize",
+    epilog="""\b
+Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
+  cnntool visualize filters digits.npz --before""",
+)
+def command() -> None:
+    """Draw what a network learned, from a model file or from weights of other tools.
+
+    Each picture lands in this folder under a name that tells what it shows, and its path is
+    printed. --show draws it in the terminal instead.
+    """

@@ -1,0 +1,146 @@
+"""`cnntool visualize filters`: the kernels of a layer as a grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import WholeNumber
+from cnntool.cli.visualize.options import (
+    WHAT,
+    PictureOptions,
+    destination,
+    layer_option,
+    model_argument,
+    picture_options,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnntool.networks.learned_kernels import Banks
+
+SCALES = ("bank", "each", "minmax")
+
+
+@click.command(
+    "filters",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool visualize filters digits.npz
+  cnntool visualize filters digits.npz --before -o learned.png
+  cnntool visualize filters digits.npz --layer conv2 --scale each
+  cnntool visualize filters digits.npz --show""",
+)
+@model_argument
+@layer_option
+@option(
+    "--scale",
+    section=WHAT,
+    type=click.Choice(SCALES),
+    default="bank",
+    metavar="HOW",
+    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter by "
+    "itself; minmax: each from its least weight, black, to its greatest, white.  [default: bank]",
+)
+@option(
+    "--before",
+    section=WHAT,
+    is_flag=True,
+    help="Put the random start beside what was learned, on the same scale: of the first layer.",
+)
+@option(
+    "--columns",
+    section=WHAT,
+    type=WholeNumber(1, 4096),
+    metavar="N",
+    help="Filters side by side.  [default: about as many as make a square]",
+)
+@picture_options
+def command(
+    picture: PictureOptions,
+    model: str,
+    layer: str | None,
+    scale: str,
+    before: bool,
+    columns: int | None,
+) -> None:
+    """Draw the kernels of a layer as a grid, as in figure 3 of the AlexNet paper.
+
+    Kernels of three channels are shown in colour; of others each channel is a row. Filters count
+    from 0, row by row: left of each row stands the number of its first one.
+    """
+    from cnntool.networks.learned_kernels import load_banks
+    from cnntool.visuals.filter_sheet import Panel, filter_sheet
+
+    what = "-".join(filter(None, (layer, "filters", "before" if before else "")))
+    target = destination(picture, model, what)
+    banks = load_banks(model)
+    bank = check_drawable(banks, layer)
+    panels = [Panel(bank)]
+    if before:
+        start = start_of(banks, layer)
+        panels = [Panel(start, "before training"), Panel(bank, stage_of(banks, bank))]
+    target.deliver(filter_sheet(panels, caption(banks, layer), scale, columns))
+
+
+def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
+    """The bank of a layer; RequestError where its picture would be too large to look at."""
+    from cnntool.errors import RequestError
+    from cnntool.visuals.filter_grid import MOST_PIXELS, plan_grid
+
+    bank = banks.bank(layer)
+    height, width = plan_grid(bank.shape).size
+    if height * width > MOST_PIXELS:
+        raise RequestError(
+            f"the filters of {banks.layer_name(layer)} would take {width:,} x {height:,} pixels: "
+            "choose another --layer"
+        )
+    return bank
+
+
+def start_of(banks: Banks, layer: str | None) -> np.ndarray:
+    """The first layer's kernels before training.
+
+    RequestError for another layer, InputError where the file does not hold them.
+    """
+    from cnntool.errors import InputError, RequestError
+
+    first = next(iter(banks.layers))
+    if banks.layer_name(layer) != first:
+        raise RequestError(
+            f"--before is for {first}: of {layer} the random start is in no file, leave it out"
+        )
+    if 0 not in banks.epochs:
+        raise InputError(
+            f"{banks.name} does not hold the random start: name a file of cnntool train-cnn, or "
+            "leave out --before"
+        )
+    return banks.epochs[0]
+
+
+def stage_of(banks: Banks, bank: np.ndarray) -> str:
+    """How long the first layer's kernels were trained, in words."""
+    from cnntool.wording import counted
+
+    for epoch, kept in banks.epochs.items():
+        if epoch and (kept == bank).all():
+            return f"after {counted(epoch, 'epoch')}"
+    return "after training"
+
+
+def caption(banks: Banks, layer: str | None) -> str:
+    """``digits.npz, conv1: 8 filters of 5x5``, with the channels where there are several."""
+    from pathlib import Path
+
+    from cnntool.wording import counted
+
+    name = banks.layer_name(layer)
+    filters, channels, height, width = banks.layers[name].shape
+    over = f" over {channels} channels" if channels > 1 else ""
+    return (
+        f"{Path(banks.name).name}, {name}: {counted(filters, 'filter')} of {height}x{width}{over}"
+    )
