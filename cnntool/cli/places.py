@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import check_writable
 from cnntool.imaging.formats import EXTENSIONS, format_for
@@ -205,11 +207,11 @@ def check_free(path: Path, force: bool) -> None:
 def check_picture(option: str, path: Path, force: bool, example: str) -> None:
     """Raise where the picture that an option names cannot be written, before any work.
 
-    RequestError for a name that is no picture's, with an example of one that is; InputError for a
+    UsageError for a name that is no picture's, with an example of one that is; InputError for a
     file that exists or a place that takes none.
     """
     if format_for(path) == "NPY":
-        raise RequestError(f"{option} {path}: name a picture such as {example}")
+        raise click.UsageError(f"{option} {path}: name a picture such as {example}")
     check_free(path, force)
     check_writable(path)
 

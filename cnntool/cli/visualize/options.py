@@ -122,7 +122,7 @@ def destination(
     """Where the picture goes that shows ``what`` of a model; raises before any work is done.
 
     Without -o it is ``MODEL-WHAT`` in the working directory; with --show and no -o it is nowhere.
-    RequestError for a name that is no picture's, InputError for a file that exists or a place that
+    UsageError for a name that is no picture's, InputError for a file that exists or a place that
     takes none.
     """
     from cnntool.cli.places import check_picture
