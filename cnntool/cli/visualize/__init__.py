@@ -8,6 +8,7 @@ from cnntool.cli.lazy import LazyGroup
 
 SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
+    "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
 }
 
 
@@ -18,7 +19,8 @@ SUBJECTS = {
     package="cnntool.cli.visualize",
     epilog="""\b
 Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
-  cnntool visualize filters digits.npz --before""",
+  cnntool visualize filters digits.npz --before
+  cnntool visualize evolution digits.npz""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STDIO = "-"
 WHAT = "What"
+SCALES = ("bank", "each", "minmax")
 
 model_argument = click.argument(
     "model", metavar="MODEL", type=PathName("a model file, or weights: .npy, .npz or .safetensors")
@@ -29,6 +30,16 @@ layer_option = option(
     metavar="NAME",
     help="A layer, such as conv1; `cnntool info MODEL` lists them.  [default: the "
     "first convolution]",
+)
+
+scale_option = option(
+    "--scale",
+    section=WHAT,
+    type=click.Choice(SCALES),
+    default="bank",
+    metavar="HOW",
+    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter by "
+    "itself; minmax: each from its least weight, black, to its greatest, white.  [default: bank]",
 )
 
 json_option = option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
