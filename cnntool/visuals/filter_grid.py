@@ -112,11 +112,13 @@ def plan_grid(
     shape: tuple[int, int, int, int],
     columns: int | None = None,
     room: tuple[int, int] = (960, 960),
+    least: int = 2,
 ) -> Grid:
     """The grid for a bank (F, C, kh, kw), as large as (height, width) of ``room`` allows.
 
-    Without ``columns`` it is about as high as wide. A weight takes a square of two pixels at least,
-    of one where the picture would be larger than LARGEST_SIDE, also where that is beyond the room.
+    Without ``columns`` it is about as high as wide. A weight takes a square of ``least`` pixels at
+    least, of one where the picture would be larger than LARGEST_SIDE, also where that is beyond
+    the room.
     """
     filters, channels, height, width = shape
     rows = 1 if channels == 3 else channels
@@ -127,8 +129,8 @@ def plan_grid(
         room[1] // columns // width,
         LARGEST_TILE // max(height, width),
     )
-    grid = Grid(filters, rows, height, width, columns, max(2, factor))
-    while grid.factor > 2 and (grid.size[0] > room[0] or grid.size[1] > room[1]):
+    grid = Grid(filters, rows, height, width, columns, max(least, factor))
+    while grid.factor > least and (grid.size[0] > room[0] or grid.size[1] > room[1]):
         grid = replace(grid, factor=grid.factor - 1)
     return grid if max(grid.size) <= LARGEST_SIDE else replace(grid, factor=1)
 

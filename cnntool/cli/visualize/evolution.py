@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ANIMATIONS = (".gif", ".webp", ".apng")
 """Names that ask for a frame an epoch; others for one picture of all."""
 
+MOST_SHOWN = 6
+"""Epochs in the terminal, one below the other."""
+
 START = "before training", "random weights"
 
 
@@ -47,7 +50,7 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     it: on the validation images, or on those of training where there were none.
     """
     from cnntool.cli.console import complain
-    from cnntool.cli.visualize.filters import caption, check_drawable
+    from cnntool.cli.visualize.filters import caption, check_drawable, draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals import evolution
 
@@ -60,10 +63,17 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     if len(stages) > most and not picture.quiet:
         complain(f"{most} of {len(stages)} epochs are shown, evenly apart")
     if is_strip:
-        target.deliver(evolution.evolution_strip(stages, words, scale))
+        target.deliver(
+            evolution.evolution_strip(stages, words, scale),
+            draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
+        )
         return
     frames, durations = evolution.evolution_frames(stages, words, scale)
-    target.deliver(*frames, durations=durations)
+    target.deliver(
+        *frames,
+        durations=durations,
+        draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
+    )
 
 
 def stages_of(banks: Banks) -> list[Panel]:

@@ -19,6 +19,8 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from cnntool.networks.learned_kernels import Banks
@@ -76,7 +78,35 @@ def command(
     panels = [Panel(bank)]
     if before:
         panels = [Panel(start_of(banks, layer), *START), panel_of(banks, bank)]
-    target.deliver(filter_sheet(panels, caption(banks, layer), scale, columns))
+    words = caption(banks, layer)
+    target.deliver(
+        filter_sheet(panels, words, scale, columns),
+        draw=lambda: draw_grids(panels, words, scale, columns),
+    )
+
+
+def draw_grids(
+    panels: Sequence[Panel], words: str, scale: str = "bank", columns: int | None = None
+) -> None:
+    """Draw grids in the terminal, without letters, which would be too small, but with lines above.
+
+    A weight is a few of the terminal's pixels where that fits, so that the grid stays sharp.
+    """
+    from cnntool.cli.console import complain, console
+    from cnntool.cli.terminal_picture import draw
+    from cnntool.imaging.image import Frame, Image
+    from cnntool.visuals.filter_grid import filter_grid, limit_of, plan_grid, shades
+
+    screen = console(stderr=True)
+    room = 2 * max(4, screen.height - 4), screen.width - 1
+    grid = plan_grid(panels[0].bank.shape, columns, room, least=1)
+    limit = limit_of([panel.bank for panel in panels])
+    complain(words)
+    for panel in panels:
+        if panel.heading:
+            complain(", ".join(filter(None, (panel.heading, panel.note))))
+        picture = filter_grid(shades(panel.bank, scale, limit), grid)
+        draw(Image((Frame(picture),), 255.0, "PNG"))
 
 
 def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:

@@ -103,22 +103,29 @@ class Destination:
     options: PictureOptions
 
     def deliver(
-        self, *frames: np.ndarray, durations: Sequence[int] = (), print_path: bool = True
+        self,
+        *frames: np.ndarray,
+        durations: Sequence[int] = (),
+        print_path: bool = True,
+        draw: Callable[[], None] | None = None,
     ) -> None:
         """Write a picture (H, W, 3) uint8, or the frames of an animation; show it; print its path.
 
         durations: milliseconds of each frame. print_path: whether the path is the line on stdout,
-        as it should not be where that is JSON.
+        as it should not be where that is JSON. draw: shows it in the terminal, where it is more
+        legible in another way than as the last frame made smaller.
         """
         from cnntool.imaging.files import Frame, Image, Metadata, save_image
 
         times = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))
         image = Image(pictures, 255.0, "PNG", Metadata(loop=0 if len(frames) > 1 else None))
-        if self.options.show:
-            from cnntool.cli.terminal_picture import draw
+        if self.options.show and draw is not None:
+            draw()
+        elif self.options.show:
+            from cnntool.cli import terminal_picture
 
-            draw(Image(pictures[-1:], 255.0, "PNG"))
+            terminal_picture.draw(Image(pictures[-1:], 255.0, "PNG"))
         if self.stdout:
             save_image(image, sys.stdout.buffer, format="png")
         elif self.path is not None:
