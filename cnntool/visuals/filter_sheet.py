@@ -59,11 +59,13 @@ def filter_sheet(
     limit: float | None = None,
     across: int | None = None,
     room: int = ROOM,
+    unit: str = "filter",
 ) -> np.ndarray:
     """Banks of one shape, all or so many ``across`` side by side, as (H, W, 3) uint8 on white.
 
     Below them stand ``caption`` and what the shades mean, left of every row the number of its first
     filter, from 0. With the scale 'bank' all panels share one, to ``limit`` where that is given.
+    ``unit`` is what one of a bank is called.
     """
     from PIL import Image, ImageDraw
 
@@ -79,7 +81,8 @@ def filter_sheet(
     above = 2 * line_height(LETTERS) if lines else 0  # for both, so that frames are alike
     pitch = above + grid.size[0] + GAP
     width = across * (cell + GAP) - GAP
-    words = _words(caption, grid, panels[0].bank.shape[1], scale, limit, max(width, LEAST_TEXT))
+    legend = legend_of(scale, limit, unit) + _places(grid, panels[0].bank.shape[1], unit)
+    words = _words((caption, legend), max(width, LEAST_TEXT))
     width = max(width, *(text_width(line, LETTERS) for line, _ in words))
     bottom = MARGIN + rows * pitch - GAP + 10
     height = bottom + len(words) * line_height(LETTERS) + MARGIN // 2
@@ -110,30 +113,32 @@ def _number_rows(draw, grid: Grid, right: int, top: int) -> None:
         draw.text((right, middle), str(first), FAINT, font(SMALL), anchor="rm")
 
 
-def _words(
-    caption: str, grid: Grid, channels: int, scale: str, limit: float, width: int
-) -> list[tuple[str, Colour]]:
-    """The lines below, with their colours."""
-    below = _legend(grid, channels, scale, limit)
+def _words(texts: Sequence[str], width: int) -> list[tuple[str, Colour]]:
+    """Lines of so many pixels, the first text dark and others faint."""
     return [
-        (line, colour)
-        for text, colour in ((caption, INK), (below, FAINT))
+        (line, FAINT if index else INK)
+        for index, text in enumerate(texts)
         for line in wrapped(text, LETTERS, width)
     ]
 
 
-def _legend(grid: Grid, channels: int, scale: str, limit: float) -> str:
-    """What the shades mean, and where channels stand."""
-    if not limit:
-        return "every weight is 0: mid grey"
+def legend_of(scale: str, limit: float | None, unit: str = "filter") -> str:
+    """What black, grey and white mean; without a limit, as of several scales, in words alone."""
+    if limit == 0:
+        return "everything is 0: mid grey"
     if scale == "minmax":
-        text = "each filter from its least weight, black, to its greatest, white"
-    elif scale == "each":
-        text = "each filter on its own scale: mid grey is 0, black and white its largest weight"
-    else:
-        text = f"mid grey is 0, black -{limit:.3g}, white +{limit:.3g}"
+        return f"each {unit} from its least value, black, to its greatest, white"
+    if scale == "each":
+        return f"each {unit} on its own scale: mid grey is 0, black and white its largest value"
+    if limit is None:
+        return "each layer on its own scale: mid grey is 0, black and white its largest value"
+    return f"mid grey is 0, black -{limit:.3g}, white +{limit:.3g}"
+
+
+def _places(grid: Grid, channels: int, unit: str) -> str:
+    """Where channels stand."""
     if channels == 3:
-        return f"{text}, in red, green and blue"
+        return ", in red, green and blue"
     if channels == 1:
-        return text
-    return f"{text}; a {'column a filter, a ' if grid.blocks == 1 else ''}row a channel"
+        return ""
+    return f"; a column a {unit}, a row a channel" if grid.blocks == 1 else "; a row a channel"

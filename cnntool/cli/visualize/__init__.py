@@ -9,6 +9,7 @@ from cnntool.cli.lazy import LazyGroup
 SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
     "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
+    "maps": "What every layer makes of one image, from left to right as the data flows.",
 }
 
 
@@ -20,7 +21,8 @@ SUBJECTS = {
     epilog="""\b
 Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
   cnntool visualize filters digits.npz --before
-  cnntool visualize evolution digits.npz""",
+  cnntool visualize evolution digits.npz
+  cnntool visualize maps digits.npz sample_images/brick.png""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.

@@ -50,7 +50,8 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     it: on the validation images, or on those of training where there were none.
     """
     from cnntool.cli.console import complain
-    from cnntool.cli.visualize.filters import caption, check_drawable, draw_grids
+    from cnntool.cli.visualize.filters import caption, check_drawable
+    from cnntool.cli.visualize.terminal_grids import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals import evolution
 

@@ -19,8 +19,6 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from cnntool.networks.learned_kernels import Banks
@@ -68,6 +66,7 @@ def command(
     from 0, row by row: left of each row stands the number of its first one.
     """
     from cnntool.cli.visualize.evolution import START
+    from cnntool.cli.visualize.terminal_grids import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
@@ -85,43 +84,23 @@ def command(
     )
 
 
-def draw_grids(
-    panels: Sequence[Panel], words: str, scale: str = "bank", columns: int | None = None
-) -> None:
-    """Draw grids in the terminal, without letters, which would be too small, but with lines above.
-
-    A weight is a few of the terminal's pixels where that fits, so that the grid stays sharp.
-    """
-    from cnntool.cli.console import complain, console
-    from cnntool.cli.terminal_picture import draw
-    from cnntool.imaging.image import Frame, Image
-    from cnntool.visuals.filter_grid import filter_grid, limit_of, plan_grid, shades
-
-    screen = console(stderr=True)
-    room = 2 * max(4, screen.height - 4), screen.width - 1
-    grid = plan_grid(panels[0].bank.shape, columns, room, least=1)
-    limit = limit_of([panel.bank for panel in panels])
-    complain(words)
-    for panel in panels:
-        if panel.heading:
-            complain(", ".join(filter(None, (panel.heading, panel.note))))
-        picture = filter_grid(shades(panel.bank, scale, limit), grid)
-        draw(Image((Frame(picture),), 255.0, "PNG"))
-
-
 def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
     """The bank of a layer; RequestError where its picture would be too large to look at."""
+    bank = banks.bank(layer)
+    check_size(bank, banks.layer_name(layer))
+    return bank
+
+
+def check_size(bank: np.ndarray, layer: str) -> None:
+    """RequestError where the picture of a bank (F, C, kh, kw) would be too large to look at."""
     from cnntool.errors import RequestError
     from cnntool.visuals.filter_grid import MOST_PIXELS, plan_grid
 
-    bank = banks.bank(layer)
     height, width = plan_grid(bank.shape).size
     if height * width > MOST_PIXELS:
         raise RequestError(
-            f"the filters of {banks.layer_name(layer)} would take {width:,} x {height:,} pixels: "
-            "choose another --layer"
+            f"{layer} would take {width:,} x {height:,} pixels: choose another --layer"
         )
-    return bank
 
 
 def start_of(banks: Banks, layer: str | None) -> np.ndarray:

@@ -38,8 +38,9 @@ scale_option = option(
     type=click.Choice(SCALES),
     default="bank",
     metavar="HOW",
-    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter by "
-    "itself; minmax: each from its least weight, black, to its greatest, white.  [default: bank]",
+    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter or "
+    "map by itself; minmax: each from its least value, black, to its greatest, white.  "
+    "[default: bank]",
 )
 
 json_option = option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
