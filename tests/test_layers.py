@@ -35,7 +35,7 @@ LIBRARIES = {
     "datasets": {"numpy", "PIL"},
     "networks": {"numpy", "safetensors"},
     "training": {"numpy"},
-    "visuals": {"numpy", "PIL"},
+    "visuals": {"numpy", "PIL", "matplotlib"},
 }
 
 

@@ -10,6 +10,7 @@ SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
     "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
     "maps": "What every layer makes of one image, from left to right as the data flows.",
+    "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
 }
 
 
@@ -22,7 +23,8 @@ SUBJECTS = {
 Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
   cnntool visualize filters digits.npz --before
   cnntool visualize evolution digits.npz
-  cnntool visualize maps digits.npz sample_images/brick.png""",
+  cnntool visualize maps digits.npz sample_images/brick.png
+  cnntool visualize curves digits.npz""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.
