@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,9 +14,10 @@ greatest weight."""
 LINE = (176, 190, 210)
 """Between kernels: bluish, as no weight is in a grey kernel."""
 
-LARGEST_TILE = 112
+LARGEST_TILE = 160
 """Pixels that a kernel has at most on either side."""
 
+LARGEST_SIDE = 2400
 MOST_PIXELS = 40_000_000
 """Of a grid that a picture is made of."""
 
@@ -111,11 +112,13 @@ def plan_grid(
     shape: tuple[int, int, int, int],
     columns: int | None = None,
     room: tuple[int, int] = (960, 960),
+    least: int = 2,
 ) -> Grid:
     """The grid for a bank (F, C, kh, kw), as large as (height, width) of ``room`` allows.
 
-    Without ``columns`` it is about as high as wide. Kernels have one pixel a weight at least, also
-    where that takes more room.
+    Without ``columns`` it is about as high as wide. A weight takes a square of ``least`` pixels at
+    least, of one where the picture would be larger than LARGEST_SIDE, also where that is beyond
+    the room.
     """
     filters, channels, height, width = shape
     rows = 1 if channels == 3 else channels
@@ -126,10 +129,10 @@ def plan_grid(
         room[1] // columns // width,
         LARGEST_TILE // max(height, width),
     )
-    grid = Grid(filters, rows, height, width, columns, max(1, factor))
-    while grid.factor > 1 and (grid.size[0] > room[0] or grid.size[1] > room[1]):
-        grid = Grid(filters, rows, height, width, columns, grid.factor - 1)
-    return grid
+    grid = Grid(filters, rows, height, width, columns, max(least, factor))
+    while grid.factor > least and (grid.size[0] > room[0] or grid.size[1] > room[1]):
+        grid = replace(grid, factor=grid.factor - 1)
+    return grid if max(grid.size) <= LARGEST_SIDE else replace(grid, factor=1)
 
 
 def _columns(filters: int, tallness: float) -> int:

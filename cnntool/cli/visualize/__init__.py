@@ -8,6 +8,9 @@ from cnntool.cli.lazy import LazyGroup
 
 SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
+    "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
+    "maps": "What every layer makes of one image, from left to right as the data flows.",
+    "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
 }
 
 
@@ -18,7 +21,10 @@ SUBJECTS = {
     package="cnntool.cli.visualize",
     epilog="""\b
 Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
-  cnntool visualize filters digits.npz --before""",
+  cnntool visualize filters digits.npz --before
+  cnntool visualize evolution digits.npz
+  cnntool visualize maps digits.npz sample_images/brick.png
+  cnntool visualize curves digits.npz""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.

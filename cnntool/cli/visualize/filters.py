@@ -15,14 +15,14 @@ from cnntool.cli.visualize.options import (
     layer_option,
     model_argument,
     picture_options,
+    scale_option,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.networks.learned_kernels import Banks
-
-SCALES = ("bank", "each", "minmax")
+    from cnntool.visuals.filter_sheet import Panel
 
 
 @click.command(
@@ -37,15 +37,7 @@ Examples:
 )
 @model_argument
 @layer_option
-@option(
-    "--scale",
-    section=WHAT,
-    type=click.Choice(SCALES),
-    default="bank",
-    metavar="HOW",
-    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter by "
-    "itself; minmax: each from its least weight, black, to its greatest, white.  [default: bank]",
-)
+@scale_option
 @option(
     "--before",
     section=WHAT,
@@ -73,6 +65,8 @@ def command(
     Kernels of three channels are shown in colour; of others each channel is a row. Filters count
     from 0, row by row: left of each row stands the number of its first one.
     """
+    from cnntool.cli.visualize.evolution import START
+    from cnntool.cli.visualize.terminal_grids import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
@@ -82,24 +76,31 @@ def command(
     bank = check_drawable(banks, layer)
     panels = [Panel(bank)]
     if before:
-        start = start_of(banks, layer)
-        panels = [Panel(start, "before training"), Panel(bank, stage_of(banks, bank))]
-    target.deliver(filter_sheet(panels, caption(banks, layer), scale, columns))
+        panels = [Panel(start_of(banks, layer), *START), panel_of(banks, bank)]
+    words = caption(banks, layer)
+    target.deliver(
+        filter_sheet(panels, words, scale, columns),
+        draw=lambda: draw_grids(panels, words, scale, columns),
+    )
 
 
 def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
     """The bank of a layer; RequestError where its picture would be too large to look at."""
+    bank = banks.bank(layer)
+    check_size(bank, banks.layer_name(layer))
+    return bank
+
+
+def check_size(bank: np.ndarray, layer: str) -> None:
+    """RequestError where the picture of a bank (F, C, kh, kw) would be too large to look at."""
     from cnntool.errors import RequestError
     from cnntool.visuals.filter_grid import MOST_PIXELS, plan_grid
 
-    bank = banks.bank(layer)
     height, width = plan_grid(bank.shape).size
     if height * width > MOST_PIXELS:
         raise RequestError(
-            f"the filters of {banks.layer_name(layer)} would take {width:,} x {height:,} pixels: "
-            "choose another --layer"
+            f"{layer} would take {width:,} x {height:,} pixels: choose another --layer"
         )
-    return bank
 
 
 def start_of(banks: Banks, layer: str | None) -> np.ndarray:
@@ -122,14 +123,16 @@ def start_of(banks: Banks, layer: str | None) -> np.ndarray:
     return banks.epochs[0]
 
 
-def stage_of(banks: Banks, bank: np.ndarray) -> str:
-    """How long the first layer's kernels were trained, in words."""
+def panel_of(banks: Banks, bank: np.ndarray) -> Panel:
+    """The first layer's kernels as they are, with how long they were trained and what for."""
+    from cnntool.cli.visualize.evolution import accuracy_after
+    from cnntool.visuals.filter_sheet import Panel
     from cnntool.wording import counted
 
     for epoch, kept in banks.epochs.items():
         if epoch and (kept == bank).all():
-            return f"after {counted(epoch, 'epoch')}"
-    return "after training"
+            return Panel(bank, f"after {counted(epoch, 'epoch')}", accuracy_after(banks, epoch))
+    return Panel(bank, "after training")
 
 
 def caption(banks: Banks, layer: str | None) -> str:

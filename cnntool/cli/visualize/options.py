@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STDIO = "-"
 WHAT = "What"
+SCALES = ("bank", "each", "minmax")
 
 model_argument = click.argument(
     "model", metavar="MODEL", type=PathName("a model file, or weights: .npy, .npz or .safetensors")
@@ -29,6 +30,17 @@ layer_option = option(
     metavar="NAME",
     help="A layer, such as conv1; `cnntool info MODEL` lists them.  [default: the "
     "first convolution]",
+)
+
+scale_option = option(
+    "--scale",
+    section=WHAT,
+    type=click.Choice(SCALES),
+    default="bank",
+    metavar="HOW",
+    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter or "
+    "map by itself; minmax: each from its least value, black, to its greatest, white.  "
+    "[default: bank]",
 )
 
 json_option = option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
@@ -92,22 +104,29 @@ class Destination:
     options: PictureOptions
 
     def deliver(
-        self, *frames: np.ndarray, durations: Sequence[int] = (), print_path: bool = True
+        self,
+        *frames: np.ndarray,
+        durations: Sequence[int] = (),
+        print_path: bool = True,
+        draw: Callable[[], None] | None = None,
     ) -> None:
         """Write a picture (H, W, 3) uint8, or the frames of an animation; show it; print its path.
 
         durations: milliseconds of each frame. print_path: whether the path is the line on stdout,
-        as it should not be where that is JSON.
+        as it should not be where that is JSON. draw: shows it in the terminal, where it is more
+        legible in another way than as the last frame made smaller.
         """
         from cnntool.imaging.files import Frame, Image, Metadata, save_image
 
         times = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))
         image = Image(pictures, 255.0, "PNG", Metadata(loop=0 if len(frames) > 1 else None))
-        if self.options.show:
-            from cnntool.cli.terminal_picture import draw
+        if self.options.show and draw is not None:
+            draw()
+        elif self.options.show:
+            from cnntool.cli import terminal_picture
 
-            draw(Image(pictures[-1:], 255.0, "PNG"))
+            terminal_picture.draw(Image(pictures[-1:], 255.0, "PNG"))
         if self.stdout:
             save_image(image, sys.stdout.buffer, format="png")
         elif self.path is not None:
