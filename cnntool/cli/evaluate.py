@@ -150,6 +150,8 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
     if part != "all":
         raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
     every = list(there.values())
+    if len(every) == 1:  # nothing to copy
+        return "all", replace(every[0], notes=parts.notes)
     x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
     files = None
     if all(each.files is not None for each in every):
@@ -199,7 +201,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
         "mistakes": [
             {
                 "index": mistake.index,
-                "file": _readable(mistake.file),
+                "file": readable(mistake.file),
                 "true": labels[mistake.target],
                 "predicted": labels[mistake.predicted],
                 "probability": mistake.probability,
@@ -209,7 +211,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
     }
 
 
-def _readable(path: str | None) -> str | None:
+def readable(path: str | None) -> str | None:
     """A path that is no text, as JSON can hold it."""
     return None if path is None else os.fsencode(path).decode(errors="backslashreplace")
 

@@ -116,14 +116,19 @@ def prepared(classifier: Classifier, source: Source, white: float, max_pixels: i
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
-        stream = sys.stdin.buffer if source.path is None else source.path
-        image = open_image(stream, name=name, max_pixels=max_pixels, float_white=white)
-        note = _white_note(name, image)
+        image, note = opened(source, white, max_pixels)
         planes = classifier.preprocessing.picture(image)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
         return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
         return Prepared(name, None, _named(reason(error, name), name))
+
+
+def opened(source: Source, white: float, max_pixels: int) -> tuple[Image, str]:
+    """An image, and what to say of its levels; errors as of :func:`open_image`."""
+    stream = sys.stdin.buffer if source.path is None else source.path
+    image = open_image(stream, name=source.name, max_pixels=max_pixels, float_white=white)
+    return image, _white_note(source.name, image)
 
 
 def _white_note(name: str, image: Image) -> str:

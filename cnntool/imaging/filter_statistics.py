@@ -86,9 +86,7 @@ def filter_facts(bank: np.ndarray) -> tuple[FilterFacts, ...]:
     """Measure every filter of a bank (F, C, kh, kw)."""
     bank = np.asarray(bank, np.float64)
     states, norms = states_of(bank)
-    facts = [
-        FilterFacts(state, float(norm)) for state, norm in zip(states, norms, strict=True)
-    ]
+    facts = [FilterFacts(state, float(norm)) for state, norm in zip(states, norms, strict=True)]
     alive = [index for index, state in enumerate(states) if state == "alive"]
     if not alive:
         return tuple(facts)

@@ -118,9 +118,7 @@ def _candidates(height: int, width: int) -> np.ndarray:
     """(K, 6): x0, y0, log σ, log τ, θ, f of where a fit may start."""
     size = max(height, width)
     thirds = (-0.5, 0.0, 0.5)
-    centres = [
-        (i * (width - 1) / 2, j * (height - 1) / 2) for i in thirds for j in thirds
-    ]
+    centres = [(i * (width - 1) / 2, j * (height - 1) / 2) for i in thirds for j in thirds]
     widths = [(s * size, t * size) for s in (0.12, 0.25, 0.5) for t in (0.1, 0.25, 0.5)]
     angles = np.arange(12) * np.pi / 12
     frequencies = np.unique(np.clip([0.4 / size, 1 / size, 1.7 / size, 0.25, 0.35, 0.45], 0, 0.45))

@@ -53,11 +53,11 @@ def _resized_catalogue(height: int, width: int) -> tuple[tuple[str, ...], np.nda
     """Names, and kernels (K, height * width) of norm 1."""
     names, rows = [], []
     for name, kernel in _kernels():
-        resized = resized(kernel, (height, width)).ravel()
-        norm = np.sqrt(np.square(resized).sum())
+        weights = resized(kernel, (height, width)).ravel()
+        norm = np.sqrt(np.square(weights).sum())
         if norm > 1e-9 * np.abs(kernel).max():  # a checked pattern may average out
             names.append(name)
-            rows.append(resized / norm)
+            rows.append(weights / norm)
     return tuple(names), np.stack(rows)
 
 

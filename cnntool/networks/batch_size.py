@@ -12,10 +12,14 @@ MOST_VALUES = 1 << 24
 MOST_SAMPLES = 256
 
 
-def batch_size_for(network: Network, stop: int | None = None) -> int:
+def batch_size_for(
+    network: Network, shape: tuple[int, ...] | None = None, stop: int | None = None
+) -> int:
     """Samples of which what comes in and out of the first ``stop`` layers is at most MOST_VALUES.
 
-    It is 1 where a single sample has more.
+    It is 1 where a single sample has more. shape: of a sample, where the network takes any size.
     """
-    values = sum(prod(shape) for shape in network.shapes[: None if stop is None else stop + 1])
+    if shape is not None and tuple(shape) != network.input_shape:
+        network = Network(network.layers, shape)
+    values = sum(prod(each) for each in network.shapes[: None if stop is None else stop + 1])
     return max(1, min(MOST_SAMPLES, MOST_VALUES // values))

@@ -11,6 +11,7 @@ from cnntool.datasets.batching import batches
 from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.receptive_field import ReceptiveField
+from cnntool.errors import InputError
 from cnntool.networks.batch_size import batch_size_for
 from cnntool.networks.network import Network
 from cnntool.networks.summary import fields_of
@@ -46,7 +47,8 @@ def best_places(
 
     Of each image the place of the greatest answer counts, the first of equal ones, and of equal
     images the one that comes first. The data goes through in batches, and no more than the best so
-    far is kept. ``advance`` is called after each batch; :func:`batch_count` says how many.
+    far is kept. ``advance`` is called after each batch; :func:`batch_count` says how many there
+    are. InputError where answers are not finite.
 
     Source: M. D. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV,
     2014, figure 2.
@@ -55,9 +57,10 @@ def best_places(
     chosen = np.asarray(filters)
     values = np.empty((len(chosen), 0), np.float32)
     images, places = np.empty(values.shape, np.int64), np.empty(values.shape, np.int64)
-    for indices in batches(len(data), batch_size_for(network, stop)):
+    for indices in batches(len(data), batch_size_for(network, stop=stop)):
         x = preprocessing.normalized(data.x[indices], data.white)
-        maps, _ = network.run(x, stop=stop, keeps_caches=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            maps, _ = network.run(x, stop=stop, keeps_caches=False)
         answers = maps[:, chosen].reshape(len(indices), len(chosen), -1)
         at = answers.argmax(axis=2)
         most = np.take_along_axis(answers, at[..., None], axis=2)[..., 0]
@@ -69,13 +72,18 @@ def best_places(
             np.take_along_axis(each, order, axis=1) for each in (values, images, places)
         )
         advance()
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{layer} gives numbers that are not finite: the network's parameters are too large, "
+            "train it with a smaller learning rate"
+        )
     width = network.shapes[stop][2]
     return Best(values, images, np.stack(np.divmod(places, width), axis=2))
 
 
 def batch_count(network: Network, data: Dataset, layer: str) -> int:
     """The batches that :func:`best_places` makes of the data."""
-    return -(-len(data) // batch_size_for(network, network.names.index(layer) + 1))
+    return -(-len(data) // batch_size_for(network, stop=network.names.index(layer) + 1))
 
 
 def receptive_field_of(

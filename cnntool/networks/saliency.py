@@ -58,7 +58,7 @@ def smooth_gradient(
     scale = noise * float(np.ptp(x))
     samples = samples if scale > 0 else 1
     total = np.zeros(x.shape[1:])
-    step = batch_size_for(network)
+    step = batch_size_for(network, x.shape[1:])
     for start in range(0, samples, step):
         count = min(step, samples - start)
         drawn = rng.standard_normal((count, *x.shape[1:])) * scale
@@ -133,7 +133,7 @@ def occlusion(
     places = occlusion_places(x.shape[2:], patch, stride)
     whole = _probability(network, x, target)[0]
     total, count = np.zeros(x.shape[2:]), np.zeros(x.shape[2:])
-    step = batch_size_for(network)
+    step = batch_size_for(network, x.shape[1:])
     for start in range(0, len(places), step):
         squares = [
             (slice(top, top + patch), slice(left, left + patch))

@@ -38,8 +38,10 @@ def brute_force(network, data, layer, filter, top):
         hidden = np.maximum(hidden, 0)[:, :, :8, :8].reshape(len(x), 3, 4, 2, 4, 2).max(axis=(3, 5))
         padded = np.pad(hidden, ((0, 0), (0, 0), (1, 1), (1, 1)))
         answers = correlate(padded, second)[:, filter]
-    each = [(-maps.max(), index, np.unravel_index(maps.argmax(), maps.shape))
-            for index, maps in enumerate(answers)]
+    each = [
+        (-maps.max(), index, np.unravel_index(maps.argmax(), maps.shape))
+        for index, maps in enumerate(answers)
+    ]
     return sorted(each)[:top]
 
 
@@ -54,9 +56,7 @@ def test_the_best_are_those_of_a_search_of_all(monkeypatch, layer, values):
     monkeypatch.setattr(batch_size, "MOST_VALUES", values)
     network, data = network_of(DEEP), data_of(40)
     calls = []
-    found = best_places(
-        network, PREPARED, data, layer, (0, 2), 5, advance=lambda: calls.append(1)
-    )
+    found = best_places(network, PREPARED, data, layer, (0, 2), 5, advance=lambda: calls.append(1))
     assert len(calls) == batch_count(network, data, layer)
     assert (len(calls) > 1) == (values == 3000)
     for row, filter in enumerate((0, 2)):
@@ -91,9 +91,7 @@ def test_the_cut_out_is_what_the_answer_depends_on_and_no_more(layer):
         np.testing.assert_allclose(other[0, :, row, column], maps[0, :, row, column], atol=1e-6)
         patch = cut_out(x[0], (row, column), field, fill=np.nan)
         assert patch.shape == (2, len(rows), len(columns))
-        np.testing.assert_array_equal(
-            np.sort(patch[~np.isnan(patch)]), np.sort(x[0][~outside])
-        )
+        np.testing.assert_array_equal(np.sort(patch[~np.isnan(patch)]), np.sort(x[0][~outside]))
 
 
 def test_outside_the_image_is_grey():

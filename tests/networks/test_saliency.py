@@ -98,7 +98,7 @@ def test_many_noisy_copies_go_through_in_batches(monkeypatch):
     network, x = network_of(MIXED), np.ones((1, 2, 7, 6))
     x[0, 0, 0, 0] = 2
     whole = smooth_gradient(network, x, 1, samples=7)
-    monkeypatch.setattr("cnntool.networks.saliency.batch_size_for", lambda network: 3)
+    monkeypatch.setattr("cnntool.networks.saliency.batch_size_for", lambda *_: 3)
     calls = []
     parts = smooth_gradient(network, x, 1, samples=7, advance=lambda: calls.append(1))
     np.testing.assert_allclose(parts, whole, atol=1e-12)
@@ -130,11 +130,14 @@ def test_a_pixel_has_the_mean_of_the_squares_that_cover_it():
     np.testing.assert_allclose(found, total / count, atol=1e-12)
 
 
-@pytest.mark.parametrize(("size", "patch", "stride"), [((7, 6), 3, 2), ((8, 8), 8, 1), ((5, 9), 2, 2)])
+@pytest.mark.parametrize(
+    ("size", "patch", "stride"), [((7, 6), 3, 2), ((8, 8), 8, 1), ((5, 9), 2, 2)]
+)
 def test_squares_reach_every_pixel(size, patch, stride):
     covered = np.zeros(size, int)
     for top, left in occlusion_places(size, patch, stride):
-        assert top + patch <= size[0] and left + patch <= size[1]
+        assert top + patch <= size[0]
+        assert left + patch <= size[1]
         covered[top : top + patch, left : left + patch] += 1
     assert covered.min() >= 1
 

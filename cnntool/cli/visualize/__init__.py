@@ -9,7 +9,10 @@ from cnntool.cli.lazy import LazyGroup
 SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",
     "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
+    "stats": "Which filters are oriented edges, at which directions: measured, a row a filter.",
     "maps": "What every layer makes of one image, from left to right as the data flows.",
+    "saliency": "What the answer for one image rests on, in colour over it.",
+    "best": "The patches of a data set that excite each filter most, cut out of its images.",
     "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
 }
 
@@ -24,6 +27,9 @@ Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
   cnntool visualize filters digits.npz --before
   cnntool visualize evolution digits.npz
   cnntool visualize maps digits.npz sample_images/brick.png
+  cnntool visualize stats digits.npz
+  cnntool visualize saliency digits.npz sample_images/brick.png
+  cnntool visualize best digits.npz --layer conv2 --data digits
   cnntool visualize curves digits.npz""",
 )
 def command() -> None:
