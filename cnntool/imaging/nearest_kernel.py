@@ -11,7 +11,7 @@ import numpy as np
 from cnntool.imaging.interpolation import resized
 from cnntool.imaging.kernels import CATALOGUE, build
 
-WAVE_ANGLES = tuple(180 * turn / 8 for turn in range(8))
+WAVE_ANGLES = tuple(range(0, 180, 30))
 WAVE_PHASES = 0.0, 90.0
 """The waves of the catalogue's Gabor function that are compared, besides its own."""
 

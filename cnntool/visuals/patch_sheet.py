@@ -82,6 +82,21 @@ def patch_sheet(rows: Sequence[PatchRow], lines: Sequence[str]) -> np.ndarray:
     return np.asarray(sheet)
 
 
+def patch_grid(rows: Sequence[PatchRow]) -> np.ndarray:
+    """The patches alone, in rows with a line between, as (H, W, 3) uint8; those that a row lacks
+    are white."""
+    first = rows[0].patches[0]
+    down, across = first.shape[0] + 1, first.shape[1] + 1
+    count = max(len(row.patches) for row in rows)
+    grid = np.full((len(rows) * down, count * across, 3), PAPER, np.uint8)
+    for number, row in enumerate(rows):
+        for place, patch in enumerate(row.patches):
+            pixels = patch if patch.ndim == 3 else patch[..., None]
+            top, left = number * down, place * across
+            grid[top : top + down - 1, left : left + across - 1] = pixels
+    return grid
+
+
 def _tile_size(size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a tile for patches of this size."""
     longest = max(size)

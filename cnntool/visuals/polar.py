@@ -14,7 +14,6 @@ from cnntool.visuals.lettering import (
     Colour,
     font,
     line_height,
-    text_width,
     wrapped,
 )
 
@@ -74,15 +73,14 @@ def polar_picture(
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     panels = (
-        ("oriented edges in each direction", _rose(counts), _rose_rings(counts)),
-        ("every filter by its spatial frequency", _dots(filters), _frequency_rings()),
+        ("oriented edges in each direction", _rose(counts)),
+        ("every filter by its spatial frequency", _dots(filters)),
     )
-    for number, (title, circle, rings) in enumerate(panels):
+    for number, (title, circle) in enumerate(panels):
         left = MARGIN + number * side
         centre = left + side // 2, top + side // 2
         draw.text((centre[0], titles_top), title, INK, font(LETTERS), anchor="mt")
         sheet.paste(circle, (centre[0] - RADIUS - DOT, centre[1] - RADIUS - DOT))
-        _label_rings(draw, centre, rings)
         _draw_rim(sheet, draw, centre)
     for number, (line, colour) in enumerate(words):
         at = MARGIN, words_top + number * line_height(LETTERS)
@@ -130,6 +128,20 @@ class _Circle:
     def _box(self, x: float, y: float, radius: float) -> tuple[float, float, float, float]:
         return *self._at(x - radius, y + radius), *self._at(x + radius, y - radius)
 
+    def label(self, rings: Sequence[tuple[float, str]]) -> None:
+        """Write numbers on the rings, along the line at 67.5 degrees, between two that are
+        drawn."""
+        cosine, sine = np.cos(np.radians(67.5)), np.sin(np.radians(67.5))
+        for share, label in rings:
+            if not label:
+                continue
+            x, y = self._at(share * RADIUS * cosine, share * RADIUS * sine)
+            letters = font(SMALL * FINENESS)
+            half = letters.getlength(label) / 2 + 2 * FINENESS
+            high = 7 * FINENESS
+            self._draw.rectangle((x - half, y - high, x + half, y + high), fill=PAPER)
+            self._draw.text((x, y), label, FAINT, letters, anchor="mm")
+
     def sector(self, middle: float, width: float, radius: float) -> None:
         """A piece of the disc, in degrees counterclockwise; Pillow counts the other way."""
         start, end = -middle - width / 2, -middle + width / 2
@@ -156,12 +168,14 @@ def _rose(counts: Sequence[int]):
             if count:
                 radius = RADIUS * rose_radius(count, most)
                 circle.sector(index * width + half, width, radius)
+    circle.label(_rose_rings(counts))
     return circle.finished()
 
 
 def _dots(filters: Sequence[Direction]):
     """A filled dot for each oriented edge, over the rings that stand for others."""
     circle = _Circle(_frequency_rings())
+    circle.label(_frequency_rings())  # below the dots, which it must not hide
     for each in sorted(filters, key=lambda each: each.is_oriented):
         angle = np.radians(each.orientation)
         # Only towards a corner of the plane of frequencies are there any beyond the rim.
@@ -170,18 +184,6 @@ def _dots(filters: Sequence[Direction]):
             x, y = sign * radius * np.cos(angle), sign * radius * np.sin(angle)
             circle.dot(x, y, CLEAR if each.is_oriented else UNCLEAR, each.is_oriented)
     return circle.finished()
-
-
-def _label_rings(draw, centre: tuple[int, int], rings: Sequence[tuple[float, str]]) -> None:
-    """Numbers along the line at 67.5 degrees, between two that are drawn."""
-    cosine, sine = np.cos(np.radians(67.5)), np.sin(np.radians(67.5))
-    for share, label in rings:
-        if not label:
-            continue
-        x, y = centre[0] + share * RADIUS * cosine, centre[1] - share * RADIUS * sine
-        half = text_width(label, SMALL) / 2 + 2
-        draw.rectangle((x - half, y - 7, x + half, y + 7), fill=PAPER)
-        draw.text((x, y), label, FAINT, font(SMALL), anchor="mm")
 
 
 def _draw_rim(sheet, draw, centre: tuple[int, int]) -> None:

@@ -43,9 +43,8 @@ def saliency_picture(
     """
     from PIL import Image, ImageDraw
 
-    plain = fitted(picture)
+    plain, hot = panels(picture, heat)
     height, width = plain.shape[:2]
-    hot = overlaid(plain, stretched(heat, (height, width), picture.shape[:2]))
     across = 2 * width + GAP
     text = max(across, LEAST_TEXT)
     words = [
@@ -69,6 +68,12 @@ def saliency_picture(
         at = MARGIN, words_top + number * line_height(LETTERS)
         draw.text(at, line, colour, font(LETTERS))
     return np.asarray(sheet)
+
+
+def panels(picture: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The picture as it is and with ``heat`` over it, of one size, without words."""
+    plain = fitted(picture)
+    return plain, overlaid(plain, stretched(heat, plain.shape[:2], picture.shape[:2]))
 
 
 def fitted(picture: np.ndarray) -> np.ndarray:

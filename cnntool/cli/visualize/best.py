@@ -152,10 +152,25 @@ def command(
         print_json(entry(model, data, name, filters, images, field, best))
     from cnntool.visuals.patch_sheet import patch_sheet
 
+    rows = rows_of(images, filters, field, best)
     words = caption(model, data, name, len(banks.layers[name]), images, field, best)
     target.deliver(
-        patch_sheet(rows_of(images, filters, field, best), words), print_path=not as_json
+        patch_sheet(rows, words),
+        print_path=not as_json,
+        draw=lambda: draw_in_terminal(rows, words),
     )
+
+
+def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
+    """The patches on stderr, below lines that say what they are."""
+    from cnntool.cli.console import complain
+    from cnntool.cli.terminal_picture import draw
+    from cnntool.imaging.image import Frame, Image
+    from cnntool.visuals.patch_sheet import patch_grid
+
+    for line in words:
+        complain(line)
+    draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
 
 
 def check_filters(asked: tuple[bool, tuple[int, ...]], count: int, layer: str) -> tuple[int, ...]:

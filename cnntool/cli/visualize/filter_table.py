@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import show
+from cnntool.cli.console import complain, console, show
 
 if TYPE_CHECKING:
     from cnntool.imaging.filter_statistics import FilterFacts
@@ -18,8 +18,8 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     """Print a row a filter and the summary below, on stdout."""
     has_colour = any(each.colour is not None for each in facts)
     has_mixture = any(each.pattern_share is not None and each.pattern_share < 1 for each in facts)
-    numbers = ["angle", "frequency", "strength", "Gabor R²"]
-    numbers += ["pattern"] if has_mixture else []
+    numbers = ["angle", "freq", "strength", "R²"]
+    numbers += ["main"] if has_mixture else []
     numbers += ["colour"] if has_colour else []
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("filter", justify="right", no_wrap=True, style="cyan")
@@ -27,7 +27,7 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     for header in numbers:
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("most like", overflow="fold")
-    table.add_column("cosine", justify="right", no_wrap=True)
+    table.add_column("cos", justify="right", no_wrap=True)
     for index, each in enumerate(facts):
         style = "dim" if each.is_dead else "bold" if each.is_oriented else ""
         cells = [str(index), _kind(each), *_numbers(each, has_mixture, has_colour)]
@@ -41,6 +41,16 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     show(table)
     show("")
     show(Text(summary))
+
+
+def draw_directions(counts: Sequence[int]) -> None:
+    """Draw a bar for each direction on stderr: its angle, and how many oriented edges it has."""
+    screen, most = console(stderr=True), max(1, *counts)
+    block = "█" if "utf" in screen.encoding.lower() else "#"
+    room = max(10, min(60, screen.width - 16))
+    for index, count in enumerate(counts):
+        bar = block * round(count * min(1, room / most))
+        complain(f"{index * 180 / len(counts):6.2f}°  {bar} {count}".rstrip())
 
 
 def _kind(facts: FilterFacts) -> str:

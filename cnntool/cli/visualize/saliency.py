@@ -149,7 +149,14 @@ def command(
         print_entry(name, model, method, layer, labels, index, probabilities, found)
     elif not picture.quiet:
         _say(title, found)
-    target.deliver(draw(classifier, image, x, found, title), print_path=not settings["as_json"])
+    pixels, heat = shown(image), heat_of(found)
+    from cnntool.visuals.saliency_picture import saliency_picture
+
+    target.deliver(
+        saliency_picture(pixels, heat, (title, found.words), found.ends),
+        print_path=not settings["as_json"],
+        draw=lambda: draw_in_terminal(pixels, heat),
+    )
 
 
 def check_request(
@@ -282,19 +289,14 @@ def _by_covering(classifier, x, index, layer, settings, quiet) -> Finding:
     return Finding(values, limit, ("0", f"-{limit:.2g}"), words)
 
 
-def draw(
-    classifier: Classifier, image: Image, x: np.ndarray, found: Finding, title: str
-) -> np.ndarray:
-    """The picture: the image as it is, the map over it, and the words."""
+def heat_of(found: Finding) -> np.ndarray:
+    """A map from 0 to 1, as it is coloured."""
     import numpy as np
 
-    from cnntool.visuals.saliency_picture import saliency_picture
-
-    heat = np.clip(found.values / found.limit, 0, 1) if found.limit else 0 * found.values
-    return saliency_picture(_pixels(image), heat, (title, found.words), found.ends)
+    return np.clip(found.values / found.limit, 0, 1) if found.limit else 0 * found.values
 
 
-def _pixels(image: Image) -> np.ndarray:
+def shown(image: Image) -> np.ndarray:
     """The first frame in colour, (H, W, 3) uint8, on white; no larger than it will be drawn."""
     from cnntool.datasets.pictures import picture_planes
     from cnntool.visuals.saliency_picture import PANEL
@@ -303,6 +305,15 @@ def _pixels(image: Image) -> np.ndarray:
     scale = min(1.0, PANEL / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return picture_planes(image, 3, size).transpose(1, 2, 0)
+
+
+def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray) -> None:
+    """The map over the picture on stderr, without the words, which are said in lines."""
+    from cnntool.cli.terminal_picture import draw
+    from cnntool.imaging.image import Frame, Image
+    from cnntool.visuals.saliency_picture import panels
+
+    draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
 
 
 def _say(title: str, found: Finding) -> None:

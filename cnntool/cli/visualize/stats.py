@@ -61,15 +61,15 @@ Examples:
 def command(picture: PictureOptions, model: str, layer: str | None, as_json: bool) -> None:
     """Measure the filters of a layer: which are oriented edges, and at which directions.
 
-    A row gives the orientation and spatial frequency (cycles a pixel) of the grating that a filter
-    answers most; the strength of its orientation, from 0 to 1; R² of the Gabor function that fits
-    it best; the share of colour in it; and the catalogue's kernel that is most like it, with the
+    A row gives the angle and spatial frequency (cycles a pixel) of the grating that a filter answers
+    most; the strength of its orientation, from 0 to 1; R² of the Gabor function that fits it best;
+    of three channels the share of colour; and the catalogue's kernel that is most like it, with the
     cosine between the two. Of several channels all but the colour is measured on the one pattern
-    that most of the filter consists of. A filter is dead where its norm is under a tenth of the
-    layer's median, where it is constant, or where it holds NaN.
+    that is most of the filter: 'main' is its share. A filter is dead where its norm is under a
+    tenth of the layer's median, where it is constant, or where it holds NaN.
 
-    Orientations are those along which brightness changes, counterclockwise from the right: 0 is a
-    filter for vertical edges, 90 one for horizontal edges. An oriented edge has R² over 0.8 and a
+    Angles are those along which brightness changes, counterclockwise from the right: 0 is a filter
+    for vertical edges, 90 one for horizontal edges. An oriented edge has R² over 0.8 and a
     strength over 0.5; the summary also says how many random kernels pass, as small kernels fit
     easily. With -o or --show the directions are drawn.
     """
@@ -93,6 +93,7 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
 
         show_facts(heading(banks, layer), facts, text)
     if target is not None:
+        from cnntool.cli.visualize.filter_table import draw_directions
         from cnntool.visuals.polar import Direction, polar_picture
 
         alive = [
@@ -101,7 +102,11 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
             if not each.is_dead
         ]
         lines = f"{heading(banks, layer)}: {text}", LEGEND
-        target.deliver(polar_picture(alive, summary.directions, lines), print_path=False)
+        target.deliver(
+            polar_picture(alive, summary.directions, lines),
+            print_path=False,
+            draw=lambda: draw_directions(summary.directions),
+        )
         if target.path is not None and not picture.quiet:
             complain(f"the directions are drawn in {target.path}")
 
