@@ -27,9 +27,7 @@ Examples:
   cnntool visualize curves digits.npz
   cnntool visualize curves digits.npz shifted.jsonl --measure accuracy
   cnntool visualize curves digits.npz --json
-  cnntool visualize curves digits.npz shifted.npz -o curves.png
-
-A chart in a file needs matplotlib: pip install 'cnntool[charts]'.""",
+  cnntool visualize curves digits.npz shifted.npz -o curves.png""",
 )
 @click.argument(
     "paths",
@@ -73,7 +71,7 @@ def command(
     """Draw how training went, epoch by epoch, of one run or of several on the same axes.
 
     Each is a model file or the log that --log wrote. Lines of validation are whole, those of
-    training dashed.
+    training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
     from cnntool.training.histories import read_history
