@@ -14,6 +14,7 @@ import numpy as np
 
 from cnntool.imaging.gabor import Gabor, fit_gabor
 from cnntool.imaging.nearest_kernel import Likeness, nearest_kernels
+from cnntool.imaging.spectral_peak import spectral_peaks
 
 LEAST_SHARE = 0.1
 """Of the bank's median norm that a filter needs to count as alive."""
@@ -27,13 +28,10 @@ DIRECTIONS = 16
 RANDOM_FILTERS = 100
 """That are measured to say how many pass by chance."""
 
-SPECTRUM = 64
-"""Samples along each axis of the zero-padded spectrum, before its peak is refined."""
-
 
 @dataclass(frozen=True)
 class FilterFacts:
-    """The facts of one filter (C, kh, kw); what a dead one has not is None.
+    """The facts of one filter (C, kh, kw); None for what a dead one, or a single weight, has not.
 
     state: 'alive', or why it is dead: 'faint' (its norm is under a tenth of the bank's median),
         'constant' (all weights of a channel are equal) or 'not finite'.
@@ -43,7 +41,7 @@ class FilterFacts:
     gabor: the Gabor function that is nearest to it.
     pattern_share: how much of its energy lies in the one pattern that these are measured on.
     colour: the share of its energy that grey images never meet; None without three channels.
-    nearest: the kernel of the catalogue that is most like it; None for a single weight.
+    nearest: the kernel of the catalogue that is most like it.
     """
 
     state: str
@@ -88,12 +86,13 @@ def filter_facts(bank: np.ndarray) -> tuple[FilterFacts, ...]:
     states, norms = states_of(bank)
     facts = [FilterFacts(state, float(norm)) for state, norm in zip(states, norms, strict=True)]
     alive = [index for index, state in enumerate(states) if state == "alive"]
-    if not alive:
+    if not alive or bank[0, 0].size == 1:  # a single weight has no pattern
         return tuple(facts)
     living = bank[alive] / norms[alive, None, None, None]
     patterns, shares = principal_patterns(living)
     orientations, frequencies = spectral_peaks(patterns)
-    strengths, fits = orientation_strengths(patterns), fit_gabor(patterns)
+    strengths = orientation_strengths(patterns)
+    fits = fit_gabor(patterns * norms[alive, None, None])
     colours = colour_shares(living) if bank.shape[1] == 3 else [None] * len(alive)
     likest = nearest_kernels(patterns)
     for place, index in enumerate(alive):
@@ -170,46 +169,6 @@ def colour_shares(bank: np.ndarray) -> np.ndarray:
     """
     grey = 3 * np.square(bank.mean(axis=1)).sum(axis=(1, 2))
     return 1 - grey / np.square(bank).sum(axis=(1, 2, 3))
-
-
-def spectral_peaks(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orientation in degrees and frequency in cycles a pixel, (F,) each, of patterns (F, kh, kw).
-
-    They are where ``|sum of k(x, y) exp(-2πi (u x + v y))|`` is greatest: the grating that the
-    filter answers most. The mean is taken away first, as a constant is no grating. The peak of the
-    zero-padded spectrum is refined by ever finer grids about it. A grating of a cycle or more in
-    the kernel gives its own angle within 3 degrees; its finite piece moves the frequency by some
-    per cent, which a Gabor fit does not.
-    """
-    count, height, width = patterns.shape
-    patterns = patterns - patterns.mean(axis=(1, 2), keepdims=True)
-    across, up = np.arange(width), -np.arange(height)
-    samples = max(SPECTRUM, 1 << (4 * max(height, width) - 1).bit_length())
-    u = np.arange(samples // 2 + 1) / samples if width > 1 else np.zeros(1)
-    v = np.arange(-(samples // 2), samples // 2) / samples if height > 1 else np.zeros(1)
-    peaks = np.empty((count, 2))
-    for index, pattern in enumerate(patterns):
-        power = np.abs(_waves(v, up) @ pattern @ _waves(u, across).T)
-        row, column = np.unravel_index(power.argmax(), power.shape)
-        peaks[index] = u[column], v[row]
-    step = 1 / samples
-    offsets = np.arange(-2, 3) / 2
-    for _ in range(16):
-        us, vs = (peaks[:, axis, None] + step * offsets for axis in (0, 1))  # (F, 5)
-        us, vs = (us if width > 1 else 0 * us), (vs if height > 1 else 0 * vs)
-        spectra = np.abs(_waves(vs, up) @ patterns @ _waves(us, across).swapaxes(1, 2))
-        row, column = np.divmod(spectra.reshape(count, -1).argmax(axis=1), 5)
-        each = np.arange(count)
-        peaks = np.stack([us[each, column], vs[each, row]], axis=1)
-        step /= 2
-    peaks -= np.rint(peaks)  # beyond Nyquist's frequency stands the same grating again
-    angles = np.degrees(np.arctan2(peaks[:, 1], peaks[:, 0])) % 180
-    return np.where(angles > 180 - 1e-3, 0.0, angles), np.hypot(peaks[:, 0], peaks[:, 1])
-
-
-def _waves(frequencies: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(..., frequencies, places): exp(-2πi f x)."""
-    return np.exp(-2j * np.pi * frequencies[..., None] * places)
 
 
 def orientation_strengths(patterns: np.ndarray) -> np.ndarray:

@@ -143,7 +143,7 @@ def _fit_block(
     p, squares = _levenberg_marquardt(starts.reshape(-1, PARAMETERS), targets, x, y)
     best = squares.reshape(filters, STARTS).argmin(axis=1) + np.arange(filters) * STARTS
     spread = np.square(flat - flat.mean(axis=1, keepdims=True)).sum(axis=1)
-    r_squared = 1 - squares[best] / spread
+    r_squared = 1 - squares[best] / np.where(spread > 0, spread, 1)
     return [
         _described(row, scale, share)
         for row, scale, share in zip(p[best], scales, r_squared, strict=True)

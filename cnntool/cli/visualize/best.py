@@ -12,9 +12,9 @@ from cnntool.cli.evaluate import PARTS
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
-    STDIO,
     WHAT,
     PictureOptions,
+    check_stdout,
     destination,
     json_option,
     layer_option,
@@ -130,8 +130,7 @@ def command(
     from cnntool.networks.classifier import load_classifier
     from cnntool.networks.learned_kernels import Banks, kernels_of
 
-    if as_json and picture.output == STDIO:
-        raise click.UsageError("--json and -o - both write to stdout: name a file for one of them")
+    check_stdout(picture, as_json)
     what = "-".join(filter(None, (layer, "best")))
     target = destination(picture, model, what)
     classifier = load_classifier(model)

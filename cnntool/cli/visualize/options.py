@@ -153,3 +153,9 @@ def destination(
     path = Path(f"{Path(model).stem}-{what}{suffix}" if options.output is None else options.output)
     check_picture("-o", path, options.force, f"{what}{suffix}")
     return Destination(path, False, options)
+
+
+def check_stdout(options: PictureOptions, as_json: bool) -> None:
+    """UsageError where both a picture and JSON would go to stdout."""
+    if as_json and options.output == STDIO:
+        raise click.UsageError("--json and -o - both write to stdout: name a file with -o")

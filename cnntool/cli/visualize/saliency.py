@@ -17,6 +17,7 @@ from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
     PictureOptions,
+    check_stdout,
     destination,
     json_option,
     picture_options,
@@ -173,8 +174,7 @@ def check_request(
     for name, owner in OF_METHOD.items():
         if settings[name] is not None and owner != method:
             raise click.UsageError(f"--{name} is for --method {owner}: leave it out")
-    if settings["as_json"] and picture.output == STDIO:
-        raise click.UsageError("--json and -o - both write to stdout: name a file for one of them")
+    check_stdout(picture, settings["as_json"])
 
 
 def layer_of(classifier: Classifier, layer: str | None) -> str:

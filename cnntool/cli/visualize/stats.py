@@ -10,8 +10,8 @@ import click
 
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.visualize.options import (
-    STDIO,
     PictureOptions,
+    check_stdout,
     destination,
     json_option,
     layer_option,
@@ -61,7 +61,7 @@ Examples:
 def command(picture: PictureOptions, model: str, layer: str | None, as_json: bool) -> None:
     """Measure the filters of a layer: which are oriented edges, and at which directions.
 
-    A row gives the angle and spatial frequency (cycles a pixel) of the grating that a filter answers
+    A row gives the angle and the frequency (cycles a pixel) of the grating that a filter answers
     most; the strength of its orientation, from 0 to 1; R² of the Gabor function that fits it best;
     of three channels the share of colour; and the catalogue's kernel that is most like it, with the
     cosine between the two. Of several channels all but the colour is measured on the one pattern
@@ -77,8 +77,7 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
     from cnntool.imaging.filter_statistics import filter_facts
     from cnntool.networks.learned_kernels import load_banks
 
-    if as_json and picture.output == STDIO:
-        raise click.UsageError("--json and -o - both write to stdout: name a file for one of them")
+    check_stdout(picture, as_json)
     is_drawn = picture.output is not None or picture.show
     target = destination(picture, model, "directions") if is_drawn else None
     banks = load_banks(model)
