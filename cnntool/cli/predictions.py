@@ -121,7 +121,7 @@ def prepared(classifier: Classifier, source: Source, white: float, max_pixels: i
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
         return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
-        return Prepared(name, None, _named(reason(error, name), name))
+        return Prepared(name, None, wrong_with(name, error))
 
 
 def opened(source: Source, white: float, max_pixels: int) -> tuple[Image, str]:
@@ -144,9 +144,9 @@ def _white_note(name: str, image: Image) -> str:
     return ""
 
 
-def _named(message: str, name: str) -> str:
-    """``a.png: the image has 4 channels`` as ``a.png has 4 channels``."""
-    return message.replace(f"{name}: the image", name, 1)
+def wrong_with(name: str, error: Exception) -> str:
+    """What is wrong with an image: ``a.png has 4 channels`` for ``the image has 4 channels``."""
+    return reason(error, name).replace(f"{name}: the image", name, 1)
 
 
 def _ahead(prepare, sources: Sequence[Source]) -> Iterator[Prepared]:
@@ -201,7 +201,7 @@ def _classified(
         found = classifier.probabilities(np.concatenate([image.planes for image in batch]))
     except (InputError, MemoryError) as error:
         for image in batch:
-            yield image.name, None, _named(reason(error, image.name), image.name)
+            yield image.name, None, wrong_with(image.name, error)
         return
     for image, probabilities in zip(batch, found, strict=True):
         yield image.name, probabilities, ""

@@ -75,7 +75,7 @@ class FiltersType(click.ParamType):
 Examples:
   cnntool visualize best digits.npz --data digits
   cnntool visualize best digits.npz --layer conv2 --data digits --top 12 --filters 8
-  cnntool visualize best digits.npz --data digits --filters 3..5 -o three.png
+  cnntool visualize best digits.npz --data digits --filters 0..3 -o four.png
   cnntool visualize best digits.npz --data digits --show""",
 )
 @click.argument("model", metavar="MODEL", type=PathName("a model file"))
@@ -138,7 +138,9 @@ def command(
     banks = Banks(classifier.name, kernels_of(network))
     name = banks.layer_name(layer)
     filters = check_filters(settings["filters"], len(banks.layers[name]), name)
-    _, images = choose_part(load_for(classifier, data, True, picture.quiet), settings["part"], data)
+    _, images = choose_part(
+        load_for(classifier, data, False, picture.quiet), settings["part"], data
+    )
     if not picture.quiet:
         for note in images.notes:
             complain(note)

@@ -207,7 +207,7 @@ def read_image(
     """One image, and what the network takes of it, (1, C, H, W)."""
     from cnntool.cli.console import complain
     from cnntool.cli.places import Source
-    from cnntool.cli.predictions import opened
+    from cnntool.cli.predictions import opened, wrong_with
     from cnntool.errors import InputError, RequestError
 
     if name == STDIO and sys.stdin.isatty():
@@ -218,7 +218,10 @@ def read_image(
     image, note = opened(source, white, max_pixels)
     if note and not quiet:
         complain(note)
-    return image, classifier.preprocessing.picture(image)
+    try:
+        return image, classifier.preprocessing.picture(image)
+    except InputError as error:
+        raise InputError(wrong_with(source.name, error)) from None
 
 
 def find(

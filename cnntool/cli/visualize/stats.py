@@ -91,6 +91,8 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
         from cnntool.cli.visualize.filter_table import show_facts
 
         show_facts(heading(banks, layer), facts, text)
+    elif not picture.quiet:
+        complain(text)
     if target is not None:
         from cnntool.cli.visualize.filter_table import draw_directions
         from cnntool.visuals.polar import Direction, polar_picture
