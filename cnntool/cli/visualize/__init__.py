@@ -23,7 +23,7 @@ SUBJECTS = {
     commands_help=SUBJECTS,
     package="cnntool.cli.visualize",
     epilog="""\b
-Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
+Examples:
   cnntool visualize filters digits.npz --before
   cnntool visualize evolution digits.npz
   cnntool visualize maps digits.npz sample_images/brick.png
@@ -34,6 +34,8 @@ Examples (of a model that `cnntool train-cnn digits -o digits.npz` made):
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.
+
+    The examples take a model that `cnntool train-cnn digits -o digits.npz` made.
 
     Each picture lands in this folder under a name that tells what it shows, and its path is
     printed. --show draws it in the terminal instead.

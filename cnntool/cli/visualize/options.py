@@ -74,7 +74,7 @@ def picture_options(function: Callable) -> Callable:
             metavar="PATH",
             type=PathName("a picture, such as filters.png, or -"),
             help="A picture, by its name PNG, JPEG, TIFF, WebP or another format, or - for PNG on "
-            "stdout.  [default: a PNG in this folder, under a name that tells what it shows]",
+            "stdout.  [default: in this folder, under a name that tells what it shows]",
         ),
         option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite a file that exists."),
         option(
