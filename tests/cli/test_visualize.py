@@ -20,7 +20,6 @@ from cnntool.networks.learned_kernels import load_banks
 from cnntool.visuals.filter_grid import LINE
 
 ROOT = Path(__file__).parent.parent.parent
-OWN = ("filters", "evolution", "maps", "curves")
 
 
 @pytest.fixture
@@ -253,7 +252,7 @@ def examples(subject: str) -> list[str]:
     return re.findall(r"^  cnntool (visualize .*)$", epilog, re.MULTILINE)
 
 
-@pytest.mark.parametrize("subject", OWN)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_every_example_in_the_help_works(here, subject):
     shutil.copytree(ROOT / "sample_images", "sample_images")
     shutil.copy("digits.jsonl", "shifted.jsonl")

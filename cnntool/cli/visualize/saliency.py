@@ -24,6 +24,8 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from cnntool.imaging.image import Image
@@ -148,15 +150,14 @@ def command(
         title += f"; {labels[index]}, {probabilities[index]:.1%}"
     if settings["as_json"]:
         print_entry(name, model, method, layer, labels, index, probabilities, found)
-    elif not picture.quiet:
-        _say(title, found)
     pixels, heat = shown(image), heat_of(found)
     from cnntool.visuals.saliency_picture import saliency_picture
 
+    words = title, found.words
     target.deliver(
-        saliency_picture(pixels, heat, (title, found.words), found.ends),
+        saliency_picture(pixels, heat, words, found.ends),
         print_path=not settings["as_json"],
-        draw=lambda: draw_in_terminal(pixels, heat),
+        draw=lambda: draw_in_terminal(pixels, heat, words),
     )
 
 
@@ -310,20 +311,16 @@ def shown(image: Image) -> np.ndarray:
     return picture_planes(image, 3, size).transpose(1, 2, 0)
 
 
-def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray) -> None:
-    """The map over the picture on stderr, without the words, which are said in lines."""
+def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str]) -> None:
+    """The map over the picture on stderr, below lines that say what it is."""
+    from cnntool.cli.console import complain
     from cnntool.cli.terminal_picture import draw
     from cnntool.imaging.image import Frame, Image
     from cnntool.visuals.saliency_picture import panels
 
+    for line in words:
+        complain(line)
     draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
-
-
-def _say(title: str, found: Finding) -> None:
-    from cnntool.cli.console import complain
-
-    complain(title)
-    complain(found.words)
 
 
 def print_entry(name, model, method, layer, labels, index, probabilities, found: Finding) -> None:

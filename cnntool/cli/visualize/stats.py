@@ -52,7 +52,7 @@ Examples:
   cnntool visualize stats digits.npz
   cnntool visualize stats digits.npz --layer conv1 -o directions.png
   cnntool visualize stats digits.npz --show
-  cnntool visualize stats digits.npz --json | jq .summary""",
+  cnntool visualize stats digits.npz --json""",
 )
 @model_argument
 @layer_option
@@ -108,8 +108,6 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
             print_path=False,
             draw=lambda: draw_directions(summary.directions),
         )
-        if target.path is not None and not picture.quiet:
-            complain(f"the directions are drawn in {target.path}")
 
 
 LEGEND = (
