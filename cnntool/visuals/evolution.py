@@ -10,8 +10,8 @@ import numpy as np
 from cnntool.visuals.filter_grid import limit_of
 from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
-MOST_FRAMES, MOST_PANELS = 120, 24
-FRAME_ROOM, STRIP_ROOM = 640, 1400
+MOST_FRAMES, MOST_PANELS = 120, 12
+FRAME_ROOM, STRIP_ROOM = 480, 1400
 STRIP_COLUMNS = 6
 
 TOTAL_MILLISECONDS = 8000
