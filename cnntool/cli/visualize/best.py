@@ -74,7 +74,7 @@ class FiltersType(click.ParamType):
     epilog="""\b
 Examples:
   cnntool visualize best digits.npz --data digits
-  cnntool visualize best digits.npz --layer conv2 --data digits --top 12 --filters 8
+  cnntool visualize best digits.npz --layer conv2 --data digits --top 12
   cnntool visualize best digits.npz --data digits --filters 0..3 -o four.png
   cnntool visualize best digits.npz --data digits --show""",
 )
@@ -112,8 +112,8 @@ Examples:
     metavar="N|A..B|A,B",
     help="The first N filters, or those named: 8..23 or 3,7,12.  [default: 16]",
 )
-@json_option
 @picture_options
+@json_option
 def command(
     picture: PictureOptions, model: str, layer: str | None, data: str, as_json: bool, **settings
 ) -> None:

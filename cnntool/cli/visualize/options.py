@@ -56,8 +56,13 @@ class PictureOptions:
     quiet: bool
 
 
-def picture_options(function: Callable) -> Callable:
-    """Give a command the options of PictureOptions, and hand them over as ``picture``."""
+def picture_options(
+    function: Callable, default: str = "in this folder, under a name that tells what it shows"
+) -> Callable:
+    """Give a command the options of PictureOptions, and hand them over as ``picture``.
+
+    default: where the help says that a picture goes without -o.
+    """
 
     def with_picture(**values):
         names = [field.name for field in fields(PictureOptions)]
@@ -74,7 +79,7 @@ def picture_options(function: Callable) -> Callable:
             metavar="PATH",
             type=PathName("a picture, such as filters.png, or -"),
             help="A picture, by its name PNG, JPEG, TIFF, WebP or another format, or - for PNG on "
-            "stdout.  [default: in this folder, under a name that tells what it shows]",
+            f"stdout.  [default: {default}]",
         ),
         option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite a file that exists."),
         option(

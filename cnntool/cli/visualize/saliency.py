@@ -60,8 +60,8 @@ class Finding:
     epilog="""\b
 Examples:
   cnntool visualize saliency digits.npz sample_images/brick.png
-  cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam -o cam.png
-  cnntool visualize saliency digits.npz sample_images/cat.jpg --method occlusion --class 3
+  cnntool visualize saliency digits.npz sample_images/cat.jpg --class 3
+  cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam
   cnntool visualize saliency digits.npz sample_images/brick.png --show""",
 )
 @click.argument("model", metavar="MODEL", type=PathName("a model file"))
@@ -113,8 +113,8 @@ Examples:
     help="gradient: of the noise.  [default: 0]",
 )
 @taken_from(predict.command, "own_size", "white", "max_pixels")
-@json_option
 @picture_options
+@json_option
 def command(
     picture: PictureOptions, model: str, images: tuple[str, ...], method: str, **settings
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,8 @@ Examples:
 )
 @model_argument
 @layer_option
+@partial(picture_options, default="no picture")
 @json_option
-@picture_options
 def command(picture: PictureOptions, model: str, layer: str | None, as_json: bool) -> None:
     """Measure the filters of a layer: which are oriented edges, and at which directions.
 
