@@ -55,6 +55,7 @@ def test_the_numbers_are_those_of_the_functions(cnntool, digits_run, image):
         assert found["class"]["label"] == classifier.labels[likeliest]
         probability = classifier.probabilities(x)[0, likeliest]
         assert found["class"]["probability"] == pytest.approx(float(probability), rel=1e-5)
+        assert found["picture"] == f"digits-small-{method}.png"
         assert found["layer"] == ("conv2" if method == "grad-cam" else None)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.evaluate import PARTS
+from cnntool.cli.evaluate import PARTS, readable
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
@@ -149,8 +149,6 @@ def command(
             network, classifier.preprocessing, images, name, filters, settings["top"], advance
         )
     field = receptive_field_of(network, name)
-    if as_json:
-        print_json(entry(model, data, name, filters, images, field, best))
     from cnntool.visuals.patch_sheet import patch_sheet
 
     rows = rows_of(images, filters, field, best)
@@ -160,6 +158,9 @@ def command(
         print_path=not as_json,
         draw=lambda: draw_in_terminal(rows, words),
     )
+    if as_json:
+        found = entry(model, data, name, filters, images, field, best)
+        print_json(found | {"picture": None if target.path is None else readable(str(target.path))})
 
 
 def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
@@ -247,7 +248,6 @@ def entry(
     best: Best,
 ) -> dict[str, Any]:
     """All places that were found, for JSON."""
-    from cnntool.cli.evaluate import readable
 
     def patch(value: float, image: int, place: np.ndarray) -> dict[str, Any]:
         found = {"image": int(image), "label": images.labels[images.y[image]]}
@@ -260,8 +260,8 @@ def entry(
         return found
 
     return {
-        "model": model,
-        "data": data,
+        "model": readable(model),
+        "data": readable(data),
         "layer": layer,
         "images": len(images),
         "filters": [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnntool.cli import predict
+from cnntool.cli.evaluate import readable
 from cnntool.cli.explain.options import taken_from
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
@@ -22,36 +22,16 @@ from cnntool.cli.visualize.options import (
     json_option,
     picture_options,
 )
+from cnntool.cli.visualize.saliency_maps import FINDERS, OWNERS, SAMPLES, Question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
+    from cnntool.cli.visualize.saliency_maps import Finding
     from cnntool.imaging.image import Image
     from cnntool.networks.classifier import Classifier
-
-METHODS = ("gradient", "grad-cam", "occlusion")
-OF_METHOD = {"samples": "gradient", "seed": "gradient", "layer": "grad-cam", "patch": "occlusion"}
-"""Options that one method alone takes."""
-
-SAMPLES = 32
-LIMIT = 99.0
-"""Percentile of a gradient that has the hottest colour: a few pixels stand far above the others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Finding:
-    """A map (H, W) of what speaks for a class, and how to read it.
-
-    limit: what has the hottest colour, 0 being the coldest. ends: their names. words: how the map
-    was made.
-    """
-
-    values: np.ndarray
-    limit: float
-    ends: tuple[str, str]
-    words: str
 
 
 @click.command(
@@ -69,7 +49,7 @@ Examples:
 @option(
     "--method",
     section=WHAT,
-    type=click.Choice(METHODS),
+    type=click.Choice(tuple(FINDERS)),
     default="gradient",
     metavar="HOW",
     help="gradient: how much the score changes with each pixel; grad-cam: where the maps of a "
@@ -126,7 +106,9 @@ def command(
     where a grey square covers the place (occlusion). Below stand the likeliest class and its
     probability. With --json also every number of the map.
     """
+    from cnntool.cli.console import print_json
     from cnntool.networks.classifier import load_classifier
+    from cnntool.visuals.saliency_picture import saliency_picture
 
     check_request(picture, images, method, settings)
     name = "stdin" if images[0] == STDIO else images[0]
@@ -134,31 +116,24 @@ def command(
     classifier = load_classifier(model)
     if settings["own_size"]:
         classifier = classifier.with_own_sizes()
-    layer = layer_of(classifier, settings["layer"]) if method == "grad-cam" else ""
-    index = None if settings["label"] is None else class_index(classifier, settings["label"])
-    image, x = read_image(
-        classifier, images[0], settings["white"], settings["max_pixels"], picture.quiet
-    )
+    layer = layer_of(classifier, settings["layer"]) if method == "grad-cam" else None
+    index = class_index(classifier, settings["label"])
+    limits = settings["white"], settings["max_pixels"]
+    image, x = read_image(classifier, images[0], *limits, picture.quiet)
     probabilities = classifier.probabilities(x)[0]
-    likeliest = int(probabilities.argmax())
-    index = likeliest if index is None else index
-    found = find(classifier, x, index, method, layer, settings, picture.quiet)
-    labels = classifier.labels
-    answer = f"{labels[likeliest]}, {probabilities[likeliest]:.1%}"
-    title = f"{Path(name).name} through {Path(model).name}: {answer}"
-    if index != likeliest:
-        title += f"; {labels[index]}, {probabilities[index]:.1%}"
-    if settings["as_json"]:
-        print_entry(name, model, method, layer, labels, index, probabilities, found)
-    pixels, heat = shown(image), heat_of(found)
-    from cnntool.visuals.saliency_picture import saliency_picture
-
-    words = title, found.words
+    if index is None:
+        index = int(probabilities.argmax())
+    own = {key: settings[key] for key in ("patch", "samples", "seed")}
+    asked = Question(classifier, x, index, layer, **own, quiet=picture.quiet)
+    found = FINDERS[method](asked)
+    pixels, words = shown(image), (title_of(name, asked, probabilities), found.words)
     target.deliver(
-        saliency_picture(pixels, heat, words, found.ends),
+        saliency_picture(pixels, found.heat, words, found.ends),
         print_path=not settings["as_json"],
-        draw=lambda: draw_in_terminal(pixels, heat, words),
+        draw=lambda: draw_in_terminal(pixels, found.heat, words),
     )
+    if settings["as_json"]:
+        print_json(entry(name, method, asked, probabilities, found, target.path))
 
 
 def check_request(
@@ -172,7 +147,7 @@ def check_request(
         raise RequestError(
             f"saliency shows one image, and {len(images)} were named: run it once for each"
         )
-    for name, owner in OF_METHOD.items():
+    for name, owner in OWNERS.items():
         if settings[name] is not None and owner != method:
             raise click.UsageError(f"--{name} is for --method {owner}: leave it out")
     check_stdout(picture, settings["as_json"])
@@ -186,14 +161,14 @@ def layer_of(classifier: Classifier, layer: str | None) -> str:
     return banks.layer_name(list(banks.layers)[-1] if layer is None and banks.layers else layer)
 
 
-def class_index(classifier: Classifier, label: str) -> int:
+def class_index(classifier: Classifier, label: str | None) -> int | None:
     """The number of a class by its name; RequestError with those that there are."""
     from cnntool.errors import RequestError
     from cnntool.suggestions import did_you_mean
 
     labels = classifier.labels
-    if label in labels:
-        return labels.index(label)
+    if label is None or label in labels:
+        return None if label is None else labels.index(label)
     there = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
     near = did_you_mean(label, labels)
     raise RequestError(
@@ -225,79 +200,12 @@ def read_image(
         raise InputError(wrong_with(source.name, error)) from None
 
 
-def find(
-    classifier: Classifier,
-    x: np.ndarray,
-    index: int,
-    method: str,
-    layer: str,
-    settings: dict,
-    quiet: bool,
-) -> Finding:
-    """The map of a class by one of METHODS."""
-    finder = {"gradient": _by_gradient, "grad-cam": _by_maps, "occlusion": _by_covering}[method]
-    return finder(classifier, x, index, layer, settings, quiet)
-
-
-def _by_gradient(classifier, x, index, layer, settings, quiet) -> Finding:
-    import numpy as np
-
-    from cnntool.networks.saliency import input_gradient, smooth_gradient, strength_of
-
-    samples, label = settings["samples"] or SAMPLES, classifier.labels[index]
-    words = f"how much each pixel changes the score of {label}: the size of its gradient"
-    if samples == 1:
-        values = strength_of(input_gradient(classifier.network, x, index)[0])
-    else:
-        gradient = smooth_gradient(
-            classifier.network, x, index, samples, seed=settings["seed"] or 0
-        )
-        values = strength_of(gradient)
-        words += f", mean of {samples} copies with noise"
-    limit = float(np.percentile(values, LIMIT)) or float(values.max())
-    return Finding(values, limit, ("nothing", "most"), words)
-
-
-def _by_maps(classifier, x, index, layer, settings, quiet) -> Finding:
-    from cnntool.networks.saliency import grad_cam
-
-    values = grad_cam(classifier.network, x, index, layer)
-    label, limit = classifier.labels[index], float(values.max())
-    words = f"where the maps of {layer} speak for {label} (Grad-CAM)"
-    if not limit:
-        words = f"nothing in the maps of {layer} speaks for {label} (Grad-CAM)"
-    return Finding(values, limit, ("nothing", "most"), words)
-
-
-def _by_covering(classifier, x, index, layer, settings, quiet) -> Finding:
-    from cnntool.cli.console import progress
-    from cnntool.networks.batch_size import batch_size_for
-    from cnntool.networks.saliency import occlusion, occlusion_places
-
-    size = x.shape[2:]
-    patch = settings["patch"] or max(1, round(min(size) / 5))
-    stride = max(1, patch // 4)
-    places = len(occlusion_places(size, patch, stride))
-    steps = -(-places // batch_size_for(classifier.network, x.shape[1:]))
-    with progress("covering", steps, quiet) as advance:
-        values = occlusion(classifier.network, x, index, patch, stride, advance=advance)
-    label, limit = classifier.labels[index], max(0.0, float(values.max()))
-    words = (
-        f"how far the probability of {label} falls where a square of {patch}x{patch} pixels is "
-        f"covered, at {places:,} places"
-    )
-    if not limit:
-        words = (
-            f"covering a square of {patch}x{patch} pixels lowers the probability of {label} nowhere"
-        )
-    return Finding(values, limit, ("0", f"-{limit:.2g}"), words)
-
-
-def heat_of(found: Finding) -> np.ndarray:
-    """A map from 0 to 1, as it is coloured."""
-    import numpy as np
-
-    return np.clip(found.values / found.limit, 0, 1) if found.limit else 0 * found.values
+def title_of(name: str, asked: Question, probabilities: np.ndarray) -> str:
+    """``scan.png through digits.npz: 3, 97.1%``; where another class is asked for, that too."""
+    labels, likeliest = asked.classifier.labels, int(probabilities.argmax())
+    answers = [likeliest] if asked.index == likeliest else [likeliest, asked.index]
+    said = "; ".join(f"{labels[index]}, {probabilities[index]:.1%}" for index in answers)
+    return f"{Path(name).name} through {Path(asked.classifier.name).name}: {said}"
 
 
 def shown(image: Image) -> np.ndarray:
@@ -323,18 +231,26 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
 
 
-def print_entry(name, model, method, layer, labels, index, probabilities, found: Finding) -> None:
-    """Print what was found, and every number of it, as JSON."""
-    from cnntool.cli.console import print_json
-
-    likeliest = int(probabilities.argmax())
-    entry = {
-        "image": name,
-        "model": model,
-        "method": method,
-        "layer": layer or None,
-        "class": {"label": labels[index], "probability": float(probabilities[index])},
-        "likeliest": {"label": labels[likeliest], "probability": float(probabilities[likeliest])},
-        "map": found.values.tolist(),
+def entry(
+    name: str,
+    method: str,
+    asked: Question,
+    probabilities: np.ndarray,
+    found: Finding,
+    path: Path | None,
+) -> dict[str, Any]:
+    """What was found, and every number of it, for JSON."""
+    labels, likeliest = asked.classifier.labels, int(probabilities.argmax())
+    answers = {
+        key: {"label": labels[index], "probability": float(probabilities[index])}
+        for key, index in (("class", asked.index), ("likeliest", likeliest))
     }
-    print_json(entry)
+    return {
+        "image": readable(name),
+        "model": readable(asked.classifier.name),
+        "method": method,
+        "layer": asked.layer,
+        **answers,
+        "map": found.values.tolist(),
+        "picture": None if path is None else readable(str(path)),
+    }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.evaluate import readable
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.visualize.options import (
     PictureOptions,
@@ -188,7 +189,7 @@ def entry(
             plain["norm"] = None
         filters.append(plain | {"oriented": each.is_oriented})
     return {
-        "model": banks.name,
+        "model": readable(banks.name),
         "layer": name,
         "shape": list(banks.layers[name].shape),
         "summary": asdict(summary),
