@@ -63,7 +63,7 @@ def fit_gabor(patterns: np.ndarray) -> tuple[Gabor, ...]:
     """
     patterns = np.asarray(patterns, np.float64)
     filters, height, width = patterns.shape
-    flat = patterns.reshape(filters, -1)
+    flat = patterns.reshape(filters, height * width)
     scales = np.sqrt(np.square(flat).sum(axis=1))
     x, y = _places(height, width)
     candidates = _candidates(height, width)
@@ -75,11 +75,6 @@ def fit_gabor(patterns: np.ndarray) -> tuple[Gabor, ...]:
     return tuple(found)
 
 
-def gabor_values(parameters: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(P, n): Gabor functions of parameters (P, 8), a row each, at n places x, y (n,)."""
-    return _model(parameters, x, y)[0]
-
-
 def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """x to the right and y upward (n,) of all weights, from the kernel's middle."""
     up = (height - 1) / 2 - np.arange(height)
@@ -87,16 +82,27 @@ def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.tile(across, height), np.repeat(up, width)
 
 
-def _model(p: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The functions (P, n), and their derivatives by each parameter (P, n, 8)."""
-    a, b, x0, y0, log_sigma, log_tau, theta, f = (p[:, index, None] for index in range(PARAMETERS))
+def _quadrature(
+    shapes: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of functions with shapes (P, 6), which are x0, y0, log σ, log τ, θ and f, at n places: x' and
+    y', the cosine and the sine under the Gaussian; each (P, n)."""
+    x0, y0, log_sigma, log_tau, theta, f = (shapes[:, index, None] for index in range(6))
     cosine, sine = np.cos(theta), np.sin(theta)
     dx, dy = x - x0, y - y0
     along, across = cosine * dx + sine * dy, cosine * dy - sine * dx
+    exponent = along**2 * np.exp(-2 * log_sigma) + across**2 * np.exp(-2 * log_tau)
+    envelope, wave = np.exp(-0.5 * exponent), 2 * np.pi * f * along
+    return along, across, envelope * np.cos(wave), envelope * np.sin(wave)
+
+
+def _model(p: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gabor functions of parameters (P, 8) at n places x, y (n,): their values (P, n), and their
+    derivatives by each parameter (P, n, 8)."""
+    along, across, even, odd = _quadrature(p[:, 2:], x, y)
+    a, b, _, _, log_sigma, log_tau, theta, f = (p[:, index, None] for index in range(PARAMETERS))
+    cosine, sine = np.cos(theta), np.sin(theta)
     per_sigma, per_tau = np.exp(-2 * log_sigma), np.exp(-2 * log_tau)
-    envelope = np.exp(-0.5 * (along**2 * per_sigma + across**2 * per_tau))
-    wave = 2 * np.pi * f * along
-    even, odd = envelope * np.cos(wave), envelope * np.sin(wave)
     value = a * even + b * odd
     slope = b * even - a * odd  # by the phase of the wave
     by_along = 2 * np.pi * f * slope - along * per_sigma * value
@@ -152,17 +158,12 @@ def _fit_block(
 
 def _starts(flat: np.ndarray, x: np.ndarray, y: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """(F, STARTS, 8): the candidates nearest to each pattern, of different angles."""
-    ones = np.ones((len(candidates), 1))
-    even = gabor_values(np.hstack([ones, 0 * ones, candidates]), x, y)
-    odd = gabor_values(np.hstack([0 * ones, ones, candidates]), x, y)
-    ee, oo, eo = (np.sum(u * v, axis=1) for u, v in ((even, even), (odd, odd), (even, odd)))
-    determinant = ee * oo - eo**2
-    is_sound = determinant > 1e-9 * ee * oo
-    with_even, with_odd = flat @ even.T, flat @ odd.T  # (F, K)
-    inverse = 1 / np.where(is_sound, determinant, 1)
-    a = np.where(is_sound, (oo * with_even - eo * with_odd) * inverse, 0)
-    b = np.where(is_sound, (ee * with_odd - eo * with_even) * inverse, 0)
-    explained = a * with_even + b * with_odd
+    step = max(1, BLOCK_VALUES // len(x))
+    blocks = [
+        _projected(flat, x, y, candidates[first : first + step])
+        for first in range(0, len(candidates), step)
+    ]
+    a, b, explained = (np.concatenate(each, axis=1) for each in zip(*blocks, strict=True))
     angles = np.unique(candidates[:, 4])
     groups = [np.flatnonzero(candidates[:, 4] == angle) for angle in angles]
     leaders = np.stack([group[explained[:, group].argmax(axis=1)] for group in groups], axis=1)
@@ -171,6 +172,22 @@ def _starts(flat: np.ndarray, x: np.ndarray, y: np.ndarray, candidates: np.ndarr
     chosen = leaders[rows, order]  # (F, STARTS)
     weights = np.stack([a[rows, chosen], b[rows, chosen]], axis=2)
     return np.concatenate([weights, candidates[chosen]], axis=2)
+
+
+def _projected(
+    flat: np.ndarray, x: np.ndarray, y: np.ndarray, candidates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best a and b of each candidate for each pattern, and the energy that it then explains;
+    each (F, K)."""
+    _, _, even, odd = _quadrature(candidates, x, y)
+    ee, oo, eo = (np.sum(u * v, axis=1) for u, v in ((even, even), (odd, odd), (even, odd)))
+    determinant = ee * oo - eo**2
+    is_sound = determinant > 1e-9 * ee * oo
+    inverse = np.where(is_sound, 1 / np.where(is_sound, determinant, 1), 0)
+    with_even, with_odd = flat @ even.T, flat @ odd.T
+    a = (oo * with_even - eo * with_odd) * inverse
+    b = (ee * with_odd - eo * with_even) * inverse
+    return a, b, a * with_even + b * with_odd
 
 
 def _levenberg_marquardt(

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from processes import pixels
+from trained_models import darkness_model
 
 from cnntool.imaging.kernels import build
 from cnntool.networks.learned_kernels import load_banks
@@ -113,6 +114,7 @@ def test_show_draws_a_bar_a_direction(cnntool, known, folder):
         (["DIGITS", "--layer", "conv3"], 2, "only in conv1, conv2: did you mean 'conv"),
         (["DIGITS", "--layer", "dense1"], 2, "has no filters in a layer 'dense1', only in conv1"),
         (["ones.npy"], 2, "are single weights, which have no direction"),
+        (["wide.npy"], 2, "are 3x65: filters are measured up to 64x64"),
         (["plain.npz"], 1, "plain.npz has no convolution layer"),
         (["missing.npz"], 1, "missing.npz"),
         (["DIGITS", "--json", "-o", "-"], 2, "both write to stdout"),
@@ -122,9 +124,8 @@ def test_show_draws_a_bar_a_direction(cnntool, known, folder):
 def test_what_cannot_be_measured_is_one_clear_line(
     cnntool, folder, digits_run, arguments, code, message
 ):
-    from trained_models import darkness_model
-
     darkness_model(folder / "plain.npz")
+    np.save("wide.npy", np.ones((1, 1, 3, 65)))
     np.save("ones.npy", np.ones((4, 1, 1, 1)))
     given = [str(digits_run) if word == "DIGITS" else word for word in arguments]
     done = cnntool("visualize", "stats", *given)

@@ -96,3 +96,7 @@ def test_a_fit_is_no_worse_than_scipys_from_the_truth():
         (fit,) = fit_gabor(noisy[None])
         ours = (1 - fit.r_squared) * np.square(noisy - noisy.mean()).sum()
         assert ours < theirs * 1.001
+
+
+def test_nothing_is_fitted_to_nothing():
+    assert fit_gabor(np.empty((0, 5, 5))) == ()

@@ -120,8 +120,9 @@ LEGEND = (
 
 
 def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
-    """The kernels of a layer; RequestError where they are single weights."""
+    """The kernels of a layer; RequestError where they are single weights, or huge."""
     from cnntool.errors import RequestError
+    from cnntool.imaging.filter_statistics import LARGEST_SIDE
 
     name = banks.layer_name(layer)
     bank = banks.layers[name]
@@ -129,6 +130,11 @@ def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
         raise RequestError(
             f"the kernels of {name} are single weights, which have no direction: choose another "
             f"--layer of {', '.join(banks.layers)}"
+        )
+    if max(bank.shape[2:]) > LARGEST_SIDE:
+        raise RequestError(
+            f"the kernels of {name} are {bank.shape[2]}x{bank.shape[3]}: filters are measured up "
+            f"to {LARGEST_SIDE}x{LARGEST_SIDE}, choose another --layer"
         )
     return bank
 
