@@ -127,8 +127,8 @@ def _candidates(height: int, width: int) -> np.ndarray:
     centres = [(i * (width - 1) / 2, j * (height - 1) / 2) for i in thirds for j in thirds]
     widths = [(s * size, t * size) for s in (0.12, 0.25, 0.5) for t in (0.1, 0.25, 0.5)]
     angles = np.arange(12) * np.pi / 12
-    frequencies = np.unique(np.clip([0.4 / size, 1 / size, 1.7 / size, 0.25, 0.35, 0.45], 0, 0.45))
-    return np.array(
+    frequencies = np.unique([*np.minimum([0.4, 1, 1.7], 0.45 * size) / size, 0.25, 0.35, 0.45, 0.6])
+    candidates = np.array(
         [
             (*centre, np.log(max(s, 0.5)), np.log(max(t, 0.5)), angle, f)
             for centre in centres
@@ -137,6 +137,8 @@ def _candidates(height: int, width: int) -> np.ndarray:
             for f in frequencies
         ]
     )
+    angles, f = candidates[:, 4], candidates[:, 5]
+    return candidates[f * np.maximum(np.abs(np.cos(angles)), np.abs(np.sin(angles))) <= 0.5]
 
 
 def _fit_block(
@@ -230,13 +232,16 @@ def _levenberg_marquardt(
 
 
 def _bounded(p: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Centres on the kernel, widths from a third of a pixel to four kernels, waves below Nyquist's
-    frequency."""
+    """Centres on the kernel, widths from a third of a pixel to four kernels, and waves of half a
+    cycle a pixel at most along either axis, as finer ones give the same weights as coarser ones."""
     p, size = p.copy(), max(np.ptp(x), np.ptp(y)) + 1
     p[:, 2] = np.clip(p[:, 2], x.min() - 0.5, x.max() + 0.5)
     p[:, 3] = np.clip(p[:, 3], y.min() - 0.5, y.max() + 0.5)
     p[:, 4:6] = np.clip(p[:, 4:6], np.log(NARROWEST), np.log(4 * size))
-    p[:, 7] = np.clip(p[:, 7], -0.5, 0.5)  # held at 0, no odd wave would ever come of it
+    theta = p[:, 6]
+    highest = 0.5 / np.maximum(np.abs(np.cos(theta)), np.abs(np.sin(theta)))
+    # A wave held at 0 would never become odd, so it may run either way.
+    p[:, 7] = np.clip(p[:, 7], -highest, highest)
     return p
 
 

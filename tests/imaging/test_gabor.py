@@ -100,3 +100,10 @@ def test_a_fit_is_no_worse_than_scipys_from_the_truth():
 
 def test_nothing_is_fitted_to_nothing():
     assert fit_gabor(np.empty((0, 5, 5))) == ()
+
+
+def test_chequers_are_the_finest_wave_along_a_diagonal():
+    chequers = 1 - 2.0 * (np.indices((7, 7)).sum(axis=0) % 2)
+    (fit,) = fit_gabor(chequers[None])
+    assert fit.r_squared > 0.99
+    assert fit.frequency == pytest.approx(np.sqrt(0.5), rel=1e-2)
