@@ -22,8 +22,8 @@ def learned_filter(path: str, place: str | None) -> Filter:
     place: ``LAYER``, all of its filters; ``LAYER/FILTER``, one, counted from 0; or
     ``LAYER/FILTER/CHANNEL``, one of its channels. None, or no LAYER, is the first layer. Filters
     over one channel are for each channel of an image; those over three see red, green and blue, and
-    the responses are summed, as in the layer. Biases and what is done to the pixels before a
-    network are left out.
+    the responses are summed, as in the layer: of a model that is the first one, of weights from
+    elsewhere any. Biases and what is done to the pixels before a network are left out.
 
     RequestError for a place that is not there, and for filters over other numbers of channels,
     which see the maps of a layer and no image; InputError as for
@@ -45,7 +45,9 @@ def learned_filter(path: str, place: str | None) -> Filter:
         bank, name = bank[:, channel : channel + 1], f"{name}-{channel}"
         names, where = [name], f"{where}/{channel}"
     channels = bank.shape[1]
-    if channels not in (1, len(COLOURS)):
+    is_deep = banks.model is not None and layer != next(iter(banks.layers))
+    is_colour = channels == len(COLOURS) and not is_deep
+    if channels != 1 and not is_colour:
         example = f"{layer}/{numbers[0] if numbers else 0}/0"
         raise RequestError(
             f"{where} sees {counted(channels, 'map')} of the layer before, not an image: name one "
@@ -53,7 +55,6 @@ def learned_filter(path: str, place: str | None) -> Filter:
         )
     kernels = check_bank(bank.reshape(-1, *bank.shape[2:]).astype(np.float64), where)
     spec = f"{path}:{'/'.join([layer, *map(str, numbers)])}"
-    is_colour = channels == len(COLOURS)
     return Filter(name, spec, kernels, "none", tuple(names), is_colour=is_colour, shown=SHOWN)
 
 

@@ -152,14 +152,23 @@ def filter_grid(pixels: np.ndarray, grid: Grid) -> np.ndarray:
     """
     from cnntool.visuals.lettering import PAPER
 
+    tiles = pixels.transpose(0, 2, 3, 1)[:, None]  # (F, 1, kh, kw, 3)
+    if pixels.shape[1] != 3:
+        tiles = pixels[..., None]  # (F, C, kh, kw, 1)
+    (down, across), line, columns = grid.pitch, grid.line, grid.columns
+    height, width = down - line, across - line
+    cells = np.full((grid.blocks * columns, grid.channels, down, across, 3), LINE, np.uint8)
+    enlarged = tiles.repeat(grid.factor, axis=2).repeat(grid.factor, axis=3)
+    cells[: grid.filters, :, :height, :width] = enlarged
+    cells[grid.filters :] = PAPER
+    cells = cells.reshape(grid.blocks, columns, grid.channels, down, across, 3)
+    blocks = cells.transpose(0, 2, 3, 1, 4, 5)  # (blocks, C, down, columns, across, 3)
+    blocks = blocks.reshape(grid.blocks, grid.channels * down, columns * across, 3)
     picture = np.full((*grid.size, 3), PAPER, np.uint8)
-    is_colour = pixels.shape[1] == 3
-    large = pixels.repeat(grid.factor, axis=2).repeat(grid.factor, axis=3)
-    line, (down, across) = grid.line, grid.pitch
-    for index, channels in enumerate(large):
-        tiles = [channels.transpose(1, 2, 0)] if is_colour else channels[..., None]
-        for channel, tile in enumerate(tiles):
-            top, left = grid.place(index, channel)
-            picture[top - line : top + down, left - line : left + across] = LINE
-            picture[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    for number, block in enumerate(blocks):
+        top, _ = grid.place(number * columns)
+        picture[top : top + len(block), line:] = block
+        filters = min(columns, grid.filters - number * columns)
+        picture[top - line : top, : filters * across + line] = LINE
+        picture[top : top + len(block), :line] = LINE
     return picture

@@ -170,6 +170,19 @@ def test_a_place_that_is_not_there_is_one_line(colour, place, expected):
     assert expected in str(raised.value)
 
 
+def test_three_maps_of_a_deeper_layer_are_no_colours(tmp_path):
+    layers = "conv 3 3x3; relu; conv 2 3x3; flatten; dense 2"
+    network = build(layers, (3, 6, 6), 2).initialise(np.random.default_rng(0))
+    pixels = {"channels": 3, "size": [6, 6], "mean": [0, 0, 0], "std": [1, 1, 1]}
+    header = Header(network.spec, (3, 6, 6), pixels, ("a", "b"), 0)
+    path = tmp_path / "m.npz"
+    save_model(path, Model(header, network.params))
+    assert learned_filter(str(path), "conv1/0").is_colour
+    with pytest.raises(RequestError, match="conv2/0 sees 3 maps of the layer before, not an image"):
+        learned_filter(str(path), "conv2/0")
+    assert not learned_filter(str(path), "conv2/0/2").is_colour
+
+
 def test_a_layer_whose_name_has_slashes_is_found(tmp_path):
     np.savez(tmp_path / "w.npz", **{"block/3": COLOUR[:, :1]})
     path = str(tmp_path / "w.npz")

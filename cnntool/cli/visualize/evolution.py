@@ -62,7 +62,7 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     is_strip = target.path is None or target.path.suffix.lower() not in ANIMATIONS
     most = evolution.MOST_PANELS if is_strip else evolution.MOST_FRAMES
     if len(stages) > most and not picture.quiet:
-        complain(f"{most} of {len(stages)} epochs are shown, evenly apart")
+        complain(f"{most} of {len(stages)} stages are shown, evenly apart")
     if is_strip:
         target.deliver(
             evolution.evolution_strip(stages, words, scale),

@@ -45,4 +45,4 @@ def draw_grid(
     room = 2 * (lines or max(4, screen.height - 4)), screen.width - 1
     grid = plan_grid(bank.shape, columns, room, least=1)
     picture = filter_grid(shades(bank, scale, limit), grid)
-    draw(Image((Frame(picture),), 255.0, "PNG"))
+    draw(Image((Frame(picture),), 255.0, "PNG"), lines)
