@@ -14,6 +14,7 @@ SUBJECTS = {
     "saliency": "What the answer for one image rests on, in colour over it.",
     "best": "The patches of a data set that excite each filter most, cut out of its images.",
     "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
+    "embedding": "The words of a language model in the plane, and which are near each other.",
 }
 
 
@@ -30,12 +31,14 @@ Examples:
   cnntool visualize stats digits.npz
   cnntool visualize saliency digits.npz sample_images/brick.png
   cnntool visualize best digits.npz --layer conv2 --data digits
-  cnntool visualize curves digits.npz""",
+  cnntool visualize curves digits.npz
+  cnntool visualize embedding words.npz""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.
 
-    The examples take a model that `cnntool train-cnn digits -o digits.npz` made.
+    The examples take a model that `cnntool train-cnn digits -o digits.npz` made, and one of
+    `cnntool train-lstm text.txt -o words.npz`.
 
     Each picture lands in this folder under a name that tells what it shows, and its path is
     printed. --show draws it in the terminal instead.
