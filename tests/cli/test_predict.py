@@ -73,6 +73,20 @@ def test_every_kind_of_image_is_prepared(cnntool, folder, channels, mode, colour
     assert found["light"] == pytest.approx(light(grey), abs=1e-3)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.jpg", {"quality": 95}), ("a.tif", {}), ("a.tif", {"compression": "tiff_lzw"})],
+)
+def test_pictures_for_print_are_seen_in_light(cnntool, folder, channels, name, options):
+    darkness_model(folder / "m.npz", channels=channels)
+    Image.new("CMYK", (50, 33), (0, 0, 0, 51)).save(name, **options)
+    done = cnntool("predict", "m.npz", name, "--json", "--top", "2")
+    assert (done.code, done.err) == (0, "")
+    found = {pair["label"]: pair["probability"] for pair in json.loads(done.out)["top"]}
+    assert found["light"] == pytest.approx(light(0.8), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("pixels", "options", "grey", "said"),
     [
