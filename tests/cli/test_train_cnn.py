@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +82,31 @@ def test_ctrl_c_saves_and_what_follows_is_as_if_it_never_came(train, tmp_path):
         assert whole.read_bytes() == part.read_bytes()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="children are listed in /proc")
+def test_a_second_ctrl_c_ends_a_step_that_a_stopped_process_never_would(tmp_path):
+    layers = ["--layers", TINY[1], "--processes", "2", "--epochs", "500"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnntool", "train-cnn", "digits", *layers],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while b"epoch 1/" not in process.stderr.readline():
+        pass
+    (helper,) = map(
+        int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    )
+    os.kill(helper, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):  # the first finishes the step
+        process.wait(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert process.stderr.read().splitlines()[-1] == b"interrupted"
+    assert not Path(f"/proc/{helper}").exists()
+    load_network(tmp_path / "model.last.npz")  # of an epoch before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_behind_the_last_step_stops_nothing(train, tmp_path, monkeypatch):
     assert train("--epochs", "2", "-o", "whole.npz", "-q").code == 0
@@ -107,22 +132,38 @@ def test_an_epoch_fits_into_80_columns_and_a_long_curve_into_few_means():
     assert means.values == [7.5, 23.5, 39.5, 55.5]
 
 
+KILLED = """
+import os, signal, sys
+from cnntool.__main__ import main
+from cnntool.training.loop import Trainer
+
+last, done, learn = int(sys.argv.pop(1)), [], Trainer._learn
+
+def killed_behind(self, batch):
+    lesson = learn(self, batch)
+    done.append(batch)
+    if len(done) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return lesson
+
+Trainer._learn = killed_behind
+main()
+"""
+"""The command, killed behind the step of that number before anyone hears of it."""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
-    options = ["--epochs", "60", "--batch-size", "64"]
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 0), (7, 0), (20, 2)])
+def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_path, steps, epochs):
+    """Of 7 steps each; in the first, from the start."""
+    options = ["--epochs", "3", "--augment", "shift=1"]
     assert train(*options, "-o", "whole.npz", "-q").code == 0
-    command = [sys.executable, "-m", "cnntool", "train-cnn", "digits", *TINY, *options, "-q"]
-    process = subprocess.Popen([*command, "-o", "part.npz"], cwd=tmp_path)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "part.last.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    resumed = subprocess.run(
-        [sys.executable, "-m", "cnntool", "train-cnn", "--resume", "part.last.npz", "-q"],
-        cwd=tmp_path,
-    )
-    assert resumed.returncode == 0
+    command = [sys.executable, "-c", KILLED, str(steps), "train-cnn", "digits", *TINY, *options]
+    killed = subprocess.run([*command, "-o", "part.npz", "-q"], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    model, _ = load_network(tmp_path / "part.last.npz")
+    assert len(model.header.history) == epochs
+    assert cnntool("train-cnn", "--resume", "part.last.npz", "-q").code == 0
     for name in ("{}.npz", "{}.last.npz"):
         whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
         assert whole.read_bytes() == part.read_bytes()
