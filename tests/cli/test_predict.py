@@ -111,6 +111,27 @@ def test_floats_that_white_hardly_fits_are_remarked(
     assert cnntool("predict", "m.npz", "a.npy", *options, "-q").err == ""
 
 
+@pytest.mark.parametrize(
+    ("mean", "grey", "is_said"),
+    [(0.13, 0.9, True), (0.31, 0.65, True), (0.13, 0.4, False), (0.45, 0.95, False)],
+)
+def test_dark_on_light_is_remarked_where_light_on_dark_was_learned(
+    cnntool, folder, mean, grey, is_said
+):
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing["mean"] = [mean]
+    save_model("m.npz", model, overwrite=True)
+    save_picture(folder / "a.png", np.full((9, 9), round(255 * grey), np.uint8))
+    done = cnntool("predict", "m.npz", "a.png")
+    assert (done.code, bool(done.err)) == (0, is_said)
+    assert cnntool("predict", "m.npz", "a.png", "-q").err == ""
+    if is_said:
+        assert f"a.png is light, {grey:.2f} of white" in done.err
+        command = done.err.partition("cnntool ")[2].partition(" turns")[0]
+        assert cnntool(*command.replace("IMAGE", "a.png").split(), "-o", "b.png").code == 0
+        assert np.asarray(Image.open("b.png"))[0, 0] == 255 - round(255 * grey)
+
+
 def test_of_an_animation_the_first_frame_counts_and_one_pixel_is_an_image(cnntool, model, folder):
     frames = [Image.new("L", (9, 7), grey) for grey in (204, 0, 0)]
     for name in ("a.gif", "a.png"):
