@@ -14,14 +14,21 @@ import argparse
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from harness import TURN, print_machine, race, report, turns
 
+from cnntool.datasets.tokens import UNKNOWN
+from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.engine.threads import available_cores
+from cnntool.networks.language_model import LanguageModel
+from cnntool.networks.language_spec import Architecture
+from cnntool.networks.sampling import Choice, draws, primed
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
+from cnntool.training.text_task import TextParts, TextTask
 
 try:
     torch = importlib.import_module("torch")
@@ -61,17 +68,13 @@ class Size:
 SIZES = {"words": Size(10_000, 32, 32, 20, 30), "characters": Size(65, 64, 128, 50, 50)}
 
 
-def our_model(size: Size):
-    from cnntool.networks.language_model import LanguageModel
-
-    model = LanguageModel("lstm", size.vocabulary, size.embed, size.hidden, 1, 0.0, False)
-    return model.initialise(np.random.default_rng(0))
+def our_model(size: Size) -> LanguageModel:
+    architecture = Architecture("lstm", size.vocabulary, size.embed, size.hidden)
+    return LanguageModel(architecture).initialise(np.random.default_rng(0))
 
 
 def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
     """A trainer on a random text, and what takes its next step."""
-    from cnntool.training.text_task import TextTask
-
     settings = Settings(
         epochs=10**6,
         batch_size=size.batch,
@@ -80,7 +83,10 @@ def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
         shards=shards,
         schedule="constant",
     )
-    trainer = Trainer(TextTask(our_model(size), size.text(), size.window, settings))
+    characters = map(chr, range(0x4E00, 0x4E00 + size.vocabulary - 1))
+    vocabulary = Vocabulary("char", (UNKNOWN, *characters))
+    parts = TextParts(size.text())
+    trainer = Trainer(TextTask(our_model(size), parts, size.window, settings, vocabulary))
     events = trainer.run()
 
     def step() -> None:
@@ -92,18 +98,12 @@ def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
 
 def our_sampling(size: Size, count: int) -> Callable[[], object]:
     """What draws so many tokens, one after the other."""
-    from cnntool.engine import softmax
-
-    model, rng = our_model(size), np.random.default_rng(0)
+    model = our_model(size)
 
     def sample() -> list[int]:
-        states, drawn, token = model.start(1), [], 0
-        for _ in range(count):
-            logits, states = model.step(np.array([token]), states)
-            below = np.cumsum(softmax(logits[0]))
-            token = min(int(np.searchsorted(below, rng.random() * below[-1])), len(below) - 1)
-            drawn.append(token)
-        return drawn
+        logits, states = primed(model, np.zeros(1, np.intp))
+        drawn = draws(model, logits, states, Choice(), np.random.default_rng(0))
+        return [draw.token for draw in islice(drawn, count)]
 
     return sample
 

@@ -12,12 +12,13 @@ import pytest
 
 @dataclass(frozen=True, eq=False)
 class OnnxCase:
-    """One node: its attributes by name, its inputs and its outputs in the operator's order."""
+    """One node: its attributes by name, its inputs and its outputs in the operator's order, None
+    where one of them is left out."""
 
     name: str
     attributes: dict
-    inputs: tuple[np.ndarray, ...]
-    outputs: tuple[np.ndarray, ...]
+    inputs: tuple[np.ndarray | None, ...]
+    outputs: tuple[np.ndarray | None, ...]
 
     @property
     def spatial_axes(self) -> int:
@@ -74,10 +75,18 @@ def _read(onnx, path: Path, node) -> OnnxCase:
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     attributes = {k: v.decode() if isinstance(v, bytes) else v for k, v in attributes.items()}
     inputs, outputs = (
-        tuple(_tensor(onnx, path / "test_data_set_0" / f"{kind}_{i}.pb") for i in range(count))
-        for kind, count in (("input", len(node.input)), ("output", len(node.output)))
+        _tensors(onnx, path / "test_data_set_0", kind, names)
+        for kind, names in (("input", node.input), ("output", node.output))
     )
     return OnnxCase(path.name.removeprefix("test_"), attributes, inputs, outputs)
+
+
+def _tensors(onnx, folder: Path, kind: str, names) -> tuple[np.ndarray | None, ...]:
+    """Those that have a name, which are numbered one after the other; None for the others."""
+    numbers = iter(range(len(names)))
+    return tuple(
+        _tensor(onnx, folder / f"{kind}_{next(numbers)}.pb") if name else None for name in names
+    )
 
 
 def _tensor(onnx, path: Path) -> np.ndarray:

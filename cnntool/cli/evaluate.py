@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cnntool.training.report import Report
 
 PARTS = ("validation", "test", "train", "all")
-IMAGES = "Images"
-MOST_PICTURES = 48
+DATA = "Data"
+MOST_PICTURES, TOP = 48, 3
 
 
 @click.command(
@@ -32,27 +32,28 @@ Examples:
   cnntool evaluate digits.npz digits --part all --top 2
   cnntool evaluate pets.npz pets/ --part test --confusion confusion.png
   cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
-  cnntool evaluate digits.npz digits --json | jq .accuracy""",
+  cnntool evaluate digits.npz digits --json | jq .accuracy
+  cnntool evaluate words.npz other-text.txt
+  cnntool evaluate words.npz other-text.txt --tokens | jq -c 'select(.bits > 15)'""",
 )
 @click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@click.argument("data", metavar="DATA", type=PathName("a data set, such as digits"))
+@click.argument("data", metavar="DATA", type=PathName("a data set or a text"))
 @option(
     "--part",
-    section=IMAGES,
+    section=DATA,
     type=click.Choice(PARTS),
     metavar="PART",
     help="validation, test, train or all.  [default: test where DATA has it, else validation, "
     "else all]",
 )
-@option("--strict", section=IMAGES, is_flag=True, help="An image that cannot be read is an error.")
+@option("--strict", section=DATA, is_flag=True, help="An image that cannot be read is an error.")
 @option(
     "--top",
     "k",
     section=OUTPUT,
     type=WholeNumber(1),
-    default=3,
     metavar="K",
-    help="Also the share of images whose class is among the K likeliest.  [default: 3]",
+    help=f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
 )
 @option(
     "--confusion",
@@ -68,19 +69,53 @@ Examples:
     type=PathName("a picture, such as mistakes.png"),
     help=f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
 )
+@option(
+    "--tokens",
+    section=OUTPUT,
+    is_flag=True,
+    help="Of a text each token and its surprisal: in colour on a terminal, else as JSON lines.",
+)
 @option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist.")
 @option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON, every mistake.")
 @option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
-def command(model: str, data: str, part: str | None, strict: bool, k: int, **options) -> None:
-    """Measure a trained network on labelled images.
+def command(model: str, data: str, part: str | None, k: int | None, **options) -> None:
+    """Measure a trained model on labelled images, or on a text.
 
-    DATA is what `cnntool train-cnn` takes: 'digits', a folder with one sub-folder a class, IDX
-    files, CIFAR-10 or an .npz archive. Its classes are matched to those of MODEL by name, and its
-    images get the size and colours that the network takes.
+    For a model of images, DATA is what `cnntool train-cnn` takes: 'digits', a folder with one
+    sub-folder a class, IDX files, CIFAR-10 or an .npz archive. Its classes are matched to those of
+    MODEL by name, and its images get the size and colours that the network takes.
 
     Shows accuracy, loss and top-k accuracy, precision, recall and F1 of each class, which classes
     are taken for which, and the mistakes that the network is surest of.
+
+    For a model of text, DATA is a text file, or - for stdin. Shows loss, perplexity, bits per
+    character and the share of unknown words; of the text it was trained on, of its held-out end.
     """
+    from cnntool.networks.model_file import load_header
+
+    if load_header(model).kind == "rnn":
+        _check_unused(
+            model, "of text", {**options, "top": k}, ("strict", "confusion", "mistakes", "top")
+        )
+        from cnntool.cli.text_evaluation import evaluate_language_model
+
+        flags = options["as_json"], options["tokens"], options["quiet"]
+        evaluate_language_model(model, data, part, *flags)
+        return
+    _check_unused(model, "of images", options, ("tokens",))
+    evaluate_classifier(model, data, part, TOP if k is None else k, **options)
+
+
+def _check_unused(model: str, kind: str, options: dict, names: tuple[str, ...]) -> None:
+    for name in names:
+        if options.get(name):
+            raise click.UsageError(f"--{name} is of no use here: {model} is a model {kind}")
+
+
+def evaluate_classifier(
+    model: str, data: str, part: str | None, k: int, strict: bool, tokens: bool, **options
+) -> None:
+    """Measure a network on labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
     from cnntool.networks.classifier import load_classifier
     from cnntool.training.report import evaluate, with_held_out

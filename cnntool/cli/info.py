@@ -66,6 +66,7 @@ Examples:
   cnntool info alexnet --input 3x224x224 --classes 1000 --width 1
   cnntool info 'conv 8 3x3 pad 1; relu; max 2; dense 10' --input 1x28x28
   cnntool info layers.txt --input 3x64x64
+  cnntool info words.npz
   cnntool info digits.npz --json | jq '.layers[].parameters'""",
 )
 @click.argument(
@@ -109,6 +110,18 @@ def command(target: str, as_json: bool, **settings) -> None:
     """
     from cnntool.cli.console import print_json
 
+    if is_text_model(target):
+        from cnntool.cli.text_info import show_text_model
+
+        unfit = [
+            f"--{name}"
+            for name, value in zip(("input", "classes", "width"), settings.values(), strict=True)
+            if value is not None
+        ]
+        if unfit:
+            raise click.UsageError(f"{unfit[0]} is for networks of images: {target} is one of text")
+        show_text_model(target, as_json)
+        return
     subject = read_subject(target, **settings)
     if as_json:
         print_json(_entry(subject))
@@ -149,6 +162,13 @@ def read_subject(target: str, shape, classes: int | None, width: float | None) -
         )
     network = build(target, shape, classes, width)
     return Subject(target if is_named else "network", network, summarize(network))
+
+
+def is_text_model(target: str) -> bool:
+    """Whether a file is a model of text; InputError for a damaged one."""
+    from cnntool.networks.model_file import load_header
+
+    return is_model(target) and load_header(target).kind == "rnn"
 
 
 def is_model(target: str) -> bool:

@@ -14,8 +14,10 @@ COMMANDS = {
     "kernels": "List the kernels, or show one: its weights and what they do.",
     "explain": "Show the numbers of one step: a window, a gradient, a pooling, a geometry.",
     "train-cnn": "Train a convolutional network on labelled images.",
-    "evaluate": "Measure a trained network on labelled images.",
+    "train-lstm": "Train a recurrent language model on a text.",
+    "evaluate": "Measure a trained model on labelled images, or on a text.",
     "predict": "Say what a trained network takes images for.",
+    "generate": "Have a language model write a text.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }
@@ -34,7 +36,7 @@ Examples:
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Convolve images from the shell, on one NumPy engine.
+    """Convolve images, and train small networks on images and texts, on one NumPy engine.
 
     Data goes to stdout, everything else to stderr; `-` is stdin or stdout.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, show
+from cnntool.cli.console import console, one_line, show
 from cnntool.networks.layers.layer import shape_text
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
@@ -104,7 +104,10 @@ def show_model(model: Model, size: int) -> None:
 
 def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     header = model.header
-    facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
+    if header.kind == "rnn":
+        facts = [("tokens", _some([one_line(label) for label in header.labels]))]
+    else:
+        facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
     facts += _history(header.history)
     origin = _origin(header.training)
     if origin:
@@ -145,7 +148,8 @@ def _origin(training: Mapping[str, Any]) -> str:
     if not training.get("data"):
         return ""
     share = training.get("val_split")
-    text = f"{training['data']}"
+    data = training["data"]
+    text = ", ".join(map(str, data)) if isinstance(data, list) else str(data)
     if training.get("valid"):
         text += f", validated on {training['valid']}"
     elif isinstance(share, int | float) and 0 < share < 1:

@@ -46,5 +46,5 @@ def command(options: ImageOptions) -> int:
     from cnntool.cli.training.image_summary import WORDING, describe, results, say_results
     from cnntool.cli.training.session import Course, train
 
-    course = Course("train-cnn", WORDING, plan_images, describe, results, say_results)
+    course = Course("train-cnn", plan_images, lambda _: WORDING, describe, results, say_results)
     return train(course, options)

@@ -45,6 +45,11 @@ _HOMES = {
     "dropout_layer": ("dropout", "dropout_backward"),
     "dense_layer": ("dense", "dense_backward"),
     "embedding_table": ("embedding", "embedding_backward", "embedding_backward_rows"),
+    "recurrence": ("rnn", "rnn_backward"),
+    "gru_recurrence": ("gru", "gru_backward"),
+    "lstm_recurrence": ("lstm", "lstm_backward"),
+    "recurrent_stack": ("recurrent", "recurrent_backward", "recurrent_step"),
+    "recurrent_weights": ("from_onnx", "from_torch"),
     "activations": (
         "relu",
         "relu_backward",

@@ -33,8 +33,10 @@ from cnntool.engine.dense_layer import dense, dense_backward
 from cnntool.engine.dropout_layer import dropout, dropout_backward
 from cnntool.engine.embedding_table import embedding, embedding_backward
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
+from cnntool.engine.gru_recurrence import gru, gru_backward
 from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from cnntool.engine.lstm_recurrence import lstm, lstm_backward
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
     average_pool2d,
@@ -52,6 +54,8 @@ from cnntool.engine.pooling1d import (
     max_pool1d,
     max_pool1d_backward,
 )
+from cnntool.engine.recurrence import rnn, rnn_backward
+from cnntool.engine.recurrent_stack import recurrent, recurrent_backward
 from cnntool.engine.subsampling import subsample2d, subsample2d_backward
 from cnntool.engine.vocabulary_loss import (
     vocabulary_cross_entropy,
@@ -353,6 +357,80 @@ def _pools_to_a_size() -> list[Case]:
     ]
 
 
+def _recurrences() -> list[Case]:
+    """Each cell through time; what is differentiated are all outputs and the last state."""
+    geometries = [
+        ("5 steps, 2 x 3 to 4", 5, 2, {}),
+        ("lengths 6, 2, 4", 6, 3, {"lengths": np.array([6, 2, 4])}),
+        ("backward, lengths 6, 2, 4", 6, 3, {"lengths": np.array([6, 2, 4]), "reverse": True}),
+    ]
+    return [
+        _recurrence(cell, geometry, steps, batch, settings)
+        for cell in ("rnn", "gru", "lstm")
+        for geometry, steps, batch, settings in geometries
+    ] + [_both_directions(cell) for cell in ("rnn", "gru", "lstm")]
+
+
+RECURRENCES = {
+    "rnn": (rnn, rnn_backward, 1),
+    "gru": (gru, gru_backward, 3),
+    "lstm": (lstm, lstm_backward, 4),
+}
+"""Each with the way back and the number of its gates."""
+
+
+def _recurrence(cell: str, geometry: str, steps: int, batch: int, settings: dict[str, Any]) -> Case:
+    forward, backward, gates = RECURRENCES[cell]
+    shapes = {"x": (steps, batch, 3), "h": (batch, 4), "c": (batch, 4)}
+    shapes |= _recurrent_shapes(gates, 3, 4)
+    if cell != "lstm":
+        del shapes["c"]
+
+    def run(x, h, c=None, **weights):
+        state = h if c is None else (h, c)
+        (y, last), cache = forward(x, state, *weights.values(), **settings)
+        last = last if isinstance(last, tuple) else (last,)
+        return np.concatenate([y, *(part[None] for part in last)]), cache
+
+    def back(dy, cache):
+        last = (dy[steps], dy[steps + 1]) if cell == "lstm" else dy[steps]
+        dx, dstate, *dweights = backward(dy[:steps], last, cache)
+        return dx, *(dstate if cell == "lstm" else (dstate,)), *dweights
+
+    return Case(cell, geometry, normal(**shapes), run, back)
+
+
+def _recurrent_shapes(gates: int, inputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    width = gates * hidden
+    shapes = {"w_input": (inputs, width), "w_hidden": (hidden, width), "bias": (width,)}
+    return {**shapes, "hidden_bias": (width,)} if gates == 3 else shapes
+
+
+def _both_directions(cell: str) -> Case:
+    """Two layers of both directions, by their input and all weights."""
+    gates = RECURRENCES[cell][2]
+    places = [(layer, direction) for layer in (0, 1) for direction in (0, 1)]
+    shapes = {"x": (4, 2, 3)}
+    for layer, direction in places:
+        own = _recurrent_shapes(gates, 6 if layer else 3, 3)
+        shapes |= {f"{name}_{layer}{direction}": shape for name, shape in own.items()}
+    zeros = (np.zeros((2, 3)),) * (2 if cell == "lstm" else 1)
+    states = [(zeros, zeros)] * 2
+
+    def run(x, **weights):
+        arrays = list(weights.values())
+        count = len(arrays) // 4
+        each = [tuple(arrays[k * count : (k + 1) * count]) for k in range(4)]
+        (y, _), cache = recurrent(x, states, [each[:2], each[2:]], cell=cell)
+        return y, cache
+
+    def back(dy, cache):
+        dx, _, dlayers = recurrent_backward(dy, None, cache)
+        return dx, *(d for layer in dlayers for direction in layer for d in direction)
+
+    return Case("recurrent", f"2 layers of {cell}, both directions", normal(**shapes), run, back)
+
+
 CASES: tuple[Case, ...] = (
     *_dense(),
     *_embedding(),
@@ -367,6 +445,7 @@ CASES: tuple[Case, ...] = (
     *_subsamplings(),
     *_pools_of_signals(),
     *_pools_to_a_size(),
+    *_recurrences(),
 )
 
 OPERATIONS: tuple[str, ...] = tuple(dict.fromkeys(case.operation for case in CASES))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -31,10 +31,7 @@ def network_of(model: Model) -> Network:
 
 def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
     """The shape and dtype of every ``params/<path>`` and ``buffers/<path>`` of an architecture."""
-    try:
-        network = Network(parse_layers(header.spec), header.input_shape)
-    except RequestError as error:
-        raise InputError(f"its architecture cannot be built: {error}") from error
+    network = Network(parse_layers(header.spec), header.input_shape)
     if network.output_shape != (len(header.labels),):
         raise InputError(
             f"its network gives {network.output_shape}, and it names "

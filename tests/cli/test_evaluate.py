@@ -202,11 +202,16 @@ def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
     assert len(done.err.splitlines()) == 1
 
 
-def test_a_text_model_is_refused(cnntool, folder):
+def test_what_is_for_the_other_kind_of_model_is_refused(cnntool, folder):
     darkness_model(folder / "text.npz", kind="rnn")
-    done = cnntool("evaluate", "text.npz", "digits")
-    assert done.code == 1
-    assert done.err == "cnntool: text.npz is a text model: expected an image model\n"
+    darkness_model(folder / "image.npz")
+    for option in (["--strict"], ["--top", "2"], ["--confusion", "c.png"], ["--mistakes", "c.png"]):
+        done = cnntool("evaluate", "text.npz", "a.txt", *option)
+        assert done.code == 2
+        assert "text.npz is a model of text" in done.err
+    done = cnntool("evaluate", "image.npz", "digits", "--tokens")
+    assert done.code == 2
+    assert "image.npz is a model of images" in done.err
 
 
 @pytest.mark.parametrize("picture", ["--confusion", "--mistakes"])

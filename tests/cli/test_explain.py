@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from explaining import explain
+from text_models import write_text_models
 
 from cnntool.cli.explain import SUBJECTS, command
 
@@ -19,12 +21,22 @@ ROOT = Path(__file__).parent.parent.parent
 def examples(subject: str) -> list[str]:
     """The lines of the help that are a use of the command."""
     epilog = command.get_command(click.Context(command), subject).epilog
-    return re.findall(r"^  cnntool explain (.*)$", epilog, re.MULTILINE)
+    lines = re.findall(r"^  cnntool explain (.*)$", epilog, re.MULTILINE)
+    return [line.partition(" | ")[0] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder with all that the examples name."""
+    folder = tmp_path_factory.mktemp("examples")
+    shutil.copytree(ROOT / "sample_images", folder / "sample_images")
+    write_text_models(folder)
+    return folder
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_example_in_the_help_works(subject, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_every_example_in_the_help_works(subject, home, monkeypatch):
+    monkeypatch.chdir(home)
     assert len(examples(subject)) >= 3
     for example in examples(subject):
         words = shlex.split(example)
@@ -37,8 +49,8 @@ def test_every_example_in_the_help_works(subject, monkeypatch):
             assert not any(line.endswith(" ") for line in text.splitlines())
 
 
-def test_the_groups_own_examples_work(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_the_groups_own_examples_work(home, monkeypatch):
+    monkeypatch.chdir(home)
     lines = re.findall(r"^  cnntool explain (.*)$", command.epilog, re.MULTILINE)
     assert [line.split()[0] for line in lines] == list(SUBJECTS)
     for line in lines:

@@ -13,6 +13,8 @@ SUBJECTS = {
     "padding": "Output sizes with the numbers filled in, windows drawn, receptive fields.",
     "invariance": "How much feature maps and pooled maps change when the image shifts.",
     "sharing": "Parameters and connections: dense, locally connected, convolution.",
+    "bptt": "How a gradient vanishes or explodes, step by step back through time.",
+    "lstm": "The gates, cell and hidden state of one unit, token by token.",
 }
 
 
@@ -28,7 +30,9 @@ Examples:
   cnntool explain pool sample_images/coffee.jpg --at 177,121 --mode max --size 2
   cnntool explain padding 32 conv:5 max:2 conv:5 max:2
   cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --shifts 0..4
-  cnntool explain sharing 32 --kernel 5 --maps 6""",
+  cnntool explain sharing 32 --kernel 5 --maps 6
+  cnntool explain bptt words.npz text.txt --compare rnn,lstm,gru
+  cnntool explain lstm words.npz --text 'the king is dead'""",
 )
 def command() -> None:
     """Show the numbers of one step: which window, which products, which sum, which gradient.

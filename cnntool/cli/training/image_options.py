@@ -15,12 +15,14 @@ from cnntool.cli.training.options import (
     MOST_BATCH,
     MOST_EPOCHS,
     NETWORK,
+    RESUME,
     RUNNING,
-    SCHEDULE,
     STEPPING,
     STOPPING,
     NameType,
     NumberFrom0,
+    processes,
+    schedule,
     taking,
 )
 
@@ -180,7 +182,7 @@ _OPTIONS = (
         metavar="X",
         help="The largest norm of the gradient, 0 for no limit.  [default: 0]",
     ),
-    SCHEDULE,
+    schedule("cosine"),
     option(
         "--label-smoothing",
         section=LEARNING,
@@ -197,6 +199,8 @@ _OPTIONS = (
     ),
     *STOPPING,
     *FILES,
+    RESUME,
+    processes("one a core, for 16 images each; 1 with batch norm"),
     *RUNNING,
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.cli.console import complain
 from cnntool.cli.training.live import Wording
 from cnntool.cli.training.plan import Plan
+from cnntool.cli.training.settings_line import going_on_line, settings_line
 from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.memory import size_text
 from cnntool.networks.model_file import Model
@@ -36,25 +37,15 @@ def describe(plan: Plan) -> Iterator[str]:
     size = shape_text(train.image_shape)
     yield f"data: {train.name}, images of {size} in {counted(len(train.labels), 'class')}: {parts}"
     yield from str(task.network).splitlines()
-    network, settings = task.network, task.settings
+    network = task.network
     count = sum(parameter.count for parameter in network.parameters().values())
     work = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
     yield (
         f"{counted(count, 'parameter')}, {counted(work, 'multiply-add')} an image, about "
         f"{size_text(memory(plan))} of memory"
     )
-    text = (
-        f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
-        f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "
-        f"{counted(settings.batch_size, 'image')}"
-    )
-    if settings.shards > 1:
-        text += f", in {counted(settings.shards, 'process')}"
-    yield text + f"; seed {settings.seed}"
-    if plan.resumed_from is not None:
-        epoch, step = trainer.place
-        behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
-        yield f"going on from {plan.resumed_from}: {behind} are behind it"
+    yield settings_line(trainer, counted(task.settings.batch_size, "image"))
+    yield from going_on_line(plan)
 
 
 def _task(plan: Plan) -> ImageTask:

@@ -113,13 +113,28 @@ STEPPING: tuple[Decorator, ...] = (
 )
 """How a step changes the parameters."""
 
-SCHEDULE = option(
-    "--schedule",
-    section=LEARNING,
-    metavar="SPEC",
-    help="Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
-    "warmup=STEPS.  [default: cosine]",
-)
+
+def schedule(default: str) -> Decorator:
+    """How the learning rate changes."""
+    return option(
+        "--schedule",
+        section=LEARNING,
+        metavar="SPEC",
+        help="Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
+        f"warmup=STEPS.  [default: {default}]",
+    )
+
+
+def processes(default: str) -> Decorator:
+    """How many share a batch."""
+    return option(
+        "--processes",
+        section=RUN,
+        type=WholeNumber(1, MOST_PROCESSES),
+        metavar="N",
+        help=f"Processes that share each batch.  [default: {default}]",
+    )
+
 
 STOPPING: tuple[Decorator, ...] = (
     option(
@@ -160,23 +175,17 @@ FILES: tuple[Decorator, ...] = (
 )
 """What is written."""
 
+RESUME = option(
+    "--resume",
+    section=RUN,
+    metavar="FILE",
+    type=PathName("the file of a run, such as model.last.npz"),
+    help="Go on with a run from its FILE.last.npz, as if it had never stopped. Settings come "
+    "from the file; --epochs, --patience, --learning-rate, --clip and --processes may change.",
+)
+"""How a run goes on."""
+
 RUNNING: tuple[Decorator, ...] = (
-    option(
-        "--resume",
-        section=RUN,
-        metavar="FILE",
-        type=PathName("the file of a run, such as model.last.npz"),
-        help="Go on with a run from its FILE.last.npz, as if it had never stopped. Settings come "
-        "from the file; --epochs, --patience, --learning-rate, --clip and --processes may change.",
-    ),
-    option(
-        "--processes",
-        section=RUN,
-        type=WholeNumber(1, MOST_PROCESSES),
-        metavar="N",
-        help="Processes that share each batch.  [default: one a core, for 16 images each; 1 with "
-        "batch norm]",
-    ),
     option(
         "--dry-run",
         section=RUN,
@@ -190,4 +199,4 @@ RUNNING: tuple[Decorator, ...] = (
         "-q", "--quiet", section=RUN, is_flag=True, help="No notes and no progress: only errors."
     ),
 )
-"""How it goes on, and what is said of it."""
+"""What is said of it."""

@@ -29,21 +29,19 @@ class Course:
     """What images and texts do in ways of their own.
 
     command: its name.
-    wording: of the view.
     plan: the run that is asked for.
+    wording: of the view of a run.
     describe: the lines that are said before it.
     results: what came of it, as plain values, from the last model and the seconds it took.
     say_results: the same in lines on stderr.
-    finish: what comes last, such as a sample on stdout.
     """
 
     command: str
-    wording: Wording
     plan: Callable[[Any], Plan]
+    wording: Callable[[Plan], Wording]
     describe: Callable[[Plan], Iterable[str]]
     results: Callable[[Plan, Model, float], dict[str, Any]]
     say_results: Callable[[dict[str, Any]], None]
-    finish: Callable[[Plan, Model, Any], None] | None = None
 
 
 def train(course: Course, options: RunOptions) -> int:
@@ -58,7 +56,7 @@ def train(course: Course, options: RunOptions) -> int:
             return _dry_run(trainer, options)
         log = Log(options.log, plan.resumed_from is not None, options.log_steps)
         try:
-            watched = watching(trainer, course.wording, options.quiet)
+            watched = watching(trainer, course.wording(plan), options.quiet)
             with finishing_first() as asked, watched as view:
                 last = _run(plan, log, view, asked)
             if asked.number and not trainer.is_done:
@@ -75,8 +73,6 @@ def train(course: Course, options: RunOptions) -> int:
         print_json(found)
     else:
         print(plan.output if plan.best is not None else plan.last)
-    if course.finish is not None:
-        course.finish(plan, plan.best or last, options)
     return 0
 
 

@@ -1,0 +1,224 @@
+"""`cnntool explain bptt`: how a gradient vanishes or explodes on its way back through time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.explain.options import json_option
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import PathName, WholeNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnntool.networks.gradient_flow import GradientFlow
+    from cnntool.networks.trained_text import TrainedText
+
+CELLS = ("rnn", "lstm", "gru")
+MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
+BAR_CELLS = 20
+BAR = "█"
+
+
+class CellsType(click.ParamType):
+    """Names of cells, with commas between."""
+
+    name = "CELL,..."
+
+    def convert(self, value, param, ctx) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        from cnntool.suggestions import suggestion
+
+        names = tuple(name.strip().lower() for name in value.split(","))
+        for name in names:
+            if name not in CELLS:
+                self.fail(f"no cell '{name[:40]}'{suggestion(name, CELLS)}", param, ctx)
+        return tuple(dict.fromkeys(names))
+
+
+@click.command(
+    "bptt",
+    cls=SectionedCommand,
+    epilog="""\b
+MODEL reads windows of TEXT and predicts one token behind each. The gradient of that loss by the
+state that was carried into the last k steps says how much those steps can still be learned from:
+  dL/dh   by the hidden state       dL/dc   by the cell state of an lstm
+Each is the root mean square over the windows of the norm of the gradient. What falls by a factor
+each step vanishes, what grows explodes; a gate that stays open keeps it.
+
+\b
+Examples:
+  cnntool explain bptt words.npz text.txt
+  cnntool explain bptt words.npz text.txt --steps 60 --compare rnn,lstm,gru
+  cnntool explain bptt words.npz text.txt --json | jq '.cells[0].factors'""",
+)
+@click.argument("model", metavar="MODEL", type=PathName("a model file"))
+@click.argument("text", metavar="TEXT", type=PathName("a text file, or - for stdin"))
+@option(
+    "--steps",
+    section="Windows",
+    type=WholeNumber(1, MOST_STEPS),
+    metavar="N",
+    help="How many steps back.  [default: the model's seq_length]",
+)
+@option(
+    "--compare",
+    section="Windows",
+    type=CellsType(),
+    default=(),
+    metavar="CELL,...",
+    help="Beside it untrained cells of the same size: rnn, lstm, gru.",
+)
+@option(
+    "--seed",
+    section="Windows",
+    type=WholeNumber(0),
+    default=0,
+    metavar="N",
+    help="Of the untrained cells.  [default: 0]",
+)
+@json_option
+def command(
+    model: str, text: str, steps: int | None, compare: tuple[str, ...], seed: int, as_json: bool
+) -> None:
+    """Show how much of a gradient is left, step by step back through time: of a trained model on a
+    text, and beside it of untrained cells.
+    """
+    from cnntool.cli.console import print_json
+    from cnntool.networks.trained_text import load_text_model
+
+    trained = load_text_model(model)
+    steps = steps or trained.seq_length
+    flows = measure(trained, text, steps, compare, seed)
+    print_json(_entry(model, text, flows)) if as_json else _show(model, text, flows)
+
+
+def measure(
+    trained: TrainedText, text: str, steps: int, compare: Sequence[str], seed: int
+) -> dict[str, GradientFlow]:
+    """The flow of the model, and of each untrained cell, by what they are called."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from cnntool.datasets.corpus import load_corpus
+    from cnntool.errors import InputError
+    from cnntool.networks.gradient_flow import gradient_flow, spread_windows
+    from cnntool.networks.language_model import LanguageModel
+    from cnntool.wording import counted
+
+    corpus = load_corpus(text, encoding=trained.encoding, vocabulary=trained.vocabulary)
+    if len(corpus) <= steps:
+        raise InputError(
+            f"{corpus.name} has {counted(len(corpus), 'token')}, and {counted(steps, 'step')} back "
+            f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
+        )
+    ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
+    flows = {f"trained {trained.network.architecture.cell}": gradient_flow(trained.network, ids)}
+    for cell in compare:
+        architecture = replace(trained.network.architecture, cell=cell)
+        fresh = LanguageModel(architecture).initialise(np.random.default_rng(seed))
+        flows[f"fresh {cell}"] = gradient_flow(fresh, ids)
+    return flows
+
+
+def _entry(model: str, text: str, flows: dict[str, GradientFlow]) -> dict:
+    return {
+        "model": model,
+        "text": text,
+        "steps": len(next(iter(next(iter(flows.values())).norms.values()))) - 1,
+        "cells": [
+            {
+                "name": name,
+                "cell": flow.cell,
+                "norms": {path: norms.tolist() for path, norms in flow.norms.items()},
+                "factors": {
+                    path: None if math.isnan(flow.factor(path)) else flow.factor(path)
+                    for path in flow.norms
+                },
+            }
+            for name, flow in flows.items()
+        ],
+    }
+
+
+def _show(model: str, text: str, flows: dict[str, GradientFlow]) -> None:
+    from rich.text import Text
+
+    from cnntool.cli.console import show
+
+    show(Text.assemble((model, "bold cyan"), f" on {text}: the gradient, by how many steps back"))
+    for name, flow in flows.items():
+        show("")
+        show(Text(name, style="bold"))
+        show(_table(flow))
+        for path in flow.norms:
+            show(_verdict(path, flow))
+
+
+def _table(flow: GradientFlow):
+    from rich.table import Table
+
+    from cnntool.cli.explain.blocks import layout_width
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("back", justify="right", no_wrap=True)
+    bars = len(flow.norms) * (11 + BAR_CELLS) + 6 <= layout_width()
+    for path in flow.norms:
+        layer, _, part = path.partition(".")
+        head = (
+            f"dL/d{part}"
+            if len({p.partition(".")[0] for p in flow.norms}) == 1
+            else f"{layer} {part}"
+        )
+        table.add_column(head, justify="right", no_wrap=True)
+        if bars:
+            table.add_column(no_wrap=True, min_width=BAR_CELLS)
+    scales = {path: _scale(norms) for path, norms in flow.norms.items()}
+    for back in _rows(len(next(iter(flow.norms.values())))):
+        cells = [str(back)]
+        for path, norms in flow.norms.items():
+            cells.append(f"{norms[back]:.3g}" if norms[back] else "0")
+            if bars:
+                cells.append(_bar(norms[back], *scales[path]))
+        table.add_row(*cells)
+    return table
+
+
+def _rows(count: int) -> list[int]:
+    """Steps 0 to ``count - 1``, or so many of them that a terminal holds them."""
+    if count <= MOST_ROWS:
+        return list(range(count))
+    return sorted({round(place * (count - 1) / (MOST_ROWS - 1)) for place in range(MOST_ROWS)})
+
+
+def _scale(norms) -> tuple[float, float]:
+    """The decades that the bars of a column span."""
+    logs = [math.log10(norm) for norm in norms.tolist() if norm > 0 and math.isfinite(norm)]
+    if not logs:
+        return 0.0, 1.0
+    high = max(logs)
+    return min(min(logs), high - 1), high
+
+
+def _bar(norm: float, low: float, high: float) -> str:
+    """A length by the logarithm of the norm: a straight slope is geometric decay."""
+    if not norm > 0 or not math.isfinite(norm):
+        return ""
+    return BAR * max(1, round(BAR_CELLS * (math.log10(norm) - low) / (high - low)))
+
+
+def _verdict(path: str, flow: GradientFlow) -> str:
+    factor, norms = flow.factor(path), flow.norms[path]
+    if math.isnan(factor):
+        return f"{path}: there is nothing to compare"
+    steps = len(norms) - 1
+    how = "keeps its size" if 0.97 <= factor <= 1.03 else "explodes" if factor > 1 else "vanishes"
+    text = f"{path}: x {factor:.3f} a step, {norms[-1] / norms[1]:.2g} of it is left after {steps}"
+    if factor < 0.97:
+        text += f"; a tenth every {math.log(0.1) / math.log(factor):.1f} steps"
+    return f"{text}: it {how}"

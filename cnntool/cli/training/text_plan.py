@@ -1,0 +1,261 @@
+"""From what was asked of `cnntool train-lstm` to a run that can start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnntool.cli.training.places import check_apart, output_of
+from cnntool.cli.training.plan import (
+    Plan,
+    best_beside,
+    changed,
+    check_epochs,
+    check_log,
+    check_places,
+    check_settings,
+    going_on,
+    other_processes,
+    processes_for,
+    settings_from,
+)
+from cnntool.cli.training.reading import reading
+from cnntool.cli.training.text_options import TextOptions
+from cnntool.datasets.corpus import Corpus, load_corpus, split
+from cnntool.datasets.memory import free_memory, size_text
+from cnntool.datasets.text import checked_encoding
+from cnntool.datasets.vocabulary import Vocabulary
+from cnntool.errors import InputError, RequestError
+from cnntool.networks.language_model import LanguageModel
+from cnntool.networks.language_spec import Architecture
+from cnntool.networks.trained_text import TrainedText, load_text_model
+from cnntool.training.checkpoint import Run, check_data, origin_of, resumed, settings_of
+from cnntool.training.loop import Trainer
+from cnntool.training.settings import Settings
+from cnntool.training.shards import CAN_FORK
+from cnntool.training.streams import Streams
+from cnntool.training.text_task import TextParts, TextTask
+
+DEFAULTS = {"epochs": 1, "batch_size": 20, "clip": 0.5, "schedule": "constant"}
+SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
+
+ROWS_A_PROCESS = 8
+"""Of a batch; with fewer, telling a process of its part costs more than it saves."""
+
+STDIN = "-"
+
+
+def plan_text(options: TextOptions) -> Plan:
+    """The run that was asked for; InputError or RequestError before any work where it cannot be."""
+    check_log(options)
+    return _new(options) if options.resume is None else _resumed(options)
+
+
+def _read(options: TextOptions) -> dict[str, str | None]:
+    """The files that are read, by what they are called in a message."""
+    read = {
+        f"TEXT {number}" if number > 1 else "TEXT": path
+        for number, path in enumerate(options.texts, 1)
+    }
+    read |= {"--valid": options.valid, "--test": options.test}
+    return {name: None if path == STDIN else path for name, path in read.items()}
+
+
+def _new(options: TextOptions) -> Plan:
+    if not options.texts:
+        raise RequestError("TEXT is missing: name a text file, or - for stdin, or --resume a run")
+    if options.valid is not None and options.val_split is not None:
+        raise RequestError("--valid and --val-split contradict each other: use one of them")
+    _check_stdin(options)
+    output = output_of(options.output, None)
+    check_places(options, output, _read(options))
+    settings = settings_from(options, **DEFAULTS)
+    architecture = _architecture(options, 2)
+    encoding = checked_encoding(options.encoding or "utf-8")
+    corpus = _load(options, encoding)
+    architecture = replace(architecture, vocabulary_size=len(corpus.vocabulary))
+    _check_memory(architecture)
+    val_split = VAL_SPLIT if options.val_split is None else options.val_split
+    origin = {
+        "data": list(options.texts),
+        "valid": options.valid,
+        "test": options.test,
+        "val_split": None if options.valid is not None else val_split,
+        "vocab_size": options.vocab_size,
+        "min_count": options.min_count,
+    }
+    parts, notes = _parts(corpus, origin, encoding, options.quiet)
+    shards = processes_for(options.processes, settings.batch_size, ROWS_A_PROCESS)
+    settings = replace(settings, shards=shards)
+    streams = Streams(settings.seed)
+    network = LanguageModel(architecture).initialise(streams["start"])
+    seq_length = options.seq_length or SEQ_LENGTH
+    vocabulary = corpus.vocabulary
+    task = TextTask(network, parts, seq_length, settings, vocabulary, encoding, corpus.name)
+    trainer = Trainer(task, streams)
+    return Plan(Run(trainer, corpus.fingerprint, origin), output, options.force, notes=notes)
+
+
+def _check_stdin(options: TextOptions) -> None:
+    readers = [*options.texts, options.valid, options.test].count(STDIN)
+    if readers > 1:
+        raise RequestError("- stands for stdin, which can be read once: name it once")
+
+
+def _architecture(options: TextOptions, vocabulary_size: int) -> Architecture:
+    """What was asked for; with tied weights a size that was not given is the other one."""
+    embed, hidden = options.embed_size, options.hidden_size
+    if options.tie_weights:
+        embed, hidden = embed or hidden, hidden or embed
+    return Architecture(
+        options.cell or "lstm",
+        vocabulary_size,
+        embed or EMBED_SIZE,
+        hidden or HIDDEN_SIZE,
+        options.layers or 1,
+        options.dropout or 0.0,
+        options.tie_weights,
+    )
+
+
+def _check_memory(architecture: Architecture) -> None:
+    """InputError where parameters, gradients and the optimizer's vectors would not fit."""
+    count = sum(parameter.count for parameter in architecture.parameters().values())
+    needed, free = 4 * 5 * count, free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{count:,} parameters need {size_text(needed)} to be trained, and {size_text(free)} "
+            "of memory is free: set a smaller --hidden-size, --embed-size or --vocab-size"
+        )
+
+
+def _load(options: TextOptions, encoding: str, vocabulary: Vocabulary | None = None) -> Corpus:
+    """The text to learn from, with its own vocabulary or that of a run."""
+    cuts = {} if vocabulary else {"size": options.vocab_size, "min_count": options.min_count or 1}
+    level = options.level or "word"
+    with reading(options.texts[0], options.quiet) as advance:
+        return load_corpus(
+            options.texts, level, encoding, vocabulary=vocabulary, advance=advance, **cuts
+        )
+
+
+def _parts(
+    corpus: Corpus, origin: dict[str, Any], encoding: str, quiet: bool
+) -> tuple[TextParts, tuple[str, ...]]:
+    """What to learn from, to validate on and to test on; and what there is to say of it."""
+    train, held = corpus, None
+    if origin["val_split"] is not None:
+        train, held = split(corpus, origin["val_split"])
+    notes: tuple[str, ...] = ()
+    others: dict[str, np.ndarray] = {}
+    for part, path in (("validation", origin["valid"]), ("test", origin["test"])):
+        if path is None:
+            continue
+        with reading(path, quiet) as advance:
+            other = load_corpus(
+                path, encoding=encoding, vocabulary=corpus.vocabulary, advance=advance
+            )
+        if len(other) < 2:
+            raise InputError(f"{path} has {len(other)} token: it needs two, one to predict")
+        others[part] = other.ids
+        if other.unknown_rate:
+            notes += (f"{path}: {other.unknown_rate:.2%} of its tokens are unknown",)
+    validation = held.ids if held is not None else others.get("validation")
+    return TextParts(train.ids, validation, others.get("test")), notes
+
+
+def _resumed(options: TextOptions) -> Plan:
+    name = options.resume
+    trained = load_text_model(name)
+    model = trained.model
+    settings, origin = settings_of(model, name), _checked_origin(origin_of(model), name)
+    output = output_of(options.output, name)
+    check_places(options, output, _read(options))
+    best = best_beside(options, model, output, lambda path: load_text_model(path).model)
+    _check_agreement(options, trained, settings, origin)
+    settings = changed(settings, options)
+    parts, notes, source = _same_data(options, trained, origin)
+    if options.processes is not None or (settings.shards > 1 and not CAN_FORK):
+        rows = settings.batch_size
+        shards = processes_for(options.processes or 1, rows, ROWS_A_PROCESS)
+        notes += other_processes(settings.shards, shards)
+        settings = replace(settings, shards=shards)
+    task = TextTask(
+        trained.network,
+        parts,
+        trained.seq_length,
+        settings,
+        trained.vocabulary,
+        trained.encoding,
+        source,
+    )
+    run = resumed(model, task, model.header.fingerprint, name)
+    return going_on(Plan(run, output, True, name, best, notes), name)
+
+
+def _checked_origin(origin: dict[str, Any], name: str) -> dict[str, Any]:
+    """The origin with every key that reading the data again takes; InputError where it is none."""
+    keys = ("data", "valid", "test", "val_split", "vocab_size", "min_count")
+    plain = {key: origin.get(key) for key in keys}
+    texts, split_at = plain["data"], plain["val_split"]
+    is_sound = isinstance(texts, list) and all(isinstance(path, str) for path in texts)
+    is_sound &= all(isinstance(plain[key], str | None) for key in ("valid", "test"))
+    is_sound &= split_at is None or isinstance(split_at, int | float)
+    if not is_sound or not texts:
+        raise InputError(f"{name} does not say where its text is: it cannot go on")
+    return plain
+
+
+def _same_data(
+    options: TextOptions, trained: TrainedText, origin: dict[str, Any]
+) -> tuple[TextParts, tuple[str, ...], str]:
+    """The parts that a run was training on, their notes, and what to call them; InputError where
+    they are others."""
+    name = options.resume
+    texts = options.texts or tuple(origin["data"])
+    others = {key: getattr(options, key) or origin[key] for key in ("valid", "test")}
+    options = replace(options, texts=texts, **others)
+    if STDIN in (*texts, *others.values()) and STDIN not in options.texts:
+        raise InputError(f"{name} was trained on stdin: name the same text before --resume")
+    _check_stdin(options)
+    best = str(output_of(None, name))
+    read = {**_read(options), "--resume": name, "the best model": best}
+    check_apart({"--log": options.log}, read)
+    try:
+        corpus = _load(options, trained.encoding, trained.vocabulary)
+        check_data(trained.model, corpus.fingerprint, corpus.name, name)
+        parts, notes = _parts(corpus, {**origin, **others}, trained.encoding, options.quiet)
+    except InputError as error:
+        if options.texts != tuple(origin["data"]) or "is not what" in str(error):
+            raise
+        raise InputError(
+            f"{error}; where the text of {name} has moved, name it: cnntool train-lstm TEXT "
+            f"--resume {name}"
+        ) from error
+    return parts, notes, corpus.name
+
+
+def _check_agreement(
+    options: TextOptions, trained: TrainedText, settings: Settings, origin: dict[str, Any]
+) -> None:
+    """RequestError for an option that was given again in another way than the run began with."""
+    architecture = trained.network.architecture
+    sizes = ("cell", "embed_size", "hidden_size", "layers", "dropout")
+    plain = {key: getattr(architecture, key) for key in sizes}
+    plain |= {key: origin[key] for key in ("val_split", "vocab_size", "min_count")}
+    plain |= {
+        "level": trained.vocabulary.level,
+        "encoding": trained.encoding,
+        "seq_length": trained.seq_length,
+    }
+    if options.encoding is not None:
+        options = replace(options, encoding=checked_encoding(options.encoding))
+    check_settings(options, settings, options.resume, plain)
+    if options.tie_weights and not architecture.tie_weights:
+        raise RequestError(
+            f"--tie-weights: the weights of {options.resume} are not tied; leave it out, or train "
+            "anew"
+        )
+    check_epochs(options, trained.model)

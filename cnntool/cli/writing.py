@@ -1,0 +1,188 @@
+"""A text that a language model writes, on stdout as it comes, with reasons where asked for."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from cnntool.cli.console import complain, console, one_line
+from cnntool.cli.text_wording import unit
+from cnntool.datasets.sources import STDIN
+from cnntool.datasets.text import read_text
+from cnntool.datasets.vocabulary import Vocabulary
+from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
+from cnntool.networks.trained_text import TrainedText
+from cnntool.wording import counted
+
+RUNNERS_UP = 4
+FLUSH_SECONDS = 0.05
+MOST_NAMED = 8
+"""Unknown tokens of the prime that are named."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to write.
+
+    prime: how the text begins, None for the beginning of a line, ``-`` for stdin.
+    shown: text, why or json.
+    """
+
+    length: int
+    prime: str | None
+    shows_prime: bool
+    choice: Choice
+    seed: int | None
+    shown: str
+    quiet: bool
+
+
+def write(trained: TrainedText, request: Request) -> None:
+    """Print the text; InputError where the prime cannot be read."""
+    vocabulary = trained.vocabulary
+    prime = _prime(request.prime, trained)
+    _name_unknown(prime, vocabulary, request.quiet)
+    seed = secrets.randbits(32) if request.seed is None else request.seed
+    if request.seed is None and request.choice.temperature > 0 and not request.quiet:
+        complain(f"--seed {seed} writes this text again")
+    ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
+    logits, states = primed(trained.network, ids)
+    rng = np.random.default_rng(seed)
+    drawn = islice(draws(trained.network, logits, states, request.choice, rng), request.length)
+    if request.shown == "text":
+        view = TextView(vocabulary, prime, request.shows_prime)
+    else:
+        view = WhyView(vocabulary) if request.shown == "why" else JsonView(vocabulary)
+    for draw in drawn:
+        view.show(draw)
+    view.end()
+
+
+def _prime(prime: str | None, trained: TrainedText) -> str:
+    """The beginning of the text, without the newline that a file ends in: it goes on from there."""
+    if prime is None:
+        return ""
+    if prime != STDIN:
+        return prime
+    if trained.vocabulary.level == "byte":
+        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    return "".join(read_text(STDIN, trained.encoding)).removesuffix("\n")
+
+
+def _name_unknown(prime: str, vocabulary: Vocabulary, quiet: bool) -> None:
+    unknown = vocabulary.unknown_tokens(prime)
+    if unknown and not quiet:
+        named = ", ".join(map(one_line, unknown[:MOST_NAMED]))
+        more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
+        what = counted(len(unknown), unit(vocabulary.level))
+        complain(f"{what} of --prime unknown to the model: {named}{more}")
+
+
+class _Stream:
+    """Text on stdout: at once on a terminal, else a little later, in fewer pieces."""
+
+    def __init__(self) -> None:
+        self._is_terminal, self._flushed = sys.stdout.isatty(), time.monotonic()
+        self.ends_line = True
+
+    def write(self, text: str) -> None:
+        if not text:
+            return
+        sys.stdout.write(text)
+        self.ends_line = text.endswith("\n")
+        now = time.monotonic()
+        if self._is_terminal or now - self._flushed > FLUSH_SECONDS:
+            sys.stdout.flush()
+            self._flushed = now
+
+
+class TextView:
+    """The tokens as text, behind the prime."""
+
+    def __init__(self, vocabulary: Vocabulary, prime: str, shows_prime: bool) -> None:
+        self._decoder, self._stream = vocabulary.decoder(), _Stream()
+        if shows_prime:
+            # as it was typed, also where it is unknown; the decoder knows what it goes on from
+            shown = "".join(map(self._decoder.feed, vocabulary.encode(prime).tolist()))
+            as_typed = {"word": prime.rstrip(" \t"), "char": prime}
+            self._stream.write(as_typed.get(vocabulary.level, shown))
+
+    def show(self, draw: Draw) -> None:
+        self._stream.write(self._decoder.feed(draw.token))
+
+    def end(self) -> None:
+        """What of a character is left, and the end of the line."""
+        self._stream.write(self._decoder.flush())
+        if not self._stream.ends_line:
+            self._stream.write("\n")
+        sys.stdout.flush()
+
+
+def token_text(vocabulary: Vocabulary, token: int) -> str:
+    """A token in one line of a table: characters in quotes, bytes by number where they are none."""
+    text = vocabulary.tokens[token]
+    if vocabulary.level == "word":
+        return one_line(text)
+    if vocabulary.level == "byte" and not 32 < token < 127:
+        return f"0x{token:02x}"
+    return repr(text)
+
+
+def _runners_up(draw: Draw) -> list[tuple[int, float]]:
+    order = np.argsort(-draw.distribution, kind="stable")[: RUNNERS_UP + 1].tolist()
+    others = [token for token in order if token != draw.token and draw.distribution[token] > 0]
+    return [(token, float(draw.distribution[token])) for token in others[:RUNNERS_UP]]
+
+
+class WhyView:
+    """A line a token: its probability, and the likeliest others with theirs."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary, self._screen = vocabulary, console()
+        self._width = min(20, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
+
+    def show(self, draw: Draw) -> None:
+        token, p = token_text(self._vocabulary, draw.token), draw.distribution[draw.token]
+        rest = [(token_text(self._vocabulary, other), q) for other, q in _runners_up(draw)]
+        if not self._screen.is_terminal:
+            others = (field for name, q in rest for field in (name, f"{q:.6f}"))
+            print("\t".join([token, f"{p:.6f}", *others]))
+            return
+        from rich.text import Text
+
+        others = "   ".join(f"{name} {q:.1%}" for name, q in rest)
+        line = Text.assemble((f"{token:<{self._width}}", "bold"), f" {p:>6.1%}  ", (others, "dim"))
+        line.truncate(self._screen.width, overflow="ellipsis")
+        self._screen.print(line, no_wrap=True)
+
+    def end(self) -> None:
+        sys.stdout.flush()
+
+
+class JsonView:
+    """A line of JSON a token."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def show(self, draw: Draw) -> None:
+        tokens = self._vocabulary.tokens
+        entry = {
+            "token": tokens[draw.token],
+            "id": draw.token,
+            "probability": round(float(draw.distribution[draw.token]), 6),
+            "runners_up": [
+                {"token": tokens[token], "probability": round(p, 6)}
+                for token, p in _runners_up(draw)
+            ],
+        }
+        print(json.dumps(entry, ensure_ascii=False))
+
+    def end(self) -> None:
+        sys.stdout.flush()

@@ -1,0 +1,221 @@
+"""Recurrent layers: what the parts of rnn, gru and lstm have in common, and the plain rnn.
+
+The products of all inputs are one matrix product, before the loop over time; in the loop stays the
+product of the state. On the way back the derivatives of the gates are worked out for a block of
+steps at a time, and the gradients of the weights are one product each, behind the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.sequences import TimeOrder
+
+BLOCK_BYTES = 1 << 18
+"""Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
+
+Gradients = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RnnCache:
+    """What the way back needs, in the order of the run."""
+
+    x: np.ndarray  # (T, B, E)
+    h: np.ndarray  # (T + 1, B, H), first the initial state
+    w_input: np.ndarray
+    w_hidden: np.ndarray
+    order: TimeOrder
+    activation: str
+
+
+def rnn(
+    x: np.ndarray,
+    state: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    *,
+    activation: str = "tanh",
+    lengths: np.ndarray | None = None,
+    reverse: bool = False,
+) -> tuple[tuple[np.ndarray, np.ndarray], RnnCache]:
+    """``h_t = tanh(x_t W + h_(t-1) U + b)``, or relu: x (T, B, E), state h_0 (B, H), w_input W
+    (E, H), w_hidden U (H, H), bias (H,).
+
+    lengths: (B,) of each sequence, None where all have T steps; behind its end h_t is 0 and the
+    state stays. reverse: from each sequence's last step to the first.
+
+    Returns h of all steps (T, B, H) and the last one (B, H), and the cache for
+    :func:`rnn_backward`; float64 where x or a weight is, else float32. Raises ValueError where
+    shapes do not fit or the activation is another. Source: Elman, Finding structure in time,
+    Cognitive Science 14, 1990.
+    """
+    if activation not in ("tanh", "relu"):
+        raise ValueError(f"activation is {activation!r}: expected tanh or relu")
+    x, (h0,), weights, order = prepared(x, (state,), (w_input, w_hidden, bias), 1, lengths, reverse)
+    w_input, w_hidden, bias = weights
+    h = histories(order, h0)
+    h[1:] = input_products(x, w_input, bias)
+    product = np.empty_like(h0)
+    for step in range(order.steps):
+        rows = order.active(step)
+        z = h[step + 1, :rows]
+        z += np.matmul(h[step, :rows], w_hidden, out=product[:rows])
+        np.tanh(z, out=z) if activation == "tanh" else np.maximum(z, 0, out=z)
+        if rows < order.batch:
+            h[step + 1, rows:] = h[step, rows:]
+    outputs = order.restored(shown(order, h[1:]))
+    cache = RnnCache(x, h, w_input, w_hidden, order, activation)
+    return (outputs, order.restored_rows(h[-1])), cache
+
+
+def rnn_backward(
+    dh_all: np.ndarray | None,
+    dstate: np.ndarray | None,
+    cache: RnnCache,
+    *,
+    need_dx: bool = True,
+    out: Gradients | None = None,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients (dx, dstate_0, dw_input, dw_hidden, dbias) of :func:`rnn` for dh_all (T, B, H) and
+    dstate (B, H), that by the last state; None for 0.
+
+    With ``dz_t = f'(z_t) (dh_t + dz_(t+1) U^T)``: ``dx_t = dz_t W^T``, ``dW = sum of x_t^T dz_t``,
+    ``dU = sum of h_(t-1)^T dz_t``. Without ``need_dx`` dx is None. ``out``: arrays for the three
+    gradients of weights. Source: Werbos, Backpropagation through time, Proc. IEEE 78, 1990.
+    """
+    order, h = cache.order, cache.h
+    dh_all, (dh,) = gradients_in(dh_all, (dstate,), order, h)
+    dz = np.empty_like(h[1:])
+    product = np.empty_like(dh)
+    transposed = np.ascontiguousarray(cache.w_hidden.T)
+    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
+        after = h[block.start + 1 : block.stop + 1]
+        slopes = 1 - after * after if cache.activation == "tanh" else (after > 0).astype(h.dtype)
+        for step in range(block.stop - 1, block.start - 1, -1):
+            rows = order.active(step)
+            here = dh[:rows]
+            if dh_all is not None:
+                here += dh_all[step, :rows]
+            np.multiply(slopes[step - block.start, :rows], here, out=dz[step, :rows])
+            here[...] = np.matmul(dz[step, :rows], transposed, out=product[:rows])
+    order.clear(dz)
+    dx, *dweights = weight_gradients(cache.x, h[:-1], dz, dz, cache.w_input, need_dx, out)
+    dx = None if dx is None else order.restored(dx)
+    return dx, order.restored_rows(dh), *dweights
+
+
+def prepared(
+    x: np.ndarray,
+    states: tuple[np.ndarray, ...],
+    weights: tuple[np.ndarray, ...],
+    gates: int,
+    lengths: np.ndarray | None,
+    reverse: bool,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...], TimeOrder]:
+    """All in one dtype and in the order of the run; ValueError where shapes do not fit."""
+    dtype = float_dtype(x, *weights)
+    x = np.asarray(x, dtype)
+    weights = tuple(np.asarray(weight, dtype) for weight in weights)
+    states = tuple(np.asarray(state, dtype) for state in states)
+    _check_shapes(x, states, weights, gates)
+    order = TimeOrder.of(len(x), x.shape[1], lengths, reverse)
+    x = order.clear(order.arranged(x))
+    return x, tuple(map(order.arranged_rows, states)), weights, order
+
+
+def _check_shapes(
+    x: np.ndarray, states: tuple[np.ndarray, ...], weights: tuple[np.ndarray, ...], gates: int
+) -> None:
+    w_input, w_hidden, *biases = weights
+    if x.ndim != 3:
+        raise ValueError(f"x has shape {x.shape}: expected (steps, batch, inputs)")
+    if w_hidden.ndim != 2 or w_hidden.shape[1] != gates * len(w_hidden):
+        width = "hidden" if gates == 1 else f"{gates} hidden"
+        raise ValueError(f"w_hidden has shape {w_hidden.shape}: expected (hidden, {width})")
+    hidden, width = w_hidden.shape
+    if w_input.shape != (x.shape[2], width):
+        raise ValueError(
+            f"w_input has shape {w_input.shape}: x {x.shape} and w_hidden {w_hidden.shape} need "
+            f"({x.shape[2]}, {width})"
+        )
+    for bias in biases:
+        if bias.shape != (width,):
+            raise ValueError(f"bias has shape {bias.shape}: expected ({width},)")
+    for state in states:
+        if state.shape != (x.shape[1], hidden):
+            raise ValueError(
+                f"state has shape {state.shape}: expected (batch, hidden), {(x.shape[1], hidden)}"
+            )
+
+
+def input_products(x: np.ndarray, w_input: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """``x W + b`` of all steps, (T, B, ...)."""
+    products = x.reshape(x.shape[0] * x.shape[1], x.shape[2]) @ w_input
+    products += bias
+    return products.reshape(*x.shape[:2], w_input.shape[1])
+
+
+def histories(order: TimeOrder, start: np.ndarray) -> np.ndarray:
+    """(T + 1, B, H) for a state and what follows it; only the first is set."""
+    found = np.empty((order.steps + 1, *start.shape), start.dtype)
+    found[0] = start
+    return found
+
+
+def shown(order: TimeOrder, h: np.ndarray) -> np.ndarray:
+    """States (T, B, H) as a layer's outputs: 0 where a sequence is not."""
+    return h if order.rows is None else order.clear(h.copy())
+
+
+def gradients_in(
+    dh_all: np.ndarray | None,
+    dstates: tuple[np.ndarray | None, ...],
+    order: TimeOrder,
+    h: np.ndarray,
+) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
+    """The gradients that come in, in the order of the run; those by states are copies."""
+    if dh_all is not None:
+        dh_all = order.arranged(as_gradient(dh_all, h[1:].shape, h.dtype))
+    zeros = np.zeros_like(h[0])
+    found = (
+        zeros.copy()
+        if dstate is None
+        else order.arranged_rows(as_gradient(dstate, zeros.shape, h.dtype)).copy()
+        for dstate in dstates
+    )
+    return dh_all, tuple(found)
+
+
+def backward_blocks(steps: int, bytes_a_step: int) -> Iterator[slice]:
+    """The steps from the last to the first, some at a time."""
+    length = max(1, BLOCK_BYTES // max(1, bytes_a_step))
+    for stop in range(steps, 0, -length):
+        yield slice(max(0, stop - length), stop)
+
+
+def weight_gradients(
+    x: np.ndarray,
+    h_before: np.ndarray,
+    dz_input: np.ndarray,
+    dz_hidden: np.ndarray,
+    w_input: np.ndarray,
+    need_dx: bool,
+    out: Gradients | None,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray, np.ndarray]:
+    """dx, dw_input, dw_hidden and dbias from the gradients (T, B, ...) by the products of inputs
+    and of states."""
+    places = out or (None, None, None)
+    tokens = dz_input.shape[0] * dz_input.shape[1]
+    inputs, hidden = (dz.reshape(tokens, dz.shape[-1]) for dz in (dz_input, dz_hidden))
+    dx = (inputs @ w_input.T).reshape(x.shape) if need_dx else None
+    dw_input = np.matmul(x.reshape(tokens, x.shape[-1]).T, inputs, out=places[0])
+    h_before = h_before.reshape(tokens, h_before.shape[-1])
+    dw_hidden = np.matmul(h_before.T, hidden, out=places[1])
+    dbias = np.matmul(np.ones(tokens, inputs.dtype), inputs, out=places[2])
+    return dx, dw_input, dw_hidden, dbias

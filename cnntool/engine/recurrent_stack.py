@@ -1,0 +1,155 @@
+"""Recurrent layers one upon the other, in one direction or both, with dropout between them.
+
+A layer of both directions gives the states of the first and of the second side by side (Schuster,
+Paliwal, Bidirectional recurrent neural networks, IEEE Trans. Signal Processing 45, 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnntool.engine.dropout_layer import dropout as drop
+from cnntool.engine.dropout_layer import dropout_backward
+from cnntool.engine.gru_recurrence import gru, gru_backward
+from cnntool.engine.lstm_recurrence import lstm, lstm_backward
+from cnntool.engine.recurrence import rnn, rnn_backward
+
+Weights = tuple[np.ndarray, ...]
+State = tuple[np.ndarray, ...]
+"""(h, c) of an lstm, else (h,), each (B, H)."""
+
+Layers = Sequence[Sequence[Weights]]
+"""Layer by layer, the weights of each direction."""
+
+States = list[tuple[State, ...]]
+"""Layer by layer, the state of each direction."""
+
+
+class Cell(NamedTuple):
+    """A recurrent layer, and the way back through it."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    weights: int  # arrays that it takes
+    has_cell_state: bool = False
+
+
+CELLS = {
+    "rnn": Cell(rnn, rnn_backward, 3),
+    "rnn-relu": Cell(partial(rnn, activation="relu"), rnn_backward, 3),
+    "gru": Cell(gru, gru_backward, 4),
+    "lstm": Cell(lstm, lstm_backward, 3, has_cell_state=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class StackCache:
+    """What the way back needs."""
+
+    cell: Cell
+    layers: list[tuple[Any, ...]]  # layer by layer, the cache of each direction
+    dropped: list[Any]  # before each layer, None where nothing was
+    width: int  # of one direction
+
+
+def recurrent(
+    x: np.ndarray,
+    states: Sequence[Sequence[State]],
+    layers: Layers,
+    *,
+    cell: str,
+    lengths: np.ndarray | None = None,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[tuple[np.ndarray, States], StackCache]:
+    """Layers of one ``cell`` (rnn, rnn-relu, gru, lstm) over x (T, B, E).
+
+    layers: for each layer a tuple of one or two directions, each the weights that the cell takes
+        behind its state. states: alike, each (h,), of an lstm (h, c).
+    lengths: (B,) of the sequences, None where all have T steps.
+    dropout: the part of the units that is dropped between layers, drawn from ``rng``.
+
+    Returns the outputs of the last layer (T, B, H), or (T, B, 2H) of both directions, and all last
+    states; and the cache for :func:`recurrent_backward`. ValueError where shapes do not fit, or
+    there is dropout and no ``rng``.
+    """
+    if cell not in CELLS:
+        raise ValueError(f"cell is {cell!r}: expected {', '.join(CELLS)}")
+    if dropout and rng is None:
+        raise ValueError(f"dropout is {dropout}: it needs an rng to draw from")
+    if len(states) != len(layers):
+        raise ValueError(f"{len(states)} states for {len(layers)} layers: expected one each")
+    kind, caches, dropped, last = CELLS[cell], [], [], []
+    for index, (layer, layer_states) in enumerate(zip(layers, states, strict=True)):
+        mask = None
+        if index and dropout:
+            x, mask = drop(x, dropout, rng)
+        dropped.append(mask)
+        runs = [
+            kind.forward(x, _given(kind, state), *weights, lengths=lengths, reverse=bool(direction))
+            for direction, (weights, state) in enumerate(zip(layer, layer_states, strict=True))
+        ]
+        outputs = [output for (output, _), _ in runs]
+        x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+        last.append(tuple(_taken(kind, state) for (_, state), _ in runs))
+        caches.append(tuple(cache for _, cache in runs))
+    return (x, last), StackCache(kind, caches, dropped, outputs[0].shape[-1])
+
+
+def recurrent_backward(
+    dh_all: np.ndarray | None,
+    dstates: Sequence[Sequence[State]] | None,
+    cache: StackCache,
+    *,
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, States, list[tuple[Weights, ...]]]:
+    """Gradients (dx, dstates_0, dlayers) of :func:`recurrent` for the gradients by its outputs and
+    by its last states, None for 0; states and layers are laid out as they were given."""
+    found_states, found_layers = [], []
+    d = dh_all
+    for index in range(len(cache.layers) - 1, -1, -1):
+        directions = cache.layers[index]
+        parts = [None] * len(directions)
+        if d is not None:
+            width = d.shape[-1] // len(directions)
+            parts = [d[..., k * width : (k + 1) * width] for k in range(len(directions))]
+        results = [
+            cache.cell.backward(
+                part,
+                None if dstates is None else _given(cache.cell, dstates[index][k]),
+                each,
+                need_dx=need_dx or index > 0,
+            )
+            for k, (part, each) in enumerate(zip(parts, directions, strict=True))
+        ]
+        found_states.append(tuple(_taken(cache.cell, result[1]) for result in results))
+        found_layers.append(tuple(result[2:] for result in results))
+        d = results[0][0]
+        for result in results[1:]:
+            d = None if d is None else d + result[0]
+        if cache.dropped[index] is not None:
+            d = dropout_backward(d, cache.dropped[index])
+    return d, found_states[::-1], found_layers[::-1]
+
+
+def recurrent_step(
+    x: np.ndarray, states: Sequence[Sequence[State]], layers: Layers, *, cell: str
+) -> tuple[np.ndarray, States]:
+    """One step of layers of one direction over x (B, E): the outputs (B, H) and the states."""
+    (y, states), _ = recurrent(x[None], states, layers, cell=cell)
+    return y[0], states
+
+
+def _given(cell: Cell, state: State) -> Any:
+    """A state as the cell takes it."""
+    return state if cell.has_cell_state else state[0]
+
+
+def _taken(cell: Cell, state: Any) -> State:
+    """A state as the cell gives it, as a tuple."""
+    return state if cell.has_cell_state else (state,)

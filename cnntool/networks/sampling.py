@@ -1,0 +1,99 @@
+"""Writing with a language model: one token after the other, each drawn from the softmax.
+
+    p_i = exp(z_i / temperature) / sum_j exp(z_j / temperature)
+
+At temperature 1 the text has the statistics that were learned; below, likelier tokens come more
+often, at 0 the likeliest always; above, all come closer to each other. ``top_k`` keeps the k
+likeliest tokens, ``top_p`` the fewest that have the probability p together (Holtzman, Buys, Du,
+Forbes, Choi, The curious case of neural text degeneration, ICLR 2020); both after the temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.datasets.vocabulary import Vocabulary
+from cnntool.errors import InputError
+from cnntool.networks.language_model import LanguageModel, States
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How tokens are drawn.
+
+    temperature: from 0. top_k: None for all. top_p: above 0, up to 1.
+    banned: ids that are never drawn, such as that of the unknown token.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    banned: tuple[int, ...] = ()
+
+    def distribution(self, logits: np.ndarray) -> np.ndarray:
+        """The probabilities (V,) float64 that a token is drawn with, from logits (V,)."""
+        z = logits.astype(np.float64)
+        z[list(self.banned)] = -np.inf
+        if self.temperature == 0:
+            return (np.arange(len(z)) == z.argmax()).astype(np.float64)
+        with np.errstate(over="ignore", under="ignore"):  # a small temperature: all or nothing
+            p = np.exp((z - z.max()) / self.temperature)
+        if self.top_k is not None and self.top_k < len(p):
+            p[np.argsort(-p, kind="stable")[self.top_k :]] = 0
+        p /= p.sum()
+        if self.top_p < 1:
+            order = np.argsort(-p, kind="stable")
+            before = np.cumsum(p[order]) - p[order]
+            p[order[before >= self.top_p]] = 0
+            p /= p.sum()
+        return p
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """A token, with the probabilities (V,) that it was drawn with."""
+
+    token: int
+    distribution: np.ndarray
+
+
+def line_start(vocabulary: Vocabulary) -> np.ndarray:
+    """The ids (1,) of what comes before a text that begins with nothing: the end of a line."""
+    return vocabulary.encode("\n")
+
+
+def primed(network: LanguageModel, ids: np.ndarray) -> tuple[np.ndarray, States]:
+    """The logits (V,) behind a text of ids (N,), and the states; N is 1 or more."""
+    states = network.start(1)
+    if len(ids) > 1:
+        _, states = network.hidden(np.asarray(ids[:-1])[:, None], states)
+    logits, states = network.step(np.asarray(ids[-1:]), states)
+    return logits[0], states
+
+
+def draws(
+    network: LanguageModel,
+    logits: np.ndarray,
+    states: States,
+    choice: Choice,
+    rng: np.random.Generator,
+) -> Iterator[Draw]:
+    """Token after token, without end, each read by the network before the next is drawn.
+
+    InputError where the network's numbers are not finite.
+    """
+    while True:
+        if not np.isfinite(logits).all():
+            raise InputError(
+                "the network gives numbers that are not finite: its parameters are too large, "
+                "train it with a smaller learning rate"
+            )
+        p = choice.distribution(logits)
+        below = np.cumsum(p)
+        token = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
+        token = min(token, int(np.flatnonzero(p)[-1]))  # where rounding says it is past the end
+        yield Draw(token, p)
+        (logits,), states = network.step(np.array([token]), states)

@@ -1,0 +1,315 @@
+"""Recurrent layers against PyTorch, hand-worked steps, and what must hold whatever the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnntool.engine import (
+    gru,
+    gru_backward,
+    lstm,
+    lstm_backward,
+    recurrent,
+    recurrent_backward,
+    recurrent_step,
+    rnn,
+    rnn_backward,
+)
+from cnntool.engine.gradient_check import gradcheck
+
+T, B, E, H = 7, 4, 5, 6
+GATES = {"rnn": 1, "rnn-relu": 1, "gru": 3, "lstm": 4}
+FORWARD = {"rnn": rnn, "gru": gru, "lstm": lstm}
+BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
+LENGTHS = (None, (7, 3, 1, 5), (2, 0, 6, 6))
+
+
+def weights_of(cell, rng, inputs=E, hidden=H):
+    width = GATES[cell] * hidden
+    shapes = [(inputs, width), (hidden, width), *[(width,)] * (1 + (cell == "gru"))]
+    return tuple(rng.standard_normal(shape) * 0.7 for shape in shapes)
+
+
+def state_of(cell, rng, batch=B, hidden=H):
+    state = tuple(rng.standard_normal((batch, hidden)) for _ in range(1 + (cell == "lstm")))
+    return state if cell == "lstm" else state[0]
+
+
+def torch_layer(torch, cell, weights, inputs=E, hidden=H, **settings):
+    """PyTorch's layer with our weights, layer by layer, direction by direction."""
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.get(cell, torch.nn.RNN)
+    if cell == "rnn-relu":
+        settings["nonlinearity"] = "relu"
+    layer = kind(inputs, hidden, **settings).double()
+    with torch.no_grad():
+        for number, directions in enumerate(weights):
+            for direction, (w_input, w_hidden, bias, *rest) in enumerate(directions):
+                end = f"_l{number}" + ("_reverse" if direction else "")
+                getattr(layer, "weight_ih" + end).copy_(torch.tensor(w_input.T))
+                getattr(layer, "weight_hh" + end).copy_(torch.tensor(w_hidden.T))
+                getattr(layer, "bias_ih" + end).copy_(torch.tensor(bias))
+                other = rest[0] if rest else np.zeros_like(bias)
+                getattr(layer, "bias_hh" + end).copy_(torch.tensor(other))
+    return layer
+
+
+@pytest.mark.parametrize("lengths", [None, (7, 3, 1, 5)])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "gru", "lstm"])
+def test_a_stack_and_its_gradients_are_those_of_torch(cell, directions, lengths):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+    layers = [
+        tuple(weights_of(cell, rng, inputs) for _ in range(directions))
+        for inputs in (E, H * directions)
+    ]
+    states = [tuple(_tuple(state_of(cell, rng)) for _ in range(directions)) for _ in layers]
+    x = rng.standard_normal((T, B, E))
+    layer = torch_layer(torch, cell, layers, num_layers=2, bidirectional=directions == 2)
+    given = torch.tensor(x, requires_grad=True)
+    starts = [
+        torch.tensor(np.stack([d[part] for s in states for d in s]), requires_grad=True)
+        for part in range(len(states[0][0]))
+    ]
+    packed = given
+    if lengths is not None:
+        packed = torch.nn.utils.rnn.pack_padded_sequence(given, lengths, enforce_sorted=False)
+    y, last = layer(packed, tuple(starts) if cell == "lstm" else starts[0])
+    if lengths is not None:
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, total_length=T)
+    last = last if cell == "lstm" else (last,)
+    dy = rng.standard_normal(tuple(y.shape))
+    dlast = [rng.standard_normal(tuple(part.shape)) for part in last]
+    loss = (y * torch.tensor(dy)).sum()
+    for part, d in zip(last, dlast, strict=True):
+        loss = loss + (part * torch.tensor(d)).sum()
+    loss.backward()
+
+    at = None if lengths is None else np.array(lengths)
+    (ours, ours_last), cache = recurrent(x, states, layers, cell=cell, lengths=at)
+    dstates = [
+        tuple(tuple(d[k * directions + j] for d in dlast) for j in range(directions))
+        for k in range(2)
+    ]
+    dx, dstarts, dlayers = recurrent_backward(dy, dstates, cache)
+    same(ours, y)
+    for part in range(len(last)):
+        same(np.stack([d[part] for s in ours_last for d in s]), last[part])
+        same(np.stack([d[part] for s in dstarts for d in s]), starts[part].grad)
+    same(dx, given.grad)
+    for k, found in enumerate(dlayers):
+        for j, (dw_input, dw_hidden, dbias, *rest) in enumerate(found):
+            end = f"_l{k}" + ("_reverse" if j else "")
+            same(dw_input.T, getattr(layer, "weight_ih" + end).grad)
+            same(dw_hidden.T, getattr(layer, "weight_hh" + end).grad)
+            same(dbias, getattr(layer, "bias_ih" + end).grad)
+            if rest:
+                same(rest[0], getattr(layer, "bias_hh" + end).grad)
+
+
+def _tuple(state):
+    return state if isinstance(state, tuple) else (state,)
+
+
+def same(ours, theirs):
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_gradients_are_the_true_ones(cell, lengths, reverse):
+    rng = np.random.default_rng(2)
+    names = ("w_input", "w_hidden", "bias", "hidden_bias")
+    inputs = {"x": rng.standard_normal((T, B, E))}
+    state = _tuple(state_of(cell, rng))
+    inputs |= dict(zip(("h", "c"), state, strict=False))
+    inputs |= dict(zip(names, weights_of(cell, rng), strict=False))
+    at = None if lengths is None else np.array(lengths)
+
+    def forward(x, h, c=None, **weights):
+        start = h if c is None else (h, c)
+        (y, last), cache = FORWARD[cell](x, start, *weights.values(), lengths=at, reverse=reverse)
+        return np.concatenate([y, *(part[None] for part in _tuple(last))]), cache
+
+    def backward(dy, cache):
+        last = dy[T] if cell != "lstm" else (dy[T], dy[T + 1])
+        dx, dstart, *rest = BACKWARD[cell](dy[:T], last, cache)
+        return dx, *_tuple(dstart), *rest
+
+    for check in gradcheck(forward, backward, inputs, rng):
+        assert check.verdict == "ok", check
+
+
+def test_an_lstm_step_worked_by_hand():
+    """One unit: x = 1, h = 0.5, c = 2; weights of the input 1, of the state 0, biases 0."""
+    x, state = np.ones((1, 1, 1)), (np.full((1, 1), 0.5), np.full((1, 1), 2.0))
+    (y, (h, c)), _ = lstm(x, state, np.ones((1, 4)), np.zeros((1, 4)), np.zeros(4))
+    sigmoid, tanh = 0.7310585786300049, 0.7615941559557649  # of 1
+    cell = sigmoid * 2 + sigmoid * tanh
+    assert c[0, 0] == pytest.approx(cell, rel=1e-12)
+    assert y[0, 0, 0] == h[0, 0] == pytest.approx(sigmoid * np.tanh(cell), rel=1e-12)
+
+
+def test_a_gru_step_worked_by_hand():
+    """One unit with h = 2: reset sigmoid(1), update sigmoid(0) = 1/2, new tanh(reset (2 + 3))."""
+    x, h = np.ones((1, 1, 1)), np.full((1, 1), 2.0)
+    w_input, w_hidden = np.array([[1.0, 0, 0]]), np.array([[0.0, 0, 1]])
+    (y, _), _ = gru(x, h, w_input, w_hidden, np.zeros(3), np.array([0.0, 0, 3]))
+    reset = 0.7310585786300049
+    assert y[0, 0, 0] == pytest.approx(0.5 * np.tanh(reset * 5) + 0.5 * 2, rel=1e-12)
+
+
+def test_each_gate_has_its_place():
+    """Gates forced open or shut by their biases, in the order input, forget, new, output."""
+    x, c = np.zeros((1, 1, 1)), np.array([[3.0]])
+    far = 50.0
+
+    def cell(i, f, g, o):
+        bias = np.array([i, f, g, o]) * far
+        (_, (h, c1)), _ = lstm(x, (np.zeros((1, 1)), c), np.zeros((1, 4)), np.zeros((1, 4)), bias)
+        return float(h[0, 0]), float(c1[0, 0])
+
+    assert cell(-1, 1, 1, 1) == pytest.approx((np.tanh(3), 3))  # nothing new, all kept
+    assert cell(1, -1, 1, 1) == pytest.approx((np.tanh(1), 1))  # all forgotten
+    assert cell(1, 1, -1, 1) == pytest.approx((np.tanh(2), 2))  # the candidate is -1
+    assert cell(1, 1, 1, -1) == pytest.approx((0, 4))  # nothing shown
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_two_windows_with_the_state_carried_are_one_long_one(cell):
+    rng = np.random.default_rng(3)
+    x, weights, start = rng.standard_normal((9, 2, 3)), weights_of(cell, rng, 3, 4), None
+    start = state_of(cell, rng, 2, 4)
+    (whole, end), _ = FORWARD[cell](x, start, *weights)
+    (first, middle), _ = FORWARD[cell](x[:4], start, *weights)
+    (second, last), _ = FORWARD[cell](x[4:], middle, *weights)
+    np.testing.assert_allclose(np.concatenate([first, second]), whole, rtol=1e-12)
+    for one, two in zip(_tuple(last), _tuple(end), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_what_lies_behind_a_sequences_end_changes_nothing(cell, reverse):
+    rng = np.random.default_rng(4)
+    lengths = np.array([2, 0, 6, 6])
+    x, weights, start = rng.standard_normal((T, B, E)), weights_of(cell, rng), state_of(cell, rng)
+    settings = {"lengths": lengths, "reverse": reverse}
+    (y, last), cache = FORWARD[cell](x, start, *weights, **settings)
+    past = np.arange(T)[:, None] >= lengths
+    assert not y[past].any()
+    other = np.where(past[..., None], np.nan, x)
+    (again, last_again), _ = FORWARD[cell](other, start, *weights, **settings)
+    np.testing.assert_array_equal(again[~past], y[~past])
+    for k, length in enumerate(lengths):
+        one = tuple(part[k : k + 1] for part in _tuple(start))
+        alone = FORWARD[cell](
+            x[:length, k : k + 1], one if cell == "lstm" else one[0], *weights, reverse=reverse
+        )[0]
+        np.testing.assert_allclose(y[:length, k : k + 1], alone[0], rtol=1e-12)
+        for mine, whole, repeated in zip(
+            _tuple(alone[1]), _tuple(last), _tuple(last_again), strict=True
+        ):
+            np.testing.assert_allclose(mine[0], whole[k], rtol=1e-12)
+            np.testing.assert_array_equal(repeated[k], whole[k])
+    dx, *_ = BACKWARD[cell](rng.standard_normal(y.shape), None, cache)
+    assert not dx[past].any()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_no_steps_leave_the_state_as_it_is(cell):
+    rng = np.random.default_rng(5)
+    start, weights = state_of(cell, rng), weights_of(cell, rng)
+    (y, last), cache = FORWARD[cell](np.zeros((0, B, E)), start, *weights)
+    assert y.shape == (0, B, H)
+    dx, dstart, *dweights = BACKWARD[cell](None, last, cache)
+    for one, two, d in zip(_tuple(last), _tuple(start), _tuple(dstart), strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(d, two)
+    assert dx.shape == (0, B, E)
+    assert not any(dweight.any() for dweight in dweights)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_gradients_can_be_written_where_they_are_wanted_and_inputs_stay(cell):
+    rng = np.random.default_rng(6)
+    x, start, weights = rng.standard_normal((T, B, E)), state_of(cell, rng), weights_of(cell, rng)
+    given = [x, *_tuple(start), *weights]
+    kept = [array.copy() for array in given]
+    (y, _), cache = FORWARD[cell](x, start, *weights)
+    dy = rng.standard_normal(y.shape)
+    places = tuple(np.full_like(weight, np.nan) for weight in weights)
+    plain = BACKWARD[cell](dy, None, cache)
+    found = BACKWARD[cell](dy, None, cache, need_dx=False, out=places)
+    assert found[0] is None
+    for one, two, place in zip(found[2:], plain[2:], places, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert one is place
+    for array, before in zip(given, kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
+def test_a_step_is_a_sequence_of_one():
+    rng = np.random.default_rng(7)
+    layers = [(weights_of("lstm", rng),), (weights_of("lstm", rng, H),)]
+    states = [(state_of("lstm", rng),), (state_of("lstm", rng),)]
+    x = rng.standard_normal((3, B, E))
+    (whole, _), _ = recurrent(x, states, layers, cell="lstm")
+    for step in x:
+        y, states = recurrent_step(step, states, layers, cell="lstm")
+    np.testing.assert_allclose(y, whole[-1], rtol=1e-12)
+
+
+def test_dropout_stands_between_layers_only():
+    rng = np.random.default_rng(8)
+    weights = weights_of("gru", rng)
+    one, two = [(weights,)], [(weights,), (weights_of("gru", rng, H),)]
+    x, start = rng.standard_normal((T, B, E)), [((np.zeros((B, H)),),)] * 2
+    (plain, _), _ = recurrent(x, start[:1], one, cell="gru")
+    settings = {"cell": "gru", "dropout": 0.5}
+    (alone, _), _ = recurrent(x, start[:1], one, rng=np.random.default_rng(0), **settings)
+    np.testing.assert_array_equal(alone, plain)
+    (a, _), cache = recurrent(x, start, two, rng=np.random.default_rng(0), **settings)
+    (b, _), _ = recurrent(x, start, two, cell="gru")
+    assert not np.allclose(a, b)
+    dx, *_ = recurrent_backward(np.ones_like(a), None, cache)
+    step, moved = 1e-6, x.copy()
+    moved[2, 1, 3] += step
+    (up, _), _ = recurrent(moved, start, two, rng=np.random.default_rng(0), **settings)
+    assert dx[2, 1, 3] == pytest.approx((up.sum() - a.sum()) / step, rel=1e-4)
+    with pytest.raises(ValueError, match="rng"):
+        recurrent(x, start, two, **settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": np.zeros((T, B))}, "x has shape"),
+        ({"w_input": np.zeros((E + 1, 4 * H))}, "w_input has shape"),
+        ({"w_hidden": np.zeros((H, 3 * H))}, "w_hidden has shape"),
+        ({"bias": np.zeros(H)}, "bias has shape"),
+        ({"state": (np.zeros((B, H)), np.zeros((B, H + 1)))}, "state has shape"),
+        ({"lengths": np.array([8, 1, 1, 1])}, "lengths are 1 to 8"),
+        ({"lengths": np.array([1.0, 1, 1, 1])}, "lengths are float64"),
+        ({"lengths": np.array([1, 1])}, "lengths are int64"),
+    ],
+)
+def test_what_does_not_fit_is_named(change, message):
+    rng = np.random.default_rng(9)
+    names = ("w_input", "w_hidden", "bias")
+    given = dict(zip(names, weights_of("lstm", rng), strict=True))
+    given |= {"x": rng.standard_normal((T, B, E)), "state": state_of("lstm", rng), **change}
+    with pytest.raises(ValueError, match=message):
+        lstm(**given)
+
+
+def test_float32_stays_and_float64_goes_through():
+    rng = np.random.default_rng(10)
+    for dtype in (np.float32, np.float64):
+        weights = [weight.astype(dtype) for weight in weights_of("lstm", rng)]
+        state = tuple(part.astype(dtype) for part in state_of("lstm", rng))
+        (y, _), cache = lstm(rng.standard_normal((T, B, E)).astype(dtype), state, *weights)
+        assert y.dtype == dtype
+        assert {d.dtype for d in lstm_backward(y, None, cache)[2:]} == {np.dtype(dtype)}

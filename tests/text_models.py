@@ -1,0 +1,73 @@
+"""Small texts and language models for the tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cnntool.datasets.corpus import load_corpus, split
+from cnntool.networks.language_model import LanguageModel
+from cnntool.networks.language_spec import Architecture
+from cnntool.networks.model_file import save_model
+from cnntool.networks.trained_text import language_model_of
+from cnntool.training.checkpoint import Run
+from cnntool.training.loop import Trainer
+from cnntool.training.settings import Settings
+from cnntool.training.streams import Streams
+from cnntool.training.text_task import TextParts, TextTask
+
+SAYINGS = (
+    "the cat sat on the mat",
+    "a dog ran after the cat",
+    "the sun is warm and the sea is blue",
+    "no one knows what the dog saw",
+)
+OTHERS = """the king is dead , long live the king
+He said: "Go (now)!" to a (b) c .
+"""
+
+
+def text_of(lines: int, seed: int = 0) -> str:
+    """So many lines, each one of a few sayings."""
+    rng = np.random.default_rng(seed)
+    return "\n".join(SAYINGS[i] for i in rng.integers(0, len(SAYINGS), lines)) + "\n"
+
+
+QUICK = Settings(epochs=2, batch_size=4, learning_rate=0.01, clip=0.5, schedule="constant")
+
+
+def corpus_of(tmp_path, level="char", lines=40):
+    path = tmp_path / "sayings.txt"
+    path.write_text(text_of(lines), encoding="utf-8")
+    return load_corpus(path, level)
+
+
+def text_trainer(corpus, settings=QUICK, seq_length=12, **sizes):
+    streams = Streams(settings.seed)
+    given = {"cell": "lstm", "embed_size": 6, "hidden_size": 8, **sizes}
+    architecture = Architecture(vocabulary_size=len(corpus.vocabulary), **given)
+    network = LanguageModel(architecture).initialise(streams["start"])
+    return Trainer(text_task(network, corpus, settings, seq_length), streams)
+
+
+def write_text_models(folder) -> None:
+    """``text.txt``, and ``words.npz`` and ``chars.npz``, models that learned a little from it."""
+    (folder / "text.txt").write_text(text_of(60) + OTHERS, encoding="utf-8")
+    for name, level in (("words", "word"), ("chars", "char")):
+        corpus = load_corpus(str(folder / "text.txt"), level)
+        with text_trainer(corpus, replace(QUICK, epochs=1)) as trainer:
+            for _ in trainer.run():
+                pass
+            save_model(folder / f"{name}.npz", Run(trainer, corpus.fingerprint).model())
+
+
+def text_task(network, corpus, settings=QUICK, seq_length=12):
+    train, held = split(corpus, 0.1)
+    parts = TextParts(train.ids, held.ids)
+    return TextTask(network, parts, seq_length, settings, corpus.vocabulary)
+
+
+def task_of_model(model, corpus, settings):
+    (seq_length,) = model.header.input_shape
+    return text_task(language_model_of(model), corpus, settings, seq_length)

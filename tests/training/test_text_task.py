@@ -1,0 +1,237 @@
+"""Learning a text: against PyTorch step by step, and going on as if it had never stopped."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from text_models import QUICK, corpus_of, task_of_model, text_trainer
+from training_runs import same
+
+from cnntool.datasets.corpus import windows
+from cnntool.networks.language_model import LanguageModel
+from cnntool.networks.language_spec import Architecture
+from cnntool.networks.model_file import load_model, save_model
+from cnntool.networks.trained_text import load_text_model
+from cnntool.networks.trained_text import needs as needs_of
+from cnntool.training.checkpoint import Run, resumed, settings_of
+from cnntool.training.loop import Epoch, Step
+from cnntool.training.optimizers import make_optimizer
+from cnntool.training.text_evaluation import judge_text
+
+
+def run_of(trainer, corpus):
+    return Run(trainer, corpus.fingerprint)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return corpus_of(tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_fifty_steps_are_those_of_torch(cell, is_tied, corpus):
+    """The state carried from window to window, clipping and Adam, from the same weights."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    count, hidden = len(corpus.vocabulary), 8
+    model = LanguageModel(Architecture(cell, count, hidden, hidden, 2, tie_weights=is_tied))
+    model.initialise(np.random.default_rng(0))
+    params = {path: array.astype(np.float64) for path, array in model.params.items()}
+    layers, their_params = torch_model(torch, cell, params, hidden, is_tied)
+    embedding, stack, output = layers
+    optimizer = torch.optim.Adam(their_params, 0.01)
+
+    model.params = params
+    vector = np.concatenate([array.ravel() for array in params.values()])
+    ours, at = make_optimizer("adam", 0.01, clip=0.5), 0
+    model.params = {}
+    for path, array in params.items():
+        model.params[path] = vector[at : at + array.size].reshape(array.shape)
+        at += array.size
+    state, texts = ours.start(vector), windows(corpus.ids, 4, 5)
+    states, their_state, losses = model.start(4), None, []
+    for number in range(50):
+        ids, targets = texts.window(number % len(texts))
+        if number % len(texts) == 0:
+            states, their_state = model.start(4), None
+        loss, states, read = model.forward(ids, targets, states)
+        grads = model.backward(1.0, read)
+        ours.step(vector, np.concatenate([g.ravel() for g in grads.values()]), state)
+
+        optimizer.zero_grad()
+        h, their_state = stack(embedding(torch.tensor(ids.astype(int))), their_state)
+        logits = output(h).reshape(-1, count)
+        theirs = torch.nn.functional.cross_entropy(
+            logits, torch.tensor(targets.astype(int).ravel())
+        )
+        theirs.backward()
+        torch.nn.utils.clip_grad_norm_(their_params, 0.5)
+        optimizer.step()
+        their_state = torch.utils._pytree.tree_map(lambda part: part.detach(), their_state)
+        losses.append((loss, theirs.item()))
+    found, wanted = np.array(losses).T
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert found[-1] < 0.9 * found[0]
+
+
+def torch_model(torch, cell, params, hidden, is_tied):
+    count = len(params["embedding.weight"])
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell]
+    layers = embedding, stack, output = (
+        torch.nn.Embedding(count, hidden).double(),
+        kind(hidden, hidden, 2).double(),
+        torch.nn.Linear(hidden, count).double(),
+    )
+    with torch.no_grad():
+        embedding.weight.copy_(torch.tensor(params["embedding.weight"]))
+        for number in (1, 2):
+            name, end = f"{cell}{number}", f"_l{number - 1}"
+            getattr(stack, "weight_ih" + end).copy_(torch.tensor(params[f"{name}.w_input"].T))
+            getattr(stack, "weight_hh" + end).copy_(torch.tensor(params[f"{name}.w_hidden"].T))
+            getattr(stack, "bias_ih" + end).copy_(torch.tensor(params[f"{name}.bias"]))
+            other = getattr(stack, "bias_hh" + end)
+            other.zero_()
+            other.requires_grad_(cell == "gru")  # ours has one bias where two are of no use
+        if not is_tied:
+            output.weight.copy_(torch.tensor(params["dense1.weight"].T))
+        output.bias.copy_(torch.tensor(params["dense1.bias"]))
+    if is_tied:
+        output.weight = embedding.weight
+    found = {id(p): p for layer in layers for p in layer.parameters() if p.requires_grad}
+    return layers, list(found.values())
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("stop", [1, 7, 12, 20])
+def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, corpus, stop, shards):
+    from dataclasses import replace
+
+    settings = replace(QUICK, shards=shards)
+    sizes = {"dropout": 0.3, "layers": 2}
+    with text_trainer(corpus, settings, **sizes) as trainer:
+        assert trainer.steps == 22
+        for _ in trainer.run():
+            pass
+        whole = run_of(trainer, corpus).model()
+    with text_trainer(corpus, settings, **sizes) as trainer:
+        run, steps = run_of(trainer, corpus), 0
+        for event in trainer.run():
+            steps += isinstance(event, Step)
+            if steps == stop:
+                break
+        save_model(tmp_path / "part.npz", run.model())
+    model = load_model(tmp_path / "part.npz", needs_of, "rnn")
+    task = task_of_model(model, corpus, settings_of(model, "part.npz"))
+    run = resumed(model, task, corpus.fingerprint)
+    with run.trainer as trainer:
+        for _ in trainer.run():
+            pass
+        same(run.model(), whole)
+
+
+def test_a_run_learns(corpus):
+    from dataclasses import replace
+
+    with text_trainer(corpus, replace(QUICK, epochs=8, learning_rate=0.03)) as trainer:
+        epochs = [event for event in trainer.run() if isinstance(event, Epoch)]
+    assert epochs[-1].validation_loss < 0.6 * epochs[0].validation_loss
+    assert epochs[-1].validation_accuracy > 0.6
+
+
+def test_an_epochs_loss_is_the_mean_over_its_tokens(corpus):
+    """Windows of different lengths count by their tokens, each target once."""
+    from dataclasses import replace
+
+    settings = replace(QUICK, epochs=1, optimizer="sgd", learning_rate=1e-30, momentum=0.0)
+    with text_trainer(corpus, settings, seq_length=7) as trainer:
+        network, texts = trainer.network, trainer.task.windows
+        *_, epoch = trainer.run()
+        ids = texts.ids[: texts.tokens + 1]
+        rows = judge_text(network, ids, rows=settings.batch_size)
+    assert trainer.task.samples == texts.tokens == rows.count
+    assert epoch.loss == pytest.approx(rows.loss, rel=1e-5)
+    assert epoch.accuracy == pytest.approx(rows.accuracy)
+
+
+def test_the_judge_of_one_row_is_a_plain_reading(corpus):
+    network = LanguageModel(Architecture("gru", len(corpus.vocabulary), 5, 6))
+    network.initialise(np.random.default_rng(1))
+    ids = corpus.ids[:350]
+    states, surprisals, right = network.start(1), [], 0
+    for token, target in pairwise(ids):
+        (logits,), states = network.step(np.array([token]), states)
+        logits = logits.astype(np.float64)
+        surprisals.append(np.log(np.exp(logits).sum()) - logits[target])
+        right += logits.argmax() == target
+    found = judge_text(network, ids, rows=1)
+    np.testing.assert_allclose(found.surprisals, surprisals, rtol=1e-5)
+    assert found.correct == right
+    assert found.loss == pytest.approx(np.mean(surprisals))
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 64, 65, 333])
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_every_token_but_the_first_is_judged_once(corpus, rows, count):
+    network = LanguageModel(Architecture("lstm", len(corpus.vocabulary), 5, 6))
+    network.initialise(np.random.default_rng(1))
+    found = judge_text(network, corpus.ids[:count], rows)
+    assert found.count == count - 1
+    assert 0 <= found.correct <= found.count
+    # without a state to remember, rows change nothing
+    for path in network.params:
+        if path.endswith(("w_hidden", "w_input")):
+            network.params[path][...] = 0
+    alone, cut = (judge_text(network, corpus.ids[:count], r) for r in (1, rows))
+    assert cut.correct == alone.correct
+
+
+def test_the_state_is_carried_from_window_to_window_and_starts_anew(corpus):
+    with text_trainer(corpus) as trainer:
+        events = trainer.run()
+        carried = trainer.task.carried["lstm1.h"]
+        assert not carried.any()
+        next(events)
+        first = carried.copy()
+        assert first.any()
+        ids, _ = trainer.task.windows.window(1)
+        states = [tuple((tuple(trainer.task.carried[f"lstm1.{part}"].copy() for part in "hc"),))]
+        _, wanted = trainer.network.hidden(ids, states)
+        next(events)
+        np.testing.assert_allclose(carried, wanted[0][0][0], rtol=1e-5, atol=1e-6)
+        while not isinstance(next(events), Epoch):
+            pass
+        ids, _ = trainer.task.windows.window(0)
+        _, wanted = trainer.network.hidden(ids, trainer.network.start(4))
+        next(events)
+        np.testing.assert_allclose(carried, wanted[0][0][0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
+    with text_trainer(corpus) as trainer:
+        save_model(tmp_path / "m.npz", run_of(trainer, corpus).model())
+        network = trainer.network
+    trained = load_text_model(tmp_path / "m.npz")
+    assert trained.vocabulary == corpus.vocabulary
+    assert (trained.encoding, trained.seq_length) == ("utf-8", 12)
+    assert trained.network.spec == network.spec
+    for path, array in network.params.items():
+        np.testing.assert_array_equal(trained.network.params[path], array)
+
+
+def test_a_run_that_diverges_names_the_layer(corpus):
+    from cnntool.training.divergence import Diverged
+
+    with text_trainer(corpus) as trainer:
+        next(trainer.run())
+        before = {k: v.copy() for k, v in trainer.task.carried.items()}
+        trainer.network.params["embedding.weight"][...] = 1e38
+        trainer.network.params["lstm1.w_input"][...] = 1e38
+        trainer.network.params["lstm1.w_hidden"][...] = -3e38  # infinity minus infinity
+        with pytest.raises(Diverged, match=r"step 2: the output of lstm1 \(lstm 8\) is not finite"):
+            for _ in trainer.run():
+                pass
+        for path, state in before.items():
+            np.testing.assert_array_equal(trainer.task.carried[path], state)
