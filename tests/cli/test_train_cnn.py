@@ -139,9 +139,9 @@ from cnntool.training.loop import Trainer
 
 last, done, learn = int(sys.argv.pop(1)), [], Trainer._learn
 
-def killed_behind(self, batch):
-    lesson = learn(self, batch)
-    done.append(batch)
+def killed_behind(*arguments):
+    lesson = learn(*arguments)
+    done.append(lesson)
     if len(done) == last:
         os.kill(os.getpid(), signal.SIGKILL)
     return lesson

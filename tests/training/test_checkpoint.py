@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from training_runs import NORMED, PLAIN, finished, same, task_of, trainer_of
+from training_runs import NORMED, PLAIN, QUICK, finished, same, task_of, trainer_of
 
 from cnntool.errors import InputError
 from cnntool.training.checkpoint import (
     PLACE,
     Run,
+    check_data,
     is_best,
+    is_best_of,
     resumed,
     settings_of,
     with_whole_history,
@@ -63,6 +65,29 @@ def test_only_a_run_right_behind_its_best_epoch_is_its_best(parts):
         run = Run(trainer)
         found = [is_best(run.model()) for event, _ in zip(trainer.run(), range(9), strict=False)]
     assert found == [False] * 6 + [True] + [False] * 2  # the first epoch has 6 steps
+
+
+def test_the_best_of_a_run_is_not_that_of_another_with_other_settings(parts):
+    best, last = [], []
+    for rate in (0.002, 0.003):
+        with trainer_of(parts, replace(QUICK, learning_rate=rate)) as trainer:
+            run = Run(trainer)
+            models = [run.model() for event in trainer.run() if isinstance(event, Epoch)]
+        last.append(models[-1])
+        best.append(models[trainer.stopping.best_epoch - 1])
+    assert is_best_of(best[0], last[0])
+    assert is_best_of(best[1], last[1])
+    assert not is_best_of(best[0], last[1])
+
+
+def test_a_run_goes_on_with_its_own_data_alone(parts):
+    with trainer_of(parts) as trainer:
+        model = Run(trainer, "0123456789").model()
+    check_data(model, "0123456789", "set.npz", "it")
+    with pytest.raises(
+        InputError, match=r"set.npz is not what it was trained on.*\(9876.*, not 0123"
+    ):
+        check_data(model, "9876543210", "set.npz", "it")
 
 
 @pytest.mark.parametrize("key", ["step", "epoch"])
