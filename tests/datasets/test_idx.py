@@ -59,6 +59,7 @@ def test_any_number_of_dimensions_is_read(write, shape):
         (b"\0\0\x08\x03\0\0\0\x02\0\0", " is cut short: its header ends before its 3 dimensions"),
         (b"\x89PNG\r\n\x1a\n", " is no IDX file: it starts with 89 50 4e 47, expected 00 00"),
         (b"\0\0\x0a\x01\0\0\0\x01\0", " is no IDX file: it starts with 00 00 0a 01"),
+        (b"\0\x01" + idx_bytes(noise(3))[2:], " is no IDX file: it starts with 00 01 08 01"),
         (b"\0\0\x08\x00", " is no IDX file: it starts with 00 00 08 00"),
         (idx_bytes(noise(2, 3, 4))[:-1], " is cut short: its header says 2 x 3 x 4 = 24 bytes,"),
         (idx_bytes(noise(2, 3), ">f4")[:-1], " is cut short: its header says 2 x 3 x 4 = 24 bytes"),

@@ -83,12 +83,14 @@ def test_one_deep_image_makes_all_floats_up_to_1(tmp_path):
     np.testing.assert_allclose(data.x[0, 0] * 255, pixels["cats", "0.png"], atol=1e-4)
 
 
-def test_sizes_that_differ_name_two_files_and_the_remedy(tmp_path):
+@pytest.mark.parametrize(("height", "width"), [(7, 9), (6, 9), (7, 5)])
+def test_sizes_that_differ_name_two_files_and_the_remedy(tmp_path, height, width):
     picture_folder(tmp_path)
-    odd = save_picture(tmp_path / "dogs" / "odd.png", noise(7, 9))
+    odd = save_picture(tmp_path / "dogs" / "odd.png", noise(height, width))
     first = tmp_path / "cats" / "0.png"
     assert message_of(tmp_path) == (
-        f"{first} is 6x5, {odd} is 7x9 (height x width): all images need one size, add --resize 6x5"
+        f"{first} is 6x5, {odd} is {height}x{width} (height x width): all images need one size, "
+        "add --resize 6x5"
     )
 
 
