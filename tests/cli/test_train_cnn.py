@@ -152,6 +152,15 @@ main()
 """The command, killed behind the step of that number before anyone hears of it."""
 
 
+def test_a_pipe_is_told_once_how_long_a_long_run_takes(capsys):
+    for each, said in ((0.5, "4,000 steps take about 33 min 20 s\n"), (0.002, "")):
+        view = live.PlainView(WORDING, 40, 4000)
+        for number in range(1, 30):
+            seconds = 9.0 if number == 1 else each  # the first step makes room
+            view.step(live.Step(1, number, 100, 64, 2.3, 6, 0.002, seconds))
+        assert capsys.readouterr().err == said
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 0), (7, 0), (20, 2)])
 def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_path, steps, epochs):
