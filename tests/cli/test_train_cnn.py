@@ -290,6 +290,24 @@ def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path
     assert (done.code, "other.npz has images of 1 x 5 x 8" in done.err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("options", "said", "decay"),
+    [
+        ([], "adamw at 0.003 (cosine", 0.3),
+        (["--optimizer", "adamw", "--lr", "0.01"], "adamw at 0.01 (cosine", 0.3),
+        (["--weight-decay", "0"], "adamw at 0.003 (cosine", 0.0),
+        (["--optimizer", "adam"], "adam at 0.002 (cosine", 0.0),
+        (["--optimizer", "sgd"], "sgd at 0.1 (cosine", 0.0),
+    ],
+)
+def test_rates_and_decay_that_are_not_given_are_those_of_the_optimizer(
+    train, tmp_path, options, said, decay
+):
+    done = train("--epochs", "1", *options)
+    assert said in done.err
+    assert load_network(tmp_path / "model.npz")[0].header.training["weight_decay"] == decay
+
+
 def test_one_epoch_of_one_step_is_called_so(train):
     done = train("--epochs", "1", "--batch-size", "5000", "--dry-run")
     assert "1 epoch of 1 step of 5,000 images; seed 0" in done.err
