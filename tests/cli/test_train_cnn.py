@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,31 +79,6 @@ def test_ctrl_c_saves_and_what_follows_is_as_if_it_never_came(train, tmp_path):
     for name in ("{}.npz", "{}.last.npz"):
         whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
         assert whole.read_bytes() == part.read_bytes()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="children are listed in /proc")
-def test_a_second_ctrl_c_ends_a_step_that_a_stopped_process_never_would(tmp_path):
-    layers = ["--layers", TINY[1], "--processes", "2", "--epochs", "500"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnntool", "train-cnn", "digits", *layers],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    while b"epoch 1/" not in process.stderr.readline():
-        pass
-    (helper,) = map(
-        int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    )
-    os.kill(helper, signal.SIGSTOP)
-    process.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):  # the first finishes the step
-        process.wait(0.5)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
-    assert process.stderr.read().splitlines()[-1] == b"interrupted"
-    assert not Path(f"/proc/{helper}").exists()
-    load_network(tmp_path / "model.last.npz")  # of an epoch before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -64,9 +64,9 @@ def test_any_number_of_dimensions_is_read(write, shape):
         (idx_bytes(noise(2, 3, 4))[:-1], " is cut short: its header says 2 x 3 x 4 = 24 bytes,"),
         (idx_bytes(noise(2, 3), ">f4")[:-1], " is cut short: its header says 2 x 3 x 4 = 24 bytes"),
         (idx_bytes(noise(2, 3)) + b"\0", " is damaged: it goes on after the 2 x 3 = 6 bytes"),
-        (gzip.compress(idx_bytes(noise(2, 3)))[:-9], " is cut short: its gzip data ends"),
-        (gzip.compress(idx_bytes(noise(2, 3)))[:6], " is cut short"),
-        (gzip.compress(idx_bytes(noise(2, 3))[:-1]), " is cut short: its header says 2 x 3"),
+        (gzip.compress(idx_bytes(noise(2, 3)), mtime=0)[:-9], " is cut short: its gzip data ends"),
+        (gzip.compress(idx_bytes(noise(2, 3)), mtime=0)[:6], " is cut short"),
+        (gzip.compress(idx_bytes(noise(2, 3))[:-1], mtime=0), " is cut short: its header says 2 x"),
         (b"\x1f\x8bnonsense-nonsense", " is damaged: its gzip data is wrong"),
     ],
 )  # fmt: skip

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cnntool.cli.training.interrupts import finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.training import shards
 from cnntool.training.shards import CAN_FORK, Shards, shared_array
@@ -87,6 +90,37 @@ def test_one_part_that_is_not_finite_makes_a_batch_so(broken):
     assert not parts.learn(batch(*range(9)), 0).is_finite
     assert parts.learn(batch(*range(10, 19)), 0).is_finite
     parts.close()
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_a_process_that_was_stopped():
+    """The first finishes the step, which a stopped process never does."""
+
+    def stop(row, indices, share):
+        if indices[0]:  # the second part
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return add_up(row, indices, share)
+
+    parts = Shards(learners(stop), shared_array((2, 1), np.float64))
+    (helper,) = (process for process, _ in parts._helpers)
+    asked_before = []
+
+    def interrupt():
+        os.waitid(os.P_PID, helper, os.WSTOPPED | os.WNOWAIT)
+        for _ in range(2):
+            asked_before.append(asked.number)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+    sender = threading.Thread(target=interrupt)
+    with finishing_first() as asked:
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            parts.learn(batch(*range(10)), 0)
+        sender.join()
+    assert asked_before == [0, signal.SIGINT]
+    parts.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(helper, 0)
 
 
 def test_processes_end_where_the_first_one_is_killed():
