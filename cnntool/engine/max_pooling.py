@@ -97,7 +97,7 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
         if cache.are_apart:
             line[winners] = gradients
         else:
-            np.add.at(line, winners, gradients)  # 1 ns an element since NumPy 1.25
+            np.add.at(line, winners, gradients)  # as fast since NumPy 1.25, over one axis
 
     share_whole_planes(dx.shape, work)
     return as_maps(dx, count, channels)
@@ -129,9 +129,9 @@ def _pool_with_winners(
     channels = planes.shape[3]
     shape = len(planes), rows.output_size, columns.output_size, channels
     y, places = np.empty(shape, planes.dtype), np.empty(shape, np.intp)
-    steps = rows.dilation * columns.size, columns.dilation
-    last = (rows.kernel_size - 1) * steps[0] + (columns.kernel_size - 1) * steps[1]
-    offset = np.min_scalar_type(last)
+    steps = rows.dilation * columns.size, columns.dilation  # from one tap to the next
+    last_tap = (rows.kernel_size - 1) * steps[0] + (columns.kernel_size - 1) * steps[1]
+    offset = np.min_scalar_type(last_tap)
     lowest, across = limits(planes.dtype)[0], phases_of(columns)
     are_long_runs = channels >= LONG_RUN and rows.is_inside and columns.is_inside
 
@@ -150,9 +150,11 @@ def _pool_with_winners(
             phases = split(block, part.phases, across, lowest, scratch)
             _let_the_last_nan_win(phases, part.phases, across, steps, won)
         place = places[which, part.outputs]
-        place[...] = won
-        place *= channels
         by_plane, by_row, by_pixel = _first_places(planes.shape, rows, columns)
+        place = places[which, part.outputs]
+        place[...] = won
+        if channels > 1:
+            place *= channels
         place += by_row[part.outputs] + by_pixel
         place += by_plane[which]
 
@@ -160,7 +162,7 @@ def _pool_with_winners(
     return y, places
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _first_places(
     shape: tuple[int, ...], rows: Axis, columns: Axis
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
