@@ -54,6 +54,51 @@ def multiply_over_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return total.swapaxes(1, 2)
 
 
+def multiply_rows(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """``left (N, K) @ right (K, P)`` for many rows N."""
+    n, k = left.shape
+    p = right.shape[1]
+    rows = _divisor(n, SMALL_PRODUCT // max(1, k * p))
+    if rows < 8 or not multiplies_unpacked():
+        return left @ right
+    return np.matmul(left.reshape(n // rows, rows, k), right).reshape(n, p)
+
+
+def multiply_over_rows(
+    left: np.ndarray, right: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
+    """``left (N, M)^T @ right (N, P)``: (M, P), a sum over many rows N."""
+    (n, m), p = left.shape, right.shape[1]
+    width = _divisor(p, min(SMALL_RESULT // max(1, m), SMALL_PRODUCT // max(1, m * n)))
+    if width < 16 or not multiplies_unpacked():
+        return np.matmul(left.T, right, out=out)
+    out = np.empty((m, p), right.dtype) if out is None else out
+    np.matmul(left.T, _columns(right, width), out=_columns(out, width))
+    return out
+
+
+def column_tiles(right: np.ndarray, rows: int) -> np.ndarray:
+    """``right (K, P)`` in copied columns (tiles, K, P / tiles), each small against so many rows.
+
+    For a product that is made again and again: ``np.matmul(left, tiles, out=tiled(out, tiles))``.
+    """
+    k, p = right.shape
+    width = _divisor(p, SMALL_PRODUCT // max(1, k * rows))
+    width = width if width >= min(p, 8) and multiplies_unpacked() else p
+    return np.ascontiguousarray(_columns(right, width))
+
+
+def tiled(matrix: np.ndarray, tiles: np.ndarray) -> np.ndarray:
+    """See (M, P) in the columns (tiles, M, P / tiles) that :func:`column_tiles` cut."""
+    return _columns(matrix, tiles.shape[2])
+
+
+def _columns(matrix: np.ndarray, width: int) -> np.ndarray:
+    """See (M, P) as (P / width, M, width)."""
+    m, p = matrix.shape
+    return matrix.reshape(m, p // max(1, width), width).swapaxes(0, 1)
+
+
 @functools.lru_cache(maxsize=256)
 def _divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is at most ``most``, 0 if there is none."""

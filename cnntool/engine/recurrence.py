@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.products import multiply_over_rows, multiply_rows
 from cnntool.engine.sequences import TimeOrder
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 20
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
 
 Gradients = tuple[np.ndarray, ...]
@@ -168,6 +169,12 @@ def histories(order: TimeOrder, start: np.ndarray) -> np.ndarray:
     return found
 
 
+def carry(history: np.ndarray, span: slice, rows: int) -> None:
+    """A state (T + 1, B, H) stays through a span in the rows that it is not for."""
+    if rows < history.shape[1]:
+        history[span.start + 1 : span.stop + 1, rows:] = history[span.start, rows:]
+
+
 def shown(order: TimeOrder, h: np.ndarray) -> np.ndarray:
     """States (T, B, H) as a layer's outputs: 0 where a sequence is not."""
     return h if order.rows is None else order.clear(h.copy())
@@ -183,6 +190,8 @@ def gradients_in(
     if dh_all is not None:
         dh_all = order.arranged(as_gradient(dh_all, h[1:].shape, h.dtype))
     zeros = np.zeros_like(h[0])
+    if dh_all is None:
+        dh_all = np.broadcast_to(zeros, h[1:].shape)
     found = (
         zeros.copy()
         if dstate is None
@@ -190,6 +199,11 @@ def gradients_in(
         for dstate in dstates
     )
     return dh_all, tuple(found)
+
+
+def spans_back(order: TimeOrder, bytes_a_step: int) -> list[tuple[slice, int]]:
+    """Steps and their rows from the last to the first, as many at a time as stay in the cache."""
+    return order.spans(max(1, BLOCK_BYTES // max(1, bytes_a_step)))[::-1]
 
 
 def backward_blocks(steps: int, bytes_a_step: int) -> Iterator[slice]:
@@ -213,9 +227,11 @@ def weight_gradients(
     places = out or (None, None, None)
     tokens = dz_input.shape[0] * dz_input.shape[1]
     inputs, hidden = (dz.reshape(tokens, dz.shape[-1]) for dz in (dz_input, dz_hidden))
-    dx = (inputs @ w_input.T).reshape(x.shape) if need_dx else None
-    dw_input = np.matmul(x.reshape(tokens, x.shape[-1]).T, inputs, out=places[0])
+    dx = (
+        multiply_rows(inputs, np.ascontiguousarray(w_input.T)).reshape(x.shape) if need_dx else None
+    )
+    dw_input = multiply_over_rows(x.reshape(tokens, x.shape[-1]), inputs, out=places[0])
     h_before = h_before.reshape(tokens, h_before.shape[-1])
-    dw_hidden = np.matmul(h_before.T, hidden, out=places[1])
+    dw_hidden = multiply_over_rows(h_before, hidden, out=places[1])
     dbias = np.matmul(np.ones(tokens, inputs.dtype), inputs, out=places[2])
     return dx, dw_input, dw_hidden, dbias
