@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "Measure a trained model on labelled images, or on a text.",
     "predict": "Say what a trained network takes images for.",
     "generate": "Have a language model write a text.",
+    "visualize": "Draw what a network learned: filters, feature maps, how they came to be.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }

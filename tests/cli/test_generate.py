@@ -1,0 +1,161 @@
+"""Texts that a model writes, and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from text_models import write_text_models
+
+from cnntool.networks.sampling import Choice, line_start, primed
+from cnntool.networks.trained_text import load_text_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_text_models(folder)
+    return folder
+
+
+@pytest.fixture
+def generate(cnntool, models):
+    for name in ("words.npz", "chars.npz", "text.txt"):
+        shutil.copy(models / name, name)
+    return lambda *options, **stdin: cnntool("generate", *options, **stdin)
+
+
+def test_the_same_seed_writes_the_same_text(generate):
+    one, two, other = (generate("words.npz", "--seed", seed).out for seed in ("1", "1", "2"))
+    assert one == two != other
+    assert len(one.decode().replace("\n", " <eos> ").split()) >= 200
+    assert one.endswith(b"\n")
+
+
+def test_another_text_each_time_with_the_seed_that_repeats_it(generate):
+    done = generate("chars.npz", "--length", "60")
+    seed = done.err.split()[1]
+    assert generate("chars.npz", "--length", "60", "--seed", seed).out == done.out
+    assert generate("chars.npz", "--length", "60").out != done.out
+    assert generate("chars.npz", "--length", "5", "-q").err == ""
+
+
+def test_greedy_is_the_likeliest_each_time(generate):
+    done = generate("words.npz", "--temperature", "0", "--length", "4", "--json")
+    assert done.err == ""
+    trained = load_text_model("words.npz")
+    ids, lines = line_start(trained.vocabulary), done.out.decode().splitlines()
+    for line in lines:
+        logits, _ = primed(trained.network, ids)
+        logits[trained.vocabulary.unknown] = -np.inf
+        assert json.loads(line)["id"] == logits.argmax()
+        assert json.loads(line)["probability"] == 1
+        ids = np.append(ids, logits.argmax())
+    assert len(lines) == 4
+
+
+def test_a_prime_is_read_and_shown_as_it_was_typed(generate):
+    prime = "the  king zzz"
+    three = "words.npz", "--length", "3", "--seed", "1"
+    done = generate(*three, "--prime", prime)
+    assert done.out.decode().startswith(prime)
+    assert "1 word of --prime unknown to the model: zzz" in done.err
+    new = generate(
+        "words.npz", "--prime", "the  king zzz", "--length", "3", "--seed", "1", "--new-only"
+    )
+    assert done.out.decode().removeprefix("the  king zzz").lstrip() == new.out.decode().lstrip()
+    piped = generate(
+        "words.npz", "--prime", "-", "-n", "3", "--seed", "1", stdin=b"the  king zzz\n"
+    )
+    assert piped.out == done.out
+
+
+def test_what_comes_depends_on_the_prime(generate):
+    one, two = (
+        json.loads(generate("chars.npz", "--prime", prime, "-n", "1", "--json", "-q").out)
+        for prime in ("the ca", "no one ")
+    )
+    assert one["runners_up"] != two["runners_up"]
+
+
+def test_why_gives_each_probability_and_what_else_could_have_come(generate):
+    done = generate("chars.npz", "--why", "--length", "5", "--seed", "4")
+    lines = [line.split("\t") for line in done.out.decode().splitlines()]
+    assert len(lines) == 5
+    trained = load_text_model("chars.npz")
+    ids, names = line_start(trained.vocabulary), [repr(t) for t in trained.vocabulary.tokens]
+    for token, p, *others in lines:
+        logits, _ = primed(trained.network, ids)
+        wanted = Choice(banned=(trained.vocabulary.unknown,)).distribution(logits)
+        assert float(p) == pytest.approx(wanted[names.index(token)], abs=1e-5)
+        found = dict(zip(others[::2], map(float, others[1::2]), strict=True))
+        assert len(found) == 4
+        assert token not in found
+        best = sorted((q for i, q in enumerate(wanted) if names[i] != token), reverse=True)[:4]
+        assert list(found.values()) == pytest.approx(best, abs=1e-5)
+        ids = np.append(ids, names.index(token))
+
+
+def test_top_k_and_top_p_bound_the_choice(generate):
+    for options in (["--top-k", "1"], ["--top-p", "0.0001"]):
+        done = generate("words.npz", "-n", "6", "--seed", "3", *options)
+        greedy = generate("words.npz", "-n", "6", "--temperature", "0")
+        assert done.out == greedy.out
+
+
+def test_nothing_is_asked_for_and_nothing_comes(generate):
+    assert generate("words.npz", "--length", "0", "-q").out == b""
+    assert generate("words.npz", "--length", "0", "-q", "--prime", "the cat").out == b"the cat\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["missing.npz"], 1, "missing.npz"),
+        (["text.txt"], 1, "text.txt"),
+        (["words.npz", "--temperature", "-1"], 2, "--temperature"),
+        (["words.npz", "--temperature", "nan"], 2, "--temperature"),
+        (["words.npz", "--top-p", "0"], 2, "above 0, up to 1"),
+        (["words.npz", "--top-k", "0"], 2, "--top-k"),
+        (["words.npz", "--length", "x"], 2, "--length"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(generate, options, code, message):
+    done = generate(*options)
+    assert (done.code, done.out) == (code, b"")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_text_is_measured(cnntool, generate):
+    done = cnntool("evaluate", "chars.npz", "text.txt", "--json")
+    found = json.loads(done.out)
+    assert found["part"] == "all"  # it was trained on all but nothing says what was held out
+    assert found["bits_per_character"] == pytest.approx(found["loss"] / np.log(2), rel=0.01)
+    tokens = cnntool("evaluate", "chars.npz", "text.txt", "--tokens", "-q")
+    lines = [json.loads(line) for line in tokens.out.decode().splitlines()]
+    assert lines[0]["surprisal"] is None
+    mean = np.mean([line["surprisal"] for line in lines[1:]])
+    assert mean == pytest.approx(found["loss"], abs=1e-4)
+    assert "".join(line["token"] for line in lines) == Path("text.txt").read_text("utf-8")
+    table = cnntool("evaluate", "words.npz", "-", stdin=b"the cat sat on the zebra\n")
+    assert "14.29%" in table.out.decode()  # one of six words and the end of the line
+
+
+def test_a_models_arrays_have_the_lectures_shapes(cnntool, generate):
+    text = cnntool("info", "chars.npz").out.decode()
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    count = len(load_text_model("chars.npz").vocabulary)
+    assert rows["input"][1:] == ["batch", "x", "input", "4", "x", str(count)]
+    assert rows["embed"][1:7] == ["input", "x", "embed", str(count), "x", "6"]
+    assert rows["ih"][1:8] == ["embed", "x", "4", "hidden", "6", "x", "32"]
+    assert rows["hh"][1:8] == ["hidden", "x", "4", "hidden", "8", "x", "32"]
+    assert rows["output"][1:] == ["batch", "x", "output", "4", "x", str(count)]
+    assert rows["target"][1:] == ["batch", "4"]
+    entry = json.loads(cnntool("info", "chars.npz", "--json").out)
+    params = load_text_model("chars.npz").network.params
+    assert entry["totals"]["parameters"] == sum(array.size for array in params.values())
+    assert cnntool("info", "chars.npz", "--classes", "3").code == 2

@@ -1,0 +1,203 @@
+"""Learning a text from the shell, end to end, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from text_models import text_of
+
+from cnntool.networks.trained_text import load_text_model
+
+TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
+TINY += ["--processes", "1", "--num-samples", "5"]
+
+
+@pytest.fixture
+def train(cnntool):
+    """Call the command on a small text, with a network that learns in no time."""
+    Path("text.txt").write_text(text_of(60), encoding="utf-8")
+    return lambda *options, **stdin: cnntool("train-lstm", *TINY, *options, **stdin)
+
+
+def test_a_run_leaves_its_model_and_says_what_it_did(train):
+    done = train("text.txt", "--num-epochs", "2", "--log", "run.jsonl", "--log-steps")
+    assert done.code == 0
+    assert done.out == b"model.npz\n"
+    for part in ("epoch 2/2", "perplexity", "uniform", "unigram", "bigram", "a sample", "lstm1"):
+        assert part in done.err
+    trained = load_text_model("model.npz")
+    assert trained.vocabulary.level == "word"
+    assert trained.network.spec == f"embedding {len(trained.vocabulary)} x 6; lstm 8; dense " + str(
+        len(trained.vocabulary)
+    )
+    events = [json.loads(line)["event"] for line in Path("run.jsonl").read_text().splitlines()]
+    assert events.count("epoch") == 2
+    assert events.count("step") == 2 * (len(events) // 2 - 1)
+    again = train("text.txt")
+    assert again.code == 1
+    assert "-f" in again.err
+
+
+def test_the_lectures_settings_are_the_defaults(cnntool):
+    Path("text.txt").write_text(text_of(60), encoding="utf-8")
+    assert cnntool("train-lstm", "text.txt", "-q").code == 0
+    trained = load_text_model("model.npz")
+    architecture, training = trained.network.architecture, trained.header.training
+    assert (architecture.cell, architecture.layers) == ("lstm", 1)
+    assert (architecture.embed_size, architecture.hidden_size) == (32, 32)
+    assert (training["epochs"], training["batch_size"], trained.seq_length) == (1, 20, 30)
+    assert (training["optimizer"], training["learning_rate"]) == ("adam", 0.002)
+    assert training["schedule"] == "constant"
+
+
+def test_json_says_all_and_nothing_else_is_on_stdout(train):
+    done = train("text.txt", "--json", "-q", "--test", "text.txt", "--level", "char")
+    assert done.err == ""
+    found = json.loads(done.out)
+    assert found["level"] == "char"
+    assert len(found["sample"]) == 5
+    assert found["baselines"].keys() == {"uniform", "unigram", "bigram"}
+    assert found["baselines"]["uniform"] == pytest.approx(np.log(found["vocabulary"]))
+    assert found["best"]["validation_loss"] > found["baselines"]["bigram"]
+    assert found["test_loss"] > 0
+
+
+def test_a_model_that_is_worse_than_counting_is_told_so(train):
+    done = train("text.txt", "--learning-rate", "1e-9")
+    assert "the bigram model is as good or better" in done.err
+    good = train(
+        *("text.txt", "-f", "--num-epochs", "40", "--learning-rate", "0.02", "--seq-length", "30")
+    )
+    assert good.code == 0
+    assert "the bigram model is as good or better" not in good.err
+
+
+@pytest.mark.parametrize("level", ["word", "char", "byte"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_cell_learns_at_every_level(train, cell, level):
+    done = train(
+        *("text.txt", "--cell", cell, "--level", level, "--layers", "2", "--dropout", "0.1"),
+        *("--tie-weights", "--embed-size", "8", "--json", "-q"),
+    )
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["best"]["validation_loss"] < found["baselines"]["uniform"]
+
+
+def test_line_ends_marks_files_and_stdin_change_nothing(train, folder):
+    text = text_of(60)
+    plain = Path("text.txt").read_bytes()
+    Path("windows.txt").write_bytes(b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n")[:-2])
+    Path("one.txt").write_text(text[: text.index("\n", 300) + 1], encoding="utf-8")
+    Path("two.txt").write_text(text[text.index("\n", 300) + 1 :], encoding="utf-8")
+    fingerprints, params = set(), []
+    for number, (names, stdin) in enumerate(
+        [(["text.txt"], b""), (["windows.txt"], b""), (["one.txt", "two.txt"], b""), (["-"], plain)]
+    ):
+        done = train(*names, "-q", "-o", f"{number}.npz", stdin=stdin)
+        assert done.code == 0, done.err
+        trained = load_text_model(f"{number}.npz")
+        fingerprints.add(trained.header.fingerprint)
+        params.append(trained.network.params["lstm1.w_hidden"].tobytes())
+    assert len(fingerprints) == len(set(params)) == 1
+
+
+def test_emoji_and_scripts_are_characters(train):
+    Path("emoji.txt").write_text("grüß 🐈‍⬛ 你好 мир\n" * 40, encoding="utf-8")
+    done = train("emoji.txt", "--level", "char", "-o", "e.npz", "-q")
+    assert done.code == 0, done.err
+    assert {"🐈", "你", "м", "ß"} <= set(load_text_model("e.npz").vocabulary.tokens)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_in_the_middle_of_an_epoch_loses_nothing(train, folder):
+    options = [*TINY, "--num-epochs", "3", "--layers", "2", "--dropout", "0.2"]
+    Path("long.txt").write_text(text_of(1500), encoding="utf-8")
+    assert train("long.txt", *options, "-o", "whole.npz", "-q").code == 0
+    command = [sys.executable, "-m", "cnntool", "train-lstm", "long.txt", *options]
+    process = subprocess.Popen(
+        [*command, "-o", "part.npz"],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while b"epoch 1/" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    text = process.stderr.read()
+    assert process.wait(60) == 130
+    assert b"train-lstm --resume part.last.npz" in text
+    resume = [sys.executable, "-m", "cnntool", "train-lstm", "--resume", "part.last.npz", "-q"]
+    assert subprocess.run(resume).returncode == 0
+    for name in ("{}.npz", "{}.last.npz"):
+        whole, part = (Path(name.format(run)).read_bytes() for run in ("whole", "part"))
+        assert whole == part
+
+
+def test_going_on_needs_the_same_text_and_settings(train):
+    assert train("text.txt", "-q").code == 0
+    for options, code, message in [
+        (["--num-epochs", "2", "--cell", "gru"], 2, "--cell is gru"),
+        (["--num-epochs", "2", "--hidden-size", "9"], 2, "--hidden-size is 9"),
+        (["--num-epochs", "2", "--level", "char"], 2, "--level is char"),
+        (["--num-epochs", "2", "--tie-weights"], 2, "not tied"),
+        ([], 2, "--epochs 2 goes on"),
+    ]:
+        done = train("--resume", "model.last.npz", *options)
+        assert (done.code, done.err.count("\n")) == (code, 1), done.err
+        assert message in done.err
+    assert train("--resume", "model.last.npz", "--num-epochs", "2", "-q").code == 0
+    Path("text.txt").write_text(text_of(70), encoding="utf-8")
+    done = train("--resume", "model.last.npz", "--num-epochs", "3")
+    assert done.code == 1
+    assert "is not what model.last.npz was trained on" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "message"),
+    [
+        (b"", [], 1, "bad.txt is empty"),
+        (b" \n\n ", [], 1, "nothing but white space"),
+        (b"word\nword\n" * 50, [], 1, "a vocabulary of one"),
+        (b"one two three\n", ["--val-split", "0"], 1, "needs at least 5"),
+        (b"one two\n" * 9, ["--val-split", "0.001"], 1, "to hold out 0.001"),
+        (b"gr\xfc\xdf dich\n" * 20, [], 1, "byte 0xfc at offset 2"),
+        (b"a b\0c\n" * 20, [], 1, "NUL"),
+        (b"a b c\n" * 20, ["--encoding", "utf8x"], 2, "--encoding"),
+        (b"a b c\n" * 20, ["--tie-weights", "--embed-size", "4"], 2, "tied weights"),
+        (b"a b c\n" * 20, ["--level", "chars"], 2, "did you mean 'char'"),
+        (b"a b c\n" * 20, ["--cell", "lstn"], 2, "did you mean 'lstm'"),
+        (b"a b c\n" * 20, ["--valid", "bad.txt", "--val-split", "0.1"], 2, "contradict"),
+        (b"a b c\n" * 20, ["--valid", "missing.txt"], 1, "missing.txt does not exist"),
+        (b"a b c\n" * 20, ["--log", "-"], 2, "--log -"),
+        (b"a b c\n" * 20, ["-o", "model.txt"], 2, "end it in .npz"),
+        (b"a b c\n" * 20, ["-o", "no/model.npz"], 1, "no/model.npz"),
+        (b"a b c\n" * 20, ["--level", "byte", "--vocab-size", "9"], 2, "byte"),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_any_work(cnntool, text, options, code, message):
+    Path("bad.txt").write_bytes(text)
+    done = cnntool("train-lstm", "bad.txt", *TINY, *options)
+    assert (done.code, done.out) == (code, b""), done.err
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert not list(Path().glob("*.npz"))
+
+
+def test_a_dry_run_writes_nothing_and_tells_the_time(train):
+    done = train("text.txt", "--dry-run")
+    assert done.code == 0
+    assert "would take" in done.err
+    assert not list(Path().glob("*.npz"))
+
+
+def test_nothing_to_learn_from_is_usage(cnntool):
+    done = cnntool("train-lstm")
+    assert done.code == 2
+    assert "TEXT is missing" in done.err
