@@ -1,8 +1,9 @@
 """Long short-term memory over time.
 
-At small sizes it is the number of NumPy calls a step that costs, at large ones how the operands lie.
-So the gates lie one after the other, (T, gates, B, H), those side by side that are treated alike:
-one call for all four, for the three sigmoids, or for both products that make the cell.
+At small sizes a step costs as many microseconds as NumPy is called, at large ones what the layout
+of the operands makes of it. So the gates lie one after the other, (T, gates, B, H), those side by
+side that are treated alike: one call for all four, for the three sigmoids, or for both products
+that make the cell.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.products import column_tiles, tiled
+from cnntool.engine.activations import sigmoid
+from cnntool.engine.products import column_tiles, multiplier
 from cnntool.engine.recurrence import (
+    CALLS,
     Gradients,
     carry,
+    following,
     gradients_in,
     histories,
     prepared,
@@ -22,13 +26,15 @@ from cnntool.engine.recurrence import (
     spans_back,
     weight_gradients,
 )
+from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.sequences import TimeOrder
 
-GATES = ("input", "forget", "output", "new")
-"""In the order in which they lie here: sigmoids first, and what is multiplied a fixed way apart."""
+GATES = ("input", "forget", "new", "output")
+"""In the order of the weights."""
 
-PLACES = (0, 1, 3, 2)
-"""Where they stand among the columns of the weights."""
+PLACES = np.array([0, 1, 3, 2])
+"""Where they lie here: the sigmoids are the first three, and the cell comes behind the candidate,
+so that input and forget gate are equally far from what they let through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +50,11 @@ class LstmCache:
     order: TimeOrder
 
     def gate_values(self) -> dict[str, np.ndarray]:
-        """(T, B, H) of each gate: ``input``, ``forget``, ``output`` and ``new`` (the candidate)."""
-        gates = self.steps[:-1]
-        return {name: self.order.restored(gates[:, k]) for k, name in enumerate(GATES)}
+        """(T, B, H) of each gate: ``input``, ``forget``, ``new`` (the candidate) and ``output``."""
+        return {
+            name: self.order.restored(self.steps[:-1, place])
+            for name, place in zip(GATES, PLACES, strict=True)
+        }
 
     def cells(self) -> np.ndarray:
         """(T, B, H): c of each step."""
@@ -89,7 +97,7 @@ def lstm(
     h, tanh_c = histories(order, h0), np.empty((order.steps, batch, hidden), x.dtype)
     by_state = _by_gate(w_hidden)
     for span, rows in order.spans():
-        after = slice(span.start + 1, span.stop + 1)
+        after = following(span)
         _run(
             steps[span, :, :rows],
             steps[after, 4, :rows],
@@ -108,7 +116,7 @@ def lstm(
 def _by_gate(weight: np.ndarray) -> np.ndarray:
     """(K, 4H) as (4, K, H), gates as they lie here; those of sigmoids halved, because
     ``sigmoid(z) = (tanh(z / 2) + 1) / 2``, so that one tanh does for all."""
-    gates = weight.reshape(len(weight), 4, -1).swapaxes(0, 1)[list(PLACES)]
+    gates = weight.reshape(len(weight), 4, -1).swapaxes(0, 1)[PLACES]
     gates[:3] *= 0.5
     return gates
 
@@ -122,14 +130,14 @@ def _run(
     by_state: np.ndarray,
 ) -> None:
     """Steps that are all for the same rows, from the products of their inputs."""
-    half = np.array(0.5, steps.dtype)
+    half, (add, multiply, tanh) = np.array(0.5, steps.dtype), CALLS
     by_h, products = np.empty_like(steps[0, :4]), np.empty_like(steps[0, :2])
     new, kept = products
     for z, sigmoids, open_, met, o, c, squashed, h, h_next in zip(
         steps[:, :4],
         steps[:, :3],
-        steps[:, :2],
-        steps[:, 3:],
+        steps[:, :2],  # input and forget gate
+        steps[:, 3:],  # candidate and cell
         steps[:, 2],
         cells,
         tanh_c,
@@ -138,14 +146,14 @@ def _run(
         strict=True,
     ):
         np.matmul(h, by_state, by_h)
-        np.add(z, by_h, z)
-        np.tanh(z, z)
-        np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)
-        np.multiply(open_, met, products)  # i g and f c
-        np.add(new, kept, c)
-        np.tanh(c, squashed)
-        np.multiply(o, squashed, h_next)
+        add(z, by_h, z)
+        tanh(z, z)
+        multiply(sigmoids, half, sigmoids)
+        add(sigmoids, half, sigmoids)
+        multiply(open_, met, products)  # i g and f c
+        add(new, kept, c)
+        tanh(c, squashed)
+        multiply(o, squashed, h_next)
 
 
 def lstm_backward(
@@ -170,62 +178,95 @@ def lstm_backward(
     """
     order, (batch, hidden) = cache.order, cache.h[0].shape
     dh_all, (dh, dc) = gradients_in(dh_all, dstate or (None, None), order, cache.h)
-    dz = np.empty((order.steps, batch, 4 * hidden), dh.dtype)
+    scratch = take_scratch()
+    dz = scratch.array("dz", (order.steps, batch, 4 * hidden), dh.dtype)
     dz_gates = dz.reshape(order.steps, batch, 4, hidden).swapaxes(1, 2)
-    tiles = column_tiles(cache.w_hidden.T, batch)
-    at_step = np.empty((6, batch, hidden), dh.dtype)  # dc f; dz_i, dz_f, dz_g; dz_o; to dc
-    at_step[0] = dc
-    for span, rows in spans_back(order, at_step.nbytes):
+    by_state = column_tiles(cache.w_hidden.T, batch)
+    for span, rows in spans_back(order, dz[:1].nbytes):
         _run_back(
-            _slopes(cache, span, rows),
+            _slopes(cache, span, rows, scratch),
+            cache.steps[span, 1, :rows],
             dh_all[span, :rows],
             dz_gates[span, :, :rows],
             dz[span, :rows],
-            at_step[:, :rows],
             dh[:rows],
-            tiles,
+            dc[:rows],
+            by_state,
         )
     order.clear(dz)
     dx, *dweights = weight_gradients(cache.x, cache.h[:-1], dz, dz, cache.w_input, need_dx, out)
+    return_scratch([scratch])
     dx = None if dx is None else order.restored(dx)
-    return dx, (order.restored_rows(dh), order.restored_rows(at_step[0])), *dweights
+    return dx, (order.restored_rows(dh), order.restored_rows(dc)), *dweights
 
 
-def _slopes(cache: LstmCache, span: slice, rows: int) -> np.ndarray:
-    """(S, 6, B, H): by what dc is multiplied for itself, dz_i, dz_f and dz_g, and dh for dz_o and
-    its part in dc. A gate's own is its product less the product times the gate."""
+def _slopes(cache: LstmCache, span: slice, rows: int, scratch: Scratch) -> np.ndarray:
+    """(S, 5, B, H): by what dc is multiplied for dz_i, dz_f and dz_g, and dh for dz_o and its part
+    in dc. For a sigmoid's it is what the gate lets through, less that times the gate."""
     steps = cache.steps[span, :, :rows]
-    products = steps[:, :2] * steps[:, 3:]  # i g and f c
-    h, tanh_c = cache.h[span.start + 1 : span.stop + 1, :rows], cache.tanh_c[span, :rows]
-    slopes = np.empty((len(steps), 6, *h.shape[1:]), h.dtype)
-    own, by_new, by_output, through = slopes[:, 1:3], slopes[:, 3], slopes[:, 4], slopes[:, 5]
-    slopes[:, 0] = steps[:, 1]
-    np.subtract(products, np.multiply(products, steps[:, :2], out=own), out=own)
-    np.subtract(steps[:, 0], np.multiply(products[:, 0], steps[:, 3], out=by_new), out=by_new)
-    np.subtract(h, np.multiply(h, steps[:, 2], out=by_output), out=by_output)
-    np.subtract(steps[:, 2], np.multiply(h, tanh_c, out=through), out=through)
+    h, tanh_c = cache.h[following(span), :rows], cache.tanh_c[span, :rows]
+    count, _, _, hidden = steps.shape
+    slopes = scratch.array("slopes", (count, 5, rows, hidden), h.dtype)
+    passed = scratch.array("passed", (count, 2, rows, hidden), h.dtype)
+    np.multiply(steps[:, :2], steps[:, 3:], out=passed)  # i g and f c
+    for start, factor, other, slope in (
+        (passed, passed, steps[:, :2], slopes[:, :2]),  # i g - i g i and f c - f c f
+        (steps[:, 0], passed[:, 0], steps[:, 3], slopes[:, 2]),  # i - i g g
+        (h, h, steps[:, 2], slopes[:, 3]),  # h - h o
+        (steps[:, 2], h, tanh_c, slopes[:, 4]),  # o - h tanh(c)
+    ):
+        np.multiply(factor, other, out=slope)
+        np.subtract(start, slope, out=slope)
     return slopes
 
 
 def _run_back(
     slopes: np.ndarray,
+    forget: np.ndarray,
     dh_all: np.ndarray,
     dz_gates: np.ndarray,
     dz: np.ndarray,
-    at_step: np.ndarray,
     dh: np.ndarray,
-    tiles: np.ndarray,
+    dc: np.ndarray,
+    by_state: np.ndarray,
 ) -> None:
     """Steps that are all for the same rows, the last one first."""
-    by_dc, from_dc, by_dh, from_dh = slopes[:, :4], at_step[:4], slopes[:, 4:], at_step[4:]
-    kept, gates, through = at_step[0], at_step[1:5], at_step[5]
-    dc, dh_tiles = np.empty_like(dh), tiled(dh, tiles)
-    for of_dc, of_dh, above, placed, matrix in zip(
-        by_dc[::-1], by_dh[::-1], dh_all[::-1], dz_gates[::-1], dz[::-1], strict=True
+    at_step, (add, multiply, _) = np.empty_like(slopes[0]), CALLS
+    gates, (dz_i, dz_f, dz_g, dz_o, through) = at_step[:4], at_step
+    multiply_state = multiplier(by_state, dh)
+    for by_i, by_f, by_g, by_o, by_h, f, above, placed, matrix in zip(
+        *(slopes[::-1, k] for k in range(5)),
+        forget[::-1],
+        dh_all[::-1],
+        dz_gates[::-1],
+        dz[::-1],
+        strict=True,
     ):
-        np.add(dh, above, dh)
-        np.multiply(of_dh, dh, from_dh)
-        np.add(kept, through, dc)
-        np.multiply(of_dc, dc, from_dc)
-        np.copyto(placed, gates)
-        np.matmul(matrix, tiles, dh_tiles)
+        add(dh, above, dh)
+        multiply(dh, by_h, through)
+        add(dc, through, dc)
+        multiply(dc, by_i, dz_i)
+        multiply(dc, by_f, dz_f)
+        multiply(dc, by_g, dz_g)
+        multiply(dh, by_o, dz_o)
+        placed[...] = gates
+        multiply_state(matrix)
+        multiply(dc, f, dc)
+
+
+def lstm_step(
+    x: np.ndarray,
+    state: tuple[np.ndarray, np.ndarray],
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """One step of :func:`lstm` from x (B, E), nothing kept for a way back: h and (h, c)."""
+    h, c = state
+    hidden = h.shape[1]
+    z = x @ w_input + h @ w_hidden + bias
+    new = np.tanh(z[:, 2 * hidden : 3 * hidden])
+    gates, _ = sigmoid(z)
+    c = gates[:, hidden : 2 * hidden] * c + gates[:, :hidden] * new
+    h = gates[:, 3 * hidden :] * np.tanh(c)
+    return h, (h, c)

@@ -9,6 +9,7 @@ small in that sense, all in one call of NumPy's.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -78,19 +79,20 @@ def multiply_over_rows(
 
 
 def column_tiles(right: np.ndarray, rows: int) -> np.ndarray:
-    """``right (K, P)`` in copied columns (tiles, K, P / tiles), each small against so many rows.
-
-    For a product that is made again and again: ``np.matmul(left, tiles, out=tiled(out, tiles))``.
-    """
+    """A copy of ``right (K, P)`` in columns (tiles, K, P / tiles), each of which makes a small
+    product with as many rows, for :func:`multiplier`."""
     k, p = right.shape
     width = _divisor(p, SMALL_PRODUCT // max(1, k * rows))
     width = width if width >= min(p, 8) and multiplies_unpacked() else p
     return np.ascontiguousarray(_columns(right, width))
 
 
-def tiled(matrix: np.ndarray, tiles: np.ndarray) -> np.ndarray:
-    """See (M, P) in the columns (tiles, M, P / tiles) that :func:`column_tiles` cut."""
-    return _columns(matrix, tiles.shape[2])
+def multiplier(tiles: np.ndarray, out: np.ndarray) -> Callable[[np.ndarray], object]:
+    """What writes ``left (M, K) @ right (K, P)`` into out (M, P), for one left after the other."""
+    if len(tiles) == 1:  # a fifth less than matmul where all is small
+        return lambda left: np.dot(left, tiles[0], out)
+    columns = _columns(out, tiles.shape[2])
+    return lambda left: np.matmul(left, tiles, columns)
 
 
 def _columns(matrix: np.ndarray, width: int) -> np.ndarray:

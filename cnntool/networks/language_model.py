@@ -170,10 +170,7 @@ class LanguageModel:
         dx = dx.reshape(read.shape)
         if read.dropped_last is not None:
             dx = dropout_backward(dx, read.dropped_last)
-        dx, _, found = recurrent_backward(dx, None, read.stack)
-        for name, (layer,) in zip(self.architecture.recurrent_names, found, strict=True):
-            for path, gradient in zip(self._weight_paths(name), layer, strict=True):
-                grads[path][...] = gradient
+        dx, _, _ = recurrent_backward(dx, None, read.stack, out=self._layers_of(grads))
         if read.dropped is not None:
             dx = dropout_backward(dx, read.dropped)
         embedding_backward(dx, read.embedding, out=grads["embedding.weight"])
@@ -203,8 +200,11 @@ class LanguageModel:
 
     def layers(self) -> list[tuple[tuple[np.ndarray, ...], ...]]:
         """The weights of each layer, of one direction."""
+        return self._layers_of(self.params)
+
+    def _layers_of(self, arrays: Arrays) -> list[tuple[tuple[np.ndarray, ...], ...]]:
         names = self.architecture.recurrent_names
-        return [(tuple(self.params[path] for path in self._weight_paths(name)),) for name in names]
+        return [(tuple(arrays[path] for path in self._weight_paths(name)),) for name in names]
 
     def _weight_paths(self, name: str) -> tuple[str, ...]:
         last = ("hidden_bias",) if self.architecture.cell == "gru" else ()
