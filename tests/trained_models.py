@@ -11,7 +11,8 @@ from training_runs import finished, trainer_of
 from cnntool.datasets.loading import load_images
 from cnntool.datasets.preprocessing import fit_preprocessing
 from cnntool.datasets.splitting import hold_out
-from cnntool.networks.model_file import Header, Model, save_model
+from cnntool.networks.model_file import Model, save_model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build

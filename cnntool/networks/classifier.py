@@ -11,7 +11,8 @@ from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Header, Model
+from cnntool.networks.model_file import Model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.trained import load_network
 

@@ -11,7 +11,8 @@ from cnntool.imaging.filtering import Geometry, Rendering, filter_image
 from cnntool.imaging.image import Frame, Image
 from cnntool.networks.learned_filters import learned_filter
 from cnntool.networks.learned_kernels import kernels_of, load_banks
-from cnntool.networks.model_file import Header, Model, load_model, save_model
+from cnntool.networks.model_file import Model, load_model, save_model
+from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import build
 
 

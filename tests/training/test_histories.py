@@ -8,7 +8,8 @@ import pytest
 from training_runs import finished, trainer_of
 
 from cnntool.errors import InputError
-from cnntool.networks.model_file import Header, Model, save_model
+from cnntool.networks.model_file import Model, save_model
+from cnntool.networks.model_header import Header
 from cnntool.training.checkpoint import Run
 from cnntool.training.histories import read_history
 
