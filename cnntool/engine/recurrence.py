@@ -19,6 +19,8 @@ from cnntool.engine.products import (
     multiply_rows,
 )
 from cnntool.engine.sequences import TimeOrder
+from cnntool.engine.threads import available_cores, together
+from cnntool.engine.unfolding import SHARED_PRODUCTS
 
 BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
@@ -258,11 +260,16 @@ def weight_gradients(
     places = out or (None, None, None)
     tokens = dz_input.shape[0] * dz_input.shape[1]
     inputs, hidden = (dz.reshape(tokens, dz.shape[-1]) for dz in (dz_input, dz_hidden))
-    dx = None
-    if need_dx:
-        dx = multiply_rows(inputs, np.ascontiguousarray(w_input.T)).reshape(x.shape)
-    dw_input = multiply_over_rows(x.reshape(tokens, x.shape[-1]), inputs, out=places[0])
-    h_before = h_before.reshape(tokens, h_before.shape[-1])
-    dw_hidden = multiply_over_rows(h_before, hidden, out=places[1])
+    x_rows, h_rows = (array.reshape(tokens, array.shape[-1]) for array in (x, h_before))
+    products = (
+        lambda: multiply_over_rows(h_rows, hidden, out=places[1]),
+        lambda: multiply_over_rows(x_rows, inputs, out=places[0]),
+        lambda: multiply_rows(inputs, np.ascontiguousarray(w_input.T)) if need_dx else None,
+    )
+    if hidden.size * h_rows.shape[1] >= SHARED_PRODUCTS:
+        dw_hidden, dw_input, dx = together(*products, threads=available_cores())
+    else:
+        dw_hidden, dw_input, dx = (product() for product in products)
+    dx = None if dx is None else dx.reshape(x.shape)
     dbias = np.matmul(np.ones(tokens, inputs.dtype), inputs, out=places[2])
     return dx, dw_input, dw_hidden, dbias

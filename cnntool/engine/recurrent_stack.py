@@ -149,7 +149,7 @@ def recurrent_step(
 ) -> tuple[np.ndarray, States]:
     """One step of layers of one direction over x (B, E): the outputs (B, H) and the states.
 
-    The same as :func:`recurrent` over one step, in a quarter of its time for one sequence: nothing
+    The same as :func:`recurrent` over one step, in a third of its time for one sequence: nothing
     is kept for a way back. ValueError where a layer has two directions: the other one begins at
     the end of the sequence.
     """
