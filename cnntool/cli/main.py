@@ -32,7 +32,8 @@ COMMANDS = {
     epilog="""\b
 Examples:
   cnntool convolve photo.jpg --kernel sobel
-  cnntool kernels gaussian:sigma=2
+  cnntool train-cnn digits
+  cnntool train-lstm text.txt
   cnntool convolve --help""",
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
