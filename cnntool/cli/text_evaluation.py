@@ -17,6 +17,7 @@ from cnntool.datasets.tokens import END
 from cnntool.networks.trained_text import load_text_model
 from cnntool.training.text_evaluation import bits
 from cnntool.training.text_report import TextReport, evaluate_text
+from cnntool.wording import counted
 
 HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")
 """From what was expected to what was not (ColorBrewer's RdYlGn, by Cynthia Brewer)."""
@@ -76,9 +77,8 @@ def _entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
 
 def _show(report: TextReport, title: str) -> None:
     noun = unit(report.corpus.vocabulary.level)
-    show(
-        Text.assemble((title, "bold cyan"), f"  {report.judgement.count:,} {noun}s, {report.part}")
-    )
+    count = counted(report.judgement.count, noun)
+    show(Text.assemble((title, "bold cyan"), f"  {count}, {report.part}"))
     show("")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)

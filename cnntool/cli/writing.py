@@ -13,7 +13,8 @@ import numpy as np
 
 from cnntool.cli.console import complain, console, one_line
 from cnntool.cli.text_wording import unit
-from cnntool.datasets.sources import STDIN
+from cnntool.cli.training.reading import reading
+from cnntool.datasets.sources import STDIN, read_bytes
 from cnntool.datasets.text import read_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
@@ -52,7 +53,9 @@ def write(trained: TrainedText, request: Request) -> None:
     if request.seed is None and request.choice.temperature > 0 and not request.quiet:
         complain(f"--seed {seed} writes this text again")
     ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
-    logits, states = primed(trained.network, ids)
+    with reading("--prime", request.quiet) as advance:
+        told = advance and (lambda done: advance(done, len(ids)))
+        logits, states = primed(trained.network, ids, told)
     rng = np.random.default_rng(seed)
     drawn = islice(draws(trained.network, logits, states, request.choice, rng), request.length)
     if request.shown == "text":
@@ -71,7 +74,7 @@ def _prime(prime: str | None, trained: TrainedText) -> str:
     if prime != STDIN:
         return prime
     if trained.vocabulary.level == "byte":
-        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        return b"".join(read_bytes(STDIN)).decode("utf-8", "surrogateescape")
     return "".join(read_text(STDIN, trained.encoding)).removesuffix("\n")
 
 

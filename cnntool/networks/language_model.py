@@ -104,7 +104,8 @@ class LanguageModel:
         """One token of each text, ids (B,): the logits (B, V) of the next one, and the states."""
         x = self.params["embedding.weight"][ids]
         x, states = recurrent_step(x, states, self.layers(), cell=self.architecture.cell)
-        return x @ self.output_weight + self.params["dense1.bias"], states
+        with np.errstate(over="ignore", invalid="ignore"):  # whoever draws from it finds that
+            return x @ self.output_weight + self.params["dense1.bias"], states
 
     def hidden(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
         """The last layer's outputs (T, B, H) for ids (T, B), and the states behind them."""
