@@ -15,7 +15,7 @@ from cnntool.cli.console import complain, console, one_line
 from cnntool.cli.text_wording import unit
 from cnntool.cli.training.reading import reading
 from cnntool.datasets.sources import STDIN, read_bytes
-from cnntool.datasets.text import read_text
+from cnntool.datasets.text import checked_encoding, read_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
 from cnntool.networks.trained_text import TrainedText
@@ -32,11 +32,13 @@ class Request:
     """What to write.
 
     prime: how the text begins, None for the beginning of a line, ``-`` for stdin.
+    encoding: of stdin, None for that of the text that was learned from.
     shown: text, why or json.
     """
 
     length: int
     prime: str | None
+    encoding: str | None
     shows_prime: bool
     choice: Choice
     seed: int | None
@@ -47,7 +49,8 @@ class Request:
 def write(trained: TrainedText, request: Request) -> None:
     """Print the text; InputError where the prime cannot be read."""
     vocabulary = trained.vocabulary
-    prime = _prime(request.prime, trained)
+    encoding = trained.encoding if request.encoding is None else request.encoding
+    prime = _prime(request.prime, trained, checked_encoding(encoding))
     _name_unknown(prime, vocabulary, request.quiet)
     seed = secrets.randbits(32) if request.seed is None else request.seed
     if request.seed is None and request.choice.temperature > 0 and not request.quiet:
@@ -67,7 +70,7 @@ def write(trained: TrainedText, request: Request) -> None:
     view.end()
 
 
-def _prime(prime: str | None, trained: TrainedText) -> str:
+def _prime(prime: str | None, trained: TrainedText, encoding: str) -> str:
     """The beginning of the text, without the newline that a file ends in: it goes on from there."""
     if prime is None:
         return ""
@@ -75,7 +78,7 @@ def _prime(prime: str | None, trained: TrainedText) -> str:
         return prime
     if trained.vocabulary.level == "byte":
         return b"".join(read_bytes(STDIN)).decode("utf-8", "surrogateescape")
-    return "".join(read_text(STDIN, trained.encoding)).removesuffix("\n")
+    return "".join(read_text(STDIN, encoding)).removesuffix("\n")
 
 
 def _name_unknown(prime: str, vocabulary: Vocabulary, quiet: bool) -> None:

@@ -14,6 +14,7 @@ from cnntool.cli.options import FiniteFloat, PathName, WholeNumber
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnntool.datasets.corpus import Corpus
     from cnntool.networks.gradient_flow import GradientFlow
     from cnntool.networks.trained_text import TrainedText
 
@@ -69,6 +70,12 @@ Examples:
     help=f"How many steps back.  [default: the model's --seq-length, at most {MOST_STEPS}]",
 )
 @option(
+    "--encoding",
+    section="Windows",
+    metavar="NAME",
+    help="Of TEXT, such as utf-16.  [default: that of the text it learned from]",
+)
+@option(
     "--compare",
     section="Windows",
     type=CellsType(),
@@ -97,6 +104,7 @@ def command(
     model: str,
     text: str,
     steps: int | None,
+    encoding: str | None,
     compare: tuple[str, ...],
     gain: float | None,
     seed: int,
@@ -113,13 +121,14 @@ def command(
         raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
     trained = load_text_model(model)
     steps = steps or min(trained.seq_length, MOST_STEPS)
-    flows = measure(trained, text, steps, compare, seed, 1.0 if gain is None else gain)
+    corpus = trained.read(text, encoding)
+    flows = measure(trained, corpus, steps, compare, seed, 1.0 if gain is None else gain)
     print_json(_entry(model, text, flows)) if as_json else _show(model, text, flows)
 
 
 def measure(
     trained: TrainedText,
-    text: str,
+    corpus: Corpus,
     steps: int,
     compare: Sequence[str],
     seed: int,
@@ -133,13 +142,11 @@ def measure(
 
     import numpy as np
 
-    from cnntool.datasets.corpus import load_corpus
     from cnntool.errors import InputError
     from cnntool.networks.gradient_flow import gradient_flow, spread_windows, with_gain
     from cnntool.networks.language_model import LanguageModel
     from cnntool.wording import counted
 
-    corpus = load_corpus(text, encoding=trained.encoding, vocabulary=trained.vocabulary)
     if len(corpus) <= steps:
         raise InputError(
             f"{corpus.name} has {counted(len(corpus), 'token')}, and {counted(steps, 'step')} back "
