@@ -12,19 +12,14 @@ from itertools import islice
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line
-from cnntool.cli.text_wording import unit
 from cnntool.cli.training.reading import reading
-from cnntool.datasets.sources import STDIN, read_bytes
-from cnntool.datasets.text import checked_encoding, read_text
+from cnntool.cli.typed_text import name_unknown, typed_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
 from cnntool.networks.trained_text import TrainedText
-from cnntool.wording import counted
 
 RUNNERS_UP = 4
 FLUSH_SECONDS = 0.05
-MOST_NAMED = 8
-"""Unknown tokens of the prime that are named."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,14 @@ class Request:
 
 
 def write(trained: TrainedText, request: Request) -> None:
-    """Print the text; InputError where the prime cannot be read."""
+    """Print the text; it goes on from the prime, without the newline that a file ends in.
+
+    InputError where the prime cannot be read.
+    """
     vocabulary = trained.vocabulary
-    encoding = trained.encoding if request.encoding is None else request.encoding
-    prime = _prime(request.prime, trained, checked_encoding(encoding))
-    _name_unknown(prime, vocabulary, request.quiet)
+    prime = typed_text(request.prime or "", trained, request.encoding)
+    if not request.quiet:
+        name_unknown(prime, vocabulary, "--prime")
     seed = secrets.randbits(32) if request.seed is None else request.seed
     if request.seed is None and request.choice.temperature > 0 and not request.quiet:
         complain(f"--seed {seed} writes this text again")
@@ -68,26 +66,6 @@ def write(trained: TrainedText, request: Request) -> None:
     for draw in drawn:
         view.show(draw)
     view.end()
-
-
-def _prime(prime: str | None, trained: TrainedText, encoding: str) -> str:
-    """The beginning of the text, without the newline that a file ends in: it goes on from there."""
-    if prime is None:
-        return ""
-    if prime != STDIN:
-        return prime
-    if trained.vocabulary.level == "byte":
-        return b"".join(read_bytes(STDIN)).decode("utf-8", "surrogateescape")
-    return "".join(read_text(STDIN, encoding)).removesuffix("\n")
-
-
-def _name_unknown(prime: str, vocabulary: Vocabulary, quiet: bool) -> None:
-    unknown = vocabulary.unknown_tokens(prime)
-    if unknown and not quiet:
-        named = ", ".join(map(one_line, unknown[:MOST_NAMED]))
-        more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
-        what = counted(len(unknown), unit(vocabulary.level))
-        complain(f"{what} of --prime unknown to the model: {named}{more}")
 
 
 class _Stream:
