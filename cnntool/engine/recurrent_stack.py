@@ -60,6 +60,7 @@ class StackCache:
     width: int  # of one direction
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def recurrent(
     x: np.ndarray,
     states: Sequence[Sequence[State]],
@@ -78,7 +79,8 @@ def recurrent(
     dropout: the part of the units that is dropped between layers, drawn from ``rng``.
 
     Returns the outputs of the last layer (T, B, H), or (T, B, 2H) of both directions, and all last
-    states; and the cache for :func:`recurrent_backward`. ValueError where shapes do not fit, or
+    states; and the cache for :func:`recurrent_backward`. What grows beyond all numbers is infinite
+    or NaN, without a warning. ValueError where shapes do not fit, or
     there is dropout and no ``rng``.
     """
     _check_cell(cell)
@@ -103,6 +105,7 @@ def recurrent(
     return (x, last), StackCache(kind, caches, dropped, outputs[0].shape[-1])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def recurrent_backward(
     dh_all: np.ndarray | None,
     dstates: Sequence[Sequence[State]] | None,

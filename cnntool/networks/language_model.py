@@ -31,6 +31,9 @@ States = list[tuple[tuple[np.ndarray, ...]]]
 EMBEDDING_RANGE = 0.1
 """Embeddings start between minus this and this."""
 
+NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
+"""By whoever uses the numbers, in words of its own."""
+
 FORGET_BIAS = 1.0
 """At the start the cell is kept: Jozefowicz, Zaremba, Sutskever, ICML 2015."""
 
@@ -100,12 +103,14 @@ class LanguageModel:
             for paths in self.architecture.state_paths
         ]
 
+    @NOT_FINITE_IS_FOUND_LATER
     def step(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
         """One token of each text, ids (B,): the logits (B, V) of the next one, and the states."""
         x = self.params["embedding.weight"][ids]
         x, states = recurrent_step(x, states, self.layers(), cell=self.architecture.cell)
         return x @ self.output_weight + self.params["dense1.bias"], states
 
+    @NOT_FINITE_IS_FOUND_LATER
     def hidden(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
         """The last layer's outputs (T, B, H) for ids (T, B), and the states behind them."""
         x = self.params["embedding.weight"][ids]
