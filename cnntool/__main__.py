@@ -93,7 +93,10 @@ def _run() -> int:
         return 0  # Click's and Rich's answer to a closed pipe; no command of ours calls sys.exit(1)
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
-        return _fail(f"cnntool: not enough memory{detail}: use a smaller image", EXIT_FAILED)
+        return _fail(
+            f"cnntool: not enough memory{detail}: use smaller data, or a smaller network",
+            EXIT_FAILED,
+        )
     except OSError as error:
         place = error.filename or "the output"
         return _fail(f"cnntool: {place}: {error.strerror or error}", EXIT_FAILED)

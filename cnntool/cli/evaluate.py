@@ -56,6 +56,12 @@ Examples:
     help=f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
 )
 @option(
+    "--encoding",
+    section=DATA,
+    metavar="NAME",
+    help="Of a text, such as utf-16.  [default: that of the text it learned from]",
+)
+@option(
     "--confusion",
     section=OUTPUT,
     metavar="FILE",
@@ -100,20 +106,21 @@ def command(model: str, data: str, part: str | None, k: int | None, **options) -
         from cnntool.cli.text_evaluation import evaluate_language_model
 
         flags = options["as_json"], options["tokens"], options["quiet"]
-        evaluate_language_model(model, data, part, *flags)
+        evaluate_language_model(model, data, part, options["encoding"], *flags)
         return
-    _check_unused(model, "of images", options, ("tokens",))
+    _check_unused(model, "of images", options, ("tokens", "encoding"))
+    del options["tokens"], options["encoding"]
     evaluate_classifier(model, data, part, TOP if k is None else k, **options)
 
 
 def _check_unused(model: str, kind: str, options: dict, names: tuple[str, ...]) -> None:
     for name in names:
-        if options.get(name):
+        if options.get(name) not in (None, False):
             raise click.UsageError(f"--{name} is of no use here: {model} is a model {kind}")
 
 
 def evaluate_classifier(
-    model: str, data: str, part: str | None, k: int, strict: bool, tokens: bool, **options
+    model: str, data: str, part: str | None, k: int, strict: bool, **options
 ) -> None:
     """Measure a network on labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json

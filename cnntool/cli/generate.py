@@ -54,6 +54,12 @@ Examples:
     metavar="TEXT",
     help="How the text begins; - reads it from stdin.  [default: the beginning of a line]",
 )
+@option(
+    "--encoding",
+    section=TEXT,
+    metavar="NAME",
+    help="Of stdin, where --prime is -.  [default: that of the text it learned from]",
+)
 @option("--new-only", section=TEXT, is_flag=True, help="Print what is new, without --prime.")
 @option(
     "-t",
@@ -116,6 +122,13 @@ def command(model: str, length: int, prime: str | None, **options) -> None:
     )
     shown = "json" if options["as_json"] else "why" if options["why"] else "text"
     request = Request(
-        length, prime, not options["new_only"], choice, options["seed"], shown, options["quiet"]
+        length,
+        prime,
+        options["encoding"],
+        not options["new_only"],
+        choice,
+        options["seed"],
+        shown,
+        options["quiet"],
     )
     write(trained, request)

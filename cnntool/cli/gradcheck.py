@@ -50,6 +50,7 @@ Examples:
   cnntool gradcheck conv2d max_pool2d
   cnntool gradcheck softmax_cross_entropy --seed 7 --tolerance 1e-7
   cnntool gradcheck digits.npz
+  cnntool gradcheck words.npz
   cnntool gradcheck --json""",
 )
 @click.argument("operations", metavar="[OPERATION|MODEL.npz]...", nargs=-1, type=OperationType())
@@ -76,7 +77,8 @@ def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: b
 
     The way back is compared with central differences of the way forward, in float64: element by
     element for small inputs, along random directions for large ones. Of a model file, each layer's
-    parameters and input are checked, and then the parameters through the whole network.
+    parameters and input are checked, and then the parameters through the whole network: of a model
+    of text also the states, through some steps of time.
     """
     from cnntool.cli.console import complain, print_json, progress
 
@@ -120,10 +122,18 @@ def _is_path(name: str) -> bool:
 
 def _of_models(paths: Iterable[str], seed: int, tolerance: float) -> list[LayerCase]:
     from cnntool.networks.gradient_checks import network_cases
+    from cnntool.networks.language_gradient_checks import language_model_cases
+    from cnntool.networks.model_file import load_header
     from cnntool.networks.trained import load_network
+    from cnntool.networks.trained_text import load_text_model
 
-    networks = [load_network(path)[1] for path in paths]
-    return [case for network in networks for case in network_cases(network, seed, tolerance)]
+    cases: list[LayerCase] = []
+    for path in paths:
+        if load_header(path).kind == "rnn":
+            cases += language_model_cases(load_text_model(path).network, seed, tolerance)
+        else:
+            cases += network_cases(load_network(path)[1], seed, tolerance)
+    return cases
 
 
 def _known(operations: Sequence[str]) -> Sequence[str]:

@@ -105,7 +105,7 @@ def show_model(model: Model, size: int) -> None:
 def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     header = model.header
     if header.kind == "rnn":
-        facts = [("tokens", _some([one_line(label) for label in header.labels]))]
+        facts = [("tokens", _some([_token(header, label) for label in header.labels]))]
     else:
         facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
     facts += _history(header.history)
@@ -124,6 +124,12 @@ def _facts(model: Model, size: int) -> list[tuple[str, str]]:
         facts.append(("fingerprint", f"{header.fingerprint} of the data"))
     facts.append(("file", f"{size:,} bytes, {', '.join(_contents(model))}"))
     return facts
+
+
+def _token(header: Header, label: str) -> str:
+    """A token of a text; characters and bytes in quotes, as a space or a comma is one."""
+    is_word = header.preprocessing.get("level") == "word" or len(label) > 1
+    return one_line(label) if is_word else repr(label)
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -12,11 +12,11 @@ from rich.text import Text
 from cnntool.cli.console import complain, console, print_json, show
 from cnntool.cli.text_wording import unit
 from cnntool.cli.training.reading import reading
-from cnntool.datasets.corpus import load_corpus
 from cnntool.datasets.tokens import END
 from cnntool.networks.trained_text import load_text_model
 from cnntool.training.text_evaluation import bits
 from cnntool.training.text_report import TextReport, evaluate_text
+from cnntool.wording import counted
 
 HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")
 """From what was expected to what was not (ColorBrewer's RdYlGn, by Cynthia Brewer)."""
@@ -25,19 +25,26 @@ BITS_A_COLOUR = 2.0
 
 
 def evaluate_language_model(
-    model: str, text: str, part: str | None, as_json: bool, tokens: bool, quiet: bool
+    model: str,
+    text: str,
+    part: str | None,
+    encoding: str | None,
+    as_json: bool,
+    tokens: bool,
+    quiet: bool,
 ) -> None:
-    """Measure a language model on a text, and print what was found."""
+    """Measure a language model on a text, and print what was found.
+
+    encoding: of the text, None for that of the model's own.
+    """
     trained = load_text_model(model)
     with reading(text, quiet) as advance:
-        corpus = load_corpus(
-            text, encoding=trained.encoding, vocabulary=trained.vocabulary, advance=advance
-        )
+        corpus = trained.read(text, encoding, advance)
     report = evaluate_text(trained, corpus, part)
     if not quiet:
         for note in _notes(report, text):
             complain(note)
-    if tokens and (as_json or not console().is_terminal):
+    if tokens and (as_json or not _has_colour()):
         _print_tokens(report)
     elif tokens:
         _colour_tokens(report)
@@ -45,6 +52,12 @@ def evaluate_language_model(
         print_json(_entry(report, model, text))
     else:
         _show(report, f"{model} on {text}")
+
+
+def _has_colour() -> bool:
+    """Whether colours can be seen: not where NO_COLOR or a dumb terminal takes them away."""
+    screen = console()
+    return screen.is_terminal and screen.color_system is not None and not screen.no_color
 
 
 def _notes(report: TextReport, text: str) -> list[str]:
@@ -76,9 +89,8 @@ def _entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
 
 def _show(report: TextReport, title: str) -> None:
     noun = unit(report.corpus.vocabulary.level)
-    show(
-        Text.assemble((title, "bold cyan"), f"  {report.judgement.count:,} {noun}s, {report.part}")
-    )
+    count = counted(report.judgement.count, noun)
+    show(Text.assemble((title, "bold cyan"), f"  {count}, {report.part}"))
     show("")
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)

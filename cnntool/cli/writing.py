@@ -12,18 +12,14 @@ from itertools import islice
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line
-from cnntool.cli.text_wording import unit
-from cnntool.datasets.sources import STDIN
-from cnntool.datasets.text import read_text
+from cnntool.cli.training.reading import reading
+from cnntool.cli.typed_text import name_unknown, typed_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
 from cnntool.networks.trained_text import TrainedText
-from cnntool.wording import counted
 
 RUNNERS_UP = 4
 FLUSH_SECONDS = 0.05
-MOST_NAMED = 8
-"""Unknown tokens of the prime that are named."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +27,13 @@ class Request:
     """What to write.
 
     prime: how the text begins, None for the beginning of a line, ``-`` for stdin.
+    encoding: of stdin, None for that of the text that was learned from.
     shown: text, why or json.
     """
 
     length: int
     prime: str | None
+    encoding: str | None
     shows_prime: bool
     choice: Choice
     seed: int | None
@@ -44,15 +42,21 @@ class Request:
 
 
 def write(trained: TrainedText, request: Request) -> None:
-    """Print the text; InputError where the prime cannot be read."""
+    """Print the text; it goes on from the prime, without the newline that a file ends in.
+
+    InputError where the prime cannot be read.
+    """
     vocabulary = trained.vocabulary
-    prime = _prime(request.prime, trained)
-    _name_unknown(prime, vocabulary, request.quiet)
+    prime = typed_text(request.prime or "", trained, request.encoding)
+    if not request.quiet:
+        name_unknown(prime, vocabulary, "--prime")
     seed = secrets.randbits(32) if request.seed is None else request.seed
     if request.seed is None and request.choice.temperature > 0 and not request.quiet:
         complain(f"--seed {seed} writes this text again")
     ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
-    logits, states = primed(trained.network, ids)
+    with reading("--prime", request.quiet) as advance:
+        told = advance and (lambda done: advance(done, len(ids)))
+        logits, states = primed(trained.network, ids, told)
     rng = np.random.default_rng(seed)
     drawn = islice(draws(trained.network, logits, states, request.choice, rng), request.length)
     if request.shown == "text":
@@ -62,26 +66,6 @@ def write(trained: TrainedText, request: Request) -> None:
     for draw in drawn:
         view.show(draw)
     view.end()
-
-
-def _prime(prime: str | None, trained: TrainedText) -> str:
-    """The beginning of the text, without the newline that a file ends in: it goes on from there."""
-    if prime is None:
-        return ""
-    if prime != STDIN:
-        return prime
-    if trained.vocabulary.level == "byte":
-        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    return "".join(read_text(STDIN, trained.encoding)).removesuffix("\n")
-
-
-def _name_unknown(prime: str, vocabulary: Vocabulary, quiet: bool) -> None:
-    unknown = vocabulary.unknown_tokens(prime)
-    if unknown and not quiet:
-        named = ", ".join(map(one_line, unknown[:MOST_NAMED]))
-        more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
-        what = counted(len(unknown), unit(vocabulary.level))
-        complain(f"{what} of --prime unknown to the model: {named}{more}")
 
 
 class _Stream:

@@ -135,7 +135,8 @@ def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
     if min(kept, held) < 2:
         raise InputError(
             f"{corpus.name} has {len(corpus):,} tokens: to hold out {fraction:g} of them leaves "
-            f"{kept:,} and {held:,}, and each part needs two; set another --val-split, or more text"
+            f"{kept:,} and {held:,}, and each part needs two; set another --val-split (0 for "
+            "none), or add text"
         )
     return _part(corpus, slice(kept), ""), _part(corpus, slice(kept, None), " (held out)")
 

@@ -116,8 +116,8 @@ class _Decoder:
         if b"\0" in error.object and self.encoding == "utf-8":
             return InputError(
                 f"{self.name} is binary: it holds byte 0x{error.object[error.start]:02x} at offset "
-                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; set --level byte, or "
-                "its --encoding"
+                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; a binary file takes "
+                "--level byte, a text its --encoding"
             )
         remedy = (
             "name its encoding, such as --encoding latin-1"
@@ -135,8 +135,8 @@ class _Decoder:
         if place >= 0:
             line = self.lines + text.count("\n", 0, place) + 1
             raise InputError(
-                f"{self.name} holds NUL in line {line:,}, which text never does: set --level byte "
-                "for a binary file, or --encoding utf-16-le for UTF-16"
+                f"{self.name} holds NUL in line {line:,}, which text never does: a binary file "
+                "takes --level byte, UTF-16 takes --encoding utf-16-le"
             )
         if self.encoding != "utf-8":
             try:

@@ -10,7 +10,7 @@ Forbes, Choi, The curious case of neural text degeneration, ICLR 2020); both aft
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,11 +65,23 @@ def line_start(vocabulary: Vocabulary) -> np.ndarray:
     return vocabulary.encode("\n")
 
 
-def primed(network: LanguageModel, ids: np.ndarray) -> tuple[np.ndarray, States]:
-    """The logits (V,) behind a text of ids (N,), and the states; N is 1 or more."""
+READ_AT_ONCE = 4096
+"""Tokens of a beginning: so that memory does not grow with it."""
+
+
+def primed(
+    network: LanguageModel, ids: np.ndarray, advance: Callable[[int], None] | None = None
+) -> tuple[np.ndarray, States]:
+    """The logits (V,) behind a text of ids (N,), and the states; N is 1 or more.
+
+    advance: called with the number of tokens that were read, again and again.
+    """
     states = network.start(1)
-    if len(ids) > 1:
-        _, states = network.hidden(np.asarray(ids[:-1])[:, None], states)
+    for first in range(0, len(ids) - 1, READ_AT_ONCE):
+        block = np.asarray(ids[first : min(first + READ_AT_ONCE, len(ids) - 1)])
+        _, states = network.hidden(block[:, None], states)
+        if advance:
+            advance(first + len(block))
     logits, states = network.step(np.asarray(ids[-1:]), states)
     return logits[0], states
 

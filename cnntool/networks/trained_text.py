@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.corpus import Corpus, load_corpus
+from cnntool.datasets.sources import Advance, Sources
 from cnntool.datasets.text import checked_encoding
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -40,6 +42,13 @@ class TrainedText:
     def seq_length(self) -> int:
         """Tokens of the windows it was trained on."""
         return self.header.input_shape[0]
+
+    def read(
+        self, sources: Sources, encoding: str | None = None, advance: Advance | None = None
+    ) -> Corpus:
+        """A text as the model sees it, in the encoding of its own unless another is given."""
+        encoding = self.encoding if encoding is None else encoding
+        return load_corpus(sources, encoding=encoding, vocabulary=self.vocabulary, advance=advance)
 
 
 def load_text_model(path: str | os.PathLike) -> TrainedText:

@@ -17,6 +17,8 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model_file import Model, first_layer_filters
 from cnntool.networks.model_header import Header
 from cnntool.training.loop import Trainer
+from cnntool.training.optimizers import make_optimizer
+from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
 from cnntool.training.task import Task
 
@@ -84,7 +86,12 @@ def settings_of(model: Model, name: str) -> Settings:
         raise InputError(f"{name} holds no training to go on with: name a file of train-cnn")
     known = [each.name for each in fields(Settings)]
     try:
-        return Settings.from_json({key: model.header.training[key] for key in known})
+        settings = Settings.from_json({key: model.header.training[key] for key in known})
+        make_optimizer(
+            settings.optimizer, settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        parse_schedule(settings.schedule)
+        return settings
     except (KeyError, RequestError) as error:
         raise InputError(f"{name} does not say how it was trained: {error}") from error
 
@@ -109,7 +116,10 @@ def resumed(model: Model, task: Task, fingerprint: str, name: str = "the model f
         sums = plain["place"]["loss"], plain["place"]["rate"]
         counts = epoch, step, plain["place"]["correct"]
         if not (all(map(_is_number, sums)) and all(map(_is_from_0, counts))):
-            raise InputError(f"{name}: its training stands at {plain['place']}")
+            raise InputError(
+                f"{name} is damaged: its training stands at epoch {epoch!r}, step {step!r}, with "
+                f"{counts[2]!r} right, loss {sums[0]!r} and rate {sums[1]!r}"
+            )
         if step > trainer.steps:
             raise InputError(f"{name}: its training stands at step {step} of {trainer.steps}")
         if len(header.history) < epoch:
@@ -132,9 +142,9 @@ def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:
         )
 
 
-def is_best(model: Model) -> bool:
+def is_best(model: Model, name: str = "the model file") -> bool:
     """Whether a model stands right behind the best epoch of its run."""
-    plain = _plain(model, "the model")
+    plain = _plain(model, name)
     place, best = plain["place"], plain["stopping"].get("best_epoch")
     return place["step"] == 0 and place["epoch"] == best
 

@@ -41,6 +41,8 @@ class TextReport:
     @property
     def bits_per_character(self) -> float | None:
         """All surprisal shared among the characters of the text."""
+        if self.corpus.vocabulary.level == "char":
+            return self.bits_per_token
         if not self.corpus.characters:
             return None
         return bits(self.loss) * self.judgement.count / self.corpus.characters

@@ -159,3 +159,17 @@ def test_a_models_arrays_have_the_lectures_shapes(cnntool, generate):
     params = load_text_model("chars.npz").network.params
     assert entry["totals"]["parameters"] == sum(array.size for array in params.values())
     assert cnntool("info", "chars.npz", "--classes", "3").code == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_whose_numbers_overflow_is_refused_without_a_warning(cnntool, generate):
+    done = generate("words.npz", "-q")
+    assert done.code == 0
+    with np.load("words.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays["params/lstm1.w_hidden"][...] = 3e38
+    np.savez("large.npz", **arrays)
+    for command in (["generate", "large.npz", "-q"], ["evaluate", "large.npz", "text.txt", "-q"]):
+        done = cnntool(*command)
+        assert "Warning" not in done.err
+        assert done.err.count("\n") <= 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from text_models import write_text_models
 from trained_models import train_digits
 
 from cnntool.cli.gradcheck import Proof
@@ -157,6 +158,20 @@ def test_a_model_file_is_checked_layer_by_layer_and_whole(cnntool, folder):
     assert [found["input"] for found in by_name["conv2"]["inputs"]] == ["x", "weight", "bias"]
     assert "conv1.weight" in [found["input"] for found in by_name["network"]["inputs"]]
     assert "sigmoid" in by_name
+
+
+def test_a_model_of_text_is_checked_layer_by_layer_and_whole(cnntool, folder):
+    write_text_models(folder)
+    done = cnntool("gradcheck", "chars.npz")
+    assert [line.split()[0] for line in done.lines[1:]] == [
+        *("embedding", "lstm1", "dense1", "network")
+    ]
+    assert all(line.endswith("  ok") for line in done.lines[1:])
+    assert (done.code, done.err) == (0, "")
+    entries = json.loads(cnntool("gradcheck", "words.npz", "--json").out)
+    assert [found["input"] for found in entries[1]["inputs"]] == [
+        *("x", "h", "c", "w_input", "w_hidden", "bias")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -127,15 +127,15 @@ def test_utf_16_is_recognized_by_its_mark():
 
 def test_binary_is_no_text():
     assert problem(b"PK\n\0\1") == (
-        "text.txt holds NUL in line 2, which text never does: set --level byte for a binary file, "
-        "or --encoding utf-16-le for UTF-16"
+        "text.txt holds NUL in line 2, which text never does: a binary file takes --level byte, "
+        "UTF-16 takes --encoding utf-16-le"
     )
 
 
 def test_binary_that_is_no_utf_8_either_is_not_taken_for_latin_1():
     assert problem(b"\x89PNG\r\n\x1a\n\0\0") == (
         "text.txt is binary: it holds byte 0x89 at offset 0 (line 1), which is not UTF-8, and NUL; "
-        "set --level byte, or its --encoding"
+        "a binary file takes --level byte, a text its --encoding"
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.networks.gradient_flow import gradient_flow, spread_windows
+from cnntool.networks.gradient_flow import gradient_flow, spread_windows, with_gain
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 
@@ -86,3 +86,40 @@ def test_windows_are_spread_from_the_beginning_to_the_end():
     assert spread_windows(np.arange(10), 9, 4).shape == (10, 1)
     with pytest.raises(ValueError, match="expected 11 or more"):
         spread_windows(np.arange(10), 10, 4)
+
+
+IDS = np.random.default_rng(0).integers(0, 7, (21, 5))
+
+
+def fresh(cell):
+    return LanguageModel(Architecture(cell, 7, 4, 6)).initialise(np.random.default_rng(1))
+
+
+def silent(cell):
+    """One that hears nothing, so that its hidden state stays 0."""
+    network = fresh(cell)
+    network.params[f"{cell}1.w_input"][...] = 0
+    return network
+
+
+@pytest.mark.parametrize("gain", [0.25, 0.5, 1, 2, 8])
+def test_a_step_of_a_silent_rnn_multiplies_the_gradient_by_the_gain(gain):
+    """At h = 0 the slope of tanh is 1, and an orthogonal matrix keeps every norm."""
+    norms = gradient_flow(with_gain(silent("rnn"), gain), IDS).norms["rnn1.h"]
+    np.testing.assert_allclose(norms / norms[0], float(gain) ** np.arange(21), rtol=1e-5)
+
+
+def test_a_gain_changes_the_weights_of_the_state_alone():
+    before, after = fresh("gru"), with_gain(fresh("gru"), 3)
+    for path, array in before.params.items():
+        factor = 3 if path == "gru1.w_hidden" else 1
+        np.testing.assert_array_equal(after.params[path], factor * array)
+        assert after.params[path].dtype == np.float32
+
+
+def test_a_gradient_explodes_by_more_decades_than_float32_has():
+    network = with_gain(silent("rnn"), 1000)
+    flow = gradient_flow(network, IDS)
+    assert flow.is_finite
+    assert flow.norms["rnn1.h"][-1] > 1e50
+    assert not gradient_flow(network, np.zeros((150, 1), int)).is_finite

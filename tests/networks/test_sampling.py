@@ -5,6 +5,7 @@ import pytest
 
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.errors import InputError
+from cnntool.networks import sampling
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 from cnntool.networks.sampling import Choice, draws, line_start, primed
@@ -101,3 +102,18 @@ def test_a_text_without_a_beginning_follows_the_end_of_a_line():
     words = Vocabulary.of(["a b\nc d\n"], "word")
     assert words.tokens[line_start(words)[0]] == "<eos>"
     assert line_start(Vocabulary.of_bytes()).tolist() == [10]
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 5, 11])
+def test_a_beginning_is_read_in_pieces_as_if_at_once(monkeypatch, length):
+    network = LanguageModel(Architecture("lstm", 9, 4, 6, layers=2))
+    network.initialise(np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(0, 9, length)
+    logits, states = primed(network, ids)
+    monkeypatch.setattr(sampling, "READ_AT_ONCE", 3)
+    told = []
+    pieces, after = primed(network, ids, told.append)
+    np.testing.assert_allclose(pieces, logits, rtol=1e-6)
+    for (one,), (other,) in zip(states, after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert told == [*range(3, length - 1, 3), *([length - 1] if length > 1 else [])]

@@ -9,11 +9,12 @@ import click
 
 from cnntool.cli.explain.options import json_option
 from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PathName, WholeNumber
+from cnntool.cli.options import FiniteFloat, PathName, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnntool.datasets.corpus import Corpus
     from cnntool.networks.gradient_flow import GradientFlow
     from cnntool.networks.trained_text import TrainedText
 
@@ -48,12 +49,15 @@ MODEL reads windows of TEXT and predicts one token behind each. The gradient of 
 state that was carried into the last k steps says how much those steps can still be learned from:
   dL/dh   by the hidden state       dL/dc   by the cell state of an lstm
 Each is the root mean square over the windows of the norm of the gradient. What falls by a factor
-each step vanishes, what grows explodes; a gate that stays open keeps it.
+each step vanishes, what grows explodes; a gate that stays open keeps it. In an untrained rnn the
+weights of the state are orthogonal and keep it: --gain 0.5 makes it vanish, 2 explode, until
+saturated units stop it.
 
 \b
 Examples:
   cnntool explain bptt words.npz text.txt
   cnntool explain bptt words.npz text.txt --steps 60 --compare rnn,lstm,gru
+  cnntool explain bptt words.npz text.txt --compare rnn --gain 0.5
   cnntool explain bptt words.npz text.txt --json | jq '.cells[0].factors'""",
 )
 @click.argument("model", metavar="MODEL", type=PathName("a model file"))
@@ -63,7 +67,13 @@ Examples:
     section="Windows",
     type=WholeNumber(1, MOST_STEPS),
     metavar="N",
-    help="How many steps back.  [default: the model's seq_length]",
+    help=f"How many steps back.  [default: the model's --seq-length, at most {MOST_STEPS}]",
+)
+@option(
+    "--encoding",
+    section="Windows",
+    metavar="NAME",
+    help="Of TEXT, such as utf-16.  [default: that of the text it learned from]",
 )
 @option(
     "--compare",
@@ -72,6 +82,14 @@ Examples:
     default=(),
     metavar="CELL,...",
     help="Beside it untrained cells of the same size: rnn, lstm, gru.",
+)
+@option(
+    "--gain",
+    section="Windows",
+    type=FiniteFloat(above=0),
+    metavar="X",
+    help="Of the untrained cells: so many times as large weights of the state.  [default: 1, "
+    "orthogonal]",
 )
 @option(
     "--seed",
@@ -83,46 +101,73 @@ Examples:
 )
 @json_option
 def command(
-    model: str, text: str, steps: int | None, compare: tuple[str, ...], seed: int, as_json: bool
+    model: str,
+    text: str,
+    steps: int | None,
+    encoding: str | None,
+    compare: tuple[str, ...],
+    gain: float | None,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Show how much of a gradient is left, step by step back through time: of a trained model on a
     text, and beside it of untrained cells.
     """
     from cnntool.cli.console import print_json
+    from cnntool.errors import RequestError
     from cnntool.networks.trained_text import load_text_model
 
+    if gain is not None and not compare:
+        raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
     trained = load_text_model(model)
-    steps = steps or trained.seq_length
-    flows = measure(trained, text, steps, compare, seed)
+    steps = steps or min(trained.seq_length, MOST_STEPS)
+    corpus = trained.read(text, encoding)
+    flows = measure(trained, corpus, steps, compare, seed, 1.0 if gain is None else gain)
     print_json(_entry(model, text, flows)) if as_json else _show(model, text, flows)
 
 
 def measure(
-    trained: TrainedText, text: str, steps: int, compare: Sequence[str], seed: int
+    trained: TrainedText,
+    corpus: Corpus,
+    steps: int,
+    compare: Sequence[str],
+    seed: int,
+    gain: float = 1.0,
 ) -> dict[str, GradientFlow]:
-    """The flow of the model, and of each untrained cell, by what they are called."""
+    """The flow of the model, and of each untrained cell, by what they are called.
+
+    InputError for a text that is too short, and where one grows beyond all numbers.
+    """
     from dataclasses import replace
 
     import numpy as np
 
-    from cnntool.datasets.corpus import load_corpus
     from cnntool.errors import InputError
-    from cnntool.networks.gradient_flow import gradient_flow, spread_windows
+    from cnntool.networks.gradient_flow import gradient_flow, spread_windows, with_gain
     from cnntool.networks.language_model import LanguageModel
     from cnntool.wording import counted
 
-    corpus = load_corpus(text, encoding=trained.encoding, vocabulary=trained.vocabulary)
     if len(corpus) <= steps:
         raise InputError(
             f"{corpus.name} has {counted(len(corpus), 'token')}, and {counted(steps, 'step')} back "
             f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
-    flows = {f"trained {trained.network.architecture.cell}": gradient_flow(trained.network, ids)}
+    networks = {f"trained {trained.network.architecture.cell}": trained.network}
+    suffix = "" if gain == 1 else f", gain {gain:g}"
     for cell in compare:
         architecture = replace(trained.network.architecture, cell=cell)
         fresh = LanguageModel(architecture).initialise(np.random.default_rng(seed))
-        flows[f"fresh {cell}"] = gradient_flow(fresh, ids)
+        networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
+    flows = {}
+    for name, network in networks.items():
+        flows[name] = gradient_flow(network, ids)
+        if not flows[name].is_finite:
+            remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
+            raise InputError(
+                f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
+                f"{counted(steps, 'step')}: set fewer --steps; {remedy}"
+            )
     return flows
 
 
@@ -213,7 +258,13 @@ def _bar(norm: float, low: float, high: float) -> str:
 
 
 def _verdict(path: str, flow: GradientFlow) -> str:
+    from cnntool.wording import counted
+
     factor, norms = flow.factor(path), flow.norms[path]
+    (alive,) = norms.nonzero()
+    if len(alive) and alive[-1] + 1 < len(norms):
+        gone = counted(int(alive[-1]) + 1, "step")
+        return f"{path}: nothing of it is left after {gone}: it vanishes"
     if math.isnan(factor):
         return f"{path}: there is nothing to compare"
     steps = len(norms) - 1

@@ -40,7 +40,13 @@ Examples:
   cnntool explain lstm chars.npz --text 'a (b) c' --json | jq -c '.tokens[] | [.token, .c]'""",
 )
 @click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@option("--text", section="What", required=True, metavar="TEXT", help="What the model reads.")
+@option(
+    "--text",
+    section="What",
+    required=True,
+    metavar="TEXT",
+    help="What the model reads; - reads it from stdin.",
+)
 @option(
     "--unit",
     section="What",
@@ -60,9 +66,11 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
-    from cnntool.cli.console import complain, one_line, print_json
+    from cnntool.cli.console import print_json
+    from cnntool.cli.typed_text import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError
     from cnntool.networks.trained_text import load_text_model
+    from cnntool.wording import counted
 
     trained = load_text_model(model)
     architecture = trained.network.architecture
@@ -71,14 +79,14 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
         raise RequestError(f"--layer {layer}: {model} has layers 1 to {architecture.layers}")
     if unit is not None and unit >= architecture.hidden_size:
         raise RequestError(f"--unit {unit}: {model} has units 0 to {architecture.hidden_size - 1}")
+    name, kind = ("stdin", InputError) if text == "-" else ("--text", RequestError)
+    text = typed_text(text, trained)
     ids = trained.vocabulary.encode(text)
     if not 1 <= len(ids) <= MOST_TOKENS:
-        raise RequestError(f"--text has {len(ids):,} tokens: expected 1 to {MOST_TOKENS:,}")
-    unknown = trained.vocabulary.unknown_tokens(text)
-    if unknown:
-        complain(f"unknown to the model: {', '.join(map(one_line, unknown))}")
+        raise kind(f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}")
+    name_unknown(text, trained.vocabulary, "--text")
     traces = trained.network.trace(ids, layer - 1)
-    if not all(np_isfinite(trace) for trace in traces.values()):
+    if not all(_is_finite(trace) for trace in traces.values()):
         raise InputError(f"{model}: its network gives numbers that are not finite")
     if unit is None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
@@ -89,7 +97,7 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
         _show(trained, ids, rows, layer, unit)
 
 
-def np_isfinite(trace: np.ndarray) -> bool:
+def _is_finite(trace: np.ndarray) -> bool:
     import numpy as np
 
     return bool(np.isfinite(trace).all())

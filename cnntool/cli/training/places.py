@@ -55,4 +55,5 @@ def check_apart(written: dict[str, str | Path | None], read: dict[str, str | Non
             continue
         other, use = owners.setdefault(identity(Path(path)), (name, "which is written too"))
         if other != name:
-            raise RequestError(f"{name} {path} would overwrite {other}, {use}: name another file")
+            owner = other.removesuffix(",")
+            raise RequestError(f"{name} {path} would overwrite {owner}, {use}: name another file")

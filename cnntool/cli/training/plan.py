@@ -78,7 +78,7 @@ def check_places(options: RunOptions, output: Path, read: dict[str, str | None])
     """
     if options.dry_run:
         return
-    written = {"-o": output, "the run beside it,": last_of(output), "--log": options.log}
+    written = {"-o": output, "the run beside -o,": last_of(output), "--log": options.log}
     check_apart(written, read)
     if options.resume is None:
         check_new(output, options.log, options.force)
@@ -152,7 +152,7 @@ def best_beside(
                 found[path] = load(path)
             except InputError:
                 continue
-    best = model if is_best(model) else None
+    best = model if is_best(model, options.resume) else None
     if best is None and home in found and is_best_of(found[home], model):
         best = found[home]
     for path in (output, last_of(output)):
@@ -189,7 +189,9 @@ def check_settings(
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return "x".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value or "none")
+    if value is None or value == "":
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def check_epochs(options: RunOptions, model: Model) -> None:

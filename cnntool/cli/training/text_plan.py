@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from cnntool.cli.training.places import check_apart, output_of
 from cnntool.cli.training.plan import (
@@ -73,7 +72,7 @@ def _new(options: TextOptions) -> Plan:
     check_places(options, output, _read(options))
     settings = settings_from(options, **DEFAULTS)
     architecture = _architecture(options, 2)
-    encoding = checked_encoding(options.encoding or "utf-8")
+    encoding = checked_encoding("utf-8" if options.encoding is None else options.encoding)
     corpus = _load(options, encoding)
     architecture = replace(architecture, vocabulary_size=len(corpus.vocabulary))
     _check_memory(architecture)
@@ -86,7 +85,8 @@ def _new(options: TextOptions) -> Plan:
         "vocab_size": options.vocab_size,
         "min_count": options.min_count,
     }
-    parts, notes = _parts(corpus, origin, encoding, options.quiet)
+    parts, notes, fingerprint = _parts(corpus, origin, encoding, options.quiet)
+    origin["validation_fingerprint"] = fingerprint
     shards = processes_for(options.processes, settings.batch_size, ROWS_A_PROCESS)
     settings = replace(settings, shards=shards)
     streams = Streams(settings.seed)
@@ -143,27 +143,39 @@ def _load(options: TextOptions, encoding: str, vocabulary: Vocabulary | None = N
 
 def _parts(
     corpus: Corpus, origin: dict[str, Any], encoding: str, quiet: bool
-) -> tuple[TextParts, tuple[str, ...]]:
-    """What to learn from, to validate on and to test on; and what there is to say of it."""
+) -> tuple[TextParts, tuple[str, ...], str | None]:
+    """What to learn from, to validate on and to test on; what there is to say of it; and the
+    fingerprint of a validation text of its own."""
     train, held = corpus, None
     if origin["val_split"] is not None:
         train, held = split(corpus, origin["val_split"])
-    notes: tuple[str, ...] = ()
-    others: dict[str, np.ndarray] = {}
-    for part, path in (("validation", origin["valid"]), ("test", origin["test"])):
-        if path is None:
-            continue
-        with reading(path, quiet) as advance:
-            other = load_corpus(
-                path, encoding=encoding, vocabulary=corpus.vocabulary, advance=advance
-            )
-        if len(other) < 2:
-            raise InputError(f"{path} has {len(other)} token: it needs two, one to predict")
-        others[part] = other.ids
-        if other.unknown_rate:
-            notes += (f"{path}: {other.unknown_rate:.2%} of its tokens are unknown",)
-    validation = held.ids if held is not None else others.get("validation")
-    return TextParts(train.ids, validation, others.get("test")), notes
+    valid, test = (
+        None if origin[key] is None else _other(origin[key], corpus, encoding, quiet)
+        for key in ("valid", "test")
+    )
+    notes = tuple(_notes("--valid", valid, corpus)) + tuple(_notes("--test", test, corpus))
+    validation = valid if held is None else held
+    ids = [None if part is None else part.ids for part in (validation, test)]
+    return TextParts(train.ids, *ids), notes, None if valid is None else valid.fingerprint
+
+
+def _other(path: str, corpus: Corpus, encoding: str, quiet: bool) -> Corpus:
+    """Another text, as the vocabulary of the one to learn from sees it."""
+    with reading(path, quiet) as advance:
+        other = load_corpus(path, encoding=encoding, vocabulary=corpus.vocabulary, advance=advance)
+    if len(other) < 2:
+        raise InputError(f"{path} has {len(other)} token: it needs two, one to predict")
+    return other
+
+
+def _notes(option: str, other: Corpus | None, corpus: Corpus) -> Iterator[str]:
+    """What makes the loss on another text mean less than it seems to."""
+    if other is None:
+        return
+    if other.unknown_rate:
+        yield f"{other.name}: {other.unknown_rate:.2%} of its tokens are unknown"
+    if other.fingerprint == corpus.fingerprint:
+        yield f"{option} {other.name} is the text to learn from: its loss says little of others"
 
 
 def _resumed(options: TextOptions) -> Plan:
@@ -197,14 +209,16 @@ def _resumed(options: TextOptions) -> Plan:
 
 def _checked_origin(origin: dict[str, Any], name: str) -> dict[str, Any]:
     """The origin with every key that reading the data again takes; InputError where it is none."""
-    keys = ("data", "valid", "test", "val_split", "vocab_size", "min_count")
-    plain = {key: origin.get(key) for key in keys}
+    keys = ("data", "valid", "test", "val_split", "validation_fingerprint")
+    plain = {key: origin.get(key) for key in (*keys, "vocab_size", "min_count")}
     texts, split_at = plain["data"], plain["val_split"]
-    is_sound = isinstance(texts, list) and all(isinstance(path, str) for path in texts)
-    is_sound &= all(isinstance(plain[key], str | None) for key in ("valid", "test"))
-    is_sound &= split_at is None or isinstance(split_at, int | float)
+    is_sound = isinstance(texts, list) and all(isinstance(path, str) and path for path in texts)
+    is_sound &= all(plain[key] != "" and isinstance(plain[key], str | None) for key in keys[1:3])
     if not is_sound or not texts:
         raise InputError(f"{name} does not say where its text is: it cannot go on")
+    is_share = isinstance(split_at, int | float) and not isinstance(split_at, bool)
+    if split_at is not None and not (is_share and 0 <= split_at < 1):
+        raise InputError(f"{name} is damaged: it held out {split_at!r} of its text")
     return plain
 
 
@@ -216,9 +230,14 @@ def _same_data(
     name = options.resume
     texts = options.texts or tuple(origin["data"])
     others = {key: getattr(options, key) or origin[key] for key in ("valid", "test")}
+    is_named = STDIN in (*options.texts, options.valid, options.test)
     options = replace(options, texts=texts, **others)
-    if STDIN in (*texts, *others.values()) and STDIN not in options.texts:
-        raise InputError(f"{name} was trained on stdin: name the same text before --resume")
+    if STDIN in (*texts, *others.values()) and not is_named:
+        what = next((f"--{key} " for key, path in others.items() if path == STDIN), "")
+        raise RequestError(
+            f"{name} had its text from stdin: name {what or 'it '}again, a file with the same or - "
+            "for stdin"
+        )
     _check_stdin(options)
     best = str(output_of(None, name))
     read = {**_read(options), "--resume": name, "the best model": best}
@@ -226,7 +245,7 @@ def _same_data(
     try:
         corpus = _load(options, trained.encoding, trained.vocabulary)
         check_data(trained.model, corpus.fingerprint, corpus.name, name)
-        parts, notes = _parts(corpus, {**origin, **others}, trained.encoding, options.quiet)
+        found = _parts(corpus, {**origin, **others}, trained.encoding, options.quiet)
     except InputError as error:
         if options.texts != tuple(origin["data"]) or "is not what" in str(error):
             raise
@@ -234,6 +253,13 @@ def _same_data(
             f"{error}; where the text of {name} has moved, name it: cnntool train-lstm TEXT "
             f"--resume {name}"
         ) from error
+    parts, notes, fingerprint = found
+    saved = origin["validation_fingerprint"]
+    if saved is not None and fingerprint != saved:
+        raise InputError(
+            f"{options.valid} is not what {name} was validated on: it differs; name the same text "
+            "with --valid, or train anew without --resume"
+        )
     return parts, notes, corpus.name
 
 
@@ -253,6 +279,11 @@ def _check_agreement(
     if options.encoding is not None:
         options = replace(options, encoding=checked_encoding(options.encoding))
     check_settings(options, settings, options.resume, plain)
+    if options.valid is not None and origin["valid"] is None:
+        raise RequestError(
+            f"--valid {options.valid}: {options.resume} was trained without one; leave it out, or "
+            "train anew"
+        )
     if options.tie_weights and not architecture.tie_weights:
         raise RequestError(
             f"--tie-weights: the weights of {options.resume} are not tied; leave it out, or train "

@@ -1,0 +1,59 @@
+"""What `cnntool explain lstm` shows and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from text_models import write_text_models
+
+from cnntool.networks.trained_text import load_text_model
+
+
+@pytest.fixture
+def explain(cnntool, folder):
+    write_text_models(folder)
+    return lambda *options, **stdin: cnntool("explain", "lstm", *options, **stdin)
+
+
+def test_the_last_state_is_that_of_the_model_that_read_the_text(explain):
+    done = explain("words.npz", "--text", "the cat sat", "--unit", "3", "--json")
+    trained = load_text_model("words.npz")
+    ids = trained.vocabulary.encode("the cat sat")
+    _, [((h, c),)] = trained.network.hidden(ids[:, None], trained.network.start(1))
+    last = json.loads(done.out)["tokens"][-1]
+    np.testing.assert_allclose([last["h"], last["c"]], [h[0, 3], c[0, 3]], rtol=1e-6)
+
+
+def test_a_text_from_stdin_is_read_as_one_that_is_typed(explain):
+    piped = explain("words.npz", "--text", "-", "--json", stdin=b"the cat\r\nsat\n")
+    assert piped.out == explain("words.npz", "--text", "the cat\nsat", "--json").out
+    assert (piped.code, piped.err) == (0, "")
+
+
+def test_a_few_unknown_words_are_named_and_the_others_counted(explain):
+    done = explain("words.npz", "--text", " ".join(f"zz{index}" for index in range(50)))
+    assert done.code == 0
+    assert done.err == (
+        "50 words of --text unknown to the model: zz0, zz1, zz2, zz3, zz4, zz5, zz6, zz7 and 42 "
+        "more\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "stdin", "code", "message"),
+    [
+        (["--text", ""], b"", 2, "--text has 0 tokens: expected 1 to 10,000"),
+        (["--text", "a " * 10_001], b"", 2, "--text has 10,001 tokens"),
+        (["--text", "-"], b"", 1, "stdin has 0 tokens"),
+        (["--text", "-"], b"caf\xe9", 1, "is not UTF-8"),
+        (["--text", "the", "--unit", "8"], b"", 2, "words.npz has units 0 to 7"),
+        (["--text", "the", "--layer", "2"], b"", 2, "words.npz has layers 1 to 1"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(explain, options, stdin, code, message):
+    done = explain("words.npz", *options, stdin=stdin)
+    assert (done.code, done.out) == (code, b"")
+    assert message in done.err
+    assert done.err.count("\n") == 1
