@@ -135,14 +135,13 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
     """The sheet in the terminal: a line and some of the maps of each layer."""
     import numpy as np
 
-    from cnntool.cli.console import complain
     from cnntool.cli.terminal_picture import draw
-    from cnntool.cli.visualize.terminal_grids import draw_grid
+    from cnntool.cli.visualize.terminal_grids import draw_grid, say
     from cnntool.imaging.image import Frame, Image
     from cnntool.visuals.map_sheet import MOST_MAPS
 
     for stage in stages:
-        complain(f"{stage.name}: {stage.words}, {stage.shape}")
+        say([f"{stage.name}: {stage.words}, {stage.shape}"])
         if stage.is_picture:
             pixels = np.clip(stage.values, 0, 1).transpose(1, 2, 0).astype(np.float32)
             pixels = pixels.repeat(max(1, 24 // len(pixels)), axis=0)
@@ -151,4 +150,4 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
         elif not stage.names:
             maps = stage.values if stage.values.ndim == 3 else stage.values[:, None, None]
             draw_grid(maps[:MOST_MAPS, None], scale, lines=TERMINAL_LINES)
-    complain(words)
+    say([words])
