@@ -170,6 +170,7 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("filters grey.png", 1, "grey.png holds no weights"),
         ("filters digits.npz -o f.npy", 2, "-o f.npy: name a picture such as filters.png"),
         ("filters digits.npz -o f.txt", 2, ".txt is no format this tool writes"),
+        ("filters digits.npz -o f.pgm", 2, "-o f.pgm: .pgm has no colour: end it in .ppm or .png"),
         ("filters digits.npz -o none/f.png", 1, "none"),
         ("filters digits.npz --columns 0", 2, "'0' is out of range"),
         ("evolution colour.npy", 1, "colour.npy holds no filters of single epochs"),

@@ -113,7 +113,8 @@ def test_show_draws_a_bar_a_direction(cnntool, known, folder):
     [
         (["DIGITS", "--layer", "conv3"], 2, "only in conv1, conv2: did you mean 'conv"),
         (["DIGITS", "--layer", "dense1"], 2, "has no filters in a layer 'dense1', only in conv1"),
-        (["ones.npy"], 2, "are single weights, which have no direction"),
+        (["ones.npy"], 2, "single weights, which have no direction: name another model"),
+        (["mixed.npz"], 2, "single weights, which have no direction: choose --layer b or d"),
         (["wide.npy"], 2, "are 3x65: filters are measured up to 64x64"),
         (["plain.npz"], 1, "plain.npz has no convolution layer"),
         (["missing.npz"], 1, "missing.npz"),
@@ -126,7 +127,9 @@ def test_what_cannot_be_measured_is_one_clear_line(
 ):
     darkness_model(folder / "plain.npz")
     np.save("wide.npy", np.ones((1, 1, 3, 65)))
-    np.save("ones.npy", np.ones((4, 1, 1, 1)))
+    point, wide = np.ones((4, 1, 1, 1)), np.ones((4, 1, 1, 3))
+    np.save("ones.npy", point)
+    np.savez("mixed.npz", a=point, b=wide, c=point, d=wide)
     given = [str(digits_run) if word == "DIGITS" else word for word in arguments]
     done = cnntool("visualize", "stats", *given)
     assert (done.code, done.out) == (code, b"")
