@@ -64,6 +64,15 @@ def test_every_picture_is_there():
     assert all((ROOT / picture).is_file() for picture in pictures)
 
 
+def test_over_pictures_of_networks_stand_commands_that_are_run():
+    commands = re.findall(r"^\| `.*` \|\n\| ---.*\n\| !.*learned-", README, re.MULTILINE)
+    told = [each for head in commands for each in re.findall(r"`([^`]+)`", head.splitlines()[0])]
+    assert len(told) >= 5
+    run = [example.replace("sample_images/", "") for example in examples()]
+    for command in told:
+        assert f"cnntool {command}" in run
+
+
 def test_the_python_example_runs():
     (example,) = blocks("python")
     exec(compile(example, "README.md", "exec"), {})
