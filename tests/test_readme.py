@@ -12,6 +12,7 @@ import pytest
 from processes import run_here
 
 from cnntool.cli.main import COMMANDS
+from cnntool.cli.visualize import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,3 +94,8 @@ def test_shell_completion_is_there(playground, shell):
 def test_every_command_has_an_example():
     for command in COMMANDS:
         assert any(f"cnntool {command}" in example for example in examples())
+
+
+def test_everything_that_can_be_visualized_has_an_example():
+    for subject in SUBJECTS:
+        assert any(f"cnntool visualize {subject} " in example for example in examples())
