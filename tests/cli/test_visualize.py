@@ -182,6 +182,8 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("maps digits.npz grey.png --layer conv9", 2, "only of conv1, relu1, pool1, conv2"),
         ("maps digits.npz grey.png --own-size", 2, "leave out --own-size"),
         ("maps digits.npz grey.png colour.png", 2, "colour.png"),
+        ("curves digits.npz -o - --json", 2, "--json and -o - both write to stdout: name a file"),
+        ("curves digits.npz -o - --show", 2, "--show and -o - both write to stdout: name a file"),
         ("curves none.npz", 1, "none.npz cannot be read"),
         ("curves grey.png", 1, "grey.png line 1 is no JSON object"),
         ("curves digits.npz -o c.gif", 2, "-o c.gif: end it in one of .png"),

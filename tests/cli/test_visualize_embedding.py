@@ -1,5 +1,6 @@
 """`cnntool visualize embedding`: from a model of text to a picture, a table and JSON."""
 
+import io
 import json
 
 import numpy as np
@@ -79,3 +80,12 @@ def test_of_a_large_vocabulary_a_few_words_are_listed(here, cnntool):
     assert done.code == 2
     assert done.err.endswith(", ...\n")
     assert done.err.count(", ") == 12
+
+
+def test_on_stdout_a_picture_stands_alone(here, cnntool):
+    for words in ([], ["--near", "king"], ["--near", "king", "--show"]):
+        done = cnntool("visualize", "embedding", "words.npz", "-o", "-", *words)
+        assert done.code == 0
+        with Image.open(io.BytesIO(done.out)) as picture:
+            assert picture.format == "PNG"
+        assert done.out.endswith(b"IEND\xaeB`\x82")

@@ -104,7 +104,7 @@ def command(
     asked = chosen or drawn
     if as_json:
         print_json(_entry(trained, drawn, plane, asked, neighbours))
-    elif near:
+    elif near and not (target is not None and target.stdout):
         _show(trained, asked, neighbours)
     if target is not None:
         names, line = _names(trained, drawn), _caption(trained, drawn, plane)
