@@ -104,6 +104,17 @@ def test_show_draws_in_the_terminal_and_writes_no_file(here, cnntool):
         assert set(here.iterdir()) == before
 
 
+def test_maps_in_the_terminal_end_in_the_likeliest_classes(here):
+    done = run_here("visualize", "maps", "digits.npz", "grey.png", "--show")
+    lines = done.err.splitlines()
+    start = lines.index("output: softmax, probabilities")
+    shares = [line.split("%")[0] for line in lines[start + 1 : -1]]
+    assert len(shares) == 10
+    assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
+    likeliest = lines[start + 1].split()
+    assert lines[-1] == f"grey.png through digits.npz: {likeliest[1]}, {likeliest[0]}"
+
+
 def test_show_and_a_file_go_together(here, cnntool):
     done = cnntool("visualize", "maps", "digits.npz", "grey.png", "--show", "-o", "m.png")
     assert done.lines == ["m.png"]

@@ -138,7 +138,7 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
     from cnntool.cli.terminal_picture import draw
     from cnntool.cli.visualize.terminal_grids import draw_grid, say
     from cnntool.imaging.image import Frame, Image
-    from cnntool.visuals.map_sheet import MOST_MAPS
+    from cnntool.visuals.map_sheet import MOST_CLASSES, MOST_MAPS
 
     for stage in stages:
         say([f"{stage.name}: {stage.words}, {stage.shape}"])
@@ -147,7 +147,10 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
             pixels = pixels.repeat(max(1, 24 // len(pixels)), axis=0)
             pixels = pixels.repeat(max(1, 24 // (stage.values.shape[2])), axis=1)
             draw(Image((Frame(np.ascontiguousarray(pixels)),), 1.0, "PNG"), TERMINAL_LINES)
-        elif not stage.names:
+        elif stage.names:
+            best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
+            say([f"{stage.values[index]:6.1%}  {stage.names[index]}" for index in best])
+        else:
             maps = stage.values if stage.values.ndim == 3 else stage.values[:, None, None]
             draw_grid(maps[:MOST_MAPS, None], scale, lines=TERMINAL_LINES)
     say([words])
