@@ -19,10 +19,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{near}'?" if near else ""
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """``": did you mean 'sobel'?"``, or all the names there are where none is near."""
+def suggestion(word: str, known: Iterable[str], most: int | None = None) -> str:
+    """``": did you mean 'sobel'?"``, or the names there are where none is near.
+
+    most: of names that are listed, the first ones.  [default: all]
+    """
     known = list(known)
-    return f": {did_you_mean(word, known) or 'expected ' + ', '.join(known)}"
+    shown = known[:most]
+    listed = ", ".join(shown) + (", ..." if len(shown) < len(known) else "")
+    return f": {did_you_mean(word, known) or 'expected ' + listed}"
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from processes import run_here
 
 from cnntool.cli.main import COMMANDS
+from cnntool.cli.visualize import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,6 +65,15 @@ def test_every_picture_is_there():
     assert all((ROOT / picture).is_file() for picture in pictures)
 
 
+def test_over_pictures_of_networks_stand_commands_that_are_run():
+    commands = re.findall(r"^\| `.*` \|\n\| ---.*\n\| !.*learned-", README, re.MULTILINE)
+    told = [each for head in commands for each in re.findall(r"`([^`]+)`", head.splitlines()[0])]
+    assert len(told) >= 5
+    run = [example.replace("sample_images/", "") for example in examples()]
+    for command in told:
+        assert f"cnntool {command}" in run
+
+
 def test_the_python_example_runs():
     (example,) = blocks("python")
     exec(compile(example, "README.md", "exec"), {})
@@ -84,3 +94,8 @@ def test_shell_completion_is_there(playground, shell):
 def test_every_command_has_an_example():
     for command in COMMANDS:
         assert any(f"cnntool {command}" in example for example in examples())
+
+
+def test_everything_that_can_be_visualized_has_an_example():
+    for subject in SUBJECTS:
+        assert any(f"cnntool visualize {subject} " in example for example in examples())

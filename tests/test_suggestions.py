@@ -17,3 +17,9 @@ def test_where_none_is_near_nothing_is_asked_and_all_are_listed():
     assert did_you_mean("zzz", NAMES) == ""
     assert suggestion("max_pool", NAMES) == ": did you mean 'max_pool2d'?"
     assert suggestion("zzz", NAMES) == ": expected max_pool2d, scaled-tanh, .JPG"
+
+
+def test_of_many_names_the_first_are_listed():
+    known = map(str, range(30000))
+    assert suggestion("zzz", known, 3) == ": expected 0, 1, 2, ..."
+    assert suggestion("zzz", NAMES, 3) == suggestion("zzz", NAMES)

@@ -18,7 +18,7 @@ def draw(image: Image, lines: int | None = None) -> None:
     screen = console(stderr=True)
     lines = lines or max(4, screen.height - 4)  # room for a note and the prompt
     pixels = _fit(image, screen.width - 1, 2 * lines)
-    if screen.color_system is None or screen.no_color or "utf" not in screen.encoding.lower():
+    if not has_colour():
         for row in pixels[::2].mean(axis=2):
             shades = (SHADES[int(v * (len(SHADES) - 1) / 255 + 0.5)] for v in row)
             screen.print("".join(shades), markup=False)
@@ -35,6 +35,13 @@ def draw(image: Image, lines: int | None = None) -> None:
             segments.append(Segment("▀", style))
         segments.append(Segment.line())
     screen.print(Segments(segments), end="")
+
+
+def has_colour() -> bool:
+    """Whether pictures are drawn in colours on stderr."""
+    screen = console(stderr=True)
+    is_plain = screen.color_system is None or screen.no_color
+    return not is_plain and "utf" in screen.encoding.lower()
 
 
 def _colour(pixel: np.ndarray) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from cnntool.datasets.archives import read_header
 from cnntool.datasets.memory import free_memory, size_text
 from cnntool.errors import InputError
-from cnntool.imaging.codecs.streams import plain_errors
+from cnntool.imaging.codecs.streams import cut_short, plain_errors
 
 RANK = 4
 """Axes of a bank of kernels: F x C x kh x kw."""
@@ -44,7 +44,7 @@ def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
             if start == b"\x93NUMPY":
                 return _from_npy(file, name)
             if start[:4] in (b"PK\3\4", b"PK\5\6"):
-                with zipfile.ZipFile(file) as archive:
+                with _archive(file, name) as archive:
                     return _from_npz(archive, name)
     raise InputError(
         f"{name} holds no weights: expected a file that cnntool trained, .npy, .npz or {SUFFIX}"
@@ -57,9 +57,19 @@ def _from_npy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
 
     def read(_: str) -> np.ndarray:
         # Not from the file itself: numpy.fromfile is silent where a file is cut short.
-        return np.lib.format.read_array(_Stream(file), allow_pickle=False)
+        try:
+            return np.lib.format.read_array(_Stream(file), allow_pickle=False)
+        except ValueError:  # its header has been read before, so it is its numbers
+            raise cut_short(name, f"not all of its {prod(shape):,} numbers are there") from None
 
     return _kernels(name, [(UNNAMED, shape, dtype)], read)
+
+
+def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except zipfile.BadZipFile:  # the list stands at the end
+        raise cut_short(name, "its list of arrays is not whole") from None
 
 
 class _Stream:
@@ -137,10 +147,16 @@ def _kernels(
         with np.errstate(over="ignore"):  # beyond float32 is infinity, and told of as such
             found[key] = np.asarray(read(key), np.float32)
     if not found:
-        held = ", ".join(f"{key} {shape}" for key, shape, _ in facts[:4]) or "nothing"
+        held = ", ".join(map(_listed, facts[:4])) or "nothing"
         more = ", ..." if len(facts) > 4 else ""
         raise InputError(
-            f"{name} holds {held}{more}: expected kernels, an array of {RANK} axes, F x C x kh x kw"
+            f"{name} holds {held}{more}: expected kernels, real numbers of {RANK} axes, "
+            "F x C x kh x kw"
         )
     short = [key.removesuffix(".weight") for key in found]
     return dict(zip(short, found.values(), strict=True)) if len(set(short)) == len(short) else found
+
+
+def _listed(fact: tuple[str, Shape, np.dtype]) -> str:
+    key, shape, dtype = fact
+    return f"{key} {shape}" + ("" if dtype.kind in "fiu" else f" of {dtype.name[:20]}")

@@ -64,7 +64,8 @@ def filter_sheet(
     """Banks of one shape, all or so many ``across`` side by side, as (H, W, 3) uint8 on white.
 
     Below them stand ``caption`` and what the shades mean, left of every row the number of its first
-    filter, from 0. With the scale 'bank' all panels share one, to ``limit`` where that is given.
+    filter, from 0; where each filter is a column, its number above it and those of the channels
+    left. With the scale 'bank' all panels share one, to ``limit`` where that is given.
     ``unit`` is what one of a bank is called.
     """
     from PIL import Image, ImageDraw
@@ -74,11 +75,13 @@ def filter_sheet(
     across = min(across or len(panels), len(panels))
     rows = -(-len(panels) // across)
     grid = plan_grid(panels[0].bank.shape, columns, (room // rows, room // across))
-    side = text_width(str(grid.filters - 1), SMALL) + 6 if grid.blocks > 1 else 0
+    side = max((text_width(str(at), SMALL) + 6 for at in _row_numbers(grid)), default=0)
+    over = line_height(SMALL) if _has_column_numbers(grid) else 0
     lines = [line for panel in panels for line, _ in panel.lines]
     widest = max((text_width(line, LETTERS) for line in lines), default=0)
     cell = side + max(grid.size[1], min(widest, WIDEST_HEADING))
     above = 2 * line_height(LETTERS) if lines else 0  # for both, so that frames are alike
+    above += over
     pitch = above + grid.size[0] + GAP
     width = across * (cell + GAP) - GAP
     legend = legend_of(scale, limit, unit) + _places(grid, panels[0].bank.shape[1], unit)
@@ -95,6 +98,7 @@ def filter_sheet(
             at = left, top - 4 + index * line_height(LETTERS)
             draw.text(at, shortened(line, LETTERS, cell - side), colour, font(LETTERS))
         _number_rows(draw, grid, left - 5, top + above)
+        _number_columns(draw, grid, left, top + above - 3)
         picture = filter_grid(shades(panel.bank, scale, limit), grid)
         sheet.paste(Image.fromarray(picture), (left, top + above))
     for index, (line, colour) in enumerate(words):
@@ -102,15 +106,41 @@ def filter_sheet(
     return np.asarray(sheet)
 
 
-def _number_rows(draw, grid: Grid, right: int, top: int) -> None:
-    """The first filter of every block, as many as fit below each other."""
+def _has_column_numbers(grid: Grid) -> bool:
+    """Whether each filter is a column, its channels one below the other."""
+    return grid.channels > 1 and grid.blocks == 1
+
+
+def _row_numbers(grid: Grid) -> dict[int, int]:
+    """The number at the left of a row, and the row's upper edge in the grid.
+
+    It is that of the first filter, or of the channel where each filter is a column; of low rows as
+    many are numbered as fit below each other.
+    """
+    if _has_column_numbers(grid):
+        step = -(-line_height(SMALL) // grid.pitch[0])
+        return {channel: grid.place(0, channel)[0] for channel in range(0, grid.channels, step)}
     if grid.blocks == 1:
-        return
+        return {}
     step = -(-line_height(SMALL) // grid.block_pitch)
-    for block in range(0, grid.blocks, step):
-        first = block * grid.columns
-        middle = top + grid.place(first)[0] + grid.height * grid.factor / 2
-        draw.text((right, middle), str(first), FAINT, font(SMALL), anchor="rm")
+    firsts = range(0, grid.blocks * grid.columns, step * grid.columns)
+    return {first: grid.place(first)[0] for first in firsts}
+
+
+def _number_rows(draw, grid: Grid, right: int, top: int) -> None:
+    for number, at in _row_numbers(grid).items():
+        middle = top + at + grid.height * grid.factor / 2
+        draw.text((right, middle), str(number), FAINT, font(SMALL), anchor="rm")
+
+
+def _number_columns(draw, grid: Grid, left: int, bottom: int) -> None:
+    """Above each filter that is a column its number, as many as fit side by side."""
+    if not _has_column_numbers(grid):
+        return
+    widest = text_width(str(grid.filters - 1), SMALL) + 6
+    for filter in range(0, grid.filters, -(-widest // grid.pitch[1])):
+        middle = left + grid.place(filter)[1] + grid.width * grid.factor / 2
+        draw.text((middle, bottom), str(filter), FAINT, font(SMALL), anchor="ms")
 
 
 def _words(texts: Sequence[str], width: int) -> list[tuple[str, Colour]]:

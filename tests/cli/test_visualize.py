@@ -104,6 +104,17 @@ def test_show_draws_in_the_terminal_and_writes_no_file(here, cnntool):
         assert set(here.iterdir()) == before
 
 
+def test_maps_in_the_terminal_end_in_the_likeliest_classes(here):
+    done = run_here("visualize", "maps", "digits.npz", "grey.png", "--show")
+    lines = done.err.splitlines()
+    start = lines.index("output: softmax, probabilities")
+    shares = [line.split("%")[0] for line in lines[start + 1 : -1]]
+    assert len(shares) == 10
+    assert sum(map(float, shares)) == pytest.approx(100, abs=0.6)
+    likeliest = lines[start + 1].split()
+    assert lines[-1] == f"grey.png through digits.npz: {likeliest[1]}, {likeliest[0]}"
+
+
 def test_show_and_a_file_go_together(here, cnntool):
     done = cnntool("visualize", "maps", "digits.npz", "grey.png", "--show", "-o", "m.png")
     assert done.lines == ["m.png"]
@@ -170,6 +181,7 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("filters grey.png", 1, "grey.png holds no weights"),
         ("filters digits.npz -o f.npy", 2, "-o f.npy: name a picture such as filters.png"),
         ("filters digits.npz -o f.txt", 2, ".txt is no format this tool writes"),
+        ("filters digits.npz -o f.pgm", 2, "-o f.pgm: .pgm has no colour: end it in .ppm or .png"),
         ("filters digits.npz -o none/f.png", 1, "none"),
         ("filters digits.npz --columns 0", 2, "'0' is out of range"),
         ("evolution colour.npy", 1, "colour.npy holds no filters of single epochs"),
@@ -181,6 +193,8 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("maps digits.npz grey.png --layer conv9", 2, "only of conv1, relu1, pool1, conv2"),
         ("maps digits.npz grey.png --own-size", 2, "leave out --own-size"),
         ("maps digits.npz grey.png colour.png", 2, "colour.png"),
+        ("curves digits.npz -o - --json", 2, "--json and -o - both write to stdout: name a file"),
+        ("curves digits.npz -o - --show", 2, "--show and -o - both write to stdout: name a file"),
         ("curves none.npz", 1, "none.npz cannot be read"),
         ("curves grey.png", 1, "grey.png line 1 is no JSON object"),
         ("curves digits.npz -o c.gif", 2, "-o c.gif: end it in one of .png"),

@@ -1,5 +1,6 @@
 """`cnntool visualize embedding`: from a model of text to a picture, a table and JSON."""
 
+import io
 import json
 
 import numpy as np
@@ -62,3 +63,29 @@ def test_what_cannot_be_is_one_line(here, cnntool):
         assert (done.code, done.out) == (code, b""), done.err
         assert message in done.err
         assert done.err.count("\n") == 1
+
+
+def test_show_writes_the_words_as_letters(here, cnntool):
+    done = cnntool("visualize", "embedding", "words.npz", "--show")
+    assert (done.code, done.out) == (0, b"")
+    assert not list(here.glob("*embedding.png"))
+    tokens = load_text_model("words.npz").vocabulary.tokens
+    lines = done.err.splitlines()[1:]
+    assert len(lines) > 5
+    assert sum(token in done.err for token in tokens) > len(tokens) / 2
+
+
+def test_of_a_large_vocabulary_a_few_words_are_listed(here, cnntool):
+    done = cnntool("visualize", "embedding", "words.npz", "--near", "xyzzyqq")
+    assert done.code == 2
+    assert done.err.endswith(", ...\n")
+    assert done.err.count(", ") == 12
+
+
+def test_on_stdout_a_picture_stands_alone(here, cnntool):
+    for words in ([], ["--near", "king"], ["--near", "king", "--show"]):
+        done = cnntool("visualize", "embedding", "words.npz", "-o", "-", *words)
+        assert done.code == 0
+        with Image.open(io.BytesIO(done.out)) as picture:
+            assert picture.format == "PNG"
+        assert done.out.endswith(b"IEND\xaeB`\x82")

@@ -9,6 +9,7 @@ from PIL import Image
 from processes import pixels
 from trained_models import darkness_model
 
+from cnntool.cli.terminal_picture import SHADES
 from cnntool.networks.classifier import load_classifier
 from cnntool.networks.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 
@@ -104,6 +105,17 @@ def test_show_says_the_words_and_draws(cnntool, digits_run, folder):
     assert "32 copies with noise" in lines[1]
     assert len(lines) > 10
     assert set(folder.iterdir()) == before
+
+
+def test_without_colours_the_map_is_drawn_and_not_the_picture(cnntool, digits_run, image):
+    words = ["visualize", "saliency", digits_run, image, "--method", "gradient"]
+    lines = cnntool(*words, "--show").err.splitlines()[2:]
+    drawn = np.array([[SHADES.index(shade) for shade in line] for line in lines])
+    found = np.array(report(cnntool(*words, "--json"))["map"])
+    rows = (np.arange(8) + 0.5) * drawn.shape[0] / 8
+    columns = (np.arange(8) + 0.5) * drawn.shape[1] / 8
+    seen = drawn[np.ix_(rows.astype(int), columns.astype(int))]
+    assert np.corrcoef(seen.ravel(), found.ravel())[0, 1] > 0.97
 
 
 def test_where_nothing_speaks_for_the_class_it_is_said(cnntool, folder):

@@ -1,13 +1,18 @@
 """`cnntool visualize stats`: the table, the summary, JSON and the picture of directions."""
 
+import io
 import json
 import re
 
 import numpy as np
 import pytest
 from processes import pixels
+from rich.console import Console
 from trained_models import darkness_model
 
+from cnntool.cli import console as console_module
+from cnntool.cli.visualize import filter_table
+from cnntool.imaging.filter_statistics import filter_facts
 from cnntool.imaging.kernels import build
 from cnntool.networks.learned_kernels import load_banks
 from cnntool.visuals.polar import CLEAR, SECTOR
@@ -113,7 +118,8 @@ def test_show_draws_a_bar_a_direction(cnntool, known, folder):
     [
         (["DIGITS", "--layer", "conv3"], 2, "only in conv1, conv2: did you mean 'conv"),
         (["DIGITS", "--layer", "dense1"], 2, "has no filters in a layer 'dense1', only in conv1"),
-        (["ones.npy"], 2, "are single weights, which have no direction"),
+        (["ones.npy"], 2, "single weights, which have no direction: name another model"),
+        (["mixed.npz"], 2, "single weights, which have no direction: choose --layer b or d"),
         (["wide.npy"], 2, "are 3x65: filters are measured up to 64x64"),
         (["plain.npz"], 1, "plain.npz has no convolution layer"),
         (["missing.npz"], 1, "missing.npz"),
@@ -126,9 +132,24 @@ def test_what_cannot_be_measured_is_one_clear_line(
 ):
     darkness_model(folder / "plain.npz")
     np.save("wide.npy", np.ones((1, 1, 3, 65)))
-    np.save("ones.npy", np.ones((4, 1, 1, 1)))
+    point, wide = np.ones((4, 1, 1, 1)), np.ones((4, 1, 1, 3))
+    np.save("ones.npy", point)
+    np.savez("mixed.npz", a=point, b=wide, c=point, d=wide)
     given = [str(digits_run) if word == "DIGITS" else word for word in arguments]
     done = cnntool("visualize", "stats", *given)
     assert (done.code, done.out) == (code, b"")
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_in_a_narrow_terminal_names_of_kernels_stay_whole(monkeypatch):
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(console_module, "console", lambda stderr=False: screen)
+    monkeypatch.setattr(filter_table, "console", lambda stderr=False: screen)
+    bank = np.random.default_rng(0).normal(size=(40, 3, 5, 5))
+    facts = filter_facts(bank)
+    filter_table.show_facts("m.npz, conv1", facts, "a summary")
+    text = screen.file.getvalue()
+    assert max(len(each.nearest.name) for each in facts) > 20
+    assert all(each.nearest.name in text for each in facts)
+    assert max(map(len, text.splitlines())) <= 80

@@ -39,6 +39,54 @@ def test_every_curve_is_a_line_with_its_colour_and_dashes():
     assert accuracy.yaxis.get_major_formatter()(0.5).endswith("%")
 
 
+def boxes(chart):
+    """The legend of a chart and its panels, as they are drawn."""
+    chart.canvas.draw()
+    (legend,) = chart.legends
+    return legend.get_window_extent(), [axes.get_window_extent() for axes in chart.axes]
+
+
+@pytest.mark.parametrize("runs", [3, 11, 40])
+def test_the_names_of_many_runs_stand_below_the_panels(runs):
+    pytest.importorskip("matplotlib")
+    curves = [
+        Curve(run, f"run{run}.npz {part}", X[:2], X[:2] + run, part == "training")
+        for run in range(runs)
+        for part in ("training", "validation")
+    ]
+    chart = curve_chart({"loss": curves, "accuracy": curves})
+    names, panels = boxes(chart)
+    assert len(chart.legends[0].texts) == 2 * runs
+    assert min(names.x0, names.y0) >= 0
+    assert names.x1 <= chart.bbox.x1
+    assert all(names.y1 < panel.y0 and panel.height > 200 for panel in panels)
+    looks = {
+        (line.get_color(), line.get_marker(), line.get_linestyle()) for line in chart.axes[0].lines
+    }
+    assert len(looks) == 2 * min(runs, 4 * len(COLOURS))
+
+
+def test_long_names_hide_nothing_and_end_as_they_do():
+    pytest.importorskip("matplotlib")
+    names = [f"{'a/long/way/' * 9}{end}.npz validation" for end in "ab"]
+    chart = curve_chart({"loss": [Curve(run, name, X, X) for run, name in enumerate(names)]})
+    legend, (panel,) = boxes(chart)
+    assert 0 <= legend.x0 < legend.x1 <= chart.bbox.x1
+    assert legend.y1 < panel.y0
+    ends = [text.get_text()[-16:] for text in chart.legends[0].texts]
+    assert ends == ["a.npz validation", "b.npz validation"]
+
+
+def test_epochs_are_whole_numbers_even_a_single_one():
+    pytest.importorskip("matplotlib")
+    for last in (1, 2, 3, 30):
+        chart = curve_chart({"loss": [Curve(0, "a", X[:last], X[:last])]})
+        low, high = chart.axes[0].get_xlim()
+        ticks = [tick for tick in chart.axes[0].get_xticks() if low <= tick <= high]
+        assert ticks
+        assert all(tick == round(tick) for tick in ticks)
+
+
 @pytest.mark.parametrize("format", ["png", "svg", "pdf", "jpg"])
 def test_the_same_chart_gives_the_same_bytes(format):
     pytest.importorskip("matplotlib")

@@ -33,6 +33,22 @@ def test_words_stand_on_paper_and_within_the_sheet(filters, channels):
     assert max(sheet.shape) < 2500
 
 
+@pytest.mark.parametrize(("filters", "channels"), [(5, 4), (1, 2), (12, 12)])
+def test_where_a_filter_is_a_column_it_and_its_channels_are_numbered(filters, channels):
+    sheet = filter_sheet([Panel(bank(filters, channels), "trained", "a note")], "m")
+    grid = np.argwhere(is_line(sheet))
+    (top, left), (bottom, right) = grid.min(axis=0), grid.max(axis=0)
+    is_ink = (sheet < 200).all(axis=2)
+    over = is_ink[top - 14 : top, left:right].any(axis=0)
+    beside = is_ink[top:bottom, :left].any(axis=1)
+    for ink, count, length in ((over, filters, right - left), (beside, channels, bottom - top)):
+        middles = (np.arange(count) + 0.5) * length / count
+        places = np.flatnonzero(ink)
+        nearest = np.abs(places[:, None] - middles).argmin(axis=1)
+        assert set(nearest) == set(range(count))
+        assert np.abs(places - middles[nearest]).max() < 9
+
+
 def test_two_panels_share_one_scale():
     """The small bank has no black and no white in it."""
     small, large = bank(4) * 0.1, bank(4)

@@ -1,6 +1,7 @@
 """Rows of patches, pixel by pixel."""
 
 import numpy as np
+import pytest
 
 from cnntool.visuals.patch_sheet import LARGEST_TILE, PatchRow, patch_grid, patch_sheet
 
@@ -55,3 +56,21 @@ def test_the_grid_alone_has_one_pixel_a_pixel():
     assert (grid[:2, 4:7] == 62).all()
     assert (grid[3:5, :3] == 71).all()
     assert (grid[3:5, 4:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("filters", "top", "columns"), [(32, 9, 1), (33, 9, 2), (256, 9, 4), (256, 1, 8), (40, 64, 1)]
+)
+def test_many_rows_stand_in_columns_one_after_the_other(filters, top, columns):
+    patches = [np.full((5, 5, 3), (255, n, 0), np.uint8) for n in range(filters)]
+    rows = [PatchRow(str(n), "1.5", [patch] * top) for n, patch in enumerate(patches)]
+    sheet = patch_sheet(rows, ["words"])
+    down, across = np.nonzero((sheet[..., 0] == 255) & (sheet[..., 2] == 0))
+    numbers = sheet[down, across, 1]
+    assert np.bincount(numbers, minlength=filters).min() >= top * 35**2  # none lies over another
+    _, first = np.unique(numbers, return_index=True)
+    assert len(first) == filters
+    places = list(zip(across[first], down[first], strict=True))  # their upper left corners
+    assert places == sorted(places)
+    assert len(set(across[first])) == columns
+    assert columns == 1 or sheet.shape[1] < 1900

@@ -165,13 +165,12 @@ def command(
 
 def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
     """The patches on stderr, below lines that say what they are."""
-    from cnntool.cli.console import complain
     from cnntool.cli.terminal_picture import draw
+    from cnntool.cli.visualize.terminal_grids import say
     from cnntool.imaging.image import Frame, Image
     from cnntool.visuals.patch_sheet import patch_grid
 
-    for line in words:
-        complain(line)
+    say(words)
     draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
 
 

@@ -76,6 +76,9 @@ def command(
     from cnntool.cli.console import print_json
     from cnntool.training.histories import read_history
 
+    if output == STDIO and (as_json or show):
+        other = "--json" if as_json else "--show"
+        raise click.UsageError(f"{other} and -o - both write to stdout: name a file with -o")
     if output is not None and output != STDIO:
         check_chart(Path(output), force)
     histories = [read_history(path) for path in dict.fromkeys(paths)]

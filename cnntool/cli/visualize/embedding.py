@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 DEFAULT_WORDS, MOST_WORDS = 120, 2000
 NEIGHBOURS, MOST_NEIGHBOURS = 8, 100
+MOST_LISTED = 12
+"""Words of a vocabulary that a message lists."""
+
+ALONE = "a dot stands alone where there is no room for its name"
 
 
 @click.command(
@@ -84,8 +88,10 @@ def command(
     in common. Characters and bytes are drawn alike.
     """
     from cnntool.cli.console import print_json
+    from cnntool.cli.visualize.terminal_words import draw_words
     from cnntool.networks.embedding_space import principal_plane
     from cnntool.networks.trained_text import load_text_model
+    from cnntool.visuals.word_map import word_map
 
     check_stdout(picture, as_json)
     is_drawn = picture.output is not None or picture.show or not (near or as_json)
@@ -98,10 +104,16 @@ def command(
     asked = chosen or drawn
     if as_json:
         print_json(_entry(trained, drawn, plane, asked, neighbours))
-    elif near:
+    elif near and not (target is not None and target.stdout):
         _show(trained, asked, neighbours)
     if target is not None:
-        target.deliver(_picture(trained, drawn, plane, marked), print_path=not (as_json or near))
+        names, line = _names(trained, drawn), _caption(trained, drawn, plane)
+        red = {k for k, word in enumerate(drawn) if word in marked}
+        target.deliver(
+            word_map(plane.points, names, [f"{line}; {ALONE}"], red),
+            print_path=not (as_json or near),
+            draw=lambda: draw_words(plane.points, names, [line], red),
+        )
 
 
 def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
@@ -113,11 +125,15 @@ def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
     index = {token: number for number, token in enumerate(tokens)}
     for word in words:
         if word not in index:
-            hint = suggestion(word[:40], [token for token in tokens if len(token) <= 40])
+            hint = suggestion(word[:40], filter(_is_short, tokens), MOST_LISTED)
             raise RequestError(
                 f"--near {word[:40]!r} is none of the tokens of {trained.name}{hint}"
             )
     return list(dict.fromkeys(index[word] for word in words))
+
+
+def _is_short(token: str) -> bool:
+    return len(token) <= 40
 
 
 def frequent_ids(trained: TrainedText, count: int) -> range:
@@ -181,18 +197,18 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
         show(rows)
 
 
-def _picture(trained: TrainedText, drawn: list[int], plane: Plane, marked: dict[int, None]):
-    from cnntool.cli.text_wording import unit
+def _names(trained: TrainedText, words: list[int]) -> list[str]:
     from cnntool.cli.writing import token_text
-    from cnntool.visuals.word_map import word_map
 
-    names = [token_text(trained.vocabulary, word) for word in drawn]
+    return [token_text(trained.vocabulary, word) for word in words]
+
+
+def _caption(trained: TrainedText, drawn: list[int], plane: Plane) -> str:
+    from cnntool.cli.text_wording import unit
+
     level = f"{unit(trained.vocabulary.level)}s"
     first, second = (f"{share:.0%}" for share in plane.shares)
-    line = (
+    return (
         f"{Path(trained.name).name}: {len(drawn):,} {level} in the plane of their first two "
         f"principal components, which hold {first} and {second} of the variance"
-    )
-    return word_map(
-        plane.points, names, [line], {k for k, word in enumerate(drawn) if word in marked}
     )

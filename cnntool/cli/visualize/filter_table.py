@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cnntool.imaging.filter_statistics import FilterFacts
 
 
+WIDE = 90
+"""Columns of a terminal from which on those of the table stand two apart."""
+
+
 def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     """Print a row a filter and the summary below, on stdout."""
     has_colour = any(each.colour is not None for each in facts)
@@ -21,7 +25,10 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     numbers = ["angle", "freq", "strength", "R²"]
     numbers += ["main"] if has_mixture else []
     numbers += ["colour"] if has_colour else []
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    screen = console()
+    is_tight = has_colour and screen.is_terminal and screen.width < WIDE
+    gap = 1 if is_tight else 2  # a name cut in two can't be copied
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     table.add_column("filter", justify="right", no_wrap=True, style="cyan")
     table.add_column("is", no_wrap=True)
     for header in numbers:

@@ -63,7 +63,8 @@ def command(
     """Draw the kernels of a layer as a grid, as in figure 3 of the AlexNet paper.
 
     Kernels of three channels are shown in colour; of others each channel is a row. Filters count
-    from 0, row by row: left of each row stands the number of its first one.
+    from 0, row by row: left of each row stands the number of its first one. Where each filter is a
+    column, its number stands above it, and left those of the channels.
     """
     from cnntool.cli.visualize.evolution import START
     from cnntool.cli.visualize.terminal_grids import draw_grids

@@ -135,20 +135,22 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
     """The sheet in the terminal: a line and some of the maps of each layer."""
     import numpy as np
 
-    from cnntool.cli.console import complain
     from cnntool.cli.terminal_picture import draw
-    from cnntool.cli.visualize.terminal_grids import draw_grid
+    from cnntool.cli.visualize.terminal_grids import draw_grid, say
     from cnntool.imaging.image import Frame, Image
-    from cnntool.visuals.map_sheet import MOST_MAPS
+    from cnntool.visuals.map_sheet import MOST_CLASSES, MOST_MAPS
 
     for stage in stages:
-        complain(f"{stage.name}: {stage.words}, {stage.shape}")
+        say([f"{stage.name}: {stage.words}, {stage.shape}"])
         if stage.is_picture:
             pixels = np.clip(stage.values, 0, 1).transpose(1, 2, 0).astype(np.float32)
             pixels = pixels.repeat(max(1, 24 // len(pixels)), axis=0)
             pixels = pixels.repeat(max(1, 24 // (stage.values.shape[2])), axis=1)
             draw(Image((Frame(np.ascontiguousarray(pixels)),), 1.0, "PNG"), TERMINAL_LINES)
-        elif not stage.names:
+        elif stage.names:
+            best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
+            say([f"{stage.values[index]:6.1%}  {stage.names[index]}" for index in best])
+        else:
             maps = stage.values if stage.values.ndim == 3 else stage.values[:, None, None]
             draw_grid(maps[:MOST_MAPS, None], scale, lines=TERMINAL_LINES)
-    complain(words)
+    say([words])

@@ -156,6 +156,8 @@ def destination(
     if options.output is None and options.show:
         return Destination(None, False, options)
     path = Path(f"{Path(model).stem}-{what}{suffix}" if options.output is None else options.output)
+    if path.suffix.lower() in (".pgm", ".pbm"):
+        raise click.UsageError(f"-o {path}: {path.suffix} has no colour: end it in .ppm or .png")
     check_picture("-o", path, options.force, f"{what}{suffix}")
     return Destination(path, False, options)
 

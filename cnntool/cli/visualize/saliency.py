@@ -220,15 +220,23 @@ def shown(image: Image) -> np.ndarray:
 
 
 def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str]) -> None:
-    """The map over the picture on stderr, below lines that say what it is."""
-    from cnntool.cli.console import complain
-    from cnntool.cli.terminal_picture import draw
-    from cnntool.imaging.image import Frame, Image
-    from cnntool.visuals.saliency_picture import panels
+    """The map over the picture on stderr, below lines that say what it is.
 
-    for line in words:
-        complain(line)
-    draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
+    Without colours nobody could tell the map from the picture: there it stands alone.
+    """
+    import numpy as np
+
+    from cnntool.cli.terminal_picture import draw, has_colour
+    from cnntool.cli.visualize.terminal_grids import say
+    from cnntool.imaging.image import Frame, Image
+    from cnntool.visuals.saliency_picture import fitted, panels, stretched
+
+    say(words)
+    if has_colour():
+        draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
+        return
+    alone = stretched(heat, fitted(pixels).shape[:2], pixels.shape[:2])
+    draw(Image((Frame(np.clip(alone, 0, 1)[..., None]),), 1.0, "PNG"))
 
 
 def entry(

@@ -115,7 +115,7 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
 LEGEND = (
     "Angles are those along which brightness changes: 0 is a filter for vertical edges, 90 one for "
     "horizontal edges. Filled dots are oriented edges, rings other filters; frequencies are in "
-    "cycles a pixel."
+    "cycles a pixel, of 0.5 and more at the rim."
 )
 
 
@@ -127,9 +127,10 @@ def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
     name = banks.layer_name(layer)
     bank = banks.layers[name]
     if bank[0, 0].size == 1:
+        larger = [other for other, each in banks.layers.items() if each[0, 0].size > 1]
+        remedy = f"choose --layer {' or '.join(larger[:4])}" if larger else "name another model"
         raise RequestError(
-            f"the kernels of {name} are single weights, which have no direction: choose another "
-            f"--layer of {', '.join(banks.layers)}"
+            f"the kernels of {name} are single weights, which have no direction: {remedy}"
         )
     if max(bank.shape[2:]) > LARGEST_SIDE:
         raise RequestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from cnntool.cli.terminal_picture import draw
 from cnntool.imaging.image import Frame, Image
 from cnntool.visuals.filter_grid import filter_grid, limit_of, plan_grid, shades
 from cnntool.visuals.filter_sheet import Panel
+
+
+def say(lines: Sequence[str]) -> None:
+    """Print lines above a picture on stderr, cut between words where the terminal is narrower."""
+    screen = console(stderr=True)
+    for line in lines:
+        for piece in wrap(line, max(20, screen.width - 1)) if screen.is_terminal else [line]:
+            complain(piece)
 
 
 def draw_grids(
@@ -26,10 +35,10 @@ def draw_grids(
     are on one scale. ``lines`` that each of them may take.  [default: all of the screen]
     """
     limit = limit_of([panel.bank for panel in panels])
-    complain(words)
+    say([words])
     for panel in panels:
         if panel.heading:
-            complain(", ".join(filter(None, (panel.heading, panel.note))))
+            say([", ".join(filter(None, (panel.heading, panel.note)))])
         draw_grid(panel.bank, scale, limit, columns, lines)
 
 
