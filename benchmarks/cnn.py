@@ -157,7 +157,8 @@ def commands(folder: str, scratch: Path) -> dict[str, list[str]]:
     """One epoch over a folder in IDX layout, a tenth held out, by each."""
     installed = Path(sys.executable).with_name("cnntool")
     start = [str(installed)] if installed.exists() else [sys.executable, "-m", "cnntool"]
-    options = ["--network", "lenet", "--epochs", "1", "-qf", "-o", str(scratch / "model.npz")]
+    options = ["--network", "lenet", "--epochs", "1", "--optimizer", "adam", "--batch-size", "64"]
+    options += ["-qf", "-o", str(scratch / "model.npz")]
     found = {"cnntool train-cnn": [*start, "train-cnn", folder, *options]}
     if torch:
         script = scratch / "plain.py"

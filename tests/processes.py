@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,20 @@ def run_here(*arguments: str, stdin: bytes = b"") -> Done:
             code = _run()
     written, complaints = (each.result() for each in said)
     return Done(code, written, complaints.decode("utf-8", "backslashreplace"))
+
+
+def imported_by_help(*words: str) -> list[str]:
+    """Which of NumPy, Pillow and Rich ``cnntool WORDS... --help`` imports."""
+    code = (
+        "import sys; sys.argv = ['cnntool', *sys.argv[1:], '--help']\n"
+        "from cnntool.__main__ import _run\n"
+        "_run()\n"
+        "print(*[name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1].split()
 
 
 def _feed(end: int, data: bytes) -> None:

@@ -9,10 +9,12 @@ import pytest
 import cnntool
 from cnntool.cli import convolve, convolve1d, options, pool
 from cnntool.cli.explain import layers
+from cnntool.cli.visualize import options as pictures
 from cnntool.engine import image_pooling
 from cnntool.engine.windows import BORDERS
 from cnntool.imaging import combining, formats, pooling, tone
 from cnntool.signals import filtering, kernels, wav, writing
+from cnntool.visuals import filter_grid
 
 PACKAGE = Path(cnntool.__file__).parent
 ABOVE = {
@@ -31,9 +33,9 @@ LIBRARIES = {
     "imaging": {"numpy", "PIL", "tifffile", "imagecodecs"},
     "signals": {"numpy"},
     "datasets": {"numpy", "PIL"},
-    "networks": {"numpy"},
+    "networks": {"numpy", "safetensors"},
     "training": {"numpy"},
-    "visuals": {"numpy", "PIL"},
+    "visuals": {"numpy", "PIL", "matplotlib"},
 }
 
 
@@ -77,10 +79,11 @@ def test_what_the_help_lists_is_what_there_is():
     assert set(options.BORDER_NAMES) == set(BORDERS)
     assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
     assert pool.MODES == layers.POOLS == pooling.MODES == image_pooling.MODES
-    assert (pool.EDGES, pool.ADAPTIVE) == (pooling.EDGES, image_pooling.SIZE_MODES)
-    assert set(layers.GLOBAL) <= set(pool.ADAPTIVE)
+    assert pool.EDGES == pooling.EDGES
+    assert set(layers.GLOBAL) <= set(pool.MODES)
     assert tuple(writing.FORMATS) == convolve1d.FORMATS
     assert (convolve1d.DEPTHS, convolve1d.METHODS) == (wav.DEPTHS, filtering.METHODS)
+    assert pictures.SCALES == filter_grid.SCALES
     assert convolve1d.LARGEST == kernels.LARGEST_KERNEL
 
 

@@ -58,6 +58,12 @@ def test_every_example_runs_in_order(playground, monkeypatch):
     assert len(list((playground / "maps").iterdir())) == 8
 
 
+def test_every_picture_is_there():
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert len(pictures) >= 3
+    assert all((ROOT / picture).is_file() for picture in pictures)
+
+
 def test_the_python_example_runs():
     (example,) = blocks("python")
     exec(compile(example, "README.md", "exec"), {})

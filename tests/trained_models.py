@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+from training_runs import finished, trainer_of
 
 from cnntool.datasets.loading import load_images
 from cnntool.datasets.preprocessing import fit_preprocessing
 from cnntool.datasets.splitting import hold_out
-from cnntool.networks.model_file import Header, Model, save_model
+from cnntool.networks.model_file import Model, save_model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
+from cnntool.training.checkpoint import Run
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
 from cnntool.training.settings import Settings
@@ -41,6 +45,22 @@ def train_digits(path: Path) -> Path:
             loaded.train.fingerprint,
         )
         save_model(path, Model(header, network.params, network.buffers))
+    return path
+
+
+def run_of_digits(path: Path) -> Path:
+    """A network with two convolutions, after three epochs of some digits; all that its file of a
+    finished run holds, and its log beside it, ``.jsonl``."""
+    loaded = load_images("digits")
+    parts = hold_out(
+        loaded.map(lambda part: part.subset(np.arange(300))), np.random.default_rng(0), 0.2
+    )
+    layers = "conv 4 3x3 pad 1; relu; max 2; dropout 0.1; conv 6 3x3; relu; dense 10"
+    with trainer_of(parts, layers=layers) as trainer:
+        model = finished(Run(trainer, loaded.train.fingerprint))
+    save_model(path, model)
+    lines = [json.dumps({"event": "epoch", **row}) for row in trainer.history]
+    path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")
     return path
 
 

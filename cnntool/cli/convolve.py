@@ -46,6 +46,8 @@ Examples:
   cnntool convolve photos -r -k sobel -o 'out/{folder}/{stem}.png' --skip-existing
   cat photo.png | cnntool convolve - -k gaussian:sigma=2 -o - --format npy |
     cnntool convolve - -k laplacian -o edges.png
+  cnntool convolve photo.jpg -k digits.npz:conv1/7
+  cnntool convolve photo.jpg -k digits.npz:conv1 --combine none -o maps/
   cnntool convolve photo.jpg -k kirsch --show""",
 )
 @option(
@@ -57,8 +59,9 @@ Examples:
     required=True,
     metavar="SPEC",
     help="A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
-    "file (.txt, .csv, .json, .npy). Repeat it to run filters one after the other, unrounded. "
-    "`cnntool kernels` lists the names.",
+    "file (.txt, .csv, .json, .npy), or what a network learned: a filter (model.npz:conv1/7) or a "
+    "layer (model.npz:conv1). Repeat it to run filters one after the other, unrounded. `cnntool "
+    "kernels` lists the names.",
 )
 @option(
     "--size", section=KERNEL, type=FiniteFloat(), metavar="N", help="Its size, as in box:size=N."
@@ -145,7 +148,8 @@ Examples:
     type=click.Choice(RANGES),
     help="clip: to black and white; abs: absolute value; offset: 0 is mid grey; stretch: from the "
     "least to the greatest; raw: no change; auto: abs for a signed response whose kernel sums to "
-    "0, else clip; .npy files get the plain numbers.  [default: auto]",
+    "0, stretch for what a network learned, else clip; .npy files get the plain numbers.  "
+    "[default: auto]",
 )
 @image_options
 def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **settings) -> int:
@@ -155,6 +159,9 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without alpha. The result lands
     in this folder under a name that tells what was done, and its path is printed. Options
     on geometry apply to every filter of a chain.
+
+    A filter that a network learned on colour images sees red, green and blue with a kernel each,
+    and their sum is one grey picture; others go through each channel.
     """
     from cnntool.cli.ahead import open_first
     from cnntool.cli.memory import keep_freed_memory
@@ -178,7 +185,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
         for note in notes_before_work(filters, geometry, shown, bias):
             complain(note)
     last = filters[-1]
-    parts = last.names if last.combine == "none" and len(last.bank) > 1 else ("",)
+    parts = last.names if last.combine == "none" and last.count > 1 else ("",)
     label = "-".join(kernel.label for kernel in filters)
     if last.combine == "orientation":
         label += "-orientation"
@@ -206,11 +213,18 @@ def read_filters(specs, combine, **shortcuts) -> list:
             f"{' and '.join(given)} with {len(specs)} kernels: say which one it is for, as in "
             "--kernel gaussian:sigma=2"
         )
-    filters = [parse_kernel(spec, **shortcuts) for spec in specs]
+    filters = [parse_kernel(spec, read_learned, **shortcuts) for spec in specs]
     if combine is not None:
         check_combination(filters[-1], combine)
         filters[-1] = replace(filters[-1], combine=combine)
     return filters
+
+
+def read_learned(path: str, place: str | None):
+    """The learned kernels that a spec such as ``model.npz:conv1/7`` names."""
+    from cnntool.networks.learned_filters import learned_filter
+
+    return learned_filter(path, place)
 
 
 def _process(image, filters, geometry, tone, depth, threads):

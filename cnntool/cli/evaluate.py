@@ -150,17 +150,12 @@ def evaluate_classifier(
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
     """The pictures to write, by what they show; raises before any work where one cannot be."""
-    from cnntool.cli.places import check_free
-    from cnntool.imaging.atomic import check_writable
-    from cnntool.imaging.formats import can_hold, format_for
+    from cnntool.cli.places import check_picture
 
     named = {"confusion": confusion, "mistakes": mistakes}
     targets = {name: path for name, path in named.items() if path is not None}
     for name, path in targets.items():
-        if not can_hold(format_for(path)) or Path(path).suffix.lower() == ".npy":
-            raise click.UsageError(f"--{name} {path}: name a picture such as {name}.png")
-        check_free(Path(path), force)
-        check_writable(path)
+        check_picture(f"--{name}", Path(path), force, f"{name}.png")
     if len({str(Path(path).resolve()) for path in targets.values()}) < len(targets):
         raise click.UsageError(f"--confusion and --mistakes both name {confusion}: use two files")
     return targets
@@ -197,6 +192,8 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
     if part != "all":
         raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
     every = list(there.values())
+    if len(every) == 1:  # nothing to copy
+        return "all", replace(every[0], notes=parts.notes)
     x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
     files = None
     if all(each.files is not None for each in every):
@@ -246,7 +243,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
         "mistakes": [
             {
                 "index": mistake.index,
-                "file": _readable(mistake.file),
+                "file": readable(mistake.file),
                 "true": labels[mistake.target],
                 "predicted": labels[mistake.predicted],
                 "probability": mistake.probability,
@@ -256,7 +253,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
     }
 
 
-def _readable(path: str | None) -> str | None:
+def readable(path: str | None) -> str | None:
     """A path that is no text, as JSON can hold it."""
     return None if path is None else os.fsencode(path).decode(errors="backslashreplace")
 

@@ -42,9 +42,11 @@ Examples:
 def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
     """List the kernels, or show one: its weights and what they do.
 
-    SPEC is a name with parameters, a matrix or a file, as for `cnntool convolve --kernel`.
+    SPEC is a name with parameters, a matrix, a file or a learned filter, as for
+    `cnntool convolve --kernel`.
     """
     from cnntool.cli.console import print_json
+    from cnntool.cli.convolve import read_learned
     from cnntool.errors import RequestError
     from cnntool.imaging.kernel_spec import parse_kernel
     from cnntool.imaging.kernels import CATALOGUE
@@ -56,7 +58,7 @@ def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
         entries = list(CATALOGUE.values())
         print_json([_entry(entry) for entry in entries]) if as_json else _show_list(entries)
         return
-    kernel = parse_kernel(spec, **shortcuts)
+    kernel = parse_kernel(spec, read_learned, **shortcuts)
     entry = CATALOGUE.get(spec.partition(":")[0].strip())
     print_json(_details(kernel, entry)) if as_json else _show_kernel(kernel, entry)
 
@@ -85,7 +87,7 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
         "combine": kernel.combine,
         "kernels": [
             {"name": name, "matrix": matrix.tolist()}
-            for name, matrix in zip(kernel.names, kernel.bank, strict=True)
+            for name, matrix in zip(kernel.kernel_names, kernel.bank, strict=True)
         ],
         "directions": kernel.directions,
         **asdict(facts(kernel)),
@@ -128,7 +130,10 @@ def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
     title = Text(kernel.spec, style="bold cyan")
     show(Text.assemble(title, f"  {entry.summary}") if entry else title)
     for name, matrix, direction in zip(
-        kernel.names, kernel.bank, kernel.directions or [None] * len(kernel.bank), strict=True
+        kernel.kernel_names,
+        kernel.bank,
+        kernel.directions or [None] * len(kernel.bank),
+        strict=True,
     ):
         show("")
         if len(kernel.bank) > 1:

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "Measure a trained model on labelled images, or on a text.",
     "predict": "Say what a trained network takes images for.",
     "generate": "Have a language model write a text.",
+    "visualize": "Draw what a network learned: filters, feature maps, how they came to be.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }
@@ -31,7 +32,8 @@ COMMANDS = {
     epilog="""\b
 Examples:
   cnntool convolve photo.jpg --kernel sobel
-  cnntool kernels gaussian:sigma=2
+  cnntool train-cnn digits
+  cnntool train-lstm text.txt
   cnntool convolve --help""",
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")

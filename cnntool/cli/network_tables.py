@@ -11,7 +11,8 @@ from rich.text import Text
 
 from cnntool.cli.console import console, one_line, show
 from cnntool.networks.layers.layer import shape_text
-from cnntool.networks.model_file import Header, Model
+from cnntool.networks.model_file import Model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary
 from cnntool.wording import counted

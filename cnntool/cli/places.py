@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.formats import EXTENSIONS
+from cnntool.imaging.atomic import check_writable
+from cnntool.imaging.formats import EXTENSIONS, format_for
 
 STDIO = "-"
 
@@ -199,6 +202,18 @@ def check_free(path: Path, force: bool) -> None:
         raise InputError(f"{path} is a folder: name a file")
     if path.is_file() and not force:
         raise InputError(f"{path} exists: -f overwrites it")
+
+
+def check_picture(option: str, path: Path, force: bool, example: str) -> None:
+    """Raise where the picture that an option names cannot be written, before any work.
+
+    UsageError for a name that is no picture's, with an example of one that is; InputError for a
+    file that exists or a place that takes none.
+    """
+    if format_for(path) == "NPY":
+        raise click.UsageError(f"{option} {path}: name a picture such as {example}")
+    check_free(path, force)
+    check_writable(path)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_optio
 
 MODES = ("max", "average", "lp", "gaussian", "min", "median")
 EDGES = ("partial", "drop", "pad")
-ADAPTIVE = ("max", "average", "lp", "min")
 LARGEST_MEDIAN = 4096
 POOL, WINDOWS, SIZES = "Pool", "Windows", "A size instead of windows"
 
@@ -88,7 +87,7 @@ Examples:
     section=POOL,
     type=FiniteFloat(above=0),
     metavar="S",
-    help="Of gaussian, in pixels.  [default: a quarter of the window]",
+    help="Of gaussian, in pixels.  [default: a quarter of the window or bin]",
 )
 @option(
     "-s",
@@ -211,11 +210,6 @@ def read_pooling(
     unused = [name for name, value in laid.items() if value]
     if given and unused:
         raise click.UsageError(f"{unused[0]} lays windows, {given[0]} cuts bins: use one of them")
-    if given and mode not in ADAPTIVE:
-        raise click.UsageError(
-            f"{given[0]} goes with --mode {', '.join(ADAPTIVE[:-1])} or {ADAPTIVE[-1]}, not with "
-            f"{mode}: leave it out and set --size"
-        )
     only = {"--p": (p, "lp"), "--sum": (is_sum, "lp"), "--sigma": (sigma, "gaussian")}
     for name, (value, owner) in only.items():
         if value and mode != owner:

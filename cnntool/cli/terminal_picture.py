@@ -10,13 +10,13 @@ from cnntool.imaging.image import Image
 SHADES = " .:-=+*#%@"
 
 
-def draw(image: Image) -> None:
-    """Draw an image's first frame on stderr, as large as the terminal is wide and high.
+def draw(image: Image, lines: int | None = None) -> None:
+    """Draw an image's first frame on stderr, as large as the terminal, or so many lines, allow.
 
     In a terminal without colour (NO_COLOR, TERM=dumb, a pipe) it is drawn in ten characters.
     """
     screen = console(stderr=True)
-    lines = max(4, screen.height - 4)  # room for a note and the prompt
+    lines = lines or max(4, screen.height - 4)  # room for a note and the prompt
     pixels = _fit(image, screen.width - 1, 2 * lines)
     if screen.color_system is None or screen.no_color or "utf" not in screen.encoding.lower():
         for row in pixels[::2].mean(axis=2):

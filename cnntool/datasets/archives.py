@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def _part(
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
     with archive.open(member) as file:
-        shape, dtype = _header(file, key, name)
+        shape, dtype = read_header(file, key, name)
     if dtype.hasobject:
         raise InputError(
             f"{name}: {key} holds pickled objects, which are never loaded: save plain numbers "
@@ -102,7 +103,8 @@ def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _header(file: zipfile.ZipExtFile, key: str, name: str) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(file: BinaryIO, key: str, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of the .npy array that a stream begins with; InputError where it is none."""
     try:
         version = np.lib.format.read_magic(file)
         reader = (

@@ -47,6 +47,7 @@ _HOMES = {
     "embedding_table": ("embedding", "embedding_backward", "embedding_backward_rows"),
     "recurrence": ("rnn", "rnn_backward"),
     "gru_recurrence": ("gru", "gru_backward"),
+    "reset_first_recurrence": ("reset_first_gru", "reset_first_gru_backward"),
     "lstm_recurrence": ("lstm", "lstm_backward"),
     "recurrent_stack": ("recurrent", "recurrent_backward", "recurrent_step"),
     "recurrent_weights": ("from_onnx", "from_torch"),

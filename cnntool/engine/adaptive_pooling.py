@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.bins import Bins, BinWeights, bin_weights, plan_bins
 from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_windows import BLOCK_ELEMENTS, check_maps, run
 from cnntool.engine.pooling import MeanPoolCache, average_pool2d, average_pool2d_backward
@@ -16,35 +17,10 @@ from cnntool.engine.scratch import Scratch
 from cnntool.engine.threads import available_cores
 from cnntool.engine.windows import per_axis
 
-MODES = ("max", "average")
+MODES = ("max", "average", "gaussian")
 
 MOST_TAPS = 64
 """Bins that are alike and have no more elements than this are sliding windows."""
-
-
-@dataclass(frozen=True)
-class Bins:
-    """Along one axis, output ``i`` is made of the inputs from ``starts[i]`` up to ``stops[i]``."""
-
-    size: int
-    starts: np.ndarray
-    stops: np.ndarray
-
-    @property
-    def count(self) -> int:
-        return len(self.starts)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        return self.stops - self.starts
-
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        return list(zip(self.starts.tolist(), self.stops.tolist(), strict=True))
-
-    @property
-    def are_apart(self) -> bool:
-        return bool((self.starts[1:] >= self.stops[:-1]).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,35 +34,17 @@ class BinsCache:
 
 
 @dataclass(frozen=True, eq=False)
-class BinWinnersCache:
-    """Where each bin's winner lies in the flattened x: ``y = x.reshape(-1)[winners]``."""
+class WeightedBinsCache:
+    """The bins of an adaptive weighted average."""
 
     shape: tuple[int, ...]  # of x
     dtype: np.dtype
-    winners: np.ndarray  # (N, C, oh, ow) intp
-    are_distinct: bool  # no two bins share an element
-
-    def indices(self) -> np.ndarray:
-        """Where in its plane each bin's winner lies, ``row*W + column``."""
-        return self.winners.astype(np.int64) % (self.shape[2] * self.shape[3])
+    rows: Bins
+    columns: Bins
+    weights: BinWeights
 
 
-AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache | BinWinnersCache
-
-
-def plan_bins(size: int, count: int | None) -> Bins:
-    """Cut ``size`` inputs into ``count`` bins, or one for each input.
-
-    Bin ``i`` reaches from ``floor(i * size / count)`` to ``ceil((i+1) * size / count)``, as in
-    PyTorch: neighbours share an input where the sizes do not divide.
-    """
-    count = size if count is None else count
-    if count < 1:
-        raise ValueError(f"output_size is {count}: it must be at least 1")
-    if size < 1:
-        raise ValueError(f"size is {size}: it must be at least 1")
-    indices = np.arange(count)
-    return Bins(size, indices * size // count, -(-(indices + 1) * size // count))
+AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache | WeightedBinsCache
 
 
 def adaptive_pool2d(
@@ -95,19 +53,26 @@ def adaptive_pool2d(
     mode: str = "max",
     *,
     keep_winners: bool = True,
+    sigma: float | None = None,
 ) -> tuple[np.ndarray, AdaptiveCache]:
-    """Pool x (N, C, H, W) to (N, C, oh, ow), whatever its size, by the maximum or the average.
+    """Pool x (N, C, H, W) to (N, C, oh, ow), whatever its size, by the maximum or an average.
 
     ``y[i, j]`` is the maximum (or average) of the rows from ``floor(i * H / oh)`` up to
     ``ceil((i+1) * H / oh)`` and the columns alike: PyTorch's bins. ``output_size`` is a number or
     (height, width); None keeps a size. It may be larger than the input, whose elements then repeat.
-    The maximum keeps x's dtype, and goes without a gradient where ``keep_winners`` is False; the
-    average is float64 of float64, else float32. Raises ValueError for a size below 1.
+    The maximum keeps x's dtype, and goes without a gradient where ``keep_winners`` is False;
+    averages are float64 of float64, else float32. ``gaussian`` weighs each element by
+    ``exp(-d^2 / (2 sigma^2))``, d its distance from the centre of its bin; ``sigma`` is by default
+    a quarter of the longer of H / oh and W / ow, as in
+    :func:`~cnntool.engine.pooling.gaussian_pool2d`. Raises ValueError for a size below 1, or a
+    sigma that is not above 0.
     """
     check_maps(x)
     _check_mode(mode)
     output_size = (None, None) if output_size is None else output_size
     rows, columns = map(plan_bins, x.shape[2:], per_axis(output_size, 2, "output_size"))
+    if mode == "gaussian":
+        return _weigh_bins(x, rows, columns, bin_weights(rows, columns, sigma))
     if rows.size % rows.count == 0 and columns.size % columns.count == 0:
         kernel = rows.size // rows.count, columns.size // columns.count
         if mode == "average":
@@ -125,8 +90,8 @@ def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray
         return max_pool2d_backward(dy, cache)
     if isinstance(cache, MeanPoolCache):
         return average_pool2d_backward(dy, cache)
-    if isinstance(cache, BinWinnersCache):
-        return _largest_of_bins_backward(dy, cache)
+    if isinstance(cache, WeightedBinsCache):
+        return _weigh_bins_backward(dy, cache)
     return _average_bins_backward(dy, cache)
 
 
@@ -225,9 +190,38 @@ def _average_bins_backward(dy: np.ndarray, cache: BinsCache) -> np.ndarray:
     return dx.reshape(cache.shape)
 
 
-def _largest_of_bins(
-    x: np.ndarray, rows: Bins, columns: Bins
-) -> tuple[np.ndarray, BinWinnersCache]:
+def _weigh_bins(
+    x: np.ndarray, rows: Bins, columns: Bins, weights: BinWeights
+) -> tuple[np.ndarray, WeightedBinsCache]:
+    """``y[i, j] = sum over k, l of u_i[k] * v_j[l] * x[k, l]``: first down, then across."""
+    dtype = float_dtype(x)
+    weights = tuple([w.astype(dtype) for w in axis] for axis in weights)
+    by_row, by_column = (
+        zip(rows.pairs, weights[0], strict=True),
+        zip(columns.pairs, weights[1], strict=True),
+    )
+    planes = np.asarray(x, dtype).reshape(-1, *x.shape[2:])
+    down = np.stack([w @ planes[:, start:stop] for (start, stop), w in by_row], axis=1)
+    y = np.stack([down[:, :, start:stop] @ w for (start, stop), w in by_column], axis=2)
+    cache = WeightedBinsCache(x.shape, dtype, rows, columns, weights)
+    return y.reshape(*x.shape[:2], *y.shape[1:]), cache
+
+
+def _weigh_bins_backward(dy: np.ndarray, cache: WeightedBinsCache) -> np.ndarray:
+    """``dx[k, l] = sum over i, j of u_i[k] * v_j[l] * dy[i, j]``."""
+    rows, columns = cache.rows, cache.columns
+    outputs = rows.count, columns.count
+    dy = as_gradient(dy, (*cache.shape[:2], *outputs), cache.dtype).reshape(-1, *outputs)
+    across = np.zeros((len(dy), rows.count, columns.size), cache.dtype)
+    for index, (start, stop) in enumerate(columns.pairs):
+        across[:, :, start:stop] += dy[:, :, index, None] * cache.weights[1][index]
+    dx = np.zeros((len(dy), rows.size, columns.size), cache.dtype)
+    for index, (start, stop) in enumerate(rows.pairs):
+        dx[:, start:stop] += across[:, index, None] * cache.weights[0][index][:, None]
+    return dx.reshape(cache.shape)
+
+
+def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, MaxPoolCache]:
     """First across each row, then down, so that the first in reading order wins a tie."""
     planes = x.reshape(-1, *x.shape[2:])
     y = np.empty((len(planes), rows.count, columns.count), x.dtype)
@@ -252,19 +246,9 @@ def _largest_of_bins(
 
     _share(planes.shape, work)
     shape = *x.shape[:2], rows.count, columns.count
-    are_distinct = rows.are_apart and columns.are_apart
-    cache = BinWinnersCache(x.shape, float_dtype(x), winners.reshape(shape), are_distinct)
+    are_apart = rows.are_apart and columns.are_apart
+    cache = MaxPoolCache(x.shape, float_dtype(x), False, are_apart, winners.reshape(shape))
     return y.reshape(shape), cache
-
-
-def _largest_of_bins_backward(dy: np.ndarray, cache: BinWinnersCache) -> np.ndarray:
-    dy = as_gradient(dy, cache.winners.shape, cache.dtype).reshape(-1)
-    winners, size = cache.winners.reshape(-1), prod(cache.shape)
-    if not cache.are_distinct:
-        return np.bincount(winners, dy, size).astype(cache.dtype).reshape(cache.shape)
-    dx = np.zeros(size, cache.dtype)
-    dx[winners] = dy
-    return dx.reshape(cache.shape)
 
 
 def _first_largest(values: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from cnntool.engine.activations import (
     tanh_backward,
 )
 from cnntool.engine.adaptive_pooling import (
+    MODES,
     adaptive_pool2d,
     adaptive_pool2d_backward,
     global_pool2d,
@@ -56,6 +57,7 @@ from cnntool.engine.pooling1d import (
 )
 from cnntool.engine.recurrence import rnn, rnn_backward
 from cnntool.engine.recurrent_stack import recurrent, recurrent_backward
+from cnntool.engine.reset_first_recurrence import reset_first_gru, reset_first_gru_backward
 from cnntool.engine.subsampling import subsample2d, subsample2d_backward
 from cnntool.engine.vocabulary_loss import (
     vocabulary_cross_entropy,
@@ -353,7 +355,7 @@ def _pools_to_a_size() -> list[Case]:
             pairs[name][1],
         )
         for name, geometry, shape, options in pools
-        for mode in ("max", "average")
+        for mode in (("max", "average") if name == "global_pool2d" else MODES)
     ]
 
 
@@ -366,13 +368,14 @@ def _recurrences() -> list[Case]:
     ]
     return [
         _recurrence(cell, geometry, steps, batch, settings)
-        for cell in ("rnn", "gru", "lstm")
+        for cell in RECURRENCES
         for geometry, steps, batch, settings in geometries
     ] + [_both_directions(cell) for cell in ("rnn", "gru", "lstm")]
 
 
 RECURRENCES = {
     "rnn": (rnn, rnn_backward, 1),
+    "reset_first_gru": (reset_first_gru, reset_first_gru_backward, 3),
     "gru": (gru, gru_backward, 3),
     "lstm": (lstm, lstm_backward, 4),
 }
@@ -385,6 +388,8 @@ def _recurrence(cell: str, geometry: str, steps: int, batch: int, settings: dict
     shapes |= _recurrent_shapes(gates, 3, 4)
     if cell != "lstm":
         del shapes["c"]
+    if cell == "reset_first_gru":
+        del shapes["hidden_bias"]
 
     def run(x, h, c=None, **weights):
         state = h if c is None else (h, c)

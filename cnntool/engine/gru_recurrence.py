@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.activations import sigmoid
+from cnntool.engine.products import column_tiles, multiplier
 from cnntool.engine.recurrence import (
+    CALLS,
     Gradients,
-    backward_blocks,
+    carry,
+    following,
     gradients_in,
     histories,
-    input_products,
     prepared,
     shown,
+    spans_back,
     weight_gradients,
 )
 from cnntool.engine.sequences import TimeOrder
@@ -26,7 +30,7 @@ class GruCache:
     """What the way back needs, in the order of the run."""
 
     x: np.ndarray  # (T, B, E)
-    gates: np.ndarray  # (T, B, 3H), their values
+    gates: np.ndarray  # (T, 3, B, H), their values
     hidden_new: np.ndarray  # (T, B, H), h_(t-1) U_n + c_n
     h: np.ndarray  # (T + 1, B, H), first the initial state
     w_input: np.ndarray
@@ -35,9 +39,7 @@ class GruCache:
 
     def gate_values(self) -> dict[str, np.ndarray]:
         """(T, B, H) of each gate: ``reset``, ``update`` and ``new``, the candidate."""
-        gates = self.order.restored(self.gates)
-        hidden = self.h.shape[-1]
-        return {name: gates[..., k * hidden : (k + 1) * hidden] for k, name in enumerate(GATES)}
+        return {name: self.order.restored(self.gates[:, k]) for k, name in enumerate(GATES)}
 
 
 def gru(
@@ -70,34 +72,71 @@ def gru(
         x, (state,), (w_input, w_hidden, bias, hidden_bias), 3, lengths, reverse
     )
     w_input, w_hidden, bias, hidden_bias = weights
-    hidden = len(w_hidden)
-    half = np.repeat(np.array([0.5, 0.5, 1], x.dtype), hidden)  # sigmoid by tanh, as in lstm
-    inside = np.where(half == 1, 0, hidden_bias)  # what is not multiplied by r
-    gates = input_products(x, w_input * half, (bias + inside) * half)
-    h, hidden_new = histories(order, h0), np.empty_like(gates[..., :hidden])
-    scaled, new_bias = w_hidden * half, hidden_bias[2 * hidden :]
-    products = np.empty((order.batch, 3 * hidden), x.dtype)
-    for step in range(order.steps):
-        rows = order.active(step)
-        z, product, before = gates[step, :rows], products[:rows], h[step, :rows]
-        np.matmul(before, scaled, out=product)
-        two, new = z[:, : 2 * hidden], z[:, 2 * hidden :]
-        two += product[:, : 2 * hidden]
-        np.tanh(two, out=two)
-        two *= 0.5
-        two += 0.5
-        inner = np.add(product[:, 2 * hidden :], new_bias, out=hidden_new[step, :rows])
-        after = h[step + 1, :rows]
-        new += np.multiply(z[:, :hidden], inner, out=after)
-        np.tanh(new, out=new)
-        np.subtract(before, new, out=after)
-        after *= z[:, hidden : 2 * hidden]
-        after += new
-        if rows < order.batch:
-            h[step + 1, rows:] = h[step, rows:]
+    batch, hidden = h0.shape
+    inside = hidden_bias.reshape(3, 1, hidden).copy()
+    inside[:2] = 0  # of the others both biases are one
+    outside = bias.reshape(3, 1, hidden) + hidden_bias.reshape(3, 1, hidden) - inside
+    outside[:2] *= 0.5
+    gates = np.empty((order.steps, 3, batch, hidden), x.dtype)
+    np.matmul(x[:, None], _by_gate(w_input), out=gates)
+    gates += np.repeat(outside, batch, axis=1)
+    h, hidden_new = histories(order, h0), np.empty_like(gates[:, 0])
+    by_state, new_bias = _by_gate(w_hidden), np.repeat(inside[2], batch, axis=0)
+    for span, rows in order.spans():
+        _run(
+            gates[span, :, :rows],
+            hidden_new[span, :rows],
+            h[span, :rows],
+            h[following(span), :rows],
+            by_state,
+            new_bias[:rows],
+        )
+        carry(h, span, rows)
     outputs = order.restored(shown(order, h[1:]))
     cache = GruCache(x, gates, hidden_new, h, w_input, w_hidden, order)
     return (outputs, order.restored_rows(h[-1])), cache
+
+
+def _by_gate(weight: np.ndarray) -> np.ndarray:
+    """(K, 3H) as (3, K, H), those of sigmoids halved: ``sigmoid(z) = (tanh(z / 2) + 1) / 2``."""
+    gates = weight.reshape(len(weight), 3, -1).swapaxes(0, 1).copy()
+    gates[:2] *= 0.5
+    return gates
+
+
+def _run(
+    gates: np.ndarray,
+    hidden_new: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    by_state: np.ndarray,
+    new_bias: np.ndarray,
+) -> None:
+    """Steps that are all for the same rows, from the products of their inputs."""
+    half, (add, multiply, tanh) = np.array(0.5, gates.dtype), CALLS
+    product = np.empty_like(gates[0])
+    of_sigmoids, of_new = product[:2], product[2]
+    for sigmoids, reset, update, new, inner, h, h_next in zip(
+        gates[:, :2],
+        gates[:, 0],
+        gates[:, 1],
+        gates[:, 2],
+        hidden_new,
+        before,
+        after,
+        strict=True,
+    ):
+        np.matmul(h, by_state, product)
+        add(sigmoids, of_sigmoids, sigmoids)
+        tanh(sigmoids, sigmoids)
+        multiply(sigmoids, half, sigmoids)
+        add(sigmoids, half, sigmoids)
+        add(of_new, new_bias, inner)
+        add(new, multiply(reset, inner, h_next), new)
+        tanh(new, new)
+        np.subtract(h, new, h_next)  # n + u (h - n)
+        multiply(h_next, update, h_next)
+        add(h_next, new, h_next)
 
 
 def gru_backward(
@@ -123,41 +162,87 @@ def gru_backward(
     dh_all, (dh,) = gradients_in(dh_all, (dstate,), order, h)
     # (T, B, 4, H): by m, by z_r, z_u and z_n; so both products find what they need side by side
     dz = np.empty((*h[1:].shape[:2], 4, hidden), h.dtype)
-    product = np.empty_like(dh)
-    transposed = np.ascontiguousarray(np.roll(cache.w_hidden, hidden, axis=1).T)  # n, r, u
-    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
-        slopes = _slopes(cache, block)
-        for step in range(block.stop - 1, block.start - 1, -1):
-            rows = order.active(step)
-            here, d = dh[:rows], dz[step, :rows]
-            if dh_all is not None:
-                here += dh_all[step, :rows]
-            np.multiply(slopes[step - block.start, :rows], here[:, None], out=d)
-            here *= cache.gates[step, :rows, hidden : 2 * hidden]
-            by_state = d.reshape(rows, 4 * hidden)[:, : 3 * hidden]
-            here += np.matmul(by_state, transposed, out=product[:rows])
-    order.clear(dz)
     flat = dz.reshape(*dz.shape[:2], 4 * hidden)
-    by_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
+    by_state = column_tiles(np.roll(cache.w_hidden, hidden, axis=1).T, order.batch)  # n, r, u
+    for span, rows in spans_back(order, dz[:1].nbytes):
+        _run_back(
+            _slopes(cache, span, rows),
+            cache.gates[span, 1, :rows],
+            dh_all[span, :rows],
+            dz[span, :rows].swapaxes(1, 2),
+            flat[span, :rows, : 3 * hidden],
+            dh[:rows],
+            by_state,
+        )
+    order.clear(dz)
+    from_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
     dx, dw_input, dw_hidden, dbias = weight_gradients(
-        cache.x, h[:-1], flat[..., hidden:], by_state, cache.w_input, need_dx, out and out[:3]
+        cache.x, h[:-1], flat[..., hidden:], from_state, cache.w_input, need_dx, out and out[:3]
     )
-    dhidden_bias = by_state.sum(axis=(0, 1), out=out and out[3])
+    dhidden_bias = from_state.sum(axis=(0, 1), out=out and out[3])
     dx = None if dx is None else order.restored(dx)
     return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias, dhidden_bias
 
 
-def _slopes(cache: GruCache, block: slice) -> np.ndarray:
-    """By what dh is multiplied for the gradients by m, z_r, z_u and z_n: (S, B, 4, H)."""
-    gates, before = cache.gates[block], cache.h[block]
-    steps, batch, width = gates.shape
-    gates = gates.reshape(steps, batch, 3, width // 3)
-    r, u, n = (gates[:, :, k] for k in range(3))
-    slopes = np.empty((steps, batch, 4, width // 3), gates.dtype)
-    by_m, by_r, by_u, by_n = (slopes[:, :, k] for k in range(4))
+def _slopes(cache: GruCache, span: slice, rows: int) -> np.ndarray:
+    """By what dh is multiplied for the gradients by m, z_r, z_u and z_n: (S, 4, B, H)."""
+    before, inner = cache.h[span, :rows], cache.hidden_new[span, :rows]
+    r, u, n = (cache.gates[span, k, :rows] for k in range(3))
+    slopes = np.empty((len(before), 4, *before.shape[1:]), before.dtype)
+    by_m, by_r, by_u, by_n = (slopes[:, k] for k in range(4))
     np.multiply(1 - u, 1 - n * n, out=by_n)
     np.multiply(by_n, r, out=by_m)
     np.multiply(by_m, 1 - r, out=by_r)
-    by_r *= cache.hidden_new[block]
+    by_r *= inner
     np.multiply(u - u * u, before - n, out=by_u)
     return slopes
+
+
+def _run_back(
+    slopes: np.ndarray,
+    update: np.ndarray,
+    dh_all: np.ndarray,
+    dz_gates: np.ndarray,
+    by_product: np.ndarray,
+    dh: np.ndarray,
+    by_state: np.ndarray,
+) -> None:
+    """Steps that are all for the same rows, the last one first."""
+    at_step, product, (add, multiply, _) = np.empty_like(slopes[0]), np.empty_like(dh), CALLS
+    multiply_state = multiplier(by_state, product)
+    dm, dz_r, dz_u, dz_n = at_step
+    for by_m, by_r, by_u, by_n, u, above, placed, matrix in zip(
+        *(slopes[::-1, k] for k in range(4)),
+        update[::-1],
+        dh_all[::-1],
+        dz_gates[::-1],
+        by_product[::-1],
+        strict=True,
+    ):
+        add(dh, above, dh)
+        multiply(dh, by_m, dm)
+        multiply(dh, by_r, dz_r)
+        multiply(dh, by_u, dz_u)
+        multiply(dh, by_n, dz_n)
+        placed[...] = at_step
+        multiply_state(matrix)
+        multiply(dh, u, dh)
+        add(dh, product, dh)
+
+
+def gru_step(
+    x: np.ndarray,
+    state: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    hidden_bias: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step of :func:`gru` from x (B, E), nothing kept for a way back: h, and h as the state."""
+    hidden = state.shape[1]
+    by_input, by_state = x @ w_input + bias, state @ w_hidden + hidden_bias
+    gates, _ = sigmoid(by_input[:, : 2 * hidden] + by_state[:, : 2 * hidden])
+    reset, update = gates[:, :hidden], gates[:, hidden:]
+    new = np.tanh(by_input[:, 2 * hidden :] + reset * by_state[:, 2 * hidden :])
+    h = new + update * (state - new)
+    return h, h

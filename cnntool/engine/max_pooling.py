@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import as_maps, as_planes, in_layout_of
+from cnntool.engine.layout import as_maps, as_planes, in_layout_of, is_batch_last
 from cnntool.engine.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.pool_reductions import extreme, limits
 from cnntool.engine.pool_windows import (
@@ -16,7 +17,7 @@ from cnntool.engine.pool_windows import (
     plan_maps,
     pool_planes,
     share_blocks,
-    share_planes,
+    share_whole_planes,
 )
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, AxisPaddings
@@ -27,23 +28,19 @@ LONG_RUN = 8
 
 @dataclass(frozen=True, eq=False)
 class MaxPoolCache:
-    """Which tap of each window won, ``k*kw + l``: a byte an output for windows of up to 256 taps.
-
-    x and y are not needed.
-    """
+    """Where each window's winner lies in the memory of x. x and y are not needed."""
 
     shape: tuple[int, ...]  # of x
     dtype: np.dtype
-    rows: Axis
-    columns: Axis
-    codes: np.ndarray | None  # (N, C, oh, ow), in the layout of x
+    is_batch_last: bool
+    are_apart: bool  # whether no two windows see the same element
+    places: np.ndarray | None  # (N, C, oh, ow) in the layout of x
 
     def indices(self) -> np.ndarray:
         """Where in its plane each window's winner lies, ``row*W + column``."""
-        rows, columns = self.rows, self.columns
-        down, across = np.divmod(_kept_codes(self).astype(np.int64), columns.kernel_size)
-        down = down * rows.dilation + _starts(rows)[:, None]
-        return down * columns.size + across * columns.dilation + _starts(columns)
+        count, _, height, width = self.shape
+        interleaved = count if self.is_batch_last else 1
+        return _kept(self.places).astype(np.int64) // interleaved % (height * width)
 
 
 def max_pool2d(
@@ -70,13 +67,15 @@ def max_pool2d(
     Raises ValueError where no window fits, or the padding is more than half a window.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    planes, codes = as_planes(x), None
+    planes, places = as_planes(x), None
     if keep_winners:
-        y, codes = _pool_with_winners(planes, rows, columns)
-        codes = as_maps(codes, *x.shape[:2])
+        y, places = _pool_with_winners(planes, rows, columns)
+        places = as_maps(places, *x.shape[:2])
     else:
         y = pool_planes(planes, rows, columns, extreme(np.maximum, x.dtype))
-    return as_maps(y, *x.shape[:2]), MaxPoolCache(x.shape, float_dtype(x), rows, columns, codes)
+    are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
+    cache = MaxPoolCache(x.shape, float_dtype(x), is_batch_last(x), are_apart, places)
+    return as_maps(y, *x.shape[:2]), cache
 
 
 def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
@@ -84,82 +83,24 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
 
     Of equal elements the first won, in reading order; of several NaN the last (both as PyTorch).
     """
-    maps, rows, columns = _kept_codes(cache), cache.rows, cache.columns
+    maps = _kept(cache.places)
     dy = in_layout_of(maps, as_gradient(dy, maps.shape, cache.dtype))
-    codes, dy = as_planes(maps), as_planes(dy)
-    dx = np.empty((len(codes), rows.size, columns.size, codes.shape[3]), cache.dtype)
-    bits = np.dtype(f"i{dx.itemsize}")
-    across = columns.taps
-    are_apart = rows.stride >= rows.extent and columns.stride >= columns.extent
-    are_tiles = rows.tiles_all and columns.tiles_all
+    count, channels, *size = cache.shape
+    shape = (channels, *size, count) if cache.is_batch_last else (count * channels, *size, 1)
+    dx = np.zeros(shape, cache.dtype)
+    line = dx.reshape(-1)
+    by_plane = len(dx), maps.size // max(1, len(dx))
+    places, dy = as_planes(maps).reshape(by_plane), as_planes(dy).reshape(by_plane)
 
-    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
-        won, gradients = codes[which, block.outputs], dy[which, block.outputs].view(bits)
-        target = dx[which, block.inputs]
-        if are_tiles:
-            _into_tiles(won, gradients, target.view(bits), rows, columns, scratch)
-            return
-        if won.shape[3] < LONG_RUN and not are_apart:
-            _by_counting(won, dy[which, block.outputs], target, block.axis, columns)
-            return
-        is_winner = scratch.array("is winner", won.shape, np.dtype(bool))
-        mask, share = is_winner.view(np.int8), scratch.array("share", won.shape, bits)
-        code, every = 0, slice(None)
-        for rows_seen, rows_read in block.axis.taps:
-            for seen, read in across:
-                np.equal(won, won.dtype.type(code), out=is_winner)
-                np.negative(mask, out=mask)  # all bits of a winner, none of the others: no 0 * inf
-                outputs, inputs = (every, rows_seen, seen), (every, rows_read, read)
-                if are_apart:
-                    into = target[inputs].view(bits)
-                    np.bitwise_and(gradients[outputs], mask[outputs], out=into)
-                else:
-                    np.bitwise_and(gradients, mask, out=share)
-                    target[inputs] += share.view(dx.dtype)[outputs]
-                code += 1
+    def work(which: slice) -> None:
+        winners, gradients = places[which].reshape(-1), dy[which].reshape(-1)
+        if cache.are_apart:
+            line[winners] = gradients
+        else:
+            np.add.at(line, winners, gradients)  # as fast since NumPy 1.25, over one axis
 
-    if not are_tiles:
-        dx[...] = 0
-    share_planes(dx.shape, rows, work)
-    return as_maps(dx, *cache.shape[:2])
-
-
-def _by_counting(
-    won: np.ndarray, gradients: np.ndarray, target: np.ndarray, rows: Axis, columns: Axis
-) -> None:
-    """The same where windows overlap and runs are short: winners' places, counted with weights."""
-    count, channels = len(won), won.shape[3]
-    across = np.arange(columns.kernel_size) * columns.dilation
-    steps = np.add.outer(np.arange(rows.kernel_size) * rows.dilation * columns.size, across)
-    planes = np.arange(count) * rows.size * columns.size
-    starts = np.add.outer(planes, np.add.outer(_starts(rows) * columns.size, _starts(columns)))
-    places = np.take(steps, won)
-    places += starts[..., None]
-    if channels > 1:
-        places *= channels
-        places += np.arange(channels)
-    sums = np.bincount(places.ravel(), gradients.ravel(), target.size)
-    np.add(target, sums.reshape(target.shape), out=target, casting="same_kind")
-
-
-def _into_tiles(
-    won: np.ndarray,
-    gradients: np.ndarray,
-    target: np.ndarray,
-    rows: Axis,
-    columns: Axis,
-    scratch: Scratch,
-) -> None:
-    """The same where windows lie side by side and cover all: every tap of all windows at once."""
-    count, height, width, channels = won.shape
-    down, across = rows.kernel_size, columns.kernel_size
-    shape = down, across, *won.shape
-    is_winner = scratch.array("is winner", shape, np.dtype(bool))
-    code = np.arange(down * across, dtype=won.dtype).reshape(down, across, 1, 1, 1, 1)
-    mask = is_winner.view(np.int8)
-    np.negative(np.equal(won, code, out=is_winner).view(np.int8), out=mask)
-    tiles = target.reshape(count, height, down, width, across, channels)
-    np.bitwise_and(gradients, mask, out=tiles.transpose(2, 4, 0, 1, 3, 5))
+    share_whole_planes(dx.shape, work)
+    return as_maps(dx, count, channels)
 
 
 def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
@@ -170,10 +111,10 @@ def max_pool2d_indices(cache: MaxPoolCache) -> np.ndarray:
     return cache.indices()
 
 
-def _kept_codes(cache: MaxPoolCache) -> np.ndarray:
-    if cache.codes is None:
+def _kept(places: np.ndarray | None) -> np.ndarray:
+    if places is None:
         raise ValueError("the pool ran with keep_winners=False: run it with True to go back")
-    return cache.codes
+    return places
 
 
 def _starts(axis: Axis) -> np.ndarray:
@@ -184,62 +125,93 @@ def _starts(axis: Axis) -> np.ndarray:
 def _pool_with_winners(
     planes: np.ndarray, rows: Axis, columns: Axis
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of every window of planes (A, H, W, B), and the code of the tap that it is."""
-    shape = len(planes), rows.output_size, columns.output_size, planes.shape[3]
-    y = np.empty(shape, planes.dtype)
-    codes = np.empty(shape, np.min_scalar_type(rows.kernel_size * columns.kernel_size - 1))
+    """The largest of every window of planes (A, H, W, B), and its place in their memory."""
+    channels = planes.shape[3]
+    shape = len(planes), rows.output_size, columns.output_size, channels
+    y, places = np.empty(shape, planes.dtype), np.empty(shape, np.intp)
+    steps = rows.dilation * columns.size, columns.dilation  # from one tap to the next
+    last_tap = (rows.kernel_size - 1) * steps[0] + (columns.kernel_size - 1) * steps[1]
+    offset = np.min_scalar_type(last_tap)
     lowest, across = limits(planes.dtype)[0], phases_of(columns)
-    are_long_runs = planes.shape[3] >= LONG_RUN and rows.is_inside and columns.is_inside
+    are_long_runs = channels >= LONG_RUN and rows.is_inside and columns.is_inside
 
     def work(which: slice, part: RowBlock, scratch: Scratch) -> None:
-        largest, won = y[which, part.outputs], codes[which, part.outputs]
+        largest = y[which, part.outputs]
+        won = scratch.array("winners", largest.shape, offset)
         block = planes[which, part.inputs]
-        if are_long_runs and not (largest.dtype.kind == "f" and np.isnan(block.max())):
-            _largest_of_runs(block, part.axis, columns, largest, won, scratch)
-            return
-        phases = split(block, part.phases, across, lowest, scratch)
-        _largest(phases, part.phases, across, largest, won, scratch)
+        if are_long_runs:
+            _largest_of_runs(block, part.axis, columns, steps, largest, won, scratch)
+        else:
+            phases = split(block, part.phases, across, lowest, scratch)
+            _largest(phases, part.phases, across, steps, largest, won, scratch)
         if rows.before or columns.before:
-            _let_no_padding_win(largest, won, part.axis, columns)
+            _let_no_padding_win(largest, won, part.axis, columns, steps)
         if largest.dtype.kind == "f" and np.isnan(largest.max()):
-            _let_the_last_nan_win(phases, part.phases, across, won)
+            phases = split(block, part.phases, across, lowest, scratch)
+            _let_the_last_nan_win(phases, part.phases, across, steps, won)
+        place = places[which, part.outputs]
+        by_plane, by_row, by_pixel = _first_places(planes.shape, rows, columns)
+        place = places[which, part.outputs]
+        place[...] = won
+        if channels > 1:
+            place *= channels
+        place += by_row[part.outputs] + by_pixel
+        place += by_plane[which]
 
     share_blocks(planes.shape, rows, work, weight=1 / 2)
-    return y, codes
+    return y, places
+
+
+@functools.lru_cache(maxsize=16)
+def _first_places(
+    shape: tuple[int, ...], rows: Axis, columns: Axis
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where windows start in the memory of planes (A, H, W, B): three arrays to be added up.
+
+    One tells planes apart, one rows of windows, and one columns and channels.
+    """
+    count, height, width, channels = shape
+    pixels = np.add.outer(_starts(columns) * channels, np.arange(channels))
+    tops = _starts(rows) * (width * channels)
+    planes = np.arange(count) * (height * width * channels)
+    return planes[:, None, None, None], tops[:, None, None], pixels
 
 
 def _largest_of_runs(
     block: np.ndarray,
     rows: Axis,
     columns: Axis,
+    steps: tuple[int, int],
     largest: np.ndarray,
-    codes: np.ndarray,
+    offsets: np.ndarray,
     scratch: Scratch,
 ) -> None:
     """:func:`_largest` without sorting: each tap is a slice of the block, of runs long enough."""
     taps = [block[:, :, columns.tap(index)[1]] for index in range(columns.kernel_size)]
-    values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
-    places = [read for _, read in rows.taps]
-    taps, tap_codes = [values[:, place] for place in places], [won[:, place] for place in places]
-    step = columns.kernel_size
-    values, won = _fold("down", taps, tap_codes, step, codes.dtype, scratch, (largest, codes))
+    values, won = _fold("across", taps, None, steps[1], offsets.dtype, scratch)
+    reads = [read for _, read in rows.taps]
+    taps, tap_offsets = [values[:, read] for read in reads], [won[:, read] for read in reads]
+    out = largest, offsets
+    values, won = _fold("down", taps, tap_offsets, steps[0], offsets.dtype, scratch, out)
     if values is not largest:  # a single row
-        largest[...], codes[...] = values, won
+        largest[...], offsets[...] = values, won
 
 
 def _largest(
     phases: np.ndarray,
     down: AxisPhases,
     across: AxisPhases,
+    steps: tuple[int, int],
     largest: np.ndarray,
-    codes: np.ndarray,
+    offsets: np.ndarray,
     scratch: Scratch,
 ) -> None:
-    """The largest of every window and its tap, ``k*kw + l``.
+    """The largest of every window, and how far behind the window's first element it lies.
 
-    First across, then down: in reading order the first of equal elements is the first within the
-    first of the rows that hold one. A later tap wins where it is larger, and its code is larger
-    than all before, so codes fold by maximum as the values do.
+    ``steps`` are from one tap to the next, down and across. First across, then down: in reading
+    order the first of equal elements is the first within the first of the rows that hold one. A
+    later tap wins where it is larger, and lies behind all before, so offsets fold by maximum as
+    the values do.
     """
     rows, planes, _, width, channels = phases.shape[1:]
     width *= channels
@@ -247,59 +219,62 @@ def _largest(
     margin = max(offset for _, offset in across.places) * channels
     length = lines.shape[1] - margin
     taps = [lines[b, offset * channels :][:length] for b, offset in across.places]
-    values, won = _fold("across", taps, None, 1, codes.dtype, scratch)
+    values, won = _fold("across", taps, None, steps[1], offsets.dtype, scratch)
 
     size = lines.shape[1] // rows
     length = size - margin - max(offset for _, offset in down.places) * width
     starts = [a * size + offset * width for a, offset in down.places]
     taps = [values[start : start + length] for start in starts]
-    tap_codes = [won[start : start + length] for start in starts]
-    values, won = _fold("down", taps, tap_codes, len(across.places), codes.dtype, scratch)
-    for source, target in ((values, largest), (won, codes)):
-        steps = size // planes, width, channels, 1
-        steps = tuple(step * source.itemsize for step in steps)
-        np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, steps))
+    tap_offsets = [won[start : start + length] for start in starts]
+    values, won = _fold("down", taps, tap_offsets, steps[0], offsets.dtype, scratch)
+    for source, target in ((values, largest), (won, offsets)):
+        strides = size // planes, width, channels, 1
+        strides = tuple(stride * source.itemsize for stride in strides)
+        np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, strides))
 
 
 def _fold(
     name: str,
     taps: list[np.ndarray],
-    codes: list[np.ndarray] | None,
+    offsets: list[np.ndarray] | None,
     step: int,
-    code: np.dtype,
+    dtype: np.dtype,
     scratch: Scratch,
     out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of some taps, and the code of the first that is: its own and ``index*step``."""
+    """The largest of some taps, and the offset of the first that is: its own and ``index*step``."""
     shape = taps[0].shape
     if out is None:
         best = scratch.array(f"best {name}", shape, taps[0].dtype)
-        won = scratch.array(f"won {name}", shape, code)
+        won = scratch.array(f"won {name}", shape, dtype)
     else:
         best, won = out
-    if codes is None:
+    if offsets is None:
         won[...] = 0
     larger = scratch.array("larger", shape, np.dtype(bool))
-    challenger = scratch.array("challenger", shape, code)
-    held, held_code = taps[0], won if codes is None else codes[0]
+    challenger = scratch.array("challenger", shape, dtype)
+    held, held_offset = taps[0], won if offsets is None else offsets[0]
     for index, tap in enumerate(taps[1:], 1):
         np.greater(tap, held, out=larger)
         held = np.maximum(tap, held, out=best)
-        if codes is None:
-            np.multiply(larger.view(np.uint8), code.type(index * step), out=challenger)
+        one_or_none = larger.view(np.uint8).astype(dtype, copy=False)
+        if offsets is None:
+            np.multiply(one_or_none, dtype.type(index * step), out=challenger)
         else:
-            np.add(codes[index], code.type(index * step), out=challenger)
-            np.multiply(challenger, larger.view(np.uint8), out=challenger)
-        held_code = np.maximum(challenger, held_code, out=won)
-    return held, held_code
+            np.add(offsets[index], dtype.type(index * step), out=challenger)
+            np.multiply(challenger, one_or_none, out=challenger)
+        held_offset = np.maximum(challenger, held_offset, out=won)
+    return held, held_offset
 
 
-def _let_no_padding_win(largest: np.ndarray, codes: np.ndarray, rows: Axis, columns: Axis) -> None:
+def _let_no_padding_win(
+    largest: np.ndarray, offsets: np.ndarray, rows: Axis, columns: Axis, steps: tuple[int, int]
+) -> None:
     """Where nothing is larger than the padding, all elements inside are equal: the first wins."""
     is_lowest = largest == limits(largest.dtype)[0]
     if is_lowest.any():
-        first = np.add.outer(_first_inside(rows) * columns.kernel_size, _first_inside(columns))
-        np.copyto(codes, first.astype(codes.dtype)[..., None], where=is_lowest)
+        first = np.add.outer(_first_inside(rows) * steps[0], _first_inside(columns) * steps[1])
+        np.copyto(offsets, first.astype(offsets.dtype)[..., None], where=is_lowest)
 
 
 def _first_inside(axis: Axis) -> np.ndarray:
@@ -308,14 +283,16 @@ def _first_inside(axis: Axis) -> np.ndarray:
 
 
 def _let_the_last_nan_win(
-    phases: np.ndarray, down: AxisPhases, across: AxisPhases, codes: np.ndarray
+    phases: np.ndarray,
+    down: AxisPhases,
+    across: AxisPhases,
+    steps: tuple[int, int],
+    offsets: np.ndarray,
 ) -> None:
     """Windows with a NaN were won by none, as no comparison with it is true."""
     is_nan = np.isnan(phases)
-    height, width = codes.shape[1:3]
-    code = 0
-    for a, top in down.places:
-        for b, left in across.places:
+    height, width = offsets.shape[1:3]
+    for k, (a, top) in enumerate(down.places):
+        for l, (b, left) in enumerate(across.places):  # noqa: E741
             where = is_nan[b, a, :, top : top + height, left : left + width]
-            np.copyto(codes, codes.dtype.type(code), where=where)
-            code += 1
+            np.copyto(offsets, offsets.dtype.type(k * steps[0] + l * steps[1]), where=where)

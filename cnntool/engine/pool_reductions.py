@@ -92,16 +92,27 @@ def gaussian_weights(rows: Axis, columns: Axis, sigma: float | None = None) -> V
     largest: what a weighted mean makes of them depends on no common factor. Raises ValueError where
     sigma is not above 0.
     """
-    sigma = max(rows.extent, columns.extent) / 4 if sigma is None else sigma
+    sigma = checked_sigma(sigma, max(rows.extent, columns.extent) / 4)
+    return tuple(decay(axis.kernel_size, sigma, axis.dilation) for axis in (rows, columns))
+
+
+def decay(count: int, sigma: float, step: int = 1) -> np.ndarray:
+    """``exp(-d^2 / (2 sigma^2))`` of ``count`` taps, by the distance d from their middle.
+
+    Relative to the largest, which is 1.
+    """
+    distance = (np.arange(count) - (count - 1) / 2) * step
+    with np.errstate(over="ignore"):  # the rest of a tiny sigma's window counts for nothing
+        squared = (distance**2 - np.min(distance**2)) / sigma / sigma / 2
+    return np.exp(-np.minimum(squared, MOST_DECAY))
+
+
+def checked_sigma(sigma: float | None, default: float) -> float:
+    """Raise ValueError where sigma makes no bell."""
+    sigma = default if sigma is None else sigma
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma}: it must be above 0")
-    weights = []
-    for axis in (rows, columns):
-        distance = (np.arange(axis.kernel_size) - (axis.kernel_size - 1) / 2) * axis.dilation
-        with np.errstate(over="ignore"):  # the rest of a tiny sigma's windows counts for nothing
-            squared = (distance**2 - np.min(distance**2)) / sigma / sigma / 2
-        weights.append(np.exp(-np.minimum(squared, MOST_DECAY)))
-    return tuple(weights)
+    return sigma
 
 
 def checked_p(p: float) -> float:

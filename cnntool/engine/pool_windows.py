@@ -188,6 +188,15 @@ def share_planes(
     run([(which,) for which in cuts], work_on_all, prod(shape), threads)
 
 
+def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
+    """Run ``work(planes)`` over planes (A, ...), once a thread: for work that needs no cache."""
+    if prod(shape) < SHARED_ELEMENTS:
+        work(slice(0, shape[0]))
+        return
+    parts = _slices(shape[0], ceil(shape[0] / available_cores()))
+    share(parts, lambda: work, len(parts))
+
+
 def _cut(
     shape: tuple[int, ...], rows: Axis, weight: float, threads: int
 ) -> tuple[list[slice], list[RowBlock]]:
@@ -203,8 +212,11 @@ def _cut(
 def _cut_into(pieces: int, count: int, rows: Axis) -> tuple[list[slice], list[RowBlock]]:
     together = -(-count // pieces)
     height = -(-rows.output_size * count // max(count, pieces))
-    cuts = [slice(first, min(first + together, count)) for first in range(0, count, together)]
-    return cuts, _row_blocks(rows, height)
+    return _slices(count, together), _row_blocks(rows, height)
+
+
+def _slices(count: int, together: int) -> list[slice]:
+    return [slice(first, min(first + together, count)) for first in range(0, count, together)]
 
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:

@@ -9,6 +9,7 @@ small in that sense, all in one call of NumPy's.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -52,6 +53,52 @@ def multiply_over_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     if left_rest.size:
         total += np.matmul(right_rest, left_rest.swapaxes(1, 2))
     return total.swapaxes(1, 2)
+
+
+def multiply_rows(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """``left (N, K) @ right (K, P)`` for many rows N."""
+    n, k = left.shape
+    p = right.shape[1]
+    rows = _divisor(n, SMALL_PRODUCT // max(1, k * p))
+    if rows < 8 or not multiplies_unpacked():
+        return left @ right
+    return np.matmul(left.reshape(n // rows, rows, k), right).reshape(n, p)
+
+
+def multiply_over_rows(
+    left: np.ndarray, right: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
+    """``left (N, M)^T @ right (N, P)``: (M, P), a sum over many rows N."""
+    (n, m), p = left.shape, right.shape[1]
+    width = _divisor(p, min(SMALL_RESULT // max(1, m), SMALL_PRODUCT // max(1, m * n)))
+    if width < 16 or not multiplies_unpacked():
+        return np.matmul(left.T, right, out=out)
+    out = np.empty((m, p), right.dtype) if out is None else out
+    np.matmul(left.T, _columns(right, width), out=_columns(out, width))
+    return out
+
+
+def column_tiles(right: np.ndarray, rows: int) -> np.ndarray:
+    """A copy of ``right (K, P)`` in columns (tiles, K, P / tiles), each of which makes a small
+    product with as many rows, for :func:`multiplier`."""
+    k, p = right.shape
+    width = _divisor(p, SMALL_PRODUCT // max(1, k * rows))
+    width = width if width >= min(p, 8) and multiplies_unpacked() else p
+    return np.ascontiguousarray(_columns(right, width))
+
+
+def multiplier(tiles: np.ndarray, out: np.ndarray) -> Callable[[np.ndarray], object]:
+    """What writes ``left (M, K) @ right (K, P)`` into out (M, P), for one left after the other."""
+    if len(tiles) == 1:  # a fifth less than matmul where all is small
+        return lambda left: np.dot(left, tiles[0], out)
+    columns = _columns(out, tiles.shape[2])
+    return lambda left: np.matmul(left, tiles, columns)
+
+
+def _columns(matrix: np.ndarray, width: int) -> np.ndarray:
+    """See (M, P) as (P / width, M, width)."""
+    m, p = matrix.shape
+    return matrix.reshape(m, p // max(1, width), width).swapaxes(0, 1)
 
 
 @functools.lru_cache(maxsize=256)

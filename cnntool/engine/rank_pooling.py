@@ -134,16 +134,25 @@ def _taps(
 
 def _median(taps: list[np.ndarray]) -> np.ndarray:
     count = len(taps)
-    if count <= MOST_SORTED:
-        low, high = _ordered(taps, ((count - 1) // 2, count // 2))
-    else:
-        stacked = np.stack(taps, axis=-1)
-        is_nan = np.isnan(stacked).any(axis=-1) if stacked.dtype.kind == "f" else None
-        stacked.partition(((count - 1) // 2, count // 2), axis=-1)
-        low, high = stacked[..., (count - 1) // 2], stacked[..., count // 2]
-        if is_nan is not None:  # they are sorted last
-            high = np.where(is_nan, np.nan, high).astype(stacked.dtype)
-            low = np.where(is_nan, high, low)
+    if count > MOST_SORTED:
+        return median_of_last(np.stack(taps, axis=-1))
+    return _middle(*_ordered(taps, ((count - 1) // 2, count // 2)), count)
+
+
+def median_of_last(values: np.ndarray) -> np.ndarray:
+    """The medians along the last axis, as :func:`median_pool2d`; the values change places."""
+    count = values.shape[-1]
+    is_nan = np.isnan(values).any(axis=-1) if values.dtype.kind == "f" else None
+    values.partition(((count - 1) // 2, count // 2), axis=-1)
+    low, high = values[..., (count - 1) // 2], values[..., count // 2]
+    if is_nan is not None:  # they are sorted last
+        high = np.where(is_nan, np.nan, high).astype(values.dtype)
+        low = np.where(is_nan, high, low)
+    return _middle(low, high, count)
+
+
+def _middle(low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
+    """Of the middle two of an even number the mean."""
     if count % 2:
         return low
     if low.dtype.kind == "f":

@@ -7,16 +7,26 @@ steps at a time, and the gradients of the weights are one product each, behind t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.products import (
+    column_tiles,
+    multiplier,
+    multiply_over_rows,
+    multiply_rows,
+)
 from cnntool.engine.sequences import TimeOrder
+from cnntool.engine.threads import available_cores, together
+from cnntool.engine.unfolding import SHARED_PRODUCTS
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
+
+CALLS = np.add, np.multiply, np.tanh
+"""Of the loops: to look them up there is a fiftieth of a small step."""
 
 Gradients = tuple[np.ndarray, ...]
 
@@ -61,17 +71,23 @@ def rnn(
     w_input, w_hidden, bias = weights
     h = histories(order, h0)
     h[1:] = input_products(x, w_input, bias)
-    product = np.empty_like(h0)
-    for step in range(order.steps):
-        rows = order.active(step)
-        z = h[step + 1, :rows]
-        z += np.matmul(h[step, :rows], w_hidden, out=product[:rows])
-        np.tanh(z, out=z) if activation == "tanh" else np.maximum(z, 0, out=z)
-        if rows < order.batch:
-            h[step + 1, rows:] = h[step, rows:]
+    by_state = column_tiles(w_hidden, order.batch)
+    for span, rows in order.spans():
+        _run(h[span, :rows], h[following(span), :rows], by_state, activation)
+        carry(h, span, rows)
     outputs = order.restored(shown(order, h[1:]))
     cache = RnnCache(x, h, w_input, w_hidden, order, activation)
     return (outputs, order.restored_rows(h[-1])), cache
+
+
+def _run(before: np.ndarray, after: np.ndarray, by_state: np.ndarray, activation: str) -> None:
+    """Steps that are all for the same rows; in ``after`` are the products of their inputs."""
+    product = np.empty_like(after[0])
+    multiply_state = multiplier(by_state, product)
+    for h, z in zip(before, after, strict=True):
+        multiply_state(h)
+        np.add(z, product, z)
+        np.tanh(z, z) if activation == "tanh" else np.maximum(z, 0, out=z)
 
 
 def rnn_backward(
@@ -92,22 +108,41 @@ def rnn_backward(
     order, h = cache.order, cache.h
     dh_all, (dh,) = gradients_in(dh_all, (dstate,), order, h)
     dz = np.empty_like(h[1:])
-    product = np.empty_like(dh)
-    transposed = np.ascontiguousarray(cache.w_hidden.T)
-    for block in backward_blocks(order.steps, dz[0].nbytes if len(dz) else 1):
-        after = h[block.start + 1 : block.stop + 1]
+    by_state = column_tiles(cache.w_hidden.T, order.batch)
+    for span, rows in spans_back(order, dz[:1].nbytes):
+        after = h[following(span), :rows]
         slopes = 1 - after * after if cache.activation == "tanh" else (after > 0).astype(h.dtype)
-        for step in range(block.stop - 1, block.start - 1, -1):
-            rows = order.active(step)
-            here = dh[:rows]
-            if dh_all is not None:
-                here += dh_all[step, :rows]
-            np.multiply(slopes[step - block.start, :rows], here, out=dz[step, :rows])
-            here[...] = np.matmul(dz[step, :rows], transposed, out=product[:rows])
+        _run_back(slopes, dh_all[span, :rows], dz[span, :rows], dh[:rows], by_state)
     order.clear(dz)
     dx, *dweights = weight_gradients(cache.x, h[:-1], dz, dz, cache.w_input, need_dx, out)
     dx = None if dx is None else order.restored(dx)
     return dx, order.restored_rows(dh), *dweights
+
+
+def _run_back(
+    slopes: np.ndarray, dh_all: np.ndarray, dz: np.ndarray, dh: np.ndarray, by_state: np.ndarray
+) -> None:
+    """Steps that are all for the same rows, the last one first."""
+    multiply_state = multiplier(by_state, dh)
+    for slope, above, d in zip(slopes[::-1], dh_all[::-1], dz[::-1], strict=True):
+        np.add(dh, above, dh)
+        np.multiply(dh, slope, d)
+        multiply_state(d)
+
+
+def rnn_step(
+    x: np.ndarray,
+    state: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    *,
+    activation: str = "tanh",
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step of :func:`rnn` from x (B, E), nothing kept for a way back: h, and h as the state."""
+    z = x @ w_input + state @ w_hidden + bias
+    h = np.tanh(z) if activation == "tanh" else np.maximum(z, 0)
+    return h, h
 
 
 def prepared(
@@ -168,6 +203,17 @@ def histories(order: TimeOrder, start: np.ndarray) -> np.ndarray:
     return found
 
 
+def carry(history: np.ndarray, span: slice, rows: int) -> None:
+    """A state (T + 1, B, H) stays through a span in the rows that it is not for."""
+    if rows < history.shape[1]:
+        history[following(span), rows:] = history[span.start, rows:]
+
+
+def following(span: slice) -> slice:
+    """What follows the steps in a history, whose first is the initial state."""
+    return slice(span.start + 1, span.stop + 1)
+
+
 def shown(order: TimeOrder, h: np.ndarray) -> np.ndarray:
     """States (T, B, H) as a layer's outputs: 0 where a sequence is not."""
     return h if order.rows is None else order.clear(h.copy())
@@ -178,25 +224,26 @@ def gradients_in(
     dstates: tuple[np.ndarray | None, ...],
     order: TimeOrder,
     h: np.ndarray,
-) -> tuple[np.ndarray | None, tuple[np.ndarray, ...]]:
-    """The gradients that come in, in the order of the run; those by states are copies."""
-    if dh_all is not None:
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """The gradients that come in, in the order of the run, 0 for None; those by states are
+    copies."""
+    shape = h[0].shape
+    if dh_all is None:
+        dh_all = np.broadcast_to(np.zeros(shape, h.dtype), h[1:].shape)
+    else:
         dh_all = order.arranged(as_gradient(dh_all, h[1:].shape, h.dtype))
-    zeros = np.zeros_like(h[0])
     found = (
-        zeros.copy()
+        np.zeros(shape, h.dtype)
         if dstate is None
-        else order.arranged_rows(as_gradient(dstate, zeros.shape, h.dtype)).copy()
+        else order.arranged_rows(as_gradient(dstate, shape, h.dtype)).copy()
         for dstate in dstates
     )
     return dh_all, tuple(found)
 
 
-def backward_blocks(steps: int, bytes_a_step: int) -> Iterator[slice]:
-    """The steps from the last to the first, some at a time."""
-    length = max(1, BLOCK_BYTES // max(1, bytes_a_step))
-    for stop in range(steps, 0, -length):
-        yield slice(max(0, stop - length), stop)
+def spans_back(order: TimeOrder, bytes_a_step: int) -> list[tuple[slice, int]]:
+    """Steps and their rows from the last to the first, as many at a time as stay in the cache."""
+    return order.spans(max(1, BLOCK_BYTES // max(1, bytes_a_step)))[::-1]
 
 
 def weight_gradients(
@@ -213,9 +260,16 @@ def weight_gradients(
     places = out or (None, None, None)
     tokens = dz_input.shape[0] * dz_input.shape[1]
     inputs, hidden = (dz.reshape(tokens, dz.shape[-1]) for dz in (dz_input, dz_hidden))
-    dx = (inputs @ w_input.T).reshape(x.shape) if need_dx else None
-    dw_input = np.matmul(x.reshape(tokens, x.shape[-1]).T, inputs, out=places[0])
-    h_before = h_before.reshape(tokens, h_before.shape[-1])
-    dw_hidden = np.matmul(h_before.T, hidden, out=places[1])
+    x_rows, h_rows = (array.reshape(tokens, array.shape[-1]) for array in (x, h_before))
+    products = (
+        lambda: multiply_over_rows(h_rows, hidden, out=places[1]),
+        lambda: multiply_over_rows(x_rows, inputs, out=places[0]),
+        lambda: multiply_rows(inputs, np.ascontiguousarray(w_input.T)) if need_dx else None,
+    )
+    if hidden.size * h_rows.shape[1] >= SHARED_PRODUCTS:
+        dw_hidden, dw_input, dx = together(*products, threads=available_cores())
+    else:
+        dw_hidden, dw_input, dx = (product() for product in products)
+    dx = None if dx is None else dx.reshape(x.shape)
     dbias = np.matmul(np.ones(tokens, inputs.dtype), inputs, out=places[2])
     return dx, dw_input, dw_hidden, dbias

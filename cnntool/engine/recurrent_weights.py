@@ -8,14 +8,19 @@ PyTorch the same                 the same         (gates x hidden, inputs)
 ONNX    input output forget new  update reset new (gates x hidden, inputs)
 ======= ======================== ================ =======================
 
-Where two biases are added, here is their sum; only a gru has two, as its reset gate parts them.
+Where two biases are added, here is their sum; only gru has two, as its reset gate parts them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-ONNX_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 2, 3, 1)}
+ONNX_ORDER = {
+    "rnn": (0,),
+    "gru": (1, 0, 2),
+    "reset_first_gru": (1, 0, 2),
+    "lstm": (0, 2, 3, 1),
+}
 """At which of ONNX's places each of our gates stands."""
 
 
@@ -39,7 +44,7 @@ def from_onnx(
     """The weights that rnn, gru or lstm take, from one direction of ONNX's operator: W (gates H,
     E), R (gates H, H), B (2 gates H,), None for none.
 
-    A gru's are those of ``linear_before_reset=1``, the form that is computed here.
+    A gru's are those of ``linear_before_reset=1``; cell ``reset_first_gru`` is for 0.
     """
     width = len(w)
     b = np.zeros(2 * width, w.dtype) if b is None else b

@@ -8,6 +8,7 @@ a sequence begins at its own last step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -69,6 +70,19 @@ class TimeOrder:
     def active(self, step: int) -> int:
         """The rows that a step is for."""
         return self.batch if self.rows is None else int(self.rows[step])
+
+    def spans(self, most: int | None = None) -> list[tuple[slice, int]]:
+        """The steps cut where the rows change, each piece with its rows; pieces of at most so many
+        steps."""
+        cuts = {0, self.steps}
+        if self.rows is not None:
+            cuts.update((np.flatnonzero(np.diff(self.rows)) + 1).tolist())
+        edges = sorted(cuts)
+        return [
+            (slice(first, min(first + (most or stop - start), stop)), self.active(first))
+            for start, stop in pairwise(edges)
+            for first in range(start, stop, most or stop - start)
+        ]
 
     def clear(self, y: np.ndarray) -> np.ndarray:
         """(T, B, ...) in the order it is run, with 0 where a sequence is not; written into y."""

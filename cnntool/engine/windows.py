@@ -55,12 +55,6 @@ class Axis:
         """Whether no window reaches beyond the axis."""
         return self.before == 0 and self.span(self.output_size) <= self.size
 
-    @functools.cached_property
-    def tiles_all(self) -> bool:
-        """Whether the windows lie side by side and cover the axis, each element in one."""
-        is_side_by_side = self.dilation == 1 and self.stride == self.kernel_size
-        return is_side_by_side and self.is_inside and self.span(self.output_size) == self.size
-
     def input_positions(self, start: int, count: int) -> range:
         """The inputs under outputs ``start .. start+count-1``; some may lie outside the axis."""
         first = start * self.stride - self.before

@@ -12,7 +12,7 @@ COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
 
 def check_combination(kernel: Filter, combine: str) -> None:
     """Raise RequestError where a filter's kernels cannot be combined in this way."""
-    if combine in ("magnitude", "maximum") and len(kernel.bank) < 2:
+    if combine in ("magnitude", "maximum") and kernel.count < 2:
         raise RequestError(
             f"{kernel.label} has one kernel, so there is nothing to combine by {combine}: "
             "use --combine none, or a bank such as sobel"
@@ -22,6 +22,16 @@ def check_combination(kernel: Filter, combine: str) -> None:
             f"{kernel.label} has no orientation: --combine orientation needs kernels of known "
             "directions, such as sobel, scharr, kirsch or robinson"
         )
+
+
+def sum_colours(responses: np.ndarray) -> np.ndarray:
+    """Responses of colour filters (3 F, ..., C), three kernels each, as (F, ..., 1).
+
+    Each kernel's response to its own channel counts; a grey picture is all three channels.
+    """
+    channels = responses.shape[-1]
+    red, green, blue = (responses[k::3, ..., k % channels] for k in range(3))
+    return (red + green + blue)[..., None]
 
 
 def combine_responses(responses: np.ndarray, combine: str, directions=None) -> np.ndarray:

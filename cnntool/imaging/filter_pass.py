@@ -10,7 +10,7 @@ import numpy as np
 from cnntool.engine.banks import Plan, plan_filter_bank, run_plan
 from cnntool.engine.windows import Axis, border_indices, plan_axis
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.combining import combine_responses
+from cnntool.imaging.combining import combine_responses, sum_colours
 from cnntool.imaging.image import Frame
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.transparency import Unweighting, with_weights
@@ -59,6 +59,15 @@ def output_sides(height: int, width: int, kernel: Filter, geometry: Geometry) ->
     return sides[0], sides[1]
 
 
+def check_channels(channels: int, kernel: Filter) -> None:
+    """InputError where a colour filter meets a picture that is neither in colour nor grey."""
+    if kernel.is_colour and channels not in (1, 3):
+        raise InputError(
+            f"{kernel.label} is a filter for colour, and the picture has {channels} channels: use "
+            "one in RGB or grey"
+        )
+
+
 def plan_filter(
     shape: tuple[int, int, int],
     kernel: Filter,
@@ -101,13 +110,15 @@ class FilterPass:
         self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
         weighted = with_weights(frame, white)
         self.pixels = frame.pixels if weighted is None else weighted
+        check_channels(frame.pixels.shape[2], kernel)
         may_be_whole = kernel.combine == "none" and (self.scale, self.bias) == (1, 0)
+        may_be_whole &= not kernel.is_colour
         self.plan = plan_filter(
             self.pixels.shape, kernel, geometry, self.pixels.dtype, may_be_whole
         )
         _, height, width, _ = self.plan.shape
-        self.shape = height, width, frame.pixels.shape[2]
-        self.count = len(kernel.bank) if kernel.combine == "none" else 1
+        self.shape = height, width, 1 if kernel.is_colour else frame.pixels.shape[2]
+        self.count = kernel.count if kernel.combine == "none" else 1
 
     @property
     def is_weighted(self) -> bool:
@@ -123,7 +134,7 @@ class FilterPass:
         constant: float | np.ndarray = self.geometry.constant
         unweight = None
         if self.is_weighted:
-            constant = np.append(np.full(self.shape[2], constant), 1)
+            constant = np.append(np.full(self.frame.pixels.shape[2], constant), 1)
             unweight = Unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
 
         directions = self.kernel.directions
@@ -133,6 +144,8 @@ class FilterPass:
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
+            if self.kernel.is_colour:
+                block = sum_colours(block)
             combined = combine_responses(block, self.kernel.combine, directions)
             for index, values in enumerate(combined):
                 if self.scale != 1:
@@ -159,12 +172,13 @@ class FilterPass:
         black, white = 0.0, float(np.iinfo(dtype).max)
         if self.geometry.border == "constant":
             black, white = min(black, self.geometry.constant), max(white, self.geometry.constant)
-        positive = np.maximum(self.kernel.bank, 0).sum(axis=(1, 2))
-        negative = np.minimum(self.kernel.bank, 0).sum(axis=(1, 2))
+        by_response = self.kernel.by_response
+        positive = by_response(np.maximum(self.kernel.bank, 0).sum(axis=(1, 2)))
+        negative = by_response(np.minimum(self.kernel.bank, 0).sum(axis=(1, 2)))
         low = float((black * positive + white * negative).min())
         high = float((white * positive + black * negative).max())
         if self.kernel.combine == "magnitude":
-            low, high = 0.0, max(-low, high) * len(self.kernel.bank) ** 0.5
+            low, high = 0.0, max(-low, high) * self.kernel.count**0.5
         ends = sorted(self.scale * end + self.bias for end in (low, high))
         return ends[0], ends[1]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnntool.engine.banks import Plan
 from cnntool.errors import InputError
-from cnntool.imaging.filter_pass import FilterPass, Geometry, plan_filter
+from cnntool.imaging.filter_pass import FilterPass, Geometry, check_channels, plan_filter
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone, automatic_range
@@ -55,11 +55,12 @@ def normalized(kernel: Filter) -> Filter:
     By their sum; where that is zero, by the sum of the positive ones, so that the response to
     pixels in [0, white] stays within [-white, white].
     """
-    sums = kernel.bank.sum(axis=(1, 2))
-    positive = np.maximum(kernel.bank, 0).sum(axis=(1, 2))
-    sizes = np.abs(kernel.bank).sum(axis=(1, 2))
+    sums, positive, sizes = (
+        kernel.by_response(values.sum(axis=(1, 2)))
+        for values in (kernel.bank, np.maximum(kernel.bank, 0), np.abs(kernel.bank))
+    )
     divisors = np.where(np.abs(sums) > 1e-9 * sizes, sums, positive)
-    divisors = np.where(divisors == 0, 1, divisors)
+    divisors = np.where(divisors == 0, 1, divisors).repeat(len(kernel.bank) // kernel.count)
     return replace(kernel, bank=kernel.bank / divisors[:, None, None])
 
 
@@ -73,8 +74,9 @@ def filter_image(
 ) -> list[FeatureMap]:
     """Run filters one after the other over every frame; as many results as the last one gives.
 
-    Colours are filtered channel by channel. Alpha is not filtered: it says how much each pixel
-    counts, and is kept. Raises InputError where a kernel does not fit into the picture.
+    Colours are filtered channel by channel, and colour filters sum them. Alpha is not filtered: it
+    says how much each pixel counts, and is kept. Raises InputError where a kernel does not fit into
+    the picture.
     """
     geometry, rendering = geometry or Geometry(), rendering or Rendering()
     last = filters[-1]
@@ -135,8 +137,10 @@ def plan_chain(
     plans = []
     for kernel in filters:
         plans.append(plan_filter(shape, kernel, geometry, FLOAT))
-        count, height, width, channels = plans[-1].shape
-        shape = height, width, channels * (count if kernel.combine == "none" else 1)
+        _, height, width, channels = plans[-1].shape
+        check_channels(shape[2], kernel)
+        maps = kernel.count if kernel.combine == "none" else 1
+        shape = height, width, maps * (1 if kernel.is_colour else channels)
     return plans
 
 

@@ -46,6 +46,7 @@ def facts(filter: Filter) -> KernelFacts:
     _, height, width = bank.shape
     sums = _without_rounding(bank.sum(axis=(1, 2)), bank)
     rank = [_rank(kernel) for kernel in bank]
+    whole = bank.reshape(filter.count, -1, width)  # the planes of a colour filter as one kernel
     return KernelFacts(
         size=(height, width),
         anchor=(height // 2, width // 2),
@@ -53,8 +54,8 @@ def facts(filter: Filter) -> KernelFacts:
         rank=tuple(rank),
         separable=tuple(each <= 1 for each in rank),
         symmetric=tuple(_symmetry(kernel) for kernel in bank),
-        gain=_gain(sums, filter.combine),
-        worst_case=_worst_case(bank, filter.combine),
+        gain=_gain(_without_rounding(whole.sum(axis=(1, 2)), whole), filter.combine),
+        worst_case=_worst_case(whole, filter.combine),
     )
 
 

@@ -1,9 +1,10 @@
-"""What a person may type for a kernel: a name with parameters, a matrix, or a file."""
+"""What a person may type for a kernel: a name, a matrix, a file, or a place in a model."""
 
 import io
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,18 @@ from cnntool.suggestions import nearest
 from cnntool.wording import counted
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
+
+Learned = Callable[[str, str | None], Filter]
+"""From a file and a place in it, such as ``conv1/7``, None for none, to learned kernels."""
+
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_LEARNED = re.compile(r"(?s)(.+\.(?:npz|safetensors))(?::(.*))?|(.+\.npy):(.*)", re.IGNORECASE)
 _MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
 
 
-def parse_kernel(spec: str, **overrides: float | None) -> Filter:
+def parse_kernel(spec: str, learned: Learned | None = None, **overrides: float | None) -> Filter:
     """Read one kernel as a person types it.
 
     A spec is one of:
@@ -35,7 +41,9 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
     - a matrix, rows split by ';' or a line break, numbers by spaces or commas, fractions allowed:
       '1 0 -1; 2 0 -2; 1 0 -1', '1/9, 1/9, 1/9';
     - a file: .txt or .csv (a row a line, '#' starts a comment), .json (nested lists, or
-      {"kernel": lists}), .npy. There a matrix is one kernel, a (F, kh, kw) array a bank of F.
+      {"kernel": lists}), .npy. There a matrix is one kernel, a (F, kh, kw) array a bank of F;
+    - where `learned` reads them, the kernels of a model or of weights, .npz or .safetensors, all of
+      a layer or one: 'model.npz:conv1', 'model.npz:conv1/7'; of .npy with a colon only.
 
     `overrides` (size=5, sigma=2, angle=45; None means not given) are parameters of a named kernel.
     The weights are taken as cross-correlation applies them. Every mistake raises RequestError with
@@ -51,6 +59,9 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
     name, colon, settings = text.partition(":")
     if (name := name.strip()) in CATALOGUE:
         return _named(name, settings if colon else None, given)
+    if learned is not None and (match := _LEARNED.fullmatch(text)):
+        _refuse_settings(given, "learned kernel")
+        return learned(match[1] or match[3], match[2] or match[4])
     if is_file := Path(spec).suffix.lower() in FILE_KINDS:
         label, rebuild, bank = Path(spec).stem, spec, read_kernel_file(Path(spec))
     elif ";" in text or "\n" in text or starts_as_matrix(text):
@@ -62,15 +73,18 @@ def parse_kernel(spec: str, **overrides: float | None) -> Filter:
         raise RequestError(f"{spec!r} is not a kernel file: its name must end in one of {kinds}")
     else:
         return build(name if nearest(name, CATALOGUE) else text)  # raises: unknown
-    if given:
-        key, value = next(iter(given.items()))
-        kind = "file" if is_file else "matrix"
-        raise RequestError(
-            f"{key}={number_text(value)} does not apply to a kernel given as a {kind}: "
-            f"leave it out, or use a named kernel such as gaussian"
-        )
+    _refuse_settings(given, f"kernel given as a {'file' if is_file else 'matrix'}")
     names = [label] if len(bank) == 1 else [f"{label}-{i + 1}" for i in range(len(bank))]
     return Filter(label, rebuild, bank, "none", tuple(names))
+
+
+def _refuse_settings(given: dict[str, float], kind: str) -> None:
+    if given:
+        key, value = next(iter(given.items()))
+        raise RequestError(
+            f"{key}={number_text(value)} does not apply to a {kind}: leave it out, or use a named "
+            "kernel such as gaussian"
+        )
 
 
 def starts_as_matrix(text: str) -> bool:
@@ -163,10 +177,10 @@ def _bank(kernels: list[list[list[float]]], where: str, largest: int) -> np.ndar
                 f"{here} is {len(rows)}x{len(rows[0])}, the first is "
                 f"{len(kernels[0])}x{len(kernels[0][0])}: every kernel needs the same size"
             )
-    return _checked(np.array(kernels, dtype=np.float64), where, largest)
+    return check_bank(np.array(kernels, dtype=np.float64), where, largest)
 
 
-def _checked(bank: np.ndarray, where: str, largest: int) -> np.ndarray:
+def check_bank(bank: np.ndarray, where: str, largest: int = LARGEST_SIZE) -> np.ndarray:
     """The bank (F, kh, kw), once its size and its weights are known to be usable."""
     count, height, width = bank.shape
     if bank.size == 0:
@@ -287,7 +301,8 @@ def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
     if not 1 <= array.ndim <= 3:
         raise RequestError(
             f"{where} has shape {array.shape}: save (kh, kw), or (F, kh, kw) for a bank"
+            + (", or name FILE:conv1/0 for one kernel of a layer" if array.ndim == 4 else "")
         )
     with np.errstate(over="ignore"):  # a long double may become infinity, which is refused
         bank = array.reshape((1,) * (3 - array.ndim) + array.shape).astype(float)
-    return _checked(bank, where, largest)
+    return check_bank(bank, where, largest)

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+COLOURS = ("red", "green", "blue")
+
+
 @dataclass(frozen=True, eq=False)
 class Filter:
     """A bank of kernels and the way their responses become one.
@@ -37,6 +40,10 @@ class Filter:
     a caller may replace it, also by 'orientation' (the direction of steepest ascent in degrees).
     `names` has one name a kernel. `directions`, in degrees, is the direction of increasing
     brightness that each kernel answers most positively to; None where that has no meaning.
+
+    Of `is_colour` filters each three kernels in a row see red, green and blue, and their sum is one
+    response, in grey; each three have one name. `shown` is the range that 'auto' stands for, ''
+    where the weights decide that.
     """
 
     label: str  # short and safe in a file name: 'sobel', 'gaussian-sigma2', 'kernel3x3'
@@ -45,6 +52,24 @@ class Filter:
     combine: str
     names: tuple[str, ...]
     directions: tuple[float, ...] | None = None
+    is_colour: bool = False
+    shown: str = ""
+
+    @property
+    def count(self) -> int:
+        """Responses, before they are combined."""
+        return len(self.bank) // (3 if self.is_colour else 1)
+
+    @property
+    def kernel_names(self) -> tuple[str, ...]:
+        """A name for each kernel of the bank."""
+        if not self.is_colour:
+            return self.names
+        return tuple(f"{name}-{colour}" for name in self.names for colour in COLOURS)
+
+    def by_response(self, values: np.ndarray) -> np.ndarray:
+        """Of values by kernel, such as sums of weights (F,), those by response."""
+        return values.reshape(self.count, -1).sum(axis=1)
 
     def __post_init__(self) -> None:
         bank = np.array(self.bank, dtype=np.float64) + 0.0  # + 0.0 turns -0.0 into 0.0

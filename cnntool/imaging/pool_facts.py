@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.engine.adaptive_pooling import adaptive_pool2d, adaptive_pool2d_backward, plan_bins
+from cnntool.engine.adaptive_pooling import adaptive_pool2d, adaptive_pool2d_backward
+from cnntool.engine.bins import plan_bins
 from cnntool.engine.image_pooling import pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (

@@ -20,6 +20,9 @@ RANKS = ("max", "min", "median")
 
 EDGES = ("partial", "drop", "pad")
 
+MOST_FILLED, MOST_TIMES = 1 << 22, 4
+"""Pixels that ``pad`` fills a picture up to, or so many times its own where those are more."""
+
 
 @dataclass(frozen=True)
 class Pooling:
@@ -74,11 +77,20 @@ def pool_axes(height: int, width: int, pooling: Pooling) -> tuple[Axis, Axis]:
     """The windows over a picture of this size; errors as :func:`pooled_sides`."""
     sizes = pooling.kernel_size, pooling.stride, pooling.padding, pooling.dilation
     try:
-        return plan_pool((height, width), *sizes, pooling.edge != "drop")
+        axes = plan_pool((height, width), *sizes, pooling.edge != "drop")
     except ValueError as error:
         raise InputError(
             f"{error}: the picture has {width} x {height} pixels, use another window or padding"
         ) from None
+    if pooling.edge == "pad":
+        filled_height, filled_width = (axis.size + axis.overhang for axis in axes)
+        if filled_height * filled_width > max(MOST_FILLED, MOST_TIMES * height * width):
+            raise InputError(
+                f"the last windows would fill the picture's {width} x {height} pixels up to "
+                f"{filled_width} x {filled_height}, nearly all black: use a smaller window, or "
+                "--edge partial"
+            )
+    return axes
 
 
 def pool_picture(
@@ -153,8 +165,10 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
 
 def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarray:
     if pooling.output_size:
-        settings = {"p": pooling.p, "mean": not pooling.is_sum, "threads": threads}
-        return pool_image_to_size(pixels, pooling.output_size, pooling.mode, **settings)
+        settings = {"p": pooling.p, "sigma": pooling.sigma, "mean": not pooling.is_sum}
+        return pool_image_to_size(
+            pixels, pooling.output_size, pooling.mode, **settings, threads=threads
+        )
     return pool_image(
         pixels,
         pooling.mode,

@@ -148,16 +148,22 @@ def automatic_range(filters: Sequence[Filter], bias: float = 0.0) -> str:
     A response is signed where the weights of a kernel sum to zero, since it answers 0 to a flat
     picture and half of what it finds is negative; filters that follow do not change that, unless a
     magnitude or a maximum has taken the sign away. A bias means that zero has found its place.
+    Filters that say how they are shown are shown so.
     """
     last = filters[-1]
     if last.combine == "orientation":
         return "angle"
+    if last.shown:
+        return last.shown
     if last.combine != "none" or bias:
         return "clip"
     for kernel in reversed(filters):
         if kernel.combine != "none":
             break
-        sums, sizes = kernel.bank.sum(axis=(1, 2)), np.abs(kernel.bank).sum(axis=(1, 2))
+        sums, sizes = (
+            kernel.by_response(values.sum(axis=(1, 2)))
+            for values in (kernel.bank, np.abs(kernel.bank))
+        )
         if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
             return "abs"
     return "clip"

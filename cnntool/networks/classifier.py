@@ -11,7 +11,8 @@ from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Header
+from cnntool.networks.model_file import Model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.trained import load_network
 
@@ -70,8 +71,12 @@ class Classifier:
 
 def load_classifier(path: str | os.PathLike) -> Classifier:
     """A model file of images; InputError, one line, whatever is wrong with it."""
-    model, network = load_network(path)
-    header, name = model.header, os.fspath(path)
+    return classifier_of(*load_network(path), os.fspath(path))
+
+
+def classifier_of(model: Model, network: Network, name: str) -> Classifier:
+    """The classifier of a model file that has been read; InputError as for load_classifier."""
+    header = model.header
     preprocessing = Preprocessing.from_json(header.preprocessing, name)
     channels, *size = header.input_shape
     fits = preprocessing.size in (tuple(size), None if network.takes_any_size else tuple(size))

@@ -31,6 +31,9 @@ States = list[tuple[tuple[np.ndarray, ...]]]
 EMBEDDING_RANGE = 0.1
 """Embeddings start between minus this and this."""
 
+NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
+"""By whoever uses the numbers, in words of its own."""
+
 FORGET_BIAS = 1.0
 """At the start the cell is kept: Jozefowicz, Zaremba, Sutskever, ICML 2015."""
 
@@ -100,13 +103,14 @@ class LanguageModel:
             for paths in self.architecture.state_paths
         ]
 
+    @NOT_FINITE_IS_FOUND_LATER
     def step(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
         """One token of each text, ids (B,): the logits (B, V) of the next one, and the states."""
         x = self.params["embedding.weight"][ids]
         x, states = recurrent_step(x, states, self.layers(), cell=self.architecture.cell)
-        with np.errstate(over="ignore", invalid="ignore"):  # whoever draws from it finds that
-            return x @ self.output_weight + self.params["dense1.bias"], states
+        return x @ self.output_weight + self.params["dense1.bias"], states
 
+    @NOT_FINITE_IS_FOUND_LATER
     def hidden(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, States]:
         """The last layer's outputs (T, B, H) for ids (T, B), and the states behind them."""
         x = self.params["embedding.weight"][ids]
@@ -171,10 +175,7 @@ class LanguageModel:
         dx = dx.reshape(read.shape)
         if read.dropped_last is not None:
             dx = dropout_backward(dx, read.dropped_last)
-        dx, _, found = recurrent_backward(dx, None, read.stack)
-        for name, (layer,) in zip(self.architecture.recurrent_names, found, strict=True):
-            for path, gradient in zip(self._weight_paths(name), layer, strict=True):
-                grads[path][...] = gradient
+        dx, _, _ = recurrent_backward(dx, None, read.stack, out=self._layers_of(grads))
         if read.dropped is not None:
             dx = dropout_backward(dx, read.dropped)
         embedding_backward(dx, read.embedding, out=grads["embedding.weight"])
@@ -204,8 +205,11 @@ class LanguageModel:
 
     def layers(self) -> list[tuple[tuple[np.ndarray, ...], ...]]:
         """The weights of each layer, of one direction."""
+        return self._layers_of(self.params)
+
+    def _layers_of(self, arrays: Arrays) -> list[tuple[tuple[np.ndarray, ...], ...]]:
         names = self.architecture.recurrent_names
-        return [(tuple(self.params[path] for path in self._weight_paths(name)),) for name in names]
+        return [(tuple(arrays[path] for path in self._weight_paths(name)),) for name in names]
 
     def _weight_paths(self, name: str) -> tuple[str, ...]:
         last = ("hidden_bias",) if self.architecture.cell == "gru" else ()

@@ -17,59 +17,31 @@ believed in nothing: what it lacks, has too much of or claims wrongly ends in on
 from __future__ import annotations
 
 import errno
-import json
-import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cnntool import __version__
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import atomic_write
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
+from cnntool.networks.model_header import (
+    KINDS,
+    Header,
+    damaged,
+    header_text,
+    read_header,
+    shortened,
+)
 from cnntool.wording import counted
-
-FORMAT = 1
-"""The version of what stands in a file; every change that older readers cannot read adds 1."""
-
-KINDS = {"cnn": "an image model", "rnn": "a text model"}
 
 FLOATS = (np.float32, np.float64)
 """What parameters, buffers and filters are of."""
 
 LARGEST_HEADER = 1 << 26
 """Bytes: a history of a hundred thousand epochs is far less."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What stands in a model file beside its arrays.
-
-    spec: the architecture, as the text that builds it again.
-    input_shape: of one sample: (C, H, W) of an image.
-    preprocessing: what is done to a sample before the network sees it, as plain JSON.
-    labels: the names of the classes, or a vocabulary, by index.
-    seed: of the random numbers of training.
-    training: its settings, as plain JSON.
-    history: one dict an epoch; a number that was not finite is None.
-    fingerprint: of the training data.
-    kind: "cnn" for images, "rnn" for text.
-    version: of the cnntool that wrote it.
-    """
-
-    spec: str
-    input_shape: tuple[int, ...]
-    preprocessing: dict[str, Any]
-    labels: tuple[str, ...]
-    seed: int
-    training: dict[str, Any] = field(default_factory=dict)
-    history: tuple[dict[str, Any], ...] = ()
-    fingerprint: str = ""
-    kind: str = "cnn"
-    version: str = __version__
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +84,7 @@ def save_model(path: str | os.PathLike, model: Model, overwrite: bool = False) -
                     "try a smaller learning rate"
                 )
     _grouped(list(arrays), "this model")
-    text = _header_text(model.header, list(arrays))
+    text = header_text(model.header, list(arrays))
     arrays = {"header": np.frombuffer(text, np.uint8), **arrays}
     with atomic_write(path, overwrite) as file:
         write_arrays(file, arrays)
@@ -158,23 +130,6 @@ def first_layer_filters(params: Mapping[str, np.ndarray]) -> np.ndarray:
     raise RequestError("the model has no convolution layer: it has no filters to show")
 
 
-def _header_text(header: Header, arrays: list[str]) -> bytes:
-    facts = {"format": FORMAT, **_plain(asdict(header)), "arrays": arrays}
-    _checked_header(facts, "this model")
-    return json.dumps(facts, allow_nan=False, indent=1).encode()
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: tuples as lists, NumPy's numbers as Python's, None for no number."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _sync(descriptor: int) -> None:
     """Have the disk hold the bytes before the file gets its name; /dev/null and pipes hold none."""
     try:
@@ -194,90 +149,11 @@ def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> tuple[He
         )
     shape, dtype = archive.facts("header")
     if dtype != np.uint8 or len(shape) != 1 or archive.size("header") > LARGEST_HEADER:
-        raise _damaged(path, f"its header is {dtype} {shape}, not a text")
-    try:
-        facts = json.loads(
-            archive.read("header").tobytes().decode(),
-            parse_int=_bounded_int,
-            parse_float=_finite_float,
-            parse_constant=_finite_float,
-        )
-    except (ValueError, RecursionError):
-        raise _damaged(path, "its header is no JSON text") from None
-    header = _checked_header(facts, path)
+        raise damaged(path, f"its header is {dtype} {shape}, not a text")
+    header, names = read_header(archive.read("header").tobytes(), path)
     if kind is not None and header.kind != kind:
         raise InputError(f"{path} is {KINDS[header.kind]}: expected {KINDS[kind]}")
-    return header, facts["arrays"]
-
-
-def _bounded_int(digits: str) -> int:
-    """A number of a million digits would take minutes to read."""
-    if len(digits) > 40:
-        raise ValueError("too many digits")
-    return int(digits)
-
-
-def _finite_float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError("no number")
-    return value
-
-
-def _checked_header(facts: Any, path: str) -> Header:
-    """The header that a JSON text describes, or InputError where something in it is not so."""
-    if not isinstance(facts, dict) or not _is_whole(facts.get("format"), 1):
-        raise InputError(f"{path} is no model file: its header names no format")
-    if facts["format"] > FORMAT:
-        raise InputError(
-            f"{path} has format {facts['format']}: this cnntool, {__version__}, reads formats up "
-            f"to {FORMAT}; upgrade cnntool"
-        )
-    missing = [name for name in _EXPECTED if name not in facts]
-    if missing:
-        raise _damaged(path, f"its header has no {missing[0]}")
-    for name, (is_right, words) in _EXPECTED.items():
-        if not is_right(facts[name]):
-            raise _damaged(path, f"{name} in its header is {_json(facts[name])}, not {words}")
-    if facts["kind"] == "cnn" and len(facts["input_shape"]) != 3:
-        raise _damaged(
-            path, f"input_shape in its header is {_json(facts['input_shape'])}, not [C, H, W]"
-        )
-    values = {each.name: facts[each.name] for each in fields(Header)}
-    for name in ("input_shape", "labels", "history"):
-        values[name] = tuple(values[name])
-    return Header(**values)
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 63
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_list(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(is_right, value))
-
-
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "spec": (_is_text, "a text"),
-    "input_shape": (_is_list(lambda side: _is_whole(side, 1)), "a list of sizes"),
-    "preprocessing": (_is_dict, "an object"),
-    "labels": (_is_list(_is_text), "a list of texts"),
-    "seed": (lambda seed: isinstance(seed, int) and not isinstance(seed, bool), "a whole number"),
-    "training": (_is_dict, "an object"),
-    "history": (_is_list(_is_dict), "a list of objects, one an epoch"),
-    "fingerprint": (_is_text, "a text"),
-    "kind": (lambda kind: isinstance(kind, str) and kind in KINDS, f"one of {', '.join(KINDS)}"),
-    "version": (_is_text, "a text"),
-    "arrays": (_is_list(_is_text), "a list of names"),
-}
+    return header, names
 
 
 def _complete(found: tuple[str, ...], named: list[str], path: str) -> list[str]:
@@ -286,10 +162,10 @@ def _complete(found: tuple[str, ...], named: list[str], path: str) -> list[str]:
     wanted = dict.fromkeys(named)
     for name in wanted:
         if name not in rest:
-            raise _damaged(path, f"it has no {_short(name)}, which its header names")
+            raise damaged(path, f"it has no {shortened(name)}, which its header names")
     for name in rest:
         if name not in wanted:
-            raise _damaged(path, f"it holds {_short(name)}, which its header does not name")
+            raise damaged(path, f"it holds {shortened(name)}, which its header does not name")
     return list(rest)
 
 
@@ -299,13 +175,13 @@ def _grouped(names: list[str], path: str) -> dict[str, list[str]]:
     for entry in names:
         group, _, name = entry.partition("/")
         if group not in groups or not name:
-            raise _damaged(path, f"it holds {_short(entry)}, which belongs to no model")
+            raise damaged(path, f"it holds {shortened(entry)}, which belongs to no model")
         is_epoch = name.isdecimal() and len(name) < 10 and name == str(int(name))
         if group == "filters" and not is_epoch:
-            raise _damaged(path, f"it holds {_short(entry)}, expected the number of an epoch")
+            raise damaged(path, f"it holds {shortened(entry)}, expected the number of an epoch")
         groups[group].append(name)
     if not groups["params"]:
-        raise _damaged(path, "it has no parameters")
+        raise damaged(path, "it has no parameters")
     return groups
 
 
@@ -316,21 +192,21 @@ def _checked(
     try:
         needed = needs(header)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise _damaged(path, f"its architecture cannot be built: {_short(error, 200)}") from None
+        raise damaged(path, f"its architecture cannot be built: {shortened(error, 200)}") from None
     of_network = "params", "buffers"
     there = {f"{group}/{name}" for group in of_network for name in groups[group]}
     for entry, (shape, dtype) in needed.items():
         if entry not in there:
-            raise _damaged(path, f"it has no {entry}, which its architecture needs")
+            raise damaged(path, f"it has no {entry}, which its architecture needs")
         found_shape, found_dtype = archive.facts(entry)
         if (found_shape, found_dtype) != (tuple(shape), np.dtype(dtype)):
-            raise _damaged(
+            raise damaged(
                 path,
                 f"{entry} is {found_dtype} {found_shape}, its architecture needs "
                 f"{np.dtype(dtype)} {tuple(shape)}",
             )
     for entry in sorted(there - needed.keys()):
-        raise _damaged(path, f"its architecture has no {_short(entry)}")
+        raise damaged(path, f"its architecture has no {shortened(entry)}")
     ordered: dict[str, list[str]] = {**groups, **{group: [] for group in of_network}}
     for entry in needed:
         group, _, name = entry.partition("/")
@@ -342,10 +218,10 @@ def _read(archive: ArrayArchive, group: str, name: str, path: str) -> np.ndarray
     entry = f"{group}/{name}"
     _, dtype = archive.facts(entry)
     if group != "state" and dtype not in FLOATS:
-        raise _damaged(path, f"{_short(entry)} is {dtype}, not float32 or float64")
+        raise damaged(path, f"{shortened(entry)} is {dtype}, not float32 or float64")
     array = archive.read(entry)
     if group != "state" and not np.isfinite(array).all():
-        raise _damaged(path, f"{_short(entry)} holds values that are NaN or infinite")
+        raise damaged(path, f"{shortened(entry)} holds values that are NaN or infinite")
     return array
 
 
@@ -353,20 +229,5 @@ def _by_epoch(filters: dict[str, np.ndarray], path: str) -> dict[int, np.ndarray
     """Filters in the order of their epochs; InputError unless all have one shape (F, C, kh, kw)."""
     shapes = {array.shape for array in filters.values()}
     if len(shapes) > 1 or any(len(shape) != 4 for shape in shapes):
-        raise _damaged(path, f"its filters have shapes {_short(sorted(shapes))}")
+        raise damaged(path, f"its filters have shapes {shortened(sorted(shapes))}")
     return {epoch: filters[str(epoch)] for epoch in sorted(map(int, filters))}
-
-
-def _damaged(path: str, reason: str) -> InputError:
-    return InputError(f"{path} is damaged: {reason}")
-
-
-def _json(value: Any) -> str:
-    return _short(json.dumps(value))
-
-
-def _short(value: Any, most: int = 60) -> str:
-    """As one line that a terminal shows as it is."""
-    text = "".join(c if c.isprintable() else " " for c in str(value))
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -138,6 +138,25 @@ class Network:
             outputs.append(x)
         return outputs
 
+    def run(
+        self, x: np.ndarray, start: int = 0, stop: int | None = None, *, keeps_caches: bool = True
+    ) -> tuple[np.ndarray, list[Any]]:
+        """The layers ``start`` to ``stop``, exclusive, as they stand and not training: what comes
+        out of the last, and the caches for :meth:`run_backward` where those are kept."""
+        way, caches = Pass(keeps_caches=keeps_caches), []
+        x = x if start else self._laid_out(x)
+        for index in range(*slice(start, stop).indices(len(self.layers))):
+            x, cache = self._step(index, x, way)
+            if keeps_caches:
+                caches.append(cache)
+        return x, caches
+
+    def run_backward(self, dy: np.ndarray, caches: list[Any], start: int = 0) -> np.ndarray:
+        """The gradient by what layer ``start`` took in, for dy by what came out of the last."""
+        for index in reversed(range(start, start + len(caches))):
+            dy = self.layers[index].backward(dy, caches[index - start], need_dx=True)[0]
+        return dy
+
     def _laid_out(self, x: np.ndarray) -> np.ndarray:
         if x.shape[1:] != self.input_shape:
             self._check_shape(x.shape)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnntool.engine.receptive_field import WindowLayer, receptive_fields
+from cnntool.engine.receptive_field import ReceptiveField, WindowLayer, receptive_fields
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.layer import Layer, Shape
@@ -38,7 +39,6 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
     >>> summarize(build("lenet5", (1, 32, 32), 10))[0].connections
     122304
     """
-    fields = _fields(network)
     return tuple(
         LayerSummary(
             name,
@@ -47,19 +47,21 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
             sum(parameter.count for parameter in layer.parameters(shape).values()),
             layer.connections(shape),
             layer.multiply_adds(shape),
-            field,
+            None if field is None else (field[0].size, field[1].size),
         )
         for (name, layer, shape), output, field in zip(
-            network.each(), network.shapes[1:], fields, strict=True
+            network.each(), network.shapes[1:], fields_of(network), strict=True
         )
     )
 
 
-def _fields(network: Network) -> list[tuple[int, int] | None]:
-    """What an output of each layer sees."""
-    fields: list[tuple[int, int] | None] = []
-    chains: tuple[list[WindowLayer], list[WindowLayer]] = [], []
-    field: tuple[int, int] | None = (1, 1)
+def fields_of(network: Network) -> list[tuple[ReceptiveField, ReceptiveField] | None]:
+    """What the outputs of each layer see, along the height and along the width of the input; None
+    where each sees all of it."""
+    sizes = network.input_shape[1:] or (1, 1)
+    chains = [WindowLayer(1)], [WindowLayer(1)]
+    fields: list[tuple[ReceptiveField, ReceptiveField] | None] = []
+    field = _fields_after(chains, sizes)
     for _, layer, shape in network.each():
         if field is not None and not _keeps_field(layer):
             windows = [_window(layer, shape, axis) for axis in (0, 1)]
@@ -68,12 +70,18 @@ def _fields(network: Network) -> list[tuple[int, int] | None]:
             else:
                 for chain, window in zip(chains, windows, strict=True):
                     chain.append(window)
-                field = tuple(
-                    receptive_fields(size, chain)[-1].size
-                    for size, chain in zip(network.input_shape[1:], chains, strict=True)
-                )
+                field = _fields_after(chains, sizes)
         fields.append(field)
     return fields
+
+
+def _fields_after(
+    chains: Sequence[Sequence[WindowLayer]], sizes: Sequence[int]
+) -> tuple[ReceptiveField, ReceptiveField]:
+    height, width = (
+        receptive_fields(size, chain)[-1] for size, chain in zip(sizes, chains, strict=True)
+    )
+    return height, width
 
 
 def _keeps_field(layer: Layer) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.networks.model_file import Header, Model, load_model
+from cnntool.networks.model_file import Model, load_model
+from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.wording import counted

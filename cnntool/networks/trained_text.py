@@ -15,7 +15,8 @@ from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import parse_architecture
-from cnntool.networks.model_file import Header, Model, load_model
+from cnntool.networks.model_file import Model, load_model
+from cnntool.networks.model_header import Header
 from cnntool.wording import counted
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Header, Model, first_layer_filters
+from cnntool.networks.model_file import Model, first_layer_filters
+from cnntool.networks.model_header import Header
 from cnntool.training.loop import Trainer
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule

@@ -152,11 +152,11 @@ class Trainer:
                 continue
             began = time.perf_counter()
             done, total = at.epoch * self.steps + batch.number - 1, settings.epochs * self.steps
-            at.rate = settings.learning_rate * self._schedule(done, total, self.steps)
+            rate = settings.learning_rate * self._schedule(done, total, self.steps)
             with on_this_thread_alone() if settings.shards > 1 else nullcontext():
-                lesson = self._learn(batch)
+                lesson = self._learn(batch, rate)
             took = time.perf_counter() - began
-            at.step = batch.number
+            at.step, at.rate = batch.number, rate
             at.loss += lesson.loss * batch.samples
             at.correct += lesson.correct
             at.seconds += took
@@ -172,7 +172,7 @@ class Trainer:
             )
         yield self._end_of_epoch()
 
-    def _learn(self, batch: Batch) -> Lesson:
+    def _learn(self, batch: Batch, rate: float) -> Lesson:
         """One step on a batch: its loss and how many were right, before the step."""
         seeds = self.streams["batches"].bit_generator
         changing = {**self.network.buffers, **self.task.carried}
@@ -186,7 +186,7 @@ class Trainer:
             seeds.state = before[0]
             fill(changing, before[1])
             raise
-        self._optimizer.step(self._vector, gradient, self._optimizer_state, self._at.rate)
+        self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
         return lesson
 
     def _end_of_epoch(self) -> Epoch:

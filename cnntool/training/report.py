@@ -14,7 +14,7 @@ from cnntool.datasets.splitting import hold_out
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError
 from cnntool.networks.classifier import Classifier
-from cnntool.networks.model_file import Header
+from cnntool.networks.model_header import Header
 from cnntool.training.evaluation import BATCH_SIZE, mean_cross_entropy
 from cnntool.training.metrics import (
     ClassScores,

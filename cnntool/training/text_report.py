@@ -8,7 +8,7 @@ import numpy as np
 
 from cnntool.datasets.corpus import Corpus, split
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Header
+from cnntool.networks.model_header import Header
 from cnntool.networks.trained_text import TrainedText
 from cnntool.training.text_evaluation import Judgement, bits, judge_text, perplexity
 

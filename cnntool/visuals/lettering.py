@@ -103,3 +103,14 @@ def luminance_of(colour: Colour) -> float:
 def ink_on(colour: Colour) -> Colour:
     """The colour of letters that are read best on a background."""
     return INK if luminance_of(colour) > 140 else PAPER
+
+
+def wrapped(text: str, size: int, width: int) -> list[str]:
+    """Lines that fit into so many pixels, cut between words; a word that does not ends in dots."""
+    lines: list[str] = []
+    for word in drawable(text).split():
+        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(shortened(word, size, width))
+    return lines

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from processes import Done, run_here
+from trained_models import run_of_digits
 
 
 @pytest.fixture
@@ -20,6 +21,12 @@ def folder(tmp_path, monkeypatch) -> Path:
     colour.save("colour.png")
     colour.resize((80, 60)).save("photo.jpg")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory) -> Path:
+    """A model file of a finished run with convolutions; its log is beside it, ``.jsonl``."""
+    return run_of_digits(tmp_path_factory.mktemp("runs") / "digits.npz")
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 from explaining import explain
+from processes import imported_by_help
 from text_models import write_text_models
 
 from cnntool.cli.explain import SUBJECTS, command
@@ -59,16 +58,7 @@ def test_the_groups_own_examples_work(home, monkeypatch):
 
 @pytest.mark.parametrize("words", [[], *([subject] for subject in SUBJECTS)])
 def test_help_needs_neither_numpy_nor_pillow_nor_rich(words):
-    code = (
-        "import sys; sys.argv = ['cnntool', 'explain', *sys.argv[1:], '--help']\n"
-        "from cnntool.cli.main import cli\n"
-        "cli(standalone_mode=False)\n"
-        "print([name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert imported_by_help("explain", *words) == []
 
 
 def test_a_misspelt_subject_gets_a_suggestion():

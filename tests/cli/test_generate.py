@@ -161,6 +161,7 @@ def test_a_models_arrays_have_the_lectures_shapes(cnntool, generate):
     assert cnntool("info", "chars.npz", "--classes", "3").code == 2
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_model_whose_numbers_overflow_is_refused_without_a_warning(cnntool, generate):
     done = generate("words.npz", "-q")
     assert done.code == 0

@@ -48,6 +48,10 @@ def test_the_main_job(cnntool):
         (["--mode", "gaussian", "--sigma", "1e6"], lambda x: blocks(x, 2).mean(axis=2)),
         (["--global"], lambda x: x.max(keepdims=True)),
         (["--output-size", "3x4", "-m", "average"], lambda x: blocks(x, 10).mean(axis=2)),
+        (
+            ["--output-size", "3x4", "-m", "median"],
+            lambda x: np.floor(np.median(blocks(x, 10), axis=2) + 0.5),
+        ),
         (["--output-size", "3x4", "-m", "min"], lambda x: blocks(x, 10).min(axis=2)),
         (
             ["--global", "-m", "lp", "--p", "4"],
@@ -183,11 +187,7 @@ def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
         (["--mode", "median", "--size", "65"], 2, "at most 4096 pixels"),
         (["--global", "--size", "3"], 2, "--size lays windows, --global cuts bins"),
         (["--global", "--output-size", "3"], 2, "use one of them"),
-        (
-            ["--mode", "median", "--global"],
-            2,
-            "goes with --mode max, average, lp or min, not with median",
-        ),
+        (["--edge", "pad", "--size", "16384"], 1, "16384 x 16384, nearly all black: use a smaller"),
         (["--ceil", "--edge", "drop"], 2, "--ceil keeps the last window"),
         (["--mode", "average", "--show-winners"], 2, "--show-winners needs --mode max or min"),
         (["--pyramid", "1,0"], 2, "'1,0' are no levels"),

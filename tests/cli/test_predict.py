@@ -73,6 +73,20 @@ def test_every_kind_of_image_is_prepared(cnntool, folder, channels, mode, colour
     assert found["light"] == pytest.approx(light(grey), abs=1e-3)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.jpg", {"quality": 95}), ("a.tif", {}), ("a.tif", {"compression": "tiff_lzw"})],
+)
+def test_pictures_for_print_are_seen_in_light(cnntool, folder, channels, name, options):
+    darkness_model(folder / "m.npz", channels=channels)
+    Image.new("CMYK", (50, 33), (0, 0, 0, 51)).save(name, **options)
+    done = cnntool("predict", "m.npz", name, "--json", "--top", "2")
+    assert (done.code, done.err) == (0, "")
+    found = {pair["label"]: pair["probability"] for pair in json.loads(done.out)["top"]}
+    assert found["light"] == pytest.approx(light(0.8), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("pixels", "options", "grey", "said"),
     [
@@ -95,6 +109,27 @@ def test_floats_that_white_hardly_fits_are_remarked(
     assert (done.code, bool(done.err)) == (0, bool(said))
     assert said in done.err
     assert cnntool("predict", "m.npz", "a.npy", *options, "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    ("mean", "grey", "is_said"),
+    [(0.13, 0.9, True), (0.31, 0.65, True), (0.13, 0.4, False), (0.45, 0.95, False)],
+)
+def test_dark_on_light_is_remarked_where_light_on_dark_was_learned(
+    cnntool, folder, mean, grey, is_said
+):
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing["mean"] = [mean]
+    save_model("m.npz", model, overwrite=True)
+    save_picture(folder / "a.png", np.full((9, 9), round(255 * grey), np.uint8))
+    done = cnntool("predict", "m.npz", "a.png")
+    assert (done.code, bool(done.err)) == (0, is_said)
+    assert cnntool("predict", "m.npz", "a.png", "-q").err == ""
+    if is_said:
+        assert f"a.png is light, {grey:.2f} of white" in done.err
+        command = done.err.partition("cnntool ")[2].partition(" turns")[0]
+        assert cnntool(*command.replace("IMAGE", "a.png").split(), "-o", "b.png").code == 0
+        assert np.asarray(Image.open("b.png"))[0, 0] == 255 - round(255 * grey)
 
 
 def test_of_an_animation_the_first_frame_counts_and_one_pixel_is_an_image(cnntool, model, folder):

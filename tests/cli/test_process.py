@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from processes import COMMAND, pixels
+from processes import COMMAND, imported_by_help, pixels
 
 from cnntool.cli.main import COMMANDS, cli
 
@@ -29,14 +29,7 @@ def test_every_command_has_help_that_ends_in_examples(command):
 
 
 def test_help_needs_neither_numpy_nor_pillow_nor_rich():
-    code = (
-        "import sys; sys.argv = ['cnntool', '--help']\n"
-        "from cnntool.__main__ import _run\n"
-        "_run()\n"
-        "print([name for name in ('numpy', 'PIL', 'rich') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert imported_by_help() == []
 
 
 def test_an_unknown_command_gets_a_suggestion(cnntool):

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -107,22 +106,47 @@ def test_an_epoch_fits_into_80_columns_and_a_long_curve_into_few_means():
     assert means.values == [7.5, 23.5, 39.5, 55.5]
 
 
+KILLED = """
+import os, signal, sys
+from cnntool.__main__ import main
+from cnntool.training.loop import Trainer
+
+last, done, learn = int(sys.argv.pop(1)), [], Trainer._learn
+
+def killed_behind(*arguments):
+    lesson = learn(*arguments)
+    done.append(lesson)
+    if len(done) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return lesson
+
+Trainer._learn = killed_behind
+main()
+"""
+"""The command, killed behind the step of that number before anyone hears of it."""
+
+
+def test_a_pipe_is_told_once_how_long_a_long_run_takes(capsys):
+    for each, said in ((0.5, "4,000 steps take about 33 min 20 s\n"), (0.002, "")):
+        view = live.PlainView(WORDING, 40, 4000)
+        for number in range(1, 30):
+            seconds = 9.0 if number == 1 else each  # the first step makes room
+            view.step(live.Step(1, number, 100, 64, 2.3, 6, 0.002, seconds))
+        assert capsys.readouterr().err == said
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, tmp_path):
-    options = ["--epochs", "60", "--batch-size", "64"]
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 0), (7, 0), (20, 2)])
+def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_path, steps, epochs):
+    """Of 7 steps each; in the first, from the start."""
+    options = ["--epochs", "3", "--augment", "shift=1"]
     assert train(*options, "-o", "whole.npz", "-q").code == 0
-    command = [sys.executable, "-m", "cnntool", "train-cnn", "digits", *TINY, *options, "-q"]
-    process = subprocess.Popen([*command, "-o", "part.npz"], cwd=tmp_path)
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "part.last.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    resumed = subprocess.run(
-        [sys.executable, "-m", "cnntool", "train-cnn", "--resume", "part.last.npz", "-q"],
-        cwd=tmp_path,
-    )
-    assert resumed.returncode == 0
+    command = [sys.executable, "-c", KILLED, str(steps), "train-cnn", "digits", *TINY, *options]
+    killed = subprocess.run([*command, "-o", "part.npz", "-q"], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    model, _ = load_network(tmp_path / "part.last.npz")
+    assert len(model.header.history) == epochs
+    assert cnntool("train-cnn", "--resume", "part.last.npz", "-q").code == 0
     for name in ("{}.npz", "{}.last.npz"):
         whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
         assert whole.read_bytes() == part.read_bytes()
@@ -238,6 +262,24 @@ def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path
     np.savez(tmp_path / "other.npz", x=x[:4, :5], y=y[:4])
     done = cnntool("train-cnn", "set.npz", *options, "--test", "other.npz", "-o", "o.npz")
     assert (done.code, "other.npz has images of 1 x 5 x 8" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "decay"),
+    [
+        ([], "adamw at 0.003 (cosine", 0.3),
+        (["--optimizer", "adamw", "--lr", "0.01"], "adamw at 0.01 (cosine", 0.3),
+        (["--weight-decay", "0"], "adamw at 0.003 (cosine", 0.0),
+        (["--optimizer", "adam"], "adam at 0.002 (cosine", 0.0),
+        (["--optimizer", "sgd"], "sgd at 0.1 (cosine", 0.0),
+    ],
+)
+def test_rates_and_decay_that_are_not_given_are_those_of_the_optimizer(
+    train, tmp_path, options, said, decay
+):
+    done = train("--epochs", "1", *options)
+    assert said in done.err
+    assert load_network(tmp_path / "model.npz")[0].header.training["weight_decay"] == decay
 
 
 def test_one_epoch_of_one_step_is_called_so(train):

@@ -35,6 +35,39 @@ def test_shape_dtype_and_input_are_kept_and_the_state_decides(augmentation, dtyp
     assert (out != augment(x, augmentation, rng(4), 255.0)).any()
 
 
+class Extreme:
+    """A generator that always draws the most."""
+
+    def uniform(self, low, high, shape):
+        return np.full(shape, high)
+
+    def integers(self, low, high, shape):
+        return np.broadcast_to(np.array([high - 1, low]), shape)  # down, and left
+
+
+def test_maps_are_those_of_the_formula():
+    """Scaled, sheared, turned anticlockwise about the centre, and shifted, one after the other."""
+    a, b = np.deg2rad([30, 20])
+    rotation = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    whole = rotation @ np.array([[1, 0], [np.tan(b), 1]]) * 1.25
+    augmentation = Augmentation(shift=3, rotate=30, shear=20, scale=0.25)
+    (matrix,) = draw_maps(augmentation, (1, 1, 9, 11), Extreme())
+    centre, shift = np.array([4, 5]), np.array([3, -3])
+    points = np.random.default_rng(0).uniform(0, 9, (20, 2))
+    for point in points:
+        moved = centre + whole @ (point - centre) + shift
+        np.testing.assert_allclose(matrix @ [*moved, 1], point)
+
+
+def test_a_turn_is_anticlockwise_and_a_shift_down_and_left_is_so():
+    x = np.zeros((1, 1, 9, 9), np.float32)
+    x[0, 0, 4, 7] = 1  # right of the centre
+    turned = augment(x, Augmentation(rotate=90), Extreme())
+    assert np.unravel_index(turned.argmax(), (9, 9)) == (1, 4)  # above it
+    shifted = augment(x, Augmentation(shift=2), Extreme())
+    assert np.unravel_index(shifted.argmax(), (9, 9)) == (6, 5)
+
+
 def test_no_changes_give_a_copy():
     x = images(3)
     out = augment(x, Augmentation(), rng())

@@ -49,12 +49,19 @@ def test_malformed_files_are_named(folder):
     for bad, message in (
         (content[:-1], "has 6,145 bytes, expected a whole number of records of 3,073"),
         (b"", "has 0 bytes"),
-        (b"\x0b" + content[1:], "has the class number 11, expected 0 to 9"),
+        (b"\x0a" + content[1:], "has the class number 10, expected 0 to 9"),
     ):
         batch.write_bytes(bad)
         with pytest.raises(InputError, match=message) as raised:
             load_cifar_folder(folder)
         assert str(raised.value).startswith(str(batch))
+
+
+@pytest.mark.parametrize("names", ["a", "a b c a"])
+def test_labels_that_do_not_tell_classes_apart_are_refused(folder, names):
+    (folder / "batches.meta.txt").write_text("\n".join(names.split()))
+    with pytest.raises(InputError, match=f"has {len(names.split())} names, expected ten different"):
+        load_cifar_folder(folder)
 
 
 def test_the_pickled_version_is_refused_by_name(tmp_path):

@@ -51,6 +51,30 @@ def test_colour_is_kept_where_one_image_has_it_unless_asked_otherwise(tmp_path):
     assert load(tmp_path, colour="grey").train.image_shape == (1, 6, 5)
 
 
+def test_every_colour_mode_is_read_as_the_light_that_it_shows(tmp_path):
+    colour = 200, 100, 50
+    palette = Image.new("P", (5, 6), 1)
+    palette.putpalette([0, 0, 0, *colour])
+    clear = Image.new("RGBA", (5, 6), (*colour, 0))  # white shows through it
+    inks = Image.new("CMYK", (5, 6), (55, 155, 205, 0))
+    for name, picture in {
+        "1.png": palette,
+        "2.png": Image.new("RGBA", (5, 6), (*colour, 255)),
+        "3.png": clear,
+        "4.tif": inks,
+        "5.png": Image.new("L", (5, 6), 128),
+        "6.jpg": inks,
+    }.items():
+        (tmp_path / "a").mkdir(exist_ok=True)
+        picture.save(tmp_path / "a" / name)
+    save_picture(tmp_path / "b" / "1.png", noise(6, 5, 3))
+    data = load(tmp_path, strict=True).train
+    assert (data.x.dtype, data.x.shape[1:]) == (np.uint8, (3, 6, 5))
+    expected = [colour, colour, (255,) * 3, colour, (128,) * 3, colour]
+    for image, shade in zip(data.x[:6], expected, strict=True):
+        np.testing.assert_allclose(image[:, 3, 2], shade, atol=2)
+
+
 def test_one_deep_image_makes_all_floats_up_to_1(tmp_path):
     pixels = picture_folder(tmp_path)
     np.save(tmp_path / "dogs" / "deep.npy", np.full((6, 5), 65535, np.uint16))
@@ -59,12 +83,14 @@ def test_one_deep_image_makes_all_floats_up_to_1(tmp_path):
     np.testing.assert_allclose(data.x[0, 0] * 255, pixels["cats", "0.png"], atol=1e-4)
 
 
-def test_sizes_that_differ_name_two_files_and_the_remedy(tmp_path):
+@pytest.mark.parametrize(("height", "width"), [(7, 9), (6, 9), (7, 5)])
+def test_sizes_that_differ_name_two_files_and_the_remedy(tmp_path, height, width):
     picture_folder(tmp_path)
-    odd = save_picture(tmp_path / "dogs" / "odd.png", noise(7, 9))
+    odd = save_picture(tmp_path / "dogs" / "odd.png", noise(height, width))
     first = tmp_path / "cats" / "0.png"
     assert message_of(tmp_path) == (
-        f"{first} is 6x5, {odd} is 7x9 (height x width): all images need one size, add --resize 6x5"
+        f"{first} is 6x5, {odd} is {height}x{width} (height x width): all images need one size, "
+        "add --resize 6x5"
     )
 
 

@@ -11,16 +11,17 @@ from cnntool.engine.adaptive_pooling import (
     adaptive_pool2d,
     adaptive_pool2d_backward,
     global_pool2d,
-    plan_bins,
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
+from cnntool.engine.bins import plan_bins
 from cnntool.engine.max_pooling import max_pool2d_indices
+from cnntool.engine.pooling import gaussian_pool2d
 
 SEEDS = st.integers(0, 1 << 30)
 SIZES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 OUTPUTS = st.tuples(st.integers(1, 16), st.integers(1, 16))
-MODES = st.sampled_from(["max", "average"])
+MODES = st.sampled_from(adaptive_pooling.MODES)
 
 
 def test_bins_by_hand():
@@ -92,6 +93,35 @@ def test_the_gradient_is_that_of_central_differences(shape, output_size, mode, s
     np.testing.assert_allclose(adaptive_pool2d_backward(dy, cache), expected, atol=1e-10)
 
 
+@given(SIZES, OUTPUTS, st.sampled_from([None, 0.3, 2.0]), SEEDS)
+def test_a_gaussian_weighs_each_bin_by_the_distance_from_its_centre(shape, output, sigma, seed):
+    x = np.random.default_rng(seed).standard_normal((2, 3, *shape))
+    y, _ = adaptive_pool2d(x, output, "gaussian", sigma=sigma)
+    (height, width), (oh, ow) = shape, output
+    spread = max(height / oh, width / ow) / 4 if sigma is None else sigma
+    for i in range(oh):
+        for j in range(ow):
+            rows = np.arange(i * height // oh, -(-(i + 1) * height // oh))
+            columns = np.arange(j * width // ow, -(-(j + 1) * width // ow))
+            squared = np.add.outer((rows - rows.mean()) ** 2, (columns - columns.mean()) ** 2)
+            weights = np.exp(-(squared - squared.min()) / (2 * spread**2))
+            seen = x[:, :, rows[:, None], columns]
+            expected = (seen * weights).sum(axis=(2, 3)) / weights.sum()
+            np.testing.assert_allclose(y[..., i, j], expected, atol=1e-12)
+
+
+def test_gaussian_bins_that_are_alike_are_gaussian_windows():
+    x = np.random.default_rng(0).standard_normal((2, 3, 12, 10)).astype(np.float32)
+    y, _ = adaptive_pool2d(x, (3, 5), "gaussian")
+    np.testing.assert_allclose(y, gaussian_pool2d(x, (4, 2))[0], rtol=1e-5, atol=1e-6)
+    assert y.dtype == np.float32
+
+
+def test_a_sigma_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="sigma is 0: it must be above 0"):
+        adaptive_pool2d(np.zeros((1, 1, 4, 4)), 2, "gaussian", sigma=0)
+
+
 def test_none_keeps_a_size():
     x = np.random.default_rng(0).standard_normal((1, 2, 5, 7))
     np.testing.assert_array_equal(adaptive_pool2d(x, None)[0], x)
@@ -128,7 +158,7 @@ def test_the_pyramid_lists_levels_then_maps_then_bins():
     np.testing.assert_array_equal(dx.ravel(), expected)
 
 
-@pytest.mark.parametrize("mode", ["max", "average"])
+@pytest.mark.parametrize("mode", adaptive_pooling.MODES)
 def test_the_pyramids_gradient_is_that_of_central_differences(mode):
     rng = np.random.default_rng(0)
     x = rng.permutation(np.arange(2 * 2 * 5 * 3, dtype=float)).reshape(2, 2, 5, 3)

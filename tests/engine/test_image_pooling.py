@@ -80,7 +80,7 @@ def test_a_last_partial_window_is_kept_or_dropped():
 def test_pools_to_a_size_are_adaptive(shape, output_size, dtype, channels):
     image = np.random.default_rng(0).integers(0, 256, (*shape, channels)).astype(dtype)
     x = np.ascontiguousarray(image.transpose(2, 0, 1))[None]
-    for mode in ("max", "average"):
+    for mode in ("max", "average", "gaussian"):
         expected = adaptive_pool2d(x, output_size, mode)[0]
         y = pool_image_to_size(image, output_size, mode)
         assert y.dtype == expected.dtype
@@ -124,6 +124,34 @@ def test_a_norm_to_a_size_is_that_of_each_bin(shape, output_size, dtype, p, mean
         whole /= plane.size ** (1 / p) if mean and p != np.inf else 1
         np.testing.assert_allclose(features[channel], whole, rtol=1e-5)
     np.testing.assert_array_equal(image, before)
+
+
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 30)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.sampled_from([np.uint8, np.float32]),
+    st.integers(0, 1 << 30),
+)
+def test_a_median_to_a_size_is_that_of_each_bin(shape, output_size, dtype, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (*shape, 2)).astype(dtype)
+    before = image.copy()
+    y = pool_image_to_size(image, output_size, "median")
+    assert y.dtype == dtype
+    for i, rows in enumerate(bins(shape[0], output_size[0])):
+        for j, columns in enumerate(bins(shape[1], output_size[1])):
+            expected = np.median(image[rows, columns].astype(float), axis=(0, 1))
+            if dtype == np.uint8:
+                expected = np.floor(expected + 0.5)
+            np.testing.assert_array_equal(y[i, j], expected)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_nan_is_the_median_of_its_bin_alone():
+    image = np.ones((7, 7, 1), np.float32)
+    image[0, 0] = np.nan
+    y = pool_image_to_size(image, 3, "median")
+    assert np.isnan(y[0, 0])
+    np.testing.assert_array_equal(y.ravel()[1:], 1)
 
 
 def test_no_power_of_a_norm_to_a_size_overflows_or_vanishes():
@@ -203,7 +231,8 @@ def test_views_are_pooled_like_copies():
             r"an image has shape \(H, W, C\), not \(5, 3\)",
         ),
         (lambda image: pool_image_to_size(image, 0), "output_size is 0"),
-        (lambda image: pool_image_to_size(image, 2, "median"), "mode is 'median'"),
+        (lambda image: pool_image_to_size(image, 2, "mean"), "mode is 'mean'"),
+        (lambda image: pool_image_to_size(image, 3, "gaussian", sigma=-1), "sigma is -1"),
         (lambda image: pool_image_to_size(image, 2, "lp", p=0.5), "p is 0.5"),
         (lambda image: pyramid_pool_image(image, ()), "levels is empty"),
     ],

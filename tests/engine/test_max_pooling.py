@@ -173,6 +173,52 @@ def test_windows_of_more_than_256_taps_know_their_winner():
     assert max_pool2d_indices(cache)[0, 0, 1, 1] == 37 * 40 + 35
 
 
+@pytest.mark.parametrize("width", [7, 300, 70_000])
+@pytest.mark.parametrize("is_batch_last", [False, True])
+def test_winners_of_wide_maps_are_found_where_they_lie(width, is_batch_last):
+    """A window's rows lie a width apart in memory: one byte, two or four tell how far."""
+    x = np.zeros((9, 1, 2, width), np.float32)
+    x[8, 0, 1, width - 2 - width % 2] = 1
+    if is_batch_last:
+        x = np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    y, cache = max_pool2d(x, 2)
+    assert y[8, 0, 0, -1] == 1
+    assert max_pool2d_indices(cache)[8, 0, 0, -1] == 2 * width - 2 - width % 2
+    np.testing.assert_array_equal(max_pool2d_indices(cache)[0, 0, 0, :3], [0, 2, 4])
+    dx = max_pool2d_backward(np.where(y == 1, 5, 0).astype(np.float32), cache)
+    np.testing.assert_array_equal(dx, 5 * x)
+
+
+def test_every_sample_has_its_gradient_where_one_window_is_left():
+    """A single output a sample lies alike in both layouts: only x tells them apart."""
+    x = np.arange(5 * 4, dtype=np.float32).reshape(2, 2, 5).transpose(2, 0, 1)[:, None]
+    y, cache = max_pool2d(x, 2)
+    np.testing.assert_array_equal(max_pool2d_indices(cache), np.full((5, 1, 1, 1), 3))
+    dx = max_pool2d_backward(y, cache)
+    np.testing.assert_array_equal(dx[:, 0, 1, 1], x[:, 0, 1, 1])
+    assert np.count_nonzero(dx) == 5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("kernel_size", "stride"), [(2, 2), (3, 2)])
+def test_gradients_of_any_bits_arrive_as_they_are(dtype, kernel_size, stride):
+    x = np.random.default_rng(0).standard_normal((2, 3, 9, 9)).astype(dtype)
+    y, cache = max_pool2d(x, kernel_size, stride)
+    for value in (np.inf, np.nan, -0.0, np.finfo(dtype).smallest_subnormal):
+        dy = np.zeros_like(y)
+        dy[1, 2, 3, 3] = value
+        dx = max_pool2d_backward(dy, cache)
+        place = np.unravel_index(max_pool2d_indices(cache)[1, 2, 3, 3], (9, 9))
+        np.testing.assert_array_equal(dx[1, 2][place], value)
+        assert np.count_nonzero(dx) == (value != 0)
+
+
+def test_the_cache_of_a_pool_takes_no_more_than_an_index_an_output():
+    _, cache = max_pool2d(np.zeros((2, 3, 8, 8), np.float32), 2)
+    arrays = [value for value in vars(cache).values() if isinstance(value, np.ndarray)]
+    assert sum(array.nbytes for array in arrays) <= 8 * 2 * 3 * 4 * 4
+
+
 def test_a_single_element_is_its_own_maximum():
     y, cache = max_pool2d(np.full((1, 1, 1, 1), 7.0), 1)
     assert y == 7

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from onnx_cases import onnx_cases
 
-from cnntool.engine import from_onnx, gru, lstm, rnn
+from cnntool.engine import from_onnx, gru, lstm, reset_first_gru, rnn
 
-FORWARD = {"RNN": rnn, "GRU": gru, "LSTM": lstm}
+FORWARD = {"rnn": rnn, "gru": gru, "reset_first_gru": reset_first_gru, "lstm": lstm}
 
 
 def test_there_are_cases():
@@ -15,7 +15,7 @@ def test_there_are_cases():
 
 
 def recurrent_cases():
-    return [case for operator in FORWARD for case in onnx_cases(operator)]
+    return [case for operator in ("RNN", "GRU", "LSTM") for case in onnx_cases(operator)]
 
 
 @pytest.mark.parametrize("case", recurrent_cases())
@@ -29,16 +29,15 @@ def test_a_recurrent_layer_is_onnx(case):
     x = x.transpose(1, 0, 2) if is_batch_first else x
     directions, hidden = len(w), case.attributes["hidden_size"]
     assert directions == 1
-    weights = from_onnx(operator.lower(), w[0], r[0], None if bias is None else bias[0])
-    if operator == "GRU" and not case.attributes.get("linear_before_reset", 0):
-        is_one_step = len(x) == 1 and states == [None, None]
-        if not is_one_step or (bias is not None and bias[0, 5 * hidden :].any()):
-            pytest.skip("the reset gate stands before the product of the state there")
+    cell = operator.lower()
+    if cell == "gru" and not case.attributes.get("linear_before_reset", 0):
+        cell = "reset_first_gru"
+    weights = from_onnx(cell, w[0], r[0], None if bias is None else bias[0])
     zeros = np.zeros((x.shape[1], hidden), x.dtype)
     start = [zeros if state is None else state[0] for state in states]
     settings = {"lengths": None if lengths is None else lengths.astype(int)}
     state = tuple(start[:2]) if operator == "LSTM" else start[0]
-    (y, last), _ = FORWARD[operator](x, state, *weights, **settings)
+    (y, last), _ = FORWARD[cell](x, state, *weights, **settings)
     last = last if isinstance(last, tuple) else (last,)
     wanted = dict(zip(("y", "h", "c"), case.outputs, strict=False))
     for name, found in (("y", y), *zip("hc", last, strict=False)):

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.engine import products
-from cnntool.engine.products import multiply, multiply_over_pixels
+from cnntool.engine.products import (
+    column_tiles,
+    multiplier,
+    multiply,
+    multiply_over_pixels,
+    multiply_over_rows,
+    multiply_rows,
+)
 
 sizes = st.tuples(
     st.integers(1, 3),  # groups
@@ -53,3 +60,42 @@ def test_a_sum_over_pixels_is_exact(size):
     wide[:, :, :pixels] = left
     expected = np.einsum("gmp,gkp->gmk", left, right)
     np.testing.assert_array_equal(multiply_over_pixels(wide[:, :, :pixels], right), expected)
+
+
+matrix_sizes = st.tuples(
+    st.sampled_from([0, 1, 7, 64, 600]),  # rows
+    st.sampled_from([1, 6, 25, 48]),
+    st.sampled_from([1, 3, 32, 64, 96]),
+)
+
+
+@given(matrix_sizes)
+def test_a_product_of_many_rows_is_exact(size):
+    n, k, p = size
+    wide, right = integers(n, k + 3), integers(k, p, seed=1)
+    left = wide[:, 1 : k + 1]  # part of something larger
+    np.testing.assert_array_equal(multiply_rows(left, right), np.einsum("nk,kp->np", left, right))
+
+
+@given(matrix_sizes)
+def test_a_sum_over_rows_is_exact(size):
+    n, m, p = size
+    left, right = integers(n, m), integers(n, p, seed=1)
+    expected = np.einsum("nm,np->mp", left, right)
+    np.testing.assert_array_equal(multiply_over_rows(left, right), expected)
+    out = np.full((m, p + 2), np.nan, np.float32)
+    multiply_over_rows(left, right, out=out[:, 1:-1])
+    np.testing.assert_array_equal(out[:, 1:-1], expected)
+    assert np.isnan(out[:, [0, -1]]).all()
+
+
+@given(matrix_sizes)
+def test_a_product_made_again_and_again_is_exact(size):
+    n, k, p = size
+    right = integers(p, k, seed=1).T
+    out = np.empty((n, p), np.float32)
+    into_out = multiplier(column_tiles(right, n), out)
+    for seed in (2, 3):
+        left = integers(n, k, seed=seed)
+        into_out(left)
+        np.testing.assert_array_equal(out, np.einsum("nk,kp->np", left, right))

@@ -251,15 +251,101 @@ def test_gradients_can_be_written_where_they_are_wanted_and_inputs_stay(cell):
         np.testing.assert_array_equal(array, before)
 
 
-def test_a_step_is_a_sequence_of_one():
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "gru", "lstm"])
+def test_steps_are_a_sequence(cell):
     rng = np.random.default_rng(7)
-    layers = [(weights_of("lstm", rng),), (weights_of("lstm", rng, H),)]
-    states = [(state_of("lstm", rng),), (state_of("lstm", rng),)]
+    layers = [(weights_of(cell, rng),), (weights_of(cell, rng, H),)]
+    states = [(_tuple(state_of(cell, rng)),), (_tuple(state_of(cell, rng)),)]
     x = rng.standard_normal((3, B, E))
-    (whole, _), _ = recurrent(x, states, layers, cell="lstm")
+    (whole, last), _ = recurrent(x, states, layers, cell=cell)
     for step in x:
-        y, states = recurrent_step(step, states, layers, cell="lstm")
+        y, states = recurrent_step(step, states, layers, cell=cell)
     np.testing.assert_allclose(y, whole[-1], rtol=1e-12)
+    for (one,), (two,) in zip(states, last, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_a_stack_of_both_directions_has_no_single_steps():
+    rng = np.random.default_rng(7)
+    layers, states = [(weights_of("gru", rng),) * 2], [((state_of("gru", rng),),) * 2]
+    with pytest.raises(ValueError, match="2 directions"):
+        recurrent_step(rng.standard_normal((B, E)), states, layers, cell="gru")
+
+
+def test_a_stack_writes_its_gradients_where_they_are_wanted():
+    rng = np.random.default_rng(11)
+    layers = [
+        (weights_of("gru", rng), weights_of("gru", rng)),
+        (weights_of("gru", rng, 2 * H), weights_of("gru", rng, 2 * H)),
+    ]
+    states = [((np.zeros((B, H)),),) * 2] * 2
+    (y, _), cache = recurrent(rng.standard_normal((T, B, E)), states, layers, cell="gru")
+    places = [
+        tuple(tuple(np.full_like(w, np.nan) for w in each) for each in layer) for layer in layers
+    ]
+    _, _, plain = recurrent_backward(y, None, cache)
+    recurrent_backward(y, None, cache, out=places)
+    for layer, wanted_layer in zip(places, plain, strict=True):
+        for each, wanted in zip(layer, wanted_layer, strict=True):
+            for one, two in zip(each, wanted, strict=True):
+                np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [None, "some"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_sizes_whose_products_are_cut_are_those_of_torch(cell, lengths, reverse):
+    """Large enough that products are cut into tiles, and slopes worked out in several blocks."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(12)
+    steps, batch, inputs, hidden = 24, 50, 64, 128
+    weights = tuple(weight * 0.1 for weight in weights_of(cell, rng, inputs, hidden))
+    x, dy = rng.standard_normal((2, steps, batch, hidden))
+    x, at = x[..., :inputs], rng.integers(0, steps + 1, batch) if lengths else None
+    start = np.zeros((batch, hidden))
+    (y, _), cache = FORWARD[cell](
+        x, (start, start) if cell == "lstm" else start, *weights, lengths=at, reverse=reverse
+    )
+    dx, _, *dweights = BACKWARD[cell](dy, None, cache)
+
+    layer = torch_layer(torch, cell, [[weights]], inputs, hidden)
+    # PyTorch packs no empty sequences, and runs backward only beside forward: turn them by hand
+    ends = np.full(batch, steps) if at is None else at
+    inside = np.arange(steps)[:, None] < ends
+    place = np.where(
+        inside & reverse, ends - 1 - np.arange(steps)[:, None], np.arange(steps)[:, None]
+    )
+    turn = torch.tensor(place[..., None])
+    given = torch.tensor(x, requires_grad=True)
+    theirs, _ = layer(given.gather(0, turn.expand(-1, -1, inputs)))
+    theirs = theirs.gather(0, turn.expand(-1, -1, hidden)) * torch.tensor(inside[..., None])
+    (theirs * torch.tensor(dy)).sum().backward()
+    same(y, theirs)
+    same(dx, given.grad)
+    same(dweights[0].T, layer.weight_ih_l0.grad)
+    same(dweights[1].T, layer.weight_hh_l0.grad)
+    same(dweights[2], layer.bias_ih_l0.grad)
+
+
+def test_gate_values_are_named_and_in_the_order_of_time():
+    rng = np.random.default_rng(13)
+    x, weights, (h0, c0) = (
+        rng.standard_normal((T, B, E)),
+        weights_of("lstm", rng),
+        state_of("lstm", rng),
+    )
+    w_input, w_hidden, bias = weights
+    (y, _), cache = lstm(x, (h0, c0), *weights, reverse=True)
+    before = np.concatenate([y[1:], h0[None]])
+    z = np.split(x @ w_input + before @ w_hidden + bias, 4, axis=-1)
+    gates, c = cache.gate_values(), cache.cells()
+    assert list(gates) == ["input", "forget", "new", "output"]
+    for name, part in zip(gates, z, strict=True):
+        wanted = np.tanh(part) if name == "new" else 1 / (1 + np.exp(-part))
+        np.testing.assert_allclose(gates[name], wanted, rtol=1e-10)
+    c_before = np.concatenate([c[1:], c0[None]])
+    np.testing.assert_allclose(c, gates["forget"] * c_before + gates["input"] * gates["new"])
+    np.testing.assert_allclose(y, gates["output"] * np.tanh(c))
 
 
 def test_dropout_stands_between_layers_only():

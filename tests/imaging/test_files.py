@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageCms
 
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.files import (
@@ -364,10 +365,42 @@ def test_tiffs_of_kinds_not_read_are_refused_by_name(tags, dtype, said):
         open_image(tiff(np.zeros((3, 4), dtype), tags))
 
 
-@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_cmyk_is_refused_by_name_with_a_remedy(format):
-    with pytest.raises(InputError, match=r"CMYK.*convert it to RGB"):
-        open_image(from_pillow(Pillow.new("CMYK", (9, 9)), format))
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("JPEG", {"quality": 95}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ],
+)
+@pytest.mark.parametrize("gray", [False, True])
+def test_cmyk_becomes_the_light_that_its_inks_let_through(format, options, gray):
+    """Each ink takes its share of one colour, and black its share of what is left."""
+    inks = np.random.default_rng(0).integers(0, 256, (4, 3, 4)).astype(np.uint8)
+    inks = inks.repeat(16, axis=0).repeat(16, axis=1)  # blocks that a JPEG keeps as they are
+    light = 255 * (1 - inks[..., :3] / 255) * (1 - inks[..., 3:] / 255)
+    if gray:
+        light = (light @ [0.299, 0.587, 0.114])[..., None]
+    data = from_pillow(Pillow.frombytes("CMYK", (48, 64), inks.tobytes()), format, **options)
+    image = open_image(data, gray=gray)
+    assert image.frames[0].alpha is None
+    np.testing.assert_allclose(image.frames[0].pixels, light, atol=1.5)
+    info = probe_image(data)
+    assert (info.channels, info.depth, info.mode) == (3, "8-bit", "CMYK")
+
+
+def test_a_colour_profile_of_inks_does_not_stay_with_light():
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = b"CMYK"
+    for format in ("JPEG", "TIFF"):
+        data = from_pillow(Pillow.new("CMYK", (9, 9)), format, icc_profile=bytes(profile))
+        assert open_image(data).metadata.icc_profile is None
+
+
+def test_cmyk_of_16_bits_is_refused_by_name_with_a_remedy():
+    inks = np.zeros((3, 4, 4), np.uint16)
+    with pytest.raises(InputError, match=r"16-bit CMYK.*convert it to RGB"):
+        open_image(tiff(inks, {258: 16, 262: 5, 277: 4}))
 
 
 def test_tiff_pages_keep_their_order_and_sizes():

@@ -49,7 +49,9 @@ def made(format, dtype="uint8", channels=3, alpha=False, frames=1):
 def by_pillow(format, channels=3, **options):
     pixels = shades(channels, 1)
     buffer = io.BytesIO()
-    Pillow.fromarray(pixels[..., 0] if channels == 1 else pixels).save(buffer, format, **options)
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}[channels]
+    picture = Pillow.frombytes(mode, pixels.shape[1::-1], pixels.tobytes())
+    picture.save(buffer, format, **options)
     return buffer.getvalue()
 
 
@@ -74,6 +76,7 @@ FILES = {
     "apng": lambda: made("PNG", frames=3),
     "jpeg": lambda: made("JPEG"),
     "jpeg progressive": lambda: by_pillow("JPEG", progressive=True),
+    "jpeg cmyk": lambda: by_pillow("JPEG", channels=4),
     "jpeg restarts": lambda: by_pillow("JPEG", restart_marker_blocks=2),
     "tiff": lambda: made("TIFF"),
     "tiff pages": lambda: made("TIFF", channels=1, frames=2),
@@ -83,6 +86,7 @@ FILES = {
     "tiff lzw": lambda: by_pillow("TIFF", compression="tiff_lzw"),
     "tiff deflate": lambda: by_pillow("TIFF", compression="tiff_adobe_deflate"),
     "tiff packbits": lambda: by_pillow("TIFF", compression="packbits"),
+    "tiff cmyk": lambda: by_pillow("TIFF", channels=4),
     "tiff jpeg": lambda: by_pillow("TIFF", compression="jpeg"),
     "webp": lambda: made("WEBP", alpha=True),
     "webp lossless": lambda: by_pillow("WEBP", lossless=True),
@@ -212,7 +216,7 @@ def jpeg_frame_header(data):
     return max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "jpeg progressive", "jpeg restarts"])
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg progressive", "jpeg cmyk", "jpeg restarts"])
 def test_jpeg_with_too_little_data_but_an_end_mark_is_cut_short(kind):
     data = FILES[kind]()
     start = data.find(b"\xff\xda") + 14
@@ -232,6 +236,10 @@ def test_a_mid_grey_jpeg_is_still_whole():
             Pillow.new(mode, (50, 40), shade).save(buffer, "JPEG", **options)
             image = open_image(buffer.getvalue())
             assert (image.frames[0].pixels == 128).all()
+    inks = Pillow.new("CMYK", (50, 40), (127, 127, 127, 127))  # as where data are missing
+    buffer = io.BytesIO()
+    inks.save(buffer, "JPEG")
+    assert (open_image(buffer.getvalue()).frames[0].pixels == 64).all()
 
 
 @pytest.mark.parametrize(

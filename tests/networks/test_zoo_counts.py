@@ -48,6 +48,24 @@ def test_alexnet_has_the_well_known_count():
 
 
 @pytest.mark.parametrize(
+    ("name", "size", "width", "start"),
+    [
+        ("lenet", 31, None, "conv 6 5x5 pad 2; relu"),
+        ("lenet", 32, None, "conv 6 5x5; relu"),
+        ("small", 63, None, "conv 16 3x3 pad 1 no-bias; batch-norm; relu; conv"),
+        ("small", 64, None, "conv 16 5x5 stride 2 pad 2 no-bias; batch-norm; relu; max 2"),
+        ("alexnet", 127, None, "conv 24 7x7 pad 3; relu; max 3 stride 2; conv 64 5x5 pad 2"),
+        ("alexnet", 128, None, "conv 24 11x11 stride 4 pad 2; relu; max 3 stride 2; conv 64"),
+        ("lenet", 32, 0.4, "conv 2 5x5; relu; max 2; conv 6 5x5; relu; max 2; dense 48; relu; "
+         "dense 34; relu; dense 10"),
+        ("lenet", 32, 0.01, "conv 1 5x5; relu; max 2; conv 1 5x5; relu; max 2; dense 1"),
+    ],
+)  # fmt: skip
+def test_a_named_network_fits_the_size_of_its_images_and_its_width(name, size, width, start):
+    assert build(name, (1, size, size), 10, width).spec.startswith(start)
+
+
+@pytest.mark.parametrize(
     ("layers", "fields"),
     [
         ("conv 2 3x5; conv 2 3x3 dilation 2", [(3, 5), (7, 9)]),

@@ -1,10 +1,12 @@
 """The training loop: what it learns, that it can stop anywhere, and what ends it."""
 
+import itertools
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from training_runs import PLAIN, QUICK, finished, same, trainer_of
+from training_runs import NORMED, PLAIN, QUICK, finished, same, trainer_of
 
 from cnntool.training.checkpoint import Run
 from cnntool.training.divergence import Diverged
@@ -26,6 +28,84 @@ def test_events_come_step_by_step_and_epoch_by_epoch(parts):
     assert epochs[0].accuracy == sum(step.correct for step in first) / count
     assert epochs[-1].loss < epochs[0].loss
     assert [epoch.is_last for epoch in epochs] == [False, False, True]
+
+
+def batches_of(trainer):
+    """The indices that every step of a run learns from, as they come."""
+    found, given = [], trainer.task.batches
+
+    def listed(rng):
+        for batch in given(rng):
+            found.append(batch.indices)
+            yield batch
+
+    trainer.task.batches = listed
+    return found
+
+
+def test_every_epoch_sees_every_image_once_in_an_order_of_its_own(parts):
+    with trainer_of(parts) as trainer:
+        indices = batches_of(trainer)
+        list(trainer.run())
+    orders = [np.concatenate(indices[start : start + 6]) for start in (0, 6, 12)]
+    for order in orders:
+        assert sorted(order) == list(range(161))
+    for one, two in itertools.combinations(orders, 2):
+        assert (one != two).any()
+
+
+def test_a_run_is_that_of_pytorch_on_the_same_batches(parts):
+    """Its optimizer with momentum, decay and clipping, its cosine and its smoothed loss."""
+    torch = pytest.importorskip("torch")
+    settings = replace(
+        QUICK,
+        optimizer="momentum",
+        learning_rate=0.1,
+        momentum=0.8,
+        weight_decay=0.01,
+        clip=0.5,
+        label_smoothing=0.2,
+        augment="",
+    )
+    with trainer_of(parts, settings, layers="dense 10") as trainer:
+        weight = torch.tensor(trainer.network.params["dense1.weight"].copy(), requires_grad=True)
+        bias = torch.zeros(10, requires_grad=True)
+        indices = batches_of(trainer)
+        losses = [event.loss for event in trainer.run() if isinstance(event, Step)]
+        params = trainer.network.params
+    train, preprocessing = parts.train, trainer.task.preprocessing
+    x = (train.x.reshape(161, 64) / train.white - preprocessing.mean[0]) / preprocessing.std[0]
+    x, y = torch.tensor(x, dtype=torch.float32), torch.tensor(train.y)
+    rule = torch.optim.SGD([weight, bias], 0.1, momentum=0.8, weight_decay=0.01)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(rule, len(losses))
+    for batch, ours in zip(indices, losses, strict=True):
+        rule.zero_grad()
+        logits = x[batch] @ weight + bias
+        loss = torch.nn.functional.cross_entropy(logits, y[batch], label_smoothing=0.2)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([weight, bias], 0.5)
+        rule.step()
+        cosine.step()
+        assert ours == pytest.approx(loss.item(), rel=1e-4)
+    np.testing.assert_allclose(params["dense1.weight"], weight.detach(), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(params["dense1.bias"], bias.detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_best_epoch_is_that_of_the_least_validation_loss(parts):
+    with trainer_of(parts) as trainer:
+        losses = iter([2.0, 3.0, 1.0])
+        trainer.task.judge = lambda: (next(losses), 0.5)
+        epochs = [event for event in trainer.run() if isinstance(event, Epoch)]
+    assert [epoch.is_best for epoch in epochs] == [True, False, True]
+    assert [epoch.validation_loss for epoch in epochs] == [2, 3, 1]
+    assert (trainer.stopping.best_epoch, trainer.stopping.best_loss) == (3, 1.0)
+
+
+def test_without_a_validation_part_the_training_loss_decides(parts):
+    with trainer_of(replace(parts, validation=None)) as trainer:
+        epochs = [event for event in trainer.run() if isinstance(event, Epoch)]
+    assert trainer.stopping.best_loss == min(epoch.loss for epoch in epochs)
+    assert epochs[0].to_json()["validation_loss"] is None
 
 
 def test_the_same_seed_gives_the_same_and_another_another(parts):
@@ -64,6 +144,17 @@ def test_a_loss_that_leaves_the_real_line_names_the_step_and_keeps_the_network(p
             next(events)
         for path, array in trainer.network.params.items():
             np.testing.assert_array_equal(array, before[path])
+
+
+def test_a_step_that_breaks_leaves_neither_statistics_nor_random_numbers_behind(parts):
+    settings = replace(QUICK, optimizer="sgd", learning_rate=1e30, clip=0.0)
+    with trainer_of(parts, settings, layers=NORMED) as trainer:
+        events, before = trainer.run(), None
+        with suppress(Diverged):
+            while next(events):
+                before = Run(trainer).model()
+        assert trainer.place < (3, 0)
+        same(Run(trainer).model(), before)
 
 
 def test_no_better_loss_for_so_many_epochs_ends_a_run(parts):

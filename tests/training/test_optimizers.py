@@ -235,10 +235,10 @@ def test_gradients_stay_as_they_are_and_vectors_keep_their_dtype_and_memory(name
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_neither_blocks_nor_threads_change_a_bit(name, monkeypatch):
+@pytest.mark.parametrize("decayed", [None, (np.arange(1000) // 70) % 2 == 0], ids=["all", "some"])
+def test_neither_blocks_nor_threads_change_a_bit(name, decayed, monkeypatch):
     rng = np.random.default_rng(2)
     grads = rng.standard_normal((3, 1000)).astype(np.float32)
-    decayed = (np.arange(1000) // 70) % 2 == 0
 
     def after_three_steps():
         optimizer = make_optimizer(name, weight_decay=0.1, clip=2.0, decayed=decayed)

@@ -8,7 +8,7 @@ from cnntool.datasets.dataset import Dataset
 from cnntool.datasets.parts import Parts
 from cnntool.datasets.splitting import hold_out
 from cnntool.networks.classifier import load_classifier
-from cnntool.networks.model_file import Header
+from cnntool.networks.model_header import Header
 from cnntool.training.report import confusions, evaluate, with_held_out
 from cnntool.training.streams import Streams
 

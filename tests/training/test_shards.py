@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cnntool.cli.training.interrupts import finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.training import shards
 from cnntool.training.shards import CAN_FORK, Shards, shared_array
@@ -54,11 +57,86 @@ def test_an_error_in_a_process_comes_through_and_the_next_batch_is_its_own():
             raise ValueError("part of five")
         return add_up(row, indices, share)
 
-    parts = Shards(learners(fail), shared_array((2, 1), np.float64))
-    with pytest.raises(ValueError, match="part of five"):
-        parts.learn(batch(*range(10)), 0)
-    assert parts.learn(batch(*range(20, 30)), 0).loss == pytest.approx(24.5)
+    for first in (0, 5):  # the error is in the process, or in this one, which leaves its answer
+        parts = Shards(learners(fail), shared_array((2, 1), np.float64))
+        with pytest.raises(ValueError, match="part of five"):
+            parts.learn(batch(*range(first, first + 10)), 0)
+        assert parts.learn(batch(*range(20, 30)), 0).loss == pytest.approx(24.5)
+        parts.close()
+
+
+def test_each_part_has_random_numbers_of_its_own():
+    def make(row):
+        def lesson(batch, share, seed):
+            row[:] = seed
+            return Lesson(0.0, 0, True)
+
+        return SimpleNamespace(learn=lesson)
+
+    gradients = shared_array((3, 2), np.int64)
+    parts = Shards(make, gradients)
+    parts.learn(batch(*range(9)), 7)
     parts.close()
+    assert gradients[1:].tolist() == [[7, 1], [7, 2]]
+    assert gradients[0].tolist() == [21, 3]  # 7 and 0, and the sum of the others
+
+
+@pytest.mark.parametrize("broken", [0, 4, 8])
+def test_one_part_that_is_not_finite_makes_a_batch_so(broken):
+    def make(row):
+        return SimpleNamespace(learn=lambda batch, *_: Lesson(1.0, 0, broken not in batch.indices))
+
+    parts = Shards(make, shared_array((3, 1), np.float64))
+    assert not parts.learn(batch(*range(9)), 0).is_finite
+    assert parts.learn(batch(*range(10, 19)), 0).is_finite
+    parts.close()
+
+
+def test_a_second_ctrl_c_ends_the_wait_for_a_process_that_was_stopped():
+    """The first finishes the step, which a stopped process never does."""
+
+    def stop(row, indices, share):
+        if indices[0]:  # the second part
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return add_up(row, indices, share)
+
+    parts = Shards(learners(stop), shared_array((2, 1), np.float64))
+    (helper,) = (process for process, _ in parts._helpers)
+    asked_before = []
+
+    def interrupt():
+        os.waitid(os.P_PID, helper, os.WSTOPPED | os.WNOWAIT)
+        for _ in range(2):
+            asked_before.append(asked.number)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+    sender = threading.Thread(target=interrupt)
+    with finishing_first() as asked:
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            parts.learn(batch(*range(10)), 0)
+        sender.join()
+    assert asked_before == [0, signal.SIGINT]
+    parts.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(helper, 0)
+
+
+def test_processes_end_where_the_first_one_is_killed():
+    """They close the pipe that is open as long as one of them lives."""
+    told, tell = os.pipe()
+    first = os.fork()
+    if not first:
+        parts = Shards(learners(add_up), shared_array((3, 1), np.float64))
+        os.write(tell, " ".join(str(process) for process, _ in parts._helpers).encode())
+        signal.pause()
+    os.close(tell)
+    assert len(os.read(told, 100).split()) == 2
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    assert os.read(told, 1) == b""  # the end, which comes when nobody can write any more
+    os.close(told)
 
 
 def test_a_process_that_was_killed_is_said_in_one_line():

@@ -18,6 +18,7 @@ from cnntool.cli.explain.options import (
 from cnntool.cli.help import SectionedCommand
 
 if TYPE_CHECKING:
+    from cnntool.imaging.kernels import Filter
     from cnntool.imaging.window_facts import Taps, WindowFacts
 
 
@@ -56,6 +57,7 @@ def command(
     from cnntool.imaging.window_facts import window_facts
 
     filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
+    check_not_colour(filters[-1])
     if normalize:
         filters = [normalized(kernel) for kernel in filters]
     picture, name = open_one(image, settings)
@@ -72,6 +74,17 @@ def command(
         from cnntool.cli.explain.window_tables import show_window
 
         show_window(facts, name, specs, geometry, picture.white)
+
+
+def check_not_colour(kernel: Filter) -> None:
+    """RequestError where responses of several channels are summed: a table shows one."""
+    from cnntool.errors import RequestError
+
+    if kernel.is_colour:
+        raise RequestError(
+            f"{kernel.spec} sums three channels: name one of them, as in "
+            f"{kernel.spec}{'' if kernel.count == 1 else '/0'}/0"
+        )
 
 
 def _entry(facts: WindowFacts) -> dict:

@@ -17,12 +17,12 @@ from cnntool.cli.training.options import (
     NETWORK,
     RESUME,
     RUNNING,
-    STEPPING,
     STOPPING,
     NameType,
     NumberFrom0,
     processes,
     schedule,
+    stepping,
     taking,
 )
 
@@ -174,7 +174,7 @@ _OPTIONS = (
         metavar="N",
         help="Images a step.  [default: 64]",
     ),
-    *STEPPING,
+    *stepping("adamw", 0.003, 0.3),
     option(
         "--clip",
         section=LEARNING,

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnntool.cli.console import complain
 from cnntool.cli.training.live import Wording
+from cnntool.cli.training.outcome import outcome
 from cnntool.cli.training.plan import Plan
 from cnntool.cli.training.settings_line import going_on_line, settings_line
 from cnntool.datasets.dataset import shape_text
@@ -64,24 +65,10 @@ def memory(plan: Plan) -> int:
 
 def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
     """What came of a run, as plain values; validation and baselines only where there is a part."""
-    trainer, task = plan.run.trainer, _task(plan)
+    task = _task(plan)
     train, validation, test = task.parts.train, task.parts.validation, task.parts.test
-    found: dict[str, Any] = {
-        "model": str(plan.output) if plan.best is not None else None,
-        "last": str(plan.last),
-        "epochs": len(last.header.history),
-        "best_epoch": trainer.stopping.best_epoch,
-        "stopped_early": trainer.stopping.should_stop,
-        "parameters": sum(p.count for p in task.network.parameters().values()),
-        "seconds": round(seconds, 3),
-    }
-    for name, model in (("best", plan.best), ("final", last)):
-        if model is None:
-            continue
-        epoch = found["best_epoch"] if name == "best" else found["epochs"]
-        facts = model.header.history[epoch - 1]
-        found[name] = {key: facts[key] for key in ("epoch", "loss", "accuracy")}
-        found[name] |= {k: facts[k] for k in ("validation_loss", "validation_accuracy")}
+    count = sum(parameter.count for parameter in task.network.parameters().values())
+    found = outcome(plan, last, count, seconds)
     if validation is not None:
         found["majority_accuracy"] = majority_accuracy(train, validation)
         if train.x.size <= MOST_VALUES:

@@ -11,9 +11,13 @@ from itertools import pairwise
 
 from cnntool.cli.console import complain
 from cnntool.training.loop import Epoch, Step, Trainer
+from cnntool.wording import counted, duration
 
 REFRESH_SECONDS = 0.125
 """Between two pictures of the screen, so that drawing takes no time from training."""
+
+FIRST_STEPS, WORTH_SAYING = 10, 10.0
+"""Of a run without a screen: after how many steps its time is said, and from how many seconds."""
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_LENGTH = 24
@@ -76,13 +80,21 @@ class Means:
 
 
 class PlainView:
-    """A line on stderr when an epoch is done."""
+    """A line on stderr when an epoch is done, and before a long run how long it will take."""
 
-    def __init__(self, wording: Wording, epochs: int) -> None:
-        self._wording, self._epochs = wording, epochs
+    def __init__(self, wording: Wording, epochs: int, left: int = 0) -> None:
+        self._wording, self._epochs, self._left = wording, epochs, left
+        self._taken: list[float] = []
 
     def step(self, step: Step) -> None:
-        """Nothing: a pipe wants no picture of every step."""
+        """A pipe wants no picture of every step: the first ones tell of all that are left."""
+        if len(self._taken) == FIRST_STEPS:
+            return
+        self._taken.append(step.seconds)
+        if len(self._taken) == FIRST_STEPS:
+            seconds = self._left * sorted(self._taken)[FIRST_STEPS // 2]
+            if seconds >= WORTH_SAYING:
+                complain(f"{counted(self._left, 'step')} take about {duration(seconds)}")
 
     def epoch(self, epoch: Epoch) -> None:
         complain(self._wording.epoch_line(epoch, self._epochs))
@@ -90,6 +102,9 @@ class PlainView:
 
 class SilentView(PlainView):
     """Nothing at all."""
+
+    def step(self, step: Step) -> None:
+        """Only the files tell."""
 
     def epoch(self, epoch: Epoch) -> None:
         """Only the files tell."""
@@ -166,4 +181,4 @@ def watching(trainer: Trainer, wording: Wording, quiet: bool) -> Iterator[PlainV
         with LiveView(wording, epochs, steps, epoch * steps + step) as view:
             yield view
     else:
-        yield PlainView(wording, epochs)
+        yield PlainView(wording, epochs, (epochs - epoch) * steps - step)

@@ -79,39 +79,41 @@ def taking(kind: type, decorators: tuple[Decorator, ...]) -> Decorator:
     return decorate
 
 
-STEPPING: tuple[Decorator, ...] = (
-    option(
-        "--optimizer",
-        section=LEARNING,
-        type=NameType("optimizer", OPTIMIZERS),
-        metavar="NAME",
-        help=f"{', '.join(OPTIMIZERS)}.  [default: adam]",
-    ),
-    option(
-        "--learning-rate",
-        "--lr",
-        section=LEARNING,
-        type=FiniteFloat(above=0),
-        metavar="X",
-        help="Of the steps, before the schedule.  [default: by the optimizer: adam 0.002, "
-        "sgd 0.1, momentum 0.02]",
-    ),
-    option(
-        "--momentum",
-        section=LEARNING,
-        type=NumberFrom0(below=1),
-        metavar="X",
-        help="Of momentum and nesterov (0.9), and rmsprop (0).",
-    ),
-    option(
-        "--weight-decay",
-        section=LEARNING,
-        type=NumberFrom0(),
-        metavar="X",
-        help="Pulls parameters towards 0.  [default: 0; adamw 0.01]",
-    ),
-)
-"""How a step changes the parameters."""
+def stepping(optimizer: str, rate: float, decay: float) -> tuple[Decorator, ...]:
+    """How a step changes the parameters; with the optimizer taken for granted, its learning rate,
+    and the decay that adamw has."""
+    return (
+        option(
+            "--optimizer",
+            section=LEARNING,
+            type=NameType("optimizer", OPTIMIZERS),
+            metavar="NAME",
+            help=f"{', '.join(OPTIMIZERS)}.  [default: {optimizer}]",
+        ),
+        option(
+            "--learning-rate",
+            "--lr",
+            section=LEARNING,
+            type=FiniteFloat(above=0),
+            metavar="X",
+            help="Of the steps, before the schedule.  [default: by the optimizer: "
+            f"{optimizer} {rate:g}, sgd 0.1, momentum 0.02]",
+        ),
+        option(
+            "--momentum",
+            section=LEARNING,
+            type=NumberFrom0(below=1),
+            metavar="X",
+            help="Of momentum and nesterov (0.9), and rmsprop (0).",
+        ),
+        option(
+            "--weight-decay",
+            section=LEARNING,
+            type=NumberFrom0(),
+            metavar="X",
+            help=f"Pulls parameters towards 0.  [default: 0; adamw {decay:g}]",
+        ),
+    )
 
 
 def schedule(default: str) -> Decorator:

@@ -87,10 +87,12 @@ def check_places(options: RunOptions, output: Path, read: dict[str, str | None])
 
 
 def settings_from(options: RunOptions, **defaults: Any) -> Settings:
-    """The settings that were given, with defaults by the optimizer; all are checked here."""
+    """The settings that were given, else ``defaults``, else those of the optimizer; all are checked
+    here. What ``defaults`` say of rates and decay is for their optimizer alone."""
     given = {each.name: getattr(options, each.name, None) for each in fields(Settings)}
     given = {name: value for name, value in given.items() if value is not None}
-    name = given.get("optimizer", Settings.optimizer)
+    usual = defaults.get("optimizer", Settings.optimizer)
+    name = given.get("optimizer", usual)
     rule = OPTIMIZERS[name]
     if "momentum" in given and rule.momentum is None:
         raise RequestError(
@@ -102,6 +104,8 @@ def settings_from(options: RunOptions, **defaults: Any) -> Settings:
         "momentum": rule.momentum or 0.0,
         "weight_decay": rule.weight_decay,
     }
+    if name != usual:
+        defaults = {key: value for key, value in defaults.items() if key not in by_optimizer}
     settings = Settings(**{**by_optimizer, **defaults, **given})
     settings = replace(settings, schedule=str(parse_schedule(settings.schedule)))
     make_optimizer(name, settings.learning_rate, weight_decay=settings.weight_decay)

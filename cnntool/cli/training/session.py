@@ -18,7 +18,7 @@ from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Trainer
-from cnntool.wording import counted
+from cnntool.wording import counted, duration
 
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
@@ -139,13 +139,3 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
             f"{duration(total * each)}, and validation after each epoch; nothing is written"
         )
     return 0
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -18,12 +18,12 @@ from cnntool.cli.training.options import (
     OUTPUT,
     RESUME,
     RUNNING,
-    STEPPING,
     STOPPING,
     NameType,
     NumberFrom0,
     processes,
     schedule,
+    stepping,
     taking,
 )
 
@@ -194,7 +194,7 @@ _OPTIONS = (
         metavar="N",
         help="Tokens of a window: how far the gradient goes back through time.  [default: 30]",
     ),
-    *STEPPING,
+    *stepping("adam", 0.002, 0.01),
     option(
         "--clip",
         section=LEARNING,

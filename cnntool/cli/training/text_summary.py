@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.cli.console import complain
 from cnntool.cli.text_wording import judged, unit
 from cnntool.cli.training.live import Wording
+from cnntool.cli.training.outcome import outcome
 from cnntool.cli.training.plan import Plan
 from cnntool.cli.training.settings_line import going_on_line, settings_line
 from cnntool.cli.training.text_memory import window_bytes
@@ -65,25 +66,11 @@ def memory(plan: Plan) -> int:
 
 def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
     """What came of a run, as plain values; validation and baselines only where there is a part."""
-    trainer, task = plan.run.trainer, _task(plan)
+    task = _task(plan)
     parts, vocabulary = task.parts, task.vocabulary
-    found: dict[str, Any] = {
-        "model": str(plan.output) if plan.best is not None else None,
-        "last": str(plan.last),
-        "level": vocabulary.level,
-        "vocabulary": len(vocabulary),
-        "epochs": len(last.header.history),
-        "best_epoch": trainer.stopping.best_epoch,
-        "stopped_early": trainer.stopping.should_stop,
-        "parameters": sum(p.count for p in task.network.parameters().values()),
-        "seconds": round(seconds, 3),
-    }
-    for name, model in (("best", plan.best), ("final", last)):
-        if model is not None:
-            epoch = found["best_epoch"] if name == "best" else found["epochs"]
-            facts = model.header.history[epoch - 1]
-            keys = "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"
-            found[name] = {key: facts[key] for key in keys}
+    count = sum(parameter.count for parameter in task.network.parameters().values())
+    found = outcome(plan, last, count, seconds)
+    found |= {"level": vocabulary.level, "vocabulary": len(vocabulary)}
     judge = parts.validation if parts.validation is not None else parts.test
     if judge is not None:
         found["baselines"] = cross_entropy(parts.train, judge, len(vocabulary))._asdict()

@@ -36,6 +36,7 @@ MODES = {
     "RGBA": Mode("RGBA", 3, True, "8-bit"),
     "RGBa": Mode("RGBA", 3, True, "8-bit"),
     "YCbCr": Mode("RGB", 3, False, "8-bit"),
+    "CMYK": Mode("RGB", 3, False, "8-bit"),  # (1 - ink) (1 - black), without its colour profile
     "I;16": Mode("I;16", 1, False, "16-bit"),
     "I;16L": Mode("I;16L", 1, False, "16-bit"),
     "I;16B": Mode("I;16B", 1, False, "16-bit"),
@@ -103,7 +104,7 @@ def open_picture(stream: BinaryIO, format: str, name: str) -> Picture:
 
 
 def check_mode(mode: str, name: str) -> Mode:
-    """How to read this mode; InputError with a remedy for CMYK and the like."""
+    """How to read this mode; InputError with a remedy for one that we do not read."""
     if mode not in MODES:
         what = {"I": "32-bit integers"}.get(mode, mode)
         remedy = "save it as 16-bit or float" if mode == "I" else "convert it to RGB first"

@@ -13,8 +13,9 @@ from cnntool.errors import InputError
 from cnntool.imaging.codecs.streams import cut_short, damaged
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6  # photometric interpretations
-_NOT_READ = {5: "CMYK", 8: "L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL"}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3  # photometric interpretations
+CMYK, YCBCR = 5, 6
+_NOT_READ = {8: "L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL"}
 _NOT_READ |= {4: "a transparency mask", 32803: "a raw camera mosaic", 32845: "LogLuv"}
 _NOT_READ |= {34892: "linear raw"}
 _TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii"}
@@ -61,7 +62,7 @@ class Page(NamedTuple):
 
     @property
     def channels(self) -> int:
-        return 3 if self.photometric in (RGB, PALETTE, YCBCR) else 1
+        return 3 if self.photometric in (RGB, PALETTE, CMYK, YCBCR) else 1
 
     @property
     def has_alpha(self) -> bool:
@@ -202,6 +203,10 @@ def _check_kind(page: Page, name: str) -> None:
     if page.photometric in _NOT_READ:
         raise InputError(
             f"{name} holds {_NOT_READ[page.photometric]}, which is not read: convert it to RGB"
+        )
+    if page.photometric == CMYK and page.bits != 8:
+        raise InputError(
+            f"{name} holds {page.bits}-bit CMYK, which is not read: convert it to RGB, or to 8 bits"
         )
     if page.sample_format == SIGNED or (page.sample_format == UNSIGNED and page.bits > 16):
         signed = "signed " if page.sample_format == SIGNED else ""

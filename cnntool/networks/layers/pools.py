@@ -12,10 +12,10 @@ import numpy as np
 from cnntool.engine.adaptive_pooling import (
     adaptive_pool2d,
     adaptive_pool2d_backward,
-    plan_bins,
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
+from cnntool.engine.bins import plan_bins
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_windows import plan_pool
 from cnntool.engine.pooling import (

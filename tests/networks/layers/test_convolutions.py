@@ -99,6 +99,49 @@ def test_convolution_is_pytorchs(window, groups):
 
 
 @pytest.mark.parametrize(
+    "window",
+    [Window((3, 2), (2, 1), (1, 0)), Window((2, 3), dilation=(2, 1)), Window((2, 2), (3, 3))],
+    ids=str,
+)
+def test_locally_connected_with_one_kernel_everywhere_is_pytorchs_convolution(window):
+    torch = pytest.importorskip("torch")
+    layer = LocallyConnected(3, window)
+    rng = np.random.default_rng(0)
+    x, kernel = rng.standard_normal((2, 4, 7, 6)), rng.standard_normal((3, 4, *window.size))
+    height, width = layer.output_shape(x.shape[1:])[1:]
+    weight = np.broadcast_to(kernel, (height, width, *kernel.shape)).copy()
+    theirs, tensor = torch.tensor(x, requires_grad=True), torch.tensor(kernel, requires_grad=True)
+    settings = window.stride, window.padding, window.dilation
+    expected = torch.nn.functional.conv2d(theirs, tensor, None, *settings)
+    dy = rng.standard_normal(expected.shape)
+    expected.backward(torch.tensor(dy))
+    params = {"weight": weight, "bias": np.zeros((height, width, 3))}
+    y, dx, grads = through(layer, x, dy, params)
+    np.testing.assert_allclose(y, expected.detach(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(dx, theirs.grad, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(grads["weight"].sum((0, 1)), tensor.grad, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            Convolution(1, Window((3, 4), dilation=(2, 1))),
+            "its kernel spans 5x4 and it got maps of",
+        ),
+        (LocallyConnected(1, Window((5, 1))), "its kernel spans 5x1 and it got maps of 4x3"),
+        (Convolution(2, Window((1, 1)), 2, table=((True, True),) * 2), "and no groups"),
+        (Convolution(3, Window((1, 1)), table=((True, True),) * 2), "2 rows of 2: expected a row"),
+        (Convolution(3, Window((1, 1)), 2), "use a number that divides both"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_said_with_what_would(layer, message):
+    with pytest.raises(ValueError, match=message):
+        layer.output_shape((2, 4, 3))
+
+
+@pytest.mark.parametrize(
     ("layer", "shape", "output", "trained", "products", "connections"),
     [
         # C1, C3 and C5 of LeNet-5, with the counts of the paper

@@ -86,7 +86,9 @@ def test_adaptive_pools_are_those_of_pytorch(mode, size):
         (AdaptivePool("average", (2, 3)), (2, 4, 6), (2, 2, 3), 2 * 24),
         (AdaptivePool("max", (2, 2)), (1, 5, 4), (1, 2, 2), 6 * 4),  # rows 0-2 and 2-4
         (AdaptivePool("max", (4, 4)), (1, 2, 2), (1, 4, 4), 16),  # each element four times
+        (SlidingPool("max", (2, 2), padding=(1, 1)), (1, 4, 4), (1, 3, 3), 9 * 4),
         (PyramidPool((1, 2)), (3, 5, 4), (15,), 3 * (20 + 24)),
+        (PyramidPool((2,)), (1, 3, 3), (4,), 16),  # rows and columns 0-1 and 1-2
         (Subsampling((2, 2)), (6, 28, 28), (6, 14, 14), 5880),  # S2 of the paper
         (Subsampling((2, 2)), (16, 10, 10), (16, 5, 5), 2000),  # S4
     ],

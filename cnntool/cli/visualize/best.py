@@ -1,0 +1,271 @@
+"""`cnntool visualize best`: the patches of a data set that excite each filter most."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnntool.cli.evaluate import PARTS, readable
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import PathName, WholeNumber
+from cnntool.cli.visualize.options import (
+    WHAT,
+    PictureOptions,
+    check_stdout,
+    destination,
+    json_option,
+    layer_option,
+    picture_options,
+)
+from cnntool.wording import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from cnntool.datasets.dataset import Dataset
+    from cnntool.engine.receptive_field import ReceptiveField
+    from cnntool.networks.best_patches import Best
+    from cnntool.visuals.patch_sheet import PatchRow
+
+    Field = tuple[ReceptiveField, ReceptiveField] | None
+
+MOST_FILTERS = 256
+"""Rows of a picture."""
+
+
+class FiltersType(click.ParamType):
+    """How many filters, ``16``, or which: ``8..23`` or ``3,7,12``."""
+
+    name = "N|A..B|A,B"
+
+    def convert(self, value, param, ctx) -> tuple[bool, tuple[int, ...]]:
+        """Whether filters were named one by one, and their numbers."""
+        if isinstance(value, tuple):
+            return value
+        text = value.strip()
+        if re.fullmatch(r"\d{1,9}", text):
+            count = int(text)
+            if not 1 <= count <= MOST_FILTERS:
+                self.fail(f"'{value}' is out of range: expected 1 to {MOST_FILTERS}", param, ctx)
+            return False, tuple(range(count))
+        span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", text)
+        if span and int(span[1]) <= int(span[2]) < int(span[1]) + MOST_FILTERS:
+            return True, tuple(range(int(span[1]), int(span[2]) + 1))
+        if re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})+,?|\d{1,9},", text):
+            numbers = tuple(int(word) for word in text.split(",") if word)
+            if len(numbers) <= MOST_FILTERS:
+                return True, numbers
+        self.fail(
+            f"'{value}' names no filters: expected how many, such as 16, or which, such as 8..23 "
+            f"or 3,7,12, and at most {MOST_FILTERS}",
+            param,
+            ctx,
+        )
+
+
+@click.command(
+    "best",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool visualize best digits.npz --data digits
+  cnntool visualize best digits.npz --layer conv2 --data digits --top 12
+  cnntool visualize best digits.npz --data digits --filters 0..3 -o four.png
+  cnntool visualize best digits.npz --data digits --show""",
+)
+@click.argument("model", metavar="MODEL", type=PathName("a model file"))
+@option(
+    "--data",
+    section=WHAT,
+    required=True,
+    metavar="DATA",
+    type=PathName("a data set, such as digits"),
+    help="The images: what `cnntool evaluate` takes.",
+)
+@option(
+    "--part",
+    section=WHAT,
+    type=click.Choice(PARTS),
+    default="all",
+    metavar="PART",
+    help="validation, test, train or all.  [default: all]",
+)
+@layer_option
+@option(
+    "--top",
+    section=WHAT,
+    type=WholeNumber(1, 64),
+    default=9,
+    metavar="K",
+    help="Patches of each filter.  [default: 9]",
+)
+@option(
+    "--filters",
+    section=WHAT,
+    type=FiltersType(),
+    default="16",
+    metavar="N|A..B|A,B",
+    help="The first N filters, or those named: 8..23 or 3,7,12.  [default: 16]",
+)
+@picture_options
+@json_option
+def command(
+    picture: PictureOptions, model: str, layer: str | None, data: str, as_json: bool, **settings
+) -> None:
+    """Show the patches of a data set that excite each filter most, a row a filter.
+
+    Each patch is what one output of the layer sees of an image, its receptive field: cut out around
+    the place of the filter's greatest answer, one place an image, the strongest left. What lies
+    outside the image is grey. Left of each row stands the number of the filter, from 0, and its
+    greatest answer: what the convolution gives, before normalisation and activation.
+    """
+    from cnntool.cli.console import complain, print_json, progress
+    from cnntool.cli.evaluate import choose_part, load_for
+    from cnntool.networks.best_patches import batch_count, best_places, receptive_field_of
+    from cnntool.networks.classifier import load_classifier
+    from cnntool.networks.learned_kernels import Banks, kernels_of
+
+    check_stdout(picture, as_json)
+    what = "-".join(filter(None, (layer, "best")))
+    target = destination(picture, model, what)
+    classifier = load_classifier(model)
+    network = classifier.network
+    banks = Banks(classifier.name, kernels_of(network))
+    name = banks.layer_name(layer)
+    filters = check_filters(settings["filters"], len(banks.layers[name]), name)
+    _, images = choose_part(
+        load_for(classifier, data, False, picture.quiet), settings["part"], data
+    )
+    if not picture.quiet:
+        for note in images.notes:
+            complain(note)
+    with progress("looking", batch_count(network, images, name), picture.quiet) as advance:
+        best = best_places(
+            network, classifier.preprocessing, images, name, filters, settings["top"], advance
+        )
+    field = receptive_field_of(network, name)
+    from cnntool.visuals.patch_sheet import patch_sheet
+
+    rows = rows_of(images, filters, field, best)
+    words = caption(model, data, name, len(banks.layers[name]), images, field, best)
+    target.deliver(
+        patch_sheet(rows, words),
+        print_path=not as_json,
+        draw=lambda: draw_in_terminal(rows, words),
+    )
+    if as_json:
+        found = entry(model, data, name, filters, images, field, best)
+        print_json(found | {"picture": None if target.path is None else readable(str(target.path))})
+
+
+def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
+    """The patches on stderr, below lines that say what they are."""
+    from cnntool.cli.console import complain
+    from cnntool.cli.terminal_picture import draw
+    from cnntool.imaging.image import Frame, Image
+    from cnntool.visuals.patch_sheet import patch_grid
+
+    for line in words:
+        complain(line)
+    draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
+
+
+def check_filters(asked: tuple[bool, tuple[int, ...]], count: int, layer: str) -> tuple[int, ...]:
+    """The numbers of the filters that are shown; RequestError for one that is not there."""
+    from cnntool.errors import RequestError
+
+    are_named, numbers = asked
+    if not are_named:
+        return numbers[:count]
+    for number in numbers:
+        if number >= count:
+            raise RequestError(
+                f"--filters names {number}, and {layer} has {counted(count, 'filter')}: expected "
+                f"0 to {count - 1}"
+            )
+    return numbers
+
+
+def rows_of(images: Dataset, filters: Sequence[int], field: Field, best: Best) -> list[PatchRow]:
+    """A row of patches for each filter."""
+    from cnntool.visuals.patch_sheet import PatchRow
+
+    return [
+        PatchRow(
+            str(filter),
+            f"{values[0]:.3g}",
+            [
+                _patch(images, int(image), place, field)
+                for image, place in zip(numbers, places, strict=True)
+            ],
+        )
+        for filter, values, numbers, places in zip(
+            filters, best.values, best.images, best.places, strict=True
+        )
+    ]
+
+
+def _patch(images: Dataset, index: int, place: np.ndarray, field: Field) -> np.ndarray:
+    """What was seen, as (h, w) or (h, w, 3) uint8."""
+    import numpy as np
+
+    from cnntool.networks.best_patches import cut_out
+
+    image = images.x[index].astype(np.float32) / np.float32(images.white)
+    patch = np.rint(np.clip(cut_out(image, place, field), 0, 1) * 255).astype(np.uint8)
+    return patch.transpose(1, 2, 0) if len(patch) == 3 else patch[0]
+
+
+def caption(
+    model: str, data: str, layer: str, count: int, images: Dataset, field: Field, best: Best
+) -> tuple[str, str]:
+    """What is shown, and how to read it."""
+    shown = len(best.values)
+    which = f"{shown} of {counted(count, 'filter')}" if shown < count else counted(count, "filter")
+    if field is None:
+        size = "the whole image, which they see"
+    else:
+        size = f"what they see, {field[0].size}x{field[1].size} pixels"
+    return (
+        f"{Path(model).name}, {layer}: {which} and the patches that excite them most, "
+        f"of {counted(len(images), 'image')} of {data}",
+        f"{size}, grey outside the image; at the left the filter's number and its greatest answer",
+    )
+
+
+def entry(
+    model: str,
+    data: str,
+    layer: str,
+    filters: Sequence[int],
+    images: Dataset,
+    field: Field,
+    best: Best,
+) -> dict[str, Any]:
+    """All places that were found, for JSON."""
+
+    def patch(value: float, image: int, place: np.ndarray) -> dict[str, Any]:
+        found = {"image": int(image), "label": images.labels[images.y[image]]}
+        if images.files is not None:
+            found["file"] = readable(images.files[image])
+        found |= {"answer": float(value), "place": place.tolist()}
+        if field is not None:
+            rows, columns = (axis.seen(int(at)) for axis, at in zip(field, place, strict=True))
+            found |= {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]}
+        return found
+
+    return {
+        "model": readable(model),
+        "data": readable(data),
+        "layer": layer,
+        "images": len(images),
+        "filters": [
+            {"filter": filter, "best": [patch(*each) for each in zip(*found, strict=True)]}
+            for filter, *found in zip(filters, best.values, best.images, best.places, strict=True)
+        ],
+    }

@@ -1,0 +1,166 @@
+"""`cnntool visualize curves`: how loss, accuracy or perplexity went over the epochs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.help import SectionedCommand, option
+from cnntool.cli.options import OUTPUT, RUN, PathName
+from cnntool.cli.visualize.options import STDIO, WHAT, json_option
+
+if TYPE_CHECKING:
+    from cnntool.training.histories import History
+    from cnntool.visuals.curve_chart import Curve
+
+MEASURES = ("loss", "accuracy", "perplexity")
+
+
+@click.command(
+    "curves",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool visualize curves digits.npz
+  cnntool visualize curves digits.npz shifted.jsonl --measure accuracy
+  cnntool visualize curves digits.npz --json
+  cnntool visualize curves digits.npz shifted.npz -o curves.png""",
+)
+@click.argument(
+    "paths",
+    metavar="MODEL|LOG...",
+    nargs=-1,
+    required=True,
+    type=PathName("a model file, or a log such as run.jsonl"),
+)
+@option(
+    "--measure",
+    "measures",
+    section=WHAT,
+    multiple=True,
+    type=click.Choice(MEASURES),
+    metavar="NAME",
+    help="loss, accuracy or perplexity (the exponential of the loss); repeat it for several.  "
+    "[default: loss and accuracy; of language models loss and perplexity]",
+)
+@option(
+    "-o",
+    "--output",
+    section=OUTPUT,
+    metavar="PATH",
+    type=PathName("a picture, such as curves.png, or -"),
+    help="A PNG, SVG, PDF, JPEG, TIFF or WebP, or - for PNG on stdout.  [default: a chart in the "
+    "terminal]",
+)
+@option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite a file that exists.")
+@option("--show", section=OUTPUT, is_flag=True, help="The chart in the terminal beside -o.")
+@json_option
+@option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
+def command(
+    paths: tuple[str, ...],
+    measures: tuple[str, ...],
+    output: str | None,
+    force: bool,
+    show: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Draw how training went, epoch by epoch, of one run or of several on the same axes.
+
+    Each is a model file or the log that --log wrote. Lines of validation are whole, those of
+    training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
+    """
+    from cnntool.cli.console import print_json
+    from cnntool.training.histories import read_history
+
+    if output is not None and output != STDIO:
+        check_chart(Path(output), force)
+    histories = [read_history(path) for path in dict.fromkeys(paths)]
+    if not measures:
+        is_text = all(history.is_text for history in histories)
+        measures = ("loss", "perplexity") if is_text else ("loss", "accuracy")
+    panels = panels_of(histories, dict.fromkeys(measures))
+    if output is not None:
+        _write(panels, output, force, print_path=not as_json)
+    if as_json:
+        print_json([_entry(history) for history in histories])
+    elif output is None or show:
+        _print(panels)
+
+
+def check_chart(path: Path, force: bool) -> None:
+    """Raise where a chart cannot be written, before any work."""
+    from cnntool.cli.places import check_free
+    from cnntool.imaging.atomic import check_writable
+    from cnntool.visuals.curve_chart import FORMATS
+
+    if path.suffix.lower() not in FORMATS:
+        raise click.UsageError(f"-o {path}: end it in one of {' '.join(FORMATS)}")
+    check_free(path, force)
+    check_writable(path)
+
+
+def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
+    """The curves of each measure; InputError where no run has one."""
+    from cnntool.errors import InputError
+    from cnntool.training.histories import PARTS
+    from cnntool.visuals.curve_chart import Curve
+
+    panels = {}
+    for measure in measures:
+        panels[measure] = [
+            Curve(
+                run,
+                f"{history.name} {part}",
+                history.epochs,
+                history.values[measure, part],
+                is_dashed=part == "training",
+            )
+            for run, history in enumerate(histories)
+            for part in PARTS
+            if (history.values[measure, part] == history.values[measure, part]).any()
+        ]
+        if not panels[measure]:
+            raise InputError(f"{histories[0].name} holds no {measure}: choose another --measure")
+    return panels
+
+
+def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path: bool) -> None:
+    from cnntool.imaging.atomic import atomic_write
+    from cnntool.visuals.curve_chart import curve_chart, write_chart
+
+    figure = curve_chart(panels)
+    if output == STDIO:
+        write_chart(figure, sys.stdout.buffer, "png")
+        return
+    with atomic_write(output, force) as file:
+        write_chart(figure, file, Path(output).suffix[1:].lower())
+    if print_path:
+        print(output)
+
+
+def _print(panels: dict[str, list[Curve]]) -> None:
+    from cnntool.cli.visualize.terminal_chart import print_chart
+
+    forms = {"accuracy": "{:.1%}", "loss": "{:.4g}", "perplexity": "{:.4g}"}
+    for measure, curves in panels.items():
+        print_chart(measure, curves, forms[measure].format)
+
+
+def _entry(history: History) -> dict:
+    """All that is known of a run, null for what is no number."""
+    return {
+        "run": history.name,
+        "epochs": [
+            {"epoch": int(epoch)}
+            | {
+                f"{part}_{measure}": None if value != value else float(value)
+                for (measure, part), values in history.values.items()
+                for value in [values[index]]
+            }
+            for index, epoch in enumerate(history.epochs)
+        ],
+    }

@@ -1,0 +1,108 @@
+"""`cnntool visualize evolution`: how the first layer's filters came to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.visualize.options import (
+    PictureOptions,
+    destination,
+    model_argument,
+    picture_options,
+    scale_option,
+)
+
+if TYPE_CHECKING:
+    from cnntool.networks.learned_kernels import Banks
+    from cnntool.visuals.filter_sheet import Panel
+
+ANIMATIONS = (".gif", ".webp", ".apng")
+"""Names that ask for a frame an epoch; others for one picture of all."""
+
+MOST_SHOWN = 6
+"""Epochs in the terminal, one below the other."""
+
+START = "before training", "random weights"
+
+
+@click.command(
+    "evolution",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool visualize evolution digits.npz
+  cnntool visualize evolution digits.npz -o strip.png
+  cnntool visualize evolution digits.npz --scale each -o each.gif
+  cnntool visualize evolution digits.npz --show""",
+)
+@model_argument
+@scale_option
+@picture_options
+def command(picture: PictureOptions, model: str, scale: str) -> None:
+    """Draw how the first layer's filters came from noise to what they are, an epoch a frame.
+
+    A .gif, .apng or .webp is an animation (the default is a GIF), any other picture, on stdout and
+    in the terminal too, a strip of all epochs. Above each stand the epoch and the accuracy after
+    it: on the validation images, or on those of training where there were none.
+    """
+    from cnntool.cli.console import complain
+    from cnntool.cli.visualize.filters import caption, check_drawable
+    from cnntool.cli.visualize.terminal_grids import draw_grids
+    from cnntool.networks.learned_kernels import load_banks
+    from cnntool.visuals import evolution
+
+    target = destination(picture, model, "evolution", ".gif")
+    banks = load_banks(model)
+    check_drawable(banks, None)
+    stages, words = stages_of(banks), caption(banks, None)
+    is_strip = target.path is None or target.path.suffix.lower() not in ANIMATIONS
+    most = evolution.MOST_PANELS if is_strip else evolution.MOST_FRAMES
+    if len(stages) > most and not picture.quiet:
+        complain(f"{most} of {len(stages)} stages are shown, evenly apart")
+    if is_strip:
+        target.deliver(
+            evolution.evolution_strip(stages, words, scale),
+            draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
+        )
+        return
+    frames, durations = evolution.evolution_frames(stages, words, scale)
+    target.deliver(
+        *frames,
+        durations=durations,
+        draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
+    )
+
+
+def stages_of(banks: Banks) -> list[Panel]:
+    """The first layer after every epoch; InputError where the file does not hold that."""
+    from cnntool.errors import InputError
+    from cnntool.visuals.filter_sheet import Panel
+
+    if len(banks.epochs) < 2:
+        held = "only the random start" if banks.epochs else "no filters of single epochs"
+        raise InputError(
+            f"{Path(banks.name).name} holds {held}: name a file of cnntool train-cnn that is a "
+            "whole epoch old at least"
+        )
+    last = max(banks.epochs)
+    return [
+        Panel(bank, f"epoch {epoch} of {last}", accuracy_after(banks, epoch))
+        if epoch
+        else Panel(bank, *START)
+        for epoch, bank in banks.epochs.items()
+    ]
+
+
+def accuracy_after(banks: Banks, epoch: int) -> str:
+    """``validation accuracy 97.2%``, '' where the file does not say."""
+    history = banks.model.header.history
+    facts = history[epoch - 1] if epoch <= len(history) else {}
+    for key, words in (("validation_accuracy", "validation accuracy"), ("accuracy", "accuracy")):
+        value = facts.get(key)
+        if isinstance(value, int | float) and 0 <= value <= 1:
+            return f"{words} {value:.1%}"
+    return ""

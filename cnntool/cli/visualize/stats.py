@@ -1,0 +1,203 @@
+"""`cnntool visualize stats`: which filters of a layer are oriented edges, measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnntool.cli.evaluate import readable
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.visualize.options import (
+    PictureOptions,
+    check_stdout,
+    destination,
+    json_option,
+    layer_option,
+    model_argument,
+    picture_options,
+)
+from cnntool.wording import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnntool.imaging.filter_statistics import FilterFacts
+    from cnntool.networks.learned_kernels import Banks
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many filters of a bank pass as oriented edges, and what to hold that against.
+
+    directions: how many oriented edges lie in each sector of 180 degrees. before: how many passed
+    in the random start; None where the file does not hold it. by_chance: the share of random
+    kernels of the same size that pass.
+    """
+
+    filters: int
+    oriented: int
+    dead: int
+    directions: tuple[int, ...]
+    before: int | None
+    by_chance: float
+
+
+@click.command(
+    "stats",
+    cls=SectionedCommand,
+    epilog="""\b
+Examples:
+  cnntool visualize stats digits.npz
+  cnntool visualize stats digits.npz --layer conv1 -o directions.png
+  cnntool visualize stats digits.npz --show
+  cnntool visualize stats digits.npz --json""",
+)
+@model_argument
+@layer_option
+@partial(picture_options, default="no picture")
+@json_option
+def command(picture: PictureOptions, model: str, layer: str | None, as_json: bool) -> None:
+    """Measure the filters of a layer: which are oriented edges, and at which directions.
+
+    A row gives the angle and the frequency (cycles a pixel) of the grating that a filter answers
+    most; the strength of its orientation, from 0 to 1; R² of the Gabor function that fits it best;
+    of three channels the share of colour; and the catalogue's kernel that is most like it, with the
+    cosine between the two. Of several channels all but the colour is measured on the one pattern
+    that is most of the filter: 'main' is its share. A filter is dead where its norm is under a
+    tenth of the layer's median, where it is constant, or where it holds NaN.
+
+    Angles are those along which brightness changes, counterclockwise from the right: 0 is a filter
+    for vertical edges, 90 one for horizontal edges. An oriented edge has R² over 0.8 and a
+    strength over 0.5; the summary also says how many random kernels pass, as small kernels fit
+    easily. With -o or --show the directions are drawn.
+    """
+    from cnntool.cli.console import complain, print_json
+    from cnntool.imaging.filter_statistics import filter_facts
+    from cnntool.networks.learned_kernels import load_banks
+
+    check_stdout(picture, as_json)
+    is_drawn = picture.output is not None or picture.show
+    target = destination(picture, model, "directions") if is_drawn else None
+    banks = load_banks(model)
+    bank = check_measurable(banks, layer)
+    facts = filter_facts(bank)
+    summary = summary_of(banks, layer, facts)
+    text = summary_text(summary, bank.shape[2:])
+    if as_json:
+        print_json(entry(banks, layer, facts, summary))
+    elif target is None or not target.stdout:
+        from cnntool.cli.visualize.filter_table import show_facts
+
+        show_facts(heading(banks, layer), facts, text)
+    elif not picture.quiet:
+        complain(text)
+    if target is not None:
+        from cnntool.cli.visualize.filter_table import draw_directions
+        from cnntool.visuals.polar import Direction, polar_picture
+
+        alive = [
+            Direction(each.orientation, each.frequency, each.is_oriented)
+            for each in facts
+            if not each.is_dead
+        ]
+        lines = f"{heading(banks, layer)}: {text}", LEGEND
+        target.deliver(
+            polar_picture(alive, summary.directions, lines),
+            print_path=False,
+            draw=lambda: draw_directions(summary.directions),
+        )
+
+
+LEGEND = (
+    "Angles are those along which brightness changes: 0 is a filter for vertical edges, 90 one for "
+    "horizontal edges. Filled dots are oriented edges, rings other filters; frequencies are in "
+    "cycles a pixel."
+)
+
+
+def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
+    """The kernels of a layer; RequestError where they are single weights, or huge."""
+    from cnntool.errors import RequestError
+    from cnntool.imaging.filter_statistics import LARGEST_SIDE
+
+    name = banks.layer_name(layer)
+    bank = banks.layers[name]
+    if bank[0, 0].size == 1:
+        raise RequestError(
+            f"the kernels of {name} are single weights, which have no direction: choose another "
+            f"--layer of {', '.join(banks.layers)}"
+        )
+    if max(bank.shape[2:]) > LARGEST_SIDE:
+        raise RequestError(
+            f"the kernels of {name} are {bank.shape[2]}x{bank.shape[3]}: filters are measured up "
+            f"to {LARGEST_SIDE}x{LARGEST_SIDE}, choose another --layer"
+        )
+    return bank
+
+
+def summary_of(banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...]) -> Summary:
+    """What the facts of all filters come to."""
+    from cnntool.imaging.filter_statistics import DIRECTIONS, filter_facts, share_by_chance
+
+    oriented = [each for each in facts if each.is_oriented]
+    directions = [0] * DIRECTIONS
+    for each in oriented:
+        directions[each.direction] += 1
+    name, before = banks.layer_name(layer), None
+    if 0 in banks.epochs and name == next(iter(banks.layers)):
+        before = sum(each.is_oriented for each in filter_facts(banks.epochs[0]))
+    return Summary(
+        len(facts),
+        len(oriented),
+        sum(each.is_dead for each in facts),
+        tuple(directions),
+        before,
+        share_by_chance(banks.layers[name].shape),
+    )
+
+
+def summary_text(summary: Summary, size: tuple[int, int]) -> str:
+    """The summary in a line: ``41 of 64 filters are oriented edges ...``."""
+    from cnntool.imaging.filter_statistics import CLEAR, GOOD_FIT
+
+    verb = "is an oriented edge" if summary.oriented == 1 else "are oriented edges"
+    taken = sum(count > 0 for count in summary.directions)
+    parts = [
+        f"{summary.oriented} of {counted(summary.filters, 'filter')} {verb} (R² > {GOOD_FIT:g}, "
+        f"strength > {CLEAR:g}), at {taken} of {len(summary.directions)} directions"
+    ]
+    if summary.before is not None:
+        parts.append(f"{summary.before} before training")
+    parts.append(f"{summary.by_chance:.0%} of random {size[0]}x{size[1]} kernels pass")
+    if summary.dead:
+        parts.append(f"{summary.dead} {'is' if summary.dead == 1 else 'are'} dead")
+    return "; ".join(parts)
+
+
+def heading(banks: Banks, layer: str | None) -> str:
+    """``digits.npz, conv1``."""
+    return f"{Path(banks.name).name}, {banks.layer_name(layer)}"
+
+
+def entry(
+    banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...], summary: Summary
+) -> dict[str, Any]:
+    """All that was measured, for JSON."""
+    name = banks.layer_name(layer)
+    filters = []
+    for index, each in enumerate(facts):
+        plain = {"filter": index} | asdict(each)
+        if each.state == "not finite":  # JSON has no NaN
+            plain["norm"] = None
+        filters.append(plain | {"oriented": each.is_oriented})
+    return {
+        "model": readable(banks.name),
+        "layer": name,
+        "shape": list(banks.layers[name].shape),
+        "summary": asdict(summary),
+        "filters": filters,
+    }

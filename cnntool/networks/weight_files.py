@@ -1,0 +1,146 @@
+"""Weights that other tools saved: the kernels in .npy, .npz and .safetensors files."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterable
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cnntool.datasets.archives import read_header
+from cnntool.datasets.memory import free_memory, size_text
+from cnntool.errors import InputError
+from cnntool.imaging.codecs.streams import plain_errors
+
+RANK = 4
+"""Axes of a bank of kernels: F x C x kh x kw."""
+
+SUFFIX = ".safetensors"
+UNNAMED = "conv1"
+"""What the only array of a .npy file is called."""
+
+Shape = tuple[int, ...]
+
+
+def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The arrays (F, C, kh, kw) of a file by name, as float32, in the order of the file.
+
+    Of .safetensors files, which keep no order, in that of their names, numbers by their value. A
+    ``.weight`` at the end of a name is left off. Arrays with another number of axes are not read.
+    InputError, one line, for a file that cannot be read or holds no such array.
+    """
+    name = str(path)
+    with plain_errors(name):
+        if Path(path).suffix.lower() == SUFFIX:
+            return _from_safetensors(path, name)
+        with open(path, "rb") as file:
+            start = file.read(6)
+            file.seek(0)
+            if start == b"\x93NUMPY":
+                return _from_npy(file, name)
+            if start[:4] in (b"PK\3\4", b"PK\5\6"):
+                with zipfile.ZipFile(file) as archive:
+                    return _from_npz(archive, name)
+    raise InputError(
+        f"{name} holds no weights: expected a file that cnntool trained, .npy, .npz or {SUFFIX}"
+    )
+
+
+def _from_npy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+    shape, dtype = read_header(file, "the array", name)
+    file.seek(0)
+
+    def read(_: str) -> np.ndarray:
+        # Not from the file itself: numpy.fromfile is silent where a file is cut short.
+        return np.lib.format.read_array(_Stream(file), allow_pickle=False)
+
+    return _kernels(name, [(UNNAMED, shape, dtype)], read)
+
+
+class _Stream:
+    """A file that NumPy reads as any stream, a piece at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+
+
+def _from_npz(archive: zipfile.ZipFile, name: str) -> dict[str, np.ndarray]:
+    members = [member for member in archive.namelist() if member.endswith(".npy")]
+    if not members:
+        is_torch = any(member.endswith("data.pkl") for member in archive.namelist())
+        remedy = "save its weights with safetensors" if is_torch else "write it with numpy.savez"
+        kind = "a PyTorch file, which holds pickled objects" if is_torch else "no archive of arrays"
+        raise InputError(f"{name} is {kind}: {remedy}")
+    facts = []
+    for member in members:
+        with archive.open(member) as file:
+            facts.append((member.removesuffix(".npy"), *read_header(file, member, name)))
+
+    def read(key: str) -> np.ndarray:
+        with archive.open(f"{key}.npy") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+    return _kernels(name, facts, read)
+
+
+def _from_safetensors(path: str | os.PathLike, name: str) -> dict[str, np.ndarray]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise InputError(
+            f"{name}: reading {SUFFIX} needs one more package: pip install 'cnntool[safetensors]'"
+        ) from None
+    if not os.path.isfile(path):  # what safe_open says of it names no file
+        open(path, "rb").close()
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = []
+            for key in sorted(file.keys(), key=_by_number):
+                part = file.get_slice(key)
+                kind = "float32" if part.get_dtype()[0] in "FIUB" else part.get_dtype()
+                facts.append((key, tuple(part.get_shape()), np.dtype(kind)))
+            return _kernels(name, facts, file.get_tensor)
+    except SafetensorError as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{name} is no whole {SUFFIX} file: {reason}") from None
+    except TypeError:  # NumPy has no bfloat16 and no 8-bit floats
+        raise InputError(
+            f"{name}: its numbers are of a kind that NumPy lacks: save float32"
+        ) from None
+
+
+def _by_number(key: str) -> list[tuple[int, str]]:
+    """``features.2`` before ``features.10``."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", key)]
+
+
+def _kernels(
+    name: str,
+    facts: Iterable[tuple[str, Shape, np.dtype]],
+    read: Callable[[str], np.ndarray],
+) -> dict[str, np.ndarray]:
+    facts, found = list(facts), {}
+    for key, shape, dtype in facts:
+        if len(shape) != RANK or not prod(shape) or dtype.kind not in "fiu":
+            continue
+        free, needed = free_memory(), prod(shape) * (dtype.itemsize + 4)
+        if free is not None and needed > free:
+            raise InputError(
+                f"{name}: {key} would need {size_text(needed)}, and {size_text(free)} of memory is "
+                "free: save fewer layers"
+            )
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, and told of as such
+            found[key] = np.asarray(read(key), np.float32)
+    if not found:
+        held = ", ".join(f"{key} {shape}" for key, shape, _ in facts[:4]) or "nothing"
+        more = ", ..." if len(facts) > 4 else ""
+        raise InputError(
+            f"{name} holds {held}{more}: expected kernels, an array of {RANK} axes, F x C x kh x kw"
+        )
+    short = [key.removesuffix(".weight") for key in found]
+    return dict(zip(short, found.values(), strict=True)) if len(set(short)) == len(short) else found

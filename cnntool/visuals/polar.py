@@ -1,0 +1,212 @@
+"""The directions of filters: how many lie in each, and at which frequency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.visuals.lettering import (
+    FAINT,
+    INK,
+    PAPER,
+    Colour,
+    font,
+    line_height,
+    wrapped,
+)
+
+RADIUS = 190
+"""Pixels of a circle."""
+
+MARGIN, AROUND = 18, 46
+"""AROUND is the room for labels and small gratings about a circle."""
+
+FINENESS = 3
+"""Pixels that are drawn for one: their average has smooth edges."""
+
+LETTERS, SMALL = 14, 12
+RINGS: Colour = (214, 214, 214)
+SECTOR: Colour = (120, 165, 214)
+CLEAR: Colour = (23, 92, 164)
+UNCLEAR: Colour = (168, 168, 168)
+ICON = 23
+DOT = 5
+HIGHEST = 0.5
+"""Nyquist's frequency in cycles a pixel: the rim of the circle of frequencies."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One filter: its orientation in degrees, frequency in cycles a pixel, and whether it is an
+    oriented edge."""
+
+    orientation: float
+    frequency: float
+    is_oriented: bool
+
+
+def polar_picture(
+    filters: Sequence[Direction], counts: Sequence[int], lines: Sequence[str]
+) -> np.ndarray:
+    """Two circles side by side with ``lines`` of text below, as (H, W, 3) uint8 on white.
+
+    Left, how many oriented edges lie in each of the directions: ``counts`` for equal sectors of 180
+    degrees, the first about 0. Their area grows with the count. Right, every filter by orientation
+    and frequency. As an orientation has no sign, both halves of a circle show the same. Small
+    gratings at the rim show what has that orientation.
+    """
+    from PIL import Image, ImageDraw
+
+    side = 2 * (RADIUS + AROUND)
+    width = 2 * side + 2 * MARGIN
+    words = [
+        (piece, FAINT if number else INK)
+        for number, line in enumerate(lines)
+        for piece in wrapped(line, LETTERS, width - 2 * MARGIN)
+    ]
+    titles_top = MARGIN
+    top = titles_top + line_height(LETTERS)
+    words_top = top + side + 2
+    height = words_top + len(words) * line_height(LETTERS) + MARGIN // 2
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    panels = (
+        ("oriented edges in each direction", _rose(counts)),
+        ("every filter by its spatial frequency", _dots(filters)),
+    )
+    for number, (title, circle) in enumerate(panels):
+        left = MARGIN + number * side
+        centre = left + side // 2, top + side // 2
+        draw.text((centre[0], titles_top), title, INK, font(LETTERS), anchor="mt")
+        sheet.paste(circle, (centre[0] - RADIUS - DOT, centre[1] - RADIUS - DOT))
+        _draw_rim(sheet, draw, centre)
+    for number, (line, colour) in enumerate(words):
+        at = MARGIN, words_top + number * line_height(LETTERS)
+        draw.text(at, line, colour, font(LETTERS))
+    return np.asarray(sheet)
+
+
+def rose_radius(count: float, most: int) -> float:
+    """The share of the circle's radius that a sector of so many reaches: areas are as counts."""
+    return (count / most) ** 0.5 if most else 0.0
+
+
+def _rose_rings(counts: Sequence[int]) -> list[tuple[float, str]]:
+    """Radii of the rings, as shares, and their labels: at most three whole numbers."""
+    most = max(counts, default=0)
+    if not most:
+        return [(1.0, "")]
+    numbers = sorted({most, -(-most // 4), -(-most // 2)})
+    return [(rose_radius(number, most), f"{number}") for number in numbers]
+
+
+def _frequency_rings() -> list[tuple[float, str]]:
+    return [(f / HIGHEST, f"{f:g}") for f in (0.1, 0.2, 0.3, 0.4, HIGHEST)]
+
+
+class _Circle:
+    """A canvas of FINENESS times the size, with its origin in the middle and y upward."""
+
+    def __init__(self, rings: Sequence[tuple[float, str]]) -> None:
+        from PIL import Image, ImageDraw
+
+        self._half = RADIUS + DOT
+        side = 2 * self._half * FINENESS
+        self._image = Image.new("RGB", (side, side), PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+        for share, _ in rings:
+            self._draw.ellipse(self._box(0, 0, share * RADIUS), outline=RINGS, width=FINENESS)
+        for angle in range(0, 180, 45):
+            x, y = RADIUS * np.cos(np.radians(angle)), RADIUS * np.sin(np.radians(angle))
+            self._draw.line((*self._at(-x, -y), *self._at(x, y)), RINGS, FINENESS)
+
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        return (self._half + x) * FINENESS, (self._half - y) * FINENESS
+
+    def _box(self, x: float, y: float, radius: float) -> tuple[float, float, float, float]:
+        return *self._at(x - radius, y + radius), *self._at(x + radius, y - radius)
+
+    def label(self, rings: Sequence[tuple[float, str]]) -> None:
+        """Write numbers on the rings, along the line at 67.5 degrees, between two that are
+        drawn."""
+        cosine, sine = np.cos(np.radians(67.5)), np.sin(np.radians(67.5))
+        for share, label in rings:
+            if not label:
+                continue
+            x, y = self._at(share * RADIUS * cosine, share * RADIUS * sine)
+            letters = font(SMALL * FINENESS)
+            half = letters.getlength(label) / 2 + 2 * FINENESS
+            high = 7 * FINENESS
+            self._draw.rectangle((x - half, y - high, x + half, y + high), fill=PAPER)
+            self._draw.text((x, y), label, FAINT, letters, anchor="mm")
+
+    def sector(self, middle: float, width: float, radius: float) -> None:
+        """A piece of the disc, in degrees counterclockwise; Pillow counts the other way."""
+        start, end = -middle - width / 2, -middle + width / 2
+        box = self._box(0, 0, radius)
+        self._draw.pieslice(box, start, end, fill=SECTOR, outline=PAPER, width=FINENESS)
+
+    def dot(self, x: float, y: float, colour: Colour, is_filled: bool) -> None:
+        fill = colour if is_filled else None
+        outline = PAPER if is_filled else colour
+        box = self._box(x, y, DOT)
+        self._draw.ellipse(box, fill=fill, outline=outline, width=FINENESS)
+
+    def finished(self):
+        from PIL import Image
+
+        return self._image.resize((2 * self._half,) * 2, Image.Resampling.BOX)
+
+
+def _rose(counts: Sequence[int]):
+    circle, most = _Circle(_rose_rings(counts)), max(counts, default=0)
+    width = 180 / len(counts)
+    for index, count in enumerate(counts):
+        for half in (0, 180):
+            if count:
+                radius = RADIUS * rose_radius(count, most)
+                circle.sector(index * width + half, width, radius)
+    circle.label(_rose_rings(counts))
+    return circle.finished()
+
+
+def _dots(filters: Sequence[Direction]):
+    """A filled dot for each oriented edge, over the rings that stand for others."""
+    circle = _Circle(_frequency_rings())
+    circle.label(_frequency_rings())  # below the dots, which it must not hide
+    for each in sorted(filters, key=lambda each: each.is_oriented):
+        angle = np.radians(each.orientation)
+        # Only towards a corner of the plane of frequencies are there any beyond the rim.
+        radius = RADIUS * min(1.0, each.frequency / HIGHEST)
+        for sign in (1, -1):
+            x, y = sign * radius * np.cos(angle), sign * radius * np.sin(angle)
+            circle.dot(x, y, CLEAR if each.is_oriented else UNCLEAR, each.is_oriented)
+    return circle.finished()
+
+
+def _draw_rim(sheet, draw, centre: tuple[int, int]) -> None:
+    """Around the circle, angles on the right and above, and gratings of those all around."""
+    from PIL import Image
+
+    for angle in range(0, 360, 45):
+        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        distance = RADIUS + 22
+        x, y = centre[0] + distance * cosine, centre[1] - distance * sine
+        if angle < 180:
+            draw.text((x, y), f"{angle}°", INK, font(SMALL), anchor="mm")
+        else:
+            icon = Image.fromarray(grating(angle))
+            sheet.paste(icon, (round(x) - ICON // 2, round(y) - ICON // 2))
+
+
+def grating(angle: float) -> np.ndarray:
+    """(ICON, ICON, 3) uint8: stripes whose brightness changes along an angle, in a disc."""
+    across = np.arange(ICON) - ICON // 2
+    up = -across[:, None]
+    along = across * np.cos(np.radians(angle)) + up * np.sin(np.radians(angle))
+    shade = 150 + 90 * np.cos(2 * np.pi * along / (ICON / 3))
+    edge = np.clip(ICON / 2 - np.hypot(across, up), 0, 1)
+    shade = 255 + (shade - 255) * edge
+    return np.repeat(np.rint(shade)[..., None], 3, axis=2).astype(np.uint8)

@@ -1,0 +1,41 @@
+"""What is called broken, and where."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cnntool.training.divergence import Diverged, check_finite
+from cnntool.training.task import Batch, Lesson
+
+BATCH = Batch(3, np.arange(2), 2)
+
+
+def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None):
+    """Check a step whose network has one weight, and whose layers give what ``output`` says."""
+    network = SimpleNamespace(params={"dense1.weight": np.array(weight, np.float32)})
+    task = SimpleNamespace(network=network, first_broken=lambda batch: output)
+    lesson = Lesson(loss, 1, bool(np.isfinite(loss)))
+    check_finite(lesson, np.array(gradient, np.float32), task, BATCH, "epoch 1, step 3")
+
+
+def test_numbers_are_fine_even_where_their_squares_are_too_large():
+    check()
+    check(gradient=(1e30, -1e30))
+    check(gradient=(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"loss": np.nan}, "the loss is nan"),
+        ({"loss": np.inf}, "the loss is inf"),
+        ({"gradient": (1, np.nan)}, "the gradient is not finite though the loss is"),
+        ({"gradient": (np.inf, 1)}, "the gradient is not finite though the loss is"),
+        ({"gradient": (np.nan, 1), "output": "the output of relu1"}, "the output of relu1 is not"),
+        ({"loss": np.nan, "weight": (np.inf,), "output": "x"}, "dense1.weight is not finite"),
+    ],
+)
+def test_what_broke_first_is_named(broken, words):
+    with pytest.raises(Diverged, match=f"^epoch 1, step 3: {words}.*--learning-rate"):
+        check(**broken)
