@@ -46,9 +46,10 @@ def test_input_state_and_parameters_of_a_layer_are_checked():
 def test_what_is_wrong_in_a_cell_is_found_in_its_layer_and_in_the_model(monkeypatch):
     right = recurrent_stack.CELLS["gru"]
 
-    def wrong(dh_all, dstate, cache, *, need_dx=True):
-        dx, dh, dw_input, dw_hidden, *biases = right.backward(dh_all, dstate, cache)
-        return dx, dh, dw_input, 1.0001 * dw_hidden, *biases
+    def wrong(dh_all, dstate, cache, *, need_dx=True, out=None):
+        dx, dh, dw_input, dw_hidden, *biases = right.backward(dh_all, dstate, cache, out=out)
+        dw_hidden *= 1.0001
+        return dx, dh, dw_input, dw_hidden, *biases
 
     monkeypatch.setitem(recurrent_stack.CELLS, "gru", right._replace(backward=wrong))
     found = verdicts(model("gru"))
