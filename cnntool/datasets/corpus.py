@@ -27,6 +27,9 @@ from cnntool.errors import InputError, RequestError
 NEEDED = {"word": 1.5, "char": 2, "byte": 1}
 """Bytes of memory for a byte of file, at least, while it is read."""
 
+CHECKED_EACH, ROOM = 1 << 26, 0.25
+"""Each time so much has come of a pipe, that share of all that came must be free."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Corpus:
@@ -92,9 +95,11 @@ def load_corpus(
     check_cuts(level, size, min_count)
     sources = checked_sources(sources)
     name = joint_name(sources)
-    _check_memory(name, level, joint_size(sources))
+    whole = joint_size(sources)
+    _check_memory(name, level, whole)
     if level == "byte":
-        return _of_bytes(_filled(read_bytes(sources, advance), name), name, not vocabulary)
+        data = _filled(read_bytes(sources, advance), name, whole)
+        return _of_bytes(data, name, not vocabulary)
     characters = 0
 
     def counted(chunks: Iterable[str]) -> Iterator[str]:
@@ -103,7 +108,7 @@ def load_corpus(
             characters += len(chunk)
             yield chunk
 
-    chunks = counted(_filled(read_text(sources, encoding, advance), name))
+    chunks = counted(_filled(read_text(sources, encoding, advance), name, whole))
     chunks = whole_words(chunks) if level == "word" else chunks
     if vocabulary:
         ids = _joined([vocabulary.encode(chunk) for chunk in chunks], None)
@@ -253,16 +258,29 @@ def _joined(numbers: list[np.ndarray], ids: np.ndarray | None) -> np.ndarray:
     return joined
 
 
-def _filled(chunks: Iterable[str] | Iterable[bytes], name: str):
-    """The same pieces; InputError at the end of a text without anything but white space."""
+def _filled(chunks: Iterable[str] | Iterable[bytes], name: str, whole: int):
+    """The same pieces; InputError at the end of a text without anything but white space, and where
+    one that does not say its size, ``whole`` being 0, has taken most of the memory."""
     size, is_blank = 0, True
     for chunk in chunks:
+        if not whole and (size + len(chunk)) // CHECKED_EACH > size // CHECKED_EACH:
+            _check_room(name, size + len(chunk))
         size += len(chunk)
         is_blank = is_blank and chunk.isspace()
         yield chunk
     if is_blank:
         what = "holds nothing but white space" if size else "is empty"
         raise InputError(f"{name} {what}: name a text to read")
+
+
+def _check_room(name: str, size: int) -> None:
+    """InputError where a text that may never end has taken most of the memory."""
+    free = free_memory()
+    if free is not None and free < ROOM * size:
+        raise InputError(
+            f"{name} has brought {size_text(size)} and has not ended, and {size_text(free)} of "
+            "memory is free: name a part of it, such as what head -c gives"
+        )
 
 
 def _check_memory(name: str, level: str, size: int) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from text_models import write_text_models
+
+from cnntool.cli.explain.bptt import _verdict
+from cnntool.networks.gradient_flow import GradientFlow
 
 
 @pytest.fixture
@@ -53,3 +57,18 @@ def test_a_text_shorter_than_the_steps_is_refused(bptt, folder):
     done = bptt("--steps", "30")
     assert (done.code, done.out) == (1, b"")
     assert "text.txt has 3 tokens, and 30 steps back need 31" in done.err
+
+
+@pytest.mark.parametrize(
+    ("factor", "steps", "verdict"),
+    [
+        (0.99, 300, "a tenth every 229.1 steps: it vanishes"),
+        (0.99, 30, "it keeps its size"),
+        (1.01, 300, "it explodes"),
+        (0.5, 2, "it vanishes"),
+        (1.0, 1, "there is nothing to compare"),
+    ],
+)
+def test_the_verdict_is_of_a_step_and_of_all_together(factor, steps, verdict):
+    norms = np.array([0.0, *(float(factor) ** np.arange(steps))])
+    assert _verdict("rnn1.h", GradientFlow("rnn", {"rnn1.h": norms})).endswith(verdict)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from text_models import text_of
 
+from cnntool.cli.training import text_memory
 from cnntool.networks.trained_text import load_text_model
 
 TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
@@ -201,3 +202,13 @@ def test_nothing_to_learn_from_is_usage(cnntool):
     done = cnntool("train-lstm")
     assert done.code == 2
     assert "TEXT is missing" in done.err
+
+
+def test_a_window_that_does_not_fit_into_memory_is_refused(train, monkeypatch):
+    Path("text.txt").write_text(text_of(2000), encoding="utf-8")
+    monkeypatch.setattr(text_memory, "free_memory", lambda: 1_000_000)
+    done = train("text.txt", "--seq-length", "100000", "--dry-run")
+    assert (done.code, done.out) == (1, b"")
+    assert "a step of 4 rows x " in done.err
+    assert "set a smaller --seq-length, --batch-size or --hidden-size" in done.err
+    assert train("text.txt", "--seq-length", "10", "--dry-run").code == 0

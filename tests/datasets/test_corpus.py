@@ -251,3 +251,23 @@ def test_sizes_below_one_are_refused():
         windows(np.arange(9), 0, 3)
     with pytest.raises(RequestError, match="--seq-length is -1, expected 1 or more"):
         windows(np.arange(9), 1, -1)
+
+
+class Endless:
+    """A stream of one byte again and again, of no size, that counts what was read."""
+
+    def __init__(self, byte: bytes) -> None:
+        self.byte, self.count = byte, 0
+
+    def read(self, size: int) -> bytes:
+        self.count += size
+        return self.byte * size
+
+
+@pytest.mark.parametrize("level", ["byte", "char"])
+def test_a_text_without_end_is_refused_before_memory_is_full(monkeypatch, level):
+    stream, memory = Endless(b"a"), 10_000_000
+    monkeypatch.setattr(corpora, "CHECKED_EACH", 1_000_000)
+    monkeypatch.setattr(corpora, "free_memory", lambda: memory - stream.count)
+    with pytest.raises(InputError, match=r"stdin has brought [78]\.\d MB and has not ended"):
+        load_corpus(stream, level)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 CELLS = ("rnn", "lstm", "gru")
 MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
+KEPT, KEPT_IN_ALL = 1.03, 3.0
+"""A gradient keeps its size where no step changes it by more, nor all together: 0.99 a step is
+little, but leaves a twentieth after 300."""
+
 BAR_CELLS = 20
 BAR = "█"
 
@@ -268,8 +272,10 @@ def _verdict(path: str, flow: GradientFlow) -> str:
     if math.isnan(factor):
         return f"{path}: there is nothing to compare"
     steps = len(norms) - 1
-    how = "keeps its size" if 0.97 <= factor <= 1.03 else "explodes" if factor > 1 else "vanishes"
-    text = f"{path}: x {factor:.3f} a step, {norms[-1] / norms[1]:.2g} of it is left after {steps}"
-    if factor < 0.97:
+    left = norms[-1] / norms[1]
+    keeps = 1 / KEPT <= factor <= KEPT and 1 / KEPT_IN_ALL <= left <= KEPT_IN_ALL
+    how = "keeps its size" if keeps else "explodes" if factor > 1 else "vanishes"
+    text = f"{path}: x {factor:.3f} a step, {left:.2g} of it is left after {steps}"
+    if factor < 1 and not keeps:
         text += f"; a tenth every {math.log(0.1) / math.log(factor):.1f} steps"
     return f"{text}: it {how}"

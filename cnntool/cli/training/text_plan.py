@@ -21,9 +21,9 @@ from cnntool.cli.training.plan import (
     settings_from,
 )
 from cnntool.cli.training.reading import reading
+from cnntool.cli.training.text_memory import check_parameters, check_window
 from cnntool.cli.training.text_options import TextOptions
 from cnntool.datasets.corpus import Corpus, load_corpus, split
-from cnntool.datasets.memory import free_memory, size_text
 from cnntool.datasets.text import checked_encoding
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -75,7 +75,7 @@ def _new(options: TextOptions) -> Plan:
     encoding = checked_encoding("utf-8" if options.encoding is None else options.encoding)
     corpus = _load(options, encoding)
     architecture = replace(architecture, vocabulary_size=len(corpus.vocabulary))
-    _check_memory(architecture)
+    check_parameters(architecture)
     val_split = VAL_SPLIT if options.val_split is None else options.val_split
     origin = {
         "data": list(options.texts),
@@ -94,6 +94,7 @@ def _new(options: TextOptions) -> Plan:
     seq_length = options.seq_length or SEQ_LENGTH
     vocabulary = corpus.vocabulary
     task = TextTask(network, parts, seq_length, settings, vocabulary, encoding, corpus.name)
+    check_window(task)
     trainer = Trainer(task, streams)
     return Plan(Run(trainer, corpus.fingerprint, origin), output, options.force, notes=notes)
 
@@ -118,17 +119,6 @@ def _architecture(options: TextOptions, vocabulary_size: int) -> Architecture:
         options.dropout or 0.0,
         options.tie_weights,
     )
-
-
-def _check_memory(architecture: Architecture) -> None:
-    """InputError where parameters, gradients and the optimizer's vectors would not fit."""
-    count = sum(parameter.count for parameter in architecture.parameters().values())
-    needed, free = 4 * 5 * count, free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"{count:,} parameters need {size_text(needed)} to be trained, and {size_text(free)} "
-            "of memory is free: set a smaller --hidden-size, --embed-size or --vocab-size"
-        )
 
 
 def _load(options: TextOptions, encoding: str, vocabulary: Vocabulary | None = None) -> Corpus:

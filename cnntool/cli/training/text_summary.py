@@ -14,10 +14,11 @@ from cnntool.cli.training.live import Wording
 from cnntool.cli.training.outcome import outcome
 from cnntool.cli.training.plan import Plan
 from cnntool.cli.training.settings_line import going_on_line, settings_line
+from cnntool.cli.training.text_memory import window_bytes
 from cnntool.datasets.memory import size_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import GATES, architecture_lines
+from cnntool.networks.language_spec import architecture_lines
 from cnntool.networks.model_file import Model
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.trained_text import language_model_of
@@ -59,9 +60,8 @@ def memory(plan: Plan) -> int:
     parts = task.parts.train, task.parts.validation, task.parts.test
     texts = sum(ids.nbytes for ids in parts if ids is not None)
     parameters = sum(array.nbytes for array in task.network.params.values())
-    tokens = settings.batch_size * task.windows.seq_length
-    units = architecture.layers * architecture.hidden_size * (4 + 2 * GATES[architecture.cell])
-    return texts + parameters * (4 + settings.shards) + 4 * tokens * units
+    tokens = settings.batch_size * min(task.windows.seq_length, task.windows.steps)
+    return texts + parameters * (4 + settings.shards) + window_bytes(architecture, tokens)
 
 
 def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
