@@ -149,7 +149,6 @@ def _pool_with_winners(
         if largest.dtype.kind == "f" and np.isnan(largest.max()):
             phases = split(block, part.phases, across, lowest, scratch)
             _let_the_last_nan_win(phases, part.phases, across, steps, won)
-        place = places[which, part.outputs]
         by_plane, by_row, by_pixel = _first_places(planes.shape, rows, columns)
         place = places[which, part.outputs]
         place[...] = won
