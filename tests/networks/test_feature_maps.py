@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from trained_models import run_of_digits
 
 from cnntool.errors import InputError, RequestError
@@ -19,6 +18,7 @@ X = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
 
 
 def test_every_layer_that_does_something_gives_its_maps(classifier):
+    torch = pytest.importorskip("torch")
     found, probabilities = feature_maps(classifier, X)
     assert [each.name for each in found] == ["conv1", "relu1", "pool1", "conv2", "relu2", "dense1"]
     params = {name: torch.from_numpy(array) for name, array in classifier.network.params.items()}
