@@ -113,7 +113,7 @@ def say_results(found: dict[str, Any]) -> None:
         complain(f"test loss {found['test_loss']:.4f}, {judged(found['test_loss'], level)}")
     _say_baselines(found)
     if "sample" in found:
-        complain(f"a sample of the model ({found['best_epoch'] or found['epochs']}):")
+        complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
         for line in found["sample"].splitlines():
             complain(line)
 
