@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.saliency import (
     coarse_grad_cam,
@@ -158,3 +158,21 @@ def test_nothing_is_written_into_the_image():
     grad_cam(network, x, 0, "conv2")
     occlusion(network, x, 0, 2, 1)
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("method", ["gradient", "grad-cam", "occlusion"])
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_not_finite_are_one_line_though_the_scores_are(method):
+    """A black image has the score 0 whatever the weights, and its gradient is their product."""
+    network = network_of("conv 2 3x3 pad 1; conv 2 3x3 pad 1; dense 2", (1, 6, 5), np.float32)
+    for path, array in network.params.items():
+        array[...] = 0 if path.endswith("bias") else 1e38
+    x = np.zeros((1, 1, 6, 5), np.float32)
+    assert (network.predict(x) == 0).all()
+    with pytest.raises(InputError, match="not finite: the network's parameters are too large"):
+        if method == "gradient":
+            input_gradient(network, x, 1)
+        elif method == "grad-cam":
+            grad_cam(network, x, 1, "conv1")
+        else:
+            occlusion(network, x, 1, 2, 1, fill=1.0)
