@@ -6,6 +6,7 @@ import pytest
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.saliency import (
+    activated,
     coarse_grad_cam,
     grad_cam,
     input_gradient,
@@ -176,3 +177,16 @@ def test_numbers_that_are_not_finite_are_one_line_though_the_scores_are(method):
             grad_cam(network, x, 1, "conv1")
         else:
             occlusion(network, x, 1, 2, 1, fill=1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "stop"),
+    [
+        ("conv 2 3x3; max 2; dense 2", 1),
+        ("conv 2 3x3; relu; max 2; dense 2", 2),
+        ("conv 2 3x3; batch-norm; relu; batch-norm; tanh; dense 2", 3),
+        ("conv 2 3x3; relu; tanh; dense 2", 2),
+    ],
+)
+def test_grad_cam_takes_the_maps_after_the_first_activation(text, stop):
+    assert activated(network_of(text), 0) == stop

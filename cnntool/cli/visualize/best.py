@@ -142,7 +142,9 @@ def command(
     asked, count = settings["filters"], len(banks.layers[name])
     filters = check_filters(asked, count, name)
     if asked and len(asked[1]) > len(filters) and not picture.quiet:
-        complain(f"{name} has {counted(count, 'filter')}, fewer than {len(asked[1])}: all are shown")
+        complain(
+            f"{name} has {counted(count, 'filter')}, fewer than {len(asked[1])}: all are shown"
+        )
     _, images = choose_part(
         load_for(classifier, data, False, picture.quiet), settings["part"], data
     )
