@@ -22,7 +22,7 @@ def shares(size: int, wanted: int) -> np.ndarray:
     [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
     """
     ratio = size / wanted
-    places = np.clip((np.arange(wanted) + 0.5) * ratio - 0.5, 0, size - 1)
+    places = (np.arange(wanted) + 0.5) * ratio - 0.5
     distance = np.abs(places[:, None] - np.arange(size))
     tents = np.maximum(0.0, 1.0 - distance / max(1.0, ratio))
     return tents / tents.sum(axis=1, keepdims=True)

@@ -191,6 +191,16 @@ def _checked_members(
     return found
 
 
+def not_there(path: str, what: str) -> InputError:
+    """The error for a file that does not exist, where the path of ``what`` was expected.
+
+    Archives are read from their end, so what is a stream to other commands cannot be one here.
+    """
+    if path == "-":
+        return InputError(f"- is no file, and stdin cannot be read here: name {what}")
+    return InputError(f"{path} does not exist: name {what}")
+
+
 @contextmanager
 def _plain_errors(path: str) -> Iterator[None]:
     """What the system and zipfile raise for files that are not there or broken, in one line."""
@@ -199,7 +209,7 @@ def _plain_errors(path: str) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: name a model file") from None
+        raise not_there(path, "a model file") from None
     except PermissionError:
         raise InputError(f"{path} cannot be read: no permission") from None
     except MemoryError:

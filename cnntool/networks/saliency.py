@@ -1,7 +1,8 @@
 """What a network's answer rests on: gradients, Grad-CAM and occlusion.
 
 Images are prepared: (1, C, H, W), as the network takes them. The score of a class is the network's
-output for it before softmax. Maps are (H, W), of the size of the image.
+output for it before softmax. Maps are (H, W), of the size of the image; InputError where parameters
+are so large that numbers of them are not finite, as they may be though the scores are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cnntool.engine.losses import softmax
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.imaging.interpolation import resized
 from cnntool.networks.batch_size import batch_size_for
 from cnntool.networks.layers.batch_norm import BatchNorm
@@ -20,7 +21,10 @@ from cnntool.networks.network import Network
 
 Advance = Callable[[], None]
 
+NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
 
+
+@NOT_FINITE_IS_FOUND_LATER
 def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
     """(N, C, H, W): the gradient of the score of class ``target`` by every element of a batch.
 
@@ -28,7 +32,16 @@ def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
     image classification models and saliency maps", ICLR workshop, 2014.
     """
     scores, caches = network.run(x)
-    return network.run_backward(_by_score(scores, target), caches)
+    return _finite(network.run_backward(_by_score(scores, target), caches), "the gradient")
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{what} of the score is not finite: the network's parameters are too large, train it "
+            "with a smaller learning rate"
+        )
+    return values
 
 
 def _by_score(scores: np.ndarray, target: int) -> np.ndarray:
@@ -88,6 +101,7 @@ def grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.nda
     return resized(coarse_grad_cam(network, x, target, layer), x.shape[2:])
 
 
+@NOT_FINITE_IS_FOUND_LATER
 def coarse_grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.ndarray:
     """The map of :func:`grad_cam` as large as the layer's maps are."""
     stop = activated(network, network.names.index(layer))
@@ -95,7 +109,7 @@ def coarse_grad_cam(network: Network, x: np.ndarray, target: int, layer: str) ->
     scores, caches = network.run(maps, start=stop)
     gradient = network.run_backward(_by_score(scores, target), caches, stop)
     alpha = gradient.mean(axis=(2, 3), keepdims=True)
-    return np.maximum((alpha * maps).sum(axis=1), 0)[0]
+    return _finite(np.maximum((alpha * maps).sum(axis=1), 0)[0], "the Grad-CAM map")
 
 
 def activated(network: Network, index: int) -> int:
@@ -109,6 +123,7 @@ def activated(network: Network, index: int) -> int:
     return stop
 
 
+@NOT_FINITE_IS_FOUND_LATER
 def occlusion(
     network: Network,
     x: np.ndarray,
@@ -147,7 +162,7 @@ def occlusion(
             total[square] += fall
             count[square] += 1
         advance()
-    return total / count
+    return _finite(total / count, "the occlusion map")
 
 
 def _probability(network: Network, x: np.ndarray, target: int) -> np.ndarray:

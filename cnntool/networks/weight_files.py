@@ -16,6 +16,7 @@ from cnntool.datasets.archives import read_header
 from cnntool.datasets.memory import free_memory, size_text
 from cnntool.errors import InputError
 from cnntool.imaging.codecs.streams import cut_short, plain_errors
+from cnntool.networks.array_archive import not_there
 
 RANK = 4
 """Axes of a bank of kernels: F x C x kh x kw."""
@@ -36,6 +37,10 @@ def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """
     name = str(path)
     with plain_errors(name):
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            raise not_there(name, "a model file or weights") from None
         if Path(path).suffix.lower() == SUFFIX:
             return _from_safetensors(path, name)
         with open(path, "rb") as file:

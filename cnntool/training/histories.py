@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.networks.array_archive import not_there
 from cnntool.networks.model_file import load_header
 
 MEASURES = ("loss", "accuracy", "perplexity")
@@ -45,6 +46,8 @@ def read_history(path: str | os.PathLike) -> History:
     try:
         with open(path, "rb") as file:
             start = file.read(2)
+    except FileNotFoundError:
+        raise not_there(name, "a model file or a log") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name} cannot be read: {reason}") from None

@@ -71,6 +71,16 @@ def test_files_are_named_where_images_have_some(cnntool, digits_run, folder):
         assert {patch["file"][-5:] for patch in each["best"]} == {"0.png", "1.png", "2.png"}
 
 
+def test_more_filters_than_there_are_is_said(cnntool, digits_run):
+    words = ["visualize", "best", digits_run, "--data", "digits", "--json"]
+    done = cnntool(*words, "--filters", "99")
+    assert done.err == "conv1 has 4 filters, fewer than 99: all are shown\n"
+    assert [each["filter"] for each in report(done)["filters"]] == [0, 1, 2, 3]
+    assert cnntool(*words, "--filters", "99", "-q", "-f").err == ""
+    assert cnntool(*words, "--filters", "4", "-f").err == ""
+    assert cnntool(*words, "-f").err == ""  # nobody asked for the 16 of the default
+
+
 def test_the_data_that_is_shown_can_be_a_part(cnntool, digits_run):
     done = cnntool("visualize", "best", digits_run, "--data", "digits", "--part", "test")
     assert done.code == 2

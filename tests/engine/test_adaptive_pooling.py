@@ -29,6 +29,8 @@ def test_bins_by_hand():
     assert plan_bins(6, 3).pairs == [(0, 2), (2, 4), (4, 6)]
     assert plan_bins(3, 5).pairs == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
     assert plan_bins(3, None).pairs == [(0, 1), (1, 2), (2, 3)]
+    with pytest.raises(ValueError, match="size is 0: it must be at least 1"):
+        plan_bins(0, 2)
 
 
 def test_five_to_two_by_hand():

@@ -62,6 +62,13 @@ def test_the_first_inside_wins_where_all_are_as_low_as_the_padding(lowest):
     )
 
 
+def test_the_first_tap_inside_wins_where_taps_are_apart():
+    x = np.full((1, 1, 5, 5), -np.inf, np.float32)
+    _, cache = max_pool2d(x, 3, stride=1, padding=2, dilation=2)
+    first = np.array([0, 1, 0, 1, 2])  # of -2 0 2, -1 1 3, 0 2 4, 1 3 5, 2 4 6
+    np.testing.assert_array_equal(max_pool2d_indices(cache)[0, 0], np.add.outer(5 * first, first))
+
+
 def test_ties_go_to_the_first_in_reading_order():
     x = np.array([[0, 1, 1], [1, 1, 1], [1, 1, 0]], np.float32)[None, None]
     _, cache = max_pool2d(x, 2, stride=1)

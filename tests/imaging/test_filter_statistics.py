@@ -207,3 +207,19 @@ def test_single_weights_have_a_norm_and_no_pattern():
     (facts,) = filter_facts(np.full((1, 2, 1, 1), 3.0))
     assert (facts.state, facts.orientation, facts.gabor) == ("alive", None, None)
     assert facts.norm == pytest.approx(np.sqrt(18))
+
+
+def test_a_filter_that_is_nearly_constant_lives():
+    bank = 0.7 + 0.03 * np.random.default_rng(7).standard_normal((2, 1, 5, 5))
+    assert [facts.state for facts in filter_facts(bank)] == ["alive", "alive"]
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 3)])
+def test_no_frequency_is_beyond_nyquists(shape):
+    _, frequencies = spectral_peaks(np.random.default_rng(8).standard_normal((500, *shape)))
+    assert frequencies.max() <= 0.5
+
+
+def test_an_angle_a_hair_below_half_a_turn_is_0():
+    (angle,), _ = spectral_peaks(grating(7, 180 - 1e-4, 0.2)[None])
+    assert angle == 0

@@ -107,3 +107,26 @@ def test_chequers_are_the_finest_wave_along_a_diagonal():
     (fit,) = fit_gabor(chequers[None])
     assert fit.r_squared > 0.99
     assert fit.frequency == pytest.approx(np.sqrt(0.5), rel=1e-2)
+
+
+def test_the_centre_may_lie_at_the_very_edge_of_the_corner_weight():
+    (fit,) = fit_gabor(gabor((7, 7), 1, (-3.4, 3.3), 1.5, 2, 30, 0.2, 0)[None])
+    assert fit.r_squared > 0.9999
+    assert fit.centre == pytest.approx((-3.4, 3.3), abs=1e-3)
+
+
+def test_no_width_is_narrower_than_what_weights_can_tell():
+    for neighbour in (0, -1):
+        pattern = np.zeros((5, 5))
+        pattern[2, 2:4] = 1, neighbour
+        (fit,) = fit_gabor(pattern[None])
+        assert min(fit.sigma, fit.tau) > 0.299
+
+
+def test_patterns_of_many_blocks_are_fitted_as_alone(monkeypatch):
+    patterns = np.stack(list(random_gabors(5, (5, 5), seed=4))) * np.arange(1, 6)[:, None, None]
+    together = fit_gabor(patterns)
+    monkeypatch.setattr("cnntool.imaging.gabor.BLOCK_VALUES", 1)
+    for one, other in zip(fit_gabor(patterns), together, strict=True):
+        assert one.amplitude == pytest.approx(other.amplitude, rel=1e-3)
+        assert one.r_squared == pytest.approx(other.r_squared, abs=1e-6)

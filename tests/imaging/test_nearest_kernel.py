@@ -60,3 +60,21 @@ def test_shares_sum_to_one():
     for size, wanted in ((1, 5), (5, 1), (3, 3), (9, 4)):
         np.testing.assert_allclose(shares(size, wanted).sum(axis=1), 1)
     np.testing.assert_array_equal(shares(4, 4), np.eye(4))
+    assert shares(2, 5)[[0, -1]].tolist() == [[1, 0], [0, 1]]  # beyond the middles of the last two
+
+
+def test_kernels_of_a_bank_are_compared_one_by_one():
+    for name in ("kirsch", "all-lines"):
+        bank = build(name)
+        found = nearest_kernels(bank.bank)
+        assert [each.similarity for each in found] == pytest.approx([1] * len(found))
+    assert [each.name for each in nearest_kernels(build("kirsch").bank)] == list(
+        build("kirsch").names
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_kernels_that_average_out_are_like_none():
+    for shape in ((1, 2), (2, 1), (2, 2)):
+        for found in nearest_kernels(np.random.default_rng(2).standard_normal((20, *shape))):
+            assert 0.5 < found.similarity <= 1

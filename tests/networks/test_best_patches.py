@@ -101,8 +101,10 @@ def test_outside_the_image_is_grey():
     corner = [[0.5, 0.5, 0.5], [0.5, 0, 1], [0.5, 4, 5]]
     assert cut_out(image, (0, 0), field).tolist() == [corner]
     assert cut_out(image, (3, 2), field).tolist() == [[[9, 10, 11], [13, 14, 15], [0.5, 0.5, 0.5]]]
-    wide = network_of("conv 2 2x2 pad 5; dense 2", (1, 4, 4))
-    assert (cut_out(image, (0, 0), receptive_field_of(wide, "conv1")) == 0.5).all()
+    wide = network_of("conv 2 2x2 pad 5; dense 2", (1, 8, 8))
+    field = receptive_field_of(wide, "conv1")
+    for place in ((0, 0), (0, 16), (16, 5)):
+        assert (cut_out(np.zeros((1, 8, 8)), place, field) == 0.5).all()
 
 
 def test_a_layer_that_sees_all_gives_the_whole_image():
@@ -110,3 +112,23 @@ def test_a_layer_that_sees_all_gives_the_whole_image():
     assert receptive_field_of(network, "conv1") is None
     image = np.ones(SHAPE)
     assert cut_out(image, (0, 0), None) is image
+
+
+def test_of_many_equal_images_the_first_count():
+    network, data = network_of(DEEP), data_of(2)
+    found = best_places(network, PREPARED, data, "conv1", range(3), 1).images[:, 0]
+    both = data.subset(np.tile([0, 1, 1], 40))
+    many = best_places(network, PREPARED, both, "conv1", range(3), 99).images
+    for first, images in zip(found, many, strict=True):
+        order = np.argsort(np.tile([0, 1, 1], 40) != first, kind="stable")
+        assert images.tolist() == order[:99].tolist()
+
+
+def test_negative_answers_are_the_weaker_the_larger_they_are():
+    network, data = network_of(DEEP), data_of(20)
+    before = best_places(network, PREPARED, data, "conv1", range(3), 5)
+    network.params["conv1.bias"] -= 100
+    found = best_places(network, PREPARED, data, "conv1", range(3), 5)
+    assert (found.values < 0).all()
+    assert found.images.tolist() == before.images.tolist()
+    np.testing.assert_allclose(found.values, before.values - 100, atol=1e-3)

@@ -1,5 +1,7 @@
 """Feature maps of one image, against the layers of PyTorch."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trained_models import run_of_digits
@@ -7,6 +9,8 @@ from trained_models import run_of_digits
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.classifier import load_classifier
 from cnntool.networks.feature_maps import feature_maps, layer_named
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,10 @@ def test_a_wrong_layer_lists_those_there_are(classifier):
 def test_numbers_that_are_not_finite_are_one_line(classifier):
     with pytest.raises(InputError, match="not finite"):
         feature_maps(classifier, X * np.float32(1e38))
+
+
+def test_layers_that_change_no_value_have_no_maps(classifier):
+    network = Network(parse_layers("conv 2 3x3; dropout 0.5; flatten; dense 2"), (1, 8, 8))
+    network.initialise(np.random.default_rng(0))
+    found, _ = feature_maps(replace(classifier, network=network), X)
+    assert [each.name for each in found] == ["conv1", "dense1"]

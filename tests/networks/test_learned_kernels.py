@@ -54,6 +54,12 @@ def test_wrong_layers_list_those_there_are(run):
         banks.bank("dense1")
 
 
+def test_of_very_many_layers_some_are_listed(tmp_path):
+    np.savez(tmp_path / "w.npz", **{f"layer{n}": np.ones((1, 1, 3, 3)) for n in range(14)})
+    with pytest.raises(RequestError, match=r"layer10, layer11, \.\.\.: name one of those"):
+        load_banks(tmp_path / "w.npz").bank("nothing")
+
+
 def test_a_model_without_convolutions_says_so(tmp_path):
     banks = load_banks(darkness_model(tmp_path / "m.npz"))
     assert banks.model is not None

@@ -1,11 +1,14 @@
 """What an answer rests on: against differences, PyTorch, and networks whose answer is known."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.saliency import (
+    activated,
     coarse_grad_cam,
     grad_cam,
     input_gradient,
@@ -158,3 +161,36 @@ def test_nothing_is_written_into_the_image():
     grad_cam(network, x, 0, "conv2")
     occlusion(network, x, 0, 2, 1)
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        input_gradient,
+        partial(grad_cam, layer="conv1"),
+        partial(occlusion, patch=2, stride=1, fill=1.0),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_not_finite_are_one_line_though_the_scores_are(find):
+    """A black image has the score 0 whatever the weights, and its gradient is their product."""
+    network = network_of("conv 2 3x3 pad 1; conv 2 3x3 pad 1; dense 2", (1, 6, 5), np.float32)
+    for path, array in network.params.items():
+        array[...] = 0 if path.endswith("bias") else 1e38
+    x = np.zeros((1, 1, 6, 5), np.float32)
+    assert (network.predict(x) == 0).all()
+    with pytest.raises(InputError, match="not finite: the network's parameters are too large"):
+        find(network, x, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "stop"),
+    [
+        ("conv 2 3x3; max 2; dense 2", 1),
+        ("conv 2 3x3; relu; max 2; dense 2", 2),
+        ("conv 2 3x3; batch-norm; relu; batch-norm; tanh; dense 2", 3),
+        ("conv 2 3x3; relu; tanh; dense 2", 2),
+    ],
+)
+def test_grad_cam_takes_the_maps_after_the_first_activation(text, stop):
+    assert activated(network_of(text), 0) == stop

@@ -130,7 +130,7 @@ def huge(path: Path) -> None:
         (flipped, "is damaged"),
         (cut_npy, "is cut short: not all of its 300 numbers are there"),
         (huge, "of memory is free"),
-        (lambda path: None, "cannot be read: No such file"),
+        (lambda path: None, "does not exist: name a model file or weights"),
         (lambda path: path.mkdir(), "cannot be read: Is a directory"),
     ],
 )

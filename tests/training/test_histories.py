@@ -72,7 +72,7 @@ def test_language_models_are_told_apart(tmp_path):
         ("", "holds no epoch that is done"),
         ("PK", "is "),
         ("\x00\xff", "line 1 is no JSON object"),
-        (None, "cannot be read: No such file"),
+        (None, "does not exist: name a model file or a log"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, content, expected):

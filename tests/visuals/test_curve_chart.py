@@ -36,6 +36,7 @@ def test_every_curve_is_a_line_with_its_colour_and_dashes():
     assert one.get_color() == other.get_color() == COLOURS[0]
     assert accuracy.lines[0].get_color() == COLOURS[1]
     assert [text.get_text() for text in loss.get_legend().texts] == ["a training", "a validation"]
+    assert accuracy.yaxis.get_major_formatter()(0.5).startswith("50")
     assert accuracy.yaxis.get_major_formatter()(0.5).endswith("%")
 
 

@@ -49,3 +49,9 @@ def test_a_strip_is_of_sensible_size():
     for count in (2, 7, 40):
         height, width, _ = evolution_strip(stages(count), "m").shape
         assert max(height, width) < 1700
+
+
+def test_frames_whose_headings_make_them_wider_are_of_one_size_too():
+    nothing = np.zeros((1, 1, 3, 3))
+    frames, _ = evolution_frames([Panel(nothing, "a"), Panel(nothing, "a long heading " * 3)], "m")
+    assert len({frame.shape for frame in frames}) == 1

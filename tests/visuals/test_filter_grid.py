@@ -23,6 +23,11 @@ def test_zero_is_mid_grey_and_the_largest_weight_black_or_white():
     assert shades(bank, "each")[1].tolist() == [[[255, 128, 128, 0]]]
 
 
+def test_each_is_one_scale_for_all_channels_of_a_filter():
+    bank = np.array([[[[1.0, -1]], [[0, 2]]]])
+    assert shades(bank, "each").tolist() == [[[[191, 64]], [[128, 255]]]]
+
+
 def test_minmax_spans_each_filter_over_all_its_channels():
     bank = np.array([[[[1.0, 2]], [[3, 5]]]])
     assert shades(bank, "minmax").tolist() == [[[[0, 64]], [[128, 255]]]]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from cnntool.visuals.filter_grid import LINE
-from cnntool.visuals.filter_sheet import Panel, filter_sheet, legend_of
+from cnntool.visuals.filter_sheet import SMALL, Panel, filter_sheet, legend_of
+from cnntool.visuals.lettering import FAINT, font
 
 
 def bank(filters: int, channels: int = 1, size: int = 3, seed: int = 0) -> np.ndarray:
@@ -73,6 +75,30 @@ def test_panels_are_wrapped_into_rows():
     two_rows = is_line(filter_sheet(panels, "m", across=3, room=600))
     runs = np.flatnonzero(np.diff(two_rows.any(axis=1).astype(int)) == 1)
     assert len(runs) == 2
+
+
+def test_panels_read_from_left_to_right_and_then_down():
+    panels = [Panel(np.full((1, 1, 2, 2), float(value))) for value in (-2, -1, 0, 1, 2)]
+    sheet = filter_sheet(panels, "m", across=3, room=300)
+    middles = np.argwhere(is_line(sheet))
+    (top, left), (bottom, right) = middles.min(axis=0), middles.max(axis=0)
+    rows = [top + 20, bottom - 20]
+    side = (sheet[rows[0], left:right] == (0, 0, 0)).all(axis=1).sum()  # of the black one
+    starts = [left + 2, (left + right) // 2, right - side // 2]
+    shown = [[int(sheet[row, column + 4, 0]) for column in starts] for row in rows]
+    assert shown == [[0, 64, 128], [191, 255, 255]]  # and paper at the end
+
+
+def test_every_row_has_the_number_of_its_first_filter():
+    sheet = filter_sheet([Panel(bank(6))], "m", columns=2)
+    lines = np.flatnonzero(is_line(sheet).mean(axis=1) > 0.3)
+    left = np.flatnonzero(is_line(sheet).any(axis=0))[0]
+    edges = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 3)]  # the upper line of each row
+    for top, bottom, number in zip(edges, edges[1:], ("0", "2", "4"), strict=False):
+        alone = Image.new("RGB", (40, 40), "white")
+        ImageDraw.Draw(alone).text((20, 20), number, FAINT, font(SMALL), anchor="mm")
+        ink = 255 - sheet[top:bottom, :left].astype(int)
+        assert abs(ink.sum() - (255 - np.asarray(alone).astype(int)).sum()) < 0.1 * ink.sum()
 
 
 @pytest.mark.parametrize(

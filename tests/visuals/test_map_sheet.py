@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from cnntool.visuals.filter_grid import LINE, shades
-from cnntool.visuals.map_sheet import COLUMN_HEIGHT, COLUMN_WIDTH, WIDEST_SHEET, Stage, map_sheet
+from cnntool.visuals.map_sheet import (
+    COLUMN_HEIGHT,
+    COLUMN_WIDTH,
+    MOST_MAPS,
+    WIDEST_SHEET,
+    Stage,
+    map_sheet,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -34,6 +41,34 @@ def test_maps_are_enlarged_pixel_by_pixel_on_one_scale():
     expected = np.kron(shades(values[None])[0, 0], np.ones((factor, factor), np.uint8))
     np.testing.assert_array_equal(tile, expected)
     assert expected[0, 0] == 255 and expected[-1, 0] == 128  # noqa: PT018
+
+
+@pytest.mark.parametrize("scale", ["bank", "each", "minmax"])
+def test_maps_that_are_not_square_stand_in_their_rows_on_their_scale(scale):
+    """12 of 60 x 20 pixels, which are not enlarged, all in their order."""
+    values = RNG.normal(size=(12, 60, 20)) * np.arange(1, 13)[:, None, None]
+    sheet = map_sheet([Stage("conv1", "", "", values)], "m", scale)
+    ((top, bottom, left, right),) = boxes(sheet)
+    grid, pixels = sheet[top : bottom + 1, left : right + 1, 0], shades(values[:, None], scale)
+    across = (right - left) // 21
+    assert (bottom - top) // 61 == -(-12 // across)
+    for index, expected in enumerate(pixels[:, 0]):
+        y, x = index // across * 61 + 1, index % across * 21 + 1
+        np.testing.assert_array_equal(grid[y : y + 60, x : x + 20], expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(600, 200), (200, 600)])
+def test_maps_that_are_made_smaller_keep_their_proportions(height, width):
+    sheet = map_sheet([stage(1, height, width)], "m")
+    ((top, bottom, left, right),) = boxes(sheet)
+    assert (bottom - top - 1) / (right - left - 1) == pytest.approx(height / width, rel=0.05)
+
+
+def test_of_very_many_maps_the_first_are_shown_and_it_is_said():
+    values = np.zeros((MOST_MAPS + 6, 1, 1))
+    first = map_sheet([Stage("conv1", "", f"70 x 1 x 1: first {MOST_MAPS}", values[:64])], "m")
+    some = map_sheet([Stage("conv1", "", "70 x 1 x 1", values)], "m")
+    np.testing.assert_array_equal(some, first)
 
 
 def test_columns_stand_in_the_order_of_the_data():

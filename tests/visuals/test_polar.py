@@ -89,6 +89,18 @@ def test_small_gratings_change_along_their_angle(angle, is_vertical):
     assert (across > 20) != is_vertical
 
 
+def test_small_gratings_stand_at_their_angle_on_the_rim():
+    picture = polar_picture([], [0] * 16, ["words"])
+    half = len(grating(0)) // 2
+    for panel in (0, 1):
+        for angle in (180, 225, 270, 315):
+            x, y = centre_of(panel)
+            x = round(x + (RADIUS + 22) * np.cos(np.radians(angle)))
+            y = round(y - (RADIUS + 22) * np.sin(np.radians(angle)))
+            found = picture[y - half : y + half + 1, x - half : x + half + 1]
+            np.testing.assert_array_equal(found, grating(angle))
+
+
 def test_diagonal_gratings_lean_the_right_way():
     """Brightness that changes along '/' has stripes along '\\\\'."""
     middle = grating(45)[6:17, 6:17, 0].astype(int)

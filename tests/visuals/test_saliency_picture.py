@@ -64,3 +64,9 @@ def test_the_sheet_holds_both_panels_whatever_the_shape(shape):
     np.testing.assert_array_equal(left[:-1, :-1], plain[:-1, :-1])
     assert (sheet[:, :10] == 255).all()
     assert (sheet[:, -10:] == 255).all()
+
+
+@pytest.mark.parametrize("shape", [(300, 900), (900, 300)])
+def test_large_pictures_keep_their_proportions(shape):
+    plain, _ = panels(np.full((*shape, 3), 90, np.uint8), np.ones((1, 1)))
+    assert plain.shape[:2] == tuple(side * PANEL // 900 for side in shape)

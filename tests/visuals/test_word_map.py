@@ -43,3 +43,12 @@ def test_a_thousand_names_at_one_place_do_not_overlap():
 
 def test_one_point_and_names_without_letters_are_no_trouble():
     assert word_map(np.zeros((1, 2)), ["你好"], []).shape[1] == WIDTH
+
+
+def test_names_stay_within_the_picture():
+    points = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
+    picture = word_map(points, ["a name that is wider than the margin"] * 4, [])
+    is_ink = (picture[:HEIGHT] < 100).all(axis=2)
+    columns = np.flatnonzero(is_ink.any(axis=0))
+    assert is_ink.sum() > 1000
+    assert 4 < columns.min() < columns.max() < WIDTH - 4

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_FILTERS = 256
 """Rows of a picture."""
 
+FILTERS = 16
+"""That are shown where none are asked for, or all of a layer with fewer."""
+
 
 class FiltersType(click.ParamType):
     """How many filters, ``16``, or which: ``8..23`` or ``3,7,12``."""
@@ -108,7 +111,6 @@ Examples:
     "--filters",
     section=WHAT,
     type=FiltersType(),
-    default="16",
     metavar="N|A..B|A,B",
     help="The first N filters, or those named: 8..23 or 3,7,12.  [default: 16]",
 )
@@ -137,7 +139,12 @@ def command(
     network = classifier.network
     banks = Banks(classifier.name, kernels_of(network))
     name = banks.layer_name(layer)
-    filters = check_filters(settings["filters"], len(banks.layers[name]), name)
+    asked, count = settings["filters"], len(banks.layers[name])
+    filters = check_filters(asked, count, name)
+    if asked and len(asked[1]) > len(filters) and not picture.quiet:
+        complain(
+            f"{name} has {counted(count, 'filter')}, fewer than {len(asked[1])}: all are shown"
+        )
     _, images = choose_part(
         load_for(classifier, data, False, picture.quiet), settings["part"], data
     )
@@ -152,7 +159,7 @@ def command(
     from cnntool.visuals.patch_sheet import patch_sheet
 
     rows = rows_of(images, filters, field, best)
-    words = caption(model, data, name, len(banks.layers[name]), images, field, best)
+    words = caption(model, data, name, count, images, field, best)
     target.deliver(
         patch_sheet(rows, words),
         print_path=not as_json,
@@ -174,11 +181,17 @@ def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
     draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
 
 
-def check_filters(asked: tuple[bool, tuple[int, ...]], count: int, layer: str) -> tuple[int, ...]:
-    """The numbers of the filters that are shown; RequestError for one that is not there."""
+def check_filters(
+    asked: tuple[bool, tuple[int, ...]] | None, count: int, layer: str
+) -> tuple[int, ...]:
+    """The numbers of the filters that are shown, of a layer that has ``count``.
+
+    asked: as of FiltersType; None for the default. RequestError for one that is named and not
+    there.
+    """
     from cnntool.errors import RequestError
 
-    are_named, numbers = asked
+    are_named, numbers = asked or (False, tuple(range(FILTERS)))
     if not are_named:
         return numbers[:count]
     for number in numbers:
