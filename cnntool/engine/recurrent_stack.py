@@ -116,7 +116,8 @@ def recurrent_backward(
     """Gradients (dx, dstates_0, dlayers) of :func:`recurrent` for the gradients by its outputs and
     by its last states, None for 0; states and layers are laid out as they were given.
 
-    ``out``: arrays for the gradients of the weights, laid out as the layers.
+    Without ``need_dx`` dx is None. ``out``: arrays for the gradients of the weights, laid out as
+    the layers.
     """
     found_states, found_layers = [], []
     d = dh_all

@@ -294,8 +294,10 @@ def test_a_stack_writes_its_gradients_where_they_are_wanted():
     places = [
         tuple(tuple(np.full_like(w, np.nan) for w in each) for each in layer) for layer in layers
     ]
-    _, _, plain = recurrent_backward(y, None, cache)
-    recurrent_backward(y, None, cache, out=places)
+    dx, _, plain = recurrent_backward(y, None, cache)
+    assert dx.shape == (T, B, E)
+    nothing, _, _ = recurrent_backward(y, None, cache, need_dx=False, out=places)
+    assert nothing is None
     for layer, wanted_layer in zip(places, plain, strict=True):
         for each, wanted in zip(layer, wanted_layer, strict=True):
             for one, two in zip(each, wanted, strict=True):
