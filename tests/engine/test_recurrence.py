@@ -420,6 +420,16 @@ def test_what_does_not_fit_is_named(change, message):
         lstm(**given)
 
 
+def test_a_stack_names_what_does_not_fit():
+    rng = np.random.default_rng(9)
+    x, layers, states = rng.standard_normal((T, B, E)), [(weights_of("rnn", rng),)], []
+    with pytest.raises(ValueError, match="0 states for 1 layers: expected one each"):
+        recurrent(x, states, layers, cell="rnn")
+    for run, given in ((recurrent, x), (recurrent_step, x[0])):
+        with pytest.raises(ValueError, match="cell is 'gur': expected rnn, rnn-relu, gru, lstm"):
+            run(given, [((np.zeros((B, H)),),)], layers, cell="gur")
+
+
 def test_another_activation_is_named():
     rng = np.random.default_rng(9)
     x, start, weights = rng.standard_normal((T, B, E)), state_of("rnn", rng), weights_of("rnn", rng)
