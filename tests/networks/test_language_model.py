@@ -8,7 +8,7 @@ import pytest
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 
-WORDS, EMBED, HIDDEN = 11, 40, 30
+WORDS, EMBED, HIDDEN = 70, 40, 30
 
 
 def model_of(cell="lstm", layers=2, **settings) -> LanguageModel:
@@ -37,6 +37,16 @@ def test_a_fresh_model_keeps_its_cells_and_its_gradients(cell):
     assert {array.dtype for array in params.values()} == {np.dtype(np.float32)}
 
 
+def test_every_orthogonal_matrix_is_as_likely_as_its_opposite():
+    """LAPACK's Q alone has the signs of Householder reflections: its corner is never above 0."""
+    network = LanguageModel(Architecture("rnn", 2, 1, 3))
+    corners = [
+        network.initialise(np.random.default_rng(seed)).params["rnn1.w_hidden"][0, 0]
+        for seed in range(200)
+    ]
+    assert 70 < np.count_nonzero(np.array(corners) > 0) < 130
+
+
 def test_units_are_dropped_before_each_layer_and_the_output_alone():
     """With one token read, a weight has no gradient where the unit it takes was dropped."""
     network, ids, targets = model_of(dropout=0.5), np.array([[3]]), np.array([[4]])
@@ -56,6 +66,7 @@ def test_units_are_dropped_before_each_layer_and_the_output_alone():
 
 def test_what_does_not_count_loses_nothing_and_is_never_right():
     network, rng = model_of(), np.random.default_rng(1)
+    network.params["dense1.bias"] += rng.standard_normal(WORDS).astype(np.float32)
     ids, targets = rng.integers(0, WORDS, (2, 5, 3))
     every, _, after = network.surprisal(ids, targets, network.start(3))
     likeliest = np.zeros(ids.shape, bool)
