@@ -51,7 +51,11 @@ def test_top_p_keeps_the_fewest_that_reach_it():
         found = Choice(top_p=p).distribution(LOGITS)
         assert np.count_nonzero(found) == kept
         assert found.sum() == pytest.approx(1)
-    assert Choice(top_p=0.5).distribution(np.zeros(4)).tolist() == [0.5, 0.5, 0, 0]
+
+
+@pytest.mark.parametrize("settings", [{"top_k": 2}, {"top_p": 0.5}])
+def test_of_equally_likely_tokens_no_more_are_kept_than_asked_for(settings):
+    assert Choice(**settings).distribution(np.zeros(4)).tolist() == [0.5, 0.5, 0, 0]
 
 
 def test_what_is_banned_is_never_drawn_and_the_others_share_its_probability():
