@@ -110,6 +110,15 @@ def test_line_ends_marks_files_and_stdin_change_nothing(train, folder):
     assert len(fingerprints) == len(set(params)) == 1
 
 
+def test_the_encoding_is_part_of_the_model(train, cnntool):
+    Path("latin.txt").write_text("grün und süß\nöd und früh\n" * 20, encoding="latin-1")
+    assert train("latin.txt", "--encoding", "latin-1", "-q").code == 0
+    assert load_text_model("model.npz").encoding == "iso8859-1"
+    assert train("--resume", "model.last.npz", "--num-epochs", "2", "-q").code == 0
+    found = json.loads(cnntool("evaluate", "model.npz", "latin.txt", "--json").out)
+    assert found["unknown_rate"] == 0
+
+
 def test_emoji_and_scripts_are_characters(train):
     Path("emoji.txt").write_text("grüß 🐈‍⬛ 你好 мир\n" * 40, encoding="utf-8")
     done = train("emoji.txt", "--level", "char", "-o", "e.npz", "-q")
