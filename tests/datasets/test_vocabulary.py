@@ -91,6 +91,8 @@ def test_ids_are_as_narrow_as_they_can_be(level, size, dtype):
     text = " ".join(tokens)
     assert vocabulary.encode(text).dtype == vocabulary.dtype == dtype
     assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.encode("zz ").dtype == dtype
+    assert vocabulary.encode("zz ").tolist() == ([0] if level == "word" else [0, 0, 1])
     assert tally.id_dtype(65536) == "uint16"
     assert tally.id_dtype(65537) == "int32"
 

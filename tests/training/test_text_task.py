@@ -19,7 +19,7 @@ from cnntool.networks.trained_text import needs as needs_of
 from cnntool.training.checkpoint import Run, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.optimizers import make_optimizer
-from cnntool.training.text_evaluation import judge_text
+from cnntool.training.text_evaluation import bits, judge_text, perplexity
 
 
 def run_of(trainer, corpus):
@@ -181,6 +181,12 @@ def test_the_judge_of_one_row_is_a_plain_reading(corpus):
     np.testing.assert_allclose(found.surprisals, surprisals, rtol=1e-5)
     assert found.correct == right
     assert found.loss == pytest.approx(np.mean(surprisals))
+
+
+def test_a_fair_choice_among_eight_is_three_bits():
+    assert bits(np.log(8)) == pytest.approx(3)
+    assert perplexity(np.log(8)) == pytest.approx(8)
+    assert perplexity(1e4) == np.inf
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 64, 65, 333])
