@@ -1,8 +1,10 @@
 """Recurrent layers: what the parts of rnn, gru and lstm have in common, and the plain rnn.
 
-The products of all inputs are one matrix product, before the loop over time; in the loop stays the
-product of the state. On the way back the derivatives of the gates are worked out for a block of
-steps at a time, and the gradients of the weights are one product each, behind the loop.
+The products of all inputs are made before the loop over time, in one call: of an rnn one matrix
+product, of gru and lstm one that is cut by step and gate, so that each lies where the loop reads
+it. In the loop stays the product of the state. On the way back the derivatives of the gates are
+worked out for a block of steps at a time, and the gradients of the weights are one product each,
+behind the loop.
 """
 
 from __future__ import annotations

@@ -57,7 +57,6 @@ class StackCache:
     cell: Cell
     layers: list[tuple[Any, ...]]  # layer by layer, the cache of each direction
     dropped: list[Any]  # before each layer, None where nothing was
-    width: int  # of one direction
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -80,8 +79,8 @@ def recurrent(
 
     Returns the outputs of the last layer (T, B, H), or (T, B, 2H) of both directions, and all last
     states; and the cache for :func:`recurrent_backward`. What grows beyond all numbers is infinite
-    or NaN, without a warning. ValueError where shapes do not fit, or
-    there is dropout and no ``rng``.
+    or NaN, without a warning. ValueError where shapes do not fit, or there is dropout and no
+    ``rng``.
     """
     _check_cell(cell)
     if dropout and rng is None:
@@ -102,7 +101,7 @@ def recurrent(
         x = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
         last.append(tuple(_taken(kind, state) for (_, state), _ in runs))
         caches.append(tuple(cache for _, cache in runs))
-    return (x, last), StackCache(kind, caches, dropped, outputs[0].shape[-1])
+    return (x, last), StackCache(kind, caches, dropped)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -117,7 +116,8 @@ def recurrent_backward(
     """Gradients (dx, dstates_0, dlayers) of :func:`recurrent` for the gradients by its outputs and
     by its last states, None for 0; states and layers are laid out as they were given.
 
-    ``out``: arrays for the gradients of the weights, laid out as the layers.
+    Without ``need_dx`` dx is None. ``out``: arrays for the gradients of the weights, laid out as
+    the layers.
     """
     found_states, found_layers = [], []
     d = dh_all

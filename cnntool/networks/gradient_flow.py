@@ -72,7 +72,7 @@ def gradient_flow(network: LanguageModel, ids: np.ndarray) -> GradientFlow:
     norms[architecture.state_paths[-1][0]][0] = _norm(dlast)
     dx, dstates = dlast[None], None
     for back, cache in enumerate(reversed(caches), 1):
-        _, dstates, _ = recurrent_backward(dx, dstates, cache)
+        _, dstates, _ = recurrent_backward(dx, dstates, cache, need_dx=False)
         flat = [gradient for (layer,) in dstates for gradient in layer]
         for path, gradient in zip(paths, flat, strict=True):
             norms[path][back] = _norm(gradient)

@@ -34,8 +34,7 @@ def language_model_cases(
     begin with; the loss stands in the last layer. The network reads random texts, with the same
     units dropped each time. All is float64.
     """
-    architecture, shape = network.architecture, (STEPS, SAMPLES)
-    params = {path: array.astype(np.float64) for path, array in network.params.items()}
+    architecture, params, shape = network.architecture, network.params, (STEPS, SAMPLES)
 
     def case(
         number: int, name: str, what: str, shape: tuple[int, ...], prove: Callable[..., Any]
@@ -53,7 +52,7 @@ def language_model_cases(
         prove = partial(_of_recurrent, architecture.cell, inputs, own)
         yield case(1 + index, name, what, inputs, prove)
     inputs = (STEPS * SAMPLES, architecture.hidden_size)
-    output = {"weight": network.output_weight.astype(np.float64), "bias": params["dense1.bias"]}
+    output = {"weight": network.output_weight, "bias": params["dense1.bias"]}
     prove = partial(_of_output, inputs, output)
     yield case(1 + architecture.layers, "dense1", layers[-1], inputs, prove)
     what = counted(architecture.layers + 2, "layer")

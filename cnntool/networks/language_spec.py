@@ -28,8 +28,6 @@ LARGEST = 1 << 20
 
 MOST_LAYERS = 64
 
-EMBEDDING, RECURRENT, OUTPUT = "embedding", "recurrent layer", "dense"
-
 
 @dataclass(frozen=True)
 class Architecture:

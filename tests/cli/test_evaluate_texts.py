@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from text_models import text_of, write_text_models
@@ -48,6 +49,48 @@ def test_a_beginning_is_read_in_another_encoding(cnntool, evaluate):
     )
     assert piped.code == 0
     assert piped.out == cnntool("generate", *options, "the dog").out
+
+
+def test_what_training_held_out_is_found_again(cnntool, folder):
+    Path("text.txt").write_text(text_of(60), encoding="utf-8")
+    small = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--processes", "1"]
+    trained = json.loads(cnntool("train-lstm", "text.txt", *small, "-q", "--json").out)
+
+    def measured(*options, **stdin):
+        return json.loads(cnntool("evaluate", "model.npz", *options, "--json", "-q", **stdin).out)
+
+    held, learned, every = (
+        measured("text.txt", *part) for part in ([], ["--part", "train"], ["--part", "all"])
+    )
+    assert (held["part"], learned["part"], every["part"]) == ("validation", "train", "all")
+    assert held["loss"] == pytest.approx(trained["best"]["validation_loss"], rel=1e-6)
+    assert held["tokens"] + learned["tokens"] + 1 == every["tokens"]  # the first token of each
+    assert [found["learned_from"] for found in (held, learned, every)] == [False, True, True]
+    text = text_of(9, seed=5)
+    other = measured("-", stdin=text.encode())
+    assert (other["part"], other["learned_from"]) == ("all", False)
+    nats = other["loss"] * other["tokens"] / len(text)
+    assert other["bits_per_character"] == pytest.approx(nats / np.log(2), rel=1e-6)
+    assert held["bits_per_character"] is None  # where a part of words begins is not known
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "text", "code", "message"),
+    [
+        ("chars.npz", ["--part", "validation"], b"the cat\n", 2, "has no validation part"),
+        ("broken.npz", [], b"the cat\n", 1, "gives numbers that are not finite"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(evaluate, model, options, text, code, message):
+    with np.load("words.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays["params/embedding.weight"][...] = arrays["params/lstm1.w_input"][...] = 1e38
+    arrays["params/lstm1.w_hidden"][...] = -3e38  # infinity minus infinity
+    np.savez("broken.npz", **arrays)
+    done = evaluate(model, "-", *options, stdin=text)
+    assert (done.code, done.out) == (code, b"")
+    assert message in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_one_word_is_counted_as_one(evaluate):

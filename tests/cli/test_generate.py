@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +111,18 @@ def test_top_k_and_top_p_bound_the_choice(generate):
 def test_nothing_is_asked_for_and_nothing_comes(generate):
     assert generate("words.npz", "--length", "0", "-q").out == b""
     assert generate("words.npz", "--length", "0", "-q", "--prime", "the cat").out == b"the cat\n"
+
+
+def test_text_comes_while_it_is_written_and_a_closed_pipe_ends_it(generate):
+    command = [sys.executable, "-m", "cnntool", "generate", "words.npz", "-n", "1000000000", "-q"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert len(process.stdout.read(100)) == 100
+        assert process.poll() is None
+        process.stdout.close()
+        assert (process.wait(30), process.stderr.read()) == (0, b"")
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_lectures_settings_are_the_defaults(cnntool):
     assert (architecture.embed_size, architecture.hidden_size) == (32, 32)
     assert (training["epochs"], training["batch_size"], trained.seq_length) == (1, 20, 30)
     assert (training["optimizer"], training["learning_rate"]) == ("adam", 0.002)
-    assert training["schedule"] == "constant"
+    assert (training["schedule"], training["clip"]) == ("constant", 0.5)
 
 
 def test_json_says_all_and_nothing_else_is_on_stdout(train):
@@ -108,6 +108,16 @@ def test_line_ends_marks_files_and_stdin_change_nothing(train, folder):
         fingerprints.add(trained.header.fingerprint)
         params.append(trained.network.params["lstm1.w_hidden"].tobytes())
     assert len(fingerprints) == len(set(params)) == 1
+
+
+def test_the_encoding_is_part_of_the_model(train, cnntool):
+    Path("latin.txt").write_text("grün und süß\nöd und früh\n" * 20, encoding="latin-1")
+    assert train("latin.txt", "--encoding", "latin-1", "-q").code == 0
+    assert load_text_model("model.npz").encoding == "iso8859-1"
+    again = ["--resume", "model.last.npz", "--num-epochs", "2", "--encoding", "L1", "-q"]
+    assert train(*again).code == 0
+    found = json.loads(cnntool("evaluate", "model.npz", "latin.txt", "--json").out)
+    assert found["unknown_rate"] == 0
 
 
 def test_emoji_and_scripts_are_characters(train):
@@ -202,6 +212,33 @@ def test_nothing_to_learn_from_is_usage(cnntool):
     done = cnntool("train-lstm")
     assert done.code == 2
     assert "TEXT is missing" in done.err
+
+
+def test_a_text_of_its_own_to_validate_on_is_the_one_that_is_measured(train, cnntool):
+    Path("valid.txt").write_text(text_of(9, seed=3) + "the zebra\n", encoding="utf-8")
+    done = train("text.txt", "--valid", "valid.txt", "--json")
+    assert "valid.txt: 1." in done.err
+    assert "% of its tokens are unknown" in done.err
+    found = json.loads(cnntool("evaluate", "model.npz", "valid.txt", "--json", "-q").out)
+    best = json.loads(done.out)["best"]
+    assert found["loss"] == pytest.approx(best["validation_loss"], rel=1e-6)
+    Path("short.txt").write_bytes(b"a")
+    done = train("text.txt", "--level", "byte", "--valid", "short.txt", "-o", "b.npz")
+    assert (done.code, done.out) == (1, b"")
+    assert "short.txt has 1 token: it needs two, one to predict" in done.err
+
+
+def test_tied_weights_take_the_size_that_was_given(cnntool, folder):
+    Path("text.txt").write_text(text_of(60), encoding="utf-8")
+    options = ["--tie-weights", "--hidden-size", "7", "-q"]
+    assert cnntool("train-lstm", "text.txt", *options).code == 0
+    assert load_text_model("model.npz").network.architecture.embed_size == 7
+
+
+def test_stdin_is_read_once(train):
+    done = train("-", "--valid", "-", stdin=b"a b c\n" * 40)
+    assert (done.code, done.out) == (2, b"")
+    assert "- stands for stdin, which can be read once: name it once" in done.err
 
 
 def test_a_window_that_does_not_fit_into_memory_is_refused(train, monkeypatch):

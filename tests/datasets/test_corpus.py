@@ -169,6 +169,7 @@ def test_the_end_is_held_out():
     assert (train.characters, held.characters) == (91, 10)
     assert len({part.fingerprint for part in (train, held, corpus)}) == 3
     assert split(corpus, 0) == (corpus, None)
+    assert [len(split(corpus, part)[1]) for part in (0.147, 0.153)] == [15, 15]
 
 
 def test_parts_count_their_characters_where_that_can_be_known():
@@ -222,8 +223,9 @@ def test_processes_take_their_rows_of_a_window():
     for rows in (np.array([1, 4]), slice(2, 5)):
         for part, full in zip(found.window(1, rows), whole, strict=True):
             np.testing.assert_array_equal(part, full[:, rows])
-    with pytest.raises(IndexError, match="window 4 of 4"):
-        found.window(4)
+    for number in (4, -1):
+        with pytest.raises(IndexError, match=f"window {number} of 4"):
+            found.window(number)
 
 
 def test_a_short_text_gives_a_short_window():

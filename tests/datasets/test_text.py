@@ -47,6 +47,7 @@ def test_encodings_are_read_through_every_cut(encoding):
     assert read(TEXT.encode(encoding), encoding) == TEXT
 
 
+@pytest.mark.usefixtures("chunk")
 def test_a_mark_within_the_text_stays():
     assert read("a\ufeffb\n".encode()) == "a\ufeffb\n"
 
@@ -130,6 +131,10 @@ def test_binary_is_no_text():
         "text.txt holds NUL in line 2, which text never does: a binary file takes --level byte, "
         "UTF-16 takes --encoding utf-16-le"
     )
+
+
+def test_nul_is_found_where_it_is_the_first():
+    assert "holds NUL in line 1" in problem(b"\0a\n")
 
 
 def test_binary_that_is_no_utf_8_either_is_not_taken_for_latin_1():

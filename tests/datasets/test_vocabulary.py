@@ -62,7 +62,15 @@ def test_size_counts_unk_and_eos_and_eos_always_stays():
     assert Vocabulary.of(text, "word", size=4).tokens == ("<unk>", "a", "b", "<eos>")
     assert Vocabulary.of(text, "word", size=3).tokens == ("<unk>", "a", "<eos>")
     assert Vocabulary.of(text, "char", size=3).tokens == ("<unk>", " ", "a")
+    assert Vocabulary.of(text, "word", size=5).tokens == ("<unk>", "a", "b", "c", "<eos>")
     assert len(Vocabulary.of(text, "word", size=100)) == 6
+    assert Vocabulary.of(["a b"], "word").tokens == ("<unk>", "a", "b", "<eos>")
+
+
+def test_more_words_than_16_bits_count_have_numbers_of_their_own():
+    count = (1 << 16) + 9
+    numbers = tally.WordTally().add(" ".join(map(str, range(count))))
+    np.testing.assert_array_equal(numbers, np.arange(count))
 
 
 def test_min_count_cuts_rare_words_but_not_eos():
@@ -91,6 +99,8 @@ def test_ids_are_as_narrow_as_they_can_be(level, size, dtype):
     text = " ".join(tokens)
     assert vocabulary.encode(text).dtype == vocabulary.dtype == dtype
     assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.encode("zz ").dtype == dtype
+    assert vocabulary.encode("zz ").tolist() == ([0] if level == "word" else [0, 0, 1])
     assert tally.id_dtype(65536) == "uint16"
     assert tally.id_dtype(65537) == "int32"
 

@@ -13,15 +13,22 @@ from cnntool.engine import (
     recurrent,
     recurrent_backward,
     recurrent_step,
+    reset_first_gru,
+    reset_first_gru_backward,
     rnn,
     rnn_backward,
 )
 from cnntool.engine.gradient_check import gradcheck
 
 T, B, E, H = 7, 4, 5, 6
-GATES = {"rnn": 1, "rnn-relu": 1, "gru": 3, "lstm": 4}
-FORWARD = {"rnn": rnn, "gru": gru, "lstm": lstm}
-BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward}
+GATES = {"rnn": 1, "rnn-relu": 1, "gru": 3, "reset_first_gru": 3, "lstm": 4}
+FORWARD = {"rnn": rnn, "gru": gru, "reset_first_gru": reset_first_gru, "lstm": lstm}
+BACKWARD = {
+    "rnn": rnn_backward,
+    "gru": gru_backward,
+    "reset_first_gru": reset_first_gru_backward,
+    "lstm": lstm_backward,
+}
 LENGTHS = (None, (7, 3, 1, 5), (2, 0, 6, 6))
 
 
@@ -118,7 +125,7 @@ def same(ours, theirs):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lengths", LENGTHS)
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", FORWARD)
 def test_gradients_are_the_true_ones(cell, lengths, reverse):
     rng = np.random.default_rng(2)
     names = ("w_input", "w_hidden", "bias", "hidden_bias")
@@ -177,7 +184,7 @@ def test_each_gate_has_its_place():
     assert cell(1, 1, 1, -1) == pytest.approx((0, 4))  # nothing shown
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", FORWARD)
 def test_two_windows_with_the_state_carried_are_one_long_one(cell):
     rng = np.random.default_rng(3)
     x, weights, start = rng.standard_normal((9, 2, 3)), weights_of(cell, rng, 3, 4), None
@@ -191,7 +198,7 @@ def test_two_windows_with_the_state_carried_are_one_long_one(cell):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", FORWARD)
 def test_what_lies_behind_a_sequences_end_changes_nothing(cell, reverse):
     rng = np.random.default_rng(4)
     lengths = np.array([2, 0, 6, 6])
@@ -201,7 +208,7 @@ def test_what_lies_behind_a_sequences_end_changes_nothing(cell, reverse):
     past = np.arange(T)[:, None] >= lengths
     assert not y[past].any()
     other = np.where(past[..., None], np.nan, x)
-    (again, last_again), _ = FORWARD[cell](other, start, *weights, **settings)
+    (again, last_again), other_cache = FORWARD[cell](other, start, *weights, **settings)
     np.testing.assert_array_equal(again[~past], y[~past])
     for k, length in enumerate(lengths):
         one = tuple(part[k : k + 1] for part in _tuple(start))
@@ -214,11 +221,15 @@ def test_what_lies_behind_a_sequences_end_changes_nothing(cell, reverse):
         ):
             np.testing.assert_allclose(mine[0], whole[k], rtol=1e-12)
             np.testing.assert_array_equal(repeated[k], whole[k])
-    dx, *_ = BACKWARD[cell](rng.standard_normal(y.shape), None, cache)
+    dy = rng.standard_normal(y.shape)
+    dx, _, *dweights = BACKWARD[cell](dy, None, cache)
     assert not dx[past].any()
+    dx_again, _, *dweights_again = BACKWARD[cell](dy, None, other_cache)
+    for mine, repeated in zip((dx, *dweights), (dx_again, *dweights_again), strict=True):
+        np.testing.assert_array_equal(repeated, mine)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", FORWARD)
 def test_no_steps_leave_the_state_as_it_is(cell):
     rng = np.random.default_rng(5)
     start, weights = state_of(cell, rng), weights_of(cell, rng)
@@ -232,7 +243,7 @@ def test_no_steps_leave_the_state_as_it_is(cell):
     assert not any(dweight.any() for dweight in dweights)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", FORWARD)
 def test_gradients_can_be_written_where_they_are_wanted_and_inputs_stay(cell):
     rng = np.random.default_rng(6)
     x, start, weights = rng.standard_normal((T, B, E)), state_of(cell, rng), weights_of(cell, rng)
@@ -283,8 +294,10 @@ def test_a_stack_writes_its_gradients_where_they_are_wanted():
     places = [
         tuple(tuple(np.full_like(w, np.nan) for w in each) for each in layer) for layer in layers
     ]
-    _, _, plain = recurrent_backward(y, None, cache)
-    recurrent_backward(y, None, cache, out=places)
+    dx, _, plain = recurrent_backward(y, None, cache)
+    assert dx.shape == (T, B, E)
+    nothing, _, _ = recurrent_backward(y, None, cache, need_dx=False, out=places)
+    assert nothing is None
     for layer, wanted_layer in zip(places, plain, strict=True):
         for each, wanted in zip(layer, wanted_layer, strict=True):
             for one, two in zip(each, wanted, strict=True):
@@ -348,6 +361,22 @@ def test_gate_values_are_named_and_in_the_order_of_time():
     np.testing.assert_allclose(y, gates["output"] * np.tanh(c))
 
 
+def test_gate_values_of_a_gru_are_named_and_in_the_order_of_time():
+    rng = np.random.default_rng(13)
+    x, weights, h0 = rng.standard_normal((T, B, E)), weights_of("gru", rng), state_of("gru", rng)
+    w_input, w_hidden, bias, hidden_bias = weights
+    (y, _), cache = gru(x, h0, *weights, reverse=True)
+    before = np.concatenate([y[1:], h0[None]])
+    of_x = np.split(x @ w_input + bias, 3, axis=-1)
+    of_h = np.split(before @ w_hidden + hidden_bias, 3, axis=-1)
+    reset, update = (1 / (1 + np.exp(-of_x[k] - of_h[k])) for k in range(2))
+    wanted = {"reset": reset, "update": update, "new": np.tanh(of_x[2] + reset * of_h[2])}
+    gates = cache.gate_values()
+    assert list(gates) == list(wanted)
+    for name, values in wanted.items():
+        np.testing.assert_allclose(gates[name], values, rtol=1e-10)
+
+
 def test_dropout_stands_between_layers_only():
     rng = np.random.default_rng(8)
     weights = weights_of("gru", rng)
@@ -391,11 +420,30 @@ def test_what_does_not_fit_is_named(change, message):
         lstm(**given)
 
 
+def test_a_stack_names_what_does_not_fit():
+    rng = np.random.default_rng(9)
+    x, layers, states = rng.standard_normal((T, B, E)), [(weights_of("rnn", rng),)], []
+    with pytest.raises(ValueError, match="0 states for 1 layers: expected one each"):
+        recurrent(x, states, layers, cell="rnn")
+    for run, given in ((recurrent, x), (recurrent_step, x[0])):
+        with pytest.raises(ValueError, match="cell is 'gur': expected rnn, rnn-relu, gru, lstm"):
+            run(given, [((np.zeros((B, H)),),)], layers, cell="gur")
+
+
+def test_another_activation_is_named():
+    rng = np.random.default_rng(9)
+    x, start, weights = rng.standard_normal((T, B, E)), state_of("rnn", rng), weights_of("rnn", rng)
+    with pytest.raises(ValueError, match="'gelu': expected tanh or relu"):
+        rnn(x, start, *weights, activation="gelu")
+
+
 def test_float32_stays_and_float64_goes_through():
     rng = np.random.default_rng(10)
-    for dtype in (np.float32, np.float64):
-        weights = [weight.astype(dtype) for weight in weights_of("lstm", rng)]
-        state = tuple(part.astype(dtype) for part in state_of("lstm", rng))
-        (y, _), cache = lstm(rng.standard_normal((T, B, E)).astype(dtype), state, *weights)
+    narrow, wide = np.float32, np.float64
+    for of_x, of_weights in ((narrow, narrow), (wide, wide), (narrow, wide), (wide, narrow)):
+        dtype = np.result_type(of_x, of_weights)
+        weights = [weight.astype(of_weights) for weight in weights_of("lstm", rng)]
+        state = tuple(part.astype(of_x) for part in state_of("lstm", rng))
+        (y, _), cache = lstm(rng.standard_normal((T, B, E)).astype(of_x), state, *weights)
         assert y.dtype == dtype
-        assert {d.dtype for d in lstm_backward(y, None, cache)[2:]} == {np.dtype(dtype)}
+        assert {d.dtype for d in lstm_backward(y, None, cache)[2:]} == {dtype}

@@ -26,8 +26,9 @@ def test_shares_are_the_variance_along_the_axes():
     np.testing.assert_allclose(plane.shares, values[:2] / values.sum(), rtol=1e-9)
 
 
-def test_the_farthest_point_is_on_the_positive_side():
-    table = np.random.default_rng(2).standard_normal((9, 3))
+@pytest.mark.parametrize("seed", range(6))
+def test_the_farthest_point_is_on_the_positive_side(seed):
+    table = np.random.default_rng(seed).standard_normal((9, 3))
     for sign in (1, -1):
         points = principal_plane(sign * table).points
         for axis in range(2):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.networks.gradient_flow import gradient_flow, spread_windows, with_gain
+from cnntool.networks.gradient_flow import GradientFlow, gradient_flow, spread_windows, with_gain
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 
@@ -83,7 +83,8 @@ def test_windows_are_spread_from_the_beginning_to_the_end():
     assert found.shape == (10, 4)
     assert found[0].tolist() == [0, 30, 60, 90]
     assert (np.diff(found, axis=0) == 1).all()
-    assert spread_windows(np.arange(10), 9, 4).shape == (10, 1)
+    for count, windows in ((10, 1), (19, 1), (20, 2), (49, 4), (60, 4)):
+        assert spread_windows(np.arange(count), 9, 4).shape == (10, windows)
     with pytest.raises(ValueError, match="expected 11 or more"):
         spread_windows(np.arange(10), 10, 4)
 
@@ -123,3 +124,5 @@ def test_a_gradient_explodes_by_more_decades_than_float32_has():
     assert flow.is_finite
     assert flow.norms["rnn1.h"][-1] > 1e50
     assert not gradient_flow(network, np.zeros((150, 1), int)).is_finite
+    one = {"lstm1.h": np.ones(3), "lstm1.c": np.array([0, 1, np.inf])}
+    assert not GradientFlow("lstm", one).is_finite

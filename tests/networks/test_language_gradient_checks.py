@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnntool.engine import recurrent_stack
+from cnntool.networks import language_model
 from cnntool.networks.language_gradient_checks import language_model_cases
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
@@ -71,6 +72,23 @@ def test_a_model_that_forgets_its_second_table_is_found(monkeypatch):
     found = verdicts(model(tie_weights=True))
     wrongs = {place for place, verdict in found.items() if verdict == "wrong"}
     assert wrongs == {("network", "embedding.weight")}
+
+
+def test_units_are_dropped_while_the_model_is_checked(monkeypatch):
+    monkeypatch.setattr(language_model, "dropout_backward", lambda dy, cache: dy)
+    found = verdicts(model(dropout=0.5))
+    wrongs = {name for (name, _), verdict in found.items() if verdict == "wrong"}
+    assert wrongs == {"network"}
+
+
+def test_a_seed_gives_its_own_numbers_again():
+    def errors(seed):
+        cases = language_model_cases(model(), seed)
+        return {case.operation: [found.error for found in case.check()] for case in cases}
+
+    first, other = errors(1), errors(2)
+    assert errors(1) == first
+    assert all(other[name] != first[name] for name in first)
 
 
 def test_nothing_of_the_model_is_changed():

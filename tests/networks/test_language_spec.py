@@ -84,4 +84,22 @@ def test_each_layer_has_a_line_with_its_parameters():
         ["lstm1", "lstm", "128", "98,816"],
         ["dense1", "dense", "65", "8,385"],
     ]
-    assert "dropout 0.5" in lines[3]
+    assert lines[3] == "dropout 0.5 before each of 2 layers"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cell": "gur"}, "no cell 'gur': expected lstm, gru, rnn"),
+        ({"hidden_size": 0}, "hidden size is 0, expected 1 to 1,048,576"),
+        ({"embed_size": (1 << 20) + 1}, "embed size is 1,048,577, expected 1 to 1,048,576"),
+        ({"layers": 0}, "0 layers: expected 1 to 64"),
+        ({"layers": 65}, "65 layers: expected 1 to 64"),
+        ({"dropout": 1.0}, "dropout is 1, expected from 0 to below 1"),
+        ({"dropout": float("nan")}, "dropout is nan"),
+    ],
+)
+def test_what_cannot_be_built_is_told_with_its_bounds(settings, message):
+    sizes = {"cell": "lstm", "vocabulary_size": 9, "embed_size": 4, "hidden_size": 4}
+    with pytest.raises(RequestError, match=message):
+        Architecture(**(sizes | settings))

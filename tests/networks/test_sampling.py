@@ -1,5 +1,7 @@
 """What is drawn, and how often."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,8 @@ def test_top_k_keeps_the_likeliest():
     np.testing.assert_allclose(
         Choice(top_k=2).distribution(LOGITS[::-1]), [0, 0, 1 / 3, 2 / 3], rtol=1e-6
     )
+    three = np.array([50, 25, 15, 0]) / 90
+    np.testing.assert_allclose(Choice(top_k=3).distribution(LOGITS), three, rtol=1e-6)
     np.testing.assert_allclose(Choice(top_k=9).distribution(LOGITS), [0.5, 0.25, 0.15, 0.1], 1e-6)
 
 
@@ -47,6 +51,11 @@ def test_top_p_keeps_the_fewest_that_reach_it():
         found = Choice(top_p=p).distribution(LOGITS)
         assert np.count_nonzero(found) == kept
         assert found.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("settings", [{"top_k": 2}, {"top_p": 0.5}])
+def test_of_equally_likely_tokens_no_more_are_kept_than_asked_for(settings):
+    assert Choice(**settings).distribution(np.zeros(4)).tolist() == [0.5, 0.5, 0, 0]
 
 
 def test_what_is_banned_is_never_drawn_and_the_others_share_its_probability():
@@ -89,6 +98,15 @@ def test_each_token_is_read_before_the_next_is_drawn(network):
     np.testing.assert_allclose(
         found[3].distribution, Choice().distribution(after), rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("number", [0.0, np.nextafter(1.0, 0.0), 1.0])
+def test_what_cannot_be_is_not_drawn_at_either_end_of_the_random_numbers(network, number):
+    """1 stands for a product that is rounded up to the sum of all probabilities."""
+    logits, states = primed(network, np.array([3]))
+    rng = SimpleNamespace(random=lambda: number)
+    draw = next(draws(network, logits, states, Choice(banned=(0, 6)), rng))
+    assert draw.token == (1 if number == 0 else 5)
 
 
 def test_numbers_that_are_not_finite_are_an_error(network):
