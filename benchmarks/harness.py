@@ -30,13 +30,19 @@ class Timing:
         return f"{self.median * scale:.3g} {unit} ({low:.3g}-{high:.3g})"
 
 
+REST = 0.02
+"""Seconds before each turn: idle threads of the one before spin for a while, on a core that the
+next one needs, and are then asleep."""
+
+
 def race(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
-    """Run all contenders once to warm up, then in turn, ``rounds`` times."""
+    """Run all contenders once to warm up, then in turn, ``rounds`` times, each after a rest."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
         contender()
     for _ in range(rounds):
         for name, contender in contenders.items():
+            time.sleep(REST)
             start = time.perf_counter()
             contender()
             seconds[name].append(time.perf_counter() - start)
@@ -44,14 +50,20 @@ def race(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 TURN = 20
-"""Calls of a short contender in a turn: idle threads of the one before still spin for a while."""
+"""Calls of a short contender in a turn: the first of them has to wake threads."""
 
 
 def turns(contenders: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
-    """Each contender ``TURN`` times in a row."""
-    return {
-        name: lambda call=call: [call() for _ in range(TURN)] for name, call in contenders.items()
-    }
+    """Each contender ``TURN`` times in a row, its results thrown away as they come."""
+
+    def repeated(call: Callable[[], object]) -> Callable[[], None]:
+        def turn() -> None:
+            for _ in range(TURN):
+                call()
+
+        return turn
+
+    return {name: repeated(call) for name, call in contenders.items()}
 
 
 def report(title: str, timings: dict[str, Timing]) -> None:

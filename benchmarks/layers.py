@@ -64,11 +64,11 @@ def time_convolution(
         backward["PyTorch"] = gradients(conv2d(*leaves, padding=padding), leaves, dy)
     flops = 2 * y.size * weight[0].size
     for name, contenders, factor in (("forward", forward, 1), ("backward", backward, 1 + need_dx)):
-        timings = race({**contenders, PEAK: sgemm(CORES)}, rounds)
+        timings = race({**turns(contenders), PEAK: sgemm(CORES)}, rounds)
         peak = {**timings}
         timings.pop(PEAK)
-        report(f"{title}, {name}", timings)
-        share_of_peak(peak, factor * flops)
+        report(f"{title}, {name}, {TURN} times", timings)
+        share_of_peak(peak, factor * TURN * flops)
 
 
 def time_pool(title: str, x_shape, size: int, stride: int, rounds: int) -> None:
@@ -82,8 +82,8 @@ def time_pool(title: str, x_shape, size: int, stride: int, rounds: int) -> None:
         max_pool2d = torch.nn.functional.max_pool2d
         forward["PyTorch"] = lambda: max_pool2d(leaf, size, stride)
         backward["PyTorch"] = gradients(max_pool2d(leaf, size, stride), [leaf], dy)
-    report(f"{title}, forward", race(forward, rounds))
-    report(f"{title}, backward", race(backward, rounds))
+    report(f"{title}, forward, {TURN} times", race(turns(forward), rounds))
+    report(f"{title}, backward, {TURN} times", race(turns(backward), rounds))
 
 
 def time_lenet(rounds: int, batch: int = 64) -> None:
