@@ -34,6 +34,11 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
+def shows_colour(screen: Console) -> bool:
+    """Whether colours can be seen: not where NO_COLOR or a dumb terminal takes them away."""
+    return screen.color_system is not None and not screen.no_color
+
+
 def show(renderable: RenderableType) -> None:
     """Print a table or other Rich object on stdout; into a pipe one row a line, unpadded."""
     screen = console()

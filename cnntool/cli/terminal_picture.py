@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnntool.cli.console import console
+from cnntool.cli.console import console, shows_colour
 from cnntool.imaging.image import Image
 
 SHADES = " .:-=+*#%@"
@@ -40,8 +40,7 @@ def draw(image: Image, lines: int | None = None) -> None:
 def has_colour() -> bool:
     """Whether pictures are drawn in colours on stderr."""
     screen = console(stderr=True)
-    is_plain = screen.color_system is None or screen.no_color
-    return not is_plain and "utf" in screen.encoding.lower()
+    return shows_colour(screen) and "utf" in screen.encoding.lower()
 
 
 def _colour(pixel: np.ndarray) -> str:

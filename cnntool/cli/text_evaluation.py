@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import complain, console, print_json, show
+from cnntool.cli.console import complain, console, print_json, show, shows_colour
 from cnntool.cli.text_wording import unit
 from cnntool.cli.training.reading import reading
 from cnntool.datasets.tokens import END
@@ -44,7 +44,8 @@ def evaluate_language_model(
     if not quiet:
         for note in _notes(report, text):
             complain(note)
-    if tokens and (as_json or not _has_colour()):
+    screen = console()
+    if tokens and (as_json or not (screen.is_terminal and shows_colour(screen))):
         _print_tokens(report)
     elif tokens:
         _colour_tokens(report)
@@ -52,12 +53,6 @@ def evaluate_language_model(
         print_json(_entry(report, model, text))
     else:
         _show(report, f"{model} on {text}")
-
-
-def _has_colour() -> bool:
-    """Whether colours can be seen: not where NO_COLOR or a dumb terminal takes them away."""
-    screen = console()
-    return screen.is_terminal and screen.color_system is not None and not screen.no_color
 
 
 def _notes(report: TextReport, text: str) -> list[str]:

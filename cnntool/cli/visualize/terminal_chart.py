@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnntool.cli.console import console
+from cnntool.cli.console import console, shows_colour
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,8 +33,7 @@ def print_chart(title: str, curves: Sequence[Curve], form: Callable[[float], str
 
     screen = console()
     has_dots = "utf" in screen.encoding.lower()
-    has_colour = screen.color_system is not None and not screen.no_color
-    has_dots &= has_colour or len({curve.run for curve in curves}) == 1
+    has_dots &= shows_colour(screen) or len({curve.run for curve in curves}) == 1
     width = max(16, min(WIDEST, screen.width - LABEL - 1))
     screen.print(Text(title, "bold"))
     for line in chart_lines(curves, width, ROWS, has_dots, form):
