@@ -10,7 +10,7 @@ import numpy as np
 from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -62,10 +62,7 @@ class Classifier:
         with np.errstate(over="ignore", invalid="ignore"):
             logits = self.network.predict(x)
         if not np.isfinite(logits).all():
-            raise InputError(
-                f"{self.name}: its network gives numbers that are not finite: its parameters are "
-                "too large, train it with a smaller learning rate"
-            )
+            raise not_finite(f"{self.name}: its network")
         return logits
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import RequestError, not_finite
 from cnntool.networks.classifier import Classifier
 from cnntool.networks.layers.layer import shape_text
 from cnntool.suggestions import did_you_mean
@@ -45,10 +45,7 @@ def feature_maps(classifier: Classifier, x: np.ndarray) -> tuple[list[FeatureMap
     ]
     for each in found:
         if not np.isfinite(each.values).all():
-            raise InputError(
-                f"{classifier.name}: {each.name} gives numbers that are not finite: its parameters "
-                "are too large, train it with a smaller learning rate"
-            )
+            raise not_finite(f"{classifier.name}: {each.name}")
     return found, probabilities
 
 

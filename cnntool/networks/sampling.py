@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.datasets.vocabulary import Vocabulary
-from cnntool.errors import InputError
+from cnntool.errors import not_finite
 from cnntool.networks.language_model import LanguageModel, States
 
 
@@ -99,10 +99,7 @@ def draws(
     """
     while True:
         if not np.isfinite(logits).all():
-            raise InputError(
-                "the network gives numbers that are not finite: its parameters are too large, "
-                "train it with a smaller learning rate"
-            )
+            raise not_finite("the network")
         p = choice.distribution(logits)
         below = np.cumsum(p)
         token = int(np.searchsorted(below, rng.random() * below[-1], side="right"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.datasets.corpus import Corpus, split
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model_header import Header
 from cnntool.networks.trained_text import TrainedText
 from cnntool.training.text_evaluation import Judgement, bits, judge_text, perplexity
@@ -73,8 +73,5 @@ def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None)
         raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
     judgement = judge_text(trained.network, chosen.ids)
     if not np.isfinite(judgement.surprisals).all():
-        raise InputError(
-            f"{trained.name}: its network gives numbers that are not finite: its parameters are "
-            "too large, train it with a smaller learning rate"
-        )
+        raise not_finite(f"{trained.name}: its network")
     return TextReport(part, chosen, judgement, is_trained_on and part != "validation")

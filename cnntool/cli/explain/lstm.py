@@ -68,7 +68,7 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.typed_text import name_unknown, typed_text
-    from cnntool.errors import InputError, RequestError
+    from cnntool.errors import InputError, RequestError, not_finite
     from cnntool.networks.trained_text import load_text_model
     from cnntool.wording import counted
 
@@ -87,7 +87,7 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
     name_unknown(text, trained.vocabulary, "--text")
     traces = trained.network.trace(ids, layer - 1)
     if not all(_is_finite(trace) for trace in traces.values()):
-        raise InputError(f"{model}: its network gives numbers that are not finite")
+        raise not_finite(f"{model}: its network")
     if unit is None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
     rows = {name: trace[:, unit] for name, trace in traces.items()}
