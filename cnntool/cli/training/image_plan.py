@@ -19,6 +19,7 @@ from cnntool.cli.training.plan import (
     other_processes,
     processes_for,
     settings_from,
+    telling_of_moves,
 )
 from cnntool.cli.training.reading import reading
 from cnntool.datasets.augmentation_spec import augmentation_spec, parse_augmentation
@@ -223,15 +224,8 @@ def _same_data(
             "the best model": best,
         },
     )
-    try:
+    with telling_of_moves("train-cnn", "data", "DATA", name if options.data is None else None):
         parts, notes = _load(source, valid, test, how, options)
-    except InputError as error:
-        if options.data is not None:
-            raise
-        raise InputError(
-            f"{error}; where the data of {name} has moved, name it: cnntool "
-            f"train-cnn DATA --resume {name}"
-        ) from error
     check_data(model, parts.train.fingerprint, source, name)
     val_split = origin.get("val_split")
     if _has_other_validation(parts, val_split, origin):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -134,6 +135,21 @@ def other_processes(before: int, now: int) -> tuple[str, ...]:
     if now == before:
         return ()
     return (f"{counted(now, 'process')}, not {before}: results differ in rounding",)
+
+
+@contextmanager
+def telling_of_moves(command: str, what: str, argument: str, name: str | None) -> Iterator[None]:
+    """While the data of the run ``name`` is read from where its file says: an InputError also tells
+    how to name it anew. ``name`` is None where a person named the data."""
+    try:
+        yield
+    except InputError as error:
+        if name is None:
+            raise
+        raise InputError(
+            f"{error}; where the {what} of {name} has moved, name it: cnntool {command} {argument} "
+            f"--resume {name}"
+        ) from error
 
 
 def best_beside(

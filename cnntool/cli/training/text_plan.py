@@ -19,11 +19,13 @@ from cnntool.cli.training.plan import (
     other_processes,
     processes_for,
     settings_from,
+    telling_of_moves,
 )
 from cnntool.cli.training.reading import reading
 from cnntool.cli.training.text_memory import check_parameters, check_window
 from cnntool.cli.training.text_options import TextOptions
 from cnntool.datasets.corpus import Corpus, load_corpus, split
+from cnntool.datasets.sources import STDIN
 from cnntool.datasets.text import checked_encoding
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -42,8 +44,6 @@ SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
 
 ROWS_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
-
-STDIN = "-"
 
 
 def plan_text(options: TextOptions) -> Plan:
@@ -232,18 +232,14 @@ def _same_data(
     best = str(output_of(None, name))
     read = {**_read(options), "--resume": name, "the best model": best}
     check_apart({"--log": options.log}, read)
-    try:
+    moved = "train-lstm", "text", "TEXT", name if texts == tuple(origin["data"]) else None
+    with telling_of_moves(*moved):
         corpus = _load(options, trained.encoding, trained.vocabulary)
-        check_data(trained.model, corpus.fingerprint, corpus.name, name)
-        found = _parts(corpus, {**origin, **others}, trained.encoding, options.quiet)
-    except InputError as error:
-        if options.texts != tuple(origin["data"]) or "is not what" in str(error):
-            raise
-        raise InputError(
-            f"{error}; where the text of {name} has moved, name it: cnntool train-lstm TEXT "
-            f"--resume {name}"
-        ) from error
-    parts, notes, fingerprint = found
+    check_data(trained.model, corpus.fingerprint, corpus.name, name)
+    with telling_of_moves(*moved):
+        parts, notes, fingerprint = _parts(
+            corpus, {**origin, **others}, trained.encoding, options.quiet
+        )
     saved = origin["validation_fingerprint"]
     if saved is not None and fingerprint != saved:
         raise InputError(
