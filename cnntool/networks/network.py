@@ -10,7 +10,7 @@ import numpy as np
 from cnntool.engine.layout import batch_last, is_batch_last
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import initial
-from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text
+from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text, total
 from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 
@@ -92,7 +92,7 @@ class Network:
         """One line a layer: its name, what it is, the shape that comes out and its parameters."""
         rows = [("input", "", shape_text(self.input_shape), "")]
         for (name, layer, shape), output in zip(self.each(), self.shapes[1:], strict=True):
-            count = sum(parameter.count for parameter in layer.parameters(shape).values())
+            count = total(layer.parameters(shape))
             rows.append((name, str(layer), shape_text(output), f"{count:,}" if count else ""))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = (

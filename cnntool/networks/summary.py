@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cnntool.engine.receptive_field import ReceptiveField, WindowLayer, receptive_fields
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense
-from cnntool.networks.layers.layer import Layer, Shape
+from cnntool.networks.layers.layer import Layer, Shape, total
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.network import Network
 
@@ -44,7 +44,7 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
             name,
             str(layer),
             output,
-            sum(parameter.count for parameter in layer.parameters(shape).values()),
+            total(layer.parameters(shape)),
             layer.connections(shape),
             layer.multiply_adds(shape),
             None if field is None else (field[0].size, field[1].size),

@@ -15,6 +15,7 @@ from cnntool.cli.training.plan import Plan
 from cnntool.cli.training.settings_line import going_on_line, settings_line
 from cnntool.datasets.dataset import shape_text
 from cnntool.datasets.memory import size_text
+from cnntool.networks.layers.layer import total
 from cnntool.networks.model_file import Model
 from cnntool.networks.trained import network_of
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
@@ -39,7 +40,7 @@ def describe(plan: Plan) -> Iterator[str]:
     yield f"data: {train.name}, images of {size} in {counted(len(train.labels), 'class')}: {parts}"
     yield from str(task.network).splitlines()
     network = task.network
-    count = sum(parameter.count for parameter in network.parameters().values())
+    count = total(network.parameters())
     work = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
     yield (
         f"{counted(count, 'parameter')}, {counted(work, 'multiply-add')} an image, about "
@@ -67,7 +68,7 @@ def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
     """What came of a run, as plain values; validation and baselines only where there is a part."""
     task = _task(plan)
     train, validation, test = task.parts.train, task.parts.validation, task.parts.test
-    count = sum(parameter.count for parameter in task.network.parameters().values())
+    count = total(task.network.parameters())
     found = outcome(plan, last, count, seconds)
     if validation is not None:
         found["majority_accuracy"] = majority_accuracy(train, validation)

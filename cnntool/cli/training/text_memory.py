@@ -5,6 +5,7 @@ from __future__ import annotations
 from cnntool.datasets.memory import free_memory, size_text
 from cnntool.errors import InputError
 from cnntool.networks.language_spec import GATES, Architecture
+from cnntool.networks.layers.layer import total
 from cnntool.training.text_task import TextTask
 from cnntool.wording import counted
 
@@ -29,7 +30,7 @@ def check_window(task: TextTask) -> None:
 
 def check_parameters(architecture: Architecture) -> None:
     """InputError where parameters, gradients and the optimizer's vectors would not fit."""
-    count = sum(parameter.count for parameter in architecture.parameters().values())
+    count = total(architecture.parameters())
     needed, free = 4 * 5 * count, free_memory()
     if free is not None and needed > free:
         raise InputError(

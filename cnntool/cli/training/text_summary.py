@@ -19,6 +19,7 @@ from cnntool.datasets.memory import size_text
 from cnntool.datasets.vocabulary import Vocabulary
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import architecture_lines
+from cnntool.networks.layers.layer import total
 from cnntool.networks.model_file import Model
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.trained_text import language_model_of
@@ -42,7 +43,7 @@ def describe(plan: Plan) -> Iterator[str]:
     sizes = ", ".join(f"{len(ids):,} {name}" for name, ids in each.items() if ids is not None)
     yield f"text: {task.name}, {counted(len(task.vocabulary), 'kind')} of {noun}: {sizes}"
     yield from architecture_lines(task.network.architecture)
-    count = sum(parameter.count for parameter in task.network.parameters().values())
+    count = total(task.network.parameters())
     yield f"{counted(count, 'parameter')}, about {size_text(memory(plan))} of memory"
     rows, length = task.settings.batch_size, task.windows.seq_length
     yield settings_line(trainer, f"{counted(rows, 'row')} x {counted(length, noun)}")
@@ -68,7 +69,7 @@ def results(plan: Plan, last: Model, seconds: float) -> dict[str, Any]:
     """What came of a run, as plain values; validation and baselines only where there is a part."""
     task = _task(plan)
     parts, vocabulary = task.parts, task.vocabulary
-    count = sum(parameter.count for parameter in task.network.parameters().values())
+    count = total(task.network.parameters())
     found = outcome(plan, last, count, seconds)
     found |= {"level": vocabulary.level, "vocabulary": len(vocabulary)}
     judge = parts.validation if parts.validation is not None else parts.test

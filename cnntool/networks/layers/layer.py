@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -35,6 +36,11 @@ class Parameter:
     @property
     def count(self) -> int:
         return prod(self.shape) if self.trained is None else self.trained
+
+
+def total(parameters: Mapping[str, Parameter]) -> int:
+    """How many numbers are trained in all."""
+    return sum(parameter.count for parameter in parameters.values())
 
 
 @dataclass(frozen=True)
