@@ -129,8 +129,9 @@ class TextLearner:
         rng = np.random.Generator(np.random.PCG64(seed))
         rows = slice(batch.indices[0], batch.indices[-1] + 1)  # side by side
         ids, targets = self.windows.window(batch.number - 1, rows)
-        starts = self.network.start(len(batch.indices))
-        if batch.number > 1:
+        if batch.number == 1:
+            starts = self.network.start(len(batch.indices))
+        else:
             starts = [(tuple(state[rows].copy() for state in layer),) for (layer,) in self.states]
         with np.errstate(all="ignore"):  # what is not finite is found and said by the loop
             loss, states, read = self.network.forward(ids, targets, starts, rng=rng)

@@ -20,6 +20,7 @@ from cnntool.cli.training.options import (
     STOPPING,
     NameType,
     NumberFrom0,
+    clip,
     processes,
     schedule,
     stepping,
@@ -175,13 +176,7 @@ _OPTIONS = (
         help="Images a step.  [default: 64]",
     ),
     *stepping("adamw", 0.003, 0.3),
-    option(
-        "--clip",
-        section=LEARNING,
-        type=NumberFrom0(),
-        metavar="X",
-        help="The largest norm of the gradient, 0 for no limit.  [default: 0]",
-    ),
+    clip(0),
     schedule("cosine"),
     option(
         "--label-smoothing",

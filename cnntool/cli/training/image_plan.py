@@ -16,7 +16,7 @@ from cnntool.cli.training.plan import (
     check_places,
     check_settings,
     going_on,
-    other_processes,
+    going_on_in,
     processes_for,
     settings_from,
     telling_of_moves,
@@ -39,7 +39,6 @@ from cnntool.training.checkpoint import Run, check_data, origin_of, resumed, set
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Trainer
 from cnntool.training.settings import Settings
-from cnntool.training.shards import CAN_FORK
 from cnntool.training.streams import Streams
 
 DEFAULTS = {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.3}
@@ -193,14 +192,13 @@ def _resumed(options: ImageOptions) -> Plan:
     parts, notes = _same_data(options, origin, model)
     if parts.train.image_shape != network.input_shape:
         raise _other_shape(parts, network, name)
-    if options.processes is not None or (settings.shards > 1 and not CAN_FORK):
-        shards = _processes(options.processes or 1, network, settings, parts)
-        notes += other_processes(settings.shards, shards)
-        settings = replace(settings, shards=shards)
+    settings, more = going_on_in(
+        options, settings, lambda asked: _processes(asked, network, settings, parts)
+    )
     preprocessing = Preprocessing.from_json(model.header.preprocessing, name)
     task = ImageTask(network, preprocessing, parts, settings)
     run = resumed(model, task, model.header.fingerprint, name)
-    return going_on(Plan(run, output, True, name, best, notes), name)
+    return going_on(Plan(run, output, True, name, best, notes + more), name)
 
 
 def _same_data(

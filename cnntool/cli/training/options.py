@@ -116,6 +116,17 @@ def stepping(optimizer: str, rate: float, decay: float) -> tuple[Decorator, ...]
     )
 
 
+def clip(default: float) -> Decorator:
+    """How large a gradient may be."""
+    return option(
+        "--clip",
+        section=LEARNING,
+        type=NumberFrom0(),
+        metavar="X",
+        help=f"The largest norm of the gradient, 0 for no limit.  [default: {default:g}]",
+    )
+
+
 def schedule(default: str) -> Decorator:
     """How the learning rate changes."""
     return option(

@@ -130,6 +130,17 @@ def processes_for(asked: int | None, batch: int, least: int) -> int:
     return max(1, min(available_cores(), batch // least))
 
 
+def going_on_in(
+    options: RunOptions, settings: Settings, count: Callable[[int], int]
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings of a run that goes on in the processes asked for, or in one where it had more
+    than this system can have; and what to say of that. ``count`` checks the number asked for."""
+    if options.processes is None and (settings.shards == 1 or CAN_FORK):
+        return settings, ()
+    shards = count(options.processes or 1)
+    return replace(settings, shards=shards), other_processes(settings.shards, shards)
+
+
 def other_processes(before: int, now: int) -> tuple[str, ...]:
     """What to say where a run goes on in another number of processes."""
     if now == before:

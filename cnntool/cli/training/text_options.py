@@ -21,6 +21,7 @@ from cnntool.cli.training.options import (
     STOPPING,
     NameType,
     NumberFrom0,
+    clip,
     processes,
     schedule,
     stepping,
@@ -195,13 +196,7 @@ _OPTIONS = (
         help="Tokens of a window: how far the gradient goes back through time.  [default: 30]",
     ),
     *stepping("adam", 0.002, 0.01),
-    option(
-        "--clip",
-        section=LEARNING,
-        type=NumberFrom0(),
-        metavar="X",
-        help="The largest norm of the gradient, 0 for no limit.  [default: 0.5]",
-    ),
+    clip(0.5),
     schedule("constant"),
     *STOPPING,
     option(

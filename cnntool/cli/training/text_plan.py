@@ -16,7 +16,7 @@ from cnntool.cli.training.plan import (
     check_places,
     check_settings,
     going_on,
-    other_processes,
+    going_on_in,
     processes_for,
     settings_from,
     telling_of_moves,
@@ -35,7 +35,6 @@ from cnntool.networks.trained_text import TrainedText, load_text_model
 from cnntool.training.checkpoint import Run, check_data, origin_of, resumed, settings_of
 from cnntool.training.loop import Trainer
 from cnntool.training.settings import Settings
-from cnntool.training.shards import CAN_FORK
 from cnntool.training.streams import Streams
 from cnntool.training.text_task import TextParts, TextTask
 
@@ -179,11 +178,10 @@ def _resumed(options: TextOptions) -> Plan:
     _check_agreement(options, trained, settings, origin)
     settings = changed(settings, options)
     parts, notes, source = _same_data(options, trained, origin)
-    if options.processes is not None or (settings.shards > 1 and not CAN_FORK):
-        rows = settings.batch_size
-        shards = processes_for(options.processes or 1, rows, ROWS_A_PROCESS)
-        notes += other_processes(settings.shards, shards)
-        settings = replace(settings, shards=shards)
+    rows = settings.batch_size
+    settings, more = going_on_in(
+        options, settings, lambda asked: processes_for(asked, rows, ROWS_A_PROCESS)
+    )
     task = TextTask(
         trained.network,
         parts,
@@ -194,7 +192,7 @@ def _resumed(options: TextOptions) -> Plan:
         source,
     )
     run = resumed(model, task, model.header.fingerprint, name)
-    return going_on(Plan(run, output, True, name, best, notes), name)
+    return going_on(Plan(run, output, True, name, best, notes + more), name)
 
 
 def _checked_origin(origin: dict[str, Any], name: str) -> dict[str, Any]:
