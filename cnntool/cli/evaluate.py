@@ -136,16 +136,16 @@ def evaluate_classifier(
     if not options["quiet"]:
         for note in (*images.notes, *_origin(data, parts, loaded, chosen, is_trained_on)):
             complain(note)
+    for name, path in targets.items():  # before stdout, which `| head` may close
+        draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
+        title = f"{model} on {data}, {chosen}"
+        draw(report, images, path, title, options["force"])
     if options["as_json"]:
         print_json(_entry(report, model, data, chosen, is_trained_on))
     else:
         from cnntool.cli.evaluation_tables import show_report
 
         show_report(report, f"{model} on {data}", chosen)
-    for name, path in targets.items():
-        draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
-        title = f"{model} on {data}, {chosen}"
-        draw(report, images, path, title, options["force"])
 
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:

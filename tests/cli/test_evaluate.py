@@ -1,6 +1,9 @@
 """`cnntool evaluate`: figures, tables, pictures, parts, and what it refuses."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -229,3 +232,16 @@ def test_images_of_one_class_alone_are_measured(cnntool, greys):
     found = report(cnntool("evaluate", "m.npz", "greys", "--json"))
     assert (found["images"], found["accuracy"]) == (4, 2 / 4)
     assert found["confusion"] == [[0, 0], [2, 2]]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_has_enough_costs_no_picture(cnntool, greys):
+    command = [sys.executable, "-m", "cnntool", "evaluate", "m.npz", "greys", "-q"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*command, "--confusion", "c.png"], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert done.stderr == b""
+    assert Path("c.png").is_file()
