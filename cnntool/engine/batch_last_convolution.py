@@ -15,7 +15,14 @@ import numpy as np
 
 from cnntool.engine.products import multiply, multiply_over_pixels
 from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
-from cnntool.engine.unfolding import PARTIAL_SUMS, WORTH_TURNING, Axes, share_products, turned
+from cnntool.engine.unfolding import (
+    PARTIAL_SUMS,
+    WORTH_TURNING,
+    Axes,
+    share_products,
+    turned_axes,
+    turned_weight,
+)
 from cnntool.engine.windows import Axis, col2im, even_cuts, zero_outside
 
 COLUMNS_BYTES = 1 << 21
@@ -75,10 +82,9 @@ def weight_gradient(
 def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> np.ndarray:
     """What dy (N, F, oh, ow) says of the input, (N, C, H, W)."""
     filters, maps, *size = len(weight) // groups, *weight.shape[1:]
-    by_group = weight.reshape(groups, filters, maps, *size)
     if all(axis.stride == 1 for axis in axes) and filters <= WORTH_TURNING * maps:
-        turned_weight = by_group[..., ::-1, ::-1].swapaxes(1, 2).reshape(-1, filters, *size)
-        return correlate(dy, turned_weight, None, tuple(map(turned, axes)), groups)
+        return correlate(dy, turned_weight(weight, groups), None, turned_axes(axes), groups)
+    by_group = weight.reshape(groups, filters, maps, *size)
     dx = np.zeros((groups * maps, *(axis.size for axis in axes), len(dy)), dy.dtype)
     if axes[1].stride == 1:
         _add_rows(dy, by_group, axes, dx)
@@ -97,11 +103,11 @@ def _add_rows(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) ->
     groups, filters, maps, height, width = weight.shape
     rows, columns = axes
     one_row = Axis(rows.output_size, 1, 1, 1, 0, 0)
-    across = one_row, turned(columns)
+    (across,) = turned_axes((columns,))
     matrix = weight[..., ::-1].transpose(0, 2, 3, 1, 4).reshape(groups, maps * height, -1)
     pixel_bytes = groups * (filters * width + maps * height) * dy.itemsize
     scratch = take_scratch()
-    for block in _cut(across, groups * filters, len(dy), pixel_bytes, FOLDED_BYTES):
+    for block in _cut((one_row, across), groups * filters, len(dy), pixel_bytes, FOLDED_BYTES):
         unfolded = _unfold(dy, block, groups, scratch)
         shape = groups, maps * height, unfolded.shape[2]
         product = multiply(matrix, unfolded, scratch.array("product", shape, dy.dtype))

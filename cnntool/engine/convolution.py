@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from types import ModuleType
 
 import numpy as np
 
-from cnntool.engine import batch_last_convolution, unfolding
+from cnntool.engine import batch_last_convolution, unfolding, winograd
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
 from cnntool.engine.threads import available_cores, together
@@ -72,7 +73,7 @@ def conv2d(
         weight = weight * connections[:, :, None, None]
     if _gains_from_batch_last(x, axes):
         x = batch_last(x)
-    way = batch_last_convolution if is_batch_last(x) else unfolding
+    way = _way(x, weight, axes, groups)
     y = way.correlate(x, weight, bias, axes, groups)
     return y, ConvolutionCache(x, weight, axes, groups, connections, bias is not None)
 
@@ -90,7 +91,7 @@ def conv2d_backward(
     shape = len(cache.x), len(cache.weight), *(axis.output_size for axis in cache.axes)
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
     dy = in_layout_of(x, as_gradient(dy, shape, x.dtype))
-    way = batch_last_convolution if is_batch_last(x) else unfolding
+    way = _way(x, weight, axes, groups)
     back_to_x = lambda: way.input_gradient(dy, weight, axes, groups)
     back_to_weight = lambda: way.weight_gradient(dy, x, weight.shape, axes, groups)
     if need_dx and SIDE_BY_SIDE <= dy.size * weight[0].size < ONE_BY_ONE:
@@ -150,6 +151,13 @@ def _gains_from_batch_last(x: np.ndarray, axes: tuple[Axis, Axis]) -> bool:
         return False
     read = prod(axis.output_size * axis.kernel_size for axis in axes)
     return read >= WORTH_A_COPY * x.shape[2] * x.shape[3]
+
+
+def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:
+    """The module whose functions are fastest here."""
+    if is_batch_last(x):
+        return batch_last_convolution
+    return winograd if winograd.suits(x, weight, axes, groups) else unfolding
 
 
 def _check_shapes(x, weight, bias, groups: int, connections) -> None:

@@ -45,6 +45,7 @@ def multiply_over_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     k = right.shape[1]
     together = _divisor(k, SMALL_RESULT // m)
     tile = SMALL_PRODUCT // (m * max(1, together) * TILE) * TILE
+    tile = min(tile, left.shape[2])
     if together < min(k, 8) or not tile or not multiplies_unpacked():
         return np.matmul(right, left.swapaxes(1, 2)).swapaxes(1, 2)
     (right, right_rest), (left, left_rest) = _tiles(right, together, tile), _tiles(left, m, tile)

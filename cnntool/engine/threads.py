@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TypeVar
 
+import numpy as np
+
 from cnntool.engine.blas import one_blas_thread
 
 Item = TypeVar("Item")
@@ -32,7 +34,8 @@ def share(
 
     The calling thread is one of the threads. The first exception of any thread stops all of them,
     each after the item it is at, and is raised here; an interruption goes before other errors.
-    What shared work shares in its turn stays on the thread it is on.
+    What shared work shares in its turn stays on the thread it is on. ``np.errstate`` of the caller
+    holds on all of them.
     """
     if threads <= 1 or getattr(_here, "is_shared", False):
         with one_blas_thread():
@@ -45,6 +48,7 @@ def share(
     errors: list[BaseException] = []
     running = 1
     over = False
+    error_state = np.geterr()
 
     def drain() -> None:
         _here.is_shared = True
@@ -67,7 +71,8 @@ def share(
             if over:  # the others were done before this thread woke up
                 return
             running += 1
-        drain()
+        with np.errstate(**error_state):
+            drain()
         with state:
             running -= 1
             state.notify()

@@ -85,13 +85,10 @@ def weight_gradient(
 def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> np.ndarray:
     """What dy (N, F, oh, ow) says of the input, (N, C, H, W)."""
     filters, maps = len(weight) // groups, weight.shape[1]
-    by_group = weight.reshape(groups, filters, maps, *weight.shape[2:])
     if all(axis.stride == 1 for axis in axes) and filters <= WORTH_TURNING * maps:
-        turned_weight = by_group[..., ::-1, ::-1].swapaxes(1, 2)
-        turned_weight = turned_weight.reshape(-1, filters, *weight.shape[2:])
-        return correlate(dy, turned_weight, None, tuple(map(turned, axes)), groups)
+        return correlate(dy, turned_weight(weight, groups), None, turned_axes(axes), groups)
     dx = np.zeros((len(dy), groups * maps, *(axis.size for axis in axes)), dy.dtype)
-    matrix = by_group.reshape(groups, filters, -1).transpose(0, 2, 1)  # (groups, taps, filters)
+    matrix = weight.reshape(groups, filters, -1).transpose(0, 2, 1)  # (groups, taps, filters)
     blocks = _cut(dx, weight.shape, axes, is_run=False)
     runs: dict[int, list[_Block]] = {}  # the rows of a sample overlap: one thread adds them up
     for block in blocks:
@@ -110,8 +107,18 @@ def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) 
     return dx
 
 
-def turned(axis: Axis) -> Axis:
-    """The windows by which dy goes back to the input at stride 1."""
+def turned_weight(weight: np.ndarray, groups: int) -> np.ndarray:
+    """The kernels by which dy goes back to the input at stride 1: (C, F // groups, kh, kw)."""
+    by_group = weight.reshape(groups, -1, *weight.shape[1:])[..., ::-1, ::-1]
+    return by_group.swapaxes(1, 2).reshape(-1, by_group.shape[1], *weight.shape[2:])
+
+
+def turned_axes(axes: Axes) -> Axes:
+    """The windows by which it does so."""
+    return tuple(map(_turned, axes))
+
+
+def _turned(axis: Axis) -> Axis:
     outputs, before = axis.output_size, axis.extent - 1 - axis.before
     after = axis.size - outputs - before + axis.extent - 1
     return Axis(outputs, axis.kernel_size, 1, axis.dilation, before, after)

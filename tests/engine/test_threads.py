@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 
+import numpy as np
 import pytest
 
 from cnntool.engine.blas import _openblas
@@ -142,3 +143,18 @@ def test_helpers_that_wait_hold_nothing_of_what_they_did():
     while alive() is not None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert alive() is None
+
+
+def test_the_caller_s_error_state_holds_on_every_thread():
+    barrier = threading.Barrier(2, timeout=10)
+    states = []
+
+    def work(_):
+        barrier.wait()
+        states.append(np.geterr()["invalid"])
+
+    with np.errstate(invalid="call"):
+        share(range(2), lambda: work, 2)
+    share(range(2), lambda: work, 2)
+    assert states[:2] == ["call", "call"]
+    assert "call" not in states[2:]
