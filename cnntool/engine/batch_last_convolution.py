@@ -1,22 +1,29 @@
 """Convolution over maps with the samples innermost: what unfolding.py does for the other layout.
 
-Columns hold, of every tap and output row, one run of ow*N elements. The product of the weights with
-them is (F, oh, ow, N), the result as it stands: nothing is transposed, and nothing multiplied in
-vain.
+Maps are unfolded across alone: of every row of the input, map, and column of the kernel there is
+one run of ow*N elements, in the order (row, map, column of the kernel). The windows of an output
+row are then kh such rows beneath each other, consecutive rows of one matrix::
+
+    y[i] = weight (F, kh * C * kw) times unfolded[i*s - p : i*s - p + kh]  # (kh * C * kw, ow*N)
+
+so that im2col copies an element kw times, not kh*kw times, and rows of padding are neither copied
+nor multiplied. The product is the result as it stands.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from math import prod
 
 import numpy as np
 
 from cnntool.engine.products import multiply, multiply_over_pixels
-from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
+from cnntool.engine.scratch import Scratch
 from cnntool.engine.unfolding import (
     PARTIAL_SUMS,
+    SHARED_PRODUCTS,
     WORTH_TURNING,
     Axes,
     share_products,
@@ -25,11 +32,14 @@ from cnntool.engine.unfolding import (
 )
 from cnntool.engine.windows import Axis, col2im, even_cuts, zero_outside
 
-COLUMNS_BYTES = 1 << 21
+COLUMNS_BYTES = 1 << 22
 """What one thread unfolds at a time: so much that calls are few, little enough for the caches."""
 
 FOLDED_BYTES = 1 << 21
 """What it folds back at a time: few and long sums count for more than the cache."""
+
+WORTH_A_RUN = 500_000
+"""Multiplications by padding that cost as much as one more product without it."""
 
 FEWEST_SAMPLES = 32
 """Of a block: with fewer, runs would be short."""
@@ -41,21 +51,25 @@ def correlate(
     """Slide weight (F, C // groups, kh, kw) over x (N, C, H, W): (N, F, oh, ow)."""
     filters = len(weight)
     y = np.empty((filters, *(axis.output_size for axis in axes), len(x)), x.dtype)
-    matrix = weight.reshape(groups, filters // groups, -1)
+    matrix = np.ascontiguousarray(weight.swapaxes(1, 2)).reshape(groups, 1, filters // groups, -1)
 
     def work(block: Block, scratch: Scratch) -> None:
         target = block.of(y)
-        columns = _unfold(x, block, groups, scratch)
         is_whole = target.shape[3] == y.shape[3]
         product = target if is_whole else scratch.array("product", target.shape, y.dtype)
-        multiply(matrix, columns, out=product.reshape(groups, filters // groups, -1))
+        by_row = _by_row(product, groups)
+        unfolded = _unfold(x, block, scratch)
+        if block.has_empty_rows:
+            product[...] = 0
+        for run in block.runs:
+            taps = run.within(matrix.shape[3] // weight.shape[2])
+            multiply(matrix[..., taps], run.windows(unfolded), out=by_row[:, run.outputs])
         if bias is not None:
             product += bias[:, None, None, None]
         if not is_whole:
             target[...] = product
 
-    pixel_bytes = x.shape[1] * prod(weight.shape[2:]) * y.itemsize
-    blocks = _cut(axes, x.shape[1], len(x), pixel_bytes, COLUMNS_BYTES)
+    blocks = _cut(axes, filters, x.shape[1], groups, len(x), x.itemsize, len(x))
     share_products(blocks, work, y.size * weight[0].size)
     return y.transpose(3, 0, 1, 2)
 
@@ -63,68 +77,80 @@ def correlate(
 def weight_gradient(
     dy: np.ndarray, x: np.ndarray, shape: tuple[int, ...], axes: Axes, groups: int
 ) -> np.ndarray:
-    """What dy (N, F, oh, ow) says of weights of this shape: dy times the transposed columns."""
-    filters, taps, dy = shape[0], prod(shape[1:]), dy.transpose(1, 2, 3, 0)
-    blocks = _cut(axes, x.shape[1], len(x), taps * groups * dy.itemsize, COLUMNS_BYTES)
+    """What dy (N, F, oh, ow) says of weights of this shape: dy times the transposed windows."""
+    filters, maps, *size = shape
+    dy = dy.transpose(1, 2, 3, 0)
+    blocks = _cut(axes, filters, x.shape[1], groups, len(x), x.itemsize, len(x))
     parts = min(PARTIAL_SUMS, len(blocks))
-    sums = np.zeros((parts, groups, filters // groups, taps), x.dtype)
+    sums = np.zeros((parts, groups, filters // groups, maps * prod(size)), x.dtype)
 
     def work(part: int, scratch: Scratch) -> None:
         for block in blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts]:
-            columns = _unfold(x, block, groups, scratch)
-            gradient = block.of(dy).reshape(groups, filters // groups, -1)
-            sums[part] += multiply_over_pixels(gradient, columns)
+            unfolded = _unfold(x, block, scratch)
+            by_row = _by_row(block.of(dy), groups)
+            for run in block.runs:
+                products = multiply_over_pixels(by_row[:, run.outputs], run.windows(unfolded))
+                sums[part][..., run.within(maps * size[1])] += products.sum(axis=1)
 
-    share_products(range(parts), work, dy.size * taps)
-    return sums.sum(axis=0).reshape(shape)
+    share_products(range(parts), work, dy.size * prod(shape[1:]))
+    total = sums.sum(axis=0).reshape(filters, size[0], maps, size[1])
+    return np.ascontiguousarray(total.swapaxes(1, 2))
 
 
 def input_gradient(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> np.ndarray:
     """What dy (N, F, oh, ow) says of the input, (N, C, H, W)."""
-    filters, maps, *size = len(weight) // groups, *weight.shape[1:]
-    if all(axis.stride == 1 for axis in axes) and filters <= WORTH_TURNING * maps:
-        return correlate(dy, turned_weight(weight, groups), None, turned_axes(axes), groups)
-    by_group = weight.reshape(groups, filters, maps, *size)
-    dx = np.zeros((groups * maps, *(axis.size for axis in axes), len(dy)), dy.dtype)
-    if axes[1].stride == 1:
-        _add_rows(dy, by_group, axes, dx)
-    else:
-        _add_taps(dy, by_group, axes, dx)
+    filters, maps = len(weight) // groups, weight.shape[1]
+    if axes[1].stride > 1:
+        return _fold_taps(dy, weight, axes, groups)
+    if axes[0].stride > 1 or filters > WORTH_TURNING * maps:
+        return _fold_rows(dy, weight, axes, groups)
+    return correlate(dy, turned_weight(weight, groups), None, turned_axes(axes), groups)
+
+
+def _fold_rows(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> np.ndarray:
+    """The same slid across by products and down by sums.
+
+    Each row of dy goes through all rows of the turned kernels at once; the kh rows that come out
+    are added where they belong. That is fewer sums than folding back every tap, for one and a half
+    times the products or less.
+    """
+    filters, maps, height, width = len(weight) // groups, *weight.shape[1:]
+    rows, columns = axes
+    dx = np.zeros((groups * maps, rows.size, columns.size, len(dy)), dy.dtype)
+    across = Axis(rows.output_size, 1, 1, 1, 0, 0), *turned_axes((columns,))
+    matrix = weight.reshape(groups, filters, maps, height, width)[..., ::-1]
+    matrix = matrix.transpose(0, 2, 3, 1, 4).reshape(groups, 1, maps * height, -1)
+    products = dy.size * weight[0].size
+    together = len(dy) // PARTIAL_SUMS if products >= SHARED_PRODUCTS else len(dy)
+    together = max(together, FEWEST_SAMPLES)  # of which one thread does all rows: they overlap
+    by_samples = groupby(
+        _cut(across, maps * height, len(weight), groups, len(dy), dy.itemsize, together),
+        lambda block: block.samples.start,
+    )
+
+    def work(blocks: list[Block], scratch: Scratch) -> None:
+        for block in blocks:
+            windows = block.runs[0].windows(_unfold(dy, block, scratch))
+            lines, samples = block.runs[0].height, windows.shape[3] // columns.size
+            shape = groups * maps, height, lines, columns.size, samples
+            product = scratch.array("product", shape, dy.dtype)
+            multiply(matrix, windows, out=_by_row(product.reshape(-1, *shape[2:]), groups))
+            part = rows.part(block.lines.start, block.lines.stop)
+            for k, (seen, read) in enumerate(part.taps):
+                dx[:, read, :, block.samples] += product[:, k, seen]
+
+    share_products([list(blocks) for _, blocks in by_samples], work, products)
     return dx.transpose(3, 0, 1, 2)
 
 
-def _add_rows(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
-    """Add to dx (C, H, W, N) what dy (N, F, oh, ow) says: slid across by products, down by sums.
-
-    Each row of dy goes through all rows of the turned kernels (groups, F, C, kh, kw) at once; the
-    kh rows that come out are added where they belong. At stride 1 across that is fewer sums, a
-    column of the kernel each, for one and a half times the products or less.
-    """
-    groups, filters, maps, height, width = weight.shape
-    rows, columns = axes
-    one_row = Axis(rows.output_size, 1, 1, 1, 0, 0)
-    (across,) = turned_axes((columns,))
-    matrix = weight[..., ::-1].transpose(0, 2, 3, 1, 4).reshape(groups, maps * height, -1)
-    pixel_bytes = groups * (filters * width + maps * height) * dy.itemsize
-    scratch = take_scratch()
-    for block in _cut((one_row, across), groups * filters, len(dy), pixel_bytes, FOLDED_BYTES):
-        unfolded = _unfold(dy, block, groups, scratch)
-        shape = groups, maps * height, unfolded.shape[2]
-        product = multiply(matrix, unfolded, scratch.array("product", shape, dy.dtype))
-        product = product.reshape(groups * maps, height, *block.shape[3:])
-        part = rows.part(block.rows.start, block.rows.stop)
-        for k, (seen, read) in enumerate(part.taps):
-            dx[:, read, :, block.samples] += product[:, k, seen]
-    return_scratch([scratch])
-
-
-def _add_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+def _fold_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> np.ndarray:
     """The same by columns folded back tap by tap, at any stride."""
-    groups, filters, maps, *size = weight.shape
+    filters, maps, *size = len(weight) // groups, *weight.shape[1:]
+    dx = np.zeros((groups * maps, *(axis.size for axis in axes), len(dy)), dy.dtype)
     dy = dy.transpose(1, 2, 3, 0)
+    weight = weight.reshape(groups, filters, maps, *size)
     together = even_cuts(maps, -(-maps // 2))  # maps that one thread folds: none overlap
-    pixel_bytes = together * prod(size) * dy.itemsize
-    blocks = _cut(axes, together, dy.shape[3], pixel_bytes, FOLDED_BYTES)
+    blocks = _cut_evenly(axes, dy.shape[3], together * prod(size) * dy.itemsize)
     parts = [
         (group, slice(first, min(first + together, maps)))
         for group in range(groups)
@@ -135,90 +161,214 @@ def _add_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, dx: np.ndarray) ->
         group, which = part
         matrix = weight[group, :, which].reshape(1, filters, -1).swapaxes(1, 2)
         target = dx[group * maps : (group + 1) * maps][which]
-        for block in blocks:
-            gradient = block.of(dy)[group * filters : (group + 1) * filters]
+        for lines, samples in blocks:
+            gradient = dy[group * filters : (group + 1) * filters, lines, :, samples]
             pixels = gradient.shape[1:]
-            shape = 1, matrix.shape[1], prod(pixels)
-            columns = scratch.array("columns", shape, dy.dtype)
+            columns = scratch.array("columns", (1, matrix.shape[1], prod(pixels)), dy.dtype)
             multiply(matrix, gradient.reshape(1, filters, -1), out=columns)
             windows = columns.reshape(-1, *size, *pixels).transpose(5, 0, 1, 2, 3, 4)
-            col2im(windows, *block.axes, out=target[..., block.samples].transpose(3, 0, 1, 2))
+            rows = axes[0].part(lines.start, lines.stop)
+            col2im(windows, rows, axes[1], out=target[..., samples].transpose(3, 0, 1, 2))
 
     share_products(parts, work, dy.size * weight[0, 0].size)
+    return dx.transpose(3, 0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Some rows of windows that see the same rows of the kernel."""
+
+    outputs: slice  # rows of the block's output
+    taps: slice  # rows of the kernel
+    first: int  # unfolded row that the first of the windows reads first
+    step: int  # unfolded rows from a row of windows to the next
+
+    @property
+    def height(self) -> int:
+        return self.outputs.stop - self.outputs.start
+
+    @property
+    def taps_seen(self) -> int:
+        return self.taps.stop - self.taps.start
+
+    def within(self, width: int) -> slice:
+        """Its rows of the kernel as elements of it, ``width`` a row."""
+        return slice(self.taps.start * width, self.taps.stop * width)
+
+    def windows(self, unfolded: np.ndarray) -> np.ndarray:
+        """Its windows (groups, rows, taps * C // groups * kw, ow * N), a view that overlaps."""
+        groups, _, maps, kernel_width, *pixels = unfolded.shape
+        group, row, *_, item = unfolded.strides
+        length = prod(pixels)
+        shape = groups, self.height, self.taps_seen * maps * kernel_width, length
+        strides = group, self.step * row, length * item, item
+        return np.ndarray(shape, unfolded.dtype, unfolded, self.first * row, strides)
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some rows of the output, and some samples: all of them, unless one row is too much."""
+    """Some rows of the output, and some samples: all of them, unless a few rows are too much."""
 
-    rows: slice
+    lines: slice
     samples: slice
-    axes: Axes  # for these rows alone
-    reach: tuple[int, int]  # rows and columns that they read
-    inside: tuple[slice, slice] | None  # where in those the maps lie; None where they are all of it
+    runs: tuple[Run, ...]
+    has_empty_rows: bool  # which see padding alone and are in no run
+    room: tuple[int, ...] | None  # (C, h, w, samples) with its padding; None where there is none
+    inside: tuple[slice, slice]  # where in that room the maps lie
     read: tuple[slice, slice]  # what of the maps that is
-    shape: tuple[int, ...]  # of the columns: (C, kh, kw, rows, ow, samples)
-    strides: tuple[int, ...]  # in elements, of the columns in the maps, or in the padded part
+    shape: tuple[int, ...]  # unfolded: (groups, rows, taps, C // groups, kw, ow, samples)
+    strides: tuple[int, ...]  # in elements, of the same in the maps, or in that room
     offset: int
 
     def of(self, y: np.ndarray) -> np.ndarray:
         """Its part of an output (F, oh, ow, N)."""
-        return y[:, self.rows, :, self.samples]
+        return y[:, self.lines, :, self.samples]
 
 
 @functools.lru_cache(maxsize=128)
-def _cut(axes: Axes, maps: int, count: int, pixel_bytes: int, most_bytes: int) -> list[Block]:
-    """Cut the output over maps (C, H, W, N) so that ``pixel_bytes`` a pixel are ``most_bytes``."""
+def _cut(
+    axes: Axes, filters: int, maps: int, groups: int, count: int, itemsize: int, together: int
+) -> list[Block]:
+    """Cut the output over maps (C, H, W, N) so that a block unfolds ``COLUMNS_BYTES``.
+
+    A block has at most ``together`` of ``count`` samples; those of the same samples stand together.
+    """
     rows, columns = axes
-    most = max(1, most_bytes // pixel_bytes // columns.output_size)  # samples of all rows
-    samples = even_cuts(count, max(most, min(count, FEWEST_SAMPLES)))
-    height = even_cuts(rows.output_size, max(1, most // samples))
+    run = columns.kernel_size * columns.output_size  # elements of one row, map and sample
+    most = max(1, COLUMNS_BYTES // (maps * run * itemsize))
+    tall = rows.span(min(rows.output_size, rows.extent))
+    samples = even_cuts(count, min(together, max(min(count, FEWEST_SAMPLES), most // tall)))
+    lines = most // samples  # of the input
+    if _overlap(rows):
+        height = (lines - rows.extent) // rows.stride + 1
+    else:
+        height = lines // rows.kernel_size
+    products = filters * maps // groups * rows.kernel_size * run * rows.output_size * count
+    if products >= SHARED_PRODUCTS:  # at least two blocks, for two threads
+        height = min(height, -(-rows.output_size // 2))
     return [
-        _plan_block(axes, maps, count, slice(top, top + height), slice(first, first + samples))
-        for top in range(0, rows.output_size, height)
-        for first in range(0, count, samples)
+        _plan_block(axes, lines, part, filters, maps, groups, count)
+        for part in _cuts(count, samples)
+        for lines in _cuts(rows.output_size, max(1, height))
     ]
 
 
-def _plan_block(axes: Axes, maps: int, count: int, lines: slice, samples: slice) -> Block:
-    lines = slice(lines.start, min(lines.stop, axes[0].output_size))
-    samples = slice(samples.start, min(samples.stop, count))
-    within = samples.stop - samples.start
+def _overlap(rows: Axis) -> bool:
+    """Whether windows share rows that follow one upon the other."""
+    return rows.dilation == 1 and rows.stride < rows.kernel_size
+
+
+def _cuts(size: int, most: int) -> list[slice]:
+    """Even cuts of ``most`` elements at most."""
+    step = even_cuts(size, most)
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _plan_block(
+    axes: Axes, lines: slice, samples: slice, filters: int, maps: int, groups: int, count: int
+) -> Block:
     rows, columns = axes[0].part(lines.start, lines.stop), axes[1]
-    reach = rows.span(rows.output_size), columns.span(columns.output_size)
-    first, sizes = (-rows.before, -columns.before), (rows.size, columns.size)
-    ends = [(max(0, a), min(n, a + r)) for a, r, n in zip(first, reach, sizes, strict=True)]
+    within = samples.stop - samples.start
+    products = filters * maps // groups * columns.kernel_size * columns.output_size * within
+    unfolded, runs = _plan_rows(rows, products)
+    first = unfolded.before, columns.before
+    reach = [axis.span(axis.output_size) for axis in (unfolded, columns)]
+    sizes = rows.size, columns.size
+    ends = [(max(0, -a), min(n, r - a)) for a, r, n in zip(first, reach, sizes, strict=True)]
     read = tuple(slice(start, max(start, stop)) for start, stop in ends)
-    inside = tuple(slice(r.start - a, r.stop - a) for r, a in zip(read, first, strict=True))
-    if all(part == slice(0, r) for part, r in zip(inside, reach, strict=True)):
-        inside = None
-    height, width, run = (*reach, within) if inside else (*sizes, count)
-    offset = 0 if inside else (first[0] * width + first[1]) * run + samples.start
-    row, column = width * run, run
+    inside = tuple(slice(r.start + a, r.stop + a) for r, a in zip(read, first, strict=True))
+    is_padded = any(part != slice(0, r) for part, r in zip(inside, reach, strict=True))
+    room = (maps, *reach, within) if is_padded else None
+    height, width, run = (*reach, within) if is_padded else (*sizes, count)
+    offset = 0 if is_padded else samples.start - (first[0] * width + first[1]) * run
+    row, plane = width * run, height * width * run
+    shape = (
+        groups,
+        unfolded.output_size,
+        unfolded.kernel_size,
+        maps // groups,
+        columns.kernel_size,
+        columns.output_size,
+        within,
+    )
     strides = (
-        height * row,
-        rows.dilation * row,
-        columns.dilation * column,
-        rows.stride * row,
-        columns.stride * column,
+        maps // groups * plane,
+        unfolded.stride * row,
+        unfolded.dilation * row,
+        plane,
+        columns.dilation * run,
+        columns.stride * run,
         1,
     )
-    kernel = rows.kernel_size, columns.kernel_size
-    shape = maps, *kernel, rows.output_size, columns.output_size, within
-    return Block(lines, samples, (rows, columns), reach, inside, read, shape, strides, offset)
+    has_empty_rows = sum(run.height for run in runs) < rows.output_size
+    return Block(lines, samples, runs, has_empty_rows, room, inside, read, shape, strides, offset)
 
 
-def _unfold(x: np.ndarray, block: Block, groups: int, scratch: Scratch) -> np.ndarray:
-    """The columns of a block of x (N, C, H, W): (groups, C // groups * kh * kw, rows * ow * N)."""
+def _plan_rows(rows: Axis, products: int) -> tuple[Axis, tuple[Run, ...]]:
+    """What rows are unfolded, and where in them the windows of which rows are.
+
+    A row of the kernel is so many multiplications in each row of the output.
+    """
+    height, taps = rows.output_size, rows.kernel_size
+    if not _overlap(rows):  # each tap of each window
+        return rows, (Run(slice(0, height), slice(0, taps), 0, taps),)
+    runs = _runs(rows)
+    multiplied = sum(run.height * run.taps_seen for run in runs)
+    if (height * taps - multiplied) * products < (len(runs) - 1) * WORTH_A_RUN:
+        top, bottom = 0, rows.span(height)
+        runs = [Run(slice(0, height), slice(0, taps), 0, rows.stride)]
+    else:
+        top, bottom = max(0, rows.before), min(rows.span(height), rows.before + rows.size)
+        runs = [replace(run, first=run.first - top) for run in runs if run.taps_seen]
+    each_row = Axis(rows.size, 1, 1, 1, rows.before - top, bottom - rows.size - rows.before)
+    return each_row, tuple(runs)
+
+
+def _runs(rows: Axis) -> list[Run]:
+    """Rows of windows by the rows of the kernel that are not in the padding."""
+
+    def seen(output: int) -> tuple[int, int]:
+        start = output * rows.stride - rows.before
+        first = min(rows.kernel_size, max(0, -start))
+        return first, max(first, min(rows.kernel_size, rows.size - start))
+
+    runs = []
+    for (first, last), outputs in groupby(range(rows.output_size), seen):
+        outputs = list(outputs)
+        within = slice(outputs[0], outputs[-1] + 1)
+        runs.append(Run(within, slice(first, last), outputs[0] * rows.stride + first, rows.stride))
+    return runs
+
+
+def _cut_evenly(axes: Axes, count: int, pixel_bytes: int) -> list[tuple[slice, slice]]:
+    """Cut an output into rows and samples so that ``pixel_bytes`` a pixel are ``FOLDED_BYTES``."""
+    rows, columns = axes
+    most = max(1, FOLDED_BYTES // pixel_bytes // columns.output_size)  # samples of one row
+    samples = even_cuts(count, max(most, min(count, FEWEST_SAMPLES)))
+    return [
+        (lines, part)
+        for lines in _cuts(rows.output_size, max(1, most // samples))
+        for part in _cuts(count, samples)
+    ]
+
+
+def _unfold(x: np.ndarray, block: Block, scratch: Scratch) -> np.ndarray:
+    """A block of x (N, C, H, W) unfolded: (groups, rows, C // groups, kw, ow, samples)."""
     source = x.transpose(1, 2, 3, 0)
-    if block.inside is not None:
+    if block.room is not None:
         part = source[:, block.read[0], block.read[1], block.samples]
-        source = scratch.array("padded", (len(part), *block.reach, part.shape[3]), x.dtype)
+        source = scratch.array("padded", block.room, x.dtype)
         zero_outside(source.transpose(3, 0, 1, 2), *block.inside)
         source[:, block.inside[0], block.inside[1]] = part
     item = x.itemsize
-    strides = tuple(stride * item for stride in block.strides)
-    view = np.ndarray(block.shape, x.dtype, source, block.offset * item, strides)
-    columns = scratch.array("columns", block.shape, x.dtype)
-    np.copyto(columns, view)
-    return columns.reshape(groups, -1, prod(block.shape[3:]))
+    strides = [stride * item for stride in block.strides]
+    unfolded = scratch.array("unfolded", block.shape, x.dtype)
+    np.copyto(unfolded, np.ndarray(block.shape, x.dtype, source, block.offset * item, strides))
+    groups, rows, taps, *one = block.shape
+    return unfolded.reshape(groups, rows * taps, *one)
+
+
+def _by_row(y: np.ndarray, groups: int) -> np.ndarray:
+    """Outputs (F, oh, ow, N) as matrices (groups, oh, F // groups, ow * N)."""
+    filters, height, *pixels = y.shape
+    return y.reshape(groups, filters // groups, height, prod(pixels)).swapaxes(1, 2)

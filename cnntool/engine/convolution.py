@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from types import ModuleType
 
 import numpy as np
@@ -17,14 +16,18 @@ from cnntool.engine import batch_last_convolution, unfolding, winograd
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
 from cnntool.engine.threads import available_cores, together
+from cnntool.engine.unfolding import SHARED_PRODUCTS
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
-FEWEST_SAMPLES, MOST_WIDTH, WORTH_A_COPY = 16, 64, 10
-"""Maps are copied to have their samples innermost where there are so many samples, so few columns,
-and so many windows read each element."""
+FEWEST_SAMPLES, MOST_WIDTH = 16, 64
+"""Maps are copied to have their samples innermost where there are so many samples and so few
+columns."""
 
+DEEP = 48
+"""Input and output maps of a group from which on Winograd's fewer multiplications are worth more.
+"""
 
-SIDE_BY_SIDE, ONE_BY_ONE = 1 << 22, 1 << 26
+SIDE_BY_SIDE, ONE_BY_ONE = 1 << 24, SHARED_PRODUCTS
 """Multiplications from which on both gradients go on a thread each, and from which on one after the
 other on all threads."""
 
@@ -71,7 +74,7 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    if _gains_from_batch_last(x, axes):
+    if _gains_from_batch_last(x, weight, axes, groups):
         x = batch_last(x)
     way = _way(x, weight, axes, groups)
     y = way.correlate(x, weight, bias, axes, groups)
@@ -145,12 +148,14 @@ def conv1d_backward(
     return None if dx is None else dx[:, :, 0], dweight[:, :, 0], dbias
 
 
-def _gains_from_batch_last(x: np.ndarray, axes: tuple[Axis, Axis]) -> bool:
-    """Whether the samples are to be innermost: small maps, of which many windows read each part."""
+def _gains_from_batch_last(
+    x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int
+) -> bool:
+    """Whether the samples are to be innermost: small maps, of which many samples make long runs."""
     if len(x) < FEWEST_SAMPLES or x.shape[3] > MOST_WIDTH:
         return False
-    read = prod(axis.output_size * axis.kernel_size for axis in axes)
-    return read >= WORTH_A_COPY * x.shape[2] * x.shape[3]
+    is_deep = min(len(weight) // groups, weight.shape[1]) >= DEEP
+    return not (is_deep and winograd.suits(x, weight, axes, groups))
 
 
 def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:

@@ -21,11 +21,14 @@ from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
-BLOCK_ELEMENTS = 1 << 17
+BLOCK_ELEMENTS = 1 << 18
 """Inputs that one thread takes at a time: enough that calls are few, and little for the cache."""
 
-SHARED_ELEMENTS = 1 << 19
+SHARED_ELEMENTS = 1 << 22
 """Fewer inputs than this are done before another thread wakes up."""
+
+SHARED_PLACES = 1 << 23
+"""The same for work that only moves elements to their places."""
 
 Size = int | tuple[int, int]
 
@@ -190,7 +193,7 @@ def share_planes(
 
 def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
     """Run ``work(planes)`` over planes (A, ...), once a thread: for work that needs no cache."""
-    if prod(shape) < SHARED_ELEMENTS:
+    if prod(shape) < SHARED_PLACES:
         work(slice(0, shape[0]))
         return
     parts = _slices(shape[0], ceil(shape[0] / available_cores()))

@@ -26,34 +26,36 @@ TILE = 64
 
 
 def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """``left (G, M, K) @ right (G, K, P)`` into out (G, M, P), for many pixels P."""
-    groups, m, k = left.shape
+    """``left (..., M, K) @ right (..., K, P)`` into out (..., M, P), for many pixels P."""
+    *groups, m, k = left.shape
+    pixels = right.shape[-1]
     together = _divisor(m, SMALL_PRODUCT // (k * TILE))
-    if m * k * right.shape[2] <= SMALL_PRODUCT or together < min(m, 8) or not multiplies_unpacked():
+    if m * k * pixels <= SMALL_PRODUCT or together < min(m, 8) or not multiplies_unpacked():
         return np.matmul(left, right, out=out)
-    tile = SMALL_PRODUCT // (together * k * TILE) * TILE
+    tile = _even_tile(pixels, SMALL_PRODUCT // (together * k * TILE) * TILE)
     (right, right_rest), (tiles, rest) = _tiles(right, k, tile), _tiles(out, together, tile)
-    np.matmul(left.reshape(groups, m // together, 1, together, k), right, out=tiles)
+    np.matmul(left.reshape(*groups, m // together, 1, together, k), right, out=tiles)
     if rest.size:
         np.matmul(left, right_rest, out=rest)
     return out
 
 
 def multiply_over_pixels(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """``left (G, M, P) @ right (G, K, P)^T``: (G, M, K), a sum over many pixels P."""
-    groups, m, _ = left.shape
-    k = right.shape[1]
+    """``left (..., M, P) @ right (..., K, P)^T``: (..., M, K), a sum over many pixels P."""
+    *groups, m, pixels = left.shape
+    k = right.shape[-2]
     together = _divisor(k, SMALL_RESULT // m)
     tile = SMALL_PRODUCT // (m * max(1, together) * TILE) * TILE
-    tile = min(tile, left.shape[2])
-    if together < min(k, 8) or not tile or not multiplies_unpacked():
-        return np.matmul(right, left.swapaxes(1, 2)).swapaxes(1, 2)
+    is_small = m * k <= SMALL_RESULT and m * k * pixels <= SMALL_PRODUCT
+    if is_small or together < min(k, 8) or not tile or not multiplies_unpacked():
+        return np.matmul(right, left.swapaxes(-1, -2)).swapaxes(-1, -2)
+    tile = _even_tile(pixels, tile)
     (right, right_rest), (left, left_rest) = _tiles(right, together, tile), _tiles(left, m, tile)
-    total = np.matmul(right, left.swapaxes(3, 4)).sum(axis=2)  # over tiles
-    total = total.reshape(groups, k, m)
+    total = np.matmul(right, left.swapaxes(-1, -2)).sum(axis=-3)  # over tiles
+    total = total.reshape(*groups, k, m)
     if left_rest.size:
-        total += np.matmul(right_rest, left_rest.swapaxes(1, 2))
-    return total.swapaxes(1, 2)
+        total += np.matmul(right_rest, left_rest.swapaxes(-1, -2))
+    return total.swapaxes(-1, -2)
 
 
 def multiply_rows(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -108,9 +110,15 @@ def _divisor(number: int, most: int) -> int:
     return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 0)
 
 
+def _even_tile(pixels: int, most: int) -> int:
+    """Pixels of a tile: all, equal shares of whole registers, or ``most`` and a rest."""
+    count = max(1, -(-pixels // most))
+    return pixels // count if count == 1 or pixels % (count * 16) == 0 else most
+
+
 def _tiles(matrix: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """See (G, M, P) as whole tiles (G, M / rows, P // columns, rows, columns), and the rest."""
-    groups, m, p = matrix.shape
+    """See (..., M, P) as whole tiles (..., M / rows, P // columns, rows, columns), and the rest."""
+    *groups, m, p = matrix.shape
     count = p // columns
-    tiles = matrix[:, :, : count * columns].reshape(groups, m // rows, rows, count, columns)
-    return tiles.swapaxes(2, 3), matrix[:, :, count * columns :]
+    tiles = matrix[..., : count * columns].reshape(*groups, m // rows, rows, count, columns)
+    return tiles.swapaxes(-3, -2), matrix[..., count * columns :]

@@ -92,6 +92,7 @@ def share(
         except BaseException as error:  # Ctrl-C while waiting: the others finish what they are at
             errors.append(error)
             finish()
+    make_worker, queue = None, None  # a helper that is slow to go to sleep would keep them alive
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 

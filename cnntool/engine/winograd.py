@@ -55,7 +55,7 @@ BLOCKS = 4
 FEWEST_TILES = 8
 """A side of a block, if there are so many: there is one more column and row for nothing."""
 
-FEWEST_MAPS, FEWEST_PIXELS, FEWEST_PRODUCTS, MOST_LEFT = 8, 512, 1 << 23, 2 / 3
+FEWEST_MAPS, FEWEST_PIXELS, FEWEST_PRODUCTS, MOST_LEFT = 24, 512, 1 << 23, 2 / 3
 """Input and output maps of a group, outputs of a filter, and multiplications of im2col, from which
 on it is worth the sums to do at most this share of the multiplications."""
 

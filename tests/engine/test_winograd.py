@@ -89,7 +89,7 @@ def test_whole_numbers_come_out_exactly(padding, size):
 
 
 def test_a_deep_layer_goes_this_way_and_gives_what_the_other_one_does():
-    x, weight, bias = random((4, 16, 32, 32), (24, 16, 3, 3), (24,), dtype=np.float32)
+    x, weight, bias = random((4, 24, 32, 32), (24, 24, 3, 3), (24,), dtype=np.float32)
     ways = []
     for is_suited in (True, False):
         with patch.object(winograd, "suits", wraps=winograd.suits) as suits:
@@ -106,12 +106,12 @@ def test_a_deep_layer_goes_this_way_and_gives_what_the_other_one_does():
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "how"),
     [
-        ((4, 16, 32, 32), (24, 16, 3, 3), {"stride": 2}),
-        ((4, 16, 32, 32), (24, 16, 3, 3), {"dilation": 2}),
-        ((4, 16, 32, 32), (24, 16, 3, 2), {}),
-        ((4, 16, 32, 32), (24, 16, 5, 5), {}),
-        ((4, 16, 32, 32), (24, 4, 3, 3), {"groups": 4}),  # of each group few maps
-        ((1, 16, 8, 8), (24, 16, 3, 3), {}),  # little to do
+        ((4, 24, 32, 32), (24, 24, 3, 3), {"stride": 2}),
+        ((4, 24, 32, 32), (24, 24, 3, 3), {"dilation": 2}),
+        ((4, 24, 32, 32), (24, 24, 3, 2), {}),
+        ((4, 24, 32, 32), (24, 24, 5, 5), {}),
+        ((4, 24, 32, 32), (24, 6, 3, 3), {"groups": 4}),  # of each group few maps
+        ((1, 24, 8, 8), (24, 24, 3, 3), {}),  # little to do
         ((99, 64, 6, 6), (64, 64, 3, 3), {}),  # small maps, whose edges are much of them
     ],
 )
@@ -122,7 +122,7 @@ def test_other_kernels_and_shallow_layers_go_the_other_way(x_shape, weight_shape
 
 
 def test_the_number_of_threads_changes_no_result():
-    x, weight = random((5, 16, 40, 40), (16, 16, 3, 3), dtype=np.float32)
+    x, weight = random((5, 24, 60, 60), (24, 24, 3, 3), dtype=np.float32)
     results = []
     for cores in (1, 2, 3):
         with (
