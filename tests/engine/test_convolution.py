@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnntool.engine import batch_last_convolution, unfolding
+from cnntool.engine import batch_last_convolution, row_windows, unfolding
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
 from cnntool.engine.layout import batch_last, is_batch_last
 
@@ -38,13 +38,15 @@ def blocks_of(size):
     """Blocks of so many bytes, and of as few samples as that makes."""
     with (
         patch.object(unfolding, "COLUMNS_BYTES", size),
-        patch.object(batch_last_convolution, "COLUMNS_BYTES", size),
+        patch.object(row_windows, "COLUMNS_BYTES", size),
         patch.object(batch_last_convolution, "FOLDED_BYTES", size),
         patch.object(batch_last_convolution, "FEWEST_SAMPLES", 1),
+        patch.object(batch_last_convolution, "SUMS_BYTES", size),
+        patch.object(row_windows, "FEWEST_SAMPLES", 1),
     ):
-        batch_last_convolution._cut.cache_clear()
+        row_windows.cut_rows.cache_clear()
         yield
-    batch_last_convolution._cut.cache_clear()
+    row_windows.cut_rows.cache_clear()
 
 
 def random(*shapes, dtype=np.float64):
