@@ -29,14 +29,16 @@ def layers(draw):
     return shapes, {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
-block_bytes = st.sampled_from([1 << 19, 600])  # all in one block, and in many
+# All in one block, and in many; rows of padding multiplied, and left out.
+block_settings = st.tuples(st.sampled_from([1 << 19, 600]), st.sampled_from([1 << 30, 0]))
 layouts = st.sampled_from([np.asarray, batch_last])
 
 
 @contextmanager
-def blocks_of(size):
+def blocks_of(size, worth_a_run):
     """Blocks of so many bytes, and of as few samples as that makes."""
     with (
+        patch.object(row_windows, "WORTH_A_RUN", worth_a_run),
         patch.object(unfolding, "COLUMNS_BYTES", size),
         patch.object(row_windows, "COLUMNS_BYTES", size),
         patch.object(batch_last_convolution, "FOLDED_BYTES", size),
@@ -54,12 +56,12 @@ def random(*shapes, dtype=np.float64):
     return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-@given(layers(), block_bytes, layouts)
-def test_conv2d_and_its_gradients_agree_with_pytorch(layer, size, layout):
+@given(layers(), block_settings, layouts)
+def test_conv2d_and_its_gradients_agree_with_pytorch(layer, blocks, layout):
     torch = pytest.importorskip("torch")
     (x_shape, w_shape), settings = layer
     x, weight, bias = random(x_shape, w_shape, w_shape[:1])
-    with blocks_of(size):
+    with blocks_of(*blocks):
         y, cache = conv2d(layout(x), weight, bias, **settings)
         dy = random(y.shape)[0]
         gradients = conv2d_backward(dy, cache)
@@ -71,11 +73,11 @@ def test_conv2d_and_its_gradients_agree_with_pytorch(layer, size, layout):
         np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-10)
 
 
-@given(layers(), block_bytes, layouts)
-def test_the_backward_pass_is_the_adjoint_of_the_forward_one(layer, size, layout):
+@given(layers(), block_settings, layouts)
+def test_the_backward_pass_is_the_adjoint_of_the_forward_one(layer, blocks, layout):
     (x_shape, w_shape), settings = layer
     x, weight, dx, dweight = random(x_shape, w_shape, x_shape, w_shape)
-    with blocks_of(size):
+    with blocks_of(*blocks):
         y, cache = conv2d(layout(x), weight, **settings)
         dy = random(y.shape)[0]
         back_x, back_weight, back_bias = conv2d_backward(dy, cache)
