@@ -15,12 +15,12 @@ In two dimensions every matrix stands on both sides, ``A^T [(G g G^T) * (B^T d B
 2 x 2 outputs. Summed over input maps, each of the 16 elements is a matrix product of its own:
 filters x maps times maps x tiles (Winograd, Arithmetic Complexity of Computations, 1980; Lavin and
 Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, arXiv:1509.09308). Sums, signs
-and halves are all that is added, so that the result is as exact as that of im2col, but a NaN or an
-infinity spoils the whole tile.
+and halves are all that is added, so that the result is about as exact as that of im2col, but a NaN
+or an infinity spoils its whole tile.
 
-Tiles lie two apart. Maps sorted by even and odd rows and columns (:mod:`cnntool.engine.polyphase`)
-have each element of all tiles in one run: where the tiles are to end, one more column (and row) of
-zeros stands between a row (and a map) and the next.
+Tiles lie two apart. In maps sorted by even and odd rows and columns, as in polyphase.py, the same
+element of all tiles is one run; between a row of tiles and the next stands a column, and between a
+map and the next a row, that belongs to no tile.
 """
 
 from __future__ import annotations
