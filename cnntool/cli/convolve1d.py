@@ -123,7 +123,8 @@ Examples:
     section=KERNEL,
     type=StepType(),
     metavar="DT",
-    help="Time between samples, such as 0.01 or 1/44100: approximate the integral; see below.",
+    help="Time between samples, such as 0.01 or 1/44100: approximate the integral, of each kernel; "
+    "see below.",
 )
 @option(
     "--normalize",
@@ -137,7 +138,7 @@ Examples:
     type=FiniteFloat(),
     default=1.0,
     metavar="A",
-    help="Multiply the result by A.",
+    help="Multiply the result by A, once, however many kernels there are.",
 )
 @option(
     "--stride",
@@ -145,7 +146,8 @@ Examples:
     type=WholeNumber(1, LARGEST),
     default=1,
     metavar="N",
-    help="Step between windows; the sample rate of a WAV is divided by it.  [default: 1]",
+    help="Step between windows, of each kernel; the sample rate of a WAV is divided by it, once "
+    "for each.  [default: 1]",
 )
 @option(
     "--dilation",
@@ -218,8 +220,8 @@ Examples:
     section=OUTPUT,
     type=WholeNumber(1, 17),
     metavar="N",
-    help="Significant digits of text and CSV; 17 is exact. Whole numbers are written in full.  "
-    "[default: 12]",
+    help="Significant digits of text and CSV; 17 is exact. Whole numbers below 2^53 are written in "
+    "full.  [default: 12]",
 )
 @option(
     "--depth",
@@ -264,7 +266,7 @@ def command(file: str, specs, other, columns, live, as_json, quiet, **settings) 
         result = run_passes(signal, plans, live)  # nothing is computed before it is written
         output = plan_output(result, file, label, as_json, **settings)
         if not quiet:
-            _remark(kernels, geometry, signal.rate)
+            _remark(kernels, geometry, None if settings["rate"] else signal.rate)
         with counted(signal, label, output, quiet) as signal:
             written = write(run_passes(signal, plans, live), output)
     report(signal, result, output, written, [plan.method for plan in plans], as_json, quiet)

@@ -21,6 +21,7 @@ from cnntool.engine.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.atomic import atomic_write
 from cnntool.imaging.conversion import with_alpha
+from cnntool.imaging.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
 
 KINDS = (".csv", ".npy", ".json")
@@ -37,6 +38,7 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
         check_free(Path(options.output), options.force)
     reporter = Reporter(False, options.quiet)
     rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
+    whites: set[float] = set()
     job_count = min(options.jobs or available_cores(), max(1, len(sources)))
     with progress(f"{pooling.mode}-pool-pyramid", len(sources), options.quiet) as advance:
 
@@ -47,7 +49,9 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
                 if options.dry_run:
                     report.lines.append(_plan_line(source, levels, options))
                 else:
-                    rows[index] = _rows_of(source, pooling, levels, options)
+                    image = _open(source, options)
+                    whites.add(image.white)
+                    rows[index] = _rows_of(source, image, pooling, levels)
             except (InputError, RequestError, OSError, MemoryError) as error:
                 report.error = reason(error, source.name)
             reporter.done(index, report)
@@ -56,6 +60,11 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
         share(enumerate(sources), lambda: run_one, job_count)
     table = [row for found in rows for row in found]
     odd = _drop_odd(table)
+    if len(whites) > 1 and not options.quiet:
+        complain(
+            f"white is {' here and '.join(f'{white:g}' for white in sorted(whites))} there: each "
+            "row is in its own picture's units"
+        )
     if table:
         _write(table, pooling.mode, levels, kind, options)
     return 1 if problems or reporter.failed or odd else 0
@@ -87,13 +96,16 @@ def _check_options(options: BatchOptions) -> str:
     return suffix
 
 
-def _rows_of(
-    source: Source, pooling: Pooling, levels: tuple[int, ...], options: BatchOptions
-) -> list[tuple[str, np.ndarray]]:
-    """A name and features (values, C) for each frame of an image."""
+def _open(source: Source, options: BatchOptions) -> Image:
     stream = sys.stdin.buffer if source.path is None else source.path
     image = open_source(stream, source.name, options)
-    image = with_alpha(image, options.alpha, source.name)
+    return with_alpha(image, options.alpha, source.name)
+
+
+def _rows_of(
+    source: Source, image: Image, pooling: Pooling, levels: tuple[int, ...]
+) -> list[tuple[str, np.ndarray]]:
+    """A name and features (values, C) for each frame of an image."""
     features = [pyramid_features(frame, image.white, levels, pooling) for frame in image.frames]
     if len(features) == 1:
         return [(source.name, features[0])]
@@ -148,7 +160,7 @@ def _write(
             file.write(_as_csv(table, names).encode())
         else:
             rows = [{"image": _text(name), "features": _numbers(f)} for name, f in table]
-            file.write(json.dumps({"columns": names, "rows": rows}).encode())
+            file.write(json.dumps({"columns": names, "rows": rows}).encode() + b"\n")
     print(options.output)
 
 

@@ -56,10 +56,12 @@ def find_sources(
         elif not recursive:
             problems.append(f"{argument} is a folder: -r goes through it")
         else:
-            found = sorted(_walk(path))
+            unread: list[str] = []
+            found = sorted(_walk(path, unread))
+            problems.extend(unread)
             if results is not None and results != Path(os.path.realpath(path)):
                 found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
-            if not found:
+            if not found and not unread:
                 problems.append(f"{argument} holds no images that this tool reads")
             sources.extend(Source(file, file.parent.relative_to(path)) for file in found)
     if sum(source.path is None for source in sources) > 1:
@@ -67,10 +69,15 @@ def find_sources(
     return sources, problems
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, problems: list[str]) -> list[Path]:
+    """The pictures below a folder; a line is added for each folder that cannot be read."""
+
+    def report(error: OSError) -> None:
+        problems.append(f"{error.filename} cannot be read: {error.strerror}")
+
     return [
         path
-        for parent, _, names in os.walk(folder)
+        for parent, _, names in os.walk(folder, onerror=report)
         for path in (Path(parent) / name for name in names)
         if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
     ]

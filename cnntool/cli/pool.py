@@ -163,7 +163,8 @@ def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
 
     Each IMAGE is a file, a folder (with -r) or - for stdin, in any format and depth that `cnntool
     convolve` takes. The result lands in this folder under a name that tells what was done, and its
-    path is printed. Pixels keep their depth, and transparent ones do not show.
+    path is printed. Pixels keep their depth (8 bits, 16 bits or 32-bit floats), and transparent
+    ones do not show.
     """
     pooling = read_pooling(pyramid, **settings)
     if pyramid:
@@ -218,6 +219,10 @@ def read_pooling(
         raise click.UsageError(
             f"a median of {kernel_size[0]} x {kernel_size[1]} pixels takes too long: use a window "
             f"of at most {LARGEST_MEDIAN} pixels"
+        )
+    if edge == "pad" and any(windows["padding"] or ()):
+        raise click.UsageError(
+            "--edge pad fills the last windows up with black, --padding holds no pixels: use one"
         )
     if is_ceil and edge in ("drop", "pad"):
         raise click.UsageError(f"--ceil keeps the last window, --edge {edge} does not: use one")

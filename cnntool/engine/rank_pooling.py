@@ -151,6 +151,27 @@ def median_of_last(values: np.ndarray) -> np.ndarray:
     return _middle(low, high, count)
 
 
+def visible_median(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The medians of what is no NaN in windows over floats (H, W, C): (oh, ow, C).
+
+    Output (i, j) reads ``rows[i]`` (oh, kh) and ``columns[j]`` (ow, kw), where -1 is outside. NaN
+    where a window has nothing else.
+    """
+    out = np.empty((len(rows), len(columns), values.shape[2]), values.dtype)
+    step = max(1, MOST_GATHERED // (rows.shape[1] * columns.shape[1] * values.shape[2]))
+    for target, taps in zip(out, rows, strict=True):
+        lines = values[taps[taps >= 0]]
+        for first in range(0, len(columns), step):
+            part = columns[first : first + step]
+            window = np.where((part >= 0)[..., None], lines[:, part], np.nan)  # (kh, ow, kw, C)
+            window = np.sort(np.moveaxis(window, 1, 0).reshape(len(part), -1, out.shape[2]), axis=1)
+            count = (~np.isnan(window)).sum(axis=1)[:, None]
+            ends = np.maximum(0, (count - 1) // 2), np.minimum(window.shape[1] - 1, count // 2)
+            low, high = (np.take_along_axis(window, end, axis=1)[:, 0] for end in ends)
+            target[first : first + step] = np.where(count[:, 0] % 2, low, low / 2 + high / 2)
+    return out
+
+
 def _middle(low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:
     """Of the middle two of an even number the mean."""
     if count % 2:

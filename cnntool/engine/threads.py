@@ -33,7 +33,8 @@ def share(
     """Run every item through a worker; each thread makes its own worker, with its own scratch.
 
     The calling thread is one of the threads. The first exception of any thread stops all of them,
-    each after the item it is at, and is raised here; an interruption goes before other errors.
+    each after the item it is at, or what that item shares in its turn, and is raised here; an
+    interruption goes before other errors.
     What shared work shares in its turn stays on the thread it is on. ``np.errstate`` of the caller
     holds on all of them.
     """
@@ -41,6 +42,7 @@ def share(
         with one_blas_thread():
             worker = make_worker()
             for item in items:
+                go_on()
                 worker(item)
         return
     queue = iter(items)
@@ -51,7 +53,7 @@ def share(
     error_state = np.geterr()
 
     def drain() -> None:
-        _here.is_shared = True
+        _here.is_shared, _here.errors = True, errors
         try:
             worker = make_worker()
             while not errors:
@@ -63,7 +65,7 @@ def share(
         except BaseException as error:
             errors.append(error)
         finally:
-            _here.is_shared = False
+            _here.is_shared, _here.errors = False, ()
 
     def help_out() -> None:
         nonlocal running
@@ -93,8 +95,19 @@ def share(
             errors.append(error)
             finish()
     make_worker, queue = None, None  # a helper that is slow to go to sleep would keep them alive
+    errors = [error for error in errors if not isinstance(error, _Stopped)]
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
+
+
+def go_on() -> None:
+    """Called between the parts of a long item: ends it where another thread has failed."""
+    if getattr(_here, "errors", ()):
+        raise _Stopped
+
+
+class _Stopped(BaseException):
+    """Work that is ended as its results are wanted no more."""
 
 
 def together(*jobs: Callable[[], Item], threads: int) -> list[Item]:

@@ -17,12 +17,11 @@ from cnntool.errors import InputError
 from cnntool.imaging.filter_pass import FilterPass, Geometry, check_channels, plan_filter
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernels import Filter
+from cnntool.imaging.limits import check_range
 from cnntool.imaging.tone import Losses, Tone, automatic_range
 from cnntool.imaging.transparency import alpha_in_depth
 
 FLOAT = np.dtype(np.float32)
-LARGEST_VALUE = 1e15
-"""Of a float image: what the largest weights make of it still fits float32."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,7 @@ def prepare(
     shown = rendering.range
     if shown == "auto":
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
-    if frame.pixels.dtype == FLOAT and not np.abs(frame.pixels).max() <= LARGEST_VALUE:
-        raise InputError(f"values beyond {LARGEST_VALUE:g} are more than filters can take")
+    check_range(frame.pixels)
     for kernel in before:
         frame = _intermediate(FilterPass(frame, white, kernel, geometry), threads)
     depth = new_white / white

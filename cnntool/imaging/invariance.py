@@ -93,7 +93,8 @@ def _check_kernels_fit(
         except InputError:
             raise InputError(
                 f"{kernel.label} does not fit into the {sides[1]} x {sides[0]} pixels that are "
-                f"left of the picture: use a smaller kernel, or shifts below {most}"
+                f"left of the picture: use a smaller kernel"
+                + (f", or shifts below {most}" if most else "")
             ) from None
 
 

@@ -74,7 +74,7 @@ def pool_facts(
     frame = image.frames[0]
     height, width = pooled_sides(*frame.pixels.shape[:2], pooling)
     x, y = place_of(at, height, width)
-    values, alpha = pool_frame(frame, image.white, pooling)
+    values, alpha = pool_frame(frame, image.white, pooling, keep_halves=True)
     pooled, _ = pool_picture(replace(image, frames=(frame,)), pooling, dtype, white)
     filled, laid = filled_up(frame, image.white, pooling)
     rows, columns = _windows(filled.pixels.shape[:2], laid, (y, x))
@@ -146,7 +146,12 @@ def _gradient(
         return _median_gradient(_read(pixels, rows, columns))
     is_huge = max(pooling.kernel_size) > WIDEST and pooling.mode != "gaussian"
     if pooling.output_size or is_huge:
-        return _gradient_alone(_read(pixels, rows, columns), pooling)
+        window = _read(pixels, rows, columns)
+        if pooling.output_size and pooling.mode == "gaussian":
+            sides = zip(pixels.shape[:2], pooling.output_size, strict=True)
+            sigma = pooling.sigma or max(size / count for size, count in sides) / 4
+            pooling = replace(pooling, sigma=sigma)  # that of all bins
+        return _gradient_alone(window, pooling)
     axes = pool_axes(*pixels.shape[:2], pooling)
     cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]
     part = pixels[tuple(cut.inputs for cut in cuts)].astype(np.float64)
@@ -165,7 +170,7 @@ def _gradient(
 def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
     """As _gradient, of a window (kh, kw, C) that is taken out of its picture.
 
-    So what of it lies outside costs nothing. Only for modes that do not ask where a pixel lies.
+    So what of it lies outside costs nothing. Of gaussian only for bins, which lie inside.
     """
     inside = ~np.isnan(window[..., 0])
     there = np.ix_(inside.any(axis=1), inside.any(axis=0))
@@ -178,8 +183,8 @@ def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
         dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0) * np.sign(part)
     else:
         sign = -1 if pooling.mode == "min" else 1
-        mode = "average" if pooling.mode == "average" else "max"
-        y, cache = adaptive_pool2d(sign * maps, 1, mode)
+        mode = pooling.mode if pooling.mode in ("average", "gaussian") else "max"
+        y, cache = adaptive_pool2d(sign * maps, 1, mode, sigma=pooling.sigma)
         dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0)
     gradient = np.full(window.shape, np.nan)
     gradient[there] = dx

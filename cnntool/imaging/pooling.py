@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cnntool.engine.bins import plan_bins
 from cnntool.engine.image_pooling import pool_image, pool_image_to_size
 from cnntool.engine.pool_windows import plan_pool
+from cnntool.engine.rank_pooling import visible_median
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
 from cnntool.imaging.image import Frame, Image
+from cnntool.imaging.limits import check_range
 from cnntool.imaging.tone import Losses, Tone
 from cnntool.imaging.transparency import alpha_in_depth, with_weights
 
@@ -47,18 +50,25 @@ class Pooling:
     @property
     def label(self) -> str:
         """Such as ``max-pool-2`` or ``lp-pool-3x2-p-3-stride-1``: for the names of files."""
-        if self.output_size == (1, 1):
-            return f"{self.mode}-pool-global"
-        if self.output_size:
-            return f"{self.mode}-pool-to-{_pair(self.output_size)}"
         given = {
             "p": None if self.p == 2 else f"{self.p:g}",
             "sigma": None if self.sigma is None else f"{self.sigma:g}",
-            "stride": None if self.stride in (None, self.kernel_size) else _pair(self.stride),
         }
+        if self.output_size == (1, 1):
+            size = "global"
+        elif self.output_size:
+            size = f"to-{_pair(self.output_size)}"
+        else:
+            size = _pair(self.kernel_size)
+            given |= {
+                "stride": None if self.stride in (None, self.kernel_size) else _pair(self.stride),
+                "padding": _pair(self.padding) if any(self.padding) else None,
+                "dilation": None if self.dilation == (1, 1) else _pair(self.dilation),
+                "edge": None if self.edge == "partial" else self.edge,
+            }
         named = [f"-{name}-{value}" for name, value in given.items() if value]
         norm = "-sum" if self.is_sum else ""
-        return f"{self.mode}-pool-{_pair(self.kernel_size)}{norm}{''.join(named)}"
+        return f"{self.mode}-pool-{size}{norm}{''.join(named)}"
 
 
 def _pair(pair: tuple[int, int]) -> str:
@@ -110,7 +120,8 @@ def pool_picture(
     dtype, white = np.dtype(dtype or image.frames[0].pixels.dtype), float(white or image.white)
     frames, losses = [], Losses()
     for frame in image.frames:
-        pixels, alpha = pool_frame(frame, image.white, pooling, threads)
+        converts = (dtype, white) != (frame.pixels.dtype, image.white)
+        pixels, alpha = pool_frame(frame, image.white, pooling, threads, keep_halves=converts)
         lost = Losses(total=pixels.size)
         if (dtype, white) != (pixels.dtype, image.white):
             values = pixels.astype(np.float32) * np.float32(white / image.white)
@@ -124,13 +135,23 @@ def pool_picture(
 
 
 def pool_frame(
-    frame: Frame, white: float, pooling: Pooling, threads: int | None = None
+    frame: Frame,
+    white: float,
+    pooling: Pooling,
+    threads: int | None = None,
+    *,
+    keep_halves: bool = False,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The pooled pixels in the frame's own units, and alpha from 0 to 1, if it has any.
 
-    Raises InputError where no window fits.
+    The median of an even number of integers is rounded, unless its halves are to be kept. Raises
+    InputError where no window fits, or a mean would be made of larger values than float32 adds up.
     """
     pooled_sides(*frame.pixels.shape[:2], pooling)
+    if pooling.mode not in RANKS:
+        check_range(frame.pixels)
+    if keep_halves and pooling.mode == "median" and frame.pixels.dtype.kind != "f":
+        frame = replace(frame, pixels=frame.pixels.astype(np.float32))
     frame, pooling = filled_up(frame, white, pooling)
     weighted = with_weights(frame, white)
     if weighted is None:
@@ -191,11 +212,7 @@ def _pool_visible(
     pooling: Pooling,
     threads: int | None,
 ) -> np.ndarray:
-    """The largest, smallest or median pixel of those that are not wholly transparent.
-
-    For the median those count once as black and once as white, and the two results are averaged;
-    where half a window or more is transparent, it is the mean of what can be seen.
-    """
+    """The largest, smallest or median pixel of those that are not wholly transparent."""
     hidden = weights == 0
 
     def pooled_with(end: float) -> np.ndarray:
@@ -207,13 +224,29 @@ def _pool_visible(
         return _zero_infinite(pooled_with(lowest))
     if pooling.mode == "min":
         return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
-    middle = (pooled_with(0).astype(np.float32) + pooled_with(white)) / 2
-    mean = replace(pooling, mode="average")
-    visible = (~hidden).astype(np.float32)
-    share = _pool(visible, mean, threads)
-    colours = _pool(pixels * visible, mean, threads)
-    colours = np.divide(colours, share, out=np.zeros_like(colours), where=share > 0)
-    return np.where(share > 0.5, middle, colours)
+    values = np.where(hidden, np.float32(np.nan), pixels)
+    return _zero_infinite(visible_median(values, *_taps(pixels.shape[:2], pooling)))
+
+
+def _taps(sides: tuple[int, int], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (oh, kh) and columns (ow, kw) that windows or bins read, -1 outside."""
+    if pooling.output_size:
+        bins = map(plan_bins, sides, pooling.output_size)
+        runs = [[range(*pair) for pair in axis.pairs] for axis in bins]
+    else:
+        axes = pool_axes(*sides, pooling)
+        runs = [
+            [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
+            for axis in axes
+        ]
+    return tuple(_as_table(run, size) for run, size in zip(runs, sides, strict=True))
+
+
+def _as_table(runs: list[range], size: int) -> np.ndarray:
+    table = np.full((len(runs), max(map(len, runs))), -1)
+    for row, run in zip(table, runs, strict=True):
+        row[: len(run)] = run
+    return np.where(table < size, table, -1)
 
 
 def _zero_infinite(pixels: np.ndarray) -> np.ndarray:
@@ -231,7 +264,7 @@ def pyramid_features(
     For every level l, in order, the l x l bins in reading order. Hidden colours stay hidden.
     """
     parts = [
-        pool_frame(frame, white, replace(pooling, output_size=(level, level)))[0]
+        pool_frame(frame, white, replace(pooling, output_size=(level, level)), keep_halves=True)[0]
         for level in levels
     ]
     channels = frame.pixels.shape[2]

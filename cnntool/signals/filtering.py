@@ -76,7 +76,8 @@ def plan_pass(
     if anchor is not None and not 0 <= anchor < taps:
         raise RequestError(f"anchor {anchor} is outside {kernel.label}: expected 0 to {taps - 1}")
     padding = geometry.padding
-    if padding == "same" and anchor is not None:
+    if padding == "same":
+        anchor = taps // 2 if anchor is None else anchor
         sides = (taps - 1 - anchor) * dilation, anchor * dilation
         padding = sides if geometry.flip else sides[::-1]
     axis = plan_axis(extent, taps, 1, dilation, padding, flipped=geometry.flip)

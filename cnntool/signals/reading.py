@@ -11,7 +11,7 @@ from cnntool.signals import npy, wav
 from cnntool.signals.signal import Signal, numbered_columns
 from cnntool.signals.text import read_text
 
-HEAD = len(npy.MAGIC)
+MAGIC = (*wav.MAGIC, npy.MAGIC)
 
 
 def open_signal(
@@ -28,8 +28,8 @@ def open_signal(
     text is passed on as it comes. Raises InputError for what cannot be read, and RequestError for
     columns that are not there. Blocks that are read later may raise InputError too.
     """
-    head = stream.read(HEAD)
-    if head[:4] in wav.MAGIC:
+    head = _head(stream)
+    if head in wav.MAGIC:
         signal = wav.read_wav(Rejoined(head, stream), name, is_pipe)
     elif head == npy.MAGIC:
         signal = npy.read_npy(Rejoined(head, stream), name)
@@ -40,3 +40,14 @@ def open_signal(
     chosen = numbered_columns(columns, signal.channels, name)
     blocks = (block[chosen] for block in signal.blocks)
     return replace(signal, blocks=blocks, channels=len(chosen))
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The first bytes: no more than tell what it is, as the next ones may take their time."""
+    head = b""
+    while not head or any(magic.startswith(head) for magic in MAGIC):
+        more = stream.read(1)
+        head += more
+        if not more or head in MAGIC:
+            break
+    return head

@@ -52,7 +52,7 @@ def read_text(
     for text in chunks:
         first.append(text)
         lines += islice(filter(_is_data, text.split("\n")), 2)
-        if len(lines) > 1:
+        if len(lines) > 1 or (live and lines and _is_number(lines[0].strip())):
             break
     if not lines:
         raise InputError(f"{name} is empty: it holds no numbers, and one a line was expected")
@@ -91,16 +91,16 @@ def _blocks(texts: Iterable[str], layout: Layout, name: str) -> Iterator[np.ndar
 def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[str]:
     """Whole lines, as many as come at a time, without the last line break."""
     read = stream.read1 if live else stream.read
-    head = head.removeprefix(b"\xef\xbb\xbf")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    chunk = head + read(CHUNK)
+    if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name} is UTF-16 text: save it as UTF-8")
-    parts = [head]
-    while chunk := read(CHUNK):
-        if b"\0" in chunk or b"\0" in head:
+    chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+    parts: list[bytes] = []
+    while chunk:
+        if b"\0" in chunk:
             raise InputError(
                 f"{name} is neither text nor .npy nor WAV: it holds bytes that are no text"
             )
-        head = b""
         end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r", 0, -1)) + 1
         if not end:
             parts.append(chunk)
@@ -108,9 +108,10 @@ def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[st
                 raise InputError(
                     f"{name} has a line of more than {LONGEST_LINE:,} bytes: put one number a line"
                 )
-            continue
-        yield _decoded(b"".join([*parts, chunk[:end]]))
-        parts = [chunk[end:]]
+        else:
+            yield _decoded(b"".join([*parts, chunk[:end]]))
+            parts = [chunk[end:]]
+        chunk = read(CHUNK)
     if rest := b"".join(parts):
         yield _decoded(rest)
 
@@ -142,9 +143,20 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
             f"{name} has {len(header)} names in its first line, and {columns} columns in the next: "
             "every line needs as many"
         )
+    if len(header) == 1:
+        _refuse_mistyped(*header, name)
     used = [_column(column, header, columns, name) for column in wanted] or list(range(columns))
     in_a_row = second is None and columns > 1 and not wanted
     return Layout(delimiter, tuple(header), columns, tuple(used), in_a_row)
+
+
+def _refuse_mistyped(cell: str, name: str) -> None:
+    """Raise InputError where what would be the name of the only column begins as a number does."""
+    if cell.lstrip("+-.")[:1].isdecimal():
+        raise InputError(
+            f"{name}: {cell!r} in the first line is not a number: correct it, or let the name of "
+            "the column begin with a letter"
+        )
 
 
 def _delimiter(line: str) -> str | None:

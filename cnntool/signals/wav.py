@@ -173,7 +173,14 @@ def encode(block: np.ndarray, depth: str) -> tuple[bytes, int]:
     """Samples (C, n) as the bytes of frames, and how many samples were beyond full scale."""
     frames = np.ascontiguousarray(block.T)
     if depth in FLOATS:
-        return frames.astype(f"<f{FLOATS[depth] // 8}").tobytes(), 0
+        stored = np.dtype(f"<f{FLOATS[depth] // 8}")
+        most = np.finfo(stored).max
+        if np.abs(frames).max(initial=0) > most:
+            raise InputError(
+                f"a result is beyond {most:.1e}, the largest {FLOATS[depth]}-bit float: use "
+                "--depth float64, or a smaller --scale"
+            )
+        return frames.astype(stored).tobytes(), 0
     bits = int(depth)
     least, most = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
     levels = np.rint(frames * -least)

@@ -397,3 +397,19 @@ def test_memory_does_not_grow_with_the_signal(name, arguments):
     # 5 million are 40 MB as float64; what glibc holds of freed blocks varies by some 10 MB.
     length, most = (1_000_000, 8_000) if name == "long.txt" else (5_000_000, 16_000)
     assert kilobytes(length) - kilobytes(200_000) < most
+
+
+def test_a_float_wav_refuses_what_its_floats_cannot_hold():
+    words = ("-k", "identity", "--format", "wav", "--rate", "8000", "-o", "out.wav")
+    result = run(*words, "--depth", "float", stdin=b"1e300\n1\n")
+    assert isinstance(result.exception, InputError)
+    assert "beyond 3.4e+38" in str(result.exception)
+    assert not Path("out.wav").exists()
+    assert run(*words, "--depth", "float64", stdin=b"1e300\n1\n").exit_code == 0
+
+
+def test_a_given_rate_needs_no_rounding():
+    wavfile.write("in.wav", RATE, np.zeros(9, np.int16))
+    words = ("in.wav", "-k", "identity", "--stride", "3", "-f", "-o", "out.wav")
+    assert "rounded" in run(*words).stderr
+    assert "rounded" not in run(*words, "--rate", "100").stderr

@@ -105,3 +105,19 @@ def test_transparent_pixels_are_shown_with_their_alpha(folder):
 def test_contradictions_are_those_of_pool(folder):
     with pytest.raises(click.UsageError, match="--size lays windows, --global cuts bins"):
         explain("pool", "grey.png", "--size", 2, "--global")
+
+
+@pytest.mark.parametrize("bins", [("--output-size", "2x3"), ("--global",)])
+def test_the_weights_of_a_gaussian_over_bins_make_its_value(folder, bins):
+    np.save("odd.npy", np.random.default_rng(0).uniform(1, 9, (7, 10)).astype(np.float32))
+    facts = explain_json("pool", "odd.npy", "--mode", "gaussian", *bins, "--at", "0,0")
+    weights, window = (np.array(facts[name]) for name in ("gradient", "pixels"))
+    assert weights.sum() == pytest.approx(1)
+    assert len(np.unique(weights.round(6))) > 2
+    assert (weights * window).sum() == pytest.approx(facts["value"][0], rel=1e-5)
+
+
+def test_a_median_of_whole_numbers_keeps_its_halves(folder):
+    np.save("four.npy", np.array([[1, 2], [3, 10]], np.uint8))
+    facts = explain_json("pool", "four.npy", "--mode", "median")
+    assert (facts["value"], facts["pixel"]) == ([2.5], [2.5])

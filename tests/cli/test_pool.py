@@ -48,10 +48,7 @@ def test_the_main_job(cnntool):
         (["--mode", "gaussian", "--sigma", "1e6"], lambda x: blocks(x, 2).mean(axis=2)),
         (["--global"], lambda x: x.max(keepdims=True)),
         (["--output-size", "3x4", "-m", "average"], lambda x: blocks(x, 10).mean(axis=2)),
-        (
-            ["--output-size", "3x4", "-m", "median"],
-            lambda x: np.floor(np.median(blocks(x, 10), axis=2) + 0.5),
-        ),
+        (["--output-size", "3x4", "-m", "median"], lambda x: np.median(blocks(x, 10), axis=2)),
         (["--output-size", "3x4", "-m", "min"], lambda x: blocks(x, 10).min(axis=2)),
         (
             ["--global", "-m", "lp", "--p", "4"],
@@ -222,3 +219,55 @@ def test_a_dry_run_says_what_would_come_out(cnntool, folder):
     done = cnntool("pool", "colour.png", "--pyramid", "1,2", "--dry-run")
     assert "15 numbers" in one_line(done.out.decode())
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_median_keeps_its_halves_where_the_result_has_room_for_them(cnntool):
+    np.save("four.npy", np.array([[1, 2], [3, 10]], np.uint8))
+    for depth, expected in (("float", 2.5), ("16", 2.5 * 257)):
+        words = ("--mode", "median", "--depth", depth, "-f", "-o", "out.npy")
+        assert cnntool("pool", "four.npy", *words).code == 0
+        assert np.load("out.npy").item() == pytest.approx(expected, abs=0.5 * (depth == "16"))
+    assert cnntool("pool", "four.npy", "-m", "median", "--pyramid", "1").lines[1] == "four.npy,2.5"
+
+
+def test_pixels_too_large_to_be_added_up_are_refused(cnntool):
+    np.save("big.npy", np.full((4, 4), 1e38, np.float32))
+    done = cnntool("pool", "big.npy", "--mode", "average", "-o", "out.npy")
+    assert (done.code, "beyond 1e+15" in one_line(done.err)) == (1, True)
+    assert cnntool("pool", "big.npy", "-o", "out.npy").code == 0  # a maximum adds nothing up
+
+
+def test_values_beyond_32_bit_floats_are_named_as_such(cnntool):
+    np.save("huge.npy", np.full((4, 4), 1e300))
+    assert "beyond 3.4e+38" in one_line(cnntool("pool", "huge.npy", "-o", "out.npy").err)
+
+
+def test_padding_and_black_do_not_mix(cnntool):
+    done = cnntool("pool", "grey.png", "--size", "3", "--padding", "1", "--edge", "pad")
+    assert done.code == 2
+    assert "use one" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--size", "3", "--padding", "1"], "grey-max-pool-3-padding-1.png"),
+        (["--size", "3", "--dilation", "1x2"], "grey-max-pool-3-dilation-1x2.png"),
+        (["--size", "7", "--edge", "drop"], "grey-max-pool-7-edge-drop.png"),
+        (
+            ["--mode", "lp", "--p", "3", "--sum", "--output-size", "2"],
+            "grey-lp-pool-to-2-sum-p-3.png",
+        ),
+    ],
+)
+def test_whatever_changes_the_result_is_in_its_name(cnntool, words, name):
+    assert cnntool("pool", "grey.png", *words).lines == [name]
+
+
+def test_a_table_of_different_depths_says_so(cnntool):
+    Image.fromarray(np.full((4, 4), 128, np.uint8)).save("same8.png")
+    Image.fromarray(np.full((4, 4), 32896, np.uint16)).save("same16.png")
+    done = cnntool("pool", "same8.png", "same16.png", "--pyramid", "1")
+    assert done.code == 0
+    assert "white is 255 here and 65535 there" in one_line(done.err)
+    assert cnntool("pool", "same8.png", "same8.png", "--pyramid", "1").err == ""

@@ -158,3 +158,24 @@ def test_the_caller_s_error_state_holds_on_every_thread():
     share(range(2), lambda: work, 2)
     assert states[:2] == ["call", "call"]
     assert "call" not in states[2:]
+
+
+def test_an_error_ends_what_a_long_item_of_another_thread_shares_in_its_turn():
+    barrier = threading.Barrier(2, timeout=10)
+    done = []
+
+    def part(item):
+        time.sleep(0.001)
+        done.append(item)
+
+    def work(item):
+        barrier.wait()
+        if item:
+            raise KeyError(item)
+        share(range(5000), lambda: part, 1)
+
+    with pytest.raises(KeyError):
+        share(range(2), lambda: work, 2)
+    assert len(done) < 4000
+    share(range(3), lambda: done.append, 2)  # what comes later is not stopped
+    assert sorted(done[-3:]) == [0, 1, 2]

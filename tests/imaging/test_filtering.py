@@ -195,7 +195,7 @@ def test_values_beyond_float32_are_refused():
     image = image_of(np.array([[[1e14], [-1e14]]], np.float32))
     with pytest.raises(InputError, match="beyond float32"):
         run(image, "1e12 -1e12", "1e12 -1e12", "1e12 -1e12")
-    with pytest.raises(InputError, match="more than filters can take"):
+    with pytest.raises(InputError, match="more than sums of pixels can take"):
         run(image_of(np.full((2, 2, 1), 1e30, np.float32)), "box")
 
 

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
 from cnntool.imaging.image import Frame, Image
-from cnntool.imaging.pooling import Pooling, pool_picture, pooled_sides, pyramid_features
+from cnntool.imaging.pooling import (
+    Pooling,
+    pool_frame,
+    pool_picture,
+    pooled_sides,
+    pyramid_features,
+)
 from cnntool.imaging.winners import mark_winners, winners
 
 
@@ -253,3 +259,35 @@ def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_it
     won = winners(Frame(pixels), 255.0, Pooling(kernel_size=(3000, 3000)))
     assert np.argwhere(won).tolist() == [[7, 9, 0]]
     assert sum(taps) <= 3000 + 3000
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        Pooling("median", (3, 3), (2, 2)),
+        Pooling("median", (3, 2), (1, 1), (1, 1), (2, 1)),
+        Pooling("median", (4, 4), edge="drop"),
+        Pooling("median", output_size=(3, 4)),
+        Pooling("median", output_size=(1, 1)),
+    ],
+)
+def test_a_median_is_that_of_the_pixels_that_show(pooling):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (9, 11, 2)).astype(np.uint8)
+    alpha = rng.choice([0, 90, 255], (9, 11), p=[0.5, 0.2, 0.3]).astype(np.uint8)
+    values, _ = pool_frame(Frame(pixels, alpha), 255.0, pooling)
+    if pooling.output_size:
+        sides = [
+            [(i * n // k, -(-(i + 1) * n // k)) for i in range(k)]
+            for n, k in zip((9, 11), pooling.output_size, strict=True)
+        ]
+        places = [
+            [[(y, x) for y in range(*down) for x in range(*across)] for across in sides[1]]
+            for down in sides[0]
+        ]
+    else:
+        places = windows(9, 11, pooling)
+    for found, line in zip(values, places, strict=True):
+        for value, window in zip(found, line, strict=True):
+            seen = [pixels[place].astype(float) for place in window if alpha[place]]
+            np.testing.assert_allclose(value, np.median(seen, axis=0) if seen else 0)

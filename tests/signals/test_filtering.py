@@ -48,7 +48,7 @@ def expected(x, weights, stride, dilation, padding, border, constant, flip) -> n
     spread = np.zeros((len(weights) - 1) * dilation + 1)
     spread[::dilation] = weights
     extent = len(spread)
-    centre = extent // 2  # of the kernel; convolution turns the window around it
+    centre = len(weights) // 2 * dilation  # of the kernel; convolution turns the window around it
     before = {
         "same": extent - 1 - centre if flip else centre,
         "valid": 0,

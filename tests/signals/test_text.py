@@ -193,3 +193,31 @@ def test_seventeen_digits_read_back_exactly(numbers):
 def test_channels_become_columns():
     assert text_of(np.array([[1, 2], [0.5, -4]]), 12) == b"1,0.5\n2,-4\n"
     assert header_of(["t", "wind, north"]) == b't,"wind, north"\n'
+
+
+@pytest.mark.parametrize("mistyped", ["1.2.3", "0x10", "-1/3", "1_0", ".5.", "2x"])
+def test_a_mistyped_first_number_is_no_name_of_a_column(mistyped):
+    assert repr(mistyped) in message_of(f"{mistyped}\n5\n6\n")
+    assert values(f"a{mistyped}\n5\n6\n") == [[5, 6]]
+
+
+def test_live_numbers_are_passed_on_one_by_one():
+    class Pipe(io.RawIOBase):
+        """Gives a line at a time, and counts."""
+
+        given = 0
+
+        def readable(self):
+            return True
+
+        def readinto(self, room):
+            line = b"%d\n" % self.given
+            self.given += 1
+            room[: len(line)] = line
+            return len(line)
+
+    pipe = Pipe()
+    blocks = open_signal(io.BufferedReader(pipe), "in", live=True).blocks
+    for number in range(3):
+        assert next(blocks).tolist() == [[number]]
+        assert pipe.given == number + 1

@@ -207,7 +207,7 @@ def _show(
     moved = [change.moved_back for change in changes if change.moved_back is not None]
     if moved and any(change.shift for change in changes):
         show("")
-        some = "" if len(moved) == len(changes) else " by whole steps of the stride"
+        some = "" if len(moved) == len(changes) else " where whole steps bring it back"
         verdict = "is equivariant" if max(moved) < 1e-4 else "with a stride is not equivariant"
         show(
             f"moved back{some}, the feature map changes by {_percent(max(moved)).strip()}: "

@@ -44,9 +44,12 @@ def show_pool(
     if facts.is_filled.any():
         show("( ) is outside the picture and filled up with black")
     if facts.alphas is not None:
-        show(
-            "some pixels are transparent and count as much as their alpha; --alpha drop forgets it"
+        counted = (
+            "transparent ones do not count, all others do"
+            if pooling.mode in ("max", "min", "median")
+            else "every pixel counts as much as its alpha"
         )
+        show(f"some pixels are transparent: {counted}; --alpha drop forgets it")
     if channels > MOST_CHANNELS:
         show(f"the first {MOST_CHANNELS} of {channels} channels; --json gives all")
     for channel in range(min(channels, MOST_CHANNELS)):

@@ -43,7 +43,8 @@ def show_window(
     show(Text.assemble((specs[-1], "bold cyan"), f"{turned} over {name}{after}"))
     show(
         f"pixel {facts.x},{facts.y} of {width} x {height}; its window is centred on "
-        f"{facts.columns.centre},{facts.rows.centre} of the picture"
+        f"{facts.columns.centre},{facts.rows.centre} of "
+        f"{'what comes' + after if after else 'the picture'}"
     )
     if outside := _outside(facts, geometry):
         show(f"( ) is outside the picture: {outside}")

@@ -44,14 +44,14 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     if by_columns:
         stored = np.empty(height * width * channels, dtype)
         fill(stream, stored, name)
-        _convert(stored.reshape(shape, order="F"), pixels)
+        _convert(stored.reshape(shape, order="F"), pixels, name)
     elif dtype == kind:
         fill(stream, pixels, name)
     else:
         for top in range(0, height, STRIP_ROWS):
             rows = np.empty((min(STRIP_ROWS, height - top), width, channels), dtype)
             fill(stream, rows, name)
-            _convert(rows, pixels[top : top + STRIP_ROWS])
+            _convert(rows, pixels[top : top + STRIP_ROWS], name)
     if stream.read(1):
         raise damaged(name, f"it holds more than the {shape} values its header says")
     if kind == np.float32:
@@ -102,9 +102,14 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[tuple[int, int, int], np.
     return (*shape, 1)[:3], dtype, by_columns
 
 
-def _convert(values: np.ndarray, pixels: np.ndarray) -> None:
-    with np.errstate(over="ignore"):  # an overflow becomes an infinity, which is reported
+def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
+    with np.errstate(over="ignore"):
         pixels[...] = values
+    if pixels.dtype.kind == "f" and (np.isinf(pixels) & np.isfinite(values)).any():
+        raise InputError(
+            f"{name} holds values beyond {np.finfo(pixels.dtype).max:.1e}, the largest 32-bit "
+            "float: divide them first"
+        )
 
 
 def _to_gray(pixels: np.ndarray, name: str) -> np.ndarray:
