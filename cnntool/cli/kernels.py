@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.cli.help import FoldedEpilog
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST_SHOWN = 15  # weights on a side; larger kernels are shown by their middle
 
 
-class KernelsCommand(click.Command):
+class KernelsCommand(FoldedEpilog):
     """Takes a matrix that begins with a minus for what it is, not for an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

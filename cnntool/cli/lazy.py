@@ -6,10 +6,11 @@ import importlib
 
 import click
 
+from cnntool.cli.help import FoldedEpilog
 from cnntool.suggestions import suggestion
 
 
-class LazyGroup(click.Group):
+class LazyGroup(FoldedEpilog, click.Group):
     """A group that knows its commands by name and imports the module of the one that runs.
 
     ``commands_help`` has one line of help a command; ``package`` holds a module for each, named
