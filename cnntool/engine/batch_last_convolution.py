@@ -135,26 +135,30 @@ def _fold_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> n
     """The same by columns folded back tap by tap, at any stride."""
     filters, maps, *size = len(weight) // groups, *weight.shape[1:]
     dx = np.zeros((groups * maps, *(axis.size for axis in axes), len(dy)), dy.dtype)
-    dy = dy.transpose(1, 2, 3, 0)
+    gradients = dy.transpose(1, 2, 3, 0)
+    gradients = gradients.reshape(groups, filters, *gradients.shape[1:])
     weight = weight.reshape(groups, filters, maps, *size)
-    together = even_cuts(maps, -(-maps // 2))  # maps that one thread folds: none overlap
-    blocks = _cut_evenly(axes, dy.shape[3], together * prod(size) * dy.itemsize)
-    parts = [
-        (group, slice(first, min(first + together, maps)))
-        for group in range(groups)
-        for first in range(0, maps, together)
-    ]
+    # Two threads fold other groups, or other maps of the only one: none overlap.
+    if groups > 1:
+        parts = [(part, slice(0, maps)) for part in cuts(groups, -(-groups // 2))]
+    else:
+        parts = [(slice(0, 1), part) for part in cuts(maps, -(-maps // 2))]
 
-    def work(part: tuple[int, slice], scratch: Scratch) -> None:
-        group, which = part
-        matrix = weight[group, :, which].reshape(1, filters, -1).swapaxes(1, 2)
-        target = dx[group * maps : (group + 1) * maps][which]
+    def work(part: tuple[slice, slice], scratch: Scratch) -> None:
+        some_groups, some_maps = part
+        matrix = weight[some_groups, :, some_maps]
+        together, folded = len(matrix), matrix.shape[2] * len(matrix)  # groups, and their maps
+        matrix = matrix.reshape(together, filters, -1).swapaxes(1, 2)
+        first = some_groups.start * maps + some_maps.start
+        target = dx[first : first + folded]
+        blocks = _cut_evenly(axes, len(dy), folded * prod(size) * dy.itemsize)
         for lines, samples in blocks:
-            gradient = dy[group * filters : (group + 1) * filters, lines, :, samples]
-            pixels = gradient.shape[1:]
-            columns = scratch.array("columns", (1, matrix.shape[1], prod(pixels)), dy.dtype)
-            multiply(matrix, gradient.reshape(1, filters, -1), out=columns)
-            windows = columns.reshape(-1, *size, *pixels).transpose(5, 0, 1, 2, 3, 4)
+            gradient = gradients[some_groups, :, lines, :, samples]
+            pixels = gradient.shape[2:]
+            shape = together, matrix.shape[1], prod(pixels)
+            columns = scratch.array("columns", shape, dy.dtype)
+            multiply(matrix, gradient.reshape(together, filters, -1), out=columns)
+            windows = columns.reshape(folded, *size, *pixels).transpose(5, 0, 1, 2, 3, 4)
             rows = axes[0].part(lines.start, lines.stop)
             col2im(windows, rows, axes[1], out=target[..., samples].transpose(3, 0, 1, 2))
 

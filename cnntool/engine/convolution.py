@@ -1,4 +1,4 @@
-"""Convolution layers in one and two dimensions, forward and backward, as im2col products.
+"""Convolution layers in one and two dimensions, forward and backward, as matrix products.
 
 Layers compute cross-correlation, as every framework does:
 ``y[n, f, i, j] = bias[f] + sum over c, k, l of weight[f, c, k, l] * x[n, c, i*s - p + k*d, ...]``.
@@ -74,7 +74,9 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    if _gains_from_batch_last(x, weight, axes, groups):
+    if _is_deep(weight, groups) and winograd.suits(x, weight, axes, groups):
+        x = np.ascontiguousarray(x)
+    elif len(x) >= FEWEST_SAMPLES and x.shape[3] <= MOST_WIDTH:
         x = batch_last(x)
     way = _way(x, weight, axes, groups)
     y = way.correlate(x, weight, bias, axes, groups)
@@ -148,14 +150,8 @@ def conv1d_backward(
     return None if dx is None else dx[:, :, 0], dweight[:, :, 0], dbias
 
 
-def _gains_from_batch_last(
-    x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int
-) -> bool:
-    """Whether the samples are to be innermost: small maps, of which many samples make long runs."""
-    if len(x) < FEWEST_SAMPLES or x.shape[3] > MOST_WIDTH:
-        return False
-    is_deep = min(len(weight) // groups, weight.shape[1]) >= DEEP
-    return not (is_deep and winograd.suits(x, weight, axes, groups))
+def _is_deep(weight: np.ndarray, groups: int) -> bool:
+    return min(len(weight) // groups, weight.shape[1]) >= DEEP
 
 
 def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:
@@ -177,6 +173,8 @@ def _check_shapes(x, weight, bias, groups: int, connections) -> None:
             f"weight {weight.shape} in {groups} groups takes {maps * groups} input maps and a "
             f"multiple of {groups} filters: x {x.shape} has {channels} maps"
         )
+    if 0 in weight.shape:
+        raise ValueError(f"weight has shape {weight.shape}: it has no elements")
     if bias is not None and np.shape(bias) != (filters,):
         raise ValueError(
             f"bias has shape {np.shape(bias)}: expected one value a filter, ({filters},)"

@@ -22,7 +22,7 @@ SMALL_RESULT = 1200
 """Elements of the result up to which that is so for a sum over pixels."""
 
 TILE = 64
-"""Every tile is a multiple of so many pixels: four registers of 16."""
+"""Tiles that leave a rest are multiples of so many pixels: four registers of 16."""
 
 
 def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> np.ndarray:

@@ -31,8 +31,9 @@ COLUMNS_BYTES = 1 << 22
 WORTH_A_RUN = 500_000
 """Multiplications by padding that cost as much as one more product without it."""
 
-FEWEST_SAMPLES = 32
-"""Of a block: with fewer, runs would be short."""
+FEWEST_SAMPLES, MOST_TIMES = 32, 4
+"""Of a block: with fewer, runs would be short; but not where one row of windows would unfold so
+many times ``COLUMNS_BYTES``."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def cut_rows(
     run = columns.kernel_size * columns.output_size  # elements of one row, map and sample
     most = max(1, COLUMNS_BYTES // (maps * run * itemsize))
     tall = rows.span(min(rows.output_size, rows.extent))
-    samples = even_cuts(count, min(together, max(min(count, FEWEST_SAMPLES), most // tall)))
+    fewest = min(count, FEWEST_SAMPLES, max(1, MOST_TIMES * most // rows.extent))
+    samples = even_cuts(count, min(together, max(fewest, most // tall)))
     lines = most // samples  # of the input
     if _overlap(rows):
         height = (lines - rows.extent) // rows.stride + 1

@@ -50,7 +50,7 @@ def share(
     errors: list[BaseException] = []
     running = 1
     over = False
-    error_state = np.geterr()
+    error_state = {**np.geterr(), "call": np.geterrcall()}
 
     def drain() -> None:
         _here.is_shared, _here.errors = True, errors

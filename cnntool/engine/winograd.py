@@ -52,8 +52,11 @@ caches."""
 BLOCKS = 4
 """Into which at least the work is cut between these bounds, so that threads share it evenly."""
 
+SUMS_BYTES = 1 << 25
+"""Of partial sums of a weight gradient, of which there are at least two, for two threads."""
+
 FEWEST_TILES = 8
-"""A side of a block, if there are so many: there is one more column and row for nothing."""
+"""Across a block before a row of tiles is cut: there is one more column and row for nothing."""
 
 FEWEST_MAPS, FEWEST_PIXELS, FEWEST_PRODUCTS, MOST_LEFT = 24, 512, 1 << 23, 2 / 3
 """Input and output maps of a group, outputs of a filter, and multiplications of im2col, from which
@@ -109,7 +112,8 @@ def weight_gradient(
     """What dy (N, F, oh, ow) says of weights of this shape: ``G^T [(A dy A^T) * (B^T d B)] G``."""
     filters, maps = shape[:2]
     blocks = _cut(len(x), max(x.shape[1], filters), axes, x.itemsize)
-    parts = min(PARTIAL_SUMS, len(blocks))
+    sum_bytes = 16 * filters * maps * x.itemsize
+    parts = min(len(blocks), PARTIAL_SUMS, max(2, SUMS_BYTES // sum_bytes))
     sums = np.zeros((parts, 16 * groups, filters // groups, maps), x.dtype)
     from_output = _both_sides(TILE_TO_OUTPUT.T, x.dtype)[None]
 
@@ -183,10 +187,7 @@ def _tiles_along(axis: Axis) -> int:
 def _runs(axis: Axis, tiles: int, most: int) -> list[tuple[Axis, Axis]]:
     """Runs of tiles along an axis: the inputs that they read, and their outputs."""
     sides = (READ, axis.size, axis.before), (TILE, axis.output_size, 0)
-    inputs, outputs = (
-        Axis(size, side, TILE, 1, before, (tiles - 1) * TILE + side - size - before)
-        for side, size, before in sides
-    )
+    inputs, outputs = (Axis(size, side, TILE, 1, before, 0) for side, size, before in sides)
     edges = [(start, min(start + most, tiles)) for start in range(0, tiles, most)]
     return [(inputs.part(*run), outputs.part(*run)) for run in edges]
 

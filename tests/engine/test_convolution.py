@@ -1,5 +1,6 @@
 """Convolution layers against PyTorch, hand-worked numbers and theorems."""
 
+import tracemalloc
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnntool.engine import batch_last_convolution, row_windows, unfolding
+from cnntool.engine import batch_last_convolution, convolution, row_windows, unfolding
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
 from cnntool.engine.layout import batch_last, is_batch_last
 
@@ -248,3 +249,31 @@ def test_gradients_agree_with_central_differences():
             np.testing.assert_allclose(
                 (sides[0] - sides[1]) / (2 * step), gradient[place], atol=1e-6
             )
+
+
+def test_gradients_side_by_side_are_those_one_after_the_other(monkeypatch):
+    y, cache = conv2d(*random((2, 3, 6, 6), (4, 3, 3, 3)))
+    expected = conv2d_backward(y, cache)
+    monkeypatch.setattr(convolution, "SIDE_BY_SIDE", 0)
+    for one, other in zip(conv2d_backward(y, cache)[:2], expected[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert conv2d_backward(y, cache, need_dx=False)[0] is None
+
+
+@pytest.mark.parametrize("weight_shape", [(4, 0, 3, 3), (0, 3, 3, 3), (4, 3, 0, 3)])
+def test_weights_without_elements_are_refused(weight_shape):
+    x, weight = np.zeros((2, weight_shape[1], 8, 8)), np.zeros(weight_shape)
+    with pytest.raises(ValueError, match="no elements"):
+        conv2d(x, weight)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_memory_grows_little_with_the_kernel_where_samples_are_innermost(stride):
+    x = batch_last(np.zeros((32, 64, 32, 32), np.float32))
+    weight = np.zeros((4, 64, 15, 15), np.float32)
+    tracemalloc.start()
+    y, cache = conv2d(x, weight, padding=7, stride=stride)
+    conv2d_backward(y, cache)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * x.nbytes  # results and their gradients are two of them

@@ -9,6 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
+from cnntool.engine import threads
 from cnntool.engine.blas import _openblas
 from cnntool.engine.threads import share, together
 
@@ -48,7 +49,8 @@ def test_an_interruption_goes_before_another_error():
         share(range(2), lambda: work, 2)
 
 
-def test_blas_has_its_threads_back_afterwards():
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blas_has_its_threads_back_afterwards(threads):
     get, put = _openblas("get_num_threads"), _openblas("set_num_threads")
     if get is None:
         pytest.skip("NumPy has no OpenBLAS of its own here")
@@ -56,7 +58,7 @@ def test_blas_has_its_threads_back_afterwards():
     put(2)
     try:
         inside = []
-        share(range(4), lambda: lambda item: inside.append(get()), 2)
+        share(range(4), lambda: lambda item: inside.append(get()), threads)
         assert (set(inside), get()) == ({1}, 2)
     finally:
         put(before)
@@ -147,17 +149,18 @@ def test_helpers_that_wait_hold_nothing_of_what_they_did():
 
 def test_the_caller_s_error_state_holds_on_every_thread():
     barrier = threading.Barrier(2, timeout=10)
-    states = []
+    called = []
 
     def work(_):
         barrier.wait()
-        states.append(np.geterr()["invalid"])
+        np.array([1.0]) / np.array([0.0])
 
-    with np.errstate(invalid="call"):
+    with np.errstate(divide="call", call=lambda *_: called.append(threading.get_ident())):
         share(range(2), lambda: work, 2)
-    share(range(2), lambda: work, 2)
-    assert states[:2] == ["call", "call"]
-    assert "call" not in states[2:]
+    assert len(set(called)) == 2
+    with pytest.warns(RuntimeWarning):
+        share(range(2), lambda: work, 2)
+    assert len(called) == 2
 
 
 def test_an_error_ends_what_a_long_item_of_another_thread_shares_in_its_turn():
@@ -179,3 +182,54 @@ def test_an_error_ends_what_a_long_item_of_another_thread_shares_in_its_turn():
     assert len(done) < 4000
     share(range(3), lambda: done.append, 2)  # what comes later is not stopped
     assert sorted(done[-3:]) == [0, 1, 2]
+
+
+def test_an_error_stops_threads_that_are_at_work():
+    barrier, after = threading.Barrier(2, timeout=10), []
+
+    def work(item):
+        if item < 2:
+            barrier.wait()
+        if item == 0:
+            raise KeyError
+        time.sleep(0.05)
+        after.append(item)
+
+    with pytest.raises(KeyError):
+        share(range(20), lambda: work, 2)
+    assert after in ([], [1])
+
+
+def test_an_interruption_waits_for_the_others_and_is_raised(monkeypatch):
+    started, done, run = threading.Event(), [], threads._helpers.run
+
+    def run_or_interrupt(job):
+        if started.is_set():
+            raise KeyboardInterrupt
+        run(job)
+        assert started.wait(10)
+
+    def work(item):
+        started.set()
+        time.sleep(0.1)
+        done.append(item)
+
+    monkeypatch.setattr(threads._helpers, "run", run_or_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        share(range(1), lambda: work, 3)
+    assert done == [0]
+
+
+def test_a_helper_that_is_late_holds_nothing(monkeypatch):
+    class Work:
+        def __call__(self, item):
+            pass
+
+    late, work = [], Work()
+    alive = weakref.ref(work)
+    monkeypatch.setattr(threads._helpers, "run", late.append)
+    share(range(5), lambda work=work: work, 3)
+    del work
+    assert alive() is None
+    for job in late:
+        job()

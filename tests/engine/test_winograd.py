@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from cnntool.engine import convolution, winograd
 from cnntool.engine.convolution import conv2d, conv2d_backward
+from cnntool.engine.layout import batch_last
+from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import plan_axes
 
 FLIP = (..., slice(None, None, -1), slice(None, None, -1))
@@ -106,7 +108,9 @@ def test_a_deep_layer_goes_this_way_and_gives_what_the_other_one_does():
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "how"),
     [
-        ((4, 24, 32, 32), (24, 24, 3, 3), {"stride": 2}),
+        ((8, 32, 64, 64), (32, 32, 3, 3), {"stride": 2}),
+        ((8, 32, 64, 64), (32, 32, 3, 3), {"stride": (1, 2)}),
+        ((8, 32, 64, 64), (32, 32, 3, 3), {"stride": (2, 1)}),
         ((4, 24, 32, 32), (24, 24, 3, 3), {"dilation": 2}),
         ((4, 24, 32, 32), (24, 24, 3, 2), {}),
         ((4, 24, 32, 32), (24, 24, 5, 5), {}),
@@ -146,16 +150,44 @@ def test_rounding_is_no_worse_than_im2col_s():
     assert error[True] < 2 * error[False]
 
 
-def test_what_scratch_memory_held_before_changes_nothing():
+def test_scratch_memory_may_hold_anything():
     """Gaps between rows, maps and samples are never read as they were left."""
     x, weight = random((6, 9, 11, 13), (10, 9, 3, 3))
-    axes = plan_axes(x.shape[2:], (3, 3), padding=1)
-    with np.errstate(all="ignore"):
-        spoilt = np.full_like(x, np.nan)
-        winograd.correlate(spoilt, weight, None, axes, 1)
-        winograd.weight_gradient(spoilt[:, :9], x, (9, 9, 3, 3), axes, 1)
-    with np.errstate(all="raise"):
+    axes, array = plan_axes(x.shape[2:], (3, 3), padding=1), Scratch.array
+
+    def spoilt(self, *key):
+        memory = array(self, *key)
+        memory[...] = np.inf
+        return memory
+
+    with patch.object(Scratch, "array", spoilt), np.errstate(all="raise"):
         y = winograd.correlate(x, weight, None, axes, 1)
         dweight = winograd.weight_gradient(y, x, weight.shape, axes, 1)
     np.testing.assert_allclose(y, by_definition(x, weight, ((1, 1), (1, 1))), atol=1e-12)
     assert np.isfinite(dweight).all()
+
+
+def test_a_nan_stays_with_its_map():
+    x, dy = random((2, 3, 8, 8), (2, 4, 6, 6))
+    x[:, 1] = np.nan
+    with np.errstate(all="ignore"):
+        dweight = winograd.weight_gradient(dy, x, (4, 3, 3, 3), plan_axes((8, 8), (3, 3)), 1)
+    assert np.isfinite(dweight[:, [0, 2]]).all()
+    assert np.isnan(dweight[:, 1]).all()
+
+
+def test_the_way_of_a_deep_layer_does_not_depend_on_how_its_maps_lie():
+    x, weight = random((16, 48, 32, 32), (48, 48, 3, 3), dtype=np.float32)
+    with patch.object(winograd, "correlate", wraps=winograd.correlate) as correlate:
+        ours = [conv2d(layout(x), weight, padding=1)[0] for layout in (np.asarray, batch_last)]
+    assert correlate.call_count == 2
+    np.testing.assert_array_equal(*ours)
+
+
+def test_partial_sums_are_few_where_the_weights_are_many():
+    x, weight = random((16, 24, 32, 32), (24, 24, 3, 3), dtype=np.float32)
+    axes = plan_axes(x.shape[2:], (3, 3), padding=1)
+    expected = winograd.weight_gradient(x, x, weight.shape, axes, 1)
+    with patch.object(winograd, "SUMS_BYTES", 0):
+        ours = winograd.weight_gradient(x, x, weight.shape, axes, 1)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

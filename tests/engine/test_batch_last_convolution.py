@@ -1,0 +1,131 @@
+"""Convolution with the samples innermost against PyTorch, in blocks and runs of any size."""
+
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.engine import batch_last_convolution as layer_way
+from cnntool.engine import row_windows, unfolding
+from cnntool.engine.layout import batch_last
+from cnntool.engine.scratch import Scratch
+from cnntool.engine.windows import plan_axes
+
+
+def random(*shapes, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@contextmanager
+def constants(**values):
+    with ExitStack() as stack:
+        for name, value in values.items():
+            for module in (layer_way, row_windows):
+                if hasattr(module, name):
+                    stack.enter_context(patch.object(module, name, value))
+        row_windows.cut_rows.cache_clear()
+        yield
+    row_windows.cut_rows.cache_clear()
+
+
+@st.composite
+def layers(draw):
+    groups = draw(st.integers(1, 3))
+    maps, filters = draw(st.integers(1, 3)), draw(st.integers(1, 7))
+    sides = st.tuples(st.integers(0, 6), st.integers(0, 6))
+    kernel, stride, dilation, padding, size = (
+        draw(st.tuples(each, each))
+        for each in (
+            st.integers(1, 4),
+            st.integers(1, 3),
+            st.integers(1, 2),
+            sides,
+            st.integers(0, 8),
+        )
+    )
+    size = [
+        max(1, n, (k - 1) * d + 1 - sum(p))
+        for n, k, d, p in zip(size, kernel, dilation, padding, strict=True)
+    ]
+    x_shape = draw(st.integers(2, 5)), groups * maps, *size
+    return x_shape, (groups * filters, maps, *kernel), stride, dilation, padding, groups
+
+
+def spoilt(array):
+    def spoilt_array(self, *shape):
+        memory = array(self, *shape)
+        memory[...] = np.inf
+        return memory
+
+    return spoilt_array
+
+
+@given(
+    layers(),
+    st.sampled_from([1 << 22, 2_000, 300]),
+    st.sampled_from([0, 1 << 30]),
+    st.sampled_from([0, 1 << 21]),
+)
+def test_any_geometry_in_any_blocks_and_runs_agrees_with_pytorch(
+    layer, block_bytes, worth_a_run, sums_bytes
+):
+    torch = pytest.importorskip("torch")
+    x_shape, w_shape, stride, dilation, padding, groups = layer
+    x, weight, bias = random(x_shape, w_shape, w_shape[:1])
+    axes = plan_axes(x_shape[2:], w_shape[2:], stride, dilation, padding)
+    leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight, bias)]
+    padded = torch.nn.functional.pad(leaves[0], (*padding[1], *padding[0]))
+    expected = torch.nn.functional.conv2d(
+        padded, *leaves[1:], stride=stride, dilation=dilation, groups=groups
+    )
+    dy = random(tuple(expected.shape))[0]
+    expected.backward(torch.from_numpy(dy))
+    x, dy = (np.ascontiguousarray(a.transpose(1, 2, 3, 0)) for a in (x, dy))
+    x, dy = x.transpose(3, 0, 1, 2), dy.transpose(3, 0, 1, 2)
+    with (
+        constants(
+            COLUMNS_BYTES=block_bytes,
+            FOLDED_BYTES=block_bytes,
+            FEWEST_SAMPLES=1,
+            WORTH_A_RUN=worth_a_run,
+            SUMS_BYTES=sums_bytes,
+        ),
+        patch.object(Scratch, "array", spoilt(Scratch.array)),
+        patch.object(np, "empty", lambda *args: np.full(*args[:1], np.inf, *args[1:])),
+        np.errstate(all="raise"),
+    ):
+        y = layer_way.correlate(x, weight, bias, axes, groups)
+        dx = layer_way.input_gradient(dy, weight, axes, groups)
+        dweight = layer_way.weight_gradient(dy, x, weight.shape, axes, groups)
+    np.testing.assert_allclose(y, expected.detach().numpy(), atol=1e-10)
+    np.testing.assert_allclose(dx, leaves[0].grad.numpy(), atol=1e-10)
+    np.testing.assert_allclose(dweight, leaves[1].grad.numpy(), atol=1e-10)
+
+
+@pytest.mark.parametrize("how", [{}, {"stride": (2, 1)}, {"stride": 2}, {"filters": 24}], ids=str)
+def test_the_number_of_threads_changes_no_result(how):
+    how = dict(how)
+    filters = how.pop("filters", 8)
+    x, weight = random((37, 4, 16, 16), (filters, 4, 5, 5), dtype=np.float32)
+    axes = plan_axes(x.shape[2:], weight.shape[2:], padding=2, **how)
+    dy = random((37, filters, *(axis.output_size for axis in axes)), dtype=np.float32)[0]
+    x, dy = batch_last(x), batch_last(dy)
+    results = []
+    for threads in (1, 4, 4, 4):
+        with (
+            constants(
+                SHARED_PRODUCTS=0, FEWEST_SAMPLES=4, COLUMNS_BYTES=1 << 14, FOLDED_BYTES=1 << 14
+            ),
+            patch.object(unfolding, "SHARED_PRODUCTS", 0),
+            patch.object(unfolding, "available_cores", lambda threads=threads: threads),
+        ):
+            y = layer_way.correlate(x, weight, None, axes, 1)
+            dx = layer_way.input_gradient(dy, weight, axes, 1)
+            results.append([y, dx, layer_way.weight_gradient(dy, x, weight.shape, axes, 1)])
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
