@@ -82,24 +82,29 @@ def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: b
     """
     from cnntool.cli.console import complain, print_json, progress
 
-    cases = _cases(operations, seed, tolerance)
+    problems: list[str] = []
+    cases = _cases(operations, seed, tolerance, problems)
     proofs = []
     with progress("checking", len(cases), quiet=as_json) as advance:
         for case, check in cases:
             proofs.append(Proof(case, check()))
             advance()
-    print_json([_entry(proof) for proof in proofs]) if as_json else _show(proofs)
+    if proofs or as_json:
+        print_json([_entry(proof) for proof in proofs]) if as_json else _show(proofs)
+    for problem in problems:
+        complain(problem)
     for proof in proofs:
         for line in proof.complaints:
             complain(line)
-    return int(any(proof.verdict == "wrong" for proof in proofs))
+    return int(bool(problems) or any(proof.verdict == "wrong" for proof in proofs))
 
 
 def _cases(
-    names: Sequence[str], seed: int, tolerance: float
+    names: Sequence[str], seed: int, tolerance: float, problems: list[str]
 ) -> list[tuple[Case | LayerCase, Callable[[], tuple[GradientCheck, ...]]]]:
     """What is to be checked, each with its check: the cases of all operations in the order of the
-    table, or of those that are named, and then those of model files."""
+    table, or of those that are named, and then those of model files. A line is added to the
+    problems for each file that is none."""
     from cnntool.engine.gradcheck_cases import CASES, check
 
     models = [name for name in names if _is_path(name)]
@@ -110,7 +115,7 @@ def _cases(
         for case in CASES
         if case.operation in known
     ]
-    return cases + [(case, case.check) for case in _of_models(models, seed, tolerance)]
+    return cases + [(case, case.check) for case in _of_models(models, seed, tolerance, problems)]
 
 
 def _is_path(name: str) -> bool:
@@ -120,7 +125,11 @@ def _is_path(name: str) -> bool:
     return looks_like_one and name not in OPERATIONS
 
 
-def _of_models(paths: Iterable[str], seed: int, tolerance: float) -> list[LayerCase]:
+def _of_models(
+    paths: Iterable[str], seed: int, tolerance: float, problems: list[str]
+) -> list[LayerCase]:
+    from cnntool.cli.reports import reason
+    from cnntool.errors import InputError
     from cnntool.networks.gradient_checks import network_cases
     from cnntool.networks.language_gradient_checks import language_model_cases
     from cnntool.networks.model_file import load_header
@@ -129,10 +138,13 @@ def _of_models(paths: Iterable[str], seed: int, tolerance: float) -> list[LayerC
 
     cases: list[LayerCase] = []
     for path in paths:
-        if load_header(path).kind == "rnn":
-            cases += language_model_cases(load_text_model(path).network, seed, tolerance)
-        else:
-            cases += network_cases(load_network(path)[1], seed, tolerance)
+        try:
+            if load_header(path).kind == "rnn":
+                cases += language_model_cases(load_text_model(path).network, seed, tolerance)
+            else:
+                cases += network_cases(load_network(path)[1], seed, tolerance)
+        except (InputError, OSError) as error:
+            problems.append(reason(error, path))
     return cases
 
 
@@ -179,7 +191,8 @@ class Proof:
         """One line for each input whose gradient is wrong."""
         return [
             f"{self.case.operation}, {self.case.geometry}: d{check.input}{list(check.where or [])} "
-            f"is {check.analytic:.9g} on the way back, {check.numeric:.9g} by differences"
+            f"is {check.analytic:.9g} on the way back, {check.numeric:.9g} by differences: they "
+            f"differ by {abs(check.analytic - check.numeric):.1e}"
             for check in self.checks
             if check.verdict == "wrong"
         ]

@@ -42,9 +42,14 @@ class LevelsType(click.ParamType):
         parts = [part.strip() for part in value.split(",")]
         if not all(part.isdecimal() and 1 <= whole_number(part) <= 256 for part in parts):
             self.fail(
-                f"'{value}' are no levels: expected numbers from 1 to 256 such as 1,2,4", param, ctx
+                f"'{value}' is no list of levels: expected numbers from 1 to 256 such as 1,2,4",
+                param,
+                ctx,
             )
-        return tuple(map(int, parts))
+        levels = tuple(map(int, parts))
+        if twice := next((level for level in levels if levels.count(level) > 1), None):
+            self.fail(f"level {twice} stands twice in '{value}': name each once", param, ctx)
+        return levels
 
 
 @click.command(

@@ -89,8 +89,9 @@ def pool_axes(height: int, width: int, pooling: Pooling) -> tuple[Axis, Axis]:
     try:
         axes = plan_pool((height, width), *sizes, pooling.edge != "drop")
     except ValueError as error:
+        reason = str(error).replace("a kernel", "a window", 1)
         raise InputError(
-            f"{error}: the picture has {width} x {height} pixels, use another window or padding"
+            f"{reason}: the picture has {width} x {height} pixels, use another window or padding"
         ) from None
     if pooling.edge == "pad":
         filled_height, filled_width = (axis.size + axis.overhang for axis in axes)

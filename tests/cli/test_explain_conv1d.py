@@ -99,3 +99,8 @@ def test_mistakes_name_the_number(words, message):
 def test_lists_of_a_wrong_length_or_size(signal, message):
     with pytest.raises(click.BadParameter, match=message):
         explain("conv1d", "--signal", signal, "--kernel", "1")
+
+
+def test_one_kernel_is_explained_at_a_time():
+    with pytest.raises(click.UsageError, match="2 kernels are given"):
+        explain("conv1d", "--signal", "1,2,3", "-k", "1,2", "-k", "3,4")

@@ -177,10 +177,17 @@ def test_a_model_of_text_is_checked_layer_by_layer_and_whole(cnntool, folder):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none.npz", "cnntool: none.npz does not exist: name a model file\n"),
-        ("grey.png", "cnntool: grey.png is no model file: it is not an .npz archive\n"),
+        ("none.npz", "none.npz does not exist: name a model file\n"),
+        ("grey.png", "grey.png is no model file: it is not an .npz archive\n"),
     ],
 )
 def test_what_is_no_model_file_is_named(cnntool, name, message):
     done = cnntool("gradcheck", name)
     assert (done.code, done.out, done.err) == (1, b"", message)
+
+
+def test_a_file_that_is_no_model_does_not_stop_the_others(cnntool):
+    done = cnntool("gradcheck", "relu", "nope.npz")
+    assert done.code == 1
+    assert b"relu" in done.out
+    assert "nope.npz" in done.err

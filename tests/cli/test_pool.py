@@ -187,7 +187,7 @@ def test_a_table_leaves_out_what_does_not_fit_and_says_so(cnntool):
         (["--edge", "pad", "--size", "16384"], 1, "16384 x 16384, nearly all black: use a smaller"),
         (["--ceil", "--edge", "drop"], 2, "--ceil keeps the last window"),
         (["--mode", "average", "--show-winners"], 2, "--show-winners needs --mode max or min"),
-        (["--pyramid", "1,0"], 2, "'1,0' are no levels"),
+        (["--pyramid", "1,0"], 2, "'1,0' is no list of levels"),
         (["--pyramid", "9" * 5000], 2, "expected numbers from 1 to 256"),
         (["--pyramid", "1,2", "-o", "table.xls"], 2, "name a .csv, .npy or .json"),
         (["--pyramid", "1,2", "--depth", "8"], 2, "--depth is for pictures"),
@@ -271,3 +271,8 @@ def test_a_table_of_different_depths_says_so(cnntool):
     assert done.code == 0
     assert "white is 255 here and 65535 there" in one_line(done.err)
     assert cnntool("pool", "same8.png", "same8.png", "--pyramid", "1").err == ""
+
+
+def test_a_level_is_named_once(cnntool):
+    done = cnntool("pool", "grey.png", "--pyramid", "1,2,2")
+    assert (done.code, "level 2 stands twice" in done.err) == (2, True)

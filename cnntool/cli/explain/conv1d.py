@@ -39,9 +39,11 @@ Examples:
 @option(
     "-k",
     "--kernel",
+    "kernels",
     section=NUMBERS,
     type=NumbersType("kernel"),
     required=True,
+    multiple=True,
     metavar="N,N,...",
     help="The weights w, such as 1,0,-1.",
 )
@@ -86,7 +88,7 @@ Examples:
     "[default: 1]",
 )
 @json_option
-def command(signal, kernel, bias, grad, as_json, **settings) -> None:
+def command(signal, kernels, bias, grad, as_json, **settings) -> None:
     """Show every sum of a one-dimensional convolution layer, forward and backward.
 
     Forward, each output is a sum of weights times inputs. Backward, the gradient of the loss L by
@@ -96,6 +98,9 @@ def command(signal, kernel, bias, grad, as_json, **settings) -> None:
     from cnntool.cli.console import print_json
     from cnntool.engine.conv1d_steps import conv1d_steps
 
+    kernel, *more = kernels
+    if more:
+        raise click.UsageError(f"{len(kernels)} kernels are given: one is explained at a time")
     _check(signal, kernel, grad, **settings)
     steps = conv1d_steps(signal, kernel, bias, grad, **settings)
     if as_json:
