@@ -38,7 +38,7 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
         check_free(Path(options.output), options.force)
     reporter = Reporter(False, options.quiet)
     rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
-    whites: set[float] = set()
+    white_of: dict[str, float] = {}
     job_count = min(options.jobs or available_cores(), max(1, len(sources)))
     with progress(f"{pooling.mode}-pool-pyramid", len(sources), options.quiet) as advance:
 
@@ -50,8 +50,8 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
                     report.lines.append(_plan_line(source, levels, options))
                 else:
                     image = _open(source, options)
-                    whites.add(image.white)
                     rows[index] = _rows_of(source, image, pooling, levels)
+                    white_of.update((name, image.white) for name, _ in rows[index])
             except (InputError, RequestError, OSError, MemoryError) as error:
                 report.error = reason(error, source.name)
             reporter.done(index, report)
@@ -60,6 +60,7 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
         share(enumerate(sources), lambda: run_one, job_count)
     table = [row for found in rows for row in found]
     odd = _drop_odd(table)
+    whites = {white_of[name] for name, _ in table}
     if len(whites) > 1 and not options.quiet:
         complain(
             f"white is {' here and '.join(f'{white:g}' for white in sorted(whites))} there: each "

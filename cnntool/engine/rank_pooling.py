@@ -19,6 +19,7 @@ from cnntool.engine.pool_windows import (
     share_blocks,
 )
 from cnntool.engine.scratch import Scratch
+from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings
 
 MOST_SORTED = 64
@@ -151,25 +152,46 @@ def median_of_last(values: np.ndarray) -> np.ndarray:
     return _middle(low, high, count)
 
 
-def visible_median(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def visible_median(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, threads: int | None = None
+) -> np.ndarray:
     """The medians of what is no NaN in windows over floats (H, W, C): (oh, ow, C).
 
     Output (i, j) reads ``rows[i]`` (oh, kh) and ``columns[j]`` (ow, kw), where -1 is outside. NaN
     where a window has nothing else.
     """
     out = np.empty((len(rows), len(columns), values.shape[2]), values.dtype)
-    step = max(1, MOST_GATHERED // (rows.shape[1] * columns.shape[1] * values.shape[2]))
-    for target, taps in zip(out, rows, strict=True):
+    together = MOST_GATHERED // (rows.shape[1] * columns.shape[1] * values.shape[2])
+
+    def work(index: int) -> None:
+        taps = rows[index]
         lines = values[taps[taps >= 0]]
-        for first in range(0, len(columns), step):
-            part = columns[first : first + step]
-            window = np.where((part >= 0)[..., None], lines[:, part], np.nan)  # (kh, ow, kw, C)
-            window = np.sort(np.moveaxis(window, 1, 0).reshape(len(part), -1, out.shape[2]), axis=1)
-            count = (~np.isnan(window)).sum(axis=1)[:, None]
-            ends = np.maximum(0, (count - 1) // 2), np.minimum(window.shape[1] - 1, count // 2)
-            low, high = (np.take_along_axis(window, end, axis=1)[:, 0] for end in ends)
-            target[first : first + step] = np.where(count[:, 0] % 2, low, low / 2 + high / 2)
+        if not together:
+            for j, taps in enumerate(columns):
+                window = lines[:, taps[taps >= 0]]
+                out[index, j] = [_median_of_seen(channel) for channel in window.T]
+        for first in range(0, len(columns), together) if together else ():
+            part = slice(first, first + together)
+            out[index, part] = _medians_of_seen(lines, columns[part])
+
+    share(range(len(rows)), lambda: work, available_cores() if threads is None else threads)
     return out
+
+
+def _median_of_seen(values: np.ndarray) -> float:
+    seen = values[~np.isnan(values)]
+    return median_of_last(seen) if seen.size else np.nan
+
+
+def _medians_of_seen(lines: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The medians of some windows (columns, kw) over rows (kh, W, C) that they all read."""
+    window = np.where((columns >= 0)[..., None], lines[:, columns], np.nan)  # (kh, ow, kw, C)
+    window = np.moveaxis(window, 1, 0).reshape(len(columns), -1, lines.shape[2])
+    window = np.sort(window, axis=1)  # NaN last
+    count = (~np.isnan(window)).sum(axis=1)[:, None]
+    ends = np.maximum(0, (count - 1) // 2), np.minimum(window.shape[1] - 1, count // 2)
+    low, high = (np.take_along_axis(window, end, axis=1)[:, 0] for end in ends)
+    return np.where(count[:, 0] % 2, low, low / 2 + high / 2)
 
 
 def _middle(low: np.ndarray, high: np.ndarray, count: int) -> np.ndarray:

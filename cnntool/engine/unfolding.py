@@ -191,7 +191,8 @@ def _unfold(x: np.ndarray, block: _Block, groups: int, scratch: Scratch) -> np.n
     padded = zero_padded(
         part, *block.axes, out=scratch.array("padded", (*part.shape[:2], *reach), x.dtype)
     )
-    if block.is_run and padded.strides[2] != padded.shape[3] * padded.itemsize:
+    item = padded.itemsize
+    if block.is_run and padded.strides[2:] != (padded.shape[3] * item, item):
         padded = np.ascontiguousarray(padded)
     view = (run_view if block.is_run else window_view)(padded, *block.axes)
     view = np.moveaxis(view, 0, 3)  # (C, kh, kw, samples, ...)

@@ -226,7 +226,11 @@ def _pool_visible(
     if pooling.mode == "min":
         return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
     values = np.where(hidden, np.float32(np.nan), pixels)
-    return _zero_infinite(visible_median(values, *_taps(pixels.shape[:2], pooling)))
+    medians = visible_median(values, *_taps(pixels.shape[:2], pooling), threads)
+    medians = _zero_infinite(medians)
+    if pixels.dtype.kind == "f":
+        return medians
+    return np.floor(medians + np.float32(0.5)).astype(pixels.dtype)  # as of opaque pictures
 
 
 def _taps(sides: tuple[int, int], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
@@ -247,7 +251,7 @@ def _as_table(runs: list[range], size: int) -> np.ndarray:
     table = np.full((len(runs), max(map(len, runs))), -1)
     for row, run in zip(table, runs, strict=True):
         row[: len(run)] = run
-    return np.where(table < size, table, -1)
+    return np.where((table >= 0) & (table < size), table, -1)
 
 
 def _zero_infinite(pixels: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from cnntool.imaging.codecs.streams import Rejoined
+from cnntool.imaging.codecs.streams import Rejoined, cut_short
 from cnntool.signals import npy, wav
 from cnntool.signals.signal import Signal, numbered_columns
 from cnntool.signals.text import read_text
@@ -33,6 +33,8 @@ def open_signal(
         signal = wav.read_wav(Rejoined(head, stream), name, is_pipe)
     elif head == npy.MAGIC:
         signal = npy.read_npy(Rejoined(head, stream), name)
+    elif head and npy.MAGIC.startswith(head):
+        raise cut_short(name, "it ends before its header")
     else:
         return read_text(stream, head, name, columns, live)
     if not columns:
@@ -45,7 +47,7 @@ def open_signal(
 def _head(stream: BinaryIO) -> bytes:
     """The first bytes: no more than tell what it is, as the next ones may take their time."""
     head = b""
-    while not head or any(magic.startswith(head) for magic in MAGIC):
+    while any(magic.startswith(head) for magic in MAGIC):
         more = stream.read(1)
         head += more
         if not more or head in MAGIC:

@@ -7,6 +7,7 @@ one by one, to say which line is wrong.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -22,8 +23,14 @@ CHUNK = 1 << 18
 
 LONGEST_LINE = 1 << 24
 
+MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Of byte order: UTF-8, which is passed over, and UTF-16."""
+
 DELIMITERS = (";", "\t", ",")
 """In the order in which they are believed; without any of them, white space is one."""
+
+
+LIKE_A_NUMBER = re.compile(r"(?=.*\d)[-+.,/\d_xXeEjJ]+")
 
 
 @dataclass(frozen=True)
@@ -91,10 +98,14 @@ def _blocks(texts: Iterable[str], layout: Layout, name: str) -> Iterator[np.ndar
 def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[str]:
     """Whole lines, as many as come at a time, without the last line break."""
     read = stream.read1 if live else stream.read
-    chunk = head + read(CHUNK)
-    if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
+    more = read(CHUNK)
+    chunk = head + more
+    while more and any(mark.startswith(chunk) and mark != chunk for mark in MARKS):
+        more = read(CHUNK)
+        chunk += more
+    if chunk.startswith(MARKS[1:]):
         raise InputError(f"{name} is UTF-16 text: save it as UTF-8")
-    chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+    chunk = chunk.removeprefix(MARKS[0]) or read(CHUNK)
     parts: list[bytes] = []
     while chunk:
         if b"\0" in chunk:
@@ -151,11 +162,10 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
 
 
 def _refuse_mistyped(cell: str, name: str) -> None:
-    """Raise InputError where what would be the name of the only column begins as a number does."""
-    if cell.lstrip("+-.")[:1].isdecimal():
+    """Raise InputError where what would be the name of the only column looks like a number."""
+    if LIKE_A_NUMBER.fullmatch(cell):
         raise InputError(
-            f"{name}: {cell!r} in the first line is not a number: correct it, or let the name of "
-            "the column begin with a letter"
+            f"{name}: {cell!r} is not a number: correct it, or give the column a name of letters"
         )
 
 

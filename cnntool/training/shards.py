@@ -111,8 +111,8 @@ class Shards:
             here.close()
             for _, pipe in self._helpers:  # or the others would not see their end
                 pipe.close()
-            for number in (signal.SIGINT, signal.SIGTERM):  # the first process decides
-                signal.signal(number, signal.SIG_IGN)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # the first process decides
             with on_this_thread_alone():
                 _serve(learner, there)
         finally:

@@ -107,7 +107,9 @@ def test_contradictions_are_those_of_pool(folder):
         explain("pool", "grey.png", "--size", 2, "--global")
 
 
-@pytest.mark.parametrize("bins", [("--output-size", "2x3"), ("--global",)])
+@pytest.mark.parametrize(
+    "bins", [("--output-size", "2x3"), ("--global",), ("--global", "--sigma", "0.7")]
+)
 def test_the_weights_of_a_gaussian_over_bins_make_its_value(folder, bins):
     np.save("odd.npy", np.random.default_rng(0).uniform(1, 9, (7, 10)).astype(np.float32))
     facts = explain_json("pool", "odd.npy", "--mode", "gaussian", *bins, "--at", "0,0")

@@ -252,6 +252,8 @@ def test_padding_and_black_do_not_mix(cnntool):
     ("words", "name"),
     [
         (["--size", "3", "--padding", "1"], "grey-max-pool-3-padding-1.png"),
+        (["--size", "3", "--padding", "0x1"], "grey-max-pool-3-padding-0x1.png"),
+        (["--size", "3", "--stride", "3"], "grey-max-pool-3.png"),
         (["--size", "3", "--dilation", "1x2"], "grey-max-pool-3-dilation-1x2.png"),
         (["--size", "7", "--edge", "drop"], "grey-max-pool-7-edge-drop.png"),
         (
@@ -271,6 +273,9 @@ def test_a_table_of_different_depths_says_so(cnntool):
     assert done.code == 0
     assert "white is 255 here and 65535 there" in one_line(done.err)
     assert cnntool("pool", "same8.png", "same8.png", "--pyramid", "1").err == ""
+    assert cnntool("pool", "same8.png", "same16.png", "--pyramid", "1", "-q").err == ""
+    np.save("colour16.npy", np.zeros((4, 4, 3), np.uint16))  # is left out
+    assert "white" not in cnntool("pool", "same8.png", "colour16.npy", "--pyramid", "1").err
 
 
 def test_a_level_is_named_once(cnntool):

@@ -277,3 +277,28 @@ def test_memory_grows_little_with_the_kernel_where_samples_are_innermost(stride)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12 * x.nbytes  # results and their gradients are two of them
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 8), (20, 3, 8, 8), (4, 24, 32, 32)])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[..., ::-1],
+        lambda x: x[:, ::-1, ::-1],
+        lambda x: x[:, :, ::2, ::3],
+        lambda x: x.swapaxes(2, 3),
+        lambda x: np.broadcast_to(x[..., :1], x.shape),
+        lambda x: np.broadcast_to(x[:, :, :1], x.shape),
+        lambda x: np.broadcast_to(x[:1], x.shape),
+        lambda x: np.asfortranarray(x),
+    ],
+)
+def test_how_the_input_lies_in_memory_does_not_matter(view, shape):
+    x = view(random(shape)[0])
+    (weight,) = random((24 if shape[1] == 24 else 4, shape[1], 3, 3))
+    y, cache = conv2d(x, weight)
+    expected, reference = conv2d(np.array(x, order="C"), weight)
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+    gradients = (conv2d_backward(expected, c)[:2] for c in (cache, reference))
+    for ours, theirs in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnntool.engine import rank_pooling
 from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
+from cnntool.imaging import limits
 from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.pooling import (
     Pooling,
@@ -269,13 +271,16 @@ def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_it
         Pooling("median", (4, 4), edge="drop"),
         Pooling("median", output_size=(3, 4)),
         Pooling("median", output_size=(1, 1)),
+        Pooling("median", (15, 23), padding=(7, 11)),  # more padding than picture
     ],
 )
-def test_a_median_is_that_of_the_pixels_that_show(pooling):
+@pytest.mark.parametrize("gathered", [1 << 20, 40, 1])
+def test_a_median_is_that_of_the_pixels_that_show(pooling, gathered, monkeypatch):
+    monkeypatch.setattr(rank_pooling, "MOST_GATHERED", gathered)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (9, 11, 2)).astype(np.uint8)
     alpha = rng.choice([0, 90, 255], (9, 11), p=[0.5, 0.2, 0.3]).astype(np.uint8)
-    values, _ = pool_frame(Frame(pixels, alpha), 255.0, pooling)
+    values, _ = pool_frame(Frame(pixels, alpha), 255.0, pooling, keep_halves=True)
     if pooling.output_size:
         sides = [
             [(i * n // k, -(-(i + 1) * n // k)) for i in range(k)]
@@ -291,3 +296,18 @@ def test_a_median_is_that_of_the_pixels_that_show(pooling):
         for value, window in zip(found, line, strict=True):
             seen = [pixels[place].astype(float) for place in window if alpha[place]]
             np.testing.assert_allclose(value, np.median(seen, axis=0) if seen else 0)
+
+
+def test_halves_of_whole_numbers_round_up_whether_a_pixel_is_hidden_or_not():
+    pixels = np.array([[1, 2, 5, 5], [3, 10, 5, 5]], np.uint8)
+    for alpha in (None, np.array([[255, 255, 0, 255], [255] * 4], np.uint8)):
+        result = pool_picture(image_of(pixels, alpha), Pooling("median"))[0].frames[0]
+        assert result.pixels[0, :, 0].tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("mode", ["average", "gaussian", "lp"])
+def test_sums_of_pixels_that_are_too_large_are_refused(mode):
+    largest = np.full((4, 4), limits.LARGEST_VALUE, np.float32)
+    assert np.isfinite(pool_picture(image_of(largest), Pooling(mode))[0].frames[0].pixels).all()
+    with pytest.raises(InputError, match="more than sums"):
+        pool_picture(image_of(2 * largest), Pooling(mode))

@@ -195,29 +195,67 @@ def test_channels_become_columns():
     assert header_of(["t", "wind, north"]) == b't,"wind, north"\n'
 
 
-@pytest.mark.parametrize("mistyped", ["1.2.3", "0x10", "-1/3", "1_0", ".5.", "2x"])
+@pytest.mark.parametrize("mistyped", ["1.2.3", "0x10", "-1/3", "1_0", ".5.", "2x.1"])
 def test_a_mistyped_first_number_is_no_name_of_a_column(mistyped):
     assert repr(mistyped) in message_of(f"{mistyped}\n5\n6\n")
-    assert values(f"a{mistyped}\n5\n6\n") == [[5, 6]]
+    assert values(f"t{mistyped}\n5\n6\n") == [[5, 6]]
+    assert values("2m temperature\n5\n6\n") == [[5, 6]]
+
+
+class Pipe(io.RawIOBase):
+    """Gives what it holds write by write, and counts."""
+
+    def __init__(self, *writes):
+        self.writes, self.given = writes, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, room):
+        write = self.writes[self.given] if self.given < len(self.writes) else b""
+        self.given += 1
+        room[: len(write)] = write
+        return len(write)
 
 
 def test_live_numbers_are_passed_on_one_by_one():
-    class Pipe(io.RawIOBase):
-        """Gives a line at a time, and counts."""
-
-        given = 0
-
-        def readable(self):
-            return True
-
-        def readinto(self, room):
-            line = b"%d\n" % self.given
-            self.given += 1
-            room[: len(line)] = line
-            return len(line)
-
-    pipe = Pipe()
+    pipe = Pipe(b"0\n", b"1\n", b"2\n")
     blocks = open_signal(io.BufferedReader(pipe), "in", live=True).blocks
     for number in range(3):
         assert next(blocks).tolist() == [[number]]
         assert pipe.given == number + 1
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        (b"\xef\xbb\xbf", b"1\n", b"2\n"),
+        (b"\xef\xbb", b"\xbf1\n", b"2\n"),
+        (b"\xef", b"\xbb", b"\xbf", b"1", b"\n", b"2"),
+        (b"1\n", b"2\n"),
+    ],
+)
+def test_a_byte_order_mark_may_come_in_pieces(writes):
+    signal = open_signal(io.BufferedReader(Pipe(*writes)), "in", live=True)
+    assert np.concatenate(list(signal.blocks), axis=1).tolist() == [[1, 2]]
+    assert signal.columns == ()
+
+
+def test_a_live_header_waits_for_its_numbers():
+    signal = open_signal(io.BufferedReader(Pipe(b"t\n", b"1\n")), "in", live=True)
+    assert (signal.columns, next(signal.blocks).tolist()) == (("t",), [[1]])
+
+
+def test_a_line_that_begins_like_another_format_does_not_wait_for_more():
+    pipe = Pipe(b"R\n", b"1\n", b"2\n")
+    signal = open_signal(io.BufferedReader(pipe), "in", live=True)
+    assert (next(signal.blocks).tolist(), signal.columns, pipe.given) == ([[1]], ("R",), 2)
+
+
+@pytest.mark.parametrize("length", range(1, 6))
+def test_a_cut_off_npy_is_cut_short(length):
+    assert "is cut short" in message_of(b"\x93NUMPY"[:length])
+
+
+def test_a_zero_byte_anywhere_is_no_text():
+    assert "neither text nor" in message_of("1\n" * 20 + "\0\n")
