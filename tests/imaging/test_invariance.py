@@ -97,7 +97,7 @@ def test_down_is_right_turned(noise):
     [
         (50, "a shift by 50 leaves nothing of a picture of 50 x 40 pixels"),
         (48, "sobel does not fit into the 2 x 40 pixels that are left of the picture"),
-        (47, "a kernel that spans 2 does not fit into 1"),
+        (47, "a window that spans 2 does not fit into 1"),
     ],
 )
 def test_what_is_too_large_is_refused(noise, shift, message):
