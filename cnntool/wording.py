@@ -1,6 +1,10 @@
-"""Numbers in sentences."""
+"""Numbers and layers in sentences."""
 
 from __future__ import annotations
+
+import re
+
+LONG_TABLE = re.compile(r"(connections \S{40})\S{40,}")
 
 
 def counted(count: int, noun: str) -> str:
@@ -8,6 +12,11 @@ def counted(count: int, noun: str) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def shown_layer(text: str) -> str:
+    """A layer as in a network's description, of a long connection table only the beginning."""
+    return LONG_TABLE.sub(r"\1...", text)
 
 
 def duration(seconds: float) -> str:

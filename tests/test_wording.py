@@ -1,6 +1,6 @@
-"""Numbers in sentences."""
+"""Numbers and layers in sentences."""
 
-from cnntool.wording import counted, duration
+from cnntool.wording import counted, duration, shown_layer
 
 
 def test_one_is_not_several():
@@ -13,3 +13,9 @@ def test_times_have_the_units_that_fit_them():
     assert [duration(seconds) for seconds in (0.5, 45, 59.6, 60, 200, 3599.9, 7500)] == [
         *("0.5 s", "45 s", "59.6 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "2 h 5 min")
     ]
+
+
+def test_of_a_long_connection_table_the_beginning_is_shown():
+    short = "conv 16 5x5 connections " + "0110/" * 8
+    assert shown_layer(short) == short
+    assert shown_layer(short + "1001/" * 60 + " no-bias") == short + "... no-bias"

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import RUN, FiniteFloat, WholeNumber
+from cnntool.wording import shown_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -229,6 +230,11 @@ def _show(proofs: list[Proof]) -> None:
     table.add_column("verdict", no_wrap=True)
     for proof in proofs:
         verdict = Text(proof.verdict, style=STYLES[proof.verdict])
-        row = proof.case.operation, Text(proof.case.geometry), proof.checked, f"{proof.error:.1e}"
+        row = (
+            proof.case.operation,
+            Text(shown_layer(proof.case.geometry)),
+            proof.checked,
+            f"{proof.error:.1e}",
+        )
         table.add_row(*row, verdict)
     show(table)

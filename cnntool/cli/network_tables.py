@@ -15,7 +15,7 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary
-from cnntool.wording import counted
+from cnntool.wording import counted, shown_layer
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
@@ -61,7 +61,7 @@ def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) ->
         if is_short:
             sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
         numbers = (_count(count, is_short) if count else "" for count in counts)
-        table.add_row(layer.name, Text(layer.layer), output, *numbers, sees)
+        table.add_row(layer.name, Text(shown_layer(layer.layer)), output, *numbers, sees)
     show(table)
 
 
