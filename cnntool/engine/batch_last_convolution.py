@@ -45,9 +45,9 @@ def correlate(
         is_whole = target.shape[3] == y.shape[3]
         product = target if is_whole else scratch.array("product", target.shape, y.dtype)
         by_line = by_row(product, groups)
-        unfolded = block.unfold(x, scratch)
         if block.has_empty_rows:
             product[...] = 0
+        unfolded = block.unfold(x, scratch) if block.runs else None
         for run in block.runs:
             taps = run.within(matrix.shape[3] // weight.shape[2])
             multiply(matrix[..., taps], run.windows(unfolded), out=by_line[:, run.outputs])
@@ -74,7 +74,7 @@ def weight_gradient(
 
     def work(part: int, scratch: Scratch) -> None:
         for block in blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts]:
-            unfolded = block.unfold(x, scratch)
+            unfolded = block.unfold(x, scratch) if block.runs else None
             by_line = by_row(block.of(dy), groups)
             for run in block.runs_of(together):
                 products = multiply_over_pixels(by_line[:, run.outputs], run.windows(unfolded))

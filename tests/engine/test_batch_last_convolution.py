@@ -106,6 +106,23 @@ def test_any_geometry_in_any_blocks_and_runs_agrees_with_pytorch(
     np.testing.assert_allclose(dweight, leaves[1].grad.numpy(), atol=1e-10)
 
 
+@pytest.mark.parametrize("padding", [((0, 9), (0, 0)), ((9, 0), (0, 0)), ((9, 9), (1, 1))])
+def test_blocks_that_lie_wholly_in_the_padding_are_zero(padding):
+    x, weight, bias = random((5, 2, 6, 7), (3, 2, 2, 2), (3,))
+    axes = plan_axes(x.shape[2:], (2, 2), padding=padding)
+    padded = np.pad(x, ((0, 0), (0, 0), *padding))
+    read = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))
+    expected = np.einsum("ncijkl,fckl->nfij", read, weight)
+    dy = random(expected.shape)[0]
+    with constants(COLUMNS_BYTES=1, FEWEST_SAMPLES=1, WORTH_A_RUN=0):
+        y = layer_way.correlate(batch_last(x), weight, bias, axes, 1)
+        dweight = layer_way.weight_gradient(batch_last(dy), batch_last(x), weight.shape, axes, 1)
+        dx = layer_way.input_gradient(batch_last(dy), weight, axes, 1)
+    np.testing.assert_allclose(y, expected + bias[:, None, None], atol=1e-12)
+    np.testing.assert_allclose(dweight, np.einsum("ncijkl,nfij->fckl", read, dy), atol=1e-12)
+    np.testing.assert_allclose((dx * x).sum(), (dy * expected).sum(), rtol=1e-9)
+
+
 @pytest.mark.parametrize("how", [{}, {"stride": (2, 1)}, {"stride": 2}, {"filters": 24}], ids=str)
 def test_the_number_of_threads_changes_no_result(how):
     how = dict(how)
