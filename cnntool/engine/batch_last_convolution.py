@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.products import multiply, multiply_over_pixels
-from cnntool.engine.row_windows import FEWEST_SAMPLES, Block, by_row, cut_rows, cuts
+from cnntool.engine.row_windows import FEWEST_SAMPLES, Block, by_row, cut_rows
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.unfolding import (
     PARTIAL_SUMS,
@@ -23,7 +23,7 @@ from cnntool.engine.unfolding import (
     turned_axes,
     turned_weight,
 )
-from cnntool.engine.windows import Axis, col2im, even_cuts
+from cnntool.engine.windows import Axis, col2im, even_cuts, even_slices
 
 FOLDED_BYTES = 1 << 21
 """What it folds back at a time: few and long sums count for more than the cache."""
@@ -47,7 +47,7 @@ def correlate(
         by_line = by_row(product, groups)
         if block.has_empty_rows:
             product[...] = 0
-        unfolded = block.unfold(x, scratch) if block.runs else None
+        unfolded = block.unfold(x, scratch)
         for run in block.runs:
             taps = run.within(matrix.shape[3] // weight.shape[2])
             multiply(matrix[..., taps], run.windows(unfolded), out=by_line[:, run.outputs])
@@ -74,7 +74,7 @@ def weight_gradient(
 
     def work(part: int, scratch: Scratch) -> None:
         for block in blocks[len(blocks) * part // parts : len(blocks) * (part + 1) // parts]:
-            unfolded = block.unfold(x, scratch) if block.runs else None
+            unfolded = block.unfold(x, scratch)
             by_line = by_row(block.of(dy), groups)
             for run in block.runs_of(together):
                 products = multiply_over_pixels(by_line[:, run.outputs], run.windows(unfolded))
@@ -140,9 +140,9 @@ def _fold_taps(dy: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> n
     weight = weight.reshape(groups, filters, maps, *size)
     # Two threads fold other groups, or other maps of the only one: none overlap.
     if groups > 1:
-        parts = [(part, slice(0, maps)) for part in cuts(groups, -(-groups // 2))]
+        parts = [(part, slice(0, maps)) for part in even_slices(groups, -(-groups // 2))]
     else:
-        parts = [(slice(0, 1), part) for part in cuts(maps, -(-maps // 2))]
+        parts = [(slice(0, 1), part) for part in even_slices(maps, -(-maps // 2))]
 
     def work(part: tuple[slice, slice], scratch: Scratch) -> None:
         some_groups, some_maps = part
@@ -173,6 +173,6 @@ def _cut_evenly(axes: Axes, count: int, pixel_bytes: int) -> list[tuple[slice, s
     samples = even_cuts(count, max(most, min(count, FEWEST_SAMPLES)))
     return [
         (lines, part)
-        for lines in cuts(rows.output_size, max(1, most // samples))
-        for part in cuts(count, samples)
+        for lines in even_slices(rows.output_size, max(1, most // samples))
+        for part in even_slices(count, samples)
     ]

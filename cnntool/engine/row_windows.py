@@ -23,7 +23,7 @@ import numpy as np
 
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.unfolding import SHARED_PRODUCTS, Axes
-from cnntool.engine.windows import Axis, even_cuts, zero_outside
+from cnntool.engine.windows import Axis, even_cuts, even_slices, zero_outside
 
 COLUMNS_BYTES = 1 << 22
 """What one thread unfolds at a time: so much that calls are few, little enough for the caches."""
@@ -81,13 +81,17 @@ class Block:
     lines: slice
     samples: slice
     runs: tuple[Run, ...]
-    has_empty_rows: bool  # which see padding alone and are in no run
     room: tuple[int, ...] | None  # (C, h, w, samples) with its padding; None where there is none
     inside: tuple[slice, slice]  # where in that room the maps lie
     read: tuple[slice, slice]  # what of the maps that is
     shape: tuple[int, ...]  # unfolded: (groups, rows, taps, C // groups, kw, ow, samples)
     strides: tuple[int, ...]  # in elements, of the same in the maps, or in that room
     offset: int
+
+    @functools.cached_property
+    def has_empty_rows(self) -> bool:
+        """Whether rows of windows see padding alone, and are in no run."""
+        return sum(run.height for run in self.runs) < self.lines.stop - self.lines.start
 
     def of(self, y: np.ndarray) -> np.ndarray:
         """Its part of an output (F, oh, ow, N)."""
@@ -137,20 +141,14 @@ def cut_rows(
         height = min(height, -(-rows.output_size // 2))
     return [
         _plan_block(axes, lines, part, filters, maps, groups, count)
-        for part in cuts(count, samples)
-        for lines in cuts(rows.output_size, max(1, height))
+        for part in even_slices(count, samples)
+        for lines in even_slices(rows.output_size, max(1, height))
     ]
 
 
 def _overlap(rows: Axis) -> bool:
     """Whether windows share rows that follow one upon the other."""
     return rows.dilation == 1 and rows.stride < rows.kernel_size
-
-
-def cuts(size: int, most: int) -> list[slice]:
-    """Even cuts of ``most`` elements at most."""
-    step = even_cuts(size, most)
-    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def _plan_block(
@@ -169,7 +167,7 @@ def _plan_block(
     is_padded = any(part != slice(0, r) for part, r in zip(inside, reach, strict=True))
     room = (maps, *reach, within) if is_padded else None
     height, width, run = (*reach, within) if is_padded else (*sizes, count)
-    offset = 0 if is_padded else samples.start - (first[0] * width + first[1]) * run
+    offset = 0 if is_padded or not runs else samples.start - (first[0] * width + first[1]) * run
     row, plane = width * run, height * width * run
     shape = (
         groups,
@@ -189,8 +187,7 @@ def _plan_block(
         columns.stride * run,
         1,
     )
-    has_empty_rows = sum(run.height for run in runs) < rows.output_size
-    return Block(lines, samples, runs, has_empty_rows, room, inside, read, shape, strides, offset)
+    return Block(lines, samples, runs, room, inside, read, shape, strides, offset)
 
 
 def _plan_rows(rows: Axis, products: int) -> tuple[Axis, tuple[Run, ...]]:

@@ -413,3 +413,9 @@ def im2col_strips(
 def even_cuts(size: int, most: int) -> int:
     """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
     return -(-size // -(-size // most))
+
+
+def even_slices(size: int, most: int) -> list[slice]:
+    """Those pieces."""
+    step = even_cuts(size, most)
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]

@@ -35,7 +35,7 @@ from cnntool.engine.polyphase import phases_of
 from cnntool.engine.products import multiply, multiply_over_pixels
 from cnntool.engine.scratch import Scratch
 from cnntool.engine.unfolding import PARTIAL_SUMS, Axes, share_products, turned_axes, turned_weight
-from cnntool.engine.windows import Axis, even_cuts
+from cnntool.engine.windows import Axis, even_cuts, even_slices
 
 TILE, READ = 2, 4
 """Outputs a side of a tile, and the inputs that they read."""
@@ -168,13 +168,13 @@ def _cut(samples: int, maps: int, axes: Axes, itemsize: int) -> list[_Block]:
     share = samples * (height + 1) * (width + 1) * tile_bytes // BLOCKS
     least, most = BLOCK_BYTES
     tiles = min(max(share, least), most) // tile_bytes
-    count = even_cuts(samples, max(1, tiles // ((height + 1) * (width + 1))))
+    most_samples = max(1, tiles // ((height + 1) * (width + 1)))
     width_cut = even_cuts(width, max(FEWEST_TILES, tiles // (FEWEST_TILES + 1) - 1))
-    height_cut = even_cuts(height, max(1, tiles // (width_cut + 1) - 1))
-    rows, columns = _runs(axes[0], height, height_cut), _runs(axes[1], width, width_cut)
+    rows = _runs(axes[0], height, max(1, tiles // (width_cut + 1) - 1))
+    columns = _runs(axes[1], width, width_cut)
     return [
-        _Block(slice(first, min(first + count, samples)), *zip(row, column, strict=True))
-        for first in range(0, samples, count)
+        _Block(some, *zip(row, column, strict=True))
+        for some in even_slices(samples, most_samples)
         for row in rows
         for column in columns
     ]
@@ -185,10 +185,10 @@ def _tiles_along(axis: Axis) -> int:
 
 
 def _runs(axis: Axis, tiles: int, most: int) -> list[tuple[Axis, Axis]]:
-    """Runs of tiles along an axis: the inputs that they read, and their outputs."""
+    """Even runs of tiles along an axis: the inputs that they read, and their outputs."""
     sides = (READ, axis.size, axis.before), (TILE, axis.output_size, 0)
     inputs, outputs = (Axis(size, side, TILE, 1, before, 0) for side, size, before in sides)
-    edges = [(start, min(start + most, tiles)) for start in range(0, tiles, most)]
+    edges = [(run.start, run.stop) for run in even_slices(tiles, most)]
     return [(inputs.part(*run), outputs.part(*run)) for run in edges]
 
 
