@@ -18,7 +18,7 @@ import numpy as np
 
 from cnntool.engine.polyphase import AxisPhases, phases_of
 from cnntool.engine.scratch import Scratch, return_scratch, take_scratch
-from cnntool.engine.threads import available_cores, go_on, share
+from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
 BLOCK_ELEMENTS = 1 << 18
@@ -236,13 +236,7 @@ def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: 
 
         return worker
 
-    if threads > 1 and len(blocks) > 1 and elements >= SHARED_ELEMENTS:
-        share(blocks, make_worker, min(threads, len(blocks)))
-    else:
-        worker = make_worker()
-        for block in blocks:
-            go_on()
-            worker(block)
+    share(blocks, make_worker, min(threads, len(blocks)) if elements >= SHARED_ELEMENTS else 1)
     return_scratch(used)
 
 

@@ -42,7 +42,7 @@ def share(
         with one_blas_thread():
             worker = make_worker()
             for item in items:
-                go_on()
+                _go_on()
                 worker(item)
         return
     queue = iter(items)
@@ -100,8 +100,8 @@ def share(
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 
 
-def go_on() -> None:
-    """Called between the parts of a long item: ends it where another thread has failed."""
+def _go_on() -> None:
+    """Between the parts of a long item: end it where another thread has failed."""
     if getattr(_here, "errors", ()):
         raise _Stopped
 
