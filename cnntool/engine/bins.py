@@ -52,12 +52,19 @@ def plan_bins(size: int, count: int | None) -> Bins:
     return Bins(size, indices * size // count, -(-(indices + 1) * size // count))
 
 
+def bin_sigma(rows: Bins, columns: Bins, sigma: float | None = None) -> float:
+    """Of the Gaussian over bins: by default a quarter of the longer side of a bin.
+
+    Raises ValueError where it is not above 0.
+    """
+    return checked_sigma(sigma, max(axis.size / axis.count for axis in (rows, columns)) / 4)
+
+
 def bin_weights(rows: Bins, columns: Bins, sigma: float | None = None) -> BinWeights:
     """The weights of a Gaussian about the centre of every bin; the product of both axes' counts.
 
-    Sigma is by default a quarter of the longer side of a bin. Raises ValueError where it is not
-    above 0.
+    Sigma, and its errors, as :func:`bin_sigma` has it.
     """
-    sigma = checked_sigma(sigma, max(axis.size / axis.count for axis in (rows, columns)) / 4)
+    sigma = bin_sigma(rows, columns, sigma)
     decays = [[decay(length, sigma) for length in axis.lengths] for axis in (rows, columns)]
     return tuple([weights / weights.sum() for weights in axis] for axis in decays)

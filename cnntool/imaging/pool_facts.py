@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.engine.adaptive_pooling import adaptive_pool2d, adaptive_pool2d_backward
-from cnntool.engine.bins import plan_bins
+from cnntool.engine.bins import bin_sigma, plan_bins
 from cnntool.engine.image_pooling import pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
@@ -27,6 +27,7 @@ from cnntool.imaging.pooling import (
     pool_frame,
     pool_picture,
     pooled_sides,
+    window_positions,
 )
 from cnntool.imaging.window_facts import place_of
 
@@ -77,7 +78,9 @@ def pool_facts(
     values, alpha = pool_frame(frame, image.white, pooling, keep_halves=True)
     pooled, _ = pool_picture(replace(image, frames=(frame,)), pooling, dtype, white)
     filled, laid = filled_up(frame, image.white, pooling)
-    rows, columns = _windows(filled.pixels.shape[:2], laid, (y, x))
+    size = filled.pixels.shape[:2]
+    taps = (windows[i] for windows, i in zip(window_positions(size, laid), (y, x), strict=True))
+    rows, columns = map(_trimmed, taps, size)
     alphas = None
     if filled.alpha is not None:
         alphas = np.clip(_read(filled.alpha[..., None], rows, columns)[..., 0] / image.white, 0, 1)
@@ -103,26 +106,12 @@ def pool_facts(
     )
 
 
-def _windows(
-    sides: tuple[int, int], pooling: Pooling, output: tuple[int, int]
-) -> tuple[range, range]:
-    """The rows and columns that an output reads; some may lie outside."""
-    if pooling.output_size:
-        bins = map(plan_bins, sides, pooling.output_size)
-        return tuple(
-            range(int(b.starts[i]), int(b.stops[i])) for b, i in zip(bins, output, strict=True)
-        )
-    axes = pool_axes(*sides, pooling)
-    return tuple(_taps(axis, i) for axis, i in zip(axes, output, strict=True))
-
-
-def _taps(axis: Axis, output: int) -> range:
-    """The positions of a window; of a very large one only those inside."""
-    taps = axis.input_positions(output, 1)[:: axis.dilation]
+def _trimmed(taps: range, size: int) -> range:
+    """The positions of a window on an axis of this size; of a very large one only those inside."""
     if len(taps) <= WIDEST:
         return taps
-    inside = [tap for tap in taps if 0 <= tap < axis.size]
-    return range(inside[0], inside[-1] + 1, axis.dilation)
+    inside = [tap for tap in taps if 0 <= tap < size]
+    return range(inside[0], inside[-1] + 1, taps.step)
 
 
 def _read(pixels: np.ndarray, rows: range, columns: range) -> np.ndarray:
@@ -148,9 +137,8 @@ def _gradient(
     if pooling.output_size or is_huge:
         window = _read(pixels, rows, columns)
         if pooling.output_size and pooling.mode == "gaussian":
-            sides = zip(pixels.shape[:2], pooling.output_size, strict=True)
-            sigma = pooling.sigma or max(size / count for size, count in sides) / 4
-            pooling = replace(pooling, sigma=sigma)  # that of all bins
+            bins = map(plan_bins, pixels.shape[:2], pooling.output_size)
+            pooling = replace(pooling, sigma=bin_sigma(*bins, pooling.sigma))  # that of all bins
         return _gradient_alone(window, pooling)
     axes = pool_axes(*pixels.shape[:2], pooling)
     cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]

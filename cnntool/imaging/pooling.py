@@ -104,6 +104,20 @@ def pool_axes(height: int, width: int, pooling: Pooling) -> tuple[Axis, Axis]:
     return axes
 
 
+def window_positions(sides: tuple[int, int], pooling: Pooling) -> tuple[list[range], list[range]]:
+    """The rows and the columns that each output reads; some may lie outside.
+
+    Errors as :func:`pooled_sides`.
+    """
+    if pooling.output_size:
+        bins = map(plan_bins, sides, pooling.output_size)
+        return tuple([range(*pair) for pair in axis.pairs] for axis in bins)
+    return tuple(
+        [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
+        for axis in pool_axes(*sides, pooling)
+    )
+
+
 def pool_picture(
     image: Image,
     pooling: Pooling,
@@ -226,28 +240,17 @@ def _pool_visible(
     if pooling.mode == "min":
         return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
     values = np.where(hidden, np.float32(np.nan), pixels)
-    medians = visible_median(values, *_taps(pixels.shape[:2], pooling), threads)
+    sides = pixels.shape[:2]
+    taps = map(_as_table, window_positions(sides, pooling), sides)
+    medians = visible_median(values, *taps, threads)
     medians = _zero_infinite(medians)
     if pixels.dtype.kind == "f":
         return medians
     return np.floor(medians + np.float32(0.5)).astype(pixels.dtype)  # as of opaque pictures
 
 
-def _taps(sides: tuple[int, int], pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
-    """The rows (oh, kh) and columns (ow, kw) that windows or bins read, -1 outside."""
-    if pooling.output_size:
-        bins = map(plan_bins, sides, pooling.output_size)
-        runs = [[range(*pair) for pair in axis.pairs] for axis in bins]
-    else:
-        axes = pool_axes(*sides, pooling)
-        runs = [
-            [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
-            for axis in axes
-        ]
-    return tuple(_as_table(run, size) for run, size in zip(runs, sides, strict=True))
-
-
 def _as_table(runs: list[range], size: int) -> np.ndarray:
+    """Positions (outputs, taps) on an axis of this size, -1 outside."""
     table = np.full((len(runs), max(map(len, runs))), -1)
     for row, run in zip(table, runs, strict=True):
         row[: len(run)] = run

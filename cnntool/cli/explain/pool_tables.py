@@ -44,9 +44,11 @@ def show_pool(
     if facts.is_filled.any():
         show("( ) is outside the picture and filled up with black")
     if facts.alphas is not None:
+        from cnntool.imaging.pooling import RANKS
+
         counted = (
             "transparent ones do not count, all others do"
-            if pooling.mode in ("max", "min", "median")
+            if pooling.mode in RANKS
             else "every pixel counts as much as its alpha"
         )
         show(f"some pixels are transparent: {counted}; --alpha drop forgets it")
