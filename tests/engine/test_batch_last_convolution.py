@@ -5,13 +5,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from convolutions import infinite_scratch, layer_by_torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.engine import batch_last_convolution as layer_way
 from cnntool.engine import row_windows, unfolding
 from cnntool.engine.layout import batch_last
-from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import plan_axes
 
 
@@ -55,15 +55,6 @@ def layers(draw):
     return x_shape, (groups * filters, maps, *kernel), stride, dilation, padding, groups
 
 
-def spoilt(array):
-    def spoilt_array(self, *shape):
-        memory = array(self, *shape)
-        memory[...] = np.inf
-        return memory
-
-    return spoilt_array
-
-
 @given(
     layers(),
     st.sampled_from([1 << 22, 2_000, 300]),
@@ -73,17 +64,13 @@ def spoilt(array):
 def test_any_geometry_in_any_blocks_and_runs_agrees_with_pytorch(
     layer, block_bytes, worth_a_run, sums_bytes
 ):
-    torch = pytest.importorskip("torch")
     x_shape, w_shape, stride, dilation, padding, groups = layer
     x, weight, bias = random(x_shape, w_shape, w_shape[:1])
     axes = plan_axes(x_shape[2:], w_shape[2:], stride, dilation, padding)
-    leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight, bias)]
-    padded = torch.nn.functional.pad(leaves[0], (*padding[1], *padding[0]))
-    expected = torch.nn.functional.conv2d(
-        padded, *leaves[1:], stride=stride, dilation=dilation, groups=groups
+    settings = {"stride": stride, "dilation": dilation, "groups": groups}
+    expected, dy, expected_dx, expected_dweight = layer_by_torch(
+        x, weight, bias, lambda shape: random(shape)[0], padding, **settings
     )
-    dy = random(tuple(expected.shape))[0]
-    expected.backward(torch.from_numpy(dy))
     x, dy = (np.ascontiguousarray(a.transpose(1, 2, 3, 0)) for a in (x, dy))
     x, dy = x.transpose(3, 0, 1, 2), dy.transpose(3, 0, 1, 2)
     with (
@@ -94,16 +81,16 @@ def test_any_geometry_in_any_blocks_and_runs_agrees_with_pytorch(
             WORTH_A_RUN=worth_a_run,
             SUMS_BYTES=sums_bytes,
         ),
-        patch.object(Scratch, "array", spoilt(Scratch.array)),
+        infinite_scratch(),
         patch.object(np, "empty", lambda *args: np.full(*args[:1], np.inf, *args[1:])),
         np.errstate(all="raise"),
     ):
         y = layer_way.correlate(x, weight, bias, axes, groups)
         dx = layer_way.input_gradient(dy, weight, axes, groups)
         dweight = layer_way.weight_gradient(dy, x, weight.shape, axes, groups)
-    np.testing.assert_allclose(y, expected.detach().numpy(), atol=1e-10)
-    np.testing.assert_allclose(dx, leaves[0].grad.numpy(), atol=1e-10)
-    np.testing.assert_allclose(dweight, leaves[1].grad.numpy(), atol=1e-10)
+    np.testing.assert_allclose(y, expected, atol=1e-10)
+    np.testing.assert_allclose(dx, expected_dx, atol=1e-10)
+    np.testing.assert_allclose(dweight, expected_dweight, atol=1e-10)
 
 
 @pytest.mark.parametrize("padding", [((0, 9), (0, 0)), ((9, 0), (0, 0)), ((9, 9), (1, 1))])

@@ -4,13 +4,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from convolutions import infinite_scratch, layer_by_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnntool.engine import convolution, winograd
 from cnntool.engine.convolution import conv2d, conv2d_backward
 from cnntool.engine.layout import batch_last
-from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import plan_axes
 
 FLIP = (..., slice(None, None, -1), slice(None, None, -1))
@@ -52,22 +52,19 @@ block_bytes = st.sampled_from([(1 << 20, 3 << 20), (0, 30_000), (0, 3_000), (0, 
 @settings(deadline=None)
 @given(layers(), block_bytes)
 def test_any_geometry_in_blocks_of_any_size_agrees_with_pytorch(layer, size):
-    torch = pytest.importorskip("torch")
     x_shape, w_shape, padding, groups = layer
     x, weight, bias = random(x_shape, w_shape, w_shape[:1])
     axes = plan_axes(x_shape[2:], (3, 3), padding=padding)
-    leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight, bias)]
-    padded = torch.nn.functional.pad(leaves[0], (*padding[1], *padding[0]))
-    expected = torch.nn.functional.conv2d(padded, *leaves[1:], groups=groups)
-    dy = random(tuple(expected.shape))[0]
-    expected.backward(torch.from_numpy(dy))
+    expected, dy, expected_dx, expected_dweight = layer_by_torch(
+        x, weight, bias, lambda shape: random(shape)[0], padding, groups=groups
+    )
     with patch.object(winograd, "BLOCK_BYTES", size), patch.object(winograd, "FEWEST_TILES", 2):
         y = winograd.correlate(x, weight, bias, axes, groups)
         dx = winograd.input_gradient(dy, weight, axes, groups)
         dweight = winograd.weight_gradient(dy, x, weight.shape, axes, groups)
-    np.testing.assert_allclose(y, expected.detach().numpy(), atol=1e-11)
-    np.testing.assert_allclose(dx, leaves[0].grad.numpy(), atol=1e-11)
-    np.testing.assert_allclose(dweight, leaves[1].grad.numpy(), atol=1e-11)
+    np.testing.assert_allclose(y, expected, atol=1e-11)
+    np.testing.assert_allclose(dx, expected_dx, atol=1e-11)
+    np.testing.assert_allclose(dweight, expected_dweight, atol=1e-11)
 
 
 @pytest.mark.parametrize("size", [(1 << 20, 3 << 20), (0, 30_000)])
@@ -153,14 +150,8 @@ def test_rounding_is_no_worse_than_im2col_s():
 def test_scratch_memory_may_hold_anything():
     """Gaps between rows, maps and samples are never read as they were left."""
     x, weight = random((6, 9, 11, 13), (10, 9, 3, 3))
-    axes, array = plan_axes(x.shape[2:], (3, 3), padding=1), Scratch.array
-
-    def spoilt(self, *key):
-        memory = array(self, *key)
-        memory[...] = np.inf
-        return memory
-
-    with patch.object(Scratch, "array", spoilt), np.errstate(all="raise"):
+    axes = plan_axes(x.shape[2:], (3, 3), padding=1)
+    with infinite_scratch(), np.errstate(all="raise"):
         y = winograd.correlate(x, weight, None, axes, 1)
         dweight = winograd.weight_gradient(y, x, weight.shape, axes, 1)
     np.testing.assert_allclose(y, by_definition(x, weight, ((1, 1), (1, 1))), atol=1e-12)
