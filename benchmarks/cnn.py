@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 from harness import TURN, command_seconds, peak_megabytes, print_machine, race, report, turns
 
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.preprocessing import Preprocessing
-from cnntool.engine.threads import available_cores
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.parts import Parts
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.zoo import build
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Step, Trainer

@@ -22,10 +22,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from harness import command_seconds, peak_megabytes, print_machine, race, report
 
-from cnntool.engine.threads import available_cores
+from cnntool.engine.fast.threads import available_cores
+from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
-from cnntool.imaging.image import Frame, Image
 from cnntool.imaging.kernel_spec import parse_kernel
 from cnntool.imaging.kernels import Filter
 

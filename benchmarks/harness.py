@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.threads import share
+from cnntool.engine.fast.threads import share
 
 
 @dataclass(frozen=True)

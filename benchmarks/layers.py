@@ -20,7 +20,7 @@ import numpy as np
 from harness import SGEMM_FLOPS, TURN, Timing, print_machine, race, report, sgemm, turns
 
 from cnntool.engine import convolution, pooling
-from cnntool.engine.threads import available_cores
+from cnntool.engine.fast.threads import available_cores
 
 try:
     torch = importlib.import_module("torch")

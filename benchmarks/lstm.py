@@ -19,9 +19,9 @@ from itertools import islice
 import numpy as np
 from harness import TURN, print_machine, race, report, turns
 
-from cnntool.datasets.tokens import UNKNOWN
-from cnntool.datasets.vocabulary import Vocabulary
-from cnntool.engine.threads import available_cores
+from cnntool.datasets.texts.tokens import UNKNOWN
+from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 from cnntool.networks.sampling import Choice, draws, primed

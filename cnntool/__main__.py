@@ -36,7 +36,7 @@ def main() -> None:
 
 def _remove_temporary_files() -> None:
     """What threads were writing when a second signal came."""
-    atomic = sys.modules.get("cnntool.imaging.atomic")
+    atomic = sys.modules.get("cnntool.files.atomic")
     if atomic is not None:
         atomic.remove_temporaries()
 

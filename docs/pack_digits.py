@@ -1,10 +1,10 @@
-"""Pack the digits that scikit-learn distributes into cnntool/datasets/digits.npy.gz.
+"""Pack the digits that scikit-learn distributes into cnntool/datasets/images/digits.npy.gz.
 
     python docs/pack_digits.py [digits.csv.gz]
 
 Without a file, the one of the installed scikit-learn is taken. The result is the same to the byte
 wherever it is made with the same zlib; where it comes from stands in
-cnntool/datasets/ATTRIBUTION.md.
+cnntool/datasets/images/ATTRIBUTION.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-TARGET = Path(__file__).parent.parent / "cnntool" / "datasets" / "digits.npy.gz"
+TARGET = Path(__file__).parent.parent / "cnntool" / "datasets" / "images" / "digits.npy.gz"
 
 
 def main() -> None:

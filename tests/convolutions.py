@@ -6,7 +6,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from cnntool.engine.scratch import Scratch
+from cnntool.engine.fast.scratch import Scratch
 
 
 def layer_by_torch(x, weight, bias, dy_of, padding, **settings):

@@ -2,7 +2,6 @@
 
 from hypothesis import strategies as st
 
-from cnntool.networks.layers.batch_norm import BatchNorm
 from cnntool.networks.layers.convolutions import (
     LENET5_TABLE,
     Convolution,
@@ -10,7 +9,7 @@ from cnntool.networks.layers.convolutions import (
     Window,
 )
 from cnntool.networks.layers.dense import Dense, Flatten
-from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, Dropout
+from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import (
     POOLS,
     AdaptivePool,

@@ -1,6 +1,6 @@
 """What is said of names that are not known."""
 
-from cnntool.suggestions import did_you_mean, nearest, suggestion
+from cnntool.wording import did_you_mean, nearest, suggestion
 
 NAMES = ("max_pool2d", "scaled-tanh", ".JPG")
 

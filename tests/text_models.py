@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnntool.datasets.corpus import load_corpus, split
+from cnntool.datasets.texts.corpus import load_corpus, split
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 from cnntool.networks.model_file import save_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnntool.datasets.preprocessing import Preprocessing, fit_preprocessing
+from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.networks.trained import network_of
 from cnntool.networks.zoo import build
 from cnntool.training.image_task import ImageTask

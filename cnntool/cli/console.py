@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+from collections.abc import Callable
 
 PIPE_WIDTH = 400
 
@@ -90,3 +91,16 @@ def progress(description: str, total: int, quiet: bool) -> Iterator[callable]:
     with bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def reading(source: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yields what a loader tells its progress, (done, all); shown on stderr, on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"reading {source}", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)

@@ -163,15 +163,13 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     A filter that a network learned on colour images sees red, green and blue with a kernel each,
     and their sum is one grey picture; others go through each channel.
     """
-    from cnntool.cli.ahead import open_first
-    from cnntool.cli.memory import keep_freed_memory
+    from cnntool.cli.images import keep_freed_memory, open_first
 
     keep_freed_memory()
     first = open_first(batch)
 
-    from cnntool.cli.batch import Work, run_batch
     from cnntool.cli.console import complain
-    from cnntool.cli.remarks import notes_before_work
+    from cnntool.cli.images import Work, notes_before_work, run_batch
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import normalized
 
@@ -204,7 +202,7 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
 def read_filters(specs, combine, **shortcuts) -> list:
     """The filters of a chain; raises RequestError on the first mistake in any of them."""
     from cnntool.errors import RequestError
-    from cnntool.imaging.combining import check_combination
+    from cnntool.imaging.filter_pass import check_combination
     from cnntool.imaging.kernel_spec import parse_kernel
 
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
@@ -222,14 +220,13 @@ def read_filters(specs, combine, **shortcuts) -> list:
 
 def read_learned(path: str, place: str | None):
     """The learned kernels that a spec such as ``model.npz:conv1/7`` names."""
-    from cnntool.networks.learned_filters import learned_filter
+    from cnntool.networks.learned_kernels import learned_filter
 
     return learned_filter(path, place)
 
 
 def _process(image, filters, geometry, tone, depth, threads):
-    from cnntool.cli.batch import Result
-    from cnntool.cli.remarks import remarks
+    from cnntool.cli.images import Result, remarks
     from cnntool.imaging.filtering import Rendering, filter_image
 
     shown, scale, bias = tone

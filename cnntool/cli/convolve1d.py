@@ -246,7 +246,7 @@ def command(file: str, specs, other, columns, live, as_json, quiet, **settings) 
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
-    from cnntool.cli.memory import keep_freed_memory
+    from cnntool.cli.images import keep_freed_memory
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
     from cnntool.signals.filtering import plan_passes, run_passes
 
@@ -320,8 +320,8 @@ def _read_other(
     """The signal to convolve with, as a kernel."""
     from cnntool.cli.signal_files import open_file
     from cnntool.errors import InputError
+    from cnntool.files.signal import read_whole
     from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, scaled
-    from cnntool.signals.signal import read_whole
 
     with ExitStack() as files:
         signal = open_file(file, files)

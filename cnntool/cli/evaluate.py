@@ -13,8 +13,8 @@ from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
 
 if TYPE_CHECKING:
-    from cnntool.datasets.dataset import Dataset
-    from cnntool.datasets.parts import Parts
+    from cnntool.datasets.images.dataset import Dataset
+    from cnntool.datasets.images.parts import Parts
     from cnntool.networks.classifier import Classifier
     from cnntool.training.report import Report
 
@@ -150,7 +150,7 @@ def evaluate_classifier(
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
     """The pictures to write, by what they show; raises before any work where one cannot be."""
-    from cnntool.cli.places import check_picture
+    from cnntool.cli.files import check_picture
 
     named = {"confusion": confusion, "mistakes": mistakes}
     targets = {name: path for name, path in named.items() if path is not None}
@@ -163,11 +163,11 @@ def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> d
 
 def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True) -> Parts:
     """The set in the size and the colours of the network, its classes numbered as the model's."""
-    from cnntool.cli.training.reading import reading
-    from cnntool.datasets.loading import load_images
-    from cnntool.datasets.options import LoadOptions
-    from cnntool.datasets.parts import relabelled
-    from cnntool.datasets.pictures import COLOURS
+    from cnntool.cli.console import reading
+    from cnntool.datasets.images.dataset import LoadOptions
+    from cnntool.datasets.images.loading import load_images
+    from cnntool.datasets.images.parts import relabelled
+    from cnntool.datasets.images.preprocessing import COLOURS
 
     wanted = classifier.preprocessing
     colour = {channels: name for name, channels in COLOURS.items()}.get(wanted.channels, "auto")
@@ -297,6 +297,6 @@ def _pixels(planes, white: float):
 
 
 def _save(pixels, path: str, force: bool) -> None:
-    from cnntool.imaging.files import Frame, Image, save_image
+    from cnntool.files.images import Frame, Image, save_image
 
     save_image(Image((Frame(pixels),), 255.0, "PNG"), path, overwrite=force)

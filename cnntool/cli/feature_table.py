@@ -12,16 +12,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from cnntool.cli.ahead import open_source
 from cnntool.cli.console import complain, progress
+from cnntool.cli.files import Source, check_free, find_sources
+from cnntool.cli.images import Report, Reporter, open_source, reason
 from cnntool.cli.options import BatchOptions
-from cnntool.cli.places import Source, check_free, find_sources
-from cnntool.cli.reports import Report, Reporter, reason
-from cnntool.engine.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.atomic import atomic_write
-from cnntool.imaging.conversion import with_alpha
-from cnntool.imaging.image import Image
+from cnntool.files.atomic import atomic_write
+from cnntool.files.conversion import with_alpha
+from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
 
 KINDS = (".csv", ".npy", ".json")
@@ -114,7 +113,7 @@ def _rows_of(
 
 
 def _plan_line(source: Source, levels: tuple[int, ...], options: BatchOptions) -> str:
-    from cnntool.imaging.files import probe_image
+    from cnntool.files.images import probe_image
 
     if source.path is None:
         raise InputError("stdin: a dry run reads no data: name a file")

@@ -17,7 +17,7 @@ from cnntool.wording import shown_layer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cnntool.engine.gradcheck_cases import Case
+    from cnntool.engine.gradient_cases import Case
     from cnntool.engine.gradient_check import GradientCheck
     from cnntool.networks.gradient_checks import LayerCase
 
@@ -30,7 +30,7 @@ class OperationType(click.ParamType):
     name = "operation"
 
     def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
-        from cnntool.engine.gradcheck_cases import OPERATIONS
+        from cnntool.engine.gradient_cases import OPERATIONS
 
         return [CompletionItem(name) for name in OPERATIONS if name.startswith(incomplete)]
 
@@ -106,7 +106,7 @@ def _cases(
     """What is to be checked, each with its check: the cases of all operations in the order of the
     table, or of those that are named, and then those of model files. A line is added to the
     problems for each file that is none."""
-    from cnntool.engine.gradcheck_cases import CASES, check
+    from cnntool.engine.gradient_cases import CASES, check
 
     models = [name for name in names if _is_path(name)]
     operations = [name for name in names if name not in models]
@@ -120,7 +120,7 @@ def _cases(
 
 
 def _is_path(name: str) -> bool:
-    from cnntool.engine.gradcheck_cases import OPERATIONS
+    from cnntool.engine.gradient_cases import OPERATIONS
 
     looks_like_one = name.endswith(".npz") or os.sep in name or os.path.exists(name)
     return looks_like_one and name not in OPERATIONS
@@ -129,7 +129,7 @@ def _is_path(name: str) -> bool:
 def _of_models(
     paths: Iterable[str], seed: int, tolerance: float, problems: list[str]
 ) -> list[LayerCase]:
-    from cnntool.cli.reports import reason
+    from cnntool.cli.images import reason
     from cnntool.errors import InputError
     from cnntool.networks.gradient_checks import network_cases
     from cnntool.networks.language_gradient_checks import language_model_cases
@@ -151,9 +151,9 @@ def _of_models(
 
 def _known(operations: Sequence[str]) -> Sequence[str]:
     """The operations that were named, or all; raises RequestError where one does not exist."""
-    from cnntool.engine.gradcheck_cases import OPERATIONS
+    from cnntool.engine.gradient_cases import OPERATIONS
     from cnntool.errors import RequestError
-    from cnntool.suggestions import suggestion
+    from cnntool.wording import suggestion
 
     for name in operations:
         if name not in OPERATIONS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cnntool import __version__
-from cnntool.cli.lazy import LazyGroup
+from cnntool.cli.help import LazyGroup
 
 COMMANDS = {
     "convolve": "Filter images with edge, blur, line and other kernels.",

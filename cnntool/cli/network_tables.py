@@ -139,7 +139,7 @@ def _some(labels: Sequence[str]) -> str:
 
 
 def _preprocessing(header: Header) -> str:
-    from cnntool.datasets.preprocessing import Preprocessing
+    from cnntool.datasets.images.preprocessing import Preprocessing
 
     found = Preprocessing.from_json(header.preprocessing)
     colour = {1: "grey", 3: "in colour"}.get(found.channels, f"of {found.channels} channels")

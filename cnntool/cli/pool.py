@@ -179,13 +179,12 @@ def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
             raise click.UsageError("--show-winners marks pixels, --pyramid writes numbers")
         return run_table(batch, pooling, pyramid)
 
-    from cnntool.cli.ahead import open_first
-    from cnntool.cli.memory import keep_freed_memory
+    from cnntool.cli.images import keep_freed_memory, open_first
 
     keep_freed_memory()
     first = open_first(batch)
 
-    from cnntool.cli.batch import Work, run_batch
+    from cnntool.cli.images import Work, run_batch
     from cnntool.imaging.pooling import pooled_sides
 
     if show_winners:
@@ -268,10 +267,10 @@ def check_has_winners(pooling) -> None:
 
 
 def _process(image, pooling, show_winners, depth, threads):
-    from cnntool.cli.batch import Result
+    from cnntool.cli.images import Result
 
     if show_winners:
-        from cnntool.imaging.winners import mark_winners
+        from cnntool.imaging.pooling import mark_winners
 
         marked, share = mark_winners(image, pooling)
         return [Result(marked, [f"{share:.1%} of the pixels won a window"], {"winners": share})]

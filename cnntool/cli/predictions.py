@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line, progress
-from cnntool.cli.places import Source, find_sources
-from cnntool.cli.reports import reason
-from cnntool.datasets.preprocessing import Preprocessing
-from cnntool.engine.threads import available_cores
+from cnntool.cli.files import Source, find_sources
+from cnntool.cli.images import reason
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.files import Image, open_image
+from cnntool.files.images import Image, open_image
 from cnntool.networks.classifier import Classifier
 
 BATCH_IMAGES = 64

@@ -14,13 +14,12 @@ import click
 import numpy as np
 
 from cnntool.cli.console import complain, progress
-from cnntool.cli.places import STDIO, check_free, make_folder
+from cnntool.cli.files import STDIO, check_free, make_folder
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.atomic import atomic_write
-from cnntool.signals.reading import open_signal
-from cnntool.signals.signal import Signal
-from cnntool.signals.text import CHUNK
-from cnntool.signals.writing import FORMATS, Written, write_signal
+from cnntool.files.atomic import atomic_write
+from cnntool.files.number_text import CHUNK
+from cnntool.files.signal import Signal
+from cnntool.files.signals import FORMATS, Written, open_signal, write_signal
 
 DIGITS = 12
 TEXT = ("text", "csv")

@@ -9,10 +9,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import complain, console, print_json, show, shows_colour
+from cnntool.cli.console import complain, console, print_json, reading, show, shows_colour
 from cnntool.cli.text_wording import unit
-from cnntool.cli.training.reading import reading
-from cnntool.datasets.tokens import END
+from cnntool.datasets.texts.tokens import END
 from cnntool.networks.trained_text import load_text_model
 from cnntool.training.text_evaluation import bits
 from cnntool.training.text_report import TextReport, evaluate_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnntool.datasets.tokens import UNITS
+from cnntool.datasets.texts.tokens import UNITS
 from cnntool.training.text_evaluation import bits, perplexity
 
 

@@ -42,8 +42,7 @@ def command(options: ImageOptions) -> int:
     The model with the best validation loss is kept in one file, that `cnntool predict` and other
     commands read; beside it, the run as it stands, to go on with.
     """
-    from cnntool.cli.training.image_plan import plan_images
-    from cnntool.cli.training.image_summary import WORDING, describe, results, say_results
+    from cnntool.cli.training.images import WORDING, describe, plan_images, results, say_results
     from cnntool.cli.training.session import Course, train
 
     course = Course("train-cnn", plan_images, lambda _: WORDING, describe, results, say_results)

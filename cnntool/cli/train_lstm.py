@@ -40,9 +40,9 @@ def command(options: TextOptions) -> int:
     sample, and its loss is compared with that of counting words and pairs.
     """
     from cnntool.cli.training.session import Course, train
-    from cnntool.cli.training.text_plan import plan_text
-    from cnntool.cli.training.text_summary import (
+    from cnntool.cli.training.texts import (
         describe,
+        plan_text,
         results,
         say_results,
         with_sample,

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from cnntool.datasets.dataset import shape_text
+from cnntool.datasets.images.dataset import shape_text
 from cnntool.errors import InputError
 from cnntool.wording import counted
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
-    "banks": ("filter_bank",),
+    "filters.banks": ("filter_bank",),
     "convolution": ("conv1d", "conv1d_backward", "conv2d", "conv2d_backward"),
     "max_pooling": ("max_pool2d", "max_pool2d_backward", "max_pool2d_indices"),
     "pooling": (
@@ -19,8 +19,8 @@ _HOMES = {
         "gaussian_pool2d_backward",
         "lp_pool2d",
         "lp_pool2d_backward",
-    ),
-    "pooling1d": (
+        "subsample2d",
+        "subsample2d_backward",
         "average_pool1d",
         "average_pool1d_backward",
         "lp_pool1d",
@@ -30,7 +30,7 @@ _HOMES = {
         "max_pool1d_indices",
     ),
     "rank_pooling": ("median_pool2d", "min_pool2d"),
-    "adaptive_pooling": (
+    "bin_pooling": (
         "adaptive_pool2d",
         "adaptive_pool2d_backward",
         "global_pool2d",
@@ -40,18 +40,27 @@ _HOMES = {
     ),
     "image_pooling": ("pool_image", "pool_image_to_size", "pyramid_pool_image"),
     "local_convolution": ("local_conv2d", "local_conv2d_backward"),
-    "subsampling": ("subsample2d", "subsample2d_backward"),
-    "batch_normalization": ("batch_norm", "batch_norm_backward"),
-    "dropout_layer": ("dropout", "dropout_backward"),
-    "dense_layer": ("dense", "dense_backward"),
-    "embedding_table": ("embedding", "embedding_backward", "embedding_backward_rows"),
-    "recurrence": ("rnn", "rnn_backward"),
-    "gru_recurrence": ("gru", "gru_backward"),
-    "reset_first_recurrence": ("reset_first_gru", "reset_first_gru_backward"),
-    "lstm_recurrence": ("lstm", "lstm_backward"),
-    "recurrent_stack": ("recurrent", "recurrent_backward", "recurrent_step"),
-    "recurrent_weights": ("from_onnx", "from_torch"),
+    "normalization": ("batch_norm", "batch_norm_backward"),
+    "linear": (
+        "dense",
+        "dense_backward",
+        "embedding",
+        "embedding_backward",
+        "embedding_backward_rows",
+    ),
+    "cells.simple": ("rnn", "rnn_backward"),
+    "cells.gated": ("gru", "gru_backward", "reset_first_gru", "reset_first_gru_backward"),
+    "cells.long_short": ("lstm", "lstm_backward"),
+    "cells.stack": (
+        "from_onnx",
+        "from_torch",
+        "recurrent",
+        "recurrent_backward",
+        "recurrent_step",
+    ),
     "activations": (
+        "dropout",
+        "dropout_backward",
         "relu",
         "relu_backward",
         "scaled_tanh",

@@ -12,11 +12,11 @@ from types import ModuleType
 
 import numpy as np
 
-from cnntool.engine import batch_last_convolution, unfolding, winograd
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
-from cnntool.engine.threads import available_cores, together
-from cnntool.engine.unfolding import SHARED_PRODUCTS
+from cnntool.engine.fast import blocks, samples_innermost, winograd
+from cnntool.engine.fast.blocks import SHARED_PRODUCTS
+from cnntool.engine.fast.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
+from cnntool.engine.fast.threads import available_cores, together
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
 FEWEST_SAMPLES, MOST_WIDTH = 16, 64
@@ -63,7 +63,7 @@ def conv2d(
     maps are cut into g parts that do not see each other. ``connections``, boolean (F, C), says
     which input map feeds which output map, as in LeNet-5's layer C3 (LeCun et al., Proc. IEEE 86,
     1998, table 1); weights without a connection count as 0. Returns y and the cache for
-    :func:`conv2d_backward`, in the layout (:mod:`cnntool.engine.layout`) that serves x best.
+    :func:`conv2d_backward`, in the layout (:mod:`cnntool.engine.fast.layout`) that serves x best.
     Raises ValueError, naming the shapes, where they do not fit.
     """
     dtype = float_dtype(x, weight)
@@ -157,8 +157,8 @@ def _is_deep(weight: np.ndarray, groups: int) -> bool:
 def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:
     """The module whose functions are fastest here."""
     if is_batch_last(x):
-        return batch_last_convolution
-    return winograd if winograd.suits(x, weight, axes, groups) else unfolding
+        return samples_innermost
+    return winograd if winograd.suits(x, weight, axes, groups) else blocks
 
 
 def _check_shapes(x, weight, bias, groups: int, connections) -> None:

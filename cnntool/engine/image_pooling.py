@@ -7,21 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.engine.bins import Bins, bin_weights, plan_bins
-from cnntool.engine.pool_reductions import (
+from cnntool.engine.bin_pooling import Bins, bin_weights, plan_bins
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import available_cores
+from cnntool.engine.pool_windows import (
+    BLOCK_ELEMENTS,
+    Size,
     average,
     checked_p,
     extreme,
     gaussian_weights,
     limits,
     norm,
+    plan_pool,
+    pool_planes,
     power,
+    run,
     weighted_average,
 )
-from cnntool.engine.pool_windows import BLOCK_ELEMENTS, Size, plan_pool, pool_planes, run
 from cnntool.engine.rank_pooling import median_of_last, median_planes
-from cnntool.engine.scratch import Scratch
-from cnntool.engine.threads import available_cores
 from cnntool.engine.windows import AxisPaddings, per_axis
 
 MODES = ("max", "average", "lp", "gaussian", "min", "median")
@@ -84,7 +88,7 @@ def pool_image_to_size(
     """Pool an image (H, W, C) to (oh, ow, C), whatever its size, in one of the ``MODES``.
 
     The bins, and the weights of ``gaussian`` (with ``sigma``), are those of
-    :func:`~cnntool.engine.adaptive_pooling.adaptive_pool2d`. ``max``, ``min`` and ``median`` keep
+    :func:`~cnntool.engine.bin_pooling.adaptive_pool2d`. ``max``, ``min`` and ``median`` keep
     the dtype; ``average``, ``gaussian`` and ``lp`` (with ``p`` and ``mean`` as in
     :func:`~cnntool.engine.pooling.lp_pool2d`) are float32 (float64 of float64), their large sums
     made in float64. Memory beside image and result is a few blocks a thread, for ``median`` the
@@ -122,7 +126,7 @@ def pyramid_pool_image(
     """The spatial pyramid of an image (H, W, C): a vector of C * sum of l^2, whatever its size.
 
     Level after level, in each channel after channel, in each its l x l bins row by row: as
-    :func:`~cnntool.engine.adaptive_pooling.pyramid_pool2d` of the same picture.
+    :func:`~cnntool.engine.bin_pooling.pyramid_pool2d` of the same picture.
     """
     if len(levels) == 0:
         raise ValueError("levels is empty: expected sizes such as (1, 2, 4)")

@@ -13,9 +13,9 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import batch_last, in_layout_of
-from cnntool.engine.scratch import Scratch
-from cnntool.engine.unfolding import Axes, share_products
+from cnntool.engine.fast.blocks import Axes, share_products
+from cnntool.engine.fast.layout import batch_last, in_layout_of
+from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.windows import AxisPaddings, col2im, plan_axes, window_view, zero_padded
 
 COLUMNS_BYTES = 1 << 21

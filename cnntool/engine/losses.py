@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.engine.embedding_table import check_ids
+from cnntool.engine.linear import check_ids
 
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:

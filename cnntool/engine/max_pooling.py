@@ -8,18 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import as_maps, as_planes, in_layout_of, is_batch_last
-from cnntool.engine.polyphase import AxisPhases, phases_of, split
-from cnntool.engine.pool_reductions import extreme, limits
+from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, is_batch_last
+from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
+from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.pool_windows import (
     RowBlock,
     Size,
+    extreme,
+    limits,
     plan_maps,
     pool_planes,
     share_blocks,
     share_whole_planes,
 )
-from cnntool.engine.scratch import Scratch
 from cnntool.engine.windows import Axis, AxisPaddings
 
 LONG_RUN = 8

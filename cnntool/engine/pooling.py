@@ -7,27 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.layout import as_maps, as_planes, in_layout_of
-from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
-from cnntool.engine.pool_reductions import (
+from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.max_pooling import (
+    MaxPoolCache,
+    max_pool2d,
+    max_pool2d_backward,
+    max_pool2d_indices,
+)
+from cnntool.engine.pool_windows import (
+    RowBlock,
+    Size,
     Vectors,
     average,
     checked_p,
     counts,
     gaussian_weights,
     norm,
-    power,
-    weighted_average,
-)
-from cnntool.engine.pool_windows import (
-    RowBlock,
-    Size,
     plan_maps,
     pool_planes,
+    power,
     share_planes,
+    weighted_average,
 )
-from cnntool.engine.scratch import Scratch
-from cnntool.engine.windows import Axis, AxisPaddings
+from cnntool.engine.windows import Axis, AxisPaddings, Padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,3 +249,145 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
 
     share_planes(dx.shape, rows, work)
     return as_maps(dx, *cache.x.shape[:2])
+
+
+def max_pool1d(
+    x: np.ndarray,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: Padding = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+    *,
+    keep_winners: bool = True,
+) -> tuple[np.ndarray, MaxPoolCache]:
+    """:func:`~cnntool.engine.max_pooling.max_pool2d` of x (N, C, L): (N, C, output length).
+
+    ``padding`` is a number or (before, after).
+    """
+    windows = _in_one_row(kernel_size, stride, padding, dilation)
+    y, cache = max_pool2d(_as_maps(x), *windows, ceil_mode, keep_winners=keep_winners)
+    return y[:, :, 0], cache
+
+
+def max_pool1d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
+    """The gradient by x (N, C, L)."""
+    return max_pool2d_backward(_as_maps(dy), cache)[:, :, 0]
+
+
+def max_pool1d_indices(cache: MaxPoolCache) -> np.ndarray:
+    """Where in its signal each window's winner lies: (N, C, output length) int64."""
+    return max_pool2d_indices(cache)[:, :, 0]
+
+
+def average_pool1d(
+    x: np.ndarray,
+    kernel_size: int,
+    stride: int | None = None,
+    padding: Padding = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+    *,
+    count_include_pad: bool = False,
+) -> tuple[np.ndarray, MeanPoolCache]:
+    """:func:`~cnntool.engine.pooling.average_pool2d` of x (N, C, L): (N, C, output length)."""
+    windows = _in_one_row(kernel_size, stride, padding, dilation)
+    y, cache = average_pool2d(_as_maps(x), *windows, ceil_mode, count_include_pad=count_include_pad)
+    return y[:, :, 0], cache
+
+
+def average_pool1d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
+    """The gradient by x (N, C, L)."""
+    return average_pool2d_backward(_as_maps(dy), cache)[:, :, 0]
+
+
+def lp_pool1d(
+    x: np.ndarray,
+    kernel_size: int,
+    p: float = 2.0,
+    stride: int | None = None,
+    padding: Padding = 0,
+    dilation: int = 1,
+    ceil_mode: bool = False,
+    *,
+    mean: bool = False,
+) -> tuple[np.ndarray, LpPoolCache]:
+    """:func:`~cnntool.engine.pooling.lp_pool2d` of x (N, C, L): (N, C, output length)."""
+    size, *windows = _in_one_row(kernel_size, stride, padding, dilation)
+    y, cache = lp_pool2d(_as_maps(x), size, p, *windows, ceil_mode, mean=mean)
+    return y[:, :, 0], cache
+
+
+def lp_pool1d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
+    """The gradient by x (N, C, L)."""
+    return lp_pool2d_backward(_as_maps(dy), cache)[:, :, 0]
+
+
+def _as_maps(x: np.ndarray) -> np.ndarray:
+    x = np.asarray(x)
+    if x.ndim != 3:
+        raise ValueError(f"x has shape {x.shape}: expected (N, C, L)")
+    return x[:, :, None]
+
+
+def _in_one_row(kernel_size: int, stride: int | None, padding: Padding, dilation: int) -> tuple:
+    stride = None if stride is None else (1, stride)
+    return (1, kernel_size), stride, (0, padding), (1, dilation)
+
+
+@dataclass(frozen=True, eq=False)
+class SubsamplingCache:
+    """What the way back needs."""
+
+    averages: np.ndarray  # (N, C, oh, ow)
+    coefficient: np.ndarray  # (C,)
+    pool: MeanPoolCache
+
+
+def subsample2d(
+    x: np.ndarray,
+    coefficient: np.ndarray,
+    bias: np.ndarray,
+    kernel_size: Size = 2,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+) -> tuple[np.ndarray, SubsamplingCache]:
+    """``y = coefficient[c] * average of the window + bias[c]``: x (N, C, H, W) to (N, C, oh, ow).
+
+    Coefficient and bias are (C,), one a map; sizes are as in
+    :func:`~cnntool.engine.pooling.average_pool2d`. Returns y and the cache for
+    :func:`subsample2d_backward`. Raises ValueError where shapes do not fit or no window does.
+
+    LeCun et al. (Gradient-Based Learning Applied to Document Recognition, Proc. IEEE 86, 1998,
+    section II.B) ADD the four inputs of a window and multiply the sum. That is the same function
+    with a coefficient a quarter of this one: ``c * sum = (4 c) * average``. This coefficient's
+    gradient is a quarter of theirs, so that one step of gradient descent moves y a sixteenth as far
+    by it.
+    """
+    dtype = float_dtype(x, coefficient)
+    x, coefficient, bias = (np.asarray(array, dtype) for array in (x, coefficient, bias))
+    averages, pool = average_pool2d(x, kernel_size, stride, padding)
+    for name, array in {"coefficient": coefficient, "bias": bias}.items():
+        if array.shape != x.shape[1:2]:
+            raise ValueError(
+                f"{name} has shape {array.shape}: x {x.shape} needs one value a map, "
+                f"({x.shape[1]},)"
+            )
+    y = averages * coefficient[:, None, None]
+    y += bias[:, None, None]
+    return y, SubsamplingCache(averages, coefficient, pool)
+
+
+def subsample2d_backward(
+    dy: np.ndarray, cache: SubsamplingCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients (dx, dcoefficient, dbias) of :func:`subsample2d` for dy (N, C, oh, ow).
+
+    ``dcoefficient[c] = sum of dy * average``, ``dbias[c] = sum of dy``, and every element of a
+    window gets ``coefficient[c] * dy / elements``.
+    """
+    averages = cache.averages
+    dy = in_layout_of(averages, as_gradient(dy, averages.shape, averages.dtype))
+    dcoefficient, dbias = sum_by_map(dy * averages), sum_by_map(dy)
+    dx = average_pool2d_backward(dy * cache.coefficient[:, None, None], cache.pool)
+    return dx, dcoefficient, dbias

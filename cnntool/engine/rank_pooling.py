@@ -7,19 +7,19 @@ import itertools
 
 import numpy as np
 
-from cnntool.engine.layout import as_maps, as_planes
-from cnntool.engine.polyphase import AxisPhases, phases_of, split
-from cnntool.engine.pool_reductions import extreme
+from cnntool.engine.fast.layout import as_maps, as_planes
+from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import available_cores, share
 from cnntool.engine.pool_windows import (
     BLOCK_ELEMENTS,
     RowBlock,
     Size,
+    extreme,
     plan_maps,
     pool_planes,
     share_blocks,
 )
-from cnntool.engine.scratch import Scratch
-from cnntool.engine.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings
 
 MOST_SORTED = 64

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.engine.embedding_table import check_ids
+from cnntool.engine.fast.blocks import share_products
+from cnntool.engine.fast.products import multiply, multiply_over_pixels
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.linear import check_ids
 from cnntool.engine.losses import row_shares
-from cnntool.engine.products import multiply, multiply_over_pixels
-from cnntool.engine.scratch import Scratch
-from cnntool.engine.unfolding import share_products
 from cnntool.engine.windows import even_cuts
 
 BLOCK_BYTES = 6 << 20

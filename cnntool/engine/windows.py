@@ -401,7 +401,8 @@ def im2col_strips(
 
     One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
     the rows of a strip stand beneath each other, so that a banded matrix
-    (:func:`cnntool.engine.bands.band_matrix`) times this gives several output rows at once.
+    (:func:`cnntool.engine.filters.products.band_matrix`) times this gives several output rows at
+    once.
     """
     row, column, channel = tile.strides
     steps = (strip_step * row, tap_step * column, row_step * row, column_step * column, channel)

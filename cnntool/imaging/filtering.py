@@ -12,14 +12,19 @@ from threading import Lock
 
 import numpy as np
 
-from cnntool.engine.banks import Plan
+from cnntool.engine.filters.banks import Plan
 from cnntool.errors import InputError
-from cnntool.imaging.filter_pass import FilterPass, Geometry, check_channels, plan_filter
-from cnntool.imaging.image import Frame, Image
+from cnntool.files.image import Frame, Image
+from cnntool.imaging.filter_pass import (
+    FilterPass,
+    Geometry,
+    alpha_in_depth,
+    check_channels,
+    check_range,
+    plan_filter,
+)
 from cnntool.imaging.kernels import Filter
-from cnntool.imaging.limits import check_range
 from cnntool.imaging.tone import Losses, Tone, automatic_range
-from cnntool.imaging.transparency import alpha_in_depth
 
 FLOAT = np.dtype(np.float32)
 

@@ -18,8 +18,7 @@ from cnntool.imaging.kernels import (
     build,
     number_text,
 )
-from cnntool.suggestions import nearest
-from cnntool.wording import counted
+from cnntool.wording import counted, nearest
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
 

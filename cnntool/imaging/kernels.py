@@ -14,7 +14,7 @@ import numpy as np
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import CATALOGUE, Entry, Parameter
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
-from cnntool.suggestions import did_you_mean
+from cnntool.wording import did_you_mean
 
 __all__ = [
     "CATALOGUE",

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.datasets.dataset import shape_text
-from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.datasets.images.dataset import shape_text
+from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model_file import Model

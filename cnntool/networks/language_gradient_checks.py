@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.embedding_table import embedding, embedding_backward
+from cnntool.engine.cells.stack import recurrent, recurrent_backward
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
-from cnntool.engine.recurrent_stack import recurrent, recurrent_backward
+from cnntool.engine.linear import embedding, embedding_backward
 from cnntool.engine.vocabulary_loss import (
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.dropout_layer import dropout, dropout_backward
-from cnntool.engine.embedding_table import embedding, embedding_backward
-from cnntool.engine.recurrent_stack import recurrent, recurrent_backward, recurrent_step
+from cnntool.engine.activations import dropout, dropout_backward
+from cnntool.engine.cells.stack import recurrent, recurrent_backward, recurrent_step
+from cnntool.engine.linear import embedding, embedding_backward
 from cnntool.engine.vocabulary_loss import (
     VocabularyCache,
     vocabulary_cross_entropy,

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.atomic import atomic_write
+from cnntool.files.atomic import atomic_write
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
 from cnntool.networks.model_header import (
     KINDS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.layout import batch_last, is_batch_last
+from cnntool.engine.fast.layout import batch_last, is_batch_last
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import initial
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text, total

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.datasets.vocabulary import Vocabulary
+from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import not_finite
 from cnntool.networks.language_model import LanguageModel, States
 

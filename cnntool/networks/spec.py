@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cnntool.engine.adaptive_pooling import MODES
+from cnntool.engine.bin_pooling import MODES
 from cnntool.errors import RequestError
-from cnntool.networks.layers.batch_norm import BatchNorm
 from cnntool.networks.layers.convolutions import (
     TABLES,
     Convolution,
@@ -21,7 +20,7 @@ from cnntool.networks.layers.convolutions import (
 )
 from cnntool.networks.layers.dense import Dense, Flatten
 from cnntool.networks.layers.layer import Layer
-from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, Dropout
+from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import (
     POOLS,
     AdaptivePool,
@@ -29,7 +28,7 @@ from cnntool.networks.layers.pools import (
     SlidingPool,
     Subsampling,
 )
-from cnntool.suggestions import suggestion
+from cnntool.wording import suggestion
 
 LARGEST = 1 << 20
 """Of any number in a layer."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
-from cnntool.engine.receptive_field import ReceptiveField, WindowLayer, receptive_fields
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.layer import Layer, Shape, total
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.network import Network
+from cnntool.networks.receptive_field import ReceptiveField, WindowLayer, receptive_fields
 
 
 @dataclass(frozen=True)
@@ -114,3 +115,22 @@ def _bins(size: int, count: int) -> WindowLayer | None:
     widest = max(-(-(i + 1) * size // count) - i * size // count for i in range(count))
     is_even = not rest or (size - widest) // stride + 1 == count
     return WindowLayer(widest, stride) if is_even else None
+
+
+MOST_VALUES = 1 << 24
+"""Of all that the layers give for a batch, in elements: 64 MB of float32."""
+
+MOST_SAMPLES = 256
+
+
+def batch_size_for(
+    network: Network, shape: tuple[int, ...] | None = None, stop: int | None = None
+) -> int:
+    """Samples of which what comes in and out of the first ``stop`` layers is at most MOST_VALUES.
+
+    It is 1 where a single sample has more. shape: of a sample, where the network takes any size.
+    """
+    if shape is not None and tuple(shape) != network.input_shape:
+        network = Network(network.layers, shape)
+    values = sum(prod(each) for each in network.shapes[: None if stop is None else stop + 1])
+    return max(1, min(MOST_SAMPLES, MOST_VALUES // values))

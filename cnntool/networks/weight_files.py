@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.datasets.archives import read_header
+from cnntool.datasets.images.archives import read_header
 from cnntool.datasets.memory import free_memory, size_text
 from cnntool.errors import InputError
-from cnntool.imaging.codecs.streams import cut_short, plain_errors
+from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
 
 RANK = 4

@@ -11,8 +11,7 @@ from cnntool.errors import RequestError
 from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
-from cnntool.suggestions import suggestion
-from cnntool.wording import counted
+from cnntool.wording import counted, suggestion
 
 
 def lenet5(shape: Shape, classes: int) -> str:

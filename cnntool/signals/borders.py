@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cnntool.engine.windows import border_indices
-from cnntool.signals.signal import BLOCK
+from cnntool.files.signal import BLOCK
 
 
 def with_borders(

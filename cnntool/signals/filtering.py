@@ -12,12 +12,12 @@ from itertools import chain
 import numpy as np
 
 from cnntool.engine import filter_bank
-from cnntool.engine.overlap_add import block_length, overlap_add, transform_is_faster
+from cnntool.engine.filters.spectral import block_length, overlap_add, transform_is_faster
 from cnntool.engine.windows import plan_axis
 from cnntool.errors import InputError, RequestError
+from cnntool.files.signal import BLOCK, Signal
 from cnntool.signals.borders import with_borders
 from cnntool.signals.kernels import LARGEST_KERNEL, Kernel
-from cnntool.signals.signal import BLOCK, Signal
 
 METHODS = ("auto", "direct", "fft")
 

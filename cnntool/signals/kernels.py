@@ -24,7 +24,7 @@ from cnntool.imaging.kernel_spec import (
 )
 from cnntool.imaging.kernel_weights import gaussian_row
 from cnntool.imaging.kernels import build_entry
-from cnntool.suggestions import did_you_mean
+from cnntool.wording import did_you_mean
 
 LARGEST_KERNEL = 1 << 23
 """Samples that a kernel may span, dilation included: what is held of a signal at a time."""

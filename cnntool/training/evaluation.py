@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnntool.datasets.batching import batches
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.datasets.feeds import batches
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax_cross_entropy
 from cnntool.networks.network import Network
 

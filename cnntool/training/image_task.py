@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.augmentation import Augmentation, augment
-from cnntool.datasets.augmentation_spec import parse_augmentation
-from cnntool.datasets.batching import batches
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.datasets.feeds import batches
+from cnntool.datasets.images.augmentation import Augmentation, augment, parse_augmentation
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.parts import Parts
+from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.networks.network import Network
 from cnntool.training.evaluation import logits_of, mean_cross_entropy

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from cnntool.engine.threads import on_this_thread_alone
-from cnntool.errors import InputError
-from cnntool.training.divergence import Diverged, check_finite
-from cnntool.training.early_stopping import EarlyStopping
-from cnntool.training.flat import fill, views_of
+from cnntool.engine.fast.threads import on_this_thread_alone
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.kernels import number_text
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
-from cnntool.training.shards import Shards, shared_array
+from cnntool.training.shards import Shards, fill, shared_array, views_of
 from cnntool.training.streams import Streams
 from cnntool.training.task import Batch, Learner, Lesson, Task, Trainable
 
@@ -138,7 +137,7 @@ class Trainer:
     def run(self) -> Iterator[Step | Epoch]:
         """Train on from where the run stands until it is done.
 
-        Raises :class:`~cnntool.training.divergence.Diverged` where the loss is no number any more;
+        Raises :class:`~cnntool.training.loop.Diverged` where the loss is no number any more;
         the network is then as it was after the last step that went well.
         """
         while not self.is_done:
@@ -258,3 +257,108 @@ class _Place:
     seconds: float = 0.0
     order: dict[str, Any] | None = None  # the state that the epoch's order is drawn from
     rate: float = 0.0
+
+
+class Diverged(ArithmeticError):
+    """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
+
+
+def check_finite(
+    lesson: Lesson, gradient: np.ndarray, task: Task, batch: Batch, place: str
+) -> None:
+    """Raise :class:`Diverged` where the loss or the flat gradient of a batch is not finite."""
+    with np.errstate(all="ignore"):
+        squares = np.dot(gradient, gradient)
+    if lesson.is_finite and (np.isfinite(squares) or np.isfinite(gradient).all()):
+        return
+    raise Diverged(
+        f"{place}: {_first_broken(lesson, task, batch)}; the last good state is kept. A smaller "
+        "--learning-rate usually helps, or --clip 1"
+    )
+
+
+def _first_broken(lesson: Lesson, task: Task, batch: Batch) -> str:
+    """Which values broke first: parameters, a layer's output, the loss, or the way back."""
+    for path, array in task.network.params.items():
+        if not np.isfinite(array).all():
+            return f"{path} is not finite"
+    output = task.first_broken(batch)
+    if output is not None:
+        return f"{output} is not finite"
+    if not lesson.is_finite:
+        return f"the loss is {lesson.loss}"
+    return "the gradient is not finite though the loss is"
+
+
+@dataclass
+class EarlyStopping:
+    """Watches a loss, an epoch at a time (Prechelt 1998, Early stopping - but when?, "UP").
+
+    patience: epochs without a better loss after which training stops; None never stops, and the
+        best is kept all the same.
+    least_gain: by how much a loss must be below the best to be better.
+    best_loss, best_epoch: of the best epoch so far; None before there is one.
+    waited: epochs since then.
+    """
+
+    patience: int | None = None
+    least_gain: float = 0.0
+    best_loss: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0
+
+    def __post_init__(self) -> None:
+        if self.patience is not None and self.patience < 1:
+            raise RequestError(
+                f"the patience is {self.patience}, expected epochs from 1: leave it out to never "
+                "stop early"
+            )
+        if not 0 <= self.least_gain < math.inf:
+            raise RequestError(
+                f"the least gain is {number_text(self.least_gain)}, expected a number from 0"
+            )
+
+    def update(self, epoch: int, loss: float) -> bool:
+        """Take in the loss after an epoch: True where it is the best, so that it is to be kept.
+
+        A loss that is not finite is never the best.
+        """
+        best = math.inf if self.best_loss is None else self.best_loss
+        if math.isfinite(loss) and loss < best - self.least_gain:
+            self.best_loss, self.best_epoch, self.waited = float(loss), int(epoch), 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the patience is at its end."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def to_json(self) -> dict[str, Any]:
+        """What has been seen, as plain numbers. The patience is a setting and not among them."""
+        return {
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "waited": self.waited,
+        }
+
+    def restore(self, plain: Mapping[str, Any], name: str = "the model file") -> None:
+        """Go on from what ``to_json`` gave. InputError where it is no sense."""
+        loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
+        none_yet = loss is None and epoch is None
+        some = _is_number(loss) and math.isfinite(loss) and _is_count(epoch)
+        if not ((none_yet or some) and _is_count(waited)):
+            raise InputError(
+                f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
+                "epochs waited: expected a number and two counts"
+            )
+        self.best_loss, self.best_epoch, self.waited = loss, epoch, waited
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

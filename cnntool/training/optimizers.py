@@ -9,11 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from cnntool.engine.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.kernels import number_text
-from cnntool.suggestions import suggestion
-from cnntool.training.flat import ALIGNMENT, aligned_zeros
+from cnntool.training.shards import ALIGNMENT, aligned_zeros
 from cnntool.training.transformations import (
     State,
     Step,
@@ -27,6 +26,7 @@ from cnntool.training.transformations import (
     shrink_weights,
     trace,
 )
+from cnntool.wording import suggestion
 
 BLOCK_BYTES = 1 << 19
 """Of every vector, at a time: so much that calls are few, little enough for the cache."""

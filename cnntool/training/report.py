@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.datasets.batching import batches
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.splitting import hold_out
+from cnntool.datasets.feeds import batches
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError
 from cnntool.networks.classifier import Classifier

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_spec import read_number
 from cnntool.imaging.kernels import number_text
-from cnntool.suggestions import did_you_mean, suggestion
+from cnntool.wording import did_you_mean, suggestion
 
 EXAMPLE = "cosine:warmup=200"
 

@@ -14,7 +14,7 @@ MOST_SHARDS = 256
 class Settings:
     """Everything that decides a run besides data and network; the same settings, the same result.
 
-    ``augment`` and ``schedule`` are texts, as in :mod:`cnntool.datasets.augmentation_spec` and
+    ``augment`` and ``schedule`` are texts, as in :mod:`cnntool.datasets.images.augmentation` and
     :mod:`cnntool.training.schedules`. ``clip`` is the most that the gradient's norm may be, 0 for
     no limit; ``patience`` how many epochs the validation loss may not improve, 0 for no limit.
     ``shards`` are the parts of a batch that processes of their own learn from

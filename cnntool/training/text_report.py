@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.datasets.corpus import Corpus, split
+from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model_header import Header
 from cnntool.networks.trained_text import TrainedText

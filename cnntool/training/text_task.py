@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.corpus import Windows, windows
-from cnntool.datasets.vocabulary import Vocabulary
-from cnntool.engine.recurrent_stack import recurrent
+from cnntool.datasets.texts.corpus import Windows, windows
+from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.engine.cells.stack import recurrent
 from cnntool.networks.language_model import LanguageModel, States
 from cnntool.training.settings import Settings
 from cnntool.training.shards import shared_array

@@ -12,7 +12,7 @@ another; the last one changes p:
     shrink_weights        p = p - r decay p                          decoupled weight decay
     descend               p = p - r u
 
-Parameters, gradients and state are vectors (:mod:`cnntool.training.flat`), changed in place.
+Parameters, gradients and state are vectors (:mod:`cnntool.training.shards`), changed in place.
 :mod:`cnntool.training.optimizers` joins the links.
 """
 

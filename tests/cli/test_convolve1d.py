@@ -17,7 +17,8 @@ from scipy.io import wavfile
 from cnntool.cli import convolve1d, signal_files
 from cnntool.cli.main import cli
 from cnntool.errors import InputError, RequestError
-from cnntool.signals import filtering, kernels, wav, writing
+from cnntool.files import signals, wav
+from cnntool.signals import filtering, kernels
 
 posix = pytest.mark.skipif(os.name != "posix", reason="pipes and limits of POSIX")
 COUNT = "".join(f"{number}\n" for number in range(1, 101)).encode()
@@ -303,7 +304,7 @@ def test_signals_of_two_rates_are_not_convolved():
 
 
 def test_what_the_help_lists_is_what_there_is():
-    assert set(writing.FORMATS) == set(convolve1d.FORMATS)
+    assert set(signals.FORMATS) == set(convolve1d.FORMATS)
     assert wav.DEPTHS == convolve1d.DEPTHS
     assert filtering.METHODS == convolve1d.METHODS
     assert kernels.LARGEST_KERNEL == convolve1d.LARGEST

@@ -14,7 +14,7 @@ from PIL import Image
 from processes import pixels
 from trained_models import darkness_model, train_digits
 
-from cnntool.cli.training import reading
+from cnntool.cli import console
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def test_the_reading_of_a_folder_is_shown_unless_quiet(cnntool, greys, monkeypat
     def spy(source, quiet):
         yield None if quiet else lambda done, total: told.append((source, done, total))
 
-    monkeypatch.setattr(reading, "reading", spy)
+    monkeypatch.setattr(console, "reading", spy)
     assert cnntool("evaluate", "m.npz", "greys", "-q").code == 0
     assert told == []
     (greys / "dark" / "0.png").touch()  # so that it is not known from the first reading
@@ -237,8 +237,8 @@ def test_images_of_one_class_alone_are_measured(cnntool, greys):
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_reader_that_has_enough_costs_no_picture(cnntool, greys):
     command = [sys.executable, "-m", "cnntool", "evaluate", "m.npz", "greys", "-q"]
-    reading, writing = os.pipe()
-    os.close(reading)
+    console, writing = os.pipe()
+    os.close(console)
     done = subprocess.run(
         [*command, "--confusion", "c.png"], stdout=writing, stderr=subprocess.PIPE
     )

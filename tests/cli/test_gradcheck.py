@@ -11,8 +11,8 @@ from trained_models import train_digits
 
 from cnntool.cli.gradcheck import Proof
 from cnntool.cli.main import cli
-from cnntool.engine import gradcheck_cases
-from cnntool.engine.gradcheck_cases import CASES, OPERATIONS, Case
+from cnntool.engine import gradient_cases
+from cnntool.engine.gradient_cases import CASES, OPERATIONS, Case
 from cnntool.engine.gradient_check import GradientCheck
 from cnntool.errors import RequestError
 
@@ -32,7 +32,7 @@ def instead(monkeypatch):
     """Have the table hold these cases instead."""
 
     def put(*cases):
-        monkeypatch.setattr(gradcheck_cases, "CASES", cases)
+        monkeypatch.setattr(gradient_cases, "CASES", cases)
 
     return put
 

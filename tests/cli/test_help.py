@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from cnntool.cli.folding import folded
+from cnntool.cli.help import folded
 from cnntool.cli.main import cli
 
 

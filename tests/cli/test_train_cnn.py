@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnntool.cli.training import live
-from cnntool.cli.training.image_summary import WORDING
+from cnntool.cli.training.images import WORDING
 from cnntool.networks.trained import load_network
 
 TINY = ["--layers", "conv 4 3x3; relu; max 2; dense 10", "--batch-size", "256", "--processes", "1"]

@@ -8,7 +8,7 @@ from labelled_images import save_picture
 from processes import pixels
 from trained_models import darkness_model
 
-from cnntool.datasets.digits import load_digits
+from cnntool.datasets.images.dataset import load_digits
 from cnntool.networks.classifier import load_classifier
 
 

@@ -9,9 +9,9 @@ from PIL import Image
 from processes import pixels
 from trained_models import darkness_model
 
-from cnntool.cli.terminal_picture import SHADES
+from cnntool.cli.terminal.pictures import SHADES
 from cnntool.networks.classifier import load_classifier
-from cnntool.networks.saliency import grad_cam, occlusion, smooth_gradient, strength_of
+from cnntool.study.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 
 METHODS = ("gradient", "grad-cam", "occlusion")
 

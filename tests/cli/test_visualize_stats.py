@@ -11,10 +11,10 @@ from rich.console import Console
 from trained_models import darkness_model
 
 from cnntool.cli import console as console_module
-from cnntool.cli.visualize import filter_table
-from cnntool.imaging.filter_statistics import filter_facts
+from cnntool.cli.visualize import stats
 from cnntool.imaging.kernels import build
 from cnntool.networks.learned_kernels import load_banks
+from cnntool.study.filter_statistics import filter_facts
 from cnntool.visuals.polar import CLEAR, SECTOR
 
 
@@ -145,10 +145,10 @@ def test_what_cannot_be_measured_is_one_clear_line(
 def test_in_a_narrow_terminal_names_of_kernels_stay_whole(monkeypatch):
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(console_module, "console", lambda stderr=False: screen)
-    monkeypatch.setattr(filter_table, "console", lambda stderr=False: screen)
+    monkeypatch.setattr(stats, "console", lambda stderr=False: screen)
     bank = np.random.default_rng(0).normal(size=(40, 3, 5, 5))
     facts = filter_facts(bank)
-    filter_table.show_facts("m.npz, conv1", facts, "a summary")
+    stats.show_facts("m.npz, conv1", facts, "a summary")
     text = screen.file.getvalue()
     assert max(len(each.nearest.name) for each in facts) > 20
     assert all(each.nearest.name in text for each in facts)

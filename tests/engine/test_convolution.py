@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cnntool.engine import batch_last_convolution, convolution, row_windows, unfolding
+from cnntool.engine import convolution
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
-from cnntool.engine.layout import batch_last, is_batch_last
+from cnntool.engine.fast import blocks, row_windows, samples_innermost
+from cnntool.engine.fast.layout import batch_last, is_batch_last
 
 
 @st.composite
@@ -40,11 +41,11 @@ def blocks_of(size, worth_a_run):
     """Blocks of so many bytes, and of as few samples as that makes."""
     with (
         patch.object(row_windows, "WORTH_A_RUN", worth_a_run),
-        patch.object(unfolding, "COLUMNS_BYTES", size),
+        patch.object(blocks, "COLUMNS_BYTES", size),
         patch.object(row_windows, "COLUMNS_BYTES", size),
-        patch.object(batch_last_convolution, "FOLDED_BYTES", size),
-        patch.object(batch_last_convolution, "FEWEST_SAMPLES", 1),
-        patch.object(batch_last_convolution, "SUMS_BYTES", size),
+        patch.object(samples_innermost, "FOLDED_BYTES", size),
+        patch.object(samples_innermost, "FEWEST_SAMPLES", 1),
+        patch.object(samples_innermost, "SUMS_BYTES", size),
         patch.object(row_windows, "FEWEST_SAMPLES", 1),
     ):
         row_windows.cut_rows.cache_clear()
@@ -167,8 +168,8 @@ def test_the_number_of_threads_and_blocks_changes_nothing(settings, monkeypatch)
     x, weight = random((9, 4, 20, 20), (8, 4 // settings.get("groups", 1), 3, 3), dtype=np.float32)
     results = []
     for threads in (1, 4):
-        monkeypatch.setattr(unfolding, "available_cores", lambda threads=threads: threads)
-        monkeypatch.setattr(unfolding, "SHARED_PRODUCTS", 0)
+        monkeypatch.setattr(blocks, "available_cores", lambda threads=threads: threads)
+        monkeypatch.setattr(blocks, "SHARED_PRODUCTS", 0)
         y, cache = conv2d(x, weight, **settings)
         results.append((y, *conv2d_backward(y, cache)[:2]))
     for one, other in zip(*results, strict=True):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.dropout_layer import dropout, dropout_backward
-from cnntool.engine.layout import batch_last, is_batch_last
+from cnntool.engine.activations import dropout, dropout_backward
+from cnntool.engine.fast.layout import batch_last, is_batch_last
 
 X = np.random.default_rng(0).standard_normal((8, 4, 6, 5))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.embedding_table import embedding, embedding_backward, embedding_backward_rows
+from cnntool.engine.linear import embedding, embedding_backward, embedding_backward_rows
 
 TABLE = np.array([[0.0, 1], [10, 11], [20, 21], [30, 31]], np.float32)
 

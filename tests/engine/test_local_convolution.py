@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cnntool.engine import local_convolution
 from cnntool.engine.convolution import conv2d, conv2d_backward
-from cnntool.engine.layout import batch_last, is_batch_last
+from cnntool.engine.fast.layout import batch_last, is_batch_last
 from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
 
 GEOMETRIES = [

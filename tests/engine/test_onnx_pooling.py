@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from onnx_cases import onnx_cases
 
-from cnntool.engine.adaptive_pooling import global_pool2d
+from cnntool.engine.bin_pooling import global_pool2d
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
-from cnntool.engine.pooling import average_pool2d, lp_pool2d
-from cnntool.engine.pooling1d import average_pool1d, lp_pool1d, max_pool1d
+from cnntool.engine.pooling import average_pool1d, average_pool2d, lp_pool1d, lp_pool2d, max_pool1d
 
 
 def read(case, fill):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_geometry import numerical_gradient
 
-from cnntool.engine.pooling1d import (
+from cnntool.engine.pooling import (
     average_pool1d,
     average_pool1d_backward,
     lp_pool1d,

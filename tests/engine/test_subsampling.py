@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.engine.layout import batch_last, is_batch_last
-from cnntool.engine.subsampling import subsample2d, subsample2d_backward
+from cnntool.engine.fast.layout import batch_last, is_batch_last
+from cnntool.engine.pooling import subsample2d, subsample2d_backward
 
 
 def drawn(*shape, seed=0):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cnntool.files.image import Frame
 from cnntool.imaging.filter_pass import FilterPass, Geometry
 from cnntool.imaging.filtering import normalized
-from cnntool.imaging.image import Frame
 from cnntool.imaging.kernel_facts import facts
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import automatic_range

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from cnntool.engine import rank_pooling
 from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
-from cnntool.imaging import limits
-from cnntool.imaging.image import Frame, Image
+from cnntool.files.image import Frame, Image
+from cnntool.imaging import filter_pass
 from cnntool.imaging.pooling import (
     Pooling,
+    mark_winners,
     pool_frame,
     pool_picture,
     pooled_sides,
     pyramid_features,
+    winners,
 )
-from cnntool.imaging.winners import mark_winners, winners
 
 
 def image_of(pixels, alpha=None, white=255.0):
@@ -257,7 +258,7 @@ def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_it
         taps.append(np.prod(kernel_size))
         return max_pool2d(x, kernel_size, *args, **settings)
 
-    monkeypatch.setattr("cnntool.imaging.winners.max_pool2d", counted)
+    monkeypatch.setattr("cnntool.imaging.pooling.max_pool2d", counted)
     won = winners(Frame(pixels), 255.0, Pooling(kernel_size=(3000, 3000)))
     assert np.argwhere(won).tolist() == [[7, 9, 0]]
     assert sum(taps) <= 3000 + 3000
@@ -307,7 +308,7 @@ def test_halves_of_whole_numbers_round_up_whether_a_pixel_is_hidden_or_not():
 
 @pytest.mark.parametrize("mode", ["average", "gaussian", "lp"])
 def test_sums_of_pixels_that_are_too_large_are_refused(mode):
-    largest = np.full((4, 4), limits.LARGEST_VALUE, np.float32)
+    largest = np.full((4, 4), filter_pass.LARGEST_VALUE, np.float32)
     assert np.isfinite(pool_picture(image_of(largest), Pooling(mode))[0].frames[0].pixels).all()
     with pytest.raises(InputError, match="more than sums"):
         pool_picture(image_of(2 * largest), Pooling(mode))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnntool.engine import recurrent_stack
+from cnntool.engine.cells import stack
 from cnntool.networks import language_model
 from cnntool.networks.language_gradient_checks import language_model_cases
 from cnntool.networks.language_model import LanguageModel
@@ -45,14 +45,14 @@ def test_input_state_and_parameters_of_a_layer_are_checked():
 
 
 def test_what_is_wrong_in_a_cell_is_found_in_its_layer_and_in_the_model(monkeypatch):
-    right = recurrent_stack.CELLS["gru"]
+    right = stack.CELLS["gru"]
 
     def wrong(dh_all, dstate, cache, *, need_dx=True, out=None):
         dx, dh, dw_input, dw_hidden, *biases = right.backward(dh_all, dstate, cache, out=out)
         dw_hidden *= 1.0001
         return dx, dh, dw_input, dw_hidden, *biases
 
-    monkeypatch.setitem(recurrent_stack.CELLS, "gru", right._replace(backward=wrong))
+    monkeypatch.setitem(stack.CELLS, "gru", right._replace(backward=wrong))
     found = verdicts(model("gru"))
     assert {place for place, verdict in found.items() if verdict == "wrong"} == {
         ("gru1", "w_hidden"),

@@ -5,12 +5,11 @@ import pytest
 from scipy.signal import correlate2d
 from trained_models import darkness_model, run_of_digits
 
-from cnntool.datasets.preprocessing import Preprocessing
+from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
+from cnntool.files.image import Frame, Image
 from cnntool.imaging.filtering import Geometry, Rendering, filter_image
-from cnntool.imaging.image import Frame, Image
-from cnntool.networks.learned_filters import learned_filter
-from cnntool.networks.learned_kernels import kernels_of, load_banks
+from cnntool.networks.learned_kernels import kernels_of, learned_filter, load_banks
 from cnntool.networks.model_file import Model, load_model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import build

@@ -5,8 +5,8 @@ import pytest
 
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.networks.zoo import build
-from cnntool.training.flat import fill, flatten, views_of
 from cnntool.training.optimizers import make_optimizer
+from cnntool.training.shards import fill, flatten, views_of
 
 STEPS = 50
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnntool.datasets.vocabulary import Vocabulary
+from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError
 from cnntool.networks import sampling
 from cnntool.networks.language_model import LanguageModel

@@ -10,9 +10,9 @@ from scipy import signal as scipy_signal
 from scipy.stats import norm
 
 from cnntool.errors import InputError, RequestError
+from cnntool.files.signal import Signal
 from cnntool.signals.filtering import Geometry, plan_pass, run_pass
 from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, parse_signal_kernel
-from cnntool.signals.signal import Signal
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnntool.datasets.loading import load_images
-from cnntool.datasets.splitting import hold_out
+from cnntool.datasets.images.loading import load_images
+from cnntool.datasets.images.parts import hold_out
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.digits import load_digits
-from cnntool.datasets.preprocessing import fit_preprocessing
-from cnntool.datasets.splitting import stratified_split
+from cnntool.datasets.images.dataset import Dataset, load_digits
+from cnntool.datasets.images.parts import stratified_split
+from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.training.baselines import linear_accuracy, majority_accuracy, most_frequent_class
 
 

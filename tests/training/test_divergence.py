@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnntool.training.divergence import Diverged, check_finite
+from cnntool.training.loop import Diverged, check_finite
 from cnntool.training.task import Batch, Lesson
 
 BATCH = Batch(3, np.arange(2), 2)

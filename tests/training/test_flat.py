@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.training.flat import aligned_zeros, fill, flatten, views_of, weights_only
+from cnntool.training.shards import aligned_zeros, fill, flatten, views_of, weights_only
 
 PARAMS = {
     "conv1.weight": np.arange(12.0, dtype=np.float32).reshape(2, 1, 2, 3),

@@ -9,8 +9,7 @@ import pytest
 from training_runs import NORMED, PLAIN, QUICK, finished, same, trainer_of
 
 from cnntool.training.checkpoint import Run
-from cnntool.training.divergence import Diverged
-from cnntool.training.loop import Epoch, Step
+from cnntool.training.loop import Diverged, Epoch, Step
 from cnntool.training.shards import CAN_FORK
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.training import ngrams
-from cnntool.training.ngrams import Bigram, Unigram, count_pairs, cross_entropy, discount
+from cnntool.training import baselines
+from cnntool.training.baselines import Bigram, Unigram, count_pairs, cross_entropy, discount
 
 A, B, C, D = range(4)
 CORPUS = np.array([A, B, A, B, A, C, B], np.uint8)
@@ -115,16 +115,16 @@ def test_all_are_distributions_without_zeros_behind_every_history(case):
 def test_pairs_are_counted_alike_in_a_table_and_sorted_in_parts(case, at_once):
     size, ids = case
     expected = Counter(v * size + w for v, w in pairwise(ids))
-    before = ngrams.DENSE_SIZE, ngrams.AT_ONCE
+    before = baselines.DENSE_SIZE, baselines.AT_ONCE
     try:
         for dense in (0, 100):
-            ngrams.DENSE_SIZE, ngrams.AT_ONCE = dense, at_once
+            baselines.DENSE_SIZE, baselines.AT_ONCE = dense, at_once
             pairs, counts = count_pairs(np.array(ids, np.uint8), size)
             assert dict(zip(pairs.tolist(), counts.tolist(), strict=True)) == expected
             assert (np.diff(pairs) > 0).all()
             assert pairs.dtype == counts.dtype == np.int64
     finally:
-        ngrams.DENSE_SIZE, ngrams.AT_ONCE = before
+        baselines.DENSE_SIZE, baselines.AT_ONCE = before
 
 
 @pytest.mark.parametrize(

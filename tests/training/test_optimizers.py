@@ -7,8 +7,8 @@ import pytest
 
 from cnntool.errors import InputError, RequestError
 from cnntool.training import optimizers
-from cnntool.training.flat import flatten, views_of, weights_only
 from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.shards import flatten, views_of, weights_only
 from cnntool.training.transformations import clip_by_global_norm, descend, global_norm, runs
 
 NAMES = list(OPTIMIZERS)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from trained_models import darkness_model
 
-from cnntool.datasets.dataset import Dataset
-from cnntool.datasets.parts import Parts
-from cnntool.datasets.splitting import hold_out
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.networks.classifier import load_classifier
 from cnntool.networks.model_header import Header
 from cnntool.training.report import confusions, evaluate, with_held_out

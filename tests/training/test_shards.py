@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnntool.cli.training.interrupts import finishing_first
+from cnntool.cli.training.live import finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.training import shards
 from cnntool.training.shards import CAN_FORK, Shards, shared_array

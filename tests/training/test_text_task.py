@@ -10,7 +10,7 @@ import pytest
 from text_models import QUICK, corpus_of, task_of_model, text_trainer
 from training_runs import same
 
-from cnntool.datasets.corpus import windows
+from cnntool.datasets.texts.corpus import windows
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
 from cnntool.networks.model_file import load_model, save_model
@@ -239,7 +239,7 @@ def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
 
 
 def test_a_run_that_diverges_names_the_layer(corpus):
-    from cnntool.training.divergence import Diverged
+    from cnntool.training.loop import Diverged
 
     with text_trainer(corpus) as trainer:
         next(trainer.run())

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from cnntool.visuals.colour_map import STEPS, colour_table, coloured, even_path, oklab_to_srgb
+from cnntool.visuals.saliency_picture import (
+    STEPS,
+    colour_table,
+    coloured,
+    even_path,
+    oklab_to_srgb,
+)
 
 
 def oklab_of(srgb):

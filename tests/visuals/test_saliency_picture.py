@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.colour_map import colour_table
 from cnntool.visuals.saliency_picture import (
     MARGIN,
     MOST_OPAQUE,
     PANEL,
+    colour_table,
     overlaid,
     panels,
     saliency_picture,

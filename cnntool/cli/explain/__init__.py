@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnntool.cli.lazy import LazyGroup
+from cnntool.cli.help import LazyGroup
 
 SUBJECTS = {
     "convolve": "One pixel of a filtered image: window, kernel, products, sum, range.",

@@ -14,8 +14,8 @@ from cnntool.cli.options import FiniteFloat, PathName, WholeNumber
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnntool.datasets.corpus import Corpus
-    from cnntool.networks.gradient_flow import GradientFlow
+    from cnntool.datasets.texts.corpus import Corpus
+    from cnntool.explain.gradient_flow import GradientFlow
     from cnntool.networks.trained_text import TrainedText
 
 CELLS = ("rnn", "lstm", "gru")
@@ -36,7 +36,7 @@ class CellsType(click.ParamType):
     def convert(self, value, param, ctx) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        from cnntool.suggestions import suggestion
+        from cnntool.wording import suggestion
 
         names = tuple(name.strip().lower() for name in value.split(","))
         for name in names:
@@ -147,7 +147,7 @@ def measure(
     import numpy as np
 
     from cnntool.errors import InputError
-    from cnntool.networks.gradient_flow import gradient_flow, spread_windows, with_gain
+    from cnntool.explain.gradient_flow import gradient_flow, spread_windows, with_gain
     from cnntool.networks.language_model import LanguageModel
     from cnntool.wording import counted
 

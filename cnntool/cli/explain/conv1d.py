@@ -11,7 +11,7 @@ from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import FiniteFloat, PaddingType, WholeNumber
 
 if TYPE_CHECKING:
-    from cnntool.engine.conv1d_steps import Conv1dSteps
+    from cnntool.explain.conv1d import Conv1dSteps
 
 NUMBERS, WINDOWS, BACKWARD = "Numbers", "Windows", "Backward"
 LARGEST_STEP = 1000
@@ -96,7 +96,7 @@ def command(signal, kernels, bias, grad, as_json, **settings) -> None:
     little up and down, stands beside it.
     """
     from cnntool.cli.console import print_json
-    from cnntool.engine.conv1d_steps import conv1d_steps
+    from cnntool.explain.conv1d import conv1d_steps
 
     kernel, *more = kernels
     if more:

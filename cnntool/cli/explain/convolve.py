@@ -18,8 +18,8 @@ from cnntool.cli.explain.options import (
 from cnntool.cli.help import SectionedCommand
 
 if TYPE_CHECKING:
+    from cnntool.explain.windows import Taps, WindowFacts
     from cnntool.imaging.kernels import Filter
-    from cnntool.imaging.window_facts import Taps, WindowFacts
 
 
 @click.command(
@@ -51,10 +51,10 @@ def command(
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_filters
-    from cnntool.imaging.conversion import choose_depth
+    from cnntool.explain.windows import window_facts
+    from cnntool.files.conversion import choose_depth
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering, normalized
-    from cnntool.imaging.window_facts import window_facts
 
     filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
     check_not_colour(filters[-1])

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from cnntool.cli.console import console, show
 from cnntool.cli.explain.blocks import layout_width
-from cnntool.engine.receptive_field import ReceptiveField
 from cnntool.engine.windows import Axis
+from cnntool.networks.receptive_field import ReceptiveField
 
 MOST_WINDOWS = 24
 BAR_CELLS = 24

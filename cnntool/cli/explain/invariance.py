@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from cnntool.imaging.invariance import Change
+    from cnntool.explain.invariance import Change
     from cnntool.imaging.pooling import Pooling
 
 SHIFT = "Shift and pool"
@@ -121,9 +121,9 @@ def command(
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_filters
+    from cnntool.explain.invariance import measure_invariance
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import normalized
-    from cnntool.imaging.invariance import measure_invariance
 
     filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
     if normalize:

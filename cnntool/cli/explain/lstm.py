@@ -67,7 +67,7 @@ def command(model: str, text: str, unit: int | None, layer: int | None, as_json:
     by token.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.typed_text import name_unknown, typed_text
+    from cnntool.cli.writing import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError, not_finite
     from cnntool.networks.trained_text import load_text_model
     from cnntool.wording import counted

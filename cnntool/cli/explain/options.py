@@ -13,7 +13,7 @@ from cnntool.cli.help import option
 from cnntool.cli.options import LARGEST_NUMBER, PathName
 
 if TYPE_CHECKING:
-    from cnntool.imaging.image import Image
+    from cnntool.files.image import Image
 
 LARGEST_LIST = 1000
 
@@ -97,8 +97,8 @@ def open_one(path: str, settings: dict[str, Any]) -> tuple[Image, str]:
     ``gray``, ``alpha``, ``white`` and ``max_pixels`` are taken out of the settings.
     """
     from cnntool.errors import RequestError
-    from cnntool.imaging.conversion import with_alpha
-    from cnntool.imaging.files import open_image
+    from cnntool.files.conversion import with_alpha
+    from cnntool.files.images import open_image
 
     name = "stdin" if path == "-" else path
     if path == "-" and sys.stdin.isatty():

@@ -14,8 +14,8 @@ from cnntool.cli.options import LARGEST_STEP, PaddingType, WholeNumber
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cnntool.engine.receptive_field import ReceptiveField
     from cnntool.engine.windows import Axis
+    from cnntool.networks.receptive_field import ReceptiveField
 
 LARGEST_SIZE = 1_000_000
 LISTED_WINDOWS = 1000  # in JSON
@@ -88,7 +88,7 @@ def command(size: int, layers: tuple[LayerSpec, ...], as_json: bool, **window) -
     the columns of an image are such an axis each.
     """
     from cnntool.cli.console import print_json
-    from cnntool.engine.receptive_field import receptive_fields
+    from cnntool.networks.receptive_field import receptive_fields
 
     given = [f"--{name}" for name, value in window.items() if value not in (None, False)]
     if layers and given:
@@ -113,7 +113,7 @@ def command(size: int, layers: tuple[LayerSpec, ...], as_json: bool, **window) -
 
 def window_layer(layer: LayerSpec):
     """The layer as the engine plans it."""
-    from cnntool.engine.receptive_field import WindowLayer
+    from cnntool.networks.receptive_field import WindowLayer
 
     settings = layer.size, layer.stride, layer.padding, layer.dilation, layer.ceil
     return WindowLayer(*settings, is_pool=layer.kind != "conv")

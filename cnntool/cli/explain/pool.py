@@ -19,7 +19,7 @@ from cnntool.cli.pool import command as pool
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.imaging.pool_facts import PoolFacts
+    from cnntool.explain.pools import PoolFacts
 
 
 @click.command(
@@ -47,8 +47,8 @@ def command(image, at, depth, as_json, **settings) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.pool import read_pooling
-    from cnntool.imaging.conversion import choose_depth
-    from cnntool.imaging.pool_facts import pool_facts
+    from cnntool.explain.pools import pool_facts
+    from cnntool.files.conversion import choose_depth
 
     inputs = {name: settings.pop(name) for name in ("gray", "alpha", "white", "max_pixels")}
     pooling = read_pooling(None, **settings)

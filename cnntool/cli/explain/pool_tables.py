@@ -22,7 +22,7 @@ from cnntool.cli.explain.window_tables import DIGITS, channel_names
 from cnntool.cli.kernels import shade
 
 if TYPE_CHECKING:
-    from cnntool.imaging.pool_facts import PoolFacts
+    from cnntool.explain.pools import PoolFacts
     from cnntool.imaging.pooling import Pooling
 
 LARGEST_SHOWN = 9  # elements on a side; of larger windows those that matter most are shown

@@ -11,7 +11,7 @@ from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PaddingType, PairType, WholeNumber
 
 if TYPE_CHECKING:
-    from cnntool.engine.sharing import Sharing
+    from cnntool.explain.sharing import Sharing
 
 LAYER = "Layer"
 LARGEST_COUNT = 1_000_000
@@ -86,8 +86,8 @@ def command(size, kernel, maps, channels, stride, padding, dilation, as_json) ->
     weights. All give as many outputs, and each has a bias.
     """
     from cnntool.cli.console import print_json
-    from cnntool.engine.sharing import layer_sharing
     from cnntool.errors import RequestError
+    from cnntool.explain.sharing import layer_sharing
 
     try:
         sharing = layer_sharing(size, kernel, maps, channels, stride, padding, dilation)

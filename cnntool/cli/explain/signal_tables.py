@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cnntool.cli.console import show
 from cnntool.cli.explain.geometry_tables import size_formula
-from cnntool.engine.conv1d_steps import Conv1dSteps
+from cnntool.explain.conv1d import Conv1dSteps
 
 MOST_ROWS = 24
 MOST_TERMS = 9

@@ -23,9 +23,9 @@ from cnntool.cli.kernels import shade
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cnntool.explain.windows import WindowFacts
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.tone import Tone
-    from cnntool.imaging.window_facts import WindowFacts
 
 LARGEST_SHOWN = 9  # weights on a side; of larger kernels the largest products are shown
 MOST_PRODUCTS = 12
@@ -194,7 +194,7 @@ def _steps(facts: WindowFacts) -> Table:
 
 
 def _seen(facts: WindowFacts) -> str:
-    """What :class:`~cnntool.imaging.transparency.Unweighting` makes of the two sums."""
+    """What :class:`~cnntool.imaging.filter_pass.Unweighting` makes of the two sums."""
     if facts.bank.min() >= 0:
         return "Σ w · first sum / second sum"
     return "transparent pixels as the centre"

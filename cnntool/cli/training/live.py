@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from cnntool.cli.console import complain
+from cnntool.errors import InputError
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.wording import counted, duration
 
@@ -182,3 +188,84 @@ def watching(trainer: Trainer, wording: Wording, quiet: bool) -> Iterator[PlainV
             yield view
     else:
         yield PlainView(wording, epochs, (epochs - epoch) * steps - step)
+
+
+class Log:
+    """Lines appended to a file; a disk that takes no more ends the log and not the training."""
+
+    def __init__(self, path: str | None, append: bool, steps: bool = False) -> None:
+        self.has_steps = steps and path is not None
+        self._path, self._file = path, None
+        if path is None:
+            return
+        try:
+            self._file = open(path, "a" if append else "w", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+
+    def write(self, event: str, facts: dict[str, Any]) -> None:
+        """One line: the event, and numbers; null for what is none."""
+        if self._file is None:
+            return
+        line = json.dumps({"event": event, **_finite(facts)}, ensure_ascii=False)
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            complain(f"{self._path}: the log ends here: {error.strerror or error}")
+            self._file = None
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+WORDS = b"\nfinishing this step to save the run; again quits at once\n"
+
+
+@dataclass
+class Interruption:
+    """The signal that came first, 0 before."""
+
+    number: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + self.number
+
+
+@contextmanager
+def finishing_first() -> Iterator[Interruption]:
+    """Note the first signal that asks to end, and raise what ends the program at the second.
+
+    A signal that is ignored stays so, as ``nohup`` wants it.
+    """
+    asked, before = Interruption(), {}
+
+    def note(number: int, frame: object) -> None:
+        if asked.number:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            sys.exit(128 + number)
+        asked.number = number
+        with suppress(OSError):
+            if os.isatty(2):
+                os.write(2, WORDS)
+
+    for name in NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -43,7 +43,7 @@ class NameType(click.ParamType):
         self.what, self.names = what, names
 
     def convert(self, value, param, ctx) -> str:
-        from cnntool.suggestions import suggestion
+        from cnntool.wording import suggestion
 
         if value.lower() not in self.names:
             hint = suggestion(value, self.names)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from cnntool.cli.training.places import check_apart, check_new, last_of, output_of
-from cnntool.engine.threads import available_cores
+from cnntool.cli.files import check_apart, check_new, last_of, output_of
+from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.atomic import check_writable
+from cnntool.files.atomic import check_writable
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import Run, is_best, is_best_of, is_of_run
 from cnntool.training.optimizers import OPTIMIZERS, make_optimizer

@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnntool.cli.console import complain, print_json
-from cnntool.cli.training.interrupts import Interruption, finishing_first
-from cnntool.cli.training.live import PlainView, Wording, watching
-from cnntool.cli.training.log import Log
+from cnntool.cli.training.live import (
+    Interruption,
+    Log,
+    PlainView,
+    Wording,
+    finishing_first,
+    watching,
+)
 from cnntool.cli.training.plan import Plan, RunOptions
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
-from cnntool.training.divergence import Diverged
-from cnntool.training.loop import Epoch, Trainer
+from cnntool.training.loop import Diverged, Epoch, Trainer
 from cnntool.wording import counted, duration
 
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0

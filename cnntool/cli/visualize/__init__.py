@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cnntool.cli.lazy import LazyGroup
+from cnntool.cli.help import LazyGroup
 
 SUBJECTS = {
     "filters": "The kernels of a layer, as a grid; beside their random start with --before.",

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from cnntool.datasets.dataset import Dataset
-    from cnntool.engine.receptive_field import ReceptiveField
-    from cnntool.networks.best_patches import Best
+    from cnntool.datasets.images.dataset import Dataset
+    from cnntool.networks.receptive_field import ReceptiveField
+    from cnntool.study.best_patches import Best
     from cnntool.visuals.patch_sheet import PatchRow
 
     Field = tuple[ReceptiveField, ReceptiveField] | None
@@ -128,9 +128,9 @@ def command(
     """
     from cnntool.cli.console import complain, print_json, progress
     from cnntool.cli.evaluate import choose_part, load_for
-    from cnntool.networks.best_patches import batch_count, best_places, receptive_field_of
     from cnntool.networks.classifier import load_classifier
     from cnntool.networks.learned_kernels import Banks, kernels_of
+    from cnntool.study.best_patches import batch_count, best_places, receptive_field_of
 
     check_stdout(picture, as_json)
     what = "-".join(filter(None, (layer, "best")))
@@ -172,9 +172,9 @@ def command(
 
 def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
     """The patches on stderr, below lines that say what they are."""
-    from cnntool.cli.terminal_picture import draw
-    from cnntool.cli.visualize.terminal_grids import say
-    from cnntool.imaging.image import Frame, Image
+    from cnntool.cli.terminal.grids import say
+    from cnntool.cli.terminal.pictures import draw
+    from cnntool.files.image import Frame, Image
     from cnntool.visuals.patch_sheet import patch_grid
 
     say(words)
@@ -226,7 +226,7 @@ def _patch(images: Dataset, index: int, place: np.ndarray, field: Field) -> np.n
     """What was seen, as (h, w) or (h, w, 3) uint8."""
     import numpy as np
 
-    from cnntool.networks.best_patches import cut_out
+    from cnntool.study.best_patches import cut_out
 
     image = images.x[index].astype(np.float32) / np.float32(images.white)
     patch = np.rint(np.clip(cut_out(image, place, field), 0, 1) * 255).astype(np.uint8)

@@ -13,7 +13,7 @@ from cnntool.cli.options import OUTPUT, RUN, PathName
 from cnntool.cli.visualize.options import STDIO, WHAT, json_option
 
 if TYPE_CHECKING:
-    from cnntool.training.histories import History
+    from cnntool.training.metrics import History
     from cnntool.visuals.curve_chart import Curve
 
 MEASURES = ("loss", "accuracy", "perplexity")
@@ -74,7 +74,7 @@ def command(
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
-    from cnntool.training.histories import read_history
+    from cnntool.training.metrics import read_history
 
     if output == STDIO and (as_json or show):
         other = "--json" if as_json else "--show"
@@ -96,8 +96,8 @@ def command(
 
 def check_chart(path: Path, force: bool) -> None:
     """Raise where a chart cannot be written, before any work."""
-    from cnntool.cli.places import check_free
-    from cnntool.imaging.atomic import check_writable
+    from cnntool.cli.files import check_free
+    from cnntool.files.atomic import check_writable
     from cnntool.visuals.curve_chart import FORMATS
 
     if path.suffix.lower() not in FORMATS:
@@ -109,7 +109,7 @@ def check_chart(path: Path, force: bool) -> None:
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
     """The curves of each measure; InputError where no run has one."""
     from cnntool.errors import InputError
-    from cnntool.training.histories import PARTS
+    from cnntool.training.metrics import PARTS
     from cnntool.visuals.curve_chart import Curve
 
     panels = {}
@@ -132,7 +132,7 @@ def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, 
 
 
 def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path: bool) -> None:
-    from cnntool.imaging.atomic import atomic_write
+    from cnntool.files.atomic import atomic_write
     from cnntool.visuals.curve_chart import curve_chart, write_chart
 
     figure = curve_chart(panels)
@@ -146,7 +146,7 @@ def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path:
 
 
 def _print(panels: dict[str, list[Curve]]) -> None:
-    from cnntool.cli.visualize.terminal_chart import print_chart
+    from cnntool.cli.terminal.charts import print_chart
 
     forms = {"accuracy": "{:.1%}", "loss": "{:.4g}", "perplexity": "{:.4g}"}
     for measure, curves in panels.items():

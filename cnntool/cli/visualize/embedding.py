@@ -20,8 +20,8 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
-    from cnntool.networks.embedding_space import Plane
     from cnntool.networks.trained_text import TrainedText
+    from cnntool.study.embedding_space import Plane
 
 DEFAULT_WORDS, MOST_WORDS = 120, 2000
 NEIGHBOURS, MOST_NEIGHBOURS = 8, 100
@@ -88,9 +88,9 @@ def command(
     in common. Characters and bytes are drawn alike.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.visualize.terminal_words import draw_words
-    from cnntool.networks.embedding_space import principal_plane
+    from cnntool.cli.terminal.words import draw_words
     from cnntool.networks.trained_text import load_text_model
+    from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
 
     check_stdout(picture, as_json)
@@ -119,7 +119,7 @@ def command(
 def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
     """The ids of words; RequestError for one that the model does not know."""
     from cnntool.errors import RequestError
-    from cnntool.suggestions import suggestion
+    from cnntool.wording import suggestion
 
     tokens = trained.vocabulary.tokens
     index = {token: number for number, token in enumerate(tokens)}
@@ -144,7 +144,7 @@ def frequent_ids(trained: TrainedText, count: int) -> range:
 
 def _with_neighbours(trained: TrainedText, ids: list[int], count: int) -> dict[int, None]:
     """Words and their neighbours, in this order."""
-    from cnntool.networks.embedding_space import nearest
+    from cnntool.study.embedding_space import nearest
 
     table = trained.network.params["embedding.weight"]
     return dict.fromkeys([*ids, *(i for word in ids for i, _ in nearest(table, word, count))])
@@ -153,7 +153,7 @@ def _with_neighbours(trained: TrainedText, ids: list[int], count: int) -> dict[i
 def _entry(
     trained: TrainedText, drawn: list[int], plane: Plane, asked: list[int], count: int
 ) -> dict[str, Any]:
-    from cnntool.networks.embedding_space import nearest
+    from cnntool.study.embedding_space import nearest
 
     tokens, table = trained.vocabulary.tokens, trained.network.params["embedding.weight"]
     places = dict(zip(drawn, plane.points.tolist(), strict=True))
@@ -182,7 +182,7 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
 
     from cnntool.cli.console import show
     from cnntool.cli.writing import token_text
-    from cnntool.networks.embedding_space import nearest
+    from cnntool.study.embedding_space import nearest
 
     table = trained.network.params["embedding.weight"]
     for number, word in enumerate(words):

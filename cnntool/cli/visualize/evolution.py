@@ -26,8 +26,6 @@ ANIMATIONS = (".gif", ".webp", ".apng")
 MOST_SHOWN = 6
 """Epochs in the terminal, one below the other."""
 
-START = "before training", "random weights"
-
 
 @click.command(
     "evolution",
@@ -50,8 +48,8 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     it: on the validation images, or on those of training where there were none.
     """
     from cnntool.cli.console import complain
+    from cnntool.cli.terminal.grids import draw_grids
     from cnntool.cli.visualize.filters import caption, check_drawable
-    from cnntool.cli.visualize.terminal_grids import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals import evolution
 
@@ -79,6 +77,7 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
 
 def stages_of(banks: Banks) -> list[Panel]:
     """The first layer after every epoch; InputError where the file does not hold that."""
+    from cnntool.cli.visualize.filters import START, accuracy_after
     from cnntool.errors import InputError
     from cnntool.visuals.filter_sheet import Panel
 
@@ -95,14 +94,3 @@ def stages_of(banks: Banks) -> list[Panel]:
         else Panel(bank, *START)
         for epoch, bank in banks.epochs.items()
     ]
-
-
-def accuracy_after(banks: Banks, epoch: int) -> str:
-    """``validation accuracy 97.2%``, '' where the file does not say."""
-    history = banks.model.header.history
-    facts = history[epoch - 1] if epoch <= len(history) else {}
-    for key, words in (("validation_accuracy", "validation accuracy"), ("accuracy", "accuracy")):
-        value = facts.get(key)
-        if isinstance(value, int | float) and 0 <= value <= 1:
-            return f"{words} {value:.1%}"
-    return ""

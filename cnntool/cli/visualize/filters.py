@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cnntool.networks.learned_kernels import Banks
     from cnntool.visuals.filter_sheet import Panel
 
+START = "before training", "random weights"
+
 
 @click.command(
     "filters",
@@ -66,8 +68,7 @@ def command(
     from 0, row by row: left of each row stands the number of its first one. Where each filter is a
     column, its number stands above it, and left those of the channels.
     """
-    from cnntool.cli.visualize.evolution import START
-    from cnntool.cli.visualize.terminal_grids import draw_grids
+    from cnntool.cli.terminal.grids import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
@@ -126,7 +127,6 @@ def start_of(banks: Banks, layer: str | None) -> np.ndarray:
 
 def panel_of(banks: Banks, bank: np.ndarray) -> Panel:
     """The first layer's kernels as they are, with how long they were trained and what for."""
-    from cnntool.cli.visualize.evolution import accuracy_after
     from cnntool.visuals.filter_sheet import Panel
     from cnntool.wording import counted
 
@@ -148,3 +148,14 @@ def caption(banks: Banks, layer: str | None) -> str:
     return (
         f"{Path(banks.name).name}, {name}: {counted(filters, 'filter')} of {height}x{width}{over}"
     )
+
+
+def accuracy_after(banks: Banks, epoch: int) -> str:
+    """``validation accuracy 97.2%``, '' where the file does not say."""
+    history = banks.model.header.history
+    facts = history[epoch - 1] if epoch <= len(history) else {}
+    for key, words in (("validation_accuracy", "validation accuracy"), ("accuracy", "accuracy")):
+        value = facts.get(key)
+        if isinstance(value, int | float) and 0 <= value <= 1:
+            return f"{words} {value:.1%}"
+    return ""

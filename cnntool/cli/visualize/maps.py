@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.networks.classifier import Classifier
-    from cnntool.networks.feature_maps import FeatureMaps
+    from cnntool.study.feature_maps import FeatureMaps
     from cnntool.visuals.map_sheet import Stage
 
 TERMINAL_LINES = 12
@@ -62,7 +62,7 @@ def command(
     them all. On the sheet each layer has a scale of its own.
     """
     from cnntool.networks.classifier import load_classifier
-    from cnntool.networks.feature_maps import feature_maps, layer_named
+    from cnntool.study.feature_maps import feature_maps, layer_named
 
     name = "stdin" if image == "-" else image
     what = "-".join(filter(None, (Path(name).stem, layer, "maps")))
@@ -98,7 +98,7 @@ def read_planes(
     import sys
 
     from cnntool.cli.console import complain
-    from cnntool.cli.places import Source
+    from cnntool.cli.files import Source
     from cnntool.cli.predictions import prepared
     from cnntool.errors import InputError, RequestError
 
@@ -117,8 +117,8 @@ def read_planes(
 
 def _draw_layer(target: Destination, maps: FeatureMaps, words: str, scale: str) -> None:
     """The maps of one layer, each with its number."""
+    from cnntool.cli.terminal.grids import draw_grids
     from cnntool.cli.visualize.filters import check_size
-    from cnntool.cli.visualize.terminal_grids import draw_grids
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
     values = maps.values if maps.values.ndim == 3 else maps.values[:, None, None]
@@ -135,9 +135,9 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
     """The sheet in the terminal: a line and some of the maps of each layer."""
     import numpy as np
 
-    from cnntool.cli.terminal_picture import draw
-    from cnntool.cli.visualize.terminal_grids import draw_grid, say
-    from cnntool.imaging.image import Frame, Image
+    from cnntool.cli.terminal.grids import draw_grid, say
+    from cnntool.cli.terminal.pictures import draw
+    from cnntool.files.image import Frame, Image
     from cnntool.visuals.map_sheet import MOST_CLASSES, MOST_MAPS
 
     for stage in stages:

@@ -121,7 +121,7 @@ class Destination:
         as it should not be where that is JSON. draw: shows it in the terminal, where it is more
         legible in another way than as the last frame made smaller.
         """
-        from cnntool.imaging.files import Frame, Image, Metadata, save_image
+        from cnntool.files.images import Frame, Image, Metadata, save_image
 
         times = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))
@@ -129,9 +129,9 @@ class Destination:
         if self.options.show and draw is not None:
             draw()
         elif self.options.show:
-            from cnntool.cli import terminal_picture
+            from cnntool.cli.terminal import pictures
 
-            terminal_picture.draw(Image(pictures[-1:], 255.0, "PNG"))
+            pictures.draw(Image(pictures[-1:], 255.0, "PNG"))
         if self.stdout:
             save_image(image, sys.stdout.buffer, format="png")
         elif self.path is not None:
@@ -149,7 +149,7 @@ def destination(
     UsageError for a name that is no picture's, InputError for a file that exists or a place that
     takes none.
     """
-    from cnntool.cli.places import check_picture
+    from cnntool.cli.files import check_picture
 
     if options.output == STDIO:
         return Destination(None, True, options)

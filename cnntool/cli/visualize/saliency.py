@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.cli.visualize.saliency_maps import Finding
-    from cnntool.imaging.image import Image
+    from cnntool.files.image import Image
     from cnntool.networks.classifier import Classifier
 
 
@@ -164,7 +164,7 @@ def layer_of(classifier: Classifier, layer: str | None) -> str:
 def class_index(classifier: Classifier, label: str | None) -> int | None:
     """The number of a class by its name; RequestError with those that there are."""
     from cnntool.errors import RequestError
-    from cnntool.suggestions import did_you_mean
+    from cnntool.wording import did_you_mean
 
     labels = classifier.labels
     if label is None or label in labels:
@@ -182,7 +182,7 @@ def read_image(
 ) -> tuple[Image, np.ndarray]:
     """One image, and what the network takes of it, (1, C, H, W)."""
     from cnntool.cli.console import complain
-    from cnntool.cli.places import Source
+    from cnntool.cli.files import Source
     from cnntool.cli.predictions import opened, wrong_with
     from cnntool.errors import InputError, RequestError
 
@@ -210,7 +210,7 @@ def title_of(name: str, asked: Question, probabilities: np.ndarray) -> str:
 
 def shown(image: Image) -> np.ndarray:
     """The first frame in colour, (H, W, 3) uint8, on white; no larger than it will be drawn."""
-    from cnntool.datasets.pictures import picture_planes
+    from cnntool.datasets.images.preprocessing import picture_planes
     from cnntool.visuals.saliency_picture import PANEL
 
     height, width = image.frames[0].pixels.shape[:2]
@@ -226,9 +226,9 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     """
     import numpy as np
 
-    from cnntool.cli.terminal_picture import draw, has_colour
-    from cnntool.cli.visualize.terminal_grids import say
-    from cnntool.imaging.image import Frame, Image
+    from cnntool.cli.terminal.grids import say
+    from cnntool.cli.terminal.pictures import draw, has_colour
+    from cnntool.files.image import Frame, Image
     from cnntool.visuals.saliency_picture import fitted, panels, stretched
 
     say(words)

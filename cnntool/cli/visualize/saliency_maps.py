@@ -59,7 +59,7 @@ def by_gradient(asked: Question) -> Finding:
     """How much the score changes with each pixel, smoothed."""
     import numpy as np
 
-    from cnntool.networks.saliency import smooth_gradient, strength_of
+    from cnntool.study.saliency import smooth_gradient, strength_of
 
     samples, noise = asked.samples or SAMPLES, {} if asked.samples != 1 else {"noise": 0.0}
     gradient = smooth_gradient(
@@ -75,7 +75,7 @@ def by_gradient(asked: Question) -> Finding:
 
 def by_maps(asked: Question) -> Finding:
     """Where the maps of a convolution speak for the class."""
-    from cnntool.networks.saliency import grad_cam
+    from cnntool.study.saliency import grad_cam
 
     values = grad_cam(asked.classifier.network, asked.x, asked.index, asked.layer)
     limit = float(values.max())
@@ -88,8 +88,8 @@ def by_maps(asked: Question) -> Finding:
 def by_covering(asked: Question) -> Finding:
     """How far the probability falls where a square is covered."""
     from cnntool.cli.console import progress
-    from cnntool.networks.batch_size import batch_size_for
-    from cnntool.networks.saliency import occlusion, occlusion_places
+    from cnntool.networks.summary import batch_size_for
+    from cnntool.study.saliency import occlusion, occlusion_places
 
     network, x = asked.classifier.network, asked.x
     patch = asked.patch or max(1, round(min(x.shape[2:]) / 5))

@@ -25,8 +25,15 @@ from cnntool.wording import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.imaging.filter_statistics import FilterFacts
     from cnntool.networks.learned_kernels import Banks
+    from cnntool.study.filter_statistics import FilterFacts
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnntool.cli.console import complain, console, show
+
+if TYPE_CHECKING:
+    from cnntool.study.filter_statistics import FilterFacts
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
     easily. With -o or --show the directions are drawn.
     """
     from cnntool.cli.console import complain, print_json
-    from cnntool.imaging.filter_statistics import filter_facts
     from cnntool.networks.learned_kernels import load_banks
+    from cnntool.study.filter_statistics import filter_facts
 
     check_stdout(picture, as_json)
     is_drawn = picture.output is not None or picture.show
@@ -90,13 +97,10 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
     if as_json:
         print_json(entry(banks, layer, facts, summary))
     elif target is None or not target.stdout:
-        from cnntool.cli.visualize.filter_table import show_facts
-
         show_facts(heading(banks, layer), facts, text)
     elif not picture.quiet:
         complain(text)
     if target is not None:
-        from cnntool.cli.visualize.filter_table import draw_directions
         from cnntool.visuals.polar import Direction, polar_picture
 
         alive = [
@@ -122,7 +126,7 @@ LEGEND = (
 def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
     """The kernels of a layer; RequestError where they are single weights, or huge."""
     from cnntool.errors import RequestError
-    from cnntool.imaging.filter_statistics import LARGEST_SIDE
+    from cnntool.study.filter_statistics import LARGEST_SIDE
 
     name = banks.layer_name(layer)
     bank = banks.layers[name]
@@ -142,7 +146,7 @@ def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
 
 def summary_of(banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...]) -> Summary:
     """What the facts of all filters come to."""
-    from cnntool.imaging.filter_statistics import DIRECTIONS, filter_facts, share_by_chance
+    from cnntool.study.filter_statistics import DIRECTIONS, filter_facts, share_by_chance
 
     oriented = [each for each in facts if each.is_oriented]
     directions = [0] * DIRECTIONS
@@ -163,7 +167,7 @@ def summary_of(banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...]) 
 
 def summary_text(summary: Summary, size: tuple[int, int]) -> str:
     """The summary in a line: ``41 of 64 filters are oriented edges ...``."""
-    from cnntool.imaging.filter_statistics import CLEAR, GOOD_FIT
+    from cnntool.study.filter_statistics import CLEAR, GOOD_FIT
 
     verb = "is an oriented edge" if summary.oriented == 1 else "are oriented edges"
     taken = sum(count > 0 for count in summary.directions)
@@ -202,3 +206,71 @@ def entry(
         "summary": asdict(summary),
         "filters": filters,
     }
+
+
+WIDE = 90
+"""Columns of a terminal from which on those of the table stand two apart."""
+
+
+def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
+    """Print a row a filter and the summary below, on stdout."""
+    from rich.table import Table
+    from rich.text import Text
+
+    has_colour = any(each.colour is not None for each in facts)
+    has_mixture = any(each.pattern_share is not None and each.pattern_share < 1 for each in facts)
+    numbers = ["angle", "freq", "strength", "R²"]
+    numbers += ["main"] if has_mixture else []
+    numbers += ["colour"] if has_colour else []
+    screen = console()
+    is_tight = has_colour and screen.is_terminal and screen.width < WIDE
+    gap = 1 if is_tight else 2  # a name cut in two can't be copied
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
+    table.add_column("filter", justify="right", no_wrap=True, style="cyan")
+    table.add_column("is", no_wrap=True)
+    for header in numbers:
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("most like", overflow="fold")
+    table.add_column("cos", justify="right", no_wrap=True)
+    for index, each in enumerate(facts):
+        style = "dim" if each.is_dead else "bold" if each.is_oriented else ""
+        cells = [str(index), _kind(each), *_numbers(each, has_mixture, has_colour)]
+        if each.nearest is None:
+            cells += ["", ""]
+        else:
+            cells += [each.nearest.name, f"{each.nearest.similarity:.2f}"]
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    show(Text(title, "bold cyan"))
+    show("")
+    show(table)
+    show("")
+    show(Text(summary))
+
+
+def draw_directions(counts: Sequence[int]) -> None:
+    """Draw a bar for each direction on stderr: its angle, and how many oriented edges it has."""
+    screen, most = console(stderr=True), max(1, *counts)
+    block = "█" if "utf" in screen.encoding.lower() else "#"
+    room = max(10, min(60, screen.width - 16))
+    for index, count in enumerate(counts):
+        bar = block * round(count * min(1, room / most))
+        complain(f"{index * 180 / len(counts):6.2f}°  {bar} {count}".rstrip())
+
+
+def _kind(facts: FilterFacts) -> str:
+    if facts.is_dead:
+        return f"dead, {facts.state}"
+    return "edge" if facts.is_oriented else ""
+
+
+def _numbers(facts: FilterFacts, has_mixture: bool, has_colour: bool) -> list[str]:
+    """The cells of numbers; of a dead filter they are empty."""
+    values = [
+        (facts.orientation, "{:.0f}°"),
+        (facts.frequency, "{:.2f}"),
+        (facts.strength, "{:.2f}"),
+        (None if facts.gabor is None else facts.gabor.r_squared, "{:.2f}"),
+    ]
+    values += [(facts.pattern_share, "{:.0%}")] if has_mixture else []
+    values += [(facts.colour, "{:.0%}")] if has_colour else []
+    return ["" if value is None else form.format(value) for value, form in values]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.dense_layer import dense, dense_backward
-from cnntool.engine.layout import is_batch_last
+from cnntool.engine.fast.layout import is_batch_last
+from cnntool.engine.linear import dense, dense_backward
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
 
 
@@ -39,7 +39,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """:func:`~cnntool.engine.dense_layer.dense` over features; maps are flattened first."""
+    """:func:`~cnntool.engine.linear.dense` over features; maps are flattened first."""
 
     outputs: int
 

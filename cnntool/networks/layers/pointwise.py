@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnntool.engine.activations import (
+    dropout,
+    dropout_backward,
     relu,
     relu_backward,
     scaled_tanh,
@@ -18,8 +21,8 @@ from cnntool.engine.activations import (
     tanh,
     tanh_backward,
 )
-from cnntool.engine.dropout_layer import dropout, dropout_backward
-from cnntool.networks.layers.layer import Arrays, Layer, Pass, number_text
+from cnntool.engine.normalization import batch_norm, batch_norm_backward
+from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "relu": (relu, relu_backward),
@@ -77,3 +80,46 @@ class Dropout(Layer):
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
     ) -> tuple[np.ndarray | None, Arrays]:
         return dy if cache is None else dropout_backward(dy, cache), {}
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """:func:`~cnntool.engine.normalization.batch_norm` of each map or feature."""
+
+    kind = "norm"
+
+    def __str__(self) -> str:
+        return "batch-norm"
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        return {"weight": Parameter(shape[:1], start=1.0), "bias": Parameter(shape[:1])}
+
+    def buffers(self, shape: Shape) -> dict[str, Parameter]:
+        return {
+            "running_mean": Parameter(shape[:1]),
+            "running_var": Parameter(shape[:1], start=1.0),
+        }
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return prod(shape)
+
+    def connections(self, shape: Shape) -> int:
+        return 2 * prod(shape)
+
+    def forward(
+        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
+    ) -> tuple[np.ndarray, Any]:
+        running = buffers["running_mean"], buffers["running_var"]
+        y, cache, new = batch_norm(
+            x, params["weight"], params["bias"], *running, training=way.training
+        )
+        if way.training:
+            for buffer, value in zip(running, new, strict=True):
+                buffer[...] = value
+        return y, cache
+
+    def backward(
+        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, Arrays]:
+        dx, dweight, dbias = batch_norm_backward(dy, cache)
+        return dx, {"weight": dweight, "bias": dbias}

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.adaptive_pooling import (
+from cnntool.engine.bin_pooling import (
     adaptive_pool2d,
     adaptive_pool2d_backward,
+    plan_bins,
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
-from cnntool.engine.bins import plan_bins
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_windows import plan_pool
 from cnntool.engine.pooling import (
@@ -25,8 +25,9 @@ from cnntool.engine.pooling import (
     gaussian_pool2d_backward,
     lp_pool2d,
     lp_pool2d_backward,
+    subsample2d,
+    subsample2d_backward,
 )
-from cnntool.engine.subsampling import subsample2d, subsample2d_backward
 from cnntool.networks.layers.layer import (
     Arrays,
     Layer,
@@ -111,7 +112,7 @@ class SlidingPool(Layer):
 
 @dataclass(frozen=True)
 class AdaptivePool(Layer):
-    """:func:`~cnntool.engine.adaptive_pooling.adaptive_pool2d`: one size from maps of any size."""
+    """:func:`~cnntool.engine.bin_pooling.adaptive_pool2d`: one size from maps of any size."""
 
     mode: str
     output_size: tuple[int, int]
@@ -143,7 +144,7 @@ class AdaptivePool(Layer):
 
 @dataclass(frozen=True)
 class PyramidPool(Layer):
-    """:func:`~cnntool.engine.adaptive_pooling.pyramid_pool2d`: features from maps of any size."""
+    """:func:`~cnntool.engine.bin_pooling.pyramid_pool2d`: features from maps of any size."""
 
     levels: tuple[int, ...]
     mode: str = "max"

@@ -1,0 +1,284 @@
+"""Which files are read, and where each result goes: settled before any work begins."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import check_writable
+from cnntool.files.formats import EXTENSIONS, format_for
+
+STDIO = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: a path (None is stdin), and the folder it has below the one that was named."""
+
+    path: Path | None
+    folder: Path = Path()
+
+    @property
+    def name(self) -> str:
+        return "stdin" if self.path is None else str(self.path)
+
+    @property
+    def stem(self) -> str:
+        return "stdin" if self.path is None else self.path.stem
+
+    @property
+    def suffix(self) -> str:
+        return "" if self.path is None else self.path.suffix
+
+
+def find_sources(
+    arguments: Sequence[str], recursive: bool, output: str | None = None
+) -> tuple[list[Source], list[str]]:
+    """The inputs that the arguments name, and a line for each argument that is none.
+
+    Folders are gone through without what lies in the folder ``output``: earlier results.
+    """
+    results = Path(os.path.realpath(output)) if output and Path(output).is_dir() else None
+    sources: list[Source] = []
+    problems: list[str] = []
+    for argument in arguments:
+        path = Path(argument)
+        if argument == STDIO:
+            sources.append(Source(None))
+        elif not path.is_dir():
+            sources.append(Source(path))
+        elif not recursive:
+            problems.append(f"{argument} is a folder: -r goes through it")
+        else:
+            unread: list[str] = []
+            found = sorted(_walk(path, unread))
+            problems.extend(unread)
+            if results is not None and results != Path(os.path.realpath(path)):
+                found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
+            if not found and not unread:
+                problems.append(f"{argument} holds no images that this tool reads")
+            sources.extend(Source(file, file.parent.relative_to(path)) for file in found)
+    if sum(source.path is None for source in sources) > 1:
+        raise RequestError("- stands for stdin, which can be read once: name it once")
+    return sources, problems
+
+
+def _walk(folder: Path, problems: list[str]) -> list[Path]:
+    """The pictures below a folder; a line is added for each folder that cannot be read."""
+
+    def report(error: OSError) -> None:
+        problems.append(f"{error.filename} cannot be read: {error.strerror}")
+
+    return [
+        path
+        for parent, _, names in os.walk(folder, onerror=report)
+        for path in (Path(parent) / name for name in names)
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where the results of one input go: a path for each of its parts, or stdout."""
+
+    paths: tuple[Path, ...]  # empty: nothing is written
+    stdout: bool = False
+
+
+def plan_targets(
+    sources: Sequence[Source],
+    output: str | None,
+    suffix: str | None,
+    label: str,
+    parts: Sequence[str],
+) -> list[Targets]:
+    """Name the outputs: ``label`` says what was done, ``parts`` name the results of one image.
+
+    ``suffix`` is that of a format that was asked for. Raises RequestError where two results would
+    go to the same place.
+    """
+    if output == STDIO or (output is None and any(source.path is None for source in sources)):
+        if len(sources) > 1:
+            raise RequestError(
+                f"{len(sources)} images cannot all go to stdout: name a folder with -o"
+            )
+        return [Targets((), stdout=True)]
+    targets = [
+        Targets(tuple(_paths(source, number, output, suffix, label, parts, len(sources) > 1)))
+        for number, source in enumerate(sources, 1)
+    ]
+    _check_distinct(sources, targets)
+    return targets
+
+
+def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
+    suffix = suffix or (source.suffix.lower() if source.suffix.lower() in EXTENSIONS else ".png")
+    template = output
+    if output is None:
+        template = "{stem}-{kernel}{ext}"
+    elif "{" not in output and _is_folder(output, many):
+        template = str(Path(_escape(output)) / "{folder}" / "{stem}-{kernel}{ext}")
+    elif many and "{" not in output:
+        raise RequestError(
+            f"{output} is one file, for several images: name a folder, or a template such as "
+            f"'{Path(output).stem}-{{stem}}{Path(output).suffix}'"
+        )
+    fields = {
+        "stem": source.stem,
+        "name": source.stem + source.suffix,
+        "ext": suffix,
+        "folder": str(source.folder),
+        "number": number,
+    }
+    paths = []
+    for part in parts:
+        path = Path(_fill(template, fields | {"kernel": part or label}))
+        if not path.name:
+            raise RequestError(f"template '{template}' gives no file name: end it in one")
+        if part and "{kernel" not in template:
+            path = path.with_name(f"{path.stem}-{part}{path.suffix}")
+        paths.append(path)
+    return paths
+
+
+def _fill(template: str, fields: dict[str, str | int]) -> str:
+    """Put values for ``{name}`` and, with leading zeros, ``{number:03}``; ``{{`` is a brace."""
+
+    def value(match: re.Match) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        name, digits = match[1], match[2]
+        if name not in fields or (digits and name != "number"):
+            known = ", ".join(f"{{{field}}}" for field in fields)
+            raise RequestError(
+                f"template '{template}': '{match[0]}' is not one of {known}, {{number:03}}; "
+                "a brace itself is written twice"
+            )
+        return str(fields[name]).zfill(int(digits or 0))
+
+    return re.sub(r"\{\{|\}\}|\{(\w*)(?::0(\d))?\}|[{}]", value, template)
+
+
+def _escape(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _is_folder(output: str, many: bool) -> bool:
+    return (
+        output.endswith(("/", os.sep))
+        or Path(output).is_dir()
+        or (many and not Path(output).suffix)
+    )
+
+
+def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
+    owners: dict[str, Source] = {}
+    inputs = {identity(source.path): source for source in sources if source.path is not None}
+    for source, target in zip(sources, targets, strict=True):
+        for path in target.paths:
+            key = identity(path)
+            other = owners.setdefault(key, source)
+            if other is not source:
+                if other.path == source.path:
+                    raise RequestError(f"{source.name} is named twice: name it once")
+                raise RequestError(
+                    f"{other.name} and {source.name} would both be written to {path}: "
+                    "use -o with a folder or a template that keeps them apart"
+                )
+            read = inputs.get(key)
+            if read is not None and read is not source:
+                raise RequestError(
+                    f"the result of {source.name} would overwrite {path}, which is an input too"
+                )
+
+
+def identity(path: Path) -> str:
+    """One text for all names of a file."""
+    return os.path.normcase(os.path.realpath(path))
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise InputError where a folder stands, or a file that may not be overwritten."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
+    if path.is_file() and not force:
+        raise InputError(f"{path} exists: -f overwrites it")
+
+
+def check_picture(option: str, path: Path, force: bool, example: str) -> None:
+    """Raise where the picture that an option names cannot be written, before any work.
+
+    UsageError for a name that is no picture's, with an example of one that is; InputError for a
+    file that exists or a place that takes none.
+    """
+    if format_for(path) == "NPY":
+        raise click.UsageError(f"{option} {path}: name a picture such as {example}")
+    check_free(path, force)
+    check_writable(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; raise InputError where something else is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{folder} is no folder, so nothing can be written into it") from None
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+DEFAULT, SUFFIX, LAST = "model.npz", ".npz", ".last"
+
+
+def output_of(output: str | None, resume: str | None) -> Path:
+    """The file of the best model; beside what is resumed unless it is named."""
+    if output is None and resume is not None:
+        path = Path(resume)
+        return path.with_name(path.stem.removesuffix(LAST) + SUFFIX)
+    path = Path(DEFAULT if output is None else output)
+    if path.suffix.lower() != SUFFIX:
+        raise RequestError(
+            f"-o '{output}' names no model file: end it in {SUFFIX}, such as {DEFAULT}"
+        )
+    return path
+
+
+def last_of(output: Path) -> Path:
+    """The file of the run as it stands, beside that of the best model."""
+    return output.with_name(f"{output.stem}{LAST}{output.suffix}")
+
+
+def check_new(output: Path, log: str | None, force: bool) -> None:
+    """InputError where a new run would overwrite something."""
+    last = last_of(output)
+    check_free(output, force)
+    if last.is_file() and not force:
+        raise InputError(f"{last} exists: --resume {last} goes on with it, -f overwrites it")
+    check_free(last, force)
+    if log is not None:
+        check_free(Path(log), force)
+
+
+def check_apart(written: dict[str, str | Path | None], read: dict[str, str | None]) -> None:
+    """RequestError where a file to write is one to read, or another to write; -f is no excuse.
+
+    Both give a path, or None, to what the path is called in the message.
+    """
+    owners = {
+        identity(Path(path)): (name, "which is read")
+        for name, path in read.items()
+        if path and os.path.exists(path)
+    }
+    for name, path in written.items():
+        if path is None:
+            continue
+        other, use = owners.setdefault(identity(Path(path)), (name, "which is written too"))
+        if other != name:
+            owner = other.removesuffix(",")
+            raise RequestError(f"{name} {path} would overwrite {owner}, {use}: name another file")

@@ -1,0 +1,1 @@
+"""What the terminal draws: pictures, charts, grids of filters and words."""

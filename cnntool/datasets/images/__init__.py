@@ -1,0 +1,1 @@
+"""Labelled images: folders, archives and IDX files as arrays, prepared for a network."""

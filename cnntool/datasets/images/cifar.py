@@ -1,0 +1,101 @@
+"""CIFAR-10 in its binary version.
+
+Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009, and the
+"Binary version" of https://www.cs.toronto.edu/~kriz/cifar.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.memory import check_fits
+from cnntool.errors import InputError
+from cnntool.files.streams import plain_errors
+
+SHAPE = (3, 32, 32)
+RECORD = 1 + 3 * 32 * 32  # the class, then red, green and blue, each row by row
+LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""The classes, where batches.meta.txt is missing."""
+BATCH = re.compile(r"data_batch_\d+(\.bin)?")
+
+
+def is_cifar_folder(folder: Path) -> bool:
+    """Whether a folder holds files that are called like CIFAR-10's."""
+    return any(BATCH.fullmatch(path.name) for path in folder.iterdir())
+
+
+def load_cifar_folder(folder: Path) -> Parts:
+    """data_batch_*.bin as one training part, test_batch.bin as the test part.
+
+    batches.meta.txt names the classes. InputError for files that are no whole number of records.
+    """
+    batches = [path for path in folder.iterdir() if BATCH.fullmatch(path.name)]
+    pickled = [path.name for path in batches if path.suffix != ".bin"]
+    if pickled and len(pickled) == len(batches):
+        raise InputError(
+            f"{folder} holds CIFAR-10 for Python ({min(pickled)}), which is pickled: download the "
+            "binary version (data_batch_1.bin)"
+        )
+    batches = sorted(
+        (path for path in batches if path.suffix == ".bin"),
+        key=lambda path: int(re.sub(r"\D", "", path.name)),
+    )
+    labels = _labels(folder)
+    train = read_batches(batches, labels, str(folder))
+    test = folder / "test_batch.bin"
+    if not test.exists():
+        return joined(train)
+    return joined(train, test=read_batches([test], labels, f"{folder} (test_batch.bin)"))
+
+
+def load_cifar_file(path: Path) -> Parts:
+    """One batch, with the classes named by a batches.meta.txt beside it."""
+    return joined(read_batches([path], _labels(path.parent), str(path)))
+
+
+def read_batches(paths: Sequence[Path], labels: tuple[str, ...], name: str) -> Dataset:
+    """The records of some files, one after the other. InputError for a malformed file."""
+    counts = [_count(path) for path in paths]
+    check_fits(name, sum(counts), (RECORD,), 2)  # the records, and the pixels without the classes
+    records = np.empty((sum(counts), RECORD), np.uint8)
+    start = 0
+    for path, count in zip(paths, counts, strict=True):
+        with plain_errors(str(path)):
+            records[start : start + count] = np.fromfile(path, np.uint8).reshape(count, RECORD)
+        worst = int(records[start : start + count, 0].max())
+        if worst >= len(labels):
+            raise InputError(
+                f"{path} has the class number {worst}, expected 0 to {len(labels) - 1}: "
+                "is it CIFAR-10 in its binary version?"
+            )
+        start += count
+    x = np.ascontiguousarray(records[:, 1:]).reshape(-1, *SHAPE)
+    return Dataset(x, records[:, 0].astype(np.int64), labels, name)
+
+
+def _count(path: Path) -> int:
+    with plain_errors(str(path)):
+        size = path.stat().st_size
+    if size == 0 or size % RECORD:
+        raise InputError(
+            f"{path} has {size:,} bytes, expected a whole number of records of {RECORD:,}: it is "
+            "cut short or no CIFAR-10 in its binary version"
+        )
+    return size // RECORD
+
+
+def _labels(folder: Path) -> tuple[str, ...]:
+    path = folder / "batches.meta.txt"
+    if not path.exists():
+        return LABELS
+    with plain_errors(str(path)):
+        names = path.read_text("utf-8").split()
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(f"{path} has {len(names)} names, expected ten different ones, one a line")
+    return tuple(names)

@@ -1,0 +1,149 @@
+"""A folder of IDX files: MNIST, Fashion-MNIST and others that keep their names."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cnntool.datasets.images.dataset import Dataset, dataset_of
+from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.memory import check_fits
+from cnntool.errors import InputError
+from cnntool.files.streams import cut_short, damaged, plain_errors
+from cnntool.wording import counted
+
+NAME = re.compile(
+    r"(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
+    r"[-_.]idx[134][-_.]ubyte(\.gz)?",
+    re.IGNORECASE,
+)
+
+
+def is_idx_folder(folder: Path) -> bool:
+    """Whether a folder holds files that are called like MNIST's."""
+    return any(NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def load_idx_folder(folder: Path) -> Parts:
+    """train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-* as the test part.
+
+    Names may have dots (train-images.idx3-ubyte) and end in .gz; where both are there, the file
+    without .gz is read. Labels are '0', '1', ... InputError for files that are missing, malformed
+    or disagree.
+    """
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
+        if name := NAME.fullmatch(path.name):
+            part = "train" if name["part"].lower() == "train" else "test"
+            found.setdefault((part, name["what"].lower()), path)
+    train = _load_part(folder, found, "train")
+    test = None
+    if any(part == "test" for part, _ in found):
+        test = _load_part(folder, found, "test")
+    return joined(train, test=test)
+
+
+def _load_part(folder: Path, found: dict[tuple[str, str], Path], part: str) -> Dataset:
+    paths = []
+    prefix = "train" if part == "train" else "t10k"
+    for what, axes in (("images", 3), ("labels", 1)):
+        if (part, what) not in found:
+            raise InputError(
+                f"{folder} has no {prefix}-{what}-idx{axes}-ubyte, with or without .gz"
+            )
+        paths.append(found[part, what])
+    images, labels = (read_idx(path) for path in paths)
+    if images.ndim not in (3, 4):
+        raise InputError(
+            f"{paths[0]} has {images.ndim} dimensions, expected 3 (images, rows, columns) or 4"
+        )
+    if labels.ndim != 1 or labels.dtype.kind == "f":
+        raise InputError(
+            f"{paths[1]} has {labels.ndim} dimensions of {labels.dtype}, expected one of class "
+            "numbers"
+        )
+    if len(images) != len(labels):
+        raise InputError(
+            f"{paths[0]} has {counted(len(images), 'image')}, {paths[1].name} has "
+            f"{counted(len(labels), 'label')}: "
+            "they must be as many"
+        )
+    return dataset_of(images, labels, f"{folder}" if part == "train" else f"{folder} ({prefix})")
+
+
+DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP = b"\x1f\x8b"
+MOST_DIMENSIONS = 8
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """The array of an IDX file, in the machine's byte order; gzip is found by its content.
+
+    A file is: two zero bytes, a byte for the type of the items, a byte for the number of
+    dimensions, each dimension in 4 bytes, and the items; every number big-endian.
+
+    InputError for a file that is no IDX, that ends too soon or goes on too long.
+    """
+    name = os.fspath(path)
+    if not os.path.exists(path):
+        raise InputError(f"{name} does not exist: check the name")
+    with plain_errors(name), open(path, "rb") as file:
+        packed = file.read(2) == GZIP
+        file.seek(0)
+        if not packed:
+            return _read(file, name)
+        try:
+            with gzip.open(file) as stream:
+                return _read(stream, name)
+        except EOFError:
+            raise cut_short(name, "its gzip data ends before its end mark") from None
+        except gzip.BadGzipFile as error:
+            raise damaged(name, f"its gzip data is wrong ({error})") from None
+
+
+def _read(stream: BinaryIO, name: str) -> np.ndarray:
+    magic = stream.read(4)
+    if len(magic) < 4:
+        raise cut_short(name, f"it has {len(magic)} bytes, an IDX header has 8 or more")
+    zeros, code, dimensions = magic[:2], magic[2], magic[3]
+    if zeros != b"\0\0" or code not in DTYPES or not 1 <= dimensions <= MOST_DIMENSIONS:
+        raise InputError(
+            f"{name} is no IDX file: it starts with {magic.hex(' ')}, expected 00 00, a type "
+            f"({', '.join(f'{known:02x}' for known in DTYPES)}) and 1 to {MOST_DIMENSIONS} "
+            "dimensions"
+        )
+    header = stream.read(4 * dimensions)
+    if len(header) < 4 * dimensions:
+        raise cut_short(name, f"its header ends before its {dimensions} dimensions")
+    shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
+    dtype = np.dtype(DTYPES[code])
+    check_fits(name, shape[0], shape[1:], dtype.itemsize)
+    array = np.empty(shape, dtype)
+    _fill(stream, array, name)
+    if stream.read(1):
+        raise damaged(name, f"it goes on after the {_product(shape, dtype)} of its header")
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _fill(stream: BinaryIO, array: np.ndarray, name: str) -> None:
+    room, done = memoryview(array.reshape(-1).view(np.uint8)), 0
+    while done < len(room):
+        count = stream.readinto(room[done:])
+        if not count:
+            expected = _product(array.shape, array.dtype)
+            raise cut_short(name, f"its header says {expected}, and {done:,} are there")
+        done += count
+
+
+def _product(shape: tuple[int, ...], dtype: np.dtype) -> str:
+    factors = [f"{size:,}" for size in shape]
+    if dtype.itemsize > 1:
+        factors.append(f"{dtype.itemsize}")
+    total = math.prod(shape) * dtype.itemsize
+    return f"{' x '.join(factors)} = {total:,} bytes" if len(factors) > 1 else f"{total:,} bytes"

@@ -1,0 +1,145 @@
+"""The parts that a set comes in, and what they must have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cnntool.datasets.images.dataset import Dataset, shape_text
+from cnntool.errors import InputError, RequestError
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A set as it comes: what to train on, and what its makers held out, if they did.
+
+    All parts have the labels, the shape of image and the white of ``train``.
+    """
+
+    train: Dataset
+    validation: Dataset | None = None
+    test: Dataset | None = None
+
+    @property
+    def each(self) -> dict[str, Dataset]:
+        """The parts there are, by name: train, validation, test."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of every part."""
+        return tuple(note for part in self.each.values() for note in part.notes)
+
+    def map(self, change: Callable[[Dataset], Dataset]) -> Parts:
+        """The same change made to every part."""
+        return replace(self, **{name: change(part) for name, part in self.each.items()})
+
+
+def joined(train: Dataset, validation: Dataset | None = None, test: Dataset | None = None) -> Parts:
+    """Parts that fit together: classes of the others are matched to those of ``train`` by name.
+
+    InputError when another part has a class that train has not, another shape of image or another
+    white. One class is enough here: a trained network may be measured on it; see check_classes.
+    """
+    others = [None if part is None else matched(part, train) for part in (validation, test)]
+    return Parts(train, *others)
+
+
+def check_classes(data: Dataset) -> None:
+    """InputError for a set without two classes that have images: there is nothing to tell apart."""
+    filled = np.flatnonzero(data.class_counts)
+    if len(filled) < 2:
+        only = f"only the class {data.labels[filled[0]]}" if len(filled) else "no images"
+        raise InputError(f"{data.name} has {only}: a network learns to tell two or more apart")
+
+
+def matched(data: Dataset, train: Dataset) -> Dataset:
+    """``data`` with the labels of ``train``, its classes renumbered by their names.
+
+    InputError where a class, the shape of image or white are none of train's.
+    """
+    data = relabelled(data, train.labels, train.name)
+    if data.image_shape != train.image_shape:
+        raise InputError(
+            f"{data.name} has images of {shape_text(data.image_shape)}, {train.name} of "
+            f"{shape_text(train.image_shape)}: --resize and --colour make them alike"
+        )
+    if data.white != train.white:
+        raise InputError(
+            f"white is {data.white:g} in {data.name} and {train.white:g} in {train.name}: "
+            "scale them alike"
+        )
+    return data
+
+
+def relabelled(data: Dataset, labels: tuple[str, ...], owner: str) -> Dataset:
+    """``data`` with its classes numbered as in ``labels``, those of ``owner`` (for the message).
+
+    InputError naming a class that has images and is not among ``labels``.
+    """
+    if data.labels == labels:
+        return data
+    places = {label: index for index, label in enumerate(labels)}
+    numbers = np.array([places.get(label, -1) for label in data.labels], np.int64)
+    strange = np.flatnonzero((numbers < 0) & (data.class_counts > 0))
+    if len(strange):
+        known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
+        raise InputError(
+            f"{data.name} has the class {data.labels[strange[0]]}, which {owner} has not "
+            f"({known}): the classes must have the same names"
+        )
+    return replace(data, y=numbers[data.y], labels=labels)
+
+
+DEFAULT_FRACTION = 0.1
+
+
+def hold_out(parts: Parts, rng: np.random.Generator, val_split: float | None = None) -> Parts:
+    """Parts with a validation part, taken from ``train`` class by class.
+
+    val_split: the fraction to take, 0 for none. None takes a tenth, unless the set has a validation
+    part already; a number takes it from train and leaves that part aside. The test part stays as it
+    is. RequestError for a fraction that is no fraction, InputError where nothing can be taken.
+    """
+    if val_split is None:
+        if parts.validation is not None:
+            return parts
+        val_split = DEFAULT_FRACTION
+    kept, held = stratified_split(parts.train.y, val_split, rng)
+    if not len(held):
+        if val_split > 0:
+            raise InputError(
+                f"{parts.train.name} has one image a class, so none can be held out: "
+                "set --val-split 0, or add images"
+            )
+        return replace(parts, validation=None)
+    train, validation = parts.train.subset(kept), parts.train.subset(held)
+    validation = replace(validation, name=f"{parts.train.name} (held out)", notes=())
+    return replace(parts, train=train, validation=validation)
+
+
+def stratified_split(
+    y: np.ndarray, fraction: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (N - M,) to keep and (M,) to hold out, each in rising order.
+
+    Of every class, ``fraction`` of its images is held out, rounded; of two and more at least one is
+    held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that
+    is not from 0 up to 1.
+    """
+    if not 0 <= fraction < 1:
+        raise RequestError(
+            f"the validation split is {fraction:g}, expected a fraction from 0 to below 1, such as "
+            "0.1: set --val-split"
+        )
+    held = np.zeros(len(y), bool)
+    if fraction > 0:
+        order = rng.permutation(len(y))
+        order = order[np.argsort(y[order], kind="stable")]  # shuffled within each class
+        for members in np.split(order, np.flatnonzero(np.diff(y[order])) + 1):
+            count = min(max(1, round(fraction * len(members))), len(members) - 1)
+            held[members[:count]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)

@@ -1,0 +1,248 @@
+"""From pixels to what a network takes, the same in training and in prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.memory import check_fits
+from cnntool.errors import InputError
+from cnntool.files.image import Image, luminance
+
+BLOCK_VALUES = 1 << 22
+LARGEST_SIDE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, make grey or coloured, scale to 0..1, and normalize: ``(x / white - mean) / std``.
+
+    channels: 1 for grey, 3 for colour, or what the training data had.
+    size: (height, width) that pictures are resized to; None for a network of any size.
+    mean, std: one for each channel, of training pixels from 0 (black) to 1 (white).
+    """
+
+    channels: int
+    size: tuple[int, int] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def normalized(self, x: np.ndarray, white: float) -> np.ndarray:
+        """Images (N, C, H, W) from 0 to ``white`` as float32 (N, C, H, W) for the network."""
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise ValueError(f"images are {x.shape}, expected (N, {self.channels}, H, W)")
+        scale = self._column(1 / (white * np.array(self.std)))
+        values = np.multiply(x, scale, dtype=np.float32)
+        values -= self._column(np.array(self.mean) / self.std)
+        return values
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """What ``normalized`` gave, as pixels from 0 to 1 again: (N, C, H, W) float32."""
+        return values * self._column(self.std) + self._column(self.mean)
+
+    def picture(self, image: Image) -> np.ndarray:
+        """An image of any size, depth and colour as (1, C, H, W) float32 for the network.
+
+        Its first frame counts, and transparent pixels are white. InputError where the network
+        takes neither 1 nor 3 channels.
+        """
+        deep = image.frames[0].pixels.dtype != np.uint8
+        dtype = np.float32 if deep else np.uint8
+        planes = picture_planes(image, self.channels, self.size, dtype)
+        return self.normalized(planes[None], 1.0 if deep else 255.0)
+
+    def prepared(self, data: Dataset) -> Dataset:
+        """Other data in the size and the colours that the network takes, not yet normalized.
+
+        InputError where its channels cannot become those, or memory is too small.
+        """
+        return converted(data, self.channels, self.size)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers, for a model file."""
+        plain = asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any], name: str = "the model file") -> Preprocessing:
+        """What ``to_json`` gave. InputError naming the entry that is missing or no sense."""
+        expected = {
+            "channels": (_is_count, "a whole number from 1"),
+            "size": (_is_size, "null or [height, width]"),
+            "mean": (_is_numbers, "a list of numbers"),
+            "std": (lambda value: _is_numbers(value, above=0), "a list of numbers over 0"),
+        }
+        for key, (is_sound, what) in expected.items():
+            if not isinstance(plain, Mapping) or key not in plain or not is_sound(plain[key]):
+                raise InputError(f"{name}: its preprocessing needs '{key}', {what}")
+        channels, mean, std = plain["channels"], tuple(plain["mean"]), tuple(plain["std"])
+        if not len(mean) == len(std) == channels:
+            raise InputError(
+                f"{name}: its preprocessing has {channels} channels, {len(mean)} means and "
+                f"{len(std)} standard deviations: they must be as many"
+            )
+        size = plain["size"]
+        return cls(channels, None if size is None else tuple(size), mean, std)
+
+    def _column(self, values: object) -> np.ndarray:
+        return np.asarray(values, np.float32).reshape(self.channels, 1, 1)
+
+
+def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessing:
+    """The preprocessing for a network trained on these images: their size, channels, mean and
+    standard deviation per channel.
+
+    A channel of one value has a standard deviation of 1. any_size: pictures are not resized.
+    """
+    channels, height, width = train.image_shape
+    sums, squares = np.zeros(channels), np.zeros(channels)
+    origin = train.x[0, :, :1, 0].astype(np.float32)  # (C, 1): sums from here lose no digits
+    step = max(1, BLOCK_VALUES // train.x[:1].size)
+    for start in range(0, len(train), step):
+        block = train.x[start : start + step].astype(np.float32).swapaxes(0, 1)
+        planes = block.reshape(channels, -1) - origin  # (C, pixels)
+        sums += planes.sum(axis=1, dtype=np.float64)
+        np.square(planes, out=planes)
+        squares += planes.sum(axis=1, dtype=np.float64)
+    count = len(train) * height * width
+    mean = (origin[:, 0] + sums / count) / train.white
+    std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / train.white
+    std[std < 1e-6] = 1.0
+    size = None if any_size else (height, width)
+    return Preprocessing(channels, size, tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def converted(data: Dataset, channels: int | None, size: tuple[int, int] | None) -> Dataset:
+    """The set in grey (1 channel) or colour (3), resized; None leaves either as it is.
+
+    uint8 stays so where white is 255, and becomes float32 with fewer levels.
+
+    InputError where the channels cannot become those, or the result would not fit into memory.
+    """
+    x = data.x
+    channels, size = channels or x.shape[1], size or x.shape[2:]
+    if (channels, *size) == data.image_shape:
+        return data
+    check_fits(data.name, len(data), (channels, *size), x.dtype.itemsize)
+    if x.dtype == np.uint8 and data.white != 255:  # few levels: what lies between is kept
+        x = x.astype(np.float32)
+    if channels != x.shape[1]:
+        x = with_channels(x, channels, data.name)
+    if size != x.shape[2:]:
+        x = resize(x, size, data.white)
+    return replace(data, x=x)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_SIDE
+
+
+def _is_size(value: object) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _is_numbers(value: object, above: float = -math.inf) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        and math.isfinite(number)
+        and number > above
+        for number in value
+    )
+
+
+RESIZED_VALUES = 1 << 24
+
+
+def resize(x: np.ndarray, size: tuple[int, int], white: float = 255.0) -> np.ndarray:
+    """Images (N, C, H, W) as (N, C, height, width) of the same dtype, uint8 or float32.
+
+    Pillow's Lanczos filter, stretched over the pixels that an output pixel covers when the image
+    becomes smaller; values stay from 0 to ``white`` where the images do. Every image is resized
+    along its rows, then along its columns, so that a stack of images is one tall picture for each
+    pass, and an image becomes the same alone and among others.
+
+    Source: C. E. Duchon, Lanczos filtering in one and two dimensions, J. Appl. Meteorology, 1979.
+    """
+    if x.shape[2:] == tuple(size):
+        return x
+    out = np.empty((*x.shape[:2], *size), x.dtype)
+    step = max(1, RESIZED_VALUES // max(1, x[:1].size))
+    for start in range(0, len(x), step):
+        block = x[start : start + step]
+        rows = _along_rows(block, size[1])
+        columns = _along_rows(np.ascontiguousarray(rows.swapaxes(2, 3)), size[0])
+        out[start : start + step] = columns.swapaxes(2, 3)
+    if x.dtype == np.float32:  # the filter overshoots at edges; uint8 is clipped by Pillow
+        np.clip(out, min(0.0, x.min()), max(white, x.max()), out=out)
+    return out
+
+
+def _along_rows(x: np.ndarray, width: int) -> np.ndarray:
+    """(N, C, H, W) to (N, C, H, width)."""
+    if x.shape[3] == width:
+        return x
+    from PIL import Image
+
+    rows = x.size // x.shape[3]
+    picture = Image.fromarray(np.ascontiguousarray(x).reshape(rows, x.shape[3]))
+    resized = np.asarray(picture.resize((width, rows), Image.Resampling.LANCZOS))
+    return resized.reshape(*x.shape[:3], width)
+
+
+COLOURS = {"grey": 1, "rgb": 3}
+"""How many channels a colour mode has."""
+
+
+def picture_planes(
+    image: Image, channels: int, size: tuple[int, int] | None, dtype: type = np.uint8
+) -> np.ndarray:
+    """The first frame of an image as (channels, H, W): uint8 up to 255, or float32 up to 1.
+
+    channels: 1 makes colour grey (luminance), 3 repeats grey. size: (height, width) to resize to.
+    Transparent pixels show white behind them, as on a page. InputError for other channels.
+    """
+    frame = image.frames[0]
+    pixels, white = frame.pixels, image.white
+    if frame.alpha is not None:
+        alpha = frame.alpha[..., None].astype(np.float32) / np.float32(white)
+        blended = white - (white - pixels) * np.clip(alpha, 0, 1)
+        exact = np.rint(blended) if pixels.dtype.kind == "u" else blended
+        pixels = exact.astype(pixels.dtype)
+    if pixels.dtype != np.uint8:
+        pixels, white = pixels.astype(np.float32) / np.float32(white), 1.0
+    planes = with_channels(pixels.transpose(2, 0, 1)[None], channels, "the image")
+    planes = resize(planes, size, white) if size else planes
+    return in_dtype(planes, white, dtype)[0]
+
+
+def with_channels(x: np.ndarray, channels: int, name: str) -> np.ndarray:
+    """Images (N, C, H, W) in grey (1) or in colour (3). InputError for other numbers of channels.
+
+    Colour becomes luminance, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601-7); grey is repeated.
+    """
+    count, given, height, width = x.shape
+    if given == channels:
+        return np.ascontiguousarray(x)
+    if given == 1 and channels == 3:
+        return np.repeat(x, channels, axis=1)
+    if given == 3 and channels == 1:
+        rows = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(count * height, width, 3)
+        return luminance(rows).reshape(count, 1, height, width)
+    raise InputError(f"{name} has {given} channels, expected {channels}: grey has 1, colour 3")
+
+
+def in_dtype(x: np.ndarray, white: float, dtype: type) -> np.ndarray:
+    """uint8 with 255 as white, or float32 with 1."""
+    if x.dtype == dtype:
+        return x
+    if dtype == np.uint8:
+        return np.rint(np.clip(x * np.float32(255 / white), 0, 255)).astype(np.uint8)
+    return x.astype(np.float32) / np.float32(white)

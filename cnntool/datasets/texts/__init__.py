@@ -1,0 +1,1 @@
+"""Running text as numbers: vocabularies, and where a text lies."""

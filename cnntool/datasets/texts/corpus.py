@@ -1,0 +1,292 @@
+"""A text as ids: read, parted, and cut into windows for truncated backpropagation through time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from cnntool.datasets.memory import free_memory, size_text
+from cnntool.datasets.texts.sources import (
+    Advance,
+    Sources,
+    checked_sources,
+    joint_name,
+    joint_size,
+    read_bytes,
+)
+from cnntool.datasets.texts.tally import COUNTED_AT_ONCE, TALLIES, check_cuts, ranked
+from cnntool.datasets.texts.text import read_text
+from cnntool.datasets.texts.tokens import checked_level, whole_words
+from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.errors import InputError, RequestError
+
+NEEDED = {"word": 1.5, "char": 2, "byte": 1}
+"""Bytes of memory for a byte of file, at least, while it is read."""
+
+CHECKED_EACH, ROOM = 1 << 26, 0.25
+"""Each time so much has come of a pipe, that share of all that came must be free."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Corpus:
+    """A text.
+
+    name: what to call it in messages.
+    ids: (N,) uint8, uint16 or int32, those of its tokens.
+    vocabulary: what the ids stand for.
+    characters: of the text, a line end being one; None for a part of a text of words.
+    """
+
+    name: str
+    ids: np.ndarray
+    vocabulary: Vocabulary
+    characters: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self):,} {self.vocabulary.level}s of {len(self.vocabulary):,}>"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def unknown_rate(self) -> float:
+        """The part of its tokens that the vocabulary does not know."""
+        return self.vocabulary.count_unknown(self.ids) / max(1, len(self))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits of SHA-256 over level, vocabulary and ids: the same on all systems.
+
+        What changes no token changes nothing: line ends, a byte-order mark, files or stdin, the
+        encoding; bytes are what they are.
+        """
+        facts = "\n\n".join((self.vocabulary.level, *self.vocabulary.tokens))
+        digest = hashlib.sha256(facts.encode())
+        for start in range(0, len(self), COUNTED_AT_ONCE):
+            chunk = np.ascontiguousarray(self.ids[start : start + COUNTED_AT_ONCE])
+            digest.update(chunk.astype(chunk.dtype.newbyteorder("<"), copy=False).data)
+        return digest.hexdigest()[:32]
+
+
+def load_corpus(
+    sources: Sources,
+    level: str = "word",
+    encoding: str = "utf-8",
+    size: int | None = None,
+    min_count: int = 1,
+    vocabulary: Vocabulary | None = None,
+    advance: Advance | None = None,
+) -> Corpus:
+    """A text with its own vocabulary, or with that of a model, whose level it then has.
+
+    sources: a path, ``-`` for stdin, or several, read once, one behind the other; see
+        :func:`text.read_text`. Bytes are read as they are, whatever the encoding.
+    size, min_count: what the vocabulary is cut to; see :func:`tally.ranked`.
+    advance: called with (bytes read, bytes of all or 0) on the way.
+
+    InputError for what cannot be read, is not in the encoding, holds nothing but white space, has
+    a vocabulary of one, or would not fit into memory; RequestError for what cannot be asked for.
+    """
+    level = vocabulary.level if vocabulary else checked_level(level)
+    check_cuts(level, size, min_count)
+    sources = checked_sources(sources)
+    name = joint_name(sources)
+    whole = joint_size(sources)
+    _check_memory(name, level, whole)
+    if level == "byte":
+        data = _filled(read_bytes(sources, advance), name, whole)
+        return _of_bytes(data, name, not vocabulary)
+    characters = 0
+
+    def counted(chunks: Iterable[str]) -> Iterator[str]:
+        nonlocal characters
+        for chunk in chunks:
+            characters += len(chunk)
+            yield chunk
+
+    chunks = counted(_filled(read_text(sources, encoding, advance), name, whole))
+    chunks = whole_words(chunks) if level == "word" else chunks
+    if vocabulary:
+        ids = _joined([vocabulary.encode(chunk) for chunk in chunks], None)
+        return Corpus(name, ids, vocabulary, characters)
+    tally = TALLIES[level]()
+    numbers = [tally.add(chunk) for chunk in chunks]
+    ranking = ranked(tally, size, min_count, name)
+    del tally
+    ids = _joined(numbers, ranking.ids)
+    return Corpus(name, ids, Vocabulary(level, ranking.tokens), characters)
+
+
+def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
+    """What to train on, and the text's end, which is held out: ``fraction`` of its tokens, rounded.
+
+    None for a fraction of 0. Both keep the vocabulary, that of the whole text. RequestError for
+    what is no fraction, InputError where a part would have less than two tokens, and so nothing to
+    predict.
+    """
+    if not 0 <= fraction < 1:
+        raise RequestError(
+            f"the validation split is {fraction:g}, expected a fraction from 0 to below 1, such as "
+            "0.1: set --val-split"
+        )
+    if fraction == 0:
+        return corpus, None
+    held = round(fraction * len(corpus))
+    kept = len(corpus) - held
+    if min(kept, held) < 2:
+        raise InputError(
+            f"{corpus.name} has {len(corpus):,} tokens: to hold out {fraction:g} of them leaves "
+            f"{kept:,} and {held:,}, and each part needs two; set another --val-split (0 for "
+            "none), or add text"
+        )
+    return _part(corpus, slice(kept), ""), _part(corpus, slice(kept, None), " (held out)")
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """A text as ``batch_size`` rows that are read side by side, ``seq_length`` columns at a time.
+
+    Row b is the text from ``b * steps`` on, with ``steps = (N - 1) // batch_size``; window t is the
+    columns from ``t * seq_length`` on. So a row of window t + 1 goes on where it ended in window t,
+    and a state can be carried over. Each of the first ``batch_size * steps`` targets stands in one
+    window, once; the N - 1 - batch_size * steps that are left, less than batch_size, are dropped
+    from the text's end, as in the lecture. The last window may be shorter.
+    """
+
+    ids: np.ndarray  # (N,)
+    batch_size: int
+    seq_length: int
+
+    @property
+    def steps(self) -> int:
+        """Columns of all windows."""
+        return (len(self.ids) - 1) // self.batch_size
+
+    @property
+    def tokens(self) -> int:
+        """Targets of all windows."""
+        return self.batch_size * self.steps
+
+    def __len__(self) -> int:
+        return -(-self.steps // self.seq_length)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return map(self.window, range(len(self)))
+
+    def window(
+        self, t: int, rows: np.ndarray | slice = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and targets, each (T, B) with T up to seq_length, of window t from 0; of some rows.
+
+        IndexError past the last window.
+        """
+        if not 0 <= t < len(self):
+            raise IndexError(f"window {t} of {len(self)}")
+        columns = slice(t * self.seq_length, (t + 1) * self.seq_length)
+        return tuple(
+            np.ascontiguousarray(
+                self.ids[first : first + self.tokens].reshape(self.batch_size, -1)[rows, columns].T
+            )
+            for first in (0, 1)
+        )
+
+
+def windows(ids: np.ndarray, batch_size: int, seq_length: int, name: str = "the text") -> Windows:
+    """The windows of a text of ids (N,), see :class:`Windows`.
+
+    A text that is too short for a window of ``seq_length`` gives one that is shorter, as long as
+    every row has a target. RequestError for sizes below 1, InputError for a text that is too short
+    for that.
+    """
+    for option, value in (("--batch-size", batch_size), ("--seq-length", seq_length)):
+        if value < 1:
+            raise RequestError(f"{option} is {value:,}, expected 1 or more")
+    if len(ids) <= batch_size:
+        count = f"{len(ids):,} token{'s' * (len(ids) != 1)}"
+        remedy = f"set --batch-size {len(ids) - 1:,} or less" if len(ids) > 1 else "add text"
+        raise InputError(
+            f"{name} has {count}, and --batch-size {batch_size:,} needs at least "
+            f"{batch_size + 1:,}, one to predict in each row: {remedy}"
+        )
+    return Windows(ids, batch_size, seq_length)
+
+
+def _of_bytes(chunks: Iterable[bytes], name: str, is_learned: bool) -> Corpus:
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+    ids = np.frombuffer(data, np.uint8)
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(ids), COUNTED_AT_ONCE):
+        counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=256)
+    kinds = [value for value in np.flatnonzero(counts) if value not in b"\r\n"]
+    if is_learned and len(kinds) < 2:
+        raise InputError(
+            f"{name} has {len(ids):,} bytes but a vocabulary of one, 0x{kinds[0]:02x}, besides the "
+            "ends of lines: a model needs two or more to choose between"
+        )
+    return Corpus(name, ids, Vocabulary.of_bytes(), _byte_characters(ids))
+
+
+def _byte_characters(ids: np.ndarray) -> int:
+    """The characters of UTF-8: all bytes but those that go on with one."""
+    chunks = (ids[i : i + COUNTED_AT_ONCE] for i in range(0, len(ids), COUNTED_AT_ONCE))
+    return sum(int(np.count_nonzero((chunk & 0xC0) != 0x80)) for chunk in chunks)
+
+
+def _part(corpus: Corpus, place: slice, suffix: str) -> Corpus:
+    ids = corpus.ids[place]
+    level = corpus.vocabulary.level
+    characters = {"word": lambda: None, "char": lambda: len(ids)}
+    count = characters.get(level, lambda: _byte_characters(ids))()
+    return replace(corpus, name=corpus.name + suffix, ids=ids, characters=count)
+
+
+def _joined(numbers: list[np.ndarray], ids: np.ndarray | None) -> np.ndarray:
+    """All in one array, through the table ``ids``; the list is emptied on the way."""
+    dtype = ids.dtype if ids is not None else numbers[0].dtype
+    joined = np.empty(sum(map(len, numbers)), dtype)
+    end = len(joined)
+    while numbers:
+        chunk = numbers.pop()
+        joined[end - len(chunk) : end] = chunk if ids is None else ids[chunk]
+        end -= len(chunk)
+    return joined
+
+
+def _filled(chunks: Iterable[str] | Iterable[bytes], name: str, whole: int):
+    """The same pieces; InputError at the end of a text without anything but white space, and where
+    one that does not say its size, ``whole`` being 0, has taken most of the memory."""
+    size, is_blank = 0, True
+    for chunk in chunks:
+        if not whole and (size + len(chunk)) // CHECKED_EACH > size // CHECKED_EACH:
+            _check_room(name, size + len(chunk))
+        size += len(chunk)
+        is_blank = is_blank and chunk.isspace()
+        yield chunk
+    if is_blank:
+        what = "holds nothing but white space" if size else "is empty"
+        raise InputError(f"{name} {what}: name a text to read")
+
+
+def _check_room(name: str, size: int) -> None:
+    """InputError where a text that may never end has taken most of the memory."""
+    free = free_memory()
+    if free is not None and free < ROOM * size:
+        raise InputError(
+            f"{name} has brought {size_text(size)} and has not ended, and {size_text(free)} of "
+            "memory is free: name a part of it, such as what head -c gives"
+        )
+
+
+def _check_memory(name: str, level: str, size: int) -> None:
+    needed, free = int(NEEDED[level] * size), free_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{name} has {size_text(size)} and would need {size_text(needed)}, and "
+            f"{size_text(free)} of memory is free: name a part of it"
+        )

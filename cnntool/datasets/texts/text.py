@@ -1,0 +1,149 @@
+"""Text, decoded and with one kind of line end, in pieces that fit the cache."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+
+from cnntool.datasets.texts.sources import (
+    Advance,
+    Source,
+    Sources,
+    checked_sources,
+    counter,
+    pieces,
+    source_name,
+)
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import suggestion
+
+COMMON_ENCODINGS = (
+    *("utf-8", "utf-16", "utf-32", "latin-1", "ascii", "cp1250", "cp1251", "cp1252", "iso-8859-2"),
+    *("iso-8859-15", "mac-roman", "koi8-r", "gb18030", "gbk", "big5", "shift-jis", "euc-jp"),
+    "euc-kr",
+)
+"""What is suggested for a misspelt one; every encoding of text that Python knows is read."""
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def read_text(
+    sources: Sources, encoding: str = "utf-8", advance: Advance | None = None
+) -> Iterator[str]:
+    """The text of all sources, one behind the other, in pieces of any length.
+
+    sources: one or several of: a path, ``-`` for stdin, a binary file object, which is read once.
+    A byte-order mark is dropped; ``\\r\\n`` and a lone ``\\r`` become ``\\n``, as in Python's text
+    mode; a text that does not end in a newline gets one. So these three change nothing, and a word
+    never runs over from one file into the next.
+
+    RequestError at once for an encoding that is not known and for sources that make no sense.
+    InputError, as the text is read, for what cannot be read, what is not in the encoding (with the
+    byte, its offset and its line) and for NUL, which only binary files hold.
+    """
+    encoding, sources = checked_encoding(encoding), checked_sources(sources)
+    count = counter(sources, advance)
+    return (text for source in sources for text in _decoded(source, encoding, count))
+
+
+def checked_encoding(encoding: str) -> str:
+    """Python's name of an encoding of text; RequestError with a suggestion for any other."""
+    try:
+        name = codecs.lookup(encoding).name
+        codecs.getincrementaldecoder(encoding)
+        b"a".decode(encoding)  # refuses what is none of text, such as base64
+    except UnicodeError:
+        return name  # where one byte is not yet a character, as in UTF-16
+    except (LookupError, ValueError):
+        hint = suggestion(encoding, COMMON_ENCODINGS)
+        raise RequestError(f"--encoding {encoding!r} is no encoding of text{hint}") from None
+    return name
+
+
+def _decoded(source: Source, encoding: str, count) -> Iterator[str]:
+    decoder = _Decoder(source_name(source), encoding)
+    last = "\n"
+    for data in count(pieces(source)):
+        if text := decoder.decode(data):
+            last = text
+            yield text
+    if text := decoder.decode(b"", final=True):
+        last = text
+        yield text
+    if not last.endswith("\n"):
+        yield "\n"
+
+
+class _Decoder:
+    """Bytes to text piece by piece, with the place of whatever is wrong."""
+
+    def __init__(self, name: str, encoding: str) -> None:
+        self.name, self.encoding = name, encoding
+        self.characters = codecs.getincrementaldecoder(encoding)()
+        self.line_ends = io.IncrementalNewlineDecoder(None, translate=True)
+        self.offset = 0  # of the first byte that is not decoded yet
+        self.lines = 0  # that ended before it
+        self.is_start = True
+
+    def decode(self, data: bytes, final: bool = False) -> str:
+        waiting = len(self.characters.getstate()[0])  # bytes of a character that is not whole
+        try:
+            text = self.characters.decode(data, final)
+        except UnicodeDecodeError as error:
+            raise self._not_encoded(error) from None
+        except UnicodeError as error:  # some encodings name no place
+            raise InputError(
+                f"{self.name} is not {self.encoding.upper()} after line {self.lines:,}: {error}; "
+                "name its true --encoding"
+            ) from None
+        self.offset += waiting + len(data) - len(self.characters.getstate()[0])
+        if self.is_start and text:
+            text, self.is_start = text.removeprefix(BYTE_ORDER_MARK), False
+        text = self.line_ends.decode(text, final)
+        self._refuse_binary(text)
+        self.lines += text.count("\n")
+        return text
+
+    def _not_encoded(self, error: UnicodeDecodeError) -> InputError:
+        before = bytes(error.object[: error.start])
+        offset = self.offset + error.start
+        if offset == 0 and bytes(error.object[:2]) in UTF16_MARKS and self.encoding == "utf-8":
+            return InputError(f"{self.name} is UTF-16, not UTF-8: set --encoding utf-16")
+        text = self.line_ends.decode(before.decode(self.encoding, "replace"), True)
+        line = self.lines + text.count("\n") + 1
+        if b"\0" in error.object and self.encoding == "utf-8":
+            return InputError(
+                f"{self.name} is binary: it holds byte 0x{error.object[error.start]:02x} at offset "
+                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; a binary file takes "
+                "--level byte, a text its --encoding"
+            )
+        remedy = (
+            "name its encoding, such as --encoding latin-1"
+            if self.encoding == "utf-8"
+            else "name its true --encoding, or mend the file"
+        )
+        return InputError(
+            f"{self.name}: byte 0x{error.object[error.start]:02x} at offset {offset:,} "
+            f"(line {line:,}) is not {self.encoding.upper()}: {remedy}"
+        )
+
+    def _refuse_binary(self, text: str) -> None:
+        """InputError for NUL and for halves of surrogate pairs, which some encodings let pass."""
+        place = text.find("\0")
+        if place >= 0:
+            line = self.lines + text.count("\n", 0, place) + 1
+            raise InputError(
+                f"{self.name} holds NUL in line {line:,}, which text never does: a binary file "
+                "takes --level byte, UTF-16 takes --encoding utf-16-le"
+            )
+        if self.encoding != "utf-8":
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                line = self.lines + text.count("\n", 0, error.start) + 1
+                raise InputError(
+                    f"{self.name} holds half a surrogate pair in line {line:,}: name its true "
+                    "--encoding"
+                ) from None

@@ -1,0 +1,1 @@
+"""Recurrent cells: simple, gated and long short-term, alone and stacked."""

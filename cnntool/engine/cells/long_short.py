@@ -1,0 +1,272 @@
+"""Long short-term memory over time.
+
+At small sizes a step costs as many microseconds as NumPy is called, at large ones what the layout
+of the operands makes of it. So the gates lie one after the other, (T, gates, B, H), those side by
+side that are treated alike: one call for all four, for the three sigmoids, or for both products
+that make the cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.activations import sigmoid
+from cnntool.engine.cells.order import TimeOrder
+from cnntool.engine.cells.simple import (
+    CALLS,
+    Gradients,
+    carry,
+    following,
+    gradients_in,
+    histories,
+    prepared,
+    shown,
+    spans_back,
+    weight_gradients,
+)
+from cnntool.engine.fast.products import column_tiles, multiplier
+from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
+
+GATES = ("input", "forget", "new", "output")
+"""In the order of the weights."""
+
+PLACES = np.array([0, 1, 3, 2])
+"""Where they lie here: the sigmoids are the first three, and the cell comes behind the candidate,
+so that input and forget gate are equally far from what they let through."""
+
+
+@dataclass(frozen=True, eq=False)
+class LstmCache:
+    """What the way back needs, in the order of the run."""
+
+    x: np.ndarray  # (T, B, E)
+    steps: np.ndarray  # (T + 1, 5, B, H): i, f, o, g, and the c that they meet
+    tanh_c: np.ndarray  # (T, B, H)
+    h: np.ndarray  # (T + 1, B, H), first the initial state
+    w_input: np.ndarray
+    w_hidden: np.ndarray
+    order: TimeOrder
+
+    def gate_values(self) -> dict[str, np.ndarray]:
+        """(T, B, H) of each gate: ``input``, ``forget``, ``new`` (the candidate) and ``output``."""
+        return {
+            name: self.order.restored(self.steps[:-1, place])
+            for name, place in zip(GATES, PLACES, strict=True)
+        }
+
+    def cells(self) -> np.ndarray:
+        """(T, B, H): c of each step."""
+        return self.order.restored(self.steps[1:, 4])
+
+
+def lstm(
+    x: np.ndarray,
+    state: tuple[np.ndarray, np.ndarray],
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    *,
+    lengths: np.ndarray | None = None,
+    reverse: bool = False,
+) -> tuple[tuple[np.ndarray, tuple[np.ndarray, np.ndarray]], LstmCache]:
+    """LSTM over x (T, B, E) from a state (h, c), each (B, H); w_input W (E, 4H), w_hidden U (H, 4H)
+    and bias (4H,) hold the gates side by side, in PyTorch's order: input, forget, new, output.
+
+        z_t = x_t W + h_(t-1) U + b
+        i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o);  g = tanh(z_g)
+        c_t = f c_(t-1) + i g
+        h_t = o tanh(c_t)
+
+    lengths: (B,) of each sequence, None where all have T steps; behind its end h_t is 0 and the
+    state stays. reverse: from each sequence's last step to the first.
+
+    Returns h of all steps (T, B, H) and the last state (h, c), and the cache for
+    :func:`lstm_backward`; float64 where x or a weight is, else float32. Raises ValueError where
+    shapes do not fit. Source: Hochreiter, Schmidhuber, Neural Computation 9, 1997, with the forget
+    gate of Gers, Schmidhuber, Cummins, Neural Computation 12, 2000.
+    """
+    x, (h0, c0), weights, order = prepared(x, state, (w_input, w_hidden, bias), 4, lengths, reverse)
+    w_input, w_hidden, bias = weights
+    batch, hidden = h0.shape
+    steps = np.empty((order.steps + 1, 5, batch, hidden), x.dtype)
+    np.matmul(x[:, None], _by_gate(w_input), out=steps[:-1, :4])
+    steps[:-1, :4] += np.repeat(_by_gate(bias[None]), batch, axis=1)
+    steps[0, 4] = c0
+    h, tanh_c = histories(order, h0), np.empty((order.steps, batch, hidden), x.dtype)
+    by_state = _by_gate(w_hidden)
+    for span, rows in order.spans():
+        after = following(span)
+        _run(
+            steps[span, :, :rows],
+            steps[after, 4, :rows],
+            tanh_c[span, :rows],
+            h[span, :rows],
+            h[after, :rows],
+            by_state,
+        )
+        carry(h, span, rows)
+        carry(steps[:, 4], span, rows)
+    outputs = order.restored(shown(order, h[1:]))
+    cache = LstmCache(x, steps, tanh_c, h, w_input, w_hidden, order)
+    return (outputs, (order.restored_rows(h[-1]), order.restored_rows(steps[-1, 4]))), cache
+
+
+def _by_gate(weight: np.ndarray) -> np.ndarray:
+    """(K, 4H) as (4, K, H), gates as they lie here; those of sigmoids halved, because
+    ``sigmoid(z) = (tanh(z / 2) + 1) / 2``, so that one tanh does for all."""
+    gates = weight.reshape(len(weight), 4, -1).swapaxes(0, 1)[PLACES]
+    gates[:3] *= 0.5
+    return gates
+
+
+def _run(
+    steps: np.ndarray,
+    cells: np.ndarray,
+    tanh_c: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    by_state: np.ndarray,
+) -> None:
+    """Steps that are all for the same rows, from the products of their inputs."""
+    half, (add, multiply, tanh) = np.array(0.5, steps.dtype), CALLS
+    by_h, products = np.empty_like(steps[0, :4]), np.empty_like(steps[0, :2])
+    new, kept = products
+    for z, sigmoids, open_, met, o, c, squashed, h, h_next in zip(
+        steps[:, :4],
+        steps[:, :3],
+        steps[:, :2],  # input and forget gate
+        steps[:, 3:],  # candidate and cell
+        steps[:, 2],
+        cells,
+        tanh_c,
+        before,
+        after,
+        strict=True,
+    ):
+        np.matmul(h, by_state, by_h)
+        add(z, by_h, z)
+        tanh(z, z)
+        multiply(sigmoids, half, sigmoids)
+        add(sigmoids, half, sigmoids)
+        multiply(open_, met, products)  # i g and f c
+        add(new, kept, c)
+        tanh(c, squashed)
+        multiply(o, squashed, h_next)
+
+
+def lstm_backward(
+    dh_all: np.ndarray | None,
+    dstate: tuple[np.ndarray | None, np.ndarray | None] | None,
+    cache: LstmCache,
+    *,
+    need_dx: bool = True,
+    out: Gradients | None = None,
+) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients (dx, dstate_0, dw_input, dw_hidden, dbias) of :func:`lstm` for dh_all (T, B, H) and
+    dstate (dh, dc), those by the last state; None for 0.
+
+    From the last step to the first, with dh the sum of what comes from above and from behind:
+
+        dc += dh (o - h tanh(c))
+        dz_i = dc (i g - i g i);  dz_f = dc (f c_(t-1) - f c_(t-1) f);  dz_g = dc (i - i g g)
+        dz_o = dh (h - h o)
+        dh = dz U^T;  dc = dc f
+
+    Without ``need_dx`` dx is None. ``out``: arrays for the three gradients of weights.
+    """
+    order, (batch, hidden) = cache.order, cache.h[0].shape
+    dh_all, (dh, dc) = gradients_in(dh_all, dstate or (None, None), order, cache.h)
+    scratch = take_scratch()
+    dz = scratch.array("dz", (order.steps, batch, 4 * hidden), dh.dtype)
+    dz_gates = dz.reshape(order.steps, batch, 4, hidden).swapaxes(1, 2)
+    by_state = column_tiles(cache.w_hidden.T, batch)
+    for span, rows in spans_back(order, dz[:1].nbytes):
+        _run_back(
+            _slopes(cache, span, rows, scratch),
+            cache.steps[span, 1, :rows],
+            dh_all[span, :rows],
+            dz_gates[span, :, :rows],
+            dz[span, :rows],
+            dh[:rows],
+            dc[:rows],
+            by_state,
+        )
+    order.clear(dz)
+    dx, *dweights = weight_gradients(cache.x, cache.h[:-1], dz, dz, cache.w_input, need_dx, out)
+    return_scratch([scratch])
+    dx = None if dx is None else order.restored(dx)
+    return dx, (order.restored_rows(dh), order.restored_rows(dc)), *dweights
+
+
+def _slopes(cache: LstmCache, span: slice, rows: int, scratch: Scratch) -> np.ndarray:
+    """(S, 5, B, H): by what dc is multiplied for dz_i, dz_f and dz_g, and dh for dz_o and its part
+    in dc. For a sigmoid's it is what the gate lets through, less that times the gate."""
+    steps = cache.steps[span, :, :rows]
+    h, tanh_c = cache.h[following(span), :rows], cache.tanh_c[span, :rows]
+    count, _, _, hidden = steps.shape
+    slopes = scratch.array("slopes", (count, 5, rows, hidden), h.dtype)
+    passed = scratch.array("passed", (count, 2, rows, hidden), h.dtype)
+    np.multiply(steps[:, :2], steps[:, 3:], out=passed)  # i g and f c
+    for start, factor, other, slope in (
+        (passed, passed, steps[:, :2], slopes[:, :2]),  # i g - i g i and f c - f c f
+        (steps[:, 0], passed[:, 0], steps[:, 3], slopes[:, 2]),  # i - i g g
+        (h, h, steps[:, 2], slopes[:, 3]),  # h - h o
+        (steps[:, 2], h, tanh_c, slopes[:, 4]),  # o - h tanh(c)
+    ):
+        np.multiply(factor, other, out=slope)
+        np.subtract(start, slope, out=slope)
+    return slopes
+
+
+def _run_back(
+    slopes: np.ndarray,
+    forget: np.ndarray,
+    dh_all: np.ndarray,
+    dz_gates: np.ndarray,
+    dz: np.ndarray,
+    dh: np.ndarray,
+    dc: np.ndarray,
+    by_state: np.ndarray,
+) -> None:
+    """Steps that are all for the same rows, the last one first."""
+    at_step, (add, multiply, _) = np.empty_like(slopes[0]), CALLS
+    gates, (dz_i, dz_f, dz_g, dz_o, through) = at_step[:4], at_step
+    multiply_state = multiplier(by_state, dh)
+    for by_i, by_f, by_g, by_o, by_h, f, above, placed, matrix in zip(
+        *(slopes[::-1, k] for k in range(5)),
+        forget[::-1],
+        dh_all[::-1],
+        dz_gates[::-1],
+        dz[::-1],
+        strict=True,
+    ):
+        add(dh, above, dh)
+        multiply(dh, by_h, through)
+        add(dc, through, dc)
+        multiply(dc, by_i, dz_i)
+        multiply(dc, by_f, dz_f)
+        multiply(dc, by_g, dz_g)
+        multiply(dh, by_o, dz_o)
+        placed[...] = gates
+        multiply_state(matrix)
+        multiply(dc, f, dc)
+
+
+def lstm_step(
+    x: np.ndarray,
+    state: tuple[np.ndarray, np.ndarray],
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """One step of :func:`lstm` from x (B, E), nothing kept for a way back: h and (h, c)."""
+    h, c = state
+    hidden = h.shape[1]
+    z = x @ w_input + h @ w_hidden + bias
+    new = np.tanh(z[:, 2 * hidden : 3 * hidden])
+    gates, _ = sigmoid(z)
+    c = gates[:, hidden : 2 * hidden] * c + gates[:, :hidden] * new
+    h = gates[:, 3 * hidden :] * np.tanh(c)
+    return h, (h, c)

@@ -1,0 +1,1 @@
+"""Faster ways to the same results: layouts, threads and memory used again."""

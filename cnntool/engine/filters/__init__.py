@@ -1,0 +1,1 @@
+"""A bank of filters over a whole image: as products, separable, or by its spectrum."""

@@ -1,0 +1,232 @@
+"""A bank of kernels over an image of any size: blocks that fit the cache, shared among cores."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
+from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.filters.products import MATRIX_BYTES, Direct, Method, choose_method
+from cnntool.engine.filters.shifting import Shifted
+from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
+
+Emit = Callable[[np.ndarray, slice, slice], None]
+
+SHORT_RUN = 1 << 25
+"""Responses up to which scratch memory is kept for the next run; to a longer one it is nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a bank runs over images of one size: geometry, method and blocks."""
+
+    rows: Axis
+    columns: Axis
+    channels: int
+    dtype: np.dtype
+    method: Method
+    strips: int  # of method.rows each, in a block
+    block_columns: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the responses: (F, oh, ow, C)."""
+        return self.method.filters, self.rows.output_size, self.columns.output_size, self.channels
+
+    @property
+    def blocks(self) -> list[tuple[slice, slice]]:
+        """Output rows and columns of each block, in reading order."""
+        _, height, width, _ = self.shape
+        whole = height - height % self.method.rows
+        block_rows = self.strips * self.method.rows
+        tops = [*range(0, whole, block_rows), *([whole] if whole < height else [])]
+        bottoms = [*tops[1:], height]
+        return [
+            (slice(top, bottom), slice(left, min(left + self.block_columns, width)))
+            for top, bottom in zip(tops, bottoms, strict=True)
+            for left in range(0, width, self.block_columns)
+        ]
+
+    @property
+    def scratch_bytes(self) -> int:
+        """About what one thread takes beside the image and the output."""
+        filters, _, _, channels = self.shape
+        rows, columns = self.strips * self.method.rows, self.block_columns
+        responses = filters * rows * columns * channels
+        read_rows, read_columns = self.reads(slice(0, rows), slice(0, columns))
+        tile = sum(map(len, read_rows)) * sum(map(len, read_columns)) * channels
+        return 2 * MATRIX_BYTES + (2 * responses + 2 * tile) * self.dtype.itemsize
+
+    def reads(self, rows: slice, columns: slice) -> tuple[list[range], list[range]]:
+        """The input rows and columns that a block of outputs reads, in runs."""
+        is_direct = isinstance(self.method, Direct)
+        return (
+            _runs(self.rows, rows.start, rows.stop, is_direct and self.method.rows == 1),
+            _runs(self.columns, columns.start, columns.stop, is_direct),
+        )
+
+
+def filter_bank(
+    image: np.ndarray,
+    bank: np.ndarray,
+    *,
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    padding: AxisPaddings = "same",
+    border: str = "reflect",
+    constant: float | np.ndarray = 0,
+    flip: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Cross-correlate an image (H, W, C) with every kernel of a bank (F, kh, kw), by channel.
+
+    ``y[f, i, j, c] = sum over k, l of bank[f, k, l] * x[i*s - p + k*d, j*s - p + l*d, c]``
+
+    ``flip`` rotates the kernels by 180 degrees: true convolution. ``stride`` s and ``dilation`` d
+    are one number or (vertical, horizontal), ``padding`` too, or a pair a side; its words are in
+    :func:`~cnntool.engine.windows.plan_axis`, ``border`` as in
+    :func:`~cnntool.engine.windows.border_indices`, with ``constant`` one value or one a channel.
+    Returns (F, oh, ow, C), float64 for float64 images, else float32. Pixels must be finite.
+    Raises ValueError where the shapes do not fit.
+    """
+    plan = plan_filter_bank(
+        image.shape, bank, stride, dilation, padding, flip=flip, dtype=image.dtype
+    )
+    responses = np.empty(plan.shape, plan.dtype)
+
+    def keep(block: np.ndarray, rows: slice, columns: slice) -> None:
+        responses[:, rows, columns].reshape(block.shape)[...] = block
+
+    run_plan(plan, image, keep, border=border, constant=constant, threads=threads)
+    return responses
+
+
+def plan_filter_bank(
+    shape: tuple[int, int, int],
+    bank: np.ndarray,
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    padding: AxisPaddings = "same",
+    *,
+    flip: bool = False,
+    dtype: np.dtype | type = np.float32,
+    may_be_whole: bool = False,
+) -> Plan:
+    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`.
+
+    With ``may_be_whole`` the responses to 8-bit pixels may come as int16, where they fit.
+    """
+    if bank.ndim != 3 or 0 in bank.shape:
+        raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
+    if len(shape) != 3 or 0 in shape:
+        raise ValueError(f"an image has shape (H, W, C), not {tuple(shape)}")
+    bank = np.asarray(bank, np.float64 if _is_double(dtype) else np.float32)
+    if flip:
+        bank = bank[:, ::-1, ::-1]
+    height, width, channels = shape
+    rows, columns = plan_axes(
+        (height, width), bank.shape[1:], stride, dilation, padding, flipped=flip
+    )
+    is_8_bit = np.dtype(dtype) == np.uint8
+    method = choose_method(
+        bank, rows, columns, channels, is_8_bit=is_8_bit, may_be_whole=may_be_whole
+    )
+    strips, block_columns = method.cut(rows, columns, channels)
+    return Plan(rows, columns, channels, bank.dtype, method, strips, block_columns)
+
+
+def run_plan(
+    plan: Plan,
+    image: np.ndarray,
+    emit: Emit,
+    *,
+    border: str = "reflect",
+    constant: float | np.ndarray = 0,
+    threads: int | None = None,
+) -> None:
+    """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
+
+    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype, or int16 where it
+    may be whole, scratch
+    that ``emit`` may overwrite but not keep; it belongs at
+    ``output[rows, columns].reshape(block.shape[1:])``.
+    """
+    if border not in BORDERS:
+        raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
+    dtype = image.dtype
+    if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
+        dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
+    elif isinstance(plan.method, Shifted):
+        dtype = np.dtype(np.int16)  # in which it adds
+
+    used: list[Scratch] = []
+
+    def make_worker() -> Callable[[tuple[slice, slice]], None]:
+        scratch = take_scratch()
+        used.append(scratch)
+
+        def work(block: tuple[slice, slice]) -> None:
+            rows, columns = block
+            height, width = rows.stop - rows.start, columns.stop - columns.start
+            strips = -(-height // plan.method.rows)
+            whole = slice(rows.start, rows.start + strips * plan.method.rows)
+            runs = plan.reads(whole, columns)
+            tile = _read_tile(image, dtype, runs, (border, constant), scratch)
+            axes = _packed(plan.rows, runs[0]), _packed(plan.columns, runs[1])
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond the dtype is infinite
+                responses = plan.method(tile, (strips, width, plan.channels), axes, scratch)
+            if height < strips * plan.method.rows:  # the last strip is a block of its own
+                responses = responses[:, :, :height]
+            emit(responses, rows, columns)
+
+        return work
+
+    blocks = plan.blocks
+    threads = available_cores() if threads is None else threads
+    share(blocks, make_worker, max(1, min(threads, len(blocks))))
+    if prod(plan.shape) <= SHORT_RUN:
+        return_scratch(used)
+
+
+def _read_tile(image, dtype, runs, padding, scratch: Scratch) -> np.ndarray:
+    """The pixels (rows, columns, C) of the runs of a block, side by side."""
+    row_runs, column_runs = runs
+    shape = sum(map(len, row_runs)), sum(map(len, column_runs)), image.shape[2]
+    tile = scratch.array("tile", shape, dtype)
+    top = 0
+    for rows in row_runs:
+        left = 0
+        for run in column_runs:
+            part = tile[top : top + len(rows), left : left + len(run)]
+            padded_tile(image, rows, run, *padding, out=part)
+            left += len(run)
+        top += len(rows)
+    return tile
+
+
+@functools.lru_cache(maxsize=512)
+def _runs(axis: Axis, start: int, stop: int, may_split: bool) -> list[range]:
+    """The inputs that some neighbouring outputs read: one run, or one a tap.
+
+    Taps far apart, by a large dilation, leave out what lies between them.
+    """
+    whole = axis.input_positions(start, stop - start)
+    reach = len(whole) - axis.extent + 1
+    if not may_split or reach >= axis.dilation:
+        return [whole]
+    taps = range(whole.start, whole.start + axis.extent, axis.dilation)
+    return [range(tap, tap + reach) for tap in taps]
+
+
+def _packed(axis: Axis, runs: list[range]) -> Axis:
+    """The axis as its runs lie side by side: neighbouring taps are one run apart."""
+    return axis if len(runs) == 1 else replace(axis, dilation=len(runs[0]))
+
+
+def _is_double(dtype: np.dtype | type) -> bool:
+    return np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize >= 8

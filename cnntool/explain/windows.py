@@ -1,0 +1,167 @@
+"""All the numbers between a window of pixels and the pixel that a filter makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cnntool.engine.windows import Axis, border_indices
+from cnntool.errors import InputError
+from cnntool.files.image import Image
+from cnntool.imaging.filter_pass import FilterPass, Geometry, alpha_in_depth
+from cnntool.imaging.filtering import Rendering, prepare
+from cnntool.imaging.kernels import Filter
+from cnntool.imaging.tone import Losses, Tone
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Where a window reads along one axis; some positions may lie outside the picture."""
+
+    positions: tuple[int, ...]
+    sources: tuple[int, ...]  # the pixel that stands there by the border rule, -1: the constant
+    centre: int
+
+    @property
+    def inside(self) -> tuple[bool, ...]:
+        return tuple(p == s for p, s in zip(self.positions, self.sources, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class WindowFacts:
+    """How one output pixel came about: F kernels of kh x kw over C channels, R results.
+
+    R is 1, or F where the responses are not combined. Where some pixels of the picture are
+    transparent, ``pixels`` are colours times alpha, and the responses are brought back to colours
+    (see :class:`~cnntool.imaging.filter_pass.Unweighting`); else they are the plain sums.
+    """
+
+    x: int
+    y: int
+    output_size: tuple[int, int]  # height, width
+    rows: Taps
+    columns: Taps
+    pixels: np.ndarray  # (kh, kw, C)
+    alphas: np.ndarray | None  # (kh, kw) from 0 to 1
+    names: tuple[str, ...]
+    bank: np.ndarray  # (F, kh, kw), turned already where that is asked for
+    responses: np.ndarray  # (F, C), the engine's sums
+    combine: str
+    combined: np.ndarray  # (R, C)
+    scale: float
+    bias: float
+    values: np.ndarray  # (R, C), scaled and shifted
+    tones: tuple[Tone, ...]  # R
+    result: np.ndarray  # (R, C), as it is written
+    alpha: float | None  # of the result
+
+    @property
+    def products(self) -> np.ndarray:
+        """(F, C, kh, kw): each weight times the pixel under it."""
+        return self.bank[:, None] * np.moveaxis(self.pixels, -1, 0)
+
+
+def window_facts(
+    image: Image,
+    filters: Sequence[Filter],
+    geometry: Geometry,
+    rendering: Rendering,
+    at: tuple[int, int] | None = None,
+) -> WindowFacts:
+    """Explain pixel ``at`` (x, y; None is the middle) of what filter_image makes of an image.
+
+    The last filter of a chain is explained, on what those before it made of the first frame. Every
+    response, value and pixel is caught from the pass that filters the whole picture. Raises
+    InputError where the kernel does not fit, or ``at`` is outside the result.
+    """
+    frame, white = image.frames[0], image.white
+    step, tones = prepare(frame, white, filters, geometry, rendering)
+    height, width = step.shape[:2]
+    x, y = place_of(at, height, width)
+    kernel, geometry = step.kernel, step.geometry
+    each = FilterPass(step.frame, white, replace(kernel, combine="none"), geometry)
+    responses = value_at(each, x, y)
+    combined = responses
+    if kernel.combine != "none":
+        combined = value_at(FilterPass(step.frame, white, kernel, geometry), x, y)
+    values = combined
+    if (step.scale, step.bias) != (1, 0):
+        values = value_at(step, x, y)
+    result = [
+        tone.apply(row.copy(), Losses()).astype(tone.dtype)
+        for tone, row in zip(tones, values, strict=True)
+    ]
+    pixels, alphas, rows, columns = _window(step, x, y)
+    bank = kernel.bank[:, ::-1, ::-1] if geometry.flip else kernel.bank
+    alpha = step.alpha()
+    if alpha is not None:
+        alpha = alpha_in_depth(alpha[y : y + 1, x : x + 1], white, tones[0].dtype, tones[0].white)
+        alpha = alpha.item()
+    return WindowFacts(
+        x=x,
+        y=y,
+        output_size=(height, width),
+        rows=rows,
+        columns=columns,
+        pixels=pixels,
+        alphas=alphas,
+        names=kernel.names,
+        bank=bank,
+        responses=responses,
+        combine=kernel.combine,
+        combined=combined,
+        scale=step.scale,
+        bias=step.bias,
+        values=values,
+        tones=tuple(tones),
+        result=np.stack(result),
+        alpha=alpha,
+    )
+
+
+def place_of(at: tuple[int, int] | None, height: int, width: int) -> tuple[int, int]:
+    """``at`` (x, y), or the middle; raises InputError where a result has no such pixel."""
+    x, y = (width // 2, height // 2) if at is None else at
+    if not (0 <= x < width and 0 <= y < height):
+        raise InputError(
+            f"position {x},{y} is outside the result, which has {width} x {height} pixels: x is 0 "
+            f"to {width - 1}, y is 0 to {height - 1}"
+        )
+    return x, y
+
+
+def value_at(step: FilterPass, x: int, y: int) -> np.ndarray:
+    """The values (results, C) of one output pixel, out of a pass over the whole picture."""
+    found = np.empty((step.count, step.shape[2]), np.float32)
+
+    def catch(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
+        if rows.start <= y < rows.stop and columns.start <= x < columns.stop:
+            block = values.reshape(rows.stop - rows.start, columns.stop - columns.start, -1)
+            found[index] = block[y - rows.start, x - columns.start]
+
+    step.run(catch)
+    return found
+
+
+def _window(step: FilterPass, x: int, y: int):
+    """The pixels under the window, their alphas, and where they lie."""
+    constant: float | np.ndarray = step.geometry.constant
+    if step.is_weighted:
+        constant = np.append(np.full(step.shape[2], constant), 1)
+    rows, columns = _taps(step, step.plan.rows, y), _taps(step, step.plan.columns, x)
+    sources = np.array(rows.sources)[:, None], np.array(columns.sources)
+    pixels = step.pixels[sources].astype(np.float64)  # (kh, kw, C)
+    pixels[(sources[0] < 0) | (sources[1] < 0)] = constant
+    if step.is_weighted:
+        return pixels[..., :-1], pixels[..., -1], rows, columns
+    return pixels, None, rows, columns
+
+
+def _taps(step: FilterPass, axis: Axis, output: int) -> Taps:
+    positions = axis.input_positions(output, 1)[:: axis.dilation]
+    sources = border_indices(np.array(positions), axis.size, step.geometry.border)
+    before = axis.extent // 2
+    centre = axis.extent - 1 - before if step.geometry.flip else before
+    return Taps(tuple(positions), tuple(sources.tolist()), positions[0] + centre)

@@ -1,0 +1,1 @@
+"""Bytes to arrays and signals, and back: formats, streams, whole or not at all."""

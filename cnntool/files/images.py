@@ -1,0 +1,265 @@
+"""Opening images: which reader a file needs, and the checks before and after it."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import atomic_write
+from cnntool.files.codecs import codec
+from cnntool.files.formats import (
+    EXTENSIONS,
+    FORMATS,
+    READABLE,
+    can_hold,
+    foreign_kind,
+    format_for,
+    format_named,
+    format_of_bytes,
+)
+from cnntool.files.image import Frame, Image, ImageInfo, Metadata, luminance, profile_fits
+from cnntool.files.metadata import plain_dpi
+from cnntool.files.streams import Reading, Rejoined, plain_errors
+
+Source = str | os.PathLike | bytes | BinaryIO
+MAX_PIXELS = 500_000_000
+
+
+def open_image(
+    source: Source,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    gray: bool = False,
+    float_white: float = 255.0,
+    name: str | None = None,
+) -> Image:
+    """Read an image whole, upright, at its own depth; its format is found by its content.
+
+    source: a path, the bytes, or a binary file object such as stdin, read once from where it is.
+    max_pixels: more pixels, over all frames, are refused before anything is decoded.
+    gray: colour becomes luminance (ITU-R 601); alpha is kept.
+    float_white: the value of white in images of floats.
+    name: what to call the source in messages.
+
+    InputError for whatever cannot be read whole and true.
+    """
+    with _opened(source, name) as (stream, label, format):
+        reading = Reading(label, max_pixels, gray, float_white)
+        return codec(format).read(stream, reading)
+
+
+def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
+    """What the headers of an image say, without decoding it. InputError as for open_image."""
+    with _opened(source, name) as (stream, label, format):
+        return codec(format).probe(stream, Reading(label, 0, False, 255.0))
+
+
+@contextmanager
+def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, str]]:
+    """The stream at the image's first byte, what to call it, and its format."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        label, stream, owned = name or "the image", io.BytesIO(source), True
+    elif isinstance(source, (str, os.PathLike)):
+        label, owned = name or os.fspath(source), True
+        stream = _open_path(source, label)
+    else:
+        label, stream, owned = name or _name_of(source), source, False
+    try:
+        with plain_errors(label):
+            format, stream = _recognized(stream, owned, label)
+            yield stream, label, format
+    finally:
+        if owned:
+            stream.close()
+
+
+def _open_path(path: str | os.PathLike, label: str) -> BinaryIO:
+    try:
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            return open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{label} does not exist: check the name") from None
+    except PermissionError:
+        raise InputError(f"{label} may not be read: you have no permission") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{label} cannot be opened: {reason}") from None
+    raise InputError(f"{label} is a folder, not an image: name the images in it")
+
+
+def _name_of(stream: BinaryIO) -> str:
+    name = getattr(stream, "name", None)
+    return "stdin" if not isinstance(name, str) or name == "<stdin>" else name
+
+
+def _recognized(stream: BinaryIO, owned: bool, label: str) -> tuple[str, BinaryIO]:
+    """The format by the first bytes, and a stream that starts with them again."""
+    head = Rejoined(b"", stream).read(16)
+    if not head:
+        raise InputError(f"{label} is empty: it has 0 bytes")
+    format = format_of_bytes(head)
+    if format is None:
+        kind = foreign_kind(head)
+        what = f"is {kind}, not" if kind else "is not"
+        raise InputError(f"{label} {what} an image this tool reads: {READABLE}")
+    if owned and stream.seekable():
+        stream.seek(0)
+        return format, stream
+    forward = Rejoined(head, stream)
+    if format in ("PPM", "NPY"):  # read straight into the array, with no copy of the file
+        return format, forward
+    return format, io.BytesIO(forward.read())
+
+
+Target = str | os.PathLike | BinaryIO
+DEFAULT_QUALITY = 90
+
+
+def save_image(
+    image: Image,
+    target: Target,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    quality: int | None = None,
+) -> None:
+    """Write an image, whole or not at all.
+
+    target: a path, whose extension tells the format unless `format` does; or a binary file
+        object such as stdout, for which `format` must be given.
+    overwrite: replace a file that exists; else it is refused.
+    quality: 1 to 100, for JPEG and WebP; 90 if None.
+
+    .npy is written as float32 with the values as they are. The metadata that the format can hold
+    is written. RequestError for what the format cannot hold, InputError when the file cannot be
+    written.
+    """
+    is_path = isinstance(target, (str, os.PathLike))
+    label = os.fspath(target) if is_path else "stdout"
+    if format is None and not is_path:
+        raise RequestError("no file name tells the format: choose one with --format")
+    chosen = format_for(target) if format is None else format_named(format)
+    quality = _checked_quality(quality, chosen, label)
+    check_holdable(image, chosen, label)
+    image = Image(image.frames, image.white, chosen, _fitting_metadata(image, chosen))
+    if not is_path:
+        _write_stream(image, target, quality, label)
+        return
+    with atomic_write(target, overwrite) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            _encode(image, file, quality, label)
+        else:
+            _write_stream(image, file, quality, label)
+
+
+def _checked_quality(quality: int | None, format: str, label: str) -> int:
+    if quality is None:
+        return DEFAULT_QUALITY
+    if not FORMATS[format].quality:
+        raise RequestError(f"{label}: {format} has no quality to set: only JPEG and WebP do")
+    if not 1 <= quality <= 100:
+        raise RequestError(f"quality {quality} is out of range: give 1 to 100")
+    return quality
+
+
+def check_holdable(image: Image, format: str, label: str) -> None:
+    """RequestError, with a remedy, for what the format cannot hold."""
+    able = FORMATS[format]
+    frames = image.frames
+    dtypes = {frame.pixels.dtype.name for frame in frames}
+    if unable := dtypes - set(able.dtypes):
+        depth = {"uint16": "16 bits", "float32": "floats"}.get(min(unable), min(unable))
+        others = "PNG, TIFF or PGM" if depth == "16 bits" else "TIFF or .npy"
+        raise RequestError(f"{label}: {format} cannot hold {depth}: use {others}, or 8 bits")
+    if len(dtypes) > 1:
+        raise RequestError(f"{label}: the frames have different depths: save them separately")
+    if any(frame.alpha is not None for frame in frames) and not able.alpha:
+        raise RequestError(
+            f"{label}: {format} cannot hold transparency: use PNG, TIFF or WebP, or --alpha drop"
+        )
+    if len(frames) > 1 and not able.frames:
+        raise RequestError(
+            f"{label}: {format} holds one picture, not {len(frames)} frames: use GIF, PNG, WebP "
+            "or TIFF"
+        )
+    for frame in frames:
+        height, width, channels = frame.pixels.shape
+        if format != "NPY" and channels not in (1, 3):
+            raise RequestError(
+                f"{label}: {format} holds 1 or 3 channels, not {channels}: save it as .npy"
+            )
+        if max(height, width) > able.longest_side:
+            raise RequestError(
+                f"{label}: {format} is at most {able.longest_side} pixels wide or high, and the "
+                f"image is {width} x {height}: use PNG or TIFF"
+            )
+        if format != "TIFF" and (height, width) != frames[0].pixels.shape[:2]:
+            raise RequestError(f"{label}: the frames differ in size: only TIFF holds such pages")
+
+
+def _fitting_metadata(image: Image, format: str) -> Metadata:
+    """The metadata without a profile for other channels than the file will have."""
+    kept = image.metadata
+    channels = max(frame.pixels.shape[2] for frame in image.frames)
+    stored = 3 if format == "WEBP" else channels
+    profile = kept.icc_profile
+    if not (profile_fits(profile, channels) and profile_fits(profile, stored)):
+        profile = None
+    return Metadata(profile, plain_dpi(kept.dpi), kept.exif, kept.loop)
+
+
+def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> None:
+    """To what cannot be taken back or sought in: only once all is encoded."""
+    if image.format in ("PPM", "NPY"):  # these cannot fail half-way
+        _encode(image, stream, quality, label)
+    else:
+        buffer = io.BytesIO()
+        _encode(image, buffer, quality, label)
+        stream.write(buffer.getbuffer())
+    stream.flush()
+
+
+def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    with _plain_errors(label):
+        codec(image.format).write(image, file, quality, label)
+
+
+@contextmanager
+def _plain_errors(label: str) -> Iterator[None]:
+    """One line for whatever an encoder throws; errors of the disk or a pipe stay as they are."""
+    try:
+        yield
+    except (InputError, RequestError):
+        raise
+    except MemoryError:
+        raise InputError(f"{label} cannot be written: not enough memory") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{label} cannot be written: {reason[:120]}") from None
+
+
+__all__ = [
+    "DEFAULT_QUALITY",
+    "EXTENSIONS",
+    "FORMATS",
+    "MAX_PIXELS",
+    "Frame",
+    "Image",
+    "ImageInfo",
+    "Metadata",
+    "atomic_write",
+    "can_hold",
+    "format_for",
+    "format_named",
+    "luminance",
+    "open_image",
+    "probe_image",
+    "save_image",
+]

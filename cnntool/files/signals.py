@@ -1,0 +1,156 @@
+"""Opening a signal, whatever it is stored as."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from cnntool.files import signal_npy, wav
+from cnntool.files.number_text import EXACT, header_of, read_text, text_of
+from cnntool.files.signal import Signal, numbered_columns
+from cnntool.files.streams import Rejoined, cut_short
+
+MAGIC = (*wav.MAGIC, signal_npy.MAGIC)
+
+
+def open_signal(
+    stream: BinaryIO,
+    name: str,
+    columns: Sequence[str] = (),
+    *,
+    is_pipe: bool = False,
+    live: bool = False,
+) -> Signal:
+    """Read a signal from a stream as its first bytes say: WAV, .npy, or else text.
+
+    ``columns`` are those wanted, by name or by number from 1; all where none is named. ``live``
+    text is passed on as it comes. Raises InputError for what cannot be read, and RequestError for
+    columns that are not there. Blocks that are read later may raise InputError too.
+    """
+    head = _head(stream)
+    if head in wav.MAGIC:
+        signal = wav.read_wav(Rejoined(head, stream), name, is_pipe)
+    elif head == signal_npy.MAGIC:
+        signal = signal_npy.read_npy(Rejoined(head, stream), name)
+    elif head and signal_npy.MAGIC.startswith(head):
+        raise cut_short(name, "it ends before its header")
+    else:
+        return read_text(stream, head, name, columns, live)
+    if not columns:
+        return signal
+    chosen = numbered_columns(columns, signal.channels, name)
+    blocks = (block[chosen] for block in signal.blocks)
+    return replace(signal, blocks=blocks, channels=len(chosen))
+
+
+def _head(stream: BinaryIO) -> bytes:
+    """The first bytes: no more than tell what it is, as the next ones may take their time."""
+    head = b""
+    while any(magic.startswith(head) for magic in MAGIC):
+        more = stream.read(1)
+        head += more
+        if not more or head in MAGIC:
+            break
+    return head
+
+
+FORMATS = {"text": ".txt", "csv": ".csv", "npy": ".npy", "wav": ".wav"}
+"""Each format with the end of its file names."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: samples in each channel, and how many values a WAV could not hold."""
+
+    samples: int
+    clipped: int = 0
+
+
+def write_signal(
+    signal: Signal,
+    file: BinaryIO,
+    format: str,
+    *,
+    digits: int = EXACT,
+    depth: str = "float",
+    rate: int | None = None,
+    can_seek: bool = True,
+) -> Written:
+    """Write a signal as one of FORMATS to a file, or to a pipe that ``can_seek`` False stands for.
+
+    ``digits`` belong to text and CSV, see :func:`~cnntool.files.number_text.text_of`; ``depth``
+    and ``rate`` to WAV, where values beyond full scale are clipped. A .npy of unknown length that
+    goes to a pipe is spooled to disk. Raises InputError for more than a WAV can hold.
+    """
+    if format in ("text", "csv"):
+        return _write_text(signal, file, digits, format == "csv")
+    if format == "wav":
+        return _write_wav(signal, file, depth, rate, can_seek)
+    if can_seek or signal.length is not None:
+        return _write_npy(signal, file)
+    with tempfile.TemporaryFile() as spool:
+        written = _write_npy(signal, spool)
+        spool.seek(0)
+        shutil.copyfileobj(spool, file, 1 << 20)
+    return written
+
+
+def _write_text(signal: Signal, file: BinaryIO, digits: int, with_header: bool) -> Written:
+    if with_header and signal.columns:
+        file.write(header_of(signal.columns))
+    samples = 0
+    for block in signal.blocks:
+        file.write(text_of(block, digits))
+        file.flush()  # whoever reads on gets each block at once
+        samples += block.shape[1]
+    return Written(samples)
+
+
+def _write_npy(signal: Signal, file: BinaryIO) -> Written:
+    def header(length: int | None) -> bytes:
+        return signal_npy.npy_header(signal.channels, length or 0)
+
+    samples = _write_blocks(signal, file, header, signal_npy.bytes_of)
+    return Written(samples)
+
+
+def _write_wav(signal: Signal, file: BinaryIO, depth: str, rate: int, can_seek: bool) -> Written:
+    clipped = 0
+
+    def frames(block) -> bytes:
+        nonlocal clipped
+        data, count = wav.encode(block, depth)
+        clipped += count
+        return data
+
+    def header(length: int | None) -> bytes:
+        return wav.wav_header(signal.channels, rate, depth, length)
+
+    samples = _write_blocks(signal, file, header, frames, can_seek)
+    is_odd = depth in ("8", "24") and samples * signal.channels % 2
+    if is_odd and (can_seek or signal.length is not None):
+        file.write(b"\0")  # a chunk of known size has an even number of bytes
+    return Written(samples, clipped)
+
+
+def _write_blocks(
+    signal: Signal,
+    file: BinaryIO,
+    header: Callable[[int | None], bytes],
+    encode: Callable[..., bytes],
+    can_seek: bool = True,
+) -> int:
+    """The header, every block, and the header again where the length was not known before."""
+    file.write(header(signal.length))
+    samples = 0
+    for block in signal.blocks:
+        file.write(encode(block))
+        samples += block.shape[1]
+    if signal.length is None and can_seek:
+        file.seek(0)
+        file.write(header(samples))
+        file.seek(0, 2)
+    return samples

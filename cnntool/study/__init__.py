@@ -1,0 +1,1 @@
+"""What was learned: statistics of filters, saliency, best patches, embeddings."""

@@ -1,0 +1,116 @@
+"""The patches of a data set that excite each filter of a layer most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.datasets.feeds import batches
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.errors import InputError
+from cnntool.networks.network import Network
+from cnntool.networks.receptive_field import ReceptiveField
+from cnntool.networks.summary import batch_size_for, fields_of
+
+GREY = 0.5
+"""Of what lies outside an image, where black is 0 and white 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """Where each filter answers most, the strongest first; one place an image.
+
+    values: (F, K) float32, the filter's answers: what its convolution gives, before batch
+        normalisation and activation. images: (F, K) indices into the data set. places: (F, K, 2),
+        row and column in the filter's map.
+    """
+
+    values: np.ndarray
+    images: np.ndarray
+    places: np.ndarray
+
+
+def best_places(
+    network: Network,
+    preprocessing: Preprocessing,
+    data: Dataset,
+    layer: str,
+    filters: Sequence[int],
+    top: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Best:
+    """The ``top`` images, or all where there are fewer, that each of the filters answers most.
+
+    Of each image the place of the greatest answer counts, the first of equal ones, and of equal
+    images the one that comes first. The data goes through in batches, and no more than the best so
+    far is kept. ``advance`` is called after each batch; :func:`batch_count` says how many there
+    are. InputError where answers are not finite.
+
+    Source: M. D. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV,
+    2014, figure 2.
+    """
+    stop = network.names.index(layer) + 1
+    chosen = np.asarray(filters)
+    values = np.empty((len(chosen), 0), np.float32)
+    images, places = np.empty(values.shape, np.int64), np.empty(values.shape, np.int64)
+    for indices in batches(len(data), batch_size_for(network, stop=stop)):
+        x = preprocessing.normalized(data.x[indices], data.white)
+        with np.errstate(over="ignore", invalid="ignore"):
+            maps, _ = network.run(x, stop=stop, keeps_caches=False)
+        answers = maps[:, chosen].reshape(len(indices), len(chosen), -1)
+        at = answers.argmax(axis=2)
+        most = np.take_along_axis(answers, at[..., None], axis=2)[..., 0]
+        values = np.concatenate([values, most.T], axis=1)
+        images = np.concatenate([images, np.tile(indices, (len(chosen), 1))], axis=1)
+        places = np.concatenate([places, at.T], axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")[:, :top]
+        values, images, places = (
+            np.take_along_axis(each, order, axis=1) for each in (values, images, places)
+        )
+        advance()
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{layer} gives numbers that are not finite: the network's parameters are too large, "
+            "train it with a smaller learning rate"
+        )
+    width = network.shapes[stop][2]
+    return Best(values, images, np.stack(np.divmod(places, width), axis=2))
+
+
+def batch_count(network: Network, data: Dataset, layer: str) -> int:
+    """The batches that :func:`best_places` makes of the data."""
+    return -(-len(data) // batch_size_for(network, stop=network.names.index(layer) + 1))
+
+
+def receptive_field_of(
+    network: Network, layer: str
+) -> tuple[ReceptiveField, ReceptiveField] | None:
+    """What the outputs of a layer see, along the height and the width; None for all of it."""
+    return fields_of(network)[network.names.index(layer)]
+
+
+def cut_out(
+    image: np.ndarray,
+    place: Sequence[int],
+    field: tuple[ReceptiveField, ReceptiveField] | None,
+    fill: float = GREY,
+) -> np.ndarray:
+    """What one output sees of an image (C, H, W), as (C, h, w); what lies outside is ``fill``.
+
+    place: row and column of the output. Without a field it is all of the image.
+    """
+    if field is None:
+        return image
+    rows, columns = (axis.seen(int(at)) for axis, at in zip(field, place, strict=True))
+    patch = np.full((len(image), len(rows), len(columns)), fill, image.dtype)
+    inside = []
+    for seen, size in zip((rows, columns), image.shape[1:], strict=True):
+        first = min(max(seen.start, 0), size)
+        stop = max(first, min(seen.stop, size))  # a window of padding alone has nothing inside
+        inside.append((slice(first, stop), slice(first - seen.start, stop - seen.start)))
+    (from_rows, to_rows), (from_columns, to_columns) = inside
+    patch[:, to_rows, to_columns] = image[:, from_rows, from_columns]
+    return patch

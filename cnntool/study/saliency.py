@@ -1,0 +1,188 @@
+"""What a network's answer rests on: gradients, Grad-CAM and occlusion.
+
+Images are prepared: (1, C, H, W), as the network takes them. The score of a class is the network's
+output for it before softmax. Maps are (H, W), of the size of the image; InputError where parameters
+are so large that numbers of them are not finite, as they may be though the scores are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cnntool.engine.losses import softmax
+from cnntool.errors import InputError, RequestError
+from cnntool.imaging.interpolation import resized
+from cnntool.networks.layers.pointwise import Activation, BatchNorm
+from cnntool.networks.network import Network
+from cnntool.networks.summary import batch_size_for
+
+Advance = Callable[[], None]
+
+NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
+
+
+@NOT_FINITE_IS_FOUND_LATER
+def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
+    """(N, C, H, W): the gradient of the score of class ``target`` by every element of a batch.
+
+    Source: K. Simonyan, A. Vedaldi, A. Zisserman, "Deep inside convolutional networks: visualising
+    image classification models and saliency maps", ICLR workshop, 2014.
+    """
+    scores, caches = network.run(x)
+    return _finite(network.run_backward(_by_score(scores, target), caches), "the gradient")
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{what} of the score is not finite: the network's parameters are too large, train it "
+            "with a smaller learning rate"
+        )
+    return values
+
+
+def _by_score(scores: np.ndarray, target: int) -> np.ndarray:
+    dscores = np.zeros_like(scores)
+    dscores[:, target] = 1
+    return dscores
+
+
+def smooth_gradient(
+    network: Network,
+    x: np.ndarray,
+    target: int,
+    samples: int = 32,
+    noise: float = 0.15,
+    seed: int = 0,
+    advance: Advance = lambda: None,
+) -> np.ndarray:
+    """(C, H, W): the mean input gradient of ``samples`` copies of an image with added noise.
+
+    noise: the standard deviation of the normal noise, as a share of the image's range, from its
+    least to its greatest value; with 0 a single copy is all. Seeded.
+
+    Source: D. Smilkov, N. Thorat, B. Kim, F. Viégas, M. Wattenberg, "SmoothGrad: removing noise by
+    adding noise", 2017 (10% to 20% noise, 50 samples).
+    """
+    rng = np.random.default_rng(seed)
+    scale = noise * float(np.ptp(x))
+    samples = samples if scale > 0 else 1
+    total = np.zeros(x.shape[1:])
+    step = batch_size_for(network, x.shape[1:])
+    for start in range(0, samples, step):
+        count = min(step, samples - start)
+        drawn = rng.standard_normal((count, *x.shape[1:])) * scale
+        noisy = x + drawn.astype(x.dtype)
+        total += input_gradient(network, noisy, target).sum(axis=0, dtype=np.float64)
+        advance()
+    return total / samples
+
+
+def strength_of(gradient: np.ndarray) -> np.ndarray:
+    """(H, W) of a gradient (C, H, W): the greatest size among the channels (Simonyan et al.)."""
+    return np.abs(gradient).max(axis=0)
+
+
+def grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.ndarray:
+    """(H, W): where the maps of a convolution speak for class ``target``, resized linearly.
+
+    With the layer's maps A_k, after its activation, and the score y of the class:
+
+        map = max(0, sum over k of alpha_k A_k),  alpha_k = mean over places of dy / dA_k
+
+    layer: the name of a convolution, usually the last one.
+
+    Source: R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via
+    gradient-based localization", ICCV, 2017.
+    """
+    return resized(coarse_grad_cam(network, x, target, layer), x.shape[2:])
+
+
+@NOT_FINITE_IS_FOUND_LATER
+def coarse_grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.ndarray:
+    """The map of :func:`grad_cam` as large as the layer's maps are."""
+    stop = activated(network, network.names.index(layer))
+    maps, _ = network.run(x, stop=stop, keeps_caches=False)
+    scores, caches = network.run(maps, start=stop)
+    gradient = network.run_backward(_by_score(scores, target), caches, stop)
+    alpha = gradient.mean(axis=(2, 3), keepdims=True)
+    return _finite(np.maximum((alpha * maps).sum(axis=1), 0)[0], "the Grad-CAM map")
+
+
+def activated(network: Network, index: int) -> int:
+    """One more than the place of the activation that belongs to the convolution at ``index``, or of
+    the convolution itself where another kind of layer follows."""
+    stop = index + 1
+    while stop < len(network.layers) and isinstance(network.layers[stop], BatchNorm | Activation):
+        stop += 1
+        if isinstance(network.layers[stop - 1], Activation):
+            break
+    return stop
+
+
+@NOT_FINITE_IS_FOUND_LATER
+def occlusion(
+    network: Network,
+    x: np.ndarray,
+    target: int,
+    patch: int,
+    stride: int,
+    fill: float = 0.0,
+    advance: Advance = lambda: None,
+) -> np.ndarray:
+    """(H, W): how much the probability of class ``target`` falls where a square covers the image.
+
+    The square has ``patch`` pixels on a side, and less at no place: it is moved ``stride`` pixels
+    at a time, the last place being at the very edge. A pixel's number is the mean of
+    ``p - p(covered)`` over all places that cover it, negative where the class gains by it.
+
+    fill: what the square is filled with, in the numbers of the prepared image: 0 is the mean of
+    the images that the network learned from.
+
+    Source: M. D. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks", ECCV,
+    2014, section 4.2.
+    """
+    places = occlusion_places(x.shape[2:], patch, stride)
+    whole = _probability(network, x, target)[0]
+    total, count = np.zeros(x.shape[2:]), np.zeros(x.shape[2:])
+    step = batch_size_for(network, x.shape[1:])
+    for start in range(0, len(places), step):
+        squares = [
+            (slice(top, top + patch), slice(left, left + patch))
+            for top, left in places[start : start + step]
+        ]
+        covered = np.repeat(x, len(squares), axis=0)
+        for image, square in zip(covered, squares, strict=True):
+            image[:, square[0], square[1]] = fill
+        falls = whole - _probability(network, covered, target)
+        for square, fall in zip(squares, falls, strict=True):
+            total[square] += fall
+            count[square] += 1
+        advance()
+    return _finite(total / count, "the occlusion map")
+
+
+def _probability(network: Network, x: np.ndarray, target: int) -> np.ndarray:
+    return softmax(network.predict(x))[:, target].astype(np.float64)
+
+
+def occlusion_places(size: tuple[int, int], patch: int, stride: int) -> list[tuple[int, int]]:
+    """(top, left) of every place of the square, row by row.
+
+    RequestError where the square is larger than the image, or moves by more than itself, which
+    would leave pixels uncovered.
+    """
+    if patch > min(size):
+        raise RequestError(
+            f"a square of {patch} pixels is larger than the image of {size[0]} x {size[1]}: use "
+            f"{min(size)} or less"
+        )
+    if stride > patch:
+        raise RequestError(
+            f"a square of {patch} pixels that moves by {stride} leaves pixels out: move it by "
+            f"{patch} or less"
+        )
+    rows, columns = (sorted({*range(0, n - patch + 1, stride), n - patch}) for n in size)
+    return [(top, left) for top in rows for left in columns]

@@ -1,0 +1,33 @@
+"""Which inputs a command line names: folders that may not be read are told of."""
+
+import os
+
+import pytest
+
+from cnntool.cli.files import find_sources
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+    (tmp_path / "secret").mkdir(mode=0)
+    check_that_it_is_named(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "secret").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    check_that_it_is_named(tmp_path)
+
+
+def check_that_it_is_named(folder):
+    (folder / "one.png").touch()
+    sources, problems = find_sources([str(folder)], recursive=True)
+    assert [source.path.name for source in sources] == ["one.png"]
+    assert problems == [f"{folder / 'secret'} cannot be read: Permission denied"]

@@ -1,0 +1,119 @@
+"""Archives of NumPy, sound and malformed."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from labelled_images import noise
+from trained_models import darkness_model
+
+from cnntool.datasets import memory
+from cnntool.datasets.images.archives import load_npz
+from cnntool.errors import InputError
+
+X, Y = noise(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(**arrays):
+        path = tmp_path / "set.npz"
+        np.savez(path, **arrays)
+        return load_npz(path)
+
+    return load
+
+
+def message_of(load, **arrays):
+    with pytest.raises(InputError) as raised:
+        load(**arrays)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_x_and_y_are_the_training_part(load):
+    parts = load(x=X, y=Y, labels=np.array(["ant", "bee", "cow"]), white=200)
+    np.testing.assert_array_equal(parts.train.x[:, 0], X)
+    assert parts.train.labels == ("ant", "bee", "cow")
+    assert (parts.train.y.tolist(), parts.train.white) == (Y.tolist(), 200.0)
+
+
+def test_the_names_of_keras_and_a_validation_part_are_understood(load):
+    parts = load(x_train=X, y_train=Y, x_test=X[:2], y_test=Y[:2], x_val=X[3:], y_val=Y[3:])
+    assert {name: len(part) for name, part in parts.each.items()} == {
+        "train": 6,
+        "validation": 3,
+        "test": 2,
+    }
+
+
+def test_a_model_is_called_a_model(load, tmp_path):
+    model = darkness_model(tmp_path / "model.npz")
+    with pytest.raises(
+        InputError, match=r"model\.npz is a model, and labelled images are expected"
+    ):
+        load_npz(model)
+
+
+def test_white_of_training_holds_for_every_part(load):
+    parts = load(x=X / 255, y=Y, x_test=X[:2] / 1000, y_test=Y[:2])
+    assert parts.test.white == parts.train.white == 1.0
+
+
+def test_what_is_missing_is_named(load):
+    assert "has y but no x" in message_of(load, y=Y, z=X)
+    assert "holds images: expected x and y, or x_train" in message_of(load, images=X)
+    assert "has x_test but no y_test" in message_of(load, x=X, y=Y, x_test=X)
+
+
+def test_pickled_objects_are_never_loaded(load):
+    assert "y holds pickled objects" in message_of(load, x=X, y=np.array([{}] * 6, object))
+    assert "labels holds pickled objects" in message_of(
+        load, x=X, y=Y, labels=np.array(["a", "b", None], object)
+    )
+
+
+def test_labels_must_be_one_name_a_class(load):
+    assert "expected 0 to 1, one for each of 2 labels" in message_of(
+        load, x=X, y=Y, labels=np.array(["a", "b"])
+    )
+    assert "all different" in message_of(load, x=X, y=Y, labels=np.array(["a", "b", "a"]))
+    assert "white has shape (2,), expected one number" in message_of(load, x=X, y=Y, white=[1, 2])
+
+
+def test_files_that_are_no_archive_or_cut_short_are_named(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, x=X, y=Y)
+    whole = path.read_bytes()
+    for content in (b"", b"x,y\n1,2\n", whole[:-40], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"is no \.npz archive"):
+            load_npz(path)
+    damaged = bytearray(whole)
+    damaged[200] ^= 1  # in the pixels: the check sum of the archive tells
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match="damaged"):
+        load_npz(path)
+
+
+def test_a_member_that_is_no_array_is_named(tmp_path):
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"no array at all, but long enough")
+        archive.writestr("y.npy", b"")
+    with pytest.raises(InputError, match="x is no NumPy array"):
+        load_npz(path)
+
+
+def test_a_header_that_claims_more_than_memory_is_refused_before_it_is_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**9)
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (10**6, 1000, 1000)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+        archive.writestr("y.npy", b"")
+    with pytest.raises(InputError, match=r"x in .*set.npz would need 4.0 TB for 1,000,000 images"):
+        load_npz(path)

@@ -1,0 +1,275 @@
+"""Texts as ids, their parts and windows."""
+
+import hashlib
+import io
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.datasets.texts import corpus as corpora
+from cnntool.datasets.texts import sources, tally
+from cnntool.datasets.texts.corpus import load_corpus, split, windows
+from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.errors import InputError, RequestError
+
+TEXT = "The king, the 漢字 😀\n\nthe queen e\u0301nd\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_bytes(TEXT.encode())
+    return path
+
+
+def loaded(data: bytes | str, level="word", **options):
+    data = data.encode() if isinstance(data, str) else data
+    return load_corpus(io.BytesIO(data), level, **options)
+
+
+def test_words_with_their_line_ends(path):
+    corpus = load_corpus(path, "word")
+    found = " ".join(corpus.vocabulary.tokens[i] for i in corpus.ids)
+    assert found == "The king, the 漢字 😀 <eos> <eos> the queen e\u0301nd <eos>"
+    assert corpus.vocabulary == Vocabulary.of([TEXT], "word")
+    assert (corpus.name, corpus.characters, corpus.unknown_rate) == (str(path), len(TEXT), 0)
+    assert repr(corpus) == f"<{path}: 11 words of 9>"
+
+
+def test_characters(path):
+    corpus = load_corpus(path, "char")
+    assert "".join(corpus.vocabulary.tokens[i] for i in corpus.ids) == TEXT
+    assert corpus.vocabulary == Vocabulary.of([TEXT], "char")
+    assert corpus.characters == len(corpus) == len(TEXT)
+
+
+def test_bytes_are_as_they_are(tmp_path):
+    path = tmp_path / "any.bin"
+    data = b"\xef\xbb\xbfa\r\nb\r\0\xff" + "é漢😀".encode()
+    path.write_bytes(data)
+    corpus = load_corpus(path, "byte", "utf-16")
+    assert corpus.ids.tobytes() == data
+    assert corpus.vocabulary == Vocabulary.of_bytes()
+    assert loaded(TEXT, "byte").characters == len(TEXT)
+
+
+@pytest.mark.parametrize("level", ["word", "char", "byte"])
+@pytest.mark.parametrize("chunk", [1, 3, 7])
+def test_pieces_of_any_length_give_the_same(path, level, chunk, monkeypatch):
+    whole = load_corpus(path, level)
+    monkeypatch.setattr(sources, "CHUNK", chunk)
+    monkeypatch.setattr(tally, "COUNTED_AT_ONCE", 2)
+    monkeypatch.setattr(corpora, "COUNTED_AT_ONCE", 2)
+    pieces = load_corpus(path, level)
+    again = load_corpus(path, level, vocabulary=whole.vocabulary)
+    for other in (pieces, again):
+        np.testing.assert_array_equal(other.ids, whole.ids)
+        assert other.vocabulary == whole.vocabulary
+        assert other.characters == whole.characters
+        assert other.fingerprint == whole.fingerprint
+        assert other.ids.dtype == whole.ids.dtype
+
+
+@pytest.mark.parametrize("level", ["word", "char"])
+def test_line_ends_marks_encodings_and_stdin_change_no_fingerprint(path, level, monkeypatch):
+    expected = load_corpus(path, level).fingerprint
+    variants = [
+        TEXT.replace("\n", "\r\n").encode(),
+        TEXT.replace("\n", "\r").encode(),
+        ("\ufeff" + TEXT[:-1]).encode(),
+    ]
+    assert {loaded(data, level).fingerprint for data in variants} == {expected}
+    assert loaded(TEXT.encode("utf-16"), level, encoding="utf-16").fingerprint == expected
+    stdin = SimpleNamespace(buffer=io.BytesIO(TEXT.encode()), isatty=lambda: False)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    corpus = load_corpus("-", level)
+    assert (corpus.name, corpus.fingerprint) == ("stdin", expected)
+    assert loaded(TEXT + "x", level).fingerprint != expected
+    assert loaded(TEXT.replace("king", "gink"), level).fingerprint != expected
+
+
+def test_the_fingerprint_is_that_of_these_bytes_on_every_system():
+    corpus = loaded("b a b\n")
+    assert corpus.vocabulary.tokens == ("<unk>", "b", "a", "<eos>")
+    data = b"word\n\n<unk>\n\nb\n\na\n\n<eos>" + bytes([1, 2, 1, 3])
+    assert corpus.fingerprint == hashlib.sha256(data).hexdigest()[:32]
+
+
+def test_wide_ids_have_the_fingerprint_of_little_ends():
+    text = " ".join(f"w{i}" for i in range(300)) + "\n"
+    corpus = loaded(text)
+    assert corpus.ids.dtype == np.uint16
+    facts = "\n\n".join(["word", "<unk>", *(f"w{i}" for i in range(300)), "<eos>"]).encode()
+    ids = b"".join(i.to_bytes(2, "little") for i in range(1, 302))
+    assert corpus.fingerprint == hashlib.sha256(facts + ids).hexdigest()[:32]
+
+
+def test_several_files_are_one_text_and_no_word_runs_over(tmp_path):
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path, text in zip(paths, ("one tw", "o three\n"), strict=True):
+        path.write_text(text)
+    corpus = load_corpus(paths, "word")
+    assert corpus.vocabulary.decode(corpus.ids) == "one tw\no three\n"
+    assert corpus.name == f"{paths[0]} and 1 more"
+
+
+def test_cuts_give_unknown_words_and_their_rate():
+    corpus = loaded("a a a b b c d\n", size=4)
+    assert corpus.vocabulary.tokens == ("<unk>", "a", "b", "<eos>")
+    assert corpus.ids.tolist() == [1, 1, 1, 2, 2, 0, 0, 3]
+    assert corpus.unknown_rate == 2 / 8
+    assert loaded("a a a b b c d\n", min_count=3).unknown_rate == 4 / 8
+
+
+def test_a_text_is_read_with_the_vocabulary_of_another():
+    vocabulary = loaded("a b\n").vocabulary
+    corpus = loaded("b zebra zebra\n", vocabulary=vocabulary)
+    assert (corpus.ids.tolist(), corpus.unknown_rate) == ([2, 0, 0, 3], 0.5)
+    same = loaded("zzzz\n", vocabulary=vocabulary)  # of one word: it need not be learned from
+    assert same.ids.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("level", ["word", "char", "byte"])
+def test_an_empty_text_and_white_space_are_refused(level):
+    with pytest.raises(InputError, match="stdin is empty: name a text to read"):
+        loaded("", level)
+    with pytest.raises(InputError, match="stdin holds nothing but white space"):
+        loaded(" \n\t\r\n", level)
+    with pytest.raises(InputError, match=r"stdin is empty|nothing but white space"):
+        loaded("", level, vocabulary=Vocabulary.of(["ab c\n"], level))
+
+
+@pytest.mark.parametrize("level", ["word", "char", "byte"])
+def test_a_text_with_one_kind_of_token_cannot_be_learned(level):
+    with pytest.raises(InputError, match=r"a vocabulary of one, .* two or more to choose between"):
+        loaded("a\na\r\na\n", level)
+
+
+def test_a_text_larger_than_memory_is_refused_before_it_is_read(path, monkeypatch):
+    monkeypatch.setattr(corpora, "free_memory", lambda: 10)
+    with pytest.raises(InputError, match=r"would need .* and 10 bytes of memory is free"):
+        load_corpus(path, "char")
+    monkeypatch.setattr(corpora, "free_memory", lambda: None)
+    load_corpus(path, "char")
+
+
+def test_the_end_is_held_out():
+    corpus = loaded("abcdefghij" * 10, "char")
+    assert len(corpus) == 101
+    train, held = split(corpus, 0.1)
+    assert (len(train), len(held)) == (91, 10)
+    np.testing.assert_array_equal(np.concatenate([train.ids, held.ids]), corpus.ids)
+    assert held.name == "stdin (held out)"
+    assert train.vocabulary is held.vocabulary is corpus.vocabulary
+    assert (train.characters, held.characters) == (91, 10)
+    assert len({part.fingerprint for part in (train, held, corpus)}) == 3
+    assert split(corpus, 0) == (corpus, None)
+    assert [len(split(corpus, part)[1]) for part in (0.147, 0.153)] == [15, 15]
+
+
+def test_parts_count_their_characters_where_that_can_be_known():
+    assert [part.characters for part in split(loaded("é漢😀ab\n", "byte"), 0.3)] == [3, 3]
+    assert [part.characters for part in split(loaded("a b c d e\n"), 0.4)] == [None, None]
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1, 2, float("nan")])
+def test_what_is_no_fraction_is_refused(fraction):
+    with pytest.raises(RequestError, match="expected a fraction from 0 to below 1"):
+        split(loaded("a b\n"), fraction)
+
+
+def test_a_part_needs_two_tokens():
+    with pytest.raises(InputError, match=r"has 5 tokens: to hold out 0.2 .* 4 and 1, and each"):
+        split(loaded("a b c d\n"), 0.2)
+
+
+def test_windows_by_hand():
+    """Ten ids, two rows of (10 - 1) // 2 = 4 columns, three at a time; the target 9 is left."""
+    found = windows(np.arange(10, dtype=np.uint8), 2, 3)
+    assert (len(found), found.steps, found.tokens) == (2, 4, 8)
+    (x0, y0), (x1, y1) = found
+    assert x0.tolist() == [[0, 4], [1, 5], [2, 6]]
+    assert y0.tolist() == [[1, 5], [2, 6], [3, 7]]
+    assert (x1.tolist(), y1.tolist()) == ([[3, 7]], [[4, 8]])
+    assert x0.dtype == np.uint8
+    assert x0.flags.c_contiguous
+    assert y0.flags.c_contiguous
+
+
+@given(st.integers(2, 120), st.integers(1, 12), st.integers(1, 15))
+def test_every_target_stands_in_one_window_once_and_rows_go_on(count, batch_size, seq_length):
+    if count <= batch_size:
+        return
+    found = windows(np.arange(count), batch_size, seq_length)
+    rows = np.concatenate([x for x, _ in found]).T
+    targets = np.concatenate([y for _, y in found]).T
+    np.testing.assert_array_equal(targets, rows + 1)
+    assert (np.diff(rows, axis=1) == 1).all()  # within a row nothing is left out or repeated
+    kept = batch_size * ((count - 1) // batch_size)
+    assert Counter(targets.ravel().tolist()) == Counter(range(1, kept + 1))
+    assert count - 1 - kept < batch_size
+    assert found.tokens == kept
+    assert all(len(x) == seq_length for x, _ in list(found)[:-1])
+
+
+def test_processes_take_their_rows_of_a_window():
+    found = windows(np.arange(100), 6, 5)
+    whole = found.window(1)
+    for rows in (np.array([1, 4]), slice(2, 5)):
+        for part, full in zip(found.window(1, rows), whole, strict=True):
+            np.testing.assert_array_equal(part, full[:, rows])
+    for number in (4, -1):
+        with pytest.raises(IndexError, match=f"window {number} of 4"):
+            found.window(number)
+
+
+def test_a_short_text_gives_a_short_window():
+    ((x, y),) = windows(np.arange(5), 2, 30)
+    assert (x.tolist(), y.tolist()) == ([[0, 2], [1, 3]], [[1, 3], [2, 4]])
+    ((x, y),) = windows(np.arange(2), 1, 30)
+    assert (x.tolist(), y.tolist()) == ([[0]], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (20, "t.txt has 20 tokens, and --batch-size 20 needs at least 21, .*--batch-size 19 or"),
+        (1, "t.txt has 1 token, and --batch-size 20 needs at least 21, .*: add text"),
+    ],
+)
+def test_a_text_too_short_for_one_window_is_told_with_numbers(count, message):
+    with pytest.raises(InputError, match=message):
+        windows(np.arange(count), 20, 30, "t.txt")
+    windows(np.arange(21), 20, 30)
+
+
+def test_sizes_below_one_are_refused():
+    with pytest.raises(RequestError, match="--batch-size is 0, expected 1 or more"):
+        windows(np.arange(9), 0, 3)
+    with pytest.raises(RequestError, match="--seq-length is -1, expected 1 or more"):
+        windows(np.arange(9), 1, -1)
+
+
+class Endless:
+    """A stream of one byte again and again, of no size, that counts what was read."""
+
+    def __init__(self, byte: bytes) -> None:
+        self.byte, self.count = byte, 0
+
+    def read(self, size: int) -> bytes:
+        self.count += size
+        return self.byte * size
+
+
+@pytest.mark.parametrize("level", ["byte", "char"])
+def test_a_text_without_end_is_refused_before_memory_is_full(monkeypatch, level):
+    stream, memory = Endless(b"a"), 10_000_000
+    monkeypatch.setattr(corpora, "CHECKED_EACH", 1_000_000)
+    monkeypatch.setattr(corpora, "free_memory", lambda: memory - stream.count)
+    with pytest.raises(InputError, match=r"stdin has brought [78]\.\d MB and has not ended"):
+        load_corpus(stream, level)

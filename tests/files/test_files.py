@@ -1,0 +1,565 @@
+"""Every format and depth there and back, and the pixel layouts that files come in."""
+
+import io
+import itertools
+import os
+import struct
+import sys
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageCms
+
+from cnntool.errors import InputError, RequestError
+from cnntool.files.images import (
+    EXTENSIONS,
+    FORMATS,
+    Frame,
+    Image,
+    can_hold,
+    format_for,
+    open_image,
+    probe_image,
+    save_image,
+)
+
+WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+EXTENSION = {name: able.extensions[0] for name, able in FORMATS.items()}
+
+
+def picture(dtype="uint8", channels=3, alpha=False, height=70, width=33, seed=0):
+    """Noise over the whole range, higher than one strip."""
+    random = np.random.default_rng(seed)
+
+    def noise(shape):
+        if dtype == "float32":
+            return random.normal(0, 2, shape).astype(np.float32)
+        return random.integers(0, int(WHITE[dtype]) + 1, shape).astype(dtype)
+
+    frame = Frame(noise((height, width, channels)), noise((height, width)) if alpha else None)
+    return Image((frame,), WHITE[dtype], "PNG")
+
+
+def smooth(channels=3, height=64, width=80):
+    """What lossy formats keep well."""
+    y, x = np.mgrid[:height, :width]
+    planes = [60 + x + (k + 1) * y // 2 for k in range(3)]
+    pixels = np.stack(planes[:channels], axis=2).clip(0, 255).astype(np.uint8)
+    return Image((Frame(pixels),), 255.0, "PNG")
+
+
+def saved(image, format, **options):
+    buffer = io.BytesIO()
+    save_image(image, buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+def from_pillow(image, format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def handmade_png(rows, width, height, depth, color_type, extra=b""):
+    """A PNG from its raw rows, unfiltered, made without the code under test."""
+    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    chunks = png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", packed)
+    return b"\x89PNG\r\n\x1a\n" + chunks + png_chunk(b"IEND", b"")
+
+
+def png16(samples, color_type, extra=b""):
+    height, width = samples.shape[:2]
+    rows = [row.astype(">u2").tobytes() for row in samples]
+    return handmade_png(rows, width, height, 16, color_type, extra)
+
+
+def assert_same(first, second):
+    assert first.pixels.dtype == second.pixels.dtype
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    assert (first.alpha is None) == (second.alpha is None)
+    if first.alpha is not None:
+        np.testing.assert_array_equal(first.alpha, second.alpha)
+
+
+LOSSLESS = [
+    (format, dtype, channels, alpha)
+    for format, dtype, channels, alpha in itertools.product(
+        ("PNG", "TIFF", "BMP", "PPM"), WHITE, (1, 3), (False, True)
+    )
+    if can_hold(format, dtype=dtype, alpha=alpha)
+]
+
+
+@pytest.mark.parametrize(("format", "dtype", "channels", "alpha"), LOSSLESS)
+def test_lossless_formats_give_back_exactly_what_was_saved(
+    tmp_path, format, dtype, channels, alpha
+):
+    if dtype != "uint8" and (channels > 1 or alpha) and format != "PPM":
+        pytest.importorskip("imagecodecs")
+        pytest.importorskip("tifffile")
+    image = picture(dtype, channels, alpha)
+    path = tmp_path / f"image{EXTENSION[format]}"
+    save_image(image, path)
+    back = open_image(path, float_white=1.0)
+    assert (back.format, back.white, len(back.frames)) == (format, WHITE[dtype], 1)
+    assert_same(back.frames[0], image.frames[0])
+    assert back.frames[0].pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize(("format", "channels"), [("JPEG", 1), ("JPEG", 3), ("WEBP", 3)])
+def test_lossy_formats_stay_close(format, channels):
+    image = smooth(channels)
+    back = open_image(saved(image, format, quality=95)).frames[0].pixels
+    assert back.shape == image.frames[0].pixels.shape
+    assert np.abs(back.astype(int) - image.frames[0].pixels).max() <= 12
+
+
+def test_quality_makes_a_difference_and_is_checked():
+    image = picture()
+    assert len(saved(image, "JPEG", quality=30)) < len(saved(image, "JPEG"))
+    for quality, format in ((0, "JPEG"), (101, "WEBP"), (50, "PNG")):
+        with pytest.raises(RequestError, match="quality"):
+            saved(image, format, quality=quality)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [np.uint8, np.uint16, np.int16, np.int64, np.float16, np.float32, np.float64, bool, ">f4"],
+)
+@pytest.mark.parametrize("shape", [(70, 9), (70, 9, 1), (70, 9, 3), (70, 9, 7)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_of_any_real_dtype_shape_and_order_is_read(stored, shape, order):
+    array = np.random.default_rng(3).integers(0, 200, shape).astype(stored)
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(array, order=order))
+    image = open_image(buffer.getvalue(), float_white=200.0)
+    pixels = image.frames[0].pixels
+    keeps = array.dtype in (np.uint8, np.uint16)
+    assert pixels.dtype == (array.dtype if keeps else np.float32)
+    assert image.white == (WHITE[array.dtype.name] if keeps else 200.0)
+    np.testing.assert_array_equal(pixels, array.reshape(*shape[:2], -1).astype(pixels.dtype))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_npy_is_written_as_float32_that_numpy_reads(tmp_path, channels):
+    image = picture("float32", channels)
+    save_image(image, tmp_path / "a.npy")
+    array = np.load(tmp_path / "a.npy", allow_pickle=False)
+    assert array.dtype == np.float32
+    assert array.shape == ((70, 33) if channels == 1 else (70, 33, channels))
+    np.testing.assert_array_equal(array.reshape(70, 33, channels), image.frames[0].pixels)
+
+
+def test_npy_takes_alpha_as_its_last_channel_and_integers_as_they_are():
+    image = picture("uint16", 3, alpha=True)
+    array = np.load(io.BytesIO(saved(image, "NPY")))
+    np.testing.assert_array_equal(array[..., :3], image.frames[0].pixels)
+    np.testing.assert_array_equal(array[..., 3], image.frames[0].alpha)
+
+
+def test_npy_with_nan_says_how_many():
+    array = np.zeros((4, 5), np.float32)
+    array[0, :3] = np.nan
+    array[1, 0] = np.inf
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    with pytest.raises(InputError, match="4 values that are NaN or infinite"):
+        open_image(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros(5), np.zeros((2, 2, 2, 2)), np.zeros((0, 4)), np.zeros((2, 2), complex),
+     np.array([["a"]]), np.array([[None]])],
+)  # fmt: skip
+def test_npy_that_is_no_image_is_refused(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    with pytest.raises(InputError):
+        open_image(buffer.getvalue())
+
+
+def test_one_bit_images_become_black_and_white(tmp_path):
+    bits = np.random.default_rng(1).integers(0, 2, (9, 13)).astype(bool)
+    for format in ("PNG", "TIFF", "BMP", "PPM"):
+        data = from_pillow(Pillow.fromarray(bits), format)
+        pixels = open_image(data).frames[0].pixels
+        np.testing.assert_array_equal(pixels[..., 0], bits * np.uint8(255))
+        assert probe_image(data).depth == "1-bit"
+
+
+def test_palettes_become_colour_and_their_transparency_alpha():
+    indices = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    image = Pillow.fromarray(indices).convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    colors = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90]], np.uint8)
+    frame = open_image(from_pillow(image, "PNG")).frames[0]
+    np.testing.assert_array_equal(frame.pixels, colors[indices])
+    assert frame.alpha is None
+    frame = open_image(from_pillow(image, "PNG", transparency=bytes([255, 0, 99]))).frames[0]
+    np.testing.assert_array_equal(frame.pixels, colors[indices])
+    np.testing.assert_array_equal(frame.alpha, np.array([255, 0, 99], np.uint8)[indices])
+
+
+def test_one_transparent_colour_becomes_alpha():
+    samples = np.random.default_rng(5).integers(0, 256, (6, 7, 3)).astype(np.uint8)
+    key = png_chunk(b"tRNS", samples[2, 3].astype(">u2").tobytes())
+    data = handmade_png([row.tobytes() for row in samples], 7, 6, 8, 2, key)
+    frame = open_image(data).frames[0]
+    np.testing.assert_array_equal(frame.pixels, samples)
+    expected = np.full((6, 7), 255)
+    expected[2, 3] = 0
+    np.testing.assert_array_equal(frame.alpha, expected)
+    grey = open_image(data, gray=True).frames[0]
+    np.testing.assert_array_equal(grey.alpha, expected)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 16])
+def test_one_transparent_grey_becomes_alpha_at_any_depth(depth):
+    levels = np.arange(1 << min(depth, 4)) * (1 if depth < 16 else 4000)
+    if depth == 16:
+        row, white = levels.astype(">u2").tobytes(), 65535
+    else:
+        bits = "".join(f"{level:0{depth}b}" for level in levels)
+        row = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+        white = 255
+    key = png_chunk(b"tRNS", struct.pack(">H", levels[1]))
+    frame = open_image(handmade_png([row], len(levels), 1, depth, 0, key)).frames[0]
+    scale = 1 if depth == 16 else 255 // ((1 << depth) - 1)
+    np.testing.assert_array_equal(frame.pixels[0, :, 0], levels * scale)
+    np.testing.assert_array_equal(frame.alpha[0], np.where(levels == levels[1], 0, white))
+
+
+def test_16_bit_grey_png_is_read_at_full_depth():
+    samples = np.random.default_rng(2).integers(0, 65536, (70, 9, 1)).astype(np.uint16)
+    image = open_image(png16(samples, 0))
+    assert (image.white, probe_image(png16(samples, 0)).depth) == (65535.0, "16-bit")
+    np.testing.assert_array_equal(image.frames[0].pixels, samples)
+
+
+DEEP = [(2, 3, 0), (6, 3, 1), (4, 1, 1)]  # colour type, channels, alpha
+
+
+@pytest.mark.parametrize(("color_type", "channels", "alpha"), DEEP)
+def test_16_bit_colour_png_is_never_reduced(color_type, channels, alpha):
+    pytest.importorskip("imagecodecs")
+    samples = np.random.default_rng(2).integers(0, 65536, (8, 9, channels + alpha))
+    samples = samples.astype(np.uint16)
+    image = open_image(png16(samples, color_type))
+    assert image.white == 65535.0
+    np.testing.assert_array_equal(image.frames[0].pixels, samples[..., :channels])
+    if alpha:
+        np.testing.assert_array_equal(image.frames[0].alpha, samples[..., -1])
+
+
+def test_16_bit_transparent_colour_becomes_alpha():
+    pytest.importorskip("imagecodecs")
+    samples = np.random.default_rng(2).integers(0, 65536, (8, 9, 3)).astype(np.uint16)
+    key = png_chunk(b"tRNS", samples[1, 1].astype(">u2").tobytes())
+    frame = open_image(png16(samples, 2, key)).frames[0]
+    np.testing.assert_array_equal(frame.pixels, samples)
+    assert frame.alpha[1, 1] == 0
+    assert (frame.alpha == 65535).sum() == 8 * 9 - 1
+
+
+@pytest.mark.parametrize("color_type", [2, 4, 6])
+def test_16_bit_colour_png_without_the_extra_is_refused_by_name(tmp_path, monkeypatch, color_type):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    path = tmp_path / "photo.png"
+    path.write_bytes(png16(np.zeros((2, 2, {2: 3, 4: 2, 6: 4}[color_type]), np.uint16), color_type))
+    with pytest.raises(InputError) as error:
+        open_image(path)
+    assert str(error.value) == (
+        f"{path} has 16 bits per colour channel, which needs an extra: pip install 'cnntool[deep]'"
+    )
+    assert probe_image(path).depth == "16-bit"
+
+
+@pytest.mark.parametrize("missing", ["tifffile", "imagecodecs"])
+def test_16_bit_colour_tiff_without_the_extra_is_refused_by_name(monkeypatch, missing):
+    pytest.importorskip("imagecodecs")
+    pytest.importorskip("tifffile")
+    data = saved(picture("uint16"), "TIFF")
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=r"16 bits per colour channel.*cnntool\[deep\]"):
+        open_image(data, name="scan.tif")
+    if missing == "tifffile":
+        with pytest.raises(InputError, match=r"cnntool\[deep\]"):
+            saved(picture("uint16"), "TIFF")
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "F"])
+def test_tiff_compressions(compression, mode):
+    random = np.random.default_rng(4)
+    if mode == "I;16":
+        image = Pillow.fromarray(random.integers(0, 65536, (40, 30)).astype(np.uint16))
+    elif mode == "F":
+        image = Pillow.fromarray(random.normal(size=(40, 30)).astype(np.float32))
+    else:
+        rgba = Pillow.fromarray(random.integers(0, 256, (40, 30, 4)).astype(np.uint8))
+        image = rgba.convert("RGB").convert(mode) if mode != "RGBA" else rgba
+    frame = open_image(from_pillow(image, "TIFF", compression=compression)).frames[0]
+    shown = {"P": image.convert("RGB"), "1": image.convert("L")}.get(mode, image)
+    expected = np.asarray(shown).reshape(40, 30, -1)
+    np.testing.assert_array_equal(frame.pixels, expected[..., : frame.pixels.shape[2]])
+    assert (frame.alpha is not None) == (mode == "RGBA")
+
+
+def tiff(pixels, tags, order="<"):
+    """An uncompressed one-strip TIFF made without the code under test."""
+    data = pixels.tobytes()
+    tags = {256: pixels.shape[1], 257: pixels.shape[0], 273: 8, 279: len(data), **tags}
+    entries = b"".join(
+        struct.pack(order + "HHI", tag, 4, 1) + struct.pack(order + "I", value)
+        for tag, value in sorted(tags.items())
+    )
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    end = 8 + len(data)
+    return (
+        mark + struct.pack(order + "I", end) + data
+        + struct.pack(order + "H", len(tags)) + entries + bytes(4)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_16_bit_tiff_of_either_byte_order(order):
+    pixels = np.random.default_rng(4).integers(0, 65536, (70, 5)).astype(order + "u2")
+    frame = open_image(tiff(pixels, {258: 16, 262: 1, 277: 1}, order)).frames[0]
+    assert frame.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(frame.pixels[..., 0], pixels)
+
+
+def test_16_bit_tiff_that_counts_from_white_is_turned_around():
+    pixels = np.array([[0, 65535, 1000]], "<u2")
+    frame = open_image(tiff(pixels, {258: 16, 262: 0, 277: 1})).frames[0]
+    np.testing.assert_array_equal(frame.pixels[0, :, 0], [65535, 0, 64535])
+
+
+def test_12_bit_tiff_has_its_white_at_65535():
+    packed = np.array([[0xFF, 0xF0, 0x00, 0x80, 0x00, 0x01]], np.uint8)  # 4095 0 2048 1
+    data = tiff(packed, {256: 4, 258: 12, 262: 1, 277: 1})
+    frame = open_image(data).frames[0]
+    np.testing.assert_array_equal(frame.pixels[0, :, 0], [65535, 0, 32776, 16])
+
+
+@pytest.mark.parametrize(
+    ("tags", "dtype", "said"),
+    [
+        ({258: 32, 262: 1, 277: 1}, "<u4", "32-bit integers"),
+        ({258: 16, 262: 1, 277: 1, 339: 2}, "<i2", "signed 16-bit"),
+        ({258: 8, 262: 1, 277: 1, 339: 2}, "i1", "signed 8-bit"),
+        ({258: 8, 262: 8, 277: 1}, "u1", "L\\*a\\*b\\*"),
+    ],
+)
+def test_tiffs_of_kinds_not_read_are_refused_by_name(tags, dtype, said):
+    with pytest.raises(InputError, match=said):
+        open_image(tiff(np.zeros((3, 4), dtype), tags))
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("JPEG", {"quality": 95}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ],
+)
+@pytest.mark.parametrize("gray", [False, True])
+def test_cmyk_becomes_the_light_that_its_inks_let_through(format, options, gray):
+    """Each ink takes its share of one colour, and black its share of what is left."""
+    inks = np.random.default_rng(0).integers(0, 256, (4, 3, 4)).astype(np.uint8)
+    inks = inks.repeat(16, axis=0).repeat(16, axis=1)  # blocks that a JPEG keeps as they are
+    light = 255 * (1 - inks[..., :3] / 255) * (1 - inks[..., 3:] / 255)
+    if gray:
+        light = (light @ [0.299, 0.587, 0.114])[..., None]
+    data = from_pillow(Pillow.frombytes("CMYK", (48, 64), inks.tobytes()), format, **options)
+    image = open_image(data, gray=gray)
+    assert image.frames[0].alpha is None
+    np.testing.assert_allclose(image.frames[0].pixels, light, atol=1.5)
+    info = probe_image(data)
+    assert (info.channels, info.depth, info.mode) == (3, "8-bit", "CMYK")
+
+
+def test_a_colour_profile_of_inks_does_not_stay_with_light():
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[16:20] = b"CMYK"
+    for format in ("JPEG", "TIFF"):
+        data = from_pillow(Pillow.new("CMYK", (9, 9)), format, icc_profile=bytes(profile))
+        assert open_image(data).metadata.icc_profile is None
+
+
+def test_cmyk_of_16_bits_is_refused_by_name_with_a_remedy():
+    inks = np.zeros((3, 4, 4), np.uint16)
+    with pytest.raises(InputError, match=r"16-bit CMYK.*convert it to RGB"):
+        open_image(tiff(inks, {258: 16, 262: 5, 277: 4}))
+
+
+def test_tiff_pages_keep_their_order_and_sizes():
+    images = [picture(channels=c, height=h).frames[0] for c, h in ((1, 20), (3, 30), (1, 25))]
+    image = Image(tuple(images), 255.0, "TIFF")
+    back = open_image(saved(image, "TIFF"))
+    for before, after in zip(image.frames, back.frames, strict=True):
+        assert_same(after, before)
+
+
+PNM = [
+    (b"P1\n# a comment\n3 2\n1 0 1\n0 # another\n1 0\n", "uint8", [[0, 255, 0], [255, 0, 255]]),
+    (b"P1 3 2 101010", "uint8", [[0, 255, 0], [255, 0, 255]]),
+    (b"P4 3 2\n\xa0\x40", "uint8", [[0, 255, 0], [255, 0, 255]]),
+    (b"P2 2 1 15 0 15", "uint8", [[0, 255]]),
+    (b"P5 3 1 3\n\x00\x01\x03", "uint8", [[0, 85, 255]]),
+    (b"P2 2 1 1023 0 1023", "uint16", [[0, 65535]]),
+    (b"P5 3 1 1023\n\x00\x00\x02\x00\x03\xff", "uint16", [[0, 32800, 65535]]),
+    (b"P6 1 1 255\nabc", "uint8", [[[97, 98, 99]]]),
+    (b"P6 1 1 65535\nabcdef", "uint16", [[[0x6162, 0x6364, 0x6566]]]),
+    (b"P3 1 1 4095 4095 0 1", "uint16", [[[65535, 0, 16]]]),
+]
+
+
+@pytest.mark.parametrize(("data", "dtype", "expected"), PNM)
+def test_pnm_of_every_kind_and_maxval(data, dtype, expected):
+    pixels = open_image(data).frames[0].pixels
+    assert pixels.dtype == dtype
+    np.testing.assert_array_equal(pixels, np.reshape(expected, pixels.shape))
+
+
+def test_plain_pnm_longer_than_a_block():
+    values = np.random.default_rng(8).integers(0, 256, (400, 800, 3))
+    for separator in (" ", "\n"):
+        text = separator.join(map(str, values.ravel()))
+        data = f"P3\n800 400\n255\n{text}".encode()
+        np.testing.assert_array_equal(open_image(data).frames[0].pixels, values)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"P5 2 2 255\nabc", b"P5 2 2 255\nabcd+", b"P5 2 2 255\nabcdP5 2 2 255\nabcd",
+     b"P5 2 2 3\n\x00\x01\x02\x04", b"P2 2 1 3 1 4", b"P2 2 1 3 1", b"P2 2 1 3 1 1 1",
+     b"P2 2 1 3 1 x", b"P2 2 1 3 1 -1", b"P5 2 2 0\nabcd", b"P5 2 2 65536\nabcdabcd",
+     b"P5 -2 2 255\nabcd", b"P5 2", b"P5 0 2 255\n", b"P1 2 2 1 0 1 2", b"P1 2 2 101"],
+)  # fmt: skip
+def test_pnm_that_belies_its_header_is_refused(data):
+    with pytest.raises(InputError):
+        open_image(data)
+
+
+def test_pnm_names_are_kept_to():
+    for name, channels in (("a.pgm", 3), ("a.pbm", 1)):
+        with pytest.raises(RequestError, match="name it"):
+            save_image(picture(channels=channels), name)
+
+
+def test_grey_is_pillows_luminance_and_keeps_alpha(tmp_path):
+    image = picture(alpha=True)
+    save_image(image, tmp_path / "a.png")
+    frame = open_image(tmp_path / "a.png", gray=True).frames[0]
+    expected = np.asarray(Pillow.fromarray(image.frames[0].pixels).convert("L"))
+    np.testing.assert_array_equal(frame.pixels[..., 0], expected)
+    np.testing.assert_array_equal(frame.alpha, image.frames[0].alpha)
+
+
+def test_grey_at_16_bits_and_in_floats():
+    weights = np.array([0.299, 0.587, 0.114])
+    image = picture("uint16")
+    grey = open_image(saved(image, "PPM"), gray=True).frames[0].pixels
+    assert grey.dtype == np.uint16
+    assert np.abs(grey[..., 0] - image.frames[0].pixels @ weights).max() <= 1.5
+    image = picture("float32")
+    grey = open_image(saved(image, "NPY"), gray=True).frames[0].pixels
+    np.testing.assert_allclose(grey[..., 0], image.frames[0].pixels @ weights, rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="5 channels"):
+        open_image(saved(picture("float32", 5), "NPY"), gray=True)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_content_decides_not_the_name(tmp_path, format):
+    path = tmp_path / "misnamed.dat"
+    path.write_bytes(saved(smooth(), format))
+    assert open_image(path).format == format
+    info = probe_image(path)
+    assert (info.format, info.width, info.height, info.channels, info.frames) == (
+        format, 80, 64, 3, 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_pipes_are_read_and_written(format):
+    image = smooth()
+    read_end, write_end = os.pipe()
+
+    def feed():
+        with os.fdopen(write_end, "wb") as pipe:
+            save_image(image, pipe, format=format)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    with os.fdopen(read_end, "rb") as pipe:
+        back = open_image(pipe)
+    feeder.join()
+    assert back.format == format
+    difference = back.frames[0].pixels.astype(int) - image.frames[0].pixels
+    assert np.abs(difference).max() <= (16 if format in ("JPEG", "WEBP", "GIF") else 0)
+
+
+def test_a_path_to_a_pipe_is_read(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no FIFOs here")
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    data = saved(smooth(), "PNG")
+    feeder = threading.Thread(target=path.write_bytes, args=(data,))
+    feeder.start()
+    assert_same(open_image(path).frames[0], smooth().frames[0])
+    feeder.join()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_a_format_cannot_hold_is_refused(format):
+    for dtype, alpha, frames in itertools.product(WHITE, (False, True), (1, 2)):
+        if not can_hold(format, dtype=dtype, alpha=alpha, frames=frames):
+            image = picture(dtype, 3, alpha)
+            image = Image(image.frames * frames, image.white, "PNG")
+            with pytest.raises(RequestError, match=format):
+                saved(image, format)
+
+
+def test_channels_and_sizes_out_of_reach_are_refused():
+    with pytest.raises(RequestError, match=r"not 5: save it as \.npy"):
+        saved(picture(channels=5), "PNG")
+    wide = Image((Frame(np.zeros((1, 16384, 1), np.uint8)),), 255.0, "PNG")
+    with pytest.raises(RequestError, match="at most 16383"):
+        saved(wide, "WEBP")
+
+
+def test_format_names_and_extensions():
+    assert format_for("out/a.JPG") == "JPEG"
+    assert {EXTENSIONS[e] for e in EXTENSIONS} == set(FORMATS)
+    with pytest.raises(RequestError, match=r"did you mean \.jpg"):
+        format_for("a.jgp")
+    with pytest.raises(RequestError, match="no extension"):
+        format_for("folder.d/image")
+    with pytest.raises(RequestError, match="--format"):
+        save_image(picture(), io.BytesIO())
+    assert saved(picture(), "jpg")[:2] == b"\xff\xd8"
+    with pytest.raises(RequestError, match="webm"):
+        saved(picture(), "webm")
+
+
+def test_drawings_are_compressed_well_and_exactly():
+    drawing = np.full((600, 900, 3), 255, np.uint8)
+    drawing[::20, ::3] = 0
+    drawing[100:300, 200:500] = (20, 90, 200)
+    drawing[:, 600:] = np.tile(np.arange(100, dtype=np.uint8), 3)[None, :, None]
+    image = Image((Frame(drawing),), 255.0, "PNG")
+    data = saved(image, "PNG")
+    assert len(data) < drawing.nbytes / 100
+    assert_same(open_image(data).frames[0], image.frames[0])

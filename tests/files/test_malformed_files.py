@@ -1,0 +1,383 @@
+"""Broken files end in one plain line: never another exception, never part of a picture."""
+
+import io
+import itertools
+import os
+import struct
+import warnings
+import zlib
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from cnntool.errors import InputError
+from cnntool.files.images import (
+    FORMATS,
+    Frame,
+    Image,
+    can_hold,
+    open_image,
+    probe_image,
+    save_image,
+)
+
+HEIGHT, WIDTH = 24, 37
+
+
+def shades(channels, seed):
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    ramps = np.stack([(5 * x + 3 * y * (k + 1)) % 200 for k in range(channels)], axis=2)
+    return (ramps + random.integers(1, 20, ramps.shape)).astype(np.uint8)
+
+
+def made(format, dtype="uint8", channels=3, alpha=False, frames=1):
+    """A file written by save_image."""
+    scale = 257 if dtype == "uint16" else 1
+    pictures = []
+    for seed in range(frames):
+        pixels = shades(channels, seed).astype(dtype) * np.array(scale, dtype)
+        mask = shades(1, seed + 9)[..., 0].astype(dtype) * np.array(scale, dtype)
+        pictures.append(Frame(pixels, mask if alpha else None, 40))
+    buffer = io.BytesIO()
+    save_image(Image(tuple(pictures), 255.0, "PNG"), buffer, format=format)
+    return buffer.getvalue()
+
+
+def by_pillow(format, channels=3, **options):
+    pixels = shades(channels, 1)
+    buffer = io.BytesIO()
+    mode = {1: "L", 3: "RGB", 4: "CMYK"}[channels]
+    picture = Pillow.frombytes(mode, pixels.shape[1::-1], pixels.tobytes())
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def deep(*arguments):
+    pytest.importorskip("imagecodecs")
+    pytest.importorskip("tifffile")
+    return made(*arguments)
+
+
+FILES = {
+    "png rgba": lambda: made("PNG", alpha=True),
+    "png grey": lambda: made("PNG", channels=1),
+    "png palette": lambda: palette_png(),
+    "png 16": lambda: made("PNG", "uint16", 1),
+    "png 16 rgb": lambda: deep("PNG", "uint16", 3),
+    "apng": lambda: made("PNG", frames=3),
+    "jpeg": lambda: made("JPEG"),
+    "jpeg progressive": lambda: by_pillow("JPEG", progressive=True),
+    "jpeg cmyk": lambda: by_pillow("JPEG", channels=4),
+    "jpeg restarts": lambda: by_pillow("JPEG", restart_marker_blocks=2),
+    "tiff": lambda: made("TIFF"),
+    "tiff pages": lambda: made("TIFF", channels=1, frames=2),
+    "tiff 16": lambda: made("TIFF", "uint16", 1),
+    "tiff 16 rgba": lambda: deep("TIFF", "uint16", 3, True),
+    "tiff float": lambda: made("TIFF", "float32", 1),
+    "tiff lzw": lambda: by_pillow("TIFF", compression="tiff_lzw"),
+    "tiff deflate": lambda: by_pillow("TIFF", compression="tiff_adobe_deflate"),
+    "tiff packbits": lambda: by_pillow("TIFF", compression="packbits"),
+    "tiff cmyk": lambda: by_pillow("TIFF", channels=4),
+    "tiff jpeg": lambda: by_pillow("TIFF", compression="jpeg"),
+    "webp": lambda: made("WEBP", alpha=True),
+    "webp lossless": lambda: by_pillow("WEBP", lossless=True),
+    "webp animation": lambda: made("WEBP", frames=3),
+    "bmp": lambda: made("BMP"),
+    "bmp grey": lambda: made("BMP", channels=1),
+    "ppm": lambda: made("PPM"),
+    "pgm 16": lambda: made("PPM", "uint16", 1),
+    "gif": lambda: made("GIF"),
+    "gif animation": lambda: made("GIF", channels=1, alpha=True, frames=3),
+    "npy": lambda: made("NPY", "float32"),
+    "npy columns first": lambda: npy(np.asfortranarray(shades(3, 1))),
+}
+
+
+def palette_png():
+    buffer = io.BytesIO()
+    Pillow.fromarray(shades(3, 1)).quantize(64).save(buffer, "PNG", transparency=3)
+    return buffer.getvalue()
+
+
+def opened(data):
+    """The image, or None when it is refused; anything else fails the test."""
+    with suppress(InputError):
+        probe_image(data)
+    try:
+        return open_image(data, name="file", max_pixels=10**6)
+    except InputError as error:
+        text = str(error)
+        assert text.startswith("file ")
+        assert "\n" not in text
+        assert len(text) < 250
+        assert "object at 0x" not in text
+        return None
+
+
+def is_same(image, reference):
+    return len(image.frames) == len(reference.frames) and all(
+        np.array_equal(one.pixels, other.pixels)
+        for one, other in zip(image.frames, reference.frames, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_cut_file_is_refused_or_whole(kind, capfd):
+    data = FILES[kind]()
+    reference = open_image(data)
+    cuts = {*range(0, len(data), max(1, len(data) // 200)), *range(len(data) - 40, len(data))}
+    with warnings.catch_warnings(record=True) as caught:
+        for cut in sorted(cuts):
+            image = opened(data[:cut])
+            assert image is None or is_same(image, reference), f"cut at {cut} of {len(data)}"
+    assert caught == []
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_flipped_bits_never_cause_another_exception(kind, capfd):
+    data = FILES[kind]()
+    reference = open_image(data)
+    random = np.random.default_rng(5)
+    with warnings.catch_warnings(record=True) as caught:
+        for attempt in range(200):
+            broken = bytearray(data)
+            reach = len(data) if attempt % 2 else min(len(data), 120)  # headers above all
+            for place in random.integers(0, reach, random.integers(1, 4)):
+                broken[place] ^= 1 << random.integers(0, 8)
+            image = opened(bytes(broken))
+            if "png" in kind:  # which has checksums
+                assert image is None or is_same(image, reference)
+    assert caught == []
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_whose_end_is_zeros_does_not_pass_for_whole_in_formats_with_an_end_mark(kind):
+    data = FILES[kind]()
+    broken = data[: 3 * len(data) // 4] + bytes(len(data) - 3 * len(data) // 4)
+    image = opened(broken)
+    if kind.split()[0] in ("png", "apng", "jpeg", "gif"):
+        assert image is None
+
+
+def png_chunks(data):
+    at = 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big") + 12
+        yield at, data[at : at + length]
+        at += length
+
+
+@pytest.mark.parametrize("kind", ["png rgba", "apng", "png palette"])
+def test_png_without_one_of_its_chunks_or_with_a_wrong_checksum(kind):
+    data = FILES[kind]()
+    reference = open_image(data)
+    for at, chunk in png_chunks(data):
+        assert opened(data[:at]) is None
+        wrong = data[: at + len(chunk) - 1] + bytes([data[at + len(chunk) - 1] ^ 1])
+        assert opened(wrong + data[at + len(chunk) :]) is None
+        image = opened(data[:at] + data[at + len(chunk) :])
+        if chunk[4:8] in (b"IHDR", b"IDAT", b"IEND", b"PLTE", b"fdAT"):
+            assert image is None
+        elif chunk[4:8] not in (b"tRNS", b"acTL", b"fcTL"):
+            assert is_same(image, reference)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def grey_png(rows, height, interlace=0, depth=8, color_type=0):
+    header = struct.pack(">IIBBBBB", 30, height, depth, color_type, 0, 0, interlace)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress((b"\0" + bytes(30)) * rows))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def test_png_with_well_ended_data_of_too_few_rows_is_cut_short():
+    assert opened(grey_png(20, 20)) is not None
+    for rows in (0, 1, 10, 19):
+        with pytest.raises(InputError, match="cut short"):
+            open_image(grey_png(rows, 20))
+    assert opened(grey_png(2, 20, interlace=1)) is None
+    assert opened(grey_png(2, 20, depth=16, color_type=2)) is None
+
+
+def jpeg_frame_header(data):
+    return max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg progressive", "jpeg cmyk", "jpeg restarts"])
+def test_jpeg_with_too_little_data_but_an_end_mark_is_cut_short(kind):
+    data = FILES[kind]()
+    start = data.find(b"\xff\xda") + 14
+    for part in (0.1, 0.5, 0.7):
+        cut = start + int(part * (len(data) - start))
+        assert opened(data[:cut].rstrip(b"\xff") + b"\xff\xd9") is None
+    tall = bytearray(data)
+    at = jpeg_frame_header(data) + 5
+    tall[at : at + 2] = struct.pack(">H", 100)
+    assert opened(bytes(tall)) is None
+
+
+def test_a_mid_grey_jpeg_is_still_whole():
+    for mode, shade in (("L", 128), ("RGB", (128, 128, 128))):
+        for options in ({}, {"progressive": True}):
+            buffer = io.BytesIO()
+            Pillow.new(mode, (50, 40), shade).save(buffer, "JPEG", **options)
+            image = open_image(buffer.getvalue())
+            assert (image.frames[0].pixels == 128).all()
+    inks = Pillow.new("CMYK", (50, 40), (127, 127, 127, 127))  # as where data are missing
+    buffer = io.BytesIO()
+    inks.save(buffer, "JPEG")
+    assert (open_image(buffer.getvalue()).frames[0].pixels == 64).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "format"),
+    [("bmp", 22, "<i"), ("gif", None, "<H"), ("tiff", None, "<I"), ("pgm 16", None, None)],
+)
+def test_files_with_fewer_rows_than_the_header_says(kind, place, format):
+    data = bytearray(FILES[kind]())
+    if kind == "gif":
+        place = data.find(b"," + struct.pack("<HHHH", 0, 0, WIDTH, HEIGHT)) + 7
+        data[8:10] = struct.pack("<H", 30)
+    if kind == "tiff":
+        place = data.find(struct.pack("<HHI", 257, 4, 1)) + 8
+        if place < 8:
+            place, format = data.find(struct.pack("<HHI", 257, 3, 1)) + 8, "<H"
+    if format is None:
+        data = data.replace(b"%d %d" % (WIDTH, HEIGHT), b"%d 30" % WIDTH)
+    else:
+        data[place : place + struct.calcsize(format)] = struct.pack(format, 30)
+    assert opened(bytes(data)) is None
+
+
+HUGE = 100_000
+BOMBS = {
+    "png": b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", HUGE, HUGE, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(1000)))
+    + chunk(b"IEND", b""),
+    "bmp": b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, HUGE, HUGE, 1, 24, *[0] * 6),
+    "ppm": b"P6\n%d %d\n255\nabc" % (HUGE, HUGE),
+    "npy": npy(np.zeros((2, 2)))[:10]
+    + f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({HUGE}, {HUGE})}}".ljust(117).encode()
+    + b"\n",
+    "tiff": b"II*\0\x08\0\0\0\x07\0"
+    + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in (
+            (256, HUGE), (257, HUGE), (258, 8), (262, 1), (273, 8), (277, 1), (279, 9),
+        )
+    )
+    + bytes(4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_header_that_claims_too_much_is_refused_before_decoding(kind):
+    with pytest.raises(InputError, match=r"100000 x 100000 .*500,000,000: .*--max-pixels"):
+        open_image(BOMBS[kind])
+
+
+def test_the_limit_is_the_callers():
+    data = made("PNG")
+    assert open_image(data, max_pixels=HEIGHT * WIDTH)
+    with pytest.raises(InputError, match=f"over the limit of {HEIGHT * WIDTH - 1}"):
+        open_image(data, max_pixels=HEIGHT * WIDTH - 1)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_limit_holds_for_every_format(format):
+    data = made(format, "uint8" if can_hold(format) else "float32")
+    with pytest.raises(InputError, match="--max-pixels"):
+        open_image(data, max_pixels=100)
+
+
+def test_gif_and_webp_bombs_are_refused(tmp_path):
+    data = bytearray(made("GIF"))
+    data[6:10] = struct.pack("<HH", 65535, 65535)
+    with pytest.raises(InputError, match="65535 x 65535"):
+        open_image(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"just some text, not an image\n", "is not an image this tool reads: PNG, JPEG"),
+        (b"%PDF-1.7\n", "is a PDF document, not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC"),
+        (b"PK\x03\x04" + bytes(20), "is a ZIP archive"),
+        (b"\0" * 100, "is not an image"),
+        (b"\x89PNG", "is not an image"),
+        (b"", "is empty"),
+    ],
+)
+@pytest.mark.parametrize("read", [open_image, probe_image])
+def test_what_is_no_image_is_said_by_name(tmp_path, content, said, read):
+    path = tmp_path / "photo.png"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path} {said}")
+    with pytest.raises(InputError, match="stdin"):
+        read(io.BytesIO(content))
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"no\.png does not exist"):
+        open_image(tmp_path / "no.png")
+    with pytest.raises(InputError, match=r"^\S+ is a folder, not an image: name the images in it$"):
+        open_image(tmp_path)
+    with pytest.raises(InputError):
+        open_image("a\0b.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read")
+def test_a_file_without_permission_is_named(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(made("PNG"))
+    path.chmod(0)
+    with pytest.raises(InputError, match="permission"):
+        open_image(path)
+
+
+def test_images_without_pixels_are_refused():
+    for width, height in ((0, 5), (5, 0)):
+        header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+        body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        with pytest.raises(InputError):
+            open_image(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def test_npy_headers_that_are_no_headers():
+    good = npy(np.zeros((4, 5), np.float32))
+    for old, new in itertools.product(
+        (b"(4, 5)", b"<f4", b"False"), (b"(((((", b"|O", b"None", b"-9", b"'\\d'", b"1d")
+    ):
+        assert opened(good.replace(old, new.ljust(len(old)))) is None
+    assert opened(good + b"\0") is None
+    assert opened(good[:6] + b"\x09" + good[7:]) is None
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([[{}]]), allow_pickle=True)
+    assert opened(pickled.getvalue()) is None
+
+
+def test_a_tiff_whose_pages_go_round_in_circles_is_refused():
+    data = bytearray(made("TIFF", channels=1))
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    struct.pack_into("<I", data, start + 2 + 12 * count, start)
+    with pytest.raises(InputError, match="back to each other"):
+        open_image(bytes(data))

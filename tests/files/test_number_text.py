@@ -1,0 +1,261 @@
+"""Numbers from text: every usual layout, whatever the cut, and errors that name the line."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnntool.errors import InputError, RequestError
+from cnntool.files import number_text
+from cnntool.files.number_text import header_of, text_of
+from cnntool.files.signal_npy import npy_header
+from cnntool.files.signals import open_signal
+
+
+def read(data: bytes | str, *columns: str, **settings):
+    data = data if isinstance(data, bytes) else data.encode()
+    return open_signal(io.BytesIO(data), "in", columns, **settings)
+
+
+def values(data: bytes | str, *columns: str) -> list[list[float]]:
+    """Each channel as a list."""
+    return np.concatenate(list(read(data, *columns).blocks), axis=1).tolist()
+
+
+def message_of(data: bytes | str, *columns: str, error=InputError) -> str:
+    with pytest.raises(error) as raised:
+        values(data, *columns)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "1\n2.5\n-3e2\n",
+        "1\n2.5\n-3e2",
+        "1\r\n2.5\r\n-3e2\r\n",
+        "1\r2.5\r-3e2\r",
+        b"\xef\xbb\xbf1\n2.5\n-3e2\n",
+        "\n1\n\n  2.5  \n\n-3e2\n\n",
+        "# a comment\n1\n# another\n2.5\n-3e2\n",
+        "speed\n1\n2.5\n-3e2\n",
+        "speed in m/s, more or less\n1\n2.5\n-3e2\n",
+        "1 2.5 -3e2\n",
+        "1,2.5,-3e2",
+        "1;2.5;-3e2",
+        "1\t2.5\t-3e2",
+    ],
+)
+def test_numbers_stand_one_a_line_or_all_in_one(data):
+    assert values(data) == [[1, 2.5, -300]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ", ", ";", "\t", " ", "   "])
+def test_columns_are_channels(delimiter):
+    lines = [["1", "2"], ["3", "4"], ["5", "6"]]
+    data = "\n".join(delimiter.join(line) for line in lines)
+    assert values(data) == [[1, 3, 5], [2, 4, 6]]
+
+
+TABLE = 'date,"wind, north",2\n2024-01-01,1.5,7\n"2024-01-02","2.5",8\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["wind, north"], [[1.5, 2.5]]),
+        (["2"], [[7, 8]]),  # a name goes before a number
+        (["3"], [[7, 8]]),
+        (["3", "wind, north"], [[7, 8], [1.5, 2.5]]),
+    ],
+)
+def test_columns_are_chosen_by_name_or_number(columns, expected):
+    assert values(TABLE, *columns) == expected
+
+
+@pytest.mark.parametrize("data", ["1 2\n3 4\n", npy_header(2, 1) + bytes(16)])
+@pytest.mark.parametrize("number", ["0", "3", "-1", "1.0", "²", "9" * 5000])
+def test_a_column_that_is_not_there_is_refused(data, number):
+    assert f"--column {number}" in message_of(data, number, error=RequestError)
+
+
+def test_the_header_names_what_is_read():
+    assert read(TABLE, "wind, north").columns == ("wind, north",)
+    assert read("a b\n1 2\n").columns == ("a", "b")
+    assert read("1 2\n3 4\n").columns == ()
+
+
+@given(
+    numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40),
+    chunk=st.integers(1, 30),
+    live=st.booleans(),
+    ending=st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
+def test_no_cut_of_the_bytes_changes_a_number(numbers, chunk, live, ending):
+    data = "".join(repr(number) + ending for number in numbers)
+    before, number_text.CHUNK = number_text.CHUNK, chunk
+    try:
+        blocks = list(read(data, live=live).blocks)
+    finally:
+        number_text.CHUNK = before
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], numbers)
+
+
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        ("1\n2\nabc\n4\n", ["in line 3: 'abc' is not a number", "one number a line"]),
+        ("# one\n\n1\n2\n\nabc\n", ["in line 6: 'abc'"]),
+        ("x\n1\n1_000\n", ["in line 3: '1_000' is not a number"]),
+        ("abc\n", ["in line 1: 'abc' is not a number"]),
+        ("x\ny\n", ["in line 2: 'y' is not a number"]),
+        ("1\nnan\n", ["in line 2: 'nan' is not a finite number"]),
+        ("1\n-inf\n", ["in line 2: '-inf' is not a finite number"]),
+        ("1\n1e999\n", ["in line 2: '1e999' is not a finite number"]),
+        ("1\n2 3\n", ["in line 2 has 2 columns, the first line has 1"]),
+        ("1,2\n3\n", ["in line 2 has 1 column, the first line has 2"]),
+        ("1,2\n3,\n", ["in line 2, column 2: there is no number"]),
+        ("t,v\n1,2\n3,x\n", ["in line 3, column 2 (v): 'x' is not a number", "--column"]),
+        ("t;v\n1;2\n3;2,5\n", ["in line 3, column 2 (v): '2,5'", "decimal comma"]),
+        ("2024-01-01,5\n2024-01-02,6\n", ["line 1, column 1: '2024-01-01'", "--column"]),
+        ("a,b,c\n1,2\n", ["3 names in its first line, and 2 columns"]),
+        ("", ["in is empty"]),
+        ("\n \n# nothing\n", ["in is empty"]),
+        ("a,b\n", ["in line 1"]),
+        (b"1\n2\n\0\1\2\n" + bytes(300), ["neither text nor .npy nor WAV"]),
+        ("1\n2\n".encode("utf-16"), ["UTF-16", "UTF-8"]),
+        (b"1\n\xff\xfe\n", ["in line 2: "]),
+    ],
+)
+def test_mistakes_are_named_with_their_line(data, parts):
+    message = message_of(data)
+    for part in parts:
+        assert part in message
+
+
+def test_a_mistake_far_down_is_named_with_its_line():
+    lines = [str(number) for number in range(100_000)]
+    lines[76_543] = "oops"
+    assert "line 76544: 'oops'" in message_of("\n".join(lines))
+    lines[76_543] = "1 2"
+    assert "line 76544 has 2 columns" in message_of("\n".join(lines))
+
+
+@pytest.mark.parametrize("chunk", range(1, 12))
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_no_cut_of_the_bytes_changes_the_count_of_lines(monkeypatch, chunk, ending):
+    monkeypatch.setattr(number_text, "CHUNK", chunk)
+    assert "in line 5: 'abc'" in message_of(ending.join(["12", "34", "", "56", "abc", "7"]))
+
+
+def test_a_line_without_end_is_refused(monkeypatch):
+    monkeypatch.setattr(number_text, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(number_text, "CHUNK", 100)
+    assert "a line of more than 1,000 bytes" in message_of("1 " * 1000)
+
+
+def test_missing_columns_are_named_beside_those_there_are():
+    message = message_of("t,v\n1,2\n", "w", error=RequestError)
+    assert "--column w" in message
+    assert "its columns are t, v" in message
+    assert "from 1 to 2" in message_of("1,2\n3,4\n", "3", error=RequestError)
+    assert "only column 1" in message_of("1\n2\n", "0", error=RequestError)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (3.0000000000000004, "3"),
+        (0.1 + 0.2, "0.3"),
+        (1 / 3, "0.333333333333"),
+        (-0.0, "0"),
+        (1e-20, "1e-20"),
+        (1700000000123456.0, "1700000000123456"),
+        (1700000000123.5, "1.70000000012e+12"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_numbers_are_short_and_whole_ones_whole(number, shown):
+    assert text_of(np.array([[number]]), 12) == f"{shown}\n".encode()
+    assert text_of(np.array([[number, 0.5]]), 12) == f"{shown}\n0.5\n".encode()
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_seventeen_digits_read_back_exactly(numbers):
+    lines = text_of(np.array([numbers]), 17).decode().split()
+    assert [float(line) for line in lines] == numbers
+
+
+def test_channels_become_columns():
+    assert text_of(np.array([[1, 2], [0.5, -4]]), 12) == b"1,0.5\n2,-4\n"
+    assert header_of(["t", "wind, north"]) == b't,"wind, north"\n'
+
+
+@pytest.mark.parametrize("mistyped", ["1.2.3", "0x10", "-1/3", "1_0", ".5.", "2x.1"])
+def test_a_mistyped_first_number_is_no_name_of_a_column(mistyped):
+    assert repr(mistyped) in message_of(f"{mistyped}\n5\n6\n")
+    assert values(f"t{mistyped}\n5\n6\n") == [[5, 6]]
+    assert values("2m temperature\n5\n6\n") == [[5, 6]]
+
+
+class Pipe(io.RawIOBase):
+    """Gives what it holds write by write, and counts."""
+
+    def __init__(self, *writes):
+        self.writes, self.given = writes, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, room):
+        write = self.writes[self.given] if self.given < len(self.writes) else b""
+        self.given += 1
+        room[: len(write)] = write
+        return len(write)
+
+
+def test_live_numbers_are_passed_on_one_by_one():
+    pipe = Pipe(b"0\n", b"1\n", b"2\n")
+    blocks = open_signal(io.BufferedReader(pipe), "in", live=True).blocks
+    for number in range(3):
+        assert next(blocks).tolist() == [[number]]
+        assert pipe.given == number + 1
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        (b"\xef\xbb\xbf", b"1\n", b"2\n"),
+        (b"\xef\xbb", b"\xbf1\n", b"2\n"),
+        (b"\xef", b"\xbb", b"\xbf", b"1", b"\n", b"2"),
+        (b"1\n", b"2\n"),
+    ],
+)
+def test_a_byte_order_mark_may_come_in_pieces(writes):
+    signal = open_signal(io.BufferedReader(Pipe(*writes)), "in", live=True)
+    assert np.concatenate(list(signal.blocks), axis=1).tolist() == [[1, 2]]
+    assert signal.columns == ()
+
+
+def test_a_live_header_waits_for_its_numbers():
+    signal = open_signal(io.BufferedReader(Pipe(b"t\n", b"1\n")), "in", live=True)
+    assert (signal.columns, next(signal.blocks).tolist()) == (("t",), [[1]])
+
+
+def test_a_line_that_begins_like_another_format_does_not_wait_for_more():
+    pipe = Pipe(b"R\n", b"1\n", b"2\n")
+    signal = open_signal(io.BufferedReader(pipe), "in", live=True)
+    assert (next(signal.blocks).tolist(), signal.columns, pipe.given) == ([[1]], ("R",), 2)
+
+
+@pytest.mark.parametrize("length", range(1, 6))
+def test_a_cut_off_npy_is_cut_short(length):
+    assert "is cut short" in message_of(b"\x93NUMPY"[:length])
+
+
+def test_a_zero_byte_anywhere_is_no_text():
+    assert "neither text nor" in message_of("1\n" * 20 + "\0\n")
