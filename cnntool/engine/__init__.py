@@ -78,6 +78,7 @@ _HOMES = {
     ),
     "vocabulary_loss": ("vocabulary_cross_entropy", "vocabulary_cross_entropy_backward"),
     "gradient_check": ("GradientCheck", "gradcheck"),
+    "fast": ("textbook",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

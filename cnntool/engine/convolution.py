@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.fast import blocks, samples_innermost, winograd
+from cnntool.engine.fast import blocks, is_textbook, samples_innermost, winograd
 from cnntool.engine.fast.blocks import SHARED_PRODUCTS
 from cnntool.engine.fast.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
 from cnntool.engine.fast.threads import available_cores, together
@@ -74,7 +74,7 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    if _is_deep(weight, groups) and winograd.suits(x, weight, axes, groups):
+    if is_textbook() or (_is_deep(weight, groups) and winograd.suits(x, weight, axes, groups)):
         x = np.ascontiguousarray(x)
     elif len(x) >= FEWEST_SAMPLES and x.shape[3] <= MOST_WIDTH:
         x = batch_last(x)
@@ -156,6 +156,8 @@ def _is_deep(weight: np.ndarray, groups: int) -> bool:
 
 def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:
     """The module whose functions are fastest here."""
+    if is_textbook():
+        return blocks
     if is_batch_last(x):
         return samples_innermost
     return winograd if winograd.suits(x, weight, axes, groups) else blocks

@@ -19,6 +19,7 @@ from math import gcd
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.filters.costs import (
     COPY_NS,
@@ -232,6 +233,8 @@ def choose_method(
 ) -> Method:
     """The cheapest way for a bank (F, kh, kw); all its kernels go the same way."""
     direct = _plan_direct(bank, rows)
+    if is_textbook():
+        return direct
     others = [
         _plan_separable(bank, rows, columns, channels, direct.cost),
         plan_spectral(bank, rows, columns),

@@ -1,0 +1,132 @@
+"""Every operation of the engine as a function of its arrays, for what must hold of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from cnntool import engine
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation in one geometry, there and back."""
+
+    name: str
+    run: Callable[..., tuple]  # of the arrays, to all results and gradients; None is left out
+    shapes: tuple[tuple[int, ...], ...]  # of the arrays, drawn from the standard normal
+    ints: dict[int, int] | None = None  # which of the arrays are numbers below what instead
+
+    def arrays(self, dtype: type) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        below = self.ints or {}
+        return [
+            rng.integers(0, below[index], shape)
+            if index in below
+            else rng.normal(size=shape).astype(dtype)
+            for index, shape in enumerate(self.shapes)
+        ]
+
+    def results(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return [result for result in self.run(*arrays) if result is not None]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def there_and_back(name: str, **options) -> Callable[..., tuple]:
+    """``f(*arrays, dy)`` of the engine's pair ``name``: y and all gradients."""
+    forward, backward = getattr(engine, name), getattr(engine, f"{name}_backward")
+
+    def run(*arrays: np.ndarray) -> tuple:
+        *operands, dy = arrays
+        y, cache = forward(*operands, **options)
+        gradients = backward(dy, cache)
+        return (y, *gradients) if isinstance(gradients, tuple) else (y, gradients)
+
+    return run
+
+
+def filtered(image: np.ndarray, bank: np.ndarray, **options) -> tuple:
+    return (engine.filter_bank(image, bank, **options),)
+
+
+CONVOLUTIONS = [
+    Operation(f"{name} {geometry}", there_and_back(name, **options), shapes)
+    for name, geometry, options, shapes in [
+        ("conv1d", "of 3", {"padding": 1}, ((3, 4, 9), (5, 4, 3), (5,), (3, 5, 9))),
+        (
+            "conv1d",
+            "of many signals",
+            {"stride": 2, "dilation": 2},
+            ((40, 2, 17), (3, 2, 4), (3,), (40, 3, 6)),
+        ),
+        ("conv2d", "of 2", {}, ((2, 3, 7, 8), (4, 3, 3, 3), (4,), (2, 4, 5, 6))),
+        (
+            "conv2d",
+            "of 20, padded",
+            {"padding": 2},
+            ((20, 3, 8, 9), (5, 3, 5, 5), (5,), (20, 5, 8, 9)),
+        ),
+        (
+            "conv2d",
+            "of 20, in strides",
+            {"stride": 2, "padding": 1},
+            ((20, 4, 9, 8), (6, 4, 3, 3), (6,), (20, 6, 5, 4)),
+        ),
+        (
+            "conv2d",
+            "of 33, in strides down",
+            {"stride": (2, 1), "padding": (1, 0)},
+            ((33, 2, 9, 6), (3, 2, 3, 2), (3,), (33, 3, 5, 5)),
+        ),
+        (
+            "conv2d",
+            "of 17, from one map to many",
+            {},
+            ((17, 1, 12, 12), (8, 1, 5, 5), (8,), (17, 8, 8, 8)),
+        ),
+        (
+            "conv2d",
+            "of 18 in groups, dilated",
+            {"groups": 2, "dilation": 2},
+            ((18, 4, 8, 7), (4, 2, 3, 3), (4,), (18, 4, 4, 3)),
+        ),
+        (
+            "conv2d",
+            "of deep maps",
+            {"padding": 1},
+            ((3, 48, 24, 24), (48, 48, 3, 3), (48,), (3, 48, 24, 24)),
+        ),
+        (
+            "local_conv2d",
+            "of 3",
+            {"padding": 1},
+            ((3, 2, 4, 5), (4, 5, 3, 2, 3, 3), (4, 5, 3), (3, 3, 4, 5)),
+        ),
+        (
+            "local_conv2d",
+            "of 40",
+            {"stride": 2},
+            ((40, 2, 7, 7), (3, 3, 4, 2, 3, 3), (3, 3, 4), (40, 4, 3, 3)),
+        ),
+    ]
+]
+
+FILTERS = [
+    Operation(f"filter_bank {kind}", run, shapes)
+    for kind, run, shapes in [
+        ("of full rank", filtered, ((20, 21, 3), (2, 3, 3))),
+        (
+            "separable",
+            lambda image, column, row: filtered(image, column[:, :, None] * row[:, None]),
+            ((90, 80, 1), (1, 15), (1, 15)),
+        ),
+        ("spectral", partial(filtered, border="wrap"), ((90, 80, 1), (1, 31, 31))),
+    ]
+]
+
+OPERATIONS = [*CONVOLUTIONS, *FILTERS]
