@@ -48,9 +48,9 @@ _HOMES = {
         "embedding_backward",
         "embedding_backward_rows",
     ),
-    "cells.simple": ("rnn", "rnn_backward"),
-    "cells.gated": ("gru", "gru_backward", "reset_first_gru", "reset_first_gru_backward"),
-    "cells.long_short": ("lstm", "lstm_backward"),
+    "cells.rnn": ("rnn", "rnn_backward"),
+    "cells.gru": ("gru", "gru_backward", "reset_first_gru", "reset_first_gru_backward"),
+    "cells.lstm": ("lstm", "lstm_backward"),
     "cells.stack": (
         "from_onnx",
         "from_torch",

@@ -30,9 +30,9 @@ from cnntool.engine.bin_pooling import (
     pyramid_pool2d,
     pyramid_pool2d_backward,
 )
-from cnntool.engine.cells.gated import gru, gru_backward, reset_first_gru, reset_first_gru_backward
-from cnntool.engine.cells.long_short import lstm, lstm_backward
-from cnntool.engine.cells.simple import rnn, rnn_backward
+from cnntool.engine.cells.gru import gru, gru_backward, reset_first_gru, reset_first_gru_backward
+from cnntool.engine.cells.lstm import lstm, lstm_backward
+from cnntool.engine.cells.rnn import rnn, rnn_backward
 from cnntool.engine.cells.stack import recurrent, recurrent_backward
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck

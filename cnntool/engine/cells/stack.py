@@ -15,9 +15,9 @@ import numpy as np
 
 from cnntool.engine.activations import dropout as drop
 from cnntool.engine.activations import dropout_backward
-from cnntool.engine.cells.gated import gru, gru_backward, gru_step
-from cnntool.engine.cells.long_short import lstm, lstm_backward, lstm_step
-from cnntool.engine.cells.simple import rnn, rnn_backward, rnn_step
+from cnntool.engine.cells.gru import gru, gru_backward, gru_step
+from cnntool.engine.cells.lstm import lstm, lstm_backward, lstm_step
+from cnntool.engine.cells.rnn import rnn, rnn_backward, rnn_step
 
 Weights = tuple[np.ndarray, ...]
 State = tuple[np.ndarray, ...]

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnntool.engine.activations import sigmoid
 from cnntool.engine.cells.order import TimeOrder
-from cnntool.engine.cells.simple import (
+from cnntool.engine.cells.rnn import (
     CALLS,
     Gradients,
     carry,
