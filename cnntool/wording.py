@@ -1,10 +1,10 @@
-"""Numbers and layers in sentences."""
+"""Numbers, names and layers in sentences. Without NumPy."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONG_TABLE = re.compile(r"(connections \S{40})\S{40,}")
 
@@ -19,6 +19,16 @@ def counted(count: int, noun: str) -> str:
 def shown_layer(text: str) -> str:
     """A layer as in a network's description, of a long connection table only the beginning."""
     return LONG_TABLE.sub(r"\1...", text)
+
+
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """``"sigma, size and angle"``."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning with three dots: at most so many characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,5 @@
 """The named kernels: what each does, the numbers it takes, its formula, and who published it."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -8,33 +7,9 @@ import numpy as np
 
 from cnntool.imaging import kernel_weights as weights
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
+from cnntool.specs import Form, Parameter
 
 LARGEST_SIGMA = 250.0  # a Gaussian cut at four sigma is then 2001 weights wide
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One number that a named kernel takes, and the values it may have."""
-
-    name: str
-    default: float | None  # None: made from the other parameters, as `help` says
-    help: str
-    minimum: float = -math.inf
-    maximum: float = math.inf
-    kind: type = float  # int: only whole numbers
-    exclusive_minimum: bool = False
-    choices: tuple[float, ...] = ()
-
-    @property
-    def expected(self) -> str:
-        """The values it may have, in words: 'a whole number from 1 to 2047'."""
-        if self.choices:
-            return " or ".join(f"{choice:g}" for choice in self.choices)
-        noun = "a whole number" if self.kind is int else "a number"
-        start = "above" if self.exclusive_minimum else "from"
-        joint = "and at most" if self.exclusive_minimum else "to"
-        show = "d" if self.kind is int else "g"
-        return f"{noun} {start} {self.minimum:{show}} {joint} {self.maximum:{show}}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +26,11 @@ class Entry:
     combine: str = "none"
     names: tuple[str, ...] = ()  # () means one kernel, named as the filter is labelled
     directions: tuple[float, ...] | None = None
+
+    @property
+    def form(self) -> Form:
+        """What a spec of it may say."""
+        return Form(self.name, self.parameters)
 
 
 def _gradient_entries(

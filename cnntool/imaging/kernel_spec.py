@@ -10,14 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.errors import RequestError
-from cnntool.imaging.kernels import (
-    CATALOGUE,
-    LARGEST_SIZE,
-    Entry,
-    Filter,
-    build,
-    number_text,
-)
+from cnntool.imaging.kernel_weights import LARGEST_SIZE
+from cnntool.imaging.kernels import CATALOGUE, Filter, build
+from cnntool.specs import number_text, read_number
 from cnntool.wording import counted, nearest
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
@@ -27,7 +22,6 @@ Learned = Callable[[str, str | None], Filter]
 
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _LEARNED = re.compile(r"(?s)(.+\.(?:npz|safetensors))(?::(.*))?|(.+\.npy):(.*)", re.IGNORECASE)
 _MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
 
@@ -91,29 +85,13 @@ def starts_as_matrix(text: str) -> bool:
     return _MATRIX_START.match(text) is not None
 
 
-def read_settings(entry: Entry, settings: str | None) -> dict[str, float]:
-    """The numbers in 'sigma=2,size=9', what follows the colon; None without a colon."""
-    name = entry.name
-    values: dict[str, float] = {}
-    for setting in [] if settings is None else settings.split(","):
-        key, equals, value = (part.strip() for part in setting.partition("="))
-        if not (key and equals and value):
-            known = [parameter.name for parameter in entry.parameters]
-            example = f"'{name}:{known[0]}=NUMBER'" if known else f"just '{name}'"
-            raise RequestError(f"{setting!r} in '{name}:{settings}' is no setting: write {example}")
-        if key in values:
-            raise RequestError(f"{name}: {key} is given twice in '{name}:{settings}': keep one")
-        values[key] = read_number(value, f"{name}: {key}")
-    return values
-
-
 def read_matrix(text: str, largest: int = LARGEST_SIZE) -> np.ndarray:
     """The matrix of a spec as (1, kh, kw), at most ``largest`` on a side."""
     return _bank([_number_rows(text.splitlines())], "kernel", largest)
 
 
 def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filter:
-    values = read_settings(CATALOGUE[name], settings)
+    values = CATALOGUE[name].form.read(settings)
     for key, value in overrides.items():
         if key in values:
             raise RequestError(
@@ -121,24 +99,6 @@ def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filt
                 f"{number_text(value)} beside it: keep one"
             )
     return build(name, **values, **overrides)
-
-
-def read_number(token: str, where: str) -> float:
-    """A decimal, an exponent or a fraction as a float; `where` opens the error message."""
-    shown = repr(token if len(token) <= 40 else token[:37] + "...")
-    parts = token.split("/")
-    if len(parts) > 2 or not all(_NUMBER.fullmatch(part) for part in parts):
-        if token.lstrip("+-").lower() in ("nan", "inf", "infinity"):
-            raise RequestError(f"{where} is {shown}: it must be a finite number")
-        if not token:
-            raise RequestError(f"{where} is missing: put one number between two commas")
-        raise RequestError(
-            f"{where}, {shown}, is not a number: write 0.5, -1e-3 or a fraction such as 1/9"
-        )
-    numerator, denominator = float(parts[0]), float(parts[-1]) if len(parts) == 2 else 1.0
-    if denominator == 0:
-        raise RequestError(f"{where}, {shown}, divides by zero: use another denominator")
-    return numerator / denominator
 
 
 def _number_rows(lines: list[str], where: str = "kernel") -> list[list[float]]:

@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.errors import RequestError
-from cnntool.imaging.kernel_catalogue import Entry, Parameter
+from cnntool.imaging.kernel_catalogue import Entry
 from cnntool.imaging.kernel_spec import (
     FILE_KINDS,
     read_kernel_file,
     read_matrix,
-    read_settings,
     starts_as_matrix,
 )
 from cnntool.imaging.kernel_weights import gaussian_row
 from cnntool.imaging.kernels import build_entry
-from cnntool.wording import did_you_mean
+from cnntool.specs import Parameter
+from cnntool.wording import did_you_mean, shortened
 
 LARGEST_KERNEL = 1 << 23
 """Samples that a kernel may span, dilation included: what is held of a signal at a time."""
@@ -150,12 +150,12 @@ def scaled(kernel: Kernel, normalize: bool = False, scale: float = 1.0) -> Kerne
 
 
 def _named(entry: Entry, settings: str | None) -> Kernel:
-    built = build_entry(entry, **read_settings(entry, settings))
+    built = build_entry(entry, **entry.form.read(settings))
     return Kernel(built.label, built.bank[0], 0 if entry.name == "exponential" else None)
 
 
 def _unknown(text: str) -> str:
-    shown = text if len(text) <= 60 else text[:57] + "..."
+    shown = shortened(text, 60)
     name = text.partition(":")[0]
     if near := did_you_mean(name, NAMES):
         return f"unknown kernel {shown!r}: {near} there are {', '.join(NAMES)}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.kernels import number_text
+from cnntool.specs import number_text
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.kernels import number_text
+from cnntool.specs import number_text
 from cnntool.training.shards import ALIGNMENT, aligned_zeros
 from cnntool.training.transformations import (
     State,

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cnntool.errors import RequestError
-from cnntool.imaging.kernel_spec import read_number
-from cnntool.imaging.kernels import number_text
-from cnntool.wording import did_you_mean, suggestion
+from cnntool.specs import Form, Parameter
+from cnntool.wording import shortened, suggestion
 
 EXAMPLE = "cosine:warmup=200"
 
@@ -35,28 +34,25 @@ def steps(step: int, total_steps: int, epoch_steps: int, *, every: float, factor
     return factor ** (step // (int(every) * epoch_steps))
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """What a number of a spec may be; a default of None must be given."""
+WARMUP = Parameter("warmup", 0, maximum=10**9, minimum=0, kind=int, noun="whole steps")
 
-    default: float | None
-    least: float
-    most: float
-    expected: str
-    whole: bool = False
-
-
-WARMUP = Parameter(0, 0, 10**9, "whole steps from 0", whole=True)
-
-SCHEDULES: dict[str, tuple[Callable[..., float], dict[str, Parameter]]] = {
-    "constant": (constant, {}),
-    "cosine": (cosine, {"floor": Parameter(0, 0, 1, "a fraction from 0 to 1")}),
+SCHEDULES: dict[str, tuple[Callable[..., float], tuple[Parameter, ...]]] = {
+    "constant": (constant, ()),
+    "cosine": (cosine, (Parameter("floor", 0, minimum=0, maximum=1, noun="a fraction"),)),
     "step": (
         steps,
-        {
-            "every": Parameter(None, 1, 10**6, "whole epochs from 1", whole=True),
-            "factor": Parameter(0.1, 1e-6, 1, "a factor above 0, up to 1"),
-        },
+        (
+            Parameter(
+                "every",
+                None,
+                minimum=1,
+                maximum=10**6,
+                kind=int,
+                noun="whole epochs",
+                is_required=True,
+            ),
+            Parameter("factor", 0.1, minimum=1e-6, maximum=1, noun="a factor"),
+        ),
     ),
 }
 """The rules, each with the numbers that it takes beside ``warmup``."""
@@ -90,8 +86,7 @@ class Schedule:
 
     def __str__(self) -> str:
         numbers = [*self.numbers, *([("warmup", self.warmup)] if self.warmup else [])]
-        settings = ",".join(f"{key}={number_text(value)}" for key, value in numbers)
-        return f"{self.name}:{settings}" if settings else self.name
+        return Form(self.name, ()).text(dict(numbers))
 
 
 def parse_schedule(spec: str) -> Schedule:
@@ -104,48 +99,12 @@ def parse_schedule(spec: str) -> Schedule:
     >>> str(parse_schedule("step:every=5, warmup=200"))
     'step:every=5,factor=0.1,warmup=200'
     """
-    name, *rest = re.split("[:,]", spec.strip(), maxsplit=1)
+    name, *settings = re.split("[:,]", spec.strip(), maxsplit=1)
     name = name.strip()
-    if name not in SCHEDULES:
-        raise RequestError(_unknown_schedule(name))
-    parameters = SCHEDULES[name][1] | {"warmup": WARMUP}
-    given: dict[str, float] = {}
-    for setting in rest[0].split(",") if rest else []:
-        key, _, number = (part.strip() for part in setting.partition("="))
-        if key not in parameters:
-            raise RequestError(_unknown_key(key, name, spec, list(parameters)))
-        if key in given:
-            raise RequestError(f"schedule: {key} is given twice in '{spec}': keep one")
-        given[key] = _read(number, key, parameters[key])
-    for key, parameter in parameters.items():
-        if key not in given and parameter.default is None:
-            raise RequestError(
-                f"schedule '{spec.strip()}' does not say {key}: write '{name}:{key}=NUMBER', in "
-                f"{parameter.expected}"
-            )
-    values = {key: given.get(key, parameter.default) for key, parameter in parameters.items()}
-    return Schedule(name, warmup=int(values.pop("warmup")), numbers=tuple(values.items()))
-
-
-def _read(text: str, key: str, parameter: Parameter) -> float:
-    value = read_number(text, f"schedule: {key}") if text else math.nan
-    sound = parameter.least <= value <= parameter.most
-    if not sound or (parameter.whole and value != int(value)):
-        found = f"is {number_text(value)}" if text else "has no value"
-        raise RequestError(f"schedule: {key} {found}, expected {parameter.expected}")
-    return value
-
-
-def _unknown_schedule(name: str) -> str:
     if not name:
-        return f"the schedule has no name: write it like '{EXAMPLE}'"
-    shown = name if len(name) <= 40 else name[:37] + "..."
-    return f"unknown schedule '{shown}'{suggestion(name, SCHEDULES)}"
-
-
-def _unknown_key(key: str, name: str, spec: str, known: list[str]) -> str:
-    if not key:
-        return f"schedule '{spec.strip()}' has an empty place: write it like '{EXAMPLE}'"
-    shown = key if len(key) <= 40 else key[:37] + "..."
-    remedy = did_you_mean(key, known) or f"it takes {', '.join(known)}"
-    return f"schedule: {name} has no '{shown}': {remedy}"
+        raise RequestError(f"the schedule has no name: write it like '{EXAMPLE}'")
+    if name not in SCHEDULES:
+        raise RequestError(f"unknown schedule '{shortened(name, 40)}'{suggestion(name, SCHEDULES)}")
+    form = Form(name, (*SCHEDULES[name][1], WARMUP), f"schedule {name}")
+    values = form.filled(form.read(*settings or [None]))
+    return Schedule(name, warmup=values.pop("warmup"), numbers=tuple(values.items()))

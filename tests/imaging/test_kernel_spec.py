@@ -108,10 +108,13 @@ def test_the_spec_of_a_filter_builds_it_again(name):
          "and as 3.5 beside it: keep one"),
         ("gaussian:sigma=2,sigma=2", {},
          "gaussian: sigma is given twice in 'gaussian:sigma=2,sigma=2': keep one"),
-        ("gaussian:2", {}, "'2' in 'gaussian:2' is no setting: write 'gaussian:sigma=NUMBER'"),
+        ("gaussian:2", {}, "'2' in 'gaussian:2' is no setting: write 'gaussian:sigma=NUMBER', "
+         "a number from 0.01 to 250"),
         ("gaussian:sigma=", {},
-         "'sigma=' in 'gaussian:sigma=' is no setting: write 'gaussian:sigma=NUMBER'"),
-        ("gaussian:", {}, "'' in 'gaussian:' is no setting: write 'gaussian:sigma=NUMBER'"),
+         "'sigma=' in 'gaussian:sigma=' is no setting: write 'gaussian:sigma=NUMBER', "
+         "a number from 0.01 to 250"),
+        ("gaussian:", {}, "'' in 'gaussian:' is no setting: write 'gaussian:sigma=NUMBER', "
+         "a number from 0.01 to 250"),
         ("sobel:", {}, "'' in 'sobel:' is no setting: write just 'sobel'"),
         ("gaussian:sigma=wide", {}, f"gaussian: sigma, 'wide', {NO_NUMBER}"),
         ("gaussian:sigma=nan", {}, "gaussian: sigma is 'nan': it must be a finite number"),

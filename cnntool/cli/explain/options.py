@@ -43,7 +43,7 @@ class NumbersType(click.ParamType):
     def convert(self, value, param, ctx) -> tuple[float, ...]:
         if isinstance(value, tuple):
             return value
-        from cnntool.imaging.kernel_spec import read_number
+        from cnntool.specs import read_number
 
         words = re.split(r"\s*,\s*|\s+", value.replace("\N{MINUS SIGN}", "-").strip())
         if words == [""]:

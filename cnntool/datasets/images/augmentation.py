@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
-from cnntool.errors import RequestError
-from cnntool.imaging.kernel_spec import read_number
-from cnntool.imaging.kernels import number_text
-from cnntool.wording import suggestion
+from cnntool.specs import Form, Parameter
 
 
 @dataclass(frozen=True)
@@ -189,20 +187,21 @@ def _between(pixels: np.ndarray, left: np.ndarray, share: np.ndarray) -> np.ndar
     return values
 
 
-LIMITS = {
-    "shift": (0, 10_000, "whole pixels"),
-    "rotate": (0, 180, "degrees"),
-    "scale": (0, 0.9, "a fraction"),
-    "shear": (0, 80, "degrees"),
-    "flip": (0, 1, "a probability"),
-    "noise": (0, 1, "a fraction of white"),
-    "cutout": (0, 10_000, "whole pixels"),
-}
-"""For each change, the least and the most that it takes, and in what."""
-
-WHOLE = ("shift", "cutout")
-FLIP = 0.5  # what 'flip' alone means
-EXAMPLE = "shift=2,rotate=10,flip"
+_from_0 = partial(Parameter, default=0, minimum=0)
+FORM = Form(
+    "",
+    (
+        _from_0("shift", maximum=10_000, kind=int, noun="whole pixels"),
+        _from_0("rotate", maximum=180, noun="degrees"),
+        _from_0("scale", maximum=0.9, noun="a fraction"),
+        _from_0("shear", maximum=80, noun="degrees"),
+        _from_0("flip", maximum=1, noun="a probability", alone=0.5),
+        _from_0("noise", maximum=1, noun="a fraction of white"),
+        _from_0("cutout", maximum=10_000, kind=int, noun="whole pixels"),
+    ),
+    owner="augmentation",
+)
+"""What each change takes."""
 
 
 def parse_augmentation(spec: str) -> Augmentation:
@@ -215,54 +214,10 @@ def parse_augmentation(spec: str) -> Augmentation:
     >>> parse_augmentation("shift=2,flip")
     Augmentation(shift=2, rotate=0.0, scale=0.0, shear=0.0, flip=0.5, noise=0.0, cutout=0)
     """
-    values: dict[str, float] = {}
-    text = spec.strip()
-    for setting in [] if text in ("", "none") else text.split(","):
-        name, equals, number = (part.strip() for part in setting.partition("="))
-        if name not in LIMITS:
-            raise RequestError(_unknown(name, spec))
-        if name in values:
-            raise RequestError(f"augmentation: {name} is given twice in '{spec}': keep one")
-        if not equals and name == "flip":
-            values[name] = FLIP
-        elif not number:
-            raise RequestError(
-                f"augmentation: {name} has no value in '{spec}': write {name}=NUMBER, in "
-                f"{LIMITS[name][2]}"
-            )
-        else:
-            values[name] = _checked(name, read_number(number, f"augmentation: {name}"))
-    return Augmentation(**values)
+    settings = None if spec.strip() in ("", "none") else spec.strip()
+    return Augmentation(**FORM.filled(FORM.read(settings)))
 
 
 def augmentation_spec(augmentation: Augmentation) -> str:
     """The text that ``parse_augmentation`` reads back; 'none' where nothing is changed."""
-    settings = [
-        f"{field.name}={number_text(value)}"
-        for field in fields(augmentation)
-        if (value := getattr(augmentation, field.name))
-    ]
-    return ",".join(settings) or "none"
-
-
-def _checked(name: str, value: float) -> float:
-    least, most, unit = LIMITS[name]
-    if not least <= value <= most:
-        raise RequestError(
-            f"augmentation: {name} is {number_text(value)}, expected {unit} from {least} to {most}"
-        )
-    if name in WHOLE:
-        if value != int(value):
-            raise RequestError(
-                f"augmentation: {name} is {number_text(value)}, expected whole pixels: write "
-                f"{name}={round(value)}"
-            )
-        return int(value)
-    return value
-
-
-def _unknown(name: str, spec: str) -> str:
-    if not name:
-        return f"augmentation '{spec}' has an empty place: write it like '{EXAMPLE}'"
-    shown = name if len(name) <= 40 else name[:37] + "..."
-    return f"unknown augmentation '{shown}'{suggestion(name, LIMITS)}"
+    return FORM.text({key: value for key, value in asdict(augmentation).items() if value}) or "none"

@@ -1,0 +1,205 @@
+"""Specs that a person types, ``name:key=value,key=value``, and the numbers that stand in them.
+
+Kernels (``gaussian:sigma=2,size=9``), schedules (``step:every=5``) and augmentations
+(``shift=2,flip``, which have no name) are read and written here, so that they look alike, and so
+do the answers to their mistakes. Without NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cnntool.errors import RequestError
+from cnntool.wording import did_you_mean, joined, shortened
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number of a spec, and the values it may have.
+
+    >>> Parameter("size", 3, "of the window", minimum=1, maximum=9, kind=int).expected
+    'a whole number from 1 to 9'
+    """
+
+    name: str
+    default: float | None  # None: made from the other parameters, as `help` says
+    help: str = ""
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    kind: type = float  # int: only whole numbers
+    exclusive_minimum: bool = False
+    choices: tuple[float, ...] = ()
+    noun: str = ""  # what its values are: 'degrees'; by default a number, or a whole one
+    alone: float | None = None  # what its name without a value stands for
+    is_required: bool = False
+
+    @property
+    def expected(self) -> str:
+        """The values it may have, in words."""
+        if self.choices:
+            return " or ".join(f"{choice:g}" for choice in self.choices)
+        noun = self.noun or ("a whole number" if self.kind is int else "a number")
+        start = "above" if self.exclusive_minimum else "from"
+        if self.maximum == math.inf:
+            return f"{noun} {start} {number_text(self.minimum)} on"
+        joint = "and at most" if self.exclusive_minimum else "to"
+        return f"{noun} {start} {number_text(self.minimum)} {joint} {number_text(self.maximum)}"
+
+    def checked(self, value: float, owner: str, start: str = "") -> float:
+        """The value as the parameter's kind; RequestError where it may not be that.
+
+        ``owner`` opens the message, ``start`` is what stands before the settings in an example.
+        """
+        is_real = isinstance(value, numbers.Real) and type(value).__name__ not in ("bool", "bool_")
+        fits = (
+            is_real
+            and (value > self.minimum or not self.exclusive_minimum)
+            and self.minimum <= value <= self.maximum  # False for NaN
+            and (not self.choices or value in self.choices)
+            and (self.kind is float or value == int(value))
+        )
+        if fits:
+            return self.kind(value)
+        shown = short_number(value) if is_real and abs(value) < 1e300 else f"{str(value)[:40]!r}"
+        example = self.default or min(5 if self.kind is int else 1, self.maximum)
+        raise RequestError(
+            f"{owner}: {self.name} is {shown}, but must be {self.expected}: for example "
+            f"{start}{self.name}={example:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a spec may say: its name, '' for none, and the parameters behind the colon.
+
+    ``owner`` opens the messages, by default the name.
+
+    >>> form = Form("gaussian", (Parameter("sigma", 1.0), Parameter("size", None)))
+    >>> form.filled(form.read("sigma=2"))
+    {'sigma': 2.0, 'size': None}
+    >>> form.text({"sigma": 2})
+    'gaussian:sigma=2'
+    """
+
+    name: str
+    parameters: Sequence[Parameter]
+    owner: str = ""
+
+    def read(self, settings: str | None) -> dict[str, float]:
+        """The numbers of ``sigma=2,size=9``, what follows the colon; None without a colon.
+
+        Raises RequestError for a name that is none, that is given twice or has no number.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        spec = f"{self._start}{settings}"
+        values: dict[str, float] = {}
+        for setting in [] if settings is None else settings.split(","):
+            key, equals, value = (part.strip() for part in setting.partition("="))
+            if key not in known and key[:1].isalpha():
+                raise self._unknown(key)
+            is_alone = key in known and known[key].alone is not None and not equals
+            if key not in known or not (is_alone or value):
+                raise RequestError(
+                    f"{setting!r} in '{spec}' is no setting: write {self._pattern(key)}"
+                )
+            if key in values:
+                raise RequestError(f"{self._owner}: {key} is given twice in '{spec}': keep one")
+            number = known[key].alone if is_alone else read_number(value, f"{self._owner}: {key}")
+            values[key] = number
+        return values
+
+    def filled(self, given: Mapping[str, float | None]) -> dict[str, float | None]:
+        """The values of all parameters, in their order, once those that are given may be so.
+
+        None counts as not given. Raises RequestError for one that is unknown, out of range or
+        missing.
+        """
+        given = {key: value for key, value in given.items() if value is not None}
+        for key in given:
+            if key not in {parameter.name for parameter in self.parameters}:
+                raise self._unknown(key)
+        for parameter in self.parameters:
+            if parameter.is_required and parameter.name not in given:
+                raise RequestError(
+                    f"{self._owner} does not say {parameter.name}: write "
+                    f"{self._pattern(parameter.name)}"
+                )
+        return {
+            p.name: p.checked(given[p.name], self._owner, self._start)
+            if p.name in given
+            else p.default
+            for p in self.parameters
+        }
+
+    def text(self, values: Mapping[str, float]) -> str:
+        """The spec that reads back to these values."""
+        settings = ",".join(f"{key}={number_text(value)}" for key, value in values.items())
+        return f"{self._start}{settings}" if settings else self.name
+
+    @property
+    def _owner(self) -> str:
+        return self.owner or self.name
+
+    @property
+    def _start(self) -> str:
+        return f"{self.name}:" if self.name else ""
+
+    def _pattern(self, key: str) -> str:
+        """How to write a parameter: this one, or the first one where there is no such."""
+        if not self.parameters:
+            return f"just '{self.name}'"
+        named = [parameter for parameter in self.parameters if parameter.name == key]
+        parameter = (named or self.parameters)[0]
+        return f"'{self._start}{parameter.name}=NUMBER', {parameter.expected}"
+
+    def _unknown(self, key: str) -> RequestError:
+        names = [parameter.name for parameter in self.parameters]
+        shown = f"{shortened(key, 40)!r}"
+        if not names:
+            return RequestError(
+                f"{self._owner} takes no parameters, and {shown} was given: write just "
+                f"'{self.name}'"
+            )
+        near = did_you_mean(key, names)
+        return RequestError(
+            f"{self._owner} has no parameter {shown}: {near}{' ' if near else ''}it takes "
+            f"{joined(names)}"
+        )
+
+
+def read_number(token: str, where: str) -> float:
+    """A decimal, an exponent or a fraction as a float; ``where`` opens the error message."""
+    shown = repr(shortened(token, 40))
+    parts = token.split("/")
+    if len(parts) > 2 or not all(_NUMBER.fullmatch(part) for part in parts):
+        if token.lstrip("+-").lower() in ("nan", "inf", "infinity"):
+            raise RequestError(f"{where} is {shown}: it must be a finite number")
+        if not token:
+            raise RequestError(f"{where} is missing: put one number between two commas")
+        raise RequestError(
+            f"{where}, {shown}, is not a number: write 0.5, -1e-3 or a fraction such as 1/9"
+        )
+    numerator, denominator = float(parts[0]), float(parts[-1]) if len(parts) == 2 else 1.0
+    if denominator == 0:
+        raise RequestError(f"{where}, {shown}, divides by zero: use another denominator")
+    return numerator / denominator
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as exactly this number: '2', '0.1', '1e-05'."""
+    return short if float(short := short_number(value)) == value else repr(float(value))
+
+
+def short_number(value: float) -> str:
+    """Six digits of a number, all of a whole one up to a thousand million: '0.333333', '1234567'.
+
+    Sizes of that many samples differ in every digit.
+    """
+    is_whole = abs(value) <= 1e9 and value == int(value)
+    return f"{int(value)}" if is_whole else f"{value:g}"
