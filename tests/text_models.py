@@ -13,8 +13,7 @@ from cnntool.networks.model_file import save_model
 from cnntool.networks.trained_text import language_model_of
 from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Trainer
-from cnntool.training.settings import Settings
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Settings, Streams
 from cnntool.training.text_task import TextParts, TextTask
 
 SAYINGS = (

@@ -19,8 +19,7 @@ from cnntool.networks.zoo import build
 from cnntool.training.checkpoint import Run
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
-from cnntool.training.settings import Settings
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Settings, Streams
 
 
 def train_digits(path: Path) -> Path:

@@ -9,8 +9,7 @@ from cnntool.networks.trained import network_of
 from cnntool.networks.zoo import build
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
-from cnntool.training.settings import Settings
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Settings, Streams
 
 PLAIN = "conv 4 3x3; relu; max 2; dropout 0.2; dense 10"
 NORMED = "conv 4 3x3 pad 1 no-bias; batch-norm; relu; global-average; dense 10"

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.datasets.texts.corpus import Corpus, load_corpus
-from cnntool.datasets.texts.sources import Advance, Sources
-from cnntool.datasets.texts.text import checked_encoding
+from cnntool.datasets.texts.text import Advance, Sources, checked_encoding
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.language_model import LanguageModel

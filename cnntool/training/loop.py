@@ -16,9 +16,8 @@ from cnntool.errors import InputError, RequestError
 from cnntool.specs import number_text
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
-from cnntool.training.settings import Settings
+from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
-from cnntool.training.streams import Streams
 from cnntool.training.task import Batch, Learner, Lesson, Task, Trainable
 
 

@@ -23,7 +23,7 @@ from cnntool.training.metrics import (
     predicted_classes,
     top_k_accuracy,
 )
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Streams
 
 
 @dataclass(frozen=True)

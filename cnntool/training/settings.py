@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from cnntool.errors import RequestError
 
 MOST_SHARDS = 256
@@ -61,3 +63,32 @@ class Settings:
             if not fits and not (kind is float and isinstance(value, int)):
                 raise RequestError(f"training setting {name} = {value!r} is none of this version")
         return cls(**plain)
+
+
+PURPOSES = ("split", "start", "order", "batches")
+
+
+class Streams:
+    """Generators by purpose, all from one seed; their states can be kept and set again."""
+
+    def __init__(self, seed: int) -> None:
+        children = np.random.SeedSequence(seed).spawn(len(PURPOSES))
+        self._generators = {
+            purpose: np.random.Generator(np.random.PCG64(child))
+            for purpose, child in zip(PURPOSES, children, strict=True)
+        }
+
+    def __getitem__(self, purpose: str) -> np.random.Generator:
+        return self._generators[purpose]
+
+    def to_json(self) -> dict[str, Any]:
+        """The states of all, as plain numbers and texts."""
+        return {name: rng.bit_generator.state for name, rng in self._generators.items()}
+
+    def restore(self, plain: dict[str, Any]) -> None:
+        """Set the states that :meth:`to_json` gave; ValueError where they are none."""
+        for name, rng in self._generators.items():
+            try:
+                rng.bit_generator.state = plain[name]
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"the state of the random numbers for {name} is none") from error

@@ -9,7 +9,7 @@ from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.networks.classifier import load_classifier
 from cnntool.networks.model_header import Header
 from cnntool.training.report import confusions, evaluate, with_held_out
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Streams
 
 GREYS = (0, 51, 102, 153, 204, 255)  # 0 to 1 in fifths; from 0.5 on they count as light
 CLASSES = (0, 1, 0, 1, 0, 1)  # dark, light, ...: the second and the fifth are mistakes

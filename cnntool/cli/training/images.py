@@ -49,8 +49,7 @@ from cnntool.training.evaluation import logits_of
 from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Trainer
 from cnntool.training.metrics import accuracy, predicted_classes
-from cnntool.training.settings import Settings
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Settings, Streams
 from cnntool.wording import counted
 
 DEFAULTS = {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.3}

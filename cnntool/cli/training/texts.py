@@ -33,8 +33,7 @@ from cnntool.cli.training.text_memory import check_parameters, check_window, win
 from cnntool.cli.training.text_options import TextOptions
 from cnntool.datasets.memory import size_text
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
-from cnntool.datasets.texts.sources import STDIN
-from cnntool.datasets.texts.text import checked_encoding
+from cnntool.datasets.texts.text import STDIN, checked_encoding
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.language_model import LanguageModel
@@ -46,8 +45,7 @@ from cnntool.networks.trained_text import TrainedText, language_model_of, load_t
 from cnntool.training.baselines import cross_entropy
 from cnntool.training.checkpoint import Run, check_data, origin_of, resumed, settings_of
 from cnntool.training.loop import Trainer
-from cnntool.training.settings import Settings
-from cnntool.training.streams import Streams
+from cnntool.training.settings import Settings, Streams
 from cnntool.training.text_evaluation import judge_text
 from cnntool.training.text_task import TextParts, TextTask
 from cnntool.wording import counted

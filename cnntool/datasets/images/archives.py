@@ -25,7 +25,7 @@ PARTS = {
 def load_npz(path: Path) -> Parts:
     """x and y (or x_train and y_train), and if they are there x_val, y_val, x_test and y_test.
 
-    Shapes and types as for `layouts.dataset_of`; the archive may also hold `labels`, the names of
+    Shapes and types as for `dataset.dataset_of`; the archive may also hold `labels`, the names of
     the classes, and `white`, the value of white. Pickled objects are never loaded. InputError for
     what is missing, malformed or does not fit into memory.
     """

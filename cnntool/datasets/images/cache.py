@@ -6,29 +6,30 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.class_folders import ClassFolders
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import Parts
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 
 VERSION = 1  # to be raised when the same files and options would give other pixels
+Files = Mapping[str, tuple[Path, ...]]
+"""Those of each part of a set, by its name."""
+
 LARGEST_ENTRY = 1 << 31
 LARGEST_CACHE = 1 << 32
 """Bytes of one entry and of all: beyond them, nothing is kept, and the oldest entries go."""
 
 
-def cached_parts(
-    folder: Path, listings: dict[str, ClassFolders], options: LoadOptions
-) -> Parts | None:
+def cached_parts(folder: Path, files: Files, options: LoadOptions) -> Parts | None:
     """What was kept for exactly these files and options; None where there is nothing sound."""
-    path = _entry(folder, listings, options)
+    path = _entry(folder, files, options)
     try:
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
@@ -40,7 +41,7 @@ def cached_parts(
                     facts["name"],
                     facts["white"],
                     tuple(facts["notes"]),
-                    _files(listings[part], facts["left_out"]),
+                    _without(files[part], facts["left_out"]),
                 )
                 for part, facts in header.items()
             }
@@ -51,9 +52,7 @@ def cached_parts(
         return None
 
 
-def keep_parts(
-    folder: Path, listings: dict[str, ClassFolders], options: LoadOptions, parts: Parts
-) -> None:
+def keep_parts(folder: Path, files: Files, options: LoadOptions, parts: Parts) -> None:
     """Keep what was read, whole or not at all; a cache that cannot be written is no error."""
     if sum(part.x.nbytes for part in parts.each.values()) > LARGEST_ENTRY:
         return
@@ -63,14 +62,14 @@ def keep_parts(
             "name": part.name,
             "white": part.white,
             "notes": part.notes,
-            "left_out": _left_out(listings[name], part),
+            "left_out": _left_out(files[name], part),
         }
         for name, part in parts.each.items()
     }
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     for name, part in parts.each.items():
         arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
-    path = _entry(folder, listings, options)
+    path = _entry(folder, files, options)
     with suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path, overwrite=True) as file:
@@ -78,15 +77,15 @@ def keep_parts(
         _remove_oldest(path.parent)
 
 
-def _left_out(listing: ClassFolders, part: Dataset) -> list[int]:
+def _left_out(files: tuple[Path, ...], part: Dataset) -> list[int]:
     """The files that gave no image, by their places."""
     kept = set(part.files)
-    return [place for place, path in enumerate(listing.files) if str(path) not in kept]
+    return [place for place, path in enumerate(files) if str(path) not in kept]
 
 
-def _files(listing: ClassFolders, left_out: list[int]) -> tuple[str, ...]:
+def _without(files: tuple[Path, ...], left_out: list[int]) -> tuple[str, ...]:
     gone = set(left_out)
-    return tuple(str(path) for place, path in enumerate(listing.files) if place not in gone)
+    return tuple(str(path) for place, path in enumerate(files) if place not in gone)
 
 
 def cache_folder() -> Path:
@@ -106,12 +105,14 @@ def cache_folder() -> Path:
     return base / "cnntool" / "images"
 
 
-def _entry(folder: Path, listings: dict[str, ClassFolders], options: LoadOptions) -> Path:
-    """The entry's file, named by a hash of paths, sizes, times and options."""
-    digest = hashlib.sha256(repr((VERSION, str(folder), asdict(options))).encode())
-    for part, listing in listings.items():
-        digest.update(repr((part, os.path.abspath(listing.folder), listing.labels)).encode())
-        for path in listing.files:
+def _entry(folder: Path, files: Files, options: LoadOptions) -> Path:
+    """The entry's file, named by a hash of paths (which name the classes), sizes, times and
+    options."""
+    facts = VERSION, str(folder), os.path.abspath(folder), asdict(options)
+    digest = hashlib.sha256(repr(facts).encode())
+    for part, paths in files.items():
+        digest.update(part.encode())
+        for path in paths:
             with suppress(OSError):
                 facts = os.stat(path)
                 digest.update(repr((str(path), facts.st_size, facts.st_mtime_ns)).encode())

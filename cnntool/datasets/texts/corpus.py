@@ -10,17 +10,23 @@ from functools import cached_property
 import numpy as np
 
 from cnntool.datasets.memory import free_memory, size_text
-from cnntool.datasets.texts.sources import (
+from cnntool.datasets.texts.text import (
     Advance,
     Sources,
     checked_sources,
     joint_name,
     joint_size,
     read_bytes,
+    read_text,
 )
-from cnntool.datasets.texts.tally import COUNTED_AT_ONCE, TALLIES, check_cuts, ranked
-from cnntool.datasets.texts.text import read_text
-from cnntool.datasets.texts.tokens import checked_level, whole_words
+from cnntool.datasets.texts.tokens import (
+    COUNTED_AT_ONCE,
+    TALLIES,
+    check_cuts,
+    checked_level,
+    ranked,
+    whole_words,
+)
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 
@@ -85,7 +91,7 @@ def load_corpus(
 
     sources: a path, ``-`` for stdin, or several, read once, one behind the other; see
         :func:`text.read_text`. Bytes are read as they are, whatever the encoding.
-    size, min_count: what the vocabulary is cut to; see :func:`tally.ranked`.
+    size, min_count: what the vocabulary is cut to; see :func:`tokens.ranked`.
     advance: called with (bytes read, bytes of all or 0) on the way.
 
     InputError for what cannot be read, is not in the encoding, holds nothing but white space, has

@@ -10,11 +10,13 @@ byte  0 to 255, as they are in the file: nothing is decoded or mended
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import suggestion
 
 LEVELS = ("word", "char", "byte")
@@ -69,3 +71,189 @@ def as_bytes(text: str | bytes) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
+
+
+CODE_POINTS = 0x110000
+COUNTED_AT_ONCE = 1 << 22
+"""Tokens: a count needs 8 bytes for each."""
+LARGEST_VOCABULARY = 1 << 25
+"""Bytes of all tokens as JSON: half of what the header of a model file may have."""
+
+
+class Found(NamedTuple):
+    """All kinds of token of a text, in the order of their first appearance."""
+
+    numbers: np.ndarray  # (K,) what stands for each in the arrays that add returned
+    tokens: list[str]
+    counts: np.ndarray  # (K,)
+
+
+class Ranking(NamedTuple):
+    """A vocabulary, and the way to it."""
+
+    tokens: tuple[str, ...]
+    ids: np.ndarray  # ids[number] of a token: its place among tokens; 0, <unk>, where it was cut
+
+
+class WordTally:
+    """Words, each numbered from 0 where it appears first."""
+
+    level, line_end = "word", END
+
+    def __init__(self) -> None:
+        self._numbers = _Numbers()
+        self._counts = np.zeros(0, np.int64)
+        self._waiting: list[np.ndarray] = []  # a count takes as long as there are kinds of word
+
+    def add(self, text: str) -> np.ndarray:
+        """The numbers (N,) of its words; a piece must end where a word does."""
+        found = words(text)
+        numbers = np.fromiter(map(self._numbers.__getitem__, found), np.int32, len(found))
+        if len(self._numbers) <= 1 << 16:
+            numbers = numbers.astype(np.uint16)
+        self._waiting.append(numbers)
+        if sum(map(len, self._waiting)) >= COUNTED_AT_ONCE:
+            self._count()
+        return numbers
+
+    def found(self) -> Found:
+        """What was added up to now."""
+        self._count()
+        return Found(np.arange(len(self._counts)), list(self._numbers), self._counts)
+
+    def _count(self) -> None:
+        numbers = np.concatenate([np.zeros(0, np.uint16), *self._waiting])
+        counts = np.bincount(numbers, minlength=len(self._numbers))
+        counts[: len(self._counts)] += self._counts
+        self._counts, self._waiting = counts, []
+
+
+class CharTally:
+    """Characters, each numbered by its code point."""
+
+    level, line_end = "char", "\n"
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(CODE_POINTS, np.int64)
+        self._places = np.zeros(CODE_POINTS, np.int32)
+        self._order: list[np.ndarray] = []
+
+    def add(self, text: str) -> np.ndarray:
+        """The code points (N,) of its characters."""
+        codes = code_points(text)
+        counts = np.bincount(codes)
+        new = np.flatnonzero(counts)
+        new = new[self._counts[new] == 0]
+        self._counts[: len(counts)] += counts
+        if len(new):
+            # of equal indices the last is assigned: backwards, that is the first
+            self._places[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int32)
+            self._order.append(new[np.argsort(self._places[new])])
+        return codes
+
+    def found(self) -> Found:
+        """What was added up to now."""
+        numbers = np.concatenate([np.zeros(0, np.intp), *self._order])
+        return Found(numbers, [chr(number) for number in numbers], self._counts[numbers])
+
+
+Tally = WordTally | CharTally
+TALLIES = {"word": WordTally, "char": CharTally}
+
+
+def ranked(tally: Tally, size: int | None, min_count: int, name: str) -> Ranking:
+    """The vocabulary: ``<unk>``, then the tokens from the most to the least frequent.
+
+    Of equally frequent ones the first to appear comes first. ``min_count`` drops what is rarer;
+    ``size`` is that of the whole vocabulary, with ``<unk>`` and, of words, ``<eos>``, which always
+    stays. InputError where less than two kinds of token are left to choose between (ends of lines
+    are none: a text of one word a line has nothing to learn), or the vocabulary is too large for a
+    model file.
+    """
+    numbers, tokens, counts = tally.found()
+    order = np.argsort(-counts, kind="stable")
+    is_kept = counts >= min_count
+    end = tokens.index(END) if tally.level == "word" and END in tokens else None
+    if end is not None:
+        is_kept[end] = True
+    if tally.level == "word" and UNKNOWN in tokens:  # as in the Penn Treebank's files
+        is_kept[tokens.index(UNKNOWN)] = False
+    order = order[is_kept[order]]
+    if size is not None and len(order) > size - 1:
+        cut = order[: size - 1]
+        order = cut if end is None or end in cut else np.append(cut[:-1], end)
+    kept = tuple(tokens[place] for place in order)
+    _check_kinds(kept, tally, Found(numbers, tokens, counts), min_count, name)
+    _check_room(kept, tally.level, name)
+    ids = np.zeros(numbers.max(initial=0) + 1, id_dtype(len(kept) + 1))
+    ids[numbers[order]] = np.arange(1, len(kept) + 1)
+    if tally.level == "word" and end is None:  # a text without a newline has none to count
+        kept = (*kept, END)
+    return Ranking((UNKNOWN, *kept), ids)
+
+
+def check_cuts(level: str, size: int | None, min_count: int) -> None:
+    """RequestError for cuts that leave nothing, or that bytes cannot have."""
+    if level == "byte":
+        if size is not None or min_count != 1:
+            raise RequestError(
+                "--vocab-size and --min-count are for words and characters: of bytes there are "
+                "always 256; leave them out, or set another --level"
+            )
+        return
+    special = f"{UNKNOWN}, {END} and a word" if level == "word" else f"{UNKNOWN} and a character"
+    least = 3 if level == "word" else 2
+    if size is not None and size < least:
+        raise RequestError(f"--vocab-size is {size:,}, expected at least {least}: {special}")
+    if min_count < 1:
+        raise RequestError(f"--min-count is {min_count:,}, expected 1 or more")
+
+
+def id_dtype(size: int) -> np.dtype:
+    """The narrowest of uint8, uint16 and int32 for the ids of a vocabulary of this size."""
+    if size <= 1 << 16:
+        return np.dtype(np.uint8 if size <= 1 << 8 else np.uint16)
+    return np.dtype(np.int32)
+
+
+class _Numbers(dict):
+    """A number for each word that is asked for, counting up."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+def _check_kinds(
+    kept: tuple[str, ...], tally: Tally, found: Found, min_count: int, name: str
+) -> None:
+    unit, total = UNITS[tally.level], int(found.counts.sum())
+    choices = [token for token in kept if token != tally.line_end]
+    is_end = [token == tally.line_end for token in found.tokens]
+    others = [t for t, end in zip(found.tokens, is_end, strict=True) if not end]
+    if len(choices) + (len(others) > len(choices)) >= 2:
+        return
+    if len(others) > 1:
+        most = int(found.counts[~np.array(is_end)].max())
+        raise InputError(
+            f"{name} has {len(others):,} different {unit}s, and --min-count {min_count:,} leaves "
+            f"none: the most frequent occurs {most:,} times; set it to that or less"
+        )
+    only = f"one, {others[0]!r}" if others else "none"
+    raise InputError(
+        f"{name} has {total:,} {unit}s but a vocabulary of {only}, besides the ends of lines: "
+        "a model needs two or more to choose between"
+    )
+
+
+def _check_room(tokens: tuple[str, ...], level: str, name: str) -> None:
+    """An upper bound first: a character takes 12 bytes of JSON at most."""
+    if 12 * sum(map(len, tokens)) + 6 * len(tokens) < LARGEST_VOCABULARY:
+        return
+    needed = sum(len(json.dumps(token)) + 4 for token in tokens)
+    if needed > LARGEST_VOCABULARY:
+        raise InputError(
+            f"{name} has {len(tokens):,} different {UNITS[level]}s, {needed / 1e6:,.0f} MB of "
+            f"vocabulary where a model file holds {LARGEST_VOCABULARY / 1e6:,.0f} MB: set a "
+            "smaller --vocab-size or a larger --min-count"
+        )

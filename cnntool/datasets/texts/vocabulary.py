@@ -11,14 +11,18 @@ from typing import Protocol
 
 import numpy as np
 
-from cnntool.datasets.texts.tally import CODE_POINTS, TALLIES, check_cuts, id_dtype, ranked
 from cnntool.datasets.texts.tokens import (
+    CODE_POINTS,
     END,
     LEVELS,
+    TALLIES,
     UNKNOWN,
     as_bytes,
+    check_cuts,
     checked_level,
     code_points,
+    id_dtype,
+    ranked,
     whole_words,
     words,
 )
@@ -67,7 +71,7 @@ class Vocabulary:
         min_count: int = 1,
         name: str = "the text",
     ) -> Vocabulary:
-        """That of a text, which may come in pieces of any length; see :func:`tally.ranked`.
+        """That of a text, which may come in pieces of any length; see :func:`tokens.ranked`.
 
         >>> Vocabulary.of(["to be or not", " to be\\n"], "word").tokens
         ('<unk>', 'to', 'be', 'or', 'not', '<eos>')

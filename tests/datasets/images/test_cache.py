@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from labelled_images import noise, picture_folder, save_picture
 
-from cnntool.datasets.images import cache, image_folder
+from cnntool.datasets.images import cache
+from cnntool.datasets.images import folder as folder_module
 from cnntool.datasets.images.dataset import LoadOptions
-from cnntool.datasets.images.image_folder import load_image_folder
+from cnntool.datasets.images.folder import load_image_folder
 
 
 @pytest.fixture
@@ -23,9 +24,9 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def opened(monkeypatch):
     """The paths of the images that are decoded."""
-    paths, open_image = [], image_folder.open_image
+    paths, open_image = [], folder_module.open_image
     spy = lambda path, **options: paths.append(path) or open_image(path, **options)
-    monkeypatch.setattr(image_folder, "open_image", spy)
+    monkeypatch.setattr(folder_module, "open_image", spy)
     return paths
 
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.datasets.texts import corpus as corpora
-from cnntool.datasets.texts import sources, tally
+from cnntool.datasets.texts import text as texts
+from cnntool.datasets.texts import tokens
 from cnntool.datasets.texts.corpus import load_corpus, split, windows
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -62,8 +63,8 @@ def test_bytes_are_as_they_are(tmp_path):
 @pytest.mark.parametrize("chunk", [1, 3, 7])
 def test_pieces_of_any_length_give_the_same(path, level, chunk, monkeypatch):
     whole = load_corpus(path, level)
-    monkeypatch.setattr(sources, "CHUNK", chunk)
-    monkeypatch.setattr(tally, "COUNTED_AT_ONCE", 2)
+    monkeypatch.setattr(texts, "CHUNK", chunk)
+    monkeypatch.setattr(tokens, "COUNTED_AT_ONCE", 2)
     monkeypatch.setattr(corpora, "COUNTED_AT_ONCE", 2)
     pieces = load_corpus(path, level)
     again = load_corpus(path, level, vocabulary=whole.vocabulary)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.datasets.texts import tally
+from cnntool.datasets.texts import tokens
 from cnntool.datasets.texts.tokens import whole_words
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -53,7 +53,7 @@ def test_words_that_run_over_pieces_are_whole(chunks):
 def test_many_counts_at_a_time_are_the_same(monkeypatch):
     text = [f"w{i * i % 97} w{i % 7} w{i}\n" for i in range(300)]
     whole = Vocabulary.of(text, "word")
-    monkeypatch.setattr(tally, "COUNTED_AT_ONCE", 5)
+    monkeypatch.setattr(tokens, "COUNTED_AT_ONCE", 5)
     assert Vocabulary.of(text, "word") == whole
 
 
@@ -69,7 +69,7 @@ def test_size_counts_unk_and_eos_and_eos_always_stays():
 
 def test_more_words_than_16_bits_count_have_numbers_of_their_own():
     count = (1 << 16) + 9
-    numbers = tally.WordTally().add(" ".join(map(str, range(count))))
+    numbers = tokens.WordTally().add(" ".join(map(str, range(count))))
     np.testing.assert_array_equal(numbers, np.arange(count))
 
 
@@ -101,8 +101,8 @@ def test_ids_are_as_narrow_as_they_can_be(level, size, dtype):
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert vocabulary.encode("zz ").dtype == dtype
     assert vocabulary.encode("zz ").tolist() == ([0] if level == "word" else [0, 0, 1])
-    assert tally.id_dtype(65536) == "uint16"
-    assert tally.id_dtype(65537) == "int32"
+    assert tokens.id_dtype(65536) == "uint16"
+    assert tokens.id_dtype(65537) == "int32"
 
 
 @given(TEXTS)
@@ -236,7 +236,7 @@ def test_cuts_that_make_no_sense_are_refused(level, options, message):
 
 
 def test_a_vocabulary_too_large_for_a_model_file_is_refused(monkeypatch):
-    monkeypatch.setattr(tally, "LARGEST_VOCABULARY", 2000)
+    monkeypatch.setattr(tokens, "LARGEST_VOCABULARY", 2000)
     text = [" ".join(f"word{i:06d}" for i in range(1000)) + "\n"]
     with pytest.raises(InputError, match=r"1,001 different words, .* set a smaller --vocab-size"):
         Vocabulary.of(text, "word")

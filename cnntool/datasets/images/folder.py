@@ -1,7 +1,9 @@
-"""A folder of images, one sub-folder a class, as a data set."""
+"""A folder of images, one sub-folder a class: what it holds, and all of it as a data set."""
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,15 +12,128 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.datasets.images.cache import cached_parts, keep_parts
-from cnntool.datasets.images.class_folders import ClassFolders, find_parts
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError
+from cnntool.files.formats import EXTENSIONS, READABLE
 from cnntool.files.images import ImageInfo, open_image, probe_image
 from cnntool.wording import counted
+
+PART_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""What the folders of parts may be called."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassFolders:
+    """The images of one folder whose sub-folders are classes.
+
+    files: (N) paths, class by class, in natural order. y: (N,) int64, their classes.
+    labels: the names of the sub-folders, in natural order.
+    notes: a line for each thing that was left out.
+    """
+
+    folder: Path
+    labels: tuple[str, ...]
+    files: tuple[Path, ...]
+    y: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def find_parts(folder: Path) -> dict[str, ClassFolders]:
+    """The part ``train``, and where they are there ``validation`` and ``test``.
+
+    A folder with ``train/`` beside ``val/`` or ``test/``, or with ``train/`` alone, has parts in
+    them; any other folder is one part with a class in every sub-folder. InputError where there are
+    no images, or images without a class.
+    """
+    names = {path.name.lower(): path for path in _folders(folder)}
+    parts = {
+        part: names[spelling]
+        for part, spellings in PART_NAMES.items()
+        for spelling in spellings
+        if spelling in names
+    }
+    if "train" not in parts or (len(parts) == 1 and len(names) > 1):
+        if len(parts) == len(names) > 0:
+            there = ", ".join(f"{path.name}/" for path in parts.values())
+            raise InputError(f"{folder} has {there} but no train/: name the folder of the classes")
+        return {"train": find_classes(folder)}
+    return {part: find_classes(path) for part, path in parts.items()}
+
+
+def find_classes(folder: Path) -> ClassFolders:
+    """One class for each sub-folder, with the images in it and below it.
+
+    Hidden files and folders do not count; files whose extension is none of an image's are left out
+    and counted in the notes. InputError for a folder without class folders, and for a class without
+    images.
+    """
+    classes = sorted(_folders(folder), key=lambda path: natural_key(path.name))
+    loose = sum(_is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
+    if not classes:
+        raise InputError(_without_classes(folder, loose))
+    files: list[Path] = []
+    counts, others, notes = [], 0, []
+    for path in classes:
+        images, strange = _images_below(path)
+        if not images:
+            raise InputError(
+                f"{path} holds no images ({READABLE}), and every folder in {folder} is taken for a "
+                "class: put its images there, or name the folder whose sub-folders are classes"
+            )
+        files += images
+        counts.append(len(images))
+        others += strange
+    if loose:
+        notes.append(f"{folder}: {counted(loose, 'image')} outside the class folders left out")
+    if others:
+        notes.append(f"{folder}: {counted(others, 'file')} of other kinds left out")
+    labels = tuple(path.name for path in classes)
+    y = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
+    return ClassFolders(folder, labels, tuple(files), y, tuple(notes))
+
+
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """What to sort names by so that 'img10' comes after 'img9', whatever the case."""
+    pieces = re.split(r"(\d+)", name)
+    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in pieces if p]
+    return key, name  # names that differ in case or zeros only keep one order too
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
+
+
+def _images_below(folder: Path) -> tuple[list[Path], int]:
+    images, others = [], 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        found = [Path(parent, name) for name in names if _is_image(name)]
+        images += found
+        others += sum(not name.startswith(".") for name in names) - len(found)
+    key = lambda path: [natural_key(part) for part in path.relative_to(folder).parts]
+    return sorted(images, key=key), others
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def _without_classes(folder: Path, loose: int) -> str:
+    if not loose:
+        return f"{folder} holds no images: expected one sub-folder a class, with its images in it"
+    return (
+        f"{folder} holds {counted(loose, 'image')} but no class folders: put the images of "
+        f"each class in a folder of its own, such as {folder / 'cats'} and {folder / 'dogs'}"
+    )
+
 
 Advance = Callable[[int, int], None]
 """Called with the number of images read so far, and of all."""
@@ -37,7 +152,7 @@ class Layout:
 
 
 def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | None = None) -> Parts:
-    """Every image of the class folders (see `class_folders.find_parts`), read by all cores.
+    """Every image of the class folders (see :func:`find_parts`), read by all cores.
 
     Pixels are uint8; where an image is deeper than 8 bits, all are float32 from 0 to 1. Images are
     resized to ``options.resize``, or must have one size. An image that cannot be read is left out
@@ -48,7 +163,8 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     fit into memory.
     """
     listings = find_parts(folder)
-    kept = cached_parts(folder, listings, options) if options.cache else None
+    files = {part: listing.files for part, listing in listings.items()}
+    kept = cached_parts(folder, files, options) if options.cache else None
     if kept is not None:
         return kept
     problems: dict[Path, str] = {}
@@ -69,7 +185,7 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     }
     result = joined(**parts)
     if options.cache:
-        keep_parts(folder, listings, options, result)
+        keep_parts(folder, files, options, result)
     return result
 
 
