@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.datasets.texts import tokens
-from cnntool.datasets.texts.tokens import whole_words
+from cnntool.datasets.texts.tokens import id_dtype, whole_words
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 
@@ -101,8 +101,8 @@ def test_ids_are_as_narrow_as_they_can_be(level, size, dtype):
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert vocabulary.encode("zz ").dtype == dtype
     assert vocabulary.encode("zz ").tolist() == ([0] if level == "word" else [0, 0, 1])
-    assert tokens.id_dtype(65536) == "uint16"
-    assert tokens.id_dtype(65537) == "int32"
+    assert id_dtype(65536) == "uint16"
+    assert id_dtype(65537) == "int32"
 
 
 @given(TEXTS)
