@@ -1,5 +1,7 @@
-"""The README is true: its examples run, and it names every command."""
+"""README and docs are true: examples run, every command has one, links and names lead on."""
 
+import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -15,17 +17,31 @@ from cnntool.cli.main import COMMANDS
 from cnntool.cli.visualize import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SUBJECT_PAGES = ("filters", "signals", "training", "texts", "looking", "speed")
+"""In the order in which they are read: a page may use what those before it made."""
+PAGES = {
+    path: path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in SUBJECT_PAGES))
+}
+README = PAGES[ROOT / "README.md"]
+TEXTS = {
+    path: path.read_text(encoding="utf-8")
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
+}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def examples() -> list[str]:
+def examples(page: str) -> list[str]:
     """Every line of the shell blocks that is a use of the installed command."""
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     return [line for line in lines if re.match(r"((cat|seq) \S+ \| )?cnntool ", line)]
+
+
+ALL_EXAMPLES = list(dict.fromkeys(line for page in PAGES.values() for line in examples(page)))
+"""Each once: the README shows some that a page shows again."""
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +61,8 @@ def test_every_example_runs_in_order(playground, monkeypatch):
     """Those with a pipe or a pattern in a shell, the others in this process, to save its start."""
     monkeypatch.chdir(playground)
     monkeypatch.setenv("PATH", f"{playground / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    assert len(examples()) > 15
-    for example in examples():
+    assert len(ALL_EXAMPLES) > 75
+    for example in ALL_EXAMPLES:
         if re.search(r"[|*]", example):
             command = ["bash", "-o", "pipefail", "-c", example]
             done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -59,24 +75,35 @@ def test_every_example_runs_in_order(playground, monkeypatch):
     assert len(list((playground / "maps").iterdir())) == 8
 
 
-def test_every_picture_is_there():
-    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
-    assert len(pictures) >= 3
-    assert all((ROOT / picture).is_file() for picture in pictures)
+def test_every_picture_is_shown_and_there():
+    shown = [
+        path.parent / picture
+        for path, page in PAGES.items()
+        for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
+    ]
+    assert all(picture.is_file() for picture in shown)
+    drawn = [path for path in (ROOT / "docs").iterdir() if path.suffix in (".jpg", ".png")]
+    assert sorted(shown) == sorted(drawn)
 
 
 def test_over_pictures_of_networks_stand_commands_that_are_run():
-    commands = re.findall(r"^\| `.*` \|\n\| ---.*\n\| !.*learned-", README, re.MULTILINE)
-    told = [each for head in commands for each in re.findall(r"`([^`]+)`", head.splitlines()[0])]
+    heads = re.compile(r"^(\| `.*` \|)\n\| ---.*\n\| !.*learned-", re.MULTILINE)
+    told = [
+        command
+        for page in PAGES.values()
+        for head in heads.findall(page)
+        for command in re.findall(r"`([^`]+)`", head)
+    ]
     assert len(told) >= 5
-    run = [example.replace("sample_images/", "") for example in examples()]
+    run = [example.replace("sample_images/", "") for example in ALL_EXAMPLES]
     for command in told:
         assert f"cnntool {command}" in run
 
 
-def test_the_python_example_runs():
-    (example,) = blocks("python")
-    exec(compile(example, "README.md", "exec"), {})
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_python_examples_run(path):
+    for example in blocks(PAGES[path], "python"):
+        exec(compile(example, path.name, "exec"), {})
 
 
 @pytest.mark.skipif(os.name != "posix", reason="completion is for POSIX shells")
@@ -91,11 +118,40 @@ def test_shell_completion_is_there(playground, shell):
     assert "_CNNTOOL_COMPLETE" in done.stdout
 
 
-def test_every_command_has_an_example():
+def test_the_readme_is_short_and_shows_every_command():
+    assert len(README.splitlines()) < 160
     for command in COMMANDS:
-        assert any(f"cnntool {command}" in example for example in examples())
+        assert any(f"cnntool {command} " in example for example in examples(README))
 
 
 def test_everything_that_can_be_visualized_has_an_example():
     for subject in SUBJECTS:
-        assert any(f"cnntool visualize {subject} " in example for example in examples())
+        assert any(f"cnntool visualize {subject} " in example for example in ALL_EXAMPLES)
+
+
+def anchors(page: str) -> set[str]:
+    """What ``#...`` may name: the headings in lower case, with dashes for spaces."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[path]):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        file = (path.parent / name).resolve() if name else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(TEXTS[file]), target
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_every_name_in_the_text_exists(path):
+    """Files and folders of the house, and what Python finds: `cnntool.engine.conv2d`."""
+    for name in re.findall(r"`((?:cnntool|tests|benchmarks|docs)/[\w./]*)`", TEXTS[path]):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`(cnntool(?:\.\w+)+)(?:\(\))?`", TEXTS[path]):
+        module, _, attribute = name.rpartition(".")
+        is_module = importlib.util.find_spec(name) is not None
+        assert is_module or hasattr(importlib.import_module(module), attribute), name
