@@ -10,7 +10,7 @@ import cnntool
 from cnntool.cli import convolve, convolve1d, options, pool
 from cnntool.cli.explain import layers
 from cnntool.cli.visualize import options as pictures
-from cnntool.engine import image_pooling
+from cnntool.engine.pooling import IMAGE_MODES
 from cnntool.engine.windows import BORDERS
 from cnntool.files import formats, signals, wav
 from cnntool.imaging import filter_pass, pooling, tone
@@ -112,7 +112,7 @@ def test_what_the_help_lists_is_what_there_is():
     assert convolve.COMBINATIONS == filter_pass.COMBINATIONS
     assert set(options.BORDER_NAMES) == set(BORDERS)
     assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
-    assert pool.MODES == layers.POOLS == pooling.MODES == image_pooling.MODES
+    assert pool.MODES == layers.POOLS == pooling.MODES == IMAGE_MODES
     assert pool.EDGES == pooling.EDGES
     assert set(layers.GLOBAL) <= set(pool.MODES)
     assert tuple(signals.FORMATS) == convolve1d.FORMATS

@@ -28,6 +28,7 @@ _HOMES = {
         "max_pool1d",
         "max_pool1d_backward",
         "max_pool1d_indices",
+        "pool_image",
     ),
     "rank_pooling": ("median_pool2d", "min_pool2d"),
     "bin_pooling": (
@@ -37,8 +38,9 @@ _HOMES = {
         "global_pool2d_backward",
         "pyramid_pool2d",
         "pyramid_pool2d_backward",
+        "pool_image_to_size",
+        "pyramid_pool_image",
     ),
-    "image_pooling": ("pool_image", "pool_image_to_size", "pyramid_pool_image"),
     "local_convolution": ("local_conv2d", "local_conv2d_backward"),
     "normalization": ("batch_norm", "batch_norm_backward"),
     "linear": (

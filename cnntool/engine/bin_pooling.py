@@ -1,40 +1,58 @@
-"""Pools whose output has a given size: adaptive, global, and the spatial pyramid."""
+"""Pools whose output has a given size: adaptive, global, and the spatial pyramid.
+
+Of maps, with the way back, and of images, which have more modes and may be as large as memory. Both
+are planes (A, H, W, B) to the code: A maps one after the other, or B interleaved, as the channels
+of an image or the samples of a batch. A bin is pooled down its rows first, then across.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores
 from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
-from cnntool.engine.pool_windows import BLOCK_ELEMENTS, check_maps, checked_sigma, decay, run
-from cnntool.engine.pooling import MeanPoolCache, average_pool2d, average_pool2d_backward
+from cnntool.engine.pool_windows import (
+    BLOCK_ELEMENTS,
+    check_maps,
+    checked_p,
+    checked_sigma,
+    decay,
+    limits,
+    power,
+    run,
+)
+from cnntool.engine.pooling import (
+    MeanPoolCache,
+    average_pool2d,
+    average_pool2d_backward,
+    check_image,
+    gaussian_pool2d,
+    pool_image,
+)
+from cnntool.engine.rank_pooling import median_of_last
 from cnntool.engine.windows import per_axis
 
 MODES = ("max", "average", "gaussian")
+"""Of maps; images have all of ``IMAGE_MODES``."""
+
+WIDEST = 64
+"""Bins that are alike and no longer than this are sliding windows; in longer ones so many rows are
+summed in float32 before their sum joins a larger one in float64."""
 
 MOST_TAPS = 64
-"""Bins that are alike and have no more elements than this are sliding windows."""
+"""Elements of a sliding window up to which its winner is found tap by tap."""
 
 
 @dataclass(frozen=True, eq=False)
 class BinsCache:
-    """The bins of an adaptive average."""
-
-    shape: tuple[int, ...]  # of x
-    dtype: np.dtype
-    rows: Bins
-    columns: Bins
-
-
-@dataclass(frozen=True, eq=False)
-class WeightedBinsCache:
-    """The bins of an adaptive weighted average."""
+    """The bins of a mean, and what their elements weigh."""
 
     shape: tuple[int, ...]  # of x
     dtype: np.dtype
@@ -43,7 +61,7 @@ class WeightedBinsCache:
     weights: BinWeights
 
 
-AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache | WeightedBinsCache
+AdaptiveCache = MaxPoolCache | MeanPoolCache | BinsCache
 
 
 def adaptive_pool2d(
@@ -67,20 +85,25 @@ def adaptive_pool2d(
     sigma that is not above 0.
     """
     check_maps(x)
-    _check_mode(mode)
-    output_size = (None, None) if output_size is None else output_size
-    rows, columns = map(plan_bins, x.shape[2:], per_axis(output_size, 2, "output_size"))
-    if mode == "gaussian":
-        return _weigh_bins(x, rows, columns, bin_weights(rows, columns, sigma))
-    if rows.size % rows.count == 0 and columns.size % columns.count == 0:
-        kernel = rows.size // rows.count, columns.size // columns.count
-        if mode == "average":
-            return average_pool2d(x, kernel)
-        if prod(kernel) <= MOST_TAPS or not keep_winners:
-            return max_pool2d(x, kernel, keep_winners=keep_winners)
-    if mode == "average":
-        return _average_bins(x, rows, columns)
-    return _largest_of_bins(x, rows, columns)
+    if mode not in MODES:
+        raise ValueError(f"mode is '{mode}': expected {' or '.join(MODES)}")
+    rows, columns = _plan_both(x.shape[2:], output_size)
+    window = _as_window(rows, columns)
+    if mode == "max" and keep_winners:
+        if window and prod(window) <= MOST_TAPS:
+            return max_pool2d(x, window)
+        return _largest_of_bins(x, rows, columns)
+    if window and mode == "max":
+        return max_pool2d(x, window, keep_winners=False)
+    if window and mode == "average":
+        return average_pool2d(x, window)
+    if window:
+        return gaussian_pool2d(x, window, sigma)
+    y = as_maps(_pool_bins(as_planes(x), rows, columns, mode, sigma=sigma), *x.shape[:2])
+    if mode == "max":
+        return y, MaxPoolCache(x.shape, float_dtype(x), False, False, None)
+    weights = bin_weights(rows, columns, np.inf if mode == "average" else sigma)
+    return y, BinsCache(x.shape, y.dtype, rows, columns, weights)
 
 
 def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray:
@@ -89,9 +112,7 @@ def adaptive_pool2d_backward(dy: np.ndarray, cache: AdaptiveCache) -> np.ndarray
         return max_pool2d_backward(dy, cache)
     if isinstance(cache, MeanPoolCache):
         return average_pool2d_backward(dy, cache)
-    if isinstance(cache, WeightedBinsCache):
-        return _weigh_bins_backward(dy, cache)
-    return _average_bins_backward(dy, cache)
+    return _spread_over_bins(dy, cache)
 
 
 def global_pool2d(x: np.ndarray, mode: str = "average") -> tuple[np.ndarray, AdaptiveCache]:
@@ -122,8 +143,7 @@ def pyramid_pool2d(
     Source: He, Zhang, Ren, Sun, Spatial Pyramid Pooling in Deep Convolutional Networks for Visual
     Recognition, 2014, section 2.2.
     """
-    if len(levels) == 0:
-        raise ValueError("levels is empty: expected sizes such as (1, 2, 4)")
+    _check_levels(levels)
     pools = [adaptive_pool2d(x, int(level), mode) for level in levels]
     y = np.concatenate([y.reshape(len(y), prod(y.shape[1:])) for y, _ in pools], axis=1)
     return y, PyramidCache(x.shape, tuple(levels), tuple(cache for _, cache in pools))
@@ -134,146 +154,63 @@ def pyramid_pool2d_backward(dy: np.ndarray, cache: PyramidCache) -> np.ndarray:
     count, channels = cache.shape[:2]
     lengths = [channels * level * level for level in cache.levels]
     dy = as_gradient(dy, (count, sum(lengths)), float_dtype(dy))
-    dx, first = None, 0
-    for level, length, level_cache in zip(cache.levels, lengths, cache.caches, strict=True):
-        part = dy[:, first : first + length].reshape(count, channels, level, level)
-        gradient = adaptive_pool2d_backward(part, level_cache)
-        dx = gradient if dx is None else dx + gradient
-        first += length
-    return dx
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in MODES:
-        raise ValueError(f"mode is '{mode}': expected {' or '.join(MODES)}")
-
-
-def _average_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, BinsCache]:
-    dtype = float_dtype(x)
-    planes = x.reshape(-1, *x.shape[2:])
-    y = np.empty((len(planes), rows.count, columns.count), dtype)
-    elements = np.multiply.outer(rows.lengths, columns.lengths).astype(dtype)
-
-    def work(which: slice, scratch: Scratch) -> None:
-        block = planes[which]
-        down = scratch.array("down", (len(block), rows.count, columns.size), dtype)
-        for index, (start, stop) in enumerate(rows.pairs):
-            np.add.reduce(block[:, start:stop], axis=1, dtype=dtype, out=down[:, index])
-        for index, (start, stop) in enumerate(columns.pairs):
-            np.add.reduce(down[:, :, start:stop], axis=2, out=y[which, :, index])
-        y[which] /= elements
-
-    _share(planes.shape, work)
-    y = y.reshape(*x.shape[:2], *y.shape[1:])
-    return y, BinsCache(x.shape, dtype, rows, columns)
-
-
-def _average_bins_backward(dy: np.ndarray, cache: BinsCache) -> np.ndarray:
-    rows, columns, dtype = cache.rows, cache.columns, cache.dtype
-    outputs = rows.count, columns.count
-    dy = as_gradient(dy, (*cache.shape[:2], *outputs), dtype).reshape(-1, *outputs)
-    dx = np.empty((len(dy), rows.size, columns.size), dtype)
-    elements = np.multiply.outer(rows.lengths, columns.lengths).astype(dtype)
-
-    def work(which: slice, scratch: Scratch) -> None:
-        share = dy[which] / elements
-        across = scratch.array("across", (*share.shape[:2], columns.size), dtype)
-        across[...] = 0
-        for index, (start, stop) in enumerate(columns.pairs):
-            across[:, :, start:stop] += share[:, :, index, None]
-        dx[which] = 0
-        for index, (start, stop) in enumerate(rows.pairs):
-            dx[which, start:stop] += across[:, index, None]
-
-    _share(dx.shape, work)
-    return dx.reshape(cache.shape)
-
-
-def _weigh_bins(
-    x: np.ndarray, rows: Bins, columns: Bins, weights: BinWeights
-) -> tuple[np.ndarray, WeightedBinsCache]:
-    """``y[i, j] = sum over k, l of u_i[k] * v_j[l] * x[k, l]``: first down, then across."""
-    dtype = float_dtype(x)
-    weights = tuple([w.astype(dtype) for w in axis] for axis in weights)
-    by_row, by_column = (
-        zip(rows.pairs, weights[0], strict=True),
-        zip(columns.pairs, weights[1], strict=True),
+    parts = np.split(dy, np.cumsum(lengths)[:-1], axis=1)
+    return sum(
+        adaptive_pool2d_backward(part.reshape(count, channels, level, level), level_cache)
+        for part, level, level_cache in zip(parts, cache.levels, cache.caches, strict=True)
     )
-    planes = np.asarray(x, dtype).reshape(-1, *x.shape[2:])
-    down = np.stack([w @ planes[:, start:stop] for (start, stop), w in by_row], axis=1)
-    y = np.stack([down[:, :, start:stop] @ w for (start, stop), w in by_column], axis=2)
-    cache = WeightedBinsCache(x.shape, dtype, rows, columns, weights)
-    return y.reshape(*x.shape[:2], *y.shape[1:]), cache
 
 
-def _weigh_bins_backward(dy: np.ndarray, cache: WeightedBinsCache) -> np.ndarray:
-    """``dx[k, l] = sum over i, j of u_i[k] * v_j[l] * dy[i, j]``."""
-    rows, columns = cache.rows, cache.columns
-    outputs = rows.count, columns.count
-    dy = as_gradient(dy, (*cache.shape[:2], *outputs), cache.dtype).reshape(-1, *outputs)
-    across = np.zeros((len(dy), rows.count, columns.size), cache.dtype)
-    for index, (start, stop) in enumerate(columns.pairs):
-        across[:, :, start:stop] += dy[:, :, index, None] * cache.weights[1][index]
-    dx = np.zeros((len(dy), rows.size, columns.size), cache.dtype)
-    for index, (start, stop) in enumerate(rows.pairs):
-        dx[:, start:stop] += across[:, index, None] * cache.weights[0][index][:, None]
-    return dx.reshape(cache.shape)
+def pool_image_to_size(
+    image: np.ndarray,
+    output_size: int | tuple[int | None, int | None] | None,
+    mode: str = "max",
+    *,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, in one of the ``IMAGE_MODES``.
+
+    The bins, and the weights of ``gaussian`` (with ``sigma``), are those of
+    :func:`adaptive_pool2d`. ``max``, ``min`` and ``median`` keep the dtype; ``average``,
+    ``gaussian`` and ``lp`` (with ``p`` and ``mean`` as in
+    :func:`~cnntool.engine.pooling.lp_pool2d`) are float32 (float64 of float64), their large sums
+    made in float64. Memory beside image and result is a few blocks a thread, for ``median`` the
+    rows of a bin. Raises ValueError for a size below 1, a p below 1 or a sigma not above 0.
+    """
+    check_image(image, mode)
+    rows, columns = _plan_both(image.shape[:2], output_size)
+    settings = {"p": checked_p(p), "sigma": sigma, "mean": mean, "threads": threads}
+    if window := _as_window(rows, columns):
+        return pool_image(image, mode, window, **settings)
+    return _pool_bins(image[None], rows, columns, mode, **settings)[0]
 
 
-def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, MaxPoolCache]:
-    """First across each row, then down, so that the first in reading order wins a tie."""
-    planes = x.reshape(-1, *x.shape[2:])
-    y = np.empty((len(planes), rows.count, columns.count), x.dtype)
-    winners = np.empty(y.shape, np.intp)
+def pyramid_pool_image(
+    image: np.ndarray,
+    levels: Sequence[int] = (1, 2, 4),
+    mode: str = "max",
+    *,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """The spatial pyramid of an image (H, W, C): a vector of C * sum of l^2, whatever its size.
 
-    def work(which: slice, scratch: Scratch) -> None:
-        block = planes[which]
-        shape = *block.shape[:2], columns.count
-        across = scratch.array("across", shape, x.dtype)
-        places = scratch.array("places", shape, winners.dtype)  # in a row
-        for index, (start, stop) in enumerate(columns.pairs):
-            won = _first_largest(block[:, :, start:stop])
-            places[:, :, index] = won + start
-            across[:, :, index] = _pick(block[:, :, start:stop], won)
-        first = np.arange(which.start, which.stop)[:, None] * (rows.size * columns.size)
-        for index, (start, stop) in enumerate(rows.pairs):
-            candidates = across[:, start:stop].swapaxes(1, 2)  # (A, ow, rows of the bin)
-            won = _first_largest(candidates)
-            y[which, index] = _pick(candidates, won)
-            columns_won = _pick(places[:, start:stop].swapaxes(1, 2), won)
-            winners[which, index] = first + (won + start) * columns.size + columns_won
-
-    _share(planes.shape, work)
-    shape = *x.shape[:2], rows.count, columns.count
-    are_apart = rows.are_apart and columns.are_apart
-    cache = MaxPoolCache(x.shape, float_dtype(x), False, are_apart, winners.reshape(shape))
-    return y.reshape(shape), cache
+    In the order of :func:`pyramid_pool2d`, of the same picture as C maps.
+    """
+    _check_levels(levels)
+    settings = {"p": p, "sigma": sigma, "mean": mean, "threads": threads}
+    pools = [pool_image_to_size(image, int(level), mode, **settings) for level in levels]
+    return np.concatenate([pooled.transpose(2, 0, 1).reshape(-1) for pooled in pools])
 
 
-def _first_largest(values: np.ndarray) -> np.ndarray:
-    """Where along the last axis the first of the largest is; of NaN the last, as PyTorch's."""
-    won = values.argmax(axis=-1)
-    if values.dtype.kind == "f":
-        is_nan = np.isnan(_pick(values, won))
-        if is_nan.any():
-            last = values.shape[-1] - 1 - np.isnan(values[..., ::-1]).argmax(axis=-1)
-            won = np.where(is_nan, last, won)
-    return won
-
-
-def _pick(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    return np.take_along_axis(values, places[..., None], axis=-1)[..., 0]
-
-
-def _share(shape: tuple[int, ...], work) -> None:
-    """Run ``work(planes, scratch)`` over planes (A, H, W)."""
-    together = max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:])))
-    blocks = [(slice(a, min(a + together, shape[0])),) for a in range(0, shape[0], together)]
-    run(blocks, work, prod(shape), available_cores())
-
-
-BinWeights = tuple[list[np.ndarray], list[np.ndarray]]
-"""Of every bin of rows, and of every bin of columns, a vector that adds up to 1."""
+def _check_levels(levels: Sequence[int]) -> None:
+    if len(levels) == 0:
+        raise ValueError("levels is empty: expected sizes such as (1, 2, 4)")
 
 
 @dataclass(frozen=True)
@@ -300,6 +237,12 @@ class Bins:
     def are_apart(self) -> bool:
         return bool((self.starts[1:] >= self.stops[:-1]).all())
 
+    def one_by_one(self) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs bin by bin, shared ones twice, and where in these each bin begins."""
+        firsts = np.cumsum(self.lengths) - self.lengths
+        shift = np.repeat(self.starts - firsts, self.lengths)
+        return np.arange(self.lengths.sum()) + shift, firsts
+
 
 def plan_bins(size: int, count: int | None) -> Bins:
     """Cut ``size`` inputs into ``count`` bins, or one for each input.
@@ -316,6 +259,22 @@ def plan_bins(size: int, count: int | None) -> Bins:
     return Bins(size, indices * size // count, -(-(indices + 1) * size // count))
 
 
+def _plan_both(sizes: Sequence[int], output_size) -> tuple[Bins, Bins]:
+    counts = (None, None) if output_size is None else per_axis(output_size, 2, "output_size")
+    return plan_bins(sizes[0], counts[0]), plan_bins(sizes[1], counts[1])
+
+
+def _as_window(rows: Bins, columns: Bins) -> tuple[int, int] | None:
+    """The sliding window that does the same, where all bins are alike and it is not too large."""
+    kernel = rows.size // rows.count, columns.size // columns.count
+    is_even = rows.size % rows.count == 0 and columns.size % columns.count == 0
+    return kernel if is_even and max(kernel) <= WIDEST else None
+
+
+BinWeights = tuple[list[np.ndarray], list[np.ndarray]]
+"""Of every bin of rows, and of every bin of columns, a vector that adds up to 1."""
+
+
 def bin_sigma(rows: Bins, columns: Bins, sigma: float | None = None) -> float:
     """Of the Gaussian over bins: by default a quarter of the longer side of a bin.
 
@@ -327,8 +286,210 @@ def bin_sigma(rows: Bins, columns: Bins, sigma: float | None = None) -> float:
 def bin_weights(rows: Bins, columns: Bins, sigma: float | None = None) -> BinWeights:
     """The weights of a Gaussian about the centre of every bin; the product of both axes' counts.
 
-    Sigma, and its errors, as :func:`bin_sigma` has it.
+    Those of an average for an infinite sigma. Its default and its errors are :func:`bin_sigma`'s.
     """
     sigma = bin_sigma(rows, columns, sigma)
     decays = [[decay(length, sigma) for length in axis.lengths] for axis in (rows, columns)]
     return tuple([weights / weights.sum() for weights in axis] for axis in decays)
+
+
+RowPool = Callable[[np.ndarray, int], np.ndarray]
+"""What pools one row of the bins of planes (A, H, W, B): (A, ow, B)."""
+
+
+def _pool_bins(
+    planes: np.ndarray,
+    rows: Bins,
+    columns: Bins,
+    mode: str,
+    *,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Pool the bins of planes (A, H, W, B) in one of the ``IMAGE_MODES``: (A, oh, ow, B)."""
+    dtype = planes.dtype if mode in ("max", "min", "median") else float_dtype(planes)
+    if mode == "median":
+        pool_row = _medians(rows, columns)
+    elif mode == "lp":
+        pool_row = _norms(rows, columns, p, mean)
+    elif mode == "gaussian":
+        pool_row = _weighted_means(rows, columns, sigma, dtype)
+    elif mode == "average":
+        pool_row = _reductions(rows, columns, np.add, 0, dtype, is_mean=True)
+    else:
+        combine, identity = {
+            "max": (np.maximum, limits(dtype)[0]),
+            "min": (np.minimum, limits(dtype)[1]),
+        }[mode]
+        pool_row = _reductions(rows, columns, combine, identity, dtype)
+    out = np.empty((len(planes), rows.count, columns.count, planes.shape[3]), dtype)
+
+    def work(which: slice, index: int, scratch: Scratch) -> None:
+        out[which, index] = pool_row(planes[which], index)
+
+    blocks = [(which, i) for which in _blocks_of(planes.shape) for i in range(rows.count)]
+    run(blocks, work, planes.size, available_cores() if threads is None else threads)
+    return out
+
+
+def _blocks_of(shape: tuple[int, ...]) -> list[slice]:
+    """Planes (A, ...), as many together as stay in the cache."""
+    together = max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:])))
+    return [slice(a, min(a + together, shape[0])) for a in range(0, shape[0], together)]
+
+
+def _parts(planes: np.ndarray, rows: Bins, index: int, height: int) -> Iterator[np.ndarray]:
+    """The rows of a bin, so many at a time."""
+    for start in range(rows.starts[index], rows.stops[index], max(1, height)):
+        yield planes[:, start : min(start + max(1, height), rows.stops[index])]
+
+
+def _reductions(
+    rows: Bins,
+    columns: Bins,
+    combine: np.ufunc,
+    identity: float,
+    dtype: np.dtype,
+    *,
+    is_mean: bool = False,
+) -> RowPool:
+    """What a ufunc makes of all elements of a bin, or their mean: that is held in float64."""
+    held = np.dtype(np.float64) if is_mean else dtype
+    # ``reduceat`` reduces from each index up to the next: every second is a bin.
+    cuts = np.stack([columns.starts, columns.stops], axis=1).reshape(-1)
+
+    def pool_row(planes: np.ndarray, index: int) -> np.ndarray:
+        count, _, width, channels = planes.shape
+        padded = np.full((count, channels, width + 1), identity, held)  # the last bins stop there
+        line = padded[..., :-1].swapaxes(1, 2)
+        for part in _parts(planes, rows, index, WIDEST):
+            combine(line, combine.reduce(part, axis=1, dtype=dtype), out=line)
+        pooled = combine.reduceat(padded, cuts, axis=2)[..., ::2].swapaxes(1, 2)
+        return pooled / (columns.lengths * rows.lengths[index])[:, None] if is_mean else pooled
+
+    return pool_row
+
+
+def _weighted_means(rows: Bins, columns: Bins, sigma: float | None, dtype: np.dtype) -> RowPool:
+    """``y[i, j] = sum over k, l of u_i[k] * v_j[l] * x[k, l]``."""
+    columns_of_bins, firsts = columns.one_by_one()
+    by_row, by_column = bin_weights(rows, columns, sigma)
+    across = np.concatenate(by_column)[:, None]
+
+    def pool_row(planes: np.ndarray, index: int) -> np.ndarray:
+        count, _, width, channels = planes.shape
+        line, first = np.zeros((count, width * channels)), 0
+        for part in _parts(planes, rows, index, BLOCK_ELEMENTS // planes[:, 0].size):
+            height = part.shape[1]
+            down = by_row[index][first : first + height].astype(dtype)
+            line += down @ part.reshape(count, height, -1).astype(dtype, copy=False)
+            first += height
+        weighted = line.reshape(count, width, channels)[:, columns_of_bins] * across
+        return np.add.reduceat(weighted, firsts, axis=1)
+
+    return pool_row
+
+
+def _norms(rows: Bins, columns: Bins, p: float, mean: bool) -> RowPool:
+    """The norm of the norms of the columns of a bin."""
+    columns_of_bins, firsts = columns.one_by_one()
+
+    def pool_row(planes: np.ndarray, index: int) -> np.ndarray:
+        down = np.zeros_like(planes[:, :1], np.float64)
+        for part in _parts(planes, rows, index, BLOCK_ELEMENTS // planes[:, 0].size):
+            magnitudes = np.concatenate([down, np.abs(part, dtype=np.float64)], axis=1)
+            down = _norms_of_runs(magnitudes, [0], p)
+        across = _norms_of_runs(down[:, 0, columns_of_bins], firsts, p)
+        if mean and p != np.inf:
+            across /= ((columns.lengths * rows.lengths[index]) ** (1 / p))[:, None]
+        return across
+
+    return pool_row
+
+
+def _norms_of_runs(values: np.ndarray, firsts: Sequence[int], p: float) -> np.ndarray:
+    """The p-norm of each run of float64 values >= 0 along axis 1, by where the runs begin.
+
+    Each is scaled by its largest element, so that no power overflows and not all vanish.
+    """
+    largest = np.maximum.reduceat(values, firsts, axis=1)
+    if p == np.inf:
+        return largest
+    limit = np.finfo(np.float64)
+    scale = np.clip(largest, limit.smallest_subnormal, limit.max)
+    lengths = np.diff(firsts, append=values.shape[1])
+    powers = power(values / np.repeat(scale, lengths, axis=1), p)
+    return power(np.add.reduceat(powers, firsts, axis=1), 1 / p) * scale
+
+
+def _medians(rows: Bins, columns: Bins) -> RowPool:
+    """The median of every bin, those of one width together."""
+
+    def pool_row(planes: np.ndarray, index: int) -> np.ndarray:
+        part = planes[:, rows.starts[index] : rows.stops[index]].swapaxes(1, 3)  # (A, B, W, rows)
+        out = np.empty((len(part), columns.count, part.shape[1]), part.dtype)
+        for width in np.unique(columns.lengths):
+            alike = np.flatnonzero(columns.lengths == width)
+            bins = part[:, :, np.add.outer(columns.starts[alike], np.arange(width))]
+            medians = median_of_last(bins.reshape(*bins.shape[:3], -1))
+            out[:, alike] = medians.swapaxes(1, 2)
+        return out
+
+    return pool_row
+
+
+def _spread_over_bins(dy: np.ndarray, cache: BinsCache) -> np.ndarray:
+    """``dx[k, l] = sum over i, j of u_i[k] * v_j[l] * dy[i, j]``."""
+    rows, columns, (by_row, by_column) = cache.rows, cache.columns, cache.weights
+    shape = *cache.shape[:2], rows.count, columns.count
+    dy = as_planes(as_gradient(dy, shape, cache.dtype))
+    dx = np.zeros((len(dy), rows.size, columns.size, dy.shape[3]), cache.dtype)
+
+    def work(which: slice, scratch: Scratch) -> None:
+        across = np.zeros((*dy[which].shape[:2], columns.size, dy.shape[3]), cache.dtype)
+        for index, (start, stop) in enumerate(columns.pairs):
+            weights = by_column[index].astype(cache.dtype)[:, None]
+            across[:, :, start:stop] += dy[which, :, index, None] * weights
+        for index, (start, stop) in enumerate(rows.pairs):
+            weights = by_row[index].astype(cache.dtype)[:, None, None]
+            dx[which, start:stop] += across[:, index, None] * weights
+
+    run([(which,) for which in _blocks_of(dx.shape)], work, dx.size, available_cores())
+    return as_maps(dx, *cache.shape[:2])
+
+
+def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarray, MaxPoolCache]:
+    """The largest of every bin, and its place in the memory of x: the first in reading order."""
+    planes = x.reshape(-1, *x.shape[2:])
+    y = np.empty((len(planes), rows.count, columns.count), x.dtype)
+    winners = np.empty(y.shape, np.intp)
+
+    def work(which: slice, scratch: Scratch) -> None:
+        plane = np.arange(which.start, which.stop)
+        for i, (top, bottom) in enumerate(rows.pairs):
+            for j, (left, right) in enumerate(columns.pairs):
+                values = planes[which, top:bottom, left:right].reshape(len(plane), -1)
+                won = _first_largest(values)
+                y[which, i, j] = values[np.arange(len(won)), won]
+                row, column = np.divmod(won, right - left)
+                winners[which, i, j] = (
+                    (plane * rows.size + top + row) * columns.size + left + column
+                )
+
+    run([(which,) for which in _blocks_of(planes.shape)], work, x.size, available_cores())
+    shape = *x.shape[:2], rows.count, columns.count
+    are_apart = rows.are_apart and columns.are_apart
+    cache = MaxPoolCache(x.shape, float_dtype(x), False, are_apart, winners.reshape(shape))
+    return y.reshape(shape), cache
+
+
+def _first_largest(values: np.ndarray) -> np.ndarray:
+    """Where in each row of (A, elements) the first of the largest is; of NaN the last, as
+    PyTorch's."""
+    won = values.argmax(axis=1)
+    if values.dtype.kind == "f":
+        lost = np.flatnonzero(np.isnan(values[np.arange(len(won)), won]))
+        won[lost] = values.shape[1] - 1 - np.isnan(values[lost, ::-1]).argmax(axis=1)
+    return won

@@ -1,4 +1,7 @@
-"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient."""
+"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient.
+
+Of maps, of signals, and forward only of images.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,20 @@ from cnntool.engine.pool_windows import (
     average,
     checked_p,
     counts,
+    extreme,
     gaussian_weights,
     norm,
     plan_maps,
+    plan_pool,
     pool_planes,
     power,
     share_planes,
     weighted_average,
 )
+from cnntool.engine.rank_pooling import median_planes
 from cnntool.engine.windows import Axis, AxisPaddings, Padding
+
+IMAGE_MODES = ("max", "average", "lp", "gaussian", "min", "median")
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +257,55 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
 
     share_planes(dx.shape, rows, work)
     return as_maps(dx, *cache.x.shape[:2])
+
+
+def pool_image(
+    image: np.ndarray,
+    mode: str,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: AxisPaddings = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    *,
+    count_include_pad: bool = False,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Pool an image (H, W, C) by windows, each channel for itself: (oh, ow, C).
+
+    ``mode`` is ``max``, ``min`` or ``median``, in the image's own dtype, or ``average``, ``lp``
+    (with ``p`` and ``mean``) or ``gaussian`` (with ``sigma``), in float32 (float64 of float64).
+    Each is what the function of that name makes of maps, and sizes are as there. ``ceil_mode``
+    keeps a last partial window, made of the pixels there are; without it that window is dropped.
+
+    Memory beside image and result is a few blocks a thread. Raises ValueError where no window fits
+    or a setting is out of range.
+    """
+    check_image(image, mode)
+    axes = plan_pool(image.shape[:2], kernel_size, stride, padding, dilation, ceil_mode)
+    planes, dtype = image[None], float_dtype(image)
+    if mode == "median":
+        return median_planes(planes, *axes, threads)[0]
+    if mode in ("max", "min"):
+        reduction = extreme(np.maximum if mode == "max" else np.minimum, image.dtype)
+    elif mode == "average":
+        reduction = average(*axes, dtype, count_include_pad)
+    elif mode == "lp":
+        reduction = norm(*axes, dtype, checked_p(p), mean)
+    else:
+        reduction = weighted_average(*axes, dtype, gaussian_weights(*axes, sigma))
+    return pool_planes(planes, *axes, reduction, threads)[0]
+
+
+def check_image(image: np.ndarray, mode: str) -> None:
+    """Raise ValueError where an image is none, or the mode is another."""
+    if image.ndim != 3 or 0 in image.shape:
+        raise ValueError(f"an image has shape (H, W, C), not {image.shape}")
+    if mode not in IMAGE_MODES:
+        raise ValueError(f"mode is '{mode}': expected one of {', '.join(IMAGE_MODES)}")
 
 
 def max_pool1d(

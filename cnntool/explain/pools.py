@@ -11,8 +11,8 @@ from cnntool.engine.bin_pooling import (
     adaptive_pool2d_backward,
     bin_sigma,
     plan_bins,
+    pool_image_to_size,
 )
-from cnntool.engine.image_pooling import pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
     average_pool2d,

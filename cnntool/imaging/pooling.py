@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.engine.bin_pooling import plan_bins
-from cnntool.engine.image_pooling import pool_image, pool_image_to_size
+from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop, plan_pool
+from cnntool.engine.pooling import IMAGE_MODES, pool_image
 from cnntool.engine.rank_pooling import visible_median
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
@@ -17,7 +17,7 @@ from cnntool.files.image import Frame, Image, luminance
 from cnntool.imaging.filter_pass import alpha_in_depth, check_range, with_weights
 from cnntool.imaging.tone import Losses, Tone
 
-MODES = ("max", "average", "lp", "gaussian", "min", "median")
+MODES = IMAGE_MODES
 RANKS = ("max", "min", "median")
 """Modes whose results are pixels of the picture, so that alpha cannot weigh them."""
 

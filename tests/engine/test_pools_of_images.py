@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from pool_geometry import geometries
 
 from cnntool.engine import pool_windows
-from cnntool.engine.bin_pooling import adaptive_pool2d, pyramid_pool2d
-from cnntool.engine.image_pooling import pool_image, pool_image_to_size, pyramid_pool_image
+from cnntool.engine.bin_pooling import (
+    adaptive_pool2d,
+    pool_image_to_size,
+    pyramid_pool2d,
+    pyramid_pool_image,
+)
 from cnntool.engine.max_pooling import max_pool2d
-from cnntool.engine.pooling import average_pool2d, gaussian_pool2d, lp_pool2d
+from cnntool.engine.pooling import average_pool2d, gaussian_pool2d, lp_pool2d, pool_image
 from cnntool.engine.rank_pooling import median_pool2d, min_pool2d
 
 MAPS = {
