@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -24,6 +25,11 @@ def shown_layer(text: str) -> str:
 def joined(words: Sequence[str], last: str = "and") -> str:
     """``"sigma, size and angle"``."""
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def readable(name: str | os.PathLike) -> str:
+    """A file's name as Unicode, as JSON wants it, whatever bytes it has."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def shortened(text: str, most: int) -> str:

@@ -7,15 +7,6 @@ from pathlib import Path
 import pytest
 
 import cnntool
-from cnntool.cli import convolve, convolve1d, options, pool
-from cnntool.cli.explain import layers
-from cnntool.cli.visualize import options as pictures
-from cnntool.engine.pooling import IMAGE_MODES
-from cnntool.engine.windows import BORDERS
-from cnntool.files import formats, signals, wav
-from cnntool.imaging import filter_pass, pooling, tone
-from cnntool.signals import filtering, kernels
-from cnntool.visuals import filter_grid
 
 PACKAGE = Path(cnntool.__file__).parent
 BELOW = {
@@ -105,20 +96,6 @@ def test_lower_floors_use_few_libraries(floor):
         tops = {name.partition(".")[0] for name in imported(path)}
         foreign = tops - LIBRARIES[floor] - set(sys.stdlib_module_names) - {"cnntool"}
         assert not foreign, path
-
-
-def test_what_the_help_lists_is_what_there_is():
-    assert convolve.RANGES == tone.RANGES
-    assert convolve.COMBINATIONS == filter_pass.COMBINATIONS
-    assert set(options.BORDER_NAMES) == set(BORDERS)
-    assert {formats.format_named(name) for name in options.FORMATS} == set(formats.FORMATS)
-    assert pool.MODES == layers.POOLS == pooling.MODES == IMAGE_MODES
-    assert pool.EDGES == pooling.EDGES
-    assert set(layers.GLOBAL) <= set(pool.MODES)
-    assert tuple(signals.FORMATS) == convolve1d.FORMATS
-    assert (convolve1d.DEPTHS, convolve1d.METHODS) == (wav.DEPTHS, filtering.METHODS)
-    assert pictures.SCALES == filter_grid.SCALES
-    assert convolve1d.LARGEST == kernels.LARGEST_KERNEL
 
 
 def test_the_engine_exports_what_it_names():

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import (
-    BatchOptions,
-    BorderType,
-    FiniteFloat,
-    PaddingType,
-    PairType,
-    image_options,
-)
-
-KERNEL, WINDOWS, PIXELS = "Kernel", "Windows", "From numbers to pixels"
-COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
-RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
-
+from cnntool.choices import COMBINATIONS, RANGES
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import Batch, flag, option, takes
+from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
 
 BORDER_RULES = """\b
 Border rules, for pixels  a b c d  (other names that are understood):
@@ -31,6 +21,89 @@ Border rules, for pixels  a b c d  (other names that are understood):
   constant  k k k | a b c d | k k k   PyTorch zeros; constant:128 sets k
 
 """
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Which filters, and how their responses become one picture."""
+
+    section = "Kernel"
+    specs: tuple[str, ...] = option(
+        "-k --kernel",
+        str,
+        "A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
+        "file (.txt, .csv, .json, .npy), or what a network learned: a filter "
+        "(model.npz:conv1/7) or a layer (model.npz:conv1). Repeat it to run filters one after "
+        "the other, unrounded. `cnntool kernels` lists the names.",
+        metavar="SPEC",
+        multiple=True,
+        required=True,
+    )
+    size: float | None = option("--size", Number(metavar="N"), "Its size, as in box:size=N.")
+    sigma: float | None = option("--sigma", Number(metavar="S"), "As in gaussian:sigma=S.")
+    angle: float | None = option(
+        "--angle", Number(metavar="A"), "As in motion:angle=A, in degrees counterclockwise."
+    )
+    combine: str | None = option(
+        "--combine",
+        Choice(COMBINATIONS, "combination", "HOW"),
+        "How the responses of a bank become one picture: magnitude, maximum, orientation (of the "
+        "gradient: black -180, white 180 degrees), or none: each is a feature map in a file of its "
+        "own, OUTPUT-NAME. In a chain, of the last kernel.  [default: as the kernel says]",
+    )
+    normalize: bool = flag(
+        "--normalize",
+        "Divide each kernel by the sum of its weights, or of its positive ones where that is 0.",
+    )
+    flip: bool = flag(
+        "--flip",
+        "True convolution: kernels turned by 180 degrees.  [default: cross-correlation]",
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How kernels slide over a picture."""
+
+    stride: tuple[int, int] = option(
+        "--stride", Pair(), "Step between windows.  [default: 1]", default=(1, 1)
+    )
+    dilation: tuple[int, int] = option(
+        "--dilation", Pair(), "Step between taps.  [default: 1]", default=(1, 1)
+    )
+    padding: str | int = option(
+        "--padding",
+        Padding(),
+        "same: as large as the image (with a stride, the result of stride 1 taken at 0, s, 2s, "
+        "...); valid: only whole windows; full: every window that touches; or N pixels.  "
+        "[default: same]",
+        default="same",
+    )
+    border: tuple[str, float] = option(
+        "--border",
+        Spec("RULE", read_border),
+        "What lies outside: reflect, mirror, edge, wrap, constant[:V]; see below.  "
+        "[default: reflect]",
+        default=("reflect", 0.0),
+    )
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How the results are shown."""
+
+    section = "From numbers to pixels"
+    scale: float = option("--scale", Number(metavar="A"), "Multiply the result by A.", default=1.0)
+    bias: float = option("--bias", Number(metavar="B"), "Then add B.", default=0.0)
+    shown: str = option(
+        "--range",
+        Choice(RANGES, "range", "HOW"),
+        "clip: to black and white; abs: absolute value; offset: 0 is mid grey; stretch: from the "
+        "least to the greatest; raw: no change; auto: abs for a signed response whose kernel sums "
+        "to 0, stretch for what a network learned, else clip; .npy files get the plain numbers.  "
+        "[default: auto]",
+        default="auto",
+    )
 
 
 @click.command(
@@ -50,109 +123,8 @@ Examples:
   cnntool convolve photo.jpg -k digits.npz:conv1 --combine none -o maps/
   cnntool convolve photo.jpg -k kirsch --show""",
 )
-@option(
-    "-k",
-    "--kernel",
-    "specs",
-    section=KERNEL,
-    multiple=True,
-    required=True,
-    metavar="SPEC",
-    help="A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
-    "file (.txt, .csv, .json, .npy), or what a network learned: a filter (model.npz:conv1/7) or a "
-    "layer (model.npz:conv1). Repeat it to run filters one after the other, unrounded. `cnntool "
-    "kernels` lists the names.",
-)
-@option(
-    "--size", section=KERNEL, type=FiniteFloat(), metavar="N", help="Its size, as in box:size=N."
-)
-@option("--sigma", section=KERNEL, type=FiniteFloat(), metavar="S", help="As in gaussian:sigma=S.")
-@option(
-    "--angle",
-    section=KERNEL,
-    type=FiniteFloat(),
-    metavar="A",
-    help="As in motion:angle=A, in degrees counterclockwise.",
-)
-@option(
-    "--combine",
-    section=KERNEL,
-    metavar="HOW",
-    type=click.Choice(COMBINATIONS),
-    help="How the responses of a bank become one picture: magnitude, maximum, orientation (of the "
-    "gradient: black -180, white 180 degrees), or none: each is a feature map in a file of its "
-    "own, OUTPUT-NAME. In a chain, of the last kernel.  [default: as the kernel says]",
-)
-@option(
-    "--normalize",
-    section=KERNEL,
-    is_flag=True,
-    help="Divide each kernel by the sum of its weights, or of its positive ones where that is 0.",
-)
-@option(
-    "--flip",
-    section=KERNEL,
-    is_flag=True,
-    help="True convolution: kernels turned by 180 degrees.  [default: cross-correlation]",
-)
-@option(
-    "--stride",
-    section=WINDOWS,
-    type=PairType(),
-    metavar="N|HxW",
-    default=(1, 1),
-    help="Step between windows.  [default: 1]",
-)
-@option(
-    "--dilation",
-    section=WINDOWS,
-    type=PairType(),
-    metavar="N|HxW",
-    default=(1, 1),
-    help="Step between taps.  [default: 1]",
-)
-@option(
-    "--padding",
-    section=WINDOWS,
-    type=PaddingType(),
-    metavar="HOW",
-    default="same",
-    help="same: as large as the image (with a stride, the result of stride 1 taken at 0, s, 2s, "
-    "...); valid: only whole windows; full: every window that touches; or N pixels.  "
-    "[default: same]",
-)
-@option(
-    "--border",
-    section=WINDOWS,
-    type=BorderType(),
-    metavar="RULE",
-    default=("reflect", 0.0),
-    help="What lies outside: reflect, mirror, edge, wrap, constant[:V]; see below.  "
-    "[default: reflect]",
-)
-@option(
-    "--scale",
-    section=PIXELS,
-    type=FiniteFloat(),
-    default=1.0,
-    metavar="A",
-    help="Multiply the result by A.",
-)
-@option("--bias", section=PIXELS, type=FiniteFloat(), default=0.0, metavar="B", help="Then add B.")
-@option(
-    "--range",
-    "shown",
-    section=PIXELS,
-    default="auto",
-    metavar="HOW",
-    type=click.Choice(RANGES),
-    help="clip: to black and white; abs: absolute value; offset: 0 is mid grey; stretch: from the "
-    "least to the greatest; raw: no change; auto: abs for a signed response whose kernel sums to "
-    "0, stretch for what a network learned, else clip; .npy files get the plain numbers.  "
-    "[default: auto]",
-)
-@image_options
-def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **settings) -> int:
+@takes(Kernels, Windows, Pixels, Batch)
+def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) -> int:
     """Filter images with kernels: edges, blurs, lines, sharpening, or your own.
 
     Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF
@@ -173,12 +145,19 @@ def command(batch: BatchOptions, specs, size, sigma, angle, combine, shown, **se
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import normalized
 
-    filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
-    border, constant = settings.pop("border")
-    scale, bias, normalize = settings.pop("scale"), settings.pop("bias"), settings.pop("normalize")
-    if normalize:
+    filters = read_filters(
+        kernels.specs,
+        kernels.combine,
+        size=kernels.size,
+        sigma=kernels.sigma,
+        angle=kernels.angle,
+    )
+    shown, scale, bias = pixels.shown, pixels.scale, pixels.bias
+    if kernels.normalize:
         filters = [normalized(kernel) for kernel in filters]
-    geometry = Geometry(**settings, border=border, constant=constant)
+    geometry = Geometry(
+        windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
+    )
     if not batch.quiet:
         for note in notes_before_work(filters, geometry, shown, bias):
             complain(note)

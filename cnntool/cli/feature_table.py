@@ -15,7 +15,7 @@ import numpy as np
 from cnntool.cli.console import complain, progress
 from cnntool.cli.files import Source, check_free, find_sources
 from cnntool.cli.images import Report, Reporter, open_source, reason
-from cnntool.cli.options import BatchOptions
+from cnntool.cli.options import Batch
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
@@ -27,7 +27,7 @@ KINDS = (".csv", ".npy", ".json")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
-def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) -> int:
+def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     """Write a row of features an image, in the order of the inputs; returns the exit code."""
     kind = _check_options(options)
     sources, problems = find_sources(options.images, options.recursive)
@@ -70,7 +70,7 @@ def run_table(options: BatchOptions, pooling: Pooling, levels: tuple[int, ...]) 
     return 1 if problems or reporter.failed or odd else 0
 
 
-def _check_options(options: BatchOptions) -> str:
+def _check_options(options: Batch) -> str:
     """The suffix of the table, '' for stdout. Raises UsageError on what a table cannot do."""
     unfit = {
         "--show": options.show,
@@ -96,7 +96,7 @@ def _check_options(options: BatchOptions) -> str:
     return suffix
 
 
-def _open(source: Source, options: BatchOptions) -> Image:
+def _open(source: Source, options: Batch) -> Image:
     stream = sys.stdin.buffer if source.path is None else source.path
     image = open_source(stream, source.name, options)
     return with_alpha(image, options.alpha, source.name)
@@ -112,7 +112,7 @@ def _rows_of(
     return [(f"{source.name}#{number}", row) for number, row in enumerate(features, 1)]
 
 
-def _plan_line(source: Source, levels: tuple[int, ...], options: BatchOptions) -> str:
+def _plan_line(source: Source, levels: tuple[int, ...], options: Batch) -> str:
     from cnntool.files.images import probe_image
 
     if source.path is None:
@@ -146,7 +146,7 @@ def _write(
     mode: str,
     levels: tuple[int, ...],
     kind: str,
-    options: BatchOptions,
+    options: Batch,
 ) -> None:
     names = _columns(mode, levels, table[0][1].shape[1])
     if not kind:

@@ -26,7 +26,7 @@ from cnntool.cli.files import (
     make_folder,
     plan_targets,
 )
-from cnntool.cli.options import BatchOptions
+from cnntool.cli.options import Batch
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.files.conversion import (
@@ -85,7 +85,7 @@ class Work:
     describe: Callable[[ImageInfo, int], dict[str, Any]]
 
 
-def run_batch(options: BatchOptions, work: Work, first: Opening | None = None) -> int:
+def run_batch(options: Batch, work: Work, first: Opening | None = None) -> int:
     """Run a command over its images; returns the exit code. ``first`` is opened already."""
     _check_options(options)
     sources, problems = find_sources(options.images, options.recursive, options.output)
@@ -117,7 +117,7 @@ def run_batch(options: BatchOptions, work: Work, first: Opening | None = None) -
     return 1 if problems or reporter.failed else 0
 
 
-def _check_options(options: BatchOptions) -> None:
+def _check_options(options: Batch) -> None:
     to_stdout = options.output == "-" or (options.output is None and "-" in options.images)
     writes_stdout = to_stdout and not options.dry_run and not (options.show and not options.output)
     if writes_stdout and options.as_json:
@@ -136,7 +136,7 @@ def _check_options(options: BatchOptions) -> None:
         raise RequestError("--force and --skip-existing contradict each other: use one of them")
 
 
-def _plan(sources: Sequence[Source], options: BatchOptions, work: Work) -> list[Targets]:
+def _plan(sources: Sequence[Source], options: Batch, work: Work) -> list[Targets]:
     if options.show and options.output is None:
         return [Targets(()) for _ in sources]
     suffix = None
@@ -234,7 +234,7 @@ def _check_result(shapes, has_alpha, dtype, formats, options, work, target, name
             check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
 
 
-def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
+def _formats(target: Targets, options: Batch, image: Image) -> list[str]:
     if target.paths:
         return [_format_of(path, options) or image.format for path in target.paths]
     if options.format:
@@ -242,7 +242,7 @@ def _formats(target: Targets, options: BatchOptions, image: Image) -> list[str]:
     return ["PNG" if target.stdout else image.format]
 
 
-def _format_of(path: Path, options: BatchOptions) -> str | None:
+def _format_of(path: Path, options: Batch) -> str | None:
     """The format of an output; None for a device such as /dev/null, which takes any."""
     if options.format:
         return format_named(options.format)
@@ -389,7 +389,7 @@ def give_back_freed_memory() -> None:
 class Opening:
     """An image that is being opened in a thread of its own."""
 
-    def __init__(self, path: str, options: BatchOptions):
+    def __init__(self, path: str, options: Batch):
         self._path, self._options = path, options
         self._image: Image | None = None
         self._error: BaseException | None = None
@@ -414,7 +414,7 @@ class Opening:
         return image
 
 
-def open_first(options: BatchOptions) -> Opening | None:
+def open_first(options: Batch) -> Opening | None:
     """Begin to open the image, where there is just one and it is a file to be filtered."""
     if len(options.images) != 1 or options.images[0] == "-":
         return None
@@ -423,7 +423,7 @@ def open_first(options: BatchOptions) -> Opening | None:
     return Opening(options.images[0], options)
 
 
-def open_source(source, name: str, options: BatchOptions) -> Image:
+def open_source(source, name: str, options: Batch) -> Image:
     """Open an image as the options say."""
     from cnntool.files.images import open_image
 

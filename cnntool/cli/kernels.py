@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.cli.help import FoldedEpilog
+from cnntool.cli.options import option, takes
+from cnntool.cli.types import Number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +27,21 @@ class KernelsCommand(FoldedEpilog):
         return super().parse_args(ctx, [re.sub(r"^(?=-[\d.])", " ", arg) for arg in args])
 
 
+@dataclass(frozen=True)
+class Shortcuts:
+    """Parameters of a named kernel, given beside it."""
+
+    size: float | None = option(
+        "--size", Number(metavar="N"), "Size of the kernel, as in box:size=N."
+    )
+    sigma: float | None = option(
+        "--sigma", Number(metavar="S"), "Its sigma, as in gaussian:sigma=S."
+    )
+    angle: float | None = option(
+        "--angle", Number(metavar="A"), "Its angle in degrees, counterclockwise."
+    )
+
+
 @click.command(
     "kernels",
     cls=KernelsCommand,
@@ -37,11 +54,9 @@ Examples:
   cnntool kernels log --sigma 1.4 --json""",
 )
 @click.argument("spec", required=False)
-@click.option("--size", type=float, metavar="N", help="Size of the kernel, as in box:size=N.")
-@click.option("--sigma", type=float, metavar="S", help="Its sigma, as in gaussian:sigma=S.")
-@click.option("--angle", type=float, metavar="A", help="Its angle in degrees, counterclockwise.")
+@takes(Shortcuts)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
+def command(shortcuts: Shortcuts, spec: str | None, as_json: bool) -> None:
     """List the kernels, or show one: its weights and what they do.
 
     SPEC is a name with parameters, a matrix, a file or a learned filter, as for
@@ -54,13 +69,13 @@ def command(spec: str | None, as_json: bool, **shortcuts: float | None) -> None:
     from cnntool.imaging.kernels import CATALOGUE
 
     if spec is None:
-        given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
+        given = [f"--{name}" for name, value in asdict(shortcuts).items() if value is not None]
         if given:
             raise RequestError(f"{given[0]} needs a kernel: cnntool kernels gaussian {given[0]} 2")
         entries = list(CATALOGUE.values())
         print_json([_entry(entry) for entry in entries]) if as_json else _show_list(entries)
         return
-    kernel = parse_kernel(spec, read_learned, **shortcuts)
+    kernel = parse_kernel(spec, read_learned, **asdict(shortcuts))
     entry = CATALOGUE.get(spec.partition(":")[0].strip())
     print_json(_details(kernel, entry)) if as_json else _show_kernel(kernel, entry)
 

@@ -1,307 +1,259 @@
-"""Options that several commands share, and the types that a person's words become."""
+"""Options that are said once: as fields of a dataclass, which a command takes filled in.
+
+    @dataclass(frozen=True)
+    class Learning:
+        epochs: int | None = option("--epochs", WholeNumber(1), "Times to go through the data.")
+        strict: bool = flag("--strict", "An image that cannot be read is an error.")
+
+    @click.command("train", cls=SectionedCommand)
+    @takes(Learning, Running)
+    def command(learning: Learning, running: Running) -> int: ...
+
+The name of a field is that of the value, whatever the option is called (``as_json`` of ``--json``),
+and its default is Click's as well, so that a dataclass made in Python is one made by a person who
+gave nothing; ``dataclasses.asdict`` of it is what ``--json`` reports. In the help the fields of a
+class stand below its name, or its ``section``: a plain class attribute, or that of a field.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from cnntool.cli.help import option
+from cnntool.choices import ALPHAS, IMAGE_DEPTHS, IMAGE_FORMATS, SIGNAL_FORMATS, WAV_DEPTHS
+from cnntool.cli.help import Option
+from cnntool.cli.types import (
+    Choice,
+    Number,
+    PathName,
+    Spec,
+    WholeNumber,
+    read_pixel_count,
+)
 
-LARGEST_STEP = 16384
-LARGEST_NUMBER = 1e12
 
+def option(
+    names: str,
+    type: Any,
+    help: str,
+    *,
+    default: Any = None,
+    section: str = "",
+    metavar: str | None = None,
+    **attributes: Any,
+) -> Any:
+    """A field that is an option with a value; several ``names`` stand with spaces between.
 
-def whole_number(digits: str) -> int:
-    """The number, or of very many digits one that is beyond every limit as well.
-
-    Python refuses to convert more than 4,300 digits.
+    metavar: how the help calls the value; by default as its type does.
+    attributes: what else ``click.Option`` takes, such as ``multiple=True`` (the field is a tuple
+    then, by default the empty one) or ``required=True``.
     """
-    return int(digits.lstrip("0")[:20] or 0)
+    if attributes.get("multiple") and default is None:
+        default = ()
+    metavar = metavar or getattr(type, "metavar", None)
+    attributes |= {"type": type, "help": help, "metavar": metavar, "default": default}
+    return _field(Option, names, default, section, attributes)
 
 
-class PathName(click.Path):
-    """A path; an empty one, as of a shell's unset variable, is refused."""
-
-    def __init__(self, what: str):
-        super().__init__(readable=False, allow_dash=True)  # whoever opens it says what is wrong
-        self.what = what
-
-    def convert(self, value, param, ctx):
-        if not value:
-            self.fail(f"the name is empty: name {self.what}", param, ctx)
-        return super().convert(value, param, ctx)
+def flag(names: str, help: str, *, default: bool = False, section: str = "") -> Any:
+    """A field that is True where the option is given; ``"--flip/--no-flip"`` can be both."""
+    attributes = {"help": help, "is_flag": True, "default": default}
+    return _field(Option, names, default, section, attributes)
 
 
-class FiniteFloat(click.ParamType):
-    """A number of sensible size, neither NaN nor infinite; ``above`` is its lower limit."""
-
-    name = "number"
-
-    def __init__(self, above: float = -LARGEST_NUMBER):
-        self.above = above
-
-    def convert(self, value, param, ctx) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a number: expected one such as 1.5", param, ctx)
-        if not self.above < number < LARGEST_NUMBER:
-            limits = f"above {self.above:g} and below {LARGEST_NUMBER:g}"
-            self.fail(f"'{value}' is out of range: expected a number {limits}", param, ctx)
-        return number
+def argument(metavar: str, type: Any, *, many: bool = False, default: Any = None, **rest) -> Any:
+    """A field that is an argument, required unless ``required=False``; ``many`` are a tuple."""
+    default = () if many else default
+    attributes = {"metavar": metavar, "type": type, "nargs": -1 if many else 1, "required": True}
+    if default is not None and not many:
+        attributes |= {"default": default, "required": False}
+    return _field(click.Argument, "", default, "", attributes | rest)
 
 
-class WholeNumber(click.ParamType):
-    """A whole number from ``least`` to ``most``, None being no limit."""
-
-    name = "N"
-
-    def __init__(self, least: int = 1, most: int | None = None):
-        self.least, self.most = least, most
-
-    def convert(self, value, param, ctx) -> int:
-        limits = f"{self.least} to {self.most}" if self.most else f"at least {self.least}"
-        if not re.fullmatch(r"[+-]?[0-9]{1,99}", str(value).strip()):
-            self.fail(f"'{value}' is not a whole number: expected {limits}", param, ctx)
-        number = int(value)
-        if number < self.least or (self.most is not None and number > self.most):
-            self.fail(f"'{value}' is out of range: expected {limits}", param, ctx)
-        return number
+def _field(kind: Callable, names: str, default: Any, section: str, attributes: dict) -> Any:
+    declared = [f" {name}" if name.startswith("/") else name for name in names.split()]
+    metadata = {"kind": kind, "names": declared, "section": section, "attributes": attributes}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-class PairType(click.ParamType):
-    """``N`` or ``HxW``: one whole number for both axes, or rows x columns."""
+def takes(*kinds: type) -> Callable[[Callable], Callable]:
+    """Give a command the options of dataclasses; it is called with an instance of each, in order.
 
-    name = "N|HxW"
+    Parameters that decorators below add are handed over by name, as Click does.
+    """
 
-    def __init__(self, least: int = 1):
-        self.least = least
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            filled = [
+                kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+                for kind in kinds
+            ]
+            return function(*filled, **values)
 
-    def convert(self, value, param, ctx) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", value.strip(), re.IGNORECASE)
-        if not match:
-            self.fail(f"'{value}' is not a size: expected N or HxW, such as 2 or 2x3", param, ctx)
-        pair = whole_number(match[1]), whole_number(match[2] or match[1])
-        if not all(self.least <= number <= LARGEST_STEP for number in pair):
-            limits = f"{self.least} to {LARGEST_STEP}"
-            self.fail(f"'{value}' is out of range: expected {limits}", param, ctx)
-        return pair
+        declared = [parameter for kind in kinds for parameter in _parameters(kind)]
+        below = getattr(function, "__click_params__", [])
+        command.__click_params__ = [*below, *reversed(declared)]  # Click reads from the end
+        return command
 
-
-class PaddingType(click.ParamType):
-    """``same``, ``valid``, ``full`` or a number of pixels, or other units, on every side."""
-
-    name = "same|valid|full|N"
-
-    def __init__(self, unit: str = "pixels", largest: int = LARGEST_STEP):
-        self.unit, self.largest = unit, largest
-
-    def convert(self, value, param, ctx) -> str | int:
-        if isinstance(value, int) or value in ("same", "valid", "full"):
-            return value
-        if not re.fullmatch(r"\d+", value):
-            expected = f"expected same, valid, full or a number of {self.unit}"
-            self.fail(f"'{value}' is not a padding: {expected}", param, ctx)
-        if whole_number(value) > self.largest:
-            self.fail(f"'{value}' is out of range: expected 0 to {self.largest}", param, ctx)
-        return int(value)
+    return decorate
 
 
-BORDER_NAMES = {
-    "reflect": ("reflect", "symmetric", "grid-mirror"),
-    "mirror": ("mirror", "reflect101", "reflect-101", "reflect_101"),
-    "edge": ("edge", "nearest", "replicate"),
-    "wrap": ("wrap", "circular", "grid-wrap", "periodic"),
-    "constant": ("constant", "grid-constant", "zeros", "zero"),
-}
-"""Each border rule with the names that SciPy, NumPy, OpenCV and PyTorch have for it."""
-
-
-class BorderType(click.ParamType):
-    """A border rule under any of its names, ``constant`` with an optional value."""
-
-    name = "RULE[:V]"
-
-    def convert(self, value, param, ctx) -> tuple[str, float]:
-        if isinstance(value, tuple):
-            return value
-        word, colon, number = value.partition(":")
-        word = word.lower().removeprefix("border_")
-        border = next((rule for rule, names in BORDER_NAMES.items() if word in names), None)
-        if border is None:
-            known = ", ".join(BORDER_NAMES)
-            self.fail(f"no border rule '{word}': expected one of {known}", param, ctx)
-        if colon and border != "constant":
-            self.fail(f"'{value}': only constant takes a value, as in constant:128", param, ctx)
-        constant = FiniteFloat().convert(number, param, ctx) if colon else 0.0
-        return border, constant
-
-
-class PixelCount(click.ParamType):
-    """A number of pixels, with k, M or G for thousand, million or thousand million."""
-
-    name = "N"
-
-    def convert(self, value, param, ctx) -> int:
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", value)
-        if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
-            self.fail(f"'{value}' is not a number of pixels: expected such as 500M", param, ctx)
-        return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
+def _parameters(kind: type) -> Iterator[click.Parameter]:
+    """The Click parameters of a dataclass; each stands below the class that declares it."""
+    for field in dataclasses.fields(kind):
+        said = field.metadata
+        attributes = dict(said["attributes"])
+        if said["kind"] is Option:
+            owner = next(
+                c for c in kind.__mro__ if field.name in vars(c).get("__annotations__", ())
+            )
+            attributes["section"] = said["section"] or vars(owner).get("section", owner.__name__)
+        yield said["kind"]([field.name, *said["names"]], **attributes)
 
 
 @dataclass(frozen=True)
-class BatchOptions:
-    """Where images come from and go to, and what is said meanwhile; see image_options."""
+class Output:
+    """Where the pictures of a command go, and as what."""
 
-    images: tuple[str, ...]
-    output: str | None
-    format: str | None
-    force: bool
-    skip_existing: bool
-    recursive: bool
-    jobs: int | None
-    quality: int | None
-    depth: str | None
-    white: float
-    gray: bool
-    alpha: str
-    max_pixels: int
-    show: bool
-    dry_run: bool
-    as_json: bool
-    quiet: bool
+    output: str | None = option(
+        "-o --output",
+        str,
+        "A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
+        "(also {name}, {ext} with its dot, {folder}, {number:03}), or - for stdout.  [default: "
+        "IMAGE-KERNEL in this folder]",
+        metavar="PATH",
+    )
+    format: str | None = option(
+        "--format",
+        Choice(IMAGE_FORMATS, "format", "FORMAT"),
+        f"{', '.join(IMAGE_FORMATS)}.  [default: by the output's name; png on stdout]",
+    )
+    force: bool = flag("-f --force", "Overwrite files that exist.")
+    skip_existing: bool = flag("--skip-existing", "Leave out images whose output exists.")
+    depth: str | None = option(
+        "--depth",
+        Choice(IMAGE_DEPTHS, "depth"),
+        "Of the output.  [default: the image's own, where the format can hold it]",
+    )
+    quality: int | None = option(
+        "--quality", WholeNumber(1, 100, "1-100"), "Of JPEG and WebP.  [default: 90]"
+    )
+    show: bool = flag(
+        "--show", "Draw the result in the terminal, on stderr; a file is written only with -o."
+    )
 
+
+@dataclass(frozen=True)
+class Sources:
+    """Which images are read."""
+
+    section = "Input"
+    images: tuple[str, ...] = argument(
+        "IMAGE...", PathName("an image, a folder (-r) or -"), many=True
+    )
+    recursive: bool = flag(
+        "-r --recursive",
+        "Go through folders: files with the extension of an image, hidden ones left out.",
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are read."""
+
+    section = "Input"
+    gray: bool = flag("--gray --grey", "Convert to grey first.")
+    alpha: str = option(
+        "--alpha",
+        Choice(ALPHAS, "way", "HOW"),
+        "keep: transparency is kept, and not filtered; drop: forget it; last: the last "
+        "channel of a .npy array is alpha.  [default: keep]",
+        default="keep",
+    )
+    white: float = option(
+        "--white",
+        Number(above=0, metavar="V"),
+        "What white is in float images.  [default: 255]",
+        default=255.0,
+    )
+    max_pixels: int = option(
+        "--max-pixels",
+        Spec("N", read_pixel_count),
+        "Refuse larger images, such as 20M.  [default: 500M]",
+        default=500_000_000,
+    )
+
+
+@dataclass(frozen=True)
+class Running:
+    """How many images at a time, and what is said of them."""
+
+    jobs: int | None = option(
+        "-j --jobs", WholeNumber(1, 256), "Images at a time.  [default: as many as there are cores]"
+    )
+    dry_run: bool = flag("--dry-run", "Say what would be read, done and written.")
+    as_json: bool = flag("--json", "Report on stdout as JSON, one line an image.")
+    quiet: bool = flag("-q --quiet", "No notes and no progress: only results and errors.")
+
+
+@dataclass(frozen=True)
+class Batch(Running, Reading, Sources, Output):
+    """All that is asked of a command that makes images of images."""
+
+
+@dataclass(frozen=True)
+class SignalOutput:
+    """Where a signal goes, and what is said of it."""
+
+    section = "Output"
+    output: str | None = option(
+        "-o --output",
+        str,
+        "A file, a folder (end it in /) or - for stdout.  [default: numbers go to stdout; a WAV "
+        "or .npy becomes FILE-KERNEL in this folder, from stdin it goes to stdout]",
+        metavar="PATH",
+    )
+    format: str | None = option(
+        "--format",
+        Choice(SIGNAL_FORMATS, "format", "FORMAT"),
+        "text, csv (with the header), npy, wav.  [default: by the output's name, else as FILE]",
+    )
+    force: bool = flag("-f --force", "Overwrite a file that exists.")
+    digits: int | None = option(
+        "--digits",
+        WholeNumber(1, 17),
+        "Significant digits of text and CSV; 17 is exact. Whole numbers below 2^53 are written in "
+        "full.  [default: 12]",
+    )
+    depth: str | None = option(
+        "--depth",
+        Choice(WAV_DEPTHS, "depth"),
+        "Of a WAV: 8, 16, 24 or 32 bits, or floats of 32 or 64. Full scale is 1; what is "
+        "beyond is clipped, and counted.  [default: the input's; float if that is no WAV]",
+    )
+    rate: int | None = option(
+        "--rate",
+        WholeNumber(1, 1_000_000_000, "HZ"),
+        "Sample rate of a WAV.  [default: the input's]",
+    )
+    as_json: bool = flag("--json", "Report on stdout as JSON, of a file.", section="Running")
+    quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.", section="Running")
+
+
+# For commands whose options are not dataclasses yet.
+from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, whole_number  # noqa: E402, F401
+from cnntool.cli.types import Number as FiniteFloat  # noqa: E402, F401
+from cnntool.cli.types import Padding as PaddingType  # noqa: E402, F401
+from cnntool.cli.types import Pair as PairType  # noqa: E402, F401
 
 INPUT, OUTPUT, RUN = "Input", "Output", "Running"
-FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "ppm", "pgm", "pnm", "gif", "npy")
 
 
-def image_options(function: Callable) -> Callable:
-    """Give a command the options of BatchOptions, and hand them over as ``batch``."""
-
-    def with_batch(**values):
-        names = {field.name for field in fields(BatchOptions)}
-        batch = BatchOptions(**{name: values.pop(name) for name in names})
-        return function(batch=batch, **values)
-
-    with_batch.__name__, with_batch.__doc__ = function.__name__, function.__doc__
-    with_batch.__click_params__ = getattr(function, "__click_params__", [])
-    decorators = (
-        click.argument(
-            "images",
-            metavar="IMAGE...",
-            nargs=-1,
-            required=True,
-            type=PathName("an image, a folder (-r) or -"),
-        ),
-        option(
-            "-o",
-            "--output",
-            section=OUTPUT,
-            metavar="PATH",
-            help="A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
-            "(also {name}, {ext} with its dot, {folder}, {number:03}), or - for stdout.  [default: "
-            "IMAGE-KERNEL in this folder]",
-        ),
-        option(
-            "--format",
-            section=OUTPUT,
-            metavar="FORMAT",
-            type=click.Choice(FORMATS, case_sensitive=False),
-            help=f"{', '.join(FORMATS)}.  [default: by the output's name; png on stdout]",
-        ),
-        option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist."),
-        option(
-            "--skip-existing",
-            section=OUTPUT,
-            is_flag=True,
-            help="Leave out images whose output exists.",
-        ),
-        option(
-            "--depth",
-            section=OUTPUT,
-            type=click.Choice(["8", "16", "float"]),
-            help="Of the output.  [default: the image's own, where the format can hold it]",
-        ),
-        option(
-            "--quality",
-            section=OUTPUT,
-            type=WholeNumber(1, 100),
-            metavar="1-100",
-            help="Of JPEG and WebP.  [default: 90]",
-        ),
-        option(
-            "--show",
-            section=OUTPUT,
-            is_flag=True,
-            help="Draw the result in the terminal, on stderr; a file is written only with -o.",
-        ),
-        option(
-            "-r",
-            "--recursive",
-            section=INPUT,
-            is_flag=True,
-            help="Go through folders: files with the extension of an image, hidden ones left out.",
-        ),
-        option("--gray", "--grey", section=INPUT, is_flag=True, help="Convert to grey first."),
-        option(
-            "--alpha",
-            section=INPUT,
-            metavar="HOW",
-            type=click.Choice(["keep", "drop", "last"]),
-            default="keep",
-            help="keep: transparency is kept, and not filtered; drop: forget it; last: the last "
-            "channel of a .npy array is alpha.  [default: keep]",
-        ),
-        option(
-            "--white",
-            section=INPUT,
-            type=FiniteFloat(above=0),
-            default=255.0,
-            metavar="V",
-            help="What white is in float images.  [default: 255]",
-        ),
-        option(
-            "--max-pixels",
-            section=INPUT,
-            type=PixelCount(),
-            default=500_000_000,
-            metavar="N",
-            help="Refuse larger images, such as 20M.  [default: 500M]",
-        ),
-        option(
-            "-j",
-            "--jobs",
-            section=RUN,
-            type=WholeNumber(1, 256),
-            metavar="N",
-            help="Images at a time.  [default: as many as there are cores]",
-        ),
-        option(
-            "--dry-run", section=RUN, is_flag=True, help="Say what would be read, done and written."
-        ),
-        option(
-            "--json",
-            "as_json",
-            section=RUN,
-            is_flag=True,
-            help="Report on stdout as JSON, one line an image.",
-        ),
-        option(
-            "-q",
-            "--quiet",
-            section=RUN,
-            is_flag=True,
-            help="No notes and no progress: only results and errors.",
-        ),
-    )
-    for decorator in reversed(decorators):
-        with_batch = decorator(with_batch)
-    return with_batch
+def PixelCount() -> Spec:
+    return Spec("N", read_pixel_count)

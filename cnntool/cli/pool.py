@@ -3,53 +3,126 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import BatchOptions, FiniteFloat, PairType, image_options, whole_number
+from cnntool.choices import EDGES, POOLS
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import Batch, flag, option, takes
+from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
 
-MODES = ("max", "average", "lp", "gaussian", "min", "median")
-EDGES = ("partial", "drop", "pad")
+if TYPE_CHECKING:
+    from cnntool.imaging.pooling import Pooling
+
 LARGEST_MEDIAN = 4096
-POOL, WINDOWS, SIZES = "Pool", "Windows", "A size instead of windows"
 
 
-class NormType(click.ParamType):
+def read_norm(text: str) -> float:
     """The p of a norm: a number from 1 to infinity."""
-
-    name = "p"
-
-    def convert(self, value, param, ctx) -> float:
-        try:
-            p = float(value)
-        except ValueError:
-            p = math.nan
-        if not p >= 1:
-            self.fail(f"'{value}' is no norm: expected a number from 1 on, or inf", param, ctx)
-        return p
+    try:
+        p = float(text)
+    except ValueError:
+        p = math.nan
+    if not p >= 1:
+        raise ValueError(f"'{text}' is no norm: expected a number from 1 on, or inf")
+    return p
 
 
-class LevelsType(click.ParamType):
+def read_levels(text: str) -> tuple[int, ...]:
     """Levels of a spatial pyramid: whole numbers with commas between."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= whole_number(part) <= 256 for part in parts):
+        raise ValueError(
+            f"'{text}' is no list of levels: expected numbers from 1 to 256 such as 1,2,4"
+        )
+    levels = tuple(map(int, parts))
+    if twice := next((level for level in levels if levels.count(level) > 1), None):
+        raise ValueError(f"level {twice} stands twice in '{text}': name each once")
+    return levels
 
-    name = "N,N,..."
 
-    def convert(self, value, param, ctx) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isdecimal() and 1 <= whole_number(part) <= 256 for part in parts):
-            self.fail(
-                f"'{value}' is no list of levels: expected numbers from 1 to 256 such as 1,2,4",
-                param,
-                ctx,
-            )
-        levels = tuple(map(int, parts))
-        if twice := next((level for level in levels if levels.count(level) > 1), None):
-            self.fail(f"level {twice} stands twice in '{value}': name each once", param, ctx)
-        return levels
+@dataclass(frozen=True)
+class Pool:
+    """How a window is summed up."""
+
+    mode: str = option(
+        "-m --mode",
+        Choice(POOLS, "mode", "HOW"),
+        "max, min, median; average; gaussian: the mean weighted by the distance from the window's "
+        "centre; lp: the mean of |x|^p, to the power 1/p.  [default: max]",
+        default="max",
+    )
+    p: float | None = option("--p", Spec("P", read_norm), "Of lp, from 1 to inf.  [default: 2]")
+    is_sum: bool = flag(
+        "--sum",
+        "lp: the norm itself, of the sum instead of the mean: brighter the larger the window.",
+    )
+    sigma: float | None = option(
+        "--sigma",
+        Number(above=0, metavar="S"),
+        "Of gaussian, in pixels.  [default: a quarter of the window or bin]",
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where windows lie."""
+
+    kernel_size: tuple[int, int] | None = option(
+        "-s --size", Pair(), "Of the window: one number, or rows x columns.  [default: 2]"
+    )
+    stride: tuple[int, int] | None = option(
+        "--stride", Pair(), "Step between windows.  [default: the size]"
+    )
+    padding: tuple[int, int] | None = option(
+        "--padding",
+        Pair(least=0),
+        "Room around the picture that windows may reach into, at most half a window; it holds no "
+        "pixels, so it neither wins nor darkens.  [default: 0]",
+    )
+    dilation: tuple[int, int] | None = option(
+        "--dilation", Pair(), "Step between the pixels of a window.  [default: 1]"
+    )
+    edge: str | None = option(
+        "--edge",
+        Choice(EDGES, "edge", "HOW"),
+        "The last window, where it reaches beyond the picture: partial takes the pixels there "
+        "are, drop leaves it out, pad fills it up with black.  [default: partial]",
+    )
+    is_ceil: bool = flag("--ceil", "The same as --edge partial.")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What comes out, whatever the picture's size."""
+
+    section = "A size instead of windows"
+    output_size: tuple[int, int] | None = option(
+        "--output-size",
+        Pair(),
+        "Make it this large, rows x columns, whatever the picture's size: adaptive windows.",
+    )
+    is_global: bool = flag("--global", "One window, one pixel: the whole picture.")
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What is written instead of a smaller picture."""
+
+    show_winners: bool = flag(
+        "--show-winners",
+        "max and min: write the picture itself, dimmed, with the pixels that won marked.",
+        section="Pool",
+    )
+    pyramid: tuple[int, ...] | None = option(
+        "--pyramid",
+        Spec("N,N,...", read_levels),
+        "A row of numbers for each picture, of one length whatever its size: N x N bins for every "
+        "N. With -o to .csv, .npy or .json; CSV on stdout without.",
+        section=Sizes.section,
+    )
 
 
 @click.command(
@@ -67,103 +140,8 @@ Examples:
   cnntool pool photos/*.jpg --pyramid 1,2,4 -o features.csv
   cnntool convolve photo.jpg -k sobel -o - | cnntool pool - --size 4 -o edges.png""",
 )
-@option(
-    "-m",
-    "--mode",
-    section=POOL,
-    type=click.Choice(MODES),
-    default="max",
-    metavar="HOW",
-    help="max, min, median; average; gaussian: the mean weighted by the distance from the window's "
-    "centre; lp: the mean of |x|^p, to the power 1/p.  [default: max]",
-)
-@option(
-    "--p", section=POOL, type=NormType(), metavar="P", help="Of lp, from 1 to inf.  [default: 2]"
-)
-@option(
-    "--sum",
-    "is_sum",
-    section=POOL,
-    is_flag=True,
-    help="lp: the norm itself, of the sum instead of the mean: brighter the larger the window.",
-)
-@option(
-    "--sigma",
-    section=POOL,
-    type=FiniteFloat(above=0),
-    metavar="S",
-    help="Of gaussian, in pixels.  [default: a quarter of the window or bin]",
-)
-@option(
-    "-s",
-    "--size",
-    "kernel_size",
-    section=WINDOWS,
-    type=PairType(),
-    metavar="N|HxW",
-    help="Of the window: one number, or rows x columns.  [default: 2]",
-)
-@option(
-    "--stride",
-    section=WINDOWS,
-    type=PairType(),
-    metavar="N|HxW",
-    help="Step between windows.  [default: the size]",
-)
-@option(
-    "--padding",
-    section=WINDOWS,
-    type=PairType(least=0),
-    metavar="N|HxW",
-    help="Room around the picture that windows may reach into, at most half a window; it holds no "
-    "pixels, so it neither wins nor darkens.  [default: 0]",
-)
-@option(
-    "--dilation",
-    section=WINDOWS,
-    type=PairType(),
-    metavar="N|HxW",
-    help="Step between the pixels of a window.  [default: 1]",
-)
-@option(
-    "--edge",
-    section=WINDOWS,
-    type=click.Choice(EDGES),
-    metavar="HOW",
-    help="The last window, where it reaches beyond the picture: partial takes the pixels there "
-    "are, drop leaves it out, pad fills it up with black.  [default: partial]",
-)
-@option("--ceil", "is_ceil", section=WINDOWS, is_flag=True, help="The same as --edge partial.")
-@option(
-    "--output-size",
-    section=SIZES,
-    type=PairType(),
-    metavar="N|HxW",
-    help="Make it this large, rows x columns, whatever the picture's size: adaptive windows.",
-)
-@option(
-    "--global",
-    "is_global",
-    section=SIZES,
-    is_flag=True,
-    help="One window, one pixel: the whole picture.",
-)
-@option(
-    "--pyramid",
-    section=SIZES,
-    type=LevelsType(),
-    metavar="N,N,...",
-    help="A row of numbers for each picture, of one length whatever its size: N x N bins for every "
-    "N. With -o to .csv, .npy or .json; CSV on stdout without.",
-)
-@option(
-    "--show-winners",
-    section=POOL,
-    is_flag=True,
-    help="max and min: write the picture itself, dimmed, with the pixels that won marked.",
-)
-@image_options
-def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
+@takes(Pool, Windows, Sizes, Instead, Batch)
+def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch: Batch) -> int:
     """Pool images: sum up windows by their largest value, their mean, their median or a norm.
 
     Each IMAGE is a file, a folder (with -r) or - for stdin, in any format and depth that `cnntool
@@ -171,7 +149,8 @@ def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
     path is printed. Pixels keep their depth (8 bits, 16 bits or 32-bit floats), and transparent
     ones do not show.
     """
-    pooling = read_pooling(pyramid, **settings)
+    pyramid, show_winners = instead.pyramid, instead.show_winners
+    pooling = read_pooling(pool, windows, sizes, pyramid)
     if pyramid:
         from cnntool.cli.feature_table import run_table
 
@@ -203,49 +182,66 @@ def command(batch: BatchOptions, pyramid, show_winners, **settings) -> int:
 
 
 def read_pooling(
-    pyramid, mode, p, is_sum, sigma, kernel_size, edge, is_ceil, output_size, is_global, **windows
-):
+    pool: Pool, windows: Windows, sizes: Sizes, pyramid: tuple[int, ...] | None = None
+) -> Pooling:
     """The pooling that the options describe; raises UsageError where they contradict each other."""
-    sizes = {"--output-size": output_size, "--global": is_global, "--pyramid": pyramid}
-    given = [name for name, value in sizes.items() if value]
+    fixed = {
+        "--output-size": sizes.output_size,
+        "--global": sizes.is_global,
+        "--pyramid": pyramid,
+    }
+    given = [name for name, value in fixed.items() if value]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} each say what comes out: use one of them")
-    laid = {"--size": kernel_size, "--edge": edge, "--ceil": is_ceil}
-    laid.update({f"--{name}": value for name, value in windows.items()})
+    laid = {
+        "--size": windows.kernel_size,
+        "--edge": windows.edge,
+        "--ceil": windows.is_ceil,
+        "--stride": windows.stride,
+        "--padding": windows.padding,
+        "--dilation": windows.dilation,
+    }
     unused = [name for name, value in laid.items() if value]
     if given and unused:
         raise click.UsageError(f"{unused[0]} lays windows, {given[0]} cuts bins: use one of them")
-    only = {"--p": (p, "lp"), "--sum": (is_sum, "lp"), "--sigma": (sigma, "gaussian")}
+    mode = pool.mode
+    only = {
+        "--p": (pool.p, "lp"),
+        "--sum": (pool.is_sum, "lp"),
+        "--sigma": (pool.sigma, "gaussian"),
+    }
     for name, (value, owner) in only.items():
         if value and mode != owner:
             raise click.UsageError(f"{name} is for --mode {owner}, not for {mode}")
-    if mode == "median" and kernel_size and math.prod(kernel_size) > LARGEST_MEDIAN:
+    kernel_size, padding = windows.kernel_size or (2, 2), windows.padding or (0, 0)
+    dilation = windows.dilation or (1, 1)
+    if mode == "median" and math.prod(kernel_size) > LARGEST_MEDIAN:
         raise click.UsageError(
             f"a median of {kernel_size[0]} x {kernel_size[1]} pixels takes too long: use a window "
             f"of at most {LARGEST_MEDIAN} pixels"
         )
-    if edge == "pad" and any(windows["padding"] or ()):
+    if windows.edge == "pad" and any(padding):
         raise click.UsageError(
             "--edge pad fills the last windows up with black, --padding holds no pixels: use one"
         )
-    if is_ceil and edge in ("drop", "pad"):
-        raise click.UsageError(f"--ceil keeps the last window, --edge {edge} does not: use one")
+    if windows.is_ceil and windows.edge in ("drop", "pad"):
+        raise click.UsageError(
+            f"--ceil keeps the last window, --edge {windows.edge} does not: use one"
+        )
     from cnntool.imaging.pooling import Pooling
 
-    kernel_size, padding = kernel_size or (2, 2), windows["padding"] or (0, 0)
-    dilation = windows["dilation"] or (1, 1)
     check_padding(padding, kernel_size, dilation)
     return Pooling(
         mode,
         kernel_size,
-        windows["stride"],
+        windows.stride,
         padding,
         dilation,
-        edge or "partial",
-        2.0 if p is None else p,
-        sigma,
-        is_sum,
-        (1, 1) if is_global else output_size,
+        windows.edge or "partial",
+        2.0 if pool.p is None else pool.p,
+        pool.sigma,
+        pool.is_sum,
+        (1, 1) if sizes.is_global else sizes.output_size,
     )
 
 

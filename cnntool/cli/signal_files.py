@@ -13,20 +13,23 @@ from pathlib import Path
 import click
 import numpy as np
 
+from cnntool.choices import SIGNAL_FORMATS as FORMATS
 from cnntool.cli.console import complain, progress
 from cnntool.cli.files import STDIO, check_free, make_folder
+from cnntool.cli.options import SignalOutput
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.number_text import CHUNK
 from cnntool.files.signal import Signal
-from cnntool.files.signals import FORMATS, Written, open_signal, write_signal
+from cnntool.files.signals import Written, open_signal, write_signal
+from cnntool.wording import readable
 
 DIGITS = 12
 TEXT = ("text", "csv")
 
 
 @dataclass(frozen=True)
-class Output:
+class Place:
     """Where the result goes, and how it is stored; ``path`` None is stdout."""
 
     path: Path | None
@@ -56,23 +59,12 @@ def open_file(
     return signal
 
 
-def plan_output(
-    result: Signal,
-    file: str,
-    label: str,
-    as_json: bool,
-    *,
-    output: str | None,
-    format: str | None,
-    force: bool,
-    digits: int | None,
-    depth: str | None,
-    rate: int | None,
-) -> Output:
+def plan_output(result: Signal, file: str, label: str, options: SignalOutput) -> Place:
     """Settle where the result goes and as what; raises for what cannot be, before any work."""
+    output, as_json = options.output, options.as_json
     if output == "":
         raise RequestError("-o is empty: name a file, a folder or -")
-    format = _format(output, format, result)
+    format = _format(output, options.format, result)
     is_text = format in TEXT
     path = None
     if output not in (None, STDIO):
@@ -83,17 +75,18 @@ def plan_output(
         raise RequestError("the result and --json both go to stdout: name a file with -o")
     if path is None and not is_text and sys.stdout.isatty():
         raise RequestError(f"{format} bytes would go to the terminal: name a file with -o")
-    for name, value in (("depth", depth), ("rate", rate)):
+    for name, value in (("depth", options.depth), ("rate", options.rate)):
         if value is not None and format != "wav":
             raise RequestError(f"--{name} is for WAV, and the output is {format}: leave it out")
-    if digits is not None and not is_text:
+    if options.digits is not None and not is_text:
         raise RequestError(f"--digits is for text, and the output is {format}: leave it out")
-    rate = rate or result.rate
+    rate = options.rate or result.rate
     if format == "wav" and rate is None:
         raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
     if path is not None:
-        check_free(path, force)
-    return Output(path, format, force, digits or DIGITS, depth or result.depth or "float", rate)
+        check_free(path, options.force)
+    digits, depth = options.digits or DIGITS, options.depth or result.depth or "float"
+    return Place(path, format, options.force, digits, depth, rate)
 
 
 def _format(output: str | None, format: str | None, result: Signal) -> str:
@@ -127,9 +120,9 @@ def _is_device(output: str) -> bool:
 
 
 @contextmanager
-def counted(signal: Signal, label: str, output: Output, quiet: bool) -> Iterator[Signal]:
+def counted(signal: Signal, label: str, place: Place, quiet: bool) -> Iterator[Signal]:
     """The signal with a progress bar that counts its blocks, unless numbers go to the terminal."""
-    shows_numbers = output.path is None and sys.stdout.isatty()
+    shows_numbers = place.path is None and sys.stdout.isatty()
     with progress(label, signal.expected_blocks or 0, quiet or shows_numbers) as advance:
 
         def blocks() -> Iterator[np.ndarray]:
@@ -140,44 +133,42 @@ def counted(signal: Signal, label: str, output: Output, quiet: bool) -> Iterator
         yield replace(signal, blocks=blocks())
 
 
-def write(result: Signal, output: Output) -> Written:
+def write(result: Signal, place: Place) -> Written:
     """Compute the result and write it, block after block."""
-    settings = {"digits": output.digits, "depth": output.depth, "rate": output.rate}
-    if output.path is None:
+    settings = {"digits": place.digits, "depth": place.depth, "rate": place.rate}
+    if place.path is None:
         stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
-        return write_signal(result, stdout, output.format, can_seek=False, **settings)
-    make_folder(output.path.parent)
-    with atomic_write(output.path, output.force) as file:
-        return write_signal(result, file, output.format, can_seek=file.seekable(), **settings)
+        return write_signal(result, stdout, place.format, can_seek=False, **settings)
+    make_folder(place.path.parent)
+    with atomic_write(place.path, place.force) as file:
+        return write_signal(result, file, place.format, can_seek=file.seekable(), **settings)
 
 
 def report(
     signal: Signal,
     result: Signal,
-    output: Output,
+    place: Place,
     written: Written,
     methods: Sequence[str],
-    as_json: bool,
-    quiet: bool,
+    options: SignalOutput,
 ) -> None:
     """Say what was clipped, and the path of a file that was written."""
     values = written.samples * result.channels
-    if written.clipped and not quiet:
+    if written.clipped and not options.quiet:
         complain(
             f"{written.clipped:,} of {values:,} values were beyond full scale and are clipped: "
             "--scale makes them smaller, --depth float keeps them"
         )
-    if output.path is None:
+    if place.path is None:
         return
-    path = os.fsencode(output.path).decode(errors="backslashreplace")
     facts = {
-        "input": os.fsencode(signal.name).decode(errors="backslashreplace"),
-        "output": path,
-        "format": output.format,
+        "input": readable(signal.name),
+        "output": readable(place.path),
+        "format": place.format,
         "samples": written.samples,
         "channels": result.channels,
-        "rate": output.rate,
+        "rate": place.rate,
         "clipped": written.clipped,
         "methods": list(methods),
     }
-    click.echo(json.dumps(facts) if as_json else os.fspath(output.path))
+    click.echo(json.dumps(facts) if options.as_json else os.fspath(place.path))

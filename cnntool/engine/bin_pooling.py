@@ -40,7 +40,7 @@ from cnntool.engine.rank_pooling import median_of_last
 from cnntool.engine.windows import per_axis
 
 MODES = ("max", "average", "gaussian")
-"""Of maps; images have all of ``IMAGE_MODES``."""
+"""Of maps; images have all of ``POOLS``."""
 
 WIDEST = 64
 """Bins that are alike and no longer than this are sliding windows; in longer ones so many rows are
@@ -171,7 +171,7 @@ def pool_image_to_size(
     mean: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, in one of the ``IMAGE_MODES``.
+    """Pool an image (H, W, C) to (oh, ow, C), whatever its size, in one of the ``POOLS``.
 
     The bins, and the weights of ``gaussian`` (with ``sigma``), are those of
     :func:`adaptive_pool2d`. ``max``, ``min`` and ``median`` keep the dtype; ``average``,
@@ -308,7 +308,7 @@ def _pool_bins(
     mean: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
-    """Pool the bins of planes (A, H, W, B) in one of the ``IMAGE_MODES``: (A, oh, ow, B)."""
+    """Pool the bins of planes (A, H, W, B) in one of the ``POOLS``: (A, oh, ow, B)."""
     dtype = planes.dtype if mode in ("max", "min", "median") else float_dtype(planes)
     if mode == "median":
         pool_row = _medians(rows, columns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.choices import POOLS
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
@@ -37,8 +38,6 @@ from cnntool.engine.pool_windows import (
 )
 from cnntool.engine.rank_pooling import median_planes
 from cnntool.engine.windows import Axis, AxisPaddings, Padding
-
-IMAGE_MODES = ("max", "average", "lp", "gaussian", "min", "median")
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,8 +303,8 @@ def check_image(image: np.ndarray, mode: str) -> None:
     """Raise ValueError where an image is none, or the mode is another."""
     if image.ndim != 3 or 0 in image.shape:
         raise ValueError(f"an image has shape (H, W, C), not {image.shape}")
-    if mode not in IMAGE_MODES:
-        raise ValueError(f"mode is '{mode}': expected one of {', '.join(IMAGE_MODES)}")
+    if mode not in POOLS:
+        raise ValueError(f"mode is '{mode}': expected one of {', '.join(POOLS)}")
 
 
 def max_pool1d(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-BORDERS = ("reflect", "mirror", "edge", "wrap", "constant")
+from cnntool.choices import BORDERS
 
 Padding = str | int | tuple[int, int]
 """Of one axis: both sides alike, or (before, after)."""

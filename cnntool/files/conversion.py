@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cnntool.choices import IMAGE_DEPTHS as DEPTHS
 from cnntool.errors import InputError
 from cnntool.files.formats import can_hold
 from cnntool.files.image import Image
 from cnntool.wording import counted
-
-DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,6 @@ def _head(stream: BinaryIO) -> bytes:
     return head
 
 
-FORMATS = {"text": ".txt", "csv": ".csv", "npy": ".npy", "wav": ".wav"}
 """Each format with the end of its file names."""
 
 
@@ -79,7 +78,7 @@ def write_signal(
     rate: int | None = None,
     can_seek: bool = True,
 ) -> Written:
-    """Write a signal as one of FORMATS to a file, or to a pipe that ``can_seek`` False stands for.
+    """Write a signal to a file, or to a pipe that ``can_seek`` False stands for.
 
     ``digits`` belong to text and CSV, see :func:`~cnntool.files.number_text.text_of`; ``depth``
     and ``rate`` to WAV, where values beyond full scale are clipped. A .npy of unknown length that

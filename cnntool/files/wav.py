@@ -19,7 +19,6 @@ from cnntool.files.streams import cut_short, damaged
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
 FLOATS = {"float": 32, "float64": 64}
-DEPTHS = ("8", "16", "24", "32", *FLOATS)
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 UNKNOWN = 0xFFFFFFFF

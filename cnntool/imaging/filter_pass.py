@@ -258,9 +258,6 @@ def alpha_in_depth(
     return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
 
 
-COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
-
-
 def check_combination(kernel: Filter, combine: str) -> None:
     """Raise RequestError where a filter's kernels cannot be combined in this way."""
     if combine in ("magnitude", "maximum") and kernel.count < 2:

@@ -9,7 +9,7 @@ import numpy as np
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop, plan_pool
-from cnntool.engine.pooling import IMAGE_MODES, pool_image
+from cnntool.engine.pooling import pool_image
 from cnntool.engine.rank_pooling import visible_median
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
@@ -17,11 +17,8 @@ from cnntool.files.image import Frame, Image, luminance
 from cnntool.imaging.filter_pass import alpha_in_depth, check_range, with_weights
 from cnntool.imaging.tone import Losses, Tone
 
-MODES = IMAGE_MODES
 RANKS = ("max", "min", "median")
 """Modes whose results are pixels of the picture, so that alpha cannot weigh them."""
-
-EDGES = ("partial", "drop", "pad")
 
 MOST_FILLED, MOST_TIMES = 1 << 22, 4
 """Pixels that ``pad`` fills a picture up to, or so many times its own where those are more."""

@@ -10,8 +10,6 @@ import numpy as np
 
 from cnntool.imaging.kernels import Filter
 
-RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
-
 
 @dataclass(frozen=True)
 class Tone:

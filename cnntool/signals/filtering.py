@@ -19,8 +19,6 @@ from cnntool.files.signal import BLOCK, Signal
 from cnntool.signals.borders import with_borders
 from cnntool.signals.kernels import LARGEST_KERNEL, Kernel
 
-METHODS = ("auto", "direct", "fft")
-
 
 @dataclass(frozen=True)
 class Geometry:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnntool.choices import LARGEST_SIGNAL_KERNEL as LARGEST_KERNEL
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import Entry
 from cnntool.imaging.kernel_spec import (
@@ -25,9 +26,6 @@ from cnntool.imaging.kernel_weights import gaussian_row
 from cnntool.imaging.kernels import build_entry
 from cnntool.specs import Parameter
 from cnntool.wording import did_you_mean, shortened
-
-LARGEST_KERNEL = 1 << 23
-"""Samples that a kernel may span, dilation included: what is held of a signal at a time."""
 
 LARGEST_LENGTH = 1e6
 """Of sigma and tau, in samples."""

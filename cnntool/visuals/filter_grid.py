@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SCALES = ("bank", "each", "minmax")
+from cnntool.choices import SCALES
+
 """bank: one symmetric scale for all filters; each: one for each; minmax: each from its least to its
 greatest weight."""
 

@@ -1,6 +1,13 @@
-"""The types that several commands share."""
+"""Options that are said once, and the types that several commands share."""
 
+from dataclasses import dataclass
+
+import click
 import pytest
+
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Choice, Number
 
 TRAIN = ["train-cnn", "digits"]
 
@@ -30,3 +37,58 @@ def test_an_empty_name_is_refused_with_what_should_stand_there(
     assert (done.code, done.out, len(done.err.splitlines())) == (2, b"", 1)
     start = f"cnntool {arguments[0]}: Invalid value for {parameter}: the name is empty: name "
     assert done.err.startswith(start + expected)
+
+
+@dataclass(frozen=True)
+class Learning:
+    rate: float | None = option("--rate --lr", Number(above=0), "Of the steps.")
+    runs: tuple[str, ...] = option("--run", str, "Any number.", metavar="NAME", multiple=True)
+    strict: bool = flag("--strict", "Be it.", section="Data")
+
+
+@dataclass(frozen=True)
+class Running:
+    section = "How it runs"
+    file: str = argument("[FILE]", str, default="-")
+    as_json: bool = flag("--json", "Print JSON.")
+
+
+@click.command(cls=SectionedCommand)
+@takes(Learning, Running)
+def command(learning, running):
+    return learning, running
+
+
+def taken(*arguments):
+    return command.main(list(arguments), standalone_mode=False)
+
+
+def test_a_command_takes_dataclasses_filled_in():
+    assert taken() == (Learning(), Running()) == (Learning(None, (), False), Running("-", False))
+    given = taken("--lr", "1/4", "f", "--run", "a", "--run", "b", "--strict", "--json")
+    assert given == (Learning(0.25, ("a", "b"), True), Running("f", True))
+
+
+def test_options_stand_in_the_section_of_their_class():
+    lines = click.Context(command).get_help().splitlines()
+    sections = [line for line in lines if line.endswith(":")]
+    assert sections == ["Learning:", "Data:", "How it runs:", "Running:"]  # the last one of --help
+    assert "--rate, --lr X" in lines[lines.index("Learning:") + 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (Number(above=0), "0", "'0' is out of range: expected a number above 0, below 1e+12"),
+        (Number(least=0, below=1), "1", "'1' is out of range: expected a number from 0, below 1"),
+        (Number(above=0, most=1), "nan", "'nan' is out of range: expected a number above 0, up to"),
+        (Number(), "1/0", "'1/0' is out of range"),
+        (Number(), "x", "'x' is not a number: expected one such as 0.5"),
+        (Choice(("adam", "sgd"), "optimizer"), "adm", "no optimizer 'adm': did you mean 'adam'?"),
+        (Choice(("adam", "sgd"), "optimizer"), "xyz", "no optimizer 'xyz': expected adam, sgd"),
+    ],
+)
+def test_types_say_what_was_expected(kind, text, message):
+    with pytest.raises(click.BadParameter) as raised:
+        kind.convert(text, None, None)
+    assert raised.value.message.startswith(message)

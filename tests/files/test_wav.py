@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
+from cnntool.choices import WAV_DEPTHS
 from cnntool.errors import InputError, RequestError
 from cnntool.files.signal import Signal
 from cnntool.files.signals import open_signal, write_signal
-from cnntool.files.wav import DEPTHS, wav_header
+from cnntool.files.wav import wav_header
 
 RATE = 8000
 NOISE = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 101))
@@ -85,7 +86,7 @@ def test_24_bits_from_the_standard_library_are_read(tmp_path):
     np.testing.assert_array_equal(x, levels / 2**23)
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("depth", WAV_DEPTHS)
 @pytest.mark.parametrize("length", [101, None])
 def test_scipy_reads_what_is_written(tmp_path, depth, length):
     data, clipped = written(NOISE, depth, length)
@@ -99,7 +100,7 @@ def test_scipy_reads_what_is_written(tmp_path, depth, length):
 
 
 @given(
-    depth=st.sampled_from(DEPTHS),
+    depth=st.sampled_from(WAV_DEPTHS),
     channels=st.integers(1, 3),
     length=st.integers(1, 20),
     knows=st.booleans(),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import click
 
+from cnntool.choices import POOLS
 from cnntool.cli.options import LARGEST_STEP
 
-POOLS = ("max", "average", "lp", "gaussian", "min", "median")
 KINDS = ("conv", *POOLS)
 GLOBAL = ("max", "average")
 LARGEST_MEDIAN = 64

@@ -14,7 +14,9 @@ from cnntool.cli.explain.options import (
     taken_from,
 )
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.pool import command as pool
+from cnntool.cli.options import takes
+from cnntool.cli.pool import Pool, Sizes, Windows, read_pooling
+from cnntool.cli.pool import command as pool_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,23 +37,20 @@ Examples:
 )
 @image_argument
 @at_option
-@taken_from(pool, "mode", "p", "is_sum", "sigma", "kernel_size", "stride", "padding", "dilation")
-@taken_from(pool, "edge", "is_ceil", "output_size", "is_global")
-@taken_from(pool, "depth", "gray", "alpha", "white", "max_pixels")
+@takes(Pool, Windows, Sizes)
+@taken_from(pool_command, "depth", "gray", "alpha", "white", "max_pixels")
 @json_option
-def command(image, at, depth, as_json, **settings) -> None:
+def command(pool, windows, sizes, image, at, depth, as_json, **inputs) -> None:
     """Show the numbers behind one pixel of `cnntool pool`, with the same options.
 
     The window of pixels and what becomes of it: who wins, or how much each pixel weighs; and the
     gradient, how much the result changes with each of them, which is what goes back to it.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.pool import read_pooling
     from cnntool.explain.pools import pool_facts
     from cnntool.files.conversion import choose_depth
 
-    inputs = {name: settings.pop(name) for name in ("gray", "alpha", "white", "max_pixels")}
-    pooling = read_pooling(None, **settings)
+    pooling = read_pooling(pool, windows, sizes)
     picture, name = open_one(image, inputs)
     wanted = choose_depth(picture, picture.format, depth)
     facts = pool_facts(picture, pooling, wanted.dtype, wanted.white, at)

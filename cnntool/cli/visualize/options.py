@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.choices import SCALES
 from cnntool.cli.help import option
 from cnntool.cli.options import OUTPUT, RUN, PathName
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 STDIO = "-"
 WHAT = "What"
-SCALES = ("bank", "each", "minmax")
 
 model_argument = click.argument(
     "model", metavar="MODEL", type=PathName("a model file, or weights: .npy, .npz or .safetensors")

@@ -1,0 +1,61 @@
+"""The words that options offer and what lies below understands: each list stands here alone.
+
+Without NumPy, so that the help can list them at once.
+"""
+
+BORDERS = {
+    "reflect": ("reflect", "symmetric", "grid-mirror"),
+    "mirror": ("mirror", "reflect101", "reflect-101", "reflect_101"),
+    "edge": ("edge", "nearest", "replicate"),
+    "wrap": ("wrap", "circular", "grid-wrap", "periodic"),
+    "constant": ("constant", "grid-constant", "zeros", "zero"),
+}
+"""Each border rule with the names that SciPy, NumPy, OpenCV and PyTorch have for it."""
+
+COMBINATIONS = ("none", "magnitude", "maximum", "orientation")
+"""How the responses of a bank of kernels become one picture."""
+
+RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
+"""How signed numbers of any size become pixels."""
+
+POOLS = ("max", "average", "lp", "gaussian", "min", "median")
+"""How a window of a picture is summed up."""
+
+EDGES = ("partial", "drop", "pad")
+"""What becomes of the last window, where it reaches beyond the picture."""
+
+IMAGE_FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "ppm", "pgm", "pnm", "gif", "npy")
+IMAGE_DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
+"""The depths of an image's channels, as NumPy names them."""
+
+ALPHAS = ("keep", "drop", "last")
+"""What becomes of transparency."""
+
+SIGNAL_FORMATS = {"text": ".txt", "csv": ".csv", "npy": ".npy", "wav": ".wav"}
+"""What signals are stored as, each with the end of its file's name."""
+
+WAV_DEPTHS = ("8", "16", "24", "32", "float", "float64")
+METHODS = ("auto", "direct", "fft")
+"""How a signal is filtered."""
+
+LARGEST_SIGNAL_KERNEL = 1 << 23
+"""Samples that a kernel may span, dilation included: what is held of a signal at a time."""
+
+NETWORKS = ("small", "lenet", "lenet5", "alexnet")
+COLOURS = ("auto", "grey", "rgb")
+"""What images are read as: ``auto`` is colour where an image has it."""
+
+INITIALISATIONS = ("he", "glorot", "lecun")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+LEVELS = ("word", "char", "byte")
+"""What a token of a text is."""
+
+CELLS = ("lstm", "gru", "rnn")
+MEASURES = ("loss", "accuracy", "perplexity")
+"""What a training writes down each epoch."""
+
+PARTS = ("validation", "test", "train", "all")
+"""Of a data set, which images are meant."""
+
+SCALES = ("bank", "each", "minmax")
+"""Which weights share one scale of grey in a picture of filters."""

@@ -1,0 +1,184 @@
+"""What the words of a command line become: numbers, sizes, names, and whatever a function reads.
+
+Each type knows how the help names its values (``metavar``) and says in one line what is wrong with
+a word, what was expected and how to write it. A type of one command alone is a function from text
+to value that raises ValueError, handed to :class:`Spec`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from cnntool.choices import BORDERS
+from cnntool.wording import suggestion
+
+LARGEST_STEP = 16384
+"""Of sizes and steps in pixels."""
+
+LARGEST_NUMBER = 1e12
+
+
+class Spec(click.ParamType):
+    """What ``read`` makes of a text; the ValueError that it raises says what is wrong."""
+
+    def __init__(self, metavar: str, read: Callable[[str], Any] | None = None):
+        self.name = self.metavar = metavar
+        if read is not None:
+            self.read = read
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value  # a default
+        try:
+            return self.read(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class PathName(click.Path):
+    """A path; an empty one, as of a shell's unset variable, is refused: ``what`` is missing."""
+
+    metavar = None
+
+    def __init__(self, what: str):
+        super().__init__(readable=False, allow_dash=True)  # whoever opens it says what is wrong
+        self.what = what
+
+    def convert(self, value, param, ctx):
+        if not value:
+            self.fail(f"the name is empty: name {self.what}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Choice(click.Choice):
+    """One of some words, in upper or lower case; ``what`` they are is said of one that is none."""
+
+    def __init__(self, words: Sequence[str], what: str = "choice", metavar: str | None = None):
+        super().__init__(tuple(words), case_sensitive=False)
+        self.what, self.metavar = what, metavar
+
+    def convert(self, value, param, ctx) -> str:
+        if value.lower() not in self.choices:
+            hint = suggestion(value, self.choices)
+            self.fail(f"no {self.what} '{value[:40]}'{hint}", param, ctx)
+        return value.lower()
+
+
+class Number(Spec):
+    """A number or a fraction such as 1/3, within limits; ``above`` and ``below`` are outside.
+
+    Without a ``most`` it is finite and of sensible size.
+    """
+
+    def __init__(
+        self,
+        *,
+        least: float = -math.inf,
+        above: float = -LARGEST_NUMBER,
+        most: float = math.inf,
+        below: float | None = None,
+        metavar: str = "X",
+    ):
+        super().__init__(metavar)
+        if below is None:
+            below = LARGEST_NUMBER if most == math.inf else math.inf
+        self.least, self.above, self.most, self.below = least, above, most, below
+
+    def read(self, text: str) -> float:
+        top, slash, bottom = text.partition("/")
+        try:
+            number = float(top) / (float(bottom) if slash else 1.0)
+        except ValueError:
+            raise ValueError(f"'{text}' is not a number: expected one such as 0.5") from None
+        except ZeroDivisionError:
+            number = math.nan
+        if not (self.least <= number <= self.most and self.above < number < self.below):
+            start = f"above {self.above:g}" if self.above > self.least else f"from {self.least:g}"
+            end = f"below {self.below:g}" if self.below < math.inf else f"up to {self.most:g}"
+            raise ValueError(f"'{text}' is out of range: expected a number {start}, {end}")
+        return number
+
+
+class WholeNumber(Spec):
+    """A whole number from ``least`` to ``most``, None being no limit."""
+
+    def __init__(self, least: int = 1, most: int | None = None, metavar: str = "N"):
+        super().__init__(metavar)
+        self.least, self.most = least, most
+
+    def read(self, text: str) -> int:
+        limits = f"{self.least} to {self.most}" if self.most else f"at least {self.least}"
+        if not re.fullmatch(r"[+-]?[0-9]{1,99}", text.strip()):
+            raise ValueError(f"'{text}' is not a whole number: expected {limits}")
+        number = int(text)
+        if number < self.least or (self.most is not None and number > self.most):
+            raise ValueError(f"'{text}' is out of range: expected {limits}")
+        return number
+
+
+class Pair(Spec):
+    """``N`` or ``HxW``: one whole number for both axes, or rows x columns."""
+
+    def __init__(self, least: int = 1):
+        super().__init__("N|HxW")
+        self.least = least
+
+    def read(self, text: str) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.strip(), re.IGNORECASE)
+        if not match:
+            raise ValueError(f"'{text}' is not a size: expected N or HxW, such as 2 or 2x3")
+        pair = whole_number(match[1]), whole_number(match[2] or match[1])
+        if not all(self.least <= number <= LARGEST_STEP for number in pair):
+            raise ValueError(f"'{text}' is out of range: expected {self.least} to {LARGEST_STEP}")
+        return pair
+
+
+class Padding(Spec):
+    """``same``, ``valid``, ``full`` or a number of pixels, or other units, on every side."""
+
+    def __init__(self, unit: str = "pixels", largest: int = LARGEST_STEP):
+        super().__init__("HOW")
+        self.unit, self.largest = unit, largest
+
+    def read(self, text: str) -> str | int:
+        if text in ("same", "valid", "full"):
+            return text
+        if not re.fullmatch(r"\d+", text):
+            expected = f"expected same, valid, full or a number of {self.unit}"
+            raise ValueError(f"'{text}' is not a padding: {expected}")
+        if whole_number(text) > self.largest:
+            raise ValueError(f"'{text}' is out of range: expected 0 to {self.largest}")
+        return int(text)
+
+
+def read_border(text: str) -> tuple[str, float]:
+    """A border rule under any of its names, ``constant`` with an optional value."""
+    word, colon, number = text.partition(":")
+    word = word.lower().removeprefix("border_")
+    border = next((rule for rule, names in BORDERS.items() if word in names), None)
+    if border is None:
+        raise ValueError(f"no border rule '{word}': expected one of {', '.join(BORDERS)}")
+    if colon and border != "constant":
+        raise ValueError(f"'{text}': only constant takes a value, as in constant:128")
+    return border, Number().read(number) if colon else 0.0
+
+
+def read_pixel_count(text: str) -> int:
+    """A number of pixels, with k, M or G for thousand, million or thousand million."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", text)
+    if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
+        raise ValueError(f"'{text}' is not a number of pixels: expected such as 500M")
+    return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
+
+
+def whole_number(digits: str) -> int:
+    """The number, or of very many digits one that is beyond every limit as well.
+
+    Python refuses to convert more than 4,300 digits.
+    """
+    return int(digits.lstrip("0")[:20] or 0)
