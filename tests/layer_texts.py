@@ -17,6 +17,7 @@ from cnntool.networks.layers.pools import (
     SlidingPool,
     Subsampling,
 )
+from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
 from cnntool.networks.spec import LARGEST
 
 counts = st.one_of(st.integers(1, 12), st.integers(1, LARGEST))
@@ -51,7 +52,9 @@ LAYERS = st.one_of(
     st.builds(PyramidPool, st.lists(st.integers(1, 999), min_size=1, max_size=9).map(tuple), modes),
     st.builds(Subsampling, pairs),
     st.builds(Flatten),
-    st.builds(Dense, counts),
+    st.builds(Dense, counts, st.booleans()),
+    st.builds(Embedding, counts, counts),
+    st.builds(Recurrent, st.sampled_from(sorted(GATES)), counts),
     st.builds(Activation, st.sampled_from(sorted(ACTIVATIONS))),
     st.builds(Dropout, st.floats(0, 0.99)),
     st.builds(BatchNorm),
@@ -94,3 +97,6 @@ EVERY_LAYER = (
     "batch-norm",
 )
 """Over 2 maps of 7 x 6."""
+
+OF_SEQUENCES = ("embedding 9 x 4", "lstm 5", "gru 5", "rnn 5", "dense 9 tied")
+"""The first over tokens, the others over steps."""

@@ -1,4 +1,6 @@
-"""How weights start: He's, Glorot's and LeCun's rules, drawn from a generator.
+"""How parameters start, drawn from a generator.
+
+Weights between layers start by one of three rules, which differ in their variance:
 
 ========== =========================== ====================================================
 name       variance of a weight        source
@@ -8,26 +10,85 @@ name       variance of a weight        source
 ``lecun``  ``1 / fan_in``              LeCun, Bottou, Orr, Müller, Efficient BackProp, 1998
 ========== =========================== ====================================================
 
-All are drawn uniformly, from ``-sqrt(3 v)`` to ``sqrt(3 v)`` for the variance v. Biases start at 0.
+All are drawn uniformly, from ``-sqrt(3 v)`` to ``sqrt(3 v)`` for the variance v.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 
-from cnntool.networks.layers.layer import Parameter
-
 RULES = ("he", "glorot", "lecun")
+
+
+class Start(Protocol):
+    """How a parameter starts."""
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
+        """An array of this shape; rule: that of weights which name none themselves."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """``value``; but ``other`` in the second of ``parts`` equal parts, where there are parts."""
+
+    value: float = 0.0
+    other: float = 0.0
+    parts: int = 0
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
+        array = np.full(shape, self.value)
+        if self.parts:
+            size = shape[0] // self.parts
+            array[size : 2 * size] = self.other
+        return array
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """From ``-bound`` to ``bound``."""
+
+    bound: float
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
+        return rng.uniform(-self.bound, self.bound, shape)
+
+
+@dataclass(frozen=True)
+class Fans:
+    """By the numbers of inputs that reach each output, and of outputs that each input reaches.
+
+    rule: one of ``RULES``; None for the network's choice, which goes by the activation behind.
+    """
+
+    inputs: int
+    outputs: int
+    rule: str | None = None
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
+        bound = (3 * variance(self.rule or rule, self.inputs, self.outputs)) ** 0.5
+        return rng.uniform(-bound, bound, shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """Square matrices side by side, each orthogonal, all of those alike likely: nothing that goes
+    through one grows or vanishes.
+
+    Sources: Saxe, McClelland, Ganguli, ICLR 2014; Mezzadri, Notices of the AMS 54, 2007.
+    """
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
+        size = shape[0]
+        squares = []
+        for _ in range(shape[1] // size):
+            q, r = np.linalg.qr(rng.standard_normal((size, size)))
+            squares.append(q * np.sign(np.diagonal(r)))
+        return np.concatenate(squares, axis=1)
 
 
 def variance(rule: str, fan_in: int, fan_out: int) -> float:
     """Of each weight, by the rule's name; KeyError for another."""
     return {"he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out), "lecun": 1 / fan_in}[rule]
-
-
-def initial(parameter: Parameter, rule: str, rng: np.random.Generator) -> np.ndarray:
-    """The float32 array that a parameter starts as."""
-    if not parameter.fan_in:
-        return np.full(parameter.shape, parameter.start, np.float32)
-    bound = (3 * variance(rule, parameter.fan_in, parameter.fan_out)) ** 0.5
-    return rng.uniform(-bound, bound, parameter.shape).astype(np.float32)

@@ -21,21 +21,16 @@ from cnntool.engine.vocabulary_loss import (
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,
 )
-from cnntool.networks.initialisation import initial
 from cnntool.networks.language_spec import Architecture
 from cnntool.networks.layers.layer import Arrays, Parameter
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
 
 States = list[tuple[tuple[np.ndarray, ...]]]
 """What each layer carries in its one direction: (h, c) of an lstm, else (h,); each (B, H)."""
 
-EMBEDDING_RANGE = 0.1
-"""Embeddings start between minus this and this."""
-
 NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
 """By whoever uses the numbers, in words of its own."""
-
-FORGET_BIAS = 1.0
-"""At the start the cell is kept: Jozefowicz, Zaremba, Sutskever, ICML 2015."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +74,8 @@ class LanguageModel:
         state orthogonal gate by gate (Saxe, McClelland, Ganguli, ICLR 2014), so that nothing grows
         or vanishes in it at first; biases 0, but 1 of an lstm's forget gate.
         """
-        hidden, cell = self.architecture.hidden_size, self.architecture.cell
-        for path, parameter in self.parameters().items():
-            name = path.partition(".")[2]
-            if path == "embedding.weight":
-                table = rng.uniform(-EMBEDDING_RANGE, EMBEDDING_RANGE, parameter.shape)
-                self.params[path] = table.astype(np.float32)
-            elif name == "w_hidden":
-                gates = [_orthogonal(hidden, rng) for _ in range(parameter.shape[1] // hidden)]
-                self.params[path] = np.concatenate(gates, axis=1).astype(np.float32)
-            else:
-                self.params[path] = initial(parameter, "glorot", rng)
-            if name == "bias" and cell == "lstm" and path != "dense1.bias":
-                self.params[path][hidden : 2 * hidden] = FORGET_BIAS
+        network = Network(parse_layers(self.spec), (None,))
+        self.params = network.initialise(rng).params
         return self
 
     def start(self, batch: int) -> States:
@@ -214,9 +198,3 @@ class LanguageModel:
     def _weight_paths(self, name: str) -> tuple[str, ...]:
         last = ("hidden_bias",) if self.architecture.cell == "gru" else ()
         return tuple(f"{name}.{part}" for part in ("w_input", "w_hidden", "bias", *last))
-
-
-def _orthogonal(size: int, rng: np.random.Generator) -> np.ndarray:
-    """A random orthogonal matrix (size, size), all alike likely (Mezzadri, 2007)."""
-    q, r = np.linalg.qr(rng.standard_normal((size, size)))
-    return q * np.sign(np.diagonal(r))

@@ -91,13 +91,13 @@ class Architecture:
         found = {"embedding.weight": Parameter((vocabulary, self.embed_size))}
         for layer, name in enumerate(self.recurrent_names):
             inputs = self.input_size(layer)
-            found[f"{name}.w_input"] = Parameter((inputs, gates), inputs, hidden)
-            found[f"{name}.w_hidden"] = Parameter((hidden, gates), hidden, hidden)
+            found[f"{name}.w_input"] = Parameter((inputs, gates))
+            found[f"{name}.w_hidden"] = Parameter((hidden, gates))
             found[f"{name}.bias"] = Parameter((gates,))
             if self.cell == "gru":
                 found[f"{name}.hidden_bias"] = Parameter((gates,))
         if not self.tie_weights:
-            found["dense1.weight"] = Parameter((hidden, vocabulary), hidden, vocabulary)
+            found["dense1.weight"] = Parameter((hidden, vocabulary))
         found["dense1.bias"] = Parameter((vocabulary,))
         return found
 

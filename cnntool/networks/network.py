@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnntool.engine.fast.layout import batch_last, is_batch_last
 from cnntool.errors import RequestError
-from cnntool.networks.initialisation import initial
+from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text, total
 from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 
 FEWEST_SAMPLES = 16
-"""From so many samples on a batch goes through with the samples innermost."""
+"""From so many samples on a batch of maps goes through with the samples innermost."""
+
+
+class Caches(list):
+    """What each layer leaves for the way back, in the order they ran; and ``states``, what they
+    carry on from there, by path: ``lstm1.h``. Empty where no layer carries anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.states: Arrays = {}
+
+
+class Wiring(NamedTuple):
+    """What a layer is given by name, and under which path the network has it."""
+
+    learns: bool  # whether it has parameters of its own
+    used: tuple[str, ...]  # parameters, its own and borrowed ones
+    kept: tuple[str, ...]  # buffers
+    carried: tuple[str, ...]  # of its state
+    paths: dict[str, str]
 
 
 class Network:
@@ -23,6 +42,14 @@ class Network:
 
     ``params`` holds ``conv1.weight`` and the like, ``buffers`` what is kept but not trained. Both
     are float32 (or what they are replaced by): :meth:`forward` computes in their dtype.
+
+    Sequences come time first, tokens (T, B) or steps (T, B, D). What their layers carry from step
+    to step is not the network's: :meth:`start` gives it, ``states`` takes it, and the caches have
+    what it has become.
+
+        states = network.start(batch)
+        y, caches = network.forward(ids, states=states)
+        y, caches = network.forward(more_ids, states=caches.states)
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape) -> None:
@@ -33,10 +60,22 @@ class Network:
         self.params: Arrays = {}
         self.buffers: Arrays = {}
         self._order = _order(self.layers)
-        self._keys = [(tuple(at.parameters(s)), tuple(at.buffers(s))) for _, at, s in self.each()]
         for name, layer, shape in self.each():
             for key, buffer in layer.buffers(shape).items():
-                self.buffers[f"{name}.{key}"] = np.full(buffer.shape, buffer.start, np.float32)
+                self.buffers[f"{name}.{key}"] = buffer.drawn(np.random.default_rng(0))
+        self._wiring = tuple(self._wired(*each) for each in self.each())
+
+    def _wired(self, name: str, layer: Layer, shape: Shape) -> Wiring:
+        own, carried = layer.parameters(shape), layer.state(shape)
+        buffers, borrowed = layer.buffers(shape), layer.borrowed(shape)
+        paths = {key: f"{name}.{key}" for key in (*own, *carried, *buffers)}
+        for key, (path, needed) in borrowed.items():
+            parameter = self.parameters().get(path)
+            if parameter is None or parameter.shape != needed:
+                found = "which is not there" if parameter is None else f"found {parameter.shape}"
+                raise RequestError(f"{name} ({layer}) takes {path}, {needed}: {found}")
+            paths[key] = path
+        return Wiring(bool(own), (*own, *borrowed), tuple(buffers), tuple(carried), paths)
 
     def each(self) -> Iterator[tuple[str, Layer, Shape]]:
         """Every layer with its name and the shape that it takes."""
@@ -56,7 +95,7 @@ class Network:
         for index, (name, layer, shape) in enumerate(self.each()):
             used = rule or ("he" if self._is_before_relu(index) else "glorot")
             for key, parameter in layer.parameters(shape).items():
-                self.params[f"{name}.{key}"] = initial(parameter, used, rng)
+                self.params[f"{name}.{key}"] = parameter.drawn(rng, used)
         return self
 
     def _is_before_relu(self, index: int) -> bool:
@@ -65,7 +104,7 @@ class Network:
         for layer, shape in zip(self.layers[index + 1 :], self.shapes[index + 1 :], strict=False):
             if isinstance(layer, Activation):
                 return layer.function == "relu"
-            if any(parameter.fan_in for parameter in layer.parameters(shape).values()):
+            if any(isinstance(p.start, Fans) for p in layer.parameters(shape).values()):
                 return False
         return False
 
@@ -74,8 +113,15 @@ class Network:
         return self.shapes[-1]
 
     @property
+    def is_sequential(self) -> bool:
+        """Whether sequences come in, time first, and not samples of one shape."""
+        return self.input_shape[0] is None
+
+    @property
     def takes_any_size(self) -> bool:
         """Whether maps of other heights and widths than the input shape's may come in."""
+        if self.is_sequential:
+            return False
         for layer in self.layers:
             if layer.makes_size:
                 return True
@@ -100,56 +146,115 @@ class Network:
         )
         return "\n".join(line.rstrip() for line in lines)
 
-    def forward(
-        self, x: np.ndarray, *, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[np.ndarray, list[Any]]:
-        """The output for a batch x (N, C, H, W), and the caches for :meth:`backward`."""
-        way, caches = Pass(training, rng), []
-        x = self._laid_out(x)
-        for index in self._order:
-            x, cache = self._step(index, x, way)
-            caches.append(cache)
-        return x, caches
+    def params_of(self, index: int) -> Arrays:
+        """What a layer uses, by its names: its own parameters, and what it borrows."""
+        at = self._wiring[index]
+        return {key: self.params[at.paths[key]] for key in at.used}
 
-    def backward(self, dy: np.ndarray, caches: list[Any]) -> Arrays:
-        """The gradient by every parameter, by path, for the gradient dy by the output."""
-        grads: Arrays = {}
-        first = next((i for i, (keys, _) in enumerate(self._keys) if keys), len(self.layers))
-        for index, cache in zip(reversed(self._order), reversed(caches), strict=True):
+    def start(self, batch: int) -> Arrays:
+        """What the layers carry before the first step, 0, each (batch, ...), by path in their
+        order; empty for a network whose layers carry nothing."""
+        dtype = next((array.dtype for array in self.params.values()), np.float32)
+        return {
+            f"{name}.{key}": np.zeros((batch, *size), dtype)
+            for name, layer, shape in self.each()
+            for key, size in layer.state(shape).items()
+        }
+
+    def forward(
+        self,
+        x: np.ndarray,
+        *,
+        states: Arrays | None = None,
+        training: bool = False,
+        rng: np.random.Generator | None = None,
+        stop: int | None = None,
+    ) -> tuple[np.ndarray, Caches]:
+        """The output for a batch x, and the caches for :meth:`backward`, with the states behind x.
+
+        x: (N, C, H, W) or (N, D); of sequences (T, B) or (T, B, D), whose ``states`` are those of
+            :meth:`start` or of the caches of what was read before, None for the former.
+        stop: the layer to stop before, None to go through all.
+        """
+        return self._run(self._order_to(stop), x, Pass(training, rng), states)
+
+    def backward(
+        self,
+        dy: np.ndarray | None,
+        caches: Caches,
+        *,
+        dstates: Arrays | None = None,
+        out: Arrays | None = None,
+        grads: Arrays | None = None,
+    ) -> Arrays:
+        """The gradient by every parameter, by path, for the gradient dy by the output; and by every
+        state that was carried in.
+
+        dstates: gradients by the states behind x, None for 0; dy may then be None, for 0.
+        out: arrays by path; the gradients by parameters are written into them, and returned.
+        grads: gradients that are there already, to be added to, from :meth:`collect`.
+        """
+        grads = {} if grads is None else grads
+        first = next((i for i, at in enumerate(self._wiring) if at.learns), len(self.layers))
+        for index, cache in zip(
+            reversed(self._order[: len(caches)]), reversed(caches), strict=True
+        ):
             if index < first:
                 break
-            dy, found = self.layers[index].backward(dy, cache, need_dx=index > first)
-            grads |= {f"{self.names[index]}.{key}": grad for key, grad in found.items()}
+            layer, at, more = self.layers[index], self._wiring[index], {}
+            if dstates and at.carried:
+                more["dstate"] = {key: dstates[at.paths[key]] for key in at.carried}
+            elif dy is None:
+                continue
+            if out is not None and layer.writes_out:
+                places = {key: at.paths[key] for key in at.used}
+                more["out"] = {k: out[path] for k, path in places.items() if path not in grads}
+            dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
+            self.collect(index, found, out, grads)
+        return grads
+
+    def collect(
+        self, index: int, found: Arrays, out: Arrays | None = None, grads: Arrays | None = None
+    ) -> Arrays:
+        """Put the gradients that a layer found, by its names, to those by path; into ``out`` where
+        there is a place for them."""
+        grads = {} if grads is None else grads
+        for key, grad in found.items():
+            path = self._wiring[index].paths[key]
+            place = None if out is None else out.get(path)
+            if path in grads:
+                grads[path] += grad
+            elif place is None or place is grad:
+                grads[path] = grad
+            else:
+                place[...] = grad
+                grads[path] = place
         return grads
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The output for a batch, without what the way back needs."""
-        way = Pass(keeps_caches=False)
-        x = self._laid_out(x)
-        for index in self._order:
-            x = self._step(index, x, way)[0]
-        return x
+        return self._run(self._order, x, Pass(keeps_caches=False), None)[0]
 
-    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
+    def outputs(self, x: np.ndarray, states: Arrays | None = None) -> list[np.ndarray]:
         """What every layer makes of a batch, in the order of the layers."""
-        outputs, x = [], self._laid_out(x)
-        for index in range(len(self.layers)):
-            x = self._step(index, x, Pass(keeps_caches=False))[0]
-            outputs.append(x)
-        return outputs
+        found: list[np.ndarray] = []
+        self._run(range(len(self.layers)), x, Pass(keeps_caches=False), states, found)
+        return found
 
     def run(
-        self, x: np.ndarray, start: int = 0, stop: int | None = None, *, keeps_caches: bool = True
-    ) -> tuple[np.ndarray, list[Any]]:
+        self,
+        x: np.ndarray,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        keeps_caches: bool = True,
+        states: Arrays | None = None,
+    ) -> tuple[np.ndarray, Caches]:
         """The layers ``start`` to ``stop``, exclusive, as they stand and not training: what comes
-        out of the last, and the caches for :meth:`run_backward` where those are kept."""
-        way, caches = Pass(keeps_caches=keeps_caches), []
-        x = x if start else self._laid_out(x)
-        for index in range(*slice(start, stop).indices(len(self.layers))):
-            x, cache = self._step(index, x, way)
-            if keeps_caches:
-                caches.append(cache)
-        return x, caches
+        out of the last, and the caches for :meth:`run_backward` where those are kept, with the
+        states behind x."""
+        indices = range(*slice(start, stop).indices(len(self.layers)))
+        return self._run(indices, x, Pass(keeps_caches=keeps_caches), states)
 
     def run_backward(self, dy: np.ndarray, caches: list[Any], start: int = 0) -> np.ndarray:
         """The gradient by what layer ``start`` took in, for dy by what came out of the last."""
@@ -157,14 +262,46 @@ class Network:
             dy = self.layers[index].backward(dy, caches[index - start], need_dx=True)[0]
         return dy
 
+    def _order_to(self, stop: int | None) -> Sequence[int]:
+        if stop is None:
+            return self._order
+        return self._order[: range(len(self.layers))[stop]]
+
+    def _run(
+        self,
+        indices: Sequence[int],
+        x: np.ndarray,
+        way: Pass,
+        states: Arrays | None,
+        outputs: list[np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, Caches]:
+        """Some layers, one after the other, and what each of them gives into ``outputs``."""
+        caches = Caches()
+        if 0 in indices[:2]:
+            x = self._laid_out(x)
+        if states is None and self.is_sequential:
+            states = self.start(x.shape[1])
+        for index in indices:
+            x, cache = self._step(index, x, way, states, caches.states)
+            if way.keeps_caches:
+                caches.append(cache)
+            if outputs is not None:
+                outputs.append(x)
+        return x, caches
+
     def _laid_out(self, x: np.ndarray) -> np.ndarray:
         if x.shape[1:] != self.input_shape:
             self._check_shape(x.shape)
         is_worth_it = x.ndim == 4 and len(x) >= FEWEST_SAMPLES and not is_batch_last(x)
         return batch_last(x) if is_worth_it else x
 
-    def _check_shape(self, shape: Shape) -> None:
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
         """Whether a batch of another shape than the input shape's can go through."""
+        if self.is_sequential:
+            wanted = ("T", "B", *self.input_shape[1:])
+            if len(shape) != len(wanted) or shape[2:] != wanted[2:]:
+                raise ValueError(f"x is {shape}: expected ({', '.join(map(str, wanted))})")
+            return
         if not self.takes_any_size or shape[1:2] != self.input_shape[:1] or len(shape) != 4:
             size = ("H", "W") if self.takes_any_size else self.input_shape[1:]
             expected = ", ".join(map(str, ("N", self.input_shape[0], *size)))
@@ -172,18 +309,26 @@ class Network:
         for _ in _shapes(self.layers, shape[1:]):  # raises where a layer does not fit
             pass
 
-    def _step(self, index: int, x: np.ndarray, way: Pass) -> tuple[np.ndarray, Any]:
-        name, (param_keys, buffer_keys) = self.names[index], self._keys[index]
-        params = {key: self.params[f"{name}.{key}"] for key in param_keys}
-        buffers = {key: self.buffers[f"{name}.{key}"] for key in buffer_keys}
-        return self.layers[index].forward(x, params, buffers, way)
+    def _step(
+        self, index: int, x: np.ndarray, way: Pass, states: Arrays | None, after: Arrays
+    ) -> tuple[np.ndarray, Any]:
+        """One layer; what it carries on goes into ``after``, by path."""
+        _, _, kept, carried, paths = self._wiring[index]
+        params = self.params_of(index)
+        buffers = {key: self.buffers[paths[key]] for key in kept}
+        for key in carried:
+            buffers[key] = states[paths[key]]
+        found = self.layers[index].forward(x, params, buffers, way)
+        for key in carried:
+            after[paths[key]] = buffers[key]
+        return found
 
 
 def _names(layers: Sequence[Layer]) -> Iterator[str]:
     counts: dict[str, int] = {}
     for layer in layers:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        yield f"{layer.kind}{counts[layer.kind]}"
+        yield f"{layer.kind}{counts[layer.kind] if layer.is_numbered else ''}"
 
 
 def _shapes(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:

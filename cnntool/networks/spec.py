@@ -28,6 +28,7 @@ from cnntool.networks.layers.pools import (
     SlidingPool,
     Subsampling,
 )
+from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
 from cnntool.wording import suggestion
 
 LARGEST = 1 << 20
@@ -92,6 +93,10 @@ class _Words:
 
     def end(self) -> None:
         self.setting(())
+
+    def sign(self, sign: str) -> None:
+        if (found := self.next(f"'{sign}'", sign)) != sign:
+            raise self.error(f"'{_shown(found)}' stands where '{sign}' is expected")
 
     def count(self, what: str, least: int = 1) -> int:
         return self._whole(self.next(what, "10"), what, least)
@@ -217,6 +222,21 @@ def _pyramid_pool(_: str, words: _Words) -> Layer:
     return PyramidPool(tuple(map(int, parts)), words.setting(MODES) or "max")
 
 
+def _dense(_: str, words: _Words) -> Layer:
+    return Dense(words.count("number of outputs"), words.setting(("tied",)) is not None)
+
+
+def _embedding(_: str, words: _Words) -> Layer:
+    """``embedding 65 x 64``."""
+    count = words.count("number of tokens")
+    words.sign("x")
+    return Embedding(count, words.count("width"))
+
+
+def _recurrent(cell: str, words: _Words) -> Layer:
+    return Recurrent(cell, words.count("number of units"))
+
+
 LAYERS: dict[str, Callable[[str, _Words], Layer]] = {
     "conv": _convolution,
     "local": _local,
@@ -226,7 +246,9 @@ LAYERS: dict[str, Callable[[str, _Words], Layer]] = {
     **{f"global-{mode}": _global_pool for mode in MODES},
     "pyramid": _pyramid_pool,
     "flatten": lambda _, __: Flatten(),
-    "dense": lambda _, words: Dense(words.count("number of outputs")),
+    "dense": _dense,
+    "embedding": _embedding,
+    **{cell: _recurrent for cell in GATES},
     **{name: lambda name, _: Activation(name) for name in ACTIVATIONS},
     "dropout": lambda _, words: Dropout(words.number("rate", 0, 0.99)),
     "batch-norm": lambda _, __: BatchNorm(),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.networks.initialisation import initial, variance
+from cnntool.networks.initialisation import Constant, Fans, variance
 from cnntool.networks.layers.layer import Parameter
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
@@ -25,7 +25,7 @@ def growth(network, count=64, seed=1):
 )
 def test_weights_have_the_variance_of_their_rule(rule, expected):
     assert variance(rule, 300, 200) == pytest.approx(expected)
-    drawn = initial(Parameter((300, 200), 300, 200), rule, np.random.default_rng(0))
+    drawn = Parameter((300, 200), Fans(300, 200)).drawn(np.random.default_rng(0), rule)
     assert drawn.dtype == np.float32
     count, bound = drawn.size, np.sqrt(3 * expected)
     assert abs(drawn.mean()) < 5 * np.sqrt(expected / count)
@@ -35,8 +35,8 @@ def test_weights_have_the_variance_of_their_rule(rule, expected):
 
 def test_what_no_input_reaches_starts_as_it_says():
     rng = np.random.default_rng(0)
-    assert initial(Parameter((3,)), "he", rng).tolist() == [0, 0, 0]
-    assert initial(Parameter((2,), start=1.0), "he", rng).tolist() == [1, 1]
+    assert Parameter((3,)).drawn(rng, "he").tolist() == [0, 0, 0]
+    assert Parameter((2,), Constant(1.0)).drawn(rng, "he").tolist() == [1, 1]
     with pytest.raises(KeyError):
         variance("xavier", 1, 1)
 

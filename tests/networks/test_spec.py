@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_texts import EVERY_LAYER
+from layer_texts import EVERY_LAYER, OF_SEQUENCES
 from layer_texts import LAYERS as ANY_LAYER
 
 from cnntool.errors import RequestError
@@ -23,13 +23,13 @@ def test_what_is_printed_parses_to_the_same_layers(layers):
     assert parse_layers("\n".join(map(str, layers))) == layers
 
 
-@pytest.mark.parametrize("text", EVERY_LAYER)
+@pytest.mark.parametrize("text", EVERY_LAYER + OF_SEQUENCES)
 def test_short_texts_print_as_they_are(text):
     assert str(parse_layers(text)[0]) == text
 
 
 def test_every_layer_stands_in_a_text():
-    assert {text.split()[0] for text in EVERY_LAYER} == set(LAYERS)
+    assert {text.split()[0] for text in EVERY_LAYER + OF_SEQUENCES} == set(LAYERS)
 
 
 def test_settings_come_in_any_order():
@@ -82,7 +82,12 @@ WRONG = {
     "gaussian 3 p 2": "'p' is no setting of it",
     "local 3 3x3 no-bias": "'no-bias' is no setting of it",
     "relu 3": "layer 'relu 3': '3' is no setting of it: it takes nothing more",
-    "dense 10 20": "'20' is no setting of it: it takes nothing more",
+    "dense 10 20": "'20' is no setting of it: expected tied",
+    "lstm": "it needs its number of units, such as 10",
+    "lstm 8 9": "'9' is no setting of it: it takes nothing more",
+    "embedding 9": "it needs its 'x', such as x",
+    "embedding 9 by 4": "'by' stands where 'x' is expected",
+    "embedding 0 x 4": "number of tokens is 0: expected 1 to 1,048,576",
     "pyramid 1,2 averge": "'averge' is no setting of it: did you mean 'average'?",
     "conv 4 3x3 pad 1 pad 2": "'pad' stands twice: leave one of them out",
     "conv": "layer 'conv': it needs its number of filters, such as 10",

@@ -15,12 +15,14 @@ from cnntool.engine.convolution import conv2d, conv2d_backward
 from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
 from cnntool.engine.windows import plan_axes
 from cnntool.errors import InputError, RequestError
+from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import (
     Arrays,
     Layer,
     Parameter,
     Pass,
     Shape,
+    WindowLayer,
     maps_of,
     pair_text,
     size_text,
@@ -68,6 +70,13 @@ class Window:
                 "smaller kernel, more padding, less pooling before it or larger images"
             ) from error
         return tuple(axis.output_size for axis in axes)
+
+    def sees(self) -> tuple[WindowLayer, WindowLayer]:
+        """Along the height and along the width."""
+        padding = (self.padding,) * 2 if isinstance(self.padding, str) else self.padding
+        along = zip(self.size, self.stride, padding, self.dilation, strict=True)
+        rows, columns = (WindowLayer(*axis) for axis in along)
+        return rows, columns
 
     def __str__(self) -> str:
         text = size_text(self.size)
@@ -133,8 +142,12 @@ class Convolution(Layer):
         taps, weights = prod(self.window.size), self._taps(channels)
         fans = weights // self.filters, weights // channels
         weight_shape = self.filters, channels // self.groups, *self.window.size
-        weight = Parameter(weight_shape, max(fans[0], taps), max(fans[1], taps), trained=weights)
+        fans = Fans(max(fans[0], taps), max(fans[1], taps))
+        weight = Parameter(weight_shape, fans, weights)
         return {"weight": weight} | ({"bias": Parameter((self.filters,))} if self.has_bias else {})
+
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:
+        return self.window.sees()
 
     def multiply_adds(self, shape: Shape) -> int:
         return self._taps(shape[0]) * prod(self.output_shape(shape)[1:])
@@ -184,8 +197,11 @@ class LocallyConnected(Layer):
         _, height, width = self.output_shape(shape)
         taps = shape[0] * prod(self.window.size)
         weight_shape = height, width, self.filters, shape[0], *self.window.size
-        weight = Parameter(weight_shape, taps, self.filters * prod(self.window.size))
+        weight = Parameter(weight_shape, Fans(taps, self.filters * prod(self.window.size)))
         return {"weight": weight, "bias": Parameter((height, width, self.filters))}
+
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:
+        return self.window.sees()
 
     def multiply_adds(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * shape[0] * prod(self.window.size)

@@ -1,4 +1,8 @@
-"""Dense layers, and the step from maps to features before them."""
+"""Dense layers, and the step from maps to features before them.
+
+A tied layer has the embedding's table, transposed, for its weight: Press, Wolf, Using the output
+embedding to improve language models, EACL 2017.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,16 @@ import numpy as np
 
 from cnntool.engine.fast.layout import is_batch_last
 from cnntool.engine.linear import dense, dense_backward
-from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
+from cnntool.networks.initialisation import Fans
+from cnntool.networks.layers.layer import (
+    Arrays,
+    Borrowed,
+    Layer,
+    Parameter,
+    Pass,
+    Shape,
+    shape_of_sample,
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class Flatten(Layer):
         return "flatten"
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (prod(shape),)
+        return (prod(shape_of_sample(shape)),)
 
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
@@ -39,34 +52,51 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """:func:`~cnntool.engine.linear.dense` over features; maps are flattened first."""
+    """:func:`~cnntool.engine.linear.dense` over features, of samples or of steps; maps are
+    flattened first. is_tied: whether it has no weight of its own but the embedding's."""
 
     outputs: int
+    is_tied: bool = False
 
     kind = "dense"
     needs_size = True
 
     def __str__(self) -> str:
-        return f"dense {self.outputs}"
+        return f"dense {self.outputs}" + (" tied" if self.is_tied else "")
 
     def output_shape(self, shape: Shape) -> Shape:
-        return (self.outputs,)
+        if shape == (None,):
+            raise ValueError("it takes features, not tokens: put an embedding before it")
+        return (None, self.outputs) if shape[0] is None else (self.outputs,)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
-        inputs = prod(shape)
-        weight = Parameter((inputs, self.outputs), inputs, self.outputs)
-        return {"weight": weight, "bias": Parameter((self.outputs,))}
+        inputs = _inputs(shape)
+        weight = Parameter((inputs, self.outputs), Fans(inputs, self.outputs))
+        own = {} if self.is_tied else {"weight": weight}
+        return own | {"bias": Parameter((self.outputs,))}
+
+    def borrowed(self, shape: Shape) -> dict[str, Borrowed]:
+        if not self.is_tied:
+            return {}
+        return {"table": Borrowed("embedding.weight", (self.outputs, _inputs(shape)))}
+
+    def sees(self, shape: Shape) -> None:
+        return None
 
     def multiply_adds(self, shape: Shape) -> int:
-        return prod(shape) * self.outputs
+        return _inputs(shape) * self.outputs
 
     def connections(self, shape: Shape) -> int:
-        return (prod(shape) + 1) * self.outputs
+        return (_inputs(shape) + 1) * self.outputs
+
+    def weight(self, params: Arrays) -> np.ndarray:
+        """(inputs, outputs), whether it is its own or borrowed."""
+        return params["table"].T if self.is_tied else params["weight"]
 
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
     ) -> tuple[np.ndarray, Any]:
-        y, cache = dense(flattened(x), params["weight"], params["bias"])
+        y, cache = dense(flattened(x), self.weight(params), params["bias"])
         return y, (cache, x.shape, is_batch_last_maps(x))
 
     def backward(
@@ -76,7 +106,16 @@ class Dense(Layer):
         dx, dweight, dbias = dense_backward(dy, dense_cache, need_dx=need_dx)
         if dx is not None:
             dx = unflattened(dx, shape, is_last)
-        return dx, {"weight": dweight, "bias": dbias}
+        return dx, self.gradients(dweight, dbias)
+
+    def gradients(self, dweight: np.ndarray, dbias: np.ndarray) -> Arrays:
+        """By the names of what it uses."""
+        return ({"table": dweight.T} if self.is_tied else {"weight": dweight}) | {"bias": dbias}
+
+
+def _inputs(shape: Shape) -> int:
+    """Features of one sample, or of one step of a sequence."""
+    return prod(shape[1:] if shape[0] is None else shape)
 
 
 def is_batch_last_maps(x: np.ndarray) -> bool:
@@ -84,7 +123,9 @@ def is_batch_last_maps(x: np.ndarray) -> bool:
 
 
 def flattened(x: np.ndarray) -> np.ndarray:
-    """(N, ...) as (N, D): a view of maps in either layout."""
+    """(N, ...) as (N, D): a view of maps in either layout. Steps (T, B, D) stay as they are."""
+    if x.ndim == 3:
+        return x
     if is_batch_last_maps(x):
         return x.transpose(1, 2, 3, 0).reshape(-1, len(x)).T
     return x.reshape(len(x), prod(x.shape[1:]))

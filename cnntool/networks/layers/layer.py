@@ -5,37 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnntool.networks.initialisation import Constant, Start
+from cnntool.networks.receptive_field import WindowLayer
 from cnntool.wording import counted
 
-Shape = tuple[int, ...]
-"""Of one sample: maps (C, H, W) or features (D,)."""
+Shape = tuple[int | None, ...]
+"""Of one sample: maps (C, H, W), features (D,), steps (None, D) or tokens (None,), which are ids.
+
+None stands for any number of steps. A batch of N maps is (N, C, H, W), one of features (N, D); of
+sequences time comes first: (T, B, D) and (T, B).
+"""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by their names within a layer: ``weight``, ``bias``."""
+
+
+ZERO = Constant()
+ONE = Constant(1.0)
 
 
 @dataclass(frozen=True)
 class Parameter:
     """The shape of a parameter, and how it starts.
 
-    ``fan_in`` inputs reach each output through it and ``fan_out`` outputs each input; without them
-    it starts at ``start``. ``count`` are those that are trained: fewer than the shape has where a
-    connection table leaves some out.
+    ``count`` are those that are trained: fewer than the shape has where a connection table leaves
+    some out.
     """
 
     shape: tuple[int, ...]
-    fan_in: int = 0
-    fan_out: int = 0
-    start: float = 0.0
+    start: Start = ZERO
     trained: int | None = None
 
     @property
     def count(self) -> int:
         return prod(self.shape) if self.trained is None else self.trained
+
+    def drawn(self, rng: np.random.Generator, rule: str = "glorot") -> np.ndarray:
+        """A float32 array to start from; rule: of weights that name none themselves."""
+        return self.start.draw(self.shape, rng, rule).astype(np.float32)
+
+
+class Borrowed(NamedTuple):
+    """A parameter of another layer, by its path, and the shape that it has to have."""
+
+    path: str
+    shape: tuple[int, ...]
 
 
 def total(parameters: Mapping[str, Parameter]) -> int:
@@ -69,6 +87,12 @@ class Layer:
     makes_size = False
     """Whether its output has one size whatever that of its maps."""
 
+    is_numbered = True
+    """Whether the number stands behind what it is called: a network has one embedding alone."""
+
+    writes_out = False
+    """Whether its ``backward`` takes ``out``: by name, arrays that gradients are written into."""
+
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of its output for one sample; ValueError, saying what would fit."""
         return shape
@@ -81,8 +105,21 @@ class Layer:
         """What it keeps that is not trained."""
         return {}
 
+    def borrowed(self, shape: Shape) -> dict[str, Borrowed]:
+        """Parameters of other layers that it uses, by the names that it has for them."""
+        return {}
+
+    def state(self, shape: Shape) -> dict[str, tuple[int, ...]]:
+        """What it carries from step to step: by name, the shape for one sequence."""
+        return {}
+
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer] | None:
+        """The windows of its outputs over the height and the width of what comes in, one element
+        each unless it says otherwise; None where an output sees all of it."""
+        return WindowLayer(1), WindowLayer(1)
+
     def multiply_adds(self, shape: Shape) -> int:
-        """Of one sample, forward, in its products."""
+        """Of one sample, or one step of a sequence, forward, in its products."""
         return 0
 
     def connections(self, shape: Shape) -> int:
@@ -92,13 +129,19 @@ class Layer:
     def forward(
         self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
     ) -> tuple[np.ndarray, Any]:
-        """The output for a batch x (N, *shape), and the cache for the way back."""
+        """The output for a batch x (N, *shape), and the cache for the way back.
+
+        buffers: what it keeps, to be written into; and the state that it carries, to be replaced.
+        """
         raise NotImplementedError
 
     def backward(
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
     ) -> tuple[np.ndarray | None, Arrays]:
-        """The gradient by x, and those by the parameters, by name."""
+        """The gradient by x, and those by the parameters and by the state it began with, by name.
+
+        Where it carries a state, also for ``dstate``, the gradient by that it ended with.
+        """
         raise NotImplementedError
 
 
@@ -111,8 +154,17 @@ def maps_of(shape: Shape) -> tuple[int, int, int]:
     return shape
 
 
+def shape_of_sample(shape: Shape) -> tuple[int, ...]:
+    """The shape itself, of maps or features; ValueError where it is one of a sequence."""
+    if None in shape:
+        raise ValueError(f"it takes maps or features, not {shape_text(shape)}")
+    return shape
+
+
 def shape_text(shape: Shape) -> str:
-    """``16 x 5 x 5`` or ``84 features``."""
+    """``16 x 5 x 5``, ``84 features``, ``steps of 64 features`` or ``tokens``."""
+    if shape[:1] == (None,):
+        return f"steps of {shape_text(shape[1:])}" if shape[1:] else "tokens"
     return counted(shape[0], "feature") if len(shape) == 1 else " x ".join(map(str, shape))
 
 

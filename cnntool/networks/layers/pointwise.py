@@ -22,7 +22,16 @@ from cnntool.engine.activations import (
     tanh_backward,
 )
 from cnntool.engine.normalization import batch_norm, batch_norm_backward
-from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, number_text
+from cnntool.networks.layers.layer import (
+    ONE,
+    Arrays,
+    Layer,
+    Parameter,
+    Pass,
+    Shape,
+    number_text,
+    shape_of_sample,
+)
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "relu": (relu, relu_backward),
@@ -91,13 +100,16 @@ class BatchNorm(Layer):
     def __str__(self) -> str:
         return "batch-norm"
 
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape_of_sample(shape)
+
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
-        return {"weight": Parameter(shape[:1], start=1.0), "bias": Parameter(shape[:1])}
+        return {"weight": Parameter(shape[:1], ONE), "bias": Parameter(shape[:1])}
 
     def buffers(self, shape: Shape) -> dict[str, Parameter]:
         return {
             "running_mean": Parameter(shape[:1]),
-            "running_var": Parameter(shape[:1], start=1.0),
+            "running_var": Parameter(shape[:1], ONE),
         }
 
     def multiply_adds(self, shape: Shape) -> int:

@@ -29,11 +29,13 @@ from cnntool.engine.pooling import (
     subsample2d_backward,
 )
 from cnntool.networks.layers.layer import (
+    ONE,
     Arrays,
     Layer,
     Parameter,
     Pass,
     Shape,
+    WindowLayer,
     maps_of,
     number_text,
     pair_text,
@@ -89,6 +91,12 @@ class SlidingPool(Layer):
             ) from error
         return channels, *(axis.output_size for axis in axes)
 
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:
+        stride = self.size if self.stride is None else self.stride
+        along = zip(self.size, stride, self.padding, strict=True)
+        rows, columns = (WindowLayer(*axis, is_pool=True) for axis in along)
+        return rows, columns
+
     def connections(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * prod(self.size)
 
@@ -128,6 +136,10 @@ class AdaptivePool(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return maps_of(shape)[0], *self.output_size
 
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer] | None:
+        rows, columns = map(_widest_bin, shape[1:], self.output_size)
+        return None if rows is None or columns is None else (rows, columns)
+
     def connections(self, shape: Shape) -> int:
         return _binned(maps_of(shape), self.output_size)
 
@@ -140,6 +152,16 @@ class AdaptivePool(Layer):
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
     ) -> tuple[np.ndarray | None, Arrays]:
         return adaptive_pool2d_backward(dy, cache) if need_dx else None, {}
+
+
+def _widest_bin(size: int, count: int) -> WindowLayer | None:
+    """The largest bin of an adaptive pool as a window; None where bins are not evenly apart."""
+    stride, rest = divmod(size, count)
+    if count == 1 or not stride:
+        return None
+    widest = max(-(-(i + 1) * size // count) - i * size // count for i in range(count))
+    is_even = not rest or (size - widest) // stride + 1 == count
+    return WindowLayer(widest, stride) if is_even else None
 
 
 @dataclass(frozen=True)
@@ -158,6 +180,9 @@ class PyramidPool(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         return (maps_of(shape)[0] * sum(level**2 for level in self.levels),)
+
+    def sees(self, shape: Shape) -> None:
+        return None
 
     def connections(self, shape: Shape) -> int:
         return sum(_binned(maps_of(shape), (level, level)) for level in self.levels)
@@ -196,7 +221,11 @@ class Subsampling(Layer):
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         channels = maps_of(shape)[0]
-        return {"weight": Parameter((channels,), start=1.0), "bias": Parameter((channels,))}
+        return {"weight": Parameter((channels,), ONE), "bias": Parameter((channels,))}
+
+    def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:
+        rows, columns = (WindowLayer(size, size) for size in self.size)
+        return rows, columns
 
     def connections(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * (prod(self.size) + 1)

@@ -9,7 +9,7 @@ from cnntool.networks.layers.pointwise import BatchNorm
 
 def start(shape):
     layer = BatchNorm()
-    made = lambda parts: {k: np.full(p.shape, p.start) for k, p in parts.items()}
+    made = lambda parts: {k: p.start.draw(p.shape, None, "he") for k, p in parts.items()}
     return layer, made(layer.parameters(shape)), made(layer.buffers(shape))
 
 
@@ -56,11 +56,11 @@ def test_it_is_pytorchs(shape):
 def test_shapes_and_counts():
     layer = BatchNorm()
     assert layer.output_shape((3, 4, 5)) == (3, 4, 5)
-    assert {k: (p.shape, p.start) for k, p in layer.parameters((3, 4, 5)).items()} == {
+    assert {k: (p.shape, p.start.value) for k, p in layer.parameters((3, 4, 5)).items()} == {
         "weight": ((3,), 1.0),
         "bias": ((3,), 0.0),
     }
-    assert {k: (p.shape, p.start) for k, p in layer.buffers((3, 4, 5)).items()} == {
+    assert {k: (p.shape, p.start.value) for k, p in layer.buffers((3, 4, 5)).items()} == {
         "running_mean": ((3,), 0.0),
         "running_var": ((3,), 1.0),
     }

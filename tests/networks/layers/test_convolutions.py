@@ -181,4 +181,4 @@ def test_shapes_and_counts(layer, shape, output, trained, products, connections)
 )
 def test_fans_count_what_reaches_an_output_and_what_an_input_reaches(layer, fans):
     weight = layer.parameters((4, 6, 6))["weight"]
-    assert (weight.fan_in, weight.fan_out) == fans
+    assert (weight.start.inputs, weight.start.outputs) == fans

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.dense import Dense, Flatten
 from cnntool.networks.layers.layer import Pass
 
@@ -59,6 +60,6 @@ def test_shapes_and_counts():
     assert sum(p.count for p in Dense(84).parameters((120, 1, 1)).values()) == 10164  # F6
     assert (Dense(84).multiply_adds((120,)), Dense(84).connections((120,))) == (10080, 10164)
     weight = Dense(3).parameters((2, 4, 5))["weight"]
-    assert (weight.shape, weight.fan_in, weight.fan_out) == ((40, 3), 40, 3)
+    assert (weight.shape, weight.start) == ((40, 3), Fans(40, 3))
     assert Flatten().output_shape((2, 3, 4)) == (24,)
     assert Flatten().parameters((2, 3, 4)) == {}

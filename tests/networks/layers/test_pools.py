@@ -101,7 +101,7 @@ def test_shapes_and_connections(layer, shape, output, connections):
 
 def test_only_subsampling_has_parameters_and_products():
     assert {
-        k: (p.shape, p.start) for k, p in Subsampling((2, 2)).parameters((6, 8, 8)).items()
+        k: (p.shape, p.start.value) for k, p in Subsampling((2, 2)).parameters((6, 8, 8)).items()
     } == {
         "weight": ((6,), 1.0),
         "bias": ((6,), 0.0),

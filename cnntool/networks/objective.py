@@ -1,0 +1,126 @@
+"""What a network learns by: the mean cross-entropy of its outputs, and how it fares on each.
+
+The loss is the cross-entropy of the softmax of what the last layer gives. Where that is a dense
+layer over very many words, the layer and the loss are computed together, a block of rows at a time:
+the same to rounding, without ever holding all logits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cnntool.engine.losses import (
+    log_softmax,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+)
+from cnntool.engine.vocabulary_loss import (
+    VocabularyCache,
+    vocabulary_cross_entropy,
+    vocabulary_cross_entropy_backward,
+)
+from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.layer import Arrays
+from cnntool.networks.network import Network
+
+MANY_OUTPUTS = 1024
+"""From which on a dense layer and the loss go together while learning."""
+
+
+class Lesson(NamedTuple):
+    """What a batch came to: its mean loss in nats, how many targets were the likeliest, and the
+    states behind it, by path."""
+
+    loss: float
+    correct: int
+    states: Arrays
+
+
+def loss_and_gradients(
+    network: Network,
+    x: np.ndarray,
+    targets: np.ndarray,
+    out: Arrays,
+    *,
+    states: Arrays | None = None,
+    rng: np.random.Generator | None = None,
+    label_smoothing: float = 0.0,
+    share: float = 1.0,
+) -> Lesson:
+    """The mean cross-entropy of integer targets (N,), of sequences (T, B), for a batch x that is
+    learned from. ``share`` times its gradient by every parameter goes into ``out``, by path.
+
+    states: what the layers of sequences begin with, None for 0; the gradient ends there.
+    rng: what dropout draws from.
+    """
+    given = {"states": states, "training": True, "rng": rng}
+    if _width(network) >= MANY_OUTPUTS and not label_smoothing:
+        y, caches = network.forward(x, **given, stop=-1)
+        loss, cache = _with_last_layer(network, y, targets)
+        dy, dweight, dbias = vocabulary_cross_entropy_backward(share, cache)
+        grads = network.collect(-1, network.layers[-1].gradients(dweight, dbias), out)
+        network.backward(dy.reshape(y.shape), caches, out=out, grads=grads)
+        return Lesson(loss, cache.correct, caches.states)
+    logits, caches = network.forward(x, **given)
+    loss, cache = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    network.backward(softmax_cross_entropy_backward(share, cache), caches, out=out)
+    return Lesson(loss, _correct(logits, targets), caches.states)
+
+
+def surprisals(
+    network: Network,
+    x: np.ndarray,
+    targets: np.ndarray,
+    *,
+    states: Arrays | None = None,
+    counts: np.ndarray | None = None,
+) -> tuple[np.ndarray, int, Arrays]:
+    """``-log p(target)`` in nats, in the shape of the targets, of a network as it is; how many
+    targets were the likeliest; and the states behind x. Nothing is kept for a way back.
+
+    counts: booleans in the shape of the targets, of sequences. Where one is not true, the target
+        may be anything: its surprisal is 0, and it is never right.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite: whoever uses them says it
+        if _width(network):
+            y, caches = network.run(x, stop=-1, states=states, keeps_caches=False)
+            _, cache = _with_last_layer(network, y, targets, counts, need_gradient=False)
+            return cache.losses.reshape(targets.shape), cache.correct, caches.states
+        logits, caches = network.run(x, states=states, keeps_caches=False)
+        if counts is not None:
+            logits, targets = np.where(counts[..., None], logits, 0), np.where(counts, targets, -1)
+        found = -np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+        found = found if counts is None else np.where(counts, found, 0)
+        return found, _correct(logits, targets), caches.states
+
+
+def _width(network: Network) -> int:
+    """Outputs of the last layer where that is a dense one over features; else 0."""
+    last = network.layers[-1]
+    return last.outputs if isinstance(last, Dense) and len(network.shapes[-2]) < 3 else 0
+
+
+def _with_last_layer(
+    network: Network,
+    y: np.ndarray,
+    targets: np.ndarray,
+    counts: np.ndarray | None = None,
+    *,
+    need_gradient: bool = True,
+) -> tuple[float, VocabularyCache]:
+    """The last layer and the loss in one, for what comes into the layer."""
+    params = network.params_of(-1)
+    return vocabulary_cross_entropy(
+        y.reshape(-1, y.shape[-1]),
+        network.layers[-1].weight(params),
+        params["bias"],
+        targets.ravel(),
+        None if counts is None or counts.all() else counts.ravel(),
+        need_gradient=need_gradient,
+    )
+
+
+def _correct(logits: np.ndarray, targets: np.ndarray) -> int:
+    return int(np.count_nonzero(logits.argmax(axis=-1) == targets))
