@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from processes import run_here
 
+from cnntool import __version__
 from cnntool.cli.main import COMMANDS
 from cnntool.cli.visualize import SUBJECTS
 
@@ -122,6 +123,10 @@ def test_the_readme_is_short_and_shows_every_command():
     assert len(README.splitlines()) < 160
     for command in COMMANDS:
         assert any(f"cnntool {command} " in example for example in examples(README))
+
+
+def test_the_changes_know_this_version():
+    assert f"\n## [{__version__}]" in TEXTS[ROOT / "CHANGELOG.md"]
 
 
 def test_everything_that_can_be_visualized_has_an_example():
