@@ -270,8 +270,8 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     """Write a sheet of the mistakes, or say that there are none."""
     from cnntool.cli.console import complain
     from cnntool.cli.evaluation_tables import surest
-    from cnntool.visuals.contact_sheet import Captioned, contact_sheet
-    from cnntool.visuals.lettering import drawable_names
+    from cnntool.visuals.sheet import drawable_names
+    from cnntool.visuals.tiles import Captioned, contact_sheet
 
     if not report.mistakes:
         complain(f"{path} is not written: there are no mistakes")

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
+    BLUE,
     FAINT,
     INK,
-    PAPER,
+    MARGIN,
     Colour,
+    Sheet,
     drawable,
     drawable_names,
-    font,
     ink_on,
     line_height,
     shortened,
     text_width,
 )
 
-RIGHT: Colour = (23, 92, 164)
+RIGHT = BLUE
 WRONG: Colour = (193, 66, 20)
 LINES: Colour = (226, 226, 226)
-LETTERS, MARGIN = 13, 18
+LETTERS = 13
 WIDEST_NAME = 170
 
 MOST_COUNTED = 60
@@ -52,32 +53,26 @@ def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str =
     blue on the diagonal, red beside it. Up to MOST_COUNTED classes its count stands in it, unless
     it is 0; of more classes cells are smaller, and where names would overlap some are left out.
     """
-    from PIL import Image, ImageDraw
-
     confusion = np.asarray(confusion)
-    classes = len(confusion)
     layout = _layout(confusion, labels)
-    side = classes * layout.cell
+    side = len(confusion) * layout.cell
     titles = (title, "rows: true class; columns: predicted class; shade: share of the row")
-    titles = tuple(drawable(line) for line in titles if line)
+    titles = [drawable(line) for line in titles if line]
     head = len(titles) * line_height(LETTERS) + 8
     needed = max(text_width(line, LETTERS) for line in titles)
-    width = max(layout.left + side, MARGIN + needed) + MARGIN
     top = MARGIN + head + layout.top
-    sheet = Image.new("RGB", (width, top + side + MARGIN), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for number, line in enumerate(titles):
-        at = MARGIN, MARGIN - 4 + number * line_height(LETTERS)
-        draw.text(at, line, FAINT if number == len(titles) - 1 else INK, font(LETTERS))
-    cells = Image.fromarray(_shades(confusion)).resize((side, side), Image.Resampling.NEAREST)
-    sheet.paste(cells, (layout.left, top))
+    sheet = Sheet(max(layout.left + side, MARGIN + needed) + MARGIN, top + side + MARGIN)
+    inks = [INK] * (len(titles) - 1) + [FAINT]
+    sheet.write_lines(MARGIN, MARGIN - 4, list(zip(titles, inks, strict=True)), LETTERS)
+    shades = _shades(confusion)
+    sheet.paste(shades.repeat(layout.cell, 0).repeat(layout.cell, 1), layout.left, top)
     if layout.cell >= 6:
-        _draw_grid(draw, layout, classes, top)
-    draw.rectangle((layout.left, top, layout.left + side, top + side), outline=FAINT)
-    _draw_names(sheet, draw, layout, top)
-    if classes <= MOST_COUNTED:
-        _draw_counts(draw, confusion, layout, top)
-    return np.asarray(sheet)
+        _draw_grid(sheet, layout, len(confusion), top)
+    sheet.draw.rectangle((layout.left, top, layout.left + side, top + side), outline=FAINT)
+    _draw_names(sheet, layout, top)
+    if len(confusion) <= MOST_COUNTED:
+        _draw_counts(sheet, confusion, shades, layout, top)
+    return sheet.pixels
 
 
 def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
@@ -103,41 +98,30 @@ def _shades(confusion: np.ndarray) -> np.ndarray:
     return np.rint(255 + (full - 255) * strength).astype(np.uint8)
 
 
-def _draw_grid(draw, layout: _Layout, classes: int, top: int) -> None:
+def _draw_grid(sheet: Sheet, layout: _Layout, classes: int, top: int) -> None:
     side = classes * layout.cell
     for number in range(classes + 1):
         at = number * layout.cell
-        draw.line((layout.left + at, top, layout.left + at, top + side), LINES)
-        draw.line((layout.left, top + at, layout.left + side, top + at), LINES)
+        sheet.draw.line((layout.left + at, top, layout.left + at, top + side), LINES)
+        sheet.draw.line((layout.left, top + at, layout.left + side, top + at), LINES)
 
 
-def _draw_names(sheet, draw, layout: _Layout, top: int) -> None:
+def _draw_names(sheet: Sheet, layout: _Layout, top: int) -> None:
     for number in range(0, len(layout.names), layout.step):
         name = layout.names[number]
         middle = number * layout.cell + layout.cell / 2
-        draw.text((layout.left - 7, top + middle), name, INK, font(LETTERS), anchor="rm")
+        sheet.write((layout.left - 7, top + middle), name, LETTERS, anchor="rm")
         across = layout.left + middle
         if layout.turned:
-            _draw_upright(sheet, name, round(across), top - 6)
+            sheet.write_upright(name, LETTERS, round(across), top - 6)
         else:
-            draw.text((across, top - 6), name, INK, font(LETTERS), anchor="mb")
+            sheet.write((across, top - 6), name, LETTERS, anchor="mb")
 
 
-def _draw_upright(sheet, name: str, middle: int, bottom: int) -> None:
-    """A line that is read from bottom to top, centred on a column."""
-    from PIL import Image, ImageDraw
-
-    height = line_height(LETTERS)
-    line = Image.new("L", (text_width(name, LETTERS) + 2, height), 0)
-    ImageDraw.Draw(line).text((0, height / 2), name, 255, font(LETTERS), anchor="lm")
-    turned = line.transpose(Image.Transpose.ROTATE_90)
-    place = middle - height // 2, bottom - turned.height
-    sheet.paste(Image.new("RGB", turned.size, INK), place, turned)
-
-
-def _draw_counts(draw, confusion: np.ndarray, layout: _Layout, top: int) -> None:
-    shades = _shades(confusion)
+def _draw_counts(
+    sheet: Sheet, confusion: np.ndarray, shades: np.ndarray, layout: _Layout, top: int
+) -> None:
     for row, column in zip(*np.nonzero(confusion), strict=True):
         at = layout.left + (column + 0.5) * layout.cell, top + (row + 0.5) * layout.cell
-        ink = ink_on(tuple(int(value) for value in shades[row, column]))
-        draw.text(at, str(confusion[row, column]), ink, font(LETTERS), anchor="mm")
+        ink = ink_on(tuple(shades[row, column].tolist()))
+        sheet.write(at, str(confusion[row, column]), LETTERS, ink, anchor="mm")

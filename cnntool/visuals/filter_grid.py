@@ -151,7 +151,7 @@ def filter_grid(pixels: np.ndarray, grid: Grid) -> np.ndarray:
 
     Thin lines stand around every kernel.
     """
-    from cnntool.visuals.lettering import PAPER
+    from cnntool.visuals.sheet import PAPER
 
     tiles = pixels.transpose(0, 2, 3, 1)[:, None]  # (F, 1, kh, kw, 3)
     if pixels.shape[1] != 3:

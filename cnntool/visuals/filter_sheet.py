@@ -1,33 +1,34 @@
-"""Grids of kernels with words around them: what they are, and what black and white stand for."""
+"""Grids of kernels with words around them: what they are, and what black and white stand for.
+
+Of one layer, of several side by side, or of stages of training, a frame or a panel each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from cnntool.visuals.filter_grid import Grid, filter_grid, limit_of, plan_grid, shades
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
     FAINT,
     INK,
-    PAPER,
-    Colour,
+    LETTERS,
+    MARGIN,
+    Line,
+    Sheet,
+    captioned_sheet,
     drawable,
-    font,
     line_height,
     shortened,
     text_width,
-    wrapped,
 )
 
-LETTERS, SMALL = 14, 11
-MARGIN = 18
+SMALL = 11
 GAP = 28
 """Between two panels."""
-
-LEAST_TEXT = 420
-"""Pixels that lines below may make the sheet wide."""
 
 WIDEST_HEADING = 210
 """Pixels that a heading may make a panel wide."""
@@ -45,7 +46,7 @@ class Panel:
     note: str = ""
 
     @property
-    def lines(self) -> list[tuple[str, Colour]]:
+    def lines(self) -> list[Line]:
         words = (self.heading, INK), (self.note, FAINT)
         return [(drawable(text), colour) for text, colour in words if text]
 
@@ -68,8 +69,6 @@ def filter_sheet(
     left. With the scale 'bank' all panels share one, to ``limit`` where that is given.
     ``unit`` is what one of a bank is called.
     """
-    from PIL import Image, ImageDraw
-
     if limit is None:
         limit = limit_of([panel.bank for panel in panels])
     across = min(across or len(panels), len(panels))
@@ -83,27 +82,18 @@ def filter_sheet(
     above = 2 * line_height(LETTERS) if lines else 0  # for both, so that frames are alike
     above += over
     pitch = above + grid.size[0] + GAP
-    width = across * (cell + GAP) - GAP
     legend = legend_of(scale, limit, unit) + _places(grid, panels[0].bank.shape[1], unit)
-    words = _words((caption, legend), max(width, LEAST_TEXT))
-    width = max(width, *(text_width(line, LETTERS) for line, _ in words))
-    bottom = MARGIN + rows * pitch - GAP + 10
-    height = bottom + len(words) * line_height(LETTERS) + MARGIN // 2
-    sheet = Image.new("RGB", (width + 2 * MARGIN, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    width, height = across * (cell + GAP) - GAP, rows * pitch - GAP + 10
+    sheet = captioned_sheet(width, height, (caption, legend))
     for number, panel in enumerate(panels):
         row, column = divmod(number, across)
         left, top = MARGIN + column * (cell + GAP) + side, MARGIN + row * pitch
-        for index, (line, colour) in enumerate(panel.lines):
-            at = left, top - 4 + index * line_height(LETTERS)
-            draw.text(at, shortened(line, LETTERS, cell - side), colour, font(LETTERS))
-        _number_rows(draw, grid, left - 5, top + above)
-        _number_columns(draw, grid, left, top + above - 3)
-        picture = filter_grid(shades(panel.bank, scale, limit), grid)
-        sheet.paste(Image.fromarray(picture), (left, top + above))
-    for index, (line, colour) in enumerate(words):
-        draw.text((MARGIN, bottom + index * line_height(LETTERS)), line, colour, font(LETTERS))
-    return np.asarray(sheet)
+        headings = [(shortened(line, LETTERS, cell - side), ink) for line, ink in panel.lines]
+        sheet.write_lines(left, top - 4, headings)
+        _number_rows(sheet, grid, left - 5, top + above)
+        _number_columns(sheet, grid, left, top + above - 3)
+        sheet.paste(filter_grid(shades(panel.bank, scale, limit), grid), left, top + above)
+    return sheet.pixels
 
 
 def _has_column_numbers(grid: Grid) -> bool:
@@ -127,29 +117,20 @@ def _row_numbers(grid: Grid) -> dict[int, int]:
     return {first: grid.place(first)[0] for first in firsts}
 
 
-def _number_rows(draw, grid: Grid, right: int, top: int) -> None:
+def _number_rows(sheet: Sheet, grid: Grid, right: int, top: int) -> None:
     for number, at in _row_numbers(grid).items():
         middle = top + at + grid.height * grid.factor / 2
-        draw.text((right, middle), str(number), FAINT, font(SMALL), anchor="rm")
+        sheet.write((right, middle), str(number), SMALL, FAINT, anchor="rm")
 
 
-def _number_columns(draw, grid: Grid, left: int, bottom: int) -> None:
+def _number_columns(sheet: Sheet, grid: Grid, left: int, bottom: int) -> None:
     """Above each filter that is a column its number, as many as fit side by side."""
     if not _has_column_numbers(grid):
         return
     widest = text_width(str(grid.filters - 1), SMALL) + 6
     for filter in range(0, grid.filters, -(-widest // grid.pitch[1])):
         middle = left + grid.place(filter)[1] + grid.width * grid.factor / 2
-        draw.text((middle, bottom), str(filter), FAINT, font(SMALL), anchor="ms")
-
-
-def _words(texts: Sequence[str], width: int) -> list[tuple[str, Colour]]:
-    """Lines of so many pixels, the first text dark and others faint."""
-    return [
-        (line, FAINT if index else INK)
-        for index, text in enumerate(texts)
-        for line in wrapped(text, LETTERS, width)
-    ]
+        sheet.write((middle, bottom), str(filter), SMALL, FAINT, anchor="ms")
 
 
 def legend_of(scale: str, limit: float | None, unit: str = "filter") -> str:
@@ -172,3 +153,55 @@ def _places(grid: Grid, channels: int, unit: str) -> str:
     if channels == 1:
         return ""
     return f"; a column a {unit}, a row a channel" if grid.blocks == 1 else "; a row a channel"
+
+
+MOST_FRAMES, MOST_PANELS = 120, 12
+FRAME_ROOM, STRIP_ROOM = 480, 1400
+STRIP_COLUMNS = 6
+
+TOTAL_MILLISECONDS = 8000
+"""That an animation takes, where its frames are neither too short to see nor too long to wait."""
+
+SHORTEST, LONGEST, LAST = 80, 700, 2000
+
+Item = TypeVar("Item")
+
+
+def chosen(stages: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of them, evenly apart, the first and the last among them."""
+    if len(stages) <= most:
+        return list(stages)
+    return [stages[round(i * (len(stages) - 1) / (most - 1))] for i in range(most)]
+
+
+def evolution_frames(
+    stages: Sequence[Panel], caption: str, scale: str = "bank"
+) -> tuple[list[np.ndarray], list[int]]:
+    """A picture (H, W, 3) of each stage, all of one size and on one scale, and milliseconds each.
+
+    Of very many stages MOST_FRAMES are shown; the last one stays longer.
+    """
+    shown = chosen(stages, MOST_FRAMES)
+    limit = limit_of([stage.bank for stage in stages])
+    frames = [
+        filter_sheet([stage], caption, scale, limit=limit, room=FRAME_ROOM) for stage in shown
+    ]
+    each = min(LONGEST, max(SHORTEST, TOTAL_MILLISECONDS // len(shown)))
+    return _of_one_width(frames), [*[each] * (len(shown) - 1), LAST]
+
+
+def evolution_strip(stages: Sequence[Panel], caption: str, scale: str = "bank") -> np.ndarray:
+    """All stages, or MOST_PANELS of them, on one sheet that reads from left to right."""
+    shown = chosen(stages, MOST_PANELS)
+    limit = limit_of([stage.bank for stage in stages])
+    across = min(len(shown), STRIP_COLUMNS)
+    return filter_sheet(shown, caption, scale, limit=limit, across=across, room=STRIP_ROOM)
+
+
+def _of_one_width(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """Frames that headings made wider or narrower, with paper to their right."""
+    widest = max(frame.shape[1] for frame in frames)
+    return [
+        np.pad(frame, ((0, 0), (0, widest - frame.shape[1]), (0, 0)), constant_values=255)
+        for frame in frames
+    ]

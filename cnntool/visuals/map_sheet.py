@@ -9,20 +9,23 @@ import numpy as np
 
 from cnntool.visuals.filter_grid import LINE, shades
 from cnntool.visuals.filter_sheet import legend_of
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
+    BLUE,
     FAINT,
     INK,
+    MARGIN,
     PAPER,
+    Sheet,
+    captioned_sheet,
     drawable,
-    font,
+    fitted,
     line_height,
     shortened,
     text_width,
-    wrapped,
 )
 
 LETTERS = 13
-MARGIN, GAP = 18, 22
+GAP = 22
 WIDEST_SHEET = 1500
 COLUMN_HEIGHT, COLUMN_WIDTH = 400, 240
 LEAST_COLUMN, WIDEST_WORDS = 64, 170
@@ -60,36 +63,28 @@ def map_sheet(stages: Sequence[Stage], caption: str, scale: str = "bank") -> np.
     enlarged by a whole factor or made smaller, so that a column has one size whatever theirs. With
     the scale 'bank' a layer has one, on which 0 is mid grey.
     """
-    from PIL import Image, ImageDraw
-
     stages = [_with_count(stage) for stage in stages]
     columns = [_column(stage, scale) for stage in stages]
     head = 3 * line_height(LETTERS) + 6
     rows = _rows([column.shape[1] for column in columns])
     width = max(sum(columns[i].shape[1] + GAP for i in row) - GAP for row in rows)
-    words = [(line, INK) for line in wrapped(caption, LETTERS, width)]
-    legend = legend_of(scale, None, "map")
-    words += [(line, FAINT) for line in wrapped(legend, LETTERS, width)]
     heights = [head + max(columns[i].shape[0] for i in row) + GAP for row in rows]
-    height = 2 * MARGIN + sum(heights) - GAP + 10 + len(words) * line_height(LETTERS)
-    sheet = Image.new("RGB", (width + 2 * MARGIN, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    words = caption, legend_of(scale, None, "map")
+    size = {"letters": LETTERS, "least_text": 0, "below": MARGIN}
+    sheet = captioned_sheet(width, sum(heights) - GAP + 10, words, **size)
     top = MARGIN
     for row, tall in zip(rows, heights, strict=True):
         left = MARGIN
         for index in row:
             stage, column = stages[index], columns[index]
             lines = (stage.name, INK), (stage.words, FAINT), (stage.shape, FAINT)
-            for number, (line, colour) in enumerate(lines):
-                text = shortened(line, LETTERS, column.shape[1] + GAP - 6)
-                draw.text((left, top + number * line_height(LETTERS)), text, colour, font(LETTERS))
-            sheet.paste(Image.fromarray(column), (left, top + head))
+            room = column.shape[1] + GAP - 6
+            heading = [(shortened(line, LETTERS, room), colour) for line, colour in lines]
+            sheet.write_lines(left, top, heading, LETTERS)
+            sheet.paste(column, left, top + head)
             left += column.shape[1] + GAP
         top += tall
-    for number, (line, colour) in enumerate(words):
-        at = MARGIN, top - GAP + 10 + number * line_height(LETTERS)
-        draw.text(at, line, colour, font(LETTERS))
-    return np.asarray(sheet)
+    return sheet.pixels
 
 
 def _with_count(stage: Stage) -> Stage:
@@ -126,17 +121,17 @@ def _column(stage: Stage, scale: str) -> np.ndarray:
         picture = _class_bars(stage)
     elif stage.is_picture:
         pixels = np.rint(np.clip(stage.values, 0, 1) * 255).astype(np.uint8)
-        picture = _tiles(pixels[None] if len(pixels) == 3 else pixels[:, None])
+        picture = _tiles(pixels.transpose(1, 2, 0)[None] if len(pixels) == 3 else pixels)
     else:
         maps = stage.values if stage.values.ndim == 3 else stage.values[:, None, None]
-        picture = _tiles(shades(maps[:, None], scale)[: _most(stage)])
+        picture = _tiles(shades(maps[:, None], scale)[: _most(stage), 0])
     missing = max(0, least - picture.shape[1])
     return np.pad(picture, ((0, 0), (0, missing), (0, 0)), constant_values=255)
 
 
 def _tiles(tiles: np.ndarray) -> np.ndarray:
-    """Pictures (N, C, h, w), grey or colour, in a grid of at most COLUMN_HEIGHT x COLUMN_WIDTH."""
-    count, _, height, width = tiles.shape
+    """Pictures (N, h, w) or (N, h, w, 3) in a grid of at most COLUMN_HEIGHT x COLUMN_WIDTH."""
+    count, height, width = tiles.shape[:3]
     largest = LARGEST_CELL if height == width == 1 else LARGEST_MAP
     sides = {
         n: max(1, min(largest, COLUMN_WIDTH // n - 1, COLUMN_HEIGHT // -(-count // n) - 1))
@@ -144,7 +139,7 @@ def _tiles(tiles: np.ndarray) -> np.ndarray:
     }
     columns = max(sides, key=lambda n: sides[n] * (1 if count % n == 0 else LEFT_OVER))
     side = sides[columns]
-    shown = [_fitted(tile, side) for tile in tiles]
+    shown = [fitted(tile, side, averages=True) for tile in tiles]
     h, w, _ = shown[0].shape
     rows = -(-count // columns)
     grid = np.full((rows * (h + 1) + 1, columns * (w + 1) + 1, 3), PAPER, np.uint8)
@@ -155,35 +150,17 @@ def _tiles(tiles: np.ndarray) -> np.ndarray:
     return grid
 
 
-def _fitted(tile: np.ndarray, side: int) -> np.ndarray:
-    """A picture (C, h, w) as (h', w', 3), its longer side about ``side`` pixels."""
-    from PIL import Image
-
-    pixels = tile.transpose(1, 2, 0)
-    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    longest = max(pixels.shape[:2])
-    if longest <= side:
-        return pixels.repeat(side // longest, axis=0).repeat(side // longest, axis=1)
-    size = tuple(max(1, round(each * side / longest)) for each in pixels.shape[1::-1])
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(picture.resize(size, Image.Resampling.BOX))
-
-
 def _class_bars(stage: Stage) -> np.ndarray:
     """The likeliest classes, a bar and a name each."""
-    from PIL import Image, ImageDraw
-
     best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
     lines = [f"{stage.values[i]:.1%}  {stage.names[i]}" for i in best]
     words = [shortened(line, LETTERS, WIDEST_WORDS) for line in lines]
     pitch = line_height(LETTERS) + 4
     width = BAR + 8 + max(text_width(line, LETTERS) for line in words)
-    picture = Image.new("RGB", (width, pitch * len(best)), PAPER)
-    draw = ImageDraw.Draw(picture)
+    sheet = Sheet(width, pitch * len(best))
     for row, (index, line) in enumerate(zip(best, words, strict=True)):
-        top = row * pitch
-        draw.rectangle((0, top + 2, BAR - 1, top + pitch - 4), outline=LINE)
-        filled = round(float(stage.values[index]) * (BAR - 1))
-        draw.rectangle((0, top + 2, filled, top + pitch - 4), fill=(23, 92, 164))
-        draw.text((BAR + 8, top + pitch / 2 - 1), line, INK, font(LETTERS), anchor="lm")
-    return np.asarray(picture)
+        top, filled = row * pitch, round(float(stage.values[index]) * (BAR - 1))
+        sheet.draw.rectangle((0, top + 2, BAR - 1, top + pitch - 4), outline=LINE)
+        sheet.draw.rectangle((0, top + 2, filled, top + pitch - 4), fill=BLUE)
+        sheet.write((BAR + 8, top + pitch / 2 - 1), line, LETTERS, anchor="lm")
+    return sheet.pixels

@@ -7,29 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
+    BLUE,
     FAINT,
-    INK,
+    LETTERS,
+    MARGIN,
     PAPER,
     Colour,
+    Sheet,
+    captioned_sheet,
+    fitted,
     font,
     line_height,
-    wrapped,
 )
 
 RADIUS = 190
 """Pixels of a circle."""
 
-MARGIN, AROUND = 18, 46
-"""AROUND is the room for labels and small gratings about a circle."""
+AROUND = 46
+"""Room for labels and small gratings about a circle."""
 
 FINENESS = 3
 """Pixels that are drawn for one: their average has smooth edges."""
 
-LETTERS, SMALL = 14, 12
+SMALL = 12
 RINGS: Colour = (214, 214, 214)
 SECTOR: Colour = (120, 165, 214)
-CLEAR: Colour = (23, 92, 164)
+CLEAR = BLUE
 UNCLEAR: Colour = (168, 168, 168)
 ICON = 23
 DOT = 5
@@ -57,35 +61,19 @@ def polar_picture(
     and frequency. As an orientation has no sign, both halves of a circle show the same. Small
     gratings at the rim show what has that orientation.
     """
-    from PIL import Image, ImageDraw
-
     side = 2 * (RADIUS + AROUND)
-    width = 2 * side + 2 * MARGIN
-    words = [
-        (piece, FAINT if number else INK)
-        for number, line in enumerate(lines)
-        for piece in wrapped(line, LETTERS, width - 2 * MARGIN)
-    ]
-    titles_top = MARGIN
-    top = titles_top + line_height(LETTERS)
-    words_top = top + side + 2
-    height = words_top + len(words) * line_height(LETTERS) + MARGIN // 2
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    sheet = captioned_sheet(2 * side, line_height(LETTERS) + side + 2, lines)
     panels = (
         ("oriented edges in each direction", _rose(counts)),
         ("every filter by its spatial frequency", _dots(filters)),
     )
     for number, (title, circle) in enumerate(panels):
-        left = MARGIN + number * side
-        centre = left + side // 2, top + side // 2
-        draw.text((centre[0], titles_top), title, INK, font(LETTERS), anchor="mt")
-        sheet.paste(circle, (centre[0] - RADIUS - DOT, centre[1] - RADIUS - DOT))
-        _draw_rim(sheet, draw, centre)
-    for number, (line, colour) in enumerate(words):
-        at = MARGIN, words_top + number * line_height(LETTERS)
-        draw.text(at, line, colour, font(LETTERS))
-    return np.asarray(sheet)
+        across = MARGIN + number * side + side // 2
+        down = MARGIN + line_height(LETTERS) + side // 2
+        sheet.write((across, MARGIN), title, anchor="mt")
+        sheet.paste(circle, across - RADIUS - DOT, down - RADIUS - DOT)
+        _draw_rim(sheet, (across, down))
+    return sheet.pixels
 
 
 def rose_radius(count: float, most: int) -> float:
@@ -107,19 +95,17 @@ def _frequency_rings() -> list[tuple[float, str]]:
 
 
 class _Circle:
-    """A canvas of FINENESS times the size, with its origin in the middle and y upward."""
+    """Paper of FINENESS times the size, with its origin in the middle and y upward."""
 
     def __init__(self, rings: Sequence[tuple[float, str]]) -> None:
-        from PIL import Image, ImageDraw
-
         self._half = RADIUS + DOT
         side = 2 * self._half * FINENESS
-        self._image = Image.new("RGB", (side, side), PAPER)
-        self._draw = ImageDraw.Draw(self._image)
+        self._sheet = Sheet(side, side)
+        self._draw = self._sheet.draw
         for share, _ in rings:
             self._draw.ellipse(self._box(0, 0, share * RADIUS), outline=RINGS, width=FINENESS)
         for angle in range(0, 180, 45):
-            x, y = RADIUS * np.cos(np.radians(angle)), RADIUS * np.sin(np.radians(angle))
+            x, y = _on_circle(angle, RADIUS)
             self._draw.line((*self._at(-x, -y), *self._at(x, y)), RINGS, FINENESS)
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
@@ -131,16 +117,14 @@ class _Circle:
     def label(self, rings: Sequence[tuple[float, str]]) -> None:
         """Write numbers on the rings, along the line at 67.5 degrees, between two that are
         drawn."""
-        cosine, sine = np.cos(np.radians(67.5)), np.sin(np.radians(67.5))
         for share, label in rings:
             if not label:
                 continue
-            x, y = self._at(share * RADIUS * cosine, share * RADIUS * sine)
-            letters = font(SMALL * FINENESS)
-            half = letters.getlength(label) / 2 + 2 * FINENESS
+            x, y = self._at(*_on_circle(67.5, share * RADIUS))
+            half = font(SMALL * FINENESS).getlength(label) / 2 + 2 * FINENESS
             high = 7 * FINENESS
             self._draw.rectangle((x - half, y - high, x + half, y + high), fill=PAPER)
-            self._draw.text((x, y), label, FAINT, letters, anchor="mm")
+            self._sheet.write((x, y), label, SMALL * FINENESS, FAINT, anchor="mm")
 
     def sector(self, middle: float, width: float, radius: float) -> None:
         """A piece of the disc, in degrees counterclockwise; Pillow counts the other way."""
@@ -154,13 +138,16 @@ class _Circle:
         box = self._box(x, y, DOT)
         self._draw.ellipse(box, fill=fill, outline=outline, width=FINENESS)
 
-    def finished(self):
-        from PIL import Image
+    def finished(self) -> np.ndarray:
+        """(H, W, 3) uint8, in its own size."""
+        return fitted(self._sheet.pixels, 2 * self._half, averages=True)
 
-        return self._image.resize((2 * self._half,) * 2, Image.Resampling.BOX)
+
+def _on_circle(angle: float, radius: float) -> tuple[float, float]:
+    return radius * np.cos(np.radians(angle)), radius * np.sin(np.radians(angle))
 
 
-def _rose(counts: Sequence[int]):
+def _rose(counts: Sequence[int]) -> np.ndarray:
     circle, most = _Circle(_rose_rings(counts)), max(counts, default=0)
     width = 180 / len(counts)
     for index, count in enumerate(counts):
@@ -172,33 +159,28 @@ def _rose(counts: Sequence[int]):
     return circle.finished()
 
 
-def _dots(filters: Sequence[Direction]):
+def _dots(filters: Sequence[Direction]) -> np.ndarray:
     """A filled dot for each oriented edge, over the rings that stand for others."""
     circle = _Circle(_frequency_rings())
     circle.label(_frequency_rings())  # below the dots, which it must not hide
     for each in sorted(filters, key=lambda each: each.is_oriented):
-        angle = np.radians(each.orientation)
         # Only towards a corner of the plane of frequencies are there any beyond the rim.
-        radius = RADIUS * min(1.0, each.frequency / HIGHEST)
+        x, y = _on_circle(each.orientation, RADIUS * min(1.0, each.frequency / HIGHEST))
         for sign in (1, -1):
-            x, y = sign * radius * np.cos(angle), sign * radius * np.sin(angle)
-            circle.dot(x, y, CLEAR if each.is_oriented else UNCLEAR, each.is_oriented)
+            colour = CLEAR if each.is_oriented else UNCLEAR
+            circle.dot(sign * x, sign * y, colour, each.is_oriented)
     return circle.finished()
 
 
-def _draw_rim(sheet, draw, centre: tuple[int, int]) -> None:
+def _draw_rim(sheet: Sheet, centre: tuple[int, int]) -> None:
     """Around the circle, angles on the right and above, and gratings of those all around."""
-    from PIL import Image
-
     for angle in range(0, 360, 45):
-        cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-        distance = RADIUS + 22
-        x, y = centre[0] + distance * cosine, centre[1] - distance * sine
+        across, up = _on_circle(angle, RADIUS + 22)
+        x, y = centre[0] + across, centre[1] - up
         if angle < 180:
-            draw.text((x, y), f"{angle}°", INK, font(SMALL), anchor="mm")
+            sheet.write((x, y), f"{angle}°", SMALL, anchor="mm")
         else:
-            icon = Image.fromarray(grating(angle))
-            sheet.paste(icon, (round(x) - ICON // 2, round(y) - ICON // 2))
+            sheet.paste(grating(angle), round(x) - ICON // 2, round(y) - ICON // 2)
 
 
 def grating(angle: float) -> np.ndarray:

@@ -7,25 +7,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
     FAINT,
-    INK,
-    PAPER,
-    font,
+    FRAME,
+    MARGIN,
+    Sheet,
+    captioned_sheet,
+    fitted,
+    fitted_size,
     line_height,
     shortened,
     text_width,
-    wrapped,
 )
 
 PANEL = 384
 """Pixels that a picture has at most on either side."""
 
-LETTERS, SMALL = 14, 12
-MARGIN, GAP = 18, 16
+SMALL, GAP = 12, 16
 LEAST_TEXT = 440
 BAR_HEIGHT = 12
-LINES = (205, 205, 205)
 
 MOST_OPAQUE = 0.9
 
@@ -41,63 +41,33 @@ def saliency_picture(
     heat: (h, w) from 0 to 1 for equal parts of the picture. lines: of text below; the first is
         darkest. ends: what 0 and 1 are called beside the scale of colours.
     """
-    from PIL import Image, ImageDraw
-
     plain, hot = panels(picture, heat)
     height, width = plain.shape[:2]
-    across = 2 * width + GAP
-    text = max(across, LEAST_TEXT)
-    words = [
-        (piece, FAINT if number else INK)
-        for number, line in enumerate(lines)
-        for piece in wrapped(line, LETTERS, text)
-    ]
-    scale_top = MARGIN + height + 10
-    words_top = scale_top + line_height(SMALL) + 8
-    bottom = words_top + len(words) * line_height(LETTERS) + MARGIN // 2
-    used = max([across, *(text_width(line, LETTERS) for line, _ in words)])
-    sheet = Image.new("RGB", (used + 2 * MARGIN, bottom), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    scale = height + 10  # the top of the scale of colours
+    size = 2 * width + GAP, scale + line_height(SMALL) + 8
+    sheet = captioned_sheet(*size, lines, least_text=LEAST_TEXT)
     for number, pixels in enumerate((plain, hot)):
-        left = MARGIN + number * (width + GAP)
-        sheet.paste(Image.fromarray(pixels), (left, MARGIN))
-        box = left - 1, MARGIN - 1, left + width, MARGIN + height
-        draw.rectangle(box, outline=LINES)
-    _draw_scale(sheet, draw, ends, MARGIN, scale_top, used)
-    for number, (line, colour) in enumerate(words):
-        at = MARGIN, words_top + number * line_height(LETTERS)
-        draw.text(at, line, colour, font(LETTERS))
-    return np.asarray(sheet)
+        sheet.paste(pixels, MARGIN + number * (width + GAP), MARGIN, FRAME)
+    _draw_scale(sheet, ends, MARGIN + scale)
+    return sheet.pixels
 
 
 def panels(picture: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture as it is and with ``heat`` over it, of one size, without words."""
-    plain = fitted(picture)
-    return plain, overlaid(plain, stretched(heat, plain.shape[:2], picture.shape[:2]))
+    plain = fitted(picture, PANEL)
+    return plain, overlaid(plain, stretched(heat, picture.shape[:2]))
 
 
-def fitted(picture: np.ndarray) -> np.ndarray:
-    """A picture (H, W, 3) enlarged by a whole factor, or made smaller, to at most PANEL."""
+def stretched(heat: np.ndarray, picture_size: tuple[int, int]) -> np.ndarray:
+    """The heat (h, w) as large as the panel of the picture: in squares where each is a pixel of the
+    picture, else with even passages between them."""
     from PIL import Image
 
-    longest = max(picture.shape[:2])
-    if longest <= PANEL:
-        factor = PANEL // longest
-        return picture.repeat(factor, axis=0).repeat(factor, axis=1)
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    size = [max(1, round(side * PANEL / longest)) for side in (image.width, image.height)]
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
-
-
-def stretched(heat: np.ndarray, size: tuple[int, int], picture_size: tuple[int, int]) -> np.ndarray:
-    """The heat (h, w) as large as the panel: in squares where each is a pixel of the picture, else
-    with even passages between them."""
-    from PIL import Image
-
+    height, width = fitted_size(picture_size, PANEL)
     image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
-    is_its_pixels = heat.shape == tuple(picture_size) and size[0] >= heat.shape[0]
+    is_its_pixels = heat.shape == tuple(picture_size) and height >= heat.shape[0]
     way = Image.Resampling.NEAREST if is_its_pixels else Image.Resampling.BILINEAR
-    return np.asarray(image.resize((size[1], size[0]), way))
+    return np.asarray(image.resize((width, height), way))
 
 
 def overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -109,20 +79,18 @@ def overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return np.rint(pale + (coloured(heat) - pale) * opacity).astype(np.uint8)
 
 
-def _draw_scale(sheet, draw, ends: tuple[str, str], left: int, top: int, width: int) -> None:
+def _draw_scale(sheet: Sheet, ends: tuple[str, str], top: int) -> None:
     """The colours from 0 to 1 over mid grey, as they stand in the picture, between two words."""
-    from PIL import Image
-
-    room = (width - 120) // 2
-    low, high = (shortened(end, SMALL, room) for end in ends)
-    start = left + text_width(low, SMALL) + 8
-    length = min(200, width - (start - left) - 8 - text_width(high, SMALL))
+    width = sheet.width - 2 * MARGIN
+    low, high = (shortened(end, SMALL, (width - 120) // 2) for end in ends)
+    start = MARGIN + text_width(low, SMALL) + 8
+    length = min(200, width - (start - MARGIN) - 8 - text_width(high, SMALL))
     grey = np.full((BAR_HEIGHT, length, 3), 128, np.uint8)
     bar = overlaid(grey, np.tile(np.linspace(0, 1, length), (BAR_HEIGHT, 1)))
-    sheet.paste(Image.fromarray(bar), (start, top + 2))
+    sheet.paste(bar, start, top + 2)
     middle = top + 2 + BAR_HEIGHT / 2
-    draw.text((left, middle), low, FAINT, font(SMALL), anchor="lm")
-    draw.text((start + length + 8, middle), high, FAINT, font(SMALL), anchor="lm")
+    sheet.write((MARGIN, middle), low, SMALL, FAINT, anchor="lm")
+    sheet.write((start + length + 8, middle), high, SMALL, FAINT, anchor="lm")
 
 
 STEPS = 256

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cnntool.visuals.lettering import (
+from cnntool.visuals.sheet import (
     FAINT,
     INK,
-    PAPER,
     Colour,
+    Sheet,
     drawable,
-    font,
     line_height,
     text_width,
     wrapped,
@@ -39,12 +38,9 @@ def word_map(
     Each axis has its own scale. Names come in their order, those of ``marked`` first and in red; a
     name that would lie over another is left out, and its dot stays.
     """
-    from PIL import Image, ImageDraw
-
-    text = [row for line in lines for row in wrapped(line, SMALL, WIDTH - 2 * MARGIN)]
-    height = HEIGHT + len(text) * line_height(SMALL) + MARGIN
-    picture = Image.new("RGB", (WIDTH, height), PAPER)
-    pen = ImageDraw.Draw(picture)
+    text = [(row, FAINT) for line in lines for row in wrapped(line, SMALL, WIDTH - 2 * MARGIN)]
+    sheet = Sheet(WIDTH, HEIGHT + len(text) * line_height(SMALL) + MARGIN)
+    pen = sheet.draw
     places, origin = _places(points)
     pen.line([(origin[0], MARGIN // 2), (origin[0], HEIGHT - MARGIN // 2)], AXIS)
     pen.line([(MARGIN // 2, origin[1]), (WIDTH - MARGIN // 2, origin[1])], AXIS)
@@ -52,16 +48,14 @@ def word_map(
     taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
     for index in order:
         x, y = places[index]
-        colour = MARKED if index in marked else INK
         pen.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), MARKED if index in marked else FAINT)
         name = drawable(names[index])
         box = next(_free(places[index], text_width(name, LETTERS), taken), None)
         if box is not None:
             taken.append(box)
-            pen.text(box[:2], name, colour, font(LETTERS))
-    for row, line in enumerate(text):
-        pen.text((MARGIN, HEIGHT + row * line_height(SMALL)), line, FAINT, font(SMALL))
-    return np.asarray(picture)
+            sheet.write(box[:2], name, LETTERS, MARKED if index in marked else INK)
+    sheet.write_lines(MARGIN, HEIGHT, text, SMALL)
+    return sheet.pixels
 
 
 def _places(points: np.ndarray) -> tuple[list[tuple[int, int]], tuple[int, int]]:

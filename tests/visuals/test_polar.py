@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.lettering import line_height
 from cnntool.visuals.polar import (
     AROUND,
     CLEAR,
@@ -17,6 +16,7 @@ from cnntool.visuals.polar import (
     polar_picture,
     rose_radius,
 )
+from cnntool.visuals.sheet import line_height
 
 SIDE = 2 * (RADIUS + AROUND)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cnntool.datasets.images.dataset import Dataset
     from cnntool.networks.receptive_field import ReceptiveField
     from cnntool.study.best_patches import Best
-    from cnntool.visuals.patch_sheet import PatchRow
+    from cnntool.visuals.tiles import PatchRow
 
     Field = tuple[ReceptiveField, ReceptiveField] | None
 
@@ -156,7 +156,7 @@ def command(
             network, classifier.preprocessing, images, name, filters, settings["top"], advance
         )
     field = receptive_field_of(network, name)
-    from cnntool.visuals.patch_sheet import patch_sheet
+    from cnntool.visuals.tiles import patch_sheet
 
     rows = rows_of(images, filters, field, best)
     words = caption(model, data, name, count, images, field, best)
@@ -175,7 +175,7 @@ def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
     from cnntool.cli.terminal.grids import say
     from cnntool.cli.terminal.pictures import draw
     from cnntool.files.image import Frame, Image
-    from cnntool.visuals.patch_sheet import patch_grid
+    from cnntool.visuals.tiles import patch_grid
 
     say(words)
     draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
@@ -205,7 +205,7 @@ def check_filters(
 
 def rows_of(images: Dataset, filters: Sequence[int], field: Field, best: Best) -> list[PatchRow]:
     """A row of patches for each filter."""
-    from cnntool.visuals.patch_sheet import PatchRow
+    from cnntool.visuals.tiles import PatchRow
 
     return [
         PatchRow(

@@ -51,7 +51,7 @@ def command(picture: PictureOptions, model: str, scale: str) -> None:
     from cnntool.cli.terminal.grids import draw_grids
     from cnntool.cli.visualize.filters import caption, check_drawable
     from cnntool.networks.learned_kernels import load_banks
-    from cnntool.visuals import evolution
+    from cnntool.visuals import filter_sheet as evolution
 
     target = destination(picture, model, "evolution", ".gif")
     banks = load_banks(model)

@@ -229,13 +229,13 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     from cnntool.cli.terminal.grids import say
     from cnntool.cli.terminal.pictures import draw, has_colour
     from cnntool.files.image import Frame, Image
-    from cnntool.visuals.saliency_picture import fitted, panels, stretched
+    from cnntool.visuals.saliency_picture import panels, stretched
 
     say(words)
     if has_colour():
         draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
         return
-    alone = stretched(heat, fitted(pixels).shape[:2], pixels.shape[:2])
+    alone = stretched(heat, pixels.shape[:2])
     draw(Image((Frame(np.clip(alone, 0, 1)[..., None]),), 1.0, "PNG"))
 
 
