@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from cnntool import engine
+from cnntool.engine.gradient_cases import CASES, Case
 
 
 @dataclass(frozen=True)
@@ -129,4 +130,81 @@ FILTERS = [
     ]
 ]
 
-OPERATIONS = [*CONVOLUTIONS, *FILTERS]
+
+@dataclass(frozen=True)
+class Checked:
+    """An operation as ``cnntool gradcheck`` has it: its inputs, and the gradient that comes in."""
+
+    case: Case
+
+    def arrays(self, dtype: type) -> list[np.ndarray]:
+        rng = np.random.default_rng(0)
+        inputs = self.case.inputs(rng)
+        y, _ = self.case.forward(**inputs)
+        dy = [rng.normal(size=np.shape(y))] if np.shape(y) else []  # but of a loss
+        return [array.astype(dtype) for array in (*inputs.values(), *dy)]
+
+    def results(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        names = list(self.case.inputs(np.random.default_rng(0)))
+        y, cache = self.case.forward(**dict(zip(names, arrays, strict=False)))
+        gradients = self.case.backward(arrays[-1] if np.shape(y) else 0.7, cache)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        return [np.asarray(result) for result in (y, *gradients) if result is not None]
+
+    def __str__(self) -> str:
+        return f"{self.case.operation} {self.case.geometry}"
+
+
+CHECKED = [Checked(case) for case in CASES if "conv" not in case.operation]
+
+POOLS = [
+    Operation(f"{name} {geometry}", there_and_back(name, **options), shapes)
+    for geometry, options, shapes in [
+        ("of whole maps", {"kernel_size": 6}, ((32, 1, 6, 6), (32, 1, 1, 1))),
+        ("of 2 x 2", {"kernel_size": 2}, ((32, 3, 6, 8), (32, 3, 3, 4))),
+        (
+            "that overlap",
+            {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+            ((9, 2, 8, 7), (9, 2, 5, 4)),
+        ),
+    ]
+    for name in ("max_pool2d", "average_pool2d", "lp_pool2d", "gaussian_pool2d")
+] + [
+    Operation(f"adaptive_pool2d {mode}", there_and_back("adaptive_pool2d", **options), shapes)
+    for mode in ("max", "average", "gaussian")
+    for options, shapes in [
+        ({"output_size": 3, "mode": mode}, ((20, 2, 7, 8), (20, 2, 3, 3))),
+        ({"output_size": 1, "mode": mode}, ((20, 1, 7, 8), (20, 1, 1, 1))),
+    ]
+]
+
+OPERATIONS_ON_IMAGES = [
+    Operation(f"{name} {mode}", run, ((12, 11, 3),))
+    for mode in ("max", "average", "lp", "gaussian", "min", "median")
+    for name, run in {
+        "pool_image": lambda image, mode=mode: (engine.pool_image(image, mode, 3, 2),),
+        "pool_image_to_size": lambda image, mode=mode: (engine.pool_image_to_size(image, 5, mode),),
+    }.items()
+] + [
+    Operation(f"{pool.__name__}", lambda x, pool=pool: (pool(x, 3, 2),), ((20, 2, 7, 8),))
+    for pool in (engine.min_pool2d, engine.median_pool2d)
+]
+
+MAPS = [
+    Operation("batch_norm of maps", lambda x, w, b, dy: _normalized(x, w, b, dy), shapes)
+    for shapes in [((20, 3, 4, 5), (3,), (3,), (20, 3, 4, 5))]
+] + [
+    Operation(
+        "dropout of maps",
+        lambda x, dy: there_and_back("dropout", rate=0.3, rng=np.random.default_rng(5))(x, dy),
+        ((20, 3, 4, 5), (20, 3, 4, 5)),
+    )
+]
+
+
+def _normalized(x, weight, bias, dy):
+    y, cache, _ = engine.batch_norm(x, weight, bias)
+    return y, *engine.batch_norm_backward(dy, cache)
+
+
+OPERATIONS = [*CONVOLUTIONS, *FILTERS, *POOLS, *OPERATIONS_ON_IMAGES, *MAPS, *CHECKED]

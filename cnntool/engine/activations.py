@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype, kept_where
-from cnntool.engine.fast.layout import is_batch_last
+from cnntool.engine.fast.layout import in_layout_of
 
 
 def relu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,17 +93,20 @@ def dropout(
 ) -> tuple[np.ndarray, DropoutCache]:
     """``y = x / (1 - rate)`` with probability ``1 - rate``, else 0: x of any shape.
 
-    Every element is drawn by itself, in the order in which x lies in memory. The mean of y is x, so
-    that without training a network takes x as it is (inverted dropout). Returns y, float64 of
-    float64, else float32, and the cache for :func:`dropout_backward`. Raises ValueError where the
-    rate is not in [0, 1).
+    Every element is drawn by itself, in the order of its indices. The mean of y is x, so that
+    without training a network takes x as it is (inverted dropout). Returns y, float64 of float64,
+    else float32, and the cache for :func:`dropout_backward`. Raises ValueError where the rate is
+    not in [0, 1).
 
     Source: Srivastava et al., Dropout, JMLR 15, 2014, section 10 for the scaling in training.
     """
     if not 0 <= rate < 1:
         raise ValueError(f"rate is {rate}: it must be at least 0, below 1")
     x = np.asarray(x, float_dtype(x))
-    cache = DropoutCache(_draw(x, rate, rng), 1 / (1 - rate), x.dtype)
+    kept = _draw(x.size, rate, rng).reshape(x.shape)
+    if x.ndim == 4:
+        kept = in_layout_of(x, kept)
+    cache = DropoutCache(kept, 1 / (1 - rate), x.dtype)
     return _drop(x, cache), cache
 
 
@@ -116,20 +119,18 @@ def _drop(x: np.ndarray, cache: DropoutCache) -> np.ndarray:
     return np.multiply(kept_where(cache.kept, x), cache.dtype.type(cache.scale))
 
 
-def _draw(x: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Booleans in the shape and layout of x, each true with a probability of exactly 1 - rate.
+def _draw(count: int, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Booleans (count,), each true with a probability of exactly 1 - rate.
 
     A draw of 16 bits below the rate is dropped, one above is kept. The few that are equal to it in
     these bits are drawn once more, with what is left of the rate.
     """
-    count = -(-x.size // 4)
-    draws = rng.integers(0, 2**64 - 1, count, np.uint64, endpoint=True).view(np.uint16)[: x.size]
+    draws = rng.integers(0, 2**64 - 1, -(-count // 4), np.uint64, endpoint=True)
+    draws = draws.view(np.uint16)[:count]
     level, rest = divmod(rate * LEVELS, 1)
     level = np.uint16(level)
     kept = draws >= level
     if rest:
         ties = np.flatnonzero(draws == level)
         kept[ties] = rng.random(len(ties)) >= rest
-    if x.ndim == 4 and is_batch_last(x):
-        return kept.reshape(*x.shape[1:], len(x)).transpose(3, 0, 1, 2)
-    return kept.reshape(x.shape)
+    return kept

@@ -16,7 +16,7 @@ from types import EllipsisType
 
 import numpy as np
 
-from cnntool.engine.fast.polyphase import AxisPhases, phases_of
+from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
@@ -26,9 +26,6 @@ BLOCK_ELEMENTS = 1 << 18
 
 SHARED_ELEMENTS = 1 << 22
 """Fewer inputs than this are done before another thread wakes up."""
-
-SHARED_PLACES = 1 << 23
-"""The same for work that only moves elements to their places."""
 
 Size = int | tuple[int, int]
 
@@ -70,10 +67,6 @@ class RowBlock:
     def taps(self) -> tuple[tuple[Index, tuple[slice, slice]], ...]:
         """For every tap the output rows that see it inside, and the inputs that they see."""
         return _row_taps(self.axis)
-
-    @functools.cached_property
-    def phases(self) -> AxisPhases:
-        return phases_of(self.axis)
 
 
 def plan_pool(
@@ -130,6 +123,11 @@ def check_maps(x: np.ndarray) -> None:
         raise ValueError(f"x has shape {x.shape}: expected (N, C, H, W)")
 
 
+def pool_maps(x: np.ndarray, rows: Axis, columns: Axis, reduction: Reduction) -> np.ndarray:
+    """:func:`pool_planes` of maps (N, C, H, W), in their layout: (N, C, oh, ow)."""
+    return as_maps(pool_planes(as_planes(x), rows, columns, reduction), *x.shape[:2])
+
+
 def pool_planes(
     planes: np.ndarray,
     rows: Axis,
@@ -165,39 +163,27 @@ def share_blocks(
     rows: Axis,
     work: Callable[[slice, RowBlock, Scratch], None],
     threads: int | None = None,
+    *,
     weight: float = 1,
+    overlaps: bool = False,
 ) -> None:
     """Run ``work(planes, rows, scratch)`` over planes (A, H, ...), cut into blocks that are alike.
 
     Whole planes go together where they are small, some output rows of one where it is large.
-    ``weight`` is the memory that an input takes, against one that is read and reduced.
+    ``weight`` is the memory that an input takes, against one that is read and reduced. Where what
+    the rows write ``overlaps``, as on the way back, one thread does all rows of a plane.
     """
     threads = available_cores() if threads is None else threads
     cuts, parts = _cut(shape, rows, weight, threads)
-    run([(which, part) for part in parts for which in cuts], work, prod(shape), threads)
-
-
-def share_planes(
-    shape: tuple[int, ...], rows: Axis, work: Callable[[slice, RowBlock, Scratch], None]
-) -> None:
-    """The same for work that goes back: one thread does all rows of a plane, as they overlap."""
-    threads = available_cores()
-    cuts, parts = _cut(shape, rows, 1, threads)
+    if not overlaps:
+        run([(which, part) for part in parts for which in cuts], work, prod(shape), threads)
+        return
 
     def work_on_all(which: slice, scratch: Scratch) -> None:
         for part in parts:
             work(which, part, scratch)
 
     run([(which,) for which in cuts], work_on_all, prod(shape), threads)
-
-
-def share_whole_planes(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
-    """Run ``work(planes)`` over planes (A, ...), once a thread: for work that needs no cache."""
-    if prod(shape) < SHARED_PLACES:
-        work(slice(0, shape[0]))
-        return
-    parts = _slices(shape[0], ceil(shape[0] / available_cores()))
-    share(parts, lambda: work, len(parts))
 
 
 def _cut(
@@ -337,28 +323,20 @@ def extreme(combine: np.ufunc, dtype: np.dtype) -> Reduction:
     return Reduction(dtype, identity, fold)
 
 
-def average(
-    rows: Axis, columns: Axis, dtype: np.dtype, count_include_pad: bool = False
-) -> Reduction:
-    """The mean of the elements inside, or of those and the padding."""
-
-    def fold(_: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
-        _fold_with(np.add, 0, taps, out)
-
-    return Reduction(dtype, 0, fold, counts(rows, columns, count_include_pad))
-
-
-def weighted_average(rows: Axis, columns: Axis, dtype: np.dtype, weights: Vectors) -> Reduction:
-    """The mean of the elements inside, weighted by the outer product of two vectors of taps."""
+def weighted_mean(dtype: np.dtype, weights: Vectors, divisors: Vectors) -> Reduction:
+    """The sum weighted by the outer product of two vectors of taps, over what it is divided by."""
 
     def fold(axis: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
+        if np.all(weights[axis] == 1):
+            _fold_with(np.add, 0, taps, out)
+            return
         product = scratch.array("product", out.shape, out.dtype)
         out[...] = 0
         for (seen, values), weight in zip(taps, weights[axis], strict=True):
             np.multiply(values, out.dtype.type(weight), out=product[seen], dtype=out.dtype)
             out[seen] += product[seen]
 
-    return Reduction(dtype, 0, fold, weight_sums(rows, columns, weights))
+    return Reduction(dtype, 0, fold, divisors)
 
 
 def norm(rows: Axis, columns: Axis, dtype: np.dtype, p: float, is_mean: bool = False) -> Reduction:
@@ -392,7 +370,8 @@ def norm(rows: Axis, columns: Axis, dtype: np.dtype, p: float, is_mean: bool = F
 
     divisors = None
     if is_mean and p != np.inf:
-        divisors = tuple(count ** (1 / p) for count in counts(rows, columns))
+        sums = weight_sums(rows, columns, ones(rows, columns))
+        divisors = tuple(count ** (1 / p) for count in sums)
     return Reduction(dtype, 0, fold, divisors)
 
 
@@ -433,18 +412,13 @@ def checked_p(p: float) -> float:
     return float(p)
 
 
-def counts(rows: Axis, columns: Axis, count_include_pad: bool = False) -> Vectors:
-    """How many taps of each window count; what lies beyond the padding never does."""
-    if count_include_pad:
-        rows, columns = (
-            Axis(a.size + a.before + a.after, a.kernel_size, a.stride, a.dilation, 0, 0, a.overhang)
-            for a in (rows, columns)
-        )
-    return rows.taps_inside(), columns.taps_inside()
+def ones(rows: Axis, columns: Axis) -> Vectors:
+    """The weights of taps that count alike."""
+    return np.ones(rows.kernel_size), np.ones(columns.kernel_size)
 
 
 def weight_sums(rows: Axis, columns: Axis, weights: Vectors) -> Vectors:
-    """For every output the sum of the weights that lie inside."""
+    """For every output the sum of the weights that lie inside: with ones, how many taps do."""
     sums = []
     for axis, taps in zip((rows, columns), weights, strict=True):
         inside = np.zeros(axis.output_size)

@@ -23,18 +23,19 @@ from cnntool.engine.pool_windows import (
     RowBlock,
     Size,
     Vectors,
-    average,
     checked_p,
-    counts,
     extreme,
     gaussian_weights,
     norm,
+    ones,
     plan_maps,
     plan_pool,
+    pool_maps,
     pool_planes,
     power,
-    share_planes,
-    weighted_average,
+    share_blocks,
+    weight_sums,
+    weighted_mean,
 )
 from cnntool.engine.rank_pooling import median_planes
 from cnntool.engine.windows import Axis, AxisPaddings, Padding
@@ -85,9 +86,7 @@ def average_pool2d(
     padding is more than half a window.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    reduction = average(rows, columns, float_dtype(x), count_include_pad)
-    weights = np.ones(rows.kernel_size), np.ones(columns.kernel_size)
-    return _mean_pool(x, rows, columns, weights, reduction)
+    return _mean_pool(x, rows, columns, ones(rows, columns), count_include_pad)
 
 
 def average_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -118,9 +117,7 @@ def gaussian_pool2d(
     based on the distance from the central element; the weights are the usual Gaussian.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    weights = gaussian_weights(rows, columns, sigma)
-    reduction = weighted_average(rows, columns, float_dtype(x), weights)
-    return _mean_pool(x, rows, columns, weights, reduction)
+    return _mean_pool(x, rows, columns, gaussian_weights(rows, columns, sigma))
 
 
 def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -128,11 +125,28 @@ def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray
     return _mean_pool_backward(dy, cache)
 
 
-def _mean_pool(x, rows: Axis, columns: Axis, weights: Vectors, reduction):
-    y = pool_planes(as_planes(x), rows, columns, reduction)
-    y = as_maps(y, *x.shape[:2])
-    cache = MeanPoolCache(x.shape, y.dtype, rows, columns, weights, reduction.divisors)
-    return y, cache
+def _mean_pool(
+    x: np.ndarray,
+    rows: Axis,
+    columns: Axis,
+    weights: Vectors,
+    count_include_pad: bool = False,
+) -> tuple[np.ndarray, MeanPoolCache]:
+    divisors = _divisors(rows, columns, weights, count_include_pad)
+    y = pool_maps(x, rows, columns, weighted_mean(float_dtype(x), weights, divisors))
+    return y, MeanPoolCache(x.shape, y.dtype, rows, columns, weights, divisors)
+
+
+def _divisors(
+    rows: Axis, columns: Axis, weights: Vectors, count_include_pad: bool = False
+) -> Vectors:
+    """The weights of what counts: all that is inside, or the padding too, but nothing beyond it."""
+    if count_include_pad:
+        rows, columns = (
+            Axis(a.size + a.before + a.after, a.kernel_size, a.stride, a.dilation, 0, 0, a.overhang)
+            for a in (rows, columns)
+        )
+    return weight_sums(rows, columns, weights)
 
 
 def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -168,7 +182,7 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
             else:
                 target[read] += values
 
-    share_planes(dx.shape, rows, work)
+    share_blocks(dx.shape, rows, work, overlaps=True)
     return as_maps(dx, *cache.shape[:2])
 
 
@@ -216,13 +230,12 @@ def lp_pool2d(
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     p = checked_p(p)
-    divisors = counts(rows, columns) if mean and p != np.inf else None
     if p == np.inf:
         magnitudes = np.abs(x, dtype=float_dtype(x))
         y, largest = max_pool2d(magnitudes, kernel_size, stride, padding, dilation, ceil_mode)
         return y, LpPoolCache(x, y, rows, columns, p, None, largest)
-    y = pool_planes(as_planes(x), rows, columns, norm(rows, columns, float_dtype(x), p, mean))
-    y = as_maps(y, *x.shape[:2])
+    y = pool_maps(x, rows, columns, norm(rows, columns, float_dtype(x), p, mean))
+    divisors = _divisors(rows, columns, ones(rows, columns)) if mean else None
     return y, LpPoolCache(x, y, rows, columns, p, divisors, None)
 
 
@@ -234,8 +247,8 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
     rows, columns, p, dtype = cache.rows, cache.columns, cache.p, cache.y.dtype
     if cache.largest is not None:
         return max_pool2d_backward(dy, cache.largest) * np.sign(cache.x, dtype=dtype)
-    dy = as_planes(in_layout_of(cache.y, as_gradient(dy, cache.y.shape, dtype)))
-    x, y = as_planes(cache.x), as_planes(cache.y)
+    dy = as_gradient(dy, cache.y.shape, dtype)
+    x, y, dy = (as_planes(maps, like=cache.x) for maps in (cache.x, cache.y, dy))
     dx = np.zeros(x.shape, dtype)
     across = [columns.tap(index) for index in range(columns.kernel_size)]
 
@@ -254,7 +267,7 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
                 share *= np.sign(values)
                 target[read][:, :, inputs] += share
 
-    share_planes(dx.shape, rows, work)
+    share_blocks(dx.shape, rows, work, overlaps=True)
     return as_maps(dx, *cache.x.shape[:2])
 
 
@@ -291,11 +304,14 @@ def pool_image(
     if mode in ("max", "min"):
         reduction = extreme(np.maximum if mode == "max" else np.minimum, image.dtype)
     elif mode == "average":
-        reduction = average(*axes, dtype, count_include_pad)
+        weights = ones(*axes)
+        divisors = _divisors(*axes, weights, count_include_pad)
+        reduction = weighted_mean(dtype, weights, divisors)
     elif mode == "lp":
         reduction = norm(*axes, dtype, checked_p(p), mean)
     else:
-        reduction = weighted_average(*axes, dtype, gaussian_weights(*axes, sigma))
+        weights = gaussian_weights(*axes, sigma)
+        reduction = weighted_mean(dtype, weights, _divisors(*axes, weights))
     return pool_planes(planes, *axes, reduction, threads)[0]
 
 

@@ -17,7 +17,7 @@ from cnntool.engine.pool_windows import (
     Size,
     extreme,
     plan_maps,
-    pool_planes,
+    pool_maps,
     share_blocks,
 )
 from cnntool.engine.windows import Axis, AxisPaddings
@@ -44,8 +44,7 @@ def min_pool2d(
     infinity.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    y = pool_planes(as_planes(x), rows, columns, extreme(np.minimum, x.dtype))
-    return as_maps(y, *x.shape[:2])
+    return pool_maps(x, rows, columns, extreme(np.minimum, x.dtype))
 
 
 def median_pool2d(
@@ -64,8 +63,7 @@ def median_pool2d(
     :func:`~cnntool.engine.max_pooling.max_pool2d`.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    y = median_planes(as_planes(x), rows, columns)
-    return as_maps(y, *x.shape[:2])
+    return as_maps(median_planes(as_planes(x), rows, columns), *x.shape[:2])
 
 
 def median_planes(
@@ -80,7 +78,7 @@ def median_planes(
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
         source, target = planes[which, block.inputs], out[which, block.outputs]
         source = source.transpose(0, 3, 1, 2).reshape(-1, *source.shape[1:3])
-        down = block.phases
+        down = phases_of(block.axis)
         phases = split(source, down, across, 0, scratch)
         for row_group in _alike(block.axis):
             for group in groups:
@@ -90,7 +88,7 @@ def median_planes(
 
     at_once = max(1, min(MOST_WINDOWS, MOST_GATHERED // taps))
     weight = BLOCK_ELEMENTS / (at_once * rows.stride * columns.stride)
-    share_blocks(planes.shape, rows, work, threads, weight)
+    share_blocks(planes.shape, rows, work, threads, weight=weight)
     return out
 
 

@@ -19,7 +19,6 @@ def tiny_blocks(monkeypatch):
     """Work cut so small that every seam between blocks and threads shows."""
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
     monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
-    monkeypatch.setattr(pool_windows, "SHARED_PLACES", 1)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
 
 

@@ -35,10 +35,14 @@ def batch_last(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
 
 
-def as_planes(x: np.ndarray) -> np.ndarray:
-    """Maps as planes (A, H, W, B): (C, H, W, N) with the samples innermost, else (N*C, H, W, 1)."""
-    if is_batch_last(x):
-        return x.transpose(1, 2, 3, 0)
+def as_planes(x: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """Maps as planes (A, H, W, B): (C, H, W, N) with the samples innermost, else (N*C, H, W, 1).
+
+    ``like``: maps of as many samples and channels, whose planes these are to meet. Maps of one
+    element do not tell how others of the same samples lie.
+    """
+    if is_batch_last(x if like is None else like):
+        return np.ascontiguousarray(x.transpose(1, 2, 3, 0))
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:], 1)
 
 
