@@ -9,7 +9,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.image import Image
-from cnntool.imaging.filter_pass import Geometry, output_sides
+from cnntool.imaging.filter_pass import Geometry, plan_filter
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.pooling import Pooling, pool_picture
@@ -89,7 +89,7 @@ def _check_kernels_fit(
     """Raise InputError where a kernel is larger than what the shifts and those before it leave."""
     for kernel in filters:
         try:
-            sides = output_sides(*sides, kernel, geometry)
+            sides = plan_filter((*sides, 1), kernel, geometry).shape[:2]
         except InputError:
             raise InputError(
                 f"{kernel.label} does not fit into the {sides[1]} x {sides[0]} pixels that are "

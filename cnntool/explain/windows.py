@@ -11,7 +11,7 @@ from cnntool.engine.windows import Axis, border_indices
 from cnntool.errors import InputError
 from cnntool.files.image import Image
 from cnntool.imaging.filter_pass import FilterPass, Geometry, alpha_in_depth
-from cnntool.imaging.filtering import Rendering, prepare
+from cnntool.imaging.filtering import Rendering, plan_chain, prepare
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone
 
@@ -77,15 +77,17 @@ def window_facts(
     InputError where the kernel does not fit, or ``at`` is outside the result.
     """
     frame, white = image.frames[0], image.white
-    step, tones = prepare(frame, white, filters, geometry, rendering)
-    height, width = step.shape[:2]
+    step, tones = prepare(
+        frame, white, plan_chain(frame.pixels.shape, filters, geometry), rendering
+    )
+    height, width = step.plan.shape[:2]
     x, y = place_of(at, height, width)
     kernel, geometry = step.kernel, step.geometry
-    each = FilterPass(step.frame, white, replace(kernel, combine="none"), geometry)
-    responses = value_at(each, x, y)
+    apart = replace(step.plan, kernel=replace(kernel, combine="none"))
+    responses = value_at(FilterPass(step.frame, white, apart), x, y)
     combined = responses
     if kernel.combine != "none":
-        combined = value_at(FilterPass(step.frame, white, kernel, geometry), x, y)
+        combined = value_at(FilterPass(step.frame, white, step.plan), x, y)
     values = combined
     if (step.scale, step.bias) != (1, 0):
         values = value_at(step, x, y)
@@ -134,7 +136,7 @@ def place_of(at: tuple[int, int] | None, height: int, width: int) -> tuple[int, 
 
 def value_at(step: FilterPass, x: int, y: int) -> np.ndarray:
     """The values (results, C) of one output pixel, out of a pass over the whole picture."""
-    found = np.empty((step.count, step.shape[2]), np.float32)
+    found = np.empty((step.plan.count, step.plan.shape[2]), np.float32)
 
     def catch(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
         if rows.start <= y < rows.stop and columns.start <= x < columns.stop:
@@ -149,7 +151,7 @@ def _window(step: FilterPass, x: int, y: int):
     """The pixels under the window, their alphas, and where they lie."""
     constant: float | np.ndarray = step.geometry.constant
     if step.is_weighted:
-        constant = np.append(np.full(step.shape[2], constant), 1)
+        constant = np.append(np.full(step.plan.shape[2], constant), 1)
     rows, columns = _taps(step, step.plan.rows, y), _taps(step, step.plan.columns, x)
     sources = np.array(rows.sources)[:, None], np.array(columns.sources)
     pixels = step.pixels[sources].astype(np.float64)  # (kh, kw, C)

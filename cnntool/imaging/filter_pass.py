@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.filters.banks import Plan, plan_filter_bank, run_plan
-from cnntool.engine.windows import Axis, border_indices, plan_axis
+from cnntool.engine.filters.banks import Plan, plan_blocks, run_plan
+from cnntool.engine.windows import Axis, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.imaging.kernels import Filter
@@ -31,92 +31,94 @@ class Geometry:
     flip: bool = False
 
 
-def output_sides(height: int, width: int, kernel: Filter, geometry: Geometry) -> tuple[int, int]:
-    """Height and width of the result of a filter.
+@dataclass(frozen=True, eq=False)
+class FilterPlan:
+    """Where the windows of a filter lie on pictures of one size; made by :func:`plan_filter`.
 
-    Raises InputError where the kernel does not fit, RequestError where it spans too much.
+    ``count`` results of ``shape`` (oh, ow, C) come out: one, or one a kernel where the responses
+    are not combined.
     """
-    sides = []
-    sizes = zip(
-        (height, width), kernel.bank.shape[1:], geometry.stride, geometry.dilation, strict=True
-    )
-    for size, kernel_size, stride, dilation in sizes:
+
+    kernel: Filter
+    geometry: Geometry
+    rows: Axis
+    columns: Axis
+    channels: int  # of the pictures
+
+    @property
+    def count(self) -> int:
+        return self.kernel.count if self.kernel.combine == "none" else 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        channels = 1 if self.kernel.is_colour else self.channels
+        return self.rows.output_size, self.columns.output_size, channels
+
+    def blocks(
+        self, channels: int, dtype: np.dtype | type = np.float32, may_be_whole: bool = False
+    ) -> Plan:
+        """How the engine goes through pixels of so many channels, alpha among them."""
+        return plan_blocks(
+            (self.rows, self.columns),
+            channels,
+            self.kernel.bank,
+            flip=self.geometry.flip,
+            dtype=dtype,
+            may_be_whole=may_be_whole,
+        )
+
+
+def plan_filter(shape: tuple[int, int, int], kernel: Filter, geometry: Geometry) -> FilterPlan:
+    """Plan a filter over pictures of ``shape`` (H, W, C).
+
+    Raises InputError where the kernel does not fit, or is for colour and the picture neither in
+    colour nor grey; RequestError where it spans too much.
+    """
+    taps = zip(kernel.bank.shape[1:], geometry.dilation, strict=True)
+    for kernel_size, dilation in taps:
         if (kernel_size - 1) * dilation >= LARGEST_EXTENT:
             raise RequestError(
                 f"{kernel.label}: dilation {dilation} spreads {kernel_size} taps over more than "
                 f"{LARGEST_EXTENT} pixels: use a smaller one"
             )
-        try:
-            axis = plan_axis(
-                size, kernel_size, stride, dilation, geometry.padding, flipped=geometry.flip
-            )
-        except ValueError as error:
-            message = f"{kernel.label}: {error}: use a smaller kernel or --padding same"
-            raise InputError(message) from None
-        sides.append(axis.output_size)
-    return sides[0], sides[1]
-
-
-def check_channels(channels: int, kernel: Filter) -> None:
-    """InputError where a colour filter meets a picture that is neither in colour nor grey."""
-    if kernel.is_colour and channels not in (1, 3):
+    try:
+        rows, columns = plan_axes(
+            shape[:2],
+            kernel.bank.shape[1:],
+            geometry.stride,
+            geometry.dilation,
+            geometry.padding,
+            flipped=geometry.flip,
+        )
+    except ValueError as error:
+        message = f"{kernel.label}: {error}: use a smaller kernel or --padding same"
+        raise InputError(message) from None
+    if kernel.is_colour and shape[2] not in (1, 3):
         raise InputError(
-            f"{kernel.label} is a filter for colour, and the picture has {channels} channels: use "
+            f"{kernel.label} is a filter for colour, and the picture has {shape[2]} channels: use "
             "one in RGB or grey"
         )
-
-
-def plan_filter(
-    shape: tuple[int, int, int],
-    kernel: Filter,
-    geometry: Geometry,
-    dtype: np.dtype,
-    may_be_whole: bool = False,
-) -> Plan:
-    """The plan of a filter over pixels of ``shape`` (H, W, C); errors as output_sides."""
-    output_sides(*shape[:2], kernel, geometry)
-    return plan_filter_bank(
-        shape,
-        kernel.bank,
-        geometry.stride,
-        geometry.dilation,
-        geometry.padding,
-        flip=geometry.flip,
-        dtype=dtype,
-        may_be_whole=may_be_whole,
-    )
+    return FilterPlan(kernel, geometry, rows, columns, shape[2])
 
 
 class FilterPass:
-    """A filter over a frame whose white is ``white``; results are ``scale * value + bias``.
+    """A planned filter over a frame whose white is ``white``; results are ``scale * value + bias``.
 
-    ``count`` results of ``shape`` (oh, ow, C) come out: one, or one a kernel where the responses
-    are not combined. Angles are neither scaled nor shifted.
+    Angles are neither scaled nor shifted.
     """
 
     def __init__(
-        self,
-        frame: Frame,
-        white: float,
-        kernel: Filter,
-        geometry: Geometry,
-        scale: float = 1.0,
-        bias: float = 0.0,
+        self, frame: Frame, white: float, plan: FilterPlan, scale: float = 1.0, bias: float = 0.0
     ):
-        self.frame, self.kernel, self.geometry = frame, kernel, geometry
-        is_angle = kernel.combine == "orientation"
+        self.frame, self.plan = frame, plan
+        self.kernel, self.geometry = plan.kernel, plan.geometry
+        is_angle = self.kernel.combine == "orientation"
         self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
         weighted = with_weights(frame, white)
         self.pixels = frame.pixels if weighted is None else weighted
-        check_channels(frame.pixels.shape[2], kernel)
-        may_be_whole = kernel.combine == "none" and (self.scale, self.bias) == (1, 0)
-        may_be_whole &= not kernel.is_colour
-        self.plan = plan_filter(
-            self.pixels.shape, kernel, geometry, self.pixels.dtype, may_be_whole
-        )
-        _, height, width, _ = self.plan.shape
-        self.shape = height, width, 1 if kernel.is_colour else frame.pixels.shape[2]
-        self.count = kernel.count if kernel.combine == "none" else 1
+        may_be_whole = self.kernel.combine == "none" and not self.kernel.is_colour
+        may_be_whole &= (self.scale, self.bias) == (1, 0)
+        self.blocks = plan.blocks(self.pixels.shape[2], self.pixels.dtype, may_be_whole)
 
     @property
     def is_weighted(self) -> bool:
@@ -153,7 +155,7 @@ class FilterPass:
                 write(index, values, rows, columns)
 
         border = self.geometry.border
-        run_plan(self.plan, self.pixels, emit, border=border, constant=constant, threads=threads)
+        run_plan(self.blocks, self.pixels, emit, border=border, constant=constant, threads=threads)
 
     def alpha(self) -> np.ndarray | None:
         """The frame's alpha at the centre of every window, (oh, ow)."""

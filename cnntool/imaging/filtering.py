@@ -12,14 +12,13 @@ from threading import Lock
 
 import numpy as np
 
-from cnntool.engine.filters.banks import Plan
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import (
     FilterPass,
+    FilterPlan,
     Geometry,
     alpha_in_depth,
-    check_channels,
     check_range,
     plan_filter,
 )
@@ -68,6 +67,21 @@ def normalized(kernel: Filter) -> Filter:
     return replace(kernel, bank=kernel.bank / divisors[:, None, None])
 
 
+def plan_chain(
+    shape: tuple[int, int, int], filters: Sequence[Filter], geometry: Geometry
+) -> list[FilterPlan]:
+    """Plan filters that run one after the other over pictures of ``shape`` (H, W, C).
+
+    Raises InputError where a kernel does not fit into what comes before it.
+    """
+    plans = []
+    for kernel in filters:
+        plans.append(plan_filter(shape, kernel, geometry))
+        height, width, channels = plans[-1].shape
+        shape = height, width, channels * plans[-1].count
+    return plans
+
+
 def filter_image(
     image: Image,
     filters: Sequence[Filter],
@@ -82,12 +96,24 @@ def filter_image(
     says how much each pixel counts, and is kept. Raises InputError where a kernel does not fit into
     the picture.
     """
-    geometry, rendering = geometry or Geometry(), rendering or Rendering()
-    last = filters[-1]
+    geometry = geometry or Geometry()
+    chains = [plan_chain(frame.pixels.shape, filters, geometry) for frame in image.frames]
+    return run_chains(image, chains, rendering or Rendering(), threads=threads)
+
+
+def run_chains(
+    image: Image,
+    chains: Sequence[Sequence[FilterPlan]],
+    rendering: Rendering,
+    *,
+    threads: int | None = None,
+) -> list[FeatureMap]:
+    """What :func:`filter_image` does, once there is a chain of plans for every frame."""
+    last = chains[0][-1].kernel
     names = last.names if last.combine == "none" else (last.label,)
     results: list[list[tuple[Frame, Losses]]] = [[] for _ in names]
-    for frame in image.frames:
-        final, tones = prepare(frame, image.white, filters, geometry, rendering, threads)
+    for frame, chain in zip(image.frames, chains, strict=True):
+        final, tones = prepare(frame, image.white, chain, rendering, threads)
         for kept, result in zip(results, _render(final, tones, image.white, threads), strict=True):
             kept.append(result)
     white, shown = float(rendering.white or image.white), tones[0].range
@@ -105,8 +131,7 @@ def filter_image(
 def prepare(
     frame: Frame,
     white: float,
-    filters: Sequence[Filter],
-    geometry: Geometry,
+    chain: Sequence[FilterPlan],
     rendering: Rendering,
     threads: int | None = None,
 ) -> tuple[FilterPass, list[Tone]]:
@@ -114,49 +139,31 @@ def prepare(
 
     ``white`` is the frame's. To stretch, the last pass runs once to find the extremes.
     """
-    *before, last = filters
+    *before, last = chain
     dtype = np.dtype(rendering.dtype or frame.pixels.dtype)
     new_white = float(rendering.white or white)
     shown = rendering.range
     if shown == "auto":
+        filters = [plan.kernel for plan in chain]
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
     check_range(frame.pixels)
-    for kernel in before:
-        frame = _intermediate(FilterPass(frame, white, kernel, geometry), threads)
+    for plan in before:
+        frame = _intermediate(FilterPass(frame, white, plan), threads)
     depth = new_white / white
-    final = FilterPass(
-        frame, white, last, geometry, rendering.scale * depth, rendering.bias * depth
-    )
+    final = FilterPass(frame, white, last, rendering.scale * depth, rendering.bias * depth)
     return final, _tones(final, Tone(shown, dtype, new_white, bounds=final.bounds()), threads)
-
-
-def plan_chain(
-    shape: tuple[int, int, int], filters: Sequence[Filter], geometry: Geometry
-) -> list[Plan]:
-    """The plans of a chain over an image of ``shape`` (H, W, C), as filter_image will make them.
-
-    Raises InputError where a kernel does not fit into what comes before it.
-    """
-    plans = []
-    for kernel in filters:
-        plans.append(plan_filter(shape, kernel, geometry, FLOAT))
-        _, height, width, channels = plans[-1].shape
-        check_channels(shape[2], kernel)
-        maps = kernel.count if kernel.combine == "none" else 1
-        shape = height, width, maps * (1 if kernel.is_colour else channels)
-    return plans
 
 
 def _intermediate(step: FilterPass, threads: int | None) -> Frame:
     """The unrounded picture after one filter; its feature maps become channels."""
-    height, width, channels = step.shape
-    pixels = np.empty((height, width, step.count, channels), FLOAT)
+    height, width, channels = step.plan.shape
+    pixels = np.empty((height, width, step.plan.count, channels), FLOAT)
 
     def write(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
         pixels[rows, columns, index].reshape(values.shape)[...] = values
 
     step.run(write, threads)
-    pixels = pixels.reshape(height, width, step.count * channels)
+    pixels = pixels.reshape(height, width, step.plan.count * channels)
     _check_finite(pixels, step.kernel.label)
     return replace(step.frame, pixels=pixels, alpha=step.alpha())
 
@@ -170,8 +177,8 @@ def _check_finite(pixels: np.ndarray, label: str) -> None:
 def _tones(step: FilterPass, tone: Tone, threads: int | None) -> list[Tone]:
     """One tone a result; to stretch, a first run over the picture finds the extremes."""
     if tone.range != "stretch":
-        return [tone] * step.count
-    extremes = [(np.inf, -np.inf)] * step.count
+        return [tone] * step.plan.count
+    extremes = [(np.inf, -np.inf)] * step.plan.count
     lock = Lock()
 
     def measure(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
@@ -187,7 +194,7 @@ def _render(
     step: FilterPass, tones: Sequence[Tone], white: float, threads: int | None
 ) -> list[tuple[Frame, Losses]]:
     """Every result as pixels of its tone, with what it lost."""
-    outputs = [np.empty(step.shape, tone.dtype) for tone in tones]
+    outputs = [np.empty(step.plan.shape, tone.dtype) for tone in tones]
     losses: list[list[Losses]] = [[] for _ in tones]
 
     def write(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnntool.files.image import Frame
-from cnntool.imaging.filter_pass import FilterPass, Geometry
+from cnntool.imaging.filter_pass import FilterPass, Geometry, plan_filter
 from cnntool.imaging.filtering import normalized
 from cnntool.imaging.kernel_facts import facts
 from cnntool.imaging.kernels import Filter
@@ -25,8 +25,9 @@ def test_it_has_a_response_for_each_three_kernels():
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_responses_are_sums_that_are_combined_afterwards(combine, dtype):
     pixels = np.random.default_rng(1).integers(0, 256, (7, 8, 3)).astype(dtype)
-    step = FilterPass(Frame(pixels), 255.0, replace(COLOUR, combine=combine), Geometry())
-    found = np.empty((step.count, *step.shape))
+    plan = plan_filter(pixels.shape, replace(COLOUR, combine=combine), Geometry())
+    step = FilterPass(Frame(pixels), 255.0, plan)
+    found = np.empty((plan.count, *plan.shape))
 
     def write(index, values, rows, columns):
         found[index, rows, columns] = values.reshape(found[index, rows, columns].shape)
@@ -50,7 +51,8 @@ def test_responses_are_sums_that_are_combined_afterwards(combine, dtype):
 def test_bounds_are_reached_by_the_worst_picture():
     one = replace(COLOUR, bank=BANK[:3], names=("a",))
     worst = np.where(np.moveaxis(BANK[:3], 0, -1) > 0, 255, 0).astype(np.uint8)
-    step = FilterPass(Frame(worst), 255.0, one, Geometry(padding="valid"))
+    plan = plan_filter(worst.shape, one, Geometry(padding="valid"))
+    step = FilterPass(Frame(worst), 255.0, plan)
     values = []
     step.run(lambda index, block, rows, columns: values.append(float(block.max())))
     assert max(values) == step.bounds()[1] == facts(one).worst_case[1]

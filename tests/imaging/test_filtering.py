@@ -305,4 +305,5 @@ def test_a_dilation_without_bounds_is_refused():
 def test_the_plan_of_a_chain_tells_the_sizes():
     filters = [parse_kernel("sobel"), parse_kernel("box:size=5")]
     plans = plan_chain((100, 80, 3), filters, Geometry(padding="valid"))
-    assert [plan.shape for plan in plans] == [(2, 98, 78, 3), (1, 94, 74, 3)]
+    assert [(plan.count, *plan.shape) for plan in plans] == [(1, 98, 78, 3), (1, 94, 74, 3)]
+    assert [plan.blocks(3).shape for plan in plans] == [(2, 98, 78, 3), (1, 94, 74, 3)]

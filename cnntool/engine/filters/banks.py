@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -125,13 +125,24 @@ def plan_filter_bank(
         raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
     if len(shape) != 3 or 0 in shape:
         raise ValueError(f"an image has shape (H, W, C), not {tuple(shape)}")
+    axes = plan_axes(shape[:2], bank.shape[1:], stride, dilation, padding, flipped=flip)
+    return plan_blocks(axes, shape[2], bank, flip=flip, dtype=dtype, may_be_whole=may_be_whole)
+
+
+def plan_blocks(
+    axes: Sequence[Axis],
+    channels: int,
+    bank: np.ndarray,
+    *,
+    flip: bool = False,
+    dtype: np.dtype | type = np.float32,
+    may_be_whole: bool = False,
+) -> Plan:
+    """The plan of a bank whose windows lie along these axes, rows and columns, already."""
     bank = np.asarray(bank, np.float64 if _is_double(dtype) else np.float32)
     if flip:
         bank = bank[:, ::-1, ::-1]
-    height, width, channels = shape
-    rows, columns = plan_axes(
-        (height, width), bank.shape[1:], stride, dilation, padding, flipped=flip
-    )
+    rows, columns = axes
     is_8_bit = np.dtype(dtype) == np.uint8
     method = choose_method(
         bank, rows, columns, channels, is_8_bit=is_8_bit, may_be_whole=may_be_whole
