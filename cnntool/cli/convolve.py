@@ -220,10 +220,10 @@ def _process(image, filters, geometry, tone, depth, threads):
 
 def final_sides(height: int, width: int, filters, geometry) -> tuple[int, int]:
     """The size of the picture after the whole chain."""
-    from cnntool.imaging.filter_pass import output_sides
+    from cnntool.imaging.filter_pass import plan_filter
 
     for kernel in filters:
-        height, width = output_sides(height, width, kernel, geometry)
+        height, width, _ = plan_filter((height, width, 3), kernel, geometry).shape
     return height, width
 
 
@@ -233,18 +233,19 @@ def describe(info, filters, geometry, threads) -> dict:
 
     plans = plan_chain((info.height, info.width, info.channels), filters, geometry)
     last = plans[-1]
-    _, height, width, channels = last.shape
+    height, width, channels = last.shape
     item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
     pixels = (
         info.frames * item * (info.height * info.width * info.channels + height * width * channels)
     )
-    between = 4 * max((p.shape[1] * p.shape[2] * channels for p in plans[:-1]), default=0)
-    scratch = threads * max(plan.scratch_bytes for plan in plans)
+    between = 4 * max((p.shape[0] * p.shape[1] * channels for p in plans[:-1]), default=0)
+    runs = [plan.blocks(plan.channels) for plan in plans]
+    scratch = threads * max(run.scratch_bytes for run in runs)
     return {
         "width": width,
         "height": height,
-        "method": " + ".join(type(plan.method).__name__.lower() for plan in plans),
-        "blocks": sum(len(plan.blocks) for plan in plans),
+        "method": " + ".join(type(run.method).__name__.lower() for run in runs),
+        "blocks": sum(len(run.blocks) for run in runs),
         "threads": threads,
         "megabytes": round((pixels + between + scratch) / 1e6),
     }
