@@ -11,7 +11,7 @@ import cnntool
 PACKAGE = Path(cnntool.__file__).parent
 BELOW = {
     "engine": (),
-    "files": ("engine",),
+    "files": (),
     "imaging": ("engine", "files"),
     "signals": ("engine", "files", "imaging"),
     "datasets": ("engine", "files", "imaging"),

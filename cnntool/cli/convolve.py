@@ -135,10 +135,9 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     A filter that a network learned on colour images sees red, green and blue with a kernel each,
     and their sum is one grey picture; others go through each channel.
     """
-    from cnntool.cli.images import keep_freed_memory, open_first
+    from cnntool.cli.images import keep_freed_memory
 
     keep_freed_memory()
-    first = open_first(batch)
 
     from cnntool.cli.console import complain
     from cnntool.cli.images import Work, notes_before_work, run_batch
@@ -175,7 +174,7 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         ),
         lambda info, threads: describe(info, filters, geometry, threads),
     )
-    return run_batch(batch, work, first)
+    return run_batch(batch, work)
 
 
 def read_filters(specs, combine, **shortcuts) -> list:

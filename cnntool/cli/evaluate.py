@@ -297,6 +297,7 @@ def _pixels(planes, white: float):
 
 
 def _save(pixels, path: str, force: bool) -> None:
-    from cnntool.files.images import Frame, Image, save_image
+    from cnntool.files.image import Frame, Image
+    from cnntool.files.images import save_image
 
     save_image(Image((Frame(pixels),), 255.0, "PNG"), path, overwrite=force)

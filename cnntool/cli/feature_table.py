@@ -19,8 +19,8 @@ from cnntool.cli.options import Batch
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
-from cnntool.files.conversion import with_alpha
 from cnntool.files.image import Image
+from cnntool.files.pixels import with_alpha
 from cnntool.imaging.pooling import Pooling, pyramid_features
 
 KINDS = (".csv", ".npy", ".json")
@@ -97,9 +97,7 @@ def _check_options(options: Batch) -> str:
 
 
 def _open(source: Source, options: Batch) -> Image:
-    stream = sys.stdin.buffer if source.path is None else source.path
-    image = open_source(stream, source.name, options)
-    return with_alpha(image, options.alpha, source.name)
+    return with_alpha(open_source(source, options), options.alpha, source.name)
 
 
 def _rows_of(

@@ -29,7 +29,10 @@ from cnntool.cli.files import (
 from cnntool.cli.options import Batch
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
-from cnntool.files.conversion import (
+from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
+from cnntool.files.image import Frame, Image, ImageInfo
+from cnntool.files.images import check_holdable, open_image, probe_image, save_image
+from cnntool.files.pixels import (
     DEPTHS,
     Depth,
     choose_depth,
@@ -37,16 +40,12 @@ from cnntool.files.conversion import (
     with_alpha,
     without_opaque_alpha,
 )
-from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
-from cnntool.files.image import Frame, Image, ImageInfo
-from cnntool.files.images import check_holdable, probe_image, save_image
 from cnntool.files.streams import Reading
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from cnntool.files.image import Image
 import ctypes
-import threading
 from typing import TYPE_CHECKING
 
 from cnntool.files.image import Image
@@ -85,8 +84,8 @@ class Work:
     describe: Callable[[ImageInfo, int], dict[str, Any]]
 
 
-def run_batch(options: Batch, work: Work, first: Opening | None = None) -> int:
-    """Run a command over its images; returns the exit code. ``first`` is opened already."""
+def run_batch(options: Batch, work: Work) -> int:
+    """Run a command over its images; returns the exit code."""
     _check_options(options)
     sources, problems = find_sources(options.images, options.recursive, options.output)
     for problem in problems:
@@ -104,7 +103,7 @@ def run_batch(options: Batch, work: Work, first: Opening | None = None) -> int:
                 if options.dry_run:
                     _dry_run(source, target, options, work, threads, report)
                 else:
-                    _run_image(source, target, options, work, threads, report, first)
+                    _run_image(source, target, options, work, threads, report)
             except BrokenPipeError:
                 raise
             except (InputError, RequestError, OSError, MemoryError) as error:
@@ -160,7 +159,7 @@ def _plan(sources: Sequence[Source], options: Batch, work: Work) -> list[Targets
     return targets
 
 
-def _run_image(source, target, options, work, threads, report, first) -> None:
+def _run_image(source, target, options, work, threads, report) -> None:
     kept = {path for path in target.paths if options.skip_existing and path.is_file()}
     for path in target.paths:
         if path not in kept:
@@ -169,11 +168,7 @@ def _run_image(source, target, options, work, threads, report, first) -> None:
         report.notes.append(f"{source.name}: skipped, its output exists")
         report.skipped = True
         return
-    if first is not None:
-        image = first.result()
-    else:
-        stream = sys.stdin.buffer if source.path is None else source.path
-        image = open_source(stream, source.name, options)
+    image = open_source(source, options)
     image = with_alpha(image, options.alpha, source.name)
     formats = _formats(target, options, image)
     if not all(can_hold(name, alpha=True) for name in formats):
@@ -386,50 +381,11 @@ def give_back_freed_memory() -> None:
             trim(0)
 
 
-class Opening:
-    """An image that is being opened in a thread of its own."""
-
-    def __init__(self, path: str, options: Batch):
-        self._path, self._options = path, options
-        self._image: Image | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._open, daemon=True)
-        self._thread.start()
-
-    def _open(self) -> None:
-        from cnntool.files.pillow import decode_ahead
-
-        try:
-            decode_ahead(self._path, self._options.max_pixels)
-            self._image = open_source(self._path, self._path, self._options)
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> Image:
-        """The image, once; raises what opening it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        image, self._image = self._image, None
-        return image
-
-
-def open_first(options: Batch) -> Opening | None:
-    """Begin to open the image, where there is just one and it is a file to be filtered."""
-    if len(options.images) != 1 or options.images[0] == "-":
-        return None
-    if options.recursive or options.dry_run or options.skip_existing:
-        return None
-    return Opening(options.images[0], options)
-
-
-def open_source(source, name: str, options: Batch) -> Image:
-    """Open an image as the options say."""
-    from cnntool.files.images import open_image
-
+def open_source(source: Source, options: Batch) -> Image:
+    """Open an image, or read it from stdin, as the options say."""
     return open_image(
-        source,
-        name=name,
+        sys.stdin.buffer if source.path is None else source.path,
+        name=source.name,
         max_pixels=options.max_pixels,
         gray=options.gray,
         float_white=options.white,

@@ -158,10 +158,9 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
             raise click.UsageError("--show-winners marks pixels, --pyramid writes numbers")
         return run_table(batch, pooling, pyramid)
 
-    from cnntool.cli.images import keep_freed_memory, open_first
+    from cnntool.cli.images import keep_freed_memory
 
     keep_freed_memory()
-    first = open_first(batch)
 
     from cnntool.cli.images import Work, run_batch
     from cnntool.imaging.pooling import pooled_sides
@@ -178,7 +177,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         lambda image, depth, threads: _process(image, pooling, show_winners, depth, threads),
         lambda info, threads: describe(info, pooling, threads),
     )
-    return run_batch(batch, work, first)
+    return run_batch(batch, work)
 
 
 def read_pooling(

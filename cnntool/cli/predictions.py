@@ -18,7 +18,8 @@ from cnntool.cli.images import reason
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.files.images import Image, open_image
+from cnntool.files.image import Image
+from cnntool.files.images import open_image
 from cnntool.networks.classifier import Classifier
 
 BATCH_IMAGES = 64

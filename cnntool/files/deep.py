@@ -1,22 +1,27 @@
-"""Deep colour: 16 bits or floats in more than one sample, through the extra `deep`.
+"""Deep colour: 16 bits or floats in more than one sample, which Pillow reduces or does not read.
 
-Pillow reads these at 8 bits or not at all. imagecodecs decodes the PNGs, tifffile the TIFFs.
+The extra `deep` does it: imagecodecs decodes the PNGs, tifffile the TIFFs. Only a PNG that is
+written needs no extra.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
+import struct
+import zlib
 from types import ModuleType
 from typing import BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image, luminance
-from cnntool.files.orientation import upright
-from cnntool.files.pillow import silence
-from cnntool.files.streams import check_finite, damaged
+from cnntool.files.image import Frame, Image
+from cnntool.files.pillow import library, silence
+from cnntool.files.pixels import luminance, strips_of_samples, upright
+from cnntool.files.streams import Reading, check_finite, damaged
 from cnntool.files.tiff_pages import FLOAT, RGB, WHITE_IS_ZERO, Page
+from cnntool.files.whole import PNG_SIGNATURE, png_chunk, png_chunks
 
 
 def read_png(stream: BinaryIO, name: str) -> np.ndarray:
@@ -29,6 +34,37 @@ def read_png(stream: BinaryIO, name: str) -> np.ndarray:
     return samples
 
 
+def write_png(frame: Frame, file: BinaryIO, options: dict[str, object]) -> None:
+    """A PNG of a uint16 frame with colour or alpha, and metadata as for Pillow's `save`."""
+    height, width, channels = frame.pixels.shape
+    samples = channels + (frame.alpha is not None)
+    color_type = {2: 4, 3: 2, 4: 6}[samples]
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
+    file.write(PNG_SIGNATURE + png_chunk(b"IHDR", header))
+    small = io.BytesIO()
+    library().new("L", (1, 1)).save(small, "PNG", **options)
+    for kind, data in png_chunks(small, "metadata"):
+        if kind not in (b"IHDR", b"IDAT", b"IEND"):
+            file.write(png_chunk(kind, data))
+    pack = zlib.compressobj(1)
+    for rows in strips_of_samples(frame, ">u2"):
+        if packed := pack.compress(_difference_from_left(rows)):
+            file.write(png_chunk(b"IDAT", packed))
+    file.write(png_chunk(b"IDAT", pack.flush()) + png_chunk(b"IEND", b""))
+
+
+def _difference_from_left(rows: np.ndarray) -> bytes:
+    """Filter type 1 (Sub) of a PNG: each byte less the byte of the pixel to its left."""
+    height, width, samples = rows.shape
+    raw = rows.view(np.uint8).reshape(height, width * samples * 2)
+    filtered = np.empty((height, 1 + raw.shape[1]), np.uint8)
+    filtered[:, 0] = 1
+    step = samples * 2
+    filtered[:, 1 : 1 + step] = raw[:, :step]
+    np.subtract(raw[:, step:], raw[:, :-step], out=filtered[:, 1 + step :])
+    return filtered.tobytes()
+
+
 def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray]:
     """The samples of each page: uint16 or float32 (H, W, S), alpha last when the page has one."""
     what = "floats" if pages[0].sample_format == FLOAT else "16 bits per colour channel"
@@ -39,6 +75,36 @@ def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray
         if len(file.pages) != len(pages):
             raise damaged(name, "its pages cannot all be read")
         return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
+
+
+def _page_samples(page: object, expected: Page, name: str) -> np.ndarray:
+    samples = page.asarray()
+    if page.axes == "SYX":  # each channel a plane of its own
+        samples = np.moveaxis(samples, 0, -1)
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    if samples.shape[:2] != (expected.height, expected.width):
+        raise damaged(name, "a page has another size than its header says")
+    wanted = np.float32 if expected.sample_format == FLOAT else np.uint16
+    channels = 3 if expected.photometric == RGB else 1
+    samples = np.ascontiguousarray(samples[..., : channels + expected.has_alpha], wanted)
+    if expected.sample_format == FLOAT:
+        check_finite(samples, name)
+    elif expected.photometric == WHITE_IS_ZERO:
+        samples[..., 0] = 65535 - samples[..., 0]
+    if expected.has_alpha and 1 in expected.tags.get(338, ()):
+        samples = _unassociated(samples)
+    return samples
+
+
+def _unassociated(samples: np.ndarray) -> np.ndarray:
+    """Colours that were stored multiplied by alpha, divided by it again."""
+    white = 1.0 if samples.dtype == np.float32 else 65535.0
+    alpha = samples[..., -1:].astype(np.float32) / white
+    colors = samples[..., :-1] / np.where(alpha == 0, 1, alpha)
+    if samples.dtype == np.uint16:
+        colors = np.rint(colors).clip(0, 65535)
+    return np.concatenate([colors.astype(samples.dtype), samples[..., -1:]], axis=2)
 
 
 def write_tiff(image: Image, file: BinaryIO, label: str) -> None:
@@ -64,47 +130,15 @@ def write_tiff(image: Image, file: BinaryIO, label: str) -> None:
             )
 
 
-def to_frame(samples: np.ndarray, channels: int, orientation: int, gray: bool) -> Frame:
+def to_frame(samples: np.ndarray, channels: int, orientation: int, reading: Reading) -> Frame:
     """A frame of samples (H, W, S): `channels` of colour, then perhaps alpha; set upright."""
     pixels = samples[..., :channels]
     alpha = samples[..., channels] if samples.shape[2] > channels else None
-    if gray and channels == 3:
+    if reading.gray and channels == 3:
         pixels = luminance(pixels)
     return Frame(
         upright(pixels, orientation), None if alpha is None else upright(alpha, orientation)
     )
-
-
-def _page_samples(page: object, expected: Page, name: str) -> np.ndarray:
-    samples = page.asarray()
-    if page.axes == "SYX":  # each channel a plane of its own
-        samples = np.moveaxis(samples, 0, -1)
-    if samples.ndim == 2:
-        samples = samples[..., None]
-    if samples.shape[:2] != (expected.height, expected.width):
-        raise damaged(name, "a page has another size than its header says")
-    wanted = np.float32 if expected.sample_format == FLOAT else np.uint16
-    samples = np.ascontiguousarray(samples, wanted)
-    channels = 3 if expected.photometric == RGB else 1
-    if samples.shape[2] > channels + 1 or (samples.shape[2] > channels and not expected.has_alpha):
-        samples = samples[..., : channels + expected.has_alpha]
-    if expected.sample_format == FLOAT:
-        check_finite(samples, name)
-    elif expected.photometric == WHITE_IS_ZERO:
-        samples[..., 0] = 65535 - samples[..., 0]
-    if expected.has_alpha and 1 in expected.tags.get(338, ()):
-        samples = _unassociated(samples)
-    return samples
-
-
-def _unassociated(samples: np.ndarray) -> np.ndarray:
-    """Colours that were stored multiplied by alpha, divided by it again."""
-    white = 1.0 if samples.dtype == np.float32 else 65535.0
-    alpha = samples[..., -1:].astype(np.float32) / white
-    colors = samples[..., :-1] / np.where(alpha == 0, 1, alpha)
-    if samples.dtype == np.uint16:
-        colors = np.rint(colors).clip(0, 65535)
-    return np.concatenate([colors.astype(samples.dtype), samples[..., -1:]], axis=2)
 
 
 def _extra(module: str, name: str, what: str) -> ModuleType:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,6 +44,16 @@ class Metadata:
     exif: bytes | None = None
     loop: int | None = None
 
+    def fitting(self, *channels: int) -> Metadata:
+        """Without a colour profile for another number of channels than each of these.
+
+        Source: ICC.1:2022, 7.2.6, bytes 16-19.
+        """
+        space = self.icc_profile and self.icc_profile[16:20]
+        if all(space == {1: b"GRAY", 3: b"RGB "}.get(count) for count in channels):
+            return self
+        return replace(self, icc_profile=None)
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -80,58 +90,11 @@ class ImageInfo:
     alpha: bool = False
 
 
-def luminance(pixels: np.ndarray) -> np.ndarray:
-    """Colour (H, W, 3) to grey (H, W, 1) of the same dtype: 0.299 R + 0.587 G + 0.114 B.
-
-    Integers are rounded as Pillow's mode 'L' does. Source: ITU-R BT.601-7, section 2.5.1.
-    """
-    height, width, _ = pixels.shape
-    grey = np.empty((height, width, 1), pixels.dtype)
-    for top in range(0, height, STRIP_ROWS):
-        rows = slice(top, top + STRIP_ROWS)
-        red, green, blue = np.moveaxis(pixels[rows], -1, 0)
-        if pixels.dtype == np.float32:
-            grey[rows, :, 0] = 0.299 * red + 0.587 * green + 0.114 * blue
-        else:  # the weights in 1/65536; 65535 * 65536 + 32768 still fits 32 bits
-            total = 19595 * red.astype(np.uint32) + 38470 * green.astype(np.uint32)
-            total += 7471 * blue.astype(np.uint32) + 0x8000
-            grey[rows, :, 0] = total >> 16
-    return grey
-
-
-def strips_of_samples(frame: Frame, dtype: str) -> Iterator[np.ndarray]:
-    """A frame's samples a few rows at a time: (rows, W, S) of this dtype, alpha last."""
-    height, width, channels = frame.pixels.shape
-    samples = channels + (frame.alpha is not None)
-    for top in range(0, height, STRIP_ROWS):
-        rows = slice(top, min(top + STRIP_ROWS, height))
-        strip = np.empty((rows.stop - top, width, samples), dtype)
-        strip[..., :channels] = frame.pixels[rows]
-        if frame.alpha is not None:
-            strip[..., -1] = frame.alpha[rows]
-        yield strip
-
-
-def alike(frames: list[Frame]) -> list[Frame]:
-    """The frames with the same channels and, if any has one, an alpha each: an animation's."""
-    channels = max(frame.pixels.shape[2] for frame in frames)
-    with_alpha = any(frame.alpha is not None for frame in frames)
-    return [_with_layout(frame, channels, with_alpha) for frame in frames]
-
-
-def profile_fits(profile: bytes | None, channels: int) -> bool:
-    """Whether an ICC profile is for this many channels. Source: ICC.1:2022, 7.2.6, bytes 16-19."""
-    return profile is None or profile[16:20] == {1: b"GRAY", 3: b"RGB "}.get(channels)
-
-
-STRIP_ROWS = 64
-"""Rows that are handled at a time: enough to be fast, few enough that a copy costs nothing."""
-
-
-def _with_layout(frame: Frame, channels: int, with_alpha: bool) -> Frame:
-    pixels, alpha = frame.pixels, frame.alpha
-    if pixels.shape[2] < channels:
-        pixels = np.repeat(pixels, channels, axis=2)
-    if with_alpha and alpha is None:
-        alpha = np.full(pixels.shape[:2], WHITE.get(pixels.dtype.name, 1.0), pixels.dtype)
-    return Frame(pixels, alpha, frame.duration)
+def plain_dpi(dpi: object) -> tuple[float, float] | None:
+    """Two sensible numbers, or None."""
+    try:
+        across, down = (float(each) for each in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    sensible = all(math.isfinite(each) and 0.1 <= each <= 1e5 for each in (across, down))
+    return (across, down) if sensible else None

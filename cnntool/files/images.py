@@ -1,29 +1,37 @@
-"""Opening images: which reader a file needs, and the checks before and after it."""
+"""Images from files and to files: which module a format needs, and the checks before and after.
+
+A format's module has three functions, of which the first two take a stream that starts with the
+file's first byte:
+
+- `probe(stream, reading) -> ImageInfo`: what the headers say, without decoding;
+- `read(stream, reading) -> Image`: the checks that the decoder leaves out, and the frames, upright;
+- `write(image, file, quality, label)`: an image that the format can hold. `quality` is for formats
+  that have one, `label` is what to call the file in messages.
+"""
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import ModuleType
 from typing import BinaryIO
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
-from cnntool.files.codecs import codec
 from cnntool.files.formats import (
-    EXTENSIONS,
     FORMATS,
     READABLE,
-    can_hold,
     foreign_kind,
     format_for,
     format_named,
     format_of_bytes,
 )
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata, luminance, profile_fits
-from cnntool.files.metadata import plain_dpi
+from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.streams import Reading, Rejoined, plain_errors
 
 Source = str | os.PathLike | bytes | BinaryIO
@@ -49,14 +57,22 @@ def open_image(
     InputError for whatever cannot be read whole and true.
     """
     with _opened(source, name) as (stream, label, format):
-        reading = Reading(label, max_pixels, gray, float_white)
-        return codec(format).read(stream, reading)
+        reading = Reading(label, max_pixels, gray, float_white, format)
+        return _module(format).read(stream, reading)
 
 
 def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
     """What the headers of an image say, without decoding it. InputError as for open_image."""
     with _opened(source, name) as (stream, label, format):
-        return codec(format).probe(stream, Reading(label, 0, False, 255.0))
+        return _module(format).probe(stream, Reading(label, 0, False, 255.0, format))
+
+
+_MODULES = {"TIFF": "tiff", "PPM": "pnm", "NPY": "npy"}
+
+
+def _module(format: str) -> ModuleType:
+    """What probes, reads and writes a format, loaded when it is first asked for."""
+    return importlib.import_module(f"cnntool.files.{_MODULES.get(format, 'pictures')}")
 
 
 @contextmanager
@@ -204,13 +220,9 @@ def check_holdable(image: Image, format: str, label: str) -> None:
 
 def _fitting_metadata(image: Image, format: str) -> Metadata:
     """The metadata without a profile for other channels than the file will have."""
-    kept = image.metadata
     channels = max(frame.pixels.shape[2] for frame in image.frames)
-    stored = 3 if format == "WEBP" else channels
-    profile = kept.icc_profile
-    if not (profile_fits(profile, channels) and profile_fits(profile, stored)):
-        profile = None
-    return Metadata(profile, plain_dpi(kept.dpi), kept.exif, kept.loop)
+    kept = image.metadata.fitting(channels, 3 if format == "WEBP" else channels)
+    return replace(kept, dpi=plain_dpi(kept.dpi))
 
 
 def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> None:
@@ -226,7 +238,7 @@ def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> N
 
 def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     with _plain_errors(label):
-        codec(image.format).write(image, file, quality, label)
+        _module(image.format).write(image, file, quality, label)
 
 
 @contextmanager
@@ -243,23 +255,3 @@ def _plain_errors(label: str) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{label} cannot be written: {reason[:120]}") from None
-
-
-__all__ = [
-    "DEFAULT_QUALITY",
-    "EXTENSIONS",
-    "FORMATS",
-    "MAX_PIXELS",
-    "Frame",
-    "Image",
-    "ImageInfo",
-    "Metadata",
-    "atomic_write",
-    "can_hold",
-    "format_for",
-    "format_named",
-    "luminance",
-    "open_image",
-    "probe_image",
-    "save_image",
-]

@@ -1,31 +1,64 @@
-"""NumPy's .npy files as images: what passes between two commands without loss.
+"""NumPy's .npy files, as images and as signals: what passes between two commands without loss.
 
-Source: the format's description in numpy.lib.format.
+An image is (H, W) or (H, W, C), a signal (L,) or (L, C) with a channel a column. Source: the
+format's description in numpy.lib.format.
 """
 
 from __future__ import annotations
 
+import io
+import shutil
+import tempfile
 import warnings
-from typing import BinaryIO
+from collections.abc import Iterator
+from math import prod
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import (
-    STRIP_ROWS,
-    WHITE,
-    Frame,
-    Image,
-    ImageInfo,
-    luminance,
-    strips_of_samples,
-)
+from cnntool.files.image import WHITE, Frame, Image, ImageInfo
+from cnntool.files.pixels import STRIP_ROWS, luminance, strips_of_samples
+from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Reading, check_finite, cut_short, damaged, fill
+
+MAGIC = b"\x93NUMPY"
+
+
+class Header(NamedTuple):
+    """What stands before the values."""
+
+    shape: tuple[int, ...]
+    by_columns: bool  # as Fortran and MATLAB have it
+    dtype: np.dtype
+
+
+def read_header(stream: BinaryIO, name: str) -> Header:
+    """The header of an array of real numbers; InputError for any other."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        read = readers[np.lib.format.read_magic(stream)]
+        with warnings.catch_warnings():  # a malformed header may warn before it fails
+            warnings.simplefilter("ignore")
+            header = Header(*read(stream))
+    except KeyError:
+        remedy = "save it with numpy.save"
+        raise InputError(f"{name} is a .npy of an unknown version: {remedy}") from None
+    except Exception as error:  # whatever NumPy's parser meets in what was tampered with
+        if isinstance(error, ValueError) and "EOF" in str(error):
+            raise cut_short(name, "the header ends too soon") from None
+        raise damaged(name, "its .npy header cannot be understood") from None
+    if header.dtype.kind not in "buif":
+        raise InputError(f"{name} holds {header.dtype} values: save whole or real numbers")
+    return header
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     """What the header says: (H, W) is grey, (H, W, C) has C channels."""
-    (height, width, channels), dtype, _ = _read_header(stream, reading.name)
+    (height, width, channels), _, dtype = _image_header(stream, reading.name)
     depth = {"uint8": "8-bit", "uint16": "16-bit"}.get(dtype.name, "float")
     return ImageInfo("NPY", width, height, channels, depth, 1, dtype.name)
 
@@ -36,7 +69,7 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     The white of float32 is what the caller says. Every channel counts as colour.
     """
     name = reading.name
-    shape, dtype, by_columns = _read_header(stream, name)
+    shape, by_columns, dtype = _image_header(stream, name)
     height, width, channels = shape
     reading.check_size(width, height)
     kind = np.dtype(dtype.name) if dtype.name in WHITE else np.dtype(np.float32)
@@ -52,54 +85,24 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
             rows = np.empty((min(STRIP_ROWS, height - top), width, channels), dtype)
             fill(stream, rows, name)
             _convert(rows, pixels[top : top + STRIP_ROWS], name)
-    if stream.read(1):
-        raise damaged(name, f"it holds more than the {shape} values its header says")
+    _refuse_more(stream, shape, name)
     if kind == np.float32:
         check_finite(pixels, name)
-    if reading.gray:
-        pixels = _to_gray(pixels, name)
+    if reading.gray and channels > 1:
+        if channels != 3:
+            raise InputError(f"{name} has {channels} channels: only 3 can be made grey")
+        pixels = luminance(pixels)
     return Image((Frame(pixels),), WHITE.get(kind.name, reading.float_white), "NPY")
 
 
-def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
-    """float32, (H, W) for one channel, else (H, W, C); alpha becomes the last channel."""
-    frame = image.frames[0]
-    height, width, channels = frame.pixels.shape
-    total = channels + (frame.alpha is not None)
-    header = {
-        "descr": "<f4",
-        "fortran_order": False,
-        "shape": (height, width) if total == 1 else (height, width, total),
-    }
-    np.lib.format.write_array_header_1_0(file, header)
-    for rows in strips_of_samples(frame, "<f4"):
-        file.write(memoryview(rows).cast("B"))
-
-
-def _read_header(stream: BinaryIO, name: str) -> tuple[tuple[int, int, int], np.dtype, bool]:
-    """(height, width, channels), the dtype in the file, and whether columns come first."""
-    version = np.lib.format.read_magic(stream)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise InputError(f"{name} is a .npy file of an unknown version: save it with numpy.save")
-    try:
-        with warnings.catch_warnings():  # a malformed header may warn before it fails
-            warnings.simplefilter("ignore")
-            shape, by_columns, dtype = readers[version](stream)
-    except ValueError as error:
-        if "EOF" in str(error):
-            raise cut_short(name, "the header ends too soon") from None
-        raise damaged(name, "its .npy header cannot be understood") from None
-    if dtype.kind not in "buif":
-        raise InputError(f"{name} holds {dtype} values: only bool, integers and floats are images")
-    if len(shape) not in (2, 3):
-        raise InputError(f"{name} has shape {shape}: expected (H, W) or (H, W, C)")
-    if min(shape) < 1:
-        raise InputError(f"{name} has no pixels: its shape is {shape}")
-    return (*shape, 1)[:3], dtype, by_columns
+def _image_header(stream: BinaryIO, name: str) -> Header:
+    """The header with the shape (height, width, channels)."""
+    header = read_header(stream, name)
+    if len(header.shape) not in (2, 3):
+        raise InputError(f"{name} has shape {header.shape}: expected (H, W) or (H, W, C)")
+    if min(header.shape) < 1:
+        raise InputError(f"{name} has no pixels: its shape is {header.shape}")
+    return header._replace(shape=(*header.shape, 1)[:3])
 
 
 def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
@@ -112,10 +115,75 @@ def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
         )
 
 
-def _to_gray(pixels: np.ndarray, name: str) -> np.ndarray:
-    channels = pixels.shape[2]
-    if channels == 1:
-        return pixels
-    if channels == 3:
-        return luminance(pixels)
-    raise InputError(f"{name} has {channels} channels: only 3 can be made grey")
+def _refuse_more(stream: BinaryIO, shape: tuple[int, ...], name: str) -> None:
+    if stream.read(1):
+        values = " x ".join(f"{count:,}" for count in shape)
+        raise damaged(name, f"it holds more than the {values} values its header says")
+
+
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    """float32, (H, W) for one channel, else (H, W, C); alpha becomes the last channel."""
+    frame = image.frames[0]
+    height, width, channels = frame.pixels.shape
+    total = channels + (frame.alpha is not None)
+    file.write(header_bytes((height, width) if total == 1 else (height, width, total), "<f4"))
+    for rows in strips_of_samples(frame, "<f4"):
+        file.write(memoryview(rows).cast("B"))
+
+
+def header_bytes(shape: tuple[int, ...], dtype: str) -> bytes:
+    """What stands before an array's rows: as many bytes for any number of them."""
+    header = io.BytesIO()
+    fields = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()
+
+
+def read_signal(stream: BinaryIO, name: str) -> Signal:
+    """A signal from an array of numbers; what does not come row by row is spooled to disk."""
+    shape, by_columns, dtype = read_header(stream, name)
+    if len(shape) not in (1, 2) or min(shape) < 0:
+        raise InputError(f"{name} has shape {shape}: expected (L,), or (L, C) for C channels")
+    if not prod(shape):
+        raise InputError(f"{name} is empty: its shape is {shape}")
+    if len(shape) == 2 and shape[0] == 1:
+        shape = (shape[1],)  # a row is a signal too
+    length, channels = shape[0], prod(shape[1:])
+    frames = max(1, BLOCK // channels)
+    read = _read_columns if by_columns and channels > 1 else _read_rows
+    blocks = _samples(read(stream, dtype, length, channels, frames, name), name)
+    return Signal(name, "npy", channels, blocks, length, expected_blocks=-(-length // frames))
+
+
+def _read_rows(
+    stream: BinaryIO, dtype: np.dtype, length: int, channels: int, frames: int, name: str
+) -> Iterator[np.ndarray]:
+    for first in range(0, length, frames):
+        values = np.empty((min(frames, length - first), channels), dtype)
+        fill(stream, values, name)
+        yield values.T
+    _refuse_more(stream, (length, channels), name)
+
+
+def _read_columns(
+    stream: BinaryIO, dtype: np.dtype, length: int, channels: int, frames: int, name: str
+) -> Iterator[np.ndarray]:
+    """Column after column: blocks are gathered by seeking."""
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file)
+        for first in range(0, length, frames):
+            rows = np.empty((channels, min(frames, length - first)), dtype)
+            for channel, row in enumerate(rows):
+                file.seek((channel * length + first) * dtype.itemsize)
+                fill(file, row, name)
+            yield rows
+
+
+def _samples(blocks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
+    done = 0
+    for block in blocks:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            block = np.ascontiguousarray(block, np.float64)
+        check_finite_samples(block, done, name)
+        yield block
+        done += block.shape[1]

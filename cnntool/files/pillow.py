@@ -1,15 +1,21 @@
-"""Pillow, kept to what we let it do: silent, our limits, and the modes that we read."""
+"""Pillow, kept to what we let it do: silent, within our limits; its pictures as our frames."""
 
 from __future__ import annotations
 
 import importlib
 import logging
-import os
+import struct
 import warnings
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import numpy as np
+
 from cnntool.errors import InputError
+from cnntool.files.image import WHITE, Frame, Image, Metadata, plain_dpi
+from cnntool.files.pixels import STRIP_ROWS, alike, as_stored, swaps_sides
+from cnntool.files.streams import Reading, damaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -43,6 +49,7 @@ MODES = {
     "I;16N": Mode("I;16N", 1, False, "16-bit"),
     "F": Mode("F", 1, False, "float"),
 }
+_DTYPES = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "F": "=f4"}
 
 
 def library() -> ModuleType:
@@ -63,50 +70,164 @@ def silence(library_name: str) -> None:
         log.addHandler(logging.NullHandler())
 
 
-READ_BYTES = 1 << 22
-"""Of a file at a time: after each piece the decoder waits for its turn among the imports."""
-
-_ahead: dict[str, Picture] = {}
-
-
-def decode_ahead(path: str, max_pixels: int) -> None:
-    """Decode a JPEG or PNG file for the next open_picture of it, before NumPy is even imported.
-
-    Whatever is wrong with the file is left to be found and said then; pipes are left alone.
-    """
-    if not os.path.isfile(path):
-        return
-    module = library()
-    try:
-        with open(path, "rb") as file:
-            picture = module.open(file, formats=("JPEG", "PNG"))
-            is_single = getattr(picture, "n_frames", 1) == 1
-            if is_single and picture.width * picture.height <= max_pixels:
-                picture.decodermaxblock = READ_BYTES
-                picture.load()
-                _ahead[path] = picture
-    except Exception:
-        return
-
-
-def open_picture(stream: BinaryIO, format: str, name: str) -> Picture:
+def open_picture(stream: BinaryIO, reading: Reading) -> Picture:
     """The picture with its header read. InputError for a mode that we do not read."""
-    picture = _ahead.pop(str(getattr(stream, "name", "")), None)
-    if picture is not None and picture.format == format:
-        check_mode(picture.mode, name)
-        return picture
+    format = reading.format
     module = library()
     importlib.import_module(f"PIL.{format.title()}ImagePlugin".replace("Webp", "WebP"))
     stream.seek(0)
     picture = module.open(stream, formats=("JPEG", "MPO") if format == "JPEG" else (format,))
-    check_mode(picture.mode, name)
+    check_mode(picture.mode, reading.name)
+    if picture.mode == "P" and picture.palette is None:
+        raise damaged(reading.name, "its palette is missing")
     return picture
 
 
-def check_mode(mode: str, name: str) -> Mode:
-    """How to read this mode; InputError with a remedy for one that we do not read."""
+def check_mode(mode: str, name: str) -> None:
+    """InputError with a remedy for a mode that we do not read."""
     if mode not in MODES:
         what = {"I": "32-bit integers"}.get(mode, mode)
         remedy = "save it as 16-bit or float" if mode == "I" else "convert it to RGB first"
         raise InputError(f"{name} holds {what}, which is not read: {remedy}")
-    return MODES[mode]
+
+
+def to_frame(
+    picture: Picture,
+    gray: bool,
+    orientation: int = 1,
+    transparent: tuple[int, ...] | None = None,
+    adjust: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Frame:
+    """A decoded picture as a frame, upright.
+
+    transparent: the one colour that is see-through, as stored in the file's samples.
+    adjust: applied to the samples of a strip (rows, W, S) before they are kept.
+    """
+    see_through = picture.mode == "P" and "transparency" in picture.info
+    target = "RGBA" if see_through else MODES[picture.mode].read_as
+    final = {"RGB": "L", "RGBA": "LA"}.get(target, target) if gray else target
+    channels = 3 if final.startswith("RGB") else 1
+    has_alpha = final in ("RGBA", "LA") or transparent is not None
+    dtype = np.dtype(_DTYPES.get(target, "u1"))
+    sides = picture.size if swaps_sides(orientation) else picture.size[::-1]
+    pixels = np.empty((*sides, channels), dtype.newbyteorder("="))
+    alpha = np.empty(sides, pixels.dtype) if has_alpha else None
+    stored_pixels = as_stored(pixels, orientation)
+    stored_alpha = None if alpha is None else as_stored(alpha, orientation)
+    for rows, strip in _strips(picture, target):
+        if transparent is not None:
+            opaque = (_samples(strip, dtype) != np.array(transparent)).any(axis=2)
+            stored_alpha[rows] = opaque * np.iinfo(dtype).max
+        samples = _samples(strip if final == target else strip.convert(final), dtype)
+        if adjust is not None:
+            samples = adjust(samples)
+        stored_pixels[rows] = samples[..., :channels]
+        if final in ("RGBA", "LA"):
+            stored_alpha[rows] = samples[..., -1]
+    return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))
+
+
+def _strips(picture: Picture, mode: str) -> Iterator[tuple[slice, Picture]]:
+    """The picture a few rows at a time, in this mode."""
+    width, height = picture.size
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, height))
+        strip = picture.crop((0, top, width, rows.stop))
+        yield rows, strip if strip.mode == mode else strip.convert(mode)
+
+
+def _samples(strip: Picture, dtype: np.dtype) -> np.ndarray:
+    width, height = strip.size
+    return np.frombuffer(strip.tobytes(), dtype).reshape(height, width, -1)
+
+
+def _milliseconds(duration: object) -> int | None:
+    try:
+        return max(0, round(float(duration)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def to_picture(frame: Frame) -> Picture:
+    """A frame that is not deep as Pillow's; without a copy for grey."""
+    module = library()
+    pixels = np.ascontiguousarray(frame.pixels)
+    single = pixels.shape[2] == 1
+    picture = module.fromarray(pixels[..., 0] if single else pixels)
+    if frame.alpha is None:
+        return picture
+    alpha = module.fromarray(np.ascontiguousarray(frame.alpha))
+    if single:
+        return module.merge("LA", (picture, alpha))
+    picture.putalpha(alpha)
+    return picture
+
+
+def is_deep(frame: Frame) -> bool:
+    """Whether Pillow has no mode for the frame."""
+    many = frame.pixels.shape[2] > 1 or frame.alpha is not None
+    return frame.pixels.dtype != np.uint8 and many
+
+
+def read_metadata(picture: Picture, exif: bytes | None) -> tuple[int, Metadata]:
+    """The orientation that is still to be applied (1 to 8), and what is kept of the rest.
+
+    exif: the EXIF block, which each format keeps in a place of its own.
+    """
+    info = picture.info
+    orientation, exif = split_orientation(exif)
+    dpi = plain_dpi(info.get("dpi"))
+    if dpi and swaps_sides(orientation):
+        dpi = dpi[::-1]
+    profile = info.get("icc_profile")
+    loop = info.get("loop")
+    return orientation, Metadata(
+        profile if isinstance(profile, bytes) and len(profile) > 128 else None,
+        dpi,
+        exif,
+        loop if isinstance(loop, int) and loop >= 0 else None,
+    )
+
+
+def image_of(frames: list[Frame], metadata: Metadata, reading: Reading) -> Image:
+    """The image of these frames; an animation's are made alike."""
+    if reading.format != "TIFF":
+        frames = alike(frames)
+    pixels = frames[0].pixels  # a colour profile is wrong on a picture made grey
+    metadata = metadata.fitting(pixels.shape[2])
+    white = WHITE.get(pixels.dtype.name, reading.float_white)
+    return Image(tuple(frames), white, reading.format, metadata)
+
+
+_ORIENTATION = 0x0112
+_PREFIX = b"Exif\0\0"
+
+
+def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
+    """The orientation (1 to 8) and the EXIF block, starting with `Exif\\0\\0`, without it.
+
+    The embedded thumbnail is unlinked as well, since it shows the picture as it was. Everything
+    else keeps its place, for which Pillow's own Exif does not care: the notes of camera makers
+    point into the block. A block that cannot be read gives (1, None).
+    """
+    if not exif:
+        return 1, None
+    block = bytearray(exif[len(_PREFIX) :] if exif.startswith(_PREFIX) else exif)
+    try:
+        order = {b"II": "<", b"MM": ">"}[bytes(block[:2])]
+        (start,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, start)
+        end = start + 2 + 12 * count
+        struct.pack_into(order + "I", block, end, 0)  # no second directory: no thumbnail
+        orientation = 1
+        for entry in range(start + 2, end, 12):
+            tag, kind = struct.unpack_from(order + "HH", block, entry)
+            if tag == _ORIENTATION:
+                value = struct.unpack_from(order + ("H" if kind == 3 else "I"), block, entry + 8)[0]
+                orientation = value if 1 <= value <= 8 else 1
+                block[entry : end + 4] = block[entry + 12 : end + 4] + bytes(12)
+                struct.pack_into(order + "H", block, start, count - 1)
+                break
+    except (KeyError, struct.error):
+        return 1, None
+    return orientation, _PREFIX + bytes(block)

@@ -14,7 +14,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import WHITE, Frame, Image, ImageInfo, luminance, strips_of_samples
+from cnntool.files.image import WHITE, Frame, Image, ImageInfo
+from cnntool.files.pixels import luminance, strips_of_samples
 from cnntool.files.streams import Reading, cut_short, damaged, fill
 
 
@@ -51,14 +52,15 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     name = reading.name
     header = _read_header(stream, name)
     reading.check_size(header.width, header.height)
-    if header.kind == 1:
-        pixels = _read_plain_bits(stream, header, name)
-    elif header.kind in (2, 3):
+    if header.kind in (1, 2, 3):
         pixels = _read_plain(stream, header, name)
     elif header.kind == 4:
         pixels = _read_bits(stream, header, name)
     else:
         pixels = _read_raw(stream, header, name)
+    _scale(pixels, header.maxval, name)
+    if header.kind in (1, 4):  # 1 is ink
+        pixels = 255 - pixels
     if stream.read(64).strip():
         raise InputError(
             f"{name} goes on after its {header.width} x {header.height} pixels: several pictures "
@@ -121,27 +123,13 @@ def _read_raw(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
     fill(stream, pixels, name)
     if pixels.itemsize == 2 and sys.byteorder == "little":
         pixels.byteswap(inplace=True)
-    return _scaled(pixels, header.maxval, name)
+    return pixels
 
 
 def _read_bits(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
     packed = np.empty((header.height, -(-header.width // 8)), np.uint8)
     fill(stream, packed, name)
-    ink = np.unpackbits(packed, axis=1, count=header.width)  # 1 is black
-    return ((1 - ink) * np.uint8(255))[..., None]
-
-
-def _read_plain_bits(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
-    ink = np.empty(header.height * header.width, np.uint8)
-    done = 0
-    for text in _plain_text(stream):
-        digits = np.frombuffer(text.translate(None, b" \t\r\n\v\f"), np.uint8) - ord("0")
-        if digits.size and digits.max() > 1:
-            raise damaged(name, "its pixels are not all 0 or 1")
-        done += _store(ink, done, digits, name)
-    if done < ink.size:
-        raise cut_short(name, f"{done:,} of {ink.size:,} pixels are there")
-    return ((1 - ink) * np.uint8(255)).reshape(header.height, header.width, 1)
+    return np.unpackbits(packed, axis=1, count=header.width)[..., None]
 
 
 def _read_plain(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
@@ -149,24 +137,29 @@ def _read_plain(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
     flat = pixels.reshape(-1)
     done = 0
     for text in _plain_text(stream):
-        words = text.split()
-        try:
-            values = np.fromiter(map(int, words), np.int64, len(words))
-        except (ValueError, OverflowError):
-            raise damaged(name, "its pixels are not all numbers") from None
+        values = _digits(text) if header.kind == 1 else _numbers(text, name)
         if values.size and (values.min() < 0 or values.max() > header.maxval):
             raise damaged(name, f"it has values outside 0 to its maxval {header.maxval}")
-        done += _store(flat, done, values, name)
+        if done + values.size > flat.size:
+            raise damaged(name, f"it has more values than the {flat.size:,} its header says")
+        flat[done : done + values.size] = values
+        done += values.size
     if done < flat.size:
         raise cut_short(name, f"{done:,} of {flat.size:,} values are there")
-    return _scaled(pixels, header.maxval, name)
+    return pixels
 
 
-def _store(flat: np.ndarray, done: int, values: np.ndarray, name: str) -> int:
-    if done + values.size > flat.size:
-        raise damaged(name, f"it has more values than the {flat.size:,} its header says")
-    flat[done : done + values.size] = values
-    return values.size
+def _digits(text: bytes) -> np.ndarray:
+    """The values of a bitmap, which nothing need separate."""
+    return np.frombuffer(text.translate(None, b" \t\r\n\v\f"), np.uint8) - np.uint8(ord("0"))
+
+
+def _numbers(text: bytes, name: str) -> np.ndarray:
+    words = text.split()
+    try:
+        return np.fromiter(map(int, words), np.int64, len(words))
+    except (ValueError, OverflowError):
+        raise damaged(name, "its pixels are not all numbers") from None
 
 
 def _plain_text(stream: BinaryIO) -> Iterator[bytes]:
@@ -182,15 +175,14 @@ def _plain_text(stream: BinaryIO) -> Iterator[bytes]:
     yield re.sub(rb"#[^\r\n]*", b"", rest)
 
 
-def _scaled(pixels: np.ndarray, maxval: int, name: str) -> np.ndarray:
-    """The values scaled in place so that maxval becomes full white."""
+def _scale(pixels: np.ndarray, maxval: int, name: str) -> None:
+    """Scale the values in place so that maxval becomes full white."""
     white = 255 if maxval < 256 else 65535
     if maxval == white:
-        return pixels
+        return
     levels = np.arange(white + 1, dtype=np.int64)
     table = ((2 * levels * white + maxval) // (2 * maxval)).clip(0, white).astype(pixels.dtype)
     for rows in pixels:
         if rows.max() > maxval:
             raise damaged(name, f"it has values above its maxval {maxval}")
         rows[...] = table[rows]
-    return pixels

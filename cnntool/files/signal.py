@@ -45,7 +45,7 @@ def read_whole(signal: Signal, most: int) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-def check_finite(block: np.ndarray, first: int, name: str) -> None:
+def check_finite_samples(block: np.ndarray, first: int, name: str) -> None:
     """InputError that names the first sample of a block (C, n) that is NaN or infinite."""
     bad = ~np.isfinite(block)
     if bad.any():

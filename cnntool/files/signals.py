@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from cnntool.files import signal_npy, wav
+import numpy as np
+
+from cnntool.files import npy, wav
 from cnntool.files.number_text import EXACT, header_of, read_text, text_of
 from cnntool.files.signal import Signal, numbered_columns
 from cnntool.files.streams import Rejoined, cut_short
 
-MAGIC = (*wav.MAGIC, signal_npy.MAGIC)
+MAGIC = (*wav.MAGIC, npy.MAGIC)
 
 
 def open_signal(
@@ -33,9 +35,9 @@ def open_signal(
     head = _head(stream)
     if head in wav.MAGIC:
         signal = wav.read_wav(Rejoined(head, stream), name, is_pipe)
-    elif head == signal_npy.MAGIC:
-        signal = signal_npy.read_npy(Rejoined(head, stream), name)
-    elif head and signal_npy.MAGIC.startswith(head):
+    elif head == npy.MAGIC:
+        signal = npy.read_signal(Rejoined(head, stream), name)
+    elif head and npy.MAGIC.startswith(head):
         raise cut_short(name, "it ends before its header")
     else:
         return read_text(stream, head, name, columns, live)
@@ -55,9 +57,6 @@ def _head(stream: BinaryIO) -> bytes:
         if not more or head in MAGIC:
             break
     return head
-
-
-"""Each format with the end of its file names."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,13 @@ def _write_text(signal: Signal, file: BinaryIO, digits: int, with_header: bool) 
 
 def _write_npy(signal: Signal, file: BinaryIO) -> Written:
     def header(length: int | None) -> bytes:
-        return signal_npy.npy_header(signal.channels, length or 0)
+        rows = length or 0
+        return npy.header_bytes((rows,) if signal.channels == 1 else (rows, signal.channels), "<f8")
 
-    samples = _write_blocks(signal, file, header, signal_npy.bytes_of)
-    return Written(samples)
+    def rows(block: np.ndarray) -> bytes:
+        return np.ascontiguousarray(block.T, "<f8").tobytes()
+
+    return Written(_write_blocks(signal, file, header, rows))
 
 
 def _write_wav(signal: Signal, file: BinaryIO, depth: str, rate: int, can_seek: bool) -> Written:

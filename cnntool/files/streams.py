@@ -14,12 +14,13 @@ from cnntool.errors import InputError, RequestError
 
 
 class Reading(NamedTuple):
-    """What the caller wants of a file, and the name to call it by in messages."""
+    """What the caller wants of a file, the name to call it by in messages, and its format."""
 
     name: str
     max_pixels: int
     gray: bool
     float_white: float
+    format: str = ""
 
     def check_size(self, width: int, height: int, frames: int = 1) -> None:
         """InputError for an image without pixels or with more than we may decode."""
@@ -66,7 +67,7 @@ def fill(stream: BinaryIO, array: np.ndarray, name: str) -> None:
             count = len(block)
             room[done : done + count] = block
         if not count:
-            raise cut_short(name, f"{done:,} of {len(room):,} bytes of pixels are there")
+            raise cut_short(name, f"{done:,} of {len(room):,} bytes of its values are there")
         done += count
 
 

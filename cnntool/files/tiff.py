@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnntool.files import tiff_exif, tiff_pages
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata
-from cnntool.files.metadata import plain_dpi, read_metadata, save_options
-from cnntool.files.orientation import swaps_sides
-from cnntool.files.pillow import check_mode, open_picture
-from cnntool.files.pillow_images import image_of
-from cnntool.files.pillow_pixels import is_deep, to_frame, to_picture
+from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi
+from cnntool.files.pillow import (
+    check_mode,
+    image_of,
+    is_deep,
+    library,
+    open_picture,
+    read_metadata,
+    to_frame,
+    to_picture,
+)
+from cnntool.files.pixels import swaps_sides
 from cnntool.files.streams import Reading, check_finite
+from cnntool.files.tiff_pages import WHITE_IS_ZERO, Page, check_pieces, read_pages
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif
+    from PIL.Image import Image as Picture
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     """What the directories say; size and depth are the first page's."""
-    pages = tiff_pages.read_pages(stream, reading.name)
+    pages = read_pages(stream, reading.name)
     first = pages[0]
     width, height = first.width, first.height
     if swaps_sides(first.orientation):
@@ -31,7 +42,7 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
         colors = "RGB" if first.channels == 3 else "L"
         mode = f"{colors}{'A' * first.has_alpha};{'float' if first.depth == 'float' else 16}"
     else:
-        mode = open_picture(stream, "TIFF", reading.name).mode
+        mode = open_picture(stream, reading).mode
     return ImageInfo(
         "TIFF", width, height, first.channels, first.depth, len(pages), mode, first.has_alpha
     )
@@ -40,16 +51,16 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
 def read(stream: BinaryIO, reading: Reading) -> Image:
     """Every page at its own size and depth."""
     name = reading.name
-    pages = tiff_pages.read_pages(stream, name)
+    pages = read_pages(stream, name)
     size = stream.seek(0, os.SEEK_END)
     for page in pages:
         reading.check_size(page.width, page.height)
-        tiff_pages.verify(page, size, name)
+        check_pieces(page, size, name)
     total = sum(page.width * page.height for page in pages)
     reading.check_pixels(total, pages[0].width, pages[0].height, len(pages))
     if any(page.is_deep for page in pages):
         return _read_deep(stream, pages, reading)
-    picture = open_picture(stream, "TIFF", name)
+    picture = open_picture(stream, reading)
     if any(page.is_compressed for page in pages):
         _silence_libtiff()
     frames = []
@@ -57,14 +68,45 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
         picture.seek(index)
         check_mode(picture.mode, name)
         if index == 0:
-            _, metadata = read_metadata(picture, tiff_exif.read_exif(picture))
+            _, metadata = read_metadata(picture, _read_exif(picture))
             metadata = Metadata(metadata.icc_profile, _dpi(page), metadata.exif)
         picture.load()  # and sets it upright
         frame = to_frame(picture, reading.gray, adjust=_adjustment(page))
         if page.depth == "float":
             check_finite(frame.pixels, name)
         frames.append(Frame(frame.pixels, frame.alpha))
-    return image_of(frames, "TIFF", metadata, reading)
+    return image_of(frames, metadata, reading)
+
+
+def _read_deep(stream: BinaryIO, pages: list[Page], reading: Reading) -> Image:
+    from cnntool.files import deep
+
+    frames = [
+        deep.to_frame(samples, page.channels, page.orientation, reading)
+        for page, samples in zip(pages, deep.read_tiff(stream, pages, reading.name), strict=True)
+    ]
+    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0])), reading)
+
+
+def _dpi(page: Page) -> tuple[float, float] | None:
+    dpi = plain_dpi(page.dpi)
+    return dpi[::-1] if dpi and swaps_sides(page.orientation) else dpi
+
+
+def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What Pillow leaves undone: 12 bits to 16, and grey that counts from white."""
+    if page.depth != "16-bit":
+        return None
+    inverted = page.photometric == WHITE_IS_ZERO
+    if page.bits < 16:
+        return partial(_from_bits, bits=page.bits, inverted=inverted)
+    return (lambda samples: 65535 - samples) if inverted else None
+
+
+def _from_bits(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
+    most = (1 << bits) - 1
+    samples = (samples.astype(np.uint32) * 65535 + most // 2) // most
+    return 65535 - samples if inverted else samples
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
@@ -76,44 +118,48 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
         deep.write_tiff(image, file, label)
         return
     pictures = [to_picture(frame) for frame in image.frames]
-    options = save_options(image.metadata)
-    if exif := options.pop("exif", None):
-        options.update(tiff_exif.save_options(exif))
+    metadata = image.metadata
+    kept = {"icc_profile": metadata.icc_profile, "dpi": metadata.dpi}
+    kept |= {"exif": _writable_exif(metadata.exif)} if metadata.exif else {}
+    options = {name: value for name, value in kept.items() if value}
     pictures[0].save(
         file, "TIFF", save_all=len(pictures) > 1, append_images=pictures[1:], **options
     )
 
 
-def _read_deep(stream: BinaryIO, pages: list[tiff_pages.Page], reading: Reading) -> Image:
-    from cnntool.files import deep
-
-    frames = [
-        deep.to_frame(samples, page.channels, page.orientation, reading.gray)
-        for page, samples in zip(pages, deep.read_tiff(stream, pages, reading.name), strict=True)
-    ]
-    metadata = Metadata(pages[0].icc_profile, _dpi(pages[0]))
-    return image_of(frames, "TIFF", metadata, reading)
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # what, camera, software, when, who, rights
+_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 
 
-def _dpi(page: tiff_pages.Page) -> tuple[float, float] | None:
-    dpi = plain_dpi(page.dpi)
-    return dpi[::-1] if dpi and swaps_sides(page.orientation) else dpi
+def _descriptive(exif: Exif) -> Exif:
+    """The tags that describe the picture: a TIFF has them among those of how it is stored."""
+    kept = library().Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    for tag in _DIRECTORIES:
+        if tag in exif and (directory := exif.get_ifd(tag)):
+            kept[tag] = dict(directory)
+    return kept
 
 
-def _adjustment(page: tiff_pages.Page) -> Callable[[np.ndarray], np.ndarray] | None:
-    """What Pillow leaves undone: 12 bits to 16, and grey that counts from white."""
-    if page.depth != "16-bit":
-        return None
-    inverted = page.photometric == tiff_pages.WHITE_IS_ZERO
-    if page.bits < 16:
-        return partial(_from_bits, bits=page.bits, inverted=inverted)
-    return (lambda samples: 65535 - samples) if inverted else None
+def _read_exif(picture: Picture) -> bytes | None:
+    """The descriptive tags of an opened TIFF as an EXIF block."""
+    with suppress(Exception):  # malformed tags of any kind: the picture is worth more than they
+        kept = _descriptive(picture.getexif())
+        return kept.tobytes() if len(kept) else None
+    return None
 
 
-def _from_bits(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
-    most = (1 << bits) - 1
-    samples = (samples.astype(np.uint32) * 65535 + most // 2) // most
-    return 65535 - samples if inverted else samples
+def _writable_exif(exif: bytes) -> bytes | None:
+    """The descriptive tags, if a TIFF takes them: those of storage would belie the file."""
+    with suppress(Exception):  # as above
+        tags = library().Exif()
+        tags.load(exif)
+        kept = _descriptive(tags).tobytes()
+        library().new("L", (1, 1)).save(io.BytesIO(), "TIFF", exif=kept)
+        return kept
+    return None
 
 
 def _silence_libtiff() -> None:

@@ -129,7 +129,7 @@ def read_pages(stream: BinaryIO, name: str) -> list[Page]:
     return pages
 
 
-def verify(page: Page, size: int, name: str) -> None:
+def check_pieces(page: Page, size: int, name: str) -> None:
     """Every strip or tile of the page lies within the file of `size` bytes, and none is missing."""
     tiled = 324 in page.tags
     offsets = page.tags.get(324 if tiled else 273, ())

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.signal import BLOCK, Signal, check_finite
+from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import cut_short, damaged
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
@@ -138,7 +138,7 @@ def _blocks(
             break
         block = decode(data, encoding)
         if encoding.tag == FLOAT:
-            check_finite(block, done, name)
+            check_finite_samples(block, done, name)
         yield block
         done += count
     if not done:

@@ -1,11 +1,13 @@
-"""PNG, chunk by chunk: what Pillow does not check, and what it cannot write.
+"""Is a file whole, and is it what it says? What decoders leave out, for PNG, JPEG, GIF and WebP.
 
-Source: the PNG specification, third edition (W3C 2025), which includes APNG.
+Pillow fills in what is missing at the end of some files and does not check pixels against their
+checksums. (Directories of a TIFF are checked where they are read, .npy and PNM as they are.)
 """
 
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,24 +15,23 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from cnntool.files.image import DEFAULT_DURATION, Frame, Metadata, strips_of_samples
 from cnntool.files.streams import cut_short, damaged
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Of a pixel, by the colour type of a PNG."""
 
 
-class Layout(NamedTuple):
-    """What the chunks before the pixels say."""
+class PngHeader(NamedTuple):
+    """The fields of a PNG's first chunk."""
 
     width: int
     height: int
     bit_depth: int
     color_type: int
-    interlaced: bool
-    transparent: bytes | None  # tRNS
-    animated: bool
-    frames: int
+    compression: int
+    filters: int
+    interlaced: int
 
     @property
     def is_deep_color(self) -> bool:
@@ -38,83 +39,79 @@ class Layout(NamedTuple):
         return self.bit_depth == 16 and self.color_type in (2, 4, 6)
 
 
-def scan(stream: BinaryIO, name: str) -> Layout:
-    """The layout that the chunks before the pixels tell."""
-    stream.seek(len(SIGNATURE))
-    kind, length = _chunk_header(stream, name)
-    if kind != b"IHDR" or length != 13:
+def png_header(stream: BinaryIO, name: str) -> PngHeader:
+    """What the first chunk says; InputError where that is nothing a PNG can say."""
+    stream.seek(len(PNG_SIGNATURE))
+    data = stream.read(21)
+    if len(data) < 21:
+        raise cut_short(name, "the end of the PNG is missing")
+    if data[:8] != b"\0\0\0\rIHDR":
         raise damaged(name, "it does not begin with a PNG header")
-    width, height, depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", stream.read(13))
-    if color_type not in SAMPLES or depth not in (1, 2, 4, 8, 16):
-        raise damaged(name, f"its colour type {color_type} with {depth} bits does not exist")
-    stream.read(4)
-    has_palette = animated = False
-    transparent, frames = None, 1
-    while True:
-        kind, length = _chunk_header(stream, name)
-        if kind in (b"IDAT", b"IEND"):
-            if color_type == 3 and not has_palette:
-                raise damaged(name, "its palette is missing")
-            interlaced = bool(interlace)
-            return Layout(
-                width, height, depth, color_type, interlaced, transparent, animated, frames
-            )
-        has_palette |= kind == b"PLTE"
-        if kind == b"acTL":
-            frames, _ = struct.unpack(">II", stream.read(8))
-            animated = True
-            length -= 8
-        elif kind == b"tRNS":
-            transparent = stream.read(length)
-            length = 0
-        stream.seek(length + 4, 1)
+    header = PngHeader(*struct.unpack_from(">IIBBBBB", data, 8))
+    if header.color_type not in SAMPLES or header.bit_depth not in (1, 2, 4, 8, 16):
+        kind = f"colour type {header.color_type} with {header.bit_depth} bits"
+        raise damaged(name, f"its {kind} does not exist")
+    return header
 
 
-def verify(stream: BinaryIO, name: str) -> bytes | None:
-    """Every chunk whole and true to its checksum, up to IEND; InputError otherwise.
+def png_chunks(stream: BinaryIO, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """The name and the data of every chunk up to IEND; InputError for one that is not whole.
+
+    Source: the PNG specification, third edition (W3C 2025), which includes APNG.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(len(PNG_SIGNATURE))
+    kind = b""
+    while kind != b"IEND":
+        head = stream.read(8)
+        if len(head) < 8:
+            raise cut_short(name, "the end of the PNG is missing")
+        length, kind = struct.unpack(">I4s", head)
+        shown = repr(kind.decode("ascii", "replace"))
+        if stream.tell() + length + 4 > size:
+            raise cut_short(name, f"its chunk {shown} is not complete")
+        data = stream.read(length)
+        if zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(stream.read(4), "big"):
+            raise damaged(name, f"its chunk {shown} does not match its checksum")
+        yield kind, data
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk as it stands in the file: length, name, data, checksum."""
+    checksum = zlib.crc32(data, zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+def check_png(stream: BinaryIO, name: str) -> bytes | None:
+    """Every chunk whole and true to its checksum, and pixels among them; InputError otherwise.
 
     Returns the EXIF block, wherever it stands: after the pixels Pillow finds it too late.
     """
-    stream.seek(len(SIGNATURE))
-    has_pixels = False
+    kinds = set()
     exif = None
-    while True:
-        kind, length = _chunk_header(stream, name)
-        checksum = zlib.crc32(kind)
-        kept = []
-        for block in _blocks(stream, length):
-            checksum = zlib.crc32(block, checksum)
-            length -= len(block)
-            if kind == b"eXIf":
-                kept.append(block)
-        stored = stream.read(4)
-        if length or len(stored) < 4:
-            raise cut_short(name, f"its chunk {_text(kind)} is not complete")
-        if checksum != int.from_bytes(stored, "big"):
-            raise damaged(name, f"its chunk {_text(kind)} does not match its checksum")
-        if kept:
-            exif = b"".join(kept)
-        has_pixels |= kind == b"IDAT"
-        if kind == b"IEND":
-            break
-    if not has_pixels:
+    for kind, data in png_chunks(stream, name):
+        if kind == b"eXIf":
+            exif = data
+        kinds.add(kind)
+    if b"IDAT" not in kinds:
         raise damaged(name, "it has no pixels")
     return exif
 
 
-def has_all_rows(stream: BinaryIO, layout: Layout) -> bool:
-    """Whether the compressed data of every picture in the file are as long as its rows.
+def has_all_rows(stream: BinaryIO, name: str) -> bool:
+    """Whether the compressed data of every picture in a PNG are as long as its rows.
 
     A stream that ends too soon, but well, passes every decoder's own check as a whole picture.
     """
-    missing = _packed_size(layout, layout.width, layout.height)
+    header = png_header(stream, name)
+    missing = _packed_size(header, header.width, header.height)
     unpack = zlib.decompressobj()
     begun = False
-    for kind, data in _chunks(stream):
+    for kind, data in png_chunks(stream, name):
         if kind == b"fcTL" and begun:
             if missing > 0:
                 return False
-            missing = _packed_size(layout, *struct.unpack_from(">II", data, 4))
+            missing = _packed_size(header, *struct.unpack_from(">II", data, 4))
             unpack = zlib.decompressobj()
         elif kind in (b"IDAT", b"fdAT"):
             begun = True
@@ -125,91 +122,11 @@ def has_all_rows(stream: BinaryIO, layout: Layout) -> bool:
     return missing <= 0
 
 
-def write_chunks(
-    file: BinaryIO, pictures: Iterator[bytes], frames: list[Frame], metadata: Metadata
-) -> None:
-    """One PNG, animated if there are several frames, from each frame's own PNG file.
-
-    Every frame is kept at full size and replaces the one before, also when nothing changed.
-    """
-    sequence = 0
-    for index, (picture, frame) in enumerate(zip(pictures, frames, strict=True)):
-        chunks = list(_chunks(io.BytesIO(picture)))
-        if index == 0:
-            file.write(SIGNATURE + chunk(b"IHDR", chunks[0][1]))
-            for kind, data in _ancillary(metadata):
-                file.write(chunk(kind, data))
-            if len(frames) > 1:
-                plays = 1 if metadata.loop is None else metadata.loop
-                file.write(chunk(b"acTL", struct.pack(">II", len(frames), plays)))
-        if len(frames) > 1:
-            file.write(chunk(b"fcTL", _frame_control(sequence, frame)))
-            sequence += 1
-        for kind, data in chunks:
-            if kind == b"IDAT" and index == 0:
-                file.write(chunk(kind, data))
-            elif kind == b"IDAT":
-                file.write(chunk(b"fdAT", struct.pack(">I", sequence) + data))
-                sequence += 1
-    file.write(chunk(b"IEND", b""))
-
-
-def encode_deep(frame: Frame) -> bytes:
-    """A bare PNG file of a uint16 frame with colour or alpha, which Pillow cannot write."""
-    height, width, channels = frame.pixels.shape
-    samples = channels + (frame.alpha is not None)
-    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[samples]
-    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
-    parts = [SIGNATURE, chunk(b"IHDR", header)]
-    pack = zlib.compressobj(1)
-    for rows in strips_of_samples(frame, ">u2"):
-        if packed := pack.compress(_difference_from_left(rows)):
-            parts.append(chunk(b"IDAT", packed))
-    parts += [chunk(b"IDAT", pack.flush()), chunk(b"IEND", b"")]
-    return b"".join(parts)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """A chunk as it stands in the file: length, name, data, checksum."""
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-def _difference_from_left(rows: np.ndarray) -> bytes:
-    """Filter type 1 (Sub): each byte less the byte of the pixel to its left."""
-    height, width, samples = rows.shape
-    raw = rows.view(np.uint8).reshape(height, width * samples * 2)
-    filtered = np.empty((height, 1 + raw.shape[1]), np.uint8)
-    filtered[:, 0] = 1
-    step = samples * 2
-    filtered[:, 1 : 1 + step] = raw[:, :step]
-    np.subtract(raw[:, step:], raw[:, :-step], out=filtered[:, 1 + step :])
-    return filtered.tobytes()
-
-
-def _ancillary(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
-    if metadata.icc_profile:
-        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile)
-    if metadata.dpi:
-        across, down = (int(each / 0.0254 + 0.5) for each in metadata.dpi)
-        yield b"pHYs", struct.pack(">IIB", across, down, 1)
-    if metadata.exif:
-        yield b"eXIf", metadata.exif[6:]
-
-
-def _frame_control(sequence: int, frame: Frame) -> bytes:
-    """fcTL: the whole canvas, disposal none, blending source: the frame replaces all."""
-    height, width = frame.pixels.shape[:2]
-    duration = DEFAULT_DURATION if frame.duration is None else frame.duration
-    time = (min(duration, 65535), 1000)  # in milliseconds, as a fraction of a second
-    return struct.pack(">IIIIIHHBB", sequence, width, height, 0, 0, *time, 0, 0)
-
-
-def _packed_size(layout: Layout, width: int, height: int) -> int:
+def _packed_size(header: PngHeader, width: int, height: int) -> int:
     """Bytes of all rows before compression, each with its filter type."""
-    bits = layout.bit_depth * SAMPLES[layout.color_type]
+    bits = header.bit_depth * SAMPLES[header.color_type]
     passes = [(0, 0, 1, 1)]
-    if layout.interlaced:  # Adam7: first column, first row, steps
+    if header.interlaced:  # Adam7: first column, first row, steps
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
         passes += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     total = 0
@@ -221,27 +138,124 @@ def _packed_size(layout: Layout, width: int, height: int) -> int:
     return total
 
 
-def _chunk_header(stream: BinaryIO, name: str) -> tuple[bytes, int]:
-    head = stream.read(8)
-    if len(head) < 8:
-        raise cut_short(name, "the end of the PNG is missing")
-    return head[4:], int.from_bytes(head[:4], "big")
+def check_gif(stream: BinaryIO, name: str) -> int:
+    """The number of pictures, where every block up to the end mark is there; InputError else.
+
+    Source: the GIF89a specification (CompuServe, 1990).
+    """
+
+    def take(size: int) -> bytes:
+        data = stream.read(size)
+        if len(data) < size:
+            raise cut_short(name, "the end of the GIF is missing")
+        return data
+
+    def skip_palette(flags: int) -> None:
+        take(3 * (2 << (flags & 7)) if flags & 0x80 else 0)
+
+    stream.seek(6)
+    skip_palette(take(7)[4])
+    frames = 0
+    while (kind := take(1)) != b";":
+        if kind == b"!":
+            take(1)
+        elif kind == b",":
+            skip_palette(take(9)[8])
+            take(1)
+            frames += 1
+        else:
+            raise damaged(name, f"it has an unknown block {kind[0]}")
+        while length := take(1)[0]:
+            take(length)
+    if not frames:
+        raise damaged(name, "it has no picture")
+    return frames
 
 
-def _blocks(stream: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0 and (block := stream.read(min(length, 1 << 20))):
-        length -= len(block)
-        yield block
+def check_webp(stream: BinaryIO, name: str) -> None:
+    """InputError for a file shorter than it says. Source: WebP Container Specification (Google)."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(4)
+    if int.from_bytes(stream.read(4), "little") + 8 > size:
+        raise cut_short(name, "the end of the WebP is missing")
 
 
-def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The name and the data of every chunk of a file that is whole."""
-    stream.seek(len(SIGNATURE))
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        yield kind, stream.read(length)
-        stream.read(4)
+def check_jpeg(data: bytes, name: str) -> None:
+    """InputError where the end of the image is not marked: cut short, or filled with zeros."""
+    first = next(_scans(data), None)
+    if first is None or data.find(_END, first.begin) < 0:
+        raise cut_short(name, "the end of the JPEG is missing")
 
 
-def _text(kind: bytes) -> str:
-    return repr(kind.decode("ascii", "replace"))
+def looks_painted(pixels: np.ndarray) -> bool:
+    """Whether a corner of a decoded JPEG (H, W, C) is as decoders paint where data are missing.
+
+    A JPEG has no checksums, so that they do this without an error. The grey: half of all inks,
+    twice, or of the light.
+    """
+    height, width, _ = pixels.shape
+    corners = pixels[:: max(1, height - 1), :: max(1, width - 1)]
+    return bool(np.isin(corners, (63, 64, 128)).all(axis=2).any())
+
+
+def with_longer_scans(data: bytes) -> BinaryIO:
+    """A JPEG with meaningless bytes after each scan's compressed data.
+
+    It decodes to the same picture, unless some of the data were missing.
+    """
+    parts = []
+    done = 0
+    for scan in _scans(data):
+        parts += [data[done : scan.end], _MEANINGLESS]
+        for restart in range(scan.restarts, scan.restarts + 16):  # where the next ones are due
+            parts += [bytes([0xFF, 0xD0 + restart % 8]), _MEANINGLESS]
+        done = scan.end
+    return io.BytesIO(b"".join([*parts, data[done:]]))
+
+
+_END = b"\xff\xd9"
+_MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
+
+
+class _Scan(NamedTuple):
+    """Where a scan's compressed data begin and end, and how many restart markers they have."""
+
+    begin: int
+    end: int
+    restarts: int
+
+
+def _scans(data: bytes) -> Iterator[_Scan]:
+    """The scans up to the end mark. Source: the JPEG standard (ITU-T T.81), annex B."""
+    at = 2
+    while at + 4 <= len(data):
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 4 > len(data) or data[at : at + 2] == _END:
+            return
+        marker = data[at + 1]
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:  # no length follows
+            at += 1 if marker == 0xFF else 2
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            scan = _scan_at(data, at)
+            yield scan
+            at = scan.end
+
+
+def _scan_at(data: bytes, begin: int) -> _Scan:
+    """The scan up to the next marker that is neither a stuffed byte nor a restart."""
+    restarts = 0
+    at = begin
+    while (at := data.find(b"\xff", at)) >= 0:
+        following = data[at + 1 : at + 2]
+        if following == b"\xff":
+            at += 1
+        elif following == b"\0":
+            at += 2
+        elif b"\xd0" <= following <= b"\xd7":
+            restarts += 1
+            at += 2
+        else:
+            return _Scan(begin, at, restarts)
+    return _Scan(begin, len(data), restarts)

@@ -13,7 +13,8 @@ from cnntool.engine.pooling import pool_image
 from cnntool.engine.rank_pooling import visible_median
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image, luminance
+from cnntool.files.image import Frame, Image
+from cnntool.files.pixels import luminance
 from cnntool.imaging.filter_pass import alpha_in_depth, check_range, with_weights
 from cnntool.imaging.tone import Losses, Tone
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image as Pillow
 
 from cnntool.errors import InputError
-from cnntool.files.images import Frame, Image, Metadata, open_image, probe_image, save_image
+from cnntool.files.image import Frame, Image, Metadata
+from cnntool.files.images import open_image, probe_image, save_image
 
 
 def animation(count=4, channels=3, alpha=False, durations=None, loop=0, seed=0):

@@ -131,7 +131,8 @@ def test_devices_are_written_directly():
 def test_images_of_any_format_go_to_devices_and_pipes(tmp_path):
     import numpy as np
 
-    from cnntool.files.images import FORMATS, Frame, Image
+    from cnntool.files.formats import FORMATS
+    from cnntool.files.image import Frame, Image
 
     image = Image((Frame(np.zeros((4, 5, 3), np.uint8)),), 255.0, "PNG")
     for format in FORMATS:
@@ -194,7 +195,7 @@ def test_a_broken_pipe_stays_one(tmp_path):
 def test_a_refused_image_leaves_no_file(tmp_path):
     import numpy as np
 
-    from cnntool.files.images import Frame, Image
+    from cnntool.files.image import Frame, Image
 
     image = Image((Frame(np.zeros((4, 5, 3), np.uint16)),), 65535.0, "PNG")
     for name in ("a.jpg", "a.pgm", "a.xyz"):
@@ -218,7 +219,7 @@ def test_a_killed_writer_leaves_nothing_under_the_name(tmp_path):
 def test_saving_over_the_image_that_was_read(tmp_path):
     import numpy as np
 
-    from cnntool.files.images import Frame, Image
+    from cnntool.files.image import Frame, Image
 
     path = tmp_path / "a.png"
     save_image(Image((Frame(np.full((4, 5, 1), 7, np.uint8)),), 255.0, "PNG"), path)

@@ -14,17 +14,9 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files.images import (
-    EXTENSIONS,
-    FORMATS,
-    Frame,
-    Image,
-    can_hold,
-    format_for,
-    open_image,
-    probe_image,
-    save_image,
-)
+from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for
+from cnntool.files.image import Frame, Image
+from cnntool.files.images import open_image, probe_image, save_image
 
 WHITE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 EXTENSION = {name: able.extensions[0] for name, able in FORMATS.items()}

@@ -13,15 +13,9 @@ import pytest
 from PIL import Image as Pillow
 
 from cnntool.errors import InputError
-from cnntool.files.images import (
-    FORMATS,
-    Frame,
-    Image,
-    can_hold,
-    open_image,
-    probe_image,
-    save_image,
-)
+from cnntool.files.formats import FORMATS, can_hold
+from cnntool.files.image import Frame, Image
+from cnntool.files.images import open_image, probe_image, save_image
 
 HEIGHT, WIDTH = 24, 37
 

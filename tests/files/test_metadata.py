@@ -7,7 +7,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
-from cnntool.files.images import Frame, Image, Metadata, open_image, probe_image, save_image
+from cnntool.files.image import Frame, Image, Metadata
+from cnntool.files.images import open_image, probe_image, save_image
 
 ORIENTATION, MAKE, SOFTWARE, EXPOSURE = 0x0112, 0x010F, 0x0131, 0x829A
 IMAGE_DESCRIPTION = 0x010E

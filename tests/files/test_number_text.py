@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files import number_text
+from cnntool.files.npy import header_bytes
 from cnntool.files.number_text import header_of, text_of
-from cnntool.files.signal_npy import npy_header
 from cnntool.files.signals import open_signal
 
 
@@ -77,7 +77,7 @@ def test_columns_are_chosen_by_name_or_number(columns, expected):
     assert values(TABLE, *columns) == expected
 
 
-@pytest.mark.parametrize("data", ["1 2\n3 4\n", npy_header(2, 1) + bytes(16)])
+@pytest.mark.parametrize("data", ["1 2\n3 4\n", header_bytes((1, 2), "<f8") + bytes(16)])
 @pytest.mark.parametrize("number", ["0", "3", "-1", "1.0", "²", "9" * 5000])
 def test_a_column_that_is_not_there_is_refused(data, number):
     assert f"--column {number}" in message_of(data, number, error=RequestError)

@@ -97,8 +97,8 @@ def open_one(path: str, settings: dict[str, Any]) -> tuple[Image, str]:
     ``gray``, ``alpha``, ``white`` and ``max_pixels`` are taken out of the settings.
     """
     from cnntool.errors import RequestError
-    from cnntool.files.conversion import with_alpha
     from cnntool.files.images import open_image
+    from cnntool.files.pixels import with_alpha
 
     name = "stdin" if path == "-" else path
     if path == "-" and sys.stdin.isatty():

@@ -48,7 +48,7 @@ def command(pool, windows, sizes, image, at, depth, as_json, **inputs) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.explain.pools import pool_facts
-    from cnntool.files.conversion import choose_depth
+    from cnntool.files.pixels import choose_depth
 
     pooling = read_pooling(pool, windows, sizes)
     picture, name = open_one(image, inputs)

@@ -121,7 +121,8 @@ class Destination:
         as it should not be where that is JSON. draw: shows it in the terminal, where it is more
         legible in another way than as the last frame made smaller.
         """
-        from cnntool.files.images import Frame, Image, Metadata, save_image
+        from cnntool.files.image import Frame, Image, Metadata
+        from cnntool.files.images import save_image
 
         times = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))

@@ -19,7 +19,8 @@ from cnntool.datasets.memory import check_fits
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError
 from cnntool.files.formats import EXTENSIONS, READABLE
-from cnntool.files.images import ImageInfo, open_image, probe_image
+from cnntool.files.image import ImageInfo
+from cnntool.files.images import open_image, probe_image
 from cnntool.wording import counted
 
 PART_NAMES = {

@@ -1,0 +1,241 @@
+"""PNG, JPEG, WebP, BMP and GIF: read whole and upright, written with what came with the pixels.
+
+Pillow decodes and encodes. What it does not check is in whole.py, what it would reduce in deep.py,
+the animations that it would shorten in animations.py.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from cnntool.errors import InputError
+from cnntool.files import animations, whole
+from cnntool.files.formats import FORMATS
+from cnntool.files.image import Frame, Image, ImageInfo, Metadata
+from cnntool.files.pillow import (
+    MODES,
+    image_of,
+    is_deep,
+    library,
+    open_picture,
+    read_metadata,
+    split_orientation,
+    to_frame,
+    to_picture,
+)
+from cnntool.files.pixels import alike, swaps_sides
+from cnntool.files.streams import Reading, cut_short, damaged
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+_KEPT = {"WEBP": ("icc_profile", "exif"), "BMP": ("dpi",), "GIF": ()}
+"""Of the metadata, where a format keeps less than all."""
+_LONGEST_EXIF = {"JPEG": 65533}  # what fits into one segment
+
+
+def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+    """What the headers say."""
+    format = reading.format
+    header = whole.png_header(stream, reading.name) if format == "PNG" else None
+    count = whole.check_gif(stream, reading.name) if format == "GIF" else None
+    picture = open_picture(stream, reading)
+    mode = MODES[picture.mode]
+    channels, depth, name = mode.channels, mode.depth, picture.mode
+    alpha = mode.alpha or (format in ("PNG", "GIF") and "transparency" in picture.info)
+    if header is not None and header.is_deep_color:
+        channels, alpha = {2: (3, alpha), 4: (1, True), 6: (3, True)}[header.color_type]
+        depth, name = "16-bit", {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}[header.color_type]
+    orientation, _ = split_orientation(picture.info.get("exif"))
+    sides = picture.size[::-1] if swaps_sides(orientation) else picture.size
+    return ImageInfo(
+        format, *sides, channels, depth, count or len(_places(picture, format)), name, alpha
+    )
+
+
+def read(stream: BinaryIO, reading: Reading) -> Image:
+    """Every frame as it is shown, upright; InputError when any of it is missing."""
+    if reading.format == "PNG":
+        return _read_png(stream, reading)
+    if reading.format == "JPEG":
+        return _read_jpeg(stream, reading)
+    count = None
+    if reading.format == "GIF":
+        count = whole.check_gif(stream, reading.name)
+    elif reading.format == "WEBP":
+        whole.check_webp(stream, reading.name)
+    return _image(open_picture(stream, reading), reading, count=count)
+
+
+def _read_png(stream: BinaryIO, reading: Reading) -> Image:
+    name = reading.name
+    header = whole.png_header(stream, name)
+    exif = whole.check_png(stream, name)
+    picture = open_picture(stream, reading)
+    if header.is_deep_color:
+        return _read_deep_png(stream, header, picture, exif, reading)
+    image = _image(picture, reading, exif, header.bit_depth)
+    width, height = picture.size
+    last_row = picture.crop((0, height - 1, width, height)).tobytes()
+    is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
+    if is_suspect and not whole.has_all_rows(stream, name):
+        raise cut_short(name, "rows of pixels are missing")
+    return image
+
+
+def _read_deep_png(
+    stream: BinaryIO,
+    header: whole.PngHeader,
+    picture: Picture,
+    exif: bytes | None,
+    reading: Reading,
+) -> Image:
+    from cnntool.files import deep
+
+    reading.check_size(*picture.size, len(_places(picture, "PNG")))
+    if getattr(picture, "is_animated", False):
+        raise InputError(
+            f"{reading.name} is an animation of 16 bits per colour channel, which is not read: "
+            "save it with 8 bits"
+        )
+    orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
+    samples = deep.read_png(stream, reading.name)
+    if samples.shape[:2] != (header.height, header.width):
+        raise damaged(reading.name, "its size is not what its header says")
+    channels = 1 if header.color_type == 4 else 3
+    return image_of([deep.to_frame(samples, channels, orientation, reading)], metadata, reading)
+
+
+def _read_jpeg(stream: BinaryIO, reading: Reading) -> Image:
+    stream.seek(0)
+    data = stream.read()
+    whole.check_jpeg(data, reading.name)
+    image = _image(open_picture(stream, reading), reading)
+    if whole.looks_painted(image.frames[0].pixels):
+        again = _image(open_picture(whole.with_longer_scans(data), reading), reading)
+        if not np.array_equal(image.frames[0].pixels, again.frames[0].pixels):
+            raise cut_short(reading.name, "part of the picture is missing")
+    return image
+
+
+def _image(
+    picture: Picture,
+    reading: Reading,
+    exif: bytes | None = None,
+    bits: int = 8,
+    count: int | None = None,
+) -> Image:
+    """The frames of an opened picture: all, or the first ``count`` of them."""
+    format = reading.format
+    places = range(count) if count else _places(picture, format)
+    reading.check_size(*picture.size, len(places))
+    frames = []
+    for place in places:
+        picture.seek(place)
+        picture.load()
+        if not frames:
+            orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
+        transparent = _transparent_samples(picture, bits) if format == "PNG" else None
+        frames.append(to_frame(picture, reading.gray, orientation, transparent))
+    if format == "GIF":  # which counts repeats
+        loop = metadata.loop
+        metadata = Metadata(loop=loop + 1 if loop else loop)
+    elif format != "PNG" and len(frames) == 1:  # libwebp tells a time of a still picture, too
+        frames = [Frame(frames[0].pixels, frames[0].alpha)]
+        metadata = replace(metadata, loop=None)
+    return image_of(frames, metadata, reading)
+
+
+def _places(picture: Picture, format: str) -> range:
+    """Which pictures of a file are its frames."""
+    if format in ("JPEG", "BMP"):
+        return range(1)
+    has_cover = picture.info.get("default_image", False)  # shown where APNG is not known
+    return range(int(has_cover), picture.n_frames)
+
+
+def _transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
+    """The one see-through colour of a PNG as the samples we keep: 8-bit for depths below."""
+    key = picture.info.get("transparency")
+    if picture.mode not in ("1", "L", "I;16", "RGB") or key is None:
+        return None  # palettes are Pillow's to convert
+    samples = key if isinstance(key, tuple) else (key,)
+    if picture.mode == "1":
+        return (255 if key else 0,)
+    return samples if bits >= 8 else tuple(each * 255 // ((1 << bits) - 1) for each in samples)
+
+
+def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    """One picture with its metadata, or an animation of all frames."""
+    format, frames = image.format, alike(image.frames)
+    options = _save_options(image.metadata, format)
+    loop = image.metadata.loop
+    if format == "GIF":
+        animations.write_gif(frames, loop, file)
+    elif len(frames) == 1:
+        _save(frames[0], file, format, quality, options)
+    elif format == "PNG":
+        first = _encoded(frames[0], format, quality, options)
+        others = (_encoded(frame, format, quality, {}) for frame in frames[1:])
+        animations.write_png(chain([first], others), frames, loop, file)
+    else:
+        pictures = (_encoded(frame, format, quality, {}) for frame in frames)
+        animations.write_webp(pictures, frames, image.metadata, file)
+
+
+def _encoded(frame: Frame, format: str, quality: int, options: dict[str, object]) -> bytes:
+    buffer = io.BytesIO()
+    _save(frame, buffer, format, quality, options)
+    return buffer.getvalue()
+
+
+def _save(
+    frame: Frame, file: BinaryIO, format: str, quality: int, options: dict[str, object]
+) -> None:
+    if is_deep(frame):
+        from cnntool.files import deep
+
+        deep.write_png(frame, file, options)
+        return
+    picture = to_picture(frame)
+    if format == "PNG":
+        options = options | _compression(picture)
+    if FORMATS[format].quality:
+        options = options | {"quality": quality}
+    picture.save(file, format, **options)
+
+
+_RUNS = {"compress_level": 1, "compress_type": 3}  # Z_RLE: fastest, and small for photographs
+_REPEATS = {"compress_level": 4, "compress_type": 0}  # far smaller for drawings and screens
+
+
+def _compression(picture: Picture) -> dict[str, int]:
+    """The setting that suits a PNG, by a trial on a few of its rows."""
+    width, height = picture.size
+    if width * height < 1 << 16:
+        return _REPEATS
+    sample = library().new(picture.mode, (width, 64))
+    for band in range(4):
+        top = (height - 16) * band // 3
+        sample.paste(picture.crop((0, top, width, top + 16)), (0, 16 * band))
+    sizes = []
+    for settings in (_REPEATS, _RUNS):
+        buffer = io.BytesIO()
+        sample.save(buffer, "PNG", **settings)
+        sizes.append(buffer.tell())
+    return _REPEATS if 4 * sizes[0] < 3 * sizes[1] else _RUNS
+
+
+def _save_options(metadata: Metadata, format: str) -> dict[str, object]:
+    """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
+    names = _KEPT.get(format, ("icc_profile", "dpi", "exif"))
+    kept = {name: value for name in names if (value := getattr(metadata, name))}
+    if len(kept.get("exif", b"")) > _LONGEST_EXIF.get(format, math.inf):
+        del kept["exif"]
+    return kept
