@@ -325,9 +325,10 @@ def extreme(combine: np.ufunc, dtype: np.dtype) -> Reduction:
 
 def weighted_mean(dtype: np.dtype, weights: Vectors, divisors: Vectors) -> Reduction:
     """The sum weighted by the outer product of two vectors of taps, over what it is divided by."""
+    are_ones = [bool((taps == 1).all()) for taps in weights]
 
     def fold(axis: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
-        if np.all(weights[axis] == 1):
+        if are_ones[axis]:
             _fold_with(np.add, 0, taps, out)
             return
         product = scratch.array("product", out.shape, out.dtype)
@@ -370,8 +371,7 @@ def norm(rows: Axis, columns: Axis, dtype: np.dtype, p: float, is_mean: bool = F
 
     divisors = None
     if is_mean and p != np.inf:
-        sums = weight_sums(rows, columns, ones(rows, columns))
-        divisors = tuple(count ** (1 / p) for count in sums)
+        divisors = tuple(count ** (1 / p) for count in counts(rows, columns))
     return Reduction(dtype, 0, fold, divisors)
 
 
@@ -417,8 +417,19 @@ def ones(rows: Axis, columns: Axis) -> Vectors:
     return np.ones(rows.kernel_size), np.ones(columns.kernel_size)
 
 
+@functools.lru_cache(maxsize=256)
+def counts(rows: Axis, columns: Axis, count_include_pad: bool = False) -> Vectors:
+    """How many taps of each window count; what lies beyond the padding never does."""
+    if count_include_pad:
+        rows, columns = (
+            Axis(a.size + a.before + a.after, a.kernel_size, a.stride, a.dilation, 0, 0, a.overhang)
+            for a in (rows, columns)
+        )
+    return rows.taps_inside(), columns.taps_inside()
+
+
 def weight_sums(rows: Axis, columns: Axis, weights: Vectors) -> Vectors:
-    """For every output the sum of the weights that lie inside: with ones, how many taps do."""
+    """For every output the sum of the weights that lie inside."""
     sums = []
     for axis, taps in zip((rows, columns), weights, strict=True):
         inside = np.zeros(axis.output_size)

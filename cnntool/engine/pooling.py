@@ -24,6 +24,7 @@ from cnntool.engine.pool_windows import (
     Size,
     Vectors,
     checked_p,
+    counts,
     extreme,
     gaussian_weights,
     norm,
@@ -86,7 +87,8 @@ def average_pool2d(
     padding is more than half a window.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return _mean_pool(x, rows, columns, ones(rows, columns), count_include_pad)
+    divisors = counts(rows, columns, count_include_pad)
+    return _mean_pool(x, rows, columns, ones(rows, columns), divisors)
 
 
 def average_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -117,7 +119,8 @@ def gaussian_pool2d(
     based on the distance from the central element; the weights are the usual Gaussian.
     """
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return _mean_pool(x, rows, columns, gaussian_weights(rows, columns, sigma))
+    weights = gaussian_weights(rows, columns, sigma)
+    return _mean_pool(x, rows, columns, weights, weight_sums(rows, columns, weights))
 
 
 def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -126,27 +129,10 @@ def gaussian_pool2d_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray
 
 
 def _mean_pool(
-    x: np.ndarray,
-    rows: Axis,
-    columns: Axis,
-    weights: Vectors,
-    count_include_pad: bool = False,
+    x: np.ndarray, rows: Axis, columns: Axis, weights: Vectors, divisors: Vectors
 ) -> tuple[np.ndarray, MeanPoolCache]:
-    divisors = _divisors(rows, columns, weights, count_include_pad)
     y = pool_maps(x, rows, columns, weighted_mean(float_dtype(x), weights, divisors))
     return y, MeanPoolCache(x.shape, y.dtype, rows, columns, weights, divisors)
-
-
-def _divisors(
-    rows: Axis, columns: Axis, weights: Vectors, count_include_pad: bool = False
-) -> Vectors:
-    """The weights of what counts: all that is inside, or the padding too, but nothing beyond it."""
-    if count_include_pad:
-        rows, columns = (
-            Axis(a.size + a.before + a.after, a.kernel_size, a.stride, a.dilation, 0, 0, a.overhang)
-            for a in (rows, columns)
-        )
-    return weight_sums(rows, columns, weights)
 
 
 def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
@@ -235,7 +221,7 @@ def lp_pool2d(
         y, largest = max_pool2d(magnitudes, kernel_size, stride, padding, dilation, ceil_mode)
         return y, LpPoolCache(x, y, rows, columns, p, None, largest)
     y = pool_maps(x, rows, columns, norm(rows, columns, float_dtype(x), p, mean))
-    divisors = _divisors(rows, columns, ones(rows, columns)) if mean else None
+    divisors = counts(rows, columns) if mean else None
     return y, LpPoolCache(x, y, rows, columns, p, divisors, None)
 
 
@@ -304,14 +290,12 @@ def pool_image(
     if mode in ("max", "min"):
         reduction = extreme(np.maximum if mode == "max" else np.minimum, image.dtype)
     elif mode == "average":
-        weights = ones(*axes)
-        divisors = _divisors(*axes, weights, count_include_pad)
-        reduction = weighted_mean(dtype, weights, divisors)
+        reduction = weighted_mean(dtype, ones(*axes), counts(*axes, count_include_pad))
     elif mode == "lp":
         reduction = norm(*axes, dtype, checked_p(p), mean)
     else:
         weights = gaussian_weights(*axes, sigma)
-        reduction = weighted_mean(dtype, weights, _divisors(*axes, weights))
+        reduction = weighted_mean(dtype, weights, weight_sums(*axes, weights))
     return pool_planes(planes, *axes, reduction, threads)[0]
 
 
