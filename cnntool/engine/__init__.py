@@ -77,8 +77,9 @@ _HOMES = {
         "softmax",
         "softmax_cross_entropy",
         "softmax_cross_entropy_backward",
+        "vocabulary_cross_entropy",
+        "vocabulary_cross_entropy_backward",
     ),
-    "vocabulary_loss": ("vocabulary_cross_entropy", "vocabulary_cross_entropy_backward"),
     "gradient_check": ("GradientCheck", "gradcheck"),
     "fast": ("textbook",),
 }

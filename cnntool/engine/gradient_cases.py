@@ -38,7 +38,12 @@ from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_b
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.engine.linear import dense, dense_backward, embedding, embedding_backward
 from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
-from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from cnntool.engine.losses import (
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    vocabulary_cross_entropy,
+    vocabulary_cross_entropy_backward,
+)
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.normalization import batch_norm, batch_norm_backward
 from cnntool.engine.pooling import (
@@ -56,10 +61,6 @@ from cnntool.engine.pooling import (
     max_pool1d_backward,
     subsample2d,
     subsample2d_backward,
-)
-from cnntool.engine.vocabulary_loss import (
-    vocabulary_cross_entropy,
-    vocabulary_cross_entropy_backward,
 )
 
 

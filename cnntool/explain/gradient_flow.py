@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.cells.stack import recurrent, recurrent_backward
-from cnntool.engine.vocabulary_loss import (
+from cnntool.engine.losses import (
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from cnntool.engine.cells.stack import recurrent, recurrent_backward
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.engine.linear import embedding, embedding_backward
-from cnntool.engine.vocabulary_loss import (
+from cnntool.engine.losses import (
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,
 )

@@ -16,7 +16,7 @@ import numpy as np
 from cnntool.engine.activations import dropout, dropout_backward
 from cnntool.engine.cells.stack import recurrent, recurrent_backward, recurrent_step
 from cnntool.engine.linear import embedding, embedding_backward
-from cnntool.engine.vocabulary_loss import (
+from cnntool.engine.losses import (
     VocabularyCache,
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,

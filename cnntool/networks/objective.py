@@ -12,12 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from cnntool.engine.losses import (
+    VocabularyCache,
     log_softmax,
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
-)
-from cnntool.engine.vocabulary_loss import (
-    VocabularyCache,
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,
 )

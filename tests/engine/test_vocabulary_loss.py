@@ -10,12 +10,12 @@ import pytest
 from cnntool.engine import (
     dense,
     dense_backward,
+    losses,
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
-    vocabulary_loss,
 )
 from cnntool.engine.fast.threads import on_this_thread_alone
-from cnntool.engine.vocabulary_loss import (
+from cnntool.engine.losses import (
     vocabulary_cross_entropy,
     vocabulary_cross_entropy_backward,
 )
@@ -172,13 +172,13 @@ def test_no_thread_changes_a_bit(sizes, monkeypatch):
 
 def test_on_this_thread_alone_nothing_is_shared(monkeypatch):
     used = set()
-    score = vocabulary_loss._Rows._score
+    scored = losses._scored
 
-    def watched(self, *given):
+    def watched(*given):
         used.add(threading.get_ident())
-        return score(self, *given)
+        return scored(*given)
 
-    monkeypatch.setattr(vocabulary_loss._Rows, "_score", watched)
+    monkeypatch.setattr(losses, "_scored", watched)
     monkeypatch.setattr("cnntool.engine.fast.blocks.available_cores", lambda: 4)
     with on_this_thread_alone():
         everything(*problem((1000, 32, 1000), np.float32))
@@ -213,7 +213,7 @@ def test_no_more_logits_are_held_than_a_block_a_thread(need_gradient, monkeypatc
     finally:
         tracemalloc.stop()
     assert peak < 6000 * 10_000 * 4 / 10
-    assert peak < 2 * vocabulary_loss.BLOCK_BYTES + 12 * weight.nbytes + 10 * x.nbytes
+    assert peak < 2 * losses.BLOCK_BYTES + 12 * weight.nbytes + 10 * x.nbytes
 
 
 @pytest.mark.parametrize("words", [50, 3000])
@@ -221,7 +221,7 @@ def test_pieces_of_any_size_give_the_same(words, monkeypatch):
     given = problem((500, 8, words))
     expected = everything(*given)
     for name, size in (("BLOCK_BYTES", 20_000), ("PIECE_BYTES", 30_000), ("FEWEST_ROWS", 1)):
-        monkeypatch.setattr(vocabulary_loss, name, size)
+        monkeypatch.setattr(losses, name, size)
     loss, cache, gradients = everything(*given)
     assert loss == pytest.approx(expected[0], rel=1e-13)
     assert cache.correct == expected[1].correct
