@@ -22,15 +22,16 @@ from pathlib import Path
 import numpy as np
 from harness import TURN, command_seconds, peak_megabytes, print_machine, race, report, turns
 
+from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.zoo import build
-from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Step, Trainer
+from cnntool.training.measures import ACCURACY
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
+from cnntool.training.task import Task
 
 try:
     torch = importlib.import_module("torch")
@@ -80,8 +81,8 @@ def our_steps(batch: int, shards: int) -> tuple[Trainer, Callable[[], object]]:
     network = build("lenet", (1, 28, 28), 10).initialise(np.random.default_rng(0))
     preprocessing = Preprocessing(1, (28, 28), (0.5,), (0.3,))
     settings = Settings(epochs=10**6, batch_size=batch, shards=shards, schedule="constant")
-    parts = Parts(random_digits(8 * batch))
-    trainer = Trainer(ImageTask(network, preprocessing, parts, settings))
+    feed = ImageFeed(random_digits(8 * batch), preprocessing, batch)
+    trainer = Trainer(Task("cnn", network, feed, None, settings, ACCURACY))
     events = trainer.run()
 
     def step() -> None:

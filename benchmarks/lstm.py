@@ -19,16 +19,21 @@ from itertools import islice
 import numpy as np
 from harness import TURN, print_machine, race, report, turns
 
+from cnntool.datasets.feeds import WindowFeed
+from cnntool.datasets.texts.corpus import Corpus
 from cnntool.datasets.texts.tokens import UNKNOWN
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.language_model import LanguageModel
 from cnntool.networks.language_spec import Architecture
+from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, primed
+from cnntool.networks.spec import parse_layers
 from cnntool.training.loop import Step, Trainer
+from cnntool.training.measures import measure_of
 from cnntool.training.settings import Settings
 from cnntool.training.shards import CAN_FORK
-from cnntool.training.text_task import TextParts, TextTask
+from cnntool.training.task import Task
 
 try:
     torch = importlib.import_module("torch")
@@ -68,6 +73,13 @@ class Size:
 SIZES = {"words": Size(10_000, 32, 32, 20, 30), "characters": Size(65, 64, 128, 50, 50)}
 
 
+def our_network(size: Size) -> Network:
+    spec = (
+        f"embedding {size.vocabulary} x {size.embed}; lstm {size.hidden}; dense {size.vocabulary}"
+    )
+    return Network(parse_layers(spec), (None,)).initialise(np.random.default_rng(0))
+
+
 def our_model(size: Size) -> LanguageModel:
     architecture = Architecture("lstm", size.vocabulary, size.embed, size.hidden)
     return LanguageModel(architecture).initialise(np.random.default_rng(0))
@@ -85,8 +97,9 @@ def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
     )
     characters = map(chr, range(0x4E00, 0x4E00 + size.vocabulary - 1))
     vocabulary = Vocabulary("char", (UNKNOWN, *characters))
-    parts = TextParts(size.text())
-    trainer = Trainer(TextTask(our_model(size), parts, size.window, settings, vocabulary))
+    corpus = Corpus("random", size.text(), vocabulary)
+    feed, measure = WindowFeed(corpus, size.batch, size.window), measure_of("char")
+    trainer = Trainer(Task("rnn", our_network(size), feed, None, settings, measure))
     events = trainer.run()
 
     def step() -> None:

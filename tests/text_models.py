@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import load_corpus, split
-from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import Architecture
 from cnntool.networks.model_file import save_model
-from cnntool.networks.trained_text import language_model_of
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+from cnntool.networks.trained import network_of
 from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Trainer
+from cnntool.training.measures import measure_of
 from cnntool.training.settings import Settings, Streams
-from cnntool.training.text_task import TextParts, TextTask
+from cnntool.training.task import Task
 
 SAYINGS = (
     "the cat sat on the mat",
@@ -42,11 +44,16 @@ def corpus_of(tmp_path, level="char", lines=40):
     return load_corpus(path, level)
 
 
+def text_network(count, cell="lstm", embed_size=6, hidden_size=8, layers=1, dropout=0.0, tied=""):
+    drop = [f"dropout {dropout}"] if dropout else []
+    cells = [f"{cell} {hidden_size}", *drop] * layers
+    parts = [f"embedding {count} x {embed_size}", *drop, *cells, f"dense {count} {tied}".strip()]
+    return Network(parse_layers("; ".join(parts)), (None,))
+
+
 def text_trainer(corpus, settings=QUICK, seq_length=12, **sizes):
     streams = Streams(settings.seed)
-    given = {"cell": "lstm", "embed_size": 6, "hidden_size": 8, **sizes}
-    architecture = Architecture(vocabulary_size=len(corpus.vocabulary), **given)
-    network = LanguageModel(architecture).initialise(streams["start"])
+    network = text_network(len(corpus.vocabulary), **sizes).initialise(streams["start"])
     return Trainer(text_task(network, corpus, settings, seq_length), streams)
 
 
@@ -63,10 +70,11 @@ def write_text_models(folder) -> None:
 
 def text_task(network, corpus, settings=QUICK, seq_length=12):
     train, held = split(corpus, 0.1)
-    parts = TextParts(train.ids, held.ids)
-    return TextTask(network, parts, seq_length, settings, corpus.vocabulary)
+    feed = WindowFeed(train, settings.batch_size, seq_length)
+    measure = measure_of(corpus.vocabulary.level)
+    return Task("rnn", network, feed, WindowFeed.whole(held), settings, measure)
 
 
 def task_of_model(model, corpus, settings):
     (seq_length,) = model.header.input_shape
-    return text_task(language_model_of(model), corpus, settings, seq_length)
+    return text_task(network_of(model), corpus, settings, seq_length)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from training_runs import finished, trainer_of
+from training_runs import finished, image_task, trainer_of
 
 from cnntool.datasets.images.loading import load_images
 from cnntool.datasets.images.parts import hold_out
@@ -17,7 +17,6 @@ from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
 from cnntool.training.checkpoint import Run
-from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
 from cnntool.training.settings import Settings, Streams
 
@@ -31,7 +30,7 @@ def train_digits(path: Path) -> Path:
     layers = "conv 8 3x3 pad 1; relu; max 2; conv 16 3x3; relu; global-max; dense 10"
     network = build(layers, (1, 8, 8)).initialise(streams["start"])
     preprocessing = fit_preprocessing(parts.train, any_size=network.takes_any_size)
-    with Trainer(ImageTask(network, preprocessing, parts, settings), streams) as trainer:
+    with Trainer(image_task(network, preprocessing, parts, settings), streams) as trainer:
         history = [step.to_json() for step in trainer.run() if isinstance(step, Epoch)]
         header = Header(
             network.spec,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnntool.datasets.feeds import ImageFeed
+from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.networks.trained import network_of
 from cnntool.networks.zoo import build
-from cnntool.training.image_task import ImageTask
 from cnntool.training.loop import Epoch, Trainer
+from cnntool.training.measures import ACCURACY
 from cnntool.training.settings import Settings, Streams
+from cnntool.training.task import Task
 
 PLAIN = "conv 4 3x3; relu; max 2; dropout 0.2; dense 10"
 NORMED = "conv 4 3x3 pad 1 no-bias; batch-norm; relu; global-average; dense 10"
@@ -19,12 +22,19 @@ QUICK = Settings(epochs=3, batch_size=32, augment="shift=1,noise=0.02", clip=1.0
 def trainer_of(parts, settings=QUICK, layers=PLAIN):
     streams = Streams(settings.seed)
     network = build(layers, parts.train.image_shape, 10).initialise(streams["start"])
-    return Trainer(ImageTask(network, fit_preprocessing(parts.train), parts, settings), streams)
+    return Trainer(image_task(network, fit_preprocessing(parts.train), parts, settings), streams)
+
+
+def image_task(network, preprocessing, parts, settings):
+    augmentation = parse_augmentation(settings.augment)
+    feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation)
+    held = None if parts.validation is None else ImageFeed(parts.validation, preprocessing)
+    return Task("cnn", network, feed, held, settings, ACCURACY)
 
 
 def task_of(model, parts, settings):
     preprocessing = Preprocessing.from_json(model.header.preprocessing)
-    return ImageTask(network_of(model), preprocessing, parts, settings)
+    return image_task(network_of(model), preprocessing, parts, settings)
 
 
 def finished(run):

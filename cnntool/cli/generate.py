@@ -6,7 +6,7 @@ import click
 
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
-from cnntool.cli.training.options import NumberFrom0
+from cnntool.cli.types import Number
 
 TEXT, CHOICE = "Text", "Choice"
 MOST_LENGTH = 10**9
@@ -65,7 +65,7 @@ Examples:
     "-t",
     "--temperature",
     section=CHOICE,
-    type=NumberFrom0(),
+    type=Number(least=0),
     default=1.0,
     metavar="X",
     help="Below 1 what is likely comes more often, at 0 always the likeliest; above 1 less.  "

@@ -13,8 +13,8 @@ from cnntool.cli.console import complain, console, print_json, reading, show, sh
 from cnntool.cli.text_wording import unit
 from cnntool.datasets.texts.tokens import END
 from cnntool.networks.trained_text import load_text_model
-from cnntool.training.text_evaluation import bits
-from cnntool.training.text_report import TextReport, evaluate_text
+from cnntool.training.measures import bits
+from cnntool.training.report import TextReport, evaluate_text
 from cnntool.wording import counted
 
 HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")
@@ -104,7 +104,7 @@ def _show(report: TextReport, title: str) -> None:
 def _print_tokens(report: TextReport) -> None:
     """A line of JSON a token; the first, which is given, has no surprisal."""
     corpus, tokens = report.corpus, report.corpus.vocabulary.tokens
-    surprisals = [None, *report.judgement.surprisals.tolist()]
+    surprisals = [None, *report.judgement.losses.tolist()]
     for index, (token, nats) in enumerate(zip(corpus.ids.tolist(), surprisals, strict=True)):
         entry = {
             "index": index,
@@ -120,7 +120,7 @@ def _colour_tokens(report: TextReport) -> None:
     screen, vocabulary = console(), report.corpus.vocabulary
     decoder = vocabulary.decoder()
     line = Text()
-    surprisals = [0.0, *report.judgement.surprisals.tolist()]
+    surprisals = [0.0, *report.judgement.losses.tolist()]
     for token, nats in zip(report.corpus.ids.tolist(), surprisals, strict=True):
         text = decoder.feed(token)
         if text == "\n" or vocabulary.tokens[token] == END:

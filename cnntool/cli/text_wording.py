@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnntool.datasets.texts.tokens import UNITS
-from cnntool.training.text_evaluation import bits, perplexity
+from cnntool.training.measures import bits, perplexity
 
 
 def unit(level: str) -> str:

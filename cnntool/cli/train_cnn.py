@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.training.image_options import ImageOptions, image_options
+from cnntool.cli.options import takes
+from cnntool.cli.training.options import ImageOptions
 
 
 @click.command(
@@ -35,15 +36,14 @@ Examples:
   cnntool train-cnn digits --layers 'conv 8 3x3; relu; max 2; dense 10' --dry-run
   cnntool train-cnn --resume model.last.npz --epochs 30""",
 )
-@image_options
+@takes(ImageOptions)
 def command(options: ImageOptions) -> int:
     """Train a convolutional network on the labelled images of DATA.
 
     The model with the best validation loss is kept in one file, that `cnntool predict` and other
     commands read; beside it, the run as it stands, to go on with.
     """
-    from cnntool.cli.training.images import WORDING, describe, plan_images, results, say_results
-    from cnntool.cli.training.session import Course, train
+    from cnntool.cli.training.images import plan_images
+    from cnntool.cli.training.session import train
 
-    course = Course("train-cnn", plan_images, lambda _: WORDING, describe, results, say_results)
-    return train(course, options)
+    return train("train-cnn", plan_images, options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.training.text_options import TextOptions, text_options
+from cnntool.cli.options import takes
+from cnntool.cli.training.options import TextOptions
 
 
 @click.command(
@@ -31,7 +32,7 @@ Examples:
   cnntool train-lstm text.txt --dry-run
   cnntool train-lstm --resume model.last.npz --num-epochs 3""",
 )
-@text_options
+@takes(TextOptions)
 def command(options: TextOptions) -> int:
     """Train a recurrent language model on TEXT: to say, after each word, which comes next.
 
@@ -39,18 +40,7 @@ def command(options: TextOptions) -> int:
     commands read; beside it, the run as it stands, to go on with. At the end the model writes a
     sample, and its loss is compared with that of counting words and pairs.
     """
-    from cnntool.cli.training.session import Course, train
-    from cnntool.cli.training.texts import (
-        describe,
-        plan_text,
-        results,
-        say_results,
-        with_sample,
-        wording,
-    )
+    from cnntool.cli.training.session import train
+    from cnntool.cli.training.texts import plan_text
 
-    def with_text(plan, last, seconds):
-        return with_sample(results(plan, last, seconds), plan, last, options.num_samples)
-
-    course = Course("train-lstm", plan_text, wording, describe, with_text, say_results)
-    return train(course, options)
+    return train("train-lstm", plan_text, options)

@@ -1,10 +1,79 @@
-"""The order in which an epoch goes through the images."""
+"""What a step of training reads: images in random order, or the next window of a text.
+
+A feed has ``batches``, what each step of an epoch learns from, and ``take``, the arrays of a batch,
+or of a part of one where processes share it: their share is ``indices``, of images or of rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from cnntool.datasets.images.augmentation import Augmentation, augment
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.texts.corpus import Corpus
+from cnntool.datasets.texts.tokens import UNITS
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import counted
+
+
+class Batch(NamedTuple):
+    """What one step learns from."""
+
+    number: int  # from 1, within the epoch
+    indices: np.ndarray  # of what processes can share: images, or the rows of a text
+    samples: int  # that its loss is a mean over: images, or tokens
+
+
+class Taken(NamedTuple):
+    """A batch as a network takes it; what ``counts`` says is not, is in no loss and no score."""
+
+    x: np.ndarray
+    targets: np.ndarray
+    counts: np.ndarray | None = None  # of bool, as the targets; None where all count
+
+
+class Feed(Protocol):
+    """Where batches come from.
+
+    unit: what its samples are called. carries: whether a batch goes on where the one before it
+    ended, so that states are carried over. steps, samples: of an epoch.
+    """
+
+    unit: str
+    carries: bool
+    batch_size: int
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int:
+        """Of the data."""
+
+    @property
+    def step_text(self) -> str:
+        """What a step takes, in words."""
+
+    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        """Those of an epoch; ``rng`` draws their order where that is not given by the data."""
+
+    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
+        """Their arrays, changed at random where that was asked for and there is an ``rng``."""
+
+    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
+        """What was found of each batch's targets, without ``rng``, as one array (samples,)."""
+
+    def header(self) -> dict[str, Any]:
+        """What a model file says of what goes into its network and comes out."""
 
 
 def batches(
@@ -27,3 +96,185 @@ def batches(
     stop = count - count % batch_size if drop_last else count
     for start in range(0, stop, batch_size):
         yield order[start : start + batch_size]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFeed:
+    """Labelled images, each once an epoch in random order; the last batch as small as it comes."""
+
+    data: Dataset
+    preprocessing: Preprocessing
+    batch_size: int = 256
+    augmentation: Augmentation | None = None
+
+    unit = "image"
+    carries = False
+
+    @property
+    def samples(self) -> int:
+        return len(self.data)
+
+    @property
+    def steps(self) -> int:
+        return -(-self.samples // self.batch_size)
+
+    @property
+    def nbytes(self) -> int:
+        return self.data.x.nbytes
+
+    @property
+    def step_text(self) -> str:
+        return counted(self.batch_size, self.unit)
+
+    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        for number, indices in enumerate(batches(self.samples, self.batch_size, rng), 1):
+            yield Batch(number, indices, len(indices))
+
+    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
+        """(N, C, H, W) float32, changed at random before they are normalized; classes (N,)."""
+        x, white = self.data.x[batch.indices], self.data.white
+        if self.augmentation is not None and rng is not None:
+            x = augment(x, self.augmentation, rng, white)
+        return Taken(self.preprocessing.normalized(x, white), self.data.y[batch.indices])
+
+    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(found)
+
+    def header(self) -> dict[str, Any]:
+        return {
+            "input_shape": self.data.image_shape,
+            "preprocessing": self.preprocessing.to_json(),
+            "labels": self.data.labels,
+        }
+
+
+MOST_ROWS, TOKENS_A_ROW, STEPS_AT_ONCE = 64, 1000, 100
+"""A text that is judged has as many rows as leave each so many tokens, up to the most."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowFeed:
+    """A text as ``batch_size`` rows that are read side by side, ``seq_length`` columns at a time.
+
+    Row b is the text from ``b * columns`` on, with ``columns = (N - 1) // batch_size``; a window is
+    the next ``seq_length`` of them, the last one what is left. So a row of a window goes on where
+    it ended in the one before, and a state can be carried over: the gradient goes back through one
+    window (truncated backpropagation through time), the state forward through all of them. Each of
+    the first ``batch_size * columns`` targets stands in one window, once; the others, less than
+    batch_size, are dropped from the text's end, as in the lecture.
+
+    A text that is too short for a window of ``seq_length`` gives one that is shorter, as long as
+    every row has a target. RequestError for sizes below 1, InputError for a text that is too short
+    for that.
+
+    counting: how many targets count, from the first one of the text; None for all.
+
+    Williams, Peng, An efficient gradient-based algorithm for on-line training of recurrent network
+    trajectories, Neural Computation 2, 1990.
+    """
+
+    corpus: Corpus
+    batch_size: int
+    seq_length: int
+    counting: int | None = None
+
+    carries = True
+
+    def __post_init__(self) -> None:
+        for option, value in (("--batch-size", self.batch_size), ("--seq-length", self.seq_length)):
+            if value < 1:
+                raise RequestError(f"{option} is {value:,}, expected 1 or more")
+        count = len(self.corpus)
+        if count <= self.batch_size:
+            remedy = f"set --batch-size {count - 1:,} or less" if count > 1 else "add text"
+            raise InputError(
+                f"{self.corpus.name} has {counted(count, 'token')}, and --batch-size "
+                f"{self.batch_size:,} needs at least {self.batch_size + 1:,}, one to predict in "
+                f"each row: {remedy}"
+            )
+
+    @classmethod
+    def whole(cls, corpus: Corpus, rows: int | None = None) -> WindowFeed:
+        """All tokens of a text but the first, which is given: none is dropped.
+
+        The last row is filled up with what does not count. The first token of each row is
+        predicted from the last one of the row before, with states of 0: of a thousand tokens or
+        more a row, that costs the mean next to nothing, and many rows are many times as fast.
+
+        rows: None for what its length asks for. ValueError for fewer than two tokens.
+        """
+        count = len(corpus) - 1
+        if count < 1:
+            raise ValueError(f"{len(corpus)} tokens: expected 2 or more, the first is given")
+        if rows is None:
+            rows = min(MOST_ROWS, max(1, count // TOKENS_A_ROW))
+        columns = -(-count // rows)
+        rows = -(-count // columns)  # none is empty
+        ids = np.zeros(rows * columns + 1, corpus.ids.dtype)
+        ids[: len(corpus)] = corpus.ids
+        return cls(replace(corpus, ids=ids), rows, STEPS_AT_ONCE, count)
+
+    @property
+    def unit(self) -> str:
+        return UNITS[self.corpus.vocabulary.level]
+
+    @property
+    def columns(self) -> int:
+        """Of all windows."""
+        return (len(self.corpus) - 1) // self.batch_size
+
+    @property
+    def samples(self) -> int:
+        """Targets of all windows."""
+        return self.batch_size * self.columns
+
+    @property
+    def steps(self) -> int:
+        return -(-self.columns // self.seq_length)
+
+    @property
+    def nbytes(self) -> int:
+        return self.corpus.ids.nbytes
+
+    @property
+    def step_text(self) -> str:
+        rows = counted(self.batch_size, "row")
+        return f"{rows} x {counted(self.seq_length, self.unit)}"
+
+    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        """The windows in their order, which nothing is drawn for."""
+        rows, left = np.arange(self.batch_size), self.columns
+        for number in range(1, self.steps + 1):
+            length = min(left, self.seq_length)
+            yield Batch(number, rows, length * len(rows))
+            left -= length
+
+    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
+        """Ids and targets, each (T, B) with T up to seq_length; rows that stand side by side."""
+        rows = slice(batch.indices[0], batch.indices[-1] + 1)
+        first = (batch.number - 1) * self.seq_length
+        place = rows, slice(first, first + self.seq_length)
+        x, targets = (np.ascontiguousarray(table[place].T) for table in self._tables)
+        if self.counting is None or self.counting == self.samples:
+            return Taken(x, targets)
+        numbers = np.arange(self.samples).reshape(self.batch_size, -1)[place].T
+        return Taken(x, targets, numbers < self.counting)
+
+    @cached_property
+    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and targets of all rows, each a view (batch_size, columns)."""
+        return tuple(
+            self.corpus.ids[first : first + self.samples].reshape(self.batch_size, -1)
+            for first in (0, 1)
+        )
+
+    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(found).T.ravel()[: self.counting]
+
+    def header(self) -> dict[str, Any]:
+        vocabulary = self.corpus.vocabulary
+        return {
+            "input_shape": (self.seq_length,),
+            "preprocessing": {"level": vocabulary.level, "encoding": self.corpus.encoding},
+            "labels": vocabulary.to_labels(),
+        }

@@ -23,7 +23,9 @@ def load_network(path: str | os.PathLike) -> tuple[Model, Network]:
 
 def network_of(model: Model) -> Network:
     """The network of a model, with copies of its parameters and buffers."""
-    network = Network(parse_layers(model.header.spec), model.header.input_shape)
+    header = model.header
+    shape = (None,) if header.kind == "rnn" else header.input_shape
+    network = Network(parse_layers(header.spec), shape)
     network.params = {name: array.copy() for name, array in model.params.items()}
     network.buffers = {name: array.copy() for name, array in model.buffers.items()}
     return network

@@ -23,7 +23,7 @@ from cnntool.engine import (
 )
 from cnntool.engine.fast.threads import one_blas_thread
 from cnntool.engine.linear import DenseCache
-from cnntool.training.metrics import accuracy, predicted_classes
+from cnntool.training.measures import accuracy, predicted_classes
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.shards import flatten, views_of

@@ -7,18 +7,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError, RequestError
+from cnntool.networks.network import Network
+from cnntool.networks.objective import Lesson
 from cnntool.specs import number_text
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
-from cnntool.training.task import Batch, Learner, Lesson, Task, Trainable
+from cnntool.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,8 @@ class Trainer:
         fill(views, network.params)
         network.params = views
         self._gradients = shared_array((count, size), dtype)
-
-        def learner(row: np.ndarray) -> Learner:
-            return self.task.learner(views_of(row, views))
-
-        self._shards = Shards(learner, self._gradients)
+        learners = [partial(self.task.learn, views_of(row, views)) for row in self._gradients]
+        self._shards = Shards(learners, self._gradients)
 
     def __enter__(self) -> Trainer:
         return self
@@ -108,7 +109,7 @@ class Trainer:
         self._shards.close()
 
     @property
-    def network(self) -> Trainable:
+    def network(self) -> Network:
         return self.task.network
 
     @property
@@ -118,7 +119,7 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Of one epoch."""
-        return self.task.steps
+        return self.task.feed.steps
 
     @property
     def place(self) -> tuple[int, int]:
@@ -145,7 +146,7 @@ class Trainer:
     def _epoch(self) -> Iterator[Step | Epoch]:
         at, settings, rng = self._at, self.settings, self.streams["order"]
         rng.bit_generator.state = at.order
-        for batch in self.task.batches(rng):
+        for batch in self.task.feed.batches(rng):
             if batch.number <= at.step:
                 continue
             began = time.perf_counter()
@@ -177,25 +178,22 @@ class Trainer:
         before = seeds.state, {path: array.copy() for path, array in changing.items()}
         seed = int(self.streams["batches"].integers(1 << 62))
         lesson, gradient = self._shards.learn(batch, seed), self._gradients[0]
-        place = f"epoch {self._at.epoch + 1}, step {batch.number}"
-        try:
-            check_finite(lesson, gradient, self.task, batch, place)
-        except Diverged:
+        if not is_finite(lesson, gradient):
             seeds.state = before[0]
             fill(changing, before[1])
-            raise
+            raise diverged(lesson, self.task, batch, f"epoch {self._at.epoch + 1}")
         self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
         return lesson
 
     def _end_of_epoch(self) -> Epoch:
-        at, count, began = self._at, self.task.samples, time.perf_counter()
-        judged = self.task.judge()
+        at, count, began = self._at, self.task.feed.samples, time.perf_counter()
+        judgement = self.task.judge()
+        judged = (math.nan,) * 2 if judgement is None else (judgement.loss, judgement.accuracy)
         loss = at.loss / count
-        is_best = self.stopping.update(at.epoch + 1, loss if judged is None else judged[0])
+        is_best = self.stopping.update(at.epoch + 1, loss if judgement is None else judged[0])
         seconds = at.seconds + time.perf_counter() - began
         order = self.streams["order"].bit_generator.state
         self._at = _Place(at.epoch + 1, order=order, rate=at.rate)
-        judged = judged or (float("nan"), float("nan"))
         epoch = Epoch(
             at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
         )
@@ -262,17 +260,17 @@ class Diverged(ArithmeticError):
     """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
 
 
-def check_finite(
-    lesson: Lesson, gradient: np.ndarray, task: Task, batch: Batch, place: str
-) -> None:
-    """Raise :class:`Diverged` where the loss or the flat gradient of a batch is not finite."""
+def is_finite(lesson: Lesson, gradient: np.ndarray) -> bool:
     with np.errstate(all="ignore"):
         squares = np.dot(gradient, gradient)
-    if lesson.is_finite and (np.isfinite(squares) or np.isfinite(gradient).all()):
-        return
-    raise Diverged(
-        f"{place}: {_first_broken(lesson, task, batch)}; the last good state is kept. A smaller "
-        "--learning-rate usually helps, or --clip 1"
+    return math.isfinite(lesson.loss) and bool(np.isfinite(squares) or np.isfinite(gradient).all())
+
+
+def diverged(lesson: Lesson, task: Task, batch: Batch, epoch: str) -> Diverged:
+    """What to raise for a batch whose loss or flat gradient is not finite."""
+    return Diverged(
+        f"{epoch}, step {batch.number}: {_first_broken(lesson, task, batch)}; the last good state "
+        "is kept. A smaller --learning-rate usually helps, or --clip 1"
     )
 
 
@@ -284,7 +282,7 @@ def _first_broken(lesson: Lesson, task: Task, batch: Batch) -> str:
     output = task.first_broken(batch)
     if output is not None:
         return f"{output} is not finite"
-    if not lesson.is_finite:
+    if not math.isfinite(lesson.loss):
         return f"the loss is {lesson.loss}"
     return "the gradient is not finite though the loss is"
 

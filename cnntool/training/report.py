@@ -1,4 +1,4 @@
-"""What a trained network gets right and wrong on a set of labelled images."""
+"""What a trained network gets right and wrong on a part of some data, images or a text."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.datasets.feeds import batches
+from cnntool.datasets.feeds import ImageFeed, WindowFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
-from cnntool.engine.losses import softmax
-from cnntool.errors import InputError
+from cnntool.datasets.texts.corpus import Corpus, split
+from cnntool.engine.losses import softmax, softmax_cross_entropy
+from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.classifier import Classifier
 from cnntool.networks.model_header import Header
-from cnntool.training.evaluation import BATCH_SIZE, mean_cross_entropy
-from cnntool.training.metrics import (
+from cnntool.networks.trained import network_of
+from cnntool.networks.trained_text import TrainedText
+from cnntool.training.measures import (
     ClassScores,
+    Judgement,
     accuracy,
+    bits,
     class_scores,
     confusion_matrix,
+    judge,
+    perplexity,
     predicted_classes,
     top_k_accuracy,
 )
@@ -67,7 +73,7 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
         classifier.labels,
         len(data),
         accuracy(predicted, data.y),
-        mean_cross_entropy(logits, data.y),
+        softmax_cross_entropy(logits, data.y)[0],
         k,
         top_k_accuracy(logits, data.y, k),
         confusion,
@@ -78,13 +84,8 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
 
 def _outputs(classifier: Classifier, data: Dataset) -> np.ndarray:
     """(N, K) for all images, in their order."""
-    prepare = classifier.preprocessing.normalized
-    return np.concatenate(
-        [
-            classifier.outputs(prepare(data.x[indices], data.white))
-            for indices in batches(len(data), BATCH_SIZE)
-        ]
-    )
+    feed = ImageFeed(data, classifier.preprocessing)
+    return np.concatenate([classifier.outputs(feed.take(batch).x) for batch in feed.batches()])
 
 
 def _mistakes(probabilities: np.ndarray, predicted: np.ndarray, data: Dataset) -> Iterator[Mistake]:
@@ -137,3 +138,67 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
         return split, True
     is_trained_on = parts.train.fingerprint == header.fingerprint
     return split if is_trained_on and is_known else parts, is_trained_on
+
+
+@dataclass(frozen=True, eq=False)
+class TextReport:
+    """What a model made of a part of a text: all its tokens but the first, which is given.
+
+    characters: of the text, where that is known. unknown_rate: the share of its tokens that the
+        model does not know. learned_from: whether the model was trained on it.
+    """
+
+    part: str
+    corpus: Corpus
+    judgement: Judgement
+    learned_from: bool
+
+    @property
+    def loss(self) -> float:
+        return self.judgement.loss
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.loss)
+
+    @property
+    def bits_per_token(self) -> float:
+        return bits(self.loss)
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """All surprisal shared among the characters of the text."""
+        if self.corpus.vocabulary.level == "char":
+            return self.bits_per_token
+        if not self.corpus.characters:
+            return None
+        return bits(self.loss) * self.judgement.count / self.corpus.characters
+
+
+def parts_of(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
+    """The parts of a text by name, and whether the model was trained on it: then it is split as it
+    was in training."""
+    share = header.training.get("val_split")
+    is_trained_on = corpus.fingerprint == header.fingerprint
+    if not is_trained_on or not isinstance(share, int | float) or not 0 < share < 1:
+        return {"all": corpus}, is_trained_on
+    train, held = split(corpus, share)
+    return {"validation": held, "train": train, "all": corpus}, True
+
+
+def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None) -> TextReport:
+    """Put a model to a text whose ids are the model's: the part held out in training where it was
+    trained on it, else all. RequestError for a part that there is not."""
+    parts, is_trained_on = parts_of(corpus, trained.header)
+    part = next(iter(parts)) if part is None else part
+    if part not in parts:
+        raise RequestError(
+            f"{corpus.name} has no {part} part: use --part {' or '.join(parts)}, or leave it out"
+        )
+    chosen = parts[part]
+    if len(chosen) < 2:
+        raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
+    judgement = judge(network_of(trained.model), WindowFeed.whole(chosen))
+    if not np.isfinite(judgement.losses).all():
+        raise not_finite(f"{trained.name}: its network")
+    return TextReport(part, chosen, judgement, is_trained_on and part != "validation")

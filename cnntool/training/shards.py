@@ -13,7 +13,7 @@ import os
 import pickle
 import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from multiprocessing import Pipe
@@ -21,9 +21,14 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
+from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError, RequestError
-from cnntool.training.task import Batch, Learner, Lesson
+from cnntool.networks.objective import Lesson
+
+Learner = Callable[[Batch, float, tuple[int, ...]], Lesson]
+"""Learns from a part of a batch: given its share of the whole and a seed, it puts that share of the
+gradient of its mean loss where its gradients go."""
 
 CAN_FORK = hasattr(os, "fork")
 
@@ -38,16 +43,14 @@ def shared_array(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 class Shards:
-    """``count`` learners, of which all but the first are processes; :meth:`close` ends them.
+    """Learners, of which all but the first are processes; :meth:`close` ends them.
 
     ``gradients`` is (count, parameters), a row a learner, in shared memory where count is above 1.
     """
 
-    def __init__(
-        self, make_learner: Callable[[np.ndarray], Learner], gradients: np.ndarray
-    ) -> None:
+    def __init__(self, learners: Sequence[Learner], gradients: np.ndarray) -> None:
         self._gradients = gradients
-        self._first = make_learner(gradients[0])
+        self._first, *others = learners
         self._helpers: list[tuple[int, Connection]] = []
         self._batch = 0
         if self.count > 1 and not CAN_FORK:
@@ -55,8 +58,8 @@ class Shards:
                 f"{self.count} shards need processes that fork, which this system has not: use 1"
             )
         try:
-            for row in gradients[1:]:
-                self._helpers.append(self._fork(make_learner(row)))
+            for learner in others:
+                self._helpers.append(self._fork(learner))
         except BaseException:
             self.close()
             raise
@@ -73,14 +76,14 @@ class Shards:
         """
         self._batch += 1
         if self.count == 1:
-            return self._first.learn(batch, 1.0, (seed, 0))
+            return self._first(batch, 1.0, (seed, 0))
         pieces = np.array_split(batch.indices, self.count)
         shares = [len(piece) / len(batch.indices) for piece in pieces]
         parts = [batch._replace(indices=piece) for piece in pieces]
         for number, (_, pipe) in enumerate(self._helpers, 1):
             if len(pieces[number]):
                 self._send(pipe, (self._batch, parts[number], shares[number], (seed, number)))
-        lessons = [self._first.learn(parts[0], shares[0], (seed, 0))]
+        lessons = [self._first(parts[0], shares[0], (seed, 0))]
         total = self._gradients[0]
         for number, (_, pipe) in enumerate(self._helpers, 1):
             if len(pieces[number]):
@@ -88,7 +91,7 @@ class Shards:
                 total += self._gradients[number]
         loss = sum(share * lesson.loss for share, lesson in zip(shares, lessons, strict=False))
         correct = sum(lesson.correct for lesson in lessons)
-        return Lesson(loss, correct, all(lesson.is_finite for lesson in lessons))
+        return Lesson(loss, correct, {})
 
     def close(self) -> None:
         """End the processes; they end by themselves where this one does."""
@@ -145,7 +148,7 @@ def _serve(learner: Learner, pipe: Connection) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer: Lesson | Exception = learner.learn(*work)
+            answer: Lesson | Exception = learner(*work)
         except Exception as error:
             answer = _sendable(error)
         try:

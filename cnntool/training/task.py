@@ -1,66 +1,92 @@
-"""What a run learns, as the training loop sees it: batches, learners of their parts, a judge."""
+"""What a run learns: a network, the feed of what it learns from, and what is held out to judge it.
+
+    feed -> network.forward -> loss -> network.backward -> gradients
+
+is one step, of images as of texts; the loop hands the gradients to the optimizer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.feeds import Batch, Feed
+from cnntool.networks.network import Network
+from cnntool.networks.objective import Lesson, loss_and_gradients
+from cnntool.training.measures import Judgement, Measure, judge
 from cnntool.training.settings import Settings
+from cnntool.training.shards import shared_array
+
+Arrays = dict[str, np.ndarray]
 
 
-class Batch(NamedTuple):
-    """What one step learns from."""
+class Task:
+    """A network with all that it learns from.
 
-    number: int  # from 1, within the epoch
-    indices: np.ndarray  # of what processes can share: images, or the rows of a text
-    samples: int  # that its loss is a mean over: images, or tokens
+    name: the kind of task, as a model file has it. held_out: None where nothing is. measure: what
+        to judge it by.
+    carried: the states that go on from batch to batch, by path, in memory that all processes see.
+    """
 
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        feed: Feed,
+        held_out: Feed | None,
+        settings: Settings,
+        measure: Measure,
+    ) -> None:
+        self.name, self.network, self.measure = name, network, measure
+        self.feed, self.held_out, self.settings = feed, held_out, settings
+        self.carried: Arrays = {}
+        if feed.carries:
+            starts = network.start(feed.batch_size)
+            self.carried = {p: shared_array(a.shape, a.dtype) for p, a in starts.items()}
 
-class Lesson(NamedTuple):
-    """What a batch or a part of one gave, besides the gradient."""
+    def learn(self, grads: Arrays, batch: Batch, share: float, seed: tuple[int, ...]) -> Lesson:
+        """Put ``share`` times the gradient of the mean loss of a batch, or of a part of one, into
+        ``grads``, by the paths of the parameters, and carry its states over.
 
-    loss: float  # the mean over its samples
-    correct: int
-    is_finite: bool
+        seed: what changes of the data and dropout are drawn from.
+        """
+        rng = np.random.Generator(np.random.PCG64(seed))
+        taken = self.feed.take(batch, rng)
+        with np.errstate(all="ignore"):  # what is not finite is found and said by the loop
+            lesson = loss_and_gradients(
+                self.network,
+                taken.x,
+                taken.targets,
+                grads,
+                states=self._carried_into(batch),
+                rng=rng,
+                label_smoothing=self.settings.label_smoothing,
+                share=share,
+            )
+        for path, carried in self.carried.items():
+            carried[batch.indices] = lesson.states[path]
+        return lesson._replace(states={})  # so that a process sends two numbers back
 
+    def _carried_into(self, batch: Batch) -> Arrays | None:
+        """The states of its rows; None, which is 0, where an epoch begins or none are carried."""
+        if not self.carried or batch.number == 1:
+            return None
+        return {path: carried[batch.indices] for path, carried in self.carried.items()}
 
-class Learner(Protocol):
-    """Learns from parts of batches, in one process."""
-
-    def learn(self, batch: Batch, share: float, seed: tuple[int, ...]) -> Lesson:
-        """Put ``share`` times the gradient of the part's mean loss where gradients go."""
-
-
-class Trainable(Protocol):
-    """A network, as far as the loop knows it: what is trained, and what else changes on the way."""
-
-    params: dict[str, np.ndarray]
-    buffers: dict[str, np.ndarray]
-
-
-class Task(Protocol):
-    """A network with what it learns from."""
-
-    network: Trainable
-    settings: Settings
-    steps: int  # of an epoch
-    samples: int  # of an epoch
-    carried: dict[str, np.ndarray]
-    """What goes on from step to step beside the network, in memory that all processes see."""
-
-    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Those of an epoch, in an order that is drawn from ``rng``."""
-
-    def learner(self, grads: dict[str, np.ndarray]) -> Learner:
-        """What learns, and puts gradients into these arrays, by the paths of the parameters."""
-
-    def judge(self) -> tuple[float, float] | None:
-        """Mean loss and accuracy of the network as it is on what was held out, if anything was."""
+    def judge(self) -> Judgement | None:
+        """What the network as it is makes of what is held out, if anything is."""
+        return None if self.held_out is None else judge(self.network, self.held_out)
 
     def first_broken(self, batch: Batch) -> str | None:
         """The layer whose output for a batch is not finite first, in words; None if all are."""
+        with np.errstate(all="ignore"):
+            outputs = self.network.outputs(self.feed.take(batch).x, self._carried_into(batch))
+        for (name, layer, _), output in zip(self.network.each(), outputs, strict=True):
+            if not np.isfinite(output).all():
+                return f"the output of {name} ({layer})"
+        return None
 
     def header(self) -> dict[str, Any]:
         """What of it stands in the header of a model file, by the names there."""
+        return {"kind": self.name, "spec": self.network.spec, **self.feed.header()}

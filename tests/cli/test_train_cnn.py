@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cnntool.cli.training import live
-from cnntool.cli.training.images import WORDING
 from cnntool.networks.trained import load_network
+from cnntool.training.measures import ACCURACY
 
 TINY = ["--layers", "conv 4 3x3; relu; max 2; dense 10", "--batch-size", "256", "--processes", "1"]
 
@@ -84,14 +84,14 @@ def test_ctrl_c_saves_and_what_follows_is_as_if_it_never_came(train, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_behind_the_last_step_stops_nothing(train, tmp_path, monkeypatch):
     assert train("--epochs", "2", "-o", "whole.npz", "-q").code == 0
-    line = live.Wording.epoch_line
+    line = live.epoch_line
 
-    def interrupted_line(self, epoch, epochs):
+    def interrupted_line(epoch, *rest):
         if epoch.is_last:
             signal.raise_signal(signal.SIGINT)
-        return line(self, epoch, epochs)
+        return line(epoch, *rest)
 
-    monkeypatch.setattr(live.Wording, "epoch_line", interrupted_line)
+    monkeypatch.setattr(live, "epoch_line", interrupted_line)
     done = train("--epochs", "2", "-o", "part.npz")
     assert (done.code, done.out.strip()) == (0, b"part.npz")
     assert (tmp_path / "whole.npz").read_bytes() == (tmp_path / "part.npz").read_bytes()
@@ -99,7 +99,7 @@ def test_ctrl_c_behind_the_last_step_stops_nothing(train, tmp_path, monkeypatch)
 
 def test_an_epoch_fits_into_80_columns_and_a_long_curve_into_few_means():
     epoch = live.Epoch(100, 0.00111, 1.0, 0.02791, 1.0, 0.002, 1.5, True, False)
-    assert len(WORDING.epoch_line(epoch, 200)) <= 80
+    assert len(live.epoch_line(epoch, 200, ACCURACY)) <= 80
     means = live.Means(most=8)
     for value in range(64):
         means.add(value)
@@ -128,7 +128,7 @@ main()
 
 def test_a_pipe_is_told_once_how_long_a_long_run_takes(capsys):
     for each, said in ((0.5, "4,000 steps take about 33 min 20 s\n"), (0.002, "")):
-        view = live.PlainView(WORDING, 40, 4000)
+        view = live.PlainView(ACCURACY, 40, 4000)
         for number in range(1, 30):
             seconds = 9.0 if number == 1 else each  # the first step makes room
             view.step(live.Step(1, number, 100, 64, 2.3, 6, 0.002, seconds))

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnntool.training.loop import Diverged, check_finite
-from cnntool.training.task import Batch, Lesson
+from cnntool.datasets.feeds import Batch
+from cnntool.networks.objective import Lesson
+from cnntool.training.loop import Diverged, diverged, is_finite
 
 BATCH = Batch(3, np.arange(2), 2)
 
@@ -15,8 +16,9 @@ def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None):
     """Check a step whose network has one weight, and whose layers give what ``output`` says."""
     network = SimpleNamespace(params={"dense1.weight": np.array(weight, np.float32)})
     task = SimpleNamespace(network=network, first_broken=lambda batch: output)
-    lesson = Lesson(loss, 1, bool(np.isfinite(loss)))
-    check_finite(lesson, np.array(gradient, np.float32), task, BATCH, "epoch 1, step 3")
+    lesson = Lesson(loss, 1, {})
+    if not is_finite(lesson, np.array(gradient, np.float32)):
+        raise diverged(lesson, task, BATCH, "epoch 1")
 
 
 def test_numbers_are_fine_even_where_their_squares_are_too_large():

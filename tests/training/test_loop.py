@@ -3,11 +3,13 @@
 import itertools
 from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from training_runs import NORMED, PLAIN, QUICK, finished, same, trainer_of
 
+from cnntool.datasets.feeds import ImageFeed
 from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Diverged, Epoch, Step
 from cnntool.training.shards import CAN_FORK
@@ -31,14 +33,16 @@ def test_events_come_step_by_step_and_epoch_by_epoch(parts):
 
 def batches_of(trainer):
     """The indices that every step of a run learns from, as they come."""
-    found, given = [], trainer.task.batches
+    found = []
 
-    def listed(rng):
-        for batch in given(rng):
-            found.append(batch.indices)
-            yield batch
+    class Listed(ImageFeed):
+        def batches(self, rng=None):
+            for batch in super().batches(rng):
+                found.append(batch.indices)
+                yield batch
 
-    trainer.task.batches = listed
+    feed = trainer.task.feed
+    trainer.task.feed = Listed(feed.data, feed.preprocessing, feed.batch_size, feed.augmentation)
     return found
 
 
@@ -72,7 +76,7 @@ def test_a_run_is_that_of_pytorch_on_the_same_batches(parts):
         indices = batches_of(trainer)
         losses = [event.loss for event in trainer.run() if isinstance(event, Step)]
         params = trainer.network.params
-    train, preprocessing = parts.train, trainer.task.preprocessing
+    train, preprocessing = parts.train, trainer.task.feed.preprocessing
     x = (train.x.reshape(161, 64) / train.white - preprocessing.mean[0]) / preprocessing.std[0]
     x, y = torch.tensor(x, dtype=torch.float32), torch.tensor(train.y)
     rule = torch.optim.SGD([weight, bias], 0.1, momentum=0.8, weight_decay=0.01)
@@ -93,7 +97,7 @@ def test_a_run_is_that_of_pytorch_on_the_same_batches(parts):
 def test_the_best_epoch_is_that_of_the_least_validation_loss(parts):
     with trainer_of(parts) as trainer:
         losses = iter([2.0, 3.0, 1.0])
-        trainer.task.judge = lambda: (next(losses), 0.5)
+        trainer.task.judge = lambda: SimpleNamespace(loss=next(losses), accuracy=0.5)
         epochs = [event for event in trainer.run() if isinstance(event, Epoch)]
     assert [epoch.is_best for epoch in epochs] == [True, False, True]
     assert [epoch.validation_loss for epoch in epochs] == [2, 3, 1]

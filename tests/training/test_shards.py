@@ -4,30 +4,29 @@ import os
 import signal
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cnntool.cli.training.live import finishing_first
+from cnntool.datasets.feeds import Batch
 from cnntool.errors import InputError, RequestError
+from cnntool.networks.objective import Lesson
 from cnntool.training import shards
 from cnntool.training.shards import CAN_FORK, Shards, shared_array
-from cnntool.training.task import Batch, Lesson
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="this system starts no process from another")
 
 
-def learners(learn):
-    """What makes a learner of a row: ``learn(row, indices, share)`` gives the loss."""
+def shards_of(learn, gradients):
+    """``learn(row, indices, share)`` of each process gives its loss."""
 
-    def make(row):
-        def lesson(batch, share, seed):
-            return Lesson(learn(row, batch.indices, share), len(batch.indices), True)
+    def learner(row):
+        return lambda batch, share, seed: Lesson(
+            learn(row, batch.indices, share), len(batch.indices), {}
+        )
 
-        return SimpleNamespace(learn=lesson)
-
-    return make
+    return Shards([learner(row) for row in gradients], gradients)
 
 
 def batch(*numbers):
@@ -41,10 +40,10 @@ def add_up(row, indices, share):
 
 def test_parts_are_weighted_by_their_images():
     gradients = shared_array((3, 2), np.float64)
-    parts = Shards(learners(add_up), gradients)
+    parts = shards_of(add_up, gradients)
     indices = np.arange(10)
     lesson = parts.learn(batch(*indices), 0)
-    assert lesson == (pytest.approx(4.5), 10, True)
+    assert lesson == (pytest.approx(4.5), 10, {})
     np.testing.assert_allclose(gradients[0], 4.5)
     assert parts.learn(batch(7, 8), 1).loss == pytest.approx(7.5)  # fewer than processes
     np.testing.assert_allclose(gradients[0], 7.5)
@@ -58,7 +57,7 @@ def test_an_error_in_a_process_comes_through_and_the_next_batch_is_its_own():
         return add_up(row, indices, share)
 
     for first in (0, 5):  # the error is in the process, or in this one, which leaves its answer
-        parts = Shards(learners(fail), shared_array((2, 1), np.float64))
+        parts = shards_of(fail, shared_array((2, 1), np.float64))
         with pytest.raises(ValueError, match="part of five"):
             parts.learn(batch(*range(first, first + 10)), 0)
         assert parts.learn(batch(*range(20, 30)), 0).loss == pytest.approx(24.5)
@@ -66,15 +65,15 @@ def test_an_error_in_a_process_comes_through_and_the_next_batch_is_its_own():
 
 
 def test_each_part_has_random_numbers_of_its_own():
-    def make(row):
-        def lesson(batch, share, seed):
+    def learner(row):
+        def learn(batch, share, seed):
             row[:] = seed
-            return Lesson(0.0, 0, True)
+            return Lesson(0.0, 0, {})
 
-        return SimpleNamespace(learn=lesson)
+        return learn
 
     gradients = shared_array((3, 2), np.int64)
-    parts = Shards(make, gradients)
+    parts = Shards([learner(row) for row in gradients], gradients)
     parts.learn(batch(*range(9)), 7)
     parts.close()
     assert gradients[1:].tolist() == [[7, 1], [7, 2]]
@@ -83,12 +82,12 @@ def test_each_part_has_random_numbers_of_its_own():
 
 @pytest.mark.parametrize("broken", [0, 4, 8])
 def test_one_part_that_is_not_finite_makes_a_batch_so(broken):
-    def make(row):
-        return SimpleNamespace(learn=lambda batch, *_: Lesson(1.0, 0, broken not in batch.indices))
+    def learn(row, indices, share):
+        return np.nan if broken in indices else 1.0
 
-    parts = Shards(make, shared_array((3, 1), np.float64))
-    assert not parts.learn(batch(*range(9)), 0).is_finite
-    assert parts.learn(batch(*range(10, 19)), 0).is_finite
+    parts = shards_of(learn, shared_array((3, 1), np.float64))
+    assert np.isnan(parts.learn(batch(*range(9)), 0).loss)
+    assert parts.learn(batch(*range(10, 19)), 0).loss == 1
     parts.close()
 
 
@@ -100,7 +99,7 @@ def test_a_second_ctrl_c_ends_the_wait_for_a_process_that_was_stopped():
             os.kill(os.getpid(), signal.SIGSTOP)
         return add_up(row, indices, share)
 
-    parts = Shards(learners(stop), shared_array((2, 1), np.float64))
+    parts = shards_of(stop, shared_array((2, 1), np.float64))
     (helper,) = (process for process, _ in parts._helpers)
     asked_before = []
 
@@ -128,7 +127,7 @@ def test_processes_end_where_the_first_one_is_killed():
     told, tell = os.pipe()
     first = os.fork()
     if not first:
-        parts = Shards(learners(add_up), shared_array((3, 1), np.float64))
+        parts = shards_of(add_up, shared_array((3, 1), np.float64))
         os.write(tell, " ".join(str(process) for process, _ in parts._helpers).encode())
         signal.pause()
     os.close(tell)
@@ -140,7 +139,7 @@ def test_processes_end_where_the_first_one_is_killed():
 
 
 def test_a_process_that_was_killed_is_said_in_one_line():
-    parts = Shards(learners(add_up), shared_array((2, 1), np.float64))
+    parts = shards_of(add_up, shared_array((2, 1), np.float64))
     os.kill(parts._helpers[0][0], signal.SIGKILL)
     os.waitid(os.P_PID, parts._helpers[0][0], os.WEXITED | os.WNOWAIT)
     with pytest.raises(InputError, match="--processes 1"):
@@ -149,7 +148,7 @@ def test_a_process_that_was_killed_is_said_in_one_line():
 
 
 def test_none_stays_behind():
-    parts = Shards(learners(add_up), shared_array((3, 1), np.float64))
+    parts = shards_of(add_up, shared_array((3, 1), np.float64))
     processes = [process for process, _ in parts._helpers]
     parts.close()
     for process in processes:
@@ -160,8 +159,5 @@ def test_none_stays_behind():
 def test_without_fork_one_part_is_all_there_can_be(monkeypatch):
     monkeypatch.setattr(shards, "CAN_FORK", False)
     with pytest.raises(RequestError, match="use 1"):
-        Shards(learners(add_up), shared_array((2, 1), np.float64))
-    assert (
-        Shards(learners(add_up), shared_array((1, 1), np.float64)).learn(batch(*range(3)), 0).loss
-        == 1
-    )
+        shards_of(add_up, shared_array((2, 1), np.float64))
+    assert shards_of(add_up, shared_array((1, 1), np.float64)).learn(batch(*range(3)), 0).loss == 1

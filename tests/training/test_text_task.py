@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
-from text_models import QUICK, corpus_of, task_of_model, text_trainer
+from text_models import QUICK, corpus_of, task_of_model, text_network, text_trainer
 from training_runs import same
 
-from cnntool.datasets.texts.corpus import windows
-from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import Architecture
+from cnntool.datasets.feeds import WindowFeed
 from cnntool.networks.model_file import load_model, save_model
+from cnntool.networks.objective import loss_and_gradients
 from cnntool.networks.trained_text import load_text_model
 from cnntool.networks.trained_text import needs as needs_of
 from cnntool.training.checkpoint import Run, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
+from cnntool.training.measures import bits, judge, perplexity
 from cnntool.training.optimizers import make_optimizer
-from cnntool.training.text_evaluation import bits, judge_text, perplexity
+from cnntool.training.shards import flatten, views_of
 
 
 def run_of(trainer, corpus):
@@ -38,29 +38,24 @@ def test_fifty_steps_are_those_of_torch(cell, is_tied, corpus):
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     count, hidden = len(corpus.vocabulary), 8
-    model = LanguageModel(Architecture(cell, count, hidden, hidden, 2, tie_weights=is_tied))
-    model.initialise(np.random.default_rng(0))
-    params = {path: array.astype(np.float64) for path, array in model.params.items()}
+    network = text_network(count, cell, hidden, hidden, 2, tied="tied" if is_tied else "")
+    network.initialise(np.random.default_rng(0))
+    params = {path: array.astype(np.float64) for path, array in network.params.items()}
     layers, their_params = torch_model(torch, cell, params, hidden, is_tied)
     embedding, stack, output = layers
     optimizer = torch.optim.Adam(their_params, 0.01)
 
-    model.params = params
-    vector = np.concatenate([array.ravel() for array in params.values()])
-    ours, at = make_optimizer("adam", 0.01, clip=0.5), 0
-    model.params = {}
-    for path, array in params.items():
-        model.params[path] = vector[at : at + array.size].reshape(array.shape)
-        at += array.size
-    state, texts = ours.start(vector), windows(corpus.ids, 4, 5)
-    states, their_state, losses = model.start(4), None, []
+    vector, network.params = flatten(params)
+    gradient = np.zeros_like(vector)
+    grads, ours = views_of(gradient, params), make_optimizer("adam", 0.01, clip=0.5)
+    state, feed = ours.start(vector), WindowFeed(corpus, 4, 5)
+    states, their_state, losses, windows = None, None, [], list(feed.batches())
     for number in range(50):
-        ids, targets = texts.window(number % len(texts))
-        if number % len(texts) == 0:
-            states, their_state = model.start(4), None
-        loss, states, read = model.forward(ids, targets, states)
-        grads = model.backward(1.0, read)
-        ours.step(vector, np.concatenate([g.ravel() for g in grads.values()]), state)
+        ids, targets, _ = feed.take(windows[number % len(windows)])
+        if number % len(windows) == 0:
+            states, their_state = None, None
+        loss, _, states = loss_and_gradients(network, ids, targets, grads, states=states)
+        ours.step(vector, gradient, state)
 
         optimizer.zero_grad()
         h, their_state = stack(embedding(torch.tensor(ids.astype(int))), their_state)
@@ -158,29 +153,29 @@ def test_an_epochs_loss_is_the_mean_over_its_tokens(corpus):
     """Windows of different lengths count by their tokens, each target once."""
     settings = replace(QUICK, epochs=1, optimizer="sgd", learning_rate=1e-30, momentum=0.0)
     with text_trainer(corpus, settings, seq_length=7) as trainer:
-        network, texts = trainer.network, trainer.task.windows
+        network, feed = trainer.network, trainer.task.feed
         *_, epoch = trainer.run()
-        ids = texts.ids[: texts.tokens + 1]
-        rows = judge_text(network, ids, rows=settings.batch_size)
-    assert trainer.task.samples == texts.tokens == rows.count
+        read = replace(feed.corpus, ids=feed.corpus.ids[: feed.samples + 1])
+        rows = judge(network, WindowFeed.whole(read, settings.batch_size))
+    assert feed.samples == rows.count
     assert epoch.loss == pytest.approx(rows.loss, rel=1e-5)
     assert epoch.accuracy == pytest.approx(rows.accuracy)
 
 
 def test_the_judge_of_one_row_is_a_plain_reading(corpus):
-    network = LanguageModel(Architecture("gru", len(corpus.vocabulary), 5, 6))
+    network = text_network(len(corpus.vocabulary), "gru", 5, 6)
     network.initialise(np.random.default_rng(1))
-    ids = corpus.ids[:350]
-    states, surprisals, right = network.start(1), [], 0
-    for token, target in pairwise(ids):
-        (logits,), states = network.step(np.array([token]), states)
-        logits = logits.astype(np.float64)
-        surprisals.append(np.log(np.exp(logits).sum()) - logits[target])
+    part = replace(corpus, ids=corpus.ids[:350])
+    states, losses, right = None, [], 0
+    for token, target in pairwise(part.ids):
+        logits, caches = network.forward(np.array([[token]]), states=states)
+        logits, states = logits[0, 0].astype(np.float64), caches.states
+        losses.append(np.log(np.exp(logits).sum()) - logits[target])
         right += logits.argmax() == target
-    found = judge_text(network, ids, rows=1)
-    np.testing.assert_allclose(found.surprisals, surprisals, rtol=1e-5)
+    found = judge(network, WindowFeed.whole(part, rows=1))
+    np.testing.assert_allclose(found.losses, losses, rtol=1e-5)
     assert found.correct == right
-    assert found.loss == pytest.approx(np.mean(surprisals))
+    assert found.loss == pytest.approx(np.mean(losses))
 
 
 def test_a_fair_choice_among_eight_is_three_bits():
@@ -192,17 +187,19 @@ def test_a_fair_choice_among_eight_is_three_bits():
 @pytest.mark.parametrize("count", [2, 3, 10, 64, 65, 333])
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_every_token_but_the_first_is_judged_once(corpus, rows, count):
-    network = LanguageModel(Architecture("lstm", len(corpus.vocabulary), 5, 6))
+    network = text_network(len(corpus.vocabulary), "lstm", 5, 6)
     network.initialise(np.random.default_rng(1))
-    found = judge_text(network, corpus.ids[:count], rows)
+    part = replace(corpus, ids=corpus.ids[:count])
+    found = judge(network, WindowFeed.whole(part, rows))
     assert found.count == count - 1
     assert 0 <= found.correct <= found.count
     # without a state to remember, rows change nothing
     for path in network.params:
         if path.endswith(("w_hidden", "w_input")):
             network.params[path][...] = 0
-    alone, cut = (judge_text(network, corpus.ids[:count], r) for r in (1, rows))
+    alone, cut = (judge(network, WindowFeed.whole(part, r)) for r in (1, rows))
     assert cut.correct == alone.correct
+    np.testing.assert_allclose(cut.losses, alone.losses, rtol=1e-5)
 
 
 def test_the_state_is_carried_from_window_to_window_and_starts_anew(corpus):
@@ -213,17 +210,22 @@ def test_the_state_is_carried_from_window_to_window_and_starts_anew(corpus):
         next(events)
         first = carried.copy()
         assert first.any()
-        ids, _ = trainer.task.windows.window(1)
-        states = [tuple((tuple(trainer.task.carried[f"lstm1.{part}"].copy() for part in "hc"),))]
-        _, wanted = trainer.network.hidden(ids, states)
+        one, two = islice(trainer.task.feed.batches(), 2)
+        states = {path: state.copy() for path, state in trainer.task.carried.items()}
+        wanted = behind(trainer, two, states)
         next(events)
-        np.testing.assert_allclose(carried, wanted[0][0][0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(carried, wanted, rtol=1e-5, atol=1e-6)
         while not isinstance(next(events), Epoch):
             pass
-        ids, _ = trainer.task.windows.window(0)
-        _, wanted = trainer.network.hidden(ids, trainer.network.start(4))
+        wanted = behind(trainer, one, None)
         next(events)
-        np.testing.assert_allclose(carried, wanted[0][0][0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(carried, wanted, rtol=1e-5, atol=1e-6)
+
+
+def behind(trainer, batch, states):
+    """The hidden state behind a window."""
+    ids = trainer.task.feed.take(batch).x
+    return trainer.network.forward(ids, states=states)[1].states["lstm1.h"]
 
 
 def test_a_model_file_of_text_is_read_back(tmp_path, corpus):

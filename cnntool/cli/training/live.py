@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +17,7 @@ from typing import Any
 from cnntool.cli.console import complain
 from cnntool.errors import InputError
 from cnntool.training.loop import Epoch, Step, Trainer
+from cnntool.training.measures import Measure
 from cnntool.wording import counted, duration
 
 REFRESH_SECONDS = 0.125
@@ -31,25 +32,14 @@ MOST_MEANS = 64 * SPARK_LENGTH
 """That a curve is drawn from, so that the last step's takes no longer than the first one's."""
 
 
-@dataclass(frozen=True)
-class Wording:
-    """How a view says what it shows.
-
-    unit: what a batch has many of, such as images.
-    judged: loss and accuracy in words, such as ``accuracy 97.1%``.
-    """
-
-    unit: str
-    judged: Callable[[float, float], str]
-
-    def epoch_line(self, epoch: Epoch, epochs: int) -> str:
-        """An epoch in one line, which a terminal of 80 columns holds."""
-        learned = self.judged(epoch.loss, epoch.accuracy)
-        text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, {learned}"
-        if epoch.validation_loss == epoch.validation_loss:
-            judged = self.judged(epoch.validation_loss, epoch.validation_accuracy)
-            text += f"; validation {epoch.validation_loss:.4f}, {judged.split()[-1]}"
-        return text + ("; best" if epoch.is_best else "")
+def epoch_line(epoch: Epoch, epochs: int, measure: Measure) -> str:
+    """An epoch in one line, which a terminal of 80 columns holds."""
+    text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, "
+    text += measure.judged(getattr(epoch, measure.kind))
+    if epoch.validation_loss == epoch.validation_loss:
+        judged = getattr(epoch, f"validation_{measure.kind}")
+        text += f"; validation {epoch.validation_loss:.4f}, {measure.text(judged)}"
+    return text + ("; best" if epoch.is_best else "")
 
 
 def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
@@ -88,8 +78,8 @@ class Means:
 class PlainView:
     """A line on stderr when an epoch is done, and before a long run how long it will take."""
 
-    def __init__(self, wording: Wording, epochs: int, left: int = 0) -> None:
-        self._wording, self._epochs, self._left = wording, epochs, left
+    def __init__(self, measure: Measure, epochs: int, left: int = 0) -> None:
+        self._measure, self._epochs, self._left = measure, epochs, left
         self._taken: list[float] = []
 
     def step(self, step: Step) -> None:
@@ -103,7 +93,7 @@ class PlainView:
                 complain(f"{counted(self._left, 'step')} take about {duration(seconds)}")
 
     def epoch(self, epoch: Epoch) -> None:
-        complain(self._wording.epoch_line(epoch, self._epochs))
+        complain(epoch_line(epoch, self._epochs, self._measure))
 
 
 class SilentView(PlainView):
@@ -119,12 +109,19 @@ class SilentView(PlainView):
 class LiveView(PlainView):
     """A bar with the time left, samples a second, loss, accuracy and how the loss went."""
 
-    def __init__(self, wording: Wording, epochs: int, steps: int, done: int) -> None:
+    def __init__(self, trainer: Trainer) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         from cnntool.cli.console import console
 
-        super().__init__(wording, epochs)
+        task, epochs, steps, (epoch, step) = (
+            trainer.task,
+            trainer.settings.epochs,
+            trainer.steps,
+            trainer.place,
+        )
+        super().__init__(task.measure, epochs)
+        self._unit = task.feed.unit
         screen = console(stderr=True)
         try:
             SPARKS.encode(screen.encoding)
@@ -139,7 +136,9 @@ class LiveView(PlainView):
             TextColumn("{task.fields[facts]}"),
         )
         self._bar = Progress(*columns, console=screen, transient=True, auto_refresh=False)
-        self._task = self._bar.add_task("", total=epochs * steps, completed=done, facts="")
+        self._task = self._bar.add_task(
+            "", total=epochs * steps, completed=epoch * steps + step, facts=""
+        )
         self._steps, self._losses, self._shown = steps, Means(), 0.0
         self._samples, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
 
@@ -162,9 +161,10 @@ class LiveView(PlainView):
         self._shown = now
         done = (step.epoch - 1) * self._steps + step.step
         loss = self._loss / self._samples
+        value = loss if self._measure.by_loss else self._correct / self._samples
         facts = (
-            f"{self._samples / max(self._seconds, 1e-9):,.0f} {self._wording.unit}/s  loss "
-            f"{loss:.4f}  {self._wording.judged(loss, self._correct / self._samples)}"
+            f"{self._samples / max(self._seconds, 1e-9):,.0f} {self._unit}s/s  loss {loss:.4f}  "
+            f"{self._measure.judged(value)}"
         )
         if self._has_sparks:
             facts += f"  {sparkline(self._losses.values)}"
@@ -172,22 +172,22 @@ class LiveView(PlainView):
         self._bar.update(self._task, completed=done, description=name, facts=facts, refresh=True)
 
     def epoch(self, epoch: Epoch) -> None:
-        line = self._wording.epoch_line(epoch, self._epochs)
+        line = epoch_line(epoch, self._epochs, self._measure)
         self._bar.console.print(line, highlight=False, markup=False)
         self._samples, self._correct, self._seconds, self._loss = 0, 0, 0.0, 0.0
 
 
 @contextmanager
-def watching(trainer: Trainer, wording: Wording, quiet: bool) -> Iterator[PlainView]:
+def watching(trainer: Trainer, quiet: bool) -> Iterator[PlainView]:
     """The view of a run that fits where stderr goes."""
-    epochs, steps, (epoch, step) = trainer.settings.epochs, trainer.steps, trainer.place
+    measure, epochs, (epoch, step) = trainer.task.measure, trainer.settings.epochs, trainer.place
     if quiet:
-        yield SilentView(wording, epochs)
+        yield SilentView(measure, epochs)
     elif sys.stderr.isatty():
-        with LiveView(wording, epochs, steps, epoch * steps + step) as view:
+        with LiveView(trainer) as view:
             yield view
     else:
-        yield PlainView(wording, epochs, (epochs - epoch) * steps - step)
+        yield PlainView(measure, epochs, (epochs - epoch) * trainer.steps - step)
 
 
 class Log:

@@ -1,215 +1,342 @@
-"""The options that all training commands have, and the types of their values."""
+"""What a training command may be asked: each option once, those of all tasks before their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, field
+from typing import Any
 
-import click
-
-from cnntool.cli.help import option
-from cnntool.cli.options import LARGEST_NUMBER, FiniteFloat, PathName, WholeNumber
-
-DATA, NETWORK, LEARNING, OUTPUT, RUN = "Data", "Network", "Learning", "Output", "Running"
+from cnntool.choices import CELLS, COLOURS, INITIALISATIONS, LEVELS, NETWORKS, OPTIMIZERS
+from cnntool.cli.options import argument, flag, option
+from cnntool.cli.types import Choice, Number, Pair, PathName, WholeNumber
 
 MOST_EPOCHS, MOST_BATCH, MOST_PROCESSES = 10**6, 1 << 20, 256
+MOST_SIZE, MOST_LAYERS, MOST_TOKENS = 1 << 16, 64, 1 << 20
 
 
-class NumberFrom0(click.ParamType):
-    """A number from 0 to below ``below``."""
+@dataclass(frozen=True)
+class Learning:
+    """How a network learns. What is taken for granted differs by the task, which says so again."""
 
-    name = "number"
-
-    def __init__(self, below: float = LARGEST_NUMBER):
-        self.below = below
-
-    def convert(self, value, param, ctx) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a number: expected one such as 0.1", param, ctx)
-        if not 0 <= number < self.below:
-            limits = f"from 0 to below {self.below:g}"
-            self.fail(f"'{value}' is out of range: expected a number {limits}", param, ctx)
-        return number
-
-
-class NameType(click.ParamType):
-    """One of a few names, with a suggestion where it is misspelt."""
-
-    name = "name"
-
-    def __init__(self, what: str, names: tuple[str, ...]):
-        self.what, self.names = what, names
-
-    def convert(self, value, param, ctx) -> str:
-        from cnntool.wording import suggestion
-
-        if value.lower() not in self.names:
-            hint = suggestion(value, self.names)
-            self.fail(f"no {self.what} '{value[:40]}'{hint}", param, ctx)
-        return value.lower()
-
-    def shell_complete(self, ctx, param, incomplete: str) -> list:
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(name) for name in self.names if name.startswith(incomplete)]
-
-
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
-
-Decorator = Callable[[Callable], Callable]
-
-
-def taking(kind: type, decorators: tuple[Decorator, ...]) -> Decorator:
-    """Gives a command these options, handed over together as ``options``, a dataclass ``kind``."""
-
-    def decorate(function: Callable) -> Callable:
-        def with_options(**values):
-            names = {field.name for field in fields(kind)}
-            options = kind(**{name: values.pop(name) for name in names})
-            return function(options=options, **values)
-
-        with_options.__name__, with_options.__doc__ = function.__name__, function.__doc__
-        with_options.__click_params__ = getattr(function, "__click_params__", [])
-        for decorator in reversed(decorators):
-            with_options = decorator(with_options)
-        return with_options
-
-    return decorate
-
-
-def stepping(optimizer: str, rate: float, decay: float) -> tuple[Decorator, ...]:
-    """How a step changes the parameters; with the optimizer taken for granted, its learning rate,
-    and the decay that adamw has."""
-    return (
-        option(
-            "--optimizer",
-            section=LEARNING,
-            type=NameType("optimizer", OPTIMIZERS),
-            metavar="NAME",
-            help=f"{', '.join(OPTIMIZERS)}.  [default: {optimizer}]",
-        ),
-        option(
-            "--learning-rate",
-            "--lr",
-            section=LEARNING,
-            type=FiniteFloat(above=0),
-            metavar="X",
-            help="Of the steps, before the schedule.  [default: by the optimizer: "
-            f"{optimizer} {rate:g}, sgd 0.1, momentum 0.02]",
-        ),
-        option(
-            "--momentum",
-            section=LEARNING,
-            type=NumberFrom0(below=1),
-            metavar="X",
-            help="Of momentum and nesterov (0.9), and rmsprop (0).",
-        ),
-        option(
-            "--weight-decay",
-            section=LEARNING,
-            type=NumberFrom0(),
-            metavar="X",
-            help=f"Pulls parameters towards 0.  [default: 0; adamw {decay:g}]",
-        ),
+    epochs: int | None = option("--epochs", WholeNumber(1, MOST_EPOCHS), "Times through the data.")
+    batch_size: int | None = option("--batch-size", WholeNumber(1, MOST_BATCH), "Samples a step.")
+    optimizer: str | None = option(
+        "--optimizer", Choice(OPTIMIZERS, "optimizer", "NAME"), f"{', '.join(OPTIMIZERS)}."
     )
-
-
-def clip(default: float) -> Decorator:
-    """How large a gradient may be."""
-    return option(
-        "--clip",
-        section=LEARNING,
-        type=NumberFrom0(),
-        metavar="X",
-        help=f"The largest norm of the gradient, 0 for no limit.  [default: {default:g}]",
+    learning_rate: float | None = option(
+        "--learning-rate --lr", Number(above=0), "Of the steps, before the schedule."
     )
-
-
-def schedule(default: str) -> Decorator:
-    """How the learning rate changes."""
-    return option(
+    momentum: float | None = option(
+        "--momentum",
+        Number(least=0, below=1),
+        "Of momentum and nesterov (0.9), and rmsprop (0).",
+    )
+    weight_decay: float | None = option(
+        "--weight-decay", Number(least=0), "Pulls parameters towards 0."
+    )
+    clip: float | None = option(
+        "--clip", Number(least=0), "The largest norm of the gradient, 0 for no limit."
+    )
+    schedule: str | None = option(
         "--schedule",
-        section=LEARNING,
+        str,
+        "Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
+        "warmup=STEPS.",
         metavar="SPEC",
-        help="Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
-        f"warmup=STEPS.  [default: {default}]",
     )
-
-
-def processes(default: str) -> Decorator:
-    """How many share a batch."""
-    return option(
-        "--processes",
-        section=RUN,
-        type=WholeNumber(1, MOST_PROCESSES),
-        metavar="N",
-        help=f"Processes that share each batch.  [default: {default}]",
-    )
-
-
-STOPPING: tuple[Decorator, ...] = (
-    option(
+    patience: int | None = option(
         "--patience",
-        section=LEARNING,
-        type=WholeNumber(0, MOST_EPOCHS),
-        metavar="N",
-        help="Stop after N epochs without a better validation loss; 0: never.  [default: 0]",
-    ),
-    option(
+        WholeNumber(0, MOST_EPOCHS),
+        "Stop after N epochs without a better validation loss; 0: never.  [default: 0]",
+    )
+    seed: int | None = option(
         "--seed",
-        section=LEARNING,
-        type=WholeNumber(0, (1 << 63) - 1),
-        metavar="N",
-        help="Of all random numbers: the same seed gives the same file.  [default: 0]",
-    ),
-)
+        WholeNumber(0, (1 << 63) - 1),
+        "Of all random numbers: the same seed gives the same file.  [default: 0]",
+    )
 
-FILES: tuple[Decorator, ...] = (
-    option(
-        "-o",
-        "--output",
-        section=OUTPUT,
+
+@dataclass(frozen=True)
+class Output:
+    """What is written."""
+
+    output: str | None = option(
+        "-o --output",
+        PathName("a model file, such as model.npz"),
+        "The model with the best validation loss; FILE.last.npz beside it, the run as it stands, "
+        "is written each epoch.  [default: model.npz]",
         metavar="FILE.npz",
-        type=PathName("a model file, such as model.npz"),
-        help="The model with the best validation loss; FILE.last.npz beside it, the run as it "
-        "stands, is written each epoch.  [default: model.npz]",
-    ),
-    option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist."),
-    option(
+    )
+    force: bool = flag("-f --force", "Overwrite files that exist.")
+    log: str | None = option(
         "--log",
-        section=OUTPUT,
+        PathName("a log, such as run.jsonl"),
+        "Write a line of JSON each epoch.",
         metavar="FILE.jsonl",
-        type=PathName("a log, such as run.jsonl"),
-        help="Write a line of JSON each epoch.",
-    ),
-    option("--log-steps", section=OUTPUT, is_flag=True, help="And one each step."),
-)
-"""What is written."""
+    )
+    log_steps: bool = flag("--log-steps", "And one each step.")
 
-RESUME = option(
-    "--resume",
-    section=RUN,
-    metavar="FILE",
-    type=PathName("the file of a run, such as model.last.npz"),
-    help="Go on with a run from its FILE.last.npz, as if it had never stopped. Settings come "
-    "from the file; --epochs, --patience, --learning-rate, --clip and --processes may change.",
-)
-"""How a run goes on."""
 
-RUNNING: tuple[Decorator, ...] = (
-    option(
-        "--dry-run",
-        section=RUN,
-        is_flag=True,
-        help="Say what would be trained and how long it would take; write nothing.",
-    ),
-    option(
-        "--json", "as_json", section=RUN, is_flag=True, help="Print the result on stdout as JSON."
-    ),
-    option(
-        "-q", "--quiet", section=RUN, is_flag=True, help="No notes and no progress: only errors."
-    ),
-)
-"""What is said of it."""
+@dataclass(frozen=True)
+class Running:
+    """How a run goes on, in how many processes, and what is said of it."""
+
+    resume: str | None = option(
+        "--resume",
+        PathName("the file of a run, such as model.last.npz"),
+        "Go on with a run from its FILE.last.npz, as if it had never stopped. Settings come from "
+        "the file; --epochs, --patience, --learning-rate, --clip and --processes may change.",
+        metavar="FILE",
+    )
+    processes: int | None = option(
+        "--processes", WholeNumber(1, MOST_PROCESSES), "Processes that share each batch."
+    )
+    dry_run: bool = flag(
+        "--dry-run", "Say what would be trained and how long it would take; write nothing."
+    )
+    as_json: bool = flag("--json", "Print the result on stdout as JSON.")
+    quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.")
+
+
+def again(kind: type, name: str, default: str, help: str = "", names: str = "") -> Any:
+    """An option of a dataclass once more, in the help with what a task takes for granted, and
+    where they are given with other words and names."""
+    said = kind.__dataclass_fields__[name].metadata
+    help = f"{help or said['attributes']['help']}  [default: {default}]"
+    changes = {"names": names.split() or said["names"]}
+    return field(
+        default=None,
+        metadata={**said, **changes, "attributes": {**said["attributes"], "help": help}},
+    )
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Which images are learned from."""
+
+    section = "Data"
+    data: str | None = argument("DATA", PathName("a data set, such as digits"), required=False)
+    valid: str | None = option(
+        "--valid",
+        PathName("a data set of the same classes"),
+        "Validate on these images, of the same classes, instead of some of DATA's.",
+        metavar="PATH",
+    )
+    val_split: float | None = option(
+        "--val-split",
+        Number(least=0, below=1),
+        "Of DATA's images, class by class, to hold out for validation; 0 for none.  "
+        "[default: 0.1, or the validation part that DATA has]",
+        metavar="FRACTION",
+    )
+    test: str | None = option(
+        "--test",
+        PathName("a data set of the same classes"),
+        "Judge the best model on these images at the end, instead of on the test part that DATA "
+        "may have.",
+        metavar="PATH",
+    )
+    resize: tuple[int, int] | None = option(
+        "--resize", Pair(), "Resize all images to this height and width; N is NxN.", metavar="HxW"
+    )
+    colour: str | None = option(
+        "--colour --color",
+        Choice(COLOURS, "colour", "HOW"),
+        "grey, rgb, or auto: colour where an image has it.  [default: auto]",
+    )
+    strict: bool = flag(
+        "--strict", "An image that cannot be read is an error; without it, it is left out."
+    )
+    no_cache: bool = flag(
+        "--no-cache", "Do not keep the decoded images of a folder in the user's cache."
+    )
+
+
+@dataclass(frozen=True)
+class ImageNetwork:
+    """What learns them."""
+
+    section = "Network"
+    network: str | None = option(
+        "--network",
+        Choice(NETWORKS, "network", "NAME"),
+        "small (from 8 pixels, with batch norm), lenet (from 16), lenet5 (as published, from 32) "
+        "or alexnet (from 32).  [default: small]",
+    )
+    layers: str | None = option(
+        "--layers",
+        str,
+        "The layers instead: 'conv 16 5x5 pad 2; relu; max 2; dense 10', or a file of them.",
+        metavar="TEXT|FILE",
+    )
+    connections: str | None = option(
+        "--connections",
+        PathName("a table, such as connections.csv"),
+        "Which maps each filter of the second convolution sees: a row of 0 and 1 a filter, a "
+        "column a map.",
+        metavar="FILE.csv",
+    )
+    width: float | None = option(
+        "--width",
+        Number(above=0),
+        "Times as many filters and units in a named network.  [default: 1; alexnet 0.25]",
+    )
+    init: str | None = option(
+        "--init",
+        Choice(INITIALISATIONS, "rule", "RULE"),
+        "How weights start: he, glorot or lecun.  [default: he before relu, else glorot]",
+    )
+
+
+@dataclass(frozen=True)
+class ImageLearning(Learning):
+    """How, of images."""
+
+    section = "Learning"
+    epochs: int | None = again(Learning, "epochs", "10", "Times to go through the images.")
+    batch_size: int | None = again(Learning, "batch_size", "64", "Images a step.")
+    optimizer: str | None = again(Learning, "optimizer", "adamw")
+    learning_rate: float | None = again(
+        Learning, "learning_rate", "by the optimizer: adamw 0.003, sgd 0.1, momentum 0.02"
+    )
+    weight_decay: float | None = again(Learning, "weight_decay", "0; adamw 0.3")
+    clip: float | None = again(Learning, "clip", "0")
+    schedule: str | None = again(Learning, "schedule", "cosine")
+    label_smoothing: float | None = option(
+        "--label-smoothing",
+        Number(least=0, below=1),
+        "How much of each target goes to all classes alike.  [default: 0]",
+    )
+    augment: str | None = option(
+        "--augment",
+        str,
+        "Change images at random: shift=2,rotate=10,scale=0.1,shear=5,flip,noise=0.05,cutout=4.",
+        metavar="SPEC",
+    )
+
+
+@dataclass(frozen=True)
+class ImageOptions(Running, Output, ImageLearning, ImageNetwork, ImageData):
+    """All that `cnntool train-cnn` takes."""
+
+    section = "Running"
+    processes: int | None = again(
+        Running, "processes", "one a core, for 16 images each; 1 with batch norm"
+    )
+
+
+@dataclass(frozen=True)
+class TextData:
+    """Which texts are learned from."""
+
+    section = "Data"
+    texts: tuple[str, ...] = argument(
+        "TEXT...", PathName("a text file, or - for stdin"), many=True, required=False
+    )
+    level: str | None = option(
+        "--level",
+        Choice(LEVELS, "level", "NAME"),
+        "What a token is: word, char or byte.  [default: word]",
+    )
+    encoding: str | None = option(
+        "--encoding", str, "Of the text, such as latin-1.  [default: utf-8]", metavar="NAME"
+    )
+    vocab_size: int | None = option(
+        "--vocab-size",
+        WholeNumber(2, MOST_TOKENS),
+        "Know the N most frequent tokens, <unk> for all others being one of them.  [default: all]",
+    )
+    min_count: int | None = option(
+        "--min-count", WholeNumber(1), "Know the tokens that occur N times or more.  [default: 1]"
+    )
+    val_split: float | None = option(
+        "--val-split",
+        Number(least=0, below=1),
+        "Of the text, its end, to hold out for validation; 0 for none.  [default: 0.1]",
+        metavar="FRACTION",
+    )
+    valid: str | None = option(
+        "--valid",
+        PathName("a text to validate on"),
+        "Validate on this text instead.",
+        metavar="FILE",
+    )
+    test: str | None = option(
+        "--test",
+        PathName("a text to test on"),
+        "Judge the best model on this text at the end.",
+        metavar="FILE",
+    )
+
+
+@dataclass(frozen=True)
+class TextNetwork:
+    """What learns them."""
+
+    section = "Network"
+    cell: str | None = option(
+        "--cell", Choice(CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh).  [default: lstm]"
+    )
+    embed_size: int | None = option(
+        "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token.  [default: 32]"
+    )
+    hidden_size: int | None = option(
+        "--hidden-size", WholeNumber(1, MOST_SIZE), "Units of each recurrent layer.  [default: 32]"
+    )
+    layers: int | None = option(
+        "--layers --num-layers",
+        WholeNumber(1, MOST_LAYERS),
+        "Recurrent layers, one upon the other.  [default: 1]",
+    )
+    dropout: float | None = option(
+        "--dropout",
+        Number(least=0, below=1),
+        "Of the units before each layer and the output, in training.  [default: 0]",
+    )
+    tie_weights: bool = flag(
+        "--tie-weights",
+        "One table for embedding and output; --embed-size is --hidden-size then.",
+    )
+
+
+@dataclass(frozen=True)
+class TextLearning(Learning):
+    """How, of texts."""
+
+    section = "Learning"
+    epochs: int | None = again(
+        Learning, "epochs", "1", "Times to go through the text.", "--num-epochs --epochs"
+    )
+    batch_size: int | None = again(
+        Learning, "batch_size", "20", "Rows that the text is cut into, read side by side."
+    )
+    optimizer: str | None = again(Learning, "optimizer", "adam")
+    learning_rate: float | None = again(
+        Learning, "learning_rate", "by the optimizer: adam 0.002, sgd 0.1, momentum 0.02"
+    )
+    weight_decay: float | None = again(Learning, "weight_decay", "0; adamw 0.01")
+    clip: float | None = again(Learning, "clip", "0.5")
+    schedule: str | None = again(Learning, "schedule", "constant")
+    seq_length: int | None = option(
+        "--seq-length",
+        WholeNumber(1, MOST_TOKENS),
+        "Tokens of a window: how far the gradient goes back through time.  [default: 30]",
+    )
+
+
+@dataclass(frozen=True)
+class TextOptions(Running, Output, TextLearning, TextNetwork, TextData):
+    """All that `cnntool train-lstm` takes."""
+
+    section = "Running"
+    processes: int | None = again(Running, "processes", "one a core, for 8 rows each")
+    num_samples: int = option(
+        "--num-samples",
+        WholeNumber(0, 10**6),
+        "Tokens to sample from the model and show at the end.  [default: 200]",
+        default=200,
+        section="Output",
+    )
+
+
+RunOptions = ImageOptions | TextOptions
+"""Those of a training command; None is what was not given."""

@@ -1,23 +1,40 @@
-"""From what was asked for to a run that can start: what images and texts have in common."""
+"""From what was asked for to a run that can start: what all tasks have in common.
+
+A command reads its data, makes its network and a task of both, and has here what comes before that
+(:func:`begin`: settings, places, the run to go on with) and behind it (:meth:`Start.plan`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from cnntool.cli.files import check_apart, check_new, last_of, output_of
+from cnntool.cli.training.options import RunOptions
+from cnntool.datasets.feeds import Feed
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
 from cnntool.networks.model_file import Model
-from cnntool.training.checkpoint import Run, is_best, is_best_of, is_of_run
+from cnntool.training.checkpoint import (
+    Run,
+    check_data,
+    is_best,
+    is_best_of,
+    is_of_run,
+    origin_of,
+    resumed,
+    settings_of,
+)
+from cnntool.training.loop import Trainer
 from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
 from cnntool.training.schedules import parse_schedule
-from cnntool.training.settings import Settings
+from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import CAN_FORK
+from cnntool.training.task import Task
 from cnntool.wording import counted
 
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.001}
@@ -27,42 +44,177 @@ CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
 
 
-class RunOptions(Protocol):
-    """The options that every training command has; None is what was not given."""
+class Beside(NamedTuple):
+    """What a model has to beat.
 
-    output: str | None
-    force: bool
-    log: str | None
-    log_steps: bool
-    resume: str | None
-    processes: int | None
-    dry_run: bool
-    as_json: bool
-    quiet: bool
-    epochs: int | None
+    lead: how to introduce it. values: by name, losses or accuracies, the strongest last; what to
+        call that one in a sentence. facts: the same in the results.
+    """
+
+    lead: str
+    values: dict[str, float]
+    strongest: str
+    facts: dict[str, Any]
 
 
 @dataclass
 class Plan:
     """A run that is ready to start, and where its files go.
 
-    best: the best model so far of a run that goes on, None where there is none yet.
-    notes: what there is to say about the data and the options.
+    data: what it learns from, in a line. notes: what there is to say of data and options.
+    resumed_from: the file of a run that goes on. best: its best model so far, None where there is
+        none yet.
+    test: what the best model is judged on at the end. beside: what it is compared with then. more:
+        what else results say, of the best model.
     """
 
     run: Run
     output: Path
-    overwrite: bool
-    resumed_from: str | None = None
-    best: Model | None = None
-    notes: tuple[str, ...] = ()
+    resumed_from: str | None
+    best: Model | None
+    notes: list[str]
+    data: str
+    test: Feed | None
+    beside: Callable[[], Beside | None]
+    more: Callable[[Model], dict[str, Any]]
 
     @property
     def last(self) -> Path:
         return last_of(self.output)
 
+    @property
+    def trainer(self) -> Trainer:
+        return self.run.trainer
 
-def check_log(options: RunOptions) -> None:
+    @property
+    def task(self) -> Task:
+        return self.run.trainer.task
+
+
+@dataclass
+class Start:
+    """What is settled before any data is read.
+
+    model, best, origin: of the run that goes on, itself, its best model so far, and where its data
+        came from; None and empty for a new one.
+    """
+
+    options: RunOptions
+    output: Path
+    settings: Settings
+    streams: Streams
+    model: Model | None = None
+    best: Model | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def check_apart(self, read: dict[str, str | None]) -> None:
+        """RequestError where the log of a run that goes on would overwrite what it reads."""
+        name = self.options.resume
+        others = {"--resume": name, "the best model": str(output_of(None, name))}
+        check_apart({"--log": self.options.log}, {**read, **others})
+
+    @contextmanager
+    def telling_of_moves(self, what: str, call: str, is_named: bool) -> Iterator[None]:
+        """While data is read: where the file of a run says where it is, and no person did, an
+        InputError also tells how to name it anew, by ``call`` and --resume."""
+        try:
+            yield
+        except InputError as error:
+            if self.model is None or is_named:
+                raise
+            name = self.options.resume
+            raise InputError(
+                f"{error}; where the {what} of {name} has moved, name it: cnntool {call} --resume "
+                f"{name}"
+            ) from error
+
+    def check_data(self, fingerprint: str, source: str) -> None:
+        """InputError where a run would go on with other data than it began with."""
+        if self.model is not None:
+            check_data(self.model, fingerprint, source, self.options.resume)
+
+    def check_validation(self, fingerprint: str | None, source: str | None) -> None:
+        """The same for data of its own to validate on."""
+        saved = self.origin.get("validation_fingerprint")
+        if saved is not None and fingerprint != saved:
+            raise InputError(
+                f"{source} is not what {self.options.resume} was validated on: it differs; name "
+                "the same with --valid, or train anew without --resume"
+            )
+
+    def share(self, batch: int, least: int, reason: str | None = None) -> None:
+        """Settle how many processes share a batch, of which each should get ``least`` or more; or
+        that there is one, for a ``reason``. RequestError where more were asked for."""
+        asked, before = self.options.processes, self.settings.shards
+        is_kept = self.model is not None and asked is None
+        if is_kept and (before == 1 or CAN_FORK):
+            return
+        if (asked or 1) > 1 and (reason or not CAN_FORK):
+            reason = reason or "this system starts no process from another; leave it out"
+            raise RequestError(f"--processes {asked}: {reason}")
+        shards = asked or 1
+        if asked is None and not is_kept and reason is None and CAN_FORK:
+            shards = max(1, min(available_cores(), batch // least))
+        self.settings = replace(self.settings, shards=shards)
+        if self.model is not None and shards != before:
+            self.notes.append(
+                f"{counted(shards, 'process')}, not {before}: results differ in rounding"
+            )
+
+    def plan(
+        self,
+        task: Task,
+        fingerprint: str,
+        origin: dict[str, Any],
+        notes: Iterable[str],
+        **said: Any,
+    ) -> Plan:
+        """The plan of a task; RequestError where the run that should go on is done.
+
+        fingerprint, origin: of the data, and what reading it again takes. said: what else a
+        :class:`Plan` holds.
+        """
+        name = self.options.resume
+        if self.model is None:
+            run = Run(Trainer(task, self.streams), fingerprint, origin)
+        else:
+            run = resumed(self.model, task, fingerprint, name)
+        plan = Plan(run, self.output, name, self.best, [*notes, *self.notes], **said)
+        return plan if self.model is None else _going_on(plan, name)
+
+
+def begin(
+    options: RunOptions,
+    read: dict[str, str | None],
+    defaults: dict[str, Any],
+    load: Callable[[str | Path], Model],
+) -> Start:
+    """The start of a run; InputError or RequestError where it cannot be.
+
+    read: a path, or None, for what each file that is read is called in a message. defaults: of the
+    settings. load: reads a model file, and raises InputError where it is none of this kind.
+    """
+    _check_log(options)
+    if options.resume is None:
+        output = output_of(options.output, None)
+        _check_places(options, output, read)
+        settings = settings_from(options, **defaults)
+        return Start(options, output, settings, Streams(settings.seed))
+    name = options.resume
+    model = load(name)
+    settings, output = settings_of(model, name), output_of(options.output, name)
+    _check_places(options, output, read)
+    best = _best_beside(options, model, output, load)
+    changes = {key: getattr(options, key) for key in CHANGEABLE}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    streams = Streams(settings.seed)
+    return Start(
+        options, output, replace(settings, **changes), streams, model, best, origin_of(model)
+    )
+
+
+def _check_log(options: RunOptions) -> None:
     """RequestError for a log that says nothing, or goes nowhere."""
     if options.log_steps and options.log is None:
         raise RequestError("--log-steps needs a log: name one with --log run.jsonl")
@@ -72,11 +224,8 @@ def check_log(options: RunOptions) -> None:
         )
 
 
-def check_places(options: RunOptions, output: Path, read: dict[str, str | None]) -> None:
-    """InputError or RequestError where the files of the run cannot go where they should.
-
-    ``read`` gives a path, or None, to what each file that is read is called in a message.
-    """
+def _check_places(options: RunOptions, output: Path, read: dict[str, str | None]) -> None:
+    """InputError or RequestError where the files of the run cannot go where they should."""
     if options.dry_run:
         return
     written = {"-o": output, "the run beside -o,": last_of(output), "--log": options.log}
@@ -113,63 +262,49 @@ def settings_from(options: RunOptions, **defaults: Any) -> Settings:
     return settings
 
 
-def changed(settings: Settings, options: RunOptions) -> Settings:
-    """The settings of a run that goes on, with what may be another and was given anew."""
-    changes = {key: getattr(options, key) for key in CHANGEABLE}
-    return replace(settings, **{k: v for k, v in changes.items() if v is not None})
+def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) -> None:
+    """RequestError for an option that was given again in another way than the run began with, and
+    where fewer epochs are asked for than are done.
 
-
-def processes_for(asked: int | None, batch: int, least: int) -> int:
-    """How many processes share a batch of ``batch``, of which each should get ``least`` or more."""
-    if asked is not None and asked > 1 and not CAN_FORK:
-        raise RequestError(
-            f"--processes {asked}: this system starts no process from another; leave it out"
-        )
-    if asked is not None or not CAN_FORK:
-        return asked or 1
-    return max(1, min(available_cores(), batch // least))
-
-
-def going_on_in(
-    options: RunOptions, settings: Settings, count: Callable[[int], int]
-) -> tuple[Settings, tuple[str, ...]]:
-    """The settings of a run that goes on in the processes asked for, or in one where it had more
-    than this system can have; and what to say of that. ``count`` checks the number asked for."""
-    if options.processes is None and (settings.shards == 1 or CAN_FORK):
-        return settings, ()
-    shards = count(options.processes or 1)
-    return replace(settings, shards=shards), other_processes(settings.shards, shards)
-
-
-def other_processes(before: int, now: int) -> tuple[str, ...]:
-    """What to say where a run goes on in another number of processes."""
-    if now == before:
-        return ()
-    return (f"{counted(now, 'process')}, not {before}: results differ in rounding",)
-
-
-@contextmanager
-def telling_of_moves(command: str, what: str, argument: str, name: str | None) -> Iterator[None]:
-    """While the data of the run ``name`` is read from where its file says: an InputError also tells
-    how to name it anew. ``name`` is None where a person named the data."""
-    try:
-        yield
-    except InputError as error:
-        if name is None:
-            raise
-        raise InputError(
-            f"{error}; where the {what} of {name} has moved, name it: cnntool {command} {argument} "
-            f"--resume {name}"
-        ) from error
-
-
-def best_beside(
-    options: RunOptions, model: Model, output: Path, load: Callable[[Path], Model]
-) -> Model | None:
-    """The best model of the run so far; InputError where its files may not be overwritten.
-
-    ``load`` reads a model file, and raises InputError where it is none of this kind.
+    ``plain`` gives what each option that is no setting was; None where it was not given.
     """
+    name = options.resume
+    fixed = {each.name for each in fields(Settings)} - set(CHANGEABLE) - {"shards"}
+    saved = {key: getattr(start.settings, key) for key in fixed} | plain
+    for key, value in saved.items():
+        given = getattr(options, key, None)
+        if key == "schedule" and given is not None:
+            given = str(parse_schedule(given))
+        given = list(given) if isinstance(given, tuple) else given
+        if given is not None and given != value:
+            raise RequestError(
+                f"--{key.replace('_', '-')} is {_text(given)}, and {name} was trained with "
+                f"{_text(value)}: leave it out, or train anew"
+            )
+    done = len(start.model.header.history)
+    if options.epochs is not None and options.epochs < done:
+        raise RequestError(
+            f"--epochs is {options.epochs}, and {name} has {done} behind it: name more"
+        )
+    had_none = start.origin.get("valid") is start.origin.get("validation_fingerprint") is None
+    if options.valid is not None and had_none:
+        raise RequestError(
+            f"--valid {options.valid}: {name} was trained without one; leave it out, or train anew"
+        )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    if value is None or value == "":
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _best_beside(
+    options: RunOptions, model: Model, output: Path, load: Callable[[str | Path], Model]
+) -> Model | None:
+    """The best model of the run so far; InputError where its files may not be overwritten."""
     name = Path(options.resume)
     home = output_of(None, options.resume)
     found: dict[Path, Model] = {}
@@ -192,66 +327,28 @@ def best_beside(
     return best
 
 
-def check_settings(
-    options: RunOptions, settings: Settings, name: str, plain: dict[str, Any]
-) -> None:
-    """RequestError for an option that was given again in another way than the run began with.
-
-    ``plain`` gives what each option that is no setting was; None where it was not given.
-    """
-    fixed = {each.name for each in fields(Settings)} - set(CHANGEABLE) - {"shards"}
-    saved = {key: getattr(settings, key) for key in fixed} | plain
-    for key, value in saved.items():
-        given = getattr(options, key, None)
-        if key == "schedule" and given is not None:
-            given = str(parse_schedule(given))
-        given = list(given) if isinstance(given, tuple) else given
-        if given is not None and given != value:
-            raise RequestError(
-                f"--{key.replace('_', '-')} is {_text(given)}, and {name} was trained with "
-                f"{_text(value)}: leave it out, or train anew"
-            )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return "x".join(map(str, value))
-    if value is None or value == "":
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def check_epochs(options: RunOptions, model: Model) -> None:
-    """RequestError where fewer epochs are asked for than are done."""
-    done = len(model.header.history)
-    if options.epochs is not None and options.epochs < done:
-        raise RequestError(
-            f"--epochs is {options.epochs}, and {options.resume} has {done} behind it: name more"
-        )
-
-
-def going_on(plan: Plan, name: str) -> Plan:
+def _going_on(plan: Plan, name: str) -> Plan:
     """The plan of a run that goes on; RequestError where it is done."""
-    trainer = plan.run.trainer
+    trainer = plan.trainer
     if trainer.is_done:
         trainer.__exit__()
-        raise RequestError(_done(plan.run, name))
+        raise RequestError(_done(trainer, name))
     best = trainer.stopping.best_epoch
     if plan.best is None and best is not None:
-        plan.notes += (
+        plan.notes.append(
             f"{plan.output} does not hold the best epoch of {name}, {best}: the best from here on "
-            "counts",
+            "counts"
         )
         trainer.stopping.best_loss = trainer.stopping.best_epoch = None
     return plan
 
 
-def _done(run: Run, name: str) -> str:
-    epoch, epochs = run.trainer.place[0], run.trainer.settings.epochs
+def _done(trainer: Trainer, name: str) -> str:
+    epoch, epochs = trainer.place[0], trainer.settings.epochs
     if epoch < epochs:
         return (
             f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: --patience "
-            f"{run.trainer.stopping.waited + 1} or more goes on"
+            f"{trainer.stopping.waited + 1} or more goes on"
         )
     return (
         f"the run of {name} is done, {epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} "

@@ -4,75 +4,51 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json
-from cnntool.cli.training.live import (
-    Interruption,
-    Log,
-    PlainView,
-    Wording,
-    finishing_first,
-    watching,
-)
-from cnntool.cli.training.plan import Plan, RunOptions
+from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
+from cnntool.cli.training.options import RunOptions
+from cnntool.cli.training.plan import Plan
+from cnntool.cli.training.summary import describe, results, say_results
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
 from cnntool.training.loop import Diverged, Epoch, Trainer
 from cnntool.wording import counted, duration
 
+Options = TypeVar("Options", bound=RunOptions)
+
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
 
 
-@dataclass(frozen=True)
-class Course:
-    """What images and texts do in ways of their own.
-
-    command: its name.
-    plan: the run that is asked for.
-    wording: of the view of a run.
-    describe: the lines that are said before it.
-    results: what came of it, as plain values, from the last model and the seconds it took.
-    say_results: the same in lines on stderr.
-    """
-
-    command: str
-    plan: Callable[[Any], Plan]
-    wording: Callable[[Plan], Wording]
-    describe: Callable[[Plan], Iterable[str]]
-    results: Callable[[Plan, Model, float], dict[str, Any]]
-    say_results: Callable[[dict[str, Any]], None]
-
-
-def train(course: Course, options: RunOptions) -> int:
-    """Do what the options ask for; the exit code."""
+def train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
+    """Do what a command was asked for; the exit code."""
     began = time.perf_counter()
-    plan = course.plan(options)
-    with plan.run.trainer as trainer:
+    plan = make_plan(options)
+    with plan.trainer as trainer:
         if not options.quiet:
-            for line in course.describe(plan):
+            for line in describe(plan):
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
         log = Log(options.log, plan.resumed_from is not None, options.log_steps)
         try:
-            watched = watching(trainer, course.wording(plan), options.quiet)
-            with finishing_first() as asked, watched as view:
+            with finishing_first() as asked, watching(trainer, options.quiet) as view:
                 last = _run(plan, log, view, asked)
             if asked.number and not trainer.is_done:
-                return _interrupted(plan, asked, course.command)
+                return _interrupted(plan, asked, command)
         finally:
             log.close()
         if plan.best is not None:
             plan.best = with_whole_history(plan.best, last)
             save_model(plan.output, plan.best, overwrite=True)
-        found = course.results(plan, last, time.perf_counter() - began)
+        beside = plan.beside()
+        found = results(plan, last, time.perf_counter() - began, beside)
     if not options.quiet:
-        course.say_results(found)
+        say_results(plan, found, beside)
     if options.as_json:
         print_json(found)
     else:
@@ -113,7 +89,7 @@ def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
 
 
 def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
-    epoch, step = plan.run.trainer.place
+    epoch, step = plan.trainer.place
     complain(
         f"stopped after epoch {epoch}, step {step}; go on with: cnntool {command} --resume "
         f"{shlex.quote(str(plan.last))}"

@@ -13,7 +13,7 @@ from cnntool.cli.options import OUTPUT, RUN, PathName
 from cnntool.cli.visualize.options import STDIO, WHAT, json_option
 
 if TYPE_CHECKING:
-    from cnntool.training.metrics import History
+    from cnntool.training.history import History
     from cnntool.visuals.curve_chart import Curve
 
 MEASURES = ("loss", "accuracy", "perplexity")
@@ -74,7 +74,7 @@ def command(
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
-    from cnntool.training.metrics import read_history
+    from cnntool.training.history import read_history
 
     if output == STDIO and (as_json or show):
         other = "--json" if as_json else "--show"
@@ -109,7 +109,7 @@ def check_chart(path: Path, force: bool) -> None:
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
     """The curves of each measure; InputError where no run has one."""
     from cnntool.errors import InputError
-    from cnntool.training.metrics import PARTS
+    from cnntool.training.history import PARTS
     from cnntool.visuals.curve_chart import Curve
 
     panels = {}

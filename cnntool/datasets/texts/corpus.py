@@ -1,4 +1,4 @@
-"""A text as ids: read, parted, and cut into windows for truncated backpropagation through time."""
+"""A text as ids: read, and parted."""
 
 from __future__ import annotations
 
@@ -45,12 +45,14 @@ class Corpus:
     ids: (N,) uint8, uint16 or int32, those of its tokens.
     vocabulary: what the ids stand for.
     characters: of the text, a line end being one; None for a part of a text of words.
+    encoding: what it was written in.
     """
 
     name: str
     ids: np.ndarray
     vocabulary: Vocabulary
     characters: int | None = None
+    encoding: str = "utf-8"
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self):,} {self.vocabulary.level}s of {len(self.vocabulary):,}>"
@@ -105,7 +107,7 @@ def load_corpus(
     _check_memory(name, level, whole)
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
-        return _of_bytes(data, name, not vocabulary)
+        return replace(_of_bytes(data, name, not vocabulary), encoding=encoding)
     characters = 0
 
     def counted(chunks: Iterable[str]) -> Iterator[str]:
@@ -118,13 +120,13 @@ def load_corpus(
     chunks = whole_words(chunks) if level == "word" else chunks
     if vocabulary:
         ids = _joined([vocabulary.encode(chunk) for chunk in chunks], None)
-        return Corpus(name, ids, vocabulary, characters)
+        return Corpus(name, ids, vocabulary, characters, encoding)
     tally = TALLIES[level]()
     numbers = [tally.add(chunk) for chunk in chunks]
     ranking = ranked(tally, size, min_count, name)
     del tally
     ids = _joined(numbers, ranking.ids)
-    return Corpus(name, ids, Vocabulary(level, ranking.tokens), characters)
+    return Corpus(name, ids, Vocabulary(level, ranking.tokens), characters, encoding)
 
 
 def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
@@ -150,75 +152,6 @@ def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
             "none), or add text"
         )
     return _part(corpus, slice(kept), ""), _part(corpus, slice(kept, None), " (held out)")
-
-
-@dataclass(frozen=True, eq=False)
-class Windows:
-    """A text as ``batch_size`` rows that are read side by side, ``seq_length`` columns at a time.
-
-    Row b is the text from ``b * steps`` on, with ``steps = (N - 1) // batch_size``; window t is the
-    columns from ``t * seq_length`` on. So a row of window t + 1 goes on where it ended in window t,
-    and a state can be carried over. Each of the first ``batch_size * steps`` targets stands in one
-    window, once; the N - 1 - batch_size * steps that are left, less than batch_size, are dropped
-    from the text's end, as in the lecture. The last window may be shorter.
-    """
-
-    ids: np.ndarray  # (N,)
-    batch_size: int
-    seq_length: int
-
-    @property
-    def steps(self) -> int:
-        """Columns of all windows."""
-        return (len(self.ids) - 1) // self.batch_size
-
-    @property
-    def tokens(self) -> int:
-        """Targets of all windows."""
-        return self.batch_size * self.steps
-
-    def __len__(self) -> int:
-        return -(-self.steps // self.seq_length)
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        return map(self.window, range(len(self)))
-
-    def window(
-        self, t: int, rows: np.ndarray | slice = slice(None)
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and targets, each (T, B) with T up to seq_length, of window t from 0; of some rows.
-
-        IndexError past the last window.
-        """
-        if not 0 <= t < len(self):
-            raise IndexError(f"window {t} of {len(self)}")
-        columns = slice(t * self.seq_length, (t + 1) * self.seq_length)
-        return tuple(
-            np.ascontiguousarray(
-                self.ids[first : first + self.tokens].reshape(self.batch_size, -1)[rows, columns].T
-            )
-            for first in (0, 1)
-        )
-
-
-def windows(ids: np.ndarray, batch_size: int, seq_length: int, name: str = "the text") -> Windows:
-    """The windows of a text of ids (N,), see :class:`Windows`.
-
-    A text that is too short for a window of ``seq_length`` gives one that is shorter, as long as
-    every row has a target. RequestError for sizes below 1, InputError for a text that is too short
-    for that.
-    """
-    for option, value in (("--batch-size", batch_size), ("--seq-length", seq_length)):
-        if value < 1:
-            raise RequestError(f"{option} is {value:,}, expected 1 or more")
-    if len(ids) <= batch_size:
-        count = f"{len(ids):,} token{'s' * (len(ids) != 1)}"
-        remedy = f"set --batch-size {len(ids) - 1:,} or less" if len(ids) > 1 else "add text"
-        raise InputError(
-            f"{name} has {count}, and --batch-size {batch_size:,} needs at least "
-            f"{batch_size + 1:,}, one to predict in each row: {remedy}"
-        )
-    return Windows(ids, batch_size, seq_length)
 
 
 def _of_bytes(chunks: Iterable[bytes], name: str, is_learned: bool) -> Corpus:

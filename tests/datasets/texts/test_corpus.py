@@ -1,20 +1,17 @@
-"""Texts as ids, their parts and windows."""
+"""Texts as ids, and their parts."""
 
 import hashlib
 import io
 import sys
-from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cnntool.datasets.texts import corpus as corpora
 from cnntool.datasets.texts import text as texts
 from cnntool.datasets.texts import tokens
-from cnntool.datasets.texts.corpus import load_corpus, split, windows
+from cnntool.datasets.texts.corpus import load_corpus, split
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 
@@ -187,73 +184,6 @@ def test_what_is_no_fraction_is_refused(fraction):
 def test_a_part_needs_two_tokens():
     with pytest.raises(InputError, match=r"has 5 tokens: to hold out 0.2 .* 4 and 1, and each"):
         split(loaded("a b c d\n"), 0.2)
-
-
-def test_windows_by_hand():
-    """Ten ids, two rows of (10 - 1) // 2 = 4 columns, three at a time; the target 9 is left."""
-    found = windows(np.arange(10, dtype=np.uint8), 2, 3)
-    assert (len(found), found.steps, found.tokens) == (2, 4, 8)
-    (x0, y0), (x1, y1) = found
-    assert x0.tolist() == [[0, 4], [1, 5], [2, 6]]
-    assert y0.tolist() == [[1, 5], [2, 6], [3, 7]]
-    assert (x1.tolist(), y1.tolist()) == ([[3, 7]], [[4, 8]])
-    assert x0.dtype == np.uint8
-    assert x0.flags.c_contiguous
-    assert y0.flags.c_contiguous
-
-
-@given(st.integers(2, 120), st.integers(1, 12), st.integers(1, 15))
-def test_every_target_stands_in_one_window_once_and_rows_go_on(count, batch_size, seq_length):
-    if count <= batch_size:
-        return
-    found = windows(np.arange(count), batch_size, seq_length)
-    rows = np.concatenate([x for x, _ in found]).T
-    targets = np.concatenate([y for _, y in found]).T
-    np.testing.assert_array_equal(targets, rows + 1)
-    assert (np.diff(rows, axis=1) == 1).all()  # within a row nothing is left out or repeated
-    kept = batch_size * ((count - 1) // batch_size)
-    assert Counter(targets.ravel().tolist()) == Counter(range(1, kept + 1))
-    assert count - 1 - kept < batch_size
-    assert found.tokens == kept
-    assert all(len(x) == seq_length for x, _ in list(found)[:-1])
-
-
-def test_processes_take_their_rows_of_a_window():
-    found = windows(np.arange(100), 6, 5)
-    whole = found.window(1)
-    for rows in (np.array([1, 4]), slice(2, 5)):
-        for part, full in zip(found.window(1, rows), whole, strict=True):
-            np.testing.assert_array_equal(part, full[:, rows])
-    for number in (4, -1):
-        with pytest.raises(IndexError, match=f"window {number} of 4"):
-            found.window(number)
-
-
-def test_a_short_text_gives_a_short_window():
-    ((x, y),) = windows(np.arange(5), 2, 30)
-    assert (x.tolist(), y.tolist()) == ([[0, 2], [1, 3]], [[1, 3], [2, 4]])
-    ((x, y),) = windows(np.arange(2), 1, 30)
-    assert (x.tolist(), y.tolist()) == ([[0]], [[1]])
-
-
-@pytest.mark.parametrize(
-    ("count", "message"),
-    [
-        (20, "t.txt has 20 tokens, and --batch-size 20 needs at least 21, .*--batch-size 19 or"),
-        (1, "t.txt has 1 token, and --batch-size 20 needs at least 21, .*: add text"),
-    ],
-)
-def test_a_text_too_short_for_one_window_is_told_with_numbers(count, message):
-    with pytest.raises(InputError, match=message):
-        windows(np.arange(count), 20, 30, "t.txt")
-    windows(np.arange(21), 20, 30)
-
-
-def test_sizes_below_one_are_refused():
-    with pytest.raises(RequestError, match="--batch-size is 0, expected 1 or more"):
-        windows(np.arange(9), 0, 3)
-    with pytest.raises(RequestError, match="--seq-length is -1, expected 1 or more"):
-        windows(np.arange(9), 1, -1)
 
 
 class Endless:

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy, the confusion matrix, and what follows from it by class.
+"""How good a network is: the loss of each target, and what follows from its mistakes by class.
 
 Classes are integers from 0 to K - 1. Scores (N, K) are logits or probabilities: only their order
 counts.
@@ -6,18 +6,107 @@ counts.
 
 from __future__ import annotations
 
-import json
 import math
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from cnntool.datasets.feeds import Feed
 from cnntool.engine.linear import check_ids
-from cnntool.errors import InputError
-from cnntool.networks.array_archive import not_there
-from cnntool.networks.model_file import load_header
+from cnntool.networks.network import Network
+from cnntool.networks.objective import surprisals
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a network made of all targets of a feed.
+
+    losses: (N,) float32, ``-log p(target)`` in nats. correct: how many were the likeliest.
+    """
+
+    losses: np.ndarray
+    correct: int
+
+    @property
+    def count(self) -> int:
+        return len(self.losses)
+
+    @property
+    def loss(self) -> float:
+        """The mean, in nats."""
+        return float(self.losses.mean(dtype=np.float64))
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.count
+
+
+def judge(network: Network, feed: Feed) -> Judgement:
+    """Put a network to everything that a feed has, from states of 0 on."""
+    found, correct, states = [], 0, None
+    for batch in feed.batches():
+        x, targets, counts = feed.take(batch)
+        losses, right, after = surprisals(network, x, targets, states=states, counts=counts)
+        found.append(losses)
+        correct += right
+        states = after if feed.carries else None
+    return Judgement(feed.in_order(found), correct)
+
+
+class Measure(NamedTuple):
+    """What a run is judged by: its accuracy, or what follows from its loss.
+
+    name: what it is called. text: how it is written, of the accuracy or of the loss in nats.
+    by_loss: which of the two.
+    """
+
+    name: str
+    text: Callable[[float], str]
+    by_loss: bool = True
+
+    @property
+    def kind(self) -> str:
+        return "loss" if self.by_loss else "accuracy"
+
+    def judged(self, value: float) -> str:
+        """Such as ``accuracy 97.10%``, ``perplexity 123.4`` or ``bits/char 2.345``."""
+        return f"{self.name} {self.text(value)}"
+
+    def number(self, value: float) -> str:
+        """The loss or the accuracy itself."""
+        return f"{value:.4f}" if self.by_loss else f"{value:.2%}"
+
+    def is_better(self, value: float, other: float) -> bool:
+        return value < other if self.by_loss else value > other
+
+
+ACCURACY = Measure("accuracy", "{:.2%}".format, by_loss=False)
+
+
+def measure_of(level: str) -> Measure:
+    """What the field judges texts of words, of characters or of bytes by."""
+    if level == "word":
+        return Measure("perplexity", lambda loss: _perplexity_text(perplexity(loss)))
+    return Measure(f"bits/{level}", lambda loss: f"{bits(loss):.3f}")
+
+
+def perplexity(loss: float) -> float:
+    """``e^loss``: among how many equally likely tokens the model is in doubt; inf if too large."""
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
+
+
+def _perplexity_text(value: float) -> str:
+    return f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
+
+
+def bits(nats: float) -> float:
+    """The same in bits."""
+    return nats / math.log(2)
 
 
 def predicted_classes(scores: np.ndarray) -> np.ndarray:
@@ -117,17 +206,6 @@ def class_scores(confusion: np.ndarray) -> ClassScores:
     return ClassScores(**scores, support=support.astype(np.int64), undefined=undefined)
 
 
-def mean_loss(losses: np.ndarray, counts: np.ndarray) -> float:
-    """The mean over all samples from the mean of each batch and its number of samples.
-
-    A last batch that is smaller counts for less.
-    """
-    losses, counts = np.asarray(losses, np.float64), np.asarray(counts)
-    if losses.shape != counts.shape or not counts.sum() > 0:
-        raise ValueError(f"there are {losses.shape} losses and {counts.shape} counts of samples")
-    return float(losses @ counts / counts.sum())
-
-
 def _quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """``above / below`` in float64, 0 where below is 0."""
     above, below = np.broadcast_arrays(np.asarray(above, np.float64), below)
@@ -142,94 +220,3 @@ def _pair(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nd
             "for every sample, and at least one"
         )
     return predicted, targets
-
-
-MEASURES = ("loss", "accuracy", "perplexity")
-"""What a curve may show; the perplexity is ``exp(loss)``, the loss being in nats."""
-
-PARTS = ("training", "validation")
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """One run.
-
-    epochs: (E,) their numbers, from 1. values: (E,) float64 by measure and part, such as
-        ``("loss", "validation")``; NaN where there is no number, all of it without a validation
-        part.
-    is_text: whether it is known to be a language model.
-    """
-
-    name: str
-    epochs: np.ndarray
-    values: dict[tuple[str, str], np.ndarray]
-    is_text: bool = False
-
-
-def read_history(path: str | os.PathLike) -> History:
-    """The epochs of a model file, or of a log that ``--log`` wrote (JSON lines).
-
-    Of an epoch that a log holds twice, as after going on from an earlier one, the later line
-    counts. InputError, one line, for a file that is neither or holds no epoch that is done.
-    """
-    name = os.fspath(path)
-    try:
-        with open(path, "rb") as file:
-            start = file.read(2)
-    except FileNotFoundError:
-        raise not_there(name, "a model file or a log") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} cannot be read: {reason}") from None
-    is_text = False
-    if start == b"PK":
-        header = load_header(path)
-        rows, is_text = list(header.history), header.kind == "rnn"
-    else:
-        rows = _log_rows(path, name)
-    by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
-    if not by_epoch:
-        raise InputError(f"{name} holds no epoch that is done: train one at least")
-    epochs = sorted(by_epoch)
-    rows = [by_epoch[epoch] for epoch in epochs]
-    values = {}
-    for part, start in zip(PARTS, ("", "validation_"), strict=True):
-        for measure in ("loss", "accuracy"):
-            values[measure, part] = np.array([_number(row.get(start + measure)) for row in rows])
-        with np.errstate(over="ignore"):
-            values["perplexity", part] = np.exp(values["loss", part])
-    finite = {key: np.where(np.isfinite(v), v, np.nan) for key, v in values.items()}
-    return History(name, np.array(epochs), finite, is_text)
-
-
-def _log_rows(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
-    """The lines of a log that are about epochs; one that a killed run left half is left out."""
-    rows = []
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("no object")
-            except (ValueError, RecursionError):
-                if not line.strip() or (number > 1 and not line.endswith("\n")):
-                    continue
-                raise InputError(
-                    f"{name} line {number} is no JSON object: expected a model file, or a log that "
-                    "train-cnn --log wrote"
-                ) from None
-            if row.get("event") == "epoch":
-                rows.append(row)
-    return rows
-
-
-def _is_epoch(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
-
-
-def _number(value: Any) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    try:
-        return float(value) if is_number else math.nan
-    except OverflowError:
-        return math.nan

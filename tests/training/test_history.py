@@ -11,7 +11,7 @@ from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.training.checkpoint import Run
-from cnntool.training.metrics import read_history
+from cnntool.training.history import read_history
 
 
 def line(epoch, loss, **more):

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.training.metrics import (
+from cnntool.training.measures import (
     accuracy,
     class_scores,
     confusion_matrix,
-    mean_loss,
     predicted_classes,
     top_k_accuracy,
 )
@@ -117,11 +116,6 @@ def test_scores_that_are_no_numbers_are_never_right():
     assert top_k_accuracy(scores, np.array([0, 0, 0]), 2) == pytest.approx(1 / 3)
 
 
-def test_a_short_last_batch_counts_for_less():
-    losses = [2.0, 1.0, 4.0]
-    assert mean_loss(losses, [10, 10, 5]) == (20 + 10 + 20) / 25
-
-
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"predictions are for \(2,\) and targets \(3,\)"):
         accuracy([0, 1], [0, 1, 1])
@@ -133,5 +127,3 @@ def test_what_does_not_fit_is_refused():
         confusion_matrix([0, 0], [0, -1], 3)
     with pytest.raises(ValueError, match="k is 0, expected 1 or more"):
         top_k_accuracy(np.eye(2), [0, 1], 0)
-    with pytest.raises(ValueError, match="counts of samples"):
-        mean_loss([1.0], [1, 2])

@@ -1,0 +1,105 @@
+"""What a run was like, an epoch at a time, from a model file or a log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnntool.errors import InputError
+from cnntool.networks.array_archive import not_there
+from cnntool.networks.model_file import load_header
+
+MEASURES = ("loss", "accuracy", "perplexity")
+"""What a curve may show; the perplexity is ``exp(loss)``, the loss being in nats."""
+
+PARTS = ("training", "validation")
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """One run.
+
+    epochs: (E,) their numbers, from 1. values: (E,) float64 by measure and part, such as
+        ``("loss", "validation")``; NaN where there is no number, all of it without a validation
+        part.
+    is_text: whether it is known to be a language model.
+    """
+
+    name: str
+    epochs: np.ndarray
+    values: dict[tuple[str, str], np.ndarray]
+    is_text: bool = False
+
+
+def read_history(path: str | os.PathLike) -> History:
+    """The epochs of a model file, or of a log that ``--log`` wrote (JSON lines).
+
+    Of an epoch that a log holds twice, as after going on from an earlier one, the later line
+    counts. InputError, one line, for a file that is neither or holds no epoch that is done.
+    """
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+    except FileNotFoundError:
+        raise not_there(name, "a model file or a log") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name} cannot be read: {reason}") from None
+    is_text = False
+    if start == b"PK":
+        header = load_header(path)
+        rows, is_text = list(header.history), header.kind == "rnn"
+    else:
+        rows = _log_rows(path, name)
+    by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
+    if not by_epoch:
+        raise InputError(f"{name} holds no epoch that is done: train one at least")
+    epochs = sorted(by_epoch)
+    rows = [by_epoch[epoch] for epoch in epochs]
+    values = {}
+    for part, start in zip(PARTS, ("", "validation_"), strict=True):
+        for measure in ("loss", "accuracy"):
+            values[measure, part] = np.array([_number(row.get(start + measure)) for row in rows])
+        with np.errstate(over="ignore"):
+            values["perplexity", part] = np.exp(values["loss", part])
+    finite = {key: np.where(np.isfinite(v), v, np.nan) for key, v in values.items()}
+    return History(name, np.array(epochs), finite, is_text)
+
+
+def _log_rows(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
+    """The lines of a log that are about epochs; one that a killed run left half is left out."""
+    rows = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("no object")
+            except (ValueError, RecursionError):
+                if not line.strip() or (number > 1 and not line.endswith("\n")):
+                    continue
+                raise InputError(
+                    f"{name} line {number} is no JSON object: expected a model file, or a log that "
+                    "train-cnn --log wrote"
+                ) from None
+            if row.get("event") == "epoch":
+                rows.append(row)
+    return rows
+
+
+def _is_epoch(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
+
+
+def _number(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number else math.nan
+    except OverflowError:
+        return math.nan
