@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from cnntool.choices import COMBINATIONS, RANGES
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
+
+if TYPE_CHECKING:
+    from cnntool.imaging.kernels import Filter
 
 BORDER_RULES = """\b
 Border rules, for pixels  a b c d  (other names that are understood):
@@ -142,18 +146,9 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     from cnntool.cli.console import complain
     from cnntool.cli.images import Work, notes_before_work, run_batch
     from cnntool.imaging.filter_pass import Geometry
-    from cnntool.imaging.filtering import normalized
 
-    filters = read_filters(
-        kernels.specs,
-        kernels.combine,
-        size=kernels.size,
-        sigma=kernels.sigma,
-        angle=kernels.angle,
-    )
+    filters = read_filters(kernels)
     shown, scale, bias = pixels.shown, pixels.scale, pixels.bias
-    if kernels.normalize:
-        filters = [normalized(kernel) for kernel in filters]
     geometry = Geometry(
         windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
     )
@@ -177,12 +172,15 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     return run_batch(batch, work)
 
 
-def read_filters(specs, combine, **shortcuts) -> list:
+def read_filters(kernels: Kernels) -> list[Filter]:
     """The filters of a chain; raises RequestError on the first mistake in any of them."""
     from cnntool.errors import RequestError
     from cnntool.imaging.filter_pass import check_combination
+    from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernel_spec import parse_kernel
 
+    specs = kernels.specs
+    shortcuts = {name: getattr(kernels, name) for name in ("size", "sigma", "angle")}
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
     if given and len(specs) > 1:
         raise RequestError(
@@ -190,10 +188,10 @@ def read_filters(specs, combine, **shortcuts) -> list:
             "--kernel gaussian:sigma=2"
         )
     filters = [parse_kernel(spec, read_learned, **shortcuts) for spec in specs]
-    if combine is not None:
-        check_combination(filters[-1], combine)
-        filters[-1] = replace(filters[-1], combine=combine)
-    return filters
+    if kernels.combine is not None:
+        check_combination(filters[-1], kernels.combine)
+        filters[-1] = replace(filters[-1], combine=kernels.combine)
+    return [normalized(kernel) for kernel in filters] if kernels.normalize else filters
 
 
 def read_learned(path: str, place: str | None):

@@ -104,6 +104,18 @@ def takes(*kinds: type) -> Callable[[Callable], Callable]:
     return decorate
 
 
+def only(kind: type, *names: str) -> type:
+    """A dataclass of some of the fields of another, for a command that has no use for the rest."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    chosen = [
+        (name, fields[name].type, dataclasses.field(default=f.default, metadata=f.metadata))
+        for name, f in fields.items()
+        if name in names
+    ]
+    namespace = {"section": getattr(kind, "section", kind.__name__)}
+    return dataclasses.make_dataclass(kind.__name__, chosen, namespace=namespace, frozen=True)
+
+
 def _parameters(kind: type) -> Iterator[click.Parameter]:
     """The Click parameters of a dataclass; each stands below the class that declares it."""
     for field in dataclasses.fields(kind):

@@ -11,6 +11,9 @@ from cnntool.engine.convolution import conv1d, conv1d_backward
 from cnntool.engine.gradient_check import STEP
 from cnntool.engine.windows import Axis, Padding, im2col, plan_axis
 
+Term = tuple[float, float | None]
+"""Two factors; the second is None for a zero of the padding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Conv1dSteps:
@@ -46,6 +49,25 @@ class Conv1dSteps:
         if self.bias is not None:
             pairs.append((self.dbias, self.numeric_dbias))
         return max(float(np.abs(np.subtract(*pair)).max()) for pair in pairs)
+
+    def terms_of_y(self, output: int) -> list[Term]:
+        """Each weight with the input that it meets."""
+        reads = self.reads[output].tolist()
+        return [(w, self._input(j)) for w, j in zip(self.weight.tolist(), reads, strict=True)]
+
+    def terms_of_dweight(self, tap: int) -> list[Term]:
+        """Each dy with the input that the weight meets for that output."""
+        reads = self.reads[:, tap].tolist()
+        return [(dy, self._input(j)) for dy, j in zip(self.dy.tolist(), reads, strict=True)]
+
+    def terms_of_dx(self, place: int) -> dict[int, Term]:
+        """By the output that reads the input, its dy with the weight that meets the input."""
+        outputs, taps = np.nonzero(self.reads == place)
+        pairs = zip(self.dy[outputs].tolist(), self.weight[taps].tolist(), strict=True)
+        return dict(zip(outputs.tolist(), pairs, strict=True))
+
+    def _input(self, place: int) -> float | None:
+        return None if place < 0 else float(self.x[place])
 
 
 def conv1d_steps(

@@ -37,6 +37,10 @@ class GradientFlow:
     norms: dict[str, np.ndarray]
 
     @property
+    def steps(self) -> int:
+        return len(next(iter(self.norms.values()))) - 1
+
+    @property
     def is_finite(self) -> bool:
         """Whether no norm is beyond all numbers."""
         return all(bool(np.isfinite(norms).all()) for norms in self.norms.values())

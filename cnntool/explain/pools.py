@@ -62,6 +62,11 @@ class PoolFacts:
     result: np.ndarray  # (C,) as it is written
     alpha: float | None  # of the result, from 0 to 1
 
+    @property
+    def counts(self) -> np.ndarray:
+        """(kh, kw): whether an element counts, as it is not outside the picture."""
+        return ~np.isnan(self.pixels[..., 0])
+
 
 def pool_facts(
     image: Image,

@@ -31,6 +31,12 @@ class Sharing:
         """(maps, height, width)."""
         return self.maps, self.axes[0].output_size, self.axes[1].output_size
 
+    @property
+    def has_padding(self) -> bool:
+        """Whether some taps fall on the padding, which is no connection."""
+        _, height, width = self.output_shape
+        return self.convolution.connections != self.convolution.parameters * height * width
+
 
 def layer_sharing(
     size: tuple[int, int],

@@ -62,6 +62,27 @@ class WindowFacts:
         """(F, C, kh, kw): each weight times the pixel under it."""
         return self.bank[:, None] * np.moveaxis(self.pixels, -1, 0)
 
+    @property
+    def is_inside(self) -> np.ndarray:
+        """(kh, kw): whether a pixel of the picture itself stands there."""
+        return np.outer(self.rows.inside, self.columns.inside)
+
+    @property
+    def strongest(self) -> int:
+        """The kernel that answers most."""
+        responses = self.responses if self.combine == "maximum" else np.abs(self.responses)
+        return int(responses.sum(axis=1).argmax())
+
+
+def largest_places(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of at most so many of the values (h, w) that are largest in size.
+
+    The largest first, of equals the first; zeros and NaN come last.
+    """
+    sizes = np.nan_to_num(np.abs(values))
+    order = np.argsort(-sizes, axis=None, kind="stable")[:most]
+    return np.unravel_index(order, values.shape)
+
 
 def window_facts(
     image: Image,

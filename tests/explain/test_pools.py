@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cnntool.choices import POOLS
 from cnntool.errors import InputError
 from cnntool.explain.pools import pool_facts
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.pooling import MODES, Pooling, pool_picture
+from cnntool.imaging.pooling import Pooling, pool_picture
 
 
 def picture(shape=(13, 17, 3), dtype=np.uint8, alpha=False, levels=256):
@@ -88,7 +89,7 @@ GEOMETRIES = [
 ]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", POOLS)
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("alpha", [False, True])
 def test_the_pixel_is_the_one_that_is_written(mode, geometry, alpha):

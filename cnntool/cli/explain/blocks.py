@@ -1,4 +1,4 @@
-"""Numbers as blocks of text: matrices with their positions, side by side where there is room."""
+"""The numbers of one step as text: matrices side by side where there is room, and plain tables."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnntool.cli.console import console, show
+from cnntool.cli.kernels import shade
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.table import Table
     from rich.text import Text
+
+    from cnntool.engine.windows import Axis
 
 PIPE_WIDTH = 120
 """How wide blocks side by side may be where no terminal says it."""
 
 LARGEST_PLAIN, SMALLEST_PLAIN = 1e9, 1e-4
 """Beyond these, numbers are written with an exponent."""
+
+DIGITS = 6
+"""Of values on their way to a pixel, so that rounding can be followed."""
+
+LARGEST_SHOWN = 9
+"""Elements on a side of a window that is shown whole; of larger ones those that matter most are."""
+
+MOST_LISTED = 12
+MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def matrix_block(
     marks: Sequence[str] = (),
     rows: Sequence[int] = (),
     columns: Sequence[int] = (),
-    foot: str = "",
+    foot: str | Text = "",
 ) -> Block:
     """A matrix (h, w) with the positions of its rows and columns, and a line beneath it.
 
@@ -100,6 +113,34 @@ def matrix_block(
     for line in lines:
         line.pad_right(across - line.cell_len)
     return Block(tuple(lines), height)
+
+
+def shaded_block(values: np.ndarray, title: str, foot: str | Text = "") -> Block:
+    """A matrix, positive numbers on green and negative ones on red; NaN is no number."""
+    import numpy as np
+
+    largest = np.nanmax(np.abs(values)) or 1
+    styles = ["dim" if v != v else shade(v / largest) for v in values.ravel()]
+    return matrix_block(values, title=title, styles=styles, foot=foot)
+
+
+def window_block(
+    pixels: np.ndarray,
+    title: str,
+    white: float,
+    colour: int | None,
+    marks: Sequence[str],
+    rows: Sequence[int],
+    columns: Sequence[int],
+) -> Block:
+    """The pixels (h, w) under a window, each on its own brightness; NaN is outside the picture."""
+    styles = ["dim" if v != v else pixel_style(v / white, colour) for v in pixels.ravel()]
+    return matrix_block(pixels, title=title, styles=styles, marks=marks, rows=rows, columns=columns)
+
+
+def fits(blocks: Sequence[Block]) -> bool:
+    """Whether each of them fits into a line."""
+    return max(block.width for block in blocks) <= layout_width()
 
 
 def show_beside(blocks: Sequence[Block], signs: Sequence[str]) -> None:
@@ -135,6 +176,60 @@ def layout_width() -> int:
     """Characters in a line of the terminal, or as many as a pipe is given."""
     screen = console()
     return screen.width if screen.is_terminal else PIPE_WIDTH
+
+
+def table(
+    *heads: str, names: str | None = None, left: Sequence[str] = (), style: str = "bold"
+) -> Table:
+    """A table without lines whose columns are numbers, at their right, but for those in ``left``.
+
+    names: heads a first column of names; of plain labels where it is empty. Without a word in any
+        head there is no line of heads.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style=style, show_header=any((names, *heads)))
+    if names is not None:
+        made.add_column(names, style="bold cyan" if names else "", no_wrap=bool(names))
+    for head in heads:
+        is_left = head in left
+        made.add_column(Text(head), justify="left" if is_left else "right", no_wrap=not is_left)
+    return made
+
+
+def size_formula(axis: Axis) -> str:
+    """The output size with the numbers filled in: ``⌊(32 + 2 + 2 - 5) / 2⌋ + 1 = 16``."""
+    pads = f" + {axis.before} + {axis.after}" if axis.before or axis.after else ""
+    rounds = "⌈⌉" if axis.overhang else "⌊⌋"
+    inside = f"{axis.size}{pads} - {axis.extent}"
+    return f"{rounds[0]}({inside}) / {axis.stride}{rounds[1]} + 1 = {axis.output_size}"
+
+
+def channel_names(count: int) -> list[str]:
+    """``red``, ``green``, ``blue`` or ``channel 0`` and so on; a grey picture's has no name.
+
+    Of very many only so many as are shown.
+    """
+    if count == 1:
+        return [""]
+    names = ["red", "green", "blue"] if count == 3 else [f"channel {i}" for i in range(count)]
+    return names[:MOST_CHANNELS]
+
+
+def channel_colour(channel: int, count: int) -> int | None:
+    """Which of red, green and blue a channel is; None where it is none of them."""
+    return channel if count == 3 else None
+
+
+def pixel_texts(pixels: np.ndarray, white: float) -> list[Text]:
+    """The values of a pixel, a channel each, on their own brightness."""
+    from rich.text import Text
+
+    return [
+        Text(text, f"bold {pixel_style(float(pixel) / white, channel_colour(i, len(pixels)))}")
+        for i, (text, pixel) in enumerate(zip(number_texts(pixels, DIGITS), pixels, strict=True))
+    ]
 
 
 def pixel_style(share: float, channel: int | None = None) -> str:

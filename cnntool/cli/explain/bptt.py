@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.explain.options import json_option
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import FiniteFloat, PathName, WholeNumber
+from cnntool.choices import CELLS
+from cnntool.cli.explain.options import Report
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, option, takes
+from cnntool.cli.types import Number, PathName, Spec, WholeNumber
+from cnntool.wording import counted, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from rich.table import Table
 
     from cnntool.datasets.texts.corpus import Corpus
     from cnntool.explain.gradient_flow import GradientFlow
     from cnntool.networks.trained_text import TrainedText
 
-CELLS = ("rnn", "lstm", "gru")
 MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
 KEPT, KEPT_IN_ALL = 1.03, 3.0
 """A gradient keeps its size where no step changes it by more, nor all together: 0.99 a step is
@@ -28,21 +31,45 @@ BAR_CELLS = 20
 BAR = "█"
 
 
-class CellsType(click.ParamType):
+def read_cells(text: str) -> tuple[str, ...]:
     """Names of cells, with commas between."""
+    names = tuple(name.strip().lower() for name in text.split(","))
+    for name in names:
+        if name not in CELLS:
+            raise ValueError(f"no cell '{name[:40]}'{suggestion(name, CELLS)}")
+    return tuple(dict.fromkeys(names))
 
-    name = "CELL,..."
 
-    def convert(self, value, param, ctx) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        from cnntool.wording import suggestion
+@dataclass(frozen=True)
+class Windows:
+    """A model and a text, how far back in it, and what stands beside the model."""
 
-        names = tuple(name.strip().lower() for name in value.split(","))
-        for name in names:
-            if name not in CELLS:
-                self.fail(f"no cell '{name[:40]}'{suggestion(name, CELLS)}", param, ctx)
-        return tuple(dict.fromkeys(names))
+    model: str = argument("MODEL", PathName("a model file"))
+    text: str = argument("TEXT", PathName("a text file, or - for stdin"))
+    steps: int | None = option(
+        "--steps",
+        WholeNumber(1, MOST_STEPS),
+        f"How many steps back.  [default: the model's --seq-length, at most {MOST_STEPS}]",
+    )
+    encoding: str | None = option(
+        "--encoding",
+        str,
+        "Of TEXT, such as utf-16.  [default: that of the text it learned from]",
+        metavar="NAME",
+    )
+    compare: tuple[str, ...] = option(
+        "--compare",
+        Spec("CELL,...", read_cells),
+        "Beside it untrained cells of the same size: rnn, lstm, gru.",
+        default=(),
+    )
+    gain: float | None = option(
+        "--gain",
+        Number(above=0),
+        "Of the untrained cells: so many times as large weights of the state.  [default: 1, "
+        "orthogonal]",
+    )
+    seed: int = option("--seed", WholeNumber(0), "Of the untrained cells.  [default: 0]", default=0)
 
 
 @click.command(
@@ -64,56 +91,8 @@ Examples:
   cnntool explain bptt words.npz text.txt --compare rnn --gain 0.5
   cnntool explain bptt words.npz text.txt --json | jq '.cells[0].factors'""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@click.argument("text", metavar="TEXT", type=PathName("a text file, or - for stdin"))
-@option(
-    "--steps",
-    section="Windows",
-    type=WholeNumber(1, MOST_STEPS),
-    metavar="N",
-    help=f"How many steps back.  [default: the model's --seq-length, at most {MOST_STEPS}]",
-)
-@option(
-    "--encoding",
-    section="Windows",
-    metavar="NAME",
-    help="Of TEXT, such as utf-16.  [default: that of the text it learned from]",
-)
-@option(
-    "--compare",
-    section="Windows",
-    type=CellsType(),
-    default=(),
-    metavar="CELL,...",
-    help="Beside it untrained cells of the same size: rnn, lstm, gru.",
-)
-@option(
-    "--gain",
-    section="Windows",
-    type=FiniteFloat(above=0),
-    metavar="X",
-    help="Of the untrained cells: so many times as large weights of the state.  [default: 1, "
-    "orthogonal]",
-)
-@option(
-    "--seed",
-    section="Windows",
-    type=WholeNumber(0),
-    default=0,
-    metavar="N",
-    help="Of the untrained cells.  [default: 0]",
-)
-@json_option
-def command(
-    model: str,
-    text: str,
-    steps: int | None,
-    encoding: str | None,
-    compare: tuple[str, ...],
-    gain: float | None,
-    seed: int,
-    as_json: bool,
-) -> None:
+@takes(Windows, Report)
+def command(windows: Windows, report: Report) -> None:
     """Show how much of a gradient is left, step by step back through time: of a trained model on a
     text, and beside it of untrained cells.
     """
@@ -121,23 +100,18 @@ def command(
     from cnntool.errors import RequestError
     from cnntool.networks.trained_text import load_text_model
 
-    if gain is not None and not compare:
+    if windows.gain is not None and not windows.compare:
         raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
-    trained = load_text_model(model)
-    steps = steps or min(trained.seq_length, MOST_STEPS)
-    corpus = trained.read(text, encoding)
-    flows = measure(trained, corpus, steps, compare, seed, 1.0 if gain is None else gain)
-    print_json(_entry(model, text, flows)) if as_json else _show(model, text, flows)
+    trained = load_text_model(windows.model)
+    corpus = trained.read(windows.text, windows.encoding)
+    flows = measure(trained, corpus, windows)
+    if report.as_json:
+        print_json(_entry(windows, flows))
+    else:
+        _show(windows, flows)
 
 
-def measure(
-    trained: TrainedText,
-    corpus: Corpus,
-    steps: int,
-    compare: Sequence[str],
-    seed: int,
-    gain: float = 1.0,
-) -> dict[str, GradientFlow]:
+def measure(trained: TrainedText, corpus: Corpus, windows: Windows) -> dict[str, GradientFlow]:
     """The flow of the model, and of each untrained cell, by what they are called.
 
     InputError for a text that is too short, and where one grows beyond all numbers.
@@ -149,8 +123,9 @@ def measure(
     from cnntool.errors import InputError
     from cnntool.explain.gradient_flow import gradient_flow, spread_windows, with_gain
     from cnntool.networks.language_model import LanguageModel
-    from cnntool.wording import counted
 
+    steps = windows.steps or min(trained.seq_length, MOST_STEPS)
+    gain = 1.0 if windows.gain is None else windows.gain
     if len(corpus) <= steps:
         raise InputError(
             f"{corpus.name} has {counted(len(corpus), 'token')}, and {counted(steps, 'step')} back "
@@ -159,9 +134,9 @@ def measure(
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
     networks = {f"trained {trained.network.architecture.cell}": trained.network}
     suffix = "" if gain == 1 else f", gain {gain:g}"
-    for cell in compare:
+    for cell in windows.compare:
         architecture = replace(trained.network.architecture, cell=cell)
-        fresh = LanguageModel(architecture).initialise(np.random.default_rng(seed))
+        fresh = LanguageModel(architecture).initialise(np.random.default_rng(windows.seed))
         networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
     flows = {}
     for name, network in networks.items():
@@ -175,11 +150,11 @@ def measure(
     return flows
 
 
-def _entry(model: str, text: str, flows: dict[str, GradientFlow]) -> dict:
+def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
     return {
-        "model": model,
-        "text": text,
-        "steps": len(next(iter(next(iter(flows.values())).norms.values()))) - 1,
+        "model": windows.model,
+        "text": windows.text,
+        "steps": next(iter(flows.values())).steps,
         "cells": [
             {
                 "name": name,
@@ -195,12 +170,13 @@ def _entry(model: str, text: str, flows: dict[str, GradientFlow]) -> dict:
     }
 
 
-def _show(model: str, text: str, flows: dict[str, GradientFlow]) -> None:
+def _show(windows: Windows, flows: dict[str, GradientFlow]) -> None:
     from rich.text import Text
 
     from cnntool.cli.console import show
 
-    show(Text.assemble((model, "bold cyan"), f" on {text}: the gradient, by how many steps back"))
+    about = f" on {windows.text}: the gradient, by how many steps back"
+    show(Text.assemble((windows.model, "bold cyan"), about))
     for name, flow in flows.items():
         show("")
         show(Text(name, style="bold"))
@@ -209,33 +185,27 @@ def _show(model: str, text: str, flows: dict[str, GradientFlow]) -> None:
             show(_verdict(path, flow))
 
 
-def _table(flow: GradientFlow):
-    from rich.table import Table
+def _table(flow: GradientFlow) -> Table:
+    from cnntool.cli.explain.blocks import layout_width, table
 
-    from cnntool.cli.explain.blocks import layout_width
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("back", justify="right", no_wrap=True)
-    bars = len(flow.norms) * (11 + BAR_CELLS) + 6 <= layout_width()
+    has_bars = len(flow.norms) * (11 + BAR_CELLS) + 6 <= layout_width()
+    is_alone = len({path.partition(".")[0] for path in flow.norms}) == 1
+    steps = table("back")
     for path in flow.norms:
         layer, _, part = path.partition(".")
-        head = (
-            f"dL/d{part}"
-            if len({p.partition(".")[0] for p in flow.norms}) == 1
-            else f"{layer} {part}"
-        )
-        table.add_column(head, justify="right", no_wrap=True)
-        if bars:
-            table.add_column(no_wrap=True, min_width=BAR_CELLS)
+        head = f"dL/d{part}" if is_alone else f"{layer} {part}"
+        steps.add_column(head, justify="right", no_wrap=True)
+        if has_bars:
+            steps.add_column(no_wrap=True, min_width=BAR_CELLS)
     scales = {path: _scale(norms) for path, norms in flow.norms.items()}
-    for back in _rows(len(next(iter(flow.norms.values())))):
+    for back in _rows(flow.steps + 1):
         cells = [str(back)]
         for path, norms in flow.norms.items():
             cells.append(f"{norms[back]:.3g}" if norms[back] else "0")
-            if bars:
+            if has_bars:
                 cells.append(_bar(norms[back], *scales[path]))
-        table.add_row(*cells)
-    return table
+        steps.add_row(*cells)
+    return steps
 
 
 def _rows(count: int) -> list[int]:
@@ -262,8 +232,6 @@ def _bar(norm: float, low: float, high: float) -> str:
 
 
 def _verdict(path: str, flow: GradientFlow) -> str:
-    from cnntool.wording import counted
-
     factor, norms = flow.factor(path), flow.norms[path]
     (alive,) = norms.nonzero()
     if len(alive) and alive[-1] + 1 < len(norms):

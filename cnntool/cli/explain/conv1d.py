@@ -2,20 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.explain.options import NumbersType, json_option
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import FiniteFloat, PaddingType, WholeNumber
+from cnntool.cli.console import show
+from cnntool.cli.explain.blocks import size_formula, table
+from cnntool.cli.explain.options import Report, numbers
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import flag, option, takes
+from cnntool.cli.types import Number, Padding, WholeNumber
 
 if TYPE_CHECKING:
-    from cnntool.explain.conv1d import Conv1dSteps
+    import numpy as np
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
 
-NUMBERS, WINDOWS, BACKWARD = "Numbers", "Windows", "Backward"
+    from cnntool.explain.conv1d import Conv1dSteps, Term
+
 LARGEST_STEP = 1000
 LARGEST_RESULT = 2000
+MOST_ROWS = 24
+MOST_TERMS = 9
+MOST_READS = 5  # taps whose positions are listed beside their sum
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is convolved with what."""
+
+    signal: tuple[float, ...] = option(
+        "--signal", numbers("signal"), "The inputs x, such as 1,2,3,4,5.", required=True
+    )
+    kernels: tuple[tuple[float, ...], ...] = option(
+        "-k --kernel",
+        numbers("kernel"),
+        "The weights w, such as 1,0,-1.",
+        multiple=True,
+        required=True,
+    )
+    bias: float | None = option("--bias", Number(metavar="B"), "Added to every output.")
+    flip: bool = flag(
+        "--flip",
+        "True convolution: the kernel turned round.  [default: cross-correlation, as CNNs do]",
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How the kernel slides."""
+
+    stride: int = option(
+        "--stride", WholeNumber(1, LARGEST_STEP), "Step between windows.  [default: 1]", default=1
+    )
+    padding: str | int = option(
+        "--padding",
+        Padding("zeros", LARGEST_STEP),
+        "same, valid, full, or N zeros on both sides.  [default: valid]",
+        default="valid",
+    )
+    dilation: int = option(
+        "--dilation",
+        WholeNumber(1, LARGEST_STEP),
+        "Step between the taps of a window.  [default: 1]",
+        default=1,
+    )
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What comes back."""
+
+    grad: tuple[float, ...] = option(
+        "--grad",
+        numbers("grad"),
+        "dL/dy, what comes back from the loss L: a number for each output, or one for all.  "
+        "[default: 1]",
+        default=(1.0,),
+    )
 
 
 @click.command(
@@ -28,67 +95,8 @@ Examples:
   cnntool explain conv1d --signal 1,2,3,4,5,6 --kernel 1,2 --stride 2 --grad 1,0,-1 --bias 0.5
   cnntool explain conv1d --signal 1,2,3,4,5 --kernel 1,1 --dilation 2 --json""",
 )
-@option(
-    "--signal",
-    section=NUMBERS,
-    type=NumbersType("signal"),
-    required=True,
-    metavar="N,N,...",
-    help="The inputs x, such as 1,2,3,4,5.",
-)
-@option(
-    "-k",
-    "--kernel",
-    "kernels",
-    section=NUMBERS,
-    type=NumbersType("kernel"),
-    required=True,
-    multiple=True,
-    metavar="N,N,...",
-    help="The weights w, such as 1,0,-1.",
-)
-@option("--bias", section=NUMBERS, type=FiniteFloat(), metavar="B", help="Added to every output.")
-@option(
-    "--flip",
-    section=NUMBERS,
-    is_flag=True,
-    help="True convolution: the kernel turned round.  [default: cross-correlation, as CNNs do]",
-)
-@option(
-    "--stride",
-    section=WINDOWS,
-    type=WholeNumber(1, LARGEST_STEP),
-    default=1,
-    metavar="N",
-    help="Step between windows.  [default: 1]",
-)
-@option(
-    "--padding",
-    section=WINDOWS,
-    type=PaddingType("zeros", LARGEST_STEP),
-    default="valid",
-    metavar="HOW",
-    help="same, valid, full, or N zeros on both sides.  [default: valid]",
-)
-@option(
-    "--dilation",
-    section=WINDOWS,
-    type=WholeNumber(1, LARGEST_STEP),
-    default=1,
-    metavar="N",
-    help="Step between the taps of a window.  [default: 1]",
-)
-@option(
-    "--grad",
-    section=BACKWARD,
-    type=NumbersType("grad"),
-    default=(1.0,),
-    metavar="N,N,...",
-    help="dL/dy, what comes back from the loss L: a number for each output, or one for all.  "
-    "[default: 1]",
-)
-@json_option
-def command(signal, kernels, bias, grad, as_json, **settings) -> None:
+@takes(Numbers, Windows, Backward, Report)
+def command(given: Numbers, windows: Windows, backward: Backward, report: Report) -> None:
     """Show every sum of a one-dimensional convolution layer, forward and backward.
 
     Forward, each output is a sum of weights times inputs. Backward, the gradient of the loss L by
@@ -98,17 +106,17 @@ def command(signal, kernels, bias, grad, as_json, **settings) -> None:
     from cnntool.cli.console import print_json
     from cnntool.explain.conv1d import conv1d_steps
 
-    kernel, *more = kernels
-    if more:
-        raise click.UsageError(f"{len(kernels)} kernels are given: one is explained at a time")
-    _check(signal, kernel, grad, **settings)
-    steps = conv1d_steps(signal, kernel, bias, grad, **settings)
-    if as_json:
-        print_json(_entry(steps, settings["flip"]))
+    if len(given.kernels) > 1:
+        raise click.UsageError(
+            f"{len(given.kernels)} kernels are given: one is explained at a time"
+        )
+    (kernel,), settings = given.kernels, {**asdict(windows), "flip": given.flip}
+    _check(given.signal, kernel, backward.grad, **settings)
+    steps = conv1d_steps(given.signal, kernel, given.bias, backward.grad, **settings)
+    if report.as_json:
+        print_json(_entry(steps, given.flip))
     else:
-        from cnntool.cli.explain.signal_tables import show_steps
-
-        show_steps(steps, settings["flip"])
+        _show(steps, given.flip)
 
 
 def _check(signal, kernel, grad, stride, padding, dilation, flip) -> None:
@@ -145,13 +153,10 @@ def _entry(steps: Conv1dSteps, flip: bool) -> dict:
         "forward": [
             {
                 "reads": [None if j < 0 else j for j in row],
-                "products": [
-                    0.0 if j < 0 else weight * steps.x[j]
-                    for j, weight in zip(row, steps.weight, strict=True)
-                ],
+                "products": [w * x if x is not None else 0.0 for w, x in steps.terms_of_y(i)],
                 "y": value,
             }
-            for row, value in zip(reads.tolist(), steps.y.tolist(), strict=True)
+            for i, (row, value) in enumerate(zip(reads.tolist(), steps.y.tolist(), strict=True))
         ],
         "dy": steps.dy.tolist(),
         "dweight": steps.dweight.tolist(),
@@ -164,3 +169,124 @@ def _entry(steps: Conv1dSteps, flip: bool) -> dict:
         },
         "largest_difference": steps.largest_difference,
     }
+
+
+def _show(steps: Conv1dSteps, flip: bool) -> None:
+    """Print the forward table, those of the gradients, and how well differences agree."""
+    from rich.text import Text
+
+    axis = steps.axis
+    x, w = ("x", "bold cyan"), ("w", "bold cyan")
+    show(Text.assemble(x, f" = {_list(steps.x)}    ", w, f" = {_list(steps.weight)}"))
+    show(Text.assemble("outputs = ", size_formula(axis)))
+    show("")
+    tap = f"({axis.kernel_size - 1} - k)" if flip else "k"
+    place = f"{_times('i', axis.stride)} + {_times(tap, axis.dilation)}"
+    place += f" - {axis.before}" if axis.before else ""
+    bias = "" if steps.bias is None else " + b"
+    show(Text.assemble(("forward", "bold"), f"    y[i] = Σ w[k] · x[{place}]{bias}"))
+    show(_forward(steps))
+    if (steps.reads < 0).any():
+        show(Text("( ) and (0) are zeros of the padding", style="dim"))
+    show("")
+    show(Text.assemble(("backward", "bold"), f"   from dL/dy = {_list(steps.dy)}"))
+    for sums in _backward(steps):
+        show("")
+        show(sums)
+    show("")
+    show(Text("numeric = (L(v + h) - L(v - h)) / 2h for each number v; L = Σ dL/dy[i] · y[i]"))
+    show(f"The gradients and the numeric ones differ by {steps.largest_difference:.1e} at most.")
+
+
+def _list(values: np.ndarray) -> str:
+    shown = " ".join(_number(value) for value in values[:MOST_ROWS])
+    return f"{shown} ... ({len(values)} numbers)" if len(values) > MOST_ROWS else shown
+
+
+def _number(value: float) -> str:
+    return f"{value + 0.0:.6g}"
+
+
+def _times(name: str, factor: int) -> str:
+    return name if factor == 1 else f"{factor}{name}" if len(name) == 1 else f"{factor}·{name}"
+
+
+def _forward(steps: Conv1dSteps) -> Table | Group:
+    lists_reads = len(steps.weight) <= MOST_READS
+    rows = []
+    for i, reads in enumerate(steps.reads[:MOST_ROWS].tolist()):
+        listed = [" ".join("( )" if j < 0 else f"x{j}" for j in reads)] if lists_reads else []
+        rows.append([str(i), *listed, _sum(steps.terms_of_y(i), steps.bias), _bold(steps.y[i])])
+    return _table(("i", *["reads"][:lists_reads], "sum", "y[i]"), rows, len(steps.y))
+
+
+def _backward(steps: Conv1dSteps) -> Iterable[Table | Group]:
+    """The tables of dL/dw, dL/dx and dL/db."""
+    rows = []
+    for k, weight in enumerate(steps.weight[:MOST_ROWS]):
+        gradients = _bold(steps.dweight[k]), _numeric(steps.numeric_dweight[k])
+        rows.append([str(k), _number(weight), _sum(steps.terms_of_dweight(k)), *gradients])
+    heads = ("k", "w[k]", "sum of dL/dy[i] · x[j]", "dL/dw[k]", "numeric")
+    yield _table(heads, rows, len(steps.weight))
+
+    rows, lists_readers = [], len(steps.weight) <= MOST_READS
+    for j, x in enumerate(steps.x[:MOST_ROWS]):
+        terms = steps.terms_of_dx(j)
+        gradients = _bold(steps.dx[j]), _numeric(steps.numeric_dx[j])
+        readers = [" ".join(f"y{i}" for i in terms)] if lists_readers else []
+        rows.append([str(j), _number(x), *readers, _sum(list(terms.values())), *gradients])
+    readers = ["read by"] if lists_readers else []
+    heads = ("j", "x[j]", *readers, "sum of dL/dy[i] · w[k]", "dL/dx[j]", "numeric")
+    yield _table(heads, rows, len(steps.x))
+
+    if steps.bias is not None:
+        gradients = _bold(steps.dbias), _numeric(steps.numeric_dbias)
+        terms = [(dy, 1.0) for dy in steps.dy.tolist()]
+        row = ["", _number(steps.bias), _sum(terms), *gradients]
+        yield _table(("", "b", "sum of dL/dy[i] · 1", "dL/db", "numeric"), [row], 1)
+
+
+def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
+    """``1·(0) + 0·1 - 1·2 + 0.5``: a zero of the padding is in parentheses."""
+    from rich.text import Text
+
+    text = Text()
+    for first, second in terms[:MOST_TERMS]:
+        value = "(0)" if second is None else _number(second)
+        text.append(_signed(first, is_first=not text))
+        text.append(f"·{value}", style="dim" if second is None else "")
+    if len(terms) > MOST_TERMS:
+        text.append(f" + ... {len(terms) - MOST_TERMS} more", style="dim")
+    if bias is not None:
+        text.append(_signed(bias, is_first=False))
+    return text if text else Text("no window reads it", style="dim")
+
+
+def _signed(value: float, is_first: bool) -> str:
+    if is_first:
+        return _number(value)
+    return f" {'-' if value < 0 else '+'} {_number(abs(value))}"
+
+
+def _bold(value: float) -> Text:
+    from rich.text import Text
+
+    return Text(_number(value), style="bold")
+
+
+def _numeric(value: float) -> str:
+    return f"{round(value, 8) + 0.0:.10g}"
+
+
+def _table(heads: Sequence[str], rows: list[list[str | Text]], count: int) -> Table | Group:
+    """A table of some of ``count`` rows; what is written out stands left, numbers right."""
+    from rich.console import Group
+    from rich.text import Text
+
+    left = [head for head in heads if head.startswith(("read", "sum"))]
+    sums = table(*heads, left=left, style="dim")
+    for row in rows:
+        sums.add_row(*row)
+    if count == len(rows):
+        return sums
+    return Group(sums, Text(f"{count - len(rows):,} rows more; --json gives all", style="dim"))

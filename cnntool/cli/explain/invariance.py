@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.convolve import command as convolve
-from cnntool.cli.explain.layers import POOLS, LayerSpec, LayerType
-from cnntool.cli.explain.options import image_argument, json_option, open_one, taken_from
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import LARGEST_STEP
+from cnntool.choices import POOLS
+from cnntool.cli.convolve import Kernels, Windows, read_filters
+from cnntool.cli.explain.layers import LayerSpec, layer
+from cnntool.cli.explain.options import Pixel, Report, open_one
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import Reading, only, option, takes
+from cnntool.cli.types import LARGEST_STEP, Choice, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,41 +25,59 @@ if TYPE_CHECKING:
     from cnntool.explain.invariance import Change
     from cnntool.imaging.pooling import Pooling
 
-SHIFT = "Shift and pool"
-DIRECTIONS = ("right", "down", "diagonal")
+DIRECTIONS = {"right": "to the right", "down": "downwards", "diagonal": "right and down"}
 MOST_SHIFTS = 65
 BAR_CELLS = 10
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-class ShiftsType(click.ParamType):
+def read_shifts(text: str) -> tuple[int, ...]:
     """``FIRST..LAST``, or whole numbers with commas between."""
+    if match := re.fullmatch(r"\s*(\d{1,5})\s*\.\.\s*(\d{1,5})\s*", text):
+        first, last = int(match[1]), int(match[2])
+        if first > last:
+            raise ValueError(f"'{text}' runs backwards: write {last}..{first}")
+        shifts = tuple(range(first, min(last, first + MOST_SHIFTS) + 1))
+    else:
+        words = [word.strip() for word in text.split(",")]
+        for number, word in enumerate(words, 1):
+            if not re.fullmatch(r"\d{1,5}", word, re.ASCII):
+                raise ValueError(
+                    f"shift number {number} is '{word}': expected whole numbers such as 0..4 or "
+                    "0,1,2,8"
+                )
+        shifts = tuple(map(int, words))
+    if len(shifts) > MOST_SHIFTS or max(shifts) > LARGEST_STEP:
+        limits = f"at most {MOST_SHIFTS} shifts up to {LARGEST_STEP}"
+        raise ValueError(f"'{text}' is too much: expected {limits}")
+    return shifts
 
-    name = "A..B"
 
-    def convert(self, value, param, ctx) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        if match := re.fullmatch(r"\s*(\d{1,5})\s*\.\.\s*(\d{1,5})\s*", value):
-            first, last = int(match[1]), int(match[2])
-            if first > last:
-                self.fail(f"'{value}' runs backwards: write {last}..{first}", param, ctx)
-            shifts = tuple(range(first, min(last, first + MOST_SHIFTS) + 1))
-        else:
-            words = [word.strip() for word in value.split(",")]
-            for number, word in enumerate(words, 1):
-                if not re.fullmatch(r"\d{1,5}", word, re.ASCII):
-                    self.fail(
-                        f"shift number {number} is '{word}': expected whole numbers such as 0..4 "
-                        "or 0,1,2,8",
-                        param,
-                        ctx,
-                    )
-            shifts = tuple(map(int, words))
-        if len(shifts) > MOST_SHIFTS or max(shifts) > LARGEST_STEP:
-            limits = f"at most {MOST_SHIFTS} shifts up to {LARGEST_STEP}"
-            self.fail(f"'{value}' is too much: expected {limits}", param, ctx)
-        return shifts
+@dataclass(frozen=True)
+class Shift:
+    """How the picture moves, and what of it is pooled."""
+
+    section = "Shift and pool"
+    pools: tuple[LayerSpec, ...] = option(
+        "--pool",
+        layer(POOLS),
+        "A pool of the feature maps; see below. Repeat it to compare several.  [default: max:2]",
+        metavar="POOL",
+        multiple=True,
+        default=("max:2",),
+    )
+    shifts: tuple[int, ...] = option(
+        "--shifts",
+        Spec("A..B", read_shifts),
+        "By how many pixels, such as 0..4 or 0,1,2,8.  [default: 0..4]",
+        default="0..4",
+    )
+    direction: str = option(
+        "--direction",
+        Choice(DIRECTIONS, "direction", "WHERE"),
+        "right, down, or diagonal: both at once.  [default: right]",
+        default="right",
+    )
 
 
 @click.command(
@@ -81,38 +102,21 @@ Examples:
   cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --pool max:8 --gray
   cnntool explain invariance sample_images/brick.png -k laplacian --pool lp:4 --json""",
 )
-@image_argument
-@option(
-    "--pool",
-    "pools",
-    section=SHIFT,
-    type=LayerType(POOLS),
-    multiple=True,
-    default=("max:2",),
-    metavar="POOL",
-    help="A pool of the feature maps; see below. Repeat it to compare several.  [default: max:2]",
+@takes(
+    only(Pixel, "image"),
+    Shift,
+    Kernels,
+    only(Windows, "stride", "dilation"),
+    only(Reading, "gray", "white", "max_pixels"),
+    Report,
 )
-@option(
-    "--shifts",
-    section=SHIFT,
-    type=ShiftsType(),
-    default="0..4",
-    metavar="A..B",
-    help="By how many pixels, such as 0..4 or 0,1,2,8.  [default: 0..4]",
-)
-@option(
-    "--direction",
-    section=SHIFT,
-    type=click.Choice(DIRECTIONS),
-    default="right",
-    metavar="WHERE",
-    help="right, down, or diagonal: both at once.  [default: right]",
-)
-@taken_from(convolve, "specs", "size", "sigma", "angle", "combine", "normalize", "flip")
-@taken_from(convolve, "stride", "dilation", "gray", "white", "max_pixels")
-@json_option
 def command(
-    image, pools, shifts, direction, specs, size, sigma, angle, combine, normalize, as_json, **more
+    source: Pixel,
+    shift: Shift,
+    kernels: Kernels,
+    windows: Windows,
+    reading: Reading,
+    report: Report,
 ) -> None:
     """Measure how much feature maps, and pools of them, change when the image shifts.
 
@@ -120,24 +124,21 @@ def command(
     matter less: what a pooled map holds stays nearly the same under small shifts.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.convolve import read_filters
     from cnntool.explain.invariance import measure_invariance
     from cnntool.imaging.filter_pass import Geometry
-    from cnntool.imaging.filtering import normalized
 
-    filters = read_filters(specs, combine, size=size, sigma=sigma, angle=angle)
-    if normalize:
-        filters = [normalized(kernel) for kernel in filters]
-    picture, name = open_one(image, {**more, "alpha": "drop"})
-    geometry = Geometry(more["stride"], more["dilation"], "valid", flip=more["flip"])
-    poolings = [_pooling(pool) for pool in pools]
-    changes = measure_invariance(picture, filters, geometry, poolings, shifts, direction)
+    filters = read_filters(kernels)
+    picture, name = open_one(source.image, reading, alpha="drop")
+    geometry = Geometry(windows.stride, windows.dilation, "valid", flip=kernels.flip)
+    poolings = [_pooling(pool) for pool in shift.pools]
+    moves = shift.shifts, shift.direction
+    changes = measure_invariance(picture, filters, geometry, poolings, *moves)
     spec = " + ".join(kernel.spec for kernel in filters)
-    names = [pool.text for pool in pools]
-    if as_json:
-        print_json(_entry(name, spec, names, direction, changes))
+    names = [pool.text for pool in shift.pools]
+    if report.as_json:
+        print_json(_entry(name, spec, names, shift.direction, changes))
     else:
-        _show(name, spec, names, direction, changes)
+        _show(name, spec, names, shift.direction, changes)
 
 
 def _pooling(pool: LayerSpec) -> Pooling:
@@ -184,26 +185,23 @@ def _finite(value: float | None) -> float | None:
 def _show(
     name: str, spec: str, pools: Sequence[str], direction: str, changes: Sequence[Change]
 ) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from cnntool.cli.console import show
-    from cnntool.cli.explain.blocks import layout_width
+    from cnntool.cli.explain.blocks import layout_width, table
 
-    where = {"right": "to the right", "down": "downwards", "diagonal": "right and down"}[direction]
-    show(Text.assemble((spec, "bold cyan"), f" over {name}, shifted {where}"))
+    show(Text.assemble((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction]}"))
     show("how much the maps change: |shifted - still| / |still|")
     show("")
     rows = [(change.feature_map, *change.pools) for change in changes]
     largest = max((v for row in rows for v in row if math.isfinite(v)), default=0.0)
     cells = min(BAR_CELLS, (layout_width() - 5) // len(rows[0]) - 9)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("shift", justify="right", no_wrap=True)
+    measured = table("shift")
     for head in ("feature map", *pools):
-        table.add_column(Text(head), overflow="fold")
+        measured.add_column(Text(head), overflow="fold")
     for change, values in zip(changes, rows, strict=True):
-        table.add_row(str(change.shift), *(_cell(value, largest, cells) for value in values))
-    show(table)
+        measured.add_row(str(change.shift), *(_cell(value, largest, cells) for value in values))
+    show(measured)
     moved = [change.moved_back for change in changes if change.moved_back is not None]
     if moved and any(change.shift for change in changes):
         show("")

@@ -6,12 +6,11 @@ KIND, a colon and the size of its window or ``global``, then settings with comma
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
 from cnntool.choices import POOLS
-from cnntool.cli.options import LARGEST_STEP
+from cnntool.cli.types import LARGEST_STEP, Spec
 
 KINDS = ("conv", *POOLS)
 GLOBAL = ("max", "average")
@@ -34,53 +33,49 @@ class LayerSpec:
     sigma: float | None = None
 
 
-class LayerType(click.ParamType):
+def layer(kinds: Sequence[str] = KINDS) -> Spec:
     """A layer of one of some kinds, as the text at the top says."""
 
-    name = "LAYER"
-
-    def __init__(self, kinds: tuple[str, ...] = KINDS):
-        self.kinds = kinds
-
-    def convert(self, value, param, ctx) -> LayerSpec:
-        if isinstance(value, LayerSpec):
-            return value
+    def read(text: str) -> LayerSpec:
         try:
-            return self._parse(value.strip())
+            return _parsed(text.strip(), kinds)
         except ValueError as error:
-            self.fail(f"layer '{value}': {error}", param, ctx)
+            raise ValueError(f"layer '{text}': {error}") from None
 
-    def _parse(self, text: str) -> LayerSpec:
-        kind, _, rest = text.partition(":")
-        words = [word.strip() for word in rest.split(",")] if rest else []
-        if re.match(r"global(,|$)", text):
-            kind, words = "max", text.split(",")
-        if kind not in self.kinds:
-            raise ValueError(f"no kind '{kind}': expected {', '.join(self.kinds)} or global")
-        size: int | None = 2
-        if words and "=" not in words[0] and words[0] != "ceil":
-            first = words.pop(0)
-            size = None if first == "global" else _whole("the size", first)
-        elif kind == "conv":
-            raise ValueError("the size of its window is missing: write conv:3")
-        settings: dict[str, int | float | str | bool] = {}
-        for key, value in map(_setting, words):
-            if key in settings:
-                raise ValueError(f"{key} is given twice: keep one")
-            settings[key] = value
-        for key, owner in (("p", "lp"), ("sigma", "gaussian")):
-            if key in settings and kind != owner:
-                raise ValueError(f"{key} is for {owner}, not for {kind}")
-        if size is None and kind not in GLOBAL:
-            raise ValueError(f"global goes with {' and '.join(GLOBAL)}, not with {kind}")
-        if size is None and settings:
-            raise ValueError("global is one window over everything: leave its settings out")
-        if kind == "conv" and "ceil" in settings:
-            raise ValueError("conv takes stride, padding and dilation only")
-        if kind == "median" and size > LARGEST_MEDIAN:
-            raise ValueError(f"a median of more than {LARGEST_MEDIAN} a side takes too long")
-        stride = 1 if kind == "conv" or size is None else size
-        return LayerSpec(text, kind, size, **{"stride": stride, **settings})
+    return Spec("LAYER", read)
+
+
+def _parsed(text: str, kinds: Sequence[str]) -> LayerSpec:
+    kind, _, rest = text.partition(":")
+    words = [word.strip() for word in rest.split(",")] if rest else []
+    if re.match(r"global(,|$)", text):
+        kind, words = "max", text.split(",")
+    if kind not in kinds:
+        raise ValueError(f"no kind '{kind}': expected {', '.join(kinds)} or global")
+    size: int | None = 2
+    if words and "=" not in words[0] and words[0] != "ceil":
+        first = words.pop(0)
+        size = None if first == "global" else _whole("the size", first)
+    elif kind == "conv":
+        raise ValueError("the size of its window is missing: write conv:3")
+    settings: dict[str, int | float | str | bool] = {}
+    for key, value in map(_setting, words):
+        if key in settings:
+            raise ValueError(f"{key} is given twice: keep one")
+        settings[key] = value
+    for key, owner in (("p", "lp"), ("sigma", "gaussian")):
+        if key in settings and kind != owner:
+            raise ValueError(f"{key} is for {owner}, not for {kind}")
+    if size is None and kind not in GLOBAL:
+        raise ValueError(f"global goes with {' and '.join(GLOBAL)}, not with {kind}")
+    if size is None and settings:
+        raise ValueError("global is one window over everything: leave its settings out")
+    if kind == "conv" and "ceil" in settings:
+        raise ValueError("conv takes stride, padding and dilation only")
+    if kind == "median" and size > LARGEST_MEDIAN:
+        raise ValueError(f"a median of more than {LARGEST_MEDIAN} a side takes too long")
+    stride = 1 if kind == "conv" or size is None else size
+    return LayerSpec(text, kind, size, **{"stride": stride, **settings})
 
 
 def _setting(word: str) -> tuple[str, int | float | str | bool]:

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.explain.options import json_option
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PathName, WholeNumber
+from cnntool.cli.explain.options import Report
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, option, takes
+from cnntool.cli.types import PathName, WholeNumber
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.text import Text
 
     from cnntool.networks.trained_text import TrainedText
 
 MOST_TOKENS = 10_000
 COLUMN = 8
+GATES = ("input", "forget", "output", "reset", "update")
 EQUATIONS = {
     "lstm": "c = forget c + input new;  h = output tanh(c)",
     "gru": "h = update h + (1 - update) new,  new looks at reset h",
     "rnn": "h = tanh(ih + hh + bias)",
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which unit of which model, and what it reads."""
+
+    section = "What"
+    model: str = argument("MODEL", PathName("a model file"))
+    text: str = option(
+        "--text",
+        str,
+        "What the model reads; - reads it from stdin.",
+        metavar="TEXT",
+        required=True,
+    )
+    unit: int | None = option(
+        "--unit",
+        WholeNumber(0),
+        "Which of the hidden units, from 0.  [default: the one that changes most over TEXT]",
+    )
+    layer: int | None = option(
+        "--layer",
+        WholeNumber(1),
+        "Which of the recurrent layers, from 1.  [default: the last]",
+    )
 
 
 @click.command(
@@ -39,72 +68,48 @@ Examples:
   cnntool explain lstm chars.npz --text 'He said: "Go (now)!"' --unit 7
   cnntool explain lstm chars.npz --text 'a (b) c' --json | jq -c '.tokens[] | [.token, .c]'""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@option(
-    "--text",
-    section="What",
-    required=True,
-    metavar="TEXT",
-    help="What the model reads; - reads it from stdin.",
-)
-@option(
-    "--unit",
-    section="What",
-    type=WholeNumber(0),
-    metavar="N",
-    help="Which of the hidden units, from 0.  [default: the one that changes most over TEXT]",
-)
-@option(
-    "--layer",
-    section="What",
-    type=WholeNumber(1),
-    metavar="N",
-    help="Which of the recurrent layers, from 1.  [default: the last]",
-)
-@json_option
-def command(model: str, text: str, unit: int | None, layer: int | None, as_json: bool) -> None:
+@takes(Asked, Report)
+def command(asked: Asked, report: Report) -> None:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
+    import numpy as np
+
     from cnntool.cli.console import print_json
     from cnntool.cli.writing import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError, not_finite
     from cnntool.networks.trained_text import load_text_model
     from cnntool.wording import counted
 
-    trained = load_text_model(model)
+    trained, model = load_text_model(asked.model), asked.model
     architecture = trained.network.architecture
-    layer = layer or architecture.layers
+    layer = asked.layer or architecture.layers
     if layer > architecture.layers:
         raise RequestError(f"--layer {layer}: {model} has layers 1 to {architecture.layers}")
-    if unit is not None and unit >= architecture.hidden_size:
-        raise RequestError(f"--unit {unit}: {model} has units 0 to {architecture.hidden_size - 1}")
-    name, kind = ("stdin", InputError) if text == "-" else ("--text", RequestError)
-    text = typed_text(text, trained)
+    if asked.unit is not None and asked.unit >= architecture.hidden_size:
+        last = architecture.hidden_size - 1
+        raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {last}")
+    name, kind = ("stdin", InputError) if asked.text == "-" else ("--text", RequestError)
+    text = typed_text(asked.text, trained)
     ids = trained.vocabulary.encode(text)
     if not 1 <= len(ids) <= MOST_TOKENS:
         raise kind(f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}")
     name_unknown(text, trained.vocabulary, "--text")
     traces = trained.network.trace(ids, layer - 1)
-    if not all(_is_finite(trace) for trace in traces.values()):
+    if not all(np.isfinite(trace).all() for trace in traces.values()):
         raise not_finite(f"{model}: its network")
+    unit = asked.unit
     if unit is None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
-    rows = {name: trace[:, unit] for name, trace in traces.items()}
-    if as_json:
+    rows = {name: trace[:, unit].tolist() for name, trace in traces.items()}
+    if report.as_json:
         print_json(_entry(trained, ids, rows, layer, unit))
     else:
         _show(trained, ids, rows, layer, unit)
 
 
-def _is_finite(trace: np.ndarray) -> bool:
-    import numpy as np
-
-    return bool(np.isfinite(trace).all())
-
-
 def _entry(
-    trained: TrainedText, ids: np.ndarray, rows: dict[str, np.ndarray], layer: int, unit: int
+    trained: TrainedText, ids: np.ndarray, rows: dict[str, list[float]], layer: int, unit: int
 ) -> dict[str, Any]:
     tokens = trained.vocabulary.tokens
     return {
@@ -113,40 +118,41 @@ def _entry(
         "layer": layer,
         "unit": unit,
         "tokens": [
-            {"token": tokens[token], **{name: float(row[index]) for name, row in rows.items()}}
-            for index, token in enumerate(ids.tolist())
+            {"token": tokens[token], **dict(zip(rows, values, strict=True))}
+            for token, *values in zip(ids.tolist(), *rows.values(), strict=True)
         ],
     }
 
 
 def _show(
-    trained: TrainedText, ids: np.ndarray, rows: dict[str, np.ndarray], layer: int, unit: int
+    trained: TrainedText, ids: np.ndarray, rows: dict[str, list[float]], layer: int, unit: int
 ) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from cnntool.cli.console import show
+    from cnntool.cli.explain.blocks import table
     from cnntool.cli.writing import token_text
 
     cell = trained.network.architecture.cell
     show(Text.assemble((trained.name, "bold cyan"), f"  {cell}{layer}, unit {unit}"))
     show(EQUATIONS[cell])
     show("")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("token", no_wrap=True, style="cyan", overflow="ellipsis", max_width=24)
-    for name in rows:
-        table.add_column(name, justify="right", no_wrap=True, min_width=COLUMN)
-    for index, token in enumerate(ids.tolist()):
-        values = (_value(name, float(row[index])) for name, row in rows.items())
-        table.add_row(Text(token_text(trained.vocabulary, token)), *values)
-    show(table)
+    steps = table("token", *rows)
+    first, *others = steps.columns
+    first.style, first.justify, first.overflow, first.max_width = "cyan", "left", "ellipsis", 24
+    for column in others:
+        column.min_width = COLUMN
+    for token, *values in zip(ids.tolist(), *rows.values(), strict=True):
+        cells = (_value(name, value) for name, value in zip(rows, values, strict=True))
+        steps.add_row(Text(token_text(trained.vocabulary, token)), *cells)
+    show(steps)
 
 
-def _value(name: str, value: float):
+def _value(name: str, value: float) -> Text:
     """Green where a gate is open or a value positive, red where it is closed or negative."""
     from rich.text import Text
 
-    is_gate = name in ("input", "forget", "output", "reset", "update")
+    is_gate = name in GATES
     share = value if is_gate else (value + 1) / 2
     style = "green" if share > 0.75 else "red" if share < 0.25 else ""
     return Text(f"{value:.3f}" if is_gate else f"{value:+.3f}", style=style)

@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.explain.layers import LayerSpec, LayerType
-from cnntool.cli.explain.options import json_option
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import LARGEST_STEP, PaddingType, WholeNumber
+from cnntool.cli.console import console, show
+from cnntool.cli.explain.blocks import layout_width, size_formula, table
+from cnntool.cli.explain.layers import LayerSpec, layer
+from cnntool.cli.explain.options import Report
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import LARGEST_STEP, Padding, WholeNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from rich.table import Table
+    from rich.text import Text
 
     from cnntool.engine.windows import Axis
-    from cnntool.networks.receptive_field import ReceptiveField
+    from cnntool.networks.receptive_field import ReceptiveField, WindowLayer
 
 LARGEST_SIZE = 1_000_000
 LISTED_WINDOWS = 1000  # in JSON
+MOST_WINDOWS = 24
+BAR_CELLS = 24
+SIGNAL, PADDING, TAP, TAP_ON_PADDING, GAP = "■", "□", "●", "○", "·"
+SIGNAL_STYLE, PADDING_STYLE, TAP_STYLE = "cyan", "yellow", "bold green"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An axis, and the layers over it."""
+
+    size: int = argument("SIZE", WholeNumber(1, LARGEST_SIZE))
+    layers: tuple[LayerSpec, ...] = argument("[LAYER]...", layer(), many=True, required=False)
+
+
+@dataclass(frozen=True)
+class OneLayer:
+    """A single layer by options."""
+
+    section = "One layer"
+    kernel: int | None = option(
+        "-k --kernel", WholeNumber(1, LARGEST_STEP), "The size of its window.  [default: 3]"
+    )
+    stride: int | None = option(
+        "--stride", WholeNumber(1, LARGEST_STEP), "Step between windows.  [default: 1]"
+    )
+    padding: str | int | None = option(
+        "--padding",
+        Padding("elements"),
+        "same, valid, full, or N on both sides; same centres the windows on inputs 0, stride, "
+        "2 stride, ...  [default: valid]",
+    )
+    dilation: int | None = option(
+        "--dilation",
+        WholeNumber(1, LARGEST_STEP),
+        "Step between the taps of a window.  [default: 1]",
+    )
+    ceil: bool = flag("--ceil", "Keep a last window that reaches beyond the padding, as pools may.")
 
 
 @click.command(
@@ -40,46 +84,8 @@ Examples:
   cnntool explain padding 32 conv:5 max:2 conv:5 max:2 conv:5
   cnntool explain padding 224 conv:7,stride=2,padding=3 max:3,stride=2,padding=1 --json""",
 )
-@click.argument("size", metavar="SIZE", type=WholeNumber(1, LARGEST_SIZE))
-@click.argument("layers", metavar="[LAYER]...", nargs=-1, type=LayerType())
-@option(
-    "-k",
-    "--kernel",
-    section="One layer",
-    type=WholeNumber(1, LARGEST_STEP),
-    metavar="N",
-    help="The size of its window.  [default: 3]",
-)
-@option(
-    "--stride",
-    section="One layer",
-    type=WholeNumber(1, LARGEST_STEP),
-    metavar="N",
-    help="Step between windows.  [default: 1]",
-)
-@option(
-    "--padding",
-    section="One layer",
-    type=PaddingType("elements"),
-    metavar="HOW",
-    help="same, valid, full, or N on both sides; same centres the windows on inputs 0, stride, "
-    "2 stride, ...  [default: valid]",
-)
-@option(
-    "--dilation",
-    section="One layer",
-    type=WholeNumber(1, LARGEST_STEP),
-    metavar="N",
-    help="Step between the taps of a window.  [default: 1]",
-)
-@option(
-    "--ceil",
-    section="One layer",
-    is_flag=True,
-    help="Keep a last window that reaches beyond the padding, as pools may.",
-)
-@json_option
-def command(size: int, layers: tuple[LayerSpec, ...], as_json: bool, **window) -> None:
+@takes(Chain, OneLayer, Report)
+def command(chain: Chain, one: OneLayer, report: Report) -> None:
     """Show where windows lie on an axis of SIZE elements, and how many outputs there are.
 
     For one layer the formula with its numbers, and every window drawn over the signal and its
@@ -90,28 +96,22 @@ def command(size: int, layers: tuple[LayerSpec, ...], as_json: bool, **window) -
     from cnntool.cli.console import print_json
     from cnntool.networks.receptive_field import receptive_fields
 
-    given = [f"--{name}" for name, value in window.items() if value not in (None, False)]
+    size, layers = chain.size, chain.layers
+    given = [f"--{name}" for name, value in asdict(one).items() if value not in (None, False)]
     if layers and given:
         raise click.UsageError(f"{given[0]} is for one layer: write it into the LAYER")
     if layers:
         fields = _planned(receptive_fields, size, [window_layer(layer) for layer in layers])
-        if as_json:
+        if report.as_json:
             print_json(_chain_entry(size, layers, fields))
         else:
-            from cnntool.cli.explain.geometry_tables import show_chain
-
-            show_chain(size, [layer.text for layer in layers], fields)
+            _show_chain(size, [layer.text for layer in layers], fields)
         return
-    axis = _plan_one(size, **window)
-    if as_json:
-        print_json(_axis_entry(axis))
-    else:
-        from cnntool.cli.explain.geometry_tables import show_axis
-
-        show_axis(axis)
+    axis = _plan_one(size, one)
+    print_json(_axis_entry(axis)) if report.as_json else _show_axis(axis)
 
 
-def window_layer(layer: LayerSpec):
+def window_layer(layer: LayerSpec) -> WindowLayer:
     """The layer as the engine plans it."""
     from cnntool.networks.receptive_field import WindowLayer
 
@@ -119,11 +119,12 @@ def window_layer(layer: LayerSpec):
     return WindowLayer(*settings, is_pool=layer.kind != "conv")
 
 
-def _plan_one(size: int, kernel, stride, padding, dilation, ceil) -> Axis:
+def _plan_one(size: int, one: OneLayer) -> Axis:
     from cnntool.engine.windows import plan_axis
 
-    settings = kernel or 3, stride or 1, dilation or 1, "valid" if padding is None else padding
-    return _planned(plan_axis, size, *settings, ceil_mode=ceil)
+    padding = "valid" if one.padding is None else one.padding
+    settings = one.kernel or 3, one.stride or 1, one.dilation or 1, padding
+    return _planned(plan_axis, size, *settings, ceil_mode=one.ceil)
 
 
 def _planned(plan, *arguments, **settings):
@@ -169,3 +170,173 @@ def _chain_entry(size: int, layers: Sequence[LayerSpec], fields: Sequence[Recept
             for layer, field in zip(layers, fields, strict=True)
         ],
     }
+
+
+def _show_axis(axis: Axis) -> None:
+    """Print the output size as a formula, and the windows over the signal where they fit."""
+    show("extent = (kernel - 1) · dilation + 1")
+    show(f"       = ({axis.kernel_size} - 1) · {axis.dilation} + 1 = {axis.extent}")
+    rounds = "⌈⌉" if axis.overhang else "⌊⌋"
+    show(f"output = {rounds[0]}(size + before + after - extent) / stride{rounds[1]} + 1")
+    show(f"       = {size_formula(axis)}")
+    show("")
+    lines = _drawing(axis, layout_width())
+    if lines is None:
+        show("too wide to draw in this terminal; --json lists the windows")
+        return
+    for line in lines:
+        show(line)
+    show("")
+    show(_legend(axis))
+
+
+def _legend(axis: Axis) -> Text:
+    from rich.text import Text
+
+    parts = [Text(SIGNAL, SIGNAL_STYLE), Text(" signal")]
+    has_padding = axis.before or axis.after or axis.overhang
+    if has_padding:
+        parts += [Text(f"  {PADDING}", PADDING_STYLE), Text(" padding")]
+    parts += [Text(f"  {TAP}", TAP_STYLE), Text(" tap")]
+    if has_padding:
+        parts += [Text(f"  {TAP_ON_PADDING}", TAP_STYLE), Text(" tap on padding")]
+    if axis.dilation > 1 and axis.kernel_size > 1:
+        parts.append(Text(f"  {GAP} left out by dilation"))
+    parts.append(Text("\nused: by so many windows"))
+    return Text.assemble(*parts)
+
+
+def _drawing(axis: Axis, width: int) -> list[Text] | None:
+    """The signal and, beneath, each window; None where it is too wide."""
+    from rich.text import Text
+
+    last = axis.input_positions(axis.output_size - 1, 1)[-1]
+    positions = range(-axis.before, max(axis.size + axis.after, last + 1))
+    label = max(6, len(f"y{axis.output_size - 1}")) + 1
+    digits = max(len(str(positions[0])), len(str(positions[-1])))
+    cell = next((c for c in (digits + 1, 2, 1) if label + c * len(positions) <= width), None)
+    if cell is None:
+        return None
+
+    def line(name: str, cells: Sequence[tuple[str, str]]) -> Text:
+        parts = [(f"{mark:>{cell}}", style) for mark, style in cells]
+        return Text.assemble((f"{name:<{label}}", "dim"), *parts)
+
+    signal = [
+        (SIGNAL, SIGNAL_STYLE) if 0 <= p < axis.size else (PADDING, PADDING_STYLE)
+        for p in positions
+    ]
+    lines = [_ruler(positions, cell, label), line("input", signal)]
+    for output in _shown(axis.output_size):
+        if output is None:
+            lines.append(Text("...", style="dim"))
+            continue
+        lines.append(line(f"y{output}", _window_cells(axis, output, positions)))
+    lines.append(line("used", _use_cells(axis, positions)))
+    return lines
+
+
+def _shown(count: int) -> list[int | None]:
+    """The outputs that are drawn; None is where some are left out."""
+    if count <= MOST_WINDOWS:
+        return list(range(count))
+    return [*range(MOST_WINDOWS - 3), None, *range(count - 2, count)]
+
+
+def _ruler(positions: range, cell: int, label: int) -> Text:
+    """The positions above the cells: each, or every fifth or tenth where cells are narrow."""
+    from rich.text import Text
+
+    digits = max(len(str(positions[0])), len(str(positions[-1])))
+    step = next(s for s in (1, 5, 10, 20, 50, 100) if s * cell > digits)
+    line = [" "] * (label + cell * len(positions))
+    for index, position in enumerate(positions):
+        if position % step == 0:
+            text = str(position)
+            end = label + cell * (index + 1)
+            line[end - len(text) : end] = text
+    return Text("".join(line), style="dim")
+
+
+def _window_cells(axis: Axis, output: int, positions: range) -> list[tuple[str, str]]:
+    window = axis.input_positions(output, 1)
+    taps = window[:: axis.dilation]
+    cells = []
+    for position in positions:
+        if position in taps:
+            is_inside = 0 <= position < axis.size
+            cells.append((TAP if is_inside else TAP_ON_PADDING, TAP_STYLE))
+        else:
+            cells.append((GAP if position in window else " ", "dim"))
+    return cells
+
+
+def _use_cells(axis: Axis, positions: range) -> list[tuple[str, str]]:
+    """How many windows read each element of the signal; none is red."""
+    uses = [0] * axis.size
+    for tap in range(axis.kernel_size):
+        for place in range(axis.size)[axis.tap(tap)[1]]:
+            uses[place] += 1
+    cells = []
+    for position in positions:
+        if not 0 <= position < axis.size:
+            cells.append((" ", ""))
+            continue
+        count = uses[position]
+        cells.append((str(count) if count < 10 else "+", "" if count else "bold red"))
+    return cells
+
+
+def _show_chain(size: int, names: Sequence[str], fields: Sequence[ReceptiveField]) -> None:
+    """Print a row a layer: its outputs, with the formula where that fits, jump and field."""
+    tables = (
+        _chain_table(size, names, fields, *extras)
+        for extras in ((True, True), (True, False), (False, True), (False, False))
+    )
+    screen, width = console(), layout_width()
+    for chain in tables:
+        if screen.measure(chain, options=screen.options.update(width=1000)).maximum <= width:
+            break
+    show(chain)
+    show("")
+    show("extent  = (kernel - 1) · dilation + 1")
+    show("outputs = ⌊(size + before + after - extent) / stride⌋ + 1")
+    show("jump    = jump before · stride: the inputs from one output to the next")
+    show("field   = field before + (extent - 1) · jump before: the inputs one output sees")
+
+
+def _chain_table(
+    size: int,
+    names: Sequence[str],
+    fields: Sequence[ReceptiveField],
+    has_formula: bool,
+    has_bar: bool,
+) -> Table:
+    chain = table("outputs", "jump", "field", "y0 sees", names="layer")
+    if has_bar:
+        chain.add_column("the middle one sees", no_wrap=True)
+
+    def add(name: str, outputs: str, jump: int, field: int, first: range, middle: range) -> None:
+        sees = str(first[0]) if len(first) == 1 else f"{first[0]}..{first[-1]}"
+        bar = [_bar(size, middle)] if has_bar else []
+        chain.add_row(name, outputs, str(jump), str(field), sees, *bar)
+
+    add("input", str(size), 1, 1, range(1), range(size // 2, size // 2 + 1))
+    for name, field in zip(names, fields, strict=True):
+        outputs = size_formula(field.axis) if has_formula else str(field.axis.output_size)
+        middle = field.seen(field.axis.output_size // 2)
+        add(name, outputs, field.jump, field.size, field.seen(0), middle)
+    return chain
+
+
+def _bar(size: int, seen: range) -> Text:
+    """Which share of the input, from left to right, is seen."""
+    from rich.text import Text
+
+    cells = min(BAR_CELLS, size)
+    edges = [size * cell // cells for cell in range(cells + 1)]
+    text = Text()
+    for start, stop in pairwise(edges):
+        is_seen = start <= seen[-1] and stop > seen[0]
+        text.append("█" if is_seen else "░", style="green" if is_seen else "dim")
+    return text

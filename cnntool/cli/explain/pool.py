@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.explain.options import (
-    at_option,
-    image_argument,
-    json_option,
-    open_one,
-    taken_from,
+from cnntool.cli.console import show
+from cnntool.cli.explain.blocks import (
+    DIGITS,
+    LARGEST_SHOWN,
+    MOST_CHANNELS,
+    MOST_LISTED,
+    Block,
+    channel_colour,
+    channel_names,
+    fits,
+    number_text,
+    number_texts,
+    pixel_texts,
+    shaded_block,
+    show_beside,
+    table,
+    window_block,
 )
+from cnntool.cli.explain.options import Depth, Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.options import Reading, takes
 from cnntool.cli.pool import Pool, Sizes, Windows, read_pooling
-from cnntool.cli.pool import command as pool_command
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.table import Table
 
     from cnntool.explain.pools import PoolFacts
+    from cnntool.imaging.pooling import Pooling
+
+RANKS, WEIGHTED = ("max", "min", "median"), ("average", "gaussian")
+"""Modes that choose pixels, and those that weigh them."""
 
 
 @click.command(
@@ -35,12 +52,16 @@ Examples:
   cnntool explain pool sample_images/brick.png --mode lp --p 3 --size 2 --json
   cnntool explain pool sample_images/coffee.jpg --global --gray""",
 )
-@image_argument
-@at_option
-@takes(Pool, Windows, Sizes)
-@taken_from(pool_command, "depth", "gray", "alpha", "white", "max_pixels")
-@json_option
-def command(pool, windows, sizes, image, at, depth, as_json, **inputs) -> None:
+@takes(Pixel, Pool, Windows, Sizes, Depth, Reading, Report)
+def command(
+    pixel: Pixel,
+    pool: Pool,
+    windows: Windows,
+    sizes: Sizes,
+    depth: Depth,
+    reading: Reading,
+    report: Report,
+) -> None:
     """Show the numbers behind one pixel of `cnntool pool`, with the same options.
 
     The window of pixels and what becomes of it: who wins, or how much each pixel weighs; and the
@@ -51,15 +72,13 @@ def command(pool, windows, sizes, image, at, depth, as_json, **inputs) -> None:
     from cnntool.files.pixels import choose_depth
 
     pooling = read_pooling(pool, windows, sizes)
-    picture, name = open_one(image, inputs)
-    wanted = choose_depth(picture, picture.format, depth)
-    facts = pool_facts(picture, pooling, wanted.dtype, wanted.white, at)
-    if as_json:
+    picture, name = open_one(pixel.image, reading)
+    wanted = choose_depth(picture, picture.format, depth.depth)
+    facts = pool_facts(picture, pooling, wanted.dtype, wanted.white, pixel.at)
+    if report.as_json:
         print_json({"image": name, "pool": pooling.label, **_entry(facts)})
     else:
-        from cnntool.cli.explain.pool_tables import show_pool
-
-        show_pool(facts, name, pooling, picture.white, wanted.white)
+        _show(facts, name, pooling, picture.white, wanted.white)
 
 
 def _entry(facts: PoolFacts) -> dict:
@@ -84,3 +103,148 @@ def _maps(values: np.ndarray) -> list:
         [[None if value != value else value for value in row] for row in channel]
         for channel in values.transpose(2, 0, 1).tolist()
     ]
+
+
+def _show(facts: PoolFacts, name: str, pooling: Pooling, white: float, new_white: float) -> None:
+    """Print how the pixel came about; ``white`` is the picture's, ``new_white`` the result's."""
+    from rich.text import Text
+
+    height, width = facts.output_size
+    channels = facts.pixels.shape[2]
+    show(Text.assemble((pooling.label, "bold cyan"), f" over {name}"))
+    show(f"pixel {facts.x},{facts.y} of {width} x {height}; {_formula(pooling)}")
+    if not facts.counts.all():
+        show("a dot is outside the picture and does not count")
+    if facts.is_filled.any():
+        show("( ) is outside the picture and filled up with black")
+    if facts.alphas is not None:
+        counted = (
+            "transparent ones do not count, all others do"
+            if pooling.mode in RANKS
+            else "every pixel counts as much as its alpha"
+        )
+        show(f"some pixels are transparent: {counted}; --alpha drop forgets it")
+    if channels > MOST_CHANNELS:
+        show(f"the first {MOST_CHANNELS} of {channels} channels; --json gives all")
+    for channel in range(min(channels, MOST_CHANNELS)):
+        show("")
+        _show_window(facts, channel, pooling, white)
+    show("")
+    show(_results(facts, white, new_white))
+
+
+def _formula(pooling: Pooling) -> str:
+    formulas = {
+        "max": "y = the largest x of the window, the first of equals",
+        "min": "y = the smallest x of the window, the first of equals",
+        "median": "y = the middle one of the sorted x, or the mean of the middle two",
+        "average": "y = Σ x / n",
+        "gaussian": "y = Σ w · x, w falls with the distance from the centre",
+    }
+    if pooling.mode != "lp":
+        return formulas[pooling.mode]
+    if math.isinf(pooling.p):
+        return "y = the largest |x|"
+    total = f"Σ |x|^{pooling.p:g}"
+    total = total if pooling.is_sum else f"{total} / n"
+    return f"y = ({total})^(1/{pooling.p:g})"
+
+
+def _show_window(facts: PoolFacts, channel: int, pooling: Pooling, white: float) -> None:
+    if max(facts.pixels.shape[:2]) <= LARGEST_SHOWN:
+        blocks, signs = _blocks(facts, channel, pooling, white)
+        if fits(blocks):
+            show_beside(blocks, signs)
+            return
+    _show_most(facts, channel)
+
+
+def _blocks(
+    facts: PoolFacts, channel: int, pooling: Pooling, white: float
+) -> tuple[list[Block], list[str]]:
+    """The window; then what each element weighs, or |x|^p, and the gradient."""
+    x, channels = facts.pixels[..., channel], facts.pixels.shape[2]
+    gradient = None if facts.gradient is None else facts.gradient[..., channel]
+    wins = [False] * x.size
+    if gradient is not None and pooling.mode in RANKS:
+        wins = (gradient > 0).ravel()
+    marks = [
+        "()" if filled else "[]" if won else "  "
+        for filled, won in zip(facts.is_filled.ravel(), wins, strict=True)
+    ]
+    title = f"{channel_names(channels)[channel]} window".strip()
+    colour = channel_colour(channel, channels)
+    window = window_block(x, title, white, colour, marks, facts.rows, facts.columns)
+    if gradient is None:
+        return [window, shaded_block(facts.alphas, "alpha")], ["", " "]
+    if pooling.mode in WEIGHTED:
+        products = gradient * x
+        foot = f"sum {number_text(products[facts.counts].sum(), DIGITS)}"
+        weights = shaded_block(gradient, "dy/dx = w")
+        return [window, weights, shaded_block(products, "products", foot)], ["", "×", "="]
+    if pooling.mode == "lp" and math.isfinite(pooling.p):
+        powers = abs(x) ** pooling.p
+        total, count = powers[facts.counts].sum(), facts.counts.sum()
+        foot = f"sum {number_text(total, DIGITS)}"
+        if not pooling.is_sum:
+            foot = f"mean {number_text(total / count, DIGITS)}"
+        terms = shaded_block(powers, f"|x|^{pooling.p:g}", foot)
+        return [window, terms, shaded_block(gradient, "dy/dx")], ["", "→", " "]
+    return [window, shaded_block(gradient, "dy/dx")], ["", "→"]
+
+
+def _show_most(facts: PoolFacts, channel: int) -> None:
+    """Of a window that is too large to be shown whole, the elements with the largest gradient."""
+    from rich.text import Text
+
+    from cnntool.explain.windows import largest_places
+
+    x, counts = facts.pixels[..., channel], facts.counts
+    height, width = x.shape
+    name = channel_names(facts.pixels.shape[2])[channel]
+    title = f"{name} window of {height} x {width}".strip()
+    least, most = number_texts([x[counts].min(), x[counts].max()])
+    mean = number_text(x[counts].mean(), DIGITS)
+    found = f": {counts.sum():,} pixels, from {least} to {most}, mean {mean}"
+    show(Text.assemble((title, "bold"), found))
+    if facts.gradient is None:
+        return
+    gradient = facts.gradient[..., channel]
+    known = gradient[counts]
+    alike = known.min() == known.max()
+    rows, columns = largest_places(gradient, 1 if alike else MOST_LISTED)
+    is_there = abs(gradient[rows, columns]) > 0
+    rows, columns = rows[is_there], columns[is_there]
+    listed = table("at x,y", "pixel", "dy/dx", style="dim")
+    texts = number_texts(x[rows, columns]), number_texts(gradient[rows, columns])
+    for row, column, *cells in zip(rows, columns, *texts, strict=True):
+        listed.add_row(f"{facts.columns[column]},{facts.rows[row]}", *cells)
+    others = int((known != 0).sum()) - len(rows)
+    if others and alike:
+        listed.add_row(f"{others:,} others", "", "the same")
+    elif others:
+        rest = known.sum() - gradient[rows, columns].sum()
+        listed.add_row(f"{others:,} others", "", f"{number_text(rest)} in all")
+    show(listed)
+
+
+def _pixel_label(facts: PoolFacts, old_white: float, white: float) -> str:
+    """What makes a pixel with ``white`` at the top of the value y of a picture with another."""
+    steps = [] if white == old_white else [f"y · {white:g} / {old_white:g}"]
+    if facts.result.dtype.kind != "f":
+        scaled = facts.values * (white / old_white)
+        is_within = scaled.min() >= 0 and scaled.max() <= white
+        steps += ["rounded"] if is_within else [f"within 0 ... {white:g}", "rounded"]
+    return ", ".join(["pixel", *steps])
+
+
+def _results(facts: PoolFacts, old_white: float, white: float) -> Table:
+    """The value and the pixel that is made of it, a column a channel."""
+    names = channel_names(facts.pixels.shape[2])
+    results = table(*names, names="")
+    results.add_row("y", *number_texts(facts.values[: len(names)], DIGITS))
+    pixels = pixel_texts(facts.result[: len(names)], white)
+    results.add_row(_pixel_label(facts, old_white, white), *pixels)
+    if facts.alpha is not None:
+        results.add_row("alpha, from 0 to 1", number_text(facts.alpha))
+    return results

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.explain.options import json_option
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PaddingType, PairType, WholeNumber
+from cnntool.cli.explain.options import Report
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, option, takes
+from cnntool.cli.types import Padding, Pair, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.explain.sharing import Sharing
 
-LAYER = "Layer"
 LARGEST_COUNT = 1_000_000
 WEIGHT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer from an image to feature maps."""
+
+    size: tuple[int, int] = argument("IMAGE_SIZE", Pair())
+    kernel_size: tuple[int, int] = option(
+        "-k --kernel", Pair(), "The window of each output.  [default: 3]", default=(3, 3)
+    )
+    maps: int = option(
+        "--maps",
+        WholeNumber(1, LARGEST_COUNT),
+        "Feature maps that come out.  [default: 1]",
+        default=1,
+    )
+    channels: int = option(
+        "--channels",
+        WholeNumber(1, LARGEST_COUNT),
+        "Channels or maps that go in.  [default: 1]",
+        default=1,
+    )
+    stride: tuple[int, int] = option(
+        "--stride", Pair(), "Step between windows.  [default: 1]", default=(1, 1)
+    )
+    padding: str | int = option(
+        "--padding",
+        Padding(),
+        "same, valid, full, or N pixels on every side.  [default: valid]",
+        default="valid",
+    )
+    dilation: tuple[int, int] = option(
+        "--dilation", Pair(), "Step between the taps of a window.  [default: 1]", default=(1, 1)
+    )
 
 
 @click.command(
@@ -27,58 +62,8 @@ Examples:
   cnntool explain sharing 224x224 --kernel 7 --maps 64 --channels 3 --stride 2 --padding 3
   cnntool explain sharing 28 --kernel 3 --maps 16 --padding same --json""",
 )
-@click.argument("size", metavar="IMAGE_SIZE", type=PairType())
-@option(
-    "-k",
-    "--kernel",
-    section=LAYER,
-    type=PairType(),
-    default=(3, 3),
-    metavar="N|HxW",
-    help="The window of each output.  [default: 3]",
-)
-@option(
-    "--maps",
-    section=LAYER,
-    type=WholeNumber(1, LARGEST_COUNT),
-    default=1,
-    metavar="N",
-    help="Feature maps that come out.  [default: 1]",
-)
-@option(
-    "--channels",
-    section=LAYER,
-    type=WholeNumber(1, LARGEST_COUNT),
-    default=1,
-    metavar="N",
-    help="Channels or maps that go in.  [default: 1]",
-)
-@option(
-    "--stride",
-    section=LAYER,
-    type=PairType(),
-    default=(1, 1),
-    metavar="N|HxW",
-    help="Step between windows.  [default: 1]",
-)
-@option(
-    "--padding",
-    section=LAYER,
-    type=PaddingType(),
-    default="valid",
-    metavar="HOW",
-    help="same, valid, full, or N pixels on every side.  [default: valid]",
-)
-@option(
-    "--dilation",
-    section=LAYER,
-    type=PairType(),
-    default=(1, 1),
-    metavar="N|HxW",
-    help="Step between the taps of a window.  [default: 1]",
-)
-@json_option
-def command(size, kernel, maps, channels, stride, padding, dilation, as_json) -> None:
+@takes(Layer, Report)
+def command(layer: Layer, report: Report) -> None:
     """Count what a layer from an image of IMAGE_SIZE (N or HxW) costs, built in three ways.
 
     Dense: every output sees every pixel. Locally connected: every output sees a window, with
@@ -90,10 +75,10 @@ def command(size, kernel, maps, channels, stride, padding, dilation, as_json) ->
     from cnntool.explain.sharing import layer_sharing
 
     try:
-        sharing = layer_sharing(size, kernel, maps, channels, stride, padding, dilation)
+        sharing = layer_sharing(**asdict(layer))
     except ValueError as error:
         raise RequestError(f"{error}: use a smaller kernel, or more --padding") from None
-    print_json(_entry(sharing)) if as_json else _show(sharing)
+    print_json(_entry(sharing)) if report.as_json else _show(sharing)
 
 
 def _costs(sharing: Sharing) -> dict:
@@ -105,8 +90,6 @@ def _costs(sharing: Sharing) -> dict:
 
 
 def _entry(sharing: Sharing) -> dict:
-    from dataclasses import asdict
-
     maps, height, width = sharing.output_shape
     return {
         "input": {"channels": sharing.channels, **_sides(*(axis.size for axis in sharing.axes))},
@@ -121,10 +104,8 @@ def _sides(height: int, width: int) -> dict:
 
 
 def _show(sharing: Sharing) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from cnntool.cli.console import show
+    from cnntool.cli.explain.blocks import table
 
     rows, columns = sharing.axes
     maps, height, width = sharing.output_shape
@@ -137,26 +118,21 @@ def _show(sharing: Sharing) -> None:
         f"windows of {rows.kernel_size} x {columns.kernel_size}"
     )
     show("")
-    has_padding = sharing.convolution.connections != (
-        sharing.convolution.parameters * height * width
-    )
     counts = {
         "dense": f"({inputs} + 1) · {outputs}",
-        "locally connected": "one a connection" if has_padding else f"({window} + 1) · {outputs}",
+        "locally connected": f"({window} + 1) · {outputs}",
         "convolution": f"({window} + 1) · {maps}",
     }
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer", style="bold cyan", no_wrap=True)
-    table.add_column("parameters", justify="right", no_wrap=True)
-    table.add_column("connections", justify="right", no_wrap=True)
-    table.add_column("float32", justify="right", no_wrap=True)
-    table.add_column("parameters, how")
+    if sharing.has_padding:
+        counts["locally connected"] = "one a connection"
+    how = "parameters, how"
+    costs = table("parameters", "connections", "float32", how, names="layer", left=[how])
     for name, cost in _costs(sharing).items():
-        numbers = f"{cost.parameters:,}", f"{cost.connections:,}", _bytes(cost.parameters)
-        table.add_row(name, *numbers, Text(counts[name]))
-    show(table)
+        size = _bytes(cost.parameters)
+        costs.add_row(name, f"{cost.parameters:,}", f"{cost.connections:,}", size, counts[name])
+    show(costs)
     show("")
-    if has_padding:
+    if sharing.has_padding:
         show("taps that fall on the padding are no connections")
     own = sharing.convolution.parameters
     show("the convolution has")

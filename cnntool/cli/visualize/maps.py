@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli import predict
-from cnntool.cli.explain.options import taken_from
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName
 from cnntool.cli.visualize.options import (
@@ -18,6 +17,7 @@ from cnntool.cli.visualize.options import (
     destination,
     picture_options,
     scale_option,
+    taken_from,
 )
 
 if TYPE_CHECKING:

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 STDIO = "-"
 WHAT = "What"
 
+
+def taken_from(command: click.Command, *names: str) -> Callable:
+    """Give a command some parameters of another, word for word, so that they never differ."""
+    known = {parameter.name: parameter for parameter in command.params}
+
+    def decorate(function: Callable) -> Callable:
+        parameters = [known[name] for name in reversed(names)]
+        function.__click_params__ = [*getattr(function, "__click_params__", []), *parameters]
+        return function
+
+    return decorate
+
+
 model_argument = click.argument(
     "model", metavar="MODEL", type=PathName("a model file, or weights: .npy, .npz or .safetensors")
 )

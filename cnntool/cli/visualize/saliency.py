@@ -10,7 +10,6 @@ import click
 
 from cnntool.cli import predict
 from cnntool.cli.evaluate import readable
-from cnntool.cli.explain.options import taken_from
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
@@ -21,6 +20,7 @@ from cnntool.cli.visualize.options import (
     destination,
     json_option,
     picture_options,
+    taken_from,
 )
 from cnntool.cli.visualize.saliency_maps import FINDERS, OWNERS, SAMPLES, Question
 
