@@ -13,21 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.activations import sigmoid
-from cnntool.engine.cells.order import TimeOrder
-from cnntool.engine.cells.rnn import (
+from cnntool.engine.cells.steps import (
     CALLS,
+    CellCache,
     Gradients,
+    by_gate,
     carry,
     following,
     gradients_in,
     histories,
     prepared,
-    shown,
     spans_back,
     weight_gradients,
 )
-from cnntool.engine.fast.products import column_tiles, multiplier
-from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
 
 GATES = ("input", "forget", "new", "output")
 """In the order of the weights."""
@@ -38,16 +36,9 @@ so that input and forget gate are equally far from what they let through."""
 
 
 @dataclass(frozen=True, eq=False)
-class LstmCache:
-    """What the way back needs, in the order of the run."""
-
-    x: np.ndarray  # (T, B, E)
+class LstmCache(CellCache):
     steps: np.ndarray  # (T + 1, 5, B, H): i, f, o, g, and the c that they meet
     tanh_c: np.ndarray  # (T, B, H)
-    h: np.ndarray  # (T + 1, B, H), first the initial state
-    w_input: np.ndarray
-    w_hidden: np.ndarray
-    order: TimeOrder
 
     def gate_values(self) -> dict[str, np.ndarray]:
         """(T, B, H) of each gate: ``input``, ``forget``, ``new`` (the candidate) and ``output``."""
@@ -91,11 +82,11 @@ def lstm(
     w_input, w_hidden, bias = weights
     batch, hidden = h0.shape
     steps = np.empty((order.steps + 1, 5, batch, hidden), x.dtype)
-    np.matmul(x[:, None], _by_gate(w_input), out=steps[:-1, :4])
-    steps[:-1, :4] += np.repeat(_by_gate(bias[None]), batch, axis=1)
+    np.matmul(x[:, None], by_gate(w_input, 4, 3, PLACES), out=steps[:-1, :4])
+    steps[:-1, :4] += np.repeat(by_gate(bias[None], 4, 3, PLACES), batch, axis=1)
     steps[0, 4] = c0
     h, tanh_c = histories(order, h0), np.empty((order.steps, batch, hidden), x.dtype)
-    by_state = _by_gate(w_hidden)
+    by_state = by_gate(w_hidden, 4, 3, PLACES)
     for span, rows in order.spans():
         after = following(span)
         _run(
@@ -108,17 +99,9 @@ def lstm(
         )
         carry(h, span, rows)
         carry(steps[:, 4], span, rows)
-    outputs = order.restored(shown(order, h[1:]))
-    cache = LstmCache(x, steps, tanh_c, h, w_input, w_hidden, order)
-    return (outputs, (order.restored_rows(h[-1]), order.restored_rows(steps[-1, 4]))), cache
-
-
-def _by_gate(weight: np.ndarray) -> np.ndarray:
-    """(K, 4H) as (4, K, H), gates as they lie here; those of sigmoids halved, because
-    ``sigmoid(z) = (tanh(z / 2) + 1) / 2``, so that one tanh does for all."""
-    gates = weight.reshape(len(weight), 4, -1).swapaxes(0, 1)[PLACES]
-    gates[:3] *= 0.5
-    return gates
+    cache = LstmCache(x, h, w_input, w_hidden, order, steps, tanh_c)
+    last = order.restored_rows(h[-1]), order.restored_rows(steps[-1, 4])
+    return (order.outputs(h), last), cache
 
 
 def _run(
@@ -178,13 +161,12 @@ def lstm_backward(
     """
     order, (batch, hidden) = cache.order, cache.h[0].shape
     dh_all, (dh, dc) = gradients_in(dh_all, dstate or (None, None), order, cache.h)
-    scratch = take_scratch()
-    dz = scratch.array("dz", (order.steps, batch, 4 * hidden), dh.dtype)
+    dz = np.empty((order.steps, batch, 4 * hidden), dh.dtype)
     dz_gates = dz.reshape(order.steps, batch, 4, hidden).swapaxes(1, 2)
-    by_state = column_tiles(cache.w_hidden.T, batch)
+    by_state = np.ascontiguousarray(cache.w_hidden.T)
     for span, rows in spans_back(order, dz[:1].nbytes):
         _run_back(
-            _slopes(cache, span, rows, scratch),
+            _slopes(cache, span, rows),
             cache.steps[span, 1, :rows],
             dh_all[span, :rows],
             dz_gates[span, :, :rows],
@@ -194,21 +176,18 @@ def lstm_backward(
             by_state,
         )
     order.clear(dz)
-    dx, *dweights = weight_gradients(cache.x, cache.h[:-1], dz, dz, cache.w_input, need_dx, out)
-    return_scratch([scratch])
-    dx = None if dx is None else order.restored(dx)
+    dx, *dweights = weight_gradients(cache, dz, dz, need_dx, out)
     return dx, (order.restored_rows(dh), order.restored_rows(dc)), *dweights
 
 
-def _slopes(cache: LstmCache, span: slice, rows: int, scratch: Scratch) -> np.ndarray:
+def _slopes(cache: LstmCache, span: slice, rows: int) -> np.ndarray:
     """(S, 5, B, H): by what dc is multiplied for dz_i, dz_f and dz_g, and dh for dz_o and its part
     in dc. For a sigmoid's it is what the gate lets through, less that times the gate."""
     steps = cache.steps[span, :, :rows]
     h, tanh_c = cache.h[following(span), :rows], cache.tanh_c[span, :rows]
     count, _, _, hidden = steps.shape
-    slopes = scratch.array("slopes", (count, 5, rows, hidden), h.dtype)
-    passed = scratch.array("passed", (count, 2, rows, hidden), h.dtype)
-    np.multiply(steps[:, :2], steps[:, 3:], out=passed)  # i g and f c
+    slopes = np.empty((count, 5, rows, hidden), h.dtype)
+    passed = steps[:, :2] * steps[:, 3:]  # i g and f c
     for start, factor, other, slope in (
         (passed, passed, steps[:, :2], slopes[:, :2]),  # i g - i g i and f c - f c f
         (steps[:, 0], passed[:, 0], steps[:, 3], slopes[:, 2]),  # i - i g g
@@ -233,7 +212,6 @@ def _run_back(
     """Steps that are all for the same rows, the last one first."""
     at_step, (add, multiply, _) = np.empty_like(slopes[0]), CALLS
     gates, (dz_i, dz_f, dz_g, dz_o, through) = at_step[:4], at_step
-    multiply_state = multiplier(by_state, dh)
     for by_i, by_f, by_g, by_o, by_h, f, above, placed, matrix in zip(
         *(slopes[::-1, k] for k in range(5)),
         forget[::-1],
@@ -250,7 +228,7 @@ def _run_back(
         multiply(dc, by_g, dz_g)
         multiply(dh, by_o, dz_o)
         placed[...] = gates
-        multiply_state(matrix)
+        np.dot(matrix, by_state, dh)
         multiply(dc, f, dc)
 
 

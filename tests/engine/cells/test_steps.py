@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.cells.order import TimeOrder
+from cnntool.engine.cells.steps import TimeOrder
 
 LENGTHS = np.array([2, 5, 0, 3])
 
