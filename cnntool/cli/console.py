@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-from collections.abc import Callable
 
 PIPE_WIDTH = 400
 
@@ -104,3 +103,13 @@ def reading(source: str, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"reading {source}", total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+
+def reason(error: Exception, name: str) -> str:
+    """One line that says what went wrong, and with which input."""
+    if isinstance(error, MemoryError):
+        return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return message if name in message else f"{name}: {message}"

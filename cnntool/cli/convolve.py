@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,10 @@ from cnntool.cli.options import Batch, flag, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
 
 if TYPE_CHECKING:
+    from cnntool.cli.images import Job
+    from cnntool.files.image import Image
+    from cnntool.imaging.filter_pass import FilterPlan, Geometry
+    from cnntool.imaging.filtering import FeatureMap
     from cnntool.imaging.kernels import Filter
 
 BORDER_RULES = """\b
@@ -139,37 +145,42 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     A filter that a network learned on colour images sees red, green and blue with a kernel each,
     and their sum is one grey picture; others go through each channel.
     """
-    from cnntool.cli.images import keep_freed_memory
-
-    keep_freed_memory()
-
     from cnntool.cli.console import complain
-    from cnntool.cli.images import Work, notes_before_work, run_batch
+    from cnntool.cli.images import Result, run_images
     from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filtering import Rendering, plan_chain, run_chains
 
     filters = read_filters(kernels)
-    shown, scale, bias = pixels.shown, pixels.scale, pixels.bias
     geometry = Geometry(
         windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
     )
     if not batch.quiet:
-        for note in notes_before_work(filters, geometry, shown, bias):
+        for note in notes_before_work(filters, geometry, pixels):
             complain(note)
+
+    def filter_one(job: Job) -> None:
+        chains = [plan_chain(shape, filters, geometry) for shape in job.shapes]
+        job.check([chain[-1].shape[:2] for chain in chains])
+        if job.is_dry_run:
+            describe(job, chains[0])
+            return
+        image, depth = job.take_image(), job.depth
+        rendering = Rendering(pixels.shown, pixels.scale, pixels.bias, depth.dtype, depth.white)
+        maps = run_chains(image, chains, rendering, threads=job.threads)
+        results = []
+        for each in maps:
+            facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
+            notes = [f"{each.name}: {text}" for text in remarks(each, image)]
+            results.append(Result(each.image, notes, facts))
+        del image
+        job.deliver(results)
+
     last = filters[-1]
-    parts = last.names if last.combine == "none" and last.count > 1 else ("",)
     label = "-".join(kernel.label for kernel in filters)
     if last.combine == "orientation":
         label += "-orientation"
-    work = Work(
-        label,
-        parts,
-        lambda height, width: final_sides(height, width, filters, geometry),
-        lambda image, depth, threads: _process(
-            image, filters, geometry, (shown, scale, bias), depth, threads
-        ),
-        lambda info, threads: describe(info, filters, geometry, threads),
-    )
-    return run_batch(batch, work)
+    parts = last.names if last.combine == "none" and last.count > 1 else ("",)
+    return run_images(batch, label, parts, filter_one)
 
 
 def read_filters(kernels: Kernels) -> list[Filter]:
@@ -179,70 +190,86 @@ def read_filters(kernels: Kernels) -> list[Filter]:
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernel_spec import parse_kernel
 
-    specs = kernels.specs
-    shortcuts = {name: getattr(kernels, name) for name in ("size", "sigma", "angle")}
+    shortcuts = {"size": kernels.size, "sigma": kernels.sigma, "angle": kernels.angle}
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
-    if given and len(specs) > 1:
+    if given and len(kernels.specs) > 1:
         raise RequestError(
-            f"{' and '.join(given)} with {len(specs)} kernels: say which one it is for, as in "
-            "--kernel gaussian:sigma=2"
+            f"{' and '.join(given)} with {len(kernels.specs)} kernels: say which one it is for, as "
+            "in --kernel gaussian:sigma=2"
         )
-    filters = [parse_kernel(spec, read_learned, **shortcuts) for spec in specs]
+    filters = [parse_kernel(spec, read_learned, **shortcuts) for spec in kernels.specs]
     if kernels.combine is not None:
         check_combination(filters[-1], kernels.combine)
         filters[-1] = replace(filters[-1], combine=kernels.combine)
     return [normalized(kernel) for kernel in filters] if kernels.normalize else filters
 
 
-def read_learned(path: str, place: str | None):
+def read_learned(path: str, place: str | None) -> Filter:
     """The learned kernels that a spec such as ``model.npz:conv1/7`` names."""
     from cnntool.networks.learned_kernels import learned_filter
 
     return learned_filter(path, place)
 
 
-def _process(image, filters, geometry, tone, depth, threads):
-    from cnntool.cli.images import Result, remarks
-    from cnntool.imaging.filtering import Rendering, filter_image
-
-    shown, scale, bias = tone
-    rendering = Rendering(shown, scale, bias, depth.dtype, depth.white)
-    results = []
-    for result in filter_image(image, filters, geometry, rendering, threads=threads):
-        notes = [f"{result.name}: {text}" for text in remarks(result, image)]
-        facts = {"kernel": result.name, "range": result.range, "lost": asdict(result.losses)}
-        results.append(Result(result.image, notes, facts))
-    return results
-
-
-def final_sides(height: int, width: int, filters, geometry) -> tuple[int, int]:
-    """The size of the picture after the whole chain."""
-    from cnntool.imaging.filter_pass import plan_filter
-
-    for kernel in filters:
-        height, width, _ = plan_filter((height, width, 3), kernel, geometry).shape
-    return height, width
-
-
-def describe(info, filters, geometry, threads) -> dict:
+def describe(job: Job, chain: Sequence[FilterPlan]) -> None:
     """For a dry run: the size of the result, and the memory and blocks that it takes."""
-    from cnntool.imaging.filtering import plan_chain
-
-    plans = plan_chain((info.height, info.width, info.channels), filters, geometry)
-    last = plans[-1]
-    height, width, channels = last.shape
-    item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
-    pixels = (
-        info.frames * item * (info.height * info.width * info.channels + height * width * channels)
+    plans = [plan.blocks(plan.channels) for plan in chain]
+    between = 4 * max((prod(plan.shape) * plan.count for plan in chain[:-1]), default=0)
+    scratch = job.threads * max(plan.scratch_bytes for plan in plans)
+    job.describe(
+        " + ".join(type(plan.method).__name__.lower() for plan in plans),
+        chain[-1].shape,
+        between + scratch,
+        blocks=sum(len(plan.blocks) for plan in plans),
     )
-    between = 4 * max((p.shape[0] * p.shape[1] * channels for p in plans[:-1]), default=0)
-    runs = [plan.blocks(plan.channels) for plan in plans]
-    scratch = threads * max(run.scratch_bytes for run in runs)
-    return {
-        "width": width,
-        "height": height,
-        "method": " + ".join(type(run.method).__name__.lower() for run in runs),
-        "blocks": sum(len(run.blocks) for run in runs),
-        "threads": threads,
-        "megabytes": round((pixels + between + scratch) / 1e6),
-    }
+
+
+DIM = 1 / 6
+"""A result whose brightest value is below this share of white deserves a word."""
+
+
+def notes_before_work(filters: Sequence[Filter], geometry: Geometry, pixels: Pixels) -> list[str]:
+    """Where the anchor of an even kernel is, and where convolution would be something else."""
+    from cnntool.imaging.kernel_facts import flip_matters
+    from cnntool.imaging.tone import automatic_range
+
+    shown = pixels.shown
+    if shown == "auto":
+        shown = automatic_range(filters, pixels.bias)
+    notes = []
+    for kernel in filters:
+        height, width = kernel.bank.shape[1:]
+        if height % 2 == 0 or width % 2 == 0:
+            notes.append(
+                f"{kernel.label}: an even size has no middle; the anchor is row {height // 2}, "
+                f"column {width // 2}, counted from 0"
+            )
+        ignores_sign = shown == "abs" and kernel is filters[-1]
+        if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
+            notes.append(
+                f"{kernel.label}: applied as cross-correlation; --flip gives true convolution, "
+                "which differs for this kernel"
+            )
+    return notes
+
+
+def remarks(result: FeatureMap, image: Image) -> list[str]:
+    """What a result could not show, or that it is almost black, with the option that helps."""
+    notes = []
+    pixels = [frame.pixels for frame in result.image.frames]
+    source = max(float(frame.pixels.max()) for frame in image.frames)
+    is_float = image.frames[0].pixels.dtype == "f4"
+    if result.losses:
+        remedy = "-o out.npy keeps everything"
+        if result.range == "abs":
+            remedy = f"--range offset keeps the sign, {remedy}"
+        if is_float and image.white == 255 and source > 2 * image.white:
+            remedy = f"--white 65535 takes that for white, {remedy}"
+        notes.append(f"{result.losses.describe()} ({remedy})")
+    brightest, white = max(float(each.max()) for each in pixels), result.image.white
+    if 0 < brightest < DIM * white and result.range in ("clip", "abs") and pixels[0].dtype != "f4":
+        remedy = "--range stretch uses all levels"
+        if is_float and source <= 1 < image.white:
+            remedy = "--white 1 takes 1 for white"
+        notes.append(f"the brightest value is {brightest:g} of {white:g}, almost black ({remedy})")
+    return notes

@@ -12,16 +12,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from cnntool.cli.console import complain, progress
+from cnntool.cli.console import complain
 from cnntool.cli.files import Source, check_free, find_sources
-from cnntool.cli.images import Report, Reporter, open_source, reason
+from cnntool.cli.images import Report, check_stdin, open_source, run_each
 from cnntool.cli.options import Batch
-from cnntool.engine.fast.threads import available_cores, share
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.image import Image
-from cnntool.files.pixels import with_alpha
 from cnntool.imaging.pooling import Pooling, pyramid_features
+from cnntool.wording import readable
 
 KINDS = (".csv", ".npy", ".json")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
@@ -35,28 +34,19 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
         complain(problem)
     if kind:
         check_free(Path(options.output), options.force)
-    reporter = Reporter(False, options.quiet)
     rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
     white_of: dict[str, float] = {}
-    job_count = min(options.jobs or available_cores(), max(1, len(sources)))
-    with progress(f"{pooling.mode}-pool-pyramid", len(sources), options.quiet) as advance:
 
-        def run_one(job: tuple[int, Source]) -> None:
-            index, source = job
-            report = Report(source.name)
-            try:
-                if options.dry_run:
-                    report.lines.append(_plan_line(source, levels, options))
-                else:
-                    image = _open(source, options)
-                    rows[index] = _rows_of(source, image, pooling, levels)
-                    white_of.update((name, image.white) for name, _ in rows[index])
-            except (InputError, RequestError, OSError, MemoryError) as error:
-                report.error = reason(error, source.name)
-            reporter.done(index, report)
-            advance()
+    def work(index: int, report: Report, threads: int) -> None:
+        source = sources[index]
+        if options.dry_run:
+            report.lines.append(_plan_line(source, levels, options))
+            return
+        image = open_source(source, options)
+        rows[index] = _rows_of(source, image, pooling, levels)
+        white_of.update((name, image.white) for name, _ in rows[index])
 
-        share(enumerate(sources), lambda: run_one, job_count)
+    failed = run_each(sources, f"{pooling.mode}-pool-pyramid", options, work, as_json=False)
     table = [row for found in rows for row in found]
     odd = _drop_odd(table)
     whites = {white_of[name] for name, _ in table}
@@ -67,7 +57,7 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
         )
     if table:
         _write(table, pooling.mode, levels, kind, options)
-    return 1 if problems or reporter.failed or odd else 0
+    return 1 if problems or failed or odd else 0
 
 
 def _check_options(options: Batch) -> str:
@@ -82,8 +72,7 @@ def _check_options(options: Batch) -> str:
     for name, value in unfit.items():
         if value:
             raise click.UsageError(f"{name} is for pictures: --pyramid writes a table")
-    if "-" in options.images and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+    check_stdin(options.images)
     if options.output in (None, "-"):
         return ""
     suffix = Path(options.output).suffix.lower()
@@ -94,10 +83,6 @@ def _check_options(options: Batch) -> str:
     if options.as_json:
         raise click.UsageError("--json writes the table to stdout: leave out -o, or name a .json")
     return suffix
-
-
-def _open(source: Source, options: Batch) -> Image:
-    return with_alpha(open_source(source, options), options.alpha, source.name)
 
 
 def _rows_of(
@@ -157,7 +142,7 @@ def _write(
         elif kind == ".csv":
             file.write(_as_csv(table, names).encode())
         else:
-            rows = [{"image": _text(name), "features": _numbers(f)} for name, f in table]
+            rows = [{"image": readable(name), "features": _numbers(f)} for name, f in table]
             file.write(json.dumps({"columns": names, "rows": rows}).encode() + b"\n")
     print(options.output)
 
@@ -179,19 +164,14 @@ def _as_csv(table: Sequence[tuple[str, np.ndarray]], names: list[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *names])
     for name, features in table:
-        writer.writerow([_text(name), *(f"{value:.7g}" for value in features.ravel())])
+        writer.writerow([readable(name), *(f"{value:.7g}" for value in features.ravel())])
     return text.getvalue()
 
 
 def _as_json_lines(table: Sequence[tuple[str, np.ndarray]]) -> str:
-    entries = [{"image": _text(name), "features": _numbers(f)} for name, f in table]
+    entries = [{"image": readable(name), "features": _numbers(f)} for name, f in table]
     return "".join(json.dumps(entry) + "\n" for entry in entries)
 
 
 def _numbers(features: np.ndarray) -> list[float]:
     return [float(f"{value:.7g}") for value in features.ravel()]
-
-
-def _text(name: str) -> str:
-    """A file's name as text, whatever bytes it has."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -129,7 +129,7 @@ def _is_path(name: str) -> bool:
 def _of_models(
     paths: Iterable[str], seed: int, tolerance: float, problems: list[str]
 ) -> list[LayerCase]:
-    from cnntool.cli.images import reason
+    from cnntool.cli.console import reason
     from cnntool.errors import InputError
     from cnntool.networks.gradient_checks import network_cases
     from cnntool.networks.language_gradient_checks import language_model_cases

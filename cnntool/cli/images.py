@@ -1,11 +1,21 @@
 """Images from files to files: what every image command does around its own work.
 
-A command gives a function from one image to its results; reading, naming, converting, writing,
+A command says what it does with one image, a :class:`Job`; reading, naming, converting, writing,
 progress, reports and errors are here. One bad file never stops the others.
+
+    def shrink(job: Job) -> None:
+        job.check([size_of(shape) for shape in job.shapes])  # before any work
+        if job.is_dry_run:
+            job.describe("mean", ...)
+        else:
+            job.deliver([Result(shrunk(job.take_image()))])
+
+    return run_images(batch, "smaller", ("",), shrink)
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
@@ -13,12 +23,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import complain, progress
+from cnntool.cli.console import complain, progress, reason
 from cnntool.cli.files import (
+    STDIO,
     Source,
     Targets,
     check_free,
@@ -26,7 +37,7 @@ from cnntool.cli.files import (
     make_folder,
     plan_targets,
 )
-from cnntool.cli.options import Batch
+from cnntool.cli.options import Batch, Reading
 from cnntool.engine.fast.threads import available_cores, share
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
@@ -34,29 +45,19 @@ from cnntool.files.image import Frame, Image, ImageInfo
 from cnntool.files.images import check_holdable, open_image, probe_image, save_image
 from cnntool.files.pixels import (
     DEPTHS,
-    Depth,
     choose_depth,
     stacked,
     with_alpha,
     without_opaque_alpha,
 )
-from cnntool.files.streams import Reading
-from cnntool.wording import counted
-
-if TYPE_CHECKING:
-    from cnntool.files.image import Image
-import ctypes
-from typing import TYPE_CHECKING
-
-from cnntool.files.image import Image
-from cnntool.imaging.filter_pass import Geometry
-from cnntool.imaging.filtering import FeatureMap
-from cnntool.imaging.kernel_facts import flip_matters
-from cnntool.imaging.kernels import Filter
-from cnntool.imaging.tone import automatic_range
+from cnntool.files.streams import Reading as Limits
+from cnntool.wording import counted, readable
 
 LARGE_BYTES = 50_000_000
 """Of a picture whose freed memory is not kept: there clearing new pages hardly counts."""
+
+Shape = tuple[int, int, int]
+"""Of the pixels of a frame, (H, W, C)."""
 
 
 @dataclass(frozen=True)
@@ -68,223 +69,302 @@ class Result:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a command does: its label, the names of its results, and how to get them.
+def run_images(
+    batch: Batch, label: str, parts: tuple[str, ...], work: Callable[[Job], None]
+) -> int:
+    """Do the work on every image that the options name; returns the exit code.
 
-    ``process(image, depth, threads)`` returns as many results as there are ``parts``;
-    ``sides(height, width)`` is the size of a result; ``describe(info, threads)`` says for a dry
-    run what would be done.
+    ``label`` says in names what was done, ``parts`` name the results of one image, of which the
+    work delivers as many.
     """
-
-    label: str
-    parts: tuple[str, ...]
-    sides: Callable[[int, int], tuple[int, int]]
-    process: Callable[[Image, Depth, int], Sequence[Result]]
-    describe: Callable[[ImageInfo, int], dict[str, Any]]
-
-
-def run_batch(options: Batch, work: Work) -> int:
-    """Run a command over its images; returns the exit code."""
-    _check_options(options)
-    sources, problems = find_sources(options.images, options.recursive, options.output)
+    keep_freed_memory()
+    _check_options(batch)
+    sources, problems = find_sources(batch.images, batch.recursive, batch.output)
     for problem in problems:
         complain(problem)
-    targets = _plan(sources, options, work)
-    job_count = min(options.jobs or available_cores(), max(1, len(sources)))
-    threads = max(1, available_cores() // job_count)
-    reporter = Reporter(options.as_json, options.quiet)
-    with progress(work.label, len(sources), options.quiet) as advance:
+    targets = _plan(sources, batch, label, parts)
 
-        def run_one(job: tuple[int, Source, Targets]) -> None:
-            index, source, target = job
-            report = Report(source.name)
+    def work_on(index: int, report: Report, threads: int) -> None:
+        job = Job(sources[index], targets[index], batch, len(parts), threads, report)
+        if job.open():
+            work(job)
+
+    return 1 if run_each(sources, label, batch, work_on, batch.as_json) or problems else 0
+
+
+def run_each(
+    sources: Sequence[Source],
+    label: str,
+    batch: Batch,
+    work: Callable[[int, Report, int], None],
+    as_json: bool,
+) -> bool:
+    """Call ``work(index, report, threads)`` for every input, several at a time.
+
+    The reports are said in the order of the inputs. Returns whether one of them failed.
+    """
+    jobs = min(batch.jobs or available_cores(), max(1, len(sources)))
+    threads = max(1, available_cores() // jobs)
+    reporter = Reporter(as_json, batch.quiet)
+    with progress(label, len(sources), batch.quiet) as advance:
+
+        def run_one(index: int) -> None:
+            report = Report(sources[index].name)
             try:
-                if options.dry_run:
-                    _dry_run(source, target, options, work, threads, report)
-                else:
-                    _run_image(source, target, options, work, threads, report)
+                work(index, report, threads)
             except BrokenPipeError:
                 raise
             except (InputError, RequestError, OSError, MemoryError) as error:
-                report.error = reason(error, source.name)
+                report.error = reason(error, report.name)
             reporter.done(index, report)
             advance()
 
-        jobs = [(i, s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
-        share(jobs, lambda: run_one, job_count)
-    return 1 if problems or reporter.failed else 0
+        share(range(len(sources)), lambda: run_one, jobs)
+    return reporter.failed
 
 
-def _check_options(options: Batch) -> None:
-    to_stdout = options.output == "-" or (options.output is None and "-" in options.images)
-    writes_stdout = to_stdout and not options.dry_run and not (options.show and not options.output)
-    if writes_stdout and options.as_json:
-        raise RequestError(
-            "the image and --json both go to stdout: write the image to a file with -o"
-        )
-    if writes_stdout and options.output is None and sys.stdout.isatty():
-        raise RequestError(
-            "the image would go to the terminal: name a file with -o, pipe it on, or use --show"
-        )
-    if "-" in options.images and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
-    if options.output == "":
-        raise RequestError("-o is empty: name a file, a folder or -")
-    if options.force and options.skip_existing:
-        raise RequestError("--force and --skip-existing contradict each other: use one of them")
+class Job:
+    """One image on its way from its file to those of its results.
 
+    Once it is open there are its ``shapes``, frame by frame, and the ``depth`` that results are
+    wanted in.
+    """
 
-def _plan(sources: Sequence[Source], options: Batch, work: Work) -> list[Targets]:
-    if options.show and options.output is None:
-        return [Targets(()) for _ in sources]
-    suffix = None
-    if options.format:
-        suffix = FORMATS[format_named(options.format)].extensions[0]
-    targets = plan_targets(sources, options.output, suffix, work.label, work.parts)
-    if targets and targets[0].stdout and len(work.parts) > 1 and suffix != ".npy":
-        raise RequestError(
-            f"{len(work.parts)} feature maps do not fit into one picture on stdout: "
-            "--format npy stacks them, -o writes files"
-        )
-    for target in targets:
-        for path in target.paths:  # what cannot be written is an error before any work
-            name = _format_of(path, options)
-            if name and options.depth and not can_hold(name, dtype=DEPTHS[options.depth]):
-                raise RequestError(f"--depth {options.depth} does not fit into {path}: {name}")
-            if path.suffix.lower() in EXTENSIONS and EXTENSIONS[path.suffix.lower()] != name:
-                raise RequestError(f"--format {options.format} contradicts the name of {path}")
-            if name and options.quality is not None and not FORMATS[name].quality:
-                raise RequestError(f"--quality does not apply to {path}: {name} has none")
-    return targets
+    def __init__(
+        self,
+        source: Source,
+        target: Targets,
+        batch: Batch,
+        parts: int,
+        threads: int,
+        report: Report,
+    ):
+        self.source, self.target, self.batch, self.parts = source, target, batch, parts
+        self.threads, self.report = threads, report
+        self.is_dry_run = batch.dry_run
+        self._image: Image | None = None
+        self._info: ImageInfo | None = None
+        self._kept: set[Path] = set()
 
+    def open(self) -> bool:
+        """Read the image, of a dry run its header alone; False where its results exist already."""
+        if self.is_dry_run:
+            self._probe()
+            return True
+        target, batch = self.target, self.batch
+        if batch.skip_existing:
+            self._kept = {path for path in target.paths if path.is_file()}
+        for path in target.paths:
+            if path not in self._kept:
+                check_free(path, batch.force)
+        if self._kept and self._kept == set(target.paths):
+            self.report.notes.append(f"{self.source.name}: skipped, its output exists")
+            self.report.skipped = True
+            return False
+        image = open_source(self.source, batch)
+        self.formats = self._formats(image.format)
+        if not all(can_hold(name, alpha=True) for name in self.formats):
+            image = without_opaque_alpha(image)
+        self.depth = choose_depth(image, self.formats[0], batch.depth)
+        pixels = [frame.pixels for frame in image.frames]
+        if pixels[0].dtype == np.uint16 and self.depth.dtype == np.uint8 and not batch.depth:
+            self.report.notes.append(
+                f"{self.source.name}: {self.formats[0]} holds 8 bits a channel: reduced from 16"
+            )
+        self.shapes: list[Shape] = [each.shape for each in pixels]
+        self._has_alpha = any(frame.alpha is not None for frame in image.frames)
+        self._dtype, self._image = self.depth.dtype, image
+        self._is_large = sum(each.nbytes for each in pixels) > LARGE_BYTES
+        if self._is_large:
+            give_back_freed_memory()  # of the decoder
+        return True
 
-def _run_image(source, target, options, work, threads, report) -> None:
-    kept = {path for path in target.paths if options.skip_existing and path.is_file()}
-    for path in target.paths:
-        if path not in kept:
-            check_free(path, options.force)
-    if kept and kept == set(target.paths):
-        report.notes.append(f"{source.name}: skipped, its output exists")
-        report.skipped = True
-        return
-    image = open_source(source, options)
-    image = with_alpha(image, options.alpha, source.name)
-    formats = _formats(target, options, image)
-    if not all(can_hold(name, alpha=True) for name in formats):
-        image = without_opaque_alpha(image)
-    depth = choose_depth(image, formats[0], options.depth)
-    if image.frames[0].pixels.dtype == np.uint16 and depth.dtype == np.uint8 and not options.depth:
-        report.notes.append(f"{source.name}: {formats[0]} holds 8 bits a channel: reduced from 16")
-    shapes = [frame.pixels.shape for frame in image.frames]
-    has_alpha = any(frame.alpha is not None for frame in image.frames)
-    _check_result(shapes, has_alpha, depth.dtype, formats, options, work, target, source.name)
-    results = work.process(image, depth, threads)
-    is_large = sum(frame.pixels.nbytes for frame in image.frames) > LARGE_BYTES
-    del image
-    if is_large:  # encoding may need it in pieces of another size
-        give_back_freed_memory()
-    for result in results:
-        name = f"{source.name}: " if len(options.images) > 1 or options.recursive else ""
-        report.notes.extend(name + note for note in result.notes)
-    if options.show:
-        report.pictures.extend(result.image for result in results)
-    if target.stdout:
-        whole = stacked([result.image for result in results])
+    def _probe(self) -> None:
+        batch = self.batch
+        if self.source.path is None:
+            raise InputError("stdin: a dry run reads no data: name a file")
+        info = probe_image(self.source.path)
+        limits = Limits(self.source.name, batch.max_pixels, batch.gray, batch.white)
+        limits.check_size(info.width, info.height, info.frames)
+        self._info = info = replace(info, channels=1) if batch.gray else info
+        self.shapes = [(info.height, info.width, info.channels)] * info.frames
+        self.formats = self._formats(info.format)
+        self._dtype = np.dtype(DEPTHS[batch.depth or "8"])
+        self._has_alpha = info.alpha and batch.alpha == "keep" and batch.depth is not None
+
+    def _formats(self, own: str) -> list[str]:
+        """Of the results, by their names or as asked for; else as the image is, PNG on stdout."""
+        batch, target = self.batch, self.target
+        if target.paths:
+            return [_format_of(path, batch) or own for path in target.paths]
+        if batch.format:
+            return [format_named(batch.format)]
+        return ["PNG" if target.stdout else own]
+
+    def check(self, sides: Sequence[tuple[int, int]]) -> None:
+        """Raise, before any work, what would make results of these sizes impossible.
+
+        sides: height and width of a result, frame by frame.
+        """
+        pixels = sum(height * width for height, width in sides)
+        if pixels > self.batch.max_pixels:
+            raise InputError(
+                f"{self.source.name}: the result would have {pixels:,} pixels, over the limit of "
+                f"{self.batch.max_pixels:,}: raise the limit with --max-pixels"
+            )
+        if self.target.stdout and self.parts > 1:
+            return
+        frames = []
+        nothing = np.zeros(
+            (), self._dtype
+        )  # stands for pixels: takes no memory, whatever its shape
+        for (height, width), (_, _, channels) in zip(sides, self.shapes, strict=True):
+            alpha = np.broadcast_to(nothing, (height, width)) if self._has_alpha else None
+            frames.append(Frame(np.broadcast_to(nothing, (height, width, channels)), alpha))
+        for format, path in zip(self.formats, self.target.paths or ("the output",), strict=False):
+            check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
+
+    def take_image(self) -> Image:
+        """The image, once: its memory is free when the caller lets go of it."""
+        image, self._image = self._image, None
+        return image
+
+    def deliver(self, results: Sequence[Result]) -> None:
+        """Write the results, or draw them, and put down what there is to say of them."""
+        batch, report = self.batch, self.report
+        name = f"{self.source.name}: " if len(batch.images) > 1 or batch.recursive else ""
+        report.notes.extend(name + note for result in results for note in result.notes)
+        if batch.show:
+            report.pictures.extend(result.image for result in results)
+        if self._is_large:  # encoding may need it in pieces of another size
+            give_back_freed_memory()
+        if self.target.stdout:
+            self._write_stdout(stacked([result.image for result in results]))
+            return
+        for path, format, result in zip(self.target.paths, self.formats, results, strict=False):
+            if path in self._kept:
+                continue
+            make_folder(path.parent)
+            save_image(
+                result.image, path, format=format, overwrite=batch.force, quality=batch.quality
+            )
+            height, width, channels = result.image.frames[0].pixels.shape
+            report.lines.append(str(path))
+            report.outputs.append(
+                {
+                    "path": readable(path),
+                    "width": width,
+                    "height": height,
+                    "channels": channels,
+                    "frames": len(result.image.frames),
+                    **result.facts,
+                }
+            )
+
+    def _write_stdout(self, image: Image) -> None:
         try:
-            save_image(whole, sys.stdout.buffer, format=formats[0], quality=options.quality)
+            save_image(image, sys.stdout.buffer, format=self.formats[0], quality=self.batch.quality)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise InputError(f"stdout cannot be written: {error.strerror or error}") from None
-        return
-    for path, name, result in zip(target.paths, formats, results, strict=False):
-        if path in kept:
-            continue
-        make_folder(path.parent)
-        save_image(
-            result.image, path, format=name, overwrite=options.force, quality=options.quality
+
+    def describe(self, method: str, shape: Shape, scratch_bytes: int, **facts: int) -> None:
+        """Put down, of a dry run, what would be done: by which windows, to a result of what shape.
+
+        scratch_bytes: the memory it takes beside the two pictures.
+        """
+        info, batch, report = self._info, self.batch, self.report
+        item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
+        values = info.frames * (info.height * info.width * info.channels + int(np.prod(shape)))
+        height, width, _ = shape
+        megabytes = round((item * values + scratch_bytes) / 1e6)
+        fate = "kept" if batch.skip_existing else "overwritten" if batch.force else "refused"
+        fates = {str(path): fate if path.is_file() else None for path in self.target.paths}
+        fates = fates or {"stdout" if self.target.stdout else "the terminal": None}
+        if batch.as_json:
+            done = {"width": width, "height": height, "method": method, **facts}
+            done |= {"threads": self.threads, "megabytes": megabytes}
+            for path, fate in fates.items():
+                report.outputs.append({"path": readable(path), "exists": fate, **done})
+            return
+        read = f"{info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
+        if info.frames > 1:
+            read += f", {info.frames} frames"
+        written = [f"{path} (exists: {fate})" if fate else path for path, fate in fates.items()]
+        counts = "".join(f"{count} {name} " for name, count in facts.items())
+        report.lines.append(
+            f"{self.source.name}: {read} -> {', '.join(written)}: {width}x{height} by {method} "
+            f"windows, {counts}on {counted(self.threads, 'thread')}, about {megabytes} MB"
         )
-        report.lines.append(str(path))
-        name = os.fsencode(path).decode(errors="backslashreplace")
-        report.outputs.append({"path": name, **_shape(result.image), **result.facts})
 
 
-def _check_result(shapes, has_alpha, dtype, formats, options, work, target, name) -> None:
-    """Raise, before any work, what would make the results impossible: their size, the format."""
-    sides = [work.sides(*shape[:2]) for shape in shapes]
-    pixels = sum(height * width for height, width in sides)
-    if pixels > options.max_pixels:
-        raise InputError(
-            f"{name}: the result would have {pixels:,} pixels, over the limit of "
-            f"{options.max_pixels:,}: raise the limit with --max-pixels"
+def open_source(source: Source, reading: Reading) -> Image:
+    """The image of a source, read as the options say."""
+    image = open_image(
+        sys.stdin.buffer if source.path is None else source.path,
+        name=source.name,
+        max_pixels=reading.max_pixels,
+        gray=reading.gray,
+        float_white=reading.white,
+    )
+    return with_alpha(image, reading.alpha, source.name)
+
+
+def check_stdin(images: Sequence[str]) -> None:
+    """RequestError where an image is to come from a terminal."""
+    if STDIO in images and sys.stdin.isatty():
+        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+
+
+def _check_options(batch: Batch) -> None:
+    to_stdout = batch.output == STDIO or (batch.output is None and STDIO in batch.images)
+    writes_stdout = to_stdout and not batch.dry_run and not (batch.show and not batch.output)
+    if writes_stdout and batch.as_json:
+        raise RequestError(
+            "the image and --json both go to stdout: write the image to a file with -o"
         )
-    frames = []
-    for (height, width), (_, _, channels) in zip(sides, shapes, strict=True):
-        nothing = np.zeros((), dtype)  # stands for pixels: takes no memory, whatever its shape
-        alpha = np.broadcast_to(nothing, (height, width)) if has_alpha else None
-        frames.append(Frame(np.broadcast_to(nothing, (height, width, channels)), alpha))
-    if not (target.stdout and len(work.parts) > 1):
-        for format, path in zip(formats, target.paths or ("the output",), strict=False):
-            check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
+    if writes_stdout and batch.output is None and sys.stdout.isatty():
+        raise RequestError(
+            "the image would go to the terminal: name a file with -o, pipe it on, or use --show"
+        )
+    check_stdin(batch.images)
+    if batch.force and batch.skip_existing:
+        raise RequestError("--force and --skip-existing contradict each other: use one of them")
 
 
-def _formats(target: Targets, options: Batch, image: Image) -> list[str]:
-    if target.paths:
-        return [_format_of(path, options) or image.format for path in target.paths]
-    if options.format:
-        return [format_named(options.format)]
-    return ["PNG" if target.stdout else image.format]
+def _plan(
+    sources: Sequence[Source], batch: Batch, label: str, parts: Sequence[str]
+) -> list[Targets]:
+    """Where the results of each source go; what cannot be written is an error before any work."""
+    if batch.show and batch.output is None:
+        return [Targets(()) for _ in sources]
+    suffix = FORMATS[format_named(batch.format)].extensions[0] if batch.format else None
+    targets = plan_targets(sources, batch.output, suffix, label, parts)
+    if targets and targets[0].stdout and len(parts) > 1 and suffix != ".npy":
+        raise RequestError(
+            f"{len(parts)} feature maps do not fit into one picture on stdout: "
+            "--format npy stacks them, -o writes files"
+        )
+    for target in targets:
+        for path in target.paths:
+            name = _format_of(path, batch)
+            if name and batch.depth and not can_hold(name, dtype=DEPTHS[batch.depth]):
+                raise RequestError(f"--depth {batch.depth} does not fit into {path}: {name}")
+            if path.suffix.lower() in EXTENSIONS and EXTENSIONS[path.suffix.lower()] != name:
+                raise RequestError(f"--format {batch.format} contradicts the name of {path}")
+            if name and batch.quality is not None and not FORMATS[name].quality:
+                raise RequestError(f"--quality does not apply to {path}: {name} has none")
+    return targets
 
 
-def _format_of(path: Path, options: Batch) -> str | None:
+def _format_of(path: Path, batch: Batch) -> str | None:
     """The format of an output; None for a device such as /dev/null, which takes any."""
-    if options.format:
-        return format_named(options.format)
+    if batch.format:
+        return format_named(batch.format)
     if path.exists() and not path.is_file() and not path.is_dir():
         return None
     return format_for(path)
-
-
-def _shape(image: Image) -> dict[str, Any]:
-    height, width, channels = image.frames[0].pixels.shape
-    return {"width": width, "height": height, "channels": channels, "frames": len(image.frames)}
-
-
-def _dry_run(source, target, options, work, threads, report) -> None:
-    if source.path is None:
-        raise InputError("stdin: a dry run reads no data: name a file")
-    info = probe_image(source.path)
-    limits = Reading(source.name, options.max_pixels, options.gray, options.white)
-    limits.check_size(info.width, info.height, info.frames)
-    if options.gray:
-        info = replace(info, channels=1)
-    shapes = [(info.height, info.width, info.channels)] * info.frames
-    formats = [_format_of(path, options) or info.format for path in target.paths]
-    dtype = np.dtype(DEPTHS[options.depth]) if options.depth else np.dtype(np.uint8)
-    has_alpha = info.alpha and options.alpha == "keep" and options.depth is not None
-    _check_result(shapes, has_alpha, dtype, formats, options, work, target, source.name)
-    facts = work.describe(info, threads)
-    fate = "kept" if options.skip_existing else "overwritten" if options.force else "refused"
-    fates = {str(path): fate if path.is_file() else None for path in target.paths}
-    fates = fates or {"stdout" if target.stdout else "the terminal": None}
-    if options.as_json:
-        for path, fate in fates.items():
-            name = os.fsencode(path).decode(errors="backslashreplace")
-            report.outputs.append({"path": name, "exists": fate, **facts})
-        return
-    written = [f"{path} (exists: {fate})" if fate else path for path, fate in fates.items()]
-    read = (
-        f"{source.name}: {info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
-    )
-    if info.frames > 1:
-        read += f", {info.frames} frames"
-    blocks = f"{facts['blocks']} blocks " if "blocks" in facts else ""
-    done = (
-        f"{facts['width']}x{facts['height']} by {facts['method']} windows, {blocks}on "
-        f"{counted(facts['threads'], 'thread')}, about {facts['megabytes']} MB"
-    )
-    report.lines.append(f"{read} -> {', '.join(written)}: {done}")
 
 
 @dataclass
@@ -337,19 +417,9 @@ class Reporter:
 
 
 def _entry(report: Report) -> dict[str, Any]:
-    name = os.fsencode(report.name).decode(errors="backslashreplace")  # JSON is Unicode
-    entry = {"input": name, "outputs": report.outputs, "error": report.error or None}
+    entry = {"input": readable(report.name), "outputs": report.outputs}
+    entry["error"] = report.error or None
     return entry | ({"skipped": True} if report.skipped else {})
-
-
-def reason(error: Exception, name: str) -> str:
-    """One line that says what went wrong, and with which input."""
-    if isinstance(error, MemoryError):
-        return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
-    message = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return message if name in message else f"{name}: {message}"
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of malloc.h
@@ -379,62 +449,3 @@ def give_back_freed_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
-
-
-def open_source(source: Source, options: Batch) -> Image:
-    """Open an image, or read it from stdin, as the options say."""
-    return open_image(
-        sys.stdin.buffer if source.path is None else source.path,
-        name=source.name,
-        max_pixels=options.max_pixels,
-        gray=options.gray,
-        float_white=options.white,
-    )
-
-
-DIM = 1 / 6
-"""A result whose brightest value is below this share of white deserves a word."""
-
-
-def notes_before_work(
-    filters: Sequence[Filter], geometry: Geometry, shown: str, bias: float
-) -> list[str]:
-    """Where the anchor of an even kernel is, and where convolution would be something else."""
-    drops_sign = shown == "abs" or (shown == "auto" and automatic_range(filters, bias) == "abs")
-    notes = []
-    for kernel in filters:
-        height, width = kernel.bank.shape[1:]
-        if height % 2 == 0 or width % 2 == 0:
-            notes.append(
-                f"{kernel.label}: an even size has no middle; the anchor is row {height // 2}, "
-                f"column {width // 2}, counted from 0"
-            )
-        ignores_sign = drops_sign and kernel is filters[-1]
-        if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
-            notes.append(
-                f"{kernel.label}: applied as cross-correlation; --flip gives true convolution, "
-                "which differs for this kernel"
-            )
-    return notes
-
-
-def remarks(result: FeatureMap, image: Image) -> list[str]:
-    """What a result could not show, or that it is almost black, with the option that helps."""
-    notes = []
-    pixels = [frame.pixels for frame in result.image.frames]
-    source = max(float(frame.pixels.max()) for frame in image.frames)
-    is_float = image.frames[0].pixels.dtype == "f4"
-    if result.losses:
-        remedy = "-o out.npy keeps everything"
-        if result.range == "abs":
-            remedy = f"--range offset keeps the sign, {remedy}"
-        if is_float and image.white == 255 and source > 2 * image.white:
-            remedy = f"--white 65535 takes that for white, {remedy}"
-        notes.append(f"{result.losses.describe()} ({remedy})")
-    brightest, white = max(float(each.max()) for each in pixels), result.image.white
-    if 0 < brightest < DIM * white and result.range in ("clip", "abs") and pixels[0].dtype != "f4":
-        remedy = "--range stretch uses all levels"
-        if is_float and source <= 1 < image.white:
-            remedy = "--white 1 takes 1 for white"
-        notes.append(f"the brightest value is {brightest:g} of {white:g}, almost black ({remedy})")
-    return notes

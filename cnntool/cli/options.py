@@ -84,17 +84,17 @@ def _field(kind: Callable, names: str, default: Any, section: str, attributes: d
 def takes(*kinds: type) -> Callable[[Callable], Callable]:
     """Give a command the options of dataclasses; it is called with an instance of each, in order.
 
-    Parameters that decorators below add are handed over by name, as Click does.
+    Parameters of other decorators are handed over by name, as Click does.
     """
 
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)
-        def command(**values: Any) -> Any:
+        def command(*above: Any, **values: Any) -> Any:
             filled = [
                 kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
                 for kind in kinds
             ]
-            return function(*filled, **values)
+            return function(*above, *filled, **values)
 
         declared = [parameter for kind in kinds for parameter in _parameters(kind)]
         below = getattr(function, "__click_params__", [])
@@ -135,7 +135,7 @@ class Output:
 
     output: str | None = option(
         "-o --output",
-        str,
+        PathName("a file, a folder or -"),
         "A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
         "(also {name}, {ext} with its dot, {folder}, {number:03}), or - for stdout.  [default: "
         "IMAGE-KERNEL in this folder]",
@@ -226,7 +226,7 @@ class SignalOutput:
     section = "Output"
     output: str | None = option(
         "-o --output",
-        str,
+        PathName("a file, a folder or -"),
         "A file, a folder (end it in /) or - for stdout.  [default: numbers go to stdout; a WAV "
         "or .npy becomes FILE-KERNEL in this folder, from stdin it goes to stdout]",
         metavar="PATH",

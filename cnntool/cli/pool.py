@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cnntool.imaging.pooling import Pooling
 
 LARGEST_MEDIAN = 4096
+THREAD_BYTES = 8_000_000
+"""About what a thread takes beside the pictures."""
 
 
 def read_norm(text: str) -> float:
@@ -157,27 +159,31 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         if show_winners:
             raise click.UsageError("--show-winners marks pixels, --pyramid writes numbers")
         return run_table(batch, pooling, pyramid)
-
-    from cnntool.cli.images import keep_freed_memory
-
-    keep_freed_memory()
-
-    from cnntool.cli.images import Work, run_batch
-    from cnntool.imaging.pooling import pooled_sides
-
     if show_winners:
         check_has_winners(pooling)
+
+    from cnntool.cli.images import Job, Result, run_images
+    from cnntool.imaging.pooling import mark_winners, pool_picture, pooled_sides
+
+    def pool_one(job: Job) -> None:
+        sides = [pooled_sides(*shape[:2], pooling) for shape in job.shapes]
+        job.check([shape[:2] for shape in job.shapes] if show_winners else sides)
+        if job.is_dry_run:
+            shape = *sides[0], job.shapes[0][2]
+            job.describe(pooling.mode, shape, THREAD_BYTES * job.threads)
+        elif show_winners:
+            marked, share = mark_winners(job.take_image(), pooling)
+            note = f"{share:.1%} of the pixels won a window"
+            job.deliver([Result(marked, [note], {"winners": share})])
+        else:
+            pooled, losses = pool_picture(
+                job.take_image(), pooling, job.depth.dtype, job.depth.white, threads=job.threads
+            )
+            notes = [losses.describe()] if losses else []
+            job.deliver([Result(pooled, notes, {"pool": pooling.label, "lost": asdict(losses)})])
+
     label = pooling.label + ("-winners" if show_winners else "")
-    work = Work(
-        label,
-        ("",),
-        lambda height, width: (
-            (height, width) if show_winners else pooled_sides(height, width, pooling)
-        ),
-        lambda image, depth, threads: _process(image, pooling, show_winners, depth, threads),
-        lambda info, threads: describe(info, pooling, threads),
-    )
-    return run_batch(batch, work)
+    return run_images(batch, label, ("",), pool_one)
 
 
 def read_pooling(
@@ -259,34 +265,3 @@ def check_has_winners(pooling) -> None:
     """Raise UsageError where no pixel wins."""
     if pooling.mode not in ("max", "min") or pooling.output_size:
         raise click.UsageError("--show-winners needs --mode max or min, and windows (--size)")
-
-
-def _process(image, pooling, show_winners, depth, threads):
-    from cnntool.cli.images import Result
-
-    if show_winners:
-        from cnntool.imaging.pooling import mark_winners
-
-        marked, share = mark_winners(image, pooling)
-        return [Result(marked, [f"{share:.1%} of the pixels won a window"], {"winners": share})]
-    from cnntool.imaging.pooling import pool_picture
-
-    result, losses = pool_picture(image, pooling, depth.dtype, depth.white, threads=threads)
-    notes = [losses.describe()] if losses else []
-    return [Result(result, notes, {"pool": pooling.label, "lost": asdict(losses)})]
-
-
-def describe(info, pooling, threads) -> dict:
-    """For a dry run: the size of the result, and the memory that it takes."""
-    from cnntool.imaging.pooling import pooled_sides
-
-    height, width = pooled_sides(info.height, info.width, pooling)
-    item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
-    pixels = info.frames * info.channels * (info.height * info.width + height * width) * item
-    return {
-        "width": width,
-        "height": height,
-        "method": pooling.mode,
-        "threads": threads,
-        "megabytes": round(pixels / 1e6) + 8 * threads,
-    }

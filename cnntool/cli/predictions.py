@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, one_line, progress
+from cnntool.cli.console import complain, console, one_line, progress, reason
 from cnntool.cli.files import Source, find_sources
-from cnntool.cli.images import reason
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError

@@ -62,8 +62,6 @@ def open_file(
 def plan_output(result: Signal, file: str, label: str, options: SignalOutput) -> Place:
     """Settle where the result goes and as what; raises for what cannot be, before any work."""
     output, as_json = options.output, options.as_json
-    if output == "":
-        raise RequestError("-o is empty: name a file, a folder or -")
     format = _format(output, options.format, result)
     is_text = format in TEXT
     path = None

@@ -481,7 +481,7 @@ def test_mistakes_get_one_line_and_exit_code_2(cnntool, folder, arguments, messa
         (["-o", "{stem.__class__}.png"], "'{' is not one of {stem}"),
         (["-o", "{.png"], "'{' is not one of {stem}"),
         (["-o", "{stem:03}.png"], "'{stem:03}' is not one of"),
-        (["-o", ""], "-o is empty"),
+        (["-o", ""], "'-o' / '--output': the name is empty: name a file, a folder or -"),
         (["-o", "x.png", "--format", "jpeg"], "contradicts the name"),
         (["-o", "x.png", "--depth", "float"], "does not fit into x.png"),
         (["--stride", "99999"], "expected 1 to 16384"),

@@ -267,7 +267,6 @@ def test_data_that_cannot_be_used_is_named(arguments, stdin, message):
         (["-k", "box", "--rate", "8000"], "--rate is for WAV, and the output is text"),
         (["-k", "box", "-o", "x.npy", "--digits", "3"], "--digits is for text"),
         (["-k", "box", "--json"], "the result and --json both go to stdout"),
-        (["-k", "box", "-o", ""], "-o is empty"),
     ],
 )
 def test_requests_that_make_no_sense_are_named(arguments, message):

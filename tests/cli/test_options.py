@@ -28,6 +28,7 @@ TRAIN = ["train-cnn", "digits"]
         (["info", ""], "'MODEL|NAME|LAYERS'", "a model file, a network such as lenet"),
         (["convolve", "", "-k", "sobel"], "'IMAGE...'", "an image, a folder (-r) or -"),
         (["convolve1d", "", "-k", "box"], "'[FILE]'", "a signal or -"),
+        (["convolve1d", "-k", "box", "-o", ""], "'-o' / '--output'", "a file, a folder or -"),
     ],
 )
 def test_an_empty_name_is_refused_with_what_should_stand_there(

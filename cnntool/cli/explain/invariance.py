@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -128,7 +128,7 @@ def command(
     from cnntool.imaging.filter_pass import Geometry
 
     filters = read_filters(kernels)
-    picture, name = open_one(source.image, reading, alpha="drop")
+    picture, name = open_one(source.image, Reading(**asdict(reading), alpha="drop"))
     geometry = Geometry(windows.stride, windows.dilation, "valid", flip=kernels.flip)
     poolings = [_pooling(pool) for pool in shift.pools]
     moves = shift.shifts, shift.direction

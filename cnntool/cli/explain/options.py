@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnntool.cli.options import Output, Reading, argument, flag, only, option
@@ -72,23 +72,11 @@ class Report:
     as_json: bool = flag("--json", "Print JSON: every number.")
 
 
-def open_one(path: str, reading: Reading, alpha: str | None = None) -> tuple[Image, str]:
-    """The image that IMAGE names, and what to call it; raises as open_image.
+def open_one(path: str, reading: Reading) -> tuple[Image, str]:
+    """The image that IMAGE names, and what to call it; raises as open_image."""
+    from cnntool.cli.files import STDIO, Source
+    from cnntool.cli.images import check_stdin, open_source
 
-    alpha: what becomes of its transparency, where there is no option for that.
-    """
-    from cnntool.errors import RequestError
-    from cnntool.files.images import open_image
-    from cnntool.files.pixels import with_alpha
-
-    name = "stdin" if path == "-" else path
-    if path == "-" and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
-    image = open_image(
-        sys.stdin.buffer if path == "-" else path,
-        name=name,
-        max_pixels=reading.max_pixels,
-        gray=reading.gray,
-        float_white=reading.white,
-    )
-    return with_alpha(image, alpha or reading.alpha, name), name
+    check_stdin([path])
+    source = Source(None if path == STDIO else Path(path))
+    return open_source(source, reading), source.name
