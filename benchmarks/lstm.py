@@ -24,11 +24,9 @@ from cnntool.datasets.texts.corpus import Corpus
 from cnntool.datasets.texts.tokens import UNKNOWN
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.fast.threads import available_cores
-from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import Architecture
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, primed
-from cnntool.networks.spec import parse_layers
+from cnntool.networks.zoo import language_model
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.measures import measure_of
 from cnntool.training.settings import Settings
@@ -74,15 +72,8 @@ SIZES = {"words": Size(10_000, 32, 32, 20, 30), "characters": Size(65, 64, 128, 
 
 
 def our_network(size: Size) -> Network:
-    spec = (
-        f"embedding {size.vocabulary} x {size.embed}; lstm {size.hidden}; dense {size.vocabulary}"
-    )
-    return Network(parse_layers(spec), (None,)).initialise(np.random.default_rng(0))
-
-
-def our_model(size: Size) -> LanguageModel:
-    architecture = Architecture("lstm", size.vocabulary, size.embed, size.hidden)
-    return LanguageModel(architecture).initialise(np.random.default_rng(0))
+    network = language_model("lstm", size.vocabulary, size.embed, size.hidden)
+    return network.initialise(np.random.default_rng(0))
 
 
 def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
@@ -111,7 +102,7 @@ def our_steps(size: Size, shards: int) -> tuple[Trainer, Callable[[], object]]:
 
 def our_sampling(size: Size, count: int) -> Callable[[], object]:
     """What draws so many tokens, one after the other."""
-    model = our_model(size)
+    model = our_network(size)
 
     def sample() -> list[int]:
         logits, states = primed(model, np.zeros(1, np.intp))

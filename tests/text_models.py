@@ -8,10 +8,9 @@ import numpy as np
 
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import load_corpus, split
+from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
-from cnntool.networks.network import Network
-from cnntool.networks.spec import parse_layers
-from cnntool.networks.trained import network_of
+from cnntool.networks.zoo import language_model
 from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Trainer
 from cnntool.training.measures import measure_of
@@ -44,11 +43,8 @@ def corpus_of(tmp_path, level="char", lines=40):
     return load_corpus(path, level)
 
 
-def text_network(count, cell="lstm", embed_size=6, hidden_size=8, layers=1, dropout=0.0, tied=""):
-    drop = [f"dropout {dropout}"] if dropout else []
-    cells = [f"{cell} {hidden_size}", *drop] * layers
-    parts = [f"embedding {count} x {embed_size}", *drop, *cells, f"dense {count} {tied}".strip()]
-    return Network(parse_layers("; ".join(parts)), (None,))
+def text_network(count, cell="lstm", embed_size=6, hidden_size=8, layers=1, **settings):
+    return language_model(cell, count, embed_size, hidden_size, layers, **settings)
 
 
 def text_trainer(corpus, settings=QUICK, seq_length=12, **sizes):

@@ -7,7 +7,7 @@ import numpy as np
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
-from cnntool.networks.trained import network_of
+from cnntool.networks.model import network_of
 from cnntool.networks.zoo import build
 from cnntool.training.loop import Epoch, Trainer
 from cnntool.training.measures import ACCURACY

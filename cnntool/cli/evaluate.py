@@ -15,7 +15,7 @@ from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
 if TYPE_CHECKING:
     from cnntool.datasets.images.dataset import Dataset
     from cnntool.datasets.images.parts import Parts
-    from cnntool.networks.classifier import Classifier
+    from cnntool.networks.model import Classifier
     from cnntool.training.report import Report
 
 PARTS = ("validation", "test", "train", "all")
@@ -124,7 +124,7 @@ def evaluate_classifier(
 ) -> None:
     """Measure a network on labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
-    from cnntool.networks.classifier import load_classifier
+    from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
 
     targets = check_outputs(options["confusion"], options["mistakes"], options["force"])

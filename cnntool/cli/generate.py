@@ -109,8 +109,8 @@ def command(model: str, length: int, prime: str | None, **options) -> None:
     writes one.
     """
     from cnntool.cli.writing import Request, write
+    from cnntool.networks.model import load_text_model
     from cnntool.networks.sampling import Choice
-    from cnntool.networks.trained_text import load_text_model
 
     trained = load_text_model(model)
     unknown = trained.vocabulary.unknown

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cnntool.engine.gradient_cases import Case
     from cnntool.engine.gradient_check import GradientCheck
-    from cnntool.networks.gradient_checks import LayerCase
+    from cnntool.networks.gradients import LayerCase
 
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
@@ -131,19 +131,13 @@ def _of_models(
 ) -> list[LayerCase]:
     from cnntool.cli.console import reason
     from cnntool.errors import InputError
-    from cnntool.networks.gradient_checks import network_cases
-    from cnntool.networks.language_gradient_checks import language_model_cases
-    from cnntool.networks.model_file import load_header
-    from cnntool.networks.trained import load_network
-    from cnntool.networks.trained_text import load_text_model
+    from cnntool.networks.gradients import network_cases
+    from cnntool.networks.model import load_trained
 
     cases: list[LayerCase] = []
     for path in paths:
         try:
-            if load_header(path).kind == "rnn":
-                cases += language_model_cases(load_text_model(path).network, seed, tolerance)
-            else:
-                cases += network_cases(load_network(path)[1], seed, tolerance)
+            cases += network_cases(load_trained(path).network, seed, tolerance)
         except (InputError, OSError) as error:
             problems.append(reason(error, path))
     return cases

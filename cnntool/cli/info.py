@@ -136,18 +136,18 @@ def command(target: str, as_json: bool, **settings) -> None:
 def read_subject(target: str, shape, classes: int | None, width: float | None) -> Subject:
     """The network that a person names, and its layers."""
     from cnntool.errors import RequestError
+    from cnntool.networks.model import load_classifier
     from cnntool.networks.summary import summarize
-    from cnntool.networks.trained import load_network
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 
     if is_model(target):
-        model, network = load_network(target)
+        trained = load_classifier(target)
         given = {"--classes": classes, "--width": width}
         unfit = [name for name, value in given.items() if value is not None]
         if unfit:
             raise click.UsageError(f"{unfit[0]} is for named networks: {target} has been trained")
-        network = _resized(network, shape, target)
-        return Subject(target, network, summarize(network), model)
+        network = _resized(trained.network, shape, target)
+        return Subject(target, network, summarize(network), trained.model)
     is_named = target in ZOO
     if width is not None and not is_named:
         raise click.UsageError(f"--width is for named networks: {', '.join(ZOO)}")

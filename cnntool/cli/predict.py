@@ -10,7 +10,7 @@ from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import INPUT, OUTPUT, RUN, FiniteFloat, PathName, PixelCount, WholeNumber
 
 if TYPE_CHECKING:
-    from cnntool.networks.classifier import Classifier
+    from cnntool.networks.model import Classifier
 
 
 @click.command(
@@ -93,7 +93,7 @@ def command(
     Fields are separated by tabs; with --top there are K pairs of class and probability.
     """
     from cnntool.cli.predictions import Printer, run_predictions
-    from cnntool.networks.classifier import load_classifier
+    from cnntool.networks.model import load_classifier
 
     classifier: Classifier = load_classifier(model)
     if own_size:

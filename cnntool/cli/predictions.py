@@ -19,7 +19,7 @@ from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
 from cnntool.files.images import open_image
-from cnntool.networks.classifier import Classifier
+from cnntool.networks.model import Classifier
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 1 << 18

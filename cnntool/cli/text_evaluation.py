@@ -12,7 +12,7 @@ from rich.text import Text
 from cnntool.cli.console import complain, console, print_json, reading, show, shows_colour
 from cnntool.cli.text_wording import unit
 from cnntool.datasets.texts.tokens import END
-from cnntool.networks.trained_text import load_text_model
+from cnntool.networks.model import load_text_model
 from cnntool.training.measures import bits
 from cnntool.training.report import TextReport, evaluate_text
 from cnntool.wording import counted

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from cnntool.cli.console import print_json, show
 from cnntool.cli.network_tables import show_model
-from cnntool.networks.language_summary import ArrayShape, array_shapes, multiply_adds
-from cnntool.networks.trained_text import TrainedText, load_text_model
+from cnntool.networks.model import TrainedText, load_text_model
+from cnntool.networks.summary import ArrayShape, array_shapes, multiply_adds
+from cnntool.networks.zoo import language_sizes
 
 
 def show_text_model(path: str, as_json: bool) -> None:
@@ -20,7 +21,7 @@ def show_text_model(path: str, as_json: bool) -> None:
     trained = load_text_model(path)
     batch = trained.header.training.get("batch_size")
     batch = batch if isinstance(batch, int) else None
-    arrays = array_shapes(trained.network.architecture, batch)
+    arrays = array_shapes(trained.network, batch)
     if as_json:
         print_json(_entry(trained, arrays))
         return
@@ -29,7 +30,6 @@ def show_text_model(path: str, as_json: bool) -> None:
 
 
 def _show_arrays(trained: TrainedText, arrays: tuple[ArrayShape, ...]) -> None:
-    architecture = trained.network.architecture
     takes = f"  {trained.vocabulary.level}s, {trained.seq_length} at a time"
     show(Text.assemble((trained.name, "bold cyan"), takes))
     show(Text(trained.network.spec))
@@ -46,7 +46,7 @@ def _show_arrays(trained: TrainedText, arrays: tuple[ArrayShape, ...]) -> None:
         table.add_row(array.name, array.meaning, sizes, count)
     show(table)
     show("")
-    show(f"{multiply_adds(architecture):,} multiply-adds a token")
+    show(f"{multiply_adds(trained.network):,} multiply-adds a token")
 
 
 def _entry(trained: TrainedText, arrays: tuple[ArrayShape, ...]) -> dict[str, Any]:
@@ -55,12 +55,12 @@ def _entry(trained: TrainedText, arrays: tuple[ArrayShape, ...]) -> dict[str, An
     return {
         "name": trained.name,
         "spec": trained.network.spec,
-        **asdict(trained.network.architecture),
+        **language_sizes(trained.network),
         "seq_length": trained.seq_length,
         "arrays": [asdict(array) for array in arrays],
         "totals": {
             "parameters": sum(array.parameters for array in arrays),
-            "multiply_adds": multiply_adds(trained.network.architecture),
+            "multiply_adds": multiply_adds(trained.network),
         },
         **{name: header[name] for name in names},
         "bytes": os.path.getsize(trained.name),

@@ -15,8 +15,8 @@ from cnntool.cli.console import complain, console, one_line, reading
 from cnntool.cli.text_wording import unit
 from cnntool.datasets.texts.text import STDIN, checked_encoding, read_bytes, read_text
 from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.networks.model import TrainedText
 from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
-from cnntool.networks.trained_text import TrainedText
 from cnntool.wording import counted
 
 RUNNERS_UP = 4

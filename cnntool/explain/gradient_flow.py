@@ -17,12 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.cells.stack import recurrent, recurrent_backward
-from cnntool.engine.losses import (
-    vocabulary_cross_entropy,
-    vocabulary_cross_entropy_backward,
-)
-from cnntool.networks.language_model import LanguageModel
+from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from cnntool.networks.layers.layer import Arrays
+from cnntool.networks.network import Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,55 +50,52 @@ class GradientFlow:
         return float((norms[-1] / norms[0]) ** (1 / (len(norms) - 1)))
 
 
-def gradient_flow(network: LanguageModel, ids: np.ndarray) -> GradientFlow:
+@np.errstate(over="ignore", invalid="ignore")
+def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
     """From windows of ids (T + 1, B): T tokens are read, and the loss is that of the last one.
 
     All is float64 from float32 parameters, so that a gradient may explode by 300 decades.
     """
-    network = _in_float64(network)
-    architecture = network.architecture
-    paths = [path for paths in architecture.state_paths for path in paths]
-    steps, windows = len(ids) - 1, ids.shape[1]
-    states, caches = network.start(windows), []
-    table, layers = network.params["embedding.weight"], network.layers()
+    network = _with_params(network, {k: v.astype(np.float64) for k, v in network.params.items()})
+    states, last = network.start(ids.shape[1]), len(network.layers) - 1
+    caches = []
     for token in ids[:-1]:
-        x = table[token][None]
-        (x, states), cache = recurrent(x, states, layers, cell=architecture.cell)
+        x, cache = network.forward(token[None], states=states, stop=last)
+        states = cache.states
         caches.append(cache)
-    _, output = vocabulary_cross_entropy(
-        x[0], network.output_weight, network.params["dense1.bias"], ids[-1]
-    )
-    dlast, _, _ = vocabulary_cross_entropy_backward(float(windows), output)
-    norms = {path: np.zeros(steps + 1) for path in paths}
-    norms[architecture.state_paths[-1][0]][0] = _norm(dlast)
-    dx, dstates = dlast[None], None
+    logits, head = network.run(x, last)
+    _, loss = softmax_cross_entropy(logits[0], ids[-1])
+    dlogits = softmax_cross_entropy_backward(float(ids.shape[1]), loss)[None]
+    dx, dstates = network.run_backward(dlogits, head, last), None
+    norms = {path: np.zeros(len(ids)) for path in states}
+    top = [path for path in states if path.endswith(".h")][-1]
+    norms[top][0] = _norm(dx[0])
     for back, cache in enumerate(reversed(caches), 1):
-        _, dstates, _ = recurrent_backward(dx, dstates, cache, need_dx=False)
-        flat = [gradient for (layer,) in dstates for gradient in layer]
-        for path, gradient in zip(paths, flat, strict=True):
+        grads = network.backward(dx, cache, dstates=dstates)
+        dx, dstates = None, {path: grads[path] for path in states}
+        for path, gradient in dstates.items():
             norms[path][back] = _norm(gradient)
-        dx = None
-    return GradientFlow(architecture.cell, norms)
+    cell = next(layer.kind for _, layer, shape in network.each() if layer.state(shape))
+    return GradientFlow(cell, norms)
 
 
-def _in_float64(network: LanguageModel) -> LanguageModel:
-    copy = LanguageModel(network.architecture)
-    copy.params = {path: array.astype(np.float64) for path, array in network.params.items()}
+def _with_params(network: Network, params: Arrays) -> Network:
+    copy = Network(network.layers, network.input_shape)
+    copy.params = params
     return copy
 
 
-def with_gain(network: LanguageModel, gain: float) -> LanguageModel:
+def with_gain(network: Network, gain: float) -> Network:
     """The same network with ``gain`` times as large weights of the state.
 
     The Jacobian of a step of a plain rnn is ``diag(1 - h^2) U^T``: with U orthogonal it shrinks no
     gradient that h near 0 lets pass, with half of it halves them, and twice doubles them.
     """
-    copy = LanguageModel(network.architecture)
-    copy.params = {
+    params = {
         path: array * array.dtype.type(gain) if path.endswith(".w_hidden") else array
         for path, array in network.params.items()
     }
-    return copy
+    return _with_params(network, params)
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -12,10 +12,9 @@ import numpy as np
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.kernel_spec import check_bank
 from cnntool.imaging.kernels import COLOURS, Filter
-from cnntool.networks.classifier import Classifier, classifier_of
 from cnntool.networks.layers.convolutions import Convolution
+from cnntool.networks.model import Classifier, load_classifier
 from cnntool.networks.network import Network
-from cnntool.networks.trained import load_network
 from cnntool.networks.weight_files import read_kernels
 from cnntool.wording import counted, did_you_mean
 
@@ -87,10 +86,8 @@ def load_banks(path: str | os.PathLike) -> Banks:
     name = os.fspath(path)
     if not _is_model(path):
         return Banks(name, read_kernels(path))
-    model, network = load_network(path)
-    return Banks(
-        name, kernels_of(network), classifier_of(model, network, name), dict(model.filters)
-    )
+    trained = load_classifier(path)
+    return Banks(name, kernels_of(trained.network), trained, dict(trained.model.filters))
 
 
 def kernels_of(network: Network) -> dict[str, np.ndarray]:

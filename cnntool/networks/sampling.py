@@ -10,14 +10,15 @@ Forbes, Choi, The curious case of neural text degeneration, ICLR 2020); both aft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import not_finite
-from cnntool.networks.language_model import LanguageModel, States
+from cnntool.networks.layers.layer import Arrays
+from cnntool.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,8 @@ READ_AT_ONCE = 4096
 
 
 def primed(
-    network: LanguageModel, ids: np.ndarray, advance: Callable[[int], None] | None = None
-) -> tuple[np.ndarray, States]:
+    network: Network, ids: np.ndarray, advance: Callable[[int], None] | None = None
+) -> tuple[np.ndarray, Arrays]:
     """The logits (V,) behind a text of ids (N,), and the states; N is 1 or more.
 
     advance: called with the number of tokens that were read, again and again.
@@ -79,17 +80,27 @@ def primed(
     states = network.start(1)
     for first in range(0, len(ids) - 1, READ_AT_ONCE):
         block = np.asarray(ids[first : min(first + READ_AT_ONCE, len(ids) - 1)])
-        _, states = network.hidden(block[:, None], states)
+        states = _read(network, block, states, stop=-1)[1]
         if advance:
             advance(first + len(block))
-    logits, states = network.step(np.asarray(ids[-1:]), states)
-    return logits[0], states
+    return _read(network, ids[-1:], states)
+
+
+def _read(
+    network: Network, ids: Sequence[int] | np.ndarray, states: Arrays, stop: int | None = None
+) -> tuple[np.ndarray, Arrays]:
+    """What layers up to ``stop`` give for the last of some tokens, and the states behind them."""
+    with np.errstate(over="ignore", invalid="ignore"):  # whoever uses the numbers says it
+        y, caches = network.run(
+            np.asarray(ids)[:, None], stop=stop, states=states, keeps_caches=False
+        )
+    return y[-1, 0], caches.states
 
 
 def draws(
-    network: LanguageModel,
+    network: Network,
     logits: np.ndarray,
-    states: States,
+    states: Arrays,
     choice: Choice,
     rng: np.random.Generator,
 ) -> Iterator[Draw]:
@@ -105,4 +116,4 @@ def draws(
         token = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
         token = min(token, int(np.flatnonzero(p)[-1]))  # where rounding says it is past the end
         yield Draw(token, p)
-        (logits,), states = network.step(np.array([token]), states)
+        logits, states = _read(network, [token], states)

@@ -112,16 +112,15 @@ class _Words:
         numbers = [self._whole(part, what, least) for part in parts]
         return numbers[0], numbers[-1]
 
-    def number(self, what: str, least: float, most: float) -> float:
+    def number(self, what: str, least: float, most: float, is_open: bool = False) -> float:
         text = self.next(what, f"{max(least, 0.5):g}")
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not least <= value <= most:
-            raise self.error(
-                f"{what} '{_shown(text)}': expected a number from {least:g} to {most:g}"
-            )
+        if not least <= value <= most or (is_open and value == most):
+            end = f"below {most:g}" if is_open else f"{most:g}"
+            raise self.error(f"{what} '{_shown(text)}': expected a number from {least:g} to {end}")
         return value
 
     def _whole(self, text: str, what: str, least: int) -> int:
@@ -250,7 +249,7 @@ LAYERS: dict[str, Callable[[str, _Words], Layer]] = {
     "embedding": _embedding,
     **{cell: _recurrent for cell in GATES},
     **{name: lambda name, _: Activation(name) for name in ACTIVATIONS},
-    "dropout": lambda _, words: Dropout(words.number("rate", 0, 0.99)),
+    "dropout": lambda _, words: Dropout(words.number("rate", 0, 1, is_open=True)),
     "batch-norm": lambda _, __: BatchNorm(),
 }
 """Every layer by the name it has in a text."""

@@ -63,6 +63,45 @@ def fields_of(network: Network) -> list[tuple[ReceptiveField, ReceptiveField] | 
     return [*zip(*chains, strict=True), *[None] * (len(windows) - reach)]
 
 
+@dataclass(frozen=True)
+class ArrayShape:
+    """One array: its name, its shape in words and in numbers, and how many of its numbers are
+    trained. A shape has None for a batch of any size."""
+
+    name: str
+    meaning: str
+    shape: tuple[int | None, ...]
+    parameters: int = 0
+
+
+def array_shapes(network: Network, batch: int | None) -> tuple[ArrayShape, ...]:
+    """The arrays of one step of a network of tokens as a lecture shows them, in the order of the
+    data: what goes in, what is multiplied, what comes out.
+
+    ``input`` is the batch as one-hot vectors, whose product with the embedding picks rows of it.
+    """
+    words, source = network.layers[0].words, "input"
+    found = [ArrayShape("input", "batch x input", (batch, words))]
+    cells = [name for name, layer, shape in network.each() if layer.state(shape)]
+    for name, layer, shape in network.each():
+        own, borrowed = layer.parameters(shape), layer.borrowed(shape)
+        number = f" {cells.index(name) + 1}" if name in cells and len(cells) > 1 else ""
+        called = layer.lecture(source)
+        for key in (*borrowed, *own):
+            what, meaning = called.get(key, (f"{name}.{key}", ""))
+            size = own[key].shape if key in own else borrowed[key].shape[::-1]
+            count = own[key].count if key in own else 0
+            found.append(ArrayShape(f"{what}{number}", meaning, size, count))
+        source = layer.gives or source
+    output = ArrayShape("output", "batch x output", (batch, network.output_shape[-1]))
+    return (*found, output, ArrayShape("target", "batch", (batch,)))
+
+
+def multiply_adds(network: Network) -> int:
+    """Of one sample, or of one step of a sequence, forward, in products."""
+    return sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
+
+
 MOST_VALUES = 1 << 24
 """Of all that the layers give for a batch, in elements: 64 MB of float32."""
 

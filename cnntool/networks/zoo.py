@@ -1,4 +1,4 @@
-"""Networks by name, each as text with the number of classes left open."""
+"""Networks by name, each as text with the number of classes left open; and language models."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cnntool.errors import RequestError
-from cnntool.networks.layers.layer import Shape, shape_text
+from cnntool.networks.layers.layer import Shape, number_text, shape_text
+from cnntool.networks.layers.pointwise import Dropout
+from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
 from cnntool.wording import counted, suggestion
@@ -135,6 +138,53 @@ def build(
             f"the data has {counted(classes, 'class')}: end with 'dense {classes}'"
         )
     return network
+
+
+def language_model(
+    cell: str,
+    vocabulary_size: int,
+    embed_size: int,
+    hidden_size: int,
+    layers: int = 1,
+    dropout: float = 0.0,
+    tie_weights: bool = False,
+) -> Network:
+    """A recurrent language model, ``p(w_(t+1)) = softmax(h_t W + b)``; parameters not drawn yet.
+
+    Dropout stands on every connection that does not go through time: behind the embedding, between
+    layers and before the output. With tied weights embedding and output share a table. RequestError
+    where their sizes do not let them.
+
+    Sources: Mikolov, Karafiát, Burget, Černocký, Khudanpur, Interspeech 2010; Zaremba, Sutskever,
+    Vinyals, arXiv:1409.2329, 2014 (dropout).
+    """
+    if tie_weights and embed_size != hidden_size:
+        raise RequestError(
+            f"tied weights need an embedding as wide as the hidden state: embed size is "
+            f"{embed_size}, hidden size {hidden_size}; set both to one number, or leave out "
+            "--tie-weights"
+        )
+    read = [f"embedding {vocabulary_size} x {embed_size}", *[f"{cell} {hidden_size}"] * layers]
+    drop = [f"dropout {number_text(dropout)}"] if dropout else []
+    written = f"dense {vocabulary_size}" + (" tied" if tie_weights else "")
+    text = "; ".join([*(part for layer in read for part in (layer, *drop)), written])
+    return Network(parse_layers(text), (None,))
+
+
+def language_sizes(network: Network) -> dict[str, Any]:
+    """What :func:`language_model` takes to make such a network, by the names there."""
+    embedding, last = network.layers[0], network.layers[-1]
+    cells = [layer for layer in network.layers if isinstance(layer, Recurrent)]
+    rates = [layer.rate for layer in network.layers if isinstance(layer, Dropout)]
+    return {
+        "cell": cells[0].cell,
+        "vocabulary_size": embedding.words,
+        "embed_size": embedding.width,
+        "hidden_size": cells[0].units,
+        "layers": len(cells),
+        "dropout": rates[0] if rates else 0.0,
+        "tie_weights": last.is_tied,
+    }
 
 
 def _first_word(text: str) -> str:

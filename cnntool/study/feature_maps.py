@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.errors import RequestError, not_finite
-from cnntool.networks.classifier import Classifier
 from cnntool.networks.layers.layer import shape_text
+from cnntool.networks.model import Classifier
 from cnntool.wording import did_you_mean
 
 SILENT = ("dropout", "flatten")

@@ -13,10 +13,8 @@ from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.engine.losses import softmax, softmax_cross_entropy
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.classifier import Classifier
+from cnntool.networks.model import Classifier, TrainedText
 from cnntool.networks.model_header import Header
-from cnntool.networks.trained import network_of
-from cnntool.networks.trained_text import TrainedText
 from cnntool.training.measures import (
     ClassScores,
     Judgement,
@@ -198,7 +196,7 @@ def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None)
     chosen = parts[part]
     if len(chosen) < 2:
         raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
-    judgement = judge(network_of(trained.model), WindowFeed.whole(chosen))
+    judgement = judge(trained.network, WindowFeed.whole(chosen))
     if not np.isfinite(judgement.losses).all():
         raise not_finite(f"{trained.name}: its network")
     return TextReport(part, chosen, judgement, is_trained_on and part != "validation")

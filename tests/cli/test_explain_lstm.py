@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from text_models import write_text_models
 
-from cnntool.networks.trained_text import load_text_model
+from cnntool.networks.model import load_text_model
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def test_the_last_state_is_that_of_the_model_that_read_the_text(explain):
     done = explain("words.npz", "--text", "the cat sat", "--unit", "3", "--json")
     trained = load_text_model("words.npz")
     ids = trained.vocabulary.encode("the cat sat")
-    _, [((h, c),)] = trained.network.hidden(ids[:, None], trained.network.start(1))
+    states = trained.network.forward(ids[:, None])[1].states
+    h, c = states["lstm1.h"], states["lstm1.c"]
     last = json.loads(done.out)["tokens"][-1]
     np.testing.assert_allclose([last["h"], last["c"]], [h[0, 3], c[0, 3]], rtol=1e-6)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from text_models import write_text_models
 
+from cnntool.networks.model import load_text_model
 from cnntool.networks.sampling import Choice, line_start, primed
-from cnntool.networks.trained_text import load_text_model
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from cnntool.cli import console as console_module
 from cnntool.cli import evaluation_tables, network_tables, predictions
 from cnntool.cli.files import Source
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 from cnntool.networks.summary import summarize
 from cnntool.networks.zoo import build
 from cnntool.training.report import evaluate

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnntool.cli.training import live
-from cnntool.networks.trained import load_network
+from cnntool.networks.model import load_classifier
 from cnntool.training.measures import ACCURACY
 
 TINY = ["--layers", "conv 4 3x3; relu; max 2; dense 10", "--batch-size", "256", "--processes", "1"]
@@ -29,7 +29,8 @@ def test_a_run_leaves_its_best_and_its_last_and_says_what_it_did(train, tmp_path
     text = done.err
     for part in ("1,618 train", "epoch 2/2", "linear classifier"):
         assert part in text
-    model, network = load_network(tmp_path / "model.npz")
+    trained = load_classifier(tmp_path / "model.npz")
+    model, network = trained.model, trained.network
     assert network.spec == "conv 4 3x3; relu; max 2; dense 10"
     assert sorted(model.filters) == [0, 1, 2]
     assert len(model.header.history) == 2
@@ -144,7 +145,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_p
     command = [sys.executable, "-c", KILLED, str(steps), "train-cnn", "digits", *TINY, *options]
     killed = subprocess.run([*command, "-o", "part.npz", "-q"], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
-    model, _ = load_network(tmp_path / "part.last.npz")
+    model = load_classifier(tmp_path / "part.last.npz").model
     assert len(model.header.history) == epochs
     assert cnntool("train-cnn", "--resume", "part.last.npz", "-q").code == 0
     for name in ("{}.npz", "{}.last.npz"):
@@ -253,7 +254,7 @@ def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path
     assert json.loads(done.out)["test_accuracy"] == 0.7  # not 0, as on DATA's own test part
     assert "10 test" in done.err
     assert "test accuracy 70.00%" in done.err
-    model, _ = load_network(tmp_path / "model.npz")
+    model = load_classifier(tmp_path / "model.npz").model
     assert model.header.training["test"] == "test.npz"
     more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "4", "--json")
     assert json.loads(more.out)["test_accuracy"] == 0.7
@@ -279,7 +280,7 @@ def test_rates_and_decay_that_are_not_given_are_those_of_the_optimizer(
 ):
     done = train("--epochs", "1", *options)
     assert said in done.err
-    assert load_network(tmp_path / "model.npz")[0].header.training["weight_decay"] == decay
+    assert load_classifier(tmp_path / "model.npz").header.training["weight_decay"] == decay
 
 
 def test_one_epoch_of_one_step_is_called_so(train):
@@ -307,4 +308,4 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     assert done.code == 1
     assert "--learning-rate" in done.err
     assert len(done.err.splitlines()) == 1
-    load_network(tmp_path / "model.last.npz")
+    load_classifier(tmp_path / "model.last.npz")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from text_models import text_of
 
-from cnntool.networks.trained_text import load_text_model
+from cnntool.networks.model import load_text_model
+from cnntool.networks.zoo import language_sizes
 from cnntool.training import footprint
 
 TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
@@ -50,9 +51,9 @@ def test_the_lectures_settings_are_the_defaults(cnntool):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
     assert cnntool("train-lstm", "text.txt", "-q").code == 0
     trained = load_text_model("model.npz")
-    architecture, training = trained.network.architecture, trained.header.training
-    assert (architecture.cell, architecture.layers) == ("lstm", 1)
-    assert (architecture.embed_size, architecture.hidden_size) == (32, 32)
+    sizes, training = language_sizes(trained.network), trained.header.training
+    assert (sizes["cell"], sizes["layers"]) == ("lstm", 1)
+    assert (sizes["embed_size"], sizes["hidden_size"]) == (32, 32)
     assert (training["epochs"], training["batch_size"], trained.seq_length) == (1, 20, 30)
     assert (training["optimizer"], training["learning_rate"]) == ("adam", 0.002)
     assert (training["schedule"], training["clip"]) == ("constant", 0.5)
@@ -232,7 +233,7 @@ def test_tied_weights_take_the_size_that_was_given(cnntool, folder):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
     options = ["--tie-weights", "--hidden-size", "7", "-q"]
     assert cnntool("train-lstm", "text.txt", *options).code == 0
-    assert load_text_model("model.npz").network.architecture.embed_size == 7
+    assert language_sizes(load_text_model("model.npz").network)["embed_size"] == 7
 
 
 def test_stdin_is_read_once(train):

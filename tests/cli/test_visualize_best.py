@@ -9,7 +9,7 @@ from processes import pixels
 from trained_models import darkness_model
 
 from cnntool.datasets.images.dataset import load_digits
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 
 
 def report(done) -> dict:

@@ -9,7 +9,7 @@ from PIL import Image
 from text_models import write_text_models
 from trained_models import darkness_model
 
-from cnntool.networks.trained_text import load_text_model
+from cnntool.networks.model import load_text_model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from processes import pixels
 from trained_models import darkness_model
 
 from cnntool.cli.terminal.pictures import SHADES
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 from cnntool.study.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 
 METHODS = ("gradient", "grad-cam", "occlusion")

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from cnntool.explain.gradient_flow import GradientFlow, gradient_flow, spread_windows, with_gain
-from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import Architecture
+from cnntool.networks.zoo import language_model
 
 
 def network_of(cell, layers=1, hidden=4, seed=0):
-    network = LanguageModel(Architecture(cell, 9, 3, hidden, layers))
+    network = language_model(cell, 9, 3, hidden, layers)
     network.initialise(np.random.default_rng(seed))
     network.params = {path: array.astype(np.float64) for path, array in network.params.items()}
     return network
@@ -17,12 +16,11 @@ def network_of(cell, layers=1, hidden=4, seed=0):
 
 def last_loss(network, ids, states):
     """Of each window (B,): the surprisal of the last token, behind all others."""
-    logits = None
+    top = [state for path, state in states.items() if path.endswith(".h")][-1]
+    logits = top @ network.params["dense1.weight"] + network.params["dense1.bias"]
     for token in ids[:-1]:
-        logits, states = network.step(token, states)
-    if logits is None:
-        top = states[-1][0][0]
-        logits = top @ network.output_weight + network.params["dense1.bias"]
+        (logits,), caches = network.forward(token[None], states=states)
+        states = caches.states
     return np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(logits)), ids[-1]]
 
 
@@ -35,18 +33,15 @@ def test_norms_are_those_of_differences(cell, layers):
     for back in range(6):
         states = network.start(3)
         for token in ids[: 5 - back]:
-            _, states = network.step(token, states)
-        for (path, norms), (layer, part) in zip(
-            flow.norms.items(),
-            [(layer, part) for layer in range(layers) for part in range(len(states[0][0]))],
-            strict=True,
-        ):
+            states = network.forward(token[None], states=states)[1].states
+        assert list(flow.norms) == list(states)
+        for path, norms in flow.norms.items():
             squares = np.zeros(3)
             for unit in range(4):
                 losses = []
                 for sign in (1, -1):
-                    moved = [(tuple(s.copy() for s in own),) for (own,) in states]
-                    moved[layer][0][part][:, unit] += sign * step
+                    moved = {path: state.copy() for path, state in states.items()}
+                    moved[path][:, unit] += sign * step
                     losses.append(last_loss(network, ids[5 - back :], moved))
                 squares += ((losses[0] - losses[1]) / (2 * step)) ** 2
             assert norms[back] == pytest.approx(np.sqrt(squares.mean()), rel=1e-6, abs=1e-9), path
@@ -93,7 +88,7 @@ IDS = np.random.default_rng(0).integers(0, 7, (21, 5))
 
 
 def fresh(cell):
-    return LanguageModel(Architecture(cell, 7, 4, 6)).initialise(np.random.default_rng(1))
+    return language_model(cell, 7, 4, 6).initialise(np.random.default_rng(1))
 
 
 def silent(cell):

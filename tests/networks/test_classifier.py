@@ -7,7 +7,7 @@ import pytest
 from trained_models import darkness_model, train_digits
 
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 from cnntool.networks.model_file import load_model, save_model
 
 

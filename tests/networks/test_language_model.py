@@ -5,15 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnntool.networks.language_model import LanguageModel
-from cnntool.networks.language_spec import Architecture
+from cnntool.cli.explain.lstm import trace
+from cnntool.errors import RequestError
+from cnntool.networks import objective
+from cnntool.networks.network import Network
+from cnntool.networks.objective import loss_and_gradients, surprisals
+from cnntool.networks.spec import parse_layers
+from cnntool.networks.zoo import language_model, language_sizes
 
 WORDS, EMBED, HIDDEN = 70, 40, 30
+PATHS = "lstm1.w_input", "lstm2.w_input", "dense1.weight"
 
 
-def model_of(cell="lstm", layers=2, **settings) -> LanguageModel:
-    architecture = Architecture(cell, WORDS, EMBED, HIDDEN, layers, **settings)
-    return LanguageModel(architecture).initialise(np.random.default_rng(0))
+def model_of(cell="lstm", layers=2, **settings) -> Network:
+    network = language_model(cell, WORDS, EMBED, HIDDEN, layers, **settings)
+    return network.initialise(np.random.default_rng(0))
+
+
+def step(network, token, states):
+    """The logits (B, V) behind one token of each text (B,), and the states."""
+    y, caches = network.run(token[None], states=states, keeps_caches=False)
+    return y[0], caches.states
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -39,7 +51,7 @@ def test_a_fresh_model_keeps_its_cells_and_its_gradients(cell):
 
 def test_every_orthogonal_matrix_is_as_likely_as_its_opposite():
     """LAPACK's Q alone has the signs of Householder reflections: its corner is never above 0."""
-    network = LanguageModel(Architecture("rnn", 2, 1, 3))
+    network = language_model("rnn", 2, 1, 3)
     corners = [
         network.initialise(np.random.default_rng(seed)).params["rnn1.w_hidden"][0, 0]
         for seed in range(200)
@@ -52,35 +64,35 @@ def test_units_are_dropped_before_each_layer_and_the_output_alone():
     network, ids, targets = model_of(dropout=0.5), np.array([[3]]), np.array([[4]])
 
     def silent(rng):
-        _, _, read = network.forward(ids, targets, network.start(1), rng=rng)
-        grads = network.backward(1.0, read)
-        paths = ("lstm1.w_input", "lstm2.w_input", "dense1.weight")
-        return [~grads[path].any(axis=1) for path in paths], grads["embedding.weight"][3] == 0
+        grads = {path: np.empty_like(array) for path, array in network.params.items()}
+        loss_and_gradients(network, ids, targets, grads, rng=rng)
+        return [~grads[path].any(axis=1) for path in PATHS], grads["embedding.weight"][3] == 0
 
     parts, embedded = silent(np.random.default_rng(0))
     for part in parts:
         assert 0.25 < part.mean() < 0.75
     np.testing.assert_array_equal(embedded, parts[0])
-    assert not any(part.any() for part in silent(None)[0])
+    grads = network.backward(*network.forward(ids))
+    assert all(grads[path].any(axis=1).all() for path in PATHS)
 
 
 def test_what_does_not_count_loses_nothing_and_is_never_right():
     network, rng = model_of(), np.random.default_rng(1)
     network.params["dense1.bias"] += rng.standard_normal(WORDS).astype(np.float32)
     ids, targets = rng.integers(0, WORDS, (2, 5, 3))
-    every, _, after = network.surprisal(ids, targets, network.start(3))
+    every, _, after = surprisals(network, ids, targets)
     likeliest = np.zeros(ids.shape, bool)
     states = network.start(3)
-    for step, token in enumerate(ids):
-        logits, states = network.step(token, states)
-        likeliest[step] = logits.argmax(axis=1) == targets[step]
-        wanted = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(3), targets[step]]
-        np.testing.assert_allclose(every[step], wanted, rtol=1e-4)
-    np.testing.assert_allclose(after[1][0][1], states[1][0][1], rtol=1e-4, atol=1e-6)
+    for at, token in enumerate(ids):
+        logits, states = step(network, token, states)
+        likeliest[at] = logits.argmax(axis=1) == targets[at]
+        wanted = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(3), targets[at]]
+        np.testing.assert_allclose(every[at], wanted, rtol=1e-4)
+    np.testing.assert_allclose(after["lstm2.c"], states["lstm2.c"], rtol=1e-4, atol=1e-6)
     targets[0, 0] = -1  # no word: nobody reads it
     counts = rng.random((5, 3)) < 0.5
     counts[0, 0] = False
-    some, right, _ = network.surprisal(ids, targets, network.start(3), counts)
+    some, right, _ = surprisals(network, ids, targets, counts=counts)
     np.testing.assert_allclose(some, np.where(counts, every, 0), rtol=1e-6)
     assert right == (likeliest & counts).sum()
 
@@ -88,12 +100,9 @@ def test_what_does_not_count_loses_nothing_and_is_never_right():
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_a_trace_is_of_the_layer_that_was_asked_for(cell):
     network, ids = model_of(cell), np.array([1, 5, 2, 9])
-    top, _ = network.hidden(ids[:, None], network.start(1))
-    np.testing.assert_array_equal(network.trace(ids, 1)["h"], top[:, 0])
-    lower = LanguageModel(Architecture(cell, WORDS, EMBED, HIDDEN, 1))
-    lower.params = network.params
-    first, _ = lower.hidden(ids[:, None], lower.start(1))
-    traces = network.trace(ids, 0)
+    _, first, top, _ = network.outputs(ids[:, None])
+    np.testing.assert_array_equal(trace(network, ids, 1)["h"], top[:, 0])
+    traces = trace(network, ids, 0)
     np.testing.assert_array_equal(traces["h"], first[:, 0])
     names = {"lstm": ["input", "forget", "new", "output", "c"], "gru": ["reset", "update", "new"]}
     assert list(traces) == [*names.get(cell, []), "h"]
@@ -102,5 +111,139 @@ def test_a_trace_is_of_the_layer_that_was_asked_for(cell):
 def test_all_is_computed_in_the_dtype_of_the_parameters():
     network = model_of()
     network.params = {path: array.astype(np.float64) for path, array in network.params.items()}
-    logits, states = network.step(np.array([1]), network.start(1))
-    assert logits.dtype == states[0][0][0].dtype == network.start(1)[1][0][1].dtype == np.float64
+    logits, states = step(network, np.array([1]), network.start(1))
+    dtypes = {array.dtype for array in (logits, *states.values(), *network.start(1).values())}
+    assert dtypes == {np.dtype(np.float64)}
+
+
+def test_the_text_names_every_layer_and_the_sizes_come_back():
+    sizes = ("lstm", 65, 64, 128, 2, 0.2)
+    network = language_model(*sizes)
+    assert network.spec == (
+        "embedding 65 x 64; dropout 0.2; lstm 128; dropout 0.2; lstm 128; dropout 0.2; dense 65"
+    )
+    assert tuple(language_sizes(network).values()) == (*sizes, False)
+    tied = language_model("gru", 9, 4, 4, tie_weights=True)
+    assert tied.spec == "embedding 9 x 4; gru 4; dense 9 tied"
+    assert language_model(**language_sizes(tied)).spec == tied.spec
+
+
+def test_parameters_are_those_that_torch_counts():
+    torch = pytest.importorskip("torch")
+    for cell, layers in (("lstm", 2), ("gru", 3), ("rnn", 1)):
+        ours = language_model(cell, 50, 12, 16, layers).parameters()
+        kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell]
+        theirs = [torch.nn.Embedding(50, 12), kind(12, 16, layers), torch.nn.Linear(16, 50)]
+        count = sum(p.numel() for layer in theirs for p in layer.parameters())
+        twice = 0 if cell == "gru" else layers * {"lstm": 4, "rnn": 1}[cell] * 16
+        assert sum(parameter.count for parameter in ours.values()) == count - twice
+
+
+def test_tied_weights_need_one_width_and_save_a_table():
+    with pytest.raises(RequestError, match="embed size is 8, hidden size 16"):
+        language_model("lstm", 100, 8, 16, tie_weights=True)
+    with pytest.raises(RequestError, match=r"dense1 \(dense 100 tied\) takes embedding\.weight"):
+        Network(parse_layers("embedding 100 x 8; lstm 16; dense 100 tied"), (None,))
+    tied, free = (language_model("lstm", 100, 16, 16, tie_weights=t).parameters() for t in (1, 0))
+    assert free.keys() - tied.keys() == {"dense1.weight"}
+
+
+def test_each_layer_has_a_line_with_its_parameters():
+    lines = str(language_model("lstm", 65, 64, 128, 1, 0.5)).splitlines()
+    assert [" ".join(line.split()) for line in lines] == [
+        "input tokens",
+        "embedding embedding 65 x 64 steps of 64 features 4,160",
+        "dropout1 dropout 0.5 steps of 64 features",
+        "lstm1 lstm 128 steps of 128 features 98,816",
+        "dropout2 dropout 0.5 steps of 128 features",
+        "dense1 dense 65 steps of 65 features 8,385",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cell": "gur"}, "layer 'gur' is not known: did you mean 'gru'"),
+        ({"hidden_size": 0}, "number of units is 0: expected 1 to 1,048,576"),
+        ({"embed_size": (1 << 20) + 1}, "width is 1,048,577: expected 1 to 1,048,576"),
+        ({"dropout": 1.0}, "rate '1': expected a number from 0 to below 1"),
+        ({"dropout": float("nan")}, "rate 'nan'"),
+    ],
+)
+def test_what_cannot_be_built_is_told_with_its_bounds(settings, message):
+    sizes = {"cell": "lstm", "vocabulary_size": 9, "embed_size": 4, "hidden_size": 4}
+    with pytest.raises(RequestError, match=message):
+        language_model(**(sizes | settings))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("relu; embedding 9 x 4", "layer 1 .relu.: it takes no tokens: begin with an embedding"),
+        ("dense 9", "it takes features, not tokens: put an embedding before it"),
+        ("lstm 8", "it takes steps, not tokens: begin with an embedding"),
+        ("embedding 9 x 4; embedding 9 x 4", "it takes tokens, not steps of 4 features"),
+        ("embedding 9 x 4; conv 2 3x3", "it takes maps, not steps of 4 features"),
+        ("embedding 9 x 4; flatten", "it takes maps or features, not steps of 4 features"),
+        ("embedding 9 x 4; batch-norm", "it takes maps or features, not steps of 4 features"),
+    ],
+)
+def test_a_layer_says_what_it_takes_of_sequences(text, message):
+    with pytest.raises(RequestError, match=message):
+        Network(parse_layers(text), (None,))
+
+
+@pytest.mark.parametrize("layers", ["lstm 5; gru 4", "rnn 5 "])
+def test_what_is_read_in_two_pieces_is_read_as_one(layers):
+    network = Network(parse_layers(f"embedding 9 x 4; {layers}; dense 9"), (None,))
+    network.initialise(np.random.default_rng(0))
+    ids = np.random.default_rng(1).integers(0, 9, (7, 3))
+    whole, caches = network.forward(ids, states=network.start(3))
+    _, first = network.forward(ids[:4], states=network.start(3))
+    rest, last = network.forward(ids[4:], states=first.states)
+    np.testing.assert_allclose(rest, whole[4:], rtol=1e-5, atol=1e-6)
+    assert list(last.states) == list(network.start(3))
+    for path, state in caches.states.items():
+        np.testing.assert_allclose(last.states[path], state, rtol=1e-5, atol=1e-6)
+
+
+def test_a_shape_that_is_no_sequence_of_its_is_named():
+    with pytest.raises(ValueError, match=r"x is \(3,\): expected \(T, B\)"):
+        model_of().forward(np.array([1, 2, 3]))
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_the_loss_with_the_last_layer_is_that_of_layer_and_loss(monkeypatch, is_tied):
+    network = language_model("gru", WORDS, HIDDEN, HIDDEN, tie_weights=is_tied)
+    network.initialise(np.random.default_rng(0))
+    ids, targets = np.random.default_rng(1).integers(0, WORDS, (2, 6, 3))
+
+    def found():
+        grads = {path: np.full_like(array, np.nan) for path, array in network.params.items()}
+        return loss_and_gradients(network, ids, targets, grads, share=0.5), grads
+
+    plain, grads = found()
+    monkeypatch.setattr(objective, "MANY_OUTPUTS", 1)
+    fused, others = found()
+    assert fused.loss == pytest.approx(plain.loss, rel=1e-5)
+    assert fused.correct == plain.correct
+    for path, grad in grads.items():
+        np.testing.assert_allclose(others[path], grad, rtol=1e-3, atol=1e-6)
+
+
+def test_losses_are_those_of_any_last_layer():
+    dense = Network(parse_layers("dense 5"), (4,)).initialise(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    x, targets = rng.standard_normal((6, 4)), rng.integers(0, 5, 6)
+    counts = np.array([True] * 4 + [False] * 2)
+    targets[5] = -1
+    losses, correct, states = surprisals(dense, x, targets, counts=counts)
+    through = Network(parse_layers("dense 5; dropout 0.5"), (4,))
+    through.params = dense.params
+    others, right, _ = surprisals(through, x, targets, counts=counts)
+    np.testing.assert_allclose(others, losses, rtol=1e-5)
+    logits = dense.predict(x)
+    wanted = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(6), targets]
+    np.testing.assert_allclose(losses, np.where(counts, wanted, 0), rtol=1e-5)
+    assert correct == right == (logits.argmax(axis=1) == targets)[:4].sum()
+    assert states == {}

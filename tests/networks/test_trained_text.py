@@ -10,7 +10,7 @@ import pytest
 from text_models import write_text_models
 
 from cnntool.errors import InputError
-from cnntool.networks.trained_text import language_model_of, load_text_model
+from cnntool.networks.model import load_text_model, network_of
 
 
 @pytest.fixture(scope="module")
@@ -60,5 +60,5 @@ def test_a_file_that_was_tampered_with_is_one_line(folder, change, message):
 def test_a_network_has_parameters_of_its_own(folder):
     model = load_text_model(folder / "words.npz").model
     before = model.params["dense1.bias"].copy()
-    language_model_of(model).params["dense1.bias"] += 1
+    network_of(model).params["dense1.bias"] += 1
     np.testing.assert_array_equal(model.params["dense1.bias"], before)

@@ -7,7 +7,7 @@ import pytest
 from trained_models import run_of_digits
 
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.study.feature_maps import feature_maps, layer_named

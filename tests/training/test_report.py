@@ -6,7 +6,7 @@ from trained_models import darkness_model
 
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
-from cnntool.networks.classifier import load_classifier
+from cnntool.networks.model import load_classifier
 from cnntool.networks.model_header import Header
 from cnntool.training.report import confusions, evaluate, with_held_out
 from cnntool.training.settings import Streams

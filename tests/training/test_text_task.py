@@ -11,10 +11,10 @@ from text_models import QUICK, corpus_of, task_of_model, text_network, text_trai
 from training_runs import same
 
 from cnntool.datasets.feeds import WindowFeed
+from cnntool.networks.model import load_text_model
+from cnntool.networks.model import needs as needs_of
 from cnntool.networks.model_file import load_model, save_model
 from cnntool.networks.objective import loss_and_gradients
-from cnntool.networks.trained_text import load_text_model
-from cnntool.networks.trained_text import needs as needs_of
 from cnntool.training.checkpoint import Run, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.measures import bits, judge, perplexity
@@ -38,7 +38,7 @@ def test_fifty_steps_are_those_of_torch(cell, is_tied, corpus):
     torch = pytest.importorskip("torch")
     torch.set_num_threads(1)
     count, hidden = len(corpus.vocabulary), 8
-    network = text_network(count, cell, hidden, hidden, 2, tied="tied" if is_tied else "")
+    network = text_network(count, cell, hidden, hidden, 2, tie_weights=is_tied)
     network.initialise(np.random.default_rng(0))
     params = {path: array.astype(np.float64) for path, array in network.params.items()}
     layers, their_params = torch_model(torch, cell, params, hidden, is_tied)

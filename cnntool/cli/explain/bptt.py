@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cnntool.datasets.texts.corpus import Corpus
     from cnntool.explain.gradient_flow import GradientFlow
-    from cnntool.networks.trained_text import TrainedText
+    from cnntool.networks.model import TrainedText
 
 MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
 KEPT, KEPT_IN_ALL = 1.03, 3.0
@@ -98,7 +98,7 @@ def command(windows: Windows, report: Report) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.errors import RequestError
-    from cnntool.networks.trained_text import load_text_model
+    from cnntool.networks.model import load_text_model
 
     if windows.gain is not None and not windows.compare:
         raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
@@ -116,13 +116,11 @@ def measure(trained: TrainedText, corpus: Corpus, windows: Windows) -> dict[str,
 
     InputError for a text that is too short, and where one grows beyond all numbers.
     """
-    from dataclasses import replace
-
     import numpy as np
 
     from cnntool.errors import InputError
     from cnntool.explain.gradient_flow import gradient_flow, spread_windows, with_gain
-    from cnntool.networks.language_model import LanguageModel
+    from cnntool.networks.zoo import language_model, language_sizes
 
     steps = windows.steps or min(trained.seq_length, MOST_STEPS)
     gain = 1.0 if windows.gain is None else windows.gain
@@ -132,11 +130,13 @@ def measure(trained: TrainedText, corpus: Corpus, windows: Windows) -> dict[str,
             f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
-    networks = {f"trained {trained.network.architecture.cell}": trained.network}
+    sizes = language_sizes(trained.network)
+    networks = {f"trained {sizes['cell']}": trained.network}
     suffix = "" if gain == 1 else f", gain {gain:g}"
     for cell in windows.compare:
-        architecture = replace(trained.network.architecture, cell=cell)
-        fresh = LanguageModel(architecture).initialise(np.random.default_rng(windows.seed))
+        fresh = language_model(**{**sizes, "cell": cell}).initialise(
+            np.random.default_rng(windows.seed)
+        )
         networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
     flows = {}
     for name, network in networks.items():

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.text import Text
 
-    from cnntool.networks.trained_text import TrainedText
+    from cnntool.networks.model import TrainedText
+    from cnntool.networks.network import Network
 
 MOST_TOKENS = 10_000
 COLUMN = 8
@@ -78,16 +79,17 @@ def command(asked: Asked, report: Report) -> None:
     from cnntool.cli.console import print_json
     from cnntool.cli.writing import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError, not_finite
-    from cnntool.networks.trained_text import load_text_model
+    from cnntool.networks.model import load_text_model
+    from cnntool.networks.zoo import language_sizes
     from cnntool.wording import counted
 
     trained, model = load_text_model(asked.model), asked.model
-    architecture = trained.network.architecture
-    layer = asked.layer or architecture.layers
-    if layer > architecture.layers:
-        raise RequestError(f"--layer {layer}: {model} has layers 1 to {architecture.layers}")
-    if asked.unit is not None and asked.unit >= architecture.hidden_size:
-        last = architecture.hidden_size - 1
+    sizes = language_sizes(trained.network)
+    layer = asked.layer or sizes["layers"]
+    if layer > sizes["layers"]:
+        raise RequestError(f"--layer {layer}: {model} has layers 1 to {sizes['layers']}")
+    if asked.unit is not None and asked.unit >= sizes["hidden_size"]:
+        last = sizes["hidden_size"] - 1
         raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {last}")
     name, kind = ("stdin", InputError) if asked.text == "-" else ("--text", RequestError)
     text = typed_text(asked.text, trained)
@@ -95,7 +97,7 @@ def command(asked: Asked, report: Report) -> None:
     if not 1 <= len(ids) <= MOST_TOKENS:
         raise kind(f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}")
     name_unknown(text, trained.vocabulary, "--text")
-    traces = trained.network.trace(ids, layer - 1)
+    traces = trace(trained.network, ids, layer - 1)
     if not all(np.isfinite(trace).all() for trace in traces.values()):
         raise not_finite(f"{model}: its network")
     unit = asked.unit
@@ -103,18 +105,32 @@ def command(asked: Asked, report: Report) -> None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
     rows = {name: trace[:, unit].tolist() for name, trace in traces.items()}
     if report.as_json:
-        print_json(_entry(trained, ids, rows, layer, unit))
+        print_json(_entry(trained, ids, rows, sizes["cell"], layer, unit))
     else:
-        _show(trained, ids, rows, layer, unit)
+        _show(trained, ids, rows, sizes["cell"], layer, unit)
+
+
+def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
+    """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
+    gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
+    cells = [index for index, (_, at, shape) in enumerate(network.each()) if at.state(shape)]
+    h, caches = network.run(ids[:, None], stop=cells[layer] + 1)
+    found = network.layers[cells[layer]].trace(h, caches[-1])
+    return {name: values[:, 0] for name, values in found.items()}
 
 
 def _entry(
-    trained: TrainedText, ids: np.ndarray, rows: dict[str, list[float]], layer: int, unit: int
+    trained: TrainedText,
+    ids: np.ndarray,
+    rows: dict[str, list[float]],
+    cell: str,
+    layer: int,
+    unit: int,
 ) -> dict[str, Any]:
     tokens = trained.vocabulary.tokens
     return {
         "model": trained.name,
-        "cell": trained.network.architecture.cell,
+        "cell": cell,
         "layer": layer,
         "unit": unit,
         "tokens": [
@@ -125,7 +141,12 @@ def _entry(
 
 
 def _show(
-    trained: TrainedText, ids: np.ndarray, rows: dict[str, list[float]], layer: int, unit: int
+    trained: TrainedText,
+    ids: np.ndarray,
+    rows: dict[str, list[float]],
+    cell: str,
+    layer: int,
+    unit: int,
 ) -> None:
     from rich.text import Text
 
@@ -133,7 +154,6 @@ def _show(
     from cnntool.cli.explain.blocks import table
     from cnntool.cli.writing import token_text
 
-    cell = trained.network.architecture.cell
     show(Text.assemble((trained.name, "bold cyan"), f"  {cell}{layer}, unit {unit}"))
     show(EQUATIONS[cell])
     show("")

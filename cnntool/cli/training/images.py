@@ -18,9 +18,9 @@ from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessi
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.layers.pointwise import BatchNorm
+from cnntool.networks.model import load_classifier, network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
-from cnntool.networks.trained import load_network, network_of
 from cnntool.networks.zoo import build
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
 from cnntool.training.measures import ACCURACY
@@ -205,7 +205,7 @@ def _built(options: ImageOptions, shape: tuple[int, ...], classes: int) -> Netwo
 
 
 def _load_model(path: str | Path) -> Model:
-    return load_network(path)[0]
+    return load_classifier(path).model
 
 
 def _saved_network(model: Model, train: Dataset, name: str) -> Network:

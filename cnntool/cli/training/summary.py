@@ -9,8 +9,8 @@ from cnntool.cli.console import complain
 from cnntool.cli.training.plan import Beside, Plan
 from cnntool.datasets.memory import size_text
 from cnntool.networks.layers.layer import total
+from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model
-from cnntool.networks.trained import network_of
 from cnntool.training.footprint import task_bytes
 from cnntool.training.measures import Measure, judge
 from cnntool.wording import counted

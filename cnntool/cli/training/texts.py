@@ -18,15 +18,11 @@ from cnntool.datasets.texts.text import STDIN, checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.layers.pointwise import Dropout
-from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.model import TrainedText, load_text_model, network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, line_start, primed
-from cnntool.networks.spec import parse_layers
-from cnntool.networks.trained import network_of
-from cnntool.networks.trained_text import TrainedText, language_model_of, load_text_model
-from cnntool.specs import number_text
+from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.training.baselines import cross_entropy
 from cnntool.training.footprint import check_parameters, check_step
 from cnntool.training.measures import measure_of
@@ -50,12 +46,12 @@ def plan_text(options: TextOptions) -> Plan:
         _check_agreement(options, start, trained)
         options = _as_before(options, start, trained.encoding)
         start.check_apart(_files(options))
-    _spec(options, 1)  # what makes no sense is said before a long text is read
+    _network(options, 1)  # what makes no sense is said before a long text is read
     moves = "text", "train-lstm TEXT", is_named
     with start.telling_of_moves(*moves):
         corpus = _load(options, trained.vocabulary if trained else None)
     start.check_data(corpus.fingerprint, corpus.name)
-    network = network_of(start.model) if start.model else _network(options, corpus)
+    network = trained.network if trained else _network(options, len(corpus.vocabulary))
     train, held = corpus, None
     if options.valid is None:
         train, held = split(corpus, VAL_SPLIT if options.val_split is None else options.val_split)
@@ -195,51 +191,38 @@ def _as_before(options: TextOptions, start: Start, encoding: str) -> TextOptions
 
 def _check_agreement(options: TextOptions, start: Start, trained: TrainedText) -> None:
     """RequestError for an option that was given again in another way than the run began with."""
-    layers = network_of(trained.model).layers
-    cells = [layer for layer in layers if isinstance(layer, Recurrent)]
+    sizes = language_sizes(trained.network)
     plain = {key: start.origin.get(key) for key in ("val_split", "vocab_size", "min_count")}
+    plain |= {key: sizes[key] for key in ("cell", "embed_size", "hidden_size", "layers", "dropout")}
     plain |= {
-        "cell": cells[0].cell,
-        "embed_size": layers[0].width,
-        "hidden_size": cells[0].units,
-        "layers": len(cells),
-        "dropout": next((each.rate for each in layers if isinstance(each, Dropout)), 0.0),
         "level": trained.vocabulary.level,
         "encoding": trained.encoding,
         "seq_length": trained.seq_length,
     }
     check_agreement(start, options, plain)
-    if options.tie_weights and not layers[-1].is_tied:
+    if options.tie_weights and not sizes["tie_weights"]:
         raise RequestError(
             f"--tie-weights: the weights of {options.resume} are not tied; leave it out, or train "
             "anew"
         )
 
 
-def _spec(options: TextOptions, count: int) -> str:
-    """The layers over a vocabulary of ``count``, dropout on every connection that does not go
-    through time: Zaremba, Sutskever, Vinyals, arXiv:1409.2329, 2014.
-
-    With tied weights a size that was not given is the other one.
+def _network(options: TextOptions, count: int) -> Network:
+    """The network that the options describe, over a vocabulary of ``count``; InputError where it
+    would not fit into memory. With tied weights a size that was not given is the other one.
     """
     embed, hidden = options.embed_size, options.hidden_size
     if options.tie_weights:
         embed, hidden = embed or hidden, hidden or embed
-    embed, hidden = embed or EMBED_SIZE, hidden or HIDDEN_SIZE
-    if options.tie_weights and embed != hidden:
-        raise RequestError(
-            f"tied weights need an embedding as wide as the hidden state: embed size is {embed}, "
-            f"hidden size {hidden}; set both to one number, or leave out --tie-weights"
-        )
-    drop = [f"dropout {number_text(options.dropout)}"] if options.dropout else []
-    cells = [f"{options.cell or 'lstm'} {hidden}", *drop] * (options.layers or 1)
-    last = f"dense {count}" + (" tied" if options.tie_weights else "")
-    return "; ".join([f"embedding {count} x {embed}", *drop, *cells, last])
-
-
-def _network(options: TextOptions, corpus: Corpus) -> Network:
-    """The network that the options describe; InputError where it would not fit into memory."""
-    network = Network(parse_layers(_spec(options, len(corpus.vocabulary))), (None,))
+    network = language_model(
+        options.cell or "lstm",
+        count,
+        embed or EMBED_SIZE,
+        hidden or HIDDEN_SIZE,
+        options.layers or 1,
+        options.dropout or 0.0,
+        options.tie_weights,
+    )
     check_parameters(network, "set a smaller --hidden-size, --embed-size or --vocab-size")
     return network
 
@@ -264,7 +247,7 @@ def _sample(best: Model, task: Task, count: int) -> dict[str, str]:
     """A text of ``count`` tokens that a model of the task writes, from the beginning of a line."""
     if not count:
         return {}
-    network, vocabulary = language_model_of(best), task.feed.corpus.vocabulary
+    network, vocabulary = network_of(best), task.feed.corpus.vocabulary
     banned = () if vocabulary.unknown is None else (vocabulary.unknown,)
     logits, states = primed(network, line_start(vocabulary))
     rng = np.random.default_rng(task.settings.seed)

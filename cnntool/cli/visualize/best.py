@@ -128,8 +128,8 @@ def command(
     """
     from cnntool.cli.console import complain, print_json, progress
     from cnntool.cli.evaluate import choose_part, load_for
-    from cnntool.networks.classifier import load_classifier
     from cnntool.networks.learned_kernels import Banks, kernels_of
+    from cnntool.networks.model import load_classifier
     from cnntool.study.best_patches import batch_count, best_places, receptive_field_of
 
     check_stdout(picture, as_json)

@@ -20,7 +20,7 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
-    from cnntool.networks.trained_text import TrainedText
+    from cnntool.networks.model import TrainedText
     from cnntool.study.embedding_space import Plane
 
 DEFAULT_WORDS, MOST_WORDS = 120, 2000
@@ -89,7 +89,7 @@ def command(
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.terminal.words import draw_words
-    from cnntool.networks.trained_text import load_text_model
+    from cnntool.networks.model import load_text_model
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
 

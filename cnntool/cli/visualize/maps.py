@@ -23,7 +23,7 @@ from cnntool.cli.visualize.options import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.networks.classifier import Classifier
+    from cnntool.networks.model import Classifier
     from cnntool.study.feature_maps import FeatureMaps
     from cnntool.visuals.map_sheet import Stage
 
@@ -61,7 +61,7 @@ def command(
     dropout and flatten, are left out, and of wide layers the first maps are shown: --layer shows
     them all. On the sheet each layer has a scale of its own.
     """
-    from cnntool.networks.classifier import load_classifier
+    from cnntool.networks.model import load_classifier
     from cnntool.study.feature_maps import feature_maps, layer_named
 
     name = "stdin" if image == "-" else image

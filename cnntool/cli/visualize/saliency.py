@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cnntool.cli.visualize.saliency_maps import Finding
     from cnntool.files.image import Image
-    from cnntool.networks.classifier import Classifier
+    from cnntool.networks.model import Classifier
 
 
 @click.command(
@@ -107,7 +107,7 @@ def command(
     probability. With --json also every number of the map.
     """
     from cnntool.cli.console import print_json
-    from cnntool.networks.classifier import load_classifier
+    from cnntool.networks.model import load_classifier
     from cnntool.visuals.saliency_picture import saliency_picture
 
     check_request(picture, images, method, settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.networks.classifier import Classifier
+    from cnntool.networks.model import Classifier
 
 SAMPLES = 32
 LIMIT = 99.0

@@ -59,6 +59,7 @@ class Dense(Layer):
     is_tied: bool = False
 
     kind = "dense"
+    gives = "output"
     needs_size = True
 
     def __str__(self) -> str:
@@ -79,6 +80,13 @@ class Dense(Layer):
         if not self.is_tied:
             return {}
         return {"table": Borrowed("embedding.weight", (self.outputs, _inputs(shape)))}
+
+    def lecture(self, source: str) -> dict[str, tuple[str, str]]:
+        return {
+            "weight": ("decode", f"{source} x output"),
+            "table": ("decode", f"{source} x output, embed's"),
+            "bias": ("decode bias", "output"),
+        }
 
     def sees(self, shape: Shape) -> None:
         return None

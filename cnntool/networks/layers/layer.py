@@ -93,8 +93,21 @@ class Layer:
     writes_out = False
     """Whether its ``backward`` takes ``out``: by name, arrays that gradients are written into."""
 
+    gives = ""
+    """What a lecture calls the features that it gives, such as hidden; nothing where it gives what
+    it takes."""
+
+    def lecture(self, source: str) -> dict[str, tuple[str, str]]:
+        """What a lecture calls the parameters that it uses, by their names, each with its shape in
+        words; source: what it calls the features that come in."""
+        return {}
+
     def output_shape(self, shape: Shape) -> Shape:
         """The shape of its output for one sample; ValueError, saying what would fit."""
+        if shape == (None,):
+            raise ValueError(
+                "it takes no tokens: begin with an embedding, such as embedding 65 x 32"
+            )
         return shape
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:

@@ -45,6 +45,7 @@ class Embedding(Layer):
     width: int
 
     kind = "embedding"
+    gives = "embed"
     is_numbered = False
     writes_out = True
 
@@ -58,6 +59,9 @@ class Embedding(Layer):
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         return {"weight": Parameter((self.words, self.width), Uniform(EMBEDDING_RANGE))}
+
+    def lecture(self, source: str) -> dict[str, tuple[str, str]]:
+        return {"weight": ("embed", "input x embed")}
 
     def sees(self, shape: Shape) -> None:
         return None
@@ -81,6 +85,7 @@ class Recurrent(Layer):
     cell: str
     units: int
 
+    gives = "hidden"
     writes_out = True
 
     @property
@@ -106,6 +111,16 @@ class Recurrent(Layer):
             "bias": Parameter((wide,), forget),
         }
         return found | ({"hidden_bias": Parameter((wide,))} if self.cell == "gru" else {})
+
+    def lecture(self, source: str) -> dict[str, tuple[str, str]]:
+        gates = GATES[self.cell]
+        wide = f"{gates} hidden" if gates > 1 else "hidden"
+        return {
+            "w_input": ("ih", f"{source} x {wide}"),
+            "w_hidden": ("hh", f"hidden x {wide}"),
+            "bias": ("bias", wide),
+            "hidden_bias": ("hidden bias", wide),
+        }
 
     def state(self, shape: Shape) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("h", "c") if self.cell == "lstm" else ("h",), (self.units,))
@@ -147,6 +162,12 @@ class Recurrent(Layer):
         places = tuple(out.values()) if out else None
         dx, first, *grads = CELLS[self.cell].backward(dy, last, cache, need_dx=need_dx, out=places)
         return dx, {**dict(zip(WEIGHTS, grads, strict=False)), **self._by_name(first)}
+
+    def trace(self, y: np.ndarray, cache: Any) -> Arrays:
+        """What its units did over time, each (T, B, H): the gates, the cell state ``c`` where there
+        is one, and ``h``, from what :meth:`forward` gave."""
+        gates = cache.gate_values() if hasattr(cache, "gate_values") else {}
+        return gates | ({"c": cache.cells()} if self.cell == "lstm" else {}) | {"h": y}
 
     def _packed(self, arrays: Arrays) -> Any:
         """A state as the cell takes it: (h, c) of an lstm, else h."""

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from cnntool.networks.gradient_checks import network_cases
+from cnntool.engine.cells import stack
+from cnntool.networks.gradients import network_cases
 from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
+from cnntool.networks.zoo import language_model
 
 NETWORKS = {
     "norms and dropout": "conv 4 3x3 pad 1 no-bias; batch-norm; relu; dropout 0.5; global-average; "
@@ -110,3 +113,91 @@ def test_a_wrong_gradient_is_found_in_its_layer_and_in_the_network(monkeypatch):
         ("dense1", "bias"),
         ("network", "dense1.bias"),
     }
+
+
+def model(cell="lstm", **settings) -> Network:
+    sizes = {"vocabulary_size": 9, "embed_size": 4, "hidden_size": 4, **settings}
+    return language_model(cell, **sizes).initialise(np.random.default_rng(0))
+
+
+def verdicts(network: Network) -> dict[tuple[str, str], str]:
+    return {
+        (case.operation, found.input): found.verdict
+        for case in network_cases(network)
+        for found in case.check()
+    }
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("settings", [{}, {"layers": 2, "dropout": 0.3, "tie_weights": True}])
+def test_every_layer_and_the_whole_model_are_right(cell, settings):
+    made = model(cell, **settings)
+    found = verdicts(made)
+    assert set(found.values()) == {"ok"}
+    names = [name for name in made.names if not name.startswith("dropout")]
+    assert list(dict.fromkeys(name for name, _ in found if "dropout" not in name)) == [
+        *(*names, "network")
+    ]
+    assert {path for name, path in found if name == "network"} == set(made.params)
+
+
+def test_input_state_and_parameters_of_a_layer_are_checked():
+    found = verdicts(model("lstm", embed_size=3))
+    inputs = [path for name, path in found if name == "lstm1"]
+    assert inputs == ["x", "h", "c", "w_input", "w_hidden", "bias"]
+
+
+def test_what_is_wrong_in_a_cell_is_found_in_its_layer_and_in_the_model(monkeypatch):
+    right = stack.CELLS["gru"]
+
+    def wrong(dh_all, dstate, cache, *, need_dx=True, out=None):
+        dx, dh, dw_input, dw_hidden, *biases = right.backward(dh_all, dstate, cache, out=out)
+        dw_hidden *= 1.0001
+        return dx, dh, dw_input, dw_hidden, *biases
+
+    monkeypatch.setitem(stack.CELLS, "gru", right._replace(backward=wrong))
+    found = verdicts(model("gru"))
+    assert {place for place, verdict in found.items() if verdict == "wrong"} == {
+        ("gru1", "w_hidden"),
+        ("network", "gru1.w_hidden"),
+    }
+
+
+def test_a_model_that_forgets_its_second_table_is_found(monkeypatch):
+    right = Network.backward
+
+    def wrong(self, dy, caches):
+        grads = right(self, dy, caches)
+        grads["embedding.weight"] = 0.5 * grads["embedding.weight"]
+        return grads
+
+    monkeypatch.setattr(Network, "backward", wrong)
+    found = verdicts(model(tie_weights=True))
+    wrongs = {place for place, verdict in found.items() if verdict == "wrong"}
+    assert wrongs == {("network", "embedding.weight")}
+
+
+def test_units_are_dropped_while_the_model_is_checked(monkeypatch):
+    monkeypatch.setattr(Dropout, "backward", lambda self, dy, cache, need_dx=True: (dy, {}))
+    found = verdicts(model(dropout=0.5))
+    wrongs = {name for (name, _), verdict in found.items() if verdict == "wrong"}
+    assert wrongs == {"dropout1", "dropout2", "network"}
+
+
+def test_a_seed_gives_its_own_numbers_again():
+    def errors(seed):
+        cases = network_cases(model(), seed)
+        return {case.operation: [found.error for found in case.check()] for case in cases}
+
+    first, other = errors(1), errors(2)
+    assert errors(1) == first
+    assert all(other[name] != first[name] for name in first)
+
+
+def test_nothing_of_the_model_is_changed():
+    made = model(dropout=0.5)
+    before = {path: array.copy() for path, array in made.params.items()}
+    verdicts(made)
+    for path, array in made.params.items():
+        np.testing.assert_array_equal(array, before[path])
+        assert array.dtype == np.float32

@@ -1,0 +1,182 @@
+"""A model file that is ready to be used: its network, and what goes in and comes out of it.
+
+What a file is a model of stands in its header as ``kind``: images, which are prepared before the
+network sees them and get one of some labels; or text, whose tokens are the network's vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.texts.corpus import Corpus, load_corpus
+from cnntool.datasets.texts.text import Advance, Sources, checked_encoding
+from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.engine.losses import softmax
+from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.networks.layers.layer import Shape, shape_text
+from cnntool.networks.model_file import Model, load_model
+from cnntool.networks.model_header import Header
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+from cnntool.wording import counted
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model file, by its name, and its network with copies of all arrays."""
+
+    name: str
+    model: Model
+    network: Network
+
+    @property
+    def header(self) -> Header:
+        return self.model.header
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier(Trained):
+    """A model of images.
+
+    preprocessing: images get the size that the network was trained on, also where it takes any.
+    """
+
+    preprocessing: Preprocessing
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.header.labels
+
+    def with_own_sizes(self) -> Classifier:
+        """The same for images in the size that they have; RequestError where all need one."""
+        if not self.network.takes_any_size:
+            raise RequestError(
+                f"the network of {self.name} takes images of "
+                f"{shape_text(self.header.input_shape)} only: leave out --own-size"
+            )
+        return replace(self, preprocessing=replace(self.preprocessing, size=None))
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """(N, K) float32 for prepared images (N, C, H, W).
+
+        InputError where they are too small for the layers of a network of any size.
+        """
+        if x.shape[1:] != self.network.input_shape:
+            try:
+                Network(self.network.layers, x.shape[1:])
+            except RequestError as error:
+                raise InputError(
+                    f"the image, {shape_text(x.shape[1:])}, is too small for "
+                    f"{str(error).partition(':')[0]}: enlarge it, or leave out --own-size"
+                ) from None
+        return softmax(self.outputs(x))
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """(N, K) for prepared images, before softmax; InputError where they are not finite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.network.predict(x)
+        if not np.isfinite(logits).all():
+            raise not_finite(f"{self.name}: its network")
+        return logits
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedText(Trained):
+    """A model of text."""
+
+    vocabulary: Vocabulary
+
+    @property
+    def encoding(self) -> str:
+        """Of the texts it was trained on."""
+        return self.header.preprocessing["encoding"]
+
+    @property
+    def seq_length(self) -> int:
+        """Tokens of the windows it was trained on."""
+        return self.header.input_shape[0]
+
+    def read(
+        self, sources: Sources, encoding: str | None = None, advance: Advance | None = None
+    ) -> Corpus:
+        """A text as the model sees it, in the encoding of its own unless another is given."""
+        encoding = self.encoding if encoding is None else encoding
+        return load_corpus(sources, encoding=encoding, vocabulary=self.vocabulary, advance=advance)
+
+
+def load_trained(path: str | os.PathLike, kind: str | None = None) -> Classifier | TrainedText:
+    """A model file of this kind, None for any; InputError, one line, whatever is wrong with it."""
+    model, name = load_model(path, needs, kind), os.fspath(path)
+    prepared = _classifier if model.header.kind == "cnn" else _text_model
+    return prepared(model, network_of(model), name)
+
+
+def load_classifier(path: str | os.PathLike) -> Classifier:
+    """A model file of images; InputError, one line, whatever is wrong with it."""
+    return load_trained(path, "cnn")
+
+
+def load_text_model(path: str | os.PathLike) -> TrainedText:
+    """A model file of text; InputError, one line, whatever is wrong with it."""
+    return load_trained(path, "rnn")
+
+
+def _classifier(model: Model, network: Network, name: str) -> Classifier:
+    header = model.header
+    preprocessing = Preprocessing.from_json(header.preprocessing, name)
+    channels, *size = header.input_shape
+    fits = preprocessing.size in (tuple(size), None if network.takes_any_size else tuple(size))
+    if preprocessing.channels != channels or not fits:
+        made = "any size" if preprocessing.size is None else shape_text(preprocessing.size)
+        raise InputError(
+            f"{name}: its preprocessing gives images of {preprocessing.channels} x {made}, its "
+            f"network takes {shape_text(header.input_shape)}: the file is damaged, train it again"
+        )
+    return Classifier(name, model, network, replace(preprocessing, size=tuple(size)))
+
+
+def _text_model(model: Model, network: Network, name: str) -> TrainedText:
+    header = model.header
+    level, encoding = (header.preprocessing.get(key) for key in ("level", "encoding"))
+    if not isinstance(level, str) or not isinstance(encoding, str) or len(header.input_shape) != 1:
+        raise InputError(f"{name} is damaged: it does not say what text it takes")
+    try:
+        checked_encoding(encoding)
+    except RequestError:
+        raise InputError(f"{name} is damaged: its encoding is {encoding[:40]!r}") from None
+    return TrainedText(name, model, network, Vocabulary.from_labels(level, header.labels, name))
+
+
+def network_of(model: Model) -> Network:
+    """The network of a model, with copies of its parameters and buffers."""
+    network = _untrained(model.header)
+    network.params = {name: array.copy() for name, array in model.params.items()}
+    network.buffers = {name: array.copy() for name, array in model.buffers.items()}
+    return network
+
+
+def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """The shape and dtype of every ``params/<path>`` and ``buffers/<path>`` of an architecture."""
+    network, count = _untrained(header), len(header.labels)
+    wanted, noun = ((count,), "label") if header.kind == "cnn" else ((None, count), "token")
+    given = network.output_shape
+    if given != wanted:
+        outputs = shape_text(given) if len(given) == 3 else f"{given[-1] or 0:,} outputs"
+        raise InputError(f"its network gives {outputs}, and it names {counted(count, noun)}")
+    kinds = {f"params/{path}": p.shape for path, p in network.parameters().items()}
+    kinds |= {f"buffers/{path}": b.shape for path, b in network.buffers.items()}
+    return {name: (shape, np.float32) for name, shape in kinds.items()}
+
+
+def _untrained(header: Header) -> Network:
+    return Network(parse_layers(header.spec), _input_shape(header))
+
+
+def _input_shape(header: Header) -> Shape:
+    """Of one sample; the header of a text has the length of the windows that were trained on."""
+    return header.input_shape if header.kind == "cnn" else (None,)
