@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
+SPARKS = "▁▂▃▄▅▆▇█"
 LONG_TABLE = re.compile(r"(connections \S{40})\S{40,}")
 
 
@@ -27,14 +31,38 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def readable(name: str | os.PathLike) -> str:
-    """A file's name as Unicode, as JSON wants it, whatever bytes it has."""
-    return os.fsencode(name).decode(errors="backslashreplace")
+def readable(name: str | os.PathLike | None) -> str | None:
+    """A file's name as Unicode, as JSON wants it, whatever bytes it has; None stays None."""
+    return None if name is None else os.fsencode(name).decode(errors="backslashreplace")
+
+
+def finite(value: Any) -> Any:
+    """The value, of a mapping its values, but None for infinity and NaN, which JSON has not."""
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def shortened(text: str, most: int) -> str:
     """The text, or its beginning with three dots: at most so many characters."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def sparkline(values: Sequence[float], length: int) -> str:
+    """Values as bars of eight heights, from the least to the greatest; of many the means of runs.
+
+    >>> sparkline([0, 1, 2, 3.5, 7], 8)
+    '▁▂▃▅█'
+    """
+    if len(values) > length:
+        edges = [len(values) * i // length for i in range(length + 1)]
+        runs = [values[a:b] for a, b in pairwise(edges)]
+        values = [sum(run) / len(run) for run in runs]
+    if not values:
+        return ""
+    least, most = min(values), max(values)
+    scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
+    return "".join(SPARKS[round((value - least) * scale)] for value in values)
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """Numbers and layers in sentences."""
 
-from cnntool.wording import counted, duration, shown_layer
+from cnntool.wording import counted, duration, finite, joined, readable, shown_layer, sparkline
 
 
 def test_one_is_not_several():
@@ -19,3 +19,26 @@ def test_of_a_long_connection_table_the_beginning_is_shown():
     short = "conv 16 5x5 connections " + "0110/" * 8
     assert shown_layer(short) == short
     assert shown_layer(short + "1001/" * 60 + " no-bias") == short + "... no-bias"
+
+
+def test_a_curve_runs_from_the_least_to_the_greatest():
+    assert sparkline([0, 1, 2, 3.5, 7], 40) == "▁▂▃▅█"
+    assert sparkline([2, 2], 40) == "▁▁"
+    assert len(sparkline(list(range(1000)), 40)) == 40
+    assert sparkline(list(range(1000)), 40)[::39] == "▁█"
+    assert sparkline([], 40) == ""
+
+
+def test_json_gets_names_that_are_text_and_numbers_that_are_numbers():
+    assert readable("a\udcff.png") == "a\\xff.png"
+    assert readable(None) is None
+    assert finite({"a": float("nan"), "b": {"c": -float("inf"), "d": 1}}) == {
+        "a": None,
+        "b": {"c": None, "d": 1},
+    }
+
+
+def test_words_are_joined_as_in_a_sentence():
+    assert [joined(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        *("", "a", "a and b", "a, b and c")
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
+from cnntool.wording import readable
 
 if TYPE_CHECKING:
     from cnntool.datasets.images.dataset import Dataset
@@ -251,11 +251,6 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
             for mistake in report.mistakes
         ],
     }
-
-
-def readable(path: str | None) -> str | None:
-    """A path that is no text, as JSON can hold it."""
-    return None if path is None else os.fsencode(path).decode(errors="backslashreplace")
 
 
 def draw_confusion(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:

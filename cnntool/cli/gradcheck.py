@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import RUN, FiniteFloat, WholeNumber
-from cnntool.wording import shown_layer
+from cnntool.wording import finite, shown_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -198,16 +197,11 @@ def _entry(proof: Proof) -> dict:
         "operation": proof.case.operation,
         "geometry": proof.case.geometry,
         "verdict": proof.verdict,
-        "error": _finite(proof.error),
+        "error": finite(proof.error),
         "inputs": [
-            {key: _finite(value) for key, value in asdict(check).items()} for check in proof.checks
+            {key: finite(value) for key, value in asdict(check).items()} for check in proof.checks
         ],
     }
-
-
-def _finite(value):
-    """JSON has no infinity and no NaN."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _show(proofs: list[Proof]) -> None:

@@ -15,9 +15,8 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary
-from cnntool.wording import counted, shown_layer
+from cnntool.wording import counted, shown_layer, sparkline
 
-BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
 MOST_LABELS = 20
 
@@ -196,7 +195,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
         best = max(values) if is_share else min(values)
         at = f", best {_figure(best, is_share)}" if best != values[-1] else ""
         course = f"{first} to {last}" if len(values) > 1 else last
-        facts.append((key.replace("_", " "), f"{curve(values)}  {course}{at}"))
+        facts.append((key.replace("_", " "), f"{sparkline(values, CURVE_WIDTH)}  {course}{at}"))
     return facts
 
 
@@ -212,13 +211,3 @@ def _numbers(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
 
 def _figure(value: float, is_share: bool) -> str:
     return f"{value:.2%}" if is_share else f"{value:.4f}"
-
-
-def curve(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
-    """Numbers as bars from the least to the greatest; of many, as many as fit, evenly apart."""
-    if len(values) > width:
-        step = (len(values) - 1) / (width - 1)
-        values = [values[round(place * step)] for place in range(width)]
-    low, high = min(values), max(values)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((value - low) * scale)] for value in values)

@@ -20,6 +20,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
 from cnntool.files.images import open_image
 from cnntool.networks.model import Classifier
+from cnntool.wording import readable
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 1 << 18
@@ -61,8 +62,7 @@ class Printer:
         found = [(self.labels[index], float(probabilities[index])) for index in best]
         if self.as_json:
             pairs = [{"label": label, "probability": round(p, 6)} for label, p in found]
-            readable = os.fsencode(name).decode(errors="backslashreplace")
-            line = {"image": readable, **pairs[0]} | ({"top": pairs} if self.k > 1 else {})
+            line = {"image": readable(name), **pairs[0]} | ({"top": pairs} if self.k > 1 else {})
             print(json.dumps(line, ensure_ascii=False), flush=True)
         elif self._screen.is_terminal:
             self._print_columns(name, found)

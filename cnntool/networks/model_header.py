@@ -12,6 +12,7 @@ import numpy as np
 
 from cnntool import __version__
 from cnntool.errors import InputError
+from cnntool.wording import finite
 
 FORMAT = 1
 """The version of what stands in a file; every change that older readers cannot read adds 1."""
@@ -92,7 +93,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return finite(value)
 
 
 def _bounded_int(digits: str) -> int:

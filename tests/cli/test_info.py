@@ -5,7 +5,6 @@ import json
 import pytest
 from trained_models import darkness_model, train_digits
 
-from cnntool.cli.network_tables import curve
 from cnntool.networks.zoo import ZOO
 
 
@@ -74,13 +73,6 @@ def test_a_model_with_a_bare_header_is_shown(cnntool, folder):
     darkness_model(folder / "m.npz", history=({"epoch": 1, "loss": None}, {"loss": "?"}))
     done = cnntool("info", "m.npz")
     assert (done.code, done.err) == (0, "")
-
-
-def test_a_curve_runs_from_the_least_to_the_greatest():
-    assert curve([0, 1, 2, 3.5, 7]) == "▁▂▃▅█"
-    assert curve([2, 2]) == "▁▁"
-    assert len(curve(list(range(1000)))) == 40
-    assert curve(list(range(1000)))[::39] == "▁█"
 
 
 @pytest.mark.parametrize(

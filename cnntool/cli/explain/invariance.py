@@ -16,6 +16,7 @@ from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Reading, only, option, takes
 from cnntool.cli.types import LARGEST_STEP, Choice, Spec
+from cnntool.wording import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,18 +169,13 @@ def _entry(
         "shifts": [
             {
                 "shift": change.shift,
-                "feature_map": _finite(change.feature_map),
-                "pools": dict(zip(pools, map(_finite, change.pools), strict=True)),
-                "moved_back": _finite(change.moved_back),
+                "feature_map": finite(change.feature_map),
+                "pools": dict(zip(pools, map(finite, change.pools), strict=True)),
+                "moved_back": finite(change.moved_back),
             }
             for change in changes
         ],
     }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity."""
-    return None if value is None or not math.isfinite(value) else value
 
 
 def _show(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import sys
@@ -11,14 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from cnntool.cli.console import complain
 from cnntool.errors import InputError
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
-from cnntool.wording import counted, duration
+from cnntool.wording import SPARKS, counted, duration, finite, sparkline
 
 REFRESH_SECONDS = 0.125
 """Between two pictures of the screen, so that drawing takes no time from training."""
@@ -26,7 +24,6 @@ REFRESH_SECONDS = 0.125
 FIRST_STEPS, WORTH_SAYING = 10, 10.0
 """Of a run without a screen: after how many steps its time is said, and from how many seconds."""
 
-SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_LENGTH = 24
 MOST_MEANS = 64 * SPARK_LENGTH
 """That a curve is drawn from, so that the last step's takes no longer than the first one's."""
@@ -40,19 +37,6 @@ def epoch_line(epoch: Epoch, epochs: int, measure: Measure) -> str:
         judged = getattr(epoch, f"validation_{measure.kind}")
         text += f"; validation {epoch.validation_loss:.4f}, {measure.text(judged)}"
     return text + ("; best" if epoch.is_best else "")
-
-
-def sparkline(values: list[float], length: int = SPARK_LENGTH) -> str:
-    """Values as bars of eight heights, from the least to the largest; of many the means of runs."""
-    if len(values) > length:
-        edges = [len(values) * i // length for i in range(length + 1)]
-        runs = [values[a:b] for a, b in pairwise(edges)]
-        values = [sum(run) / len(run) for run in runs]
-    if not values:
-        return ""
-    least, most = min(values), max(values)
-    scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
-    return "".join(SPARKS[round((value - least) * scale)] for value in values)
 
 
 class Means:
@@ -167,7 +151,7 @@ class LiveView(PlainView):
             f"{self._measure.judged(value)}"
         )
         if self._has_sparks:
-            facts += f"  {sparkline(self._losses.values)}"
+            facts += f"  {sparkline(self._losses.values, SPARK_LENGTH)}"
         name = f"epoch {step.epoch}/{self._epochs}"
         self._bar.update(self._task, completed=done, description=name, facts=facts, refresh=True)
 
@@ -207,7 +191,7 @@ class Log:
         """One line: the event, and numbers; null for what is none."""
         if self._file is None:
             return
-        line = json.dumps({"event": event, **_finite(facts)}, ensure_ascii=False)
+        line = json.dumps({"event": event, **finite(facts)}, ensure_ascii=False)
         try:
             self._file.write(line + "\n")
             self._file.flush()
@@ -219,12 +203,6 @@ class Log:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.evaluate import PARTS, readable
+from cnntool.cli.evaluate import PARTS
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
@@ -20,7 +20,7 @@ from cnntool.cli.visualize.options import (
     layer_option,
     picture_options,
 )
-from cnntool.wording import counted
+from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +167,7 @@ def command(
     )
     if as_json:
         found = entry(model, data, name, filters, images, field, best)
-        print_json(found | {"picture": None if target.path is None else readable(str(target.path))})
+        print_json(found | {"picture": readable(target.path)})
 
 
 def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:

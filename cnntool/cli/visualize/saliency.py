@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli import predict
-from cnntool.cli.evaluate import readable
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
@@ -23,6 +22,7 @@ from cnntool.cli.visualize.options import (
     taken_from,
 )
 from cnntool.cli.visualize.saliency_maps import FINDERS, OWNERS, SAMPLES, Question
+from cnntool.wording import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,5 +260,5 @@ def entry(
         "layer": asked.layer,
         **answers,
         "map": found.values.tolist(),
-        "picture": None if path is None else readable(str(path)),
+        "picture": readable(path),
     }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.evaluate import readable
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.visualize.options import (
     PictureOptions,
@@ -20,7 +19,7 @@ from cnntool.cli.visualize.options import (
     model_argument,
     picture_options,
 )
-from cnntool.wording import counted
+from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
     import numpy as np
