@@ -52,7 +52,7 @@ LEVELS = ("word", "char", "byte")
 
 CELLS = ("lstm", "gru", "rnn")
 MEASURES = ("loss", "accuracy", "perplexity")
-"""What a training writes down each epoch."""
+"""What a curve may show; the perplexity is ``exp(loss)``, the loss being in nats."""
 
 PARTS = ("validation", "test", "train", "all")
 """Of a data set, which images are meant."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.choices import PARTS
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
 from cnntool.wording import readable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from cnntool.networks.model import Classifier
     from cnntool.training.report import Report
 
-PARTS = ("validation", "test", "train", "all")
 DATA = "Data"
 MOST_PICTURES, TOP = 48, 3
 

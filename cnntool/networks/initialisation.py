@@ -20,8 +20,6 @@ from typing import Protocol
 
 import numpy as np
 
-RULES = ("he", "glorot", "lecun")
-
 
 class Start(Protocol):
     """How a parameter starts."""
@@ -60,7 +58,8 @@ class Uniform:
 class Fans:
     """By the numbers of inputs that reach each output, and of outputs that each input reaches.
 
-    rule: one of ``RULES``; None for the network's choice, which goes by the activation behind.
+    rule: ``he``, ``glorot`` or ``lecun``; None for the network's choice, which goes by the
+    activation behind.
     """
 
     inputs: int

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.errors import RequestError
-from cnntool.networks.layers.layer import Shape, number_text, shape_text
+from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
+from cnntool.specs import number_text
 from cnntool.wording import counted, suggestion
 
 

@@ -14,9 +14,6 @@ from cnntool.errors import InputError
 from cnntool.networks.array_archive import not_there
 from cnntool.networks.model_file import load_header
 
-MEASURES = ("loss", "accuracy", "perplexity")
-"""What a curve may show; the perplexity is ``exp(loss)``, the loss being in nats."""
-
 PARTS = ("training", "validation")
 
 

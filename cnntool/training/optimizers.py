@@ -26,7 +26,7 @@ from cnntool.training.transformations import (
     shrink_weights,
     trace,
 )
-from cnntool.wording import suggestion
+from cnntool.wording import shortened, suggestion
 
 BLOCK_BYTES = 1 << 19
 """Of every vector, at a time: so much that calls are few, little enough for the cache."""
@@ -194,8 +194,8 @@ def make_optimizer(
     RequestError for an unknown name, and for numbers out of range.
     """
     if name not in OPTIMIZERS:
-        shown = name if len(name) <= 40 else name[:37] + "..."
-        raise RequestError(f"unknown optimizer '{shown}'{suggestion(name, OPTIMIZERS)}")
+        hint = suggestion(name, OPTIMIZERS)
+        raise RequestError(f"unknown optimizer '{shortened(name, 40)}'{hint}")
     defaults = OPTIMIZERS[name]
     if momentum is not None and defaults.momentum is None:
         raise RequestError(f"{name} has no momentum: leave it out, or take momentum or nesterov")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.choices import MEASURES
 from cnntool.cli.help import SectionedCommand, option
 from cnntool.cli.options import OUTPUT, RUN, PathName
 from cnntool.cli.visualize.options import STDIO, WHAT, json_option
@@ -15,8 +16,6 @@ from cnntool.cli.visualize.options import STDIO, WHAT, json_option
 if TYPE_CHECKING:
     from cnntool.training.history import History
     from cnntool.visuals.curve_chart import Curve
-
-MEASURES = ("loss", "accuracy", "perplexity")
 
 
 @click.command(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnntool.choices import COLOURS
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import counted
 
@@ -235,7 +236,6 @@ def load_digits() -> Dataset:
     return Dataset(np.ascontiguousarray(x), rows[:, 64].astype(np.int64), labels, "digits", WHITE)
 
 
-COLOUR_MODES = ("auto", "grey", "rgb")
 LARGEST_SIDE = 1 << 16
 
 
@@ -255,10 +255,8 @@ class LoadOptions:
     cache: bool = True
 
     def __post_init__(self) -> None:
-        if self.colour not in COLOUR_MODES:
-            raise RequestError(
-                f"colour is {self.colour!r}, expected one of {', '.join(COLOUR_MODES)}"
-            )
+        if self.colour not in COLOURS:
+            raise RequestError(f"colour is {self.colour!r}, expected one of {', '.join(COLOURS)}")
         if self.resize and not all(1 <= side <= LARGEST_SIDE for side in self.resize):
             height, width = self.resize
             raise RequestError(

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnntool.choices import LEVELS
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import suggestion
 
-LEVELS = ("word", "char", "byte")
 UNITS = {"word": "word", "char": "character", "byte": "byte"}
 UNKNOWN = "<unk>"
 END = "<eos>"

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from cnntool.choices import LEVELS
 from cnntool.datasets.texts.tokens import (
     CODE_POINTS,
     END,
-    LEVELS,
     TALLIES,
     UNKNOWN,
     as_bytes,

@@ -186,12 +186,6 @@ def size_text(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def number_text(number: float) -> str:
-    """``0.5``, ``2``: short, and the same number when it is read again."""
-    short = f"{number:g}"
-    return short if float(short) == number else repr(float(number))
-
-
 def pair_text(pair: tuple[int, int]) -> str:
     """``2`` where both are 2, else ``2x1``."""
     return str(pair[0]) if pair[0] == pair[1] else size_text(pair)

@@ -29,9 +29,9 @@ from cnntool.networks.layers.layer import (
     Parameter,
     Pass,
     Shape,
-    number_text,
     shape_of_sample,
 )
+from cnntool.specs import number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
     "relu": (relu, relu_backward),

@@ -37,10 +37,10 @@ from cnntool.networks.layers.layer import (
     Shape,
     WindowLayer,
     maps_of,
-    number_text,
     pair_text,
     size_text,
 )
+from cnntool.specs import number_text
 
 POOLS: dict[str, tuple[Callable, Callable]] = {
     "max": (max_pool2d, max_pool2d_backward),
