@@ -1,35 +1,51 @@
-"""Convolution layers in one and two dimensions, forward and backward, as matrix products.
+"""Convolution layers in one and two dimensions, forward and backward: im2col and matrix products.
 
 Layers compute cross-correlation, as every framework does:
 ``y[n, f, i, j] = bias[f] + sum over c, k, l of weight[f, c, k, l] * x[n, c, i*s - p + k*d, ...]``.
+
+With the window of every output laid out as a column, that sum is one matrix product, and so are
+both gradients, with weight as a matrix W (F, C*kh*kw)::
+
+    y  = W @ im2col(x) + bias
+    dW = dy @ im2col(x)^T
+    dx = col2im(W^T @ dy)        dbias = sum of dy
+
+Source: Chellapilla, Puri, Simard, High Performance Convolutional Neural Networks for Document
+Processing, IWFHR 2006. Batches of small float32 maps go a faster way to the same results,
+:mod:`cnntool.engine.fast.samples_innermost`; float64 always goes this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from itertools import chain
+from math import prod
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.fast import blocks, is_textbook, samples_innermost, winograd
-from cnntool.engine.fast.blocks import SHARED_PRODUCTS
-from cnntool.engine.fast.layout import batch_last, in_layout_of, is_batch_last, sum_by_map
-from cnntool.engine.fast.threads import available_cores, together
-from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
+from cnntool.engine.fast import samples_innermost
+from cnntool.engine.fast.layout import batch_last, sum_by_map
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import share_products
+from cnntool.engine.windows import (
+    Axes,
+    AxisPaddings,
+    col2im,
+    cut_axis,
+    even_slices,
+    im2col,
+    per_axis,
+    plan_axes,
+)
 
-FEWEST_SAMPLES, MOST_WIDTH = 16, 64
-"""Maps are copied to have their samples innermost where there are so many samples and so few
-columns."""
+COLUMNS_BYTES = 1 << 22
+"""What one thread unfolds at a time: so much that its calls are long (two threads wait for the
+interpreter in turn, 0.05 ms each time), little enough for the third-level cache."""
 
-DEEP = 48
-"""Input and output maps of a group from which on Winograd's fewer multiplications are worth more.
-"""
-
-SIDE_BY_SIDE, ONE_BY_ONE = 1 << 24, SHARED_PRODUCTS
-"""Multiplications from which on both gradients go on a thread each, and from which on one after the
-other on all threads."""
+PARTIAL_SUMS = 8
+"""Of a weight gradient at most, whatever the number of threads, so that it changes no result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +54,7 @@ class ConvolutionCache:
 
     x: np.ndarray  # (N, C, H, W)
     weight: np.ndarray  # (F, C // groups, kh, kw), zero where the connection table has no entry
-    axes: tuple[Axis, Axis]
+    axes: Axes
     groups: int
     connections: np.ndarray | None
     has_bias: bool
@@ -63,8 +79,7 @@ def conv2d(
     maps are cut into g parts that do not see each other. ``connections``, boolean (F, C), says
     which input map feeds which output map, as in LeNet-5's layer C3 (LeCun et al., Proc. IEEE 86,
     1998, table 1); weights without a connection count as 0. Returns y and the cache for
-    :func:`conv2d_backward`, in the layout (:mod:`cnntool.engine.fast.layout`) that serves x best.
-    Raises ValueError, naming the shapes, where they do not fit.
+    :func:`conv2d_backward`. Raises ValueError, naming the shapes, where they do not fit.
     """
     dtype = float_dtype(x, weight)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
@@ -74,12 +89,10 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    if is_textbook() or (_is_deep(weight, groups) and winograd.suits(x, weight, axes, groups)):
-        x = np.ascontiguousarray(x)
-    elif len(x) >= FEWEST_SAMPLES and x.shape[3] <= MOST_WIDTH:
-        x = batch_last(x)
-    way = _way(x, weight, axes, groups)
-    y = way.correlate(x, weight, bias, axes, groups)
+    is_fast = samples_innermost.suits(x, axes)
+    x = batch_last(x) if is_fast else np.ascontiguousarray(x)
+    way = samples_innermost.convolve if is_fast else convolve
+    y = way(x, weight, bias, axes, groups)
     return y, ConvolutionCache(x, weight, axes, groups, connections, bias is not None)
 
 
@@ -89,20 +102,14 @@ def conv2d_backward(
     """Gradients (dx, dweight, dbias) of :func:`conv2d` for dy (N, F, oh, ow).
 
     ``dweight[f, c, k, l] = sum over n, i, j of dy[n, f, i, j] * x[n, c, i*s - p + k*d, ...]``;
-    dx is dy spread back through the same weights, which at stride 1 is a convolution of dy with the
-    kernels turned by 180 degrees. dbias sums dy, None without a bias. Without ``need_dx`` (a first
-    layer) dx is None and its work is saved.
+    dx is dy back through the same weights, added up where windows overlap. dbias sums dy, None
+    without a bias. Without ``need_dx`` (a first layer) dx is None and its work is saved.
     """
-    shape = len(cache.x), len(cache.weight), *(axis.output_size for axis in cache.axes)
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
-    dy = in_layout_of(x, as_gradient(dy, shape, x.dtype))
-    way = _way(x, weight, axes, groups)
-    back_to_x = lambda: way.input_gradient(dy, weight, axes, groups)
-    back_to_weight = lambda: way.weight_gradient(dy, x, weight.shape, axes, groups)
-    if need_dx and SIDE_BY_SIDE <= dy.size * weight[0].size < ONE_BY_ONE:
-        dx, dweight = together(back_to_x, back_to_weight, threads=available_cores())
-    else:
-        dx, dweight = back_to_x() if need_dx else None, back_to_weight()
+    shape = len(x), len(weight), *(axis.output_size for axis in axes)
+    dy = as_gradient(dy, shape, x.dtype)
+    way = samples_innermost.gradients if samples_innermost.suits(x, axes) else gradients
+    dx, dweight = way(dy, x, weight, axes, groups, need_dx=need_dx)
     if cache.connections is not None:
         dweight *= cache.connections[:, :, None, None]
     return dx, dweight, sum_by_map(dy) if cache.has_bias else None
@@ -150,17 +157,88 @@ def conv1d_backward(
     return None if dx is None else dx[:, :, 0], dweight[:, :, 0], dbias
 
 
-def _is_deep(weight: np.ndarray, groups: int) -> bool:
-    return min(len(weight) // groups, weight.shape[1]) >= DEEP
+def convolve(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, axes: Axes, groups: int
+) -> np.ndarray:
+    """``W @ im2col(x) + bias`` a block at a time: (N, F, oh, ow)."""
+    filters = len(weight)
+    matrix = weight.reshape(groups, filters // groups, -1)  # (groups, F', C'*kh*kw)
+    offset = 0 if bias is None else bias[:, None, None]
+    y = np.empty((len(x), filters, *(axis.output_size for axis in axes)), x.dtype)
+
+    def work(block: _Block, scratch: Scratch) -> None:
+        target = block.of(y)  # (n, F, rows, ow)
+        columns = block.unfold(x, groups, scratch)  # (n, groups, C'*kh*kw, rows*ow)
+        shape = len(target), *matrix.shape[:2], columns.shape[3]
+        product = np.matmul(matrix, columns, out=scratch.array("product", shape, x.dtype))
+        np.add(product.reshape(target.shape), offset, out=target)
+
+    share_products(list(chain(*_cut(x, weight, axes))), work, y.size * weight[0].size)
+    return y
 
 
-def _way(x: np.ndarray, weight: np.ndarray, axes: tuple[Axis, Axis], groups: int) -> ModuleType:
-    """The module whose functions are fastest here."""
-    if is_textbook():
-        return blocks
-    if is_batch_last(x):
-        return samples_innermost
-    return winograd if winograd.suits(x, weight, axes, groups) else blocks
+def gradients(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray, axes: Axes, groups: int, *, need_dx: bool
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """``dx = col2im(W^T @ dy)``, None where it is not needed, and ``dW = dy @ im2col(x)^T``."""
+    matrix = weight.reshape(groups, len(weight) // groups, -1)
+    dx = np.zeros(x.shape, x.dtype) if need_dx else None
+    runs = _cut(x, weight, axes)
+    parts = even_slices(len(runs), -(-len(runs) // PARTIAL_SUMS))
+    sums = np.zeros((len(parts), *matrix.shape), x.dtype)
+
+    def work(part: int, scratch: Scratch) -> None:
+        for block in chain(*runs[parts[part]]):
+            columns = block.unfold(x, groups, scratch)  # (n, groups, C'*kh*kw, rows*ow)
+            gradient = block.of(dy).reshape(len(columns), *matrix.shape[:2], -1)
+            sums[part] += np.matmul(gradient, columns.swapaxes(2, 3)).sum(axis=0)
+            if dx is not None:
+                np.matmul(matrix.swapaxes(1, 2), gradient, out=columns)
+                block.fold(columns, dx)
+
+    share_products(range(len(parts)), work, 2 * dy.size * weight[0].size)
+    return dx, sums.sum(axis=0).reshape(weight.shape)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some samples and some rows of the output, whose windows are unfolded at a time."""
+
+    samples: slice
+    lines: slice
+    axes: Axes  # for these rows alone
+
+    def of(self, y: np.ndarray) -> np.ndarray:
+        """Its part of an output (N, F, oh, ow)."""
+        return y[self.samples, :, self.lines]
+
+    def windows_shape(self, x: np.ndarray) -> tuple[int, ...]:
+        """(n, C, kh, kw, rows, ow)."""
+        kernel_sizes = (axis.kernel_size for axis in self.axes)
+        output_sizes = (axis.output_size for axis in self.axes)
+        return len(x[self.samples]), x.shape[1], *kernel_sizes, *output_sizes
+
+    def unfold(self, x: np.ndarray, groups: int, scratch: Scratch) -> np.ndarray:
+        """The windows of x (N, C, H, W): columns (n, groups, C // groups * kh * kw, rows * ow)."""
+        windows = scratch.array("windows", self.windows_shape(x), x.dtype)
+        im2col(x[self.samples], *self.axes, out=windows)
+        return windows.reshape(len(windows), groups, -1, prod(windows.shape[4:]))
+
+    def fold(self, columns: np.ndarray, x: np.ndarray) -> None:
+        """The adjoint: add such columns to x (N, C, H, W)."""
+        col2im(columns.reshape(self.windows_shape(x)), *self.axes, out=x[self.samples])
+
+
+def _cut(x: np.ndarray, weight: np.ndarray, axes: Axes) -> list[list[_Block]]:
+    """Blocks that unfold ``COLUMNS_BYTES`` or are of one row; a list for the same samples."""
+    rows, columns = axes
+    row_bytes = x.shape[1] * prod(weight.shape[2:]) * columns.output_size * x.itemsize
+    most = max(1, COLUMNS_BYTES // row_bytes)
+    samples = even_slices(len(x), max(1, most // rows.output_size))
+    return [
+        [_Block(some, lines, (part, columns)) for lines, part in cut_axis(rows, most)]
+        for some in samples
+    ]
 
 
 def _check_shapes(x, weight, bias, groups: int, connections) -> None:

@@ -13,10 +13,10 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.fast.blocks import Axes, share_products
 from cnntool.engine.fast.layout import batch_last, in_layout_of
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.windows import AxisPaddings, col2im, plan_axes, window_view, zero_padded
+from cnntool.engine.fast.threads import share_products
+from cnntool.engine.windows import Axes, AxisPaddings, col2im, im2col, plan_axes
 
 COLUMNS_BYTES = 1 << 21
 """What one thread unfolds at a time."""
@@ -129,11 +129,12 @@ def _input_gradient(
 def _unfold(x: np.ndarray, axes: Axes, lines: slice, scratch: Scratch) -> np.ndarray:
     """The windows of some output rows of x (N, C, H, W): (rows * ow, C * kh * kw, N)."""
     rows, columns = axes[0].part(lines.start, lines.stop), axes[1]
-    padded = zero_padded(x, rows, columns)
-    view = window_view(padded, rows, columns).transpose(4, 5, 1, 2, 3, 0)
-    unfolded = scratch.array("columns", view.shape, x.dtype)
-    np.copyto(unfolded, view)
-    return unfolded.reshape(prod(view.shape[:2]), -1, len(x))
+    places, kernel = (
+        [getattr(axis, size) for axis in (rows, columns)] for size in ("output_size", "kernel_size")
+    )
+    windows = scratch.array("windows", (*places, x.shape[1], *kernel, len(x)), x.dtype)
+    im2col(x, rows, columns, out=windows.transpose(5, 2, 3, 4, 0, 1))
+    return windows.reshape(prod(places), -1, len(x))
 
 
 def _matrices(weight: np.ndarray) -> np.ndarray:

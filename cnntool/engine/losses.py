@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.engine.fast.blocks import SHARED_PRODUCTS, share_products
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import SHARED_PRODUCTS, share_products
 from cnntool.engine.linear import check_ids
 from cnntool.engine.windows import even_slices
 

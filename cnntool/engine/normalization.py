@@ -15,9 +15,9 @@ from math import gcd, prod
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype
-from cnntool.engine.fast.blocks import share_products
 from cnntool.engine.fast.layout import in_layout_of, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import share_products
 
 BLOCK_BYTES = 1 << 20
 """Of the maps that go through all steps together."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from cnntool.choices import BORDERS
 
@@ -91,6 +90,10 @@ class Axis:
         for index in range(self.kernel_size):
             counts[self.tap(index)[0]] += 1
         return counts
+
+
+Axes = tuple[Axis, Axis]
+"""Of maps: rows and columns."""
 
 
 def plan_axis(
@@ -297,61 +300,14 @@ def im2col(x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = No
     ``out[n, c, k, l, i, j] = x[n, c, i*s - p + k*d, j*s - p + l*d]``, and 0 in the padding. A
     convolution is then one matrix product: weight (F, C*kh*kw) times this (C*kh*kw, oh*ow).
     """
-    windows = window_view(zero_padded(x, rows, columns), rows, columns)
     if out is None:
-        return windows.copy()
-    np.copyto(out, windows)
+        sizes = rows.kernel_size, columns.kernel_size, rows.output_size, columns.output_size
+        out = np.empty((*x.shape[:-2], *sizes), x.dtype)
+    for tap, seen, read in _taps(rows, columns):
+        windows = out[(..., *tap, slice(None), slice(None))]  # (N, C, oh, ow)
+        _zero_outside(windows, *seen)
+        windows[(..., *seen)] = x[(..., *read)]
     return out
-
-
-def zero_padded(
-    x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
-) -> np.ndarray:
-    """What all windows read, (N, C, rows, columns): ``x`` itself where that is all of it."""
-    sides = [axis.input_positions(0, axis.output_size) for axis in (rows, columns)]
-    runs = [_split(side, size)[0] for side, size in zip(sides, x.shape[2:], strict=True)]
-    inside = tuple(
-        slice(side.start + run.start, side.start + run.stop)
-        for side, run in zip(sides, runs, strict=True)
-    )
-    part, shape = x[(..., *inside)], (*x.shape[:2], *map(len, sides))
-    if part.shape == shape:
-        return part
-    if out is None:
-        out = np.empty(shape, x.dtype)
-    within = tuple(slice(run.start, run.stop) for run in runs)
-    zero_outside(out, *within)
-    out[(..., *within)] = part
-    return out
-
-
-def window_view(padded: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """The windows of a padded array (N, C, h, w) as a read-only view (N, C, kh, kw, oh, ow)."""
-    sample, channel, row, column = padded.strides
-    axes = (rows, columns)
-    shape = [axis.kernel_size for axis in axes] + [axis.output_size for axis in axes]
-    steps = (
-        rows.dilation * row,
-        columns.dilation * column,
-        rows.stride * row,
-        columns.stride * column,
-    )
-    strides = (sample, channel, *steps)
-    return as_strided(padded, (*padded.shape[:2], *shape), strides, writeable=False)
-
-
-def run_view(padded: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """The windows at stride 1 with all outputs in one run: (N, C, kh, kw, (oh-1)*w + ow).
-
-    The outputs of a row run on into those of the next, so that im2col copies long pieces; between
-    two rows stand ``w - ow`` windows that cross the edge and mean nothing. ``padded`` (N, C, h, w)
-    has contiguous rows.
-    """
-    sample, channel, row, column = padded.strides
-    length = (rows.output_size - 1) * padded.shape[3] + columns.output_size
-    shape = (*padded.shape[:2], rows.kernel_size, columns.kernel_size, length)
-    strides = (sample, channel, rows.dilation * row, columns.dilation * column, column)
-    return as_strided(padded, shape, strides, writeable=False)
 
 
 def col2im(
@@ -363,7 +319,7 @@ def col2im(
     ``<im2col(x), c> = <x, col2im(c)>`` for all x and c.
     """
     if out is None:
-        out = np.zeros((*windows.shape[:2], rows.size, columns.size), windows.dtype)
+        out = np.zeros((*windows.shape[:-4], rows.size, columns.size), windows.dtype)
     for tap, seen, read in _taps(rows, columns):
         out[(..., *read)] += windows[(..., *tap, *seen)]
     return out
@@ -376,12 +332,17 @@ def _taps(rows: Axis, columns: Axis) -> Iterator[tuple[tuple, tuple, tuple]]:
             yield (k, index), (row_outputs, column_outputs), (row_inputs, column_inputs)
 
 
-def zero_outside(target: np.ndarray, rows: slice, columns: slice) -> None:
-    """Zero a target (..., oh, ow) outside a rectangle."""
-    target[..., : rows.start, :] = 0
-    target[..., rows.stop :, :] = 0
-    target[..., rows, : columns.start] = 0
-    target[..., rows, columns.stop :] = 0
+def _zero_outside(windows: np.ndarray, rows: slice, columns: slice) -> None:
+    """Zero (..., oh, ow) outside a rectangle."""
+    height, width = windows.shape[-2:]
+    if rows.start > 0:
+        windows[..., : rows.start, :] = 0
+    if rows.stop < height:
+        windows[..., rows.stop :, :] = 0
+    if columns.start > 0:
+        windows[..., : columns.start] = 0
+    if columns.stop < width:
+        windows[..., columns.stop :] = 0
 
 
 def im2col_strips(
@@ -411,6 +372,13 @@ def im2col_strips(
     return out
 
 
+@functools.lru_cache(maxsize=1024)
+def cut_axis(axis: Axis, most: int) -> tuple[tuple[slice, Axis], ...]:
+    """The outputs of an axis in even pieces of at most ``most``, each with its windows alone."""
+    pieces = even_slices(axis.output_size, most)
+    return tuple((piece, axis.part(piece.start, piece.stop)) for piece in pieces)
+
+
 def even_cuts(size: int, most: int) -> int:
     """The size of the pieces when ``size`` is cut into as few as possible of at most ``most``."""
     return -(-size // -(-size // most))
@@ -418,5 +386,5 @@ def even_cuts(size: int, most: int) -> int:
 
 def even_slices(size: int, most: int) -> list[slice]:
     """Those pieces."""
-    step = even_cuts(size, most)
+    step = even_cuts(size, most) if size else 1
     return [slice(start, min(start + step, size)) for start in range(0, size, step)]

@@ -166,7 +166,7 @@ def test_no_thread_changes_a_bit(sizes, monkeypatch):
     given = problem(sizes, np.float32)
     with on_this_thread_alone():
         alone = as_bytes(*given)
-    monkeypatch.setattr("cnntool.engine.fast.blocks.available_cores", lambda: 3)
+    monkeypatch.setattr("cnntool.engine.fast.threads.available_cores", lambda: 3)
     assert all(as_bytes(*given) == alone for _ in range(5))
 
 
@@ -179,7 +179,7 @@ def test_on_this_thread_alone_nothing_is_shared(monkeypatch):
         return scored(*given)
 
     monkeypatch.setattr(losses, "_scored", watched)
-    monkeypatch.setattr("cnntool.engine.fast.blocks.available_cores", lambda: 4)
+    monkeypatch.setattr("cnntool.engine.fast.threads.available_cores", lambda: 4)
     with on_this_thread_alone():
         everything(*problem((1000, 32, 1000), np.float32))
     assert used == {threading.get_ident()}
@@ -203,7 +203,7 @@ def test_several_callers_at_once_do_not_disturb_each_other():
 
 @pytest.mark.parametrize("need_gradient", [True, False])
 def test_no_more_logits_are_held_than_a_block_a_thread(need_gradient, monkeypatch):
-    monkeypatch.setattr("cnntool.engine.fast.blocks.available_cores", lambda: 2)
+    monkeypatch.setattr("cnntool.engine.fast.threads.available_cores", lambda: 2)
     monkeypatch.setattr("cnntool.engine.fast.scratch._idle", [])
     x, weight, bias, targets = problem((6000, 4, 10_000), np.float32)
     tracemalloc.start()

@@ -10,13 +10,19 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
 import numpy as np
+
+from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
+
+SHARED_PRODUCTS = 1 << 26
+"""Multiplications from which on the blocks of a product are worth a second thread, which takes 0.1
+ms to wake up."""
 
 Item = TypeVar("Item")
 
@@ -40,11 +46,10 @@ def share(
     holds on all of them.
     """
     if threads <= 1 or getattr(_here, "is_shared", False):
-        with one_blas_thread():
-            worker = make_worker()
-            for item in items:
-                _go_on()
-                worker(item)
+        worker = make_worker()
+        for item in items:
+            _go_on()
+            worker(item)
         return
     queue = iter(items)
     state = threading.Condition()
@@ -101,6 +106,22 @@ def share(
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 
 
+def share_products(
+    items: Sequence[Item], work: Callable[[Item, Scratch], None], products: int
+) -> None:
+    """Work through the items with a scratch a thread, on as many threads as the products need."""
+    used: list[Scratch] = []
+
+    def make_worker() -> Callable[[Item], None]:
+        scratch = take_scratch()
+        used.append(scratch)
+        return lambda item: work(item, scratch)
+
+    threads = available_cores() if products >= SHARED_PRODUCTS else 1
+    share(items, make_worker, max(1, min(threads, len(items))))
+    return_scratch(used)
+
+
 def _go_on() -> None:
     """Between the parts of a long item: end it where another thread has failed."""
     if getattr(_here, "errors", ()):
@@ -109,17 +130,6 @@ def _go_on() -> None:
 
 class _Stopped(BaseException):
     """Work that is ended as its results are wanted no more."""
-
-
-def together(*jobs: Callable[[], Item], threads: int) -> list[Item]:
-    """The results of a few jobs of about the same length, side by side as far as threads go."""
-    results: dict[int, Item] = {}
-
-    def run(index: int) -> None:
-        results[index] = jobs[index]()
-
-    share(range(len(jobs)), lambda: run, min(threads, len(jobs)))
-    return [results[index] for index in range(len(jobs))]
 
 
 @contextmanager
@@ -174,20 +184,6 @@ def _forget_helpers() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_helpers)
-
-
-UNPACKED_CORES = (b"SkylakeX", b"Cooperlake", b"SapphireRapids")
-"""Processors, by OpenBLAS's names, for which it multiplies small matrices without packing them."""
-
-
-@functools.cache
-def multiplies_unpacked() -> bool:
-    """Whether products of up to a million multiplications are done without packing."""
-    core_name = _openblas("get_corename")
-    if core_name is None:
-        return False
-    core_name.restype = ctypes.c_char_p
-    return core_name() in UNPACKED_CORES
 
 
 _blas_lock = threading.Lock()

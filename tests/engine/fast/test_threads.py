@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnntool.engine.fast import threads
-from cnntool.engine.fast.threads import _openblas, share, together
+from cnntool.engine.fast.threads import _openblas, on_this_thread_alone, share
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -48,8 +48,17 @@ def test_an_interruption_goes_before_another_error():
         share(range(2), lambda: work, 2)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_blas_has_its_threads_back_afterwards(threads):
+def work_on_two_threads(note):
+    share(range(4), lambda: note, 2)
+
+
+def work_on_this_thread_alone(note):
+    with on_this_thread_alone():
+        note(None)
+
+
+@pytest.mark.parametrize("work", [work_on_two_threads, work_on_this_thread_alone])
+def test_blas_has_its_threads_back_afterwards(work):
     get, put = _openblas("get_num_threads"), _openblas("set_num_threads")
     if get is None:
         pytest.skip("NumPy has no OpenBLAS of its own here")
@@ -57,7 +66,7 @@ def test_blas_has_its_threads_back_afterwards(threads):
     put(2)
     try:
         inside = []
-        share(range(4), lambda: lambda item: inside.append(get()), threads)
+        work(lambda item: inside.append(get()))
         assert (set(inside), get()) == ({1}, 2)
     finally:
         put(before)
@@ -119,13 +128,6 @@ def test_shared_work_shares_no_further(outer, inner):
     share(range(2), lambda: work, outer)
     assert counts <= inner
     assert max(counts) == max(inner)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_jobs_together_give_their_results_in_order(threads):
-    assert together(*(lambda n=n: n * n for n in range(4)), threads=threads) == [0, 1, 4, 9]
-    with pytest.raises(ZeroDivisionError):
-        together(lambda: 1, lambda: 1 // 0, threads=threads)
 
 
 def test_helpers_that_wait_hold_nothing_of_what_they_did():
