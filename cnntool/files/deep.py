@@ -92,7 +92,7 @@ def _page_samples(page: object, expected: Page, name: str) -> np.ndarray:
         check_finite(samples, name)
     elif expected.photometric == WHITE_IS_ZERO:
         samples[..., 0] = 65535 - samples[..., 0]
-    if expected.has_alpha and 1 in expected.tags.get(338, ()):
+    if expected.has_alpha and 1 in expected.extra_samples:
         samples = _unassociated(samples)
     return samples
 

@@ -19,7 +19,7 @@ from cnntool.files import animations, whole
 from cnntool.files.formats import FORMATS
 from cnntool.files.image import Frame, Image, ImageInfo, Metadata
 from cnntool.files.pillow import (
-    MODES,
+    READ_AS,
     image_of,
     is_deep,
     library,
@@ -46,17 +46,17 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     header = whole.png_header(stream, reading.name) if format == "PNG" else None
     count = whole.check_gif(stream, reading.name) if format == "GIF" else None
     picture = open_picture(stream, reading)
-    mode = MODES[picture.mode]
-    channels, depth, name = mode.channels, mode.depth, picture.mode
-    alpha = mode.alpha or (format in ("PNG", "GIF") and "transparency" in picture.info)
+    mode, kept = picture.mode, READ_AS[picture.mode]
+    depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
+    channels = 3 if kept.startswith("RGB") else 1
+    alpha = kept.endswith("A") or (format in ("PNG", "GIF") and "transparency" in picture.info)
     if header is not None and header.is_deep_color:
         channels, alpha = {2: (3, alpha), 4: (1, True), 6: (3, True)}[header.color_type]
-        depth, name = "16-bit", {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}[header.color_type]
+        depth, mode = "16-bit", {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}[header.color_type]
     orientation, _ = split_orientation(picture.info.get("exif"))
     sides = picture.size[::-1] if swaps_sides(orientation) else picture.size
-    return ImageInfo(
-        format, *sides, channels, depth, count or len(_places(picture, format)), name, alpha
-    )
+    count = count or len(_places(picture, format))
+    return ImageInfo(format, *sides, channels, depth, count, mode, alpha)
 
 
 def read(stream: BinaryIO, reading: Reading) -> Image:

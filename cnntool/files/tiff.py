@@ -98,8 +98,8 @@ def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
     if page.depth != "16-bit":
         return None
     inverted = page.photometric == WHITE_IS_ZERO
-    if page.bits < 16:
-        return partial(_from_bits, bits=page.bits, inverted=inverted)
+    if max(page.bits) < 16:
+        return partial(_from_bits, bits=max(page.bits), inverted=inverted)
     return (lambda samples: 65535 - samples) if inverted else None
 
 

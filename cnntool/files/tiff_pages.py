@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import BinaryIO
 
 from cnntool.errors import InputError
 from cnntool.files.streams import cut_short, damaged
@@ -23,42 +24,26 @@ _TYPES |= {11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MOST_PAGES = 100_000
 
 
-class Page(NamedTuple):
-    """One picture of a TIFF. `tags` holds the values of each tag as a tuple of numbers."""
+@dataclass(frozen=True)
+class Page:
+    """One picture of a TIFF, as its directory describes it."""
 
-    tags: dict[int, tuple]
-
-    def get(self, tag: int, default: int) -> int:
-        return self.tags[tag][0] if self.tags.get(tag) else default
-
-    @property
-    def width(self) -> int:
-        return self.get(256, 0)
-
-    @property
-    def height(self) -> int:
-        return self.get(257, 0)
-
-    @property
-    def samples(self) -> int:
-        return self.get(277, 1)
-
-    @property
-    def bits(self) -> int:
-        return max(self.tags.get(258) or (1,))
-
-    @property
-    def sample_format(self) -> int:
-        return max(self.tags.get(339) or (UNSIGNED,))
-
-    @property
-    def photometric(self) -> int:
-        return self.get(262, BLACK_IS_ZERO)
-
-    @property
-    def orientation(self) -> int:
-        value = self.get(274, 1)
-        return value if 1 <= value <= 8 else 1
+    width: int
+    height: int
+    bits: tuple[int, ...]  # of each sample
+    samples: int
+    sample_format: int
+    photometric: int
+    orientation: int
+    extra_samples: tuple[int, ...]  # 1: alpha that colours are multiplied by, 2: alpha beside them
+    is_compressed: bool
+    planes: int  # samples that lie one after the other, not side by side
+    piece: tuple[int, int]  # width and height of a strip or tile
+    is_tiled: bool
+    offsets: tuple[int, ...]  # of the pieces
+    counts: tuple[int, ...]  # of their bytes
+    dpi: tuple[float, float] | None
+    icc_profile: bytes | None
 
     @property
     def channels(self) -> int:
@@ -66,41 +51,61 @@ class Page(NamedTuple):
 
     @property
     def has_alpha(self) -> bool:
-        extra = self.tags.get(338, ())
-        return any(each in (1, 2) for each in extra) or (
-            self.photometric == RGB and self.samples == 4 and not extra
-        )
+        implied = self.photometric == RGB and self.samples == 4 and not self.extra_samples
+        return implied or not {1, 2}.isdisjoint(self.extra_samples)
 
     @property
     def depth(self) -> str:
         if self.sample_format == FLOAT:
             return "float"
-        return "1-bit" if self.bits == 1 else "8-bit" if self.bits <= 8 else "16-bit"
+        bits = max(self.bits)
+        return "1-bit" if bits == 1 else "8-bit" if bits <= 8 else "16-bit"
 
     @property
     def is_deep(self) -> bool:
         """Whether Pillow would reduce it or cannot read it: 16-bit or float with more samples."""
         if self.sample_format == FLOAT:
-            return self.samples > 1 or self.bits != 32
-        return self.bits == 16 and self.samples > 1
+            return self.samples > 1 or max(self.bits) != 32
+        return max(self.bits) == 16 and self.samples > 1
 
-    @property
-    def is_compressed(self) -> bool:
-        return self.get(259, 1) != 1
 
-    @property
-    def icc_profile(self) -> bytes | None:
-        return bytes(self.tags[34675]) if self.tags.get(34675) else None
+def _page(tags: dict[int, tuple]) -> Page:
+    """The page whose directory has these tags, each with a tuple of numbers."""
 
-    @property
-    def dpi(self) -> tuple[float, float] | None:
-        if not all(len(self.tags.get(tag, ())) == 2 and self.tags[tag][1] for tag in (282, 283)):
-            return None
-        per_inch = {2: 1.0, 3: 2.54}.get(self.get(296, 2))
-        if per_inch is None:
-            return None
-        across, down = (self.tags[tag][0] / self.tags[tag][1] * per_inch for tag in (282, 283))
-        return across, down
+    def one(tag: int, default: int) -> int:
+        return tags[tag][0] if tags.get(tag) else default
+
+    width, height, samples = one(256, 0), one(257, 0), one(277, 1)
+    is_tiled = 324 in tags
+    strip = width, min(one(278, height) or height, height)
+    return Page(
+        width=width,
+        height=height,
+        bits=tags.get(258) or (1,),
+        samples=samples,
+        sample_format=max(tags.get(339) or (UNSIGNED,)),
+        photometric=one(262, BLACK_IS_ZERO),
+        orientation=one(274, 1) if 1 <= one(274, 1) <= 8 else 1,
+        extra_samples=tags.get(338, ()),
+        is_compressed=one(259, 1) != 1,
+        planes=samples if one(284, 1) == 2 else 1,
+        piece=(one(322, 0), one(323, 0)) if is_tiled else strip,
+        is_tiled=is_tiled,
+        offsets=tags.get(324 if is_tiled else 273, ()),
+        counts=tags.get(325 if is_tiled else 279, ()),
+        dpi=_dpi(tags),
+        icc_profile=bytes(tags[34675]) if tags.get(34675) else None,
+    )
+
+
+def _dpi(tags: dict[int, tuple]) -> tuple[float, float] | None:
+    unit = tags[296][0] if tags.get(296) else 2
+    per_inch = {2: 1.0, 3: 2.54}.get(unit)
+    known = all(len(tags.get(tag, ())) == 2 and tags[tag][1] for tag in (282, 283))
+    if per_inch is None or not known:
+        return None
+    across, down = (tags[tag][0] / tags[tag][1] * per_inch for tag in (282, 283))
+    return across, down
 
 
 def read_pages(stream: BinaryIO, name: str) -> list[Page]:
@@ -131,20 +136,13 @@ def read_pages(stream: BinaryIO, name: str) -> list[Page]:
 
 def check_pieces(page: Page, size: int, name: str) -> None:
     """Every strip or tile of the page lies within the file of `size` bytes, and none is missing."""
-    tiled = 324 in page.tags
-    offsets = page.tags.get(324 if tiled else 273, ())
-    counts = page.tags.get(325 if tiled else 279, ())
-    planes = page.samples if page.get(284, 1) == 2 else 1
-    row_bits = page.width * sum(page.tags.get(258) or (1,))
-    if tiled:
-        across, down = page.get(322, 0), page.get(323, 0)
-        if across < 1 or down < 1:
-            raise damaged(name, "its tiles have no size")
-        expected = -(-page.width // across) * -(-page.height // down) * planes
-    else:
-        rows = min(page.get(278, page.height) or page.height, page.height)
-        expected = -(-page.height // rows) * planes
-    if not counts and len(offsets) == 1 and page.get(259, 1) == 1:
+    across, down = page.piece
+    if across < 1 or down < 1:
+        raise damaged(name, "its tiles have no size")
+    expected = -(-page.width // across) * -(-page.height // down) * page.planes
+    offsets, counts = page.offsets, page.counts
+    row_bits = page.width * sum(page.bits)
+    if not counts and len(offsets) == 1 and not page.is_compressed:
         counts = (-(-row_bits // 8) * page.height,)
     if len(offsets) < expected or len(counts) < expected:
         there = min(len(offsets), len(counts))
@@ -154,7 +152,8 @@ def check_pieces(page: Page, size: int, name: str) -> None:
             raise cut_short(name, "part of the picture lies past the end of the file")
         if not count:
             raise damaged(name, "a piece of the picture is empty")
-    if page.get(259, 1) == 1 and not tiled and sum(counts) < page.height * (row_bits // 8):
+    is_plain = not page.is_compressed and not page.is_tiled
+    if is_plain and sum(counts) < page.height * (row_bits // 8):
         raise cut_short(name, "it has fewer bytes of pixels than its size asks for")
 
 
@@ -179,7 +178,7 @@ def _read_page(stream: BinaryIO, offset: int, order: str, big: bool, name: str) 
         room = directory[at + entry_size - pointer_size : at + entry_size]
         tags[tag] = _read_values(stream, order, _TYPES[kind], number, room, pointer, name)
     (following,) = struct.unpack_from(order + pointer, directory, count * entry_size)
-    return Page(tags), following
+    return _page(tags), following
 
 
 _WANTED = {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296}
@@ -200,18 +199,19 @@ def _read_values(
 
 
 def _check_kind(page: Page, name: str) -> None:
+    bits = max(page.bits)
     if page.photometric in _NOT_READ:
         raise InputError(
             f"{name} holds {_NOT_READ[page.photometric]}, which is not read: convert it to RGB"
         )
-    if page.photometric == CMYK and page.bits != 8:
+    if page.photometric == CMYK and bits != 8:
         raise InputError(
-            f"{name} holds {page.bits}-bit CMYK, which is not read: convert it to RGB, or to 8 bits"
+            f"{name} holds {bits}-bit CMYK, which is not read: convert it to RGB, or to 8 bits"
         )
-    if page.sample_format == SIGNED or (page.sample_format == UNSIGNED and page.bits > 16):
+    if page.sample_format == SIGNED or (page.sample_format == UNSIGNED and bits > 16):
         signed = "signed " if page.sample_format == SIGNED else ""
         raise InputError(
-            f"{name} holds {signed}{page.bits}-bit integers, which are not read: save it as "
+            f"{name} holds {signed}{bits}-bit integers, which are not read: save it as "
             "16-bit unsigned or as 32-bit float"
         )
     if page.sample_format not in (UNSIGNED, FLOAT, 4):
