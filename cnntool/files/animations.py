@@ -39,7 +39,7 @@ def write_gif(frames: Sequence[Frame], loop: int | None, file: BinaryIO) -> None
             file.writelines(header)
         own = picture.getpalette() != shared
         options |= {"duration": 10 * time, "disposal": disposal, "include_color_table": own}
-        file.writelines(GifImagePlugin.getdata(picture, **options))
+        file.writelines(GifImagePlugin.getdata(picture, (0, 0), **options))
     file.write(b";")
 
 
@@ -66,13 +66,13 @@ def _indexed(frame: Frame) -> tuple[Picture, dict[str, int]]:
         picture.putpalette([level for level in range(256) for _ in range(3)])
         return picture, {}
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-    settings = {"method": Pillow.Quantize.MEDIANCUT, "dither": Pillow.Dither.NONE}
+    opaque = np.ones(pixels.shape[:2], bool) if frame.alpha is None else frame.alpha >= 128
+    colors = 256 if frame.alpha is None else 255
+    picture = Pillow.fromarray(pixels * opaque[..., None].astype(np.uint8))
+    picture = picture.quantize(colors, Pillow.Quantize.MEDIANCUT, dither=Pillow.Dither.NONE)
     if frame.alpha is None:
-        return Pillow.fromarray(np.ascontiguousarray(pixels)).quantize(256, **settings), {}
-    opaque = frame.alpha >= 128
-    seen = Pillow.fromarray(pixels * opaque[..., None].astype(np.uint8))
-    picture = seen.quantize(255, **settings)
-    palette = picture.getpalette()
+        return picture, {}
+    palette = picture.getpalette() or []
     hole = len(palette) // 3
     picture.putpalette([*palette, 0, 0, 0])
     picture.paste(hole, mask=Pillow.fromarray(~opaque))

@@ -11,7 +11,7 @@ import io
 import struct
 import zlib
 from types import ModuleType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray
         return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
 
 
-def _page_samples(page: object, expected: Page, name: str) -> np.ndarray:
+def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
     samples = page.asarray()
     if page.axes == "SYX":  # each channel a plane of its own
         samples = np.moveaxis(samples, 0, -1)

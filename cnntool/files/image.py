@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ class ImageInfo:
     alpha: bool = False
 
 
-def plain_dpi(dpi: object) -> tuple[float, float] | None:
+def plain_dpi(dpi: Any) -> tuple[float, float] | None:
     """Two sensible numbers, or None."""
     try:
         across, down = (float(each) for each in dpi)

@@ -32,7 +32,7 @@ from cnntool.files.formats import (
     format_of_bytes,
 )
 from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
-from cnntool.files.streams import Reading, Rejoined, plain_errors
+from cnntool.files.streams import Readable, Reading, Rejoined, plain_errors
 
 Source = str | os.PathLike | bytes | BinaryIO
 MAX_PIXELS = 500_000_000
@@ -76,22 +76,23 @@ def _module(format: str) -> ModuleType:
 
 
 @contextmanager
-def _opened(source: Source, name: str | None) -> Iterator[tuple[BinaryIO, str, str]]:
+def _opened(source: Source, name: str | None) -> Iterator[tuple[Readable, str, str]]:
     """The stream at the image's first byte, what to call it, and its format."""
+    file: BinaryIO
     if isinstance(source, (bytes, bytearray, memoryview)):
-        label, stream, owned = name or "the image", io.BytesIO(source), True
+        label, file, owned = name or "the image", io.BytesIO(source), True
     elif isinstance(source, (str, os.PathLike)):
         label, owned = name or os.fspath(source), True
-        stream = _open_path(source, label)
+        file = _open_path(source, label)
     else:
-        label, stream, owned = name or _name_of(source), source, False
+        label, file, owned = name or _name_of(source), source, False
     try:
         with plain_errors(label):
-            format, stream = _recognized(stream, owned, label)
+            format, stream = _recognized(file, owned, label)
             yield stream, label, format
     finally:
         if owned:
-            stream.close()
+            file.close()
 
 
 def _open_path(path: str | os.PathLike, label: str) -> BinaryIO:
@@ -113,7 +114,7 @@ def _name_of(stream: BinaryIO) -> str:
     return "stdin" if not isinstance(name, str) or name == "<stdin>" else name
 
 
-def _recognized(stream: BinaryIO, owned: bool, label: str) -> tuple[str, BinaryIO]:
+def _recognized(stream: BinaryIO, owned: bool, label: str) -> tuple[str, Readable]:
     """The format by the first bytes, and a stream that starts with them again."""
     head = Rejoined(b"", stream).read(16)
     if not head:
@@ -155,15 +156,18 @@ def save_image(
     is written. RequestError for what the format cannot hold, InputError when the file cannot be
     written.
     """
-    is_path = isinstance(target, (str, os.PathLike))
-    label = os.fspath(target) if is_path else "stdout"
-    if format is None and not is_path:
+    path = target if isinstance(target, (str, os.PathLike)) else None
+    label = "stdout" if path is None else os.fspath(path)
+    if format is not None:
+        chosen = format_named(format)
+    elif path is not None:
+        chosen = format_for(path)
+    else:
         raise RequestError("no file name tells the format: choose one with --format")
-    chosen = format_for(target) if format is None else format_named(format)
     quality = _checked_quality(quality, chosen, label)
     check_holdable(image, chosen, label)
     image = Image(image.frames, image.white, chosen, _fitting_metadata(image, chosen))
-    if not is_path:
+    if not isinstance(target, (str, os.PathLike)):
         _write_stream(image, target, quality, label)
         return
     with atomic_write(target, overwrite) as file:

@@ -20,7 +20,7 @@ from cnntool.errors import InputError
 from cnntool.files.image import WHITE, Frame, Image, ImageInfo
 from cnntool.files.pixels import STRIP_ROWS, luminance, strips_of_samples
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
-from cnntool.files.streams import Reading, check_finite, cut_short, damaged, fill
+from cnntool.files.streams import Readable, Reading, check_finite, cut_short, damaged, fill
 
 MAGIC = b"\x93NUMPY"
 
@@ -33,7 +33,7 @@ class Header(NamedTuple):
     dtype: np.dtype
 
 
-def read_header(stream: BinaryIO, name: str) -> Header:
+def read_header(stream: Readable, name: str) -> Header:
     """The header of an array of real numbers; InputError for any other."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -56,14 +56,14 @@ def read_header(stream: BinaryIO, name: str) -> Header:
     return header
 
 
-def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+def probe(stream: Readable, reading: Reading) -> ImageInfo:
     """What the header says: (H, W) is grey, (H, W, C) has C channels."""
     (height, width, channels), _, dtype = _image_header(stream, reading.name)
     depth = {"uint8": "8-bit", "uint16": "16-bit"}.get(dtype.name, "float")
     return ImageInfo("NPY", width, height, channels, depth, 1, dtype.name)
 
 
-def read(stream: BinaryIO, reading: Reading) -> Image:
+def read(stream: Readable, reading: Reading) -> Image:
     """The array as (H, W, C): uint8 and uint16 as they are, all else as float32.
 
     The white of float32 is what the caller says. Every channel counts as colour.
@@ -95,7 +95,7 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     return Image((Frame(pixels),), WHITE.get(kind.name, reading.float_white), "NPY")
 
 
-def _image_header(stream: BinaryIO, name: str) -> Header:
+def _image_header(stream: Readable, name: str) -> Header:
     """The header with the shape (height, width, channels)."""
     header = read_header(stream, name)
     if len(header.shape) not in (2, 3):
@@ -115,7 +115,7 @@ def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
         )
 
 
-def _refuse_more(stream: BinaryIO, shape: tuple[int, ...], name: str) -> None:
+def _refuse_more(stream: Readable, shape: tuple[int, ...], name: str) -> None:
     if stream.read(1):
         values = " x ".join(f"{count:,}" for count in shape)
         raise damaged(name, f"it holds more than the {values} values its header says")
@@ -128,7 +128,7 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     total = channels + (frame.alpha is not None)
     file.write(header_bytes((height, width) if total == 1 else (height, width, total), "<f4"))
     for rows in strips_of_samples(frame, "<f4"):
-        file.write(memoryview(rows).cast("B"))
+        file.write(rows.data.cast("B"))
 
 
 def header_bytes(shape: tuple[int, ...], dtype: str) -> bytes:
@@ -139,7 +139,7 @@ def header_bytes(shape: tuple[int, ...], dtype: str) -> bytes:
     return header.getvalue()
 
 
-def read_signal(stream: BinaryIO, name: str) -> Signal:
+def read_signal(stream: Readable, name: str) -> Signal:
     """A signal from an array of numbers; what does not come row by row is spooled to disk."""
     shape, by_columns, dtype = read_header(stream, name)
     if len(shape) not in (1, 2) or min(shape) < 0:
@@ -156,7 +156,7 @@ def read_signal(stream: BinaryIO, name: str) -> Signal:
 
 
 def _read_rows(
-    stream: BinaryIO, dtype: np.dtype, length: int, channels: int, frames: int, name: str
+    stream: Readable, dtype: np.dtype, length: int, channels: int, frames: int, name: str
 ) -> Iterator[np.ndarray]:
     for first in range(0, length, frames):
         values = np.empty((min(frames, length - first), channels), dtype)
@@ -166,7 +166,7 @@ def _read_rows(
 
 
 def _read_columns(
-    stream: BinaryIO, dtype: np.dtype, length: int, channels: int, frames: int, name: str
+    stream: Readable, dtype: np.dtype, length: int, channels: int, frames: int, name: str
 ) -> Iterator[np.ndarray]:
     """Column after column: blocks are gathered by seeking."""
     with tempfile.TemporaryFile() as file:

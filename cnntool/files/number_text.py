@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 
@@ -56,7 +56,8 @@ def read_text(
     and RequestError for a column that is not there.
     """
     chunks = _chunks(stream, head, name, live)
-    first, lines = [], []
+    first: list[str] = []
+    lines: list[str] = []
     for text in chunks:
         first.append(text)
         lines += islice(filter(_is_data, text.split("\n")), 2)
@@ -98,7 +99,7 @@ def _blocks(texts: Iterable[str], layout: Layout, name: str) -> Iterator[np.ndar
 
 def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[str]:
     """Whole lines, as many as come at a time, without the last line break."""
-    read = stream.read1 if live else stream.read
+    read = cast(io.BufferedReader, stream).read1 if live else stream.read
     more = read(CHUNK)
     chunk = head + more
     while more and any(mark.startswith(chunk) and mark != chunk for mark in MARKS):
@@ -147,7 +148,7 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
     first = _cells(lines[0], delimiter)
     second = _cells(lines[1], delimiter) if len(lines) > 1 else None
     header = first if second and _is_header(first, second) else []
-    columns = len(second if header else first)
+    columns = len(second if header and second else first)
     if header and delimiter is None and columns == 1:
         header = [" ".join(header)]  # a name of several words
     if header and len(header) != columns:
@@ -156,7 +157,7 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
             "every line needs as many"
         )
     if len(header) == 1:
-        _refuse_mistyped(*header, name)
+        _refuse_mistyped(header[0], name)
     used = [_column(column, header, columns, name) for column in wanted] or list(range(columns))
     in_a_row = second is None and columns > 1 and not wanted
     return Layout(delimiter, tuple(header), columns, tuple(used), in_a_row)

@@ -135,7 +135,7 @@ def _image(
     format = reading.format
     places = range(count) if count else _places(picture, format)
     reading.check_size(*picture.size, len(places))
-    frames = []
+    frames: list[Frame] = []
     for place in places:
         picture.seek(place)
         picture.load()
@@ -157,7 +157,7 @@ def _places(picture: Picture, format: str) -> range:
     if format in ("JPEG", "BMP"):
         return range(1)
     has_cover = picture.info.get("default_image", False)  # shown where APNG is not known
-    return range(int(has_cover), picture.n_frames)
+    return range(int(has_cover), getattr(picture, "n_frames", 1))
 
 
 def _transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:

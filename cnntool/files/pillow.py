@@ -8,7 +8,7 @@ import struct
 import warnings
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -96,14 +96,14 @@ def to_frame(
     stored_pixels = as_stored(pixels, orientation)
     stored_alpha = None if alpha is None else as_stored(alpha, orientation)
     for rows, strip in _strips(picture, target):
-        if transparent is not None:
+        if stored_alpha is not None and transparent is not None:
             opaque = (_samples(strip, dtype) != np.array(transparent)).any(axis=2)
             stored_alpha[rows] = opaque * np.iinfo(dtype).max
         samples = _samples(strip if final == target else strip.convert(final), dtype)
         if adjust is not None:
             samples = adjust(samples)
         stored_pixels[rows] = samples[..., :channels]
-        if final in ("RGBA", "LA"):
+        if stored_alpha is not None and transparent is None:
             stored_alpha[rows] = samples[..., -1]
     return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))
 
@@ -122,7 +122,7 @@ def _samples(strip: Picture, dtype: np.dtype) -> np.ndarray:
     return np.frombuffer(strip.tobytes(), dtype).reshape(height, width, -1)
 
 
-def _milliseconds(duration: object) -> int | None:
+def _milliseconds(duration: Any) -> int | None:
     try:
         return max(0, round(float(duration)))
     except (TypeError, ValueError, OverflowError):

@@ -16,7 +16,7 @@ import numpy as np
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import WHITE, Frame, Image, ImageInfo
 from cnntool.files.pixels import luminance, strips_of_samples
-from cnntool.files.streams import Reading, cut_short, damaged, fill
+from cnntool.files.streams import Readable, Reading, cut_short, damaged, fill
 
 
 class Header(NamedTuple):
@@ -37,7 +37,7 @@ class Header(NamedTuple):
         return np.empty((self.height, self.width, self.channels), kind)
 
 
-def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+def probe(stream: Readable, reading: Reading) -> ImageInfo:
     """What the header says."""
     header = _read_header(stream, reading.name)
     depth = "1-bit" if header.kind in (1, 4) else "8-bit" if header.maxval < 256 else "16-bit"
@@ -47,7 +47,7 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     return ImageInfo("PPM", header.width, header.height, header.channels, depth, 1, mode)
 
 
-def read(stream: BinaryIO, reading: Reading) -> Image:
+def read(stream: Readable, reading: Reading) -> Image:
     """The picture: uint8 up to a maxval of 255, uint16 above, white scaled to 255 or 65535."""
     name = reading.name
     header = _read_header(stream, name)
@@ -85,13 +85,13 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     maxval = 255 if pixels.dtype == np.uint8 else 65535
     file.write(b"%s\n%d %d\n%d\n" % (kind, width, height, maxval))
     if pixels.dtype == np.uint8:
-        file.write(memoryview(np.ascontiguousarray(pixels)).cast("B"))
+        file.write(np.ascontiguousarray(pixels).data.cast("B"))
         return
     for rows in strips_of_samples(image.frames[0], ">u2"):
         file.write(rows.tobytes())
 
 
-def _read_header(stream: BinaryIO, name: str) -> Header:
+def _read_header(stream: Readable, name: str) -> Header:
     kind = int(stream.read(2)[1:])
     width, height = _read_number(stream, name), _read_number(stream, name)
     maxval = 1 if kind in (1, 4) else _read_number(stream, name)
@@ -100,7 +100,7 @@ def _read_header(stream: BinaryIO, name: str) -> Header:
     return Header(kind, width, height, maxval)
 
 
-def _read_number(stream: BinaryIO, name: str) -> int:
+def _read_number(stream: Readable, name: str) -> int:
     """The next number of the header; takes the one white space after it too."""
     digits = b""
     while True:
@@ -118,7 +118,7 @@ def _read_number(stream: BinaryIO, name: str) -> int:
             return int(digits)
 
 
-def _read_raw(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
+def _read_raw(stream: Readable, header: Header, name: str) -> np.ndarray:
     pixels = header.empty_pixels()
     fill(stream, pixels, name)
     if pixels.itemsize == 2 and sys.byteorder == "little":
@@ -126,13 +126,13 @@ def _read_raw(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
     return pixels
 
 
-def _read_bits(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
+def _read_bits(stream: Readable, header: Header, name: str) -> np.ndarray:
     packed = np.empty((header.height, -(-header.width // 8)), np.uint8)
     fill(stream, packed, name)
     return np.unpackbits(packed, axis=1, count=header.width)[..., None]
 
 
-def _read_plain(stream: BinaryIO, header: Header, name: str) -> np.ndarray:
+def _read_plain(stream: Readable, header: Header, name: str) -> np.ndarray:
     pixels = header.empty_pixels()
     flat = pixels.reshape(-1)
     done = 0
@@ -162,7 +162,7 @@ def _numbers(text: bytes, name: str) -> np.ndarray:
         raise damaged(name, "its pixels are not all numbers") from None
 
 
-def _plain_text(stream: BinaryIO) -> Iterator[bytes]:
+def _plain_text(stream: Readable) -> Iterator[bytes]:
     """The rest of a plain file in pieces that end between words, without comments."""
     rest = b""
     while block := stream.read(1 << 20):

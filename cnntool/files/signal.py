@@ -60,10 +60,11 @@ def check_finite_samples(block: np.ndarray, first: int, name: str) -> None:
 def numbered_columns(wanted: Sequence[str], channels: int, name: str) -> list[int]:
     """Channels that are asked for by number, counted from 1, as indices."""
     there = "has one channel" if channels == 1 else f"has channels 1 to {channels}"
-    indices = [column_index(column, channels) for column in wanted]
-    if None in indices:
-        column = wanted[indices.index(None)]
-        raise RequestError(f"--column {column}: {name} {there}, and no names for them")
+    indices = []
+    for column in wanted:
+        if (index := column_index(column, channels)) is None:
+            raise RequestError(f"--column {column}: {name} {there}, and no names for them")
+        indices.append(index)
     return indices
 
 

@@ -86,6 +86,7 @@ def write_signal(
     if format in ("text", "csv"):
         return _write_text(signal, file, digits, format == "csv")
     if format == "wav":
+        assert rate is not None
         return _write_wav(signal, file, depth, rate, can_seek)
     if can_seek or signal.length is not None:
         return _write_npy(signal, file)

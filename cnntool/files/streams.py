@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -37,14 +37,20 @@ class Reading(NamedTuple):
             )
 
 
+class Readable(Protocol):
+    """What can be read forward: a file, a pipe, or bytes that are joined again."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class Rejoined:
     """A stream that begins with bytes already taken from it; reads forward only."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: Readable) -> None:
         self.head = head
         self.rest = rest
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         if size < 0:
             taken, self.head = self.head + self.rest.read(), b""
             return taken
@@ -54,9 +60,9 @@ class Rejoined:
         return taken
 
 
-def fill(stream: BinaryIO, array: np.ndarray, name: str) -> None:
+def fill(stream: Readable, array: np.ndarray, name: str) -> None:
     """Read the bytes of a C-contiguous array from a stream; InputError when they end too soon."""
-    room = memoryview(array).cast("B")
+    room = array.data.cast("B")
     into = getattr(stream, "readinto", None)
     done = 0
     while done < len(room):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
-from cnntool.files.streams import cut_short, damaged
+from cnntool.files.streams import Readable, cut_short, damaged
 
 MAGIC = (b"RIFF", b"RF64", b"BW64")
 FLOATS = {"float": 32, "float64": 64}
@@ -52,7 +51,7 @@ class Encoding:
         return str(self.bits)
 
 
-def read_wav(stream: BinaryIO, name: str, is_pipe: bool = False) -> Signal:
+def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     """A signal from a WAV; reads forward only. Full scale is 1, whatever the bits.
 
     A size that was not known when the header was written means all that comes. Raises InputError
@@ -124,7 +123,7 @@ def _encoding(fields: bytes, name: str) -> Encoding:
 
 
 def _blocks(
-    stream: BinaryIO, encoding: Encoding, total: int | None, frames: int, name: str
+    stream: Readable, encoding: Encoding, total: int | None, frames: int, name: str
 ) -> Iterator[np.ndarray]:
     done = 0
     while total is None or done < total:
@@ -226,13 +225,13 @@ def wav_header(channels: int, rate: int, depth: str, length: int | None) -> byte
     )
 
 
-def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
+def _exactly(stream: Readable, count: int, name: str) -> bytes:
     data = stream.read(count)
     if len(data) < count:
         raise cut_short(name, "it ends before its samples")
     return data
 
 
-def _skip(stream: BinaryIO, count: int, name: str) -> None:
+def _skip(stream: Readable, count: int, name: str) -> None:
     while count > 0:
         count -= len(_exactly(stream, min(count, 1 << 16), name))
