@@ -37,9 +37,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 yield file
             return
         target = os.path.realpath(path)
-        temporary = _beside(target)
-        _temporaries.add(temporary)
-        try:
+        with _temporary(target) as temporary:
             with open(temporary, "x+b") as file:
                 yield file
             if overwrite:
@@ -47,12 +45,6 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 os.replace(temporary, target)
             else:
                 _move_to_new(temporary, target, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        finally:
-            _temporaries.discard(temporary)
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -63,20 +55,21 @@ def check_writable(path: str | os.PathLike) -> None:
     with _plain_os_errors(path):
         if _kind(path) == "device":
             return
-        temporary = _beside(os.path.realpath(path))
-        _temporaries.add(temporary)
-        try:
-            with open(temporary, "xb"):
-                pass
-        finally:
-            with suppress(OSError):
-                os.unlink(temporary)
-            _temporaries.discard(temporary)
+        with _temporary(os.path.realpath(path)) as temporary, open(temporary, "xb"):
+            pass
 
 
-def _beside(target: str) -> str:
-    """A new name for a temporary file in the folder of ``target``."""
-    return os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
+@contextmanager
+def _temporary(target: str) -> Iterator[str]:
+    """A new name in the folder of ``target``; whatever has it in the end is removed."""
+    name = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
+    _temporaries.add(name)
+    try:
+        yield name
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
+        _temporaries.discard(name)
 
 
 def remove_temporaries() -> None:
@@ -119,8 +112,6 @@ def _move_to_new(temporary: str, target: str, path: str | os.PathLike) -> None:
         if os.path.lexists(target):
             raise _exists(path) from None
         os.replace(temporary, target)
-    else:
-        os.unlink(temporary)
 
 
 @contextmanager
