@@ -15,13 +15,17 @@ from cnntool.wording import counted
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
     """InputError when ``count`` arrays of ``shape`` with items of so many bytes exceed the memory
     that is free, before any of it is asked for."""
-    needed, free = count * math.prod(shape) * item_size, free_memory()
+    images = f"{counted(count, 'image')} of {shape_text(shape)}"
+    needed = count * math.prod(shape) * item_size
+    text = f"{name} would need {size_text(needed)} for {images}"
+    check_free(needed, text, "use smaller images (--resize) or fewer")
+
+
+def check_free(needed: int, text: str, remedy: str) -> None:
+    """InputError where so many bytes are not free; ``text`` says what needs them, and how many."""
+    free = free_memory()
     if free is not None and needed > free:
-        raise InputError(
-            f"{name} would need {size_text(needed)} for {counted(count, 'image')} of "
-            f"{shape_text(shape)}, and {size_text(free)} of memory is free: use "
-            "smaller images (--resize) or fewer"
-        )
+        raise InputError(f"{text}, and {size_text(free)} of memory is free: {remedy}")
 
 
 def free_memory() -> int | None:

@@ -241,7 +241,7 @@ def count_pairs(ids: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """``v * size + w`` of each pair of neighbours in ids (N,), ascending, and how often it occurs.
 
     Both (K,) int64. A small vocabulary has a table of all pairs; for a large one the pairs are
-    sorted some millions at a time, and the runs merged, two of about the same length together.
+    sorted some millions at a time, and put to those before.
     """
     if size <= DENSE_SIZE:
         table = np.zeros(size * size, np.int64)
@@ -249,14 +249,12 @@ def count_pairs(ids: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
             table += np.bincount(codes, minlength=size * size)
         pairs = np.flatnonzero(table)
         return pairs.astype(np.int64, copy=False), table[pairs]
-    runs: list[tuple[np.ndarray, np.ndarray]] = []
+    pairs, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for codes in _codes(ids, size):
-        runs.append(_summed(np.sort(codes), None))
-        while len(runs) > 1 and 2 * len(runs[-1][0]) >= len(runs[-2][0]):
-            runs.append(_merged(runs.pop(), runs.pop()))
-    while len(runs) > 1:
-        runs.append(_merged(runs.pop(), runs.pop()))
-    return runs[0] if runs else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        found, times = np.unique(codes, return_counts=True)
+        pairs, places = np.unique(np.concatenate([pairs, found]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, times])).astype(np.int64)
+    return pairs, counts
 
 
 def _codes(ids: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -265,22 +263,6 @@ def _codes(ids: np.ndarray, size: int) -> Iterator[np.ndarray]:
         codes = part[:-1] * size
         codes += part[1:]
         yield codes
-
-
-def _merged(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    pairs, counts = (np.concatenate(both) for both in zip(first, second, strict=True))
-    order = np.argsort(pairs, kind="stable")  # Timsort: linear for two sorted runs
-    return _summed(pairs[order], counts[order])
-
-
-def _summed(pairs: np.ndarray, counts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted pairs, each once, and the sum of its counts, each 1 for None."""
-    starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1])))
-    if counts is None:
-        return pairs[starts], np.diff(starts, append=len(pairs))
-    return pairs[starts], np.add.reduceat(counts, starts)
 
 
 def _discounted(counts: np.ndarray) -> np.ndarray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from cnntool.datasets.memory import free_memory, size_text
-from cnntool.errors import InputError
+from cnntool.datasets.memory import check_free, size_text
 from cnntool.networks.layers.layer import total
 from cnntool.networks.layers.recurrent import GATES
 from cnntool.networks.network import Network
@@ -35,20 +34,12 @@ def step_bytes(task: Task) -> int:
 
 def check_step(task: Task, remedy: str) -> None:
     """InputError where what a step keeps would not fit."""
-    needed, free = step_bytes(task), free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"a step of {task.feed.step_text} needs {size_text(needed)}, and {size_text(free)} of "
-            f"memory is free: {remedy}"
-        )
+    needed = step_bytes(task)
+    check_free(needed, f"a step of {task.feed.step_text} needs {size_text(needed)}", remedy)
 
 
 def check_parameters(network: Network, remedy: str) -> None:
     """InputError where parameters, gradients and the optimizer's vectors would not fit."""
     count = total(network.parameters())
-    needed, free = 5 * FLOAT * count, free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"{count:,} parameters need {size_text(needed)} to be trained, and {size_text(free)} "
-            f"of memory is free: {remedy}"
-        )
+    needed = 5 * FLOAT * count
+    check_free(needed, f"{count:,} parameters need {size_text(needed)} to be trained", remedy)

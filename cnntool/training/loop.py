@@ -17,7 +17,6 @@ from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
-from cnntool.specs import number_text
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
@@ -293,13 +292,11 @@ class EarlyStopping:
 
     patience: epochs without a better loss after which training stops; None never stops, and the
         best is kept all the same.
-    least_gain: by how much a loss must be below the best to be better.
     best_loss, best_epoch: of the best epoch so far; None before there is one.
     waited: epochs since then.
     """
 
     patience: int | None = None
-    least_gain: float = 0.0
     best_loss: float | None = None
     best_epoch: int | None = None
     waited: int = 0
@@ -310,10 +307,6 @@ class EarlyStopping:
                 f"the patience is {self.patience}, expected epochs from 1: leave it out to never "
                 "stop early"
             )
-        if not 0 <= self.least_gain < math.inf:
-            raise RequestError(
-                f"the least gain is {number_text(self.least_gain)}, expected a number from 0"
-            )
 
     def update(self, epoch: int, loss: float) -> bool:
         """Take in the loss after an epoch: True where it is the best, so that it is to be kept.
@@ -321,7 +314,7 @@ class EarlyStopping:
         A loss that is not finite is never the best.
         """
         best = math.inf if self.best_loss is None else self.best_loss
-        if math.isfinite(loss) and loss < best - self.least_gain:
+        if math.isfinite(loss) and loss < best:
             self.best_loss, self.best_epoch, self.waited = float(loss), int(epoch), 0
             return True
         self.waited += 1

@@ -97,8 +97,7 @@ class Optimizer:
             )
         rate = float(self.learning_rate if learning_rate is None else learning_rate)
         state["step"] += 1
-        all_of_it = slice(0, params.size)
-        whole = Step(params, state, int(state["step"]), rate, all_of_it, (params[:0], params[:0]))
+        whole = Step(params, state, int(state["step"]), rate, (params[:0], params[:0]))
         update = grads, 1.0
         with np.errstate(over="ignore", invalid="ignore"):
             for link in self._at_first:
@@ -119,7 +118,6 @@ class Optimizer:
             {name: vector[block] for name, vector in whole.state.items() if vector.ndim},
             whole.count,
             whole.learning_rate,
-            slice(block.start, block.start + params.size),
             (work[0][: params.size], work[1][: params.size]),
         )
         update = update[0][block], update[1]
@@ -180,7 +178,6 @@ def make_optimizer(
     betas: tuple[float, float] = (0.9, 0.999),
     decay_rate: float = 0.99,
     epsilon: float = 1e-8,
-    decayed: np.ndarray | None = None,
 ) -> Optimizer:
     """An optimizer of :data:`OPTIMIZERS` with PyTorch's rules; None takes its default there.
 
@@ -188,8 +185,6 @@ def make_optimizer(
     weight_decay: added to the gradient; in adamw decoupled from it.
     clip: the largest norm of the whole gradient, before all else; None for no limit.
     betas, decay_rate, epsilon: of adam and adamw, of rmsprop, and of all three.
-    decayed: (n,) bool, such as ``flat.weights_only(params)``; None decays every parameter, as
-        PyTorch does.
 
     RequestError for an unknown name, and for numbers out of range.
     """
@@ -222,7 +217,7 @@ def make_optimizer(
         "adamw": [scale_by_adam(*betas, epsilon)],
     }
     decay = shrink_weights if name == "adamw" else add_weight_decay
-    decays = [decay(weight_decay, decayed)] if weight_decay else []
+    decays = [decay(weight_decay)] if weight_decay else []
     clips = [] if clip is None else [clip_by_global_norm(clip)]
     chain = [*rules[name], *decays] if name == "adamw" else [*decays, *rules[name]]
     return Optimizer(name, learning_rate, (*clips, *chain, descend()))

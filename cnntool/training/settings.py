@@ -1,13 +1,16 @@
-"""What a training run is asked to do: plain values, kept in the model file."""
+"""What a training run is asked to do: plain values, kept in the model file; and random numbers."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from cnntool.errors import RequestError
+from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.schedules import parse_schedule
 
 MOST_SHARDS = 256
 
@@ -63,6 +66,39 @@ class Settings:
             if not fits and not (kind is float and isinstance(value, int)):
                 raise RequestError(f"training setting {name} = {value!r} is none of this version")
         return cls(**plain)
+
+
+RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.001}
+"""The learning rates taken for granted; the other optimizers have that of Settings."""
+
+
+def settings_from(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
+    """Those that were asked for, by name, where they are not None; else ``defaults``, else those of
+    the optimizer. What ``defaults`` say of rates and decay is for their optimizer alone.
+
+    RequestError for what makes no sense.
+    """
+    given = {each.name: asked.get(each.name) for each in fields(Settings)}
+    given = {name: value for name, value in given.items() if value is not None}
+    usual = defaults.get("optimizer", Settings.optimizer)
+    name = given.get("optimizer", usual)
+    rule = OPTIMIZERS[name]
+    if "momentum" in given and rule.momentum is None:
+        raise RequestError(
+            f"{name} has no momentum: leave out --momentum, or take --optimizer momentum or "
+            "nesterov"
+        )
+    by_optimizer = {
+        "learning_rate": RATES.get(name, Settings.learning_rate),
+        "momentum": rule.momentum or 0.0,
+        "weight_decay": rule.weight_decay,
+    }
+    if name != usual:
+        defaults = {key: value for key, value in defaults.items() if key not in by_optimizer}
+    settings = Settings(**{**by_optimizer, **defaults, **given})
+    settings = replace(settings, schedule=str(parse_schedule(settings.schedule)))
+    make_optimizer(name, settings.learning_rate, weight_decay=settings.weight_decay)
+    return settings
 
 
 PURPOSES = ("split", "start", "order", "batches")

@@ -216,14 +216,6 @@ def fill(views: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> N
         np.copyto(view, arrays[path])
 
 
-def weights_only(params: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(n,) bool: True in the places of weights, False in those of biases and normalization.
-
-    A weight has two axes and more; a bias, and the scale and shift of batch norm, have one.
-    """
-    return np.concatenate([np.full(array.size, array.ndim > 1) for array in params.values()])
-
-
 def aligned_zeros(size: int, dtype: np.dtype | str) -> np.ndarray:
     """Zeros (size,) from a cache line's start: NumPy's own start at byte 16, a tenth slower."""
     dtype = np.dtype(dtype)

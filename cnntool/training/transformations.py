@@ -39,7 +39,6 @@ class Step(NamedTuple):
     state: State
     count: int  # 1 in the first step
     learning_rate: float
-    block: slice  # of all parameters, those that these are
     work: tuple[np.ndarray, np.ndarray]  # (n,) each, to write into
 
     def spare(self, vector: np.ndarray) -> np.ndarray:
@@ -79,18 +78,12 @@ def clip_by_global_norm(most: float) -> Transformation:
     return Transformation(apply, looks_at_all=True)
 
 
-def add_weight_decay(decay: float, decayed: np.ndarray | None = None) -> Transformation:
-    """``u + decay p``: the gradient of the loss plus ``decay / 2 |p|^2`` (L2 regularization).
-
-    decayed: (n,) bool, the parameters it is for; None for all.
-    """
-    left_out = [] if decayed is None else runs(~decayed)
+def add_weight_decay(decay: float) -> Transformation:
+    """``u + decay p``: the gradient of the loss plus ``decay / 2 |p|^2`` (L2 regularization)."""
 
     def apply(update: Update, step: Step) -> Update:
         vector = step.whole(update)
         spare = np.multiply(step.params, decay, out=step.spare(vector))
-        for run in within(step.block, left_out):
-            spare[run] = 0
         return np.add(spare, vector, out=spare), 1.0
 
     return Transformation(apply)
@@ -169,20 +162,16 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float) -> Transformation:
     return Transformation(apply, ("adam/sums", "adam/squares"))
 
 
-def shrink_weights(decay: float, decayed: np.ndarray | None = None) -> Transformation:
+def shrink_weights(decay: float) -> Transformation:
     """``p = p - r decay p``, and the update as it is: weight decay apart from the gradient.
 
     Loshchilov and Hutter 2019, Decoupled weight decay regularization, algorithm 2. The decay is
     multiplied by the learning rate, as in PyTorch and optax, not by the schedule's factor alone.
-    decayed: as in :func:`add_weight_decay`.
     """
-    kept_small = None if decayed is None else runs(decayed)
 
     def apply(update: Update, step: Step) -> Update:
-        shrinkage = 1 - step.learning_rate * decay
-        everywhere = [step.block] if kept_small is None else kept_small
-        for run in within(step.block, everywhere):
-            step.params[run] *= shrinkage
+        params = step.params
+        params *= 1 - step.learning_rate * decay
         return update
 
     return Transformation(apply)
@@ -198,26 +187,6 @@ def descend() -> Transformation:
         return update
 
     return Transformation(apply)
-
-
-def runs(mask: np.ndarray) -> list[slice]:
-    """The stretches of True in a mask (n,): as many as layers, where a mask costs every element.
-
-    >>> runs(np.array([True, True, False, True]))
-    [slice(0, 2, None), slice(3, 4, None)]
-    """
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
-    return [slice(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def within(block: slice, runs: list[slice]) -> list[slice]:
-    """What of the runs lies in a block, counted from its start.
-
-    >>> within(slice(10, 20), [slice(0, 12), slice(19, 30), slice(40, 50)])
-    [slice(0, 2, None), slice(9, 10, None)]
-    """
-    ends = [(max(run.start, block.start), min(run.stop, block.stop)) for run in runs]
-    return [slice(a - block.start, b - block.start) for a, b in ends if a < b]
 
 
 def global_norm(vector: np.ndarray) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from text_models import text_of
 
+from cnntool.datasets import memory
 from cnntool.networks.model import load_text_model
 from cnntool.networks.zoo import language_sizes
-from cnntool.training import footprint
 
 TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
 TINY += ["--processes", "1", "--num-samples", "5"]
@@ -244,7 +244,7 @@ def test_stdin_is_read_once(train):
 
 def test_a_window_that_does_not_fit_into_memory_is_refused(train, monkeypatch):
     Path("text.txt").write_text(text_of(2000), encoding="utf-8")
-    monkeypatch.setattr(footprint, "free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
     done = train("text.txt", "--seq-length", "100000", "--dry-run")
     assert (done.code, done.out) == (1, b"")
     assert "a step of 4 rows x " in done.err

@@ -27,15 +27,6 @@ def test_it_keeps_the_best():
     assert (stopping.best_epoch, stopping.best_loss, stopping.waited) == (4, 0.7, 3)
 
 
-def test_a_gain_below_the_least_is_none():
-    stopping = EarlyStopping(patience=2, least_gain=0.25)
-    assert [stopping.update(epoch, loss) for epoch, loss in enumerate([1.0, 0.75, 0.7])] == [
-        True,
-        False,
-        True,
-    ]
-
-
 def test_without_patience_it_never_stops_and_still_knows_the_best():
     stopping = EarlyStopping()
     for epoch in range(100):
@@ -89,5 +80,3 @@ def test_a_state_that_is_no_sense_is_refused(change):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(RequestError, match="the patience is 0, expected epochs from 1: leave it"):
         EarlyStopping(patience=0)
-    with pytest.raises(RequestError, match="the least gain is -1, expected a number from 0"):
-        EarlyStopping(least_gain=-1)

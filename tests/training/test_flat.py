@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.training.shards import aligned_zeros, fill, flatten, views_of, weights_only
+from cnntool.training.shards import aligned_zeros, fill, flatten, views_of
 
 PARAMS = {
     "conv1.weight": np.arange(12.0, dtype=np.float32).reshape(2, 1, 2, 3),
@@ -50,10 +50,6 @@ def test_what_does_not_fit_is_refused():
         flatten(PARAMS | {"conv1.bias": np.ones(2)})
     with pytest.raises(ValueError, match="are none: expected one float type"):
         flatten({})
-
-
-def test_biases_and_normalization_are_no_weights():
-    assert weights_only(PARAMS).tolist() == [True] * 12 + [False] * 4 + [True] * 6
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -8,8 +8,8 @@ import pytest
 from cnntool.errors import InputError, RequestError
 from cnntool.training import optimizers
 from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
-from cnntool.training.shards import flatten, views_of, weights_only
-from cnntool.training.transformations import clip_by_global_norm, descend, global_norm, runs
+from cnntool.training.shards import flatten, views_of
+from cnntool.training.transformations import clip_by_global_norm, descend, global_norm
 
 NAMES = list(OPTIMIZERS)
 RNG = np.random.default_rng(5)
@@ -50,19 +50,11 @@ def trained(optimizer, steps, rate=None):
     return losses, vector
 
 
-def trained_by_torch(make, steps, *, clip=None, rate=None, decayed=None):
-    """The same in PyTorch; ``decayed``: the weight decay of weights alone."""
+def trained_by_torch(make, steps, *, clip=None, rate=None):
+    """The same in PyTorch."""
     torch = pytest.importorskip("torch")
     params = {path: torch.tensor(array, requires_grad=True) for path, array in PARAMS.items()}
-    groups = list(params.values())
-    if decayed is not None:
-        weights = [array for array in groups if array.ndim > 1]
-        biases = [array for array in groups if array.ndim == 1]
-        groups = [
-            {"params": weights, "weight_decay": decayed},
-            {"params": biases, "weight_decay": 0.0},
-        ]
-    optimizer, losses = make(torch.optim, groups), []
+    optimizer, losses = make(torch.optim, list(params.values())), []
     for step in range(steps):
         optimizer.zero_grad()
         hidden = torch.tanh(torch.tensor(X) @ params["hidden.weight"] + params["hidden.bias"])
@@ -108,13 +100,6 @@ def test_decay_clipping_and_a_changing_rate_are_those_of_pytorch(name):
     optimizer = make_optimizer(name, weight_decay=0.3, clip=4.0)
     make = lambda optim, params: TORCH[name](optim, params, weight_decay=0.3)
     agree(trained(optimizer, 60, rate), trained_by_torch(make, 60, clip=4.0, rate=rate))
-
-
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_decay_of_weights_alone_is_that_of_pytorchs_groups(name):
-    optimizer = make_optimizer(name, 0.01, weight_decay=0.5, decayed=weights_only(PARAMS))
-    make = lambda optim, params: TORCH[name](optim, params, lr=0.01)
-    agree(trained(optimizer, 50), trained_by_torch(make, 50, decayed=0.5))
 
 
 def test_settings_are_those_of_pytorch():
@@ -223,7 +208,7 @@ def test_a_state_of_something_else_is_refused():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gradients_stay_as_they_are_and_vectors_keep_their_dtype_and_memory(name, dtype):
     params, grads = np.ones(9, dtype), np.arange(9).astype(dtype)
-    optimizer = make_optimizer(name, clip=0.5, weight_decay=0.1, decayed=np.arange(9) % 2 == 0)
+    optimizer = make_optimizer(name, clip=0.5, weight_decay=0.1)
     state = optimizer.start(params)
     memory = {key: array.ctypes.data for key, array in state.items()}
     for _ in range(3):
@@ -235,13 +220,12 @@ def test_gradients_stay_as_they_are_and_vectors_keep_their_dtype_and_memory(name
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("decayed", [None, (np.arange(1000) // 70) % 2 == 0], ids=["all", "some"])
-def test_neither_blocks_nor_threads_change_a_bit(name, decayed, monkeypatch):
+def test_neither_blocks_nor_threads_change_a_bit(name, monkeypatch):
     rng = np.random.default_rng(2)
     grads = rng.standard_normal((3, 1000)).astype(np.float32)
 
     def after_three_steps():
-        optimizer = make_optimizer(name, weight_decay=0.1, clip=2.0, decayed=decayed)
+        optimizer = make_optimizer(name, weight_decay=0.1, clip=2.0)
         params = np.linspace(-1, 1, 1000, dtype=np.float32)
         state = optimizer.start(params)
         for row in grads:
@@ -267,14 +251,6 @@ def test_one_optimizer_steps_through_vectors_of_several_lengths_and_dtypes():
 def test_what_looks_at_all_of_the_gradient_comes_first():
     with pytest.raises(ValueError, match="comes first in the chain"):
         optimizers.Optimizer("odd", 1.0, (descend(), clip_by_global_norm(1.0)))
-
-
-def test_runs_are_where_the_mask_is_true():
-    for mask in ([1, 1, 0, 1], [0, 1, 1, 0, 0], [0, 0], [1, 1, 1], []):
-        chosen = np.zeros(len(mask), bool)
-        for run in runs(np.array(mask, bool)):
-            chosen[run] = True
-        assert chosen.tolist() == [bool(value) for value in mask]
 
 
 def test_vectors_that_do_not_fit_are_refused():

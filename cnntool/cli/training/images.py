@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from cnntool.cli.console import reading
@@ -18,8 +17,6 @@ from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessi
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.layers.pointwise import BatchNorm
-from cnntool.networks.model import load_classifier, network_of
-from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.networks.zoo import build
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
@@ -41,9 +38,9 @@ MOST_VALUES = 1 << 30
 def plan_images(options: ImageOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(options)
-    start = begin(options, _files(options), DEFAULTS, _load_model)
+    start = begin(options, _files(options), DEFAULTS, "cnn")
     is_named = options.data is not None
-    if start.model is not None:
+    if start.trained is not None:
         _check_agreement(options, start)
         options = _as_before(options, start.origin)
         start.check_apart(_files(options))
@@ -55,12 +52,16 @@ def plan_images(options: ImageOptions) -> Plan:
     if options.valid is None:
         parts = hold_out(parts, start.streams["split"], options.val_split)
 
-    if start.model is None:
+    if start.trained is None:
         network = _network(options, parts.train).initialise(start.streams["start"], options.init)
         preprocessing = fit_preprocessing(parts.train)
     else:
-        network = _saved_network(start.model, parts.train, options.resume)
-        preprocessing = Preprocessing.from_json(start.model.header.preprocessing, options.resume)
+        network, preprocessing = start.trained.network, start.trained.preprocessing
+        if parts.train.image_shape != network.input_shape:
+            raise InputError(
+                f"{parts.train.name} has images of {parts.train.image_shape}, and "
+                f"{options.resume} takes {network.input_shape}"
+            )
     batch = min(start.settings.batch_size, len(parts.train))
     start.share(batch, IMAGES_A_PROCESS, _reason_for_one_process(network))
 
@@ -174,7 +175,7 @@ def _check_agreement(options: ImageOptions, start: Start) -> None:
     check_agreement(start, options, {key: start.origin.get(key) for key in keys})
     keys = ("network", "layers", "connections", "width")
     given = [f"--{key}" for key in keys if getattr(options, key) is not None]
-    header = start.model.header
+    header = start.trained.header
     if given and _built(options, header.input_shape, len(header.labels)).spec != header.spec:
         raise RequestError(
             f"{given[0]} gives another network than that of {options.resume}: leave it out, or "
@@ -202,20 +203,6 @@ def _built(options: ImageOptions, shape: tuple[int, ...], classes: int) -> Netwo
         return network
     table = read_connections(options.connections)
     return Network(connected(network.layers, table, options.connections), shape)
-
-
-def _load_model(path: str | Path) -> Model:
-    return load_classifier(path).model
-
-
-def _saved_network(model: Model, train: Dataset, name: str) -> Network:
-    network = network_of(model)
-    if train.image_shape != network.input_shape:
-        raise InputError(
-            f"{train.name} has images of {train.image_shape}, and {name} takes "
-            f"{network.input_shape}"
-        )
-    return network
 
 
 def _reason_for_one_process(network: Network) -> str | None:

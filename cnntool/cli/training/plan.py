@@ -18,6 +18,7 @@ from cnntool.datasets.feeds import Feed
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
+from cnntool.networks.model import Classifier, TrainedText, load_trained
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import (
     Run,
@@ -30,15 +31,11 @@ from cnntool.training.checkpoint import (
     settings_of,
 )
 from cnntool.training.loop import Trainer
-from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
 from cnntool.training.schedules import parse_schedule
-from cnntool.training.settings import Settings, Streams
+from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.shards import CAN_FORK
 from cnntool.training.task import Task
 from cnntool.wording import counted
-
-RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.001}
-"""The learning rates taken for granted; the other optimizers have that of Settings."""
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
@@ -95,15 +92,15 @@ class Plan:
 class Start:
     """What is settled before any data is read.
 
-    model, best, origin: of the run that goes on, itself, its best model so far, and where its data
-        came from; None and empty for a new one.
+    trained, best, origin: of the run that goes on, itself, its best model so far, and where its
+        data came from; None and empty for a new one.
     """
 
     options: RunOptions
     output: Path
     settings: Settings
     streams: Streams
-    model: Model | None = None
+    trained: Classifier | TrainedText | None = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -121,7 +118,7 @@ class Start:
         try:
             yield
         except InputError as error:
-            if self.model is None or is_named:
+            if self.trained is None or is_named:
                 raise
             name = self.options.resume
             raise InputError(
@@ -131,8 +128,8 @@ class Start:
 
     def check_data(self, fingerprint: str, source: str) -> None:
         """InputError where a run would go on with other data than it began with."""
-        if self.model is not None:
-            check_data(self.model, fingerprint, source, self.options.resume)
+        if self.trained is not None:
+            check_data(self.trained.model, fingerprint, source, self.options.resume)
 
     def check_validation(self, fingerprint: str | None, source: str | None) -> None:
         """The same for data of its own to validate on."""
@@ -147,7 +144,7 @@ class Start:
         """Settle how many processes share a batch, of which each should get ``least`` or more; or
         that there is one, for a ``reason``. RequestError where more were asked for."""
         asked, before = self.options.processes, self.settings.shards
-        is_kept = self.model is not None and asked is None
+        is_kept = self.trained is not None and asked is None
         if is_kept and (before == 1 or CAN_FORK):
             return
         if (asked or 1) > 1 and (reason or not CAN_FORK):
@@ -157,7 +154,7 @@ class Start:
         if asked is None and not is_kept and reason is None and CAN_FORK:
             shards = max(1, min(available_cores(), batch // least))
         self.settings = replace(self.settings, shards=shards)
-        if self.model is not None and shards != before:
+        if self.trained is not None and shards != before:
             self.notes.append(
                 f"{counted(shards, 'process')}, not {before}: results differ in rounding"
             )
@@ -176,42 +173,41 @@ class Start:
         :class:`Plan` holds.
         """
         name = self.options.resume
-        if self.model is None:
+        if self.trained is None:
             run = Run(Trainer(task, self.streams), fingerprint, origin)
         else:
-            run = resumed(self.model, task, fingerprint, name)
+            run = resumed(self.trained.model, task, fingerprint, name)
         plan = Plan(run, self.output, name, self.best, [*notes, *self.notes], **said)
-        return plan if self.model is None else _going_on(plan, name)
+        return plan if self.trained is None else _going_on(plan, name)
 
 
 def begin(
     options: RunOptions,
     read: dict[str, str | None],
     defaults: dict[str, Any],
-    load: Callable[[str | Path], Model],
+    kind: str,
 ) -> Start:
     """The start of a run; InputError or RequestError where it cannot be.
 
     read: a path, or None, for what each file that is read is called in a message. defaults: of the
-    settings. load: reads a model file, and raises InputError where it is none of this kind.
+    settings. kind: of model file that a run can go on from.
     """
     _check_log(options)
     if options.resume is None:
         output = output_of(options.output, None)
         _check_places(options, output, read)
-        settings = settings_from(options, **defaults)
+        settings = settings_from(vars(options), defaults)
         return Start(options, output, settings, Streams(settings.seed))
     name = options.resume
-    model = load(name)
+    trained = load_trained(name, kind)
+    model = trained.model
     settings, output = settings_of(model, name), output_of(options.output, name)
     _check_places(options, output, read)
-    best = _best_beside(options, model, output, load)
+    best = _best_beside(options, model, output, kind)
     changes = {key: getattr(options, key) for key in CHANGEABLE}
     changes = {key: value for key, value in changes.items() if value is not None}
-    streams = Streams(settings.seed)
-    return Start(
-        options, output, replace(settings, **changes), streams, model, best, origin_of(model)
-    )
+    settings = replace(settings, **changes)
+    return Start(options, output, settings, Streams(settings.seed), trained, best, origin_of(model))
 
 
 def _check_log(options: RunOptions) -> None:
@@ -236,32 +232,6 @@ def _check_places(options: RunOptions, output: Path, read: dict[str, str | None]
         check_writable(path)
 
 
-def settings_from(options: RunOptions, **defaults: Any) -> Settings:
-    """The settings that were given, else ``defaults``, else those of the optimizer; all are checked
-    here. What ``defaults`` say of rates and decay is for their optimizer alone."""
-    given = {each.name: getattr(options, each.name, None) for each in fields(Settings)}
-    given = {name: value for name, value in given.items() if value is not None}
-    usual = defaults.get("optimizer", Settings.optimizer)
-    name = given.get("optimizer", usual)
-    rule = OPTIMIZERS[name]
-    if "momentum" in given and rule.momentum is None:
-        raise RequestError(
-            f"{name} has no momentum: leave out --momentum, or take --optimizer momentum or "
-            "nesterov"
-        )
-    by_optimizer = {
-        "learning_rate": RATES.get(name, Settings.learning_rate),
-        "momentum": rule.momentum or 0.0,
-        "weight_decay": rule.weight_decay,
-    }
-    if name != usual:
-        defaults = {key: value for key, value in defaults.items() if key not in by_optimizer}
-    settings = Settings(**{**by_optimizer, **defaults, **given})
-    settings = replace(settings, schedule=str(parse_schedule(settings.schedule)))
-    make_optimizer(name, settings.learning_rate, weight_decay=settings.weight_decay)
-    return settings
-
-
 def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) -> None:
     """RequestError for an option that was given again in another way than the run began with, and
     where fewer epochs are asked for than are done.
@@ -281,7 +251,7 @@ def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) ->
                 f"--{key.replace('_', '-')} is {_text(given)}, and {name} was trained with "
                 f"{_text(value)}: leave it out, or train anew"
             )
-    done = len(start.model.header.history)
+    done = len(start.trained.header.history)
     if options.epochs is not None and options.epochs < done:
         raise RequestError(
             f"--epochs is {options.epochs}, and {name} has {done} behind it: name more"
@@ -301,9 +271,7 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _best_beside(
-    options: RunOptions, model: Model, output: Path, load: Callable[[str | Path], Model]
-) -> Model | None:
+def _best_beside(options: RunOptions, model: Model, output: Path, kind: str) -> Model | None:
     """The best model of the run so far; InputError where its files may not be overwritten."""
     name = Path(options.resume)
     home = output_of(None, options.resume)
@@ -311,7 +279,7 @@ def _best_beside(
     for path in {home, output, last_of(output)}:
         if path.is_file():
             try:
-                found[path] = load(path)
+                found[path] = load_trained(path, kind).model
             except InputError:
                 continue
     best = model if is_best(model, options.resume) else None

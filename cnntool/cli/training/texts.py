@@ -18,7 +18,7 @@ from cnntool.datasets.texts.text import STDIN, checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model import TrainedText, load_text_model, network_of
+from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, line_start, primed
@@ -39,12 +39,11 @@ ROWS_A_PROCESS = 8
 def plan_text(options: TextOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(options)
-    start = begin(options, _files(options), DEFAULTS, lambda path: load_text_model(path).model)
-    is_named, trained = bool(options.texts), None
-    if start.model is not None:
-        trained = load_text_model(options.resume)
-        _check_agreement(options, start, trained)
-        options = _as_before(options, start, trained.encoding)
+    start = begin(options, _files(options), DEFAULTS, "rnn")
+    is_named, trained = bool(options.texts), start.trained
+    if trained is not None:
+        _check_agreement(options, start)
+        options = _as_before(options, start)
         start.check_apart(_files(options))
     _network(options, 1)  # what makes no sense is said before a long text is read
     moves = "text", "train-lstm TEXT", is_named
@@ -64,7 +63,7 @@ def plan_text(options: TextOptions) -> Plan:
     seq_length = trained.seq_length if trained else options.seq_length or SEQ_LENGTH
     feed = WindowFeed(train, start.settings.batch_size, seq_length)
     held_out, testing = (WindowFeed.whole(part) if part else None for part in (held, test))
-    if start.model is None:
+    if trained is None:
         network.initialise(start.streams["start"])
     level = corpus.vocabulary.level
     task = Task("rnn", network, feed, held_out, start.settings, measure_of(level))
@@ -157,7 +156,7 @@ def _origin(options: TextOptions, valid: Corpus | None) -> dict[str, Any]:
     }
 
 
-def _as_before(options: TextOptions, start: Start, encoding: str) -> TextOptions:
+def _as_before(options: TextOptions, start: Start) -> TextOptions:
     """What was given, and what was not as it was when the run began; InputError where its file does
     not say that."""
     name, origin = options.resume, start.origin
@@ -177,7 +176,7 @@ def _as_before(options: TextOptions, start: Start, encoding: str) -> TextOptions
         valid=options.valid or others["valid"],
         test=options.test or others["test"],
         val_split=split_at,
-        encoding=encoding,
+        encoding=start.trained.encoding,
     )
     if STDIN in (*found.texts, found.valid, found.test) and not is_named:
         what = next((f"--{key} " for key in others if getattr(found, key) == STDIN), "")
@@ -189,8 +188,9 @@ def _as_before(options: TextOptions, start: Start, encoding: str) -> TextOptions
     return found
 
 
-def _check_agreement(options: TextOptions, start: Start, trained: TrainedText) -> None:
+def _check_agreement(options: TextOptions, start: Start) -> None:
     """RequestError for an option that was given again in another way than the run began with."""
+    trained = start.trained
     sizes = language_sizes(trained.network)
     plain = {key: start.origin.get(key) for key in ("val_split", "vocab_size", "min_count")}
     plain |= {key: sizes[key] for key in ("cell", "embed_size", "hidden_size", "layers", "dropout")}

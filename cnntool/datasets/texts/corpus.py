@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cnntool.datasets.memory import free_memory, size_text
+from cnntool.datasets.memory import check_free, free_memory, size_text
 from cnntool.datasets.texts.text import (
     Advance,
     Sources,
@@ -104,7 +104,9 @@ def load_corpus(
     sources = checked_sources(sources)
     name = joint_name(sources)
     whole = joint_size(sources)
-    _check_memory(name, level, whole)
+    needed = int(NEEDED[level] * whole)
+    text = f"{name} has {size_text(whole)} and would need {size_text(needed)}"
+    check_free(needed, text, "name a part of it")
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
         return replace(_of_bytes(data, name, not vocabulary), encoding=encoding)
@@ -219,13 +221,4 @@ def _check_room(name: str, size: int) -> None:
         raise InputError(
             f"{name} has brought {size_text(size)} and has not ended, and {size_text(free)} of "
             "memory is free: name a part of it, such as what head -c gives"
-        )
-
-
-def _check_memory(name: str, level: str, size: int) -> None:
-    needed, free = int(NEEDED[level] * size), free_memory()
-    if free is not None and needed > free:
-        raise InputError(
-            f"{name} has {size_text(size)} and would need {size_text(needed)}, and "
-            f"{size_text(free)} of memory is free: name a part of it"
         )

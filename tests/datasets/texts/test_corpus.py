@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cnntool.datasets import memory
 from cnntool.datasets.texts import corpus as corpora
 from cnntool.datasets.texts import text as texts
 from cnntool.datasets.texts import tokens
@@ -149,10 +150,10 @@ def test_a_text_with_one_kind_of_token_cannot_be_learned(level):
 
 
 def test_a_text_larger_than_memory_is_refused_before_it_is_read(path, monkeypatch):
-    monkeypatch.setattr(corpora, "free_memory", lambda: 10)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10)
     with pytest.raises(InputError, match=r"would need .* and 10 bytes of memory is free"):
         load_corpus(path, "char")
-    monkeypatch.setattr(corpora, "free_memory", lambda: None)
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
     load_corpus(path, "char")
 
 
