@@ -28,9 +28,8 @@ _HOMES = {
         "max_pool1d",
         "max_pool1d_backward",
         "max_pool1d_indices",
-        "pool_image",
     ),
-    "rank_pooling": ("median_pool2d", "min_pool2d"),
+    "image_pooling": ("median_pool2d", "min_pool2d", "pool_image"),
     "bin_pooling": (
         "adaptive_pool2d",
         "adaptive_pool2d_backward",

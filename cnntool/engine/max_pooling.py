@@ -12,13 +12,8 @@ from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, is_batc
 from cnntool.engine.fast.polyphase import largest_with_places
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores
-from cnntool.engine.pool_windows import (
-    Size,
-    extreme,
-    plan_maps,
-    pool_planes,
-    run,
-)
+from cnntool.engine.pool_reductions import extreme, pool_planes
+from cnntool.engine.pool_windows import Size, plan_maps, run
 from cnntool.engine.windows import Axis, AxisPaddings, even_slices
 
 

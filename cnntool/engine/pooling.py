@@ -1,7 +1,4 @@
-"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient.
-
-Of maps, of signals, and forward only of images.
-"""
+"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.choices import POOLS
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
@@ -19,26 +15,19 @@ from cnntool.engine.max_pooling import (
     max_pool2d_backward,
     max_pool2d_indices,
 )
-from cnntool.engine.pool_windows import (
-    RowBlock,
-    Size,
+from cnntool.engine.pool_reductions import (
     Vectors,
     checked_p,
     counts,
-    extreme,
     gaussian_weights,
     norm,
     ones,
-    plan_maps,
-    plan_pool,
     pool_maps,
-    pool_planes,
     power,
-    share_blocks,
     weight_sums,
     weighted_mean,
 )
-from cnntool.engine.rank_pooling import median_planes
+from cnntool.engine.pool_windows import RowBlock, Size, plan_maps, share_blocks
 from cnntool.engine.windows import Axis, AxisPaddings, Padding
 
 
@@ -255,56 +244,6 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
 
     share_blocks(dx.shape, rows, work, overlaps=True)
     return as_maps(dx, *cache.x.shape[:2])
-
-
-def pool_image(
-    image: np.ndarray,
-    mode: str,
-    kernel_size: Size,
-    stride: Size | None = None,
-    padding: AxisPaddings = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-    *,
-    count_include_pad: bool = False,
-    p: float = 2.0,
-    sigma: float | None = None,
-    mean: bool = False,
-    threads: int | None = None,
-) -> np.ndarray:
-    """Pool an image (H, W, C) by windows, each channel for itself: (oh, ow, C).
-
-    ``mode`` is ``max``, ``min`` or ``median``, in the image's own dtype, or ``average``, ``lp``
-    (with ``p`` and ``mean``) or ``gaussian`` (with ``sigma``), in float32 (float64 of float64).
-    Each is what the function of that name makes of maps, and sizes are as there. ``ceil_mode``
-    keeps a last partial window, made of the pixels there are; without it that window is dropped.
-
-    Memory beside image and result is a few blocks a thread. Raises ValueError where no window fits
-    or a setting is out of range.
-    """
-    check_image(image, mode)
-    axes = plan_pool(image.shape[:2], kernel_size, stride, padding, dilation, ceil_mode)
-    planes, dtype = image[None], float_dtype(image)
-    if mode == "median":
-        return median_planes(planes, *axes, threads)[0]
-    if mode in ("max", "min"):
-        reduction = extreme(np.maximum if mode == "max" else np.minimum, image.dtype)
-    elif mode == "average":
-        reduction = weighted_mean(dtype, ones(*axes), counts(*axes, count_include_pad))
-    elif mode == "lp":
-        reduction = norm(*axes, dtype, checked_p(p), mean)
-    else:
-        weights = gaussian_weights(*axes, sigma)
-        reduction = weighted_mean(dtype, weights, weight_sums(*axes, weights))
-    return pool_planes(planes, *axes, reduction, threads)[0]
-
-
-def check_image(image: np.ndarray, mode: str) -> None:
-    """Raise ValueError where an image is none, or the mode is another."""
-    if image.ndim != 3 or 0 in image.shape:
-        raise ValueError(f"an image has shape (H, W, C), not {image.shape}")
-    if mode not in POOLS:
-        raise ValueError(f"mode is '{mode}': expected one of {', '.join(POOLS)}")
 
 
 def max_pool1d(

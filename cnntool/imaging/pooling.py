@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
+from cnntool.engine.image_pooling import pool_image, visible_median
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop, plan_pool
-from cnntool.engine.pooling import pool_image
-from cnntool.engine.rank_pooling import visible_median
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image

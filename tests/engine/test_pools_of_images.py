@@ -15,9 +15,9 @@ from cnntool.engine.bin_pooling import (
     pyramid_pool2d,
     pyramid_pool_image,
 )
+from cnntool.engine.image_pooling import median_pool2d, min_pool2d, pool_image
 from cnntool.engine.max_pooling import max_pool2d
-from cnntool.engine.pooling import average_pool2d, gaussian_pool2d, lp_pool2d, pool_image
-from cnntool.engine.rank_pooling import median_pool2d, min_pool2d
+from cnntool.engine.pooling import average_pool2d, gaussian_pool2d, lp_pool2d
 
 MAPS = {
     "max": lambda x, **windows: max_pool2d(x, **windows)[0],

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_geometry import geometries
 
-from cnntool.engine import max_pooling, pooling, rank_pooling
+from cnntool.engine import image_pooling, max_pooling, pooling
 from cnntool.engine.fast.layout import (
     as_maps,
     as_planes,
@@ -74,7 +74,7 @@ def test_pools_are_the_same_in_both_layouts(geometry, name, samples, odd):
         np.testing.assert_array_equal(indices, max_pooling.max_pool2d_indices(expected_cache))
 
 
-@pytest.mark.parametrize("pool", [rank_pooling.min_pool2d, rank_pooling.median_pool2d])
+@pytest.mark.parametrize("pool", [image_pooling.min_pool2d, image_pooling.median_pool2d])
 def test_pools_of_images_are_the_same_in_both_layouts(pool):
     x = maps(12, 2, 7, 9)
     np.testing.assert_array_equal(pool(batch_last(x), 3, 2), pool(x, 3, 2))

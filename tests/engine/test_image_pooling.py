@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_geometry import geometries, pool_by_hand
 
-from cnntool.engine import pool_windows, rank_pooling
-from cnntool.engine.rank_pooling import median_pool2d, min_pool2d
+from cnntool.engine import image_pooling, pool_windows
+from cnntool.engine.image_pooling import median_pool2d, min_pool2d
 
 SEEDS = st.integers(0, 1 << 30)
 
@@ -50,7 +50,7 @@ def test_the_network_brings_every_rank_to_its_wire(count):
     rng = np.random.default_rng(count)
     taps = list(rng.integers(0, 50, (count, 200)))
     ranks = (count - 1) // 2, count // 2
-    low, high = rank_pooling._ordered(taps, ranks)
+    low, high = image_pooling._ordered(taps, ranks)
     expected = np.sort(taps, axis=0)
     np.testing.assert_array_equal(low, expected[ranks[0]])
     np.testing.assert_array_equal(high, expected[ranks[1]])
@@ -81,7 +81,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 17, 13), dtype=np.uint8)
     windows = {"kernel_size": 3, "stride": 1, "padding": 1}
     whole = median_pool2d(x, **windows), min_pool2d(x, **windows)
-    monkeypatch.setattr(rank_pooling, "MOST_WINDOWS", 20)
+    monkeypatch.setattr(image_pooling, "MOST_WINDOWS", 20)
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
     monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
