@@ -183,8 +183,8 @@ def command(filter: Filter, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
-    from cnntool.cli.images import keep_freed_memory
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
+    from cnntool.engine.fast.scratch import keep_freed_memory
     from cnntool.signals.filtering import plan_passes, run_passes
 
     keep_freed_memory()
