@@ -18,7 +18,7 @@ from cnntool.networks.layers.pools import (
     Subsampling,
 )
 from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
-from cnntool.networks.spec import LARGEST
+from cnntool.networks.layers.words import LARGEST
 
 counts = st.one_of(st.integers(1, 12), st.integers(1, LARGEST))
 pairs = st.tuples(counts, counts)

@@ -13,7 +13,8 @@ from cnntool.networks.layers.convolutions import LENET5_TABLE, Convolution, Wind
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.pointwise import Activation, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool
-from cnntool.networks.spec import LARGEST, LAYERS, parse_layers
+from cnntool.networks.layers.words import LARGEST
+from cnntool.networks.spec import LAYERS, parse_layers
 
 
 @given(st.lists(ANY_LAYER, min_size=1, max_size=4))

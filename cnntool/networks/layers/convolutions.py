@@ -18,7 +18,9 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import (
     Arrays,
+    Gradients,
     Layer,
+    Output,
     Parameter,
     Pass,
     Shape,
@@ -27,6 +29,7 @@ from cnntool.networks.layers.layer import (
     pair_text,
     size_text,
 )
+from cnntool.networks.layers.words import Words, shown
 from cnntool.wording import counted
 
 Table = tuple[tuple[bool, ...], ...]
@@ -90,6 +93,39 @@ class Window:
         return text
 
 
+def _read_window(words: Words, others: tuple[str, ...] = ()) -> tuple[Window, dict[str, Any]]:
+    """The kernel's size and where its windows lie; a convolution's other settings apart."""
+    size = words.pair("kernel size")
+    settings, rest = {}, {}
+    while name := words.setting(("stride", "pad", "dilation", *others)):
+        if name == "pad":
+            is_same = words.peek() == "same"
+            settings["padding"] = words.next("pad", "1") if is_same else words.pair("pad", least=0)
+        elif name in ("stride", "dilation"):
+            settings[name] = words.pair(name)
+        elif name == "connections":
+            rest["table"] = _read_table(words)
+        elif name == "groups":
+            rest["groups"] = words.count("groups")
+        else:
+            rest["has_bias"] = False
+    return Window(size, **settings), rest
+
+
+def _read_table(words: Words) -> Table:
+    """``lenet5``, or rows of 0 and 1 such as ``110/011``."""
+    text = words.next("connection table", "lenet5 or 110/011")
+    if text in TABLES:
+        return TABLES[text]
+    rows = text.split("/")
+    if set(text) - set("01/") or len({len(row) for row in rows}) > 1 or not all(rows):
+        raise words.error(
+            f"connection table '{shown(text)}': expected lenet5, or rows of 0 and 1 of one length "
+            "such as 110/011"
+        )
+    return tuple(tuple(seen == "1" for seen in row) for row in rows)
+
+
 @dataclass(frozen=True)
 class Convolution(Layer):
     """:func:`~cnntool.engine.convolution.conv2d` with ``filters`` kernels."""
@@ -101,6 +137,12 @@ class Convolution(Layer):
     has_bias: bool = True
 
     kind = "conv"
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Convolution:
+        filters = words.count("number of filters")
+        window, rest = _read_window(words, ("groups", "connections", "no-bias"))
+        return cls(filters, window, **rest)
 
     def __str__(self) -> str:
         text = f"conv {self.filters} {self.window}"
@@ -156,17 +198,13 @@ class Convolution(Layer):
         outputs = prod(self.output_shape(shape)[1:])
         return (self._taps(shape[0]) + self.filters * self.has_bias) * outputs
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         window = self.window
         table = None if self.table is None else np.array(self.table)
         settings = window.stride, window.padding, window.dilation, self.groups
         return conv2d(x, params["weight"], params.get("bias"), *settings, connections=table)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         dx, dweight, dbias = conv2d_backward(dy, cache, need_dx=need_dx)
         return dx, {"weight": dweight} | ({"bias": dbias} if self.has_bias else {})
 
@@ -186,6 +224,10 @@ class LocallyConnected(Layer):
 
     kind = "local"
     needs_size = True
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> LocallyConnected:
+        return cls(words.count("number of filters"), _read_window(words)[0])
 
     def __str__(self) -> str:
         return f"local {self.filters} {self.window}"
@@ -209,16 +251,12 @@ class LocallyConnected(Layer):
     def connections(self, shape: Shape) -> int:
         return self.multiply_adds(shape) + prod(self.output_shape(shape))
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         window = self.window
         settings = window.stride, window.padding, window.dilation
         return local_conv2d(x, params["weight"], params["bias"], *settings)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         dx, dweight, dbias = local_conv2d_backward(dy, cache, need_dx=need_dx)
         return dx, {"weight": dweight, "bias": dbias}
 

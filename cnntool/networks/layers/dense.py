@@ -18,12 +18,15 @@ from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import (
     Arrays,
     Borrowed,
+    Gradients,
     Layer,
+    Output,
     Parameter,
     Pass,
     Shape,
     shape_of_sample,
 )
+from cnntool.networks.layers.words import Words
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,10 @@ class Flatten(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         return (prod(shape_of_sample(shape)),)
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return flattened(x), (x.shape, is_batch_last_maps(x))
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return unflattened(dy, *cache), {}
 
 
@@ -61,6 +60,10 @@ class Dense(Layer):
     kind = "dense"
     gives = "output"
     needs_size = True
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Dense:
+        return cls(words.count("number of outputs"), words.setting(("tied",)) is not None)
 
     def __str__(self) -> str:
         return f"dense {self.outputs}" + (" tied" if self.is_tied else "")
@@ -101,15 +104,11 @@ class Dense(Layer):
         """(inputs, outputs), whether it is its own or borrowed."""
         return params["table"].T if self.is_tied else params["weight"]
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         y, cache = dense(flattened(x), self.weight(params), params["bias"])
         return y, (cache, x.shape, is_batch_last_maps(x))
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         dense_cache, shape, is_last = cache
         dx, dweight, dbias = dense_backward(dy, dense_cache, need_dx=need_dx)
         if dx is not None:

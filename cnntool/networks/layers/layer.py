@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnntool.networks.initialisation import Constant, Start
+from cnntool.networks.layers.words import Words
 from cnntool.networks.receptive_field import WindowLayer
 from cnntool.wording import counted
 
@@ -22,6 +23,12 @@ sequences time comes first: (T, B, D) and (T, B).
 
 Arrays = dict[str, np.ndarray]
 """Arrays by their names within a layer: ``weight``, ``bias``."""
+
+Output = tuple[np.ndarray, Any]
+"""What a layer gives, and what its way back needs."""
+
+Gradients = tuple[np.ndarray | None, Arrays]
+"""By what came in, and by name."""
 
 
 ZERO = Constant()
@@ -77,6 +84,11 @@ class Layer:
     Layers are frozen dataclasses, equal where their settings are; ``str(layer)`` is the text that
     :func:`cnntool.networks.spec.parse_layers` makes it from.
     """
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Layer:
+        """The layer of a text that begins with its name; by default one without settings."""
+        return cls()
 
     kind: str
     """What it is called in a network, with a number behind: ``conv1``."""
@@ -139,18 +151,14 @@ class Layer:
         """Inputs, and biases, that reach its outputs, each counted where it does."""
         return 0
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         """The output for a batch x (N, *shape), and the cache for the way back.
 
         buffers: what it keeps, to be written into; and the state that it carries, to be replaced.
         """
         raise NotImplementedError
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         """The gradient by x, and those by the parameters and by the state it began with, by name.
 
         Where it carries a state, also for ``dstate``, the gradient by that it ended with.

@@ -25,12 +25,15 @@ from cnntool.engine.normalization import batch_norm, batch_norm_backward
 from cnntool.networks.layers.layer import (
     ONE,
     Arrays,
+    Gradients,
     Layer,
+    Output,
     Parameter,
     Pass,
     Shape,
     shape_of_sample,
 )
+from cnntool.networks.layers.words import Words
 from cnntool.specs import number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
@@ -47,6 +50,10 @@ class Activation(Layer):
 
     function: str
 
+    @classmethod
+    def read(cls, name: str, words: Words) -> Activation:
+        return cls(name)
+
     @property
     def kind(self) -> str:
         return self.function
@@ -54,14 +61,10 @@ class Activation(Layer):
     def __str__(self) -> str:
         return self.function
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return ACTIVATIONS[self.function][0](x)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return ACTIVATIONS[self.function][1](dy, cache), {}
 
 
@@ -73,21 +76,21 @@ class Dropout(Layer):
 
     kind = "dropout"
 
+    @classmethod
+    def read(cls, name: str, words: Words) -> Dropout:
+        return cls(words.number("rate", 0, 1, is_open=True))
+
     def __str__(self) -> str:
         return f"dropout {number_text(self.rate)}"
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         if not way.training:
             return x, None
         if way.rng is None:
             raise ValueError("dropout draws while it trains: the pass needs an rng")
         return dropout(x, self.rate, way.rng)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return dy if cache is None else dropout_backward(dy, cache), {}
 
 
@@ -118,9 +121,7 @@ class BatchNorm(Layer):
     def connections(self, shape: Shape) -> int:
         return 2 * prod(shape)
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         running = buffers["running_mean"], buffers["running_var"]
         y, cache, new = batch_norm(
             x, params["weight"], params["bias"], *running, training=way.training
@@ -130,8 +131,6 @@ class BatchNorm(Layer):
                 buffer[...] = value
         return y, cache
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         dx, dweight, dbias = batch_norm_backward(dy, cache)
         return dx, {"weight": dweight, "bias": dbias}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.engine.bin_pooling import (
+    MODES,
     adaptive_pool2d,
     adaptive_pool2d_backward,
     plan_bins,
@@ -31,7 +32,9 @@ from cnntool.engine.pooling import (
 from cnntool.networks.layers.layer import (
     ONE,
     Arrays,
+    Gradients,
     Layer,
+    Output,
     Parameter,
     Pass,
     Shape,
@@ -40,7 +43,14 @@ from cnntool.networks.layers.layer import (
     pair_text,
     size_text,
 )
+from cnntool.networks.layers.words import Words, shown
 from cnntool.specs import number_text
+
+MOST_LEVELS = 16
+"""Of a pyramid."""
+
+LARGEST_LEVEL = 999
+"""Of a pyramid: a million features a map."""
 
 POOLS: dict[str, tuple[Callable, Callable]] = {
     "max": (max_pool2d, max_pool2d_backward),
@@ -62,6 +72,21 @@ class SlidingPool(Layer):
     sigma: float | None = None
 
     kind = "pool"
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> SlidingPool:
+        size, settings = words.pair("window size"), {}
+        own = {"lp": ("p",), "gaussian": ("sigma",)}.get(name, ())
+        while setting := words.setting(("stride", "pad", *own)):
+            if setting == "stride":
+                settings["stride"] = words.pair("stride")
+            elif setting == "pad":
+                settings["padding"] = words.pair("pad", least=0)
+            elif setting == "p":
+                settings["p"] = words.number("p", 1, float("inf"))
+            else:
+                settings["sigma"] = words.number("sigma", 1e-3, 1e6)
+        return cls(name, size, **settings)
 
     def __str__(self) -> str:
         text = f"{self.mode} {pair_text(self.size)}"
@@ -100,9 +125,7 @@ class SlidingPool(Layer):
     def connections(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * prod(self.size)
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         settings = {"stride": self.stride, "padding": self.padding}
         if self.mode == "lp":
             settings["p"] = self.p
@@ -112,9 +135,7 @@ class SlidingPool(Layer):
             settings["keep_winners"] = way.keeps_caches
         return POOLS[self.mode][0](x, self.size, **settings)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return POOLS[self.mode][1](dy, cache) if need_dx else None, {}
 
 
@@ -127,6 +148,11 @@ class AdaptivePool(Layer):
 
     kind = "pool"
     makes_size = True
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> AdaptivePool:
+        kind, _, mode = name.partition("-")
+        return cls(mode, (1, 1) if kind == "global" else words.pair("output size"))
 
     def __str__(self) -> str:
         if self.output_size == (1, 1):
@@ -143,14 +169,10 @@ class AdaptivePool(Layer):
     def connections(self, shape: Shape) -> int:
         return _binned(maps_of(shape), self.output_size)
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return adaptive_pool2d(x, self.output_size, self.mode)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return adaptive_pool2d_backward(dy, cache) if need_dx else None, {}
 
 
@@ -174,6 +196,21 @@ class PyramidPool(Layer):
     kind = "pyramid"
     makes_size = True
 
+    @classmethod
+    def read(cls, name: str, words: Words) -> PyramidPool:
+        text = words.next("levels", "1,2,4")
+        parts = text.split(",")
+        are_sound = len(parts) <= MOST_LEVELS and all(
+            part.isascii() and part.isdigit() and len(part) < 9 and 0 < int(part) <= LARGEST_LEVEL
+            for part in parts
+        )
+        if not are_sound:
+            raise words.error(
+                f"levels '{shown(text)}': expected up to {MOST_LEVELS} whole numbers from 1 to "
+                f"{LARGEST_LEVEL} such as 1,2,4"
+            )
+        return cls(tuple(map(int, parts)), words.setting(MODES) or "max")
+
     def __str__(self) -> str:
         text = "pyramid " + ",".join(map(str, self.levels))
         return text if self.mode == "max" else f"{text} {self.mode}"
@@ -187,14 +224,10 @@ class PyramidPool(Layer):
     def connections(self, shape: Shape) -> int:
         return sum(_binned(maps_of(shape), (level, level)) for level in self.levels)
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return pyramid_pool2d(x, self.levels, self.mode)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         return pyramid_pool2d_backward(dy, cache) if need_dx else None, {}
 
 
@@ -212,6 +245,10 @@ class Subsampling(Layer):
     size: tuple[int, int]
 
     kind = "subsample"
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Subsampling:
+        return cls(words.pair("window size"))
 
     def __str__(self) -> str:
         return f"subsample {pair_text(self.size)}"
@@ -233,13 +270,9 @@ class Subsampling(Layer):
     def multiply_adds(self, shape: Shape) -> int:
         return prod(self.output_shape(shape))
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return subsample2d(x, params["weight"], params["bias"], self.size)
 
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True
-    ) -> tuple[np.ndarray | None, Arrays]:
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         dx, dweight, dbias = subsample2d_backward(dy, cache)
         return dx if need_dx else None, {"weight": dweight, "bias": dbias}

@@ -17,12 +17,15 @@ from cnntool.engine.linear import embedding, embedding_backward
 from cnntool.networks.initialisation import Constant, Fans, Orthogonal, Uniform
 from cnntool.networks.layers.layer import (
     Arrays,
+    Gradients,
     Layer,
+    Output,
     Parameter,
     Pass,
     Shape,
     shape_text,
 )
+from cnntool.networks.layers.words import Words
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Products of each cell, side by side in its weights."""
@@ -49,6 +52,13 @@ class Embedding(Layer):
     is_numbered = False
     writes_out = True
 
+    @classmethod
+    def read(cls, name: str, words: Words) -> Embedding:
+        """``embedding 65 x 64``."""
+        count = words.count("number of tokens")
+        words.sign("x")
+        return cls(count, words.count("width"))
+
     def __str__(self) -> str:
         return f"embedding {self.words} x {self.width}"
 
@@ -66,14 +76,12 @@ class Embedding(Layer):
     def sees(self, shape: Shape) -> None:
         return None
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return embedding(x, params["weight"])
 
     def backward(
         self, dy: np.ndarray, cache: Any, *, need_dx: bool = True, out: Arrays | None = None
-    ) -> tuple[None, Arrays]:
+    ) -> Gradients:
         """Tokens have no gradient."""
         return None, {"weight": embedding_backward(dy, cache, out=(out or {}).get("weight"))}
 
@@ -87,6 +95,10 @@ class Recurrent(Layer):
 
     gives = "hidden"
     writes_out = True
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Recurrent:
+        return cls(name, words.count("number of units"))
 
     @property
     def kind(self) -> str:
@@ -135,9 +147,7 @@ class Recurrent(Layer):
     def sees(self, shape: Shape) -> None:
         return None
 
-    def forward(
-        self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass
-    ) -> tuple[np.ndarray, Any]:
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         cell, state = CELLS[self.cell], self._packed(buffers)
         if len(x) == 1 and not way.keeps_caches:  # a third of the time for one sequence
             y, state = cell.step(x[0], state, *params.values())
@@ -155,7 +165,7 @@ class Recurrent(Layer):
         need_dx: bool = True,
         out: Arrays | None = None,
         dstate: Arrays | None = None,
-    ) -> tuple[np.ndarray | None, Arrays]:
+    ) -> Gradients:
         """Also by the state it began with, for ``dstate`` by the one it ended with, None for 0; dy
         may be None, for 0, where there is a dstate."""
         last = None if dstate is None else self._packed(dstate)
