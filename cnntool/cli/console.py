@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 PIPE_WIDTH = 400
 
@@ -50,6 +51,26 @@ def show(renderable: RenderableType) -> None:
         screen.print(renderable)
     for line in captured.get().splitlines():
         print(line.rstrip())
+
+
+def table(
+    *heads: str, names: str | None = None, left: Sequence[str] = (), style: str = "bold"
+) -> Table:
+    """A table without lines whose columns are numbers, at their right, but for those in ``left``.
+
+    names: heads a first column of names; of plain labels where it is empty. Without a word in any
+        head there is no line of heads.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style=style, show_header=any((names, *heads)))
+    if names is not None:
+        made.add_column(names, style="bold cyan" if names else "", no_wrap=bool(names))
+    for head in heads:
+        is_left = head in left
+        made.add_column(Text(head), justify="left" if is_left else "right", no_wrap=not is_left)
+    return made
 
 
 def print_json(value) -> None:

@@ -56,7 +56,9 @@ def option(
     if attributes.get("multiple") and default is None:
         default = ()
     metavar = metavar or getattr(type, "metavar", None)
-    attributes |= {"type": type, "help": help, "metavar": metavar, "default": default}
+    attributes |= {"type": type, "help": help, "metavar": metavar}
+    if not attributes.get("required"):  # for Click None is a value, once it is said
+        attributes["default"] = default
     return _field(Option, names, default, section, attributes)
 
 
@@ -199,6 +201,18 @@ class Reading:
         Spec("N", read_pixel_count),
         "Refuse larger images, such as 20M.  [default: 500M]",
         default=500_000_000,
+    )
+
+
+@dataclass(frozen=True)
+class OwnSize:
+    """Whether images get the size that a network was trained on."""
+
+    section = "Input"
+    own_size: bool = flag(
+        "--own-size",
+        "Leave images at their own size, where the network takes any.  [default: the size that "
+        "it was trained on]",
     )
 
 

@@ -121,20 +121,23 @@ def prepared(classifier: Classifier, source: Source, white: float, max_pixels: i
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
-        image, note = opened(source, white, max_pixels)
-        planes = classifier.preprocessing.picture(image)
-        note = note or _light_note(name, planes, classifier.preprocessing)
+        _, planes, note = read_prepared(classifier, source, white, max_pixels)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
         return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
         return Prepared(name, None, wrong_with(name, error))
 
 
-def opened(source: Source, white: float, max_pixels: int) -> tuple[Image, str]:
-    """An image, and what to say of its levels; errors as of :func:`open_image`."""
+def read_prepared(
+    classifier: Classifier, source: Source, white: float, max_pixels: int
+) -> tuple[Image, np.ndarray, str]:
+    """An image, what the network takes of it, and what to say of its levels; raises what goes
+    wrong."""
     stream = sys.stdin.buffer if source.path is None else source.path
     image = open_image(stream, name=source.name, max_pixels=max_pixels, float_white=white)
-    return image, _white_note(source.name, image)
+    planes = classifier.preprocessing.picture(image)
+    note = _white_note(source.name, image)
+    return image, planes, note or _light_note(source.name, planes, classifier.preprocessing)
 
 
 def _white_note(name: str, image: Image) -> str:

@@ -8,7 +8,7 @@ from 0 to 180, as a line has no sign. ``gabor:angle=A`` of the catalogue has the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -113,6 +113,41 @@ def filter_facts(bank: np.ndarray) -> tuple[FilterFacts, ...]:
             likest[place],
         )
     return tuple(facts)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many filters of a bank pass as oriented edges, and what to hold that against.
+
+    directions: how many oriented edges lie in each sector of 180 degrees. before: how many passed
+    in the random start; None where that is not known. by_chance: the share of random kernels of the
+    same size that pass.
+    """
+
+    filters: int
+    oriented: int
+    dead: int
+    directions: tuple[int, ...]
+    before: int | None
+    by_chance: float
+
+
+def summary_of(
+    bank: np.ndarray, facts: Sequence[FilterFacts], start: np.ndarray | None = None
+) -> Summary:
+    """What the facts of a bank (F, C, kh, kw) come to; ``start`` is the bank before training."""
+    directions = [0] * DIRECTIONS
+    oriented = [each for each in facts if each.is_oriented]
+    for each in oriented:
+        directions[each.direction] += 1
+    return Summary(
+        len(facts),
+        len(oriented),
+        sum(each.is_dead for each in facts),
+        tuple(directions),
+        None if start is None else sum(each.is_oriented for each in filter_facts(start)),
+        share_by_chance(bank.shape),
+    )
 
 
 def share_by_chance(shape: tuple[int, int, int, int], seed: int = 0) -> float:

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.options import argument, flag, only, option, takes
 from cnntool.cli.types import Choice, Number
 
 TRAIN = ["train-cnn", "digits"]
@@ -93,3 +93,30 @@ def test_types_say_what_was_expected(kind, text, message):
     with pytest.raises(click.BadParameter) as raised:
         kind.convert(text, None, None)
     assert raised.value.message.startswith(message)
+
+
+def test_a_required_option_with_one_value_is_missed():
+    @dataclass(frozen=True)
+    class Text:
+        text: str = option("--text", str, "What is read.", required=True)
+
+    @click.command()
+    @takes(Text)
+    def needy(text):
+        return text.text
+
+    assert needy.main(["--text", "a"], standalone_mode=False) == "a"
+    with pytest.raises(click.MissingParameter):
+        needy.main([], standalone_mode=False)
+
+
+def test_some_fields_of_a_dataclass_are_options_in_the_same_section():
+    @click.command(cls=SectionedCommand)
+    @takes(only(Learning, "rate"))
+    def slow(learning):
+        return learning.rate
+
+    assert slow.main(["--lr", "1/4"], standalone_mode=False) == 0.25
+    text = click.Context(slow).get_help()
+    assert "Learning:" in text
+    assert "--strict" not in text

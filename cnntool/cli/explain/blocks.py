@@ -1,4 +1,4 @@
-"""The numbers of one step as text: matrices side by side where there is room, and plain tables."""
+"""The numbers of one step as text: matrices with their positions, side by side if there is room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from cnntool.cli.kernels import shade
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.table import Table
     from rich.text import Text
 
     from cnntool.engine.windows import Axis
@@ -176,26 +175,6 @@ def layout_width() -> int:
     """Characters in a line of the terminal, or as many as a pipe is given."""
     screen = console()
     return screen.width if screen.is_terminal else PIPE_WIDTH
-
-
-def table(
-    *heads: str, names: str | None = None, left: Sequence[str] = (), style: str = "bold"
-) -> Table:
-    """A table without lines whose columns are numbers, at their right, but for those in ``left``.
-
-    names: heads a first column of names; of plain labels where it is empty. Without a word in any
-        head there is no line of heads.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=None, pad_edge=False, header_style=style, show_header=any((names, *heads)))
-    if names is not None:
-        made.add_column(names, style="bold cyan" if names else "", no_wrap=bool(names))
-    for head in heads:
-        is_left = head in left
-        made.add_column(Text(head), justify="left" if is_left else "right", no_wrap=not is_left)
-    return made
 
 
 def size_formula(axis: Axis) -> str:

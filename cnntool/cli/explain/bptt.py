@@ -186,7 +186,8 @@ def _show(windows: Windows, flows: dict[str, GradientFlow]) -> None:
 
 
 def _table(flow: GradientFlow) -> Table:
-    from cnntool.cli.explain.blocks import layout_width, table
+    from cnntool.cli.console import table
+    from cnntool.cli.explain.blocks import layout_width
 
     has_bars = len(flow.norms) * (11 + BAR_CELLS) + 6 <= layout_width()
     is_alone = len({path.partition(".")[0] for path in flow.norms}) == 1

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import show
-from cnntool.cli.explain.blocks import size_formula, table
+from cnntool.cli.console import show, table
+from cnntool.cli.explain.blocks import size_formula
 from cnntool.cli.explain.options import Report, numbers
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes

@@ -183,8 +183,8 @@ def _show(
 ) -> None:
     from rich.text import Text
 
-    from cnntool.cli.console import show
-    from cnntool.cli.explain.blocks import layout_width, table
+    from cnntool.cli.console import show, table
+    from cnntool.cli.explain.blocks import layout_width
 
     show(Text.assemble((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction]}"))
     show("how much the maps change: |shifted - still| / |still|")

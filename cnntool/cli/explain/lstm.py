@@ -150,8 +150,7 @@ def _show(
 ) -> None:
     from rich.text import Text
 
-    from cnntool.cli.console import show
-    from cnntool.cli.explain.blocks import table
+    from cnntool.cli.console import show, table
     from cnntool.cli.writing import token_text
 
     show(Text.assemble((trained.name, "bold cyan"), f"  {cell}{layer}, unit {unit}"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import console, show
-from cnntool.cli.explain.blocks import layout_width, size_formula, table
+from cnntool.cli.console import console, show, table
+from cnntool.cli.explain.blocks import layout_width, size_formula
 from cnntool.cli.explain.layers import LayerSpec, layer
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import show
+from cnntool.cli.console import show, table
 from cnntool.cli.explain.blocks import (
     DIGITS,
     LARGEST_SHOWN,
@@ -22,7 +22,6 @@ from cnntool.cli.explain.blocks import (
     pixel_texts,
     shaded_block,
     show_beside,
-    table,
     window_block,
 )
 from cnntool.cli.explain.options import Depth, Pixel, Report, open_one

@@ -104,8 +104,7 @@ def _sides(height: int, width: int) -> dict:
 
 
 def _show(sharing: Sharing) -> None:
-    from cnntool.cli.console import show
-    from cnntool.cli.explain.blocks import table
+    from cnntool.cli.console import show, table
 
     rows, columns = sharing.axes
     maps, height, width = sharing.output_shape

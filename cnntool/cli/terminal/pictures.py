@@ -1,13 +1,32 @@
-"""A picture drawn with half blocks in the terminal: two pixels a character, in its colours."""
+"""Pictures and grids of filters in the terminal: two pixels a character, as half blocks.
+
+On stderr, below lines that say what they are: letters within a picture would be too small to read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from cnntool.cli.console import console, shows_colour
-from cnntool.files.image import Image
+from cnntool.cli.console import complain, console, shows_colour
+from cnntool.files.image import Frame, Image
+from cnntool.visuals.filter_grid import filter_grid, limit_of, plan_grid, shades
+
+if TYPE_CHECKING:
+    from cnntool.visuals.filter_sheet import Panel
 
 SHADES = " .:-=+*#%@"
+
+
+def say(lines: Sequence[str]) -> None:
+    """Print lines above a picture on stderr, cut between words where the terminal is narrower."""
+    screen = console(stderr=True)
+    for line in lines:
+        for piece in wrap(line, max(20, screen.width - 1)) if screen.is_terminal else [line]:
+            complain(piece)
 
 
 def draw(image: Image, lines: int | None = None) -> None:
@@ -35,6 +54,11 @@ def draw(image: Image, lines: int | None = None) -> None:
             segments.append(Segment("▀", style))
         segments.append(Segment.line())
     screen.print(Segments(segments), end="")
+
+
+def draw_pixels(pixels: np.ndarray, lines: int | None = None, white: float = 255.0) -> None:
+    """Draw pixels (H, W, C), as :func:`draw` does an image of them."""
+    draw(Image((Frame(pixels),), white, "PNG"), lines)
 
 
 def has_colour() -> bool:
@@ -68,3 +92,37 @@ def _fit(image: Image, width: int, height: int) -> np.ndarray:
     size = max(1, round(columns * factor)), max(1, round(rows * factor))
     picture = Pillow.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
     return np.asarray(picture.resize(size, Pillow.Resampling.BOX))
+
+
+def draw_grids(
+    panels: Sequence[Panel],
+    words: str,
+    scale: str = "bank",
+    columns: int | None = None,
+    lines: int | None = None,
+) -> None:
+    """Draw grids on stderr, one below the other, without letters, which would be too small.
+
+    A weight is a few of the terminal's pixels where that fits, so that the grid stays sharp. All
+    are on one scale. ``lines`` that each of them may take.  [default: all of the screen]
+    """
+    limit = limit_of([panel.bank for panel in panels])
+    say([words])
+    for panel in panels:
+        if panel.heading:
+            say([", ".join(filter(None, (panel.heading, panel.note)))])
+        draw_grid(panel.bank, scale, limit, columns, lines)
+
+
+def draw_grid(
+    bank: np.ndarray,
+    scale: str = "bank",
+    limit: float | None = None,
+    columns: int | None = None,
+    lines: int | None = None,
+) -> None:
+    """Draw a bank (F, C, kh, kw) on stderr."""
+    screen = console(stderr=True)
+    room = 2 * (lines or max(4, screen.height - 4)), screen.width - 1
+    grid = plan_grid(bank.shape, columns, room, least=1)
+    draw_pixels(filter_grid(shades(bank, scale, limit), grid), lines)

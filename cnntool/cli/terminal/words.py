@@ -18,7 +18,7 @@ def draw_words(
     """Draw points (N, 2) with their names on stderr, below lines of ``words``."""
     from rich.text import Text
 
-    from cnntool.cli.terminal.grids import say
+    from cnntool.cli.terminal.pictures import say
 
     screen = console(stderr=True)
     say(words)

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnntool.choices import PARTS
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PathName, WholeNumber
-from cnntool.cli.visualize.options import (
-    WHAT,
-    PictureOptions,
-    check_stdout,
-    destination,
-    json_option,
-    layer_option,
-    picture_options,
-)
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, option, takes
+from cnntool.cli.types import Choice, PathName, Spec, WholeNumber
+from cnntool.cli.visualize.options import WHAT, Layer, Picture, Report, target_of
 from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
     from cnntool.datasets.images.dataset import Dataset
@@ -41,34 +34,69 @@ FILTERS = 16
 """That are shown where none are asked for, or all of a layer with fewer."""
 
 
-class FiltersType(click.ParamType):
+@dataclass(frozen=True)
+class Chosen:
+    """Numbers of filters; of those that were not named one by one a layer may have fewer."""
+
+    numbers: Sequence[int] = range(FILTERS)
+    are_named: bool = False
+
+
+def read_chosen(text: str) -> Chosen:
     """How many filters, ``16``, or which: ``8..23`` or ``3,7,12``."""
+    text = text.strip()
+    if re.fullmatch(r"\d{1,9}", text):
+        count = int(text)
+        if not 1 <= count <= MOST_FILTERS:
+            raise ValueError(f"'{text}' is out of range: expected 1 to {MOST_FILTERS}")
+        return Chosen(range(count))
+    span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", text)
+    if span and int(span[1]) <= int(span[2]) < int(span[1]) + MOST_FILTERS:
+        return Chosen(range(int(span[1]), int(span[2]) + 1), True)
+    if re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})+,?|\d{1,9},", text):
+        numbers = [int(word) for word in text.split(",") if word]
+        if len(numbers) <= MOST_FILTERS:
+            return Chosen(numbers, True)
+    raise ValueError(
+        f"'{text}' names no filters: expected how many, such as 16, or which, such as 8..23 or "
+        f"3,7,12, and at most {MOST_FILTERS}"
+    )
 
-    name = "N|A..B|A,B"
 
-    def convert(self, value, param, ctx) -> tuple[bool, tuple[int, ...]]:
-        """Whether filters were named one by one, and their numbers."""
-        if isinstance(value, tuple):
-            return value
-        text = value.strip()
-        if re.fullmatch(r"\d{1,9}", text):
-            count = int(text)
-            if not 1 <= count <= MOST_FILTERS:
-                self.fail(f"'{value}' is out of range: expected 1 to {MOST_FILTERS}", param, ctx)
-            return False, tuple(range(count))
-        span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", text)
-        if span and int(span[1]) <= int(span[2]) < int(span[1]) + MOST_FILTERS:
-            return True, tuple(range(int(span[1]), int(span[2]) + 1))
-        if re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})+,?|\d{1,9},", text):
-            numbers = tuple(int(word) for word in text.split(",") if word)
-            if len(numbers) <= MOST_FILTERS:
-                return True, numbers
-        self.fail(
-            f"'{value}' names no filters: expected how many, such as 16, or which, such as 8..23 "
-            f"or 3,7,12, and at most {MOST_FILTERS}",
-            param,
-            ctx,
-        )
+@dataclass(frozen=True)
+class Images:
+    """A network, and the images that it looks at."""
+
+    section = WHAT
+    model: str = argument("MODEL", PathName("a model file"))
+    data: str = option(
+        "--data",
+        PathName("a data set, such as digits"),
+        "The images: what `cnntool evaluate` takes.",
+        metavar="DATA",
+        required=True,
+    )
+    part: str = option(
+        "--part",
+        Choice(PARTS, "part", "PART"),
+        "validation, test, train or all.  [default: all]",
+        default="all",
+    )
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Which patches are shown."""
+
+    section = WHAT
+    top: int = option(
+        "--top", WholeNumber(1, 64, "K"), "Patches of each filter.  [default: 9]", default=9
+    )
+    filters: Chosen | None = option(
+        "--filters",
+        Spec("N|A..B|A,B", read_chosen),
+        "The first N filters, or those named: 8..23 or 3,7,12.  [default: 16]",
+    )
 
 
 @click.command(
@@ -81,43 +109,9 @@ Examples:
   cnntool visualize best digits.npz --data digits --filters 0..3 -o four.png
   cnntool visualize best digits.npz --data digits --show""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@option(
-    "--data",
-    section=WHAT,
-    required=True,
-    metavar="DATA",
-    type=PathName("a data set, such as digits"),
-    help="The images: what `cnntool evaluate` takes.",
-)
-@option(
-    "--part",
-    section=WHAT,
-    type=click.Choice(PARTS),
-    default="all",
-    metavar="PART",
-    help="validation, test, train or all.  [default: all]",
-)
-@layer_option
-@option(
-    "--top",
-    section=WHAT,
-    type=WholeNumber(1, 64),
-    default=9,
-    metavar="K",
-    help="Patches of each filter.  [default: 9]",
-)
-@option(
-    "--filters",
-    section=WHAT,
-    type=FiltersType(),
-    metavar="N|A..B|A,B",
-    help="The first N filters, or those named: 8..23 or 3,7,12.  [default: 16]",
-)
-@picture_options
-@json_option
+@takes(Images, Layer, Patches, Picture, Report)
 def command(
-    picture: PictureOptions, model: str, layer: str | None, data: str, as_json: bool, **settings
+    asked: Images, layer: Layer, patches: Patches, picture: Picture, report: Report
 ) -> None:
     """Show the patches of a data set that excite each filter most, a row a filter.
 
@@ -126,81 +120,62 @@ def command(
     outside the image is grey. Left of each row stands the number of the filter, from 0, and its
     greatest answer: what the convolution gives, before normalisation and activation.
     """
-    from cnntool.cli.console import complain, print_json, progress
+    from cnntool.cli.console import print_json, progress
     from cnntool.cli.evaluate import choose_part, load_for
+    from cnntool.cli.terminal.pictures import draw_pixels, say
     from cnntool.networks.learned_kernels import Banks, kernels_of
     from cnntool.networks.model import load_classifier
     from cnntool.study.best_patches import batch_count, best_places, receptive_field_of
+    from cnntool.visuals.tiles import patch_grid, patch_sheet
 
-    check_stdout(picture, as_json)
-    what = "-".join(filter(None, (layer, "best")))
-    target = destination(picture, model, what)
+    model, data = asked.model, asked.data
+    report.check(picture)
+    target = target_of(picture, model, layer.layer, "best")
     classifier = load_classifier(model)
     network = classifier.network
     banks = Banks(classifier.name, kernels_of(network))
-    name = banks.layer_name(layer)
-    asked, count = settings["filters"], len(banks.layers[name])
-    filters = check_filters(asked, count, name)
-    if asked and len(asked[1]) > len(filters) and not picture.quiet:
-        complain(
-            f"{name} has {counted(count, 'filter')}, fewer than {len(asked[1])}: all are shown"
-        )
-    _, images = choose_part(
-        load_for(classifier, data, False, picture.quiet), settings["part"], data
-    )
-    if not picture.quiet:
-        for note in images.notes:
-            complain(note)
+    name = banks.layer_name(layer.layer)
+    count = len(banks.layers[name])
+    filters = check_filters(patches.filters or Chosen(), count, name)
+    if patches.filters and (wanted := len(patches.filters.numbers)) > len(filters):
+        has = f"{name} has {counted(count, 'filter')}"
+        picture.note(f"{has}, fewer than {wanted}: all are shown")
+    parts = load_for(classifier, data, False, picture.quiet)
+    _, images = choose_part(parts, asked.part, data)
+    picture.note(*images.notes)
     with progress("looking", batch_count(network, images, name), picture.quiet) as advance:
         best = best_places(
-            network, classifier.preprocessing, images, name, filters, settings["top"], advance
+            network, classifier.preprocessing, images, name, filters, patches.top, advance
         )
     field = receptive_field_of(network, name)
-    from cnntool.visuals.tiles import patch_sheet
-
     rows = rows_of(images, filters, field, best)
     words = caption(model, data, name, count, images, field, best)
     target.deliver(
         patch_sheet(rows, words),
-        print_path=not as_json,
-        draw=lambda: draw_in_terminal(rows, words),
+        print_path=not report.as_json,
+        draw=lambda: (say(words), draw_pixels(patch_grid(rows))),
     )
-    if as_json:
+    if report.as_json:
         found = entry(model, data, name, filters, images, field, best)
         print_json(found | {"picture": readable(target.path)})
 
 
-def draw_in_terminal(rows: Sequence[PatchRow], words: Sequence[str]) -> None:
-    """The patches on stderr, below lines that say what they are."""
-    from cnntool.cli.terminal.grids import say
-    from cnntool.cli.terminal.pictures import draw
-    from cnntool.files.image import Frame, Image
-    from cnntool.visuals.tiles import patch_grid
-
-    say(words)
-    draw(Image((Frame(patch_grid(rows)),), 255.0, "PNG"))
-
-
-def check_filters(
-    asked: tuple[bool, tuple[int, ...]] | None, count: int, layer: str
-) -> tuple[int, ...]:
+def check_filters(chosen: Chosen, count: int, layer: str) -> Sequence[int]:
     """The numbers of the filters that are shown, of a layer that has ``count``.
 
-    asked: as of FiltersType; None for the default. RequestError for one that is named and not
-    there.
+    RequestError for one that is named and not there.
     """
     from cnntool.errors import RequestError
 
-    are_named, numbers = asked or (False, tuple(range(FILTERS)))
-    if not are_named:
-        return numbers[:count]
-    for number in numbers:
+    if not chosen.are_named:
+        return chosen.numbers[:count]
+    for number in chosen.numbers:
         if number >= count:
             raise RequestError(
                 f"--filters names {number}, and {layer} has {counted(count, 'filter')}: expected "
                 f"0 to {count - 1}"
             )
-    return numbers
+    return chosen.numbers
 
 
 def rows_of(images: Dataset, filters: Sequence[int], field: Field, best: Best) -> list[PatchRow]:

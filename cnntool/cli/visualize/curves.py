@@ -3,19 +3,54 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.choices import MEASURES
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import OUTPUT, RUN, PathName
-from cnntool.cli.visualize.options import STDIO, WHAT, json_option
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Choice, PathName
+from cnntool.cli.visualize.options import OUTPUT, STDIO, WHAT, Picture, Report
 
 if TYPE_CHECKING:
     from cnntool.training.history import History
     from cnntool.visuals.curve_chart import Curve
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which runs, and what of them."""
+
+    section = WHAT
+    paths: tuple[str, ...] = argument(
+        "MODEL|LOG...", PathName("a model file, or a log such as run.jsonl"), many=True
+    )
+    measures: tuple[str, ...] = option(
+        "--measure",
+        Choice(MEASURES, "measure", "NAME"),
+        "loss, accuracy or perplexity (the exponential of the loss); repeat it for several.  "
+        "[default: loss and accuracy; of language models loss and perplexity]",
+        multiple=True,
+    )
+
+
+@dataclass(frozen=True)
+class Chart(Picture):
+    """Where the chart goes."""
+
+    section = OUTPUT
+    output: str | None = option(
+        "-o --output",
+        PathName("a picture, such as curves.png, or -"),
+        "A PNG, SVG, PDF, JPEG, TIFF or WebP, or - for PNG on stdout.  [default: a chart in the "
+        "terminal]",
+        metavar="PATH",
+    )
+    force: bool = flag("-f --force", "Overwrite a file that exists.")
+    show: bool = flag("--show", "The chart in the terminal beside -o.")
 
 
 @click.command(
@@ -28,45 +63,8 @@ Examples:
   cnntool visualize curves digits.npz --json
   cnntool visualize curves digits.npz shifted.npz -o curves.png""",
 )
-@click.argument(
-    "paths",
-    metavar="MODEL|LOG...",
-    nargs=-1,
-    required=True,
-    type=PathName("a model file, or a log such as run.jsonl"),
-)
-@option(
-    "--measure",
-    "measures",
-    section=WHAT,
-    multiple=True,
-    type=click.Choice(MEASURES),
-    metavar="NAME",
-    help="loss, accuracy or perplexity (the exponential of the loss); repeat it for several.  "
-    "[default: loss and accuracy; of language models loss and perplexity]",
-)
-@option(
-    "-o",
-    "--output",
-    section=OUTPUT,
-    metavar="PATH",
-    type=PathName("a picture, such as curves.png, or -"),
-    help="A PNG, SVG, PDF, JPEG, TIFF or WebP, or - for PNG on stdout.  [default: a chart in the "
-    "terminal]",
-)
-@option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite a file that exists.")
-@option("--show", section=OUTPUT, is_flag=True, help="The chart in the terminal beside -o.")
-@json_option
-@option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
-def command(
-    paths: tuple[str, ...],
-    measures: tuple[str, ...],
-    output: str | None,
-    force: bool,
-    show: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+@takes(Runs, Chart, Report)
+def command(runs: Runs, chart: Chart, report: Report) -> None:
     """Draw how training went, epoch by epoch, of one run or of several on the same axes.
 
     Each is a model file or the log that --log wrote. Lines of validation are whole, those of
@@ -75,21 +73,23 @@ def command(
     from cnntool.cli.console import print_json
     from cnntool.training.history import read_history
 
-    if output == STDIO and (as_json or show):
+    output, as_json = chart.output, report.as_json
+    if output == STDIO and (as_json or chart.show):
         other = "--json" if as_json else "--show"
         raise click.UsageError(f"{other} and -o - both write to stdout: name a file with -o")
     if output is not None and output != STDIO:
-        check_chart(Path(output), force)
-    histories = [read_history(path) for path in dict.fromkeys(paths)]
+        check_chart(Path(output), chart.force)
+    histories = [read_history(path) for path in dict.fromkeys(runs.paths)]
+    measures = runs.measures
     if not measures:
         is_text = all(history.is_text for history in histories)
         measures = ("loss", "perplexity") if is_text else ("loss", "accuracy")
     panels = panels_of(histories, dict.fromkeys(measures))
     if output is not None:
-        _write(panels, output, force, print_path=not as_json)
+        _write(panels, output, chart.force, print_path=not as_json)
     if as_json:
         print_json([_entry(history) for history in histories])
-    elif output is None or show:
+    elif output is None or chart.show:
         _print(panels)
 
 

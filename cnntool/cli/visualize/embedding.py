@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PathName, WholeNumber
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, option, takes
+from cnntool.cli.types import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
+    OUTPUT,
     WHAT,
-    PictureOptions,
-    check_stdout,
-    destination,
-    json_option,
-    picture_options,
+    Picture,
+    Report,
+    picture_path,
+    target_of,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,43 @@ MOST_LISTED = 12
 ALONE = "a dot stands alone where there is no room for its name"
 
 
+@dataclass(frozen=True)
+class Words:
+    """A language model, and which of its words."""
+
+    section = WHAT
+    model: str = argument("MODEL", PathName("a model file of text"))
+    words: int = option(
+        "--words",
+        WholeNumber(2, MOST_WORDS),
+        f"Draw the N most frequent tokens.  [default: {DEFAULT_WORDS}]",
+        default=DEFAULT_WORDS,
+    )
+    near: tuple[str, ...] = option(
+        "--near",
+        str,
+        "Give the neighbours of this word; repeat it for more. In a picture they are red.",
+        metavar="WORD",
+        multiple=True,
+    )
+    neighbours: int = option(
+        "--neighbours --neighbors",
+        WholeNumber(1, MOST_NEIGHBOURS, "K"),
+        f"How many neighbours of each.  [default: {NEIGHBOURS}]",
+        default=NEIGHBOURS,
+    )
+
+
+@dataclass(frozen=True)
+class Map(Picture):
+    """A picture that is not drawn where only neighbours are asked for."""
+
+    section = OUTPUT
+    output: str | None = picture_path(
+        "in this folder, under a name that tells what it shows; none with --near"
+    )
+
+
 @click.command(
     "embedding",
     cls=SectionedCommand,
@@ -42,44 +80,8 @@ Examples:
   cnntool visualize embedding words.npz --near king -o king.png
   cnntool visualize embedding words.npz --json | jq '.words[0].nearest'""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file of text"))
-@option(
-    "--words",
-    section=WHAT,
-    type=WholeNumber(2, MOST_WORDS),
-    default=DEFAULT_WORDS,
-    metavar="N",
-    help=f"Draw the N most frequent tokens.  [default: {DEFAULT_WORDS}]",
-)
-@option(
-    "--near",
-    section=WHAT,
-    multiple=True,
-    metavar="WORD",
-    help="Give the neighbours of this word; repeat it for more. In a picture they are red.",
-)
-@option(
-    "--neighbours",
-    "--neighbors",
-    section=WHAT,
-    type=WholeNumber(1, MOST_NEIGHBOURS),
-    default=NEIGHBOURS,
-    metavar="K",
-    help=f"How many neighbours of each.  [default: {NEIGHBOURS}]",
-)
-@partial(
-    picture_options,
-    default="in this folder, under a name that tells what it shows; none with --near",
-)
-@json_option
-def command(
-    picture: PictureOptions,
-    model: str,
-    words: int,
-    near: tuple[str, ...],
-    neighbours: int,
-    as_json: bool,
-) -> None:
+@takes(Words, Map, Report)
+def command(asked: Words, picture: Map, report: Report) -> None:
     """Draw the words of a language model in the plane, and say which lie near each other.
 
     Each word is a point in as many dimensions as --embed-size says; the picture shows the plane in
@@ -93,19 +95,19 @@ def command(
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
 
-    check_stdout(picture, as_json)
-    is_drawn = picture.output is not None or picture.show or not (near or as_json)
-    target = destination(picture, model, "embedding") if is_drawn else None
-    trained = load_text_model(model)
+    report.check(picture)
+    near, count, as_json = asked.near, asked.neighbours, report.as_json
+    is_drawn = picture.is_asked_for or not (near or as_json)
+    target = target_of(picture, asked.model, "embedding") if is_drawn else None
+    trained = load_text_model(asked.model)
     chosen = known_ids(trained, near)
-    marked = _with_neighbours(trained, chosen, neighbours)
-    drawn = list(dict.fromkeys([*chosen, *marked, *frequent_ids(trained, words)]))
+    marked = _with_neighbours(trained, chosen, count)
+    drawn = list(dict.fromkeys([*chosen, *marked, *frequent_ids(trained, asked.words)]))
     plane = principal_plane(trained.network.params["embedding.weight"][drawn])
-    asked = chosen or drawn
     if as_json:
-        print_json(_entry(trained, drawn, plane, asked, neighbours))
+        print_json(_entry(trained, drawn, plane, chosen or drawn, count))
     elif near and not (target is not None and target.stdout):
-        _show(trained, asked, neighbours)
+        _show(trained, chosen, count)
     if target is not None:
         names, line = _names(trained, drawn), _caption(trained, drawn, plane)
         red = {k for k, word in enumerate(drawn) if word in marked}
@@ -177,23 +179,20 @@ def _entry(
 
 
 def _show(trained: TrainedText, words: list[int], count: int) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from cnntool.cli.console import show
-    from cnntool.cli.writing import token_text
+    from cnntool.cli.console import show, table
     from cnntool.study.embedding_space import nearest
 
-    table = trained.network.params["embedding.weight"]
+    weights = trained.network.params["embedding.weight"]
     for number, word in enumerate(words):
         if number:
             show("")
-        rows = Table(box=None, pad_edge=False, show_header=False)
-        rows.add_column(no_wrap=True)
-        rows.add_column(justify="right", no_wrap=True)
-        for i, cosine in nearest(table, word, count):
-            rows.add_row(Text(token_text(trained.vocabulary, i)), f"{cosine:+.3f}")
-        show(Text.assemble((token_text(trained.vocabulary, word), "bold cyan"), " is near"))
+        near = nearest(weights, word, count)
+        rows = table("", names="")
+        for name, (_, cosine) in zip(_names(trained, [i for i, _ in near]), near, strict=True):
+            rows.add_row(Text(name), f"{cosine:+.3f}")
+        show(Text.assemble((_names(trained, [word])[0], "bold cyan"), " is near"))
         show(rows)
 
 

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.visualize.options import (
-    PictureOptions,
-    destination,
-    model_argument,
-    picture_options,
-    scale_option,
-)
+from cnntool.cli.options import takes
+from cnntool.cli.visualize.options import Picture, Scale, Weights, target_of
 
 if TYPE_CHECKING:
     from cnntool.networks.learned_kernels import Banks
@@ -37,41 +32,35 @@ Examples:
   cnntool visualize evolution digits.npz --scale each -o each.gif
   cnntool visualize evolution digits.npz --show""",
 )
-@model_argument
-@scale_option
-@picture_options
-def command(picture: PictureOptions, model: str, scale: str) -> None:
+@takes(Weights, Scale, Picture)
+def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     """Draw how the first layer's filters came from noise to what they are, an epoch a frame.
 
     A .gif, .apng or .webp is an animation (the default is a GIF), any other picture, on stdout and
     in the terminal too, a strip of all epochs. Above each stand the epoch and the accuracy after
     it: on the validation images, or on those of training where there were none.
     """
-    from cnntool.cli.console import complain
-    from cnntool.cli.terminal.grids import draw_grids
+    from cnntool.cli.terminal.pictures import draw_grids
     from cnntool.cli.visualize.filters import caption, check_drawable
     from cnntool.networks.learned_kernels import load_banks
-    from cnntool.visuals import filter_sheet as evolution
+    from cnntool.visuals import filter_sheet as sheet
 
-    target = destination(picture, model, "evolution", ".gif")
-    banks = load_banks(model)
+    target = target_of(picture, weights.model, "evolution", suffix=".gif")
+    banks = load_banks(weights.model)
     check_drawable(banks, None)
-    stages, words = stages_of(banks), caption(banks, None)
+    stages, words, durations = stages_of(banks), caption(banks, None), []
     is_strip = target.path is None or target.path.suffix.lower() not in ANIMATIONS
-    most = evolution.MOST_PANELS if is_strip else evolution.MOST_FRAMES
-    if len(stages) > most and not picture.quiet:
-        complain(f"{most} of {len(stages)} stages are shown, evenly apart")
+    most = sheet.MOST_PANELS if is_strip else sheet.MOST_FRAMES
+    if len(stages) > most:
+        picture.note(f"{most} of {len(stages)} stages are shown, evenly apart")
     if is_strip:
-        target.deliver(
-            evolution.evolution_strip(stages, words, scale),
-            draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
-        )
-        return
-    frames, durations = evolution.evolution_frames(stages, words, scale)
+        frames = [sheet.evolution_strip(stages, words, scale.scale)]
+    else:
+        frames, durations = sheet.evolution_frames(stages, words, scale.scale)
     target.deliver(
         *frames,
         durations=durations,
-        draw=lambda: draw_grids(evolution.chosen(stages, MOST_SHOWN), words, scale),
+        draw=lambda: draw_grids(sheet.chosen(stages, MOST_SHOWN), words, scale.scale),
     )
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import WholeNumber
-from cnntool.cli.visualize.options import (
-    WHAT,
-    PictureOptions,
-    destination,
-    layer_option,
-    model_argument,
-    picture_options,
-    scale_option,
-)
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import flag, option, takes
+from cnntool.cli.types import WholeNumber
+from cnntool.cli.visualize.options import WHAT, Layer, Picture, Scale, Weights, target_of
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +21,22 @@ if TYPE_CHECKING:
     from cnntool.visuals.filter_sheet import Panel
 
 START = "before training", "random weights"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What stands in the grid."""
+
+    section = WHAT
+    before: bool = flag(
+        "--before",
+        "Put the random start beside what was learned, on the same scale: of the first layer.",
+    )
+    columns: int | None = option(
+        "--columns",
+        WholeNumber(1, 4096),
+        "Filters side by side.  [default: about as many as make a square]",
+    )
 
 
 @click.command(
@@ -37,53 +49,27 @@ Examples:
   cnntool visualize filters digits.npz --layer conv2 --scale each
   cnntool visualize filters digits.npz --show""",
 )
-@model_argument
-@layer_option
-@scale_option
-@option(
-    "--before",
-    section=WHAT,
-    is_flag=True,
-    help="Put the random start beside what was learned, on the same scale: of the first layer.",
-)
-@option(
-    "--columns",
-    section=WHAT,
-    type=WholeNumber(1, 4096),
-    metavar="N",
-    help="Filters side by side.  [default: about as many as make a square]",
-)
-@picture_options
-def command(
-    picture: PictureOptions,
-    model: str,
-    layer: str | None,
-    scale: str,
-    before: bool,
-    columns: int | None,
-) -> None:
+@takes(Weights, Layer, Scale, Grid, Picture)
+def command(weights: Weights, asked: Layer, scale: Scale, grid: Grid, picture: Picture) -> None:
     """Draw the kernels of a layer as a grid, as in figure 3 of the AlexNet paper.
 
     Kernels of three channels are shown in colour; of others each channel is a row. Filters count
     from 0, row by row: left of each row stands the number of its first one. Where each filter is a
     column, its number stands above it, and left those of the channels.
     """
-    from cnntool.cli.terminal.grids import draw_grids
+    from cnntool.cli.terminal.pictures import draw_grids
     from cnntool.networks.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
-    what = "-".join(filter(None, (layer, "filters", "before" if before else "")))
-    target = destination(picture, model, what)
+    model, layer = weights.model, asked.layer
+    target = target_of(picture, model, layer, "filters", "before" if grid.before else None)
     banks = load_banks(model)
     bank = check_drawable(banks, layer)
     panels = [Panel(bank)]
-    if before:
+    if grid.before:
         panels = [Panel(start_of(banks, layer), *START), panel_of(banks, bank)]
-    words = caption(banks, layer)
-    target.deliver(
-        filter_sheet(panels, words, scale, columns),
-        draw=lambda: draw_grids(panels, words, scale, columns),
-    )
+    shown = panels, caption(banks, layer), scale.scale, grid.columns
+    target.deliver(filter_sheet(*shown), draw=lambda: draw_grids(*shown))
 
 
 def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
@@ -128,7 +114,6 @@ def start_of(banks: Banks, layer: str | None) -> np.ndarray:
 def panel_of(banks: Banks, bank: np.ndarray) -> Panel:
     """The first layer's kernels as they are, with how long they were trained and what for."""
     from cnntool.visuals.filter_sheet import Panel
-    from cnntool.wording import counted
 
     for epoch, kept in banks.epochs.items():
         if epoch and (kept == bank).all():
@@ -138,10 +123,6 @@ def panel_of(banks: Banks, bank: np.ndarray) -> Panel:
 
 def caption(banks: Banks, layer: str | None) -> str:
     """``digits.npz, conv1: 8 filters of 5x5``, with the channels where there are several."""
-    from pathlib import Path
-
-    from cnntool.wording import counted
-
     name = banks.layer_name(layer)
     filters, channels, height, width = banks.layers[name].shape
     over = f" over {channels} channels" if channels > 1 else ""

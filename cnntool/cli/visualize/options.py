@@ -4,148 +4,147 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnntool.choices import SCALES
-from cnntool.cli.help import option
-from cnntool.cli.options import OUTPUT, RUN, PathName
+from cnntool.cli.options import Reading, argument, flag, only, option
+from cnntool.cli.types import Choice, PathName
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from cnntool.files.image import Image
+    from cnntool.networks.model import Classifier
+
 STDIO = "-"
-WHAT = "What"
-
-
-def taken_from(command: click.Command, *names: str) -> Callable:
-    """Give a command some parameters of another, word for word, so that they never differ."""
-    known = {parameter.name: parameter for parameter in command.params}
-
-    def decorate(function: Callable) -> Callable:
-        parameters = [known[name] for name in reversed(names)]
-        function.__click_params__ = [*getattr(function, "__click_params__", []), *parameters]
-        return function
-
-    return decorate
-
-
-model_argument = click.argument(
-    "model", metavar="MODEL", type=PathName("a model file, or weights: .npy, .npz or .safetensors")
-)
-
-layer_option = option(
-    "--layer",
-    section=WHAT,
-    metavar="NAME",
-    help="A layer, such as conv1; `cnntool info MODEL` lists them.  [default: the "
-    "first convolution]",
-)
-
-scale_option = option(
-    "--scale",
-    section=WHAT,
-    type=click.Choice(SCALES),
-    default="bank",
-    metavar="HOW",
-    help="bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter or "
-    "map by itself; minmax: each from its least value, black, to its greatest, white.  "
-    "[default: bank]",
-)
-
-json_option = option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
+WHAT, OUTPUT, RUN = "What", "Output", "Running"
 
 
 @dataclass(frozen=True)
-class PictureOptions:
-    """Where a picture goes, and what is said beside it; see :func:`picture_options`."""
+class Weights:
+    """A model file, or kernels from elsewhere."""
 
-    output: str | None
-    force: bool
-    show: bool
-    quiet: bool
+    model: str = argument("MODEL", PathName("a model file, or weights: .npy, .npz or .safetensors"))
 
 
-def picture_options(
-    function: Callable, default: str = "in this folder, under a name that tells what it shows"
-) -> Callable:
-    """Give a command the options of PictureOptions, and hand them over as ``picture``.
+@dataclass(frozen=True)
+class Layer:
+    """Which layer is meant."""
 
-    default: where the help says that a picture goes without -o.
-    """
-
-    def with_picture(**values):
-        names = [field.name for field in fields(PictureOptions)]
-        picture = PictureOptions(**{name: values.pop(name) for name in names})
-        return function(picture=picture, **values)
-
-    with_picture.__name__, with_picture.__doc__ = function.__name__, function.__doc__
-    with_picture.__click_params__ = getattr(function, "__click_params__", [])
-    decorators = (
-        option(
-            "-o",
-            "--output",
-            section=OUTPUT,
-            metavar="PATH",
-            type=PathName("a picture, such as filters.png, or -"),
-            help="A picture, by its name PNG, JPEG, TIFF, WebP or another format, or - for PNG on "
-            f"stdout.  [default: {default}]",
-        ),
-        option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite a file that exists."),
-        option(
-            "--show",
-            section=OUTPUT,
-            is_flag=True,
-            help="Draw it in the terminal, on stderr; a file is written only with -o.",
-        ),
-        option(
-            "-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors."
-        ),
+    section = WHAT
+    layer: str | None = option(
+        "--layer",
+        str,
+        "A layer, such as conv1; `cnntool info MODEL` lists them.  [default: the "
+        "first convolution]",
+        metavar="NAME",
     )
-    for decorator in reversed(decorators):
-        with_picture = decorator(with_picture)
-    return with_picture
 
 
 @dataclass(frozen=True)
-class Destination:
+class Scale:
+    """Which weights share one scale of grey."""
+
+    section = WHAT
+    scale: str = option(
+        "--scale",
+        Choice(SCALES, "scale", "HOW"),
+        "bank: one scale for the whole layer, 0 is mid grey; each: the same for each filter or "
+        "map by itself; minmax: each from its least value, black, to its greatest, white.  "
+        "[default: bank]",
+        default="bank",
+    )
+
+
+Limits = only(Reading, "white", "max_pixels")
+
+
+def picture_path(default: str) -> Any:
+    """``-o`` of a command whose picture goes where the help says without it."""
+    return option(
+        "-o --output",
+        PathName("a picture, such as filters.png, or -"),
+        "A picture, by its name PNG, JPEG, TIFF, WebP or another format, or - for PNG on "
+        f"stdout.  [default: {default}]",
+        metavar="PATH",
+        section=OUTPUT,
+    )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where a picture goes, and what is said beside it."""
+
+    section = OUTPUT
+    output: str | None = picture_path("in this folder, under a name that tells what it shows")
+    force: bool = flag("-f --force", "Overwrite a file that exists.")
+    show: bool = flag(
+        "--show", "Draw it in the terminal, on stderr; a file is written only with -o."
+    )
+    quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section=RUN)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a command that need not draw one is to."""
+        return self.output is not None or self.show
+
+    def note(self, *notes: str) -> None:
+        """Lines on stderr, unless none are wanted or there is nothing to say."""
+        from cnntool.cli.console import complain
+
+        for note in filter(None, () if self.quiet else notes):
+            complain(note)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is said on stdout."""
+
+    section = RUN
+    as_json: bool = flag("--json", "Report as JSON.")
+
+    def check(self, picture: Picture) -> None:
+        """UsageError where both a picture and JSON would go to stdout."""
+        if self.as_json and picture.output == STDIO:
+            raise click.UsageError("--json and -o - both write to stdout: name a file with -o")
+
+
+@dataclass(frozen=True)
+class Target:
     """Where one picture goes: a file, stdout, the terminal.
 
-    path: None where no file is written. format: of a picture on stdout.
+    path: None where no file is written.
     """
 
     path: Path | None
     stdout: bool
-    options: PictureOptions
+    options: Picture
 
     def deliver(
         self,
         *frames: np.ndarray,
+        draw: Callable[[], None],
         durations: Sequence[int] = (),
         print_path: bool = True,
-        draw: Callable[[], None] | None = None,
     ) -> None:
         """Write a picture (H, W, 3) uint8, or the frames of an animation; show it; print its path.
 
-        durations: milliseconds of each frame. print_path: whether the path is the line on stdout,
-        as it should not be where that is JSON. draw: shows it in the terminal, where it is more
-        legible in another way than as the last frame made smaller.
+        draw: shows it in the terminal, where letters of a picture would be too small. durations:
+        milliseconds of each frame. print_path: whether the path is the line on stdout, as it
+        should not be where that is JSON.
         """
         from cnntool.files.image import Frame, Image, Metadata
         from cnntool.files.images import save_image
 
+        if self.options.show:
+            draw()
         times = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))
         image = Image(pictures, 255.0, "PNG", Metadata(loop=0 if len(frames) > 1 else None))
-        if self.options.show and draw is not None:
-            draw()
-        elif self.options.show:
-            from cnntool.cli.terminal import pictures
-
-            pictures.draw(Image(pictures[-1:], 255.0, "PNG"))
         if self.stdout:
             save_image(image, sys.stdout.buffer, format="png")
         elif self.path is not None:
@@ -154,9 +153,7 @@ class Destination:
                 print(self.path)
 
 
-def destination(
-    options: PictureOptions, model: str, what: str, suffix: str = ".png"
-) -> Destination:
+def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".png") -> Target:
     """Where the picture goes that shows ``what`` of a model; raises before any work is done.
 
     Without -o it is ``MODEL-WHAT`` in the working directory; with --show and no -o it is nowhere.
@@ -166,17 +163,33 @@ def destination(
     from cnntool.cli.files import check_picture
 
     if options.output == STDIO:
-        return Destination(None, True, options)
+        return Target(None, True, options)
     if options.output is None and options.show:
-        return Destination(None, False, options)
-    path = Path(f"{Path(model).stem}-{what}{suffix}" if options.output is None else options.output)
+        return Target(None, False, options)
+    name = "-".join(filter(None, what)) + suffix
+    path = Path(f"{Path(model).stem}-{name}" if options.output is None else options.output)
     if path.suffix.lower() in (".pgm", ".pbm"):
         raise click.UsageError(f"-o {path}: {path.suffix} has no colour: end it in .ppm or .png")
-    check_picture("-o", path, options.force, f"{what}{suffix}")
-    return Destination(path, False, options)
+    check_picture("-o", path, options.force, name)
+    return Target(path, False, options)
 
 
-def check_stdout(options: PictureOptions, as_json: bool) -> None:
-    """UsageError where both a picture and JSON would go to stdout."""
-    if as_json and options.output == STDIO:
-        raise click.UsageError("--json and -o - both write to stdout: name a file with -o")
+def read_one(
+    classifier: Classifier, name: str, limits: Reading, picture: Picture
+) -> tuple[Image, np.ndarray]:
+    """One image, and what the network takes of it, (1, C, H, W); InputError where it cannot be."""
+    from cnntool.cli.files import Source
+    from cnntool.cli.images import check_stdin
+    from cnntool.cli.predictions import read_prepared, wrong_with
+    from cnntool.errors import InputError, RequestError
+
+    check_stdin([name])
+    if Path(name).is_dir():
+        raise InputError(f"{name} is a folder: name one image")
+    source = Source(None if name == STDIO else Path(name))
+    try:
+        image, planes, note = read_prepared(classifier, source, limits.white, limits.max_pixels)
+    except (InputError, RequestError, OSError, MemoryError) as error:
+        raise InputError(wrong_with(source.name, error)) from None
+    picture.note(note)
+    return image, planes

@@ -2,36 +2,97 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli import predict
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import PathName, WholeNumber
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import OwnSize, argument, option, takes
+from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
-    PictureOptions,
-    check_stdout,
-    destination,
-    json_option,
-    picture_options,
-    taken_from,
+    Limits,
+    Picture,
+    Report,
+    read_one,
+    target_of,
 )
-from cnntool.cli.visualize.saliency_maps import FINDERS, OWNERS, SAMPLES, Question
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
 
-    from cnntool.cli.visualize.saliency_maps import Finding
     from cnntool.files.image import Image
     from cnntool.networks.model import Classifier
+
+SAMPLES = 32
+LIMIT = 99.0
+"""Percentile of a gradient that has the hottest colour: a few pixels stand far above the others."""
+
+OWNERS = {
+    "layer": "grad-cam",
+    "patch": "occlusion",
+    "samples": "gradient",
+    "seed": "gradient",
+}
+"""Options that one method alone takes."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of which network, and how it is answered."""
+
+    section = WHAT
+    model: str = argument("MODEL", PathName("a model file"))
+    images: tuple[str, ...] = argument("IMAGE", PathName("an image or -"), many=True)
+    method: str = option(
+        "--method",
+        Choice(("gradient", "grad-cam", "occlusion"), "method", "HOW"),
+        "gradient: how much the score changes with each pixel; grad-cam: where the maps of a "
+        "convolution speak for the class; occlusion: how far the probability falls where a square "
+        "is covered.  [default: gradient]",
+        default="gradient",
+    )
+    label: str | None = option(
+        "--class", str, "What speaks for this class.  [default: the likeliest one]", metavar="NAME"
+    )
+    layer: str | None = option(
+        "--layer",
+        str,
+        "grad-cam: of this convolution, such as conv1.  [default: the last one]",
+        metavar="NAME",
+    )
+    patch: int | None = option(
+        "--patch",
+        WholeNumber(1),
+        "occlusion: the side of the square in pixels of the prepared image.  [default: a fifth of "
+        "its shorter side]",
+    )
+    samples: int | None = option(
+        "--samples",
+        WholeNumber(1, 4096),
+        "gradient: the mean of N copies with noise; 1 is the plain gradient.  "
+        f"[default: {SAMPLES}]",
+    )
+    seed: int | None = option(
+        "--seed", WholeNumber(0, 2**63 - 1), "gradient: of the noise.  [default: 0]"
+    )
+
+    def check(self) -> None:
+        """Raise where several images are named, or an option is of another method."""
+        from cnntool.errors import RequestError
+
+        if len(self.images) > 1:
+            raise RequestError(
+                f"saliency shows one image, and {len(self.images)} were named: run it once for each"
+            )
+        for name, owner in OWNERS.items():
+            if getattr(self, name) is not None and owner != self.method:
+                raise click.UsageError(f"--{name} is for --method {owner}: leave it out")
 
 
 @click.command(
@@ -44,60 +105,8 @@ Examples:
   cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam
   cnntool visualize saliency digits.npz sample_images/brick.png --show""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@click.argument("images", metavar="IMAGE", nargs=-1, required=True, type=PathName("an image or -"))
-@option(
-    "--method",
-    section=WHAT,
-    type=click.Choice(tuple(FINDERS)),
-    default="gradient",
-    metavar="HOW",
-    help="gradient: how much the score changes with each pixel; grad-cam: where the maps of a "
-    "convolution speak for the class; occlusion: how far the probability falls where a square is "
-    "covered.  [default: gradient]",
-)
-@option(
-    "--class",
-    "label",
-    section=WHAT,
-    metavar="NAME",
-    help="What speaks for this class.  [default: the likeliest one]",
-)
-@option(
-    "--layer",
-    section=WHAT,
-    metavar="NAME",
-    help="grad-cam: of this convolution, such as conv1.  [default: the last one]",
-)
-@option(
-    "--patch",
-    section=WHAT,
-    type=WholeNumber(1),
-    metavar="N",
-    help="occlusion: the side of the square in pixels of the prepared image.  [default: a fifth of "
-    "its shorter side]",
-)
-@option(
-    "--samples",
-    section=WHAT,
-    type=WholeNumber(1, 4096),
-    metavar="N",
-    help=f"gradient: the mean of N copies with noise; 1 is the plain gradient.  "
-    f"[default: {SAMPLES}]",
-)
-@option(
-    "--seed",
-    section=WHAT,
-    type=WholeNumber(0, 2**63 - 1),
-    metavar="N",
-    help="gradient: of the noise.  [default: 0]",
-)
-@taken_from(predict.command, "own_size", "white", "max_pixels")
-@picture_options
-@json_option
-def command(
-    picture: PictureOptions, model: str, images: tuple[str, ...], method: str, **settings
-) -> None:
+@takes(Asked, OwnSize, Limits, Picture, Report)
+def command(asked: Asked, size: OwnSize, limits: Limits, picture: Picture, report: Report) -> None:
     """Show what the answer for one image rests on, in colour over it.
 
     The image is prepared as those were that the network learned from. The hotter a colour, the more
@@ -110,47 +119,122 @@ def command(
     from cnntool.networks.model import load_classifier
     from cnntool.visuals.saliency_picture import saliency_picture
 
-    check_request(picture, images, method, settings)
-    name = "stdin" if images[0] == STDIO else images[0]
-    target = destination(picture, model, f"{Path(name).stem}-{method}")
-    classifier = load_classifier(model)
-    if settings["own_size"]:
+    asked.check()
+    report.check(picture)
+    name = "stdin" if asked.images[0] == STDIO else asked.images[0]
+    target = target_of(picture, asked.model, Path(name).stem, asked.method)
+    classifier = load_classifier(asked.model)
+    if size.own_size:
         classifier = classifier.with_own_sizes()
-    layer = layer_of(classifier, settings["layer"]) if method == "grad-cam" else None
-    index = class_index(classifier, settings["label"])
-    limits = settings["white"], settings["max_pixels"]
-    image, x = read_image(classifier, images[0], *limits, picture.quiet)
+    layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
+    index = class_index(classifier, asked.label)
+    image, x = read_one(classifier, asked.images[0], limits, picture)
     probabilities = classifier.probabilities(x)[0]
     if index is None:
         index = int(probabilities.argmax())
-    own = {key: settings[key] for key in ("patch", "samples", "seed")}
-    asked = Question(classifier, x, index, layer, **own, quiet=picture.quiet)
-    found = FINDERS[method](asked)
-    pixels, words = shown(image), (title_of(name, asked, probabilities), found.words)
+    question = Question(classifier, x, index, layer, asked, picture.quiet)
+    found = FINDERS[asked.method](question)
+    pixels, words = shown(image), (title_of(name, question, probabilities), found.words)
     target.deliver(
         saliency_picture(pixels, found.heat, words, found.ends),
-        print_path=not settings["as_json"],
+        print_path=not report.as_json,
         draw=lambda: draw_in_terminal(pixels, found.heat, words),
     )
-    if settings["as_json"]:
-        print_json(entry(name, method, asked, probabilities, found, target.path))
+    if report.as_json:
+        print_json(entry(name, question, probabilities, found, target.path))
 
 
-def check_request(
-    picture: PictureOptions, images: tuple[str, ...], method: str, settings: dict
-) -> None:
-    """Raise where several images are named, an option is of another method, or stdout has two
-    tasks."""
-    from cnntool.errors import RequestError
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What speaks for class ``index`` in a prepared image x (1, C, H, W)."""
 
-    if len(images) > 1:
-        raise RequestError(
-            f"saliency shows one image, and {len(images)} were named: run it once for each"
-        )
-    for name, owner in OWNERS.items():
-        if settings[name] is not None and owner != method:
-            raise click.UsageError(f"--{name} is for --method {owner}: leave it out")
-    check_stdout(picture, settings["as_json"])
+    classifier: Classifier
+    x: np.ndarray
+    index: int
+    layer: str | None
+    asked: Asked
+    quiet: bool
+
+    @property
+    def label(self) -> str:
+        return self.classifier.labels[self.index]
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A map (H, W) of what speaks for a class, and how to read it.
+
+    limit: what has the hottest colour, 0 being the coldest. ends: their names. words: how the map
+    was made.
+    """
+
+    values: np.ndarray
+    limit: float
+    ends: tuple[str, str]
+    words: str
+
+    @property
+    def heat(self) -> np.ndarray:
+        """The map from 0 to 1, as it is coloured."""
+        import numpy as np
+
+        return np.clip(self.values / self.limit, 0, 1) if self.limit else 0 * self.values
+
+
+def by_gradient(question: Question) -> Finding:
+    """How much the score changes with each pixel, smoothed."""
+    import numpy as np
+
+    from cnntool.study.saliency import smooth_gradient, strength_of
+
+    samples, seed = question.asked.samples or SAMPLES, question.asked.seed or 0
+    noise = {"noise": 0.0} if samples == 1 else {}
+    scored = question.classifier.network, question.x, question.index
+    gradient = smooth_gradient(*scored, samples, seed=seed, **noise)
+    values = strength_of(gradient)
+    words = f"how much each pixel changes the score of {question.label}: the size of its gradient"
+    if samples > 1:
+        words += f", mean of {samples} copies with noise"
+    limit = float(np.percentile(values, LIMIT)) or float(values.max())
+    return Finding(values, limit, ("nothing", "most"), words)
+
+
+def by_maps(question: Question) -> Finding:
+    """Where the maps of a convolution speak for the class."""
+    from cnntool.study.saliency import grad_cam
+
+    values = grad_cam(question.classifier.network, question.x, question.index, question.layer)
+    limit = float(values.max())
+    words = f"where the maps of {question.layer} speak for {question.label} (Grad-CAM)"
+    if not limit:
+        words = f"nothing in the maps of {question.layer} speaks for {question.label} (Grad-CAM)"
+    return Finding(values, limit, ("nothing", "most"), words)
+
+
+def by_covering(question: Question) -> Finding:
+    """How far the probability falls where a square is covered."""
+    from cnntool.cli.console import progress
+    from cnntool.networks.summary import batch_size_for
+    from cnntool.study.saliency import occlusion, occlusion_places
+
+    network, x = question.classifier.network, question.x
+    patch = question.asked.patch or max(1, round(min(x.shape[2:]) / 5))
+    stride = max(1, patch // 4)
+    places = len(occlusion_places(x.shape[2:], patch, stride))
+    steps = -(-places // batch_size_for(network, x.shape[1:]))
+    with progress("covering", steps, question.quiet) as advance:
+        values = occlusion(network, x, question.index, patch, stride, advance=advance)
+    limit = max(0.0, float(values.max()))
+    square = f"a square of {patch}x{patch} pixels"
+    if limit:
+        words = f"how far the probability of {question.label} falls where {square} is covered, at "
+        words += f"{places:,} places"
+    else:
+        words = f"covering {square} lowers the probability of {question.label} nowhere"
+    return Finding(values, limit, ("0", f"-{limit:.2g}"), words)
+
+
+FINDERS = {"gradient": by_gradient, "grad-cam": by_maps, "occlusion": by_covering}
 
 
 def layer_of(classifier: Classifier, layer: str | None) -> str:
@@ -177,35 +261,12 @@ def class_index(classifier: Classifier, label: str | None) -> int | None:
     )
 
 
-def read_image(
-    classifier: Classifier, name: str, white: float, max_pixels: int, quiet: bool
-) -> tuple[Image, np.ndarray]:
-    """One image, and what the network takes of it, (1, C, H, W)."""
-    from cnntool.cli.console import complain
-    from cnntool.cli.files import Source
-    from cnntool.cli.predictions import opened, wrong_with
-    from cnntool.errors import InputError, RequestError
-
-    if name == STDIO and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
-    if Path(name).is_dir():
-        raise InputError(f"{name} is a folder: name one image")
-    source = Source(None if name == STDIO else Path(name))
-    image, note = opened(source, white, max_pixels)
-    if note and not quiet:
-        complain(note)
-    try:
-        return image, classifier.preprocessing.picture(image)
-    except InputError as error:
-        raise InputError(wrong_with(source.name, error)) from None
-
-
-def title_of(name: str, asked: Question, probabilities: np.ndarray) -> str:
+def title_of(name: str, question: Question, probabilities: np.ndarray) -> str:
     """``scan.png through digits.npz: 3, 97.1%``; where another class is asked for, that too."""
-    labels, likeliest = asked.classifier.labels, int(probabilities.argmax())
-    answers = [likeliest] if asked.index == likeliest else [likeliest, asked.index]
+    labels, likeliest = question.classifier.labels, int(probabilities.argmax())
+    answers = [likeliest] if question.index == likeliest else [likeliest, question.index]
     said = "; ".join(f"{labels[index]}, {probabilities[index]:.1%}" for index in answers)
-    return f"{Path(name).name} through {Path(asked.classifier.name).name}: {said}"
+    return f"{Path(name).name} through {Path(question.classifier.name).name}: {said}"
 
 
 def shown(image: Image) -> np.ndarray:
@@ -226,38 +287,35 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     """
     import numpy as np
 
-    from cnntool.cli.terminal.grids import say
-    from cnntool.cli.terminal.pictures import draw, has_colour
-    from cnntool.files.image import Frame, Image
+    from cnntool.cli.terminal.pictures import draw_pixels, has_colour, say
     from cnntool.visuals.saliency_picture import panels, stretched
 
     say(words)
     if has_colour():
-        draw(Image((Frame(panels(pixels, heat)[1]),), 255.0, "PNG"))
+        draw_pixels(panels(pixels, heat)[1])
         return
     alone = stretched(heat, pixels.shape[:2])
-    draw(Image((Frame(np.clip(alone, 0, 1)[..., None]),), 1.0, "PNG"))
+    draw_pixels(np.clip(alone, 0, 1)[..., None], white=1.0)
 
 
 def entry(
     name: str,
-    method: str,
-    asked: Question,
+    question: Question,
     probabilities: np.ndarray,
     found: Finding,
     path: Path | None,
 ) -> dict[str, Any]:
     """What was found, and every number of it, for JSON."""
-    labels, likeliest = asked.classifier.labels, int(probabilities.argmax())
+    labels, likeliest = question.classifier.labels, int(probabilities.argmax())
     answers = {
         key: {"label": labels[index], "probability": float(probabilities[index])}
-        for key, index in (("class", asked.index), ("likeliest", likeliest))
+        for key, index in (("class", question.index), ("likeliest", likeliest))
     }
     return {
         "image": readable(name),
-        "model": readable(asked.classifier.name),
-        "method": method,
-        "layer": asked.layer,
+        "model": readable(question.classifier.name),
+        "method": question.asked.method,
+        "layer": question.layer,
         **answers,
         "map": found.values.tolist(),
         "picture": readable(path),

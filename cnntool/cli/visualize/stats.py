@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import complain, console, show
 from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import (
-    PictureOptions,
-    check_stdout,
-    destination,
-    json_option,
-    layer_option,
-    model_argument,
-    picture_options,
+    OUTPUT,
+    Layer,
+    Picture,
+    Report,
+    Weights,
+    picture_path,
+    target_of,
 )
 from cnntool.wording import counted, readable
 
@@ -25,31 +27,24 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.networks.learned_kernels import Banks
-    from cnntool.study.filter_statistics import FilterFacts
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+    from cnntool.study.filter_statistics import FilterFacts, Summary
 
-from cnntool.cli.console import complain, console, show
+WIDE = 90
+"""Columns of a terminal from which on those of the table stand two apart."""
 
-if TYPE_CHECKING:
-    from cnntool.study.filter_statistics import FilterFacts
+LEGEND = (
+    "Angles are those along which brightness changes: 0 is a filter for vertical edges, 90 one for "
+    "horizontal edges. Filled dots are oriented edges, rings other filters; frequencies are in "
+    "cycles a pixel, of 0.5 and more at the rim."
+)
 
 
 @dataclass(frozen=True)
-class Summary:
-    """How many filters of a bank pass as oriented edges, and what to hold that against.
+class Directions(Picture):
+    """A picture that is drawn where it is asked for."""
 
-    directions: how many oriented edges lie in each sector of 180 degrees. before: how many passed
-    in the random start; None where the file does not hold it. by_chance: the share of random
-    kernels of the same size that pass.
-    """
-
-    filters: int
-    oriented: int
-    dead: int
-    directions: tuple[int, ...]
-    before: int | None
-    by_chance: float
+    section = OUTPUT
+    output: str | None = picture_path("no picture")
 
 
 @click.command(
@@ -62,11 +57,8 @@ Examples:
   cnntool visualize stats digits.npz --show
   cnntool visualize stats digits.npz --json""",
 )
-@model_argument
-@layer_option
-@partial(picture_options, default="no picture")
-@json_option
-def command(picture: PictureOptions, model: str, layer: str | None, as_json: bool) -> None:
+@takes(Weights, Layer, Directions, Report)
+def command(weights: Weights, asked: Layer, picture: Directions, report: Report) -> None:
     """Measure the filters of a layer: which are oriented edges, and at which directions.
 
     A row gives the angle and the frequency (cycles a pixel) of the grating that a filter answers
@@ -81,24 +73,26 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
     strength over 0.5; the summary also says how many random kernels pass, as small kernels fit
     easily. With -o or --show the directions are drawn.
     """
-    from cnntool.cli.console import complain, print_json
+    from cnntool.cli.console import print_json
     from cnntool.networks.learned_kernels import load_banks
-    from cnntool.study.filter_statistics import filter_facts
+    from cnntool.study.filter_statistics import filter_facts, summary_of
 
-    check_stdout(picture, as_json)
-    is_drawn = picture.output is not None or picture.show
-    target = destination(picture, model, "directions") if is_drawn else None
-    banks = load_banks(model)
-    bank = check_measurable(banks, layer)
+    report.check(picture)
+    is_drawn = picture.is_asked_for
+    target = target_of(picture, weights.model, "directions") if is_drawn else None
+    banks = load_banks(weights.model)
+    name = banks.layer_name(asked.layer)
+    bank = check_measurable(banks, name)
     facts = filter_facts(bank)
-    summary = summary_of(banks, layer, facts)
-    text = summary_text(summary, bank.shape[2:])
-    if as_json:
-        print_json(entry(banks, layer, facts, summary))
+    is_first = name == next(iter(banks.layers))
+    summary = summary_of(bank, facts, banks.epochs.get(0) if is_first else None)
+    title, text = f"{Path(banks.name).name}, {name}", summary_text(summary, bank.shape[2:])
+    if report.as_json:
+        print_json(entry(banks, name, facts, summary))
     elif target is None or not target.stdout:
-        show_facts(heading(banks, layer), facts, text)
-    elif not picture.quiet:
-        complain(text)
+        show_facts(title, facts, text)
+    else:
+        picture.note(text)
     if target is not None:
         from cnntool.visuals.polar import Direction, polar_picture
 
@@ -107,27 +101,18 @@ def command(picture: PictureOptions, model: str, layer: str | None, as_json: boo
             for each in facts
             if not each.is_dead
         ]
-        lines = f"{heading(banks, layer)}: {text}", LEGEND
         target.deliver(
-            polar_picture(alive, summary.directions, lines),
+            polar_picture(alive, summary.directions, (f"{title}: {text}", LEGEND)),
             print_path=False,
             draw=lambda: draw_directions(summary.directions),
         )
 
 
-LEGEND = (
-    "Angles are those along which brightness changes: 0 is a filter for vertical edges, 90 one for "
-    "horizontal edges. Filled dots are oriented edges, rings other filters; frequencies are in "
-    "cycles a pixel, of 0.5 and more at the rim."
-)
-
-
-def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
+def check_measurable(banks: Banks, name: str) -> np.ndarray:
     """The kernels of a layer; RequestError where they are single weights, or huge."""
     from cnntool.errors import RequestError
     from cnntool.study.filter_statistics import LARGEST_SIDE
 
-    name = banks.layer_name(layer)
     bank = banks.layers[name]
     if bank[0, 0].size == 1:
         larger = [other for other, each in banks.layers.items() if each[0, 0].size > 1]
@@ -141,27 +126,6 @@ def check_measurable(banks: Banks, layer: str | None) -> np.ndarray:
             f"to {LARGEST_SIDE}x{LARGEST_SIDE}, choose another --layer"
         )
     return bank
-
-
-def summary_of(banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...]) -> Summary:
-    """What the facts of all filters come to."""
-    from cnntool.study.filter_statistics import DIRECTIONS, filter_facts, share_by_chance
-
-    oriented = [each for each in facts if each.is_oriented]
-    directions = [0] * DIRECTIONS
-    for each in oriented:
-        directions[each.direction] += 1
-    name, before = banks.layer_name(layer), None
-    if 0 in banks.epochs and name == next(iter(banks.layers)):
-        before = sum(each.is_oriented for each in filter_facts(banks.epochs[0]))
-    return Summary(
-        len(facts),
-        len(oriented),
-        sum(each.is_dead for each in facts),
-        tuple(directions),
-        before,
-        share_by_chance(banks.layers[name].shape),
-    )
 
 
 def summary_text(summary: Summary, size: tuple[int, int]) -> str:
@@ -182,16 +146,10 @@ def summary_text(summary: Summary, size: tuple[int, int]) -> str:
     return "; ".join(parts)
 
 
-def heading(banks: Banks, layer: str | None) -> str:
-    """``digits.npz, conv1``."""
-    return f"{Path(banks.name).name}, {banks.layer_name(layer)}"
-
-
 def entry(
-    banks: Banks, layer: str | None, facts: tuple[FilterFacts, ...], summary: Summary
+    banks: Banks, name: str, facts: Sequence[FilterFacts], summary: Summary
 ) -> dict[str, Any]:
     """All that was measured, for JSON."""
-    name = banks.layer_name(layer)
     filters = []
     for index, each in enumerate(facts):
         plain = {"filter": index} | asdict(each)
@@ -205,10 +163,6 @@ def entry(
         "summary": asdict(summary),
         "filters": filters,
     }
-
-
-WIDE = 90
-"""Columns of a terminal from which on those of the table stand two apart."""
 
 
 def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
