@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnntool.choices import PARTS
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
@@ -19,8 +20,58 @@ if TYPE_CHECKING:
     from cnntool.networks.model import Classifier
     from cnntool.training.report import Report
 
-DATA = "Data"
 MOST_PICTURES, TOP = 48, 3
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is measured on what."""
+
+    model: str = argument("MODEL", PathName("a model file"))
+    data: str = argument("DATA", PathName("a data set or a text"))
+    part: str | None = option(
+        "--part",
+        Choice(PARTS, "part", "PART"),
+        "validation, test, train or all.  [default: test where DATA has it, else validation, "
+        "else all]",
+    )
+    strict: bool = flag("--strict", "An image that cannot be read is an error.")
+    encoding: str | None = option(
+        "--encoding",
+        str,
+        "Of a text, such as utf-16.  [default: that of the text it learned from]",
+        metavar="NAME",
+    )
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is shown and drawn."""
+
+    top: int | None = option(
+        "--top",
+        WholeNumber(1, metavar="K"),
+        f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
+    )
+    confusion: str | None = option(
+        "--confusion",
+        PathName("a picture, such as confusion.png"),
+        "Write the confusion matrix as a picture.",
+        metavar="FILE",
+    )
+    mistakes: str | None = option(
+        "--mistakes",
+        PathName("a picture, such as mistakes.png"),
+        f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
+        metavar="FILE",
+    )
+    tokens: bool = flag(
+        "--tokens",
+        "Of a text each token and its surprisal: in colour on a terminal, else as JSON lines.",
+    )
+    force: bool = flag("-f --force", "Overwrite files that exist.")
+    as_json: bool = flag("--json", "Report as JSON, every mistake.", section="Running")
+    quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section="Running")
 
 
 @click.command(
@@ -36,55 +87,8 @@ Examples:
   cnntool evaluate words.npz other-text.txt
   cnntool evaluate words.npz other-text.txt --tokens | jq -c 'select(.bits > 15)'""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@click.argument("data", metavar="DATA", type=PathName("a data set or a text"))
-@option(
-    "--part",
-    section=DATA,
-    type=click.Choice(PARTS),
-    metavar="PART",
-    help="validation, test, train or all.  [default: test where DATA has it, else validation, "
-    "else all]",
-)
-@option("--strict", section=DATA, is_flag=True, help="An image that cannot be read is an error.")
-@option(
-    "--top",
-    "k",
-    section=OUTPUT,
-    type=WholeNumber(1),
-    metavar="K",
-    help=f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
-)
-@option(
-    "--encoding",
-    section=DATA,
-    metavar="NAME",
-    help="Of a text, such as utf-16.  [default: that of the text it learned from]",
-)
-@option(
-    "--confusion",
-    section=OUTPUT,
-    metavar="FILE",
-    type=PathName("a picture, such as confusion.png"),
-    help="Write the confusion matrix as a picture.",
-)
-@option(
-    "--mistakes",
-    section=OUTPUT,
-    metavar="FILE",
-    type=PathName("a picture, such as mistakes.png"),
-    help=f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
-)
-@option(
-    "--tokens",
-    section=OUTPUT,
-    is_flag=True,
-    help="Of a text each token and its surprisal: in colour on a terminal, else as JSON lines.",
-)
-@option("-f", "--force", section=OUTPUT, is_flag=True, help="Overwrite files that exist.")
-@option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON, every mistake.")
-@option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only results and errors.")
-def command(model: str, data: str, part: str | None, k: int | None, **options) -> None:
+@takes(Data, Output)
+def command(data: Data, output: Output) -> None:
     """Measure a trained model on labelled images, or on a text.
 
     For a model of images, DATA is what `cnntool train-cnn` takes: 'digits', a folder with one
@@ -99,48 +103,51 @@ def command(model: str, data: str, part: str | None, k: int | None, **options) -
     """
     from cnntool.networks.model_file import load_header
 
-    if load_header(model).kind == "rnn":
-        _check_unused(
-            model, "of text", {**options, "top": k}, ("strict", "confusion", "mistakes", "top")
-        )
+    if load_header(data.model).kind == "rnn":
+        of_images = {
+            "--strict": data.strict,
+            "--confusion": output.confusion,
+            "--mistakes": output.mistakes,
+            "--top": output.top,
+        }
+        _check_unused(data.model, "of text", of_images)
         from cnntool.cli.text_evaluation import evaluate_language_model
 
-        flags = options["as_json"], options["tokens"], options["quiet"]
-        evaluate_language_model(model, data, part, options["encoding"], *flags)
+        flags = output.as_json, output.tokens, output.quiet
+        evaluate_language_model(data.model, data.data, data.part, data.encoding, *flags)
         return
-    _check_unused(model, "of images", options, ("tokens", "encoding"))
-    del options["tokens"], options["encoding"]
-    evaluate_classifier(model, data, part, TOP if k is None else k, **options)
+    of_text = {"--tokens": output.tokens, "--encoding": data.encoding}
+    _check_unused(data.model, "of images", of_text)
+    evaluate_classifier(data, output)
 
 
-def _check_unused(model: str, kind: str, options: dict, names: tuple[str, ...]) -> None:
-    for name in names:
-        if options.get(name) not in (None, False):
-            raise click.UsageError(f"--{name} is of no use here: {model} is a model {kind}")
+def _check_unused(model: str, kind: str, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value not in (None, False):
+            raise click.UsageError(f"{name} is of no use here: {model} is a model {kind}")
 
 
-def evaluate_classifier(
-    model: str, data: str, part: str | None, k: int, strict: bool, **options
-) -> None:
+def evaluate_classifier(given: Data, output: Output) -> None:
     """Measure a network on labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
     from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
 
-    targets = check_outputs(options["confusion"], options["mistakes"], options["force"])
+    model, data = given.model, given.data
+    targets = check_outputs(output.confusion, output.mistakes, output.force)
     classifier = load_classifier(model)
-    loaded = load_for(classifier, data, strict, options["quiet"])
+    loaded = load_for(classifier, data, given.strict, output.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
-    chosen, images = choose_part(parts, part, data)
-    report = evaluate(classifier, images, k)
-    if not options["quiet"]:
+    chosen, images = choose_part(parts, given.part, data)
+    report = evaluate(classifier, images, TOP if output.top is None else output.top)
+    if not output.quiet:
         for note in (*images.notes, *_origin(data, parts, loaded, chosen, is_trained_on)):
             complain(note)
     for name, path in targets.items():  # before stdout, which `| head` may close
         draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
         title = f"{model} on {data}, {chosen}"
-        draw(report, images, path, title, options["force"])
-    if options["as_json"]:
+        draw(report, images, path, title, output.force)
+    if output.as_json:
         print_json(_entry(report, model, data, chosen, is_trained_on))
     else:
         from cnntool.cli.evaluation_tables import show_report

@@ -13,8 +13,8 @@ import click
 import numpy as np
 
 from cnntool.cli.console import complain
-from cnntool.cli.files import Source, check_free, find_sources
-from cnntool.cli.images import Report, check_stdin, open_source, run_each
+from cnntool.cli.files import Source, check_free, check_stdin, find_sources
+from cnntool.cli.images import Report, open_source, run_each
 from cnntool.cli.options import Batch
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write

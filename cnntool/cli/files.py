@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,12 @@ def find_sources(
     if sum(source.path is None for source in sources) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
     return sources, problems
+
+
+def check_stdin(images: Sequence[str]) -> None:
+    """RequestError where an image is to come from a terminal."""
+    if STDIO in images and sys.stdin.isatty():
+        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
 
 
 def _walk(folder: Path, problems: list[str]) -> list[Path]:

@@ -2,29 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import OUTPUT, RUN, PathName, WholeNumber
-from cnntool.cli.types import Number
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import Model, flag, option, takes
+from cnntool.cli.types import Number, WholeNumber
 
-TEXT, CHOICE = "Text", "Choice"
 MOST_LENGTH = 10**9
 
 
-class Share(click.ParamType):
-    """A number above 0, up to 1."""
+@dataclass(frozen=True)
+class Text:
+    """What is written."""
 
-    name = "number"
+    length: int = option(
+        "-n --length",
+        WholeNumber(0, MOST_LENGTH),
+        "Tokens to write: words, characters or bytes, as the model knows.  [default: 200]",
+        default=200,
+    )
+    prime: str | None = option(
+        "--prime",
+        str,
+        "How the text begins; - reads it from stdin.  [default: the beginning of a line]",
+        metavar="TEXT",
+    )
+    encoding: str | None = option(
+        "--encoding",
+        str,
+        "Of stdin, where --prime is -.  [default: that of the text it learned from]",
+        metavar="NAME",
+    )
+    new_only: bool = flag("--new-only", "Print what is new, without --prime.")
 
-    def convert(self, value, param, ctx) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a number: expected one such as 0.9", param, ctx)
-        if not 0 < number <= 1:
-            self.fail(f"'{value}' is out of range: expected above 0, up to 1", param, ctx)
-        return number
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the next token is chosen."""
+
+    section = "Choice"
+    temperature: float = option(
+        "-t --temperature",
+        Number(least=0),
+        "Below 1 what is likely comes more often, at 0 always the likeliest; above 1 less.  "
+        "[default: 1]",
+        default=1.0,
+    )
+    top_k: int | None = option(
+        "--top-k", WholeNumber(1, metavar="K"), "Draw among the K likeliest only."
+    )
+    top_p: float = option(
+        "--top-p",
+        Number(above=0, most=1, metavar="P"),
+        "Draw among the fewest that have this probability together, such as 0.9.",
+        default=1.0,
+    )
+    seed: int | None = option(
+        "--seed",
+        WholeNumber(0, (1 << 63) - 1),
+        "The same seed writes the same text.  [default: another one each time]",
+    )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is printed."""
+
+    why: bool = flag(
+        "--why",
+        "A line a token: how likely it was, and what else could have come.",
+        section="Output",
+    )
+    as_json: bool = flag("--json", "One line of JSON a token.", section="Running")
+    quiet: bool = flag("-q --quiet", "No notes: only the text and errors.", section="Running")
 
 
 @click.command(
@@ -38,70 +90,8 @@ Examples:
   head -c 500 story.txt | cnntool generate model.npz --prime - --new-only
   cnntool generate model.npz --top-p 0.9 --seed 7 --length 1000 > sample.txt""",
 )
-@click.argument("model", metavar="MODEL", type=PathName("a model file"))
-@option(
-    "-n",
-    "--length",
-    section=TEXT,
-    type=WholeNumber(0, MOST_LENGTH),
-    default=200,
-    metavar="N",
-    help="Tokens to write: words, characters or bytes, as the model knows.  [default: 200]",
-)
-@option(
-    "--prime",
-    section=TEXT,
-    metavar="TEXT",
-    help="How the text begins; - reads it from stdin.  [default: the beginning of a line]",
-)
-@option(
-    "--encoding",
-    section=TEXT,
-    metavar="NAME",
-    help="Of stdin, where --prime is -.  [default: that of the text it learned from]",
-)
-@option("--new-only", section=TEXT, is_flag=True, help="Print what is new, without --prime.")
-@option(
-    "-t",
-    "--temperature",
-    section=CHOICE,
-    type=Number(least=0),
-    default=1.0,
-    metavar="X",
-    help="Below 1 what is likely comes more often, at 0 always the likeliest; above 1 less.  "
-    "[default: 1]",
-)
-@option(
-    "--top-k",
-    section=CHOICE,
-    type=WholeNumber(1),
-    metavar="K",
-    help="Draw among the K likeliest only.",
-)
-@option(
-    "--top-p",
-    section=CHOICE,
-    type=Share(),
-    default=1.0,
-    metavar="P",
-    help="Draw among the fewest that have this probability together, such as 0.9.",
-)
-@option(
-    "--seed",
-    section=CHOICE,
-    type=WholeNumber(0, (1 << 63) - 1),
-    metavar="N",
-    help="The same seed writes the same text.  [default: another one each time]",
-)
-@option(
-    "--why",
-    section=OUTPUT,
-    is_flag=True,
-    help="A line a token: how likely it was, and what else could have come.",
-)
-@option("--json", "as_json", section=RUN, is_flag=True, help="One line of JSON a token.")
-@option("-q", "--quiet", section=RUN, is_flag=True, help="No notes: only the text and errors.")
-def command(model: str, length: int, prime: str | None, **options) -> None:
+@takes(Model, Text, Drawing, Shown)
+def command(model: Model, text: Text, drawing: Drawing, shown: Shown) -> None:
     """Write a text with a model of `cnntool train-lstm`, token by token as they are drawn.
 
     Each token is drawn from the probabilities that the model gives to what may come next, and is
@@ -112,23 +102,22 @@ def command(model: str, length: int, prime: str | None, **options) -> None:
     from cnntool.networks.model import load_text_model
     from cnntool.networks.sampling import Choice
 
-    trained = load_text_model(model)
+    trained = load_text_model(model.model)
     unknown = trained.vocabulary.unknown
     choice = Choice(
-        options["temperature"],
-        options["top_k"],
-        options["top_p"],
+        drawing.temperature,
+        drawing.top_k,
+        drawing.top_p,
         () if unknown is None else (unknown,),
     )
-    shown = "json" if options["as_json"] else "why" if options["why"] else "text"
     request = Request(
-        length,
-        prime,
-        options["encoding"],
-        not options["new_only"],
+        text.length,
+        text.prime,
+        text.encoding,
+        not text.new_only,
         choice,
-        options["seed"],
-        shown,
-        options["quiet"],
+        drawing.seed,
+        "json" if shown.as_json else "why" if shown.why else "text",
+        shown.quiet,
     )
     write(trained, request)

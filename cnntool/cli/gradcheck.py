@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import RUN, FiniteFloat, WholeNumber
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Number, Spec, WholeNumber
 from cnntool.wording import finite, shown_layer
 
 if TYPE_CHECKING:
@@ -23,15 +23,28 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
 
-class OperationType(click.ParamType):
-    """The name of an operation; the table is imported only when a shell completes one."""
+def _operations() -> Iterable[str]:
+    from cnntool.engine.gradient_cases import OPERATIONS
 
-    name = "operation"
+    return OPERATIONS
 
-    def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
-        from cnntool.engine.gradient_cases import OPERATIONS
 
-        return [CompletionItem(name) for name in OPERATIONS if name.startswith(incomplete)]
+@dataclass(frozen=True)
+class Running:
+    """What is checked, and how strictly."""
+
+    operations: tuple[str, ...] = argument(
+        "[OPERATION|MODEL.npz]...", Spec("OPERATION", str, _operations), many=True, required=False
+    )
+    seed: int = option("--seed", WholeNumber(0), "Of the random inputs.  [default: 0]", default=0)
+    tolerance: float = option(
+        "--tolerance",
+        Number(above=0, metavar="E"),
+        "The largest relative error that is right; differences are good to about 1e-8.  "
+        "[default: 1e-6]",
+        default=1e-6,
+    )
+    as_json: bool = flag("--json", "Report as JSON.")
 
 
 @click.command(
@@ -53,26 +66,8 @@ Examples:
   cnntool gradcheck words.npz
   cnntool gradcheck --json""",
 )
-@click.argument("operations", metavar="[OPERATION|MODEL.npz]...", nargs=-1, type=OperationType())
-@option(
-    "--seed",
-    section=RUN,
-    type=WholeNumber(0),
-    default=0,
-    metavar="N",
-    help="Of the random inputs.  [default: 0]",
-)
-@option(
-    "--tolerance",
-    section=RUN,
-    type=FiniteFloat(above=0),
-    default=1e-6,
-    metavar="E",
-    help="The largest relative error that is right; differences are good to about 1e-8.  "
-    "[default: 1e-6]",
-)
-@option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
-def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: bool) -> int:
+@takes(Running)
+def command(running: Running) -> int:
     """Check every operation of the engine, or those named: is its gradient the true one?
 
     The way back is compared with central differences of the way forward, in float64: element by
@@ -83,14 +78,14 @@ def command(operations: tuple[str, ...], seed: int, tolerance: float, as_json: b
     from cnntool.cli.console import complain, print_json, progress
 
     problems: list[str] = []
-    cases = _cases(operations, seed, tolerance, problems)
+    cases = _cases(running.operations, running.seed, running.tolerance, problems)
     proofs = []
-    with progress("checking", len(cases), quiet=as_json) as advance:
+    with progress("checking", len(cases), quiet=running.as_json) as advance:
         for case, check in cases:
             proofs.append(Proof(case, check()))
             advance()
-    if proofs or as_json:
-        print_json([_entry(proof) for proof in proofs]) if as_json else _show(proofs)
+    if proofs or running.as_json:
+        print_json([_entry(proof) for proof in proofs]) if running.as_json else _show(proofs)
     for problem in problems:
         complain(problem)
     for proof in proofs:

@@ -32,6 +32,7 @@ from cnntool.cli.files import (
     Source,
     Targets,
     check_free,
+    check_stdin,
     find_sources,
     make_folder,
     plan_targets,
@@ -309,12 +310,6 @@ def open_source(source: Source, reading: Reading) -> Image:
         float_white=reading.white,
     )
     return with_alpha(image, reading.alpha, source.name)
-
-
-def check_stdin(images: Sequence[str]) -> None:
-    """RequestError where an image is to come from a terminal."""
-    if STDIO in images and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
 
 
 def _check_options(batch: Batch) -> None:

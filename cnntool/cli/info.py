@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.help import SectionedCommand, option
-from cnntool.cli.options import RUN, FiniteFloat, PathName, WholeNumber, whole_number
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Number, PathName, Spec, WholeNumber, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,31 +20,47 @@ if TYPE_CHECKING:
     from cnntool.networks.network import Network
     from cnntool.networks.summary import LayerSummary
 
-NETWORK = "Network"
 LARGEST_SIDE = 1 << 16
 USUAL_SIDE = 28
 USUAL_CLASSES = 10
 
 
-class ShapeType(click.ParamType):
+def read_shape(text: str) -> tuple[int, ...]:
     """The shape of an image: channels, height and width."""
+    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)", text.strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(
+            f"'{text}' is no shape: expected channels x height x width, such as 3x32x32"
+        )
+    shape = tuple(map(whole_number, match.groups()))
+    if not all(1 <= number <= LARGEST_SIDE for number in shape):
+        raise ValueError(f"'{text}' is out of range: expected 1 to {LARGEST_SIDE}")
+    return shape
 
-    name = "CxHxW"
 
-    def convert(self, value, param, ctx) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d+)x(\d+)x(\d+)", value.strip(), re.IGNORECASE)
-        if not match:
-            self.fail(
-                f"'{value}' is no shape: expected channels x height x width, such as 3x32x32",
-                param,
-                ctx,
-            )
-        shape = tuple(map(whole_number, match.groups()))
-        if not all(1 <= number <= LARGEST_SIDE for number in shape):
-            self.fail(f"'{value}' is out of range: expected 1 to {LARGEST_SIDE}", param, ctx)
-        return shape
+@dataclass(frozen=True)
+class Asked:
+    """Which network is shown, and how."""
+
+    section = "Network"
+    target: str = argument(
+        "MODEL|NAME|LAYERS", PathName("a model file, a network such as lenet, or layers")
+    )
+    input: tuple[int, ...] | None = option(
+        "--input",
+        Spec("CxHxW", read_shape),
+        "The shape of an image.  [default: that of MODEL; 1x28x28, or the smallest that the "
+        "named network takes]",
+    )
+    classes: int | None = option(
+        "--classes", WholeNumber(1, 1 << 20), "Outputs of a named network.  [default: 10]"
+    )
+    width: float | None = option(
+        "--width",
+        Number(above=0, metavar="W"),
+        "A named network with W times as many filters and units.",
+    )
+    as_json: bool = flag("--json", "Report as JSON.", section="Running")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,36 +86,8 @@ Examples:
   cnntool info words.npz
   cnntool info digits.npz --json | jq '.layers[].parameters'""",
 )
-@click.argument(
-    "target",
-    metavar="MODEL|NAME|LAYERS",
-    type=PathName("a model file, a network such as lenet, or layers"),
-)
-@option(
-    "--input",
-    "shape",
-    section=NETWORK,
-    type=ShapeType(),
-    metavar="CxHxW",
-    help="The shape of an image.  [default: that of MODEL; 1x28x28, or the smallest that the "
-    "named network takes]",
-)
-@option(
-    "--classes",
-    section=NETWORK,
-    type=WholeNumber(1, 1 << 20),
-    metavar="N",
-    help="Outputs of a named network.  [default: 10]",
-)
-@option(
-    "--width",
-    section=NETWORK,
-    type=FiniteFloat(above=0),
-    metavar="W",
-    help="A named network with W times as many filters and units.",
-)
-@option("--json", "as_json", section=RUN, is_flag=True, help="Report as JSON.")
-def command(target: str, as_json: bool, **settings) -> None:
+@takes(Asked)
+def command(asked: Asked) -> None:
     """Show a network layer by layer: MODEL is a file that cnntool trained, NAME one of the zoo
     (small, lenet, lenet5, alexnet), LAYERS a text such as 'conv 8 3x3; relu; dense 10' or a file
     of it.
@@ -110,36 +99,35 @@ def command(target: str, as_json: bool, **settings) -> None:
     """
     from cnntool.cli.console import print_json
 
-    if is_text_model(target):
+    if is_text_model(asked.target):
         from cnntool.cli.text_info import show_text_model
 
-        unfit = [
-            f"--{name}"
-            for name, value in zip(("input", "classes", "width"), settings.values(), strict=True)
-            if value is not None
-        ]
-        if unfit:
-            raise click.UsageError(f"{unfit[0]} is for networks of images: {target} is one of text")
-        show_text_model(target, as_json)
+        for name in ("input", "classes", "width"):
+            if getattr(asked, name) is not None:
+                raise click.UsageError(
+                    f"--{name} is for networks of images: {asked.target} is one of text"
+                )
+        show_text_model(asked.target, asked.as_json)
         return
-    subject = read_subject(target, **settings)
-    if as_json:
+    subject = read_subject(asked)
+    if asked.as_json:
         print_json(_entry(subject))
     else:
         from cnntool.cli.network_tables import show_model, show_network
 
         show_network(subject.name, subject.network, subject.layers)
         if subject.model is not None:
-            show_model(subject.model, os.path.getsize(target))
+            show_model(subject.model, os.path.getsize(asked.target))
 
 
-def read_subject(target: str, shape, classes: int | None, width: float | None) -> Subject:
+def read_subject(asked: Asked) -> Subject:
     """The network that a person names, and its layers."""
     from cnntool.errors import RequestError
     from cnntool.networks.model import load_classifier
     from cnntool.networks.summary import summarize
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 
+    target, shape, classes, width = asked.target, asked.input, asked.classes, asked.width
     if is_model(target):
         trained = load_classifier(target)
         given = {"--classes": classes, "--width": width}

@@ -164,6 +164,13 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Model:
+    """What was trained."""
+
+    model: str = argument("MODEL", PathName("a model file"))
+
+
+@dataclass(frozen=True)
 class Sources:
     """Which images are read."""
 

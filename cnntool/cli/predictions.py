@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line, progress, reason
-from cnntool.cli.files import Source, find_sources
+from cnntool.cli.files import Source, check_stdin, find_sources
+from cnntool.cli.options import Sources
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
@@ -83,28 +84,26 @@ class Printer:
 
 def run_predictions(
     classifier: Classifier,
-    arguments: Sequence[str],
+    sources: Sources,
     printer: Printer,
-    recursive: bool,
     white: float,
     max_pixels: int,
     quiet: bool,
 ) -> int:
     """Print a line for every image, in the order of the arguments; returns the exit code."""
-    if "-" in arguments and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
-    sources, problems = find_sources(arguments, recursive)
+    check_stdin(sources.images)
+    found, problems = find_sources(sources.images, sources.recursive)
     for problem in problems:
         complain(problem)
-    printer.expect(sources)
+    printer.expect(found)
 
     def prepare(source: Source) -> Prepared:
         return prepared(classifier, source, white, max_pixels)
 
     failed = bool(problems)
     is_hidden = quiet or sys.stdout.isatty()
-    with progress("predicting", len(sources), is_hidden) as advance:
-        for batch in _batches(_ahead(prepare, sources)):
+    with progress("predicting", len(found), is_hidden) as advance:
+        for batch in _batches(_ahead(prepare, found)):
             for note in [image.note for image in batch if image.note and not quiet]:
                 complain(note)
             for name, probabilities, error in _classified(classifier, batch):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from cnntool.choices import BORDERS
 from cnntool.wording import suggestion
@@ -24,12 +25,24 @@ LARGEST_NUMBER = 1e12
 
 
 class Spec(click.ParamType):
-    """What ``read`` makes of a text; the ValueError that it raises says what is wrong."""
+    """What ``read`` makes of a text; the ValueError that it raises says what is wrong.
 
-    def __init__(self, metavar: str, read: Callable[[str], Any] | None = None):
+    complete: the words that a shell may complete, asked for only then.
+    """
+
+    def __init__(
+        self,
+        metavar: str,
+        read: Callable[[str], Any] | None = None,
+        complete: Callable[[], Iterable[str]] = tuple,
+    ):
         self.name = self.metavar = metavar
+        self.complete = complete
         if read is not None:
             self.read = read
+
+    def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.complete() if word.startswith(incomplete)]
 
     def convert(self, value, param, ctx):
         if not isinstance(value, str):

@@ -74,8 +74,8 @@ class Report:
 
 def open_one(path: str, reading: Reading) -> tuple[Image, str]:
     """The image that IMAGE names, and what to call it; raises as open_image."""
-    from cnntool.cli.files import STDIO, Source
-    from cnntool.cli.images import check_stdin, open_source
+    from cnntool.cli.files import STDIO, Source, check_stdin
+    from cnntool.cli.images import open_source
 
     check_stdin([path])
     source = Source(None if path == STDIO else Path(path))
