@@ -54,14 +54,14 @@ def test_a_kernel_added_as_the_recipe_says_filters_and_is_listed(tmp_path):
 def test_a_layer_added_as_the_recipe_says_trains_is_saved_and_has_true_gradients(tmp_path):
     written("layer")
     model = str(tmp_path / "scaled.npz")
-    layers = "conv 4 3x3; scale; relu; global-max; scale; dense 10"
+    layers = "conv 4 3x3; scale 0.5; relu; global-max; scale 2; dense 10"
     trained = run_here(
         "train-cnn", "digits", "-q", "-o", model, "--epochs", "1", "--layers", layers
     )
     assert trained.code == 0, trained.err
     with np.load(model) as arrays:
         assert arrays["params/scale1.weight"].shape == (4,)
-        assert (arrays["params/scale1.weight"] != 1).all()
+        assert (arrays["params/scale1.weight"] != 0.5).all()
     for command in ("info", "gradcheck"):
         done = run_here(command, model)
         assert done.code == 0, done.err
