@@ -129,7 +129,7 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
     template = output
     if output is None:
         template = "{stem}-{kernel}{ext}"
-    elif "{" not in output and _is_folder(output, many):
+    elif "{" not in output and (is_folder(output) or (many and not Path(output).suffix)):
         template = str(Path(_escape(output)) / "{folder}" / "{stem}-{kernel}{ext}")
     elif many and "{" not in output:
         raise RequestError(
@@ -176,12 +176,9 @@ def _escape(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _is_folder(output: str, many: bool) -> bool:
-    return (
-        output.endswith(("/", os.sep))
-        or Path(output).is_dir()
-        or (many and not Path(output).suffix)
-    )
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder, there or named as one."""
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:

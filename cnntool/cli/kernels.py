@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import FoldedEpilog
-from cnntool.cli.options import option, takes
+from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ class KernelsCommand(FoldedEpilog):
 
 
 @dataclass(frozen=True)
-class Shortcuts:
-    """Parameters of a named kernel, given beside it."""
+class Asked:
+    """Which kernel is shown, and how."""
 
+    spec: str | None = argument("[SPEC]", str, required=False)
     size: float | None = option(
         "--size", Number(metavar="N"), "Size of the kernel, as in box:size=N."
     )
@@ -40,6 +41,7 @@ class Shortcuts:
     angle: float | None = option(
         "--angle", Number(metavar="A"), "Its angle in degrees, counterclockwise."
     )
+    as_json: bool = flag("--json", "Print JSON.")
 
 
 @click.command(
@@ -53,10 +55,8 @@ Examples:
   cnntool kernels '1 0 -1; 2 0 -2; 1 0 -1'
   cnntool kernels log --sigma 1.4 --json""",
 )
-@click.argument("spec", required=False)
-@takes(Shortcuts)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(shortcuts: Shortcuts, spec: str | None, as_json: bool) -> None:
+@takes(Asked)
+def command(asked: Asked) -> None:
     """List the kernels, or show one: its weights and what they do.
 
     SPEC is a name with parameters, a matrix, a file or a learned filter, as for
@@ -68,16 +68,17 @@ def command(shortcuts: Shortcuts, spec: str | None, as_json: bool) -> None:
     from cnntool.imaging.kernel_spec import parse_kernel
     from cnntool.imaging.kernels import CATALOGUE
 
-    if spec is None:
-        given = [f"--{name}" for name, value in asdict(shortcuts).items() if value is not None]
+    shortcuts = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
+    if asked.spec is None:
+        given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
         if given:
             raise RequestError(f"{given[0]} needs a kernel: cnntool kernels gaussian {given[0]} 2")
         entries = list(CATALOGUE.values())
-        print_json([_entry(entry) for entry in entries]) if as_json else _show_list(entries)
+        print_json([_entry(entry) for entry in entries]) if asked.as_json else _show_list(entries)
         return
-    kernel = parse_kernel(spec, read_learned, **asdict(shortcuts))
-    entry = CATALOGUE.get(spec.partition(":")[0].strip())
-    print_json(_details(kernel, entry)) if as_json else _show_kernel(kernel, entry)
+    kernel = parse_kernel(asked.spec, read_learned, **shortcuts)
+    entry = CATALOGUE.get(asked.spec.partition(":")[0].strip())
+    print_json(_details(kernel, entry)) if asked.as_json else _show_kernel(kernel, entry)
 
 
 def _entry(entry: Entry) -> dict:

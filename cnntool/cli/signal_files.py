@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.choices import SIGNAL_FORMATS as FORMATS
 from cnntool.cli.console import complain, progress
-from cnntool.cli.files import STDIO, check_free, make_folder
+from cnntool.cli.files import STDIO, check_free, is_folder, make_folder
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
@@ -90,7 +90,7 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
 def _format(output: str | None, format: str | None, result: Signal) -> str:
     """As asked for, else as the output is named, else as the input is."""
     named = None
-    if output not in (None, STDIO) and not _is_folder(output):
+    if output not in (None, STDIO) and not is_folder(output):
         suffix = Path(output).suffix.lower()
         named = next((name for name, end in FORMATS.items() if end == suffix), None)
         if named is None and format is None and not _is_device(output):
@@ -103,14 +103,10 @@ def _format(output: str | None, format: str | None, result: Signal) -> str:
 
 
 def _path(output: str, file: str, label: str, format: str) -> Path:
-    if not _is_folder(output):
+    if not is_folder(output):
         return Path(output)
     stem = "stdin" if file == STDIO else Path(file).stem
     return Path(output) / f"{stem}-{label}{FORMATS[format]}"
-
-
-def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
 def _is_device(output: str) -> bool:
