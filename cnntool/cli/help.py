@@ -55,11 +55,6 @@ class SectionedCommand(FoldedEpilog):
                 formatter.write_dl(records, col_max=24)
 
 
-def option(*names: str, section: str, **attributes):
-    """A ``click.option`` that stands in a section of the help."""
-    return click.option(*names, cls=Option, section=section, **attributes)
-
-
 _GAP = re.compile(r"\S {2,}(?=\S)")
 """Between two columns of a table."""
 

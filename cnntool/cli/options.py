@@ -277,16 +277,3 @@ class SignalOutput:
     )
     as_json: bool = flag("--json", "Report on stdout as JSON, of a file.", section="Running")
     quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.", section="Running")
-
-
-# For commands whose options are not dataclasses yet.
-from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, whole_number  # noqa: E402, F401
-from cnntool.cli.types import Number as FiniteFloat  # noqa: E402, F401
-from cnntool.cli.types import Padding as PaddingType  # noqa: E402, F401
-from cnntool.cli.types import Pair as PairType  # noqa: E402, F401
-
-INPUT, OUTPUT, RUN = "Input", "Output", "Running"
-
-
-def PixelCount() -> Spec:
-    return Spec("N", read_pixel_count)
