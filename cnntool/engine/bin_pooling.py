@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -145,10 +146,13 @@ def pyramid_pool2d_backward(dy: np.ndarray, cache: PyramidCache) -> np.ndarray:
     lengths = [channels * level * level for level in cache.levels]
     dy = as_gradient(dy, (count, sum(lengths)), float_dtype(dy))
     parts = np.split(dy, np.cumsum(lengths)[:-1], axis=1)
-    return sum(
+    dx, *others = (
         adaptive_pool2d_backward(part.reshape(count, channels, level, level), level_cache)
         for part, level, level_cache in zip(parts, cache.levels, cache.caches, strict=True)
     )
+    for other in others:
+        dx = dx + other
+    return dx
 
 
 def pool_image_to_size(
@@ -172,7 +176,7 @@ def pool_image_to_size(
     """
     check_image(image, mode)
     rows, columns = _plan_both(image.shape[:2], output_size)
-    settings = {"p": checked_p(p), "sigma": sigma, "mean": mean, "threads": threads}
+    settings: dict[str, Any] = {"p": checked_p(p), "sigma": sigma, "mean": mean, "threads": threads}
     if window := _as_window(rows, columns):
         return pool_image(image, mode, window, **settings)
     return _pool_bins(image[None], rows, columns, mode, **settings)[0]
@@ -193,7 +197,7 @@ def pyramid_pool_image(
     In the order of :func:`pyramid_pool2d`, of the same picture as C maps.
     """
     _check_levels(levels)
-    settings = {"p": p, "sigma": sigma, "mean": mean, "threads": threads}
+    settings: dict[str, Any] = {"p": p, "sigma": sigma, "mean": mean, "threads": threads}
     pools = [pool_image_to_size(image, int(level), mode, **settings) for level in levels]
     return np.concatenate([pooled.transpose(2, 0, 1).reshape(-1) for pooled in pools])
 
@@ -261,7 +265,7 @@ def _as_window(rows: Bins, columns: Bins) -> tuple[int, int] | None:
     return kernel if is_even and max(kernel) <= WIDEST else None
 
 
-BinWeights = tuple[list[np.ndarray], list[np.ndarray]]
+BinWeights = tuple[list[np.ndarray], ...]
 """Of every bin of rows, and of every bin of columns, a vector that adds up to 1."""
 
 
@@ -390,7 +394,7 @@ def _norms(rows: Bins, columns: Bins, p: float, mean: bool) -> RowPool:
         down = np.zeros_like(planes[:, :1], np.float64)
         for part in _parts(planes, rows, index, BLOCK_ELEMENTS // planes[:, 0].size):
             magnitudes = np.concatenate([down, np.abs(part, dtype=np.float64)], axis=1)
-            down = _norms_of_runs(magnitudes, [0], p)
+            down = _norms_of_runs(magnitudes, np.zeros(1, int), p)
         across = _norms_of_runs(down[:, 0, columns_of_bins], firsts, p)
         if mean and p != np.inf:
             across /= ((columns.lengths * rows.lengths[index]) ** (1 / p))[:, None]
@@ -399,7 +403,7 @@ def _norms(rows: Bins, columns: Bins, p: float, mean: bool) -> RowPool:
     return pool_row
 
 
-def _norms_of_runs(values: np.ndarray, firsts: Sequence[int], p: float) -> np.ndarray:
+def _norms_of_runs(values: np.ndarray, firsts: np.ndarray, p: float) -> np.ndarray:
     """The p-norm of each run of float64 values >= 0 along axis 1, by where the runs begin.
 
     Each is scaled by its largest element, so that no power overflows and not all vanish.

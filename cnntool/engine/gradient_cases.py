@@ -15,6 +15,12 @@ from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 
 Shape = tuple[int, ...]
 
+Table = list[tuple[str, Shape, dict[str, Any]]]
+"""Geometries, each with the shape of x and the options."""
+
+Layers = list[tuple[str, Shape, Shape, dict[str, Any]]]
+"""The same with the shape of the weights."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -74,13 +80,17 @@ def _element_by_element() -> Iterator[Case]:
         yield _case(name, "2 x 3 x 4", {"x": (2, 3, 4)})
         yield _case(name, "8 x 6 x 28 x 28", {"x": (8, 6, 28, 28)})
 
-    so_far = {"running_mean": np.array([0.5, -1, 0]), "running_var": np.array([2.0, 0.5, 1])}
-    for geometry, x, options in [
+    so_far: dict[str, Any] = {
+        "running_mean": np.array([0.5, -1, 0]),
+        "running_var": np.array([2.0, 0.5, 1]),
+    }
+    batch_norms: Table = [
         ("6 x 3", (6, 3), {}),
         ("4 x 3 x 2 x 3", (4, 3, 2, 3), {}),
         ("4 x 3 x 2 x 3, running statistics", (4, 3, 2, 3), {"training": False, **so_far}),
         ("16 x 8 x 14 x 14", (16, 8, 14, 14), {}),
-    ]:
+    ]
+    for geometry, x, options in batch_norms:
         shapes = {"x": x, "weight": x[1:2], "bias": x[1:2]}
         yield _case(
             "batch_norm",
@@ -106,23 +116,25 @@ def _losses() -> Iterator[Case]:
         return {"logits": 1000 * rng.standard_normal((5, 10))}
 
     lengths = np.arange(4)[:, None] < np.array([4, 2, 3])  # (T, B)
-    for geometry, logits, options in [
+    losses: Table = [
         ("5 x 10 logits", (5, 10), {}),
         ("5 x 10 logits, label smoothing 0.1", (5, 10), {"label_smoothing": 0.1}),
         ("4 x 3 x 5 logits, sequences of 4, 2 and 3", (4, 3, 5), {"weights": lengths}),
         ("5 x 10 logits around 1000", (5, 10), {}),
         ("64 x 100 logits", (64, 100), {}),
-    ]:
-        options = {"targets": targets(logits[:-1], logits[-1]), **options}
+    ]
+    for geometry, logits, options in losses:
+        options["targets"] = targets(logits[:-1], logits[-1])
         case = _case("softmax_cross_entropy", geometry, {"logits": logits}, **options)
         yield replace(case, inputs=large) if "1000" in geometry else case
 
-    for geometry, rows, inputs, words, options in [
+    vocabularies: list[tuple[str, int, int, int, dict[str, Any]]] = [
         ("5 x 4 to 7 words", 5, 4, 7, {}),
         ("6 x 2 to 20 words, 2 rows masked", 6, 2, 20, {"weights": np.arange(6) % 3}),
         ("5 x 2 to 20 words, no bias", 5, 2, 20, {"bias": None}),
         ("300 x 8 to 2500 words", 300, 8, 2500, {}),
-    ]:
+    ]
+    for geometry, rows, inputs, words, options in vocabularies:
         shapes = {"x": (rows, inputs), "weight": (inputs, words), "bias": (words,)}
         options["targets"] = targets((rows,), words)
         yield _case("vocabulary_cross_entropy", geometry, shapes, **options)
@@ -132,7 +144,7 @@ def _convolutions() -> Iterator[Case]:
     maps = np.arange(4) - np.arange(3)[:, None]
     table = (maps % 4) < 2  # (F, C): each of 3 filters sees 2 neighbouring maps of 4
     uneven = {"stride": 2, "padding": ((2, 0), (1, 3))}
-    for geometry, x, weight, options in [
+    shared: Layers = [
         ("3 taps on 9", (2, 2, 9), (3, 2, 3), {}),
         ("stride 2, padding 2 and 1", (1, 2, 9), (3, 2, 3), {"stride": 2, "padding": (2, 1)}),
         ("dilation 3, padding 3", (1, 2, 9), (2, 2, 3), {"dilation": 3, "padding": 3}),
@@ -153,11 +165,12 @@ def _convolutions() -> Iterator[Case]:
             (16, 16, 3, 3),
             {"padding": 1},
         ),
-    ]:
+    ]
+    for geometry, x, weight, options in shared:
         shapes = {"x": x, "weight": weight, "bias": weight[:1]}
         yield _case("conv1d" if len(x) == 3 else "conv2d", geometry, shapes, **options)
 
-    for geometry, x, weight, options in [
+    local: Layers = [
         ("3 x 3 on 5 x 4", (2, 2, 5, 4), (3, 2, 3, 2, 3, 3), {}),
         ("2 x 3, no bias", (1, 2, 3, 4), (2, 2, 2, 2, 2, 3), {"bias": None}),
         (
@@ -172,13 +185,14 @@ def _convolutions() -> Iterator[Case]:
             (12, 12, 8, 8, 3, 3),
             {"padding": 1},
         ),
-    ]:
+    ]
+    for geometry, x, weight, options in local:
         shapes = {"x": x, "weight": weight, "bias": weight[:3]}
         yield _case("local_conv2d", geometry, shapes, **options)
 
 
 def _sliding_pools() -> Iterator[Case]:
-    own = {
+    own: dict[str, dict[str, dict[str, Any]]] = {
         "max_pool2d": {},
         "average_pool2d": {"padding 1, counted": {"padding": 1, "count_include_pad": True}},
         "lp_pool2d": {
@@ -189,7 +203,7 @@ def _sliding_pools() -> Iterator[Case]:
         "gaussian_pool2d": {"sigma 2, stride 1": {"sigma": 2.0, "stride": 1}},
     }
     for name, settings in own.items():
-        for geometry, x, options in [
+        geometries: Table = [
             ("2 x 2 on 4 x 6", (1, 1, 4, 6), {"kernel_size": 2}),
             ("3 x 2, stride 2 and 1", (1, 1, 5, 4), {"kernel_size": (3, 2), "stride": (2, 1)}),
             ("3 x 3, padding 1", (1, 1, 5, 4), {"kernel_size": 3, "padding": 1}),
@@ -201,17 +215,19 @@ def _sliding_pools() -> Iterator[Case]:
             ("2 x 2, dilation 2", (1, 1, 5, 6), {"kernel_size": 2, "stride": 1, "dilation": 2}),
             ("2 x 2 on 5 x 5, ceil mode", (1, 1, 5, 5), {"kernel_size": 2, "ceil_mode": True}),
             ("2 x 2 on 16 maps of 28 x 28", (4, 16, 28, 28), {"kernel_size": 2}),
-        ]:
+        ]
+        for geometry, x, options in geometries:
             yield _case(name, geometry, {"x": x}, **options)
         for words, options in settings.items():
             yield _case(name, f"3 x 3, {words}", {"x": (1, 1, 6, 5)}, kernel_size=3, **options)
 
-    uneven = {"kernel_size": 3, "stride": 2, "padding": 1}
-    for geometry, x, options in [
+    uneven: dict[str, Any] = {"kernel_size": 3, "stride": 2, "padding": 1}
+    subsamplings: Table = [
         ("2 x 2 on 4 x 6", (2, 3, 4, 6), {}),
         ("3 x 3, stride 2, padding 1", (1, 2, 5, 4), uneven),
         ("2 x 2 on 16 maps of 10 x 10", (4, 16, 10, 10), {}),
-    ]:
+    ]
+    for geometry, x, options in subsamplings:
         shapes = {"x": x, "coefficient": x[1:2], "bias": x[1:2]}
         yield _case("subsample2d", geometry, shapes, **options)
     for name in ("max_pool1d", "average_pool1d", "lp_pool1d"):
@@ -219,18 +235,26 @@ def _sliding_pools() -> Iterator[Case]:
 
 
 def _pools_to_a_size() -> Iterator[Case]:
-    for name, geometry, x, options in [
-        ("adaptive_pool2d", "4 x 6 to 2 x 3", (1, 1, 4, 6), {"output_size": (2, 3)}),
-        ("adaptive_pool2d", "7 x 5 to 3 x 2", (1, 1, 7, 5), {"output_size": (3, 2)}),
-        ("adaptive_pool2d", "3 x 4 to 5 x 4", (1, 2, 3, 4), {"output_size": (5, None)}),
-        ("adaptive_pool2d", "8 maps of 40 x 50 to 7 x 7", (2, 8, 40, 50), {"output_size": 7}),
-        ("global_pool2d", "4 x 5", (1, 2, 4, 5), {}),
-        ("global_pool2d", "8 maps of 28 x 28", (2, 8, 28, 28), {}),
-        ("pyramid_pool2d", "1, 2 and 3 of 5 x 6", (1, 1, 5, 6), {"levels": (1, 2, 3)}),
-        ("pyramid_pool2d", "1, 2 and 4 of 8 x 13 x 17", (2, 8, 13, 17), {}),
-    ]:
-        for mode in ("max", "average") if name == "global_pool2d" else MODES:
-            yield _case(name, f"{mode}, {geometry}", {"x": x}, mode=mode, **options)
+    tables: dict[str, Table] = {
+        "adaptive_pool2d": [
+            ("4 x 6 to 2 x 3", (1, 1, 4, 6), {"output_size": (2, 3)}),
+            ("7 x 5 to 3 x 2", (1, 1, 7, 5), {"output_size": (3, 2)}),
+            ("3 x 4 to 5 x 4", (1, 2, 3, 4), {"output_size": (5, None)}),
+            ("8 maps of 40 x 50 to 7 x 7", (2, 8, 40, 50), {"output_size": 7}),
+        ],
+        "global_pool2d": [
+            ("4 x 5", (1, 2, 4, 5), {}),
+            ("8 maps of 28 x 28", (2, 8, 28, 28), {}),
+        ],
+        "pyramid_pool2d": [
+            ("1, 2 and 3 of 5 x 6", (1, 1, 5, 6), {"levels": (1, 2, 3)}),
+            ("1, 2 and 4 of 8 x 13 x 17", (2, 8, 13, 17), {}),
+        ],
+    }
+    for name, table in tables.items():
+        for geometry, x, options in table:
+            for mode in ("max", "average") if name == "global_pool2d" else MODES:
+                yield _case(name, f"{mode}, {geometry}", {"x": x}, mode=mode, **options)
 
 
 GATES = {"rnn": 1, "reset_first_gru": 3, "gru": 3, "lstm": 4}
@@ -243,7 +267,7 @@ def _recurrent_shapes(cell: str, inputs: int, hidden: int) -> dict[str, Shape]:
 
 
 def _recurrences() -> Iterator[Case]:
-    some = {"lengths": np.array([6, 2, 4])}
+    some: dict[str, Any] = {"lengths": np.array([6, 2, 4])}
     for cell in GATES:
         yield _recurrence(cell, "5 steps, 2 x 3 to 4", 5, 2)
         yield _recurrence(cell, "lengths 6, 2, 4", 6, 3, **some)
@@ -254,7 +278,7 @@ def _recurrences() -> Iterator[Case]:
 
 def _recurrence(cell: str, geometry: str, steps: int, batch: int, **settings: Any) -> Case:
     """A cell through time; what is differentiated are all outputs and the last state."""
-    shapes = {"x": (steps, batch, 3), "h": (batch, 4), "c": (batch, 4)}
+    shapes: dict[str, Shape] = {"x": (steps, batch, 3), "h": (batch, 4), "c": (batch, 4)}
     shapes |= _recurrent_shapes(cell, 3, 4)
     if cell != "lstm":
         del shapes["c"]
@@ -265,19 +289,17 @@ def _recurrence(cell: str, geometry: str, steps: int, batch: int, **settings: An
         last = last if isinstance(last, tuple) else (last,)
         return np.concatenate([y, *(part[None] for part in last)]), cache
 
-    case = _case(cell, geometry, shapes, run)
-
     def back(dy, cache):
         last = (dy[steps], dy[steps + 1]) if cell == "lstm" else dy[steps]
-        dx, dstate, *dweights = case.backward(dy[:steps], last, cache)
+        dx, dstate, *dweights = getattr(engine, f"{cell}_backward")(dy[:steps], last, cache)
         return dx, *(dstate if cell == "lstm" else (dstate,)), *dweights
 
-    return replace(case, backward=back)
+    return replace(_case(cell, geometry, shapes, run), backward=back)
 
 
 def _both_directions(cell: str) -> Case:
     """Two layers of both directions, by their input and all weights."""
-    shapes = {"x": (4, 2, 3)}
+    shapes: dict[str, Shape] = {"x": (4, 2, 3)}
     for layer, direction in ((0, 0), (0, 1), (1, 0), (1, 1)):
         own = _recurrent_shapes(cell, 6 if layer else 3, 3)
         shapes |= {f"{name}_{layer}{direction}": shape for name, shape in own.items()}

@@ -111,12 +111,14 @@ def gradcheck(
 
     results = []
     for (name, x), gradient in zip(inputs.items(), gradients, strict=True):
-        probe = _Probe(lambda x, name=name: forward(**{**inputs, name: x})[0], x, y, dy, gradient)
-        if x.size <= most_elements:
-            results.append(_check_elements(name, probe, tolerance))
-        else:
+
+        def y_of(x: np.ndarray, name: str = name) -> Any:
+            return forward(**{**inputs, name: x})[0]
+
+        us = None
+        if x.size > most_elements:
             us = [rng.standard_normal(x.shape) for _ in range(directions)]
-            results.append(_check_directions(name, probe, us, tolerance))
+        results.append(_check(name, _Probe(y_of, x, y, dy, gradient), us, tolerance))
     return tuple(results)
 
 
@@ -232,32 +234,43 @@ def _after(found: Sequence[_Finding], last: _Finding) -> _Finding:
     return replace(last, passed=passed)
 
 
-def _check_elements(name: str, probe: _Probe, tolerance: float) -> GradientCheck:
-    x, size = probe.x, _size(probe.x)
-    floor = FLOOR * float(np.abs(probe.gradient).max(initial=0))
-    findings = []
-    for index in range(x.size):
-        step = STEP * max(abs(x.flat[index]), size)
-        findings.append(_compare(probe, _unit(x.shape, index), step, floor, tolerance))
-    worst = _worst(findings)
-    where = None if worst is None else _place(worst, x.shape)
-    at = None if worst is None else findings[worst]
-    return _summary(name, "elements", findings, where, at, tolerance)
-
-
-def _check_directions(
-    name: str, probe: _Probe, us: Sequence[np.ndarray], tolerance: float
+def _check(
+    name: str, probe: _Probe, us: Sequence[np.ndarray] | None, tolerance: float
 ) -> GradientCheck:
-    step = STEP * _size(probe.x)
-    floor = FLOOR * float(np.linalg.norm(probe.gradient))
-    findings = [_compare(probe, u, step, floor, tolerance) for u in us]
-    worst = _worst(findings)
-    where, at = None, None if worst is None else findings[worst]
-    if at is not None and at.error > tolerance:
+    """The gradient along every one of the directions ``us``; of every element without them."""
+    x, size = probe.x, _size(probe.x)
+    if us is None:
+        floor = FLOOR * float(np.abs(probe.gradient).max(initial=0))
+        findings = [
+            _compare(probe, _unit(x.shape, index), STEP * max(abs(value), size), floor, tolerance)
+            for index, value in enumerate(x.flat)
+        ]
+    else:
+        floor = FLOOR * float(np.linalg.norm(probe.gradient))
+        findings = [_compare(probe, u, STEP * size, floor, tolerance) for u in us]
+    right = [index for index, finding in enumerate(findings) if not finding.is_kink]
+    worst = max(right, key=lambda index: findings[index].error, default=-1)
+    at, where = findings[worst] if right else None, None
+    error = at.error if at else 0.0
+    if at and us is None:
+        where = _place(worst, x.shape)
+    elif at and us and error > tolerance:
         index = _blame(probe, us[worst], at.step)
-        where = _place(index, probe.x.shape)
-        at = _compare(probe, _unit(probe.x.shape, index), step, 0.0, tolerance)
-    return _summary(name, "directions", findings, where, at, tolerance)
+        where = _place(index, x.shape)
+        at = _compare(probe, _unit(x.shape, index), STEP * size, 0.0, tolerance)
+    kinks = len(findings) - len(right)
+    return GradientCheck(
+        input=name,
+        by="elements" if us is None else "directions",
+        checked=len(findings),
+        kinks=kinks,
+        passed=sum(finding.passed for finding in findings),
+        error=error,
+        where=where,
+        analytic=at.analytic if at else None,
+        numeric=at.numeric if at else None,
+        verdict="wrong" if error > tolerance else "kink" if kinks else "ok",
+    )
 
 
 def _blame(probe: _Probe, u: np.ndarray, step: float) -> int:
@@ -272,30 +285,6 @@ def _blame(probe: _Probe, u: np.ndarray, step: float) -> int:
     while len(part) > 1:
         part = max(np.array_split(part, 2), key=mismatch)
     return int(part[0])
-
-
-def _summary(
-    name: str,
-    by: Literal["elements", "directions"],
-    findings: Sequence[_Finding],
-    where: tuple[int, ...] | None,
-    at: _Finding | None,
-    tolerance: float,
-) -> GradientCheck:
-    kinks = sum(finding.is_kink for finding in findings)
-    error = max((finding.error for finding in findings if not finding.is_kink), default=0.0)
-    verdict = "wrong" if error > tolerance else "kink" if kinks else "ok"
-    analytic, numeric = (None, None) if at is None else (at.analytic, at.numeric)
-    passed = sum(finding.passed for finding in findings)
-    return GradientCheck(
-        name, by, len(findings), kinks, passed, error, where, analytic, numeric, verdict
-    )
-
-
-def _worst(findings: Sequence[_Finding]) -> int | None:
-    """Which has the largest error, kinks left out."""
-    candidates = [index for index, finding in enumerate(findings) if not finding.is_kink]
-    return max(candidates, key=lambda index: findings[index].error, default=None)
 
 
 def _size(x: np.ndarray) -> float:

@@ -198,7 +198,8 @@ def _median(taps: list[np.ndarray]) -> np.ndarray:
     count = len(taps)
     if count > MOST_SORTED:
         return median_of_last(np.stack(taps, axis=-1))
-    return _middle(*_ordered(taps, ((count - 1) // 2, count // 2)), count)
+    low, high = _ordered(taps, ((count - 1) // 2, count // 2))
+    return _middle(low, high, count)
 
 
 def median_of_last(values: np.ndarray) -> np.ndarray:
@@ -241,7 +242,7 @@ def visible_median(
 
 def _median_of_seen(values: np.ndarray) -> float:
     seen = values[~np.isnan(values)]
-    return median_of_last(seen) if seen.size else np.nan
+    return float(median_of_last(seen)) if seen.size else np.nan
 
 
 def _medians_of_seen(lines: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -180,8 +180,8 @@ def vocabulary_cross_entropy(
         count = max(2, min(PARTIAL_SUMS, SUMS_BYTES // weight.nbytes))
     parts = even_slices(len(x), max(FEWEST_ROWS, -(-len(x) // count)))
     losses, is_right = np.empty(len(x)), np.empty(len(x), bool)
-    dx = np.empty(x.shape, dtype) if need_gradient else None
-    sums = np.empty((len(parts), len(weight) + 1, words), dtype) if need_gradient else None
+    dx = np.empty((len(x) * need_gradient, len(weight)), dtype)
+    sums = np.empty((len(parts) * need_gradient, len(weight) + 1, words), dtype)
 
     def work(part: int, scratch: Scratch) -> None:
         start, stop, _ = parts[part].indices(len(x))
@@ -204,7 +204,7 @@ def vocabulary_cross_entropy(
     share_products(range(len(parts)), work, products)
     loss, correct = float(losses @ shares), int(np.count_nonzero(is_right))
     losses = _spread(losses.astype(dtype), counting, rows)
-    if sums is None:
+    if not need_gradient:
         return loss, VocabularyCache(losses, correct, None, None, None)
     gradient = sums[0] if len(sums) == 1 else sums.sum(axis=0)
     dbias = None if bias is None else gradient[-1]

@@ -9,7 +9,7 @@ position, one long vector operation a tap, and only then is every ``stride``-th 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ Tap = tuple[Index, np.ndarray]
 """The outputs that see a tap inside, and what they see there."""
 
 
-Vectors = tuple[np.ndarray, np.ndarray]
+Vectors = tuple[np.ndarray, ...]
 """One vector for the rows and one for the columns."""
 
 
@@ -38,8 +38,8 @@ class Reduction:
 
     dtype: np.dtype
     identity: float
-    fold: Callable[[int, list[Tap], np.ndarray, Scratch], None]
-    divisors: tuple[np.ndarray, np.ndarray] | None = None
+    fold: Callable[[int, Sequence[Tap], np.ndarray, Scratch], None]
+    divisors: Vectors | None = None
 
 
 def pool_maps(x: np.ndarray, rows: Axis, columns: Axis, reduction: Reduction) -> np.ndarray:
@@ -130,7 +130,7 @@ def extreme(combine: np.ufunc, dtype: np.dtype) -> Reduction:
     lowest, highest = limits(dtype)
     identity = lowest if combine is np.maximum else highest
 
-    def fold(_: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
+    def fold(_: int, taps: Sequence[Tap], out: np.ndarray, scratch: Scratch) -> None:
         _fold_with(combine, identity, taps, out)
 
     return Reduction(dtype, identity, fold)
@@ -140,7 +140,7 @@ def weighted_mean(dtype: np.dtype, weights: Vectors, divisors: Vectors) -> Reduc
     """The sum weighted by the outer product of two vectors of taps, over what it is divided by."""
     are_ones = [bool((taps == 1).all()) for taps in weights]
 
-    def fold(axis: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
+    def fold(axis: int, taps: Sequence[Tap], out: np.ndarray, scratch: Scratch) -> None:
         if are_ones[axis]:
             _fold_with(np.add, 0, taps, out)
             return
@@ -161,7 +161,7 @@ def norm(rows: Axis, columns: Axis, dtype: np.dtype, p: float, is_mean: bool = F
     """
     tiniest, largest = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
 
-    def fold(axis: int, taps: list[Tap], out: np.ndarray, scratch: Scratch) -> None:
+    def fold(axis: int, taps: Sequence[Tap], out: np.ndarray, scratch: Scratch) -> None:
         if p == 1 and axis == 1:
             _fold_with(np.add, 0, taps, out)
             return
@@ -265,7 +265,7 @@ def power(values: np.ndarray, exponent: float) -> np.ndarray:
     return np.power(values, values.dtype.type(exponent), out=values)
 
 
-def _fold_with(combine: np.ufunc, identity: float, taps: list[Tap], out: np.ndarray) -> None:
+def _fold_with(combine: np.ufunc, identity: float, taps: Sequence[Tap], out: np.ndarray) -> None:
     """Fold by a ufunc that does not care about order; the first two taps need no copy."""
     if len(taps) > 1 and taps[0][0] is ... and taps[1][0] is ...:
         combine(taps[0][1], taps[1][1], out=out, dtype=out.dtype)

@@ -65,8 +65,8 @@ def plan_pool(
 
 @functools.lru_cache(maxsize=256)
 def _plan_pool(shape, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[Axis, Axis]:
-    axes = plan_axes(shape, kernel_size, stride, dilation, padding, ceil_mode=ceil_mode)
-    for axis in axes:
+    rows, columns = plan_axes(shape, kernel_size, stride, dilation, padding, ceil_mode=ceil_mode)
+    for axis in (rows, columns):
         before, after, half = axis.before, axis.after, axis.extent // 2
         if max(before, after) > half:
             raise ValueError(
@@ -77,7 +77,7 @@ def _plan_pool(shape, kernel_size, stride, padding, dilation, ceil_mode) -> tupl
                 f"a window with dilation {axis.dilation} over {axis.size} elements + padding "
                 f"{before} + {after} reads nothing but padding: use less of both"
             )
-    return axes
+    return rows, columns
 
 
 def plan_maps(

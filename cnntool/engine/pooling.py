@@ -308,8 +308,8 @@ def lp_pool1d(
     mean: bool = False,
 ) -> tuple[np.ndarray, LpPoolCache]:
     """:func:`~cnntool.engine.pooling.lp_pool2d` of x (N, C, L): (N, C, output length)."""
-    size, *windows = _in_one_row(kernel_size, stride, padding, dilation)
-    y, cache = lp_pool2d(_as_maps(x), size, p, *windows, ceil_mode, mean=mean)
+    size, *_ = windows = _in_one_row(kernel_size, stride, padding, dilation)
+    y, cache = lp_pool2d(_as_maps(x), size, p, *windows[1:], ceil_mode, mean=mean)
     return y[:, :, 0], cache
 
 
@@ -325,9 +325,11 @@ def _as_maps(x: np.ndarray) -> np.ndarray:
     return x[:, :, None]
 
 
-def _in_one_row(kernel_size: int, stride: int | None, padding: Padding, dilation: int) -> tuple:
-    stride = None if stride is None else (1, stride)
-    return (1, kernel_size), stride, (0, padding), (1, dilation)
+def _in_one_row(
+    kernel_size: int, stride: int | None, padding: Padding, dilation: int
+) -> tuple[Size, Size | None, AxisPaddings, Size]:
+    step = None if stride is None else (1, stride)
+    return (1, kernel_size), step, (0, padding), (1, dilation)
 
 
 @dataclass(frozen=True, eq=False)

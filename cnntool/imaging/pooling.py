@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -108,11 +109,13 @@ def window_positions(sides: tuple[int, int], pooling: Pooling) -> tuple[list[ran
     """
     if pooling.output_size:
         bins = map(plan_bins, sides, pooling.output_size)
-        return tuple([range(*pair) for pair in axis.pairs] for axis in bins)
-    return tuple(
-        [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
-        for axis in pool_axes(*sides, pooling)
-    )
+        rows, columns = ([range(*pair) for pair in axis.pairs] for axis in bins)
+    else:
+        rows, columns = (
+            [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
+            for axis in pool_axes(*sides, pooling)
+        )
+    return rows, columns
 
 
 def pool_picture(
@@ -159,7 +162,8 @@ def pool_frame(
     The median of an even number of integers is rounded, unless its halves are to be kept. Raises
     InputError where no window fits, or a mean would be made of larger values than float32 adds up.
     """
-    pooled_sides(*frame.pixels.shape[:2], pooling)
+    height, width = frame.pixels.shape[:2]
+    pooled_sides(height, width, pooling)
     if pooling.mode not in RANKS:
         check_range(frame.pixels)
     if keep_halves and pooling.mode == "median" and frame.pixels.dtype.kind != "f":
@@ -187,7 +191,8 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
     """For ``--edge pad``: the frame with black, opaque pixels up to the end of its last windows."""
     if pooling.output_size or pooling.edge != "pad":
         return frame, pooling
-    axes = pool_axes(*frame.pixels.shape[:2], pooling)
+    height, width = frame.pixels.shape[:2]
+    axes = pool_axes(height, width, pooling)
     below, right = (axis.overhang for axis in axes)
     pixels = np.pad(frame.pixels, ((0, below), (0, right), (0, 0)))
     alpha = frame.alpha
@@ -197,11 +202,14 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
 
 
 def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarray:
+    settings: dict[str, Any] = {
+        "p": pooling.p,
+        "sigma": pooling.sigma,
+        "mean": not pooling.is_sum,
+        "threads": threads,
+    }
     if pooling.output_size:
-        settings = {"p": pooling.p, "sigma": pooling.sigma, "mean": not pooling.is_sum}
-        return pool_image_to_size(
-            pixels, pooling.output_size, pooling.mode, **settings, threads=threads
-        )
+        return pool_image_to_size(pixels, pooling.output_size, pooling.mode, **settings)
     return pool_image(
         pixels,
         pooling.mode,
@@ -210,10 +218,7 @@ def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarr
         pooling.padding,
         pooling.dilation,
         pooling.edge == "partial",
-        p=pooling.p,
-        sigma=pooling.sigma,
-        mean=not pooling.is_sum,
-        threads=threads,
+        **settings,
     )
 
 
@@ -237,9 +242,9 @@ def _pool_visible(
     if pooling.mode == "min":
         return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
     values = np.where(hidden, np.float32(np.nan), pixels)
-    sides = pixels.shape[:2]
-    taps = map(_as_table, window_positions(sides, pooling), sides)
-    medians = visible_median(values, *taps, threads)
+    height, width = pixels.shape[:2]
+    rows, columns = window_positions((height, width), pooling)
+    medians = visible_median(values, _as_table(rows, height), _as_table(columns, width), threads)
     medians = _zero_infinite(medians)
     if pixels.dtype.kind == "f":
         return medians
@@ -305,7 +310,7 @@ def winners(frame: Frame, white: float, pooling: Pooling) -> np.ndarray:
     height, width, channels = frame.pixels.shape
     frame, pooling = filled_up(frame, white, pooling)
     pixels = frame.pixels
-    rows, columns = pool_axes(*pixels.shape[:2], pooling)
+    rows, columns = pool_axes(pixels.shape[0], pixels.shape[1], pooling)
     across, part_columns = crop(columns, slice(0, columns.output_size))
     won = np.zeros((*pixels.shape[:2], channels), bool)
     lines = max(1, BLOCK_PIXELS // (rows.stride * pixels.shape[1]))

@@ -219,10 +219,11 @@ def gru_backward(
         )
     order.clear(dz)
     from_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
-    places = out and out[:3]
-    dx, *dweights = weight_gradients(cache, flat[..., hidden:], from_state, need_dx, places)
-    dhidden_bias = from_state.sum(axis=(0, 1), out=out and out[3])
-    return dx, order.restored_rows(dh), *dweights, dhidden_bias
+    dx, dw_input, dw_hidden, dbias = weight_gradients(
+        cache, flat[..., hidden:], from_state, need_dx, out and out[:3]
+    )
+    dhidden_bias = from_state.sum(axis=(0, 1), out=out[3] if out else None)
+    return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias, dhidden_bias
 
 
 def _slopes(cache: GruCache, span: slice, rows: int) -> np.ndarray:
@@ -297,7 +298,7 @@ def reset_first_gru_backward(
         here *= u
         here += dkept * r + dz[step, :rows, : 2 * hidden] @ from_gates
     order.clear(dz)
-    dx, *dweights = weight_gradients(cache, dz, dz, need_dx, out)
+    dx, dw_input, dw_hidden, dbias = weight_gradients(cache, dz, dz, need_dx, out)
     kept = order.clear(cache.inner.copy()).reshape(-1, hidden)
-    dweights[1][:, 2 * hidden :] = kept.T @ dz.reshape(-1, 3 * hidden)[:, 2 * hidden :]
-    return dx, order.restored_rows(dh), *dweights
+    dw_hidden[:, 2 * hidden :] = kept.T @ dz.reshape(-1, 3 * hidden)[:, 2 * hidden :]
+    return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias

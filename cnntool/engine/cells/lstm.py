@@ -176,8 +176,9 @@ def lstm_backward(
             by_state,
         )
     order.clear(dz)
-    dx, *dweights = weight_gradients(cache, dz, dz, need_dx, out)
-    return dx, (order.restored_rows(dh), order.restored_rows(dc)), *dweights
+    dx, dw_input, dw_hidden, dbias = weight_gradients(cache, dz, dz, need_dx, out)
+    dstate_0 = order.restored_rows(dh), order.restored_rows(dc)
+    return dx, dstate_0, dw_input, dw_hidden, dbias
 
 
 def _slopes(cache: LstmCache, span: slice, rows: int) -> np.ndarray:

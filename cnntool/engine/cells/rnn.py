@@ -93,8 +93,8 @@ def rnn_backward(
         slopes = 1 - after * after if cache.activation == "tanh" else (after > 0).astype(h.dtype)
         _run_back(slopes, dh_all[span, :rows], dz[span, :rows], dh[:rows], by_state)
     order.clear(dz)
-    dx, *dweights = weight_gradients(cache, dz, dz, need_dx, out)
-    return dx, order.restored_rows(dh), *dweights
+    dx, dw_input, dw_hidden, dbias = weight_gradients(cache, dz, dz, need_dx, out)
+    return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias
 
 
 def _run_back(

@@ -90,7 +90,7 @@ def recurrent(
     kind, caches, dropped, last = CELLS[cell], [], [], []
     for index, (layer, layer_states) in enumerate(zip(layers, states, strict=True)):
         mask = None
-        if index and dropout:
+        if index and rng is not None and dropout:
             x, mask = drop(x, dropout, rng)
         dropped.append(mask)
         runs = [
@@ -119,11 +119,12 @@ def recurrent_backward(
     Without ``need_dx`` dx is None. ``out``: arrays for the gradients of the weights, laid out as
     the layers.
     """
-    found_states, found_layers = [], []
+    found_states: States = []
+    found_layers: list[tuple[Weights, ...]] = []
     d = dh_all
     for index in range(len(cache.layers) - 1, -1, -1):
         directions = cache.layers[index]
-        parts = [None] * len(directions)
+        parts: list[np.ndarray | None] = [None] * len(directions)
         if d is not None:
             width = d.shape[-1] // len(directions)
             parts = [d[..., k * width : (k + 1) * width] for k in range(len(directions))]
@@ -142,7 +143,7 @@ def recurrent_backward(
         d = results[0][0]
         for result in results[1:]:
             d = None if d is None else d + result[0]
-        if cache.dropped[index] is not None:
+        if d is not None and cache.dropped[index] is not None:
             d = dropout_backward(d, cache.dropped[index])
     return d, found_states[::-1], found_layers[::-1]
 
@@ -157,7 +158,7 @@ def recurrent_step(
     the end of the sequence.
     """
     _check_cell(cell)
-    kind, last = CELLS[cell], []
+    kind, last = CELLS[cell], list[tuple[State, ...]]()
     for layer, layer_states in zip(layers, states, strict=True):
         if len(layer) != 1:
             raise ValueError(f"a layer has {len(layer)} directions: expected 1 to go step by step")

@@ -146,8 +146,8 @@ def _largest(
     tap_offsets = [won[start : start + length] for start in starts]
     values, won = _fold("down", taps, tap_offsets, steps[0], offsets.dtype, scratch)
     for source, target in ((values, largest), (won, offsets)):
-        strides = size // planes, width, channels, 1
-        strides = tuple(stride * source.itemsize for stride in strides)
+        elements = size // planes, width, channels, 1
+        strides = tuple(count * source.itemsize for count in elements)
         np.copyto(target, np.ndarray(target.shape, source.dtype, source, 0, strides))
 
 
