@@ -99,5 +99,11 @@ def suggestion(word: str, known: Iterable[str], most: int | None = None) -> str:
     return f": {did_you_mean(word, known) or 'expected ' + listed}"
 
 
+def instead(word: str, there: Sequence[str], most: int = 12) -> str:
+    """``"conv1, conv2: did you mean 'conv2'?"``: what there is where the word names none of it."""
+    listed = ", ".join(there[:most]) + (", ..." if len(there) > most else "")
+    return f"{listed}: {did_you_mean(word, there) or 'name one of those'}"
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("_", "-")

@@ -206,7 +206,7 @@ def read_filters(kernels: Kernels) -> list[Filter]:
 
 def read_learned(path: str, place: str | None) -> Filter:
     """The learned kernels that a spec such as ``model.npz:conv1/7`` names."""
-    from cnntool.networks.learned_kernels import learned_filter
+    from cnntool.study.learned_kernels import learned_filter
 
     return learned_filter(path, place)
 

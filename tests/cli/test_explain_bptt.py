@@ -9,7 +9,7 @@ import pytest
 from text_models import write_text_models
 
 from cnntool.cli.explain.bptt import _verdict
-from cnntool.explain.gradient_flow import GradientFlow
+from cnntool.explain.recurrent import GradientFlow
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from text_models import write_text_models
 from trained_models import darkness_model
 
 from cnntool.cli.visualize import SUBJECTS, command
-from cnntool.networks.learned_kernels import load_banks
+from cnntool.study.learned_kernels import load_banks
 from cnntool.visuals.filter_grid import LINE
 
 ROOT = Path(__file__).parent.parent.parent

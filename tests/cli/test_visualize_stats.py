@@ -13,8 +13,8 @@ from trained_models import darkness_model
 from cnntool.cli import console as console_module
 from cnntool.cli.visualize import stats
 from cnntool.imaging.kernels import build
-from cnntool.networks.learned_kernels import load_banks
 from cnntool.study.filter_statistics import filter_facts
+from cnntool.study.learned_kernels import load_banks
 from cnntool.visuals.polar import CLEAR, SECTOR
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnntool.cli.explain.lstm import trace
 from cnntool.errors import RequestError
+from cnntool.explain.recurrent import trace
 from cnntool.networks import objective
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients, surprisals

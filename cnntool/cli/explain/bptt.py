@@ -18,9 +18,7 @@ from cnntool.wording import counted, suggestion
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cnntool.datasets.texts.corpus import Corpus
-    from cnntool.explain.gradient_flow import GradientFlow
-    from cnntool.networks.model import TrainedText
+    from cnntool.explain.recurrent import GradientFlow
 
 MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
 KEPT, KEPT_IN_ALL = 1.03, 3.0
@@ -97,57 +95,27 @@ def command(windows: Windows, report: Report) -> None:
     text, and beside it of untrained cells.
     """
     from cnntool.cli.console import print_json
-    from cnntool.errors import RequestError
+    from cnntool.errors import InputError, RequestError
+    from cnntool.explain.recurrent import flows_beside, spread_windows
     from cnntool.networks.model import load_text_model
 
     if windows.gain is not None and not windows.compare:
         raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
     trained = load_text_model(windows.model)
     corpus = trained.read(windows.text, windows.encoding)
-    flows = measure(trained, corpus, windows)
-    if report.as_json:
-        print_json(_entry(windows, flows))
-    else:
-        _show(windows, flows)
-
-
-def measure(trained: TrainedText, corpus: Corpus, windows: Windows) -> dict[str, GradientFlow]:
-    """The flow of the model, and of each untrained cell, by what they are called.
-
-    InputError for a text that is too short, and where one grows beyond all numbers.
-    """
-    import numpy as np
-
-    from cnntool.errors import InputError
-    from cnntool.explain.gradient_flow import gradient_flow, spread_windows, with_gain
-    from cnntool.networks.zoo import language_model, language_sizes
-
     steps = windows.steps or min(trained.seq_length, MOST_STEPS)
-    gain = 1.0 if windows.gain is None else windows.gain
     if len(corpus) <= steps:
         raise InputError(
             f"{corpus.name} has {counted(len(corpus), 'token')}, and {counted(steps, 'step')} back "
             f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
-    sizes = language_sizes(trained.network)
-    networks = {f"trained {sizes['cell']}": trained.network}
-    suffix = "" if gain == 1 else f", gain {gain:g}"
-    for cell in windows.compare:
-        fresh = language_model(**{**sizes, "cell": cell}).initialise(
-            np.random.default_rng(windows.seed)
-        )
-        networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
-    flows = {}
-    for name, network in networks.items():
-        flows[name] = gradient_flow(network, ids)
-        if not flows[name].is_finite:
-            remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
-            raise InputError(
-                f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
-                f"{counted(steps, 'step')}: set fewer --steps; {remedy}"
-            )
-    return flows
+    gain = 1.0 if windows.gain is None else windows.gain
+    flows = flows_beside(trained, ids, windows.compare, gain, windows.seed)
+    if report.as_json:
+        print_json(_entry(windows, flows))
+    else:
+        _show(windows, flows)
 
 
 def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:

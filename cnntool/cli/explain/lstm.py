@@ -13,11 +13,10 @@ from cnntool.cli.options import argument, option, takes
 from cnntool.cli.types import PathName, WholeNumber
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.text import Text
 
+    from cnntool.explain.recurrent import UnitTrace
     from cnntool.networks.model import TrainedText
-    from cnntool.networks.network import Network
 
 MOST_TOKENS = 10_000
 COLUMN = 8
@@ -74,11 +73,10 @@ def command(asked: Asked, report: Report) -> None:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
-    import numpy as np
-
     from cnntool.cli.console import print_json
     from cnntool.cli.writing import name_unknown, typed_text
-    from cnntool.errors import InputError, RequestError, not_finite
+    from cnntool.errors import InputError, RequestError
+    from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.model import load_text_model
     from cnntool.networks.zoo import language_sizes
     from cnntool.wording import counted
@@ -97,72 +95,45 @@ def command(asked: Asked, report: Report) -> None:
     if not 1 <= len(ids) <= MOST_TOKENS:
         raise kind(f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}")
     name_unknown(text, trained.vocabulary, "--text")
-    traces = trace(trained.network, ids, layer - 1)
-    if not all(np.isfinite(trace).all() for trace in traces.values()):
-        raise not_finite(f"{model}: its network")
-    unit = asked.unit
-    if unit is None:
-        unit = int(next(reversed(traces.values())).std(axis=0).argmax())
-    rows = {name: trace[:, unit].tolist() for name, trace in traces.items()}
+    found = unit_trace(trained, ids, layer, asked.unit)
+    tokens = ids.tolist()
     if report.as_json:
-        print_json(_entry(trained, ids, rows, sizes["cell"], layer, unit))
+        print_json(_entry(trained, tokens, found))
     else:
-        _show(trained, ids, rows, sizes["cell"], layer, unit)
+        _show(trained, tokens, found)
 
 
-def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
-    """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
-    gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
-    cells = [index for index, (_, at, shape) in enumerate(network.each()) if at.state(shape)]
-    h, caches = network.run(ids[:, None], stop=cells[layer] + 1)
-    found = network.layers[cells[layer]].trace(h, caches[-1])
-    return {name: values[:, 0] for name, values in found.items()}
-
-
-def _entry(
-    trained: TrainedText,
-    ids: np.ndarray,
-    rows: dict[str, list[float]],
-    cell: str,
-    layer: int,
-    unit: int,
-) -> dict[str, Any]:
-    tokens = trained.vocabulary.tokens
+def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[str, Any]:
+    names = trained.vocabulary.tokens
     return {
         "model": trained.name,
-        "cell": cell,
-        "layer": layer,
-        "unit": unit,
+        "cell": found.cell,
+        "layer": found.layer,
+        "unit": found.unit,
         "tokens": [
-            {"token": tokens[token], **dict(zip(rows, values, strict=True))}
-            for token, *values in zip(ids.tolist(), *rows.values(), strict=True)
+            {"token": names[token], **dict(zip(found.values, values, strict=True))}
+            for token, *values in zip(tokens, *found.values.values(), strict=True)
         ],
     }
 
 
-def _show(
-    trained: TrainedText,
-    ids: np.ndarray,
-    rows: dict[str, list[float]],
-    cell: str,
-    layer: int,
-    unit: int,
-) -> None:
+def _show(trained: TrainedText, tokens: list[int], found: UnitTrace) -> None:
     from rich.text import Text
 
     from cnntool.cli.console import show, table
     from cnntool.cli.writing import token_text
 
-    show(Text.assemble((trained.name, "bold cyan"), f"  {cell}{layer}, unit {unit}"))
-    show(EQUATIONS[cell])
+    where = f"  {found.cell}{found.layer}, unit {found.unit}"
+    show(Text.assemble((trained.name, "bold cyan"), where))
+    show(EQUATIONS[found.cell])
     show("")
-    steps = table("token", *rows)
+    steps = table("token", *found.values)
     first, *others = steps.columns
     first.style, first.justify, first.overflow, first.max_width = "cyan", "left", "ellipsis", 24
     for column in others:
         column.min_width = COLUMN
-    for token, *values in zip(ids.tolist(), *rows.values(), strict=True):
-        cells = (_value(name, value) for name, value in zip(rows, values, strict=True))
+    for token, *values in zip(tokens, *found.values.values(), strict=True):
+        cells = map(_value, found.values, values)
         steps.add_row(Text(token_text(trained.vocabulary, token)), *cells)
     show(steps)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cnntool.datasets.images.dataset import Dataset
     from cnntool.networks.receptive_field import ReceptiveField
-    from cnntool.study.best_patches import Best
+    from cnntool.study.layer_answers import Best
     from cnntool.visuals.tiles import PatchRow
 
     Field = tuple[ReceptiveField, ReceptiveField] | None
@@ -123,9 +123,9 @@ def command(
     from cnntool.cli.console import print_json, progress
     from cnntool.cli.evaluate import choose_part, load_for
     from cnntool.cli.terminal.pictures import draw_pixels, say
-    from cnntool.networks.learned_kernels import Banks, kernels_of
     from cnntool.networks.model import load_classifier
-    from cnntool.study.best_patches import batch_count, best_places, receptive_field_of
+    from cnntool.study.layer_answers import batch_count, best_places, receptive_field_of
+    from cnntool.study.learned_kernels import Banks, kernels_of
     from cnntool.visuals.tiles import patch_grid, patch_sheet
 
     model, data = asked.model, asked.data
@@ -201,7 +201,7 @@ def _patch(images: Dataset, index: int, place: np.ndarray, field: Field) -> np.n
     """What was seen, as (h, w) or (h, w, 3) uint8."""
     import numpy as np
 
-    from cnntool.study.best_patches import cut_out
+    from cnntool.study.layer_answers import cut_out
 
     image = images.x[index].astype(np.float32) / np.float32(images.white)
     patch = np.rint(np.clip(cut_out(image, place, field), 0, 1) * 255).astype(np.uint8)

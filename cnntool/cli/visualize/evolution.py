@@ -12,7 +12,7 @@ from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import Picture, Scale, Weights, target_of
 
 if TYPE_CHECKING:
-    from cnntool.networks.learned_kernels import Banks
+    from cnntool.study.learned_kernels import Banks
     from cnntool.visuals.filter_sheet import Panel
 
 ANIMATIONS = (".gif", ".webp", ".apng")
@@ -42,7 +42,7 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     """
     from cnntool.cli.terminal.pictures import draw_grids
     from cnntool.cli.visualize.filters import caption, check_drawable
-    from cnntool.networks.learned_kernels import load_banks
+    from cnntool.study.learned_kernels import load_banks
     from cnntool.visuals import filter_sheet as sheet
 
     target = target_of(picture, weights.model, "evolution", suffix=".gif")

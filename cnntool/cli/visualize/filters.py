@@ -17,7 +17,7 @@ from cnntool.wording import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.networks.learned_kernels import Banks
+    from cnntool.study.learned_kernels import Banks
     from cnntool.visuals.filter_sheet import Panel
 
 START = "before training", "random weights"
@@ -58,7 +58,7 @@ def command(weights: Weights, asked: Layer, scale: Scale, grid: Grid, picture: P
     column, its number stands above it, and left those of the channels.
     """
     from cnntool.cli.terminal.pictures import draw_grids
-    from cnntool.networks.learned_kernels import load_banks
+    from cnntool.study.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
     model, layer = weights.model, asked.layer

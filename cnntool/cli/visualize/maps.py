@@ -23,7 +23,7 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
-    from cnntool.study.feature_maps import FeatureMaps
+    from cnntool.study.layer_answers import FeatureMaps
     from cnntool.visuals.map_sheet import Stage
 
 TERMINAL_LINES = 12
@@ -64,7 +64,7 @@ def command(asked: Maps, scale: Scale, size: OwnSize, limits: Limits, picture: P
     them all. On the sheet each layer has a scale of its own.
     """
     from cnntool.networks.model import load_classifier
-    from cnntool.study.feature_maps import feature_maps, layer_named
+    from cnntool.study.layer_answers import feature_maps, layer_named
 
     model, layer = asked.model, asked.layer
     name = "stdin" if asked.image == STDIO else asked.image

@@ -21,7 +21,7 @@ from cnntool.cli.visualize.options import (
     read_one,
     target_of,
 )
-from cnntool.wording import readable
+from cnntool.wording import instead, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -239,7 +239,7 @@ FINDERS = {"gradient": by_gradient, "grad-cam": by_maps, "occlusion": by_coverin
 
 def layer_of(classifier: Classifier, layer: str | None) -> str:
     """The convolution of this name, the last one for None; errors as of Banks.layer_name."""
-    from cnntool.networks.learned_kernels import Banks, kernels_of
+    from cnntool.study.learned_kernels import Banks, kernels_of
 
     banks = Banks(classifier.name, kernels_of(classifier.network))
     return banks.layer_name(list(banks.layers)[-1] if layer is None and banks.layers else layer)
@@ -248,17 +248,12 @@ def layer_of(classifier: Classifier, layer: str | None) -> str:
 def class_index(classifier: Classifier, label: str | None) -> int | None:
     """The number of a class by its name; RequestError with those that there are."""
     from cnntool.errors import RequestError
-    from cnntool.wording import did_you_mean
 
     labels = classifier.labels
     if label is None or label in labels:
         return None if label is None else labels.index(label)
-    there = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
-    near = did_you_mean(label, labels)
-    raise RequestError(
-        f"{classifier.name} has no class '{label[:60]}', only {there}: "
-        f"{near or 'name one of those'}"
-    )
+    there = instead(label, labels)
+    raise RequestError(f"{classifier.name} has no class '{label[:60]}', only {there}")
 
 
 def title_of(name: str, question: Question, probabilities: np.ndarray) -> str:

@@ -26,8 +26,8 @@ from cnntool.wording import counted, readable
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.networks.learned_kernels import Banks
     from cnntool.study.filter_statistics import FilterFacts, Summary
+    from cnntool.study.learned_kernels import Banks
 
 WIDE = 90
 """Columns of a terminal from which on those of the table stand two apart."""
@@ -74,8 +74,8 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
     easily. With -o or --show the directions are drawn.
     """
     from cnntool.cli.console import print_json
-    from cnntool.networks.learned_kernels import load_banks
     from cnntool.study.filter_statistics import filter_facts, summary_of
+    from cnntool.study.learned_kernels import load_banks
 
     report.check(picture)
     is_drawn = picture.is_asked_for

@@ -1,7 +1,8 @@
-"""How much of a gradient is left, step by step back through time: it vanishes, or it explodes.
+"""What happens in a recurrent network over time: the gates of a unit, and a gradient's way back.
 
-The loss is that of one prediction, at the end of a window. With s_k the state that is carried into
-the last k steps, the product of k Jacobians stands between it and the end:
+How much of a gradient is left, step by step back, says whether it vanishes or explodes. The loss
+is that of one prediction, at the end of a window. With s_k the state that is carried into the last
+k steps, the product of k Jacobians stands between it and the end:
 
     dL/ds_k = dL/ds_0 . ds_0/ds_1 . ... . ds_(k-1)/ds_k
 
@@ -13,13 +14,59 @@ step multiplied by its forget gate alone: Hochreiter, Schmidhuber, Neural Comput
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
+from cnntool.errors import InputError, not_finite
 from cnntool.networks.layers.layer import Arrays
+from cnntool.networks.model import TrainedText
 from cnntool.networks.network import Network
+from cnntool.networks.zoo import language_model, language_sizes
+from cnntool.wording import counted
+
+
+@dataclass(frozen=True, eq=False)
+class UnitTrace:
+    """What one unit does while a text is read.
+
+    layer: among the recurrent ones, from 1. values: a number a token of each gate, of the cell
+    state ``c`` where there is one, and of the hidden state ``h``.
+    """
+
+    cell: str
+    layer: int
+    unit: int
+    values: dict[str, list[float]]
+
+
+def unit_trace(trained: TrainedText, ids: np.ndarray, layer: int, unit: int | None) -> UnitTrace:
+    """Of a text (T,), the unit of a recurrent layer; without one that which changes most.
+
+    InputError where numbers of the network are not finite.
+    """
+    traces = trace(trained.network, ids, layer - 1)
+    if not all(np.isfinite(each).all() for each in traces.values()):
+        raise not_finite(f"{trained.name}: its network")
+    if unit is None:
+        unit = int(next(reversed(traces.values())).std(axis=0).argmax())
+    values = {name: each[:, unit].tolist() for name, each in traces.items()}
+    return UnitTrace(_cell_of(trained.network), layer, unit, values)
+
+
+def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
+    """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
+    gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
+    cells = [index for index, (_, at, shape) in enumerate(network.each()) if at.state(shape)]
+    h, caches = network.run(ids[:, None], stop=cells[layer] + 1)
+    found = network.layers[cells[layer]].trace(h, caches[-1])
+    return {name: values[:, 0] for name, values in found.items()}
+
+
+def _cell_of(network: Network) -> str:
+    return next(layer.kind for _, layer, shape in network.each() if layer.state(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +122,33 @@ def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
         dx, dstates = None, {path: grads[path] for path in states}
         for path, gradient in dstates.items():
             norms[path][back] = _norm(gradient)
-    cell = next(layer.kind for _, layer, shape in network.each() if layer.state(shape))
-    return GradientFlow(cell, norms)
+    return GradientFlow(_cell_of(network), norms)
+
+
+def flows_beside(
+    trained: TrainedText, ids: np.ndarray, cells: Sequence[str], gain: float = 1.0, seed: int = 0
+) -> dict[str, GradientFlow]:
+    """The flow of a model, and of untrained cells of its size, by what they are called.
+
+    gain: of the untrained ones. InputError where a gradient grows beyond all numbers.
+    """
+    sizes = language_sizes(trained.network)
+    networks = {f"trained {sizes['cell']}": trained.network}
+    suffix = "" if gain == 1 else f", gain {gain:g}"
+    for cell in cells:
+        fresh = language_model(**{**sizes, "cell": cell})
+        fresh.initialise(np.random.default_rng(seed))
+        networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
+    flows = {}
+    for name, network in networks.items():
+        flows[name] = gradient_flow(network, ids)
+        if not flows[name].is_finite:
+            remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
+            raise InputError(
+                f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
+                f"{counted(len(ids) - 1, 'step')}: set fewer --steps; {remedy}"
+            )
+    return flows
 
 
 def _with_params(network: Network, params: Arrays) -> Network:

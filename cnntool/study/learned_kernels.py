@@ -16,10 +16,7 @@ from cnntool.networks.layers.convolutions import Convolution
 from cnntool.networks.model import Classifier, load_classifier
 from cnntool.networks.network import Network
 from cnntool.networks.weight_files import read_kernels
-from cnntool.wording import counted, did_you_mean
-
-MOST_NAMES = 12
-"""Of layers that a message lists."""
+from cnntool.wording import counted, instead
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +49,9 @@ class Banks:
         if layer is None:
             return next(iter(self.layers))
         if layer not in self.layers:
-            names = list(self.layers)
-            there = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
-            near = did_you_mean(layer, names)
+            there = instead(layer, list(self.layers))
             raise RequestError(
                 f"{self.name} has no filters in a layer '{layer[:60]}', only in {there}"
-                + (f": {near}" if near else ": name one of those")
             )
         return layer
 
@@ -126,7 +120,7 @@ def learned_filter(path: str, place: str | None) -> Filter:
 
     RequestError for a place that is not there, and for filters over other numbers of channels,
     which see the maps of a layer and no image; InputError as for
-    :func:`~cnntool.networks.learned_kernels.load_banks`.
+    :func:`~cnntool.study.learned_kernels.load_banks`.
     """
     banks = load_banks(path)
     layer, numbers = _split(banks, place or "")

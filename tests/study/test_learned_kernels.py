@@ -9,10 +9,10 @@ from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filtering import Geometry, Rendering, filter_image
-from cnntool.networks.learned_kernels import kernels_of, learned_filter, load_banks
 from cnntool.networks.model_file import Model, load_model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import build
+from cnntool.study.learned_kernels import kernels_of, learned_filter, load_banks
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.explain.gradient_flow import GradientFlow, gradient_flow, spread_windows, with_gain
+from cnntool.explain.recurrent import GradientFlow, gradient_flow, spread_windows, with_gain
 from cnntool.networks.zoo import language_model
 
 
