@@ -345,33 +345,6 @@ def _zero_outside(windows: np.ndarray, rows: slice, columns: slice) -> None:
         windows[..., columns.stop :] = 0
 
 
-def im2col_strips(
-    tile: np.ndarray,
-    out: np.ndarray,
-    *,
-    strip_step: int,
-    row_step: int,
-    tap_step: int,
-    column_step: int,
-    first_tap: int = 0,
-) -> np.ndarray:
-    """Unfold a tile (rows, columns, C) into strips of windows (strips, taps, rows, outputs, C).
-
-    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, t + k*tap_step + o*column_step, c]``
-    with t = first_tap; the tile is C-contiguous.
-
-    One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
-    the rows of a strip stand beneath each other, so that a banded matrix
-    (:func:`cnntool.engine.filters.products.band_matrix`) times this gives several output rows at
-    once.
-    """
-    row, column, channel = tile.strides
-    steps = (strip_step * row, tap_step * column, row_step * row, column_step * column, channel)
-    # The constructor checks that the view stays within the tile, which as_strided does not.
-    np.copyto(out, np.ndarray(out.shape, tile.dtype, tile, first_tap * column, steps))
-    return out
-
-
 @functools.lru_cache(maxsize=1024)
 def cut_axis(axis: Axis, most: int) -> tuple[tuple[slice, Axis], ...]:
     """The outputs of an axis in even pieces of at most ``most``, each with its windows alone."""

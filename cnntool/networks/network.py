@@ -7,15 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnntool.engine.fast.layout import batch_last, is_batch_last
+from cnntool.engine.fast.layout import batch_last, batch_last_pays
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text, total
 from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
-
-FEWEST_SAMPLES = 16
-"""From so many samples on a batch of maps goes through with the samples innermost."""
 
 
 class Caches(list):
@@ -292,8 +289,7 @@ class Network:
     def _laid_out(self, x: np.ndarray) -> np.ndarray:
         if x.shape[1:] != self.input_shape:
             self._check_shape(x.shape)
-        is_worth_it = x.ndim == 4 and len(x) >= FEWEST_SAMPLES and not is_batch_last(x)
-        return batch_last(x) if is_worth_it else x
+        return batch_last(x) if x.ndim == 4 and batch_last_pays(x) else x
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         """Whether a batch of another shape than the input shape's can go through."""

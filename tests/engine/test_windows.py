@@ -11,7 +11,6 @@ from cnntool.engine.windows import (
     border_indices,
     col2im,
     im2col,
-    im2col_strips,
     padded_tile,
     plan_axes,
     plan_axis,
@@ -117,16 +116,6 @@ def test_any_tile_of_the_padded_image_is_a_cut_of_numpys(border, data):
     tile = padded_tile(image, rows, columns, border, 9)
     np.testing.assert_array_equal(tile, expected)
     assert tile.dtype == np.uint8
-
-
-def test_im2col_is_the_formula_of_its_docstring():
-    rng = np.random.default_rng(1)
-    tile = rng.normal(size=(14, 16, 2)).astype(np.float32)
-    strips, taps, rows, outputs = 2, 3, 4, 5
-    steps = {"strip_step": 5, "row_step": 2, "tap_step": 2, "column_step": 2}
-    unfolded = im2col_strips(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
-    for s, k, j, o, c in np.ndindex(unfolded.shape):
-        assert unfolded[s, k, j, o, c] == tile[s * 5 + j * 2, 1 + k * 2 + o * 2, c]
 
 
 axes = st.tuples(

@@ -13,6 +13,8 @@ from math import prod
 
 import numpy as np
 
+from cnntool.engine.fast import is_textbook
+
 CACHE_PERIOD = 1024
 """Bytes; addresses that are multiples of it apart compete for few lines of the cache."""
 
@@ -20,9 +22,18 @@ SPACER = 16
 """Elements between samples that keep them from it."""
 
 
+FEWEST_SAMPLES = 16
+"""From which on runs of samples are long enough."""
+
+
 def is_batch_last(x: np.ndarray) -> bool:
     """Whether the samples of x (N, C, H, W) are innermost; no array of one sample is."""
     return not x.flags.c_contiguous and x.transpose(1, 2, 3, 0).flags.c_contiguous
+
+
+def batch_last_pays(x: np.ndarray) -> bool:
+    """Whether a network's operations are faster with the samples of x (N, C, H, W) innermost."""
+    return not is_textbook() and x.dtype == np.float32 and len(x) >= FEWEST_SAMPLES
 
 
 def batch_last(x: np.ndarray) -> np.ndarray:

@@ -20,15 +20,13 @@ from math import prod
 
 import numpy as np
 
-from cnntool.engine.fast import is_textbook
-from cnntool.engine.fast.layout import batch_last, is_batch_last
+from cnntool.engine.fast.layout import batch_last, batch_last_pays, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import SHARED_PRODUCTS, share_products
 from cnntool.engine.windows import Axes, Axis, col2im, cut_axis, even_slices, im2col
 
-FEWEST_SAMPLES, MOST_WIDTH = 16, 64
-"""Of maps that are copied to have their samples innermost: fewer samples make runs too short, and
-longer rows are runs long enough."""
+MOST_WIDTH = 64
+"""Of maps that are copied to have their samples innermost: longer rows are runs long enough."""
 
 UNFOLDED_BYTES = 1 << 22
 """What one thread unfolds at a time: so much that calls are few, little enough for the caches."""
@@ -55,10 +53,8 @@ FEWEST_ROWS, FEWEST_PIXELS = 8, 64
 def suits(x: np.ndarray, axes: Axes) -> bool:
     """Whether maps x (N, C, H, W) are convolved faster this way."""
     return (
-        not is_textbook()
-        and x.dtype == np.float32
+        batch_last_pays(x)
         and axes[0].dilation == 1  # or the rows of a window would have gaps between them
-        and len(x) >= FEWEST_SAMPLES
         and (x.shape[3] <= MOST_WIDTH or is_batch_last(x))
     )
 

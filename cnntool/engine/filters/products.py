@@ -30,7 +30,7 @@ from cnntool.engine.filters.costs import (
 )
 from cnntool.engine.filters.shifting import Shifted, plan_shifted
 from cnntool.engine.filters.spectral import Spectral, plan_spectral
-from cnntool.engine.windows import Axis, even_cuts, im2col_strips
+from cnntool.engine.windows import Axis, even_cuts
 
 MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
@@ -321,11 +321,37 @@ def _band_counts(axis: Axis) -> list[int]:
     return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
 
 
+def im2col_strips(
+    tile: np.ndarray,
+    out: np.ndarray,
+    *,
+    strip_step: int,
+    row_step: int,
+    tap_step: int,
+    column_step: int,
+    first_tap: int = 0,
+) -> np.ndarray:
+    """Unfold a tile (rows, columns, C) into strips of windows (strips, taps, rows, outputs, C).
+
+    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, t + k*tap_step + o*column_step, c]``
+    with t = first_tap; the tile is C-contiguous.
+
+    One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
+    the rows of a strip stand beneath each other, so that a banded matrix
+    (:func:`band_matrix`) times this gives several output rows at once.
+    """
+    row, column, channel = tile.strides
+    steps = (strip_step * row, tap_step * column, row_step * row, column_step * column, channel)
+    # The constructor checks that the view stays within the tile, which as_strided does not.
+    np.copyto(out, np.ndarray(out.shape, tile.dtype, tile, first_tap * column, steps))
+    return out
+
+
 def band_matrix(kernels: np.ndarray, outputs: int, stride: int, dilation: int) -> np.ndarray:
     """Kernels (F, taps, kh) moved down ``outputs`` times: (F * outputs, taps * span).
 
     ``span = (outputs-1)*stride + (kh-1)*dilation + 1`` is the number of rows that the outputs see.
-    The columns agree with the rows of :func:`cnntool.engine.windows.im2col_strips`.
+    The columns agree with the rows of :func:`im2col_strips`.
     """
     filters, taps, kernel_size = kernels.shape
     span = (outputs - 1) * stride + (kernel_size - 1) * dilation + 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.engine.filters.products import band_matrix, low_rank, right_band_matrix
+from cnntool.engine.filters.products import band_matrix, im2col_strips, low_rank, right_band_matrix
 
 
 def test_a_band_matrix_by_hand():
@@ -50,3 +50,13 @@ def test_a_kernel_of_zeros_has_rank_zero():
 @pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
 def test_the_rank_does_not_depend_on_the_scale(scale):
     assert len(low_rank(scale * np.outer([1, 2, 1], [1, 0, -1]), 3, 1e-7)) == 1
+
+
+def test_strips_are_the_formula_of_their_docstring():
+    rng = np.random.default_rng(1)
+    tile = rng.normal(size=(14, 16, 2)).astype(np.float32)
+    strips, taps, rows, outputs = 2, 3, 4, 5
+    steps = {"strip_step": 5, "row_step": 2, "tap_step": 2, "column_step": 2}
+    unfolded = im2col_strips(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
+    for s, k, j, o, c in np.ndindex(unfolded.shape):
+        assert unfolded[s, k, j, o, c] == tile[s * 5 + j * 2, 1 + k * 2 + o * 2, c]
