@@ -104,6 +104,24 @@ def lstm(
     return (order.outputs(h), last), cache
 
 
+def lstm_step(
+    x: np.ndarray,
+    state: tuple[np.ndarray, np.ndarray],
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """One step of :func:`lstm` from x (B, E), nothing kept for a way back: h and (h, c)."""
+    h, c = state
+    hidden = h.shape[1]
+    z = x @ w_input + h @ w_hidden + bias
+    new = np.tanh(z[:, 2 * hidden : 3 * hidden])
+    gates, _ = sigmoid(z)
+    c = gates[:, hidden : 2 * hidden] * c + gates[:, :hidden] * new
+    h = gates[:, 3 * hidden :] * np.tanh(c)
+    return h, (h, c)
+
+
 def _run(
     steps: np.ndarray,
     cells: np.ndarray,
@@ -231,21 +249,3 @@ def _run_back(
         placed[...] = gates
         np.dot(matrix, by_state, dh)
         multiply(dc, f, dc)
-
-
-def lstm_step(
-    x: np.ndarray,
-    state: tuple[np.ndarray, np.ndarray],
-    w_input: np.ndarray,
-    w_hidden: np.ndarray,
-    bias: np.ndarray,
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """One step of :func:`lstm` from x (B, E), nothing kept for a way back: h and (h, c)."""
-    h, c = state
-    hidden = h.shape[1]
-    z = x @ w_input + h @ w_hidden + bias
-    new = np.tanh(z[:, 2 * hidden : 3 * hidden])
-    gates, _ = sigmoid(z)
-    c = gates[:, hidden : 2 * hidden] * c + gates[:, :hidden] * new
-    h = gates[:, 3 * hidden :] * np.tanh(c)
-    return h, (h, c)

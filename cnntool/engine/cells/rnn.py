@@ -60,6 +60,21 @@ def rnn(
     return (order.outputs(h), order.restored_rows(h[-1])), cache
 
 
+def rnn_step(
+    x: np.ndarray,
+    state: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    *,
+    activation: str = "tanh",
+) -> tuple[np.ndarray, np.ndarray]:
+    """One step of :func:`rnn` from x (B, E), nothing kept for a way back: h, and h as the state."""
+    z = x @ w_input + state @ w_hidden + bias
+    h = np.tanh(z) if activation == "tanh" else np.maximum(z, 0)
+    return h, h
+
+
 def _run(before: np.ndarray, after: np.ndarray, w_hidden: np.ndarray, activation: str) -> None:
     """Steps that are all for the same rows; in ``after`` are the products of their inputs."""
     product = np.empty_like(after[0])
@@ -105,18 +120,3 @@ def _run_back(
         np.add(dh, above, dh)
         np.multiply(dh, slope, d)
         np.dot(d, by_state, dh)
-
-
-def rnn_step(
-    x: np.ndarray,
-    state: np.ndarray,
-    w_input: np.ndarray,
-    w_hidden: np.ndarray,
-    bias: np.ndarray,
-    *,
-    activation: str = "tanh",
-) -> tuple[np.ndarray, np.ndarray]:
-    """One step of :func:`rnn` from x (B, E), nothing kept for a way back: h, and h as the state."""
-    z = x @ w_input + state @ w_hidden + bias
-    h = np.tanh(z) if activation == "tanh" else np.maximum(z, 0)
-    return h, h
