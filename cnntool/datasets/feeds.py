@@ -45,9 +45,13 @@ class Feed(Protocol):
     ended, so that states are carried over. steps, samples: of an epoch.
     """
 
-    unit: str
     carries: bool
-    batch_size: int
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int: ...
 
     @property
     def steps(self) -> int: ...
@@ -258,10 +262,8 @@ class WindowFeed:
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids and targets of all rows, each a view (batch_size, columns)."""
-        return tuple(
-            self.corpus.ids[first : first + self.samples].reshape(self.batch_size, -1)
-            for first in (0, 1)
-        )
+        ids, shape = self.corpus.ids[: self.samples + 1], (self.batch_size, self.columns)
+        return ids[:-1].reshape(shape), ids[1:].reshape(shape)
 
     def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(found).T.ravel()[: self.counting]

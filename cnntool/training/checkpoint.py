@@ -184,11 +184,10 @@ def _history(epochs: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
 
 def _plain(model: Model, name: str) -> dict[str, Any]:
     """The plain values of the state; InputError where they are none."""
-    array = model.state.get(PLACE)
     try:
-        plain = json.loads(array.tobytes().decode())
+        plain = json.loads(model.state[PLACE].tobytes().decode())
         is_sound = all(isinstance(plain[key], Mapping) for key in ("place", "streams", "stopping"))
-    except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         is_sound = False
     if not is_sound:
         raise InputError(f"{name} does not say where its training stands: it cannot go on")

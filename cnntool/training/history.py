@@ -60,9 +60,9 @@ def read_history(path: str | os.PathLike) -> History:
     epochs = sorted(by_epoch)
     rows = [by_epoch[epoch] for epoch in epochs]
     values = {}
-    for part, start in zip(PARTS, ("", "validation_"), strict=True):
+    for part, prefix in zip(PARTS, ("", "validation_"), strict=True):
         for measure in ("loss", "accuracy"):
-            values[measure, part] = np.array([_number(row.get(start + measure)) for row in rows])
+            values[measure, part] = np.array([_number(row.get(prefix + measure)) for row in rows])
         with np.errstate(over="ignore"):
             values["perplexity", part] = np.exp(values["loss", part])
     finite = {key: np.where(np.isfinite(v), v, np.nan) for key, v in values.items()}

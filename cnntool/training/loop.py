@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -251,7 +251,7 @@ class _Place:
     loss: float = 0.0
     correct: int = 0
     seconds: float = 0.0
-    order: dict[str, Any] | None = None  # the state that the epoch's order is drawn from
+    order: Mapping[str, Any] = field(default_factory=dict)  # what the epoch's is drawn from
     rate: float = 0.0
 
 
@@ -337,8 +337,8 @@ class EarlyStopping:
         """Go on from what ``to_json`` gave. InputError where it is no sense."""
         loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
         none_yet = loss is None and epoch is None
-        some = _is_number(loss) and math.isfinite(loss) and _is_count(epoch)
-        if not ((none_yet or some) and _is_count(waited)):
+        some = _is_number(loss) and math.isfinite(loss or 0.0) and _is_count(epoch)
+        if waited is None or not ((none_yet or some) and _is_count(waited)):
             raise InputError(
                 f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
                 "epochs waited: expected a number and two counts"

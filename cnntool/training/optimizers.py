@@ -116,7 +116,7 @@ class Optimizer:
         part = Step(
             params,
             {name: vector[block] for name, vector in whole.state.items() if vector.ndim},
-            whole.count,
+            whole.number,
             whole.learning_rate,
             (work[0][: params.size], work[1][: params.size]),
         )

@@ -181,6 +181,7 @@ def parts_of(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
     if not is_trained_on or not isinstance(share, int | float) or not 0 < share < 1:
         return {"all": corpus}, is_trained_on
     train, held = split(corpus, share)
+    assert held is not None  # of a share above 0
     return {"validation": held, "train": train, "all": corpus}, True
 
 

@@ -107,4 +107,6 @@ def parse_schedule(spec: str) -> Schedule:
         raise RequestError(f"unknown schedule '{shortened(name, 40)}'{suggestion(name, SCHEDULES)}")
     form = Form(name, (*SCHEDULES[name][1], WARMUP), f"schedule {name}")
     values = form.filled(form.read(*settings or [None]))
-    return Schedule(name, warmup=values.pop("warmup"), numbers=tuple(values.items()))
+    warmup = int(values.pop("warmup") or 0)
+    numbers = tuple((key, value) for key, value in values.items() if value is not None)
+    return Schedule(name, numbers, warmup)

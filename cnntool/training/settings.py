@@ -78,8 +78,8 @@ def settings_from(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> Sett
 
     RequestError for what makes no sense.
     """
-    given = {each.name: asked.get(each.name) for each in fields(Settings)}
-    given = {name: value for name, value in given.items() if value is not None}
+    names = [each.name for each in fields(Settings)]
+    given = {name: asked[name] for name in names if asked.get(name) is not None}
     usual = defaults.get("optimizer", Settings.optimizer)
     name = given.get("optimizer", usual)
     rule = OPTIMIZERS[name]

@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
     params: np.ndarray  # (n,)
     state: State
-    count: int  # 1 in the first step
+    number: int  # 1 in the first step
     learning_rate: float
     work: tuple[np.ndarray, np.ndarray]  # (n,) each, to write into
 
@@ -153,11 +153,11 @@ def scale_by_adam(beta1: float, beta2: float, epsilon: float) -> Transformation:
         work = np.multiply(vector, vector, out=step.work[0])
         np.multiply(squares, beta2, out=squares)
         np.add(squares, work, out=squares)
-        root = math.sqrt((1 - beta2) / (1 - beta2**step.count))
+        root = math.sqrt((1 - beta2) / (1 - beta2**step.number))
         np.sqrt(squares, out=work)
         np.add(work, epsilon / root, out=work)
         np.divide(sums, work, out=work)
-        return work, (1 - beta1) / (1 - beta1**step.count) / root
+        return work, (1 - beta1) / (1 - beta1**step.number) / root
 
     return Transformation(apply, ("adam/sums", "adam/squares"))
 

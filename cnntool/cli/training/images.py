@@ -46,7 +46,7 @@ def plan_images(options: ImageOptions) -> Plan:
         start.check_apart(_files(options))
     with start.telling_of_moves("data", "train-cnn DATA", is_named):
         parts = _load(options)
-    start.check_data(parts.train.fingerprint, options.data)
+    start.check_data(parts.train.fingerprint, options.data or "")
     start.check_validation(_own_validation(options, parts), options.valid or options.data)
     fingerprint, origin = parts.train.fingerprint, _origin(options, parts)
     if options.valid is None:
@@ -118,8 +118,9 @@ def _load(options: ImageOptions) -> Parts:
     how = LoadOptions(
         options.resize, options.colour or "auto", options.strict, not options.no_cache
     )
-    with reading(options.data, options.quiet) as advance:
-        parts = load_images(options.data, how, advance)
+    source = options.data or ""
+    with reading(source, options.quiet) as advance:
+        parts = load_images(source, how, advance)
     check_classes(parts.train)
     for part, path in (("validation", options.valid), ("test", options.test)):
         if path is not None:
@@ -161,7 +162,8 @@ def _as_before(options: ImageOptions, origin: dict[str, Any]) -> ImageOptions:
     if not isinstance(source, str) or not all(isinstance(path, str | None) for path in others):
         raise InputError(f"{name} does not say where its data is: name it before --resume")
     try:
-        resize = tuple(map(int, origin["resize"])) if origin["resize"] else None
+        height, width = map(int, origin["resize"] or (1, 1))
+        resize = (height, width) if origin["resize"] else None
         how = {"resize": resize, "colour": origin["colour"], "val_split": origin["val_split"]}
         LoadOptions(resize, origin["colour"])
     except (KeyError, TypeError, ValueError, RequestError) as error:

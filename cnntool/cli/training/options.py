@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cnntool.choices import CELLS, COLOURS, INITIALISATIONS, LEVELS, NETWORKS, OPTIMIZERS
@@ -100,7 +100,7 @@ class Running:
 def again(kind: type, name: str, default: str, help: str = "", names: str = "") -> Any:
     """An option of a dataclass once more, in the help with what a task takes for granted, and
     where they are given with other words and names."""
-    said = kind.__dataclass_fields__[name].metadata
+    said = next(each for each in fields(kind) if each.name == name).metadata
     help = f"{help or said['attributes']['help']}  [default: {default}]"
     changes = {"names": names.split() or said["names"]}
     return field(

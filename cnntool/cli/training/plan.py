@@ -18,7 +18,7 @@ from cnntool.datasets.feeds import Feed
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
-from cnntool.networks.model import Classifier, TrainedText, load_trained
+from cnntool.networks.model import load_trained
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import (
     Run,
@@ -92,23 +92,28 @@ class Plan:
 class Start:
     """What is settled before any data is read.
 
-    trained, best, origin: of the run that goes on, itself, its best model so far, and where its
-        data came from; None and empty for a new one.
+    trained, best, origin: of the run that goes on, its model by its kind, its best model so far,
+        and where its data came from; None and empty for a new one.
     """
 
     options: RunOptions
     output: Path
     settings: Settings
     streams: Streams
-    trained: Classifier | TrainedText | None = None
+    trained: Any = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """The file of the run that goes on; "" of a new one."""
+        return self.options.resume or ""
+
     def check_apart(self, read: dict[str, str | None]) -> None:
         """RequestError where the log of a run that goes on would overwrite what it reads."""
-        name = self.options.resume
-        others = {"--resume": name, "the best model": str(output_of(None, name))}
+        best = str(output_of(None, self.name))
+        others = {"--resume": self.name, "the best model": best}
         check_apart({"--log": self.options.log}, {**read, **others})
 
     @contextmanager
@@ -120,23 +125,22 @@ class Start:
         except InputError as error:
             if self.trained is None or is_named:
                 raise
-            name = self.options.resume
             raise InputError(
-                f"{error}; where the {what} of {name} has moved, name it: cnntool {call} --resume "
-                f"{name}"
+                f"{error}; where the {what} of {self.name} has moved, name it: cnntool {call} "
+                f"--resume {self.name}"
             ) from error
 
     def check_data(self, fingerprint: str, source: str) -> None:
         """InputError where a run would go on with other data than it began with."""
         if self.trained is not None:
-            check_data(self.trained.model, fingerprint, source, self.options.resume)
+            check_data(self.trained.model, fingerprint, source, self.name)
 
     def check_validation(self, fingerprint: str | None, source: str | None) -> None:
         """The same for data of its own to validate on."""
         saved = self.origin.get("validation_fingerprint")
         if saved is not None and fingerprint != saved:
             raise InputError(
-                f"{source} is not what {self.options.resume} was validated on: it differs; name "
+                f"{source} is not what {self.name} was validated on: it differs; name "
                 "the same with --valid, or train anew without --resume"
             )
 
@@ -172,13 +176,13 @@ class Start:
         fingerprint, origin: of the data, and what reading it again takes. said: what else a
         :class:`Plan` holds.
         """
-        name = self.options.resume
         if self.trained is None:
             run = Run(Trainer(task, self.streams), fingerprint, origin)
         else:
-            run = resumed(self.trained.model, task, fingerprint, name)
-        plan = Plan(run, self.output, name, self.best, [*notes, *self.notes], **said)
-        return plan if self.trained is None else _going_on(plan, name)
+            run = resumed(self.trained.model, task, fingerprint, self.name)
+        notes = [*notes, *self.notes]
+        plan = Plan(run, self.output, self.options.resume, self.best, notes, **said)
+        return plan if self.trained is None else _going_on(plan, self.name)
 
 
 def begin(
@@ -273,8 +277,8 @@ def _text(value: Any) -> str:
 
 def _best_beside(options: RunOptions, model: Model, output: Path, kind: str) -> Model | None:
     """The best model of the run so far; InputError where its files may not be overwritten."""
-    name = Path(options.resume)
-    home = output_of(None, options.resume)
+    name = options.resume or ""
+    home = output_of(None, name)
     found: dict[Path, Model] = {}
     for path in {home, output, last_of(output)}:
         if path.is_file():
@@ -282,12 +286,12 @@ def _best_beside(options: RunOptions, model: Model, output: Path, kind: str) -> 
                 found[path] = load_trained(path, kind).model
             except InputError:
                 continue
-    best = model if is_best(model, options.resume) else None
+    best = model if is_best(model, name) else None
     if best is None and home in found and is_best_of(found[home], model):
         best = found[home]
     for path in (output, last_of(output)):
         is_own = path in found and is_of_run(found[path], model) and options.output is None
-        is_resumed = path.exists() and name.exists() and path.samefile(name)
+        is_resumed = path.exists() and Path(name).exists() and path.samefile(name)
         if path.exists() and not (is_own or is_resumed or options.force or options.dry_run):
             raise InputError(
                 f"{path} exists and is not of the run of {name}: -f overwrites it, -o names another"

@@ -77,7 +77,7 @@ def plan_text(options: TextOptions) -> Plan:
         data=_line(corpus, {"train": train, "validation": held, "test": test}),
         test=testing,
         beside=lambda: _beside(train, held or test),
-        more=lambda best: facts | _sample(best, task, options.num_samples),
+        more=lambda best: facts | _sample(best, corpus.vocabulary, options),
     )
 
 
@@ -102,7 +102,7 @@ def _check_stdin(options: TextOptions) -> None:
 
 def _files(options: TextOptions) -> dict[str, str | None]:
     """The files that are read, by what they are called in a message."""
-    read = {
+    read: dict[str, str | None] = {
         f"TEXT {number}" if number > 1 else "TEXT": path
         for number, path in enumerate(options.texts, 1)
     }
@@ -112,12 +112,10 @@ def _files(options: TextOptions) -> dict[str, str | None]:
 
 def _load(options: TextOptions, vocabulary: Vocabulary | None) -> Corpus:
     """The text to learn from, with its own vocabulary or that of a run."""
-    cuts = {} if vocabulary else {"size": options.vocab_size, "min_count": options.min_count or 1}
     level, encoding = options.level or "word", options.encoding or "utf-8"
+    cuts = (None, 1) if vocabulary else (options.vocab_size, options.min_count or 1)
     with reading(options.texts[0], options.quiet) as advance:
-        return load_corpus(
-            options.texts, level, encoding, vocabulary=vocabulary, advance=advance, **cuts
-        )
+        return load_corpus(options.texts, level, encoding, *cuts, vocabulary, advance)
 
 
 def _other(path: str | None, corpus: Corpus, options: TextOptions) -> Corpus | None:
@@ -243,13 +241,14 @@ def _beside(train: Corpus, judged: Corpus | None) -> Beside | None:
     return Beside("beside it, by counting", values, "the bigram model", {"baselines": values})
 
 
-def _sample(best: Model, task: Task, count: int) -> dict[str, str]:
-    """A text of ``count`` tokens that a model of the task writes, from the beginning of a line."""
-    if not count:
+def _sample(best: Model, vocabulary: Vocabulary, options: TextOptions) -> dict[str, str]:
+    """A text of ``--num-samples`` tokens that a model writes, from the beginning of a line."""
+    if not options.num_samples:
         return {}
-    network, vocabulary = network_of(best), task.feed.corpus.vocabulary
+    network = network_of(best)
     banned = () if vocabulary.unknown is None else (vocabulary.unknown,)
     logits, states = primed(network, line_start(vocabulary))
-    rng = np.random.default_rng(task.settings.seed)
-    drawn = islice(draws(network, logits, states, Choice(banned=banned), rng), count)
-    return {"sample": vocabulary.decode([draw.token for draw in drawn])}
+    rng = np.random.default_rng(best.header.seed)
+    drawn = draws(network, logits, states, Choice(banned=banned), rng)
+    tokens = [draw.token for draw in islice(drawn, options.num_samples)]
+    return {"sample": vocabulary.decode(tokens)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def read_header(file: BinaryIO, key: str, name: str) -> tuple[tuple[int, ...], np.dtype]:
+def read_header(file: IO[bytes], key: str, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of the .npy array that a stream begins with; InputError where it is none."""
     try:
         version = np.lib.format.read_magic(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -215,7 +216,8 @@ def parse_augmentation(spec: str) -> Augmentation:
     Augmentation(shift=2, rotate=0.0, scale=0.0, shear=0.0, flip=0.5, noise=0.0, cutout=0)
     """
     settings = None if spec.strip() in ("", "none") else spec.strip()
-    return Augmentation(**FORM.filled(FORM.read(settings)))
+    values: dict[str, Any] = FORM.filled(FORM.read(settings))
+    return Augmentation(**values)
 
 
 def augmentation_spec(augmentation: Augmentation) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def keep_parts(folder: Path, files: Files, options: LoadOptions, parts: Parts) -
         }
         for name, part in parts.each.items()
     }
-    arrays = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     for name, part in parts.each.items():
         arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
     path = _entry(folder, files, options)
@@ -79,7 +80,7 @@ def keep_parts(folder: Path, files: Files, options: LoadOptions, parts: Parts) -
 
 def _left_out(files: tuple[Path, ...], part: Dataset) -> list[int]:
     """The files that gave no image, by their places."""
-    kept = set(part.files)
+    kept = set(part.files or ())
     return [place for place, path in enumerate(files) if str(path) not in kept]
 
 
@@ -108,8 +109,8 @@ def cache_folder() -> Path:
 def _entry(folder: Path, files: Files, options: LoadOptions) -> Path:
     """The entry's file, named by a hash of paths (which name the classes), sizes, times and
     options."""
-    facts = VERSION, str(folder), os.path.abspath(folder), asdict(options)
-    digest = hashlib.sha256(repr(facts).encode())
+    asked = VERSION, str(folder), os.path.abspath(folder), asdict(options)
+    digest = hashlib.sha256(repr(asked).encode())
     for part, paths in files.items():
         digest.update(part.encode())
         for path in paths:

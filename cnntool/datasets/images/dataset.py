@@ -133,7 +133,7 @@ def dataset_of(
     white = white_of(x, name) if white is None else float(white)
     if not 0 < white < float("inf"):
         raise InputError(f"{name}: white is {white:g}, expected a number over 0")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if x.dtype.kind == "f" and x.min() < 0:
         notes = (
             f"{name}: values run from {x.min():.3g} to {x.max():.3g}, with {white:g} as white",

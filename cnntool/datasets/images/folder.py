@@ -247,7 +247,8 @@ def _read(
     problems: dict[Path, str],
     counter: _Counter,
 ) -> Dataset:
-    x = np.empty((len(listing.files), layout.channels, *layout.size), layout.dtype)
+    shape = len(listing.files), layout.channels, *layout.size
+    x: np.ndarray = np.empty(shape, layout.dtype)
 
     def read(index: int) -> None:
         path = listing.files[index]

@@ -6,8 +6,8 @@ import gzip
 import math
 import os
 import re
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             raise damaged(name, f"its gzip data is wrong ({error})") from None
 
 
-def _read(stream: BinaryIO, name: str) -> np.ndarray:
+def _read(stream: BufferedIOBase, name: str) -> np.ndarray:
     magic = stream.read(4)
     if len(magic) < 4:
         raise cut_short(name, f"it has {len(magic)} bytes, an IDX header has 8 or more")
@@ -131,8 +131,8 @@ def _read(stream: BinaryIO, name: str) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _fill(stream: BinaryIO, array: np.ndarray, name: str) -> None:
-    room, done = memoryview(array.reshape(-1).view(np.uint8)), 0
+def _fill(stream: BufferedIOBase, array: np.ndarray, name: str) -> None:
+    room, done = array.reshape(-1).view(np.uint8).data, 0
     while done < len(room):
         count = stream.readinto(room[done:])
         if not count:

@@ -9,7 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import IO, TypeGuard
 
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import suggestion
@@ -149,7 +149,7 @@ STDIN = "-"
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
 
-Source = str | os.PathLike | BinaryIO
+Source = str | os.PathLike | IO[bytes]
 Sources = Source | Sequence[Source]
 Advance = Callable[[int, int], None]
 """Called with (bytes read, bytes of all); the latter is 0 where a pipe does not say."""
@@ -157,14 +157,16 @@ Advance = Callable[[int, int], None]
 
 def checked_sources(sources: Sources) -> list[Source]:
     """Them as a list; RequestError for none, an empty name, stdin twice, stdin at a terminal."""
-    sources = [sources] if _is_one(sources) else list(sources)
-    if not sources or any(isinstance(source, str) and not source for source in sources):
+    if isinstance(sources, str) or not isinstance(sources, Sequence):
+        sources = [sources]
+    found = list(sources)
+    if not found or any(isinstance(source, str) and not source for source in found):
         raise RequestError("no text is named: name its files, or - for stdin")
-    if sum(map(_is_stdin, sources)) > 1:
+    if sum(map(_is_stdin, found)) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
-    if any(map(_is_stdin, sources)) and sys.stdin is not None and sys.stdin.isatty():
+    if any(map(_is_stdin, found)) and sys.stdin is not None and sys.stdin.isatty():
         raise RequestError("- reads text from stdin, which is a terminal: pipe a text in")
-    return sources
+    return found
 
 
 def source_name(source: Source) -> str:
@@ -238,7 +240,7 @@ def counter(
 
 
 @contextmanager
-def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
+def _opened(source: Source, name: str) -> Iterator[IO[bytes]]:
     """The stream of a source; a file is closed behind it, a stream that was given is not."""
     if not _is_path(source):
         yield _stream(source)
@@ -260,19 +262,15 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _stream(source: Source) -> BinaryIO:
-    if not _is_stdin(source):
+def _stream(source: Source) -> IO[bytes]:
+    if not isinstance(source, str | os.PathLike):
         return source
     if sys.stdin is None:
         raise InputError("stdin is closed: name a file, or pipe a text in")
     return sys.stdin.buffer
 
 
-def _is_one(sources: Sources) -> bool:
-    return isinstance(sources, str | os.PathLike) or hasattr(sources, "read")
-
-
-def _is_path(source: Source) -> bool:
+def _is_path(source: Source) -> TypeGuard[str | os.PathLike]:
     return isinstance(source, str | os.PathLike) and not _is_stdin(source)
 
 

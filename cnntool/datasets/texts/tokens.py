@@ -158,7 +158,7 @@ class CharTally:
 
 
 Tally = WordTally | CharTally
-TALLIES = {"word": WordTally, "char": CharTally}
+TALLIES: dict[str, type[Tally]] = {"word": WordTally, "char": CharTally}
 
 
 def ranked(tally: Tally, size: int | None, min_count: int, name: str) -> Ranking:

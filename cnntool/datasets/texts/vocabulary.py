@@ -123,6 +123,7 @@ class Vocabulary:
         """
         if self.level == "byte":
             return np.frombuffer(as_bytes(text), np.uint8)
+        assert isinstance(text, str)
         if self.level == "word":
             found = words(text)
             ids = map(self._index.get, found, repeat(self.unknown))
