@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cnntool.errors import RequestError
 from cnntool.wording import nearest
-
-if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True)
@@ -70,18 +66,10 @@ def format_named(name: str) -> str:
     raise RequestError(f"'{name}' is no format this tool writes: use one of {known}")
 
 
-def can_hold(
-    format: str, *, dtype: DTypeLike = "uint8", alpha: bool = False, frames: int = 1
-) -> bool:
+def can_hold(format: str, *, dtype: str = "uint8", alpha: bool = False, frames: int = 1) -> bool:
     """Whether a format keeps this depth ('uint8', 'uint16', 'float32'), alpha, number of frames."""
-    import numpy as np
-
     able = FORMATS[format]
-    return (
-        np.dtype(dtype).name in able.dtypes
-        and (able.alpha or not alpha)
-        and (able.frames or frames == 1)
-    )
+    return dtype in able.dtypes and (able.alpha or not alpha) and (able.frames or frames == 1)
 
 
 def format_of_bytes(head: bytes) -> str | None:

@@ -187,3 +187,13 @@ def _samples(blocks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
         check_finite_samples(block, done, name)
         yield block
         done += block.shape[1]
+
+
+def signal_header(channels: int, length: int | None) -> bytes:
+    """What stands before a signal's samples; 0 of them where the length is not known yet."""
+    return header_bytes((length or 0,) if channels == 1 else (length or 0, channels), "<f8")
+
+
+def encode(block: np.ndarray) -> tuple[bytes, int]:
+    """Samples (C, n) as they stand in the file, none of them clipped."""
+    return np.ascontiguousarray(block.T, "<f8").tobytes(), 0

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -83,76 +84,50 @@ def write_signal(
     and ``rate`` to WAV, where values beyond full scale are clipped. A .npy of unknown length that
     goes to a pipe is spooled to disk. Raises InputError for more than a WAV can hold.
     """
-    if format in ("text", "csv"):
-        return _write_text(signal, file, digits, format == "csv")
     if format == "wav":
         assert rate is not None
-        return _write_wav(signal, file, depth, rate, can_seek)
-    if can_seek or signal.length is not None:
-        return _write_npy(signal, file)
-    with tempfile.TemporaryFile() as spool:
-        written = _write_npy(signal, spool)
-        spool.seek(0)
-        shutil.copyfileobj(spool, file, 1 << 20)
-    return written
-
-
-def _write_text(signal: Signal, file: BinaryIO, digits: int, with_header: bool) -> Written:
-    if with_header and signal.columns:
-        file.write(header_of(signal.columns))
-    samples = 0
-    for block in signal.blocks:
-        file.write(text_of(block, digits))
-        file.flush()  # whoever reads on gets each block at once
-        samples += block.shape[1]
-    return Written(samples)
-
-
-def _write_npy(signal: Signal, file: BinaryIO) -> Written:
-    def header(length: int | None) -> bytes:
-        rows = length or 0
-        return npy.header_bytes((rows,) if signal.channels == 1 else (rows, signal.channels), "<f8")
-
-    def rows(block: np.ndarray) -> bytes:
-        return np.ascontiguousarray(block.T, "<f8").tobytes()
-
-    return Written(_write_blocks(signal, file, header, rows))
-
-
-def _write_wav(signal: Signal, file: BinaryIO, depth: str, rate: int, can_seek: bool) -> Written:
-    clipped = 0
-
-    def frames(block) -> bytes:
-        nonlocal clipped
-        data, count = wav.encode(block, depth)
-        clipped += count
-        return data
-
-    def header(length: int | None) -> bytes:
-        return wav.wav_header(signal.channels, rate, depth, length)
-
-    samples = _write_blocks(signal, file, header, frames, can_seek)
-    is_odd = depth in ("8", "24") and samples * signal.channels % 2
-    if is_odd and (can_seek or signal.length is not None):
-        file.write(b"\0")  # a chunk of known size has an even number of bytes
-    return Written(samples, clipped)
+        header = partial(wav.wav_header, signal.channels, rate, depth)
+        written = _write_blocks(signal, file, header, partial(wav.encode, depth=depth), can_seek)
+        is_odd = depth in ("8", "24") and written.samples * signal.channels % 2
+        if is_odd and (can_seek or signal.length is not None):
+            file.write(b"\0")  # a chunk of known size has an even number of bytes
+        return written
+    if format == "npy":
+        header = partial(npy.signal_header, signal.channels)
+        if can_seek or signal.length is not None:
+            return _write_blocks(signal, file, header, npy.encode)
+        with tempfile.TemporaryFile() as spool:
+            written = _write_blocks(signal, spool, header, npy.encode)
+            spool.seek(0)
+            shutil.copyfileobj(spool, file, 1 << 20)
+        return written
+    names = header_of(signal.columns) if format == "csv" and signal.columns else b""
+    return _write_blocks(
+        signal, file, lambda length: names, lambda block: (text_of(block, digits), 0), False
+    )
 
 
 def _write_blocks(
     signal: Signal,
     file: BinaryIO,
     header: Callable[[int | None], bytes],
-    encode: Callable[..., bytes],
+    encode: Callable[[np.ndarray], tuple[bytes, int]],
     can_seek: bool = True,
-) -> int:
-    """The header, every block, and the header again where the length was not known before."""
+) -> Written:
+    """The header, every block, and the header again where the length was not known before.
+
+    ``encode`` gives the bytes of a block, and how many of its values were clipped.
+    """
     file.write(header(signal.length))
-    samples = 0
+    samples = clipped = 0
     for block in signal.blocks:
-        file.write(encode(block))
+        data, beyond = encode(block)
+        file.write(data)
+        file.flush()  # whoever reads on gets each block at once
         samples += block.shape[1]
+        clipped += beyond
     if signal.length is None and can_seek:
         file.seek(0)
         file.write(header(samples))
         file.seek(0, 2)
-    return samples
+    return Written(samples, clipped)
