@@ -10,6 +10,7 @@ import importlib
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -34,7 +35,7 @@ def read_png(stream: BinaryIO, name: str) -> np.ndarray:
     return samples
 
 
-def write_png(frame: Frame, file: BinaryIO, options: dict[str, object]) -> None:
+def write_png(frame: Frame, file: BinaryIO, options: Mapping[str, Any]) -> None:
     """A PNG of a uint16 frame with colour or alpha, and metadata as for Pillow's `save`."""
     height, width, channels = frame.pixels.shape
     samples = channels + (frame.alpha is not None)

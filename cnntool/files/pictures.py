@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -173,42 +173,39 @@ def _transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """One picture with its metadata, or an animation of all frames."""
-    format, frames = image.format, alike(image.frames)
-    options = _save_options(image.metadata, format)
-    loop = image.metadata.loop
+    format, frames, metadata = image.format, alike(image.frames), image.metadata
+    settings = {"quality": quality} if FORMATS[format].quality else {}
+    with_metadata = settings | _save_options(metadata, format)
     if format == "GIF":
-        animations.write_gif(frames, loop, file)
+        animations.write_gif(frames, metadata.loop, file)
     elif len(frames) == 1:
-        _save(frames[0], file, format, quality, options)
+        _save(frames[0], file, format, with_metadata)
     elif format == "PNG":
-        first = _encoded(frames[0], format, quality, options)
-        others = (_encoded(frame, format, quality, {}) for frame in frames[1:])
-        animations.write_png(chain([first], others), frames, loop, file)
+        pictures = (
+            _encoded(frame, format, settings if index else with_metadata)
+            for index, frame in enumerate(frames)
+        )
+        animations.write_png(pictures, frames, metadata.loop, file)
     else:
-        pictures = (_encoded(frame, format, quality, {}) for frame in frames)
-        animations.write_webp(pictures, frames, image.metadata, file)
+        pictures = (_encoded(frame, format, settings) for frame in frames)
+        animations.write_webp(pictures, frames, metadata, file)
 
 
-def _encoded(frame: Frame, format: str, quality: int, options: dict[str, object]) -> bytes:
+def _encoded(frame: Frame, format: str, options: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    _save(frame, buffer, format, quality, options)
+    _save(frame, buffer, format, options)
     return buffer.getvalue()
 
 
-def _save(
-    frame: Frame, file: BinaryIO, format: str, quality: int, options: dict[str, object]
-) -> None:
+def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any]) -> None:
     if is_deep(frame):
         from cnntool.files import deep
 
         deep.write_png(frame, file, options)
         return
     picture = to_picture(frame)
-    if format == "PNG":
-        options = options | _compression(picture)
-    if FORMATS[format].quality:
-        options = options | {"quality": quality}
-    picture.save(file, format, **options)
+    compression = _compression(picture) if format == "PNG" else {}
+    picture.save(file, format, **compression, **options)
 
 
 _RUNS = {"compress_level": 1, "compress_type": 3}  # Z_RLE: fastest, and small for photographs
@@ -232,7 +229,7 @@ def _compression(picture: Picture) -> dict[str, int]:
     return _REPEATS if 4 * sizes[0] < 3 * sizes[1] else _RUNS
 
 
-def _save_options(metadata: Metadata, format: str) -> dict[str, object]:
+def _save_options(metadata: Metadata, format: str) -> dict[str, Any]:
     """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
     names = _KEPT.get(format, ("icc_profile", "dpi", "exif"))
     kept = {name: value for name in names if (value := getattr(metadata, name))}
