@@ -11,7 +11,6 @@ file's first byte:
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import stat
@@ -67,12 +66,23 @@ def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
         return _module(format).probe(stream, Reading(label, 0, False, 255.0, format))
 
 
-_MODULES = {"TIFF": "tiff", "PPM": "pnm", "NPY": "npy"}
-
-
 def _module(format: str) -> ModuleType:
     """What probes, reads and writes a format, loaded when it is first asked for."""
-    return importlib.import_module(f"cnntool.files.{_MODULES.get(format, 'pictures')}")
+    if format == "NPY":
+        from cnntool.files import npy
+
+        return npy
+    if format == "PPM":
+        from cnntool.files import pnm
+
+        return pnm
+    if format == "TIFF":
+        from cnntool.files import tiff
+
+        return tiff
+    from cnntool.files import pictures
+
+    return pictures
 
 
 @contextmanager
