@@ -88,13 +88,14 @@ def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
         raise damaged(name, "a page has another size than its header says")
     wanted = np.float32 if expected.sample_format == FLOAT else np.uint16
     channels = 3 if expected.photometric == RGB else 1
-    samples = np.ascontiguousarray(samples[..., : channels + expected.has_alpha], wanted)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        samples = np.ascontiguousarray(samples[..., : channels + expected.has_alpha], wanted)
+        if expected.sample_format != FLOAT and expected.photometric == WHITE_IS_ZERO:
+            samples[..., 0] = 65535 - samples[..., 0]
+        if expected.has_alpha and 1 in expected.extra_samples:
+            samples = _unassociated(samples)
     if expected.sample_format == FLOAT:
         check_finite(samples, name)
-    elif expected.photometric == WHITE_IS_ZERO:
-        samples[..., 0] = 65535 - samples[..., 0]
-    if expected.has_alpha and 1 in expected.extra_samples:
-        samples = _unassociated(samples)
     return samples
 
 

@@ -44,7 +44,7 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     """What the headers say."""
     format = reading.format
     header = whole.png_header(stream, reading.name) if format == "PNG" else None
-    count = whole.check_gif(stream, reading.name) if format == "GIF" else None
+    count = whole.check_gif(stream, reading.name)[2] if format == "GIF" else None
     picture = open_picture(stream, reading)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
@@ -67,7 +67,8 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
         return _read_jpeg(stream, reading)
     count = None
     if reading.format == "GIF":
-        count = whole.check_gif(stream, reading.name)
+        width, height, count = whole.check_gif(stream, reading.name)
+        reading.check_size(width, height, count)
     elif reading.format == "WEBP":
         whole.check_webp(stream, reading.name)
     return _image(open_picture(stream, reading), reading, count=count)

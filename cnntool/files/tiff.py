@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.pillow import (
     check_mode,
@@ -29,6 +30,10 @@ from cnntool.files.tiff_pages import WHITE_IS_ZERO, Page, check_pieces, read_pag
 if TYPE_CHECKING:
     from PIL.Image import Exif
     from PIL.Image import Image as Picture
+
+
+LARGE_TILE = 1 << 24
+"""Pixels of a tile that a picture within the limits may have; decoders make room for all of it."""
 
 
 def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
@@ -56,6 +61,12 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
     for page in pages:
         reading.check_size(page.width, page.height)
         check_pieces(page, size, name)
+        across, down = page.piece
+        if across * down > max(LARGE_TILE, reading.max_pixels):
+            raise InputError(
+                f"{name} has tiles of {across} x {down} = {across * down:,} pixels, over the limit "
+                f"of {reading.max_pixels:,}: raise the limit with --max-pixels"
+            )
     total = sum(page.width * page.height for page in pages)
     reading.check_pixels(total, pages[0].width, pages[0].height, len(pages))
     if any(page.is_deep for page in pages):

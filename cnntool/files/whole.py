@@ -138,8 +138,9 @@ def _packed_size(header: PngHeader, width: int, height: int) -> int:
     return total
 
 
-def check_gif(stream: BinaryIO, name: str) -> int:
-    """The number of pictures, where every block up to the end mark is there; InputError else.
+def check_gif(stream: BinaryIO, name: str) -> tuple[int, int, int]:
+    """Width and height that hold every picture, and how many there are; InputError for a file
+    without one, or cut before its end mark. A picture may be larger than the first one's canvas.
 
     Source: the GIF89a specification (CompuServe, 1990).
     """
@@ -154,13 +155,16 @@ def check_gif(stream: BinaryIO, name: str) -> int:
         take(3 * (2 << (flags & 7)) if flags & 0x80 else 0)
 
     stream.seek(6)
-    skip_palette(take(7)[4])
+    width, height, flags, _, _ = struct.unpack("<HHBBB", take(7))
+    skip_palette(flags)
     frames = 0
     while (kind := take(1)) != b";":
         if kind == b"!":
             take(1)
         elif kind == b",":
-            skip_palette(take(9)[8])
+            left, top, across, down, flags = struct.unpack("<HHHHB", take(9))
+            width, height = max(width, left + across), max(height, top + down)
+            skip_palette(flags)
             take(1)
             frames += 1
         else:
@@ -169,7 +173,7 @@ def check_gif(stream: BinaryIO, name: str) -> int:
             take(length)
     if not frames:
         raise damaged(name, "it has no picture")
-    return frames
+    return width, height, frames
 
 
 def check_webp(stream: BinaryIO, name: str) -> None:

@@ -305,6 +305,28 @@ def test_gif_and_webp_bombs_are_refused(tmp_path):
         open_image(bytes(data))
 
 
+def test_a_gif_picture_beyond_its_canvas_counts_towards_the_limit():
+    data = made("GIF", frames=2)
+    at = data.rfind(b"," + struct.pack("<HHHH", 0, 0, WIDTH, HEIGHT))
+    broken = data[: at + 5] + struct.pack("<HH", 60000, 60000) + data[at + 9 :]
+    with pytest.raises(InputError, match=r"60000 x 60000 x 2 frames.*--max-pixels"):
+        open_image(broken)
+
+
+def test_a_tiff_tile_beyond_its_picture_counts_towards_the_limit():
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, shades(1, 1)[..., 0], tile=(16, 16), compression=None)
+    data = buffer.getvalue()
+    assert opened(data) is not None
+    for tag in (322, 323):
+        place = struct.pack("<HHI", tag, 4, 1)
+        assert data.count(place) == 1
+        data = data.replace(place + struct.pack("<I", 16), place + struct.pack("<I", 40000))
+    with pytest.raises(InputError, match=r"tiles of 40000 x 40000.*--max-pixels"):
+        open_image(data)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
