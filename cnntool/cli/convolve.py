@@ -13,6 +13,7 @@ from cnntool.choices import COMBINATIONS, RANGES
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
+from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     from cnntool.cli.images import Job
@@ -185,7 +186,6 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
 
 def read_filters(kernels: Kernels) -> list[Filter]:
     """The filters of a chain; raises RequestError on the first mistake in any of them."""
-    from cnntool.errors import RequestError
     from cnntool.imaging.filter_pass import check_combination
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernel_spec import parse_kernel

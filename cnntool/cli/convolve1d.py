@@ -23,6 +23,7 @@ from cnntool.cli.types import (
     WholeNumber,
     read_border,
 )
+from cnntool.errors import InputError, RequestError
 
 if TYPE_CHECKING:
     from cnntool.signals.filtering import Geometry
@@ -52,7 +53,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Filter:
+class Kernels:
     """What the signal goes through."""
 
     section = "Kernel"
@@ -175,8 +176,8 @@ Examples:
   cnntool convolve1d voice.wav --with hall.wav --scale 0.1 -o voice-in-hall.wav
   tail -f log.txt | cnntool convolve1d -k box:size=10 --padding valid --live""",
 )
-@takes(Filter, Windows, Input, SignalOutput)
-def command(filter: Filter, windows: Windows, input: Input, output: SignalOutput) -> int:
+@takes(Kernels, Windows, Input, SignalOutput)
+def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput) -> int:
     """Convolve a signal: smooth it, differentiate it, or put it through any filter.
 
     FILE holds numbers, one a line, or CSV columns, or is .npy or WAV (PCM of 8 to 32 bits, floats);
@@ -189,16 +190,16 @@ def command(filter: Filter, windows: Windows, input: Input, output: SignalOutput
 
     keep_freed_memory()
     file = input.file
-    _check_request(file, filter)
-    geometry = _geometry(filter, windows)
+    _check_request(file, asked)
+    geometry = _geometry(asked, windows)
     is_shown = output.output in (None, "-") and sys.stdout.isatty()
     live = input.live or (file == "-" and is_shown)
     method = "direct" if live and windows.method == "auto" else windows.method
-    kernels = _read_kernels(filter)
+    kernels = _read_kernels(asked)
     with ExitStack() as files:
         signal = open_file(file, files, input.columns, live)
-        if filter.other:
-            kernels = [_read_other(filter, signal.rate)]
+        if asked.other:
+            kernels = [_read_other(asked, signal.rate)]
         plans = plan_passes(signal, kernels, geometry, method)
         label = "-".join(kernel.label for kernel in kernels)
         result = run_passes(signal, plans, live)  # nothing is computed before it is written
@@ -211,62 +212,57 @@ def command(filter: Filter, windows: Windows, input: Input, output: SignalOutput
     return 0
 
 
-def _check_request(file: str, filter: Filter) -> None:
-    from cnntool.errors import RequestError
+def _check_request(file: str, asked: Kernels) -> None:
 
-    if bool(filter.specs) == bool(filter.other):
-        found = "both are there" if filter.specs else "neither is there"
+    if bool(asked.specs) == bool(asked.other):
+        found = "both are there" if asked.specs else "neither is there"
         raise RequestError(f"give --kernel SPEC or --with SIGNAL, one of them: {found}")
-    if filter.other == "-" and file == "-":
+    if asked.other == "-" and file == "-":
         raise RequestError("FILE and --with are both stdin, which can be read once: name a file")
-    if "-" in (file, filter.other) and sys.stdin.isatty():
+    if "-" in (file, asked.other) and sys.stdin.isatty():
         raise RequestError(
             "there is no FILE, and stdin is a terminal: name a file or pipe numbers in, as in "
             "seq 100 | cnntool convolve1d -k box"
         )
 
 
-def _geometry(filter: Filter, windows: Windows) -> Geometry:
-    from cnntool.errors import RequestError
+def _geometry(asked: Kernels, windows: Windows) -> Geometry:
     from cnntool.signals.filtering import Geometry
 
     padding = windows.padding
     if padding is None:
-        padding = "full" if filter.other else "same"
-    if filter.anchor is not None and padding != "same":
+        padding = "full" if asked.other else "same"
+    if asked.anchor is not None and padding != "same":
         raise RequestError("--anchor is for --padding same: the others have no middle to move")
     return Geometry(
-        windows.stride, windows.dilation, padding, *windows.border, filter.flip, filter.anchor
+        windows.stride, windows.dilation, padding, *windows.border, asked.flip, asked.anchor
     )
 
 
-def _read_kernels(filter: Filter) -> list[Kernel]:
+def _read_kernels(asked: Kernels) -> list[Kernel]:
     """The kernels of a chain; the last one brings the scale."""
     from cnntool.signals.kernels import parse_signal_kernel, scaled
 
-    kernels = [
-        scaled(parse_signal_kernel(spec, filter.dt), filter.normalize) for spec in filter.specs
-    ]
-    return [*kernels[:-1], *(scaled(kernel, False, filter.scale) for kernel in kernels[-1:])]
+    kernels = [scaled(parse_signal_kernel(spec, asked.dt), asked.normalize) for spec in asked.specs]
+    return [*kernels[:-1], *(scaled(kernel, False, asked.scale) for kernel in kernels[-1:])]
 
 
-def _read_other(filter: Filter, rate: int | None) -> Kernel:
+def _read_other(asked: Kernels, rate: int | None) -> Kernel:
     """The signal to convolve with, as a kernel."""
     from cnntool.cli.signal_files import open_file
-    from cnntool.errors import InputError
     from cnntool.files.signal import read_whole
     from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, scaled
 
     with ExitStack() as files:
-        signal = open_file(filter.other, files)
+        signal = open_file(asked.other, files)
         if rate and signal.rate and rate != signal.rate:
             raise InputError(
                 f"{signal.name} has {signal.rate:,} samples a second and FILE {rate:,}: resample "
                 "one of them first"
             )
-        weights = read_whole(signal, LARGEST_KERNEL) * (filter.dt or 1.0)
-    stem = "stdin" if filter.other == "-" else Path(filter.other).stem
-    return scaled(Kernel(f"with-{stem}", weights), filter.normalize, filter.scale)
+        weights = read_whole(signal, LARGEST_KERNEL) * (asked.dt or 1.0)
+    stem = "stdin" if asked.other == "-" else Path(asked.other).stem
+    return scaled(Kernel(f"with-{stem}", weights), asked.normalize, asked.scale)
 
 
 def _remark(kernels: Sequence[Kernel], geometry: Geometry, rate: int | None) -> None:

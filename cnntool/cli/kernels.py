@@ -11,6 +11,7 @@ import click
 from cnntool.cli.help import FoldedEpilog
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number
+from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +65,6 @@ def command(asked: Asked) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_learned
-    from cnntool.errors import RequestError
     from cnntool.imaging.kernel_spec import parse_kernel
     from cnntool.imaging.kernels import CATALOGUE
 

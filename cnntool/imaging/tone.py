@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,7 +43,7 @@ class Tone:
         if self.range == "abs":
             if not is_float and not is_whole:
                 np.rint(values, out=values)  # before counting: rounding noise has no sign
-            losses.negative += _count(np.less, values, 0)
+            losses.negative += int(np.count_nonzero(values < 0))
             np.abs(values, out=values)
         elif self.range == "offset":
             middle = self.white / 2 if is_float else (self.white + 1) / 2
@@ -70,25 +69,13 @@ class Tone:
             low, high = -np.inf, np.inf
         below = above = 0
         if low <= -0.5:
-            below = _count(np.less, values, 0)
+            below = int(np.count_nonzero(values < 0))
         if high >= self.white + 0.5:
-            above = _count(np.greater, values, values.dtype.type(self.white))
+            above = int(np.count_nonzero(values > values.dtype.type(self.white)))
         if below or above:
             np.clip(values, 0, values.dtype.type(self.white), out=values)
         losses.below += below
         losses.above += above
-
-
-_thread = threading.local()
-
-
-def _count(compare: np.ufunc, values: np.ndarray, limit: float) -> int:
-    """How many values compare so with a limit; the mask's memory serves for every block."""
-    mask = getattr(_thread, "mask", None)
-    if mask is None or mask.size < values.size:
-        mask = _thread.mask = np.empty(values.size, bool)
-    mask = mask[: values.size].reshape(values.shape)
-    return int(np.count_nonzero(compare(values, limit, out=mask)))
 
 
 @dataclass

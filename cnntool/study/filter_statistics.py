@@ -14,9 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnntool.imaging.interpolation import resized
 from cnntool.imaging.kernels import CATALOGUE, build
 from cnntool.study.gabor import Gabor, fit_gabor, spectral_peaks
+from cnntool.study.interpolation import resized
 
 LEAST_SHARE = 0.1
 """Of the bank's median norm that a filter needs to count as alive."""

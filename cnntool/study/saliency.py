@@ -13,10 +13,10 @@ import numpy as np
 
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.interpolation import resized
 from cnntool.networks.layers.pointwise import Activation, BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.summary import batch_size_for
+from cnntool.study.interpolation import resized
 
 Advance = Callable[[], None]
 

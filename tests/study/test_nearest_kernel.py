@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cnntool.imaging.interpolation import resized, shares
 from cnntool.imaging.kernels import build
 from cnntool.study.filter_statistics import nearest_kernels
+from cnntool.study.interpolation import resized, shares
 
 
 @pytest.mark.parametrize("scale", [1, -0.01, 1e6])
