@@ -35,6 +35,7 @@ class Parameter:
     kind: type = float  # int: only whole numbers
     exclusive_minimum: bool = False
     choices: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()  # that it may be instead of a number, such as 'same'
     noun: str = ""  # what its values are: 'degrees'; by default a number, or a whole one
     alone: float | None = None  # what its name without a value stands for
     is_required: bool = False
@@ -42,6 +43,10 @@ class Parameter:
     @property
     def expected(self) -> str:
         """The values it may have, in words."""
+        return " or ".join([self._number, *self.words])
+
+    @property
+    def _number(self) -> str:
         if self.choices:
             return " or ".join(f"{choice:g}" for choice in self.choices)
         noun = self.noun or ("a whole number" if self.kind is int else "a number")
@@ -51,11 +56,13 @@ class Parameter:
         joint = "and at most" if self.exclusive_minimum else "to"
         return f"{noun} {start} {number_text(self.minimum)} {joint} {number_text(self.maximum)}"
 
-    def checked(self, value: float, owner: str, start: str = "") -> float:
-        """The value as the parameter's kind; RequestError where it may not be that.
+    def checked(self, value: float | str, owner: str, start: str = "") -> float | str:
+        """The value as the parameter's kind, or one of its words; RequestError where it is neither.
 
         ``owner`` opens the message, ``start`` is what stands before the settings in an example.
         """
+        if isinstance(value, str) and value in self.words:
+            return value
         is_real = isinstance(value, numbers.Real) and type(value).__name__ not in ("bool", "bool_")
         fits = (
             is_real
@@ -91,14 +98,14 @@ class Form:
     parameters: Sequence[Parameter]
     owner: str = ""
 
-    def read(self, settings: str | None) -> dict[str, float]:
-        """The numbers of ``sigma=2,size=9``, what follows the colon; None without a colon.
+    def read(self, settings: str | None) -> dict[str, float | str]:
+        """What ``sigma=2,size=9`` says, what follows the colon; None without a colon.
 
         Raises RequestError for a name that is none, that is given twice or has no number.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         spec = f"{self._start}{settings}"
-        values: dict[str, float] = {}
+        values: dict[str, float | str] = {}
         for setting in [] if settings is None else settings.split(","):
             key, equals, value = (part.strip() for part in setting.partition("="))
             if key not in known and key[:1].isalpha():
@@ -110,11 +117,18 @@ class Form:
                 )
             if key in values:
                 raise RequestError(f"{self._owner}: {key} is given twice in '{spec}': keep one")
-            number = known[key].alone if is_alone else read_number(value, f"{self._owner}: {key}")
-            values[key] = number
+            if is_alone or value in known[key].words:
+                values[key] = known[key].alone if is_alone else value
+            elif known[key].words and value[:1].isalpha():
+                raise RequestError(
+                    f"{self._owner}: {key} is {shortened(value, 40)!r}, but must be "
+                    f"{known[key].expected}"
+                )
+            else:
+                values[key] = read_number(value, f"{self._owner}: {key}")
         return values
 
-    def filled(self, given: Mapping[str, float | None]) -> dict[str, float | None]:
+    def filled(self, given: Mapping[str, float | str | None]) -> dict[str, float | str | None]:
         """The values of all parameters, in their order, once those that are given may be so.
 
         None counts as not given. Raises RequestError for one that is unknown, out of range or

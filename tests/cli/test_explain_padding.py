@@ -75,19 +75,27 @@ def test_every_setting_of_a_layer():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("conv", "the size of its window is missing: write conv:3"),
+        ("conv", "conv does not say size: write 'conv:size=NUMBER', a whole number from 1 to"),
         ("foo:3", "no kind 'foo': expected conv, max, average"),
-        ("conv:0", "the size is '0': expected a whole number, 1 to"),
-        ("conv:3,step=2", "'step=2' is no setting: expected stride=N"),
-        ("conv:3,stride=x", "stride is 'x'"),
+        ("conv:0", "conv: size is 0, but must be a whole number from 1 to 16384"),
+        ("conv:2.5", "conv: size is 2.5, but must be a whole number from 1 to 16384"),
+        ("conv:3,step=2", "conv has no parameter 'step': .*it takes size, stride, padding and dil"),
+        ("conv:3,stride=x", "conv: stride, 'x', is not a number"),
+        (
+            "conv:3,padding=sane",
+            "padding is 'sane', but must be a whole number .* or same or",
+        ),
         ("conv:3,stride=1,stride=2", "stride is given twice"),
-        ("conv:3,ceil", "conv takes stride, padding and dilation only"),
-        ("max:2,p=3", "p is for lp, not for max"),
-        ("lp:2,p=0.5", "p is '0.5': expected a number from 1 on"),
-        ("gaussian:2,sigma=0", "sigma is '0': expected a number above 0"),
+        ("conv:3,ceil", "conv has no parameter 'ceil': .*it takes size, stride, padding and dil"),
+        (
+            "max:2,p=3",
+            "max has no parameter 'p': it takes size, stride, padding, dilation and",
+        ),
+        ("lp:2,p=0.5", "p is 0.5, but must be a number from 1 on or inf"),
+        ("gaussian:2,sigma=0", "sigma is 0, but must be a number above 0"),
         ("lp:global", "global goes with max and average, not with lp"),
         ("global,stride=2", "leave its settings out"),
-        ("median:65", "a median of more than 64 a side takes too long"),
+        ("median:65", "median: size is 65, but must be a whole number from 1 to 64"),
     ],
 )
 def test_a_layer_that_makes_no_sense(layer, message):
