@@ -10,15 +10,15 @@ from types import EllipsisType
 
 import numpy as np
 
-from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import SHARED_PRODUCTS, available_cores, share_products
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
 BLOCK_ELEMENTS = 1 << 18
 """Inputs that one thread takes at a time: enough that calls are few, and little for the cache."""
 
-SHARED_ELEMENTS = 1 << 22
-"""Fewer inputs than this are done before another thread wakes up."""
+COST = 16
+"""Of an element, in multiplications of a matrix product: from 4 million on threads are faster."""
 
 Size = int | tuple[int, int]
 
@@ -132,7 +132,7 @@ def _cut(
     if not prod(shape):
         return [], []
     pieces = ceil(prod(shape) * weight / BLOCK_ELEMENTS)
-    if prod(shape) >= SHARED_ELEMENTS:
+    if prod(shape) * COST >= SHARED_PRODUCTS:
         pieces = -(-pieces // threads) * threads
     return _cut_into(pieces, shape[0], rows)
 
@@ -150,20 +150,10 @@ def _slices(count: int, together: int) -> list[slice]:
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
     """Run ``work(*block, scratch)`` for every block; over few elements without other threads."""
-    used: list[Scratch] = []
-
-    def make_worker() -> Callable[[tuple], None]:
-        scratch = take_scratch()
-        used.append(scratch)
-
-        def worker(block: tuple) -> None:
-            with np.errstate(all="ignore"):  # infinities and NaN are values like any other
-                work(*block, scratch)
-
-        return worker
-
-    share(blocks, make_worker, min(threads, len(blocks)) if elements >= SHARED_ELEMENTS else 1)
-    return_scratch(used)
+    with np.errstate(all="ignore"):  # infinities and NaN are values like any other
+        share_products(
+            blocks, lambda block, scratch: work(*block, scratch), elements * COST, threads
+        )
 
 
 def crop(axis: Axis, outputs: slice) -> tuple[slice, Axis]:

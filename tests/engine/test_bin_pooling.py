@@ -177,7 +177,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch, mode):
     dy = rng.standard_normal((3, 4, 4, 5))
     y, cache = adaptive_pool2d(x, (4, 5), mode)
     dx = adaptive_pool2d_backward(dy, cache)
-    monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
+    monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     monkeypatch.setattr(bin_pooling, "BLOCK_ELEMENTS", 100)
     monkeypatch.setattr(bin_pooling, "available_cores", lambda: 3)
     in_pieces, cache = adaptive_pool2d(x, (4, 5), mode)

@@ -83,7 +83,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch):
     whole = median_pool2d(x, **windows), min_pool2d(x, **windows)
     monkeypatch.setattr(image_pooling, "MOST_WINDOWS", 20)
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
-    monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
+    monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
     np.testing.assert_array_equal(median_pool2d(x, **windows), whole[0])
     np.testing.assert_array_equal(min_pool2d(x, **windows), whole[1])

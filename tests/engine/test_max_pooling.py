@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 1 << 30)
 def tiny_blocks(monkeypatch):
     """Work cut so small that every seam between blocks and threads shows."""
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
-    monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
+    monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
 
 

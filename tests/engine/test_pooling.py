@@ -243,7 +243,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch, pool, backward):
     dy = rng.standard_normal(y.shape)
     dx = backward(dy, cache)
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
-    monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
+    monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
     in_pieces, cache = pool(x, **windows)
     np.testing.assert_allclose(in_pieces, y, atol=1e-14)

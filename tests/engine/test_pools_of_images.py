@@ -54,7 +54,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch, mode):
     windows = {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}
     whole = pool_image(image, mode, **windows)
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
-    monkeypatch.setattr(pool_windows, "SHARED_ELEMENTS", 1)
+    monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     in_pieces = pool_image(image, mode, **windows, threads=3)
     np.testing.assert_allclose(in_pieces, whole, rtol=1e-6)
 

@@ -107,9 +107,15 @@ def share(
 
 
 def share_products(
-    items: Sequence[Item], work: Callable[[Item, Scratch], None], products: int
+    items: Sequence[Item],
+    work: Callable[[Item, Scratch], None],
+    products: int,
+    threads: int | None = None,
 ) -> None:
-    """Work through the items with a scratch a thread, on as many threads as the products need."""
+    """Work through the items with a scratch a thread, on as many threads as the products need.
+
+    At most on so many, or on all cores.
+    """
     used: list[Scratch] = []
 
     def make_worker() -> Callable[[Item], None]:
@@ -117,8 +123,8 @@ def share_products(
         used.append(scratch)
         return lambda item: work(item, scratch)
 
-    threads = available_cores() if products >= SHARED_PRODUCTS else 1
-    share(items, make_worker, max(1, min(threads, len(items))))
+    most = available_cores() if threads is None else threads
+    share(items, make_worker, max(1, min(most if products >= SHARED_PRODUCTS else 1, len(items))))
     return_scratch(used)
 
 
