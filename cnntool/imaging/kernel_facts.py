@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.filters.products import low_rank
+from cnntool.engine.filters.separable import low_rank
 from cnntool.imaging.kernels import Filter
 
 _EPSILON = float(np.finfo(np.float32).eps)  # images are filtered in float32

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from cnntool.engine.filters import products, shifting
+from cnntool.engine.filters import direct, shifting
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
@@ -154,9 +154,9 @@ def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     depth = draw(st.sampled_from([(np.uint8, 255.0), (np.uint16, 65535.0)]))
     image = image_of(pixels, alpha, white)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (products, shifting):
+        for module in (direct, shifting):
             patch.setattr(module, "BLOCK_ELEMENTS", 64)
-        patch.setattr(products, "STRIP_BYTES", 1 << 9)
+        patch.setattr(direct, "STRIP_BYTES", 1 << 9)
         raw = Rendering("raw", scale, bias, np.dtype(np.float32), white)
         floats = filter_image(image, [kernel], geometry, raw)
         rendering = Rendering(shown, scale, bias, np.dtype(depth[0]), depth[1])

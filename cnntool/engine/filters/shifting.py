@@ -13,13 +13,15 @@ from math import gcd
 import numpy as np
 
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.filters.costs import SHIFT_NS
 from cnntool.engine.windows import Axis, even_cuts
 
 LARGEST_TOTAL = 127
 """Of the sizes of a kernel's weights: 127 * 255 and half a range more stay within 16 bits."""
 
 LARGEST_EXTENT = 64
+
+SHIFT_NS = 0.065
+"""To add or to multiply one 16-bit element that lies in the second-level cache."""
 
 BLOCK_ELEMENTS = 1 << 20
 """Pixels of a block: few enough for the cache, so many that calls are few."""

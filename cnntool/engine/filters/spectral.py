@@ -16,11 +16,17 @@ from math import log2
 import numpy as np
 
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.filters.costs import FOURIER_CALLS_NS, FOURIER_NS
 from cnntool.engine.windows import Axis, even_cuts
 
 SIZES = (32, 64, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024)
 """Of the transforms: products of small primes. The largest takes 8 MB a spectrum."""
+
+
+FOURIER_NS = 0.6
+"""To transform one element there and back in float64, times the logarithm of the block."""
+
+FOURIER_CALLS_NS = 30_000
+"""To start the transforms of one block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +148,8 @@ def transform_is_faster(taps: int, kernel_size: int, stride: int = 1) -> bool:
     """Whether the transform beats direct windows of ``taps`` taps that span ``kernel_size``.
 
     Direct windows make only every ``stride``-th output and skip what dilation leaves out; the
-    transform makes all outputs, whatever lies in the span. The costs are measured as those in
-    :mod:`cnntool.engine.filters.costs`: without stride and dilation the lines cross at 66 taps.
+    transform makes all outputs, whatever lies in the span. The costs are measured as those
+    of filter banks: without stride and dilation the lines cross at 66 taps.
     """
     count = block_length(kernel_size)
     transform_ns = TRANSFORM_NS * (count + kernel_size - 1) / count

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.engine.filters.products import band_matrix, im2col_strips, low_rank, right_band_matrix
+from cnntool.engine.filters.direct import band_matrix, im2col_strips
+from cnntool.engine.filters.separable import low_rank, right_band_matrix
 
 
 def test_a_band_matrix_by_hand():

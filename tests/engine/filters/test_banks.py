@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
-from cnntool.engine.filters import products
+from cnntool.engine.filters import banks, direct
 from cnntool.engine.filters.banks import filter_bank, plan_filter_bank
-from cnntool.engine.filters.products import Direct, Separable
+from cnntool.engine.filters.direct import Direct
+from cnntool.engine.filters.separable import Separable
 
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
@@ -55,10 +56,10 @@ def test_every_geometry_agrees_with_scipy(
 @pytest.mark.parametrize("kind", ["full rank", "rank 1", "rank 2"])
 def test_large_and_odd_shaped_kernels_on_images_of_many_blocks(kernel_shape, kind, monkeypatch):
     # Small blocks, so that block edges, the last strip and tap chunks are all crossed.
-    monkeypatch.setattr(products, "plan_spectral", lambda *_: None)
-    monkeypatch.setattr(products, "MATRIX_BYTES", 1 << 15)
-    monkeypatch.setattr(products, "STRIP_BYTES", 1 << 13)
-    monkeypatch.setattr(products, "BLOCK_ELEMENTS", 1 << 10)
+    monkeypatch.setattr(banks, "plan_spectral", lambda *_: None)
+    monkeypatch.setattr(direct, "MATRIX_BYTES", 1 << 15)
+    monkeypatch.setattr(direct, "STRIP_BYTES", 1 << 13)
+    monkeypatch.setattr(direct, "BLOCK_ELEMENTS", 1 << 10)
     rng = np.random.default_rng(3)
     image = rng.normal(size=(83, 1100, 1))
     if kind == "full rank":
