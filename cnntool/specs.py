@@ -110,15 +110,15 @@ class Form:
             key, equals, value = (part.strip() for part in setting.partition("="))
             if key not in known and key[:1].isalpha():
                 raise self._unknown(key)
-            is_alone = key in known and known[key].alone is not None and not equals
-            if key not in known or not (is_alone or value):
+            alone = known[key].alone if key in known and not equals else None
+            if key not in known or (alone is None and not value):
                 raise RequestError(
                     f"{setting!r} in '{spec}' is no setting: write {self._pattern(key)}"
                 )
             if key in values:
                 raise RequestError(f"{self._owner}: {key} is given twice in '{spec}': keep one")
-            if is_alone or value in known[key].words:
-                values[key] = known[key].alone if is_alone else value
+            if alone is not None or value in known[key].words:
+                values[key] = value if alone is None else alone
             elif known[key].words and value[:1].isalpha():
                 raise RequestError(
                     f"{self._owner}: {key} is {shortened(value, 40)!r}, but must be "

@@ -79,7 +79,7 @@ def print_json(value) -> None:
 
 
 @contextmanager
-def progress(description: str, total: int, quiet: bool) -> Iterator[callable]:
+def progress(description: str, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
     """A progress bar with ETA on stderr where that is a terminal; yields ``advance()``.
 
     Lines that are printed meanwhile appear above the bar.

@@ -73,15 +73,22 @@ class Kernels:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """How kernels slide over a picture."""
+class Steps:
+    """How far apart windows and taps are."""
 
+    section = "Windows"
     stride: tuple[int, int] = option(
         "--stride", Pair(), "Step between windows.  [default: 1]", default=(1, 1)
     )
     dilation: tuple[int, int] = option(
         "--dilation", Pair(), "Step between taps.  [default: 1]", default=(1, 1)
     )
+
+
+@dataclass(frozen=True)
+class Windows(Steps):
+    """How kernels slide over a picture."""
+
     padding: str | int = option(
         "--padding",
         Padding(),

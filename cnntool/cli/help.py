@@ -21,12 +21,6 @@ class Option(click.Option):
         super().__init__(*arguments, **attributes)
         self.section = section
 
-    def get_help_extra(self, ctx: click.Context) -> dict:
-        """As Click's, without the range: the metavar or the help says it in words."""
-        extra = super().get_help_extra(ctx)
-        extra.pop("range", None)
-        return extra
-
 
 class FoldedEpilog(click.Command):
     """A command whose notes and examples fit the terminal, though Click is to leave their lines."""
@@ -63,8 +57,8 @@ def folded(text: str, width: int) -> str:
     """A text whose lines are at most so wide: prose is filled anew, a row of a table goes on below
     its last column, and a command goes on behind a backslash, as a shell reads it."""
     lines: list[str] = []
-    for is_prose, group in itertools.groupby(text.splitlines(), _is_prose):
-        group = list(group)
+    for is_prose, run in itertools.groupby(text.splitlines(), _is_prose):
+        group = list(run)
         if not any(len(line) > width for line in group):
             lines += group
         elif is_prose:

@@ -100,22 +100,10 @@ def takes(*kinds: type) -> Callable[[Callable], Callable]:
 
         declared = [parameter for kind in kinds for parameter in _parameters(kind)]
         below = getattr(function, "__click_params__", [])
-        command.__click_params__ = [*below, *reversed(declared)]  # Click reads from the end
+        vars(command)["__click_params__"] = [*below, *reversed(declared)]  # read from the end
         return command
 
     return decorate
-
-
-def only(kind: type, *names: str) -> type:
-    """A dataclass of some of the fields of another, for a command that has no use for the rest."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    chosen = [
-        (name, fields[name].type, dataclasses.field(default=f.default, metadata=f.metadata))
-        for name, f in fields.items()
-        if name in names
-    ]
-    namespace = {"section": getattr(kind, "section", kind.__name__)}
-    return dataclasses.make_dataclass(kind.__name__, chosen, namespace=namespace, frozen=True)
 
 
 def _parameters(kind: type) -> Iterator[click.Parameter]:
@@ -129,6 +117,22 @@ def _parameters(kind: type) -> Iterator[click.Parameter]:
             )
             attributes["section"] = said["section"] or vars(owner).get("section", owner.__name__)
         yield said["kind"]([field.name, *said["names"]], **attributes)
+
+
+def _depth() -> Any:
+    return option(
+        "--depth",
+        Choice(IMAGE_DEPTHS, "depth"),
+        "Of the output.  [default: the image's own, where the format can hold it]",
+    )
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What pixels become, for a command that writes no picture."""
+
+    section = "Output"
+    depth: str | None = _depth()
 
 
 @dataclass(frozen=True)
@@ -150,11 +154,7 @@ class Output:
     )
     force: bool = flag("-f --force", "Overwrite files that exist.")
     skip_existing: bool = flag("--skip-existing", "Leave out images whose output exists.")
-    depth: str | None = option(
-        "--depth",
-        Choice(IMAGE_DEPTHS, "depth"),
-        "Of the output.  [default: the image's own, where the format can hold it]",
-    )
+    depth: str | None = _depth()
     quality: int | None = option(
         "--quality", WholeNumber(1, 100, "1-100"), "Of JPEG and WebP.  [default: 90]"
     )
@@ -185,11 +185,18 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How images are read."""
+class Gray:
+    """Whether colour counts."""
 
     section = "Input"
     gray: bool = flag("--gray --grey", "Convert to grey first.")
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """What becomes of transparency."""
+
+    section = "Input"
     alpha: str = option(
         "--alpha",
         Choice(ALPHAS, "way", "HOW"),
@@ -197,6 +204,13 @@ class Reading:
         "channel of a .npy array is alpha.  [default: keep]",
         default="keep",
     )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How bright and how large images may be."""
+
+    section = "Input"
     white: float = option(
         "--white",
         Number(above=0, metavar="V"),
@@ -209,6 +223,11 @@ class Reading:
         "Refuse larger images, such as 20M.  [default: 500M]",
         default=500_000_000,
     )
+
+
+@dataclass(frozen=True)
+class Reading(Limits, Alpha, Gray):
+    """How images are read."""
 
 
 @dataclass(frozen=True)

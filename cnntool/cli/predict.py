@@ -7,24 +7,12 @@ from dataclasses import dataclass
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, Reading, Sources, flag, only, option, takes
+from cnntool.cli.options import Limits, Model, OwnSize, Sources, flag, option, takes
 from cnntool.cli.types import WholeNumber
 
 
 @dataclass(frozen=True)
-class Size:
-    """In what size images go through the network."""
-
-    section = "Input"
-    own_size: bool = flag(
-        "--own-size",
-        "Leave images at their own size, where the network takes any.  [default: the size that "
-        "it was trained on]",
-    )
-
-
-@dataclass(frozen=True)
-class Input(only(Reading, "white", "max_pixels"), Size, Sources, Model):
+class Input(Limits, OwnSize, Sources, Model):
     """What goes through which network."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -71,7 +71,7 @@ class PathName(click.Path):
 class Choice(click.Choice):
     """One of some words, in upper or lower case; ``what`` they are is said of one that is none."""
 
-    def __init__(self, words: Sequence[str], what: str = "choice", metavar: str | None = None):
+    def __init__(self, words: Iterable[str], what: str = "choice", metavar: str | None = None):
         super().__init__(tuple(words), case_sensitive=False)
         self.what, self.metavar = what, metavar
 

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, only, option, takes
+from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, Number
 
 TRAIN = ["train-cnn", "digits"]
@@ -110,13 +110,18 @@ def test_a_required_option_with_one_value_is_missed():
         needy.main([], standalone_mode=False)
 
 
-def test_some_fields_of_a_dataclass_are_options_in_the_same_section():
-    @click.command(cls=SectionedCommand)
-    @takes(only(Learning, "rate"))
-    def slow(learning):
-        return learning.rate
+@dataclass(frozen=True)
+class Both(Running, Learning):
+    """Options of two classes, in one."""
 
-    assert slow.main(["--lr", "1/4"], standalone_mode=False) == 0.25
-    text = click.Context(slow).get_help()
-    assert "Learning:" in text
-    assert "--strict" not in text
+
+def test_what_a_class_inherits_stands_in_the_section_of_the_class_that_declares_it():
+    @click.command(cls=SectionedCommand)
+    @takes(Both)
+    def both(asked):
+        return asked
+
+    assert both.main(["--lr", "1/4", "f"], standalone_mode=False) == Both(0.25, file="f")
+    assert click.Context(both).get_help() == click.Context(command).get_help().replace(
+        command.name, both.name
+    )

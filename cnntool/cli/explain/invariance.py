@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.choices import POOLS
-from cnntool.cli.convolve import Kernels, Windows, read_filters
+from cnntool.cli.convolve import Kernels, Steps, read_filters
 from cnntool.cli.explain.layers import LayerSpec, layer
-from cnntool.cli.explain.options import Pixel, Report, open_one
+from cnntool.cli.explain.options import Picture, Report, open_one
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Reading, only, option, takes
+from cnntool.cli.options import Gray, Limits, Reading, option, takes
 from cnntool.cli.types import LARGEST_STEP, Choice, Spec
 from cnntool.wording import finite
 
@@ -103,20 +103,14 @@ Examples:
   cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --pool max:8 --gray
   cnntool explain invariance sample_images/brick.png -k laplacian --pool lp:4 --json""",
 )
-@takes(
-    only(Pixel, "image"),
-    Shift,
-    Kernels,
-    only(Windows, "stride", "dilation"),
-    only(Reading, "gray", "white", "max_pixels"),
-    Report,
-)
+@takes(Picture, Shift, Kernels, Steps, Gray, Limits, Report)
 def command(
-    source: Pixel,
+    source: Picture,
     shift: Shift,
     kernels: Kernels,
-    windows: Windows,
-    reading: Reading,
+    steps: Steps,
+    colour: Gray,
+    limits: Limits,
     report: Report,
 ) -> None:
     """Measure how much feature maps, and pools of them, change when the image shifts.
@@ -129,8 +123,9 @@ def command(
     from cnntool.imaging.filter_pass import Geometry
 
     filters = read_filters(kernels)
-    picture, name = open_one(source.image, Reading(**asdict(reading), alpha="drop"))
-    geometry = Geometry(windows.stride, windows.dilation, "valid", flip=kernels.flip)
+    reading = Reading(colour.gray, "drop", limits.white, limits.max_pixels)
+    picture, name = open_one(source.image, reading)
+    geometry = Geometry(steps.stride, steps.dilation, "valid", flip=kernels.flip)
     poolings = [_pooling(pool) for pool in shift.pools]
     moves = shift.shifts, shift.direction
     changes = measure_invariance(picture, filters, geometry, poolings, *moves)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnntool.cli.options import Output, Reading, argument, flag, only, option
+from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, PathName, Spec
 
 if TYPE_CHECKING:
@@ -49,19 +49,22 @@ def numbers(what: str) -> Spec:
 
 
 @dataclass(frozen=True)
-class Pixel:
-    """An image, and one pixel of what is made of it."""
+class Picture:
+    """An image."""
 
     image: str = argument("IMAGE", PathName("an image or -"))
+
+
+@dataclass(frozen=True)
+class Pixel(Picture):
+    """An image, and one pixel of what is made of it."""
+
     at: tuple[int, int] | None = option(
         "--at",
         Spec("X,Y", read_point),
         "Which pixel of the result: its column and row, counted from 0 at the upper left.  "
         "[default: the middle]",
     )
-
-
-Depth = only(Output, "depth")
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from cnntool.cli.explain.blocks import (
     show_beside,
     window_block,
 )
-from cnntool.cli.explain.options import Depth, Pixel, Report, open_one
+from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Reading, takes
+from cnntool.cli.options import Depth, Reading, takes
 from cnntool.cli.pool import Pool, Sizes, Windows, read_pooling
 
 if TYPE_CHECKING:

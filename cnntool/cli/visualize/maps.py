@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import OwnSize, argument, option, takes
+from cnntool.cli.options import Limits, OwnSize, argument, option, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
-    Limits,
     Picture,
     Scale,
     Target,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import SCALES
-from cnntool.cli.options import Reading, argument, flag, only, option
+from cnntool.cli.options import Limits, argument, flag, option
 from cnntool.cli.types import Choice, PathName
 
 if TYPE_CHECKING:
@@ -58,9 +58,6 @@ class Scale:
         "[default: bank]",
         default="bank",
     )
-
-
-Limits = only(Reading, "white", "max_pixels")
 
 
 def picture_path(default: str) -> Any:
@@ -175,11 +172,10 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
 
 
 def read_one(
-    classifier: Classifier, name: str, limits: Reading, picture: Picture
+    classifier: Classifier, name: str, limits: Limits, picture: Picture
 ) -> tuple[Image, np.ndarray]:
     """One image, and what the network takes of it, (1, C, H, W); InputError where it cannot be."""
-    from cnntool.cli.files import Source
-    from cnntool.cli.images import check_stdin
+    from cnntool.cli.files import Source, check_stdin
     from cnntool.cli.predictions import read_prepared, wrong_with
     from cnntool.errors import InputError, RequestError
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import OwnSize, argument, option, takes
+from cnntool.cli.options import Limits, OwnSize, argument, option, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
-    Limits,
     Picture,
     Report,
     read_one,
