@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.fast.threads import share
+from cnntool.engine.fast.threads import parallel_for
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def sgemm(threads: int) -> Callable[[], None]:
     products = [np.empty_like(operands[0]) for _ in range(threads)]
 
     def run() -> None:
-        share(products, lambda: lambda out: np.matmul(*operands, out=out), threads)
+        parallel_for(products, lambda: lambda out: np.matmul(*operands, out=out), threads)
 
     return run
 

@@ -39,7 +39,7 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import Batch, Reading
 from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memory
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
 from cnntool.files.image import Frame, Image, ImageInfo
@@ -120,7 +120,7 @@ def run_each(
             reporter.done(index, report)
             advance()
 
-        share(range(len(sources)), lambda: run_one, jobs)
+        parallel_for(range(len(sources)), lambda: run_one, jobs)
     return reporter.failed
 
 

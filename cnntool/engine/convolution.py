@@ -28,7 +28,7 @@ from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast import samples_innermost
 from cnntool.engine.fast.layout import batch_last, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import share_products
+from cnntool.engine.fast.threads import parallel_blocks
 from cnntool.engine.windows import (
     Axes,
     AxisPaddings,
@@ -173,7 +173,7 @@ def convolve(
         product = np.matmul(matrix, columns, out=scratch.array("product", shape, x.dtype))
         np.add(product.reshape(target.shape), offset, out=target)
 
-    share_products(list(chain(*_cut(x, weight, axes))), work, y.size * weight[0].size)
+    parallel_blocks(list(chain(*_cut(x, weight, axes))), work, y.size * weight[0].size)
     return y
 
 
@@ -196,7 +196,7 @@ def gradients(
                 np.matmul(matrix.swapaxes(1, 2), gradient, out=columns)
                 block.fold(columns, dx)
 
-    share_products(range(len(parts)), work, 2 * dy.size * weight[0].size)
+    parallel_blocks(range(len(parts)), work, 2 * dy.size * weight[0].size)
     return dx, sums.sum(axis=0).reshape(weight.shape)
 
 

@@ -12,7 +12,7 @@ from cnntool.engine.arrays import float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.engine.pool_reductions import (
     checked_p,
     counts,
@@ -236,7 +236,7 @@ def visible_median(
             part = slice(first, first + together)
             out[index, part] = _medians_of_seen(lines, columns[part])
 
-    share(range(len(rows)), lambda: work, available_cores() if threads is None else threads)
+    parallel_for(range(len(rows)), lambda: work, available_cores() if threads is None else threads)
     return out
 
 

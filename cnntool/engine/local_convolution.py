@@ -15,7 +15,7 @@ import numpy as np
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import batch_last, in_layout_of
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import share_products
+from cnntool.engine.fast.threads import parallel_blocks
 from cnntool.engine.windows import Axes, AxisPaddings, col2im, im2col, plan_axes
 
 COLUMNS_BYTES = 1 << 21
@@ -68,7 +68,7 @@ def local_conv2d(
         target = y[:, lines]
         target[...] = product.reshape(*target.shape[1:3], filters, -1).transpose(2, 0, 1, 3)
 
-    share_products(_lines(x, weight, axes), work, weight.size * len(x))
+    parallel_blocks(_lines(x, weight, axes), work, weight.size * len(x))
     y = in_layout_of(x, y.transpose(3, 0, 1, 2))
     return y, LocalConvolutionCache(x, weight, axes, bias is not None)
 
@@ -94,7 +94,7 @@ def local_conv2d_backward(
         out = dweight[lines].reshape(-1, filters, taps)
         np.matmul(gradient, columns.swapaxes(1, 2), out=out)
 
-    share_products(_lines(x, weight, axes), back_to_weight, weight.size * len(x))
+    parallel_blocks(_lines(x, weight, axes), back_to_weight, weight.size * len(x))
     dx = _input_gradient(gradients, x.shape, weight, axes) if need_dx else None
     dbias = gradients.sum(axis=3) if cache.has_bias else None
     return None if dx is None else in_layout_of(x, dx), dweight, dbias
@@ -122,7 +122,7 @@ def _input_gradient(
 
     half = max(FEWEST_SAMPLES, -(-count // 2))
     parts = [slice(first, min(first + half, count)) for first in range(0, count, half)]
-    share_products(parts, work, weight.size * count)
+    parallel_blocks(parts, work, weight.size * count)
     return dx.transpose(3, 0, 1, 2)
 
 

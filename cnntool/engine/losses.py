@@ -11,7 +11,7 @@ import numpy as np
 
 from cnntool.engine.arrays import float_dtype
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import SHARED_PRODUCTS, share_products
+from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
 from cnntool.engine.linear import check_ids
 from cnntool.engine.windows import even_slices
 
@@ -201,7 +201,7 @@ def vocabulary_cross_entropy(
                     else:
                         sums[part] += scaled.T @ d
 
-    share_products(range(len(parts)), work, products)
+    parallel_blocks(range(len(parts)), work, products)
     loss, correct = float(losses @ shares), int(np.count_nonzero(is_right))
     losses = _spread(losses.astype(dtype), counting, rows)
     if not need_gradient:

@@ -17,7 +17,7 @@ import numpy as np
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import in_layout_of, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import share_products
+from cnntool.engine.fast.threads import parallel_blocks
 
 BLOCK_BYTES = 1 << 20
 """Of the maps that go through all steps together."""
@@ -205,7 +205,7 @@ def _share(runs: np.ndarray, work: Callable[[slice, Scratch], None]) -> None:
     channels = runs.shape[1]
     step = max(1, BLOCK_BYTES // (prod(runs.shape[::2]) * runs.itemsize))
     blocks = [slice(first, first + step) for first in range(0, channels, step)]
-    share_products(blocks, work, runs.size * COST)
+    parallel_blocks(blocks, work, runs.size * COST)
 
 
 def _check_shapes(x, weight, bias, running_mean, running_var) -> None:

@@ -11,7 +11,7 @@ from types import EllipsisType
 import numpy as np
 
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import SHARED_PRODUCTS, available_cores, share_products
+from cnntool.engine.fast.threads import SHARED_PRODUCTS, available_cores, parallel_blocks
 from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
 
 BLOCK_ELEMENTS = 1 << 18
@@ -151,7 +151,7 @@ def _slices(count: int, together: int) -> list[slice]:
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
     """Run ``work(*block, scratch)`` for every block; over few elements without other threads."""
     with np.errstate(all="ignore"):  # infinities and NaN are values like any other
-        share_products(
+        parallel_blocks(
             blocks, lambda block, scratch: work(*block, scratch), elements * COST, threads
         )
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.specs import number_text
 from cnntool.training.shards import ALIGNMENT, aligned_zeros
@@ -106,7 +106,7 @@ class Optimizer:
         length = _block_length(params, threads)
         blocks = [slice(start, start + length) for start in range(0, params.size, length)]
         work = iter(self._work_for(threads, length, params.dtype))
-        share(blocks, lambda: partial(self._change, update, whole, next(work)), threads)
+        parallel_for(blocks, lambda: partial(self._change, update, whole, next(work)), threads)
 
     def _change(
         self, update: Update, whole: Step, work: tuple[np.ndarray, np.ndarray], block: slice

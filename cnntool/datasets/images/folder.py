@@ -16,7 +16,7 @@ from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError
 from cnntool.files.formats import EXTENSIONS, READABLE
 from cnntool.files.image import ImageInfo
@@ -201,7 +201,7 @@ def _probe(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> dict
         except InputError as error:
             problems[files[index]] = str(error)
 
-    share(range(len(files)), lambda: probe, available_cores())
+    parallel_for(range(len(files)), lambda: probe, available_cores())
     return {path: info for path, info in zip(files, infos, strict=True) if info is not None}
 
 
@@ -259,7 +259,7 @@ def _read(
                 problems[path] = str(error)
         counter()
 
-    share(range(len(listing.files)), lambda: read, available_cores())
+    parallel_for(range(len(listing.files)), lambda: read, available_cores())
     bad = np.array([path in problems for path in listing.files])
     notes, y, files = listing.notes, listing.y, listing.files
     if bad.any():

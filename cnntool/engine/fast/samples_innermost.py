@@ -22,7 +22,7 @@ import numpy as np
 
 from cnntool.engine.fast.layout import batch_last, batch_last_pays, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import SHARED_PRODUCTS, share_products
+from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
 from cnntool.engine.windows import Axes, Axis, col2im, cut_axis, even_slices, im2col
 
 MOST_WIDTH = 64
@@ -78,7 +78,7 @@ def convolve(
             target[...] = product
 
     products = y.size * weight[0].size
-    share_products(_cut(x, axes, products), work, products)
+    parallel_blocks(_cut(x, axes, products), work, products)
     return y.transpose(3, 0, 1, 2)
 
 
@@ -115,7 +115,7 @@ def _weight_gradient(
             gradient = _by_row(block.of(dy), groups).swapaxes(2, 3)
             sums[part] += np.matmul(windows, gradient).sum(axis=1)
 
-    share_products(range(len(parts)), work, products)
+    parallel_blocks(range(len(parts)), work, products)
     total = sums.sum(axis=0).reshape(groups, height, maps, width, filters // groups)
     return np.ascontiguousarray(total.transpose(0, 4, 2, 1, 3)).reshape(weight.shape)
 
@@ -156,7 +156,7 @@ def _fold(
             _multiply(matrix, gradient, out=windows.reshape(*matrix.shape[:2], -1))
             col2im(windows.transpose(5, 0, 1, 2, 3, 4), part, columns, out=target)
 
-    share_products(parts, work, products)
+    parallel_blocks(parts, work, products)
     return dx.transpose(3, 0, 1, 2)
 
 

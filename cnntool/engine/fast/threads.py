@@ -34,7 +34,7 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def share(
+def parallel_for(
     items: Iterable[Item], make_worker: Callable[[], Callable[[Item], None]], threads: int
 ) -> None:
     """Run every item through a worker; each thread makes its own worker, with its own scratch.
@@ -106,7 +106,7 @@ def share(
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])
 
 
-def share_products(
+def parallel_blocks(
     items: Sequence[Item],
     work: Callable[[Item, Scratch], None],
     products: int,
@@ -124,7 +124,9 @@ def share_products(
         return lambda item: work(item, scratch)
 
     most = available_cores() if threads is None else threads
-    share(items, make_worker, max(1, min(most if products >= SHARED_PRODUCTS else 1, len(items))))
+    parallel_for(
+        items, make_worker, max(1, min(most if products >= SHARED_PRODUCTS else 1, len(items)))
+    )
     return_scratch(used)
 
 

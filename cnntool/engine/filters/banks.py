@@ -11,7 +11,7 @@ import numpy as np
 
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
-from cnntool.engine.fast.threads import available_cores, share
+from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.engine.filters.direct import MATRIX_BYTES, Direct, plan_direct
 from cnntool.engine.filters.separable import Separable, plan_separable
 from cnntool.engine.filters.shifting import Shifted, plan_shifted
@@ -231,7 +231,7 @@ def run_plan(
 
     blocks = plan.blocks
     threads = available_cores() if threads is None else threads
-    share(blocks, make_worker, max(1, min(threads, len(blocks))))
+    parallel_for(blocks, make_worker, max(1, min(threads, len(blocks))))
     if prod(plan.shape) <= SHORT_RUN:
         return_scratch(used)
 

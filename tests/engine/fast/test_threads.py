@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cnntool.engine.fast import threads
-from cnntool.engine.fast.threads import _openblas, on_this_thread_alone, share
+from cnntool.engine.fast.threads import _openblas, on_this_thread_alone, parallel_for
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_every_item_is_done_once(threads):
     done = []
-    share(range(100), lambda: done.append, threads)
+    parallel_for(range(100), lambda: done.append, threads)
     assert sorted(done) == list(range(100))
 
 
@@ -29,7 +29,7 @@ def test_every_thread_has_its_own_worker():
         barrier.wait()
         return lambda item: None
 
-    share(range(3), make_worker, 3)
+    parallel_for(range(3), make_worker, 3)
     assert len(set(workers)) == 3
 
 
@@ -45,11 +45,11 @@ def test_an_interruption_goes_before_another_error():
         raise ValueError
 
     with pytest.raises(KeyboardInterrupt):
-        share(range(2), lambda: work, 2)
+        parallel_for(range(2), lambda: work, 2)
 
 
 def work_on_two_threads(note):
-    share(range(4), lambda: note, 2)
+    parallel_for(range(4), lambda: note, 2)
 
 
 def work_on_this_thread_alone(note):
@@ -82,7 +82,7 @@ def test_an_error_in_any_thread_stops_all_and_is_raised(threads):
         done.append(item)
 
     with pytest.raises(KeyError):
-        share(iter(range(10**9)), lambda: work, threads)
+        parallel_for(iter(range(10**9)), lambda: work, threads)
     assert len(done) < 10**6
 
 
@@ -90,20 +90,20 @@ def test_work_inside_work_is_done_too():
     done = []
 
     def outer(item):
-        share(range(10), lambda: lambda inner: done.append((item, inner)), 3)
+        parallel_for(range(10), lambda: lambda inner: done.append((item, inner)), 3)
 
-    share(range(4), lambda: outer, 3)
+    parallel_for(range(4), lambda: outer, 3)
     assert sorted(done) == [(outer, inner) for outer in range(4) for inner in range(10)]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_shares_work_as_well():
-    share(range(4), lambda: lambda item: None, 3)
+    parallel_for(range(4), lambda: lambda item: None, 3)
     child = os.fork()
     if child == 0:
         done = []
-        share(range(100), lambda: done.append, 3)
+        parallel_for(range(100), lambda: done.append, 3)
         os._exit(0 if sorted(done) == list(range(100)) else 1)
     assert os.waitpid(child, 0)[1] == 0
 
@@ -122,10 +122,10 @@ def test_shared_work_shares_no_further(outer, inner):
             with contextlib.suppress(threading.BrokenBarrierError):
                 gate.wait(0.05)  # two threads meet here, one waits in vain
 
-        share(range(2), lambda: part, 2)
+        parallel_for(range(2), lambda: part, 2)
         counts.add(len(here))
 
-    share(range(2), lambda: work, outer)
+    parallel_for(range(2), lambda: work, outer)
     assert counts <= inner
     assert max(counts) == max(inner)
 
@@ -140,7 +140,7 @@ def test_helpers_that_wait_hold_nothing_of_what_they_did():
     barrier = threading.Barrier(5, timeout=10)  # more threads than any other test has left waiting
     work = Work()
     alive = weakref.ref(work)
-    share(range(5), lambda work=work: work, 5)
+    parallel_for(range(5), lambda work=work: work, 5)
     del work
     deadline = time.monotonic() + 10
     while alive() is not None and time.monotonic() < deadline:
@@ -157,10 +157,10 @@ def test_the_caller_s_error_state_holds_on_every_thread():
         np.array([1.0]) / np.array([0.0])
 
     with np.errstate(divide="call", call=lambda *_: called.append(threading.get_ident())):
-        share(range(2), lambda: work, 2)
+        parallel_for(range(2), lambda: work, 2)
     assert len(set(called)) == 2
     with pytest.warns(RuntimeWarning):
-        share(range(2), lambda: work, 2)
+        parallel_for(range(2), lambda: work, 2)
     assert len(called) == 2
 
 
@@ -176,12 +176,12 @@ def test_an_error_ends_what_a_long_item_of_another_thread_shares_in_its_turn():
         barrier.wait()
         if item:
             raise KeyError(item)
-        share(range(5000), lambda: part, 1)
+        parallel_for(range(5000), lambda: part, 1)
 
     with pytest.raises(KeyError):
-        share(range(2), lambda: work, 2)
+        parallel_for(range(2), lambda: work, 2)
     assert len(done) < 4000
-    share(range(3), lambda: done.append, 2)  # what comes later is not stopped
+    parallel_for(range(3), lambda: done.append, 2)  # what comes later is not stopped
     assert sorted(done[-3:]) == [0, 1, 2]
 
 
@@ -197,7 +197,7 @@ def test_an_error_stops_threads_that_are_at_work():
         after.append(item)
 
     with pytest.raises(KeyError):
-        share(range(20), lambda: work, 2)
+        parallel_for(range(20), lambda: work, 2)
     assert after in ([], [1])
 
 
@@ -217,7 +217,7 @@ def test_an_interruption_waits_for_the_others_and_is_raised(monkeypatch):
 
     monkeypatch.setattr(threads._helpers, "run", run_or_interrupt)
     with pytest.raises(KeyboardInterrupt):
-        share(range(1), lambda: work, 3)
+        parallel_for(range(1), lambda: work, 3)
     assert done == [0]
 
 
@@ -229,7 +229,7 @@ def test_a_helper_that_is_late_holds_nothing(monkeypatch):
     late, work = [], Work()
     alive = weakref.ref(work)
     monkeypatch.setattr(threads._helpers, "run", late.append)
-    share(range(5), lambda work=work: work, 3)
+    parallel_for(range(5), lambda work=work: work, 3)
     del work
     assert alive() is None
     for job in late:
