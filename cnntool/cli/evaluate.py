@@ -1,7 +1,8 @@
-"""`cnntool evaluate`: how good a trained network is on labelled images."""
+"""`cnntool evaluate`: how good a trained model is on labelled images, or on a text."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from cnntool.datasets.images.dataset import Dataset
     from cnntool.datasets.images.parts import Parts
     from cnntool.networks.model import Classifier
-    from cnntool.training.report import Report
+    from cnntool.training.report import Report, TextReport
 
 MOST_PICTURES, TOP = 48, 3
 
+OF_IMAGES, OF_TEXT = ("strict", "confusion", "mistakes", "top"), ("tokens", "encoding")
+"""Options that models of one kind alone have a use for."""
+
 
 @dataclass(frozen=True)
-class Data:
-    """What is measured on what."""
+class Asked:
+    """What is measured on what, and how it is told."""
 
+    section = "Output"
     model: str = argument("MODEL", PathName("a model file"))
     data: str = argument("DATA", PathName("a data set or a text"))
     part: str | None = option(
@@ -34,24 +39,20 @@ class Data:
         Choice(PARTS, "part", "PART"),
         "validation, test, train or all.  [default: test where DATA has it, else validation, "
         "else all]",
+        section="Data",
     )
-    strict: bool = flag("--strict", "An image that cannot be read is an error.")
-    encoding: str | None = option(
-        "--encoding",
-        str,
-        "Of a text, such as utf-16.  [default: that of the text it learned from]",
-        metavar="NAME",
-    )
-
-
-@dataclass(frozen=True)
-class Output:
-    """What is shown and drawn."""
-
+    strict: bool = flag("--strict", "An image that cannot be read is an error.", section="Data")
     top: int | None = option(
         "--top",
         WholeNumber(1, metavar="K"),
         f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
+    )
+    encoding: str | None = option(
+        "--encoding",
+        str,
+        "Of a text, such as utf-16.  [default: that of the text it learned from]",
+        section="Data",
+        metavar="NAME",
     )
     confusion: str | None = option(
         "--confusion",
@@ -73,6 +74,14 @@ class Output:
     as_json: bool = flag("--json", "Report as JSON, every mistake.", section="Running")
     quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section="Running")
 
+    def check_of_use(self, kind: str, others: tuple[str, ...]) -> None:
+        """UsageError where an option was given that models of this kind have no use for."""
+        for name in others:
+            if getattr(self, name) not in (None, False):
+                raise click.UsageError(
+                    f"--{name} is of no use here: {self.model} is a model {kind}"
+                )
+
 
 @click.command(
     "evaluate",
@@ -87,8 +96,8 @@ Examples:
   cnntool evaluate words.npz other-text.txt
   cnntool evaluate words.npz other-text.txt --tokens | jq -c 'select(.bits > 15)'""",
 )
-@takes(Data, Output)
-def command(data: Data, output: Output) -> None:
+@takes(Asked)
+def command(asked: Asked) -> None:
     """Measure a trained model on labelled images, or on a text.
 
     For a model of images, DATA is what `cnntool train-cnn` takes: 'digits', a folder with one
@@ -103,56 +112,65 @@ def command(data: Data, output: Output) -> None:
     """
     from cnntool.networks.model_file import load_header
 
-    if load_header(data.model).kind == "rnn":
-        of_images = {
-            "--strict": data.strict,
-            "--confusion": output.confusion,
-            "--mistakes": output.mistakes,
-            "--top": output.top,
-        }
-        _check_unused(data.model, "of text", of_images)
-        from cnntool.cli.text_evaluation import evaluate_language_model
-
-        flags = output.as_json, output.tokens, output.quiet
-        evaluate_language_model(data.model, data.data, data.part, data.encoding, *flags)
-        return
-    of_text = {"--tokens": output.tokens, "--encoding": data.encoding}
-    _check_unused(data.model, "of images", of_text)
-    evaluate_classifier(data, output)
+    if load_header(asked.model).kind == "rnn":
+        asked.check_of_use("of text", OF_IMAGES)
+        measure_text(asked)
+    else:
+        asked.check_of_use("of images", OF_TEXT)
+        measure_images(asked)
 
 
-def _check_unused(model: str, kind: str, given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value not in (None, False):
-            raise click.UsageError(f"{name} is of no use here: {model} is a model {kind}")
-
-
-def evaluate_classifier(given: Data, output: Output) -> None:
-    """Measure a network on labelled images, and print and draw what was found."""
+def measure_images(asked: Asked) -> None:
+    """Put a network to labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
     from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
 
-    model, data = given.model, given.data
-    targets = check_outputs(output.confusion, output.mistakes, output.force)
+    model, data = asked.model, asked.data
+    targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
-    loaded = load_for(classifier, data, given.strict, output.quiet)
+    loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
-    chosen, images = choose_part(parts, given.part, data)
-    report = evaluate(classifier, images, TOP if output.top is None else output.top)
-    if not output.quiet:
+    chosen, images = choose_part(parts, asked.part, data)
+    report = evaluate(classifier, images, asked.top or TOP)
+    if not asked.quiet:
         for note in (*images.notes, *_origin(data, parts, loaded, chosen, is_trained_on)):
             complain(note)
     for name, path in targets.items():  # before stdout, which `| head` may close
         draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
-        title = f"{model} on {data}, {chosen}"
-        draw(report, images, path, title, output.force)
-    if output.as_json:
+        draw(report, images, path, f"{model} on {data}, {chosen}", asked.force)
+    if asked.as_json:
         print_json(_entry(report, model, data, chosen, is_trained_on))
     else:
         from cnntool.cli.evaluation_tables import show_report
 
         show_report(report, f"{model} on {data}", chosen)
+
+
+def measure_text(asked: Asked) -> None:
+    """Put a language model to a text, and print what was found."""
+    from cnntool.cli.console import complain, print_json, reading
+    from cnntool.networks.model import load_text_model
+    from cnntool.training.report import evaluate_text
+
+    model, text = asked.model, asked.data
+    trained = load_text_model(model)
+    with reading(text, asked.quiet) as advance:
+        corpus = trained.read(text, asked.encoding, advance)
+    report = evaluate_text(trained, corpus, asked.part)
+    if report.part == "validation" and not asked.quiet:
+        complain(f"{text}: this is the end that training held out; --part all takes all")
+    elif report.learned_from and not asked.quiet:
+        complain(f"{text}: the model learned from this text, a new one may be harder")
+    if asked.as_json and not asked.tokens:
+        print_json(_text_entry(report, model, text))
+        return
+    from cnntool.cli.evaluation_tables import show_text_report, show_tokens
+
+    if asked.tokens:
+        show_tokens(report, asked.as_json)
+    else:
+        show_text_report(report, f"{model} on {text}")
 
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
@@ -257,6 +275,25 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
             }
             for mistake in report.mistakes
         ],
+    }
+
+
+def _text_entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
+    corpus = report.corpus
+    return {
+        "model": model,
+        "text": text,
+        "part": report.part,
+        "level": corpus.vocabulary.level,
+        "tokens": report.judgement.count,
+        "characters": corpus.characters,
+        "learned_from": report.learned_from,
+        "loss": report.loss,
+        "perplexity": report.perplexity if math.isfinite(report.perplexity) else None,
+        "bits_per_token": report.bits_per_token,
+        "bits_per_character": report.bits_per_character,
+        "accuracy": report.judgement.accuracy,
+        "unknown_rate": corpus.unknown_rate,
     }
 
 

@@ -1,15 +1,19 @@
-"""What `cnntool evaluate` shows: figures, a row a class, who is taken for whom, and mistakes."""
+"""What `cnntool evaluate` shows: figures, a row a class, who is taken for whom, and mistakes; of a
+text how well it was foretold, token by token."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, one_line, show
-from cnntool.training.report import Report, confusions
+from cnntool.cli.console import console, one_line, show, shows_colour
+from cnntool.datasets.texts.tokens import END, UNITS
+from cnntool.training.measures import bits
+from cnntool.training.report import Report, TextReport, confusions
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
@@ -212,3 +216,84 @@ def _end_of(path: str, room: int | None) -> str:
     """A path of which a narrow column shows the end, as that tells it from others."""
     path = one_line(path)
     return path if room is None or len(path) <= room else f"...{path[3 - room :]}"
+
+
+HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")
+"""From what was expected to what was not (ColorBrewer's RdYlGn, by Cynthia Brewer)."""
+
+BITS_A_COLOUR = 2.0
+
+
+def show_text_report(report: TextReport, title: str) -> None:
+    """Print what a language model made of a text on stdout."""
+    noun = UNITS[report.corpus.vocabulary.level]
+    count = counted(report.judgement.count, noun)
+    show(Text.assemble((title, "bold cyan"), f"  {count}, {report.part}"))
+    show("")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    table.add_row("loss", f"{report.loss:.4f}", f"nats a {noun}")
+    table.add_row("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between")
+    if noun != "character":
+        table.add_row(f"bits per {noun}", f"{report.bits_per_token:.4f}", "")
+    if report.bits_per_character is not None:
+        table.add_row("bits per character", f"{report.bits_per_character:.4f}", "")
+    table.add_row("likeliest was right", f"{report.judgement.accuracy:.2%}", "")
+    table.add_row("unknown", f"{report.corpus.unknown_rate:.2%}", f"of its {noun}s")
+    show(table)
+
+
+def show_tokens(report: TextReport, as_json: bool) -> None:
+    """Print every token with its surprisal: in colour where that is seen, else as JSON."""
+    screen = console()
+    if as_json or not (screen.is_terminal and shows_colour(screen)):
+        _print_tokens(report)
+    else:
+        _colour_tokens(report)
+
+
+def _print_tokens(report: TextReport) -> None:
+    """A line of JSON a token; the first, which is given, has no surprisal."""
+    corpus, tokens = report.corpus, report.corpus.vocabulary.tokens
+    surprisals = [None, *report.judgement.losses.tolist()]
+    for index, (token, nats) in enumerate(zip(corpus.ids.tolist(), surprisals, strict=True)):
+        entry = {
+            "index": index,
+            "token": tokens[token],
+            "surprisal": None if nats is None else round(nats, 5),
+            "bits": None if nats is None else round(bits(nats), 5),
+        }
+        print(json.dumps(entry, ensure_ascii=False))
+
+
+def _colour_tokens(report: TextReport) -> None:
+    """The text, each token on the colour of its surprisal, and what the colours mean."""
+    screen, vocabulary = console(), report.corpus.vocabulary
+    decoder = vocabulary.decoder()
+    line = Text()
+    surprisals = [0.0, *report.judgement.losses.tolist()]
+    for token, nats in zip(report.corpus.ids.tolist(), surprisals, strict=True):
+        text = decoder.feed(token)
+        if text == "\n" or vocabulary.tokens[token] == END:
+            line.append("↵", _style(nats))
+            screen.print(line)
+            line = Text()
+            continue
+        body = text.lstrip(" ") if vocabulary.level == "word" else text
+        line.append(text[: len(text) - len(body)])
+        line.append(body, _style(nats))
+    if line:
+        screen.print(line)
+    legend = Text("bits: ")
+    for index, colour in enumerate(HEAT):
+        low = BITS_A_COLOUR * index
+        high = f"-{low + BITS_A_COLOUR:g}" if index + 1 < len(HEAT) else "+"
+        legend.append(f" {low:g}{high} ", f"black on {colour}")
+    screen.print(legend)
+
+
+def _style(nats: float) -> str:
+    index = min(len(HEAT) - 1, int(bits(nats) / BITS_A_COLOUR))
+    return f"black on {HEAT[index]}"

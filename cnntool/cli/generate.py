@@ -2,47 +2,47 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
+from itertools import islice
 
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, flag, option, takes
-from cnntool.cli.types import Number, WholeNumber
+from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.types import Number, PathName, WholeNumber
 
 MOST_LENGTH = 10**9
 
 
 @dataclass(frozen=True)
-class Text:
-    """What is written."""
+class Asked:
+    """Which model writes, how its text begins, and how tokens are drawn and shown."""
 
+    section = "Choice"
+    model: str = argument("MODEL", PathName("a model file"))
     length: int = option(
         "-n --length",
         WholeNumber(0, MOST_LENGTH),
         "Tokens to write: words, characters or bytes, as the model knows.  [default: 200]",
+        section="Text",
         default=200,
     )
     prime: str | None = option(
         "--prime",
         str,
         "How the text begins; - reads it from stdin.  [default: the beginning of a line]",
+        section="Text",
         metavar="TEXT",
     )
     encoding: str | None = option(
         "--encoding",
         str,
         "Of stdin, where --prime is -.  [default: that of the text it learned from]",
+        section="Text",
         metavar="NAME",
     )
-    new_only: bool = flag("--new-only", "Print what is new, without --prime.")
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How the next token is chosen."""
-
-    section = "Choice"
+    new_only: bool = flag("--new-only", "Print what is new, without --prime.", section="Text")
     temperature: float = option(
         "-t --temperature",
         Number(least=0),
@@ -64,12 +64,6 @@ class Drawing:
         WholeNumber(0, (1 << 63) - 1),
         "The same seed writes the same text.  [default: another one each time]",
     )
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is printed."""
-
     why: bool = flag(
         "--why",
         "A line a token: how likely it was, and what else could have come.",
@@ -90,34 +84,42 @@ Examples:
   head -c 500 story.txt | cnntool generate model.npz --prime - --new-only
   cnntool generate model.npz --top-p 0.9 --seed 7 --length 1000 > sample.txt""",
 )
-@takes(Model, Text, Drawing, Shown)
-def command(model: Model, text: Text, drawing: Drawing, shown: Shown) -> None:
+@takes(Asked)
+def command(asked: Asked) -> None:
     """Write a text with a model of `cnntool train-lstm`, token by token as they are drawn.
 
     Each token is drawn from the probabilities that the model gives to what may come next, and is
     then read by it. Words that the model does not know, in --prime, are read as unknown; it never
     writes one.
     """
-    from cnntool.cli.writing import Request, write
-    from cnntool.networks.model import load_text_model
-    from cnntool.networks.sampling import Choice
+    import numpy as np
 
-    trained = load_text_model(model.model)
-    unknown = trained.vocabulary.unknown
-    choice = Choice(
-        drawing.temperature,
-        drawing.top_k,
-        drawing.top_p,
-        () if unknown is None else (unknown,),
-    )
-    request = Request(
-        text.length,
-        text.prime,
-        text.encoding,
-        not text.new_only,
-        choice,
-        drawing.seed,
-        "json" if shown.as_json else "why" if shown.why else "text",
-        shown.quiet,
-    )
-    write(trained, request)
+    from cnntool.cli.console import complain, reading
+    from cnntool.cli.writing import JsonView, TextView, WhyView, name_unknown, typed_text
+    from cnntool.networks.model import load_text_model
+    from cnntool.networks.sampling import Choice, draws, line_start, primed
+
+    trained = load_text_model(asked.model)
+    vocabulary = trained.vocabulary
+    prime = typed_text(asked.prime or "", trained, asked.encoding)
+    if not asked.quiet:
+        name_unknown(prime, vocabulary, "--prime")
+    seed = secrets.randbits(32) if asked.seed is None else asked.seed
+    if asked.seed is None and asked.temperature > 0 and not asked.quiet:
+        complain(f"--seed {seed} writes this text again")
+    ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
+    with reading("--prime", asked.quiet) as advance:
+        told = advance and (lambda done: advance(done, len(ids)))
+        logits, states = primed(trained.network, ids, told)
+    banned = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    choice = Choice(asked.temperature, asked.top_k, asked.top_p, banned)
+    drawn = draws(trained.network, logits, states, choice, np.random.default_rng(seed))
+    if asked.as_json:
+        view = JsonView(vocabulary)
+    elif asked.why:
+        view = WhyView(vocabulary)
+    else:
+        view = TextView(vocabulary, prime, not asked.new_only)
+    for draw in islice(drawn, asked.length):
+        view.show(draw)
+    view.end()

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Number, Spec, WholeNumber
+from cnntool.cli.types import Number, WholeNumber
 from cnntool.wording import finite, shown_layer
 
 if TYPE_CHECKING:
@@ -23,18 +24,24 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
 
-def _operations() -> Iterable[str]:
-    from cnntool.engine.gradient_cases import OPERATIONS
+class OperationType(click.ParamType):
+    """The name of an operation; the table is imported only when a shell completes one."""
 
-    return OPERATIONS
+    name = "operation"
+
+    def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
+        from cnntool.engine.gradient_cases import OPERATIONS
+
+        return [CompletionItem(name) for name in OPERATIONS if name.startswith(incomplete)]
 
 
 @dataclass(frozen=True)
-class Running:
+class Asked:
     """What is checked, and how strictly."""
 
+    section = "Running"
     operations: tuple[str, ...] = argument(
-        "[OPERATION|MODEL.npz]...", Spec("OPERATION", str, _operations), many=True, required=False
+        "[OPERATION|MODEL.npz]...", OperationType(), many=True, required=False
     )
     seed: int = option("--seed", WholeNumber(0), "Of the random inputs.  [default: 0]", default=0)
     tolerance: float = option(
@@ -66,8 +73,8 @@ Examples:
   cnntool gradcheck words.npz
   cnntool gradcheck --json""",
 )
-@takes(Running)
-def command(running: Running) -> int:
+@takes(Asked)
+def command(asked: Asked) -> int:
     """Check every operation of the engine, or those named: is its gradient the true one?
 
     The way back is compared with central differences of the way forward, in float64: element by
@@ -78,14 +85,16 @@ def command(running: Running) -> int:
     from cnntool.cli.console import complain, print_json, progress
 
     problems: list[str] = []
-    cases = _cases(running.operations, running.seed, running.tolerance, problems)
+    cases = _cases(asked.operations, asked.seed, asked.tolerance, problems)
     proofs = []
-    with progress("checking", len(cases), quiet=running.as_json) as advance:
+    with progress("checking", len(cases), quiet=asked.as_json) as advance:
         for case, check in cases:
             proofs.append(Proof(case, check()))
             advance()
-    if proofs or running.as_json:
-        print_json([_entry(proof) for proof in proofs]) if running.as_json else _show(proofs)
+    if asked.as_json:
+        print_json([_entry(proof) for proof in proofs])
+    elif proofs:
+        _show(proofs)
     for problem in problems:
         complain(problem)
     for proof in proofs:

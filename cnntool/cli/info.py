@@ -14,14 +14,10 @@ from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cnntool.networks.model_file import Model
+    from cnntool.networks.model import Classifier, TrainedText
     from cnntool.networks.network import Network
-    from cnntool.networks.summary import LayerSummary
 
 LARGEST_SIDE = 1 << 16
-USUAL_SIDE = 28
 USUAL_CLASSES = 10
 
 
@@ -40,7 +36,7 @@ def read_shape(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Asked:
-    """Which network is shown, and how."""
+    """Which network, and over what."""
 
     section = "Network"
     target: str = argument(
@@ -62,6 +58,12 @@ class Asked:
     )
     as_json: bool = flag("--json", "Report as JSON.", section="Running")
 
+    def refuse(self, names: tuple[str, ...], reason: str) -> None:
+        """UsageError where one of these options was given."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise click.UsageError(f"--{name} is for {reason}")
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -69,8 +71,7 @@ class Subject:
 
     name: str
     network: Network
-    layers: Sequence[LayerSummary]
-    model: Model | None = None
+    trained: Classifier | TrainedText | None = None
 
 
 @click.command(
@@ -99,68 +100,51 @@ def command(asked: Asked) -> None:
     """
     from cnntool.cli.console import print_json
 
-    if is_text_model(asked.target):
-        from cnntool.cli.text_info import show_text_model
-
-        for name in ("input", "classes", "width"):
-            if getattr(asked, name) is not None:
-                raise click.UsageError(
-                    f"--{name} is for networks of images: {asked.target} is one of text"
-                )
-        show_text_model(asked.target, asked.as_json)
-        return
     subject = read_subject(asked)
     if asked.as_json:
         print_json(_entry(subject))
-    else:
-        from cnntool.cli.network_tables import show_model, show_network
+        return
+    from cnntool.cli.network_tables import show_arrays, show_layers, show_model
 
-        show_network(subject.name, subject.network, subject.layers)
-        if subject.model is not None:
-            show_model(subject.model, os.path.getsize(asked.target))
+    if subject.network.is_sequential:
+        show_arrays(subject.name, subject.network, subject.trained)
+    else:
+        show_layers(subject.name, subject.network)
+    if subject.trained is not None:
+        show_model(subject.trained.model, os.path.getsize(subject.name))
 
 
 def read_subject(asked: Asked) -> Subject:
-    """The network that a person names, and its layers."""
+    """The network that a person names."""
     from cnntool.errors import RequestError
-    from cnntool.networks.model import load_classifier
-    from cnntool.networks.summary import summarize
+    from cnntool.networks.model import load_trained
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 
-    target, shape, classes, width = asked.target, asked.input, asked.classes, asked.width
+    target, shape, classes = asked.target, asked.input, asked.classes
     if is_model(target):
-        trained = load_classifier(target)
-        given = {"--classes": classes, "--width": width}
-        unfit = [name for name, value in given.items() if value is not None]
-        if unfit:
-            raise click.UsageError(f"{unfit[0]} is for named networks: {target} has been trained")
-        network = _resized(trained.network, shape, target)
-        return Subject(target, network, summarize(network), trained.model)
+        trained = load_trained(target)
+        if trained.network.is_sequential:
+            asked.refuse(
+                ("input", "classes", "width"), f"networks of images: {target} is one of text"
+            )
+        asked.refuse(("classes", "width"), f"named networks: {target} has been trained")
+        return Subject(target, _resized(trained.network, shape, target), trained)
     is_named = target in ZOO
-    if width is not None and not is_named:
-        raise click.UsageError(f"--width is for named networks: {', '.join(ZOO)}")
-    side = max(USUAL_SIDE, LEAST_SIZE.get(target, 0))
-    if is_named and classes is None:
-        classes = USUAL_CLASSES
-    shape = shape or (1, side, side)
-    if is_named and min(shape[1:]) < LEAST_SIZE[target]:
+    if not is_named:
+        asked.refuse(("width",), f"named networks: {', '.join(ZOO)}")
+    elif shape and min(shape[1:]) < LEAST_SIZE[target]:
         least = "x".join(map(str, (shape[0], *2 * (LEAST_SIZE[target],))))
         raise RequestError(
             f"--input {'x'.join(map(str, shape))} is too small for {target}: use {least} or larger"
         )
-    network = build(target, shape, classes, width)
-    return Subject(target if is_named else "network", network, summarize(network))
-
-
-def is_text_model(target: str) -> bool:
-    """Whether a file is a model of text; InputError for a damaged one."""
-    from cnntool.networks.model_file import load_header
-
-    return is_model(target) and load_header(target).kind == "rnn"
+    if is_named and classes is None:
+        classes = USUAL_CLASSES
+    network = build(target, shape, classes, asked.width)
+    return Subject(target if is_named else "network", network)
 
 
 def is_model(target: str) -> bool:
-    """Whether a file is meant, and not one of text."""
+    """Whether a file is meant, and not one of layers."""
     if target.endswith(".npz"):
         return True
     try:
@@ -188,21 +172,44 @@ def _resized(network: Network, shape, name: str) -> Network:
 
 
 def _entry(subject: Subject) -> dict[str, Any]:
-    layers = [asdict(layer) for layer in subject.layers]
-    sums = ("parameters", "connections", "multiply_adds")
-    entry: dict[str, Any] = {
-        "name": subject.name,
-        "spec": subject.network.spec,
-        "input": list(subject.network.input_shape),
-        "any_size": subject.network.takes_any_size,
-        "layers": layers,
-        "totals": {name: sum(layer[name] for layer in layers) for name in sums},
-    }
-    if subject.model is not None:
-        header = asdict(subject.model.header)
+    network, trained = subject.network, subject.trained
+    entry: dict[str, Any] = {"name": subject.name, "spec": network.spec}
+    entry |= _arrays(network, trained) if network.is_sequential else _layers(network)
+    if trained is not None:
+        header = asdict(trained.header)
         names = ("labels", "preprocessing", "seed", "training", "history", "fingerprint")
         entry |= {name: header[name] for name in (*names, "version")}
         entry["bytes"] = os.path.getsize(subject.name)
-        entry["resumable"] = bool(subject.model.state)
-        entry["filters_of_epochs"] = list(subject.model.filters)
+        entry["resumable"] = bool(trained.model.state)
+        if not network.is_sequential:
+            entry["filters_of_epochs"] = list(trained.model.filters)
+    return entry
+
+
+def _layers(network: Network) -> dict[str, Any]:
+    from cnntool.networks.summary import summarize
+
+    layers = [asdict(layer) for layer in summarize(network)]
+    sums = ("parameters", "connections", "multiply_adds")
+    return {
+        "input": list(network.input_shape),
+        "any_size": network.takes_any_size,
+        "layers": layers,
+        "totals": {name: sum(layer[name] for layer in layers) for name in sums},
+    }
+
+
+def _arrays(network: Network, trained: TrainedText | None) -> dict[str, Any]:
+    from cnntool.networks.summary import array_shapes, multiply_adds
+    from cnntool.networks.zoo import language_sizes
+
+    entry: dict[str, Any] = {}
+    if trained is not None:
+        entry = {**language_sizes(network), "seq_length": trained.seq_length}
+    arrays = array_shapes(network, trained and trained.batch_size)
+    entry["arrays"] = [asdict(array) for array in arrays]
+    entry["totals"] = {
+        "parameters": sum(array.parameters for array in arrays),
+        "multiply_adds": multiply_adds(network),
+    }
     return entry

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from cnntool.cli.console import console, one_line, show
 from cnntool.networks.layers.layer import shape_text
+from cnntool.networks.model import TrainedText
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
-from cnntool.networks.summary import LayerSummary
+from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.wording import counted, shown_layer, sparkline
 
 CURVE_WIDTH = 40
@@ -30,8 +31,9 @@ LEAST_ROOM = 15
 """Columns that the layers' texts need, on several lines."""
 
 
-def show_network(name: str, network: Network, layers: Sequence[LayerSummary]) -> None:
+def show_layers(name: str, network: Network) -> None:
     """Print a row a layer, and the sums, on stdout."""
+    layers = summarize(network)
     size = ", or of any size" if network.takes_any_size else ""
     takes = f"  images of {shape_text(network.input_shape)}{size}"
     show(Text.assemble((name, "bold cyan"), takes))
@@ -88,6 +90,30 @@ def _count(count: int, is_short: bool) -> str:
         if count >= size:
             return f"{count / (size if size > 10**4 else 10**3):.4g} {unit}"
     return f"{count:,}"
+
+
+def show_arrays(name: str, network: Network, trained: TrainedText | None) -> None:
+    """Print a row an array of a network of tokens, with its shape in words and in numbers."""
+    takes = "tokens"
+    if trained is not None:
+        takes = f"{trained.vocabulary.level}s, {trained.seq_length} at a time"
+    arrays = array_shapes(network, trained and trained.batch_size)
+    show(Text.assemble((name, "bold cyan"), f"  {takes}"))
+    show(Text(network.spec))
+    show("")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    total = sum(array.parameters for array in arrays)
+    table.add_column("array", "total", no_wrap=True, style="cyan", footer_style="bold")
+    table.add_column("shape", no_wrap=True)
+    table.add_column("here", no_wrap=True, justify="right")
+    table.add_column("parameters", f"{total:,}", justify="right", no_wrap=True, footer_style="bold")
+    for array in arrays:
+        sizes = " x ".join("batch" if size is None else str(size) for size in array.shape)
+        count = f"{array.parameters:,}" if array.parameters else ""
+        table.add_row(array.name, array.meaning, sizes, count)
+    show(table)
+    show("")
+    show(f"{multiply_adds(network):,} multiply-adds a token")
 
 
 def show_model(model: Model, size: int) -> None:

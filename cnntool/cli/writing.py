@@ -3,70 +3,21 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 import time
-from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, one_line, reading
-from cnntool.cli.text_wording import unit
+from cnntool.cli.console import complain, console, one_line
 from cnntool.datasets.texts.text import STDIN, checked_encoding, read_bytes, read_text
+from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import TrainedText
-from cnntool.networks.sampling import Choice, Draw, draws, line_start, primed
+from cnntool.networks.sampling import Draw
 from cnntool.wording import counted
 
 RUNNERS_UP = 4
 FLUSH_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to write.
-
-    prime: how the text begins, None for the beginning of a line, ``-`` for stdin.
-    encoding: of stdin, None for that of the text that was learned from.
-    shown: text, why or json.
-    """
-
-    length: int
-    prime: str | None
-    encoding: str | None
-    shows_prime: bool
-    choice: Choice
-    seed: int | None
-    shown: str
-    quiet: bool
-
-
-def write(trained: TrainedText, request: Request) -> None:
-    """Print the text; it goes on from the prime, without the newline that a file ends in.
-
-    InputError where the prime cannot be read.
-    """
-    vocabulary = trained.vocabulary
-    prime = typed_text(request.prime or "", trained, request.encoding)
-    if not request.quiet:
-        name_unknown(prime, vocabulary, "--prime")
-    seed = secrets.randbits(32) if request.seed is None else request.seed
-    if request.seed is None and request.choice.temperature > 0 and not request.quiet:
-        complain(f"--seed {seed} writes this text again")
-    ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
-    with reading("--prime", request.quiet) as advance:
-        told = advance and (lambda done: advance(done, len(ids)))
-        logits, states = primed(trained.network, ids, told)
-    rng = np.random.default_rng(seed)
-    drawn = islice(draws(trained.network, logits, states, request.choice, rng), request.length)
-    if request.shown == "text":
-        view = TextView(vocabulary, prime, request.shows_prime)
-    else:
-        view = WhyView(vocabulary) if request.shown == "why" else JsonView(vocabulary)
-    for draw in drawn:
-        view.show(draw)
-    view.end()
 
 
 class _Stream:
@@ -198,5 +149,5 @@ def name_unknown(text: str, vocabulary: Vocabulary, option: str) -> None:
         return
     named = ", ".join(map(one_line, unknown[:MOST_NAMED]))
     more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
-    what = counted(len(unknown), unit(vocabulary.level))
+    what = counted(len(unknown), UNITS[vocabulary.level])
     complain(f"{what} of {option} unknown to the model: {named}{more}")

@@ -101,6 +101,12 @@ class TrainedText(Trained):
         """Tokens of the windows it was trained on."""
         return self.header.input_shape[0]
 
+    @property
+    def batch_size(self) -> int | None:
+        """Windows side by side in training, where the file says it."""
+        size = self.header.training.get("batch_size")
+        return size if isinstance(size, int) else None
+
     def read(
         self, sources: Sources, encoding: str | None = None, advance: Advance | None = None
     ) -> Corpus:

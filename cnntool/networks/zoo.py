@@ -11,7 +11,7 @@ from typing import Any
 from cnntool.errors import RequestError
 from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.layers.pointwise import Dropout
-from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.layers.recurrent import Embedding, Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import LAYERS, parse_layers
 from cnntool.specs import number_text
@@ -93,6 +93,9 @@ LEAST_SIZE = {"small": 8, "lenet": 16, "lenet5": 32, "alexnet": 32}
 SCALED = ("small", "lenet", "alexnet")
 """Those that take a width."""
 
+USUAL_SIDE = 28
+"""Pixels of an image of which nothing is said."""
+
 LARGEST_WIDTH = 64
 
 LARGEST_TEXT = 1 << 20
@@ -100,11 +103,16 @@ LARGEST_TEXT = 1 << 20
 
 
 def build(
-    architecture: str, input_shape: Shape, classes: int | None = None, width: float | None = None
+    architecture: str,
+    input_shape: Shape | None,
+    classes: int | None = None,
+    width: float | None = None,
 ) -> Network:
     """A network by its name in the zoo, from the text of its layers, or from a file of such text.
 
-    ``width`` multiplies the numbers of filters and of dense outputs of the ``SCALED``.
+    input_shape: of an image; None for the usual one, or for tokens where the layers begin with an
+        embedding.
+    width: multiplies the numbers of filters and of dense outputs of the ``SCALED``.
 
     RequestError where that is none of them, where a layer does not fit into what comes before it,
     or where the last one does not give one output a class. Parameters are not drawn yet.
@@ -119,20 +127,25 @@ def build(
             f"the width is {width:g}: expected a number above 0, to {LARGEST_WIDTH}, such as 0.5"
         )
     text = architecture
+    side = max(USUAL_SIDE, LEAST_SIZE.get(architecture, 0))
+    shape = input_shape or (1, side, side)
     if architecture in ZOO:
-        size, least = min(input_shape[1:]), LEAST_SIZE[architecture]
+        size, least = min(shape[1:]), LEAST_SIZE[architecture]
         if size < least:
             raise RequestError(
-                f"{architecture} takes images from {least} pixels up, not {input_shape[1]} x "
-                f"{input_shape[2]}: use --resize {least}x{least}, or another network"
+                f"{architecture} takes images from {least} pixels up, not {shape[1]} x "
+                f"{shape[2]}: use --resize {least}x{least}, or another network"
             )
         if classes is None:
             raise ValueError(f"{architecture} needs the number of classes")
         scale = {} if width is None else {"width": width}
-        text = ZOO[architecture](input_shape, classes, **scale)
+        text = ZOO[architecture](shape, classes, **scale)
     elif _first_word(architecture) not in LAYERS:
         text = _read(architecture)
-    network = Network(parse_layers(text), input_shape)
+    layers = parse_layers(text)
+    if input_shape is None and isinstance(layers[0], Embedding):
+        shape = (None,)
+    network = Network(layers, shape)
     if classes is not None and network.output_shape != (classes,):
         raise RequestError(
             f"the last layer ({network.layers[-1]}) gives {shape_text(network.output_shape)}, and "

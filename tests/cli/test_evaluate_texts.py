@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 from text_models import text_of, write_text_models
 
-from cnntool.cli import text_evaluation
+from cnntool.cli import evaluation_tables
+from cnntool.cli.evaluate import Asked, measure_text
 
 
 @pytest.fixture
@@ -117,10 +118,8 @@ def test_surprisals_are_numbers_where_colours_are_not_seen(
 ):
     file = io.StringIO()
     screen = Console(file=file, force_terminal=True, width=80, **settings)
-    monkeypatch.setattr(text_evaluation, "console", lambda: screen)
-    text_evaluation.evaluate_language_model(
-        "words.npz", "text.txt", None, None, as_json=False, tokens=True, quiet=True
-    )
+    monkeypatch.setattr(evaluation_tables, "console", lambda: screen)
+    measure_text(Asked("words.npz", "text.txt", tokens=True, quiet=True))
     lines = capsys.readouterr().out.splitlines()
     assert bool(lines) == is_json
     assert bool(file.getvalue()) != is_json

@@ -97,3 +97,17 @@ def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
     assert (done.code, done.out) == (code, b"")
     assert done.err.startswith(message)
     assert len(done.err.splitlines()) == 1
+
+
+def test_layers_of_tokens_are_shown_as_the_arrays_of_a_step(cnntool):
+    done = cnntool("info", "embedding 9 x 4; gru 5; dense 9", "--json")
+    shown = json.loads(done.out)
+    assert [(array["name"], array["shape"]) for array in shown["arrays"]][:3] == [
+        ("input", [None, 9]),
+        ("embed", [9, 4]),
+        ("ih", [4, 15]),
+    ]
+    assert shown["totals"] == {"parameters": 9 * 4 + (4 + 5 + 2) * 15 + 6 * 9, "multiply_adds": 180}
+    table = cnntool("info", "embedding 9 x 4; gru 5; dense 9").out.decode()
+    assert "hidden x 3 hidden" in table
+    assert "180 multiply-adds a token" in table

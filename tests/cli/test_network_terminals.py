@@ -13,7 +13,6 @@ from cnntool.cli import evaluation_tables, network_tables, predictions
 from cnntool.cli.files import Source
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.networks.model import load_classifier
-from cnntool.networks.summary import summarize
 from cnntool.networks.zoo import build
 from cnntool.training.report import evaluate
 
@@ -93,8 +92,8 @@ def test_cells_are_shaded(tmp_path, terminal):
 @pytest.mark.parametrize("width", [80, 200])
 def test_large_networks_fit_into_a_narrow_terminal(terminal, width):
     network = build("alexnet", (3, 224, 224), 1000, width=1)
-    show = network_tables.show_network
-    lines = terminal(width, show, "alexnet", network, summarize(network))
+    show = network_tables.show_layers
+    lines = terminal(width, show, "alexnet", network)
     assert max(map(len, lines)) <= width
     total = lines[-1].split()
     if width == 200:

@@ -203,9 +203,9 @@ def _names(trained: TrainedText, words: list[int]) -> list[str]:
 
 
 def _caption(trained: TrainedText, drawn: list[int], plane: Plane) -> str:
-    from cnntool.cli.text_wording import unit
+    from cnntool.datasets.texts.tokens import UNITS
 
-    level = f"{unit(trained.vocabulary.level)}s"
+    level = f"{UNITS[trained.vocabulary.level]}s"
     first, second = (f"{share:.0%}" for share in plane.shares)
     return (
         f"{Path(trained.name).name}: {len(drawn):,} {level} in the plane of their first two "
