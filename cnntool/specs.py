@@ -12,6 +12,7 @@ import numbers
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cnntool.errors import RequestError
 from cnntool.wording import did_you_mean, joined, shortened
@@ -56,7 +57,7 @@ class Parameter:
         joint = "and at most" if self.exclusive_minimum else "to"
         return f"{noun} {start} {number_text(self.minimum)} {joint} {number_text(self.maximum)}"
 
-    def checked(self, value: float | str, owner: str, start: str = "") -> float | str:
+    def checked(self, value: Any, owner: str, start: str = "") -> Any:
         """The value as the parameter's kind, or one of its words; RequestError where it is neither.
 
         ``owner`` opens the message, ``start`` is what stands before the settings in an example.
@@ -98,14 +99,14 @@ class Form:
     parameters: Sequence[Parameter]
     owner: str = ""
 
-    def read(self, settings: str | None) -> dict[str, float | str]:
+    def read(self, settings: str | None) -> dict[str, Any]:
         """What ``sigma=2,size=9`` says, what follows the colon; None without a colon.
 
         Raises RequestError for a name that is none, that is given twice or has no number.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         spec = f"{self._start}{settings}"
-        values: dict[str, float | str] = {}
+        values: dict[str, Any] = {}
         for setting in [] if settings is None else settings.split(","):
             key, equals, value = (part.strip() for part in setting.partition("="))
             if key not in known and key[:1].isalpha():
@@ -128,7 +129,7 @@ class Form:
                 values[key] = read_number(value, f"{self._owner}: {key}")
         return values
 
-    def filled(self, given: Mapping[str, float | str | None]) -> dict[str, float | str | None]:
+    def filled(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters, in their order, once those that are given may be so.
 
         None counts as not given. Raises RequestError for one that is unknown, out of range or

@@ -199,7 +199,7 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     with ExitStack() as files:
         signal = open_file(file, files, input.columns, live)
         if asked.other:
-            kernels = [_read_other(asked, signal.rate)]
+            kernels = [_read_other(asked.other, signal.rate, asked)]
         plans = plan_passes(signal, kernels, geometry, method)
         label = "-".join(kernel.label for kernel in kernels)
         result = run_passes(signal, plans, live)  # nothing is computed before it is written
@@ -247,21 +247,21 @@ def _read_kernels(asked: Kernels) -> list[Kernel]:
     return [*kernels[:-1], *(scaled(kernel, False, asked.scale) for kernel in kernels[-1:])]
 
 
-def _read_other(asked: Kernels, rate: int | None) -> Kernel:
+def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
     """The signal to convolve with, as a kernel."""
     from cnntool.cli.signal_files import open_file
     from cnntool.files.signal import read_whole
     from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, scaled
 
     with ExitStack() as files:
-        signal = open_file(asked.other, files)
+        signal = open_file(file, files)
         if rate and signal.rate and rate != signal.rate:
             raise InputError(
                 f"{signal.name} has {signal.rate:,} samples a second and FILE {rate:,}: resample "
                 "one of them first"
             )
         weights = read_whole(signal, LARGEST_KERNEL) * (asked.dt or 1.0)
-    stem = "stdin" if asked.other == "-" else Path(asked.other).stem
+    stem = "stdin" if file == "-" else Path(file).stem
     return scaled(Kernel(f"with-{stem}", weights), asked.normalize, asked.scale)
 
 

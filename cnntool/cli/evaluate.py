@@ -222,7 +222,7 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
     x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
     files = None
     if all(each.files is not None for each in every):
-        files = tuple(file for each in every for file in each.files)
+        files = tuple(file for each in every for file in each.files or ())
     return "all", replace(parts.train, x=x, y=y, notes=parts.notes, files=files)
 
 

@@ -28,12 +28,12 @@ COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     """Write a row of features an image, in the order of the inputs; returns the exit code."""
-    kind = _check_options(options)
+    path = _check_options(options)
     sources, problems = find_sources(options.images, options.recursive)
     for problem in problems:
         complain(problem)
-    if kind:
-        check_free(Path(options.output), options.force)
+    if path is not None:
+        check_free(path, options.force)
     rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
     white_of: dict[str, float] = {}
 
@@ -56,12 +56,12 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
             "row is in its own picture's units"
         )
     if table:
-        _write(table, pooling.mode, levels, kind, options)
+        _write(table, pooling.mode, levels, path, options)
     return 1 if problems or failed or odd else 0
 
 
-def _check_options(options: Batch) -> str:
-    """The suffix of the table, '' for stdout. Raises UsageError on what a table cannot do."""
+def _check_options(options: Batch) -> Path | None:
+    """The file of the table, None for stdout. Raises UsageError on what a table cannot do."""
     unfit = {
         "--show": options.show,
         "--skip-existing": options.skip_existing,
@@ -73,16 +73,16 @@ def _check_options(options: Batch) -> str:
         if value:
             raise click.UsageError(f"{name} is for pictures: --pyramid writes a table")
     check_stdin(options.images)
-    if options.output in (None, "-"):
-        return ""
-    suffix = Path(options.output).suffix.lower()
-    if suffix not in KINDS:
+    if options.output is None or options.output == "-":
+        return None
+    path = Path(options.output)
+    if path.suffix.lower() not in KINDS:
         raise click.UsageError(
             f"-o {options.output} is no table: name a .csv, .npy or .json file, or leave it out"
         )
     if options.as_json:
         raise click.UsageError("--json writes the table to stdout: leave out -o, or name a .json")
-    return suffix
+    return path
 
 
 def _rows_of(
@@ -128,15 +128,16 @@ def _write(
     table: list[tuple[str, np.ndarray]],
     mode: str,
     levels: tuple[int, ...],
-    kind: str,
+    path: Path | None,
     options: Batch,
 ) -> None:
     names = _columns(mode, levels, table[0][1].shape[1])
-    if not kind:
+    if path is None:
         sys.stdout.write(_as_json_lines(table) if options.as_json else _as_csv(table, names))
         sys.stdout.flush()
         return
-    with atomic_write(options.output, options.force) as file:
+    kind = path.suffix.lower()
+    with atomic_write(path, options.force) as file:
         if kind == ".npy":
             np.save(file, np.stack([features.ravel() for _, features in table]))
         elif kind == ".csv":

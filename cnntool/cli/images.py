@@ -42,7 +42,7 @@ from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memor
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
-from cnntool.files.image import Frame, Image, ImageInfo
+from cnntool.files.image import Frame, Image
 from cnntool.files.images import check_holdable, open_image, probe_image, save_image
 from cnntool.files.pixels import (
     DEPTHS,
@@ -143,8 +143,6 @@ class Job:
         self.source, self.target, self.batch, self.parts = source, target, batch, parts
         self.threads, self.report = threads, report
         self.is_dry_run = batch.dry_run
-        self._image: Image | None = None
-        self._info: ImageInfo | None = None
         self._kept: set[Path] = set()
 
     def open(self) -> bool:
@@ -174,7 +172,7 @@ class Job:
             )
         self.shapes: list[Shape] = [each.shape for each in pixels]
         self._has_alpha = any(frame.alpha is not None for frame in image.frames)
-        self._dtype, self._image = self.depth.dtype, image
+        self._dtype, self._images = self.depth.dtype, [image]
         self._is_large = sum(each.nbytes for each in pixels) > LARGE_BYTES
         if self._is_large:
             give_back_freed_memory()  # of the decoder
@@ -187,7 +185,8 @@ class Job:
         info = probe_image(self.source.path)
         limits = Limits(self.source.name, batch.max_pixels, batch.gray, batch.white)
         limits.check_size(info.width, info.height, info.frames)
-        self._info = info = replace(info, channels=1) if batch.gray else info
+        self._info = replace(info, channels=1) if batch.gray else info
+        info = self._info
         self.shapes = [(info.height, info.width, info.channels)] * info.frames
         self.formats = self._formats(info.format)
         self._dtype = np.dtype(DEPTHS[batch.depth or "8"])
@@ -227,8 +226,7 @@ class Job:
 
     def take_image(self) -> Image:
         """The image, once: its memory is free when the caller lets go of it."""
-        image, self._image = self._image, None
-        return image
+        return self._images.pop()
 
     def deliver(self, results: Sequence[Result]) -> None:
         """Write the results, or draw them, and put down what there is to say of them."""
@@ -281,18 +279,20 @@ class Job:
         height, width, _ = shape
         megabytes = round((item * values + scratch_bytes) / 1e6)
         fate = "kept" if batch.skip_existing else "overwritten" if batch.force else "refused"
-        fates = {str(path): fate if path.is_file() else None for path in self.target.paths}
+        fates: dict[str, str | None] = {
+            str(path): fate if path.is_file() else None for path in self.target.paths
+        }
         fates = fates or {"stdout" if self.target.stdout else "the terminal": None}
         if batch.as_json:
             done = {"width": width, "height": height, "method": method, **facts}
             done |= {"threads": self.threads, "megabytes": megabytes}
-            for path, fate in fates.items():
-                report.outputs.append({"path": readable(path), "exists": fate, **done})
+            for path, exists in fates.items():
+                report.outputs.append({"path": readable(path), "exists": exists, **done})
             return
         read = f"{info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
         if info.frames > 1:
             read += f", {info.frames} frames"
-        written = [f"{path} (exists: {fate})" if fate else path for path, fate in fates.items()]
+        written = [f"{path} (exists: {why})" if why else path for path, why in fates.items()]
         counts = "".join(f"{count} {name} " for name, count in facts.items())
         report.lines.append(
             f"{self.source.name}: {read} -> {', '.join(written)}: {width}x{height} by {method} "

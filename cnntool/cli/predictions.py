@@ -107,7 +107,7 @@ def run_predictions(
             for note in [image.note for image in batch if image.note and not quiet]:
                 complain(note)
             for name, probabilities, error in _classified(classifier, batch):
-                if error:
+                if probabilities is None:
                     failed = True
                     complain(error)
                 else:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -129,7 +130,11 @@ def counted(signal: Signal, label: str, place: Place, quiet: bool) -> Iterator[S
 
 def write(result: Signal, place: Place) -> Written:
     """Compute the result and write it, block after block."""
-    settings = {"digits": place.digits, "depth": place.depth, "rate": place.rate}
+    settings: dict[str, Any] = {
+        "digits": place.digits,
+        "depth": place.depth,
+        "rate": place.rate,
+    }
     if place.path is None:
         stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
         return write_signal(result, stdout, place.format, can_seek=False, **settings)

@@ -163,9 +163,9 @@ def _intermediate(step: FilterPass, threads: int | None) -> Frame:
         pixels[rows, columns, index].reshape(values.shape)[...] = values
 
     step.run(write, threads)
-    pixels = pixels.reshape(height, width, step.plan.count * channels)
     _check_finite(pixels, step.kernel.label)
-    return replace(step.frame, pixels=pixels, alpha=step.alpha())
+    maps = pixels.reshape(height, width, step.plan.count * channels)
+    return replace(step.frame, pixels=maps, alpha=step.alpha())
 
 
 def _check_finite(pixels: np.ndarray, label: str) -> None:

@@ -94,7 +94,7 @@ def _rank(kernel: np.ndarray) -> int:
         return 0
     if factors is not None:
         columns, rows = (np.stack(each, axis=1) for each in zip(*factors, strict=True))
-        core = np.linalg.qr(columns, mode="r") @ np.linalg.qr(rows, mode="r").T
+        core = np.linalg.qr(columns)[1] @ np.linalg.qr(rows)[1].T
         singular = np.linalg.svd(core, compute_uv=False)
         return int((singular > limit * singular[0]).sum())
     wide = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T

@@ -75,7 +75,7 @@ def _wrapped(blocks: Iterable[np.ndarray], before: int, after: int) -> Iterator[
         for block in blocks:
             channels = len(block)
             length += block.shape[1]
-            file.write(np.ascontiguousarray(block.T))
+            file.write(np.ascontiguousarray(block.T).data)
         if not length:
             return
         frame = 8 * channels

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnntool.engine import filter_bank
 from cnntool.engine.filters.spectral import block_length, overlap_add, transform_is_faster
-from cnntool.engine.windows import plan_axis
+from cnntool.engine.windows import Padding, plan_axis
 from cnntool.errors import InputError, RequestError
 from cnntool.files.signal import BLOCK, Signal
 from cnntool.signals.borders import with_borders
@@ -73,7 +73,7 @@ def plan_pass(
     anchor = kernel.anchor if geometry.anchor is None else geometry.anchor
     if anchor is not None and not 0 <= anchor < taps:
         raise RequestError(f"anchor {anchor} is outside {kernel.label}: expected 0 to {taps - 1}")
-    padding = geometry.padding
+    padding: Padding = geometry.padding
     if padding == "same":
         anchor = taps // 2 if anchor is None else anchor
         sides = (taps - 1 - anchor) * dilation, anchor * dilation
