@@ -15,6 +15,7 @@ import numpy as np
 
 from cnntool.datasets.feeds import Feed
 from cnntool.engine.linear import check_ids
+from cnntool.engine.losses import log_softmax
 from cnntool.networks.network import Network
 from cnntool.networks.objective import surprisals
 
@@ -53,6 +54,41 @@ def judge(network: Network, feed: Feed) -> Judgement:
         correct += right
         states = after if feed.carries else None
     return Judgement(feed.in_order(found), correct)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers(Judgement):
+    """The same of a network of a few classes, with its answer to each target.
+
+    targets, predicted: (N,) classes by number. probabilities: (N,) of what was predicted. ranks:
+        (N,) of the targets among the classes, 0 of the likeliest.
+    """
+
+    targets: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    ranks: np.ndarray
+
+
+def answers(network: Network, feed: Feed) -> Answers:
+    """What a network of a few classes answers to everything that a feed has, as :func:`judge`."""
+    found, states = [], None
+    for batch in feed.batches():
+        x, targets, _ = feed.take(batch)
+        with np.errstate(over="ignore", invalid="ignore"):  # whoever uses them says it
+            logits, caches = network.run(x, states=states, keeps_caches=False)
+            logs = log_softmax(logits)
+        states = caches.states if feed.carries else None
+        predicted = predicted_classes(logits)
+        losses, likeliest = (_at(logs, classes) for classes in (targets, predicted))
+        found.append((-losses, targets, predicted, np.exp(likeliest), ranks(logits, targets)))
+    columns = [feed.in_order(column) for column in zip(*found, strict=True)]
+    losses, targets, predicted, *others = columns
+    return Answers(losses, int(np.count_nonzero(predicted == targets)), targets, predicted, *others)
+
+
+def _at(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(values, classes[..., None], axis=-1)[..., 0]
 
 
 class Measure(NamedTuple):
@@ -110,8 +146,8 @@ def bits(nats: float) -> float:
 
 
 def predicted_classes(scores: np.ndarray) -> np.ndarray:
-    """(N,) int64: the class of the largest score, the first one where several are equal."""
-    return np.argmax(scores, axis=1).astype(np.int64, copy=False)
+    """int64: the class of the largest of scores (..., K), the first where several are equal."""
+    return np.argmax(scores, axis=-1).astype(np.int64, copy=False)
 
 
 def accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
@@ -120,21 +156,19 @@ def accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(predicted == targets))
 
 
-def top_k_accuracy(scores: np.ndarray, targets: np.ndarray, k: int) -> float:
-    """The fraction of targets (N,) among the k largest of their scores (N, K).
+def ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """How many classes are likelier than the target (...), by their scores (..., K).
 
-    Of equal scores the first count as larger, so that k = 1 gives the accuracy of
-    :func:`predicted_classes`. A score that is not a number is never right. k may be larger than K.
+    Of equal scores the first count as larger, so that those of rank 0 are
+    :func:`predicted_classes`. A score that is not a number has the rank K.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}, expected 1 or more")
     scores, targets = np.asarray(scores), np.asarray(targets)
-    _pair(scores[:, 0], targets)
-    check_ids(targets, scores.shape[1], "target", "classes")
-    own = np.take_along_axis(scores, targets[:, None], axis=1)  # (N, 1)
-    earlier = np.arange(scores.shape[1]) < targets[:, None]  # (N, K)
-    above = ~(scores <= own) | ((scores == own) & earlier)
-    return float(np.mean((above.sum(axis=1) < k) & ~np.isnan(own[:, 0])))
+    count = scores.shape[-1]
+    check_ids(targets, count, "target", "classes")
+    own = _at(scores, targets)[..., None]
+    is_before = np.arange(count) < targets[..., None]
+    above = ~(scores <= own) | ((scores == own) & is_before)
+    return np.where(np.isnan(own[..., 0]), count, above.sum(axis=-1))
 
 
 def confusion_matrix(predicted: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,21 +11,19 @@ from cnntool.datasets.feeds import ImageFeed, WindowFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.datasets.texts.corpus import Corpus, split
-from cnntool.engine.losses import softmax, softmax_cross_entropy
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model import Classifier, TrainedText
 from cnntool.networks.model_header import Header
 from cnntool.training.measures import (
+    Answers,
     ClassScores,
     Judgement,
-    accuracy,
+    answers,
     bits,
     class_scores,
     confusion_matrix,
     judge,
     perplexity,
-    predicted_classes,
-    top_k_accuracy,
 )
 from cnntool.training.settings import Streams
 
@@ -44,55 +42,63 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """How good a network is on a set.
+    """How good a network is on a set of labelled samples.
 
-    loss: the mean cross-entropy, in nats. top_k: the share of images whose class is among the k
-        likeliest. confusion: (K, K) int64, rows the true classes, columns the predicted ones.
-    mistakes: all of them, the most confident first.
+    files: of the samples, where they have one each. k: how many of the likeliest classes
+        :attr:`top_k` looks at.
     """
 
     labels: tuple[str, ...]
-    count: int
-    accuracy: float
-    loss: float
+    answers: Answers
+    files: tuple[str, ...] | None
     k: int
-    top_k: float
-    confusion: np.ndarray
-    scores: ClassScores
-    mistakes: tuple[Mistake, ...]
+
+    @property
+    def count(self) -> int:
+        return self.answers.count
+
+    @property
+    def accuracy(self) -> float:
+        return self.answers.accuracy
+
+    @property
+    def loss(self) -> float:
+        """The mean cross-entropy, in nats."""
+        return self.answers.loss
+
+    @property
+    def top_k(self) -> float:
+        """The share of samples whose class is among the k likeliest."""
+        return float(np.mean(self.answers.ranks < self.k))
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """(K, K) int64, rows the true classes, columns the predicted ones."""
+        return confusion_matrix(self.answers.predicted, self.answers.targets, len(self.labels))
+
+    @cached_property
+    def scores(self) -> ClassScores:
+        return class_scores(self.confusion)
+
+    @cached_property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """All of them, the most confident first."""
+        given = self.answers
+        wrong = np.flatnonzero(given.predicted != given.targets)
+        order = wrong[np.argsort(-given.probabilities[wrong], kind="stable")]
+        files, columns = self.files, (given.targets, given.predicted, given.probabilities)
+        return tuple(
+            Mistake(i, *(column[i].item() for column in columns), files[i] if files else None)
+            for i in order.tolist()
+        )
 
 
 def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
     """Put a network to all images of a set, whose classes are numbered as the network's are."""
-    logits = _outputs(classifier, data)
-    predicted = predicted_classes(logits)
-    confusion = confusion_matrix(predicted, data.y, len(classifier.labels))
-    return Report(
-        classifier.labels,
-        len(data),
-        accuracy(predicted, data.y),
-        softmax_cross_entropy(logits, data.y)[0],
-        k,
-        top_k_accuracy(logits, data.y, k),
-        confusion,
-        class_scores(confusion),
-        tuple(_mistakes(softmax(logits), predicted, data)),
-    )
-
-
-def _outputs(classifier: Classifier, data: Dataset) -> np.ndarray:
-    """(N, K) for all images, in their order."""
-    feed = ImageFeed(data, classifier.preprocessing)
-    return np.concatenate([classifier.outputs(feed.take(batch).x) for batch in feed.batches()])
-
-
-def _mistakes(probabilities: np.ndarray, predicted: np.ndarray, data: Dataset) -> Iterator[Mistake]:
-    wrong = np.flatnonzero(predicted != data.y)
-    confidence = probabilities[wrong, predicted[wrong]]
-    order = np.argsort(-confidence, kind="stable")
-    for i, p in zip(wrong[order].tolist(), confidence[order].tolist(), strict=True):
-        file = None if data.files is None else data.files[i]
-        yield Mistake(i, int(data.y[i]), int(predicted[i]), p, file)
+    found = answers(classifier.network, ImageFeed(data, classifier.preprocessing))
+    if not np.isfinite(found.losses).all():
+        raise not_finite(f"{classifier.name}: its network")
+    return Report(classifier.labels, found, data.files, k)
 
 
 @dataclass(frozen=True)

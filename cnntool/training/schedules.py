@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from cnntool.errors import RequestError
 from cnntool.specs import Form, Parameter
@@ -106,7 +107,5 @@ def parse_schedule(spec: str) -> Schedule:
     if name not in SCHEDULES:
         raise RequestError(f"unknown schedule '{shortened(name, 40)}'{suggestion(name, SCHEDULES)}")
     form = Form(name, (*SCHEDULES[name][1], WARMUP), f"schedule {name}")
-    values = form.filled(form.read(*settings or [None]))
-    warmup = int(values.pop("warmup") or 0)
-    numbers = tuple((key, value) for key, value in values.items() if value is not None)
-    return Schedule(name, numbers, warmup)
+    values: dict[str, Any] = form.filled(form.read(*settings or [None]))
+    return Schedule(name, warmup=values.pop("warmup"), numbers=tuple(values.items()))

