@@ -327,6 +327,17 @@ def test_a_tiff_tile_beyond_its_picture_counts_towards_the_limit():
         open_image(data)
 
 
+def test_colours_that_are_infinite_once_divided_by_their_alpha_are_refused(capfd):
+    pytest.importorskip("imagecodecs")
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    pixels = np.full((3, 4, 4), (1, 1, 1, 1e-40), np.float32)
+    tifffile.imwrite(buffer, pixels, photometric="rgb", extrasamples=["assocalpha"])
+    with pytest.raises(InputError, match="36 values that are NaN or infinite"):
+        open_image(buffer.getvalue())
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
