@@ -62,7 +62,7 @@ def _indexed(frame: Frame) -> tuple[Picture, dict[str, int]]:
 
     pixels = frame.pixels
     if frame.alpha is None and pixels.shape[2] == 1:
-        picture = Pillow.fromarray(pixels[..., 0]).copy()
+        picture = Pillow.fromarray(np.ascontiguousarray(pixels[..., 0]))
         picture.putpalette([level for level in range(256) for _ in range(3)])
         return picture, {}
     pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

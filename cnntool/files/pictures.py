@@ -116,10 +116,10 @@ def _read_deep_png(
 def _read_jpeg(stream: BinaryIO, reading: Reading) -> Image:
     stream.seek(0)
     data = stream.read()
-    whole.check_jpeg(data, reading.name)
+    end = whole.check_jpeg(data, reading.name)
     image = _image(open_picture(stream, reading), reading)
     if whole.looks_painted(image.frames[0].pixels):
-        again = _image(open_picture(whole.with_longer_scans(data), reading), reading)
+        again = _image(open_picture(whole.with_more_data(data, end), reading), reading)
         if not np.array_equal(image.frames[0].pixels, again.frames[0].pixels):
             raise cut_short(reading.name, "part of the picture is missing")
     return image

@@ -184,11 +184,20 @@ def check_webp(stream: BinaryIO, name: str) -> None:
         raise cut_short(name, "the end of the WebP is missing")
 
 
-def check_jpeg(data: bytes, name: str) -> None:
-    """InputError where the end of the image is not marked: cut short, or filled with zeros."""
-    first = next(_scans(data), None)
-    if first is None or data.find(_END, first.begin) < 0:
+def check_jpeg(data: bytes, name: str) -> int:
+    """Where the end of the picture is marked; InputError where it is cut off, or zeros.
+
+    Source: the JPEG standard (ITU-T T.81), annex B.
+    """
+    at, marker = 2, 0
+    while marker != _START_OF_SCAN and 0 <= (at := data.find(b"\xff", at)) < len(data) - 4:
+        marker = data[at + 1]
+        has_length = marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big") if has_length else 1
+    end = data.find(b"\xff\xd9", at) if marker == _START_OF_SCAN else -1
+    if end < 0:
         raise cut_short(name, "the end of the JPEG is missing")
+    return end
 
 
 def looks_painted(pixels: np.ndarray) -> bool:
@@ -202,64 +211,19 @@ def looks_painted(pixels: np.ndarray) -> bool:
     return bool(np.isin(corners, (63, 64, 128)).all(axis=2).any())
 
 
-def with_longer_scans(data: bytes) -> BinaryIO:
-    """A JPEG with meaningless bytes after each scan's compressed data.
+def with_more_data(data: bytes, end: int) -> BinaryIO:
+    """A JPEG with meaningless bytes before the mark of its end.
 
-    It decodes to the same picture, unless some of the data were missing.
+    It decodes to the same picture, unless some of the data were missing. What is between two
+    restart markers is missing as a whole where the later one is not there, so they go on.
     """
-    parts = []
-    done = 0
-    for scan in _scans(data):
-        parts += [data[done : scan.end], _MEANINGLESS]
-        for restart in range(scan.restarts, scan.restarts + 16):  # where the next ones are due
-            parts += [bytes([0xFF, 0xD0 + restart % 8]), _MEANINGLESS]
-        done = scan.end
-    return io.BytesIO(b"".join([*parts, data[done:]]))
+    places = {data.rfind(bytes([0xFF, 0xD0 + count]), 0, end): count for count in range(8)}
+    last = places[max(places)]
+    more = [_MEANINGLESS]
+    for count in range(last + 1, last + 17):
+        more += [bytes([0xFF, 0xD0 + count % 8]), _MEANINGLESS]
+    return io.BytesIO(b"".join([data[:end], *more, data[end:]]))
 
 
-_END = b"\xff\xd9"
+_START_OF_SCAN = 0xDA
 _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
-
-
-class _Scan(NamedTuple):
-    """Where a scan's compressed data begin and end, and how many restart markers they have."""
-
-    begin: int
-    end: int
-    restarts: int
-
-
-def _scans(data: bytes) -> Iterator[_Scan]:
-    """The scans up to the end mark. Source: the JPEG standard (ITU-T T.81), annex B."""
-    at = 2
-    while at + 4 <= len(data):
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 4 > len(data) or data[at : at + 2] == _END:
-            return
-        marker = data[at + 1]
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:  # no length follows
-            at += 1 if marker == 0xFF else 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xDA:
-            scan = _scan_at(data, at)
-            yield scan
-            at = scan.end
-
-
-def _scan_at(data: bytes, begin: int) -> _Scan:
-    """The scan up to the next marker that is neither a stuffed byte nor a restart."""
-    restarts = 0
-    at = begin
-    while (at := data.find(b"\xff", at)) >= 0:
-        following = data[at + 1 : at + 2]
-        if following == b"\xff":
-            at += 1
-        elif following == b"\0":
-            at += 2
-        elif b"\xd0" <= following <= b"\xd7":
-            restarts += 1
-            at += 2
-        else:
-            return _Scan(begin, at, restarts)
-    return _Scan(begin, len(data), restarts)
