@@ -21,7 +21,7 @@ from cnntool.engine.fast.threads import available_cores
 from cnntool.engine.image_pooling import check_image, median_of_last, pool_image
 from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_reductions import checked_p, checked_sigma, decay, power
-from cnntool.engine.pool_windows import BLOCK_ELEMENTS, check_maps, limits, run
+from cnntool.engine.pool_windows import BLOCK_ELEMENTS, blocks_of, check_maps, limits, run
 from cnntool.engine.pooling import (
     MeanPoolCache,
     average_pool2d,
@@ -323,15 +323,9 @@ def _pool_bins(
     def work(which: slice, index: int, scratch: Scratch) -> None:
         out[which, index] = pool_row(planes[which], index)
 
-    blocks = [(which, i) for which in _blocks_of(planes.shape) for i in range(rows.count)]
+    blocks = [(which, i) for which in blocks_of(planes.shape) for i in range(rows.count)]
     run(blocks, work, planes.size, available_cores() if threads is None else threads)
     return out
-
-
-def _blocks_of(shape: tuple[int, ...]) -> list[slice]:
-    """Planes (A, ...), as many together as stay in the cache."""
-    together = max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:])))
-    return [slice(a, min(a + together, shape[0])) for a in range(0, shape[0], together)]
 
 
 def _parts(planes: np.ndarray, rows: Bins, index: int, height: int) -> Iterator[np.ndarray]:
@@ -450,7 +444,7 @@ def _spread_over_bins(dy: np.ndarray, cache: BinsCache) -> np.ndarray:
             weights = by_row[index].astype(cache.dtype)[:, None, None]
             dx[which, start:stop] += across[:, index, None] * weights
 
-    run([(which,) for which in _blocks_of(dx.shape)], work, dx.size, available_cores())
+    run([(which,) for which in blocks_of(dx.shape)], work, dx.size, available_cores())
     return as_maps(dx, *cache.shape[:2])
 
 
@@ -472,7 +466,7 @@ def _largest_of_bins(x: np.ndarray, rows: Bins, columns: Bins) -> tuple[np.ndarr
                     (plane * rows.size + top + row) * columns.size + left + column
                 )
 
-    run([(which,) for which in _blocks_of(planes.shape)], work, x.size, available_cores())
+    run([(which,) for which in blocks_of(planes.shape)], work, x.size, available_cores())
     shape = *x.shape[:2], rows.count, columns.count
     are_apart = rows.are_apart and columns.are_apart
     cache = MaxPoolCache(x.shape, float_dtype(x), False, are_apart, winners.reshape(shape))

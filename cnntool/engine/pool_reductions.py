@@ -11,17 +11,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 
 import numpy as np
 
+from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.pool_windows import Index, RowBlock, crop, limits, share_blocks
+from cnntool.engine.pool_windows import RowBlock, crop, limits, share_blocks
 from cnntool.engine.windows import Axis
 
-Tap = tuple[Index, np.ndarray]
+Tap = tuple[tuple[slice, ...] | EllipsisType, np.ndarray]
 """The outputs that see a tap inside, and what they see there."""
-
 
 Vectors = tuple[np.ndarray, ...]
 """One vector for the rows and one for the columns."""
@@ -55,6 +56,8 @@ def pool_planes(
     threads: int | None = None,
 ) -> np.ndarray:
     """Reduce the windows of planes (A, H, W, B) to (A, oh, ow, B); B is interleaved channels."""
+    if is_textbook():
+        return _down_then_across(planes, rows, columns, reduction)
     count, _, _, channels = planes.shape
     shape = count, rows.output_size, columns.output_size, channels
     out = np.empty(shape, reduction.dtype)
@@ -75,6 +78,24 @@ def pool_planes(
 
     share_blocks(planes.shape, rows, work, threads)
     return out
+
+
+def _down_then_across(
+    planes: np.ndarray, rows: Axis, columns: Axis, reduction: Reduction
+) -> np.ndarray:
+    """:func:`pool_planes` without blocks: a tap is what all windows see there, in and out."""
+    every, scratch = slice(None), Scratch()
+    count, _, width, channels = planes.shape
+    down = np.empty((count, rows.output_size, width, channels), reduction.dtype)
+    y = np.empty((count, rows.output_size, columns.output_size, channels), reduction.dtype)
+    with np.errstate(all="ignore"):
+        taps = [((every, seen), planes[:, read]) for seen, read in rows.taps]
+        reduction.fold(0, taps, down, scratch)
+        taps = [((every, every, seen), down[:, :, read]) for seen, read in columns.taps]
+        reduction.fold(1, taps, y, scratch)
+        if reduction.divisors is not None:
+            y /= np.multiply.outer(*reduction.divisors)[..., None].astype(y.dtype)
+    return y
 
 
 def _reduce_block(
@@ -98,7 +119,9 @@ def _reduce_block(
         inside = down[:, :, before : before + block.shape[2]]
         down[:, :, :before] = reduction.identity
         down[:, :, shape[2] - after :] = reduction.identity
-    reduction.fold(0, [(seen, block[read]) for seen, read in rows.taps], inside, scratch)
+    every = slice(None)
+    down_taps = [((every, seen), block[:, read]) for seen, read in rows.axis.taps]
+    reduction.fold(0, down_taps, inside, scratch)
     if columns.kernel_size == 1:
         return down
     across = scratch.array("across", shape, reduction.dtype)
@@ -267,7 +290,7 @@ def power(values: np.ndarray, exponent: float) -> np.ndarray:
 
 def _fold_with(combine: np.ufunc, identity: float, taps: Sequence[Tap], out: np.ndarray) -> None:
     """Fold by a ufunc that does not care about order; the first two taps need no copy."""
-    if len(taps) > 1 and taps[0][0] is ... and taps[1][0] is ...:
+    if len(taps) > 1 and taps[0][1].shape == taps[1][1].shape == out.shape:
         combine(taps[0][1], taps[1][1], out=out, dtype=out.dtype)
         taps = taps[2:]
     else:

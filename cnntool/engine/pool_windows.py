@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
-from types import EllipsisType
 
 import numpy as np
 
@@ -22,9 +21,6 @@ COST = 16
 
 Size = int | tuple[int, int]
 
-Index = tuple[slice, slice] | EllipsisType
-"""Which output rows see a tap inside, of (A, rows, ...); ``...`` for all of them."""
-
 
 @dataclass(frozen=True)
 class RowBlock:
@@ -37,11 +33,6 @@ class RowBlock:
     @property
     def height(self) -> int:
         return self.outputs.stop - self.outputs.start
-
-    @functools.cached_property
-    def taps(self) -> tuple[tuple[Index, tuple[slice, slice]], ...]:
-        """For every tap the output rows that see it inside, and the inputs that they see."""
-        return _row_taps(self.axis)
 
 
 def plan_pool(
@@ -105,25 +96,15 @@ def share_blocks(
     threads: int | None = None,
     *,
     weight: float = 1,
-    overlaps: bool = False,
 ) -> None:
     """Run ``work(planes, rows, scratch)`` over planes (A, H, ...), cut into blocks that are alike.
 
     Whole planes go together where they are small, some output rows of one where it is large.
-    ``weight`` is the memory that an input takes, against one that is read and reduced. Where what
-    the rows write ``overlaps``, as on the way back, one thread does all rows of a plane.
+    ``weight`` is the memory that an input takes, against one that is read and reduced.
     """
     threads = available_cores() if threads is None else threads
     cuts, parts = _cut(shape, rows, weight, threads)
-    if not overlaps:
-        run([(which, part) for part in parts for which in cuts], work, prod(shape), threads)
-        return
-
-    def work_on_all(which: slice, scratch: Scratch) -> None:
-        for part in parts:
-            work(which, part, scratch)
-
-    run([(which,) for which in cuts], work_on_all, prod(shape), threads)
+    run([(which, part) for part in parts for which in cuts], work, prod(shape), threads)
 
 
 def _cut(
@@ -146,6 +127,12 @@ def _cut_into(pieces: int, count: int, rows: Axis) -> tuple[list[slice], list[Ro
 
 def _slices(count: int, together: int) -> list[slice]:
     return [slice(first, min(first + together, count)) for first in range(0, count, together)]
+
+
+def blocks_of(shape: tuple[int, ...]) -> list[slice]:
+    """Planes (A, ...), as many together as stay in the cache."""
+    together = max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:])))
+    return [slice(a, min(a + together, shape[0])) for a in range(0, shape[0], together)]
 
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
@@ -179,16 +166,6 @@ def _row_blocks(rows: Axis, height: int) -> list[RowBlock]:
         inputs, cropped = crop(rows, outputs)
         blocks.append(RowBlock(outputs, inputs, cropped))
     return blocks
-
-
-@functools.lru_cache(maxsize=64)
-def _row_taps(axis: Axis) -> tuple[tuple[Index, tuple[slice, slice]], ...]:
-    every = slice(None)
-    taps = []
-    for seen, read in map(axis.tap, range(axis.kernel_size)):
-        is_all = seen.stop - seen.start == axis.output_size
-        taps.append((... if is_all else (every, seen), (every, read)))
-    return tuple(taps)
 
 
 def limits(dtype: np.dtype) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.threads import available_cores
 from cnntool.engine.max_pooling import (
     MaxPoolCache,
     max_pool2d,
@@ -27,7 +28,7 @@ from cnntool.engine.pool_reductions import (
     weight_sums,
     weighted_mean,
 )
-from cnntool.engine.pool_windows import RowBlock, Size, plan_maps, share_blocks
+from cnntool.engine.pool_windows import Size, blocks_of, plan_maps, run
 from cnntool.engine.windows import Axis, AxisPaddings, Padding
 
 
@@ -132,50 +133,23 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
     rows, columns, dtype = cache.rows, cache.columns, cache.dtype
     outputs = rows.output_size, columns.output_size
     dy = as_planes(as_gradient(dy, (*cache.shape[:2], *outputs), dtype))
-    channels = dy.shape[3]
-    dx = np.zeros((len(dy), *cache.shape[2:], channels), dtype)
-    by_row, by_column = cache.divisors
+    dx = np.zeros((len(dy), *cache.shape[2:], dy.shape[3]), dtype)
+    divisors = np.multiply.outer(*cache.divisors)[..., None].astype(dtype)
     down, across = (weights.astype(dtype) for weights in cache.weights)
-    width = columns.span(columns.output_size)
-    starts = slice(0, width - columns.extent + 1, columns.stride)
-    inside = slice(columns.before, min(columns.before + columns.size, width))
-    is_apart = rows.stride >= rows.extent
 
-    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
-        shape = len(dy[which]), block.height, width, channels
-        spread = scratch.array("spread", shape, dtype)
-        spread[...] = 0
-        spread[:, :, starts] = dy[which, block.outputs]
-        divisors = np.multiply.outer(by_row[block.outputs], by_column).astype(dtype)
-        spread[:, :, starts] /= divisors[..., None]
-        spread = _spread_across(spread, columns, across, scratch)[:, :, inside]
-        target = dx[which, block.inputs, : spread.shape[2]]
-        for (seen, read), weight in zip(block.taps, down, strict=True):
-            values = spread[seen] if weight == 1 else spread[seen] * weight
-            if is_apart:
-                target[read] = values
-            else:
-                target[read] += values
+    def work(which: slice, scratch: Scratch) -> None:
+        share = dy[which] / divisors
+        spread = np.zeros((len(share), rows.output_size, *dx.shape[2:]), dtype)
+        for (seen, read), weight in zip(columns.taps, across, strict=True):
+            part = share[:, :, seen]
+            spread[:, :, read] += part if weight == 1 else part * weight
+        target = dx[which]
+        for (seen, read), weight in zip(rows.taps, down, strict=True):
+            part = spread[:, seen]
+            target[:, read] += part if weight == 1 else part * weight
 
-    share_blocks(dx.shape, rows, work, overlaps=True)
+    run([(which,) for which in blocks_of(dx.shape)], work, dx.size, available_cores())
     return as_maps(dx, *cache.shape[:2])
-
-
-def _spread_across(
-    dense: np.ndarray, columns: Axis, weights: np.ndarray, scratch: Scratch
-) -> np.ndarray:
-    """Add every window's gradient to all its columns: (A, oh, width, B), a window each stride."""
-    if columns.kernel_size == 1:
-        return dense
-    spread = scratch.array("spread across", dense.shape, dense.dtype)
-    line, out = dense.reshape(-1), spread.reshape(-1)  # no window reaches into the next row
-    np.multiply(line, weights[0], out=out)
-    product = scratch.array("product", line.shape, dense.dtype)
-    for index in range(1, columns.kernel_size):
-        step = index * columns.dilation * dense.shape[3]
-        np.multiply(line[:-step], weights[index], out=product[step:])
-        out[step:] += product[step:]
-    return spread
 
 
 def lp_pool2d(
@@ -225,24 +199,24 @@ def lp_pool2d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
     dy = as_gradient(dy, cache.y.shape, dtype)
     x, y, dy = (as_planes(maps, like=cache.x) for maps in (cache.x, cache.y, dy))
     dx = np.zeros(x.shape, dtype)
-    across = [columns.tap(index) for index in range(columns.kernel_size)]
+    if cache.divisors is not None:
+        dy = dy / np.multiply.outer(*cache.divisors)[..., None]
 
-    def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
-        norms, gradients = y[which, block.outputs], dy[which, block.outputs]
+    def work(which: slice, scratch: Scratch) -> None:
+        norms, gradients = y[which], dy[which]
         norms = np.where(norms == 0, dtype.type(1), norms)  # such windows hold zeros alone
-        if cache.divisors is not None:
-            by_row, by_column = cache.divisors
-            gradients = gradients / np.multiply.outer(by_row[block.outputs], by_column)[..., None]
-        source, target = x[which, block.inputs], dx[which, block.inputs]
-        for seen, read in block.taps:
-            for outputs, inputs in across:
-                values = source[read][:, :, inputs].astype(dtype)
-                share = power(np.abs(values) / norms[seen][:, :, outputs], p - 1)
-                share *= gradients[seen][:, :, outputs]
+        source, target = x[which], dx[which]
+        for row_outputs, row_inputs in rows.taps:
+            for column_outputs, column_inputs in columns.taps:
+                seen = slice(None), row_outputs, column_outputs
+                read = slice(None), row_inputs, column_inputs
+                values = source[read].astype(dtype)
+                share = power(np.abs(values) / norms[seen], p - 1)
+                share *= gradients[seen]
                 share *= np.sign(values)
-                target[read][:, :, inputs] += share
+                target[read] += share
 
-    share_blocks(dx.shape, rows, work, overlaps=True)
+    run([(which,) for which in blocks_of(dx.shape)], work, dx.size, available_cores())
     return as_maps(dx, *cache.x.shape[:2])
 
 
