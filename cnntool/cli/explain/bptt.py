@@ -11,7 +11,7 @@ import click
 from cnntool.choices import CELLS
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, option, takes
+from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber
 from cnntool.wording import counted, suggestion
 
@@ -39,10 +39,9 @@ def read_cells(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(Model):
     """A model and a text, how far back in it, and what stands beside the model."""
 
-    model: str = argument("MODEL", PathName("a model file"))
     text: str = argument("TEXT", PathName("a text file, or - for stdin"))
     steps: int | None = option(
         "--steps",

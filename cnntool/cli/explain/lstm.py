@@ -9,8 +9,8 @@ import click
 
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, option, takes
-from cnntool.cli.types import PathName, WholeNumber
+from cnntool.cli.options import Model, option, takes
+from cnntool.cli.types import WholeNumber
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -29,11 +29,10 @@ EQUATIONS = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Model):
     """Which unit of which model, and what it reads."""
 
     section = "What"
-    model: str = argument("MODEL", PathName("a model file"))
     text: str = option(
         "--text",
         str,

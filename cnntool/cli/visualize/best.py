@@ -12,7 +12,7 @@ import click
 
 from cnntool.choices import PARTS
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, option, takes
+from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import Choice, PathName, Spec, WholeNumber
 from cnntool.cli.visualize.options import WHAT, Layer, Picture, Report, target_of
 from cnntool.wording import counted, readable
@@ -64,11 +64,10 @@ def read_chosen(text: str) -> Chosen:
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Model):
     """A network, and the images that it looks at."""
 
     section = WHAT
-    model: str = argument("MODEL", PathName("a model file"))
     data: str = option(
         "--data",
         PathName("a data set, such as digits"),

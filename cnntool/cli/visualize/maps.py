@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, OwnSize, argument, option, takes
+from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
     Picture,
+    Preparing,
     Scale,
     Target,
     read_one,
@@ -29,11 +30,10 @@ TERMINAL_LINES = 12
 
 
 @dataclass(frozen=True)
-class Maps:
+class Maps(Model):
     """A network, an image, and which of its layers."""
 
     section = WHAT
-    model: str = argument("MODEL", PathName("a model file"))
     image: str = argument("IMAGE", PathName("an image or -"))
     layer: str | None = option(
         "--layer",
@@ -54,8 +54,8 @@ Examples:
   cnntool visualize maps digits.npz sample_images/cat.jpg --scale each -o cat-maps.png
   cnntool visualize maps digits.npz sample_images/cat.jpg --show""",
 )
-@takes(Maps, Scale, OwnSize, Limits, Picture)
-def command(asked: Maps, scale: Scale, size: OwnSize, limits: Limits, picture: Picture) -> None:
+@takes(Maps, Scale, Preparing, Picture)
+def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -> None:
     """Draw what every layer makes of one image: a sheet that reads from left to right.
 
     The image is prepared as those were that the network learned from. Layers that change no value,
@@ -69,9 +69,9 @@ def command(asked: Maps, scale: Scale, size: OwnSize, limits: Limits, picture: P
     name = "stdin" if asked.image == STDIO else asked.image
     target = target_of(picture, model, Path(name).stem, layer, "maps")
     classifier = load_classifier(model)
-    if size.own_size:
+    if preparing.own_size:
         classifier = classifier.with_own_sizes()
-    _, planes = read_one(classifier, asked.image, limits, picture)
+    _, planes = read_one(classifier, asked.image, preparing, picture)
     found, probabilities = feature_maps(classifier, planes)
     label, most = classifier.labels[probabilities.argmax()], float(probabilities.max())
     words = f"{Path(name).name} through {Path(model).name}: {label}, {most:.1%}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import SCALES
-from cnntool.cli.options import Limits, argument, flag, option
+from cnntool.cli.options import Limits, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, PathName
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Scale:
         "[default: bank]",
         default="bank",
     )
+
+
+@dataclass(frozen=True)
+class Preparing(Limits, OwnSize):
+    """How an image is prepared for a network."""
 
 
 def picture_path(default: str) -> Any:
@@ -172,7 +177,7 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
 
 
 def read_one(
-    classifier: Classifier, name: str, limits: Limits, picture: Picture
+    classifier: Classifier, name: str, preparing: Preparing, picture: Picture
 ) -> tuple[Image, np.ndarray]:
     """One image, and what the network takes of it, (1, C, H, W); InputError where it cannot be."""
     from cnntool.cli.files import Source, check_stdin
@@ -184,7 +189,8 @@ def read_one(
         raise InputError(f"{name} is a folder: name one image")
     source = Source(None if name == STDIO else Path(name))
     try:
-        image, planes, note = read_prepared(classifier, source, limits.white, limits.max_pixels)
+        limits = preparing.white, preparing.max_pixels
+        image, planes, note = read_prepared(classifier, source, *limits)
     except (InputError, RequestError, OSError, MemoryError) as error:
         raise InputError(wrong_with(source.name, error)) from None
     picture.note(note)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, OwnSize, argument, option, takes
+from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     STDIO,
     WHAT,
     Picture,
+    Preparing,
     Report,
     read_one,
     target_of,
@@ -42,11 +43,10 @@ OWNERS = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Model):
     """What is asked of which network, and how it is answered."""
 
     section = WHAT
-    model: str = argument("MODEL", PathName("a model file"))
     images: tuple[str, ...] = argument("IMAGE", PathName("an image or -"), many=True)
     method: str = option(
         "--method",
@@ -104,8 +104,8 @@ Examples:
   cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam
   cnntool visualize saliency digits.npz sample_images/brick.png --show""",
 )
-@takes(Asked, OwnSize, Limits, Picture, Report)
-def command(asked: Asked, size: OwnSize, limits: Limits, picture: Picture, report: Report) -> None:
+@takes(Asked, Preparing, Picture, Report)
+def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report) -> None:
     """Show what the answer for one image rests on, in colour over it.
 
     The image is prepared as those were that the network learned from. The hotter a colour, the more
@@ -123,11 +123,11 @@ def command(asked: Asked, size: OwnSize, limits: Limits, picture: Picture, repor
     name = "stdin" if asked.images[0] == STDIO else asked.images[0]
     target = target_of(picture, asked.model, Path(name).stem, asked.method)
     classifier = load_classifier(asked.model)
-    if size.own_size:
+    if preparing.own_size:
         classifier = classifier.with_own_sizes()
     layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
     index = class_index(classifier, asked.label)
-    image, x = read_one(classifier, asked.images[0], limits, picture)
+    image, x = read_one(classifier, asked.images[0], preparing, picture)
     probabilities = classifier.probabilities(x)[0]
     if index is None:
         index = int(probabilities.argmax())
