@@ -11,7 +11,6 @@ from cnntool.engine.bin_pooling import (
     adaptive_pool2d_backward,
     bin_sigma,
     plan_bins,
-    pool_image_to_size,
 )
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pooling import (
@@ -167,24 +166,22 @@ def _gradient(
 def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
     """As _gradient, of a window (kh, kw, C) that is taken out of its picture.
 
-    So what of it lies outside costs nothing. Of gaussian only for bins, which lie inside.
+    So what of it lies outside costs nothing. Of gaussian only for bins, which lie inside; others
+    are pooled along rows and then down, as a window may be a whole picture.
     """
     inside = ~np.isnan(window[..., 0])
     there = np.ix_(inside.any(axis=1), inside.any(axis=0))
-    part = window[there]
-    maps = np.ascontiguousarray(part.transpose(2, 0, 1))[None]
-    if pooling.mode == "lp" and np.isfinite(pooling.p):
-        dx = _norm_gradient(part, pooling.p, not pooling.is_sum)
-    elif pooling.mode == "lp":
-        y, cache = adaptive_pool2d(np.abs(maps), 1)
-        dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0) * np.sign(part)
+    x = np.ascontiguousarray(window[there].transpose(2, 0, 1))[None]
+    if pooling.mode == "gaussian":
+        y, cache = adaptive_pool2d(x, 1, "gaussian", sigma=pooling.sigma)
+        dx = adaptive_pool2d_backward(np.ones_like(y), cache)
     else:
-        sign = -1 if pooling.mode == "min" else 1
-        mode = pooling.mode if pooling.mode in ("average", "gaussian") else "max"
-        y, cache = adaptive_pool2d(sign * maps, 1, mode, sigma=pooling.sigma)
-        dx = adaptive_pool2d_backward(np.ones_like(y), cache)[0].transpose(1, 2, 0)
+        whole = replace(pooling, stride=None, dilation=(1, 1), output_size=None)
+        y, back_across = _pool_part(x, replace(whole, kernel_size=(1, x.shape[3])), 0)
+        y, back_down = _pool_part(y, replace(whole, kernel_size=(x.shape[2], 1)), 0)
+        dx = back_across(back_down(np.ones_like(y)))
     gradient = np.full(window.shape, np.nan)
-    gradient[there] = dx
+    gradient[there] = dx[0].transpose(1, 2, 0)
     return gradient
 
 
@@ -209,8 +206,9 @@ def _pool_part(x: np.ndarray, pooling: Pooling, padding):
     sizes = pooling.stride, padding, pooling.dilation, pooling.edge == "partial"
     mode, kernel_size = pooling.mode, pooling.kernel_size
     if mode in ("max", "min"):
-        y, cache = max_pool2d(x if mode == "max" else -x, kernel_size, *sizes)
-        return y, lambda dy: max_pool2d_backward(dy, cache)
+        sign = 1 if mode == "max" else -1
+        y, cache = max_pool2d(sign * x, kernel_size, *sizes)
+        return sign * y, lambda dy: max_pool2d_backward(dy, cache)
     if mode == "average":
         y, cache = average_pool2d(x, kernel_size, *sizes)
         return y, lambda dy: average_pool2d_backward(dy, cache)
@@ -234,14 +232,3 @@ def _median_gradient(window: np.ndarray) -> np.ndarray:
         share = 1.0 if count % 2 else 0.5
         np.put_along_axis(gradient, order[rank : rank + 1], share, axis=0)
     return gradient.reshape(window.shape)
-
-
-def _norm_gradient(window: np.ndarray, p: float, mean: bool) -> np.ndarray:
-    """dy/dx of the norm of a bin (kh, kw, C), as :func:`lp_pool2d_backward` has it.
-
-    ``sign(x) (|x| / y)^(p-1)``, over the count where it is a mean; 0 where all is 0. A bin may be a
-    whole picture, which no sliding window is made for.
-    """
-    y = pool_image_to_size(window, 1, "lp", p=p, mean=mean)
-    share = (np.abs(window) / np.where(y > 0, y, 1)) ** (p - 1) * np.sign(window)
-    return share / (window[..., 0].size if mean else 1)

@@ -77,10 +77,10 @@ class WindowFacts:
 def largest_places(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of at most so many of the values (h, w) that are largest in size.
 
-    The largest first, of equals the first; zeros and NaN come last.
+    The largest first, of those that are equal but for rounding the first; zeros and NaN come last.
     """
     sizes = np.nan_to_num(np.abs(values))
-    order = np.argsort(-sizes, axis=None, kind="stable")[:most]
+    order = np.argsort(-np.round(sizes / (sizes.max() or 1), 12), axis=None, kind="stable")[:most]
     return np.unravel_index(order, values.shape)
 
 
