@@ -10,10 +10,11 @@ import numpy as np
 from cnntool.engine.windows import Axis, border_indices
 from cnntool.errors import InputError
 from cnntool.files.image import Image
-from cnntool.imaging.filter_pass import FilterPass, Geometry, alpha_in_depth
+from cnntool.imaging.filter_pass import FilterPass, Geometry
 from cnntool.imaging.filtering import Rendering, plan_chain, prepare
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone
+from cnntool.imaging.transparency import alpha_in_depth
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class WindowFacts:
 
     R is 1, or F where the responses are not combined. Where some pixels of the picture are
     transparent, ``pixels`` are colours times alpha, and the responses are brought back to colours
-    (see :class:`~cnntool.imaging.filter_pass.Unweighting`); else they are the plain sums.
+    (see :class:`~cnntool.imaging.transparency.Unweighting`); else they are the plain sums.
     """
 
     x: int

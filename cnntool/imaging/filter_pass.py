@@ -12,6 +12,7 @@ from cnntool.engine.windows import Axis, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.imaging.kernels import Filter
+from cnntool.imaging.transparency import Unweighting, with_weights
 
 LARGEST_EXTENT = 16384
 """Pixels that a dilated kernel may span; what a block reads grows with it."""
@@ -193,71 +194,6 @@ class FilterPass:
         positions = np.arange(axis.output_size) * axis.stride - axis.before + centre
         border = self.geometry.border
         return border_indices(positions, axis.size, "edge" if border == "constant" else border)
-
-
-LARGEST_VALUE = 1e15
-"""What the largest weights of a filter make of it still fits float32."""
-
-
-def check_range(pixels: np.ndarray) -> None:
-    """Raise InputError for float pixels that are more than sums can take."""
-    if pixels.dtype.kind == "f" and not np.abs(pixels).max(initial=0) <= LARGEST_VALUE:
-        raise InputError(
-            f"values beyond {LARGEST_VALUE:g} are more than sums of pixels can take: divide them "
-            "first"
-        )
-
-
-def with_weights(frame: Frame, white: float) -> np.ndarray | None:
-    """Colours times alpha, then alpha: (H, W, C + 1) float32; None where every pixel is opaque.
-
-    Alpha is taken from [0, white] to [0, 1].
-    """
-    if frame.alpha is None or frame.alpha.min(initial=white) >= white:
-        return None
-    weights = np.clip(frame.alpha[..., None].astype(np.float32) / np.float32(white), 0, 1)
-    return np.concatenate([frame.pixels * weights, weights], axis=2)
-
-
-class Unweighting:
-    """From responses to weighted colours and to alpha itself, to responses to the colours.
-
-    With weights w, alphas a and colours c, where the window's centre has the colour c_0:
-
-    - a blur (all w >= 0) is the weighted mean ``sum(w) * sum(w a c) / sum(w a)``;
-    - for a signed kernel a transparent pixel counts as if it had the centre's colour:
-      ``sum(w a c) + c_0 (sum(w) - sum(w a))``, so that hidden colours make no edges.
-    """
-
-    def __init__(
-        self, colours: np.ndarray, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
-    ):
-        self._colours, self._bank, self._rows, self._columns = colours, bank, rows, columns
-
-    def __call__(self, block: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-        """Responses (F, strips, rows, columns, C + 1) to (F, ..., C), in the block's own memory."""
-        centre = self._colours[self._rows[rows][:, None], self._columns[columns]]
-        centre = centre.reshape(*block.shape[1:-1], -1).astype(block.dtype)
-        colours, alphas = block[..., :-1], block[..., -1:]
-        for kernel, colour, alpha in zip(self._bank, colours, alphas, strict=True):
-            total = kernel.sum()
-            if kernel.min() >= 0 and total > 0:
-                seen = alpha > 1e-6 * total
-                np.divide(colour * total, alpha, out=colour, where=seen)
-                np.copyto(colour, centre * total, where=~seen)
-            else:
-                colour += centre * (total - alpha)
-        return colours
-
-
-def alpha_in_depth(
-    alpha: np.ndarray, white: float, dtype: np.dtype, new_white: float
-) -> np.ndarray:
-    """Alpha (H, W) in [0, white] as ``dtype`` in [0, new_white]."""
-    if alpha.dtype == dtype and white == new_white:
-        return alpha
-    values = alpha.astype(np.float32) * np.float32(new_white / white)
-    return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
 
 
 def check_combination(kernel: Filter, combine: str) -> None:

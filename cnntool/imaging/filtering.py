@@ -14,16 +14,10 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import (
-    FilterPass,
-    FilterPlan,
-    Geometry,
-    alpha_in_depth,
-    check_range,
-    plan_filter,
-)
+from cnntool.imaging.filter_pass import FilterPass, FilterPlan, Geometry, plan_filter
 from cnntool.imaging.kernels import Filter
-from cnntool.imaging.tone import Losses, Tone, automatic_range
+from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
+from cnntool.imaging.transparency import alpha_in_depth
 
 FLOAT = np.dtype(np.float32)
 

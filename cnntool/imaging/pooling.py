@@ -15,8 +15,8 @@ from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
 from cnntool.files.pixels import luminance
-from cnntool.imaging.filter_pass import alpha_in_depth, check_range, with_weights
-from cnntool.imaging.tone import Losses, Tone
+from cnntool.imaging.tone import Losses, Tone, check_range
+from cnntool.imaging.transparency import alpha_in_depth, with_weights
 
 RANKS = ("max", "min", "median")
 """Modes whose results are pixels of the picture, so that alpha cannot weigh them."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnntool.imaging.kernels import Filter
+from cnntool.errors import InputError
+
+if TYPE_CHECKING:
+    from cnntool.imaging.kernels import Filter
 
 
 @dataclass(frozen=True)
@@ -152,3 +156,16 @@ def automatic_range(filters: Sequence[Filter], bias: float = 0.0) -> str:
         if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
             return "abs"
     return "clip"
+
+
+LARGEST_VALUE = 1e15
+"""What the largest weights of a filter make of it still fits float32."""
+
+
+def check_range(pixels: np.ndarray) -> None:
+    """Raise InputError for float pixels that are more than sums can take."""
+    if pixels.dtype.kind == "f" and not np.abs(pixels).max(initial=0) <= LARGEST_VALUE:
+        raise InputError(
+            f"values beyond {LARGEST_VALUE:g} are more than sums of pixels can take: divide them "
+            "first"
+        )

@@ -11,7 +11,6 @@ from cnntool.engine import image_pooling
 from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
-from cnntool.imaging import filter_pass
 from cnntool.imaging.pooling import (
     Pooling,
     mark_winners,
@@ -21,6 +20,7 @@ from cnntool.imaging.pooling import (
     pyramid_features,
     winners,
 )
+from cnntool.imaging.tone import LARGEST_VALUE
 
 
 def image_of(pixels, alpha=None, white=255.0):
@@ -308,7 +308,7 @@ def test_halves_of_whole_numbers_round_up_whether_a_pixel_is_hidden_or_not():
 
 @pytest.mark.parametrize("mode", ["average", "gaussian", "lp"])
 def test_sums_of_pixels_that_are_too_large_are_refused(mode):
-    largest = np.full((4, 4), filter_pass.LARGEST_VALUE, np.float32)
+    largest = np.full((4, 4), LARGEST_VALUE, np.float32)
     assert np.isfinite(pool_picture(image_of(largest), Pooling(mode))[0].frames[0].pixels).all()
     with pytest.raises(InputError, match="more than sums"):
         pool_picture(image_of(2 * largest), Pooling(mode))

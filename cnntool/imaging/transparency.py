@@ -1,0 +1,59 @@
+"""How much each pixel counts: colours weighted by alpha on the way in, and back on the way out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnntool.files.image import Frame
+
+
+def with_weights(frame: Frame, white: float) -> np.ndarray | None:
+    """Colours times alpha, then alpha: (H, W, C + 1) float32; None where every pixel is opaque.
+
+    Alpha is taken from [0, white] to [0, 1].
+    """
+    if frame.alpha is None or frame.alpha.min(initial=white) >= white:
+        return None
+    weights = np.clip(frame.alpha[..., None].astype(np.float32) / np.float32(white), 0, 1)
+    return np.concatenate([frame.pixels * weights, weights], axis=2)
+
+
+class Unweighting:
+    """From responses to weighted colours and to alpha itself, to responses to the colours.
+
+    With weights w, alphas a and colours c, where the window's centre has the colour c_0:
+
+    - a blur (all w >= 0) is the weighted mean ``sum(w) * sum(w a c) / sum(w a)``;
+    - for a signed kernel a transparent pixel counts as if it had the centre's colour:
+      ``sum(w a c) + c_0 (sum(w) - sum(w a))``, so that hidden colours make no edges.
+    """
+
+    def __init__(
+        self, colours: np.ndarray, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    ):
+        self._colours, self._bank, self._rows, self._columns = colours, bank, rows, columns
+
+    def __call__(self, block: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """Responses (F, strips, rows, columns, C + 1) to (F, ..., C), in the block's own memory."""
+        centre = self._colours[self._rows[rows][:, None], self._columns[columns]]
+        centre = centre.reshape(*block.shape[1:-1], -1).astype(block.dtype)
+        colours, alphas = block[..., :-1], block[..., -1:]
+        for kernel, colour, alpha in zip(self._bank, colours, alphas, strict=True):
+            total = kernel.sum()
+            if kernel.min() >= 0 and total > 0:
+                seen = alpha > 1e-6 * total
+                np.divide(colour * total, alpha, out=colour, where=seen)
+                np.copyto(colour, centre * total, where=~seen)
+            else:
+                colour += centre * (total - alpha)
+        return colours
+
+
+def alpha_in_depth(
+    alpha: np.ndarray, white: float, dtype: np.dtype, new_white: float
+) -> np.ndarray:
+    """Alpha (H, W) in [0, white] as ``dtype`` in [0, new_white]."""
+    if alpha.dtype == dtype and white == new_white:
+        return alpha
+    values = alpha.astype(np.float32) * np.float32(new_white / white)
+    return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
