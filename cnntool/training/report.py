@@ -86,11 +86,12 @@ class Report:
         given = self.answers
         wrong = np.flatnonzero(given.predicted != given.targets)
         order = wrong[np.argsort(-given.probabilities[wrong], kind="stable")]
-        files, columns = self.files, (given.targets, given.predicted, given.probabilities)
-        return tuple(
-            Mistake(i, *(column[i].item() for column in columns), files[i] if files else None)
-            for i in order.tolist()
-        )
+        found = []
+        for i in order.tolist():
+            target, predicted = int(given.targets[i]), int(given.predicted[i])
+            file = None if self.files is None else self.files[i]
+            found.append(Mistake(i, target, predicted, float(given.probabilities[i]), file))
+        return tuple(found)
 
 
 def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:

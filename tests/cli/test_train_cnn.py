@@ -309,3 +309,11 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     assert "--learning-rate" in done.err
     assert len(done.err.splitlines()) == 1
     load_classifier(tmp_path / "model.last.npz")
+
+
+def test_a_run_that_held_out_its_validation_takes_no_other(train, cnntool):
+    """What it held out would be learned from."""
+    assert train("--epochs", "1", "-q").code == 0
+    done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "2", "--valid", "digits")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--valid digits: model.last.npz was trained without one" in done.err

@@ -90,8 +90,6 @@ def _checked(options: ImageOptions) -> ImageOptions:
     each other."""
     if options.data is None and options.resume is None:
         raise RequestError("DATA is missing: name a data set, such as digits, or --resume a run")
-    if options.valid is not None and options.val_split is not None:
-        raise RequestError("--valid and --val-split contradict each other: use one of them")
     if options.layers is not None and options.network is not None:
         raise RequestError("--layers and --network contradict each other: use one of them")
     if options.layers is not None and options.width is not None:

@@ -196,7 +196,7 @@ def begin(
     read: a path, or None, for what each file that is read is called in a message. defaults: of the
     settings. kind: of model file that a run can go on from.
     """
-    _check_log(options)
+    _check_together(options)
     if options.resume is None:
         output = output_of(options.output, None)
         _check_places(options, output, read)
@@ -214,8 +214,10 @@ def begin(
     return Start(options, output, settings, Streams(settings.seed), trained, best, origin_of(model))
 
 
-def _check_log(options: RunOptions) -> None:
-    """RequestError for a log that says nothing, or goes nowhere."""
+def _check_together(options: RunOptions) -> None:
+    """RequestError for options that contradict each other, and for a log that goes nowhere."""
+    if options.valid is not None and options.val_split is not None:
+        raise RequestError("--valid and --val-split contradict each other: use one of them")
     if options.log_steps and options.log is None:
         raise RequestError("--log-steps needs a log: name one with --log run.jsonl")
     if options.log == "-":

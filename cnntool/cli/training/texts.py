@@ -86,8 +86,6 @@ def _checked(options: TextOptions) -> TextOptions:
     other."""
     if not options.texts and options.resume is None:
         raise RequestError("TEXT is missing: name a text file, or - for stdin, or --resume a run")
-    if options.valid is not None and options.val_split is not None:
-        raise RequestError("--valid and --val-split contradict each other: use one of them")
     _check_stdin(options)
     if options.encoding is None:
         return options
