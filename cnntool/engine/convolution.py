@@ -28,7 +28,7 @@ from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast import samples_innermost
 from cnntool.engine.fast.layout import batch_last, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import parallel_blocks
+from cnntool.engine.fast.threads import PARTIAL_SUMS, parallel_blocks
 from cnntool.engine.windows import (
     Axes,
     AxisPaddings,
@@ -43,9 +43,6 @@ from cnntool.engine.windows import (
 COLUMNS_BYTES = 1 << 22
 """What one thread unfolds at a time: so much that its calls are long (two threads wait for the
 interpreter in turn, 0.05 ms each time), little enough for the third-level cache."""
-
-PARTIAL_SUMS = 8
-"""Of a weight gradient at most, whatever the number of threads, so that it changes no result."""
 
 
 @dataclass(frozen=True, eq=False)

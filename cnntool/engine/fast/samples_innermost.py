@@ -1,4 +1,6 @@
-"""Convolution of maps with the samples innermost, 1.8 times as fast in training small networks.
+"""Convolution of maps with the samples innermost.
+
+Training steps of lenet5 and lenet are 2 times as fast by it, of small and alexnet 1.4 to 1.8 times.
 
 With maps in the order (C, H, W, N) of :mod:`cnntool.engine.fast.layout`, windows are unfolded
 across alone: of every row of the input, map and column of the kernel there is one run of ow * N
@@ -22,7 +24,7 @@ import numpy as np
 
 from cnntool.engine.fast.layout import batch_last, batch_last_pays, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
-from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
+from cnntool.engine.fast.threads import PARTIAL_SUMS, SHARED_PRODUCTS, parallel_blocks
 from cnntool.engine.windows import Axes, Axis, col2im, cut_axis, even_slices, im2col
 
 MOST_WIDTH = 64
@@ -34,9 +36,6 @@ UNFOLDED_BYTES = 1 << 22
 FEWEST_TOGETHER, MOST_TIMES = 32, 4
 """Samples of a block, where there are so many, and they unfold to no more than so many times that.
 """
-
-PARTIAL_SUMS = 8
-"""Of a weight gradient at most, whatever the number of threads, so that it changes no result."""
 
 WORTH_TURNING = 2
 """Filters a map up to which dx is a convolution with the turned kernels, not columns folded back.

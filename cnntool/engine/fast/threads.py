@@ -24,6 +24,9 @@ SHARED_PRODUCTS = 1 << 26
 """Multiplications from which on the blocks of a product are worth a second thread, which takes 0.1
 ms to wake up."""
 
+PARTIAL_SUMS = 8
+"""Of a sum over blocks at most, whatever the number of threads, so that it changes no result."""
+
 Item = TypeVar("Item")
 
 
@@ -124,9 +127,8 @@ def parallel_blocks(
         return lambda item: work(item, scratch)
 
     most = available_cores() if threads is None else threads
-    parallel_for(
-        items, make_worker, max(1, min(most if products >= SHARED_PRODUCTS else 1, len(items)))
-    )
+    most = min(most, len(items)) if products >= SHARED_PRODUCTS else 1
+    parallel_for(items, make_worker, most)
     return_scratch(used)
 
 
