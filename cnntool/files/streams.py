@@ -22,17 +22,24 @@ class Reading(NamedTuple):
     float_white: float
     format: str = ""
 
-    def check_size(self, width: int, height: int, frames: int = 1) -> None:
-        """InputError for an image without pixels or with more than we may decode."""
+    def check_size(
+        self, width: int, height: int, frames: int = 1, pixels: int | None = None
+    ) -> None:
+        """InputError for an image without pixels or with more than we may decode.
+
+        pixels: of all frames, where not each of them is width x height.
+        """
         if width < 1 or height < 1 or frames < 1:
             raise InputError(f"{self.name} has no pixels: it is {width} x {height}")
-        self.check_pixels(width * height * frames, width, height, frames)
+        times = f" x {frames} frames" if frames > 1 else ""
+        pixels = width * height * frames if pixels is None else pixels
+        self.check_pixels(pixels, f"is {width} x {height}{times}")
 
-    def check_pixels(self, pixels: int, width: int, height: int, frames: int) -> None:
+    def check_pixels(self, pixels: int, what: str) -> None:
+        """InputError, with ``what`` the image is or has, for more pixels than the limit."""
         if pixels > self.max_pixels:
-            times = f" x {frames} frames" if frames > 1 else ""
             raise InputError(
-                f"{self.name} is {width} x {height}{times} = {pixels:,} pixels, over the limit of "
+                f"{self.name} {what} = {pixels:,} pixels, over the limit of "
                 f"{self.max_pixels:,}: raise the limit with --max-pixels"
             )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.pillow import (
     check_mode,
@@ -62,13 +61,10 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
         reading.check_size(page.width, page.height)
         check_pieces(page, size, name)
         across, down = page.piece
-        if across * down > max(LARGE_TILE, reading.max_pixels):
-            raise InputError(
-                f"{name} has tiles of {across} x {down} = {across * down:,} pixels, over the limit "
-                f"of {reading.max_pixels:,}: raise the limit with --max-pixels"
-            )
+        if across * down > LARGE_TILE:
+            reading.check_pixels(across * down, f"has tiles of {across} x {down}")
     total = sum(page.width * page.height for page in pages)
-    reading.check_pixels(total, pages[0].width, pages[0].height, len(pages))
+    reading.check_size(pages[0].width, pages[0].height, len(pages), total)
     if any(page.is_deep for page in pages):
         return _read_deep(stream, pages, reading)
     picture = open_picture(stream, reading)
