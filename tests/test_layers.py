@@ -98,6 +98,15 @@ def test_lower_floors_use_few_libraries(floor):
         assert not foreign, path
 
 
+def test_modules_without_a_floor_need_the_standard_library_alone():
+    """So that help, which lists words and numbers, comes at once."""
+    import sys
+
+    for path in set(PACKAGE.glob("*.py")) - {PACKAGE / "__main__.py"}:
+        tops = {name.partition(".")[0] for name in imported(path)}
+        assert tops <= {*sys.stdlib_module_names, "cnntool"}, path
+
+
 def test_the_engine_exports_what_it_names():
     """No module may bear the name of a function: imported, it would stand in its place."""
     from cnntool import engine
