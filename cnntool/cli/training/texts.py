@@ -51,6 +51,7 @@ def plan_text(options: TextOptions) -> Plan:
         corpus = _load(options, trained.vocabulary if trained else None)
     start.check_data(corpus.fingerprint, corpus.name)
     network = trained.network if trained else _network(options, len(corpus.vocabulary))
+    check_parameters(network, "set a smaller --hidden-size, --embed-size or --vocab-size")
     train, held = corpus, None
     if options.valid is None:
         train, held = split(corpus, VAL_SPLIT if options.val_split is None else options.val_split)
@@ -204,13 +205,12 @@ def _check_agreement(options: TextOptions, start: Start) -> None:
 
 
 def _network(options: TextOptions, count: int) -> Network:
-    """The network that the options describe, over a vocabulary of ``count``; InputError where it
-    would not fit into memory. With tied weights a size that was not given is the other one.
-    """
+    """The network that the options describe, over a vocabulary of ``count``; with tied weights a
+    size that was not given is the other one."""
     embed, hidden = options.embed_size, options.hidden_size
     if options.tie_weights:
         embed, hidden = embed or hidden, hidden or embed
-    network = language_model(
+    return language_model(
         options.cell or "lstm",
         count,
         embed or EMBED_SIZE,
@@ -219,8 +219,6 @@ def _network(options: TextOptions, count: int) -> Network:
         options.dropout or 0.0,
         options.tie_weights,
     )
-    check_parameters(network, "set a smaller --hidden-size, --embed-size or --vocab-size")
-    return network
 
 
 def _line(corpus: Corpus, parts: dict[str, Corpus | None]) -> str:
