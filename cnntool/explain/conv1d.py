@@ -45,10 +45,10 @@ class Conv1dSteps:
     @property
     def largest_difference(self) -> float:
         """Between the gradients and the numeric ones."""
-        pairs = [(self.dx, self.numeric_dx), (self.dweight, self.numeric_dweight)]
-        if self.bias is not None:
-            pairs.append((self.dbias, self.numeric_dbias))
-        return max(float(np.abs(np.subtract(*pair)).max()) for pair in pairs)
+        found = [self.dx - self.numeric_dx, self.dweight - self.numeric_dweight]
+        if self.dbias is not None and self.numeric_dbias is not None:
+            found.append(np.array(self.dbias - self.numeric_dbias))
+        return max(float(np.abs(each).max()) for each in found)
 
     def terms_of_y(self, output: int) -> list[Term]:
         """Each weight with the input that it meets."""
@@ -71,24 +71,25 @@ class Conv1dSteps:
 
 
 def conv1d_steps(
-    x: Sequence[float],
-    weight: Sequence[float],
+    signal: Sequence[float],
+    kernel: Sequence[float],
     bias: float | None = None,
-    dy: Sequence[float] | float = 1.0,
+    grad: Sequence[float] | float = 1.0,
     stride: int = 1,
     padding: Padding = 0,
     dilation: int = 1,
     *,
     flip: bool = False,
 ) -> Conv1dSteps:
-    """Run conv1d and its way back over x (L,) and weight (k,); ``dy`` is (outputs,) or one number.
+    """Run conv1d and its way back over a signal x (L,) and a kernel, its weight (k,).
 
-    ``flip`` turns the kernel round: true convolution, with ``weight[k]`` read from the window's
-    end. Raises ValueError where the kernel does not fit, or dy has another length than y.
+    ``grad`` is dy, (outputs,) or one number. ``flip`` turns the kernel round: true convolution,
+    with ``weight[k]`` read from the window's end. Raises ValueError where the kernel does not fit,
+    or dy has another length than y.
     """
-    x, weight = np.array(x, np.float64), np.array(weight, np.float64)
+    x, weight = np.array(signal, np.float64), np.array(kernel, np.float64)
     axis = plan_axis(len(x), len(weight), stride, dilation, padding, flipped=flip)
-    dy = np.array(dy, np.float64)
+    dy = np.array(grad, np.float64)
     if dy.size not in (1, axis.output_size):
         raise ValueError(f"dy has {dy.size} values: expected 1, or {axis.output_size} as y")
     dy = np.broadcast_to(dy, axis.output_size).copy()
@@ -101,9 +102,10 @@ def conv1d_steps(
     biases = None if bias is None else np.array([bias], np.float64)
     y, cache = forward(x, weight, biases)
     dx, dweight, dbias = conv1d_backward(dy[None, None], cache)
+    assert dx is not None
 
-    def loss(*inputs: np.ndarray | None) -> float:
-        return float(dy @ forward(*inputs)[0][0, 0])
+    def loss(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> float:
+        return float(dy @ forward(x, weight, bias)[0][0, 0])
 
     return Conv1dSteps(
         x=x,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,7 +82,8 @@ def pool_facts(
     outside the result.
     """
     frame = image.frames[0]
-    height, width = pooled_sides(*frame.pixels.shape[:2], pooling)
+    rows_in, columns_in, _ = frame.pixels.shape
+    height, width = pooled_sides(rows_in, columns_in, pooling)
     x, y = place_of(at, height, width)
     values, alpha = pool_frame(frame, image.white, pooling, keep_halves=True)
     pooled, _ = pool_picture(replace(image, frames=(frame,)), pooling, dtype, white)
@@ -145,10 +147,12 @@ def _gradient(
     if pooling.output_size or is_huge:
         window = _read(pixels, rows, columns)
         if pooling.output_size and pooling.mode == "gaussian":
-            bins = map(plan_bins, pixels.shape[:2], pooling.output_size)
-            pooling = replace(pooling, sigma=bin_sigma(*bins, pooling.sigma))  # that of all bins
+            (height, width), (rows_out, columns_out) = pixels.shape[:2], pooling.output_size
+            bins = plan_bins(height, rows_out), plan_bins(width, columns_out)
+            sigma = bin_sigma(*bins, pooling.sigma)  # that of all bins
+            pooling = replace(pooling, sigma=sigma)
         return _gradient_alone(window, pooling)
-    axes = pool_axes(*pixels.shape[:2], pooling)
+    axes = pool_axes(pixels.shape[0], pixels.shape[1], pooling)
     cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]
     part = pixels[tuple(cut.inputs for cut in cuts)].astype(np.float64)
     part = np.ascontiguousarray(part.transpose(2, 0, 1))[None]
@@ -204,19 +208,24 @@ def _cut(axis: Axis, output: int) -> _Cut:
 def _pool_part(x: np.ndarray, pooling: Pooling, padding):
     """The pool of x (1, C, h, w), and the function that takes its gradient back."""
     sizes = pooling.stride, padding, pooling.dilation, pooling.edge == "partial"
-    mode, kernel_size = pooling.mode, pooling.kernel_size
-    if mode in ("max", "min"):
-        sign = 1 if mode == "max" else -1
-        y, cache = max_pool2d(sign * x, kernel_size, *sizes)
-        return sign * y, lambda dy: max_pool2d_backward(dy, cache)
-    if mode == "average":
-        y, cache = average_pool2d(x, kernel_size, *sizes)
-        return y, lambda dy: average_pool2d_backward(dy, cache)
-    if mode == "gaussian":
-        y, cache = gaussian_pool2d(x, kernel_size, pooling.sigma, *sizes)
-        return y, lambda dy: gaussian_pool2d_backward(dy, cache)
-    y, cache = lp_pool2d(x, kernel_size, pooling.p, *sizes, mean=not pooling.is_sum)
-    return y, lambda dy: lp_pool2d_backward(dy, cache)
+    mode, kernel_size, mean = pooling.mode, pooling.kernel_size, not pooling.is_sum
+    sign = -1 if mode == "min" else 1
+    ways: dict[str, tuple[Callable, Callable]] = {
+        "max": (lambda: max_pool2d(x, kernel_size, *sizes), max_pool2d_backward),
+        "min": (lambda: max_pool2d(-x, kernel_size, *sizes), max_pool2d_backward),
+        "average": (lambda: average_pool2d(x, kernel_size, *sizes), average_pool2d_backward),
+        "gaussian": (
+            lambda: gaussian_pool2d(x, kernel_size, pooling.sigma, *sizes),
+            gaussian_pool2d_backward,
+        ),
+        "lp": (
+            lambda: lp_pool2d(x, kernel_size, pooling.p, *sizes, mean=mean),
+            lp_pool2d_backward,
+        ),
+    }
+    forward, backward = ways[mode]
+    y, cache = forward()
+    return sign * y, lambda dy: backward(dy, cache)
 
 
 def _median_gradient(window: np.ndarray) -> np.ndarray:

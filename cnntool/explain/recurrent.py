@@ -22,6 +22,7 @@ import numpy as np
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.errors import InputError, not_finite
 from cnntool.networks.layers.layer import Arrays
+from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import TrainedText
 from cnntool.networks.network import Network
 from cnntool.networks.zoo import language_model, language_sizes
@@ -59,14 +60,15 @@ def unit_trace(trained: TrainedText, ids: np.ndarray, layer: int, unit: int | No
 def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
     """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
     gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
-    cells = [index for index, (_, at, shape) in enumerate(network.each()) if at.state(shape)]
-    h, caches = network.run(ids[:, None], stop=cells[layer] + 1)
-    found = network.layers[cells[layer]].trace(h, caches[-1])
-    return {name: values[:, 0] for name, values in found.items()}
+    places = [place for place, each in enumerate(network.layers) if isinstance(each, Recurrent)]
+    h, caches = network.run(ids[:, None], stop=places[layer] + 1)
+    cell = network.layers[places[layer]]
+    assert isinstance(cell, Recurrent)
+    return {name: values[:, 0] for name, values in cell.trace(h, caches[-1]).items()}
 
 
 def _cell_of(network: Network) -> str:
-    return next(layer.kind for _, layer, shape in network.each() if layer.state(shape))
+    return next(layer.cell for layer in network.layers if isinstance(layer, Recurrent))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +115,12 @@ def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
     logits, head = network.run(x, last)
     _, loss = softmax_cross_entropy(logits[0], ids[-1])
     dlogits = softmax_cross_entropy_backward(float(ids.shape[1]), loss)[None]
-    dx, dstates = network.run_backward(dlogits, head, last), None
+    dlast = network.run_backward(dlogits, head, last)
+    dx: np.ndarray | None = dlast
+    dstates: Arrays | None = None
     norms = {path: np.zeros(len(ids)) for path in states}
     top = [path for path in states if path.endswith(".h")][-1]
-    norms[top][0] = _norm(dx[0])
+    norms[top][0] = _norm(dlast[0])
     for back, cache in enumerate(reversed(caches), 1):
         grads = network.backward(dx, cache, dstates=dstates)
         dx, dstates = None, {path: grads[path] for path in states}

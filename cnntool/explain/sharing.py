@@ -62,14 +62,14 @@ def layer_sharing(
     recognition, Proc. IEEE 86, 1998, section II.B. Raises ValueError where the kernel does not fit.
     """
     kernel_sizes = (kernel_size,) * 2 if isinstance(kernel_size, int) else kernel_size
-    axes = plan_axes(size, kernel_sizes, stride, dilation, padding)
+    rows, columns = axes = plan_axes(size, kernel_sizes, stride, dilation, padding)
     outputs = maps * axes[0].output_size * axes[1].output_size
     taps = int(axes[0].taps_inside().sum()) * int(axes[1].taps_inside().sum())
     windows = taps * channels * maps + outputs
     dense = (channels * size[0] * size[1] + 1) * outputs
     shared = (channels * kernel_sizes[0] * kernel_sizes[1] + 1) * maps
     return Sharing(
-        axes,
+        (rows, columns),
         channels,
         maps,
         LayerCost(dense, dense),

@@ -82,7 +82,8 @@ def largest_places(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarra
     """
     sizes = np.nan_to_num(np.abs(values))
     order = np.argsort(-np.round(sizes / (sizes.max() or 1), 12), axis=None, kind="stable")[:most]
-    return np.unravel_index(order, values.shape)
+    rows, columns = np.unravel_index(order, values.shape)
+    return rows, columns
 
 
 def window_facts(

@@ -72,7 +72,8 @@ class FilterFacts:
 
     @property
     def direction(self) -> int:
-        """The sector of DIRECTIONS that its orientation lies in."""
+        """The sector of DIRECTIONS that its orientation lies in, of a filter that is alive."""
+        assert self.orientation is not None
         return direction_of(self.orientation)
 
 
@@ -98,7 +99,7 @@ def filter_facts(bank: np.ndarray) -> tuple[FilterFacts, ...]:
     orientations, frequencies = spectral_peaks(patterns)
     strengths = orientation_strengths(patterns)
     fits = fit_gabor(patterns * norms[alive, None, None])
-    colours = colour_shares(living) if bank.shape[1] == 3 else [None] * len(alive)
+    colours = colour_shares(living).tolist() if bank.shape[1] == 3 else [None] * len(alive)
     likest = nearest_kernels(patterns)
     for place, index in enumerate(alive):
         facts[index] = FilterFacts(
@@ -109,7 +110,7 @@ def filter_facts(bank: np.ndarray) -> tuple[FilterFacts, ...]:
             float(frequencies[place]),
             float(strengths[place]),
             fits[place],
-            None if colours[place] is None else float(colours[place]),
+            colours[place],
             likest[place],
         )
     return tuple(facts)

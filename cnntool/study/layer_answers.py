@@ -119,16 +119,17 @@ def best_places(
         images = np.concatenate([images, np.tile(indices, (len(chosen), 1))], axis=1)
         places = np.concatenate([places, at.T], axis=1)
         order = np.argsort(-values, axis=1, kind="stable")[:, :top]
-        values, images, places = (
-            np.take_along_axis(each, order, axis=1) for each in (values, images, places)
-        )
+        values = np.take_along_axis(values, order, axis=1)
+        images = np.take_along_axis(images, order, axis=1)
+        places = np.take_along_axis(places, order, axis=1)
         advance()
     if not np.isfinite(values).all():
         raise InputError(
             f"{layer} gives numbers that are not finite: the network's parameters are too large, "
             "train it with a smaller learning rate"
         )
-    width = network.shapes[stop][2]
+    _, _, width = network.shapes[stop]
+    assert width is not None
     return Best(values, images, np.stack(np.divmod(places, width), axis=2))
 
 
@@ -146,7 +147,7 @@ def receptive_field_of(
 
 def cut_out(
     image: np.ndarray,
-    place: Sequence[int],
+    place: Sequence[int] | np.ndarray,
     field: tuple[ReceptiveField, ReceptiveField] | None,
     fill: float = GREY,
 ) -> np.ndarray:

@@ -20,6 +20,9 @@ from cnntool.study.interpolation import resized
 
 Advance = Callable[[], None]
 
+NOISE = 0.15
+"""Of SmoothGrad: the standard deviation, as a share of the image's range."""
+
 NOT_FINITE_IS_FOUND_LATER = np.errstate(over="ignore", invalid="ignore")
 
 
@@ -54,7 +57,7 @@ def smooth_gradient(
     x: np.ndarray,
     target: int,
     samples: int = 32,
-    noise: float = 0.15,
+    noise: float = NOISE,
     seed: int = 0,
     advance: Advance = lambda: None,
 ) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -50,7 +50,7 @@ class Curve:
     is_dashed: bool = False
 
 
-def curve_chart(panels: dict[str, Sequence[Curve]]) -> Figure:
+def curve_chart(panels: Mapping[str, Sequence[Curve]]) -> Figure:
     """A panel with axes for each measure, side by side.
 
     The names of a few runs stand in each panel, those of many once, below them all. Accuracies,
@@ -91,8 +91,8 @@ def curve_chart(panels: dict[str, Sequence[Curve]]) -> Figure:
             axes.legend(fontsize=8, frameon=False)
     if not is_inside:
         handles, labels = [lines[key] for key in names], list(names.values())
-        place = "outside lower center"
-        figure.legend(handles, labels, loc=place, ncols=across, fontsize=8, frameon=False)
+        style = {"ncols": across, "fontsize": 8, "frameon": False}
+        figure.legend(handles, labels, loc="outside lower center", **style)
     return figure
 
 

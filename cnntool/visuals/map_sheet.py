@@ -102,7 +102,8 @@ def _most(stage: Stage) -> int:
 
 def _rows(widths: Sequence[int]) -> list[list[int]]:
     """The columns in rows, as many in each as fit into a sheet."""
-    rows, room = [[]], WIDEST_SHEET - 2 * MARGIN
+    room = WIDEST_SHEET - 2 * MARGIN
+    rows: list[list[int]] = [[]]
     for index, width in enumerate(widths):
         used = sum(widths[i] + GAP for i in rows[-1])
         if rows[-1] and used + width > room:

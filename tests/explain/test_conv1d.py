@@ -101,7 +101,7 @@ def test_central_differences_of_a_polynomial():
 
 def test_a_gradient_of_another_length_is_refused():
     with pytest.raises(ValueError, match="dy has 2 values: expected 1, or 3 as y"):
-        conv1d_steps([1, 2, 3, 4], [1, 1], dy=[1, 2])
+        conv1d_steps([1, 2, 3, 4], [1, 1], grad=[1, 2])
 
 
 def test_numeric_gradients_hold_where_the_loss_is_large():

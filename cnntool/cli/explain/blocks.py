@@ -43,7 +43,7 @@ class Block:
         return max(line.cell_len for line in self.lines)
 
 
-def number_texts(values: np.ndarray, digits: int = 4) -> list[str]:
+def number_texts(values: np.ndarray | Sequence[float], digits: int = 4) -> list[str]:
     """Numbers, flattened, with as many decimals as give the largest so many significant digits.
 
     Whole numbers are written in full; NaN, where there is no number, is a dot.
@@ -103,7 +103,7 @@ def matrix_block(
     for i in range(height):
         line = Text.assemble((f"{row_heads[i]:>{margin}} " if margin else "", "dim"))
         for k in range(i * width, (i + 1) * width):
-            before, after = marks[k]
+            before, after = marks[k][0], marks[k][1]
             line.append(f"{before}{texts[k]:>{cell}}{after}", style=styles[k])
         lines.append(line)
     if foot:

@@ -211,9 +211,12 @@ def _times(name: str, factor: int) -> str:
     return name if factor == 1 else f"{factor}{name}" if len(name) == 1 else f"{factor}·{name}"
 
 
+Row = list["str | Text"]
+
+
 def _forward(steps: Conv1dSteps) -> Table | Group:
     lists_reads = len(steps.weight) <= MOST_READS
-    rows = []
+    rows: list[Row] = []
     for i, reads in enumerate(steps.reads[:MOST_ROWS].tolist()):
         listed = [" ".join("( )" if j < 0 else f"x{j}" for j in reads)] if lists_reads else []
         rows.append([str(i), *listed, _sum(steps.terms_of_y(i), steps.bias), _bold(steps.y[i])])
@@ -222,11 +225,11 @@ def _forward(steps: Conv1dSteps) -> Table | Group:
 
 def _backward(steps: Conv1dSteps) -> Iterable[Table | Group]:
     """The tables of dL/dw, dL/dx and dL/db."""
-    rows = []
+    rows: list[Row] = []
     for k, weight in enumerate(steps.weight[:MOST_ROWS]):
         gradients = _bold(steps.dweight[k]), _numeric(steps.numeric_dweight[k])
         rows.append([str(k), _number(weight), _sum(steps.terms_of_dweight(k)), *gradients])
-    heads = ("k", "w[k]", "sum of dL/dy[i] · x[j]", "dL/dw[k]", "numeric")
+    heads = ["k", "w[k]", "sum of dL/dy[i] · x[j]", "dL/dw[k]", "numeric"]
     yield _table(heads, rows, len(steps.weight))
 
     rows, lists_readers = [], len(steps.weight) <= MOST_READS
@@ -236,14 +239,14 @@ def _backward(steps: Conv1dSteps) -> Iterable[Table | Group]:
         readers = [" ".join(f"y{i}" for i in terms)] if lists_readers else []
         rows.append([str(j), _number(x), *readers, _sum(list(terms.values())), *gradients])
     readers = ["read by"] if lists_readers else []
-    heads = ("j", "x[j]", *readers, "sum of dL/dy[i] · w[k]", "dL/dx[j]", "numeric")
+    heads = ["j", "x[j]", *readers, "sum of dL/dy[i] · w[k]", "dL/dx[j]", "numeric"]
     yield _table(heads, rows, len(steps.x))
 
-    if steps.bias is not None:
+    if steps.bias is not None and steps.dbias is not None and steps.numeric_dbias is not None:
         gradients = _bold(steps.dbias), _numeric(steps.numeric_dbias)
-        terms = [(dy, 1.0) for dy in steps.dy.tolist()]
-        row = ["", _number(steps.bias), _sum(terms), *gradients]
-        yield _table(("", "b", "sum of dL/dy[i] · 1", "dL/db", "numeric"), [row], 1)
+        total = _sum([(dy, 1.0) for dy in steps.dy.tolist()])
+        heads = ["", "b", "sum of dL/dy[i] · 1", "dL/db", "numeric"]
+        yield _table(heads, [["", _number(steps.bias), total, *gradients]], 1)
 
 
 def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
@@ -278,7 +281,7 @@ def _numeric(value: float) -> str:
     return f"{round(value, 8) + 0.0:.10g}"
 
 
-def _table(heads: Sequence[str], rows: list[list[str | Text]], count: int) -> Table | Group:
+def _table(heads: Sequence[str], rows: list[Row], count: int) -> Table | Group:
     """A table of some of ``count`` rows; what is written out stands left, numbers right."""
     from rich.console import Group
     from rich.text import Text

@@ -167,7 +167,7 @@ def _show(
     channels = facts.pixels.shape[2]
     if channels > MOST_CHANNELS:
         show(f"the first {MOST_CHANNELS} of {channels} channels; --json gives all")
-    kernels = range(len(facts.bank))
+    kernels: Sequence[int] = range(len(facts.bank))
     if len(kernels) > MOST_KERNELS:
         kernels = [facts.strongest]
         show(f"of {len(facts.bank)} kernels the one that answers most; --json gives all")

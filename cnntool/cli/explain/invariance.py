@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -146,7 +146,7 @@ def _pooling(pool: LayerSpec) -> Pooling:
         pool.kind,
         (pool.size, pool.size),
         (pool.stride, pool.stride),
-        (pool.padding, pool.padding),
+        cast("tuple[int, int]", (pool.padding, pool.padding)),  # words are planned as well
         (pool.dilation, pool.dilation),
         "partial" if pool.ceil else "drop",
         pool.p,

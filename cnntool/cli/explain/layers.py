@@ -6,7 +6,7 @@ KIND, a colon and the size of its window or ``global``, then settings with comma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnntool.choices import POOLS
 from cnntool.cli.types import LARGEST_STEP, Spec
@@ -70,15 +70,16 @@ def _read(text: str, kinds: Sequence[str]) -> LayerSpec:
 
 def _form(kind: str) -> Form:
     """The settings of a layer; its size is one of them, whose name may be left out."""
-    is_conv, most = kind == "conv", LARGEST_MEDIAN if kind == "median" else LARGEST_STEP
-    whole = {"minimum": 1, "kind": int}
+    is_conv = kind == "conv"
+    size = _steps("size", None if is_conv else 2)
+    if kind == "median":
+        size = replace(size, maximum=LARGEST_MEDIAN)
+    padding = replace(_steps("padding", 0), minimum=0, words=("same", "valid", "full"))
     parameters = [
-        Parameter("size", None if is_conv else 2, **whole, maximum=most, is_required=is_conv),
-        Parameter("stride", None, **whole, maximum=LARGEST_STEP),
-        Parameter(
-            "padding", 0, minimum=0, maximum=LARGEST_STEP, kind=int, words=("same", "valid", "full")
-        ),
-        Parameter("dilation", 1, **whole, maximum=LARGEST_STEP),
+        replace(size, is_required=is_conv),
+        _steps("stride", None),
+        padding,
+        _steps("dilation", 1),
     ]
     if not is_conv:
         parameters.append(Parameter("ceil", 0, choices=(1,), alone=1))
@@ -87,3 +88,7 @@ def _form(kind: str) -> Form:
     if kind == "gaussian":
         parameters.append(Parameter("sigma", None, minimum=0, exclusive_minimum=True))
     return Form(kind, parameters)
+
+
+def _steps(name: str, default: int | None) -> Parameter:
+    return Parameter(name, default, minimum=1, maximum=LARGEST_STEP, kind=int)

@@ -166,7 +166,7 @@ def _blocks(
     gradient = None if facts.gradient is None else facts.gradient[..., channel]
     wins = [False] * x.size
     if gradient is not None and pooling.mode in RANKS:
-        wins = (gradient > 0).ravel()
+        wins = (gradient > 0).ravel().tolist()
     marks = [
         "()" if filled else "[]" if won else "  "
         for filled, won in zip(facts.is_filled.ravel(), wins, strict=True)
@@ -174,8 +174,9 @@ def _blocks(
     title = f"{channel_names(channels)[channel]} window".strip()
     colour = channel_colour(channel, channels)
     window = window_block(x, title, white, colour, marks, facts.rows, facts.columns)
-    if gradient is None:
+    if facts.alphas is not None:
         return [window, shaded_block(facts.alphas, "alpha")], ["", " "]
+    assert gradient is not None
     if pooling.mode in WEIGHTED:
         products = gradient * x
         foot = f"sum {number_text(products[facts.counts].sum(), DIGITS)}"

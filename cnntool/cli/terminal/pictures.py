@@ -61,6 +61,12 @@ def draw_pixels(pixels: np.ndarray, lines: int | None = None, white: float = 255
     draw(Image((Frame(pixels),), white, "PNG"), lines)
 
 
+def draw_below(lines: Sequence[str], pixels: np.ndarray) -> None:
+    """Print lines, and below them draw pixels (H, W, C)."""
+    say(lines)
+    draw_pixels(pixels)
+
+
 def has_colour() -> bool:
     """Whether pictures are drawn in colours on stderr."""
     screen = console(stderr=True)

@@ -48,7 +48,8 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     target = target_of(picture, weights.model, "evolution", suffix=".gif")
     banks = load_banks(weights.model)
     check_drawable(banks, None)
-    stages, words, durations = stages_of(banks), caption(banks, None), []
+    stages, words = stages_of(banks), caption(banks, None)
+    durations: list[int] = []
     is_strip = target.path is None or target.path.suffix.lower() not in ANIMATIONS
     most = sheet.MOST_PANELS if is_strip else sheet.MOST_FRAMES
     if len(stages) > most:

@@ -133,7 +133,7 @@ def caption(banks: Banks, layer: str | None) -> str:
 
 def accuracy_after(banks: Banks, epoch: int) -> str:
     """``validation accuracy 97.2%``, '' where the file does not say."""
-    history = banks.model.header.history
+    history = banks.model.header.history if banks.model else ()
     facts = history[epoch - 1] if epoch <= len(history) else {}
     for key, words in (("validation_accuracy", "validation accuracy"), ("accuracy", "accuracy")):
         value = facts.get(key)

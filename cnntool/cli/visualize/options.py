@@ -144,7 +144,7 @@ class Target:
 
         if self.options.show:
             draw()
-        times = durations or [None] * len(frames)
+        times: Sequence[int | None] = durations or [None] * len(frames)
         pictures = tuple(Frame(f, duration=time) for f, time in zip(frames, times, strict=True))
         image = Image(pictures, 255.0, "PNG", Metadata(loop=0 if len(frames) > 1 else None))
         if self.stdout:

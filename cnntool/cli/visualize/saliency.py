@@ -184,12 +184,12 @@ def by_gradient(question: Question) -> Finding:
     """How much the score changes with each pixel, smoothed."""
     import numpy as np
 
-    from cnntool.study.saliency import smooth_gradient, strength_of
+    from cnntool.study.saliency import NOISE, smooth_gradient, strength_of
 
     samples, seed = question.asked.samples or SAMPLES, question.asked.seed or 0
-    noise = {"noise": 0.0} if samples == 1 else {}
+    noise = 0.0 if samples == 1 else NOISE
     scored = question.classifier.network, question.x, question.index
-    gradient = smooth_gradient(*scored, samples, seed=seed, **noise)
+    gradient = smooth_gradient(*scored, samples, noise, seed)
     values = strength_of(gradient)
     words = f"how much each pixel changes the score of {question.label}: the size of its gradient"
     if samples > 1:
@@ -202,6 +202,7 @@ def by_maps(question: Question) -> Finding:
     """Where the maps of a convolution speak for the class."""
     from cnntool.study.saliency import grad_cam
 
+    assert question.layer is not None
     values = grad_cam(question.classifier.network, question.x, question.index, question.layer)
     limit = float(values.max())
     words = f"where the maps of {question.layer} speak for {question.label} (Grad-CAM)"

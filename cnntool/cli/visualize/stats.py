@@ -99,7 +99,7 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
         alive = [
             Direction(each.orientation, each.frequency, each.is_oriented)
             for each in facts
-            if not each.is_dead
+            if each.orientation is not None and each.frequency is not None
         ]
         target.deliver(
             polar_picture(alive, summary.directions, (f"{title}: {text}", LEGEND)),
