@@ -25,13 +25,12 @@ class Caches(list):
 
 
 class Wiring(NamedTuple):
-    """What a layer is given by name, and under which path the network has it."""
+    """What a layer is given, each by its own name with the path that the network has for it."""
 
-    learns: bool  # whether it has parameters of its own
-    used: tuple[str, ...]  # parameters, its own and borrowed ones
-    kept: tuple[str, ...]  # buffers
-    carried: tuple[str, ...]  # of its state
-    paths: dict[str, str]
+    own: dict[str, str]  # parameters
+    used: dict[str, str]  # those, and what it borrows of other layers
+    kept: dict[str, str]  # buffers
+    carried: dict[str, str]  # its state
 
 
 class Network:
@@ -63,16 +62,18 @@ class Network:
         self._wiring = tuple(self._wired(*each) for each in self.each())
 
     def _wired(self, name: str, layer: Layer, shape: Shape) -> Wiring:
-        own, carried = layer.parameters(shape), layer.state(shape)
-        buffers, borrowed = layer.buffers(shape), layer.borrowed(shape)
-        paths = {key: f"{name}.{key}" for key in (*own, *carried, *buffers)}
-        for key, (path, needed) in borrowed.items():
+        own, kept, carried = (
+            {key: f"{name}.{key}" for key in keys}
+            for keys in (layer.parameters(shape), layer.buffers(shape), layer.state(shape))
+        )
+        borrowed = {}
+        for key, (path, needed) in layer.borrowed(shape).items():
             parameter = self.parameters().get(path)
             if parameter is None or parameter.shape != needed:
                 found = "which is not there" if parameter is None else f"found {parameter.shape}"
                 raise RequestError(f"{name} ({layer}) takes {path}, {needed}: {found}")
-            paths[key] = path
-        return Wiring(bool(own), (*own, *borrowed), tuple(buffers), tuple(carried), paths)
+            borrowed[key] = path
+        return Wiring(own, own | borrowed, kept, carried)
 
     def each(self) -> Iterator[tuple[str, Layer, Shape]]:
         """Every layer with its name and the shape that it takes."""
@@ -145,8 +146,7 @@ class Network:
 
     def params_of(self, index: int) -> Arrays:
         """What a layer uses, by its names: its own parameters, and what it borrows."""
-        at = self._wiring[index]
-        return {key: self.params[at.paths[key]] for key in at.used}
+        return {key: self.params[path] for key, path in self._wiring[index].used.items()}
 
     def start(self, batch: int) -> Arrays:
         """What the layers carry before the first step, 0, each (batch, ...), by path in their
@@ -192,7 +192,7 @@ class Network:
         grads: gradients that are there already, to be added to, from :meth:`collect`.
         """
         grads = {} if grads is None else grads
-        first = next((i for i, at in enumerate(self._wiring) if at.learns), len(self.layers))
+        first = next((i for i, at in enumerate(self._wiring) if at.own), len(self.layers))
         for index, cache in zip(
             reversed(self._order[: len(caches)]), reversed(caches), strict=True
         ):
@@ -200,12 +200,11 @@ class Network:
                 break
             layer, at, more = self.layers[index], self._wiring[index], {}
             if dstates and at.carried:
-                more["dstate"] = {key: dstates[at.paths[key]] for key in at.carried}
+                more["dstate"] = {key: dstates[path] for key, path in at.carried.items()}
             elif dy is None:
                 continue
             if out is not None and layer.writes_out:
-                places = {key: at.paths[key] for key in at.used}
-                more["out"] = {k: out[path] for k, path in places.items() if path not in grads}
+                more["out"] = {k: out[path] for k, path in at.used.items() if path not in grads}
             dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
             self.collect(index, found, out, grads)
         return grads
@@ -216,8 +215,9 @@ class Network:
         """Put the gradients that a layer found, by its names, to those by path; into ``out`` where
         there is a place for them."""
         grads = {} if grads is None else grads
+        paths = self._wiring[index].used | self._wiring[index].carried
         for key, grad in found.items():
-            path = self._wiring[index].paths[key]
+            path = paths[key]
             place = None if out is None else out.get(path)
             if path in grads:
                 grads[path] += grad
@@ -309,14 +309,14 @@ class Network:
         self, index: int, x: np.ndarray, way: Pass, states: Arrays | None, after: Arrays
     ) -> tuple[np.ndarray, Any]:
         """One layer; what it carries on goes into ``after``, by path."""
-        _, _, kept, carried, paths = self._wiring[index]
-        params = self.params_of(index)
-        buffers = {key: self.buffers[paths[key]] for key in kept}
-        for key in carried:
-            buffers[key] = states[paths[key]]
+        at = self._wiring[index]
+        params = {key: self.params[path] for key, path in at.used.items()}
+        buffers = {key: self.buffers[path] for key, path in at.kept.items()}
+        for key, path in at.carried.items():
+            buffers[key] = states[path]
         found = self.layers[index].forward(x, params, buffers, way)
-        for key in carried:
-            after[paths[key]] = buffers[key]
+        for key, path in at.carried.items():
+            after[path] = buffers[key]
         return found
 
 

@@ -37,7 +37,8 @@ class Choice:
     def distribution(self, logits: np.ndarray) -> np.ndarray:
         """The probabilities (V,) float64 that a token is drawn with, from logits (V,)."""
         z = logits.astype(np.float64)
-        z[list(self.banned)] = -np.inf
+        if self.banned:
+            z[list(self.banned)] = -np.inf
         if self.temperature == 0:
             return (np.arange(len(z)) == z.argmax()).astype(np.float64)
         with np.errstate(over="ignore", under="ignore"):  # a small temperature: all or nothing
@@ -114,6 +115,7 @@ def draws(
         p = choice.distribution(logits)
         below = np.cumsum(p)
         token = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
-        token = min(token, int(np.flatnonzero(p)[-1]))  # where rounding says it is past the end
+        if token == len(p) or p[token] == 0:  # rounding says it is past the end
+            token = int(np.flatnonzero(p)[-1])
         yield Draw(token, p)
         logits, states = _read(network, [token], states)
