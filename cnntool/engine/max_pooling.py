@@ -13,8 +13,8 @@ from cnntool.engine.fast.polyphase import largest_with_places
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores
 from cnntool.engine.pool_reductions import extreme, pool_planes
-from cnntool.engine.pool_windows import Size, plan_maps, run
-from cnntool.engine.windows import Axis, AxisPaddings, even_slices
+from cnntool.engine.pool_windows import Size, blocks_of, plan_maps, run
+from cnntool.engine.windows import Axis, AxisPaddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +109,7 @@ def max_pool2d_backward(dy: np.ndarray, cache: MaxPoolCache) -> np.ndarray:
         else:
             np.add.at(line, winners, gradients)  # as fast since NumPy 1.25, over one axis
 
-    cores = available_cores()
-    parts = even_slices(len(dx), -(-len(dx) // cores)) if dx.size else []
-    run([(part,) for part in parts], work, dx.size, cores)
+    run([(which,) for which in blocks_of(dx.shape)], work, dx.size, available_cores())
     return as_maps(dx, count, channels)
 
 

@@ -89,7 +89,7 @@ def _down_then_across(
     down = np.empty((count, rows.output_size, width, channels), reduction.dtype)
     y = np.empty((count, rows.output_size, columns.output_size, channels), reduction.dtype)
     with np.errstate(all="ignore"):
-        taps = [((every, seen), planes[:, read]) for seen, read in rows.taps]
+        taps: list[Tap] = [((every, seen), planes[:, read]) for seen, read in rows.taps]
         reduction.fold(0, taps, down, scratch)
         taps = [((every, every, seen), down[:, :, read]) for seen, read in columns.taps]
         reduction.fold(1, taps, y, scratch)

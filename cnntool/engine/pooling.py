@@ -133,23 +133,32 @@ def _mean_pool_backward(dy: np.ndarray, cache: MeanPoolCache) -> np.ndarray:
     rows, columns, dtype = cache.rows, cache.columns, cache.dtype
     outputs = rows.output_size, columns.output_size
     dy = as_planes(as_gradient(dy, (*cache.shape[:2], *outputs), dtype))
-    dx = np.zeros((len(dy), *cache.shape[2:], dy.shape[3]), dtype)
+    dx = np.empty((len(dy), *cache.shape[2:], dy.shape[3]), dtype)
     divisors = np.multiply.outer(*cache.divisors)[..., None].astype(dtype)
     down, across = (weights.astype(dtype) for weights in cache.weights)
 
     def work(which: slice, scratch: Scratch) -> None:
         share = dy[which] / divisors
-        spread = np.zeros((len(share), rows.output_size, *dx.shape[2:]), dtype)
-        for (seen, read), weight in zip(columns.taps, across, strict=True):
-            part = share[:, :, seen]
-            spread[:, :, read] += part if weight == 1 else part * weight
-        target = dx[which]
-        for (seen, read), weight in zip(rows.taps, down, strict=True):
-            part = spread[:, seen]
-            target[:, read] += part if weight == 1 else part * weight
+        spread = scratch.array("spread", (*share.shape[:2], *dx.shape[2:]), dtype)
+        _spread(share.swapaxes(0, 2), columns, across, spread.swapaxes(0, 2))
+        _spread(spread.swapaxes(0, 1), rows, down, dx[which].swapaxes(0, 1))
 
     run([(which,) for which in blocks_of(dx.shape)], work, dx.size, available_cores())
     return as_maps(dx, *cache.shape[:2])
+
+
+def _spread(values: np.ndarray, axis: Axis, weights: np.ndarray, out: np.ndarray) -> None:
+    """Give what a window has to each of its taps, weighted: (windows, ...) to (size, ...)."""
+    is_apart = axis.stride >= axis.extent
+    is_side_by_side = axis.is_inside and is_apart and axis.stride == axis.kernel_size
+    if not (is_side_by_side and axis.size == axis.output_size * axis.kernel_size):
+        out[...] = 0  # not every element is in a window
+    for (seen, read), weight in zip(axis.taps, weights, strict=True):
+        part = values[seen] if weight == 1 else values[seen] * weight
+        if is_apart:
+            out[read] = part
+        else:
+            out[read] += part
 
 
 def lp_pool2d(
