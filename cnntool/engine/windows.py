@@ -92,7 +92,7 @@ class Axis:
         return counts
 
 
-Axes = tuple[Axis, Axis]
+Axes = tuple[Axis, ...]
 """Of maps: rows and columns."""
 
 
@@ -238,6 +238,7 @@ def padded_tile(
     columns: range,
     border: str,
     constant: float | np.ndarray = 0,
+    *,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """The part of an image (H, W, C) at ``rows`` x ``columns``, made up where that is outside.
@@ -294,7 +295,9 @@ def _split(positions: range, size: int) -> tuple[range, list[range]]:
     return range(start, stop), [run for run in (range(start), range(stop, count)) if run]
 
 
-def im2col(x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None) -> np.ndarray:
+def im2col(
+    x: np.ndarray, rows: Axis, columns: Axis, *, out: np.ndarray | None = None
+) -> np.ndarray:
     """Lay the window of every output side by side: (N, C, H, W) to (N, C, kh, kw, oh, ow).
 
     ``out[n, c, k, l, i, j] = x[n, c, i*s - p + k*d, j*s - p + l*d]``, and 0 in the padding. A
@@ -304,14 +307,14 @@ def im2col(x: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = No
         sizes = rows.kernel_size, columns.kernel_size, rows.output_size, columns.output_size
         out = np.empty((*x.shape[:-2], *sizes), x.dtype)
     for tap, seen, read in _taps(rows, columns):
-        windows = out[(..., *tap, slice(None), slice(None))]  # (N, C, oh, ow)
-        _zero_outside(windows, *seen)
-        windows[(..., *seen)] = x[(..., *read)]
+        windows = out[tap]  # (N, C, oh, ow)
+        _zero_outside(windows, *seen[1:])
+        windows[seen] = x[read]
     return out
 
 
 def col2im(
-    windows: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
+    windows: np.ndarray, rows: Axis, columns: Axis, *, out: np.ndarray | None = None
 ) -> np.ndarray:
     """The adjoint of :func:`im2col`: add every window back where it was cut, to ``out`` if given.
 
@@ -321,15 +324,18 @@ def col2im(
     if out is None:
         out = np.zeros((*windows.shape[:-4], rows.size, columns.size), windows.dtype)
     for tap, seen, read in _taps(rows, columns):
-        out[(..., *read)] += windows[(..., *tap, *seen)]
+        out[read] += windows[tap][seen]
     return out
 
 
 def _taps(rows: Axis, columns: Axis) -> Iterator[tuple[tuple, tuple, tuple]]:
-    """Every tap (k, l) with the outputs that see it on the axes, and the inputs that they read."""
+    """Of every tap where it stands in windows (N, C, kh, kw, oh, ow), the outputs (N, C, oh, ow)
+    that see it on the axes, and the inputs (N, C, H, W) that they read."""
+    everywhere = slice(None)
     for k, (row_outputs, row_inputs) in enumerate(rows.taps):
         for index, (column_outputs, column_inputs) in enumerate(columns.taps):
-            yield (k, index), (row_outputs, column_outputs), (row_inputs, column_inputs)
+            tap = ..., k, index, everywhere, everywhere
+            yield tap, (..., row_outputs, column_outputs), (..., row_inputs, column_inputs)
 
 
 def _zero_outside(windows: np.ndarray, rows: slice, columns: slice) -> None:

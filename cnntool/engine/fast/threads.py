@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -54,12 +54,12 @@ def parallel_for(
             _go_on()
             worker(item)
         return
-    queue = iter(items)
+    queue = ((item,) for item in items)
     state = threading.Condition()
     errors: list[BaseException] = []
     running = 1
     over = False
-    error_state = {**np.geterr(), "call": np.geterrcall()}
+    error_state: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
 
     def drain() -> None:
         _here.is_shared, _here.errors = True, errors
@@ -67,10 +67,10 @@ def parallel_for(
             worker = make_worker()
             while not errors:
                 with state:
-                    item = next(queue, queue)
-                if item is queue:
+                    found = next(queue, None)
+                if found is None:
                     return
-                worker(item)
+                worker(*found)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -103,7 +103,8 @@ def parallel_for(
         except BaseException as error:  # Ctrl-C while waiting: the others finish what they are at
             errors.append(error)
             finish()
-    make_worker, queue = None, None  # a helper that is slow to go to sleep would keep them alive
+    # A helper that is slow to go to sleep would keep them alive.
+    make_worker, queue = None, None  # type: ignore[assignment]
     errors = [error for error in errors if not isinstance(error, _Stopped)]
     if errors:
         raise next((e for e in errors if not isinstance(e, Exception)), errors[0])

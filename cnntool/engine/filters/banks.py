@@ -174,13 +174,14 @@ def _choose_method(
     direct = plan_direct(bank, rows)
     if is_textbook():
         return direct
-    others = [
+    methods: list[Method | None] = [
+        direct,
         plan_separable(bank, rows, columns, channels, direct.cost),
         plan_spectral(bank, rows, columns),
+        plan_shifted(bank, rows, columns, may_be_whole) if is_8_bit else None,
     ]
-    if is_8_bit:
-        others.append(plan_shifted(bank, rows, columns, may_be_whole))
-    return min([direct, *filter(None, others)], key=lambda method: method.cost)
+    found = [method for method in methods if method is not None]
+    return min(found, key=lambda method: method.cost)
 
 
 def run_plan(

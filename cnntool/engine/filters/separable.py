@@ -55,9 +55,12 @@ class Separable:
         column_bands = self.factors[0][0][0]
         return self.rows if column_bands is None else column_bands.shape[1]
 
+    @property
+    def _dtype(self) -> np.dtype:
+        return next(bands.dtype for bands in self.factors[0][0] if bands is not None)
+
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
-        bands = next(band for band in self.factors[0][0] if band is not None)
         elements = self.elements_per_column * channels * columns.stride
         return cut_blocks(
             rows,
@@ -65,14 +68,14 @@ class Separable:
             channels,
             filters=self.filters,
             strip_rows=self.rows,
-            column_bytes=elements * bands.itemsize,
+            column_bytes=elements * self._dtype.itemsize,
         )
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, 1, strips * rows, columns, C) of a tile (rows, columns, C) of pixels."""
         (strips, outputs, channels), (row_axis, column_axis) = shape, axes
         column_bands, row_bands = self.factors[0][0]
-        dtype = (row_bands if column_bands is None else column_bands).dtype
+        dtype = self._dtype
         width = outputs if row_bands is None else tile.shape[1]
         pixels = im2col_strips(
             tile,
@@ -148,7 +151,7 @@ def plan_separable(
     if most_factors < 1:
         return None
     tolerance = 2 * float(np.finfo(bank.dtype).eps)
-    expansions = [low_rank(kernel, most_factors, tolerance) for kernel in bank]
+    expansions = [low_rank(kernel, most_factors, tolerance) or () for kernel in bank]
     if not all(expansions):
         return None
     factors = tuple(
@@ -218,7 +221,7 @@ def low_rank(
     """
     rest = kernel.astype(np.float64)
     limit = tolerance * _total_size(rest)
-    factors = []
+    factors: list[tuple[np.ndarray, np.ndarray]] = []
     for _ in range(max_rank + 1):
         largest, smallest = rest.argmax(), rest.argmin()
         place = largest if rest.flat[largest] >= -rest.flat[smallest] else smallest

@@ -106,14 +106,11 @@ def _add_shifts(
     """``out[p] = sum over groups of weight * (sum over taps of +-pixels[p + shift])``."""
     for index, (weight, taps) in enumerate(groups):
         target = out if index == 0 else scratch.array("group", out.shape, out.dtype)
-        total = None
-        for i, j, is_subtracted in taps:
-            first = i * steps[0] + j * steps[1]
-            part = pixels[first : first + len(out)]
-            if total is None:
-                total = part
-            else:
-                total = (np.subtract if is_subtracted else np.add)(total, part, out=target)
+        starts = [i * steps[0] + j * steps[1] for i, j, _ in taps]
+        total = pixels[starts[0] : starts[0] + len(out)]
+        for start, (_, _, is_subtracted) in zip(starts[1:], taps[1:], strict=True):
+            part = pixels[start : start + len(out)]
+            total = (np.subtract if is_subtracted else np.add)(total, part, out=target)
         if abs(weight) != 1 or (index == 0 and weight != 1):
             factor = weight if index == 0 else abs(weight)
             total = np.multiply(total, out.dtype.type(factor), out=target)
@@ -131,8 +128,9 @@ def plan_shifted(
         return None
     if max(rows.extent, columns.extent) > LARGEST_EXTENT:
         return None
-    whole = [_whole_numbers(kernel.astype(np.float64)) for kernel in bank]
-    if any(found is None for found in whole):
+    found = [_whole_numbers(kernel.astype(np.float64)) for kernel in bank]
+    whole = [numbers for numbers in found if numbers is not None]
+    if len(whole) < len(bank):
         return None
     sums = tuple(_sums_of(kernel) for kernel, _ in whole)
     cost = SHIFT_NS * (1 / len(bank) + max(sum(map(_passes, parts)) for parts in sums))

@@ -125,7 +125,7 @@ def overlap_add(blocks: Iterable[np.ndarray], kernels: np.ndarray) -> Iterator[n
     """
     overlap = kernels.shape[1] - 1
     carried = np.zeros((1, overlap))
-    spectra, transformed = None, 0
+    spectra, transformed = kernels, 0
     for block in blocks:
         count = block.shape[1]
         length = _power_of_two(count + overlap)
