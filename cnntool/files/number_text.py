@@ -18,6 +18,7 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.signal import Signal, column_index
+from cnntool.wording import shortened
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
@@ -204,7 +205,7 @@ def _refuse_lone_header(lines: list[str], name: str) -> None:
     number, line = next((n, line) for n, line in enumerate(lines, 1) if _is_data(line))
     cells = _cells(line, _delimiter(line))
     if len(cells) > 1 and not any(map(_is_number, cells)):
-        shown = line if len(line) <= 40 else line[:37] + "..."
+        shown = shortened(line, 40)
         raise InputError(
             f"{name} line {number}, {shown!r}, holds no number, and nothing follows: put numbers "
             "below the names of columns"
@@ -263,7 +264,7 @@ def _diagnose(lines: list[str], before: int, layout: Layout, name: str) -> None:
 
 
 def _check_cell(cell: str, index: int, where: str, layout: Layout) -> None:
-    shown = repr(cell if len(cell) <= 40 else cell[:37] + "...")
+    shown = repr(shortened(cell, 40))
     if layout.columns > 1:
         column = f" ({layout.header[index]})" if layout.header else ""
         where = f"{where}, column {index + 1}{column}"
