@@ -19,7 +19,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class ArrayArchive:
             values = values.reshape(shape, order="F" if is_fortran else "C")
             return np.array(values, dtype.newbyteorder("="), order="C")
 
-    def _read_header(self, member: BinaryIO, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
+    def _read_header(self, member: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
         start = member.read(len(_MAGIC) + 2)
         length = int.from_bytes(start[-2:], "little")
         text = member.read(length) if start[:-2] == _MAGIC and length <= _LONGEST_HEADER else b""

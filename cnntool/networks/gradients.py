@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.networks.layers.layer import Arrays, Pass, Shape, shape_text
 from cnntool.networks.network import Network
+from cnntool.networks.summary import vocabulary_size
 from cnntool.wording import counted
 
 SAMPLES = 3
@@ -56,7 +57,7 @@ def _size_text(shape: Shape) -> str:
 
 def _random_batch(network: Network, shape: Shape, rng: np.random.Generator) -> np.ndarray:
     if shape == (None,):
-        return rng.integers(network.layers[0].words, size=_batch_shape(shape))
+        return rng.integers(vocabulary_size(network), size=_batch_shape(shape))
     return rng.standard_normal(_batch_shape(shape))
 
 
@@ -81,9 +82,9 @@ def _of_layer(
         sizes[:] = [y.shape, *(kept[k].shape for k in states)]
         return _joined([y, *(kept[k] for k in states)]), cache
 
-    def backward(d: np.ndarray, cache: Any) -> tuple[np.ndarray, ...]:
+    def backward(d: np.ndarray, cache: Any) -> tuple[Any, ...]:
         dy, *dstates = _split(d, sizes)
-        ends = {"dstate": dict(zip(states, dstates, strict=True))} if states else {}
+        ends: dict[str, Any] = {"dstate": dict(zip(states, dstates, strict=True))} if states else {}
         dx, grads = layer.backward(dy, cache, **ends)
         return *([dx] if inputs else []), *(grads[k] for k in (*states, *params))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -115,11 +115,20 @@ class TrainedText(Trained):
         return load_corpus(sources, encoding=encoding, vocabulary=self.vocabulary, advance=advance)
 
 
+@overload
+def load_trained(path: str | os.PathLike, kind: Literal["cnn"]) -> Classifier: ...
+@overload
+def load_trained(path: str | os.PathLike, kind: Literal["rnn"]) -> TrainedText: ...
+@overload
+def load_trained(path: str | os.PathLike, kind: None = None) -> Classifier | TrainedText: ...
+
+
 def load_trained(path: str | os.PathLike, kind: str | None = None) -> Classifier | TrainedText:
     """A model file of this kind, None for any; InputError, one line, whatever is wrong with it."""
     model, name = load_model(path, needs, kind), os.fspath(path)
-    prepared = _classifier if model.header.kind == "cnn" else _text_model
-    return prepared(model, network_of(model), name)
+    if model.header.kind == "cnn":
+        return _classifier(model, network_of(model), name)
+    return _text_model(model, network_of(model), name)
 
 
 def load_classifier(path: str | os.PathLike) -> Classifier:
@@ -135,15 +144,16 @@ def load_text_model(path: str | os.PathLike) -> TrainedText:
 def _classifier(model: Model, network: Network, name: str) -> Classifier:
     header = model.header
     preprocessing = Preprocessing.from_json(header.preprocessing, name)
-    channels, *size = header.input_shape
-    fits = preprocessing.size in (tuple(size), None if network.takes_any_size else tuple(size))
+    channels, height, width = header.input_shape
+    size = height, width
+    fits = preprocessing.size in (size, None if network.takes_any_size else size)
     if preprocessing.channels != channels or not fits:
         made = "any size" if preprocessing.size is None else shape_text(preprocessing.size)
         raise InputError(
             f"{name}: its preprocessing gives images of {preprocessing.channels} x {made}, its "
             f"network takes {shape_text(header.input_shape)}: the file is damaged, train it again"
         )
-    return Classifier(name, model, network, replace(preprocessing, size=tuple(size)))
+    return Classifier(name, model, network, replace(preprocessing, size=size))
 
 
 def _text_model(model: Model, network: Network, name: str) -> TrainedText:

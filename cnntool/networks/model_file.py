@@ -109,8 +109,8 @@ def load_model(
             group: {name: _read(archive, group, name, str(path)) for name in names}
             for group, names in groups.items()
         }
-    read["filters"] = _by_epoch(read["filters"], str(path))
-    return Model(header, **read)
+    filters = _by_epoch(read["filters"], str(path))
+    return Model(header, read["params"], read["buffers"], read["state"], filters)
 
 
 def load_header(path: str | os.PathLike) -> Header:

@@ -177,7 +177,7 @@ class Network:
 
     def backward(
         self,
-        dy: np.ndarray | None,
+        dy: Any,
         caches: Caches,
         *,
         dstates: Arrays | None = None,
@@ -253,7 +253,7 @@ class Network:
         indices = range(*slice(start, stop).indices(len(self.layers)))
         return self._run(indices, x, Pass(keeps_caches=keeps_caches), states)
 
-    def run_backward(self, dy: np.ndarray, caches: list[Any], start: int = 0) -> np.ndarray:
+    def run_backward(self, dy: Any, caches: list[Any], start: int = 0) -> np.ndarray:
         """The gradient by what layer ``start`` took in, for dy by what came out of the last."""
         for index in reversed(range(start, start + len(caches))):
             dy = self.layers[index].backward(dy, caches[index - start], need_dx=True)[0]
@@ -312,8 +312,8 @@ class Network:
         at = self._wiring[index]
         params = {key: self.params[path] for key, path in at.used.items()}
         buffers = {key: self.buffers[path] for key, path in at.kept.items()}
-        for key, path in at.carried.items():
-            buffers[key] = states[path]
+        if states is not None:
+            buffers |= {key: states[path] for key, path in at.carried.items()}
         found = self.layers[index].forward(x, params, buffers, way)
         for key, path in at.carried.items():
             after[path] = buffers[key]

@@ -7,7 +7,7 @@ the same to rounding, without ever holding all logits.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,14 +53,15 @@ def loss_and_gradients(
     states: what the layers of sequences begin with, None for 0; the gradient ends there.
     rng: what dropout draws from.
     """
-    given = {"states": states, "training": True, "rng": rng}
-    if _width(network) >= MANY_OUTPUTS and not label_smoothing:
+    given: dict[str, Any] = {"states": states, "training": True, "rng": rng}
+    last = _last_dense(network)
+    if last is not None and last.outputs >= MANY_OUTPUTS and not label_smoothing:
         y, caches = network.forward(x, **given, stop=-1)
-        loss, cache = _with_last_layer(network, y, targets)
-        dy, dweight, dbias = vocabulary_cross_entropy_backward(share, cache)
-        grads = network.collect(-1, network.layers[-1].gradients(dweight, dbias), out)
+        loss, fused = _with_last_layer(network, last, y, targets)
+        dy, dweight, dbias = vocabulary_cross_entropy_backward(share, fused)
+        grads = network.collect(-1, last.gradients(dweight, dbias), out)
         network.backward(dy.reshape(y.shape), caches, out=out, grads=grads)
-        return Lesson(loss, cache.correct, caches.states)
+        return Lesson(loss, fused.correct, caches.states)
     logits, caches = network.forward(x, **given)
     loss, cache = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
     network.backward(softmax_cross_entropy_backward(share, cache), caches, out=out)
@@ -82,9 +83,10 @@ def surprisals(
         may be anything: its surprisal is 0, and it is never right.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # not finite: whoever uses them says it
-        if _width(network):
+        last = _last_dense(network)
+        if last is not None:
             y, caches = network.run(x, stop=-1, states=states, keeps_caches=False)
-            _, cache = _with_last_layer(network, y, targets, counts, need_gradient=False)
+            _, cache = _with_last_layer(network, last, y, targets, counts, need_gradient=False)
             return cache.losses.reshape(targets.shape), cache.correct, caches.states
         logits, caches = network.run(x, states=states, keeps_caches=False)
         if counts is not None:
@@ -94,14 +96,15 @@ def surprisals(
         return found, _correct(logits, targets), caches.states
 
 
-def _width(network: Network) -> int:
-    """Outputs of the last layer where that is a dense one over features; else 0."""
+def _last_dense(network: Network) -> Dense | None:
+    """The last layer where that is a dense one over features."""
     last = network.layers[-1]
-    return last.outputs if isinstance(last, Dense) and len(network.shapes[-2]) < 3 else 0
+    return last if isinstance(last, Dense) and len(network.shapes[-2]) < 3 else None
 
 
 def _with_last_layer(
     network: Network,
+    last: Dense,
     y: np.ndarray,
     targets: np.ndarray,
     counts: np.ndarray | None = None,
@@ -112,7 +115,7 @@ def _with_last_layer(
     params = network.params_of(-1)
     return vocabulary_cross_entropy(
         y.reshape(-1, y.shape[-1]),
-        network.layers[-1].weight(params),
+        last.weight(params),
         params["bias"],
         targets.ravel(),
         None if counts is None or counts.all() else counts.ravel(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from cnntool.networks.layers.layer import Shape, total
+from cnntool.networks.layers.recurrent import Embedding
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField, receptive_fields
 
@@ -80,7 +81,7 @@ def array_shapes(network: Network, batch: int | None) -> tuple[ArrayShape, ...]:
 
     ``input`` is the batch as one-hot vectors, whose product with the embedding picks rows of it.
     """
-    words, source = network.layers[0].words, "input"
+    words, source = vocabulary_size(network), "input"
     found = [ArrayShape("input", "batch x input", (batch, words))]
     cells = [name for name, layer, shape in network.each() if layer.state(shape)]
     for name, layer, shape in network.each():
@@ -95,6 +96,14 @@ def array_shapes(network: Network, batch: int | None) -> tuple[ArrayShape, ...]:
         source = layer.gives or source
     output = ArrayShape("output", "batch x output", (batch, network.output_shape[-1]))
     return (*found, output, ArrayShape("target", "batch", (batch,)))
+
+
+def vocabulary_size(network: Network) -> int:
+    """Tokens that a network of tokens knows; ValueError for another."""
+    first = network.layers[0]
+    if not isinstance(first, Embedding):
+        raise ValueError(f"it begins with {first}: expected an embedding")
+    return first.words
 
 
 def multiply_adds(network: Network) -> int:

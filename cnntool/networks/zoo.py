@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.errors import RequestError
+from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.recurrent import Embedding, Recurrent
@@ -187,13 +188,15 @@ def language_model(
 
 def language_sizes(network: Network) -> dict[str, Any]:
     """What :func:`language_model` takes to make such a network, by the names there."""
-    embedding, last = network.layers[0], network.layers[-1]
+    first, last = network.layers[0], network.layers[-1]
     cells = [layer for layer in network.layers if isinstance(layer, Recurrent)]
     rates = [layer.rate for layer in network.layers if isinstance(layer, Dropout)]
+    if not (isinstance(first, Embedding) and cells and isinstance(last, Dense)):
+        raise ValueError(f"{network.spec} is no language model")
     return {
         "cell": cells[0].cell,
-        "vocabulary_size": embedding.words,
-        "embed_size": embedding.width,
+        "vocabulary_size": first.words,
+        "embed_size": first.width,
         "hidden_size": cells[0].units,
         "layers": len(cells),
         "dropout": rates[0] if rates else 0.0,

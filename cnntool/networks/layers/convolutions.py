@@ -67,18 +67,21 @@ class Window:
         try:
             axes = plan_axes((height, width), self.size, self.stride, self.dilation, self.padding)
         except ValueError as error:
-            needed = tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True))
+            rows, columns = ((k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True))
             raise ValueError(
-                f"its kernel spans {size_text(needed)} and it got maps of {height}x{width}: use a "
+                f"its kernel spans {rows}x{columns} and it got maps of {height}x{width}: use a "
                 "smaller kernel, more padding, less pooling before it or larger images"
             ) from error
-        return tuple(axis.output_size for axis in axes)
+        return axes[0].output_size, axes[1].output_size
 
     def sees(self) -> tuple[WindowLayer, WindowLayer]:
         """Along the height and along the width."""
-        padding = (self.padding,) * 2 if isinstance(self.padding, str) else self.padding
-        along = zip(self.size, self.stride, padding, self.dilation, strict=True)
-        rows, columns = (WindowLayer(*axis) for axis in along)
+        padding = self.padding
+        pads = (padding, padding) if isinstance(padding, str) else padding
+        rows, columns = (
+            WindowLayer(self.size[axis], self.stride[axis], pads[axis], self.dilation[axis])
+            for axis in (0, 1)
+        )
         return rows, columns
 
     def __str__(self) -> str:
@@ -96,7 +99,8 @@ class Window:
 def _read_window(words: Words, others: tuple[str, ...] = ()) -> tuple[Window, dict[str, Any]]:
     """The kernel's size and where its windows lie; a convolution's other settings apart."""
     size = words.pair("kernel size")
-    settings, rest = {}, {}
+    settings: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
     while name := words.setting(("stride", "pad", "dilation", *others)):
         if name == "pad":
             is_same = words.peek() == "same"
@@ -160,11 +164,11 @@ class Convolution(Layer):
                 f"and {counted(self.filters, 'filter')}: use a number that divides both"
             )
         if self.table is not None:
-            self._check_table(channels)
+            self._check_table(self.table, channels)
         return self.filters, *self.window.output_size(shape)
 
-    def _check_table(self, channels: int) -> None:
-        rows, columns = len(self.table), len(self.table[0])
+    def _check_table(self, table: Table, channels: int) -> None:
+        rows, columns = len(table), len(table[0])
         if (rows, columns) != (self.filters, channels) or self.groups > 1:
             raise ValueError(
                 f"the connection table has {counted(rows, 'row')} of {columns}: expected a row for "
@@ -182,9 +186,8 @@ class Convolution(Layer):
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         channels = maps_of(shape)[0]
         taps, weights = prod(self.window.size), self._taps(channels)
-        fans = weights // self.filters, weights // channels
         weight_shape = self.filters, channels // self.groups, *self.window.size
-        fans = Fans(max(fans[0], taps), max(fans[1], taps))
+        fans = Fans(max(weights // self.filters, taps), max(weights // channels, taps))
         weight = Parameter(weight_shape, fans, weights)
         return {"weight": weight} | ({"bias": Parameter((self.filters,))} if self.has_bias else {})
 
@@ -307,16 +310,15 @@ def connected(layers: Sequence[Layer], table: Table, name: str | None = None) ->
     name: what to call the table in messages. RequestError where there is no such convolution, or
     the table has not a row for each of its filters.
     """
-    places = [index for index, layer in enumerate(layers) if isinstance(layer, Convolution)]
-    tabled = [index for index in places if layers[index].table is not None]
+    places = [(at, layer) for at, layer in enumerate(layers) if isinstance(layer, Convolution)]
+    tabled = [(at, layer) for at, layer in places if layer.table is not None]
     name = name or "the connection table"
     if not tabled and len(places) < 2:
         raise RequestError(
             f"{name} is for the second convolution, and the network has {len(places)}: leave it "
             "out, or take a network such as lenet"
         )
-    index = (tabled or places[1:])[0]
-    layer = layers[index]
+    index, layer = (tabled or places[1:])[0]
     rows, columns = len(table), len(table[0])
     if rows != layer.filters:
         turned = ": turn rows into columns" if columns == layer.filters else ""

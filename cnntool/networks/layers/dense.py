@@ -115,7 +115,7 @@ class Dense(Layer):
             dx = unflattened(dx, shape, is_last)
         return dx, self.gradients(dweight, dbias)
 
-    def gradients(self, dweight: np.ndarray, dbias: np.ndarray) -> Arrays:
+    def gradients(self, dweight: Any, dbias: Any) -> Arrays:
         """By the names of what it uses."""
         return ({"table": dweight.T} if self.is_tied else {"weight": dweight}) | {"bias": dbias}
 

@@ -14,7 +14,7 @@ from cnntool.networks.layers.words import Words
 from cnntool.networks.receptive_field import WindowLayer
 from cnntool.wording import counted
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]
 """Of one sample: maps (C, H, W), features (D,), steps (None, D) or tokens (None,), which are ids.
 
 None stands for any number of steps. A batch of N maps is (N, C, H, W), one of features (N, D); of
@@ -27,8 +27,8 @@ Arrays = dict[str, np.ndarray]
 Output = tuple[np.ndarray, Any]
 """What a layer gives, and what its way back needs."""
 
-Gradients = tuple[np.ndarray | None, Arrays]
-"""By what came in, and by name."""
+Gradients = tuple[Any, dict[str, Any]]
+"""By what came in, None where nobody needs it, and by name; arrays."""
 
 
 ZERO = Constant()
@@ -90,8 +90,10 @@ class Layer:
         """The layer of a text that begins with its name; by default one without settings."""
         return cls()
 
-    kind: str
-    """What it is called in a network, with a number behind: ``conv1``."""
+    @property
+    def kind(self) -> str:
+        """What it is called in a network, with a number behind: ``conv1``."""
+        raise NotImplementedError
 
     needs_size = False
     """Whether its parameters depend on the height and width of its maps."""

@@ -75,7 +75,8 @@ class SlidingPool(Layer):
 
     @classmethod
     def read(cls, name: str, words: Words) -> SlidingPool:
-        size, settings = words.pair("window size"), {}
+        size = words.pair("window size")
+        settings: dict[str, Any] = {}
         own = {"lp": ("p",), "gaussian": ("sigma",)}.get(name, ())
         while setting := words.setting(("stride", "pad", *own)):
             if setting == "stride":
@@ -99,7 +100,7 @@ class SlidingPool(Layer):
         return text if self.sigma is None else f"{text} sigma {number_text(self.sigma)}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels, *size = maps_of(shape)
+        channels, height, width = maps_of(shape)
         if any(2 * pad > length for pad, length in zip(self.padding, self.size, strict=True)):
             most = pair_text((self.size[0] // 2, self.size[1] // 2))
             raise ValueError(
@@ -107,12 +108,11 @@ class SlidingPool(Layer):
                 f"{size_text(self.size)}: use pad {most} or less"
             )
         try:
-            axes = plan_pool(tuple(size), self.size, self.stride, self.padding)
+            axes = plan_pool((height, width), self.size, self.stride, self.padding)
         except ValueError as error:
             raise ValueError(
-                f"its window spans {size_text(self.size)} and it got maps of "
-                f"{size_text(tuple(size))}: use a smaller window, less pooling before it or larger "
-                "images"
+                f"its window spans {size_text(self.size)} and it got maps of {height}x{width}: use "
+                "a smaller window, less pooling before it or larger images"
             ) from error
         return channels, *(axis.output_size for axis in axes)
 
@@ -126,7 +126,7 @@ class SlidingPool(Layer):
         return prod(self.output_shape(shape)) * prod(self.size)
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        settings = {"stride": self.stride, "padding": self.padding}
+        settings: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
         if self.mode == "lp":
             settings["p"] = self.p
         if self.mode == "gaussian":

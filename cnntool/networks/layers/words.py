@@ -17,7 +17,8 @@ class Words:
 
     def __init__(self, words: list[str]) -> None:
         self.text = " ".join(words)
-        self._words, self._seen = words[1:], set()
+        self._words = words[1:]
+        self._seen: set[str] = set()
 
     def error(self, problem: str) -> RequestError:
         return RequestError(f"layer '{shown(self.text)}': {problem}")
