@@ -70,3 +70,11 @@ def test_a_number_reads_back_as_it_was_written(value):
 def test_what_is_no_number_is_no_value(value):
     with pytest.raises(RequestError, match="every is"):
         FORM.filled({"every": value})
+
+
+def test_a_parameter_may_be_a_word_beside_a_number():
+    form = Form("conv", (Parameter("padding", 0, minimum=0, kind=int, words=("same", "full")),))
+    for text, value in (("padding=same", "same"), ("padding=2", 2)):
+        assert form.filled(form.read(text)) == {"padding": value}
+    with pytest.raises(RequestError, match=r"padding is 'sane', but must be a whole .* or same or"):
+        form.read("padding=sane")

@@ -1,10 +1,13 @@
 """Numbers, names and layers in sentences, and what is said of names that are not known."""
 
+import pytest
+
 from cnntool.wording import (
     counted,
     did_you_mean,
     duration,
     finite,
+    instead,
     joined,
     nearest,
     readable,
@@ -75,3 +78,15 @@ def test_of_many_names_the_first_are_listed():
     known = map(str, range(30000))
     assert suggestion("zzz", known, 3) == ": expected 0, 1, 2, ..."
     assert suggestion("zzz", NAMES, 3) == suggestion("zzz", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("word", "there", "said"),
+    [
+        ("cnv1", ["conv1", "pool2"], "conv1, pool2: did you mean 'conv1'?"),
+        ("x", ["conv1", "conv2"], "conv1, conv2: name one of those"),
+        ("x", [str(n) for n in range(20)], "0, 1, 2, ...: name one of those"),
+    ],
+)
+def test_what_is_there_is_said_instead_of_what_is_not(word, there, said):
+    assert instead(word, there, most=3) == said

@@ -3,13 +3,20 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from cnntool.visuals.sheet import (
+    LETTERS,
+    MARGIN,
+    captioned_sheet,
     drawable,
     drawable_names,
     end_of,
+    fitted,
+    fitted_size,
     ink_on,
+    line_height,
     shortened,
     text_width,
 )
@@ -58,3 +65,32 @@ def test_pictures_are_made_without_click():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "expected"),
+    [
+        ((8, 6), 20, (16, 12)),
+        ((8, 6), 8, (8, 6)),
+        ((300, 150), 72, (72, 36)),
+        ((999, 1), 9, (9, 1)),
+    ],
+)
+def test_pictures_grow_by_whole_factors_and_shrink_in_proportion(size, most, expected):
+    assert fitted_size(size, most) == expected
+    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    shown = fitted(pixels, most)
+    assert shown.shape == (*expected, 3)
+    if expected > size:
+        factor = expected[0] // size[0]
+        np.testing.assert_array_equal(shown[::factor, ::factor, 0], pixels)
+
+
+def test_captions_stand_below_the_picture_and_make_the_sheet_wider_up_to_a_limit():
+    narrow, wide = (
+        captioned_sheet(50, 30, ["a caption of some words"] * count, least_text=300)
+        for count in (1, 2)
+    )
+    assert 50 + 2 * MARGIN < narrow.width <= 300 + 2 * MARGIN
+    assert (narrow.pixels[: MARGIN + 30] == 255).all()
+    assert wide.pixels.shape[0] - narrow.pixels.shape[0] == line_height(LETTERS)

@@ -62,16 +62,12 @@ def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -
     dropout and flatten, are left out, and of wide layers the first maps are shown: --layer shows
     them all. On the sheet each layer has a scale of its own.
     """
-    from cnntool.networks.model import load_classifier
     from cnntool.study.layer_answers import feature_maps, layer_named
 
     model, layer = asked.model, asked.layer
     name = "stdin" if asked.image == STDIO else asked.image
     target = target_of(picture, model, Path(name).stem, layer, "maps")
-    classifier = load_classifier(model)
-    if preparing.own_size:
-        classifier = classifier.with_own_sizes()
-    _, planes = read_one(classifier, asked.image, preparing, picture)
+    classifier, _, planes = read_one(model, asked.image, preparing, picture)
     found, probabilities = feature_maps(classifier, planes)
     label, most = classifier.labels[probabilities.argmax()], float(probabilities.max())
     words = f"{Path(name).name} through {Path(model).name}: {label}, {most:.1%}"

@@ -177,13 +177,20 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
 
 
 def read_one(
-    classifier: Classifier, name: str, preparing: Preparing, picture: Picture
-) -> tuple[Image, np.ndarray]:
-    """One image, and what the network takes of it, (1, C, H, W); InputError where it cannot be."""
+    model: str, name: str, preparing: Preparing, picture: Picture
+) -> tuple[Classifier, Image, np.ndarray]:
+    """A network, one image, and what the network takes of it, (1, C, H, W).
+
+    InputError where a file cannot be read or used.
+    """
     from cnntool.cli.files import Source, check_stdin
     from cnntool.cli.predictions import read_prepared, wrong_with
     from cnntool.errors import InputError, RequestError
+    from cnntool.networks.model import load_classifier
 
+    classifier = load_classifier(model)
+    if preparing.own_size:
+        classifier = classifier.with_own_sizes()
     check_stdin([name])
     if Path(name).is_dir():
         raise InputError(f"{name} is a folder: name one image")
@@ -194,4 +201,4 @@ def read_one(
     except (InputError, RequestError, OSError, MemoryError) as error:
         raise InputError(wrong_with(source.name, error)) from None
     picture.note(note)
-    return image, planes
+    return classifier, image, planes

@@ -115,19 +115,15 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     probability. With --json also every number of the map.
     """
     from cnntool.cli.console import print_json
-    from cnntool.networks.model import load_classifier
     from cnntool.visuals.saliency_picture import saliency_picture
 
     asked.check()
     report.check(picture)
     name = "stdin" if asked.images[0] == STDIO else asked.images[0]
     target = target_of(picture, asked.model, Path(name).stem, asked.method)
-    classifier = load_classifier(asked.model)
-    if preparing.own_size:
-        classifier = classifier.with_own_sizes()
+    classifier, image, x = read_one(asked.model, asked.images[0], preparing, picture)
     layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
     index = class_index(classifier, asked.label)
-    image, x = read_one(classifier, asked.images[0], preparing, picture)
     probabilities = classifier.probabilities(x)[0]
     if index is None:
         index = int(probabilities.argmax())
