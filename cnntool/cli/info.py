@@ -14,7 +14,7 @@ from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber, whole_number
 
 if TYPE_CHECKING:
-    from cnntool.networks.model import Classifier, TrainedText
+    from cnntool.networks.model import Trained
     from cnntool.networks.network import Network
 
 LARGEST_SIDE = 1 << 16
@@ -71,7 +71,7 @@ class Subject:
 
     name: str
     network: Network
-    trained: Classifier | TrainedText | None = None
+    trained: Trained | None = None
 
 
 @click.command(
@@ -199,14 +199,17 @@ def _layers(network: Network) -> dict[str, Any]:
     }
 
 
-def _arrays(network: Network, trained: TrainedText | None) -> dict[str, Any]:
+def _arrays(network: Network, trained: Trained | None) -> dict[str, Any]:
+    from cnntool.networks.model import TrainedText
     from cnntool.networks.summary import array_shapes, multiply_adds
     from cnntool.networks.zoo import language_sizes
 
     entry: dict[str, Any] = {}
-    if trained is not None:
+    batch = None
+    if isinstance(trained, TrainedText):
         entry = {**language_sizes(network), "seq_length": trained.seq_length}
-    arrays = array_shapes(network, trained and trained.batch_size)
+        batch = trained.batch_size
+    arrays = array_shapes(network, batch)
     entry["arrays"] = [asdict(array) for array in arrays]
     entry["totals"] = {
         "parameters": sum(array.parameters for array in arrays),

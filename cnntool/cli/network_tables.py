@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cnntool.cli.console import console, one_line, show
 from cnntool.networks.layers.layer import shape_text
-from cnntool.networks.model import TrainedText
+from cnntool.networks.model import Trained, TrainedText
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -92,12 +92,13 @@ def _count(count: int, is_short: bool) -> str:
     return f"{count:,}"
 
 
-def show_arrays(name: str, network: Network, trained: TrainedText | None) -> None:
+def show_arrays(name: str, network: Network, trained: Trained | None) -> None:
     """Print a row an array of a network of tokens, with its shape in words and in numbers."""
-    takes = "tokens"
-    if trained is not None:
+    takes, batch = "tokens", None
+    if isinstance(trained, TrainedText):
         takes = f"{trained.vocabulary.level}s, {trained.seq_length} at a time"
-    arrays = array_shapes(network, trained and trained.batch_size)
+        batch = trained.batch_size
+    arrays = array_shapes(network, batch)
     show(Text.assemble((name, "bold cyan"), f"  {takes}"))
     show(Text(network.spec))
     show("")
