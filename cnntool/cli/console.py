@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnntool.wording import readable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -40,8 +45,18 @@ def shows_colour(screen: Console) -> bool:
     return screen.color_system is not None and not screen.no_color
 
 
-def show(renderable: RenderableType) -> None:
-    """Print a table or other Rich object on stdout; into a pipe one row a line, unpadded."""
+def show(*parts: RenderableType | tuple[str, str]) -> None:
+    """Print one line of text pieces, some with a style, or a table or another Rich object.
+
+    Without a terminal each row of a table is one line, unpadded.
+
+    >>> show(("sobel", "bold cyan"), " over photo.jpg")
+    sobel over photo.jpg
+    """
+    from rich.text import Text
+
+    is_text = len(parts) != 1 or isinstance(parts[0], str | tuple)
+    renderable = Text.assemble(*parts) if is_text else parts[0]
     screen = console()
     if screen.is_terminal:
         screen.print(renderable)
@@ -54,12 +69,17 @@ def show(renderable: RenderableType) -> None:
 
 
 def table(
-    *heads: str, names: str | None = None, left: Sequence[str] = (), style: str = "bold"
+    *heads: str,
+    names: str | None = None,
+    left: Sequence[str] = (),
+    footer: Sequence[str] = (),
+    style: str = "bold",
 ) -> Table:
     """A table without lines whose columns are numbers, at their right, but for those in ``left``.
 
     names: heads a first column of names; of plain labels where it is empty. Without a word in any
         head there is no line of heads.
+    footer: a last row, such as of sums, in bold.
     """
     from rich.table import Table
     from rich.text import Text
@@ -70,12 +90,44 @@ def table(
     for head in heads:
         is_left = head in left
         made.add_column(Text(head), justify="left" if is_left else "right", no_wrap=not is_left)
+    made.show_footer = bool(footer)
+    for column, cell in zip(made.columns, footer, strict=False):
+        column.footer, column.footer_style = cell, "bold"
     return made
 
 
-def print_json(value) -> None:
+def labelled(rows: Iterable[Sequence[RenderableType]]) -> Table:
+    """A table of names in bold, each with words, or with figures, at their right, before them."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, show_header=False)
+    made.add_column(style="bold", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    for column in made.columns[1:-1]:
+        column.justify, column.no_wrap = "right", True
+    return made
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: a mapping of a dataclass, lists of an array, names of files as
+    Unicode, and None for NaN and infinity."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return readable(value)
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(value: Any) -> None:
     """Print what a command reports, on stdout, for programs to read."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
 @contextmanager

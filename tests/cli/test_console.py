@@ -1,0 +1,51 @@
+"""What commands say to people and to programs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnntool.cli.console import labelled, plain, show, table
+
+
+@dataclass
+class Facts:
+    name: str
+    error: float
+    weights: np.ndarray
+    path: Path
+    size: tuple[int, ...] | None = None
+
+
+def test_json_has_no_nan_no_arrays_and_no_paths():
+    facts = Facts("conv1", float("nan"), np.float32([[1, np.inf]]), Path("a") / "b", (2, 3))
+    assert plain({"facts": [facts], "count": np.int64(2)}) == {
+        "facts": [
+            {
+                "name": "conv1",
+                "error": None,
+                "weights": [[1.0, None]],
+                "path": "a/b",
+                "size": [2, 3],
+            }
+        ],
+        "count": 2,
+    }
+
+
+def test_lines_and_tables_in_a_pipe_have_no_padding_and_no_markup(capsys):
+    show(("sobel", "bold cyan"), " over [b]photo.jpg[/b]")
+    show()
+    sums = table("parameters", names="name", footer=("total", "30"))
+    sums.add_row("conv1", "10")
+    show(sums)
+    show(labelled([("loss", "0.5", "in nats"), ("accuracy", "93.00%", "")]))
+    assert capsys.readouterr().out.splitlines() == [
+        "sobel over [b]photo.jpg[/b]",
+        "",
+        "name   parameters",
+        "conv1          10",
+        "total          30",
+        "loss         0.5  in nats",
+        "accuracy  93.00%",
+    ]
