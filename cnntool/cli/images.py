@@ -42,16 +42,17 @@ from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memor
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
-from cnntool.files.image import Frame, Image
-from cnntool.files.images import check_holdable, open_image, probe_image, save_image
-from cnntool.files.pixels import (
+from cnntool.files.image import (
     DEPTHS,
+    Frame,
+    Image,
     choose_depth,
     stacked,
     with_alpha,
     without_opaque_alpha,
 )
-from cnntool.files.streams import Reading as Limits
+from cnntool.files.images import check_holdable, open_image, probe_image, save_image
+from cnntool.files.limits import Limits
 from cnntool.wording import counted, readable
 
 LARGE_BYTES = 50_000_000

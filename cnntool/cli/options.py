@@ -35,6 +35,7 @@ from cnntool.cli.types import (
     WholeNumber,
     read_pixel_count,
 )
+from cnntool.files.limits import MAX_PIXELS
 
 
 def option(
@@ -221,7 +222,7 @@ class Limits:
         "--max-pixels",
         Spec("N", read_pixel_count),
         "Refuse larger images, such as 20M.  [default: 500M]",
-        default=500_000_000,
+        default=MAX_PIXELS,
     )
 
 

@@ -17,10 +17,16 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image
+from cnntool.files.image import (
+    Frame,
+    Image,
+    luminance,
+    strips_of_samples,
+    upright,
+)
+from cnntool.files.limits import Limits
 from cnntool.files.pillow import library, silence
-from cnntool.files.pixels import luminance, strips_of_samples, upright
-from cnntool.files.streams import Reading, check_finite, damaged
+from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import FLOAT, RGB, WHITE_IS_ZERO, Page
 from cnntool.files.whole import PNG_SIGNATURE, png_chunk, png_chunks
 
@@ -132,11 +138,11 @@ def write_tiff(image: Image, file: BinaryIO, label: str) -> None:
             )
 
 
-def to_frame(samples: np.ndarray, channels: int, orientation: int, reading: Reading) -> Frame:
+def to_frame(samples: np.ndarray, channels: int, orientation: int, limits: Limits) -> Frame:
     """A frame of samples (H, W, S): `channels` of colour, then perhaps alpha; set upright."""
     pixels = samples[..., :channels]
     alpha = samples[..., channels] if samples.shape[2] > channels else None
-    if reading.gray and channels == 3:
+    if limits.gray and channels == 3:
         pixels = luminance(pixels)
     return Frame(
         upright(pixels, orientation), None if alpha is None else upright(alpha, orientation)

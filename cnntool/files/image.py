@@ -1,18 +1,31 @@
-"""What an image is here: frames of pixels, alpha beside them, and what the file said about them."""
+"""What an image is here, and its pixels on their way from one file to another.
+
+Frames of pixels, alpha beside them, and what the file said about them: upright, grey, at another
+depth, with alpha or without.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from cnntool.choices import IMAGE_DEPTHS as DEPTHS
+from cnntool.errors import InputError
+from cnntool.files.formats import can_hold
+from cnntool.wording import counted
 
 WHITE = {"uint8": 255.0, "uint16": 65535.0}
 """The value of white for the integer depths; for float32 the caller says what it is."""
 
 DEFAULT_DURATION = 100
 """Milliseconds for a frame of an animation that came without a time."""
+
+STRIP_ROWS = 64
+"""Rows that are handled at a time: enough to be fast, few enough that a copy costs nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +112,143 @@ def plain_dpi(dpi: Any) -> tuple[float, float] | None:
         return None
     sensible = all(math.isfinite(each) and 0.1 <= each <= 1e5 for each in (across, down))
     return (across, down) if sensible else None
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The type that pixels are wanted in, and the brightness of white in it."""
+
+    dtype: np.dtype
+    white: float
+
+
+def choose_depth(image: Image, format: str, wanted: str | None = None) -> Depth:
+    """``wanted`` of DEPTHS, or the image's own, or the largest whole-number depth that fits.
+
+    .npy takes floats in the image's own units.
+    """
+    own = image.frames[0].pixels.dtype.name
+    if wanted is not None:
+        name = DEPTHS[wanted]
+    elif format == "NPY":
+        name = "float32"
+    elif can_hold(format, dtype=own):
+        name = own
+    elif own == "float32" and image.white > 255 and can_hold(format, dtype="uint16"):
+        name = "uint16"
+    else:
+        name = "uint8"
+    return Depth(np.dtype(name), WHITE.get(name, image.white))
+
+
+def luminance(pixels: np.ndarray) -> np.ndarray:
+    """Colour (H, W, 3) to grey (H, W, 1) of the same dtype: 0.299 R + 0.587 G + 0.114 B.
+
+    Integers are rounded as Pillow's mode 'L' does. Source: ITU-R BT.601-7, section 2.5.1.
+    """
+    height, width, _ = pixels.shape
+    grey = np.empty((height, width, 1), pixels.dtype)
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, top + STRIP_ROWS)
+        red, green, blue = np.moveaxis(pixels[rows], -1, 0)
+        if pixels.dtype == np.float32:
+            grey[rows, :, 0] = 0.299 * red + 0.587 * green + 0.114 * blue
+        else:  # the weights in 1/65536; 65535 * 65536 + 32768 still fits 32 bits
+            total = 19595 * red.astype(np.uint32) + 38470 * green.astype(np.uint32)
+            total += 7471 * blue.astype(np.uint32) + 0x8000
+            grey[rows, :, 0] = total >> 16
+    return grey
+
+
+def swaps_sides(orientation: int) -> bool:
+    """Whether the picture as shown is as wide as the stored one is high."""
+    return orientation >= 5
+
+
+def as_stored(shown: np.ndarray, orientation: int) -> np.ndarray:
+    """A view of an upright picture (H, W, ...) with the rows and columns of the stored one.
+
+    Writing stored rows into the view sets the picture upright without another copy, at any depth.
+    Source: Exif 2.32 (CIPA DC-008), tag 0x0112, values 1 to 8.
+    """
+    if orientation in (2, 3, 6, 7):
+        shown = shown[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        shown = shown[::-1]
+    return shown.swapaxes(0, 1) if swaps_sides(orientation) else shown
+
+
+def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+    """The stored picture (H, W, ...) as it is to be shown, C-contiguous."""
+    height, width = stored.shape[:2]
+    sides = (width, height) if swaps_sides(orientation) else (height, width)
+    shown = np.empty((*sides, *stored.shape[2:]), stored.dtype)
+    as_stored(shown, orientation)[...] = stored
+    return shown
+
+
+def alike(frames: Sequence[Frame]) -> list[Frame]:
+    """The frames with the same channels and, if any has one, an alpha each: an animation's."""
+    channels = max(frame.pixels.shape[2] for frame in frames)
+    with_alpha = any(frame.alpha is not None for frame in frames)
+    return [_with_layout(frame, channels, with_alpha) for frame in frames]
+
+
+def _with_layout(frame: Frame, channels: int, with_alpha: bool) -> Frame:
+    pixels, alpha = frame.pixels, frame.alpha
+    if pixels.shape[2] < channels:
+        pixels = np.repeat(pixels, channels, axis=2)
+    if with_alpha and alpha is None:
+        alpha = np.full(pixels.shape[:2], WHITE.get(pixels.dtype.name, 1.0), pixels.dtype)
+    return Frame(pixels, alpha, frame.duration)
+
+
+def strips_of_samples(frame: Frame, dtype: str) -> Iterator[np.ndarray]:
+    """A frame's samples a few rows at a time: (rows, W, S) of this dtype, alpha last."""
+    height, width, channels = frame.pixels.shape
+    samples = channels + (frame.alpha is not None)
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, height))
+        strip = np.empty((rows.stop - top, width, samples), dtype)
+        strip[..., :channels] = frame.pixels[rows]
+        if frame.alpha is not None:
+            strip[..., -1] = frame.alpha[rows]
+        yield strip
+
+
+def with_alpha(image: Image, how: str, name: str) -> Image:
+    """The image with its alpha (``keep``), without (``drop``), or its last channel (``last``).
+
+    Raises InputError, naming the image, where no channel can be alpha.
+    """
+    if how == "drop":
+        return replace(image, frames=tuple(replace(f, alpha=None) for f in image.frames))
+    if how == "keep" or any(frame.alpha is not None for frame in image.frames):
+        return image
+    channels = image.frames[0].pixels.shape[2]
+    if channels not in (2, 4):
+        raise InputError(
+            f"{name} has {counted(channels, 'channel')}, none of them alpha: "
+            "--alpha last needs 2 (grey, alpha) or 4 (red, green, blue, alpha)"
+        )
+    frames = (
+        replace(f, pixels=np.ascontiguousarray(f.pixels[..., :-1]), alpha=f.pixels[..., -1])
+        for f in image.frames
+    )
+    return replace(image, frames=tuple(frames))
+
+
+def without_opaque_alpha(image: Image) -> Image:
+    """The image without its alpha where that hides nothing, so that JPEG can hold it."""
+    opaque = all(f.alpha is None or f.alpha.min() >= image.white for f in image.frames)
+    return with_alpha(image, "drop", "") if opaque else image
+
+
+def stacked(images: Sequence[Image]) -> Image:
+    """Feature maps of one picture as the channels of one image."""
+    if len(images) == 1:
+        return images[0]
+    if len(images[0].frames) > 1:
+        raise InputError("feature maps of an animation do not fit into one array: write files")
+    pixels = np.concatenate([image.frames[0].pixels for image in images], axis=2)
+    return replace(images[0], frames=(replace(images[0].frames[0], pixels=pixels),))

@@ -3,8 +3,8 @@
 A format's module has three functions, of which the first two take a stream that starts with the
 file's first byte:
 
-- `probe(stream, reading) -> ImageInfo`: what the headers say, without decoding;
-- `read(stream, reading) -> Image`: the checks that the decoder leaves out, and the frames, upright;
+- `probe(stream, limits) -> ImageInfo`: what the headers say, without decoding;
+- `read(stream, limits) -> Image`: the checks that the decoder leaves out, and the frames, upright;
 - `write(image, file, quality, label)`: an image that the format can hold. `quality` is for formats
   that have one, `label` is what to call the file in messages.
 """
@@ -31,10 +31,10 @@ from cnntool.files.formats import (
     format_of_bytes,
 )
 from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
-from cnntool.files.streams import Readable, Reading, Rejoined, plain_errors
+from cnntool.files.limits import MAX_PIXELS, Limits
+from cnntool.files.streams import Readable, Rejoined, plain_errors
 
 Source = str | os.PathLike | bytes | BinaryIO
-MAX_PIXELS = 500_000_000
 
 
 def open_image(
@@ -56,14 +56,14 @@ def open_image(
     InputError for whatever cannot be read whole and true.
     """
     with _opened(source, name) as (stream, label, format):
-        reading = Reading(label, max_pixels, gray, float_white, format)
-        return _module(format).read(stream, reading)
+        limits = Limits(label, max_pixels, gray, float_white, format)
+        return _module(format).read(stream, limits)
 
 
 def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
     """What the headers of an image say, without decoding it. InputError as for open_image."""
     with _opened(source, name) as (stream, label, format):
-        return _module(format).probe(stream, Reading(label, 0, False, 255.0, format))
+        return _module(format).probe(stream, Limits(label, format=format))
 
 
 def _module(format: str) -> ModuleType:

@@ -17,10 +17,18 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import WHITE, Frame, Image, ImageInfo
-from cnntool.files.pixels import STRIP_ROWS, luminance, strips_of_samples
+from cnntool.files.image import (
+    STRIP_ROWS,
+    WHITE,
+    Frame,
+    Image,
+    ImageInfo,
+    luminance,
+    strips_of_samples,
+)
+from cnntool.files.limits import Limits
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
-from cnntool.files.streams import Readable, Reading, check_finite, cut_short, damaged, fill
+from cnntool.files.streams import Readable, check_finite, cut_short, damaged, fill
 
 MAGIC = b"\x93NUMPY"
 
@@ -56,22 +64,22 @@ def read_header(stream: Readable, name: str) -> Header:
     return header
 
 
-def probe(stream: Readable, reading: Reading) -> ImageInfo:
+def probe(stream: Readable, limits: Limits) -> ImageInfo:
     """What the header says: (H, W) is grey, (H, W, C) has C channels."""
-    (height, width, channels), _, dtype = _image_header(stream, reading.name)
+    (height, width, channels), _, dtype = _image_header(stream, limits.name)
     depth = {"uint8": "8-bit", "uint16": "16-bit"}.get(dtype.name, "float")
     return ImageInfo("NPY", width, height, channels, depth, 1, dtype.name)
 
 
-def read(stream: Readable, reading: Reading) -> Image:
+def read(stream: Readable, limits: Limits) -> Image:
     """The array as (H, W, C): uint8 and uint16 as they are, all else as float32.
 
     The white of float32 is what the caller says. Every channel counts as colour.
     """
-    name = reading.name
+    name = limits.name
     shape, by_columns, dtype = _image_header(stream, name)
     height, width, channels = shape
-    reading.check_size(width, height)
+    limits.check_size(width, height)
     kind = np.dtype(dtype.name) if dtype.name in WHITE else np.dtype(np.float32)
     pixels = np.empty(shape, kind)
     if by_columns:
@@ -88,11 +96,11 @@ def read(stream: Readable, reading: Reading) -> Image:
     _refuse_more(stream, shape, name)
     if kind == np.float32:
         check_finite(pixels, name)
-    if reading.gray and channels > 1:
+    if limits.gray and channels > 1:
         if channels != 3:
             raise InputError(f"{name} has {channels} channels: only 3 can be made grey")
         pixels = luminance(pixels)
-    return Image((Frame(pixels),), WHITE.get(kind.name, reading.float_white), "NPY")
+    return Image((Frame(pixels),), WHITE.get(kind.name, limits.float_white), "NPY")
 
 
 def _image_header(stream: Readable, name: str) -> Header:

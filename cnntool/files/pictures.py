@@ -17,7 +17,15 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files import animations, whole
 from cnntool.files.formats import FORMATS
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata
+from cnntool.files.image import (
+    Frame,
+    Image,
+    ImageInfo,
+    Metadata,
+    alike,
+    swaps_sides,
+)
+from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     READ_AS,
     image_of,
@@ -29,8 +37,7 @@ from cnntool.files.pillow import (
     to_frame,
     to_picture,
 )
-from cnntool.files.pixels import alike, swaps_sides
-from cnntool.files.streams import Reading, cut_short, damaged
+from cnntool.files.streams import cut_short, damaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -40,12 +47,12 @@ _KEPT = {"WEBP": ("icc_profile", "exif"), "BMP": ("dpi",), "GIF": ()}
 _LONGEST_EXIF = {"JPEG": 65533}  # what fits into one segment
 
 
-def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     """What the headers say."""
-    format = reading.format
-    header = whole.png_header(stream, reading.name) if format == "PNG" else None
-    count = whole.check_gif(stream, reading.name)[2] if format == "GIF" else None
-    picture = open_picture(stream, reading)
+    format = limits.format
+    header = whole.png_header(stream, limits.name) if format == "PNG" else None
+    count = whole.check_gif(stream, limits.name)[2] if format == "GIF" else None
+    picture = open_picture(stream, limits)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
     channels = 3 if kept.startswith("RGB") else 1
@@ -59,29 +66,29 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
     return ImageInfo(format, *sides, channels, depth, count, mode, alpha)
 
 
-def read(stream: BinaryIO, reading: Reading) -> Image:
+def read(stream: BinaryIO, limits: Limits) -> Image:
     """Every frame as it is shown, upright; InputError when any of it is missing."""
-    if reading.format == "PNG":
-        return _read_png(stream, reading)
-    if reading.format == "JPEG":
-        return _read_jpeg(stream, reading)
+    if limits.format == "PNG":
+        return _read_png(stream, limits)
+    if limits.format == "JPEG":
+        return _read_jpeg(stream, limits)
     count = None
-    if reading.format == "GIF":
-        width, height, count = whole.check_gif(stream, reading.name)
-        reading.check_size(width, height, count)
-    elif reading.format == "WEBP":
-        whole.check_webp(stream, reading.name)
-    return _image(open_picture(stream, reading), reading, count=count)
+    if limits.format == "GIF":
+        width, height, count = whole.check_gif(stream, limits.name)
+        limits.check_size(width, height, count)
+    elif limits.format == "WEBP":
+        whole.check_webp(stream, limits.name)
+    return _image(open_picture(stream, limits), limits, count=count)
 
 
-def _read_png(stream: BinaryIO, reading: Reading) -> Image:
-    name = reading.name
+def _read_png(stream: BinaryIO, limits: Limits) -> Image:
+    name = limits.name
     header = whole.png_header(stream, name)
     exif = whole.check_png(stream, name)
-    picture = open_picture(stream, reading)
+    picture = open_picture(stream, limits)
     if header.is_deep_color:
-        return _read_deep_png(stream, header, picture, exif, reading)
-    image = _image(picture, reading, exif, header.bit_depth)
+        return _read_deep_png(stream, header, picture, exif, limits)
+    image = _image(picture, limits, exif, header.bit_depth)
     width, height = picture.size
     last_row = picture.crop((0, height - 1, width, height)).tobytes()
     is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
@@ -95,47 +102,47 @@ def _read_deep_png(
     header: whole.PngHeader,
     picture: Picture,
     exif: bytes | None,
-    reading: Reading,
+    limits: Limits,
 ) -> Image:
     from cnntool.files import deep
 
-    reading.check_size(*picture.size, len(_places(picture, "PNG")))
+    limits.check_size(*picture.size, len(_places(picture, "PNG")))
     if getattr(picture, "is_animated", False):
         raise InputError(
-            f"{reading.name} is an animation of 16 bits per colour channel, which is not read: "
+            f"{limits.name} is an animation of 16 bits per colour channel, which is not read: "
             "save it with 8 bits"
         )
     orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
-    samples = deep.read_png(stream, reading.name)
+    samples = deep.read_png(stream, limits.name)
     if samples.shape[:2] != (header.height, header.width):
-        raise damaged(reading.name, "its size is not what its header says")
+        raise damaged(limits.name, "its size is not what its header says")
     channels = 1 if header.color_type == 4 else 3
-    return image_of([deep.to_frame(samples, channels, orientation, reading)], metadata, reading)
+    return image_of([deep.to_frame(samples, channels, orientation, limits)], metadata, limits)
 
 
-def _read_jpeg(stream: BinaryIO, reading: Reading) -> Image:
+def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
     stream.seek(0)
     data = stream.read()
-    end = whole.check_jpeg(data, reading.name)
-    image = _image(open_picture(stream, reading), reading)
+    end = whole.check_jpeg(data, limits.name)
+    image = _image(open_picture(stream, limits), limits)
     if whole.looks_painted(image.frames[0].pixels):
-        again = _image(open_picture(whole.with_more_data(data, end), reading), reading)
+        again = _image(open_picture(whole.with_more_data(data, end), limits), limits)
         if not np.array_equal(image.frames[0].pixels, again.frames[0].pixels):
-            raise cut_short(reading.name, "part of the picture is missing")
+            raise cut_short(limits.name, "part of the picture is missing")
     return image
 
 
 def _image(
     picture: Picture,
-    reading: Reading,
+    limits: Limits,
     exif: bytes | None = None,
     bits: int = 8,
     count: int | None = None,
 ) -> Image:
     """The frames of an opened picture: all, or the first ``count`` of them."""
-    format = reading.format
+    format = limits.format
     places = range(count) if count else _places(picture, format)
-    reading.check_size(*picture.size, len(places))
+    limits.check_size(*picture.size, len(places))
     frames: list[Frame] = []
     for place in places:
         picture.seek(place)
@@ -143,14 +150,14 @@ def _image(
         if not frames:
             orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
         transparent = _transparent_samples(picture, bits) if format == "PNG" else None
-        frames.append(to_frame(picture, reading.gray, orientation, transparent))
+        frames.append(to_frame(picture, limits.gray, orientation, transparent))
     if format == "GIF":  # which counts repeats
         loop = metadata.loop
         metadata = Metadata(loop=loop + 1 if loop else loop)
     elif format != "PNG" and len(frames) == 1:  # libwebp tells a time of a still picture, too
         frames = [Frame(frames[0].pixels, frames[0].alpha)]
         metadata = replace(metadata, loop=None)
-    return image_of(frames, metadata, reading)
+    return image_of(frames, metadata, limits)
 
 
 def _places(picture: Picture, format: str) -> range:

@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import WHITE, Frame, Image, Metadata, plain_dpi
-from cnntool.files.pixels import STRIP_ROWS, alike, as_stored, swaps_sides
-from cnntool.files.streams import Reading, damaged
+from cnntool.files.image import (
+    STRIP_ROWS,
+    WHITE,
+    Frame,
+    Image,
+    Metadata,
+    alike,
+    as_stored,
+    plain_dpi,
+    swaps_sides,
+)
+from cnntool.files.limits import Limits
+from cnntool.files.streams import damaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -51,16 +61,16 @@ def silence(library_name: str) -> None:
         log.addHandler(logging.NullHandler())
 
 
-def open_picture(stream: BinaryIO, reading: Reading) -> Picture:
+def open_picture(stream: BinaryIO, limits: Limits) -> Picture:
     """The picture with its header read. InputError for a mode that we do not read."""
-    format = reading.format
+    format = limits.format
     module = library()
     importlib.import_module(f"PIL.{format.title()}ImagePlugin".replace("Webp", "WebP"))
     stream.seek(0)
     picture = module.open(stream, formats=("JPEG", "MPO") if format == "JPEG" else (format,))
-    check_mode(picture.mode, reading.name)
+    check_mode(picture.mode, limits.name)
     if picture.mode == "P" and picture.palette is None:
-        raise damaged(reading.name, "its palette is missing")
+        raise damaged(limits.name, "its palette is missing")
     return picture
 
 
@@ -170,14 +180,14 @@ def read_metadata(picture: Picture, exif: bytes | None) -> tuple[int, Metadata]:
     )
 
 
-def image_of(frames: list[Frame], metadata: Metadata, reading: Reading) -> Image:
+def image_of(frames: list[Frame], metadata: Metadata, limits: Limits) -> Image:
     """The image of these frames; an animation's are made alike."""
-    if reading.format != "TIFF":
+    if limits.format != "TIFF":
         frames = alike(frames)
     pixels = frames[0].pixels  # a colour profile is wrong on a picture made grey
     metadata = metadata.fitting(pixels.shape[2])
-    white = WHITE.get(pixels.dtype.name, reading.float_white)
-    return Image(tuple(frames), white, reading.format, metadata)
+    white = WHITE.get(pixels.dtype.name, limits.float_white)
+    return Image(tuple(frames), white, limits.format, metadata)
 
 
 _ORIENTATION = 0x0112

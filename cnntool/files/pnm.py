@@ -14,9 +14,16 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import WHITE, Frame, Image, ImageInfo
-from cnntool.files.pixels import luminance, strips_of_samples
-from cnntool.files.streams import Readable, Reading, cut_short, damaged, fill
+from cnntool.files.image import (
+    WHITE,
+    Frame,
+    Image,
+    ImageInfo,
+    luminance,
+    strips_of_samples,
+)
+from cnntool.files.limits import Limits
+from cnntool.files.streams import Readable, cut_short, damaged, fill
 
 
 class Header(NamedTuple):
@@ -37,9 +44,9 @@ class Header(NamedTuple):
         return np.empty((self.height, self.width, self.channels), kind)
 
 
-def probe(stream: Readable, reading: Reading) -> ImageInfo:
+def probe(stream: Readable, limits: Limits) -> ImageInfo:
     """What the header says."""
-    header = _read_header(stream, reading.name)
+    header = _read_header(stream, limits.name)
     depth = "1-bit" if header.kind in (1, 4) else "8-bit" if header.maxval < 256 else "16-bit"
     mode = {"1-bit": "1", "8-bit": "L", "16-bit": "I;16"}[depth]
     if header.channels == 3:
@@ -47,11 +54,11 @@ def probe(stream: Readable, reading: Reading) -> ImageInfo:
     return ImageInfo("PPM", header.width, header.height, header.channels, depth, 1, mode)
 
 
-def read(stream: Readable, reading: Reading) -> Image:
+def read(stream: Readable, limits: Limits) -> Image:
     """The picture: uint8 up to a maxval of 255, uint16 above, white scaled to 255 or 65535."""
-    name = reading.name
+    name = limits.name
     header = _read_header(stream, name)
-    reading.check_size(header.width, header.height)
+    limits.check_size(header.width, header.height)
     if header.kind in (1, 2, 3):
         pixels = _read_plain(stream, header, name)
     elif header.kind == 4:
@@ -66,7 +73,7 @@ def read(stream: Readable, reading: Reading) -> Image:
             f"{name} goes on after its {header.width} x {header.height} pixels: several pictures "
             "in one file are not read, split them first (pamsplit)"
         )
-    if reading.gray and header.channels == 3:
+    if limits.gray and header.channels == 3:
         pixels = luminance(pixels)
     return Image((Frame(pixels),), WHITE[pixels.dtype.name], "PPM")
 

@@ -6,42 +6,11 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-
-
-class Reading(NamedTuple):
-    """What the caller wants of a file, the name to call it by in messages, and its format."""
-
-    name: str
-    max_pixels: int
-    gray: bool
-    float_white: float
-    format: str = ""
-
-    def check_size(
-        self, width: int, height: int, frames: int = 1, pixels: int | None = None
-    ) -> None:
-        """InputError for an image without pixels or with more than we may decode.
-
-        pixels: of all frames, where not each of them is width x height.
-        """
-        if width < 1 or height < 1 or frames < 1:
-            raise InputError(f"{self.name} has no pixels: it is {width} x {height}")
-        times = f" x {frames} frames" if frames > 1 else ""
-        pixels = width * height * frames if pixels is None else pixels
-        self.check_pixels(pixels, f"is {width} x {height}{times}")
-
-    def check_pixels(self, pixels: int, what: str) -> None:
-        """InputError, with ``what`` the image is or has, for more pixels than the limit."""
-        if pixels > self.max_pixels:
-            raise InputError(
-                f"{self.name} {what} = {pixels:,} pixels, over the limit of "
-                f"{self.max_pixels:,}: raise the limit with --max-pixels"
-            )
 
 
 class Readable(Protocol):

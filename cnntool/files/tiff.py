@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi
+from cnntool.files.image import (
+    Frame,
+    Image,
+    ImageInfo,
+    Metadata,
+    plain_dpi,
+    swaps_sides,
+)
+from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     check_mode,
     image_of,
@@ -22,8 +30,7 @@ from cnntool.files.pillow import (
     to_frame,
     to_picture,
 )
-from cnntool.files.pixels import swaps_sides
-from cnntool.files.streams import Reading, check_finite
+from cnntool.files.streams import check_finite
 from cnntool.files.tiff_pages import WHITE_IS_ZERO, Page, check_pieces, read_pages
 
 if TYPE_CHECKING:
@@ -31,13 +38,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 
-LARGE_TILE = 1 << 24
-"""Pixels of a tile that a picture within the limits may have; decoders make room for all of it."""
-
-
-def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
+def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     """What the directories say; size and depth are the first page's."""
-    pages = read_pages(stream, reading.name)
+    pages = read_pages(stream, limits.name)
     first = pages[0]
     width, height = first.width, first.height
     if swaps_sides(first.orientation):
@@ -46,28 +49,26 @@ def probe(stream: BinaryIO, reading: Reading) -> ImageInfo:
         colors = "RGB" if first.channels == 3 else "L"
         mode = f"{colors}{'A' * first.has_alpha};{'float' if first.depth == 'float' else 16}"
     else:
-        mode = open_picture(stream, reading).mode
+        mode = open_picture(stream, limits).mode
     return ImageInfo(
         "TIFF", width, height, first.channels, first.depth, len(pages), mode, first.has_alpha
     )
 
 
-def read(stream: BinaryIO, reading: Reading) -> Image:
+def read(stream: BinaryIO, limits: Limits) -> Image:
     """Every page at its own size and depth."""
-    name = reading.name
+    name = limits.name
     pages = read_pages(stream, name)
     size = stream.seek(0, os.SEEK_END)
     for page in pages:
-        reading.check_size(page.width, page.height)
+        limits.check_size(page.width, page.height)
         check_pieces(page, size, name)
-        across, down = page.piece
-        if across * down > LARGE_TILE:
-            reading.check_pixels(across * down, f"has tiles of {across} x {down}")
+        limits.check_tile(*page.piece)
     total = sum(page.width * page.height for page in pages)
-    reading.check_size(pages[0].width, pages[0].height, len(pages), total)
+    limits.check_size(pages[0].width, pages[0].height, len(pages), total)
     if any(page.is_deep for page in pages):
-        return _read_deep(stream, pages, reading)
-    picture = open_picture(stream, reading)
+        return _read_deep(stream, pages, limits)
+    picture = open_picture(stream, limits)
     if any(page.is_compressed for page in pages):
         _silence_libtiff()
     frames = []
@@ -78,21 +79,21 @@ def read(stream: BinaryIO, reading: Reading) -> Image:
             _, metadata = read_metadata(picture, _read_exif(picture))
             metadata = Metadata(metadata.icc_profile, _dpi(page), metadata.exif)
         picture.load()  # and sets it upright
-        frame = to_frame(picture, reading.gray, adjust=_adjustment(page))
+        frame = to_frame(picture, limits.gray, adjust=_adjustment(page))
         if page.depth == "float":
             check_finite(frame.pixels, name)
         frames.append(Frame(frame.pixels, frame.alpha))
-    return image_of(frames, metadata, reading)
+    return image_of(frames, metadata, limits)
 
 
-def _read_deep(stream: BinaryIO, pages: list[Page], reading: Reading) -> Image:
+def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> Image:
     from cnntool.files import deep
 
     frames = [
-        deep.to_frame(samples, page.channels, page.orientation, reading)
-        for page, samples in zip(pages, deep.read_tiff(stream, pages, reading.name), strict=True)
+        deep.to_frame(samples, page.channels, page.orientation, limits)
+        for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
-    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0])), reading)
+    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0])), limits)
 
 
 def _dpi(page: Page) -> tuple[float, float] | None:

@@ -13,8 +13,7 @@ from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop, plan_pool
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image
-from cnntool.files.pixels import luminance
+from cnntool.files.image import Frame, Image, luminance
 from cnntool.imaging.tone import Losses, Tone, check_range
 from cnntool.imaging.transparency import alpha_in_depth, with_weights
 

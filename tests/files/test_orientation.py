@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from cnntool.files.image import as_stored, upright
 from cnntool.files.pillow import split_orientation
-from cnntool.files.pixels import as_stored, upright
 
 ORIENTATION, MAKE, SOFTWARE, EXPOSURE = 0x0112, 0x010F, 0x0131, 0x829A
 IMAGE_DESCRIPTION, EXIF_DIRECTORY = 0x010E, 0x8769

@@ -72,7 +72,7 @@ def command(
     """
     from cnntool.cli.console import print_json
     from cnntool.explain.windows import window_facts
-    from cnntool.files.pixels import choose_depth
+    from cnntool.files.image import choose_depth
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering
 

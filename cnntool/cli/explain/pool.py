@@ -68,7 +68,7 @@ def command(
     """
     from cnntool.cli.console import print_json
     from cnntool.explain.pools import pool_facts
-    from cnntool.files.pixels import choose_depth
+    from cnntool.files.image import choose_depth
 
     pooling = read_pooling(pool, windows, sizes)
     picture, name = open_one(pixel.image, reading)

@@ -12,8 +12,7 @@ import numpy as np
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
-from cnntool.files.image import Image
-from cnntool.files.pixels import luminance
+from cnntool.files.image import Image, luminance
 
 BLOCK_VALUES = 1 << 22
 LARGEST_SIDE = 1 << 16

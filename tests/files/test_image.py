@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image
-from cnntool.files.pixels import choose_depth, stacked, with_alpha, without_opaque_alpha
+from cnntool.files.image import (
+    Frame,
+    Image,
+    choose_depth,
+    stacked,
+    with_alpha,
+    without_opaque_alpha,
+)
 
 
 def image(dtype, white, channels=1, alpha=None):
