@@ -51,6 +51,20 @@ def there_and_back(name: str, **options) -> Callable[..., tuple]:
     return run
 
 
+def there_and_back_in_time(name: str) -> Callable[..., tuple]:
+    """The same of a cell, with its state, of an lstm two arrays, behind the input."""
+    states = 2 if name == "lstm" else 1
+
+    def run(x: np.ndarray, *arrays: np.ndarray) -> tuple:
+        *weights, dy = arrays[states:]
+        state = arrays[:2] if states == 2 else arrays[0]
+        (y, last), cache = getattr(engine, name)(x, state, *weights)
+        dx, dstate, *dweights = getattr(engine, f"{name}_backward")(dy, None, cache)
+        return y, *np.atleast_3d(last), dx, *np.atleast_3d(dstate), *dweights
+
+    return run
+
+
 def filtered(image: np.ndarray, bank: np.ndarray, **options) -> tuple:
     return (engine.filter_bank(image, bank, **options),)
 
@@ -207,4 +221,19 @@ def _normalized(x, weight, bias, dy):
     return y, *engine.batch_norm_backward(dy, cache)
 
 
-OPERATIONS = [*CONVOLUTIONS, *FILTERS, *POOLS, *OPERATIONS_ON_IMAGES, *MAPS, *CHECKED]
+SEQUENCES = [
+    Operation(f"{name} of 3 steps", there_and_back_in_time(name), shapes)
+    for name, gates, biases, states in [("rnn", 1, 1, 1), ("gru", 3, 2, 1), ("lstm", 4, 1, 2)]
+    for shapes in [
+        (
+            (3, 20, 6),
+            *[(20, 8)] * states,
+            (6, 8 * gates),
+            (8, 8 * gates),
+            *[(8 * gates,)] * biases,
+            (3, 20, 8),
+        )
+    ]
+]
+
+OPERATIONS = [*CONVOLUTIONS, *FILTERS, *POOLS, *OPERATIONS_ON_IMAGES, *MAPS, *SEQUENCES, *CHECKED]

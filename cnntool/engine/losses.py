@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
+from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
-from cnntool.engine.linear import check_ids
+from cnntool.engine.linear import check_ids, dense, dense_backward
 from cnntool.engine.windows import even_slices
 
 
@@ -164,6 +165,8 @@ def vocabulary_cross_entropy(
     dtype = float_dtype(x, weight)
     x, weight, targets = np.asarray(x, dtype), np.asarray(weight, dtype), np.asarray(targets)
     _check_shapes(x, weight, bias, targets)
+    if is_textbook():
+        return _of_all_logits(x, weight, bias, targets, weights, need_gradient)
     rows, words, counting = len(x), weight.shape[1], None
     shares = np.full(rows, 1 / rows)
     if weights is not None:
@@ -210,6 +213,27 @@ def vocabulary_cross_entropy(
     dbias = None if bias is None else gradient[-1]
     dx = _spread(dx, counting, rows)
     return loss, VocabularyCache(losses, correct, dx, gradient[:-1], dbias)
+
+
+def _of_all_logits(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    need_gradient: bool,
+) -> tuple[float, VocabularyCache]:
+    """The same from one matrix of logits."""
+    counts = np.ones(len(x), bool) if weights is None else row_shares(weights, targets.shape) > 0
+    logits, cache = dense(np.where(counts[:, None], x, 0), weight, bias)
+    loss, of_loss = softmax_cross_entropy(logits, targets, weights)
+    wanted = np.where(counts, targets, 0)
+    losses = np.where(counts, -log_softmax(logits)[np.arange(len(x)), wanted], 0)
+    correct = int(np.count_nonzero(counts & (logits.argmax(axis=1) == wanted)))
+    if not need_gradient:
+        return loss, VocabularyCache(losses, correct, None, None, None)
+    gradients = dense_backward(softmax_cross_entropy_backward(1.0, of_loss), cache)
+    return loss, VocabularyCache(losses, correct, *gradients)
 
 
 def _spread(values: np.ndarray, places: np.ndarray | None, rows: int) -> np.ndarray:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from operations import OPERATIONS
 
-from cnntool.engine import textbook
-from cnntool.engine.fast import is_textbook
+from cnntool.engine import losses, max_pooling, textbook
+from cnntool.engine.cells import gru, lstm, rnn
+from cnntool.engine.fast import is_textbook, samples_innermost
 
 ROUNDING = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -24,6 +25,25 @@ def test_results_agree_with_and_without_fast_ways(operation, dtype):
         assert (ours.shape, ours.dtype) == (expected.shape, expected.dtype)
         limit = ROUNDING[dtype] * max(1, np.abs(expected).max())
         np.testing.assert_allclose(ours, expected, rtol=0, atol=limit)
+
+
+def test_no_fast_way_runs_while_all_are_off(monkeypatch):
+    def run(*_, **__):
+        raise AssertionError("a fast way")
+
+    for module, names in {
+        samples_innermost: ("convolve", "gradients"),
+        max_pooling: ("largest_with_places",),
+        rnn: ("_run",),
+        lstm: ("_run", "_run_back"),
+        gru: ("_run", "_run_back"),
+        losses: ("_scored",),
+    }.items():
+        for name in names:
+            monkeypatch.setattr(module, name, run)
+    with textbook():
+        for operation in OPERATIONS:
+            operation.results(*operation.arrays(np.float32))
 
 
 def test_the_switch_holds_on_all_threads_and_ends_with_the_outermost_block():

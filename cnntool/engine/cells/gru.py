@@ -20,6 +20,7 @@ from cnntool.engine.cells.steps import (
     spans_back,
     weight_gradients,
 )
+from cnntool.engine.fast import is_textbook
 
 GATES = ("reset", "update", "new")
 
@@ -72,13 +73,24 @@ def gru_step(
     hidden_bias: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One step of :func:`gru` from x (B, E), nothing kept for a way back: h, and h as the state."""
-    hidden = state.shape[1]
-    by_input, by_state = x @ w_input + bias, state @ w_hidden + hidden_bias
-    gates, _ = sigmoid(by_input[:, : 2 * hidden] + by_state[:, : 2 * hidden])
-    reset, update = gates[:, :hidden], gates[:, hidden:]
-    new = np.tanh(by_input[:, 2 * hidden :] + reset * by_state[:, 2 * hidden :])
-    h = new + update * (state - new)
+    _, _, h = _step(x, state, w_input, w_hidden, bias, hidden_bias)
     return h, h
+
+
+def _step(
+    x: np.ndarray,
+    h: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+    hidden_bias: np.ndarray,
+) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
+    """The equations as they stand: the gates r, u and n, then h_(t-1) U_n + c_n, and h_t."""
+    by_input = (x @ w_input + bias).reshape(len(x), 3, -1).swapaxes(0, 1)
+    by_state = (h @ w_hidden + hidden_bias).reshape(len(x), 3, -1).swapaxes(0, 1)
+    r, u = sigmoid(by_input[:2] + by_state[:2])[0]
+    n = np.tanh(by_input[2] + r * by_state[2])
+    return (r, u, n), by_state[2], n + u * (h - n)
 
 
 def reset_first_gru(
@@ -110,25 +122,46 @@ def _gru(
 ) -> tuple[tuple[np.ndarray, np.ndarray], GruCache]:
     """Either form: the one with a hidden bias has the reset behind the product."""
     x, (h0,), weights, order = prepared(x, (state,), weights, 3, lengths, reverse)
-    w_input, w_hidden, bias, *hidden_bias = weights
-    batch, hidden = h0.shape
+    w_input, w_hidden, *biases = weights
+    gates = np.empty((order.steps, 3, *h0.shape), x.dtype)
+    h, inner = histories(order, h0), np.empty_like(gates[:, 0])
+    cache = GruCache(x, h, w_input, w_hidden, order, gates, inner)
+    is_plain = len(biases) == 2 and is_textbook()
+    (_run_step_by_step if is_plain else _run_in_long_calls)(cache, *biases)
+    return (order.outputs(h), order.restored_rows(h[-1])), cache
+
+
+def _run_step_by_step(cache: GruCache, bias: np.ndarray, hidden_bias: np.ndarray) -> None:
+    """Fill the cache, one step after the other."""
+    for t in range(cache.order.steps):
+        rows = cache.order.active(t)
+        gates, inner, h = _step(
+            cache.x[t, :rows], cache.h[t, :rows], cache.w_input, cache.w_hidden, bias, hidden_bias
+        )
+        cache.gates[t, :, :rows], cache.inner[t, :rows], cache.h[t + 1, :rows] = gates, inner, h
+        carry(cache.h, slice(t, t + 1), rows)
+
+
+def _run_in_long_calls(
+    cache: GruCache, bias: np.ndarray, hidden_bias: np.ndarray | None = None
+) -> None:
+    """The same, from the products of all inputs."""
+    h, gates, inner = cache.h, cache.gates, cache.inner
+    _, batch, hidden = h.shape
     bias, new_bias = bias.copy(), None
-    for other in hidden_bias:
-        bias[: 2 * hidden] += other[: 2 * hidden]  # of the others both are one
-        new_bias = np.repeat(other[None, 2 * hidden :], batch, axis=0)
-    gates = np.empty((order.steps, 3, batch, hidden), x.dtype)
-    np.matmul(x[:, None], by_gate(w_input, 3, 2), out=gates)
+    if hidden_bias is not None:
+        bias[: 2 * hidden] += hidden_bias[: 2 * hidden]  # of the others both are one
+        new_bias = np.repeat(hidden_bias[None, 2 * hidden :], batch, axis=0)
+    np.matmul(cache.x[:, None], by_gate(cache.w_input, 3, 2), out=gates)
     gates += np.repeat(by_gate(bias[None], 3, 2), batch, axis=1)
-    h, inner, by_state = histories(order, h0), np.empty_like(gates[:, 0]), by_gate(w_hidden, 3, 2)
-    for span, rows in order.spans():
+    by_state = by_gate(cache.w_hidden, 3, 2)
+    for span, rows in cache.order.spans():
         at = gates[span, :, :rows], inner[span, :rows], h[span, :rows], h[following(span), :rows]
         if new_bias is None:
             _run_reset_first(*at, by_state)
         else:
             _run(*at, by_state, new_bias[:rows])
         carry(h, span, rows)
-    cache = GruCache(x, h, w_input, w_hidden, order, gates, inner)
-    return (order.outputs(h), order.restored_rows(h[-1])), cache
 
 
 def _run(
@@ -206,6 +239,36 @@ def gru_backward(
     # (T, B, 4, H): by m, by z_r, z_u and z_n; so both products find what they need side by side
     dz = np.empty((*h[1:].shape[:2], 4, hidden), h.dtype)
     flat = dz.reshape(*dz.shape[:2], 4 * hidden)
+    (_back_step_by_step if is_textbook() else _back_in_long_calls)(cache, dh_all, dh, dz)
+    order.clear(dz)
+    from_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
+    dx, dw_input, dw_hidden, dbias = weight_gradients(
+        cache, flat[..., hidden:], from_state, need_dx, out and out[:3]
+    )
+    dhidden_bias = from_state.sum(axis=(0, 1), out=out[3] if out else None)
+    return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias, dhidden_bias
+
+
+def _back_step_by_step(cache: GruCache, dh_all: np.ndarray, dh: np.ndarray, dz: np.ndarray) -> None:
+    """dz of each step, from the last to the first; dh becomes that by the first state."""
+    for t in reversed(range(cache.order.steps)):
+        rows = cache.order.active(t)
+        (r, u, n), m, h = cache.gates[t, :, :rows], cache.inner[t, :rows], cache.h[t, :rows]
+        by_h = dh[:rows]
+        by_h += dh_all[t, :rows]
+        dz_n, dz_u = by_h * (1 - u) * (1 - n * n), by_h * (h - n) * u * (1 - u)
+        dz_r = dz_n * m * r * (1 - r)
+        dz[t, :rows] = np.stack([dz_n * r, dz_r, dz_u, dz_n], axis=1)
+        by_h *= u
+        by_h += np.concatenate([dz_r, dz_u, dz_n * r], axis=1) @ cache.w_hidden.T
+
+
+def _back_in_long_calls(
+    cache: GruCache, dh_all: np.ndarray, dh: np.ndarray, dz: np.ndarray
+) -> None:
+    """The same, with the derivatives of the gates worked out for many steps at a time."""
+    order, hidden = cache.order, dh.shape[1]
+    flat = dz.reshape(*dz.shape[:2], 4 * hidden)
     by_state = np.ascontiguousarray(np.roll(cache.w_hidden, hidden, axis=1).T)  # n, r, u
     for span, rows in spans_back(order, dz[:1].nbytes):
         _run_back(
@@ -217,13 +280,6 @@ def gru_backward(
             dh[:rows],
             by_state,
         )
-    order.clear(dz)
-    from_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
-    dx, dw_input, dw_hidden, dbias = weight_gradients(
-        cache, flat[..., hidden:], from_state, need_dx, out and out[:3]
-    )
-    dhidden_bias = from_state.sum(axis=(0, 1), out=out[3] if out else None)
-    return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias, dhidden_bias
 
 
 def _slopes(cache: GruCache, span: slice, rows: int) -> np.ndarray:

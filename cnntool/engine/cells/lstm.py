@@ -26,6 +26,7 @@ from cnntool.engine.cells.steps import (
     spans_back,
     weight_gradients,
 )
+from cnntool.engine.fast import is_textbook
 
 GATES = ("input", "forget", "new", "output")
 """In the order of the weights."""
@@ -80,26 +81,11 @@ def lstm(
     """
     x, (h0, c0), weights, order = prepared(x, state, (w_input, w_hidden, bias), 4, lengths, reverse)
     w_input, w_hidden, bias = weights
-    batch, hidden = h0.shape
-    steps = np.empty((order.steps + 1, 5, batch, hidden), x.dtype)
-    np.matmul(x[:, None], by_gate(w_input, 4, 3, PLACES), out=steps[:-1, :4])
-    steps[:-1, :4] += np.repeat(by_gate(bias[None], 4, 3, PLACES), batch, axis=1)
+    steps = np.empty((order.steps + 1, 5, *h0.shape), x.dtype)
     steps[0, 4] = c0
-    h, tanh_c = histories(order, h0), np.empty((order.steps, batch, hidden), x.dtype)
-    by_state = by_gate(w_hidden, 4, 3, PLACES)
-    for span, rows in order.spans():
-        after = following(span)
-        _run(
-            steps[span, :, :rows],
-            steps[after, 4, :rows],
-            tanh_c[span, :rows],
-            h[span, :rows],
-            h[after, :rows],
-            by_state,
-        )
-        carry(h, span, rows)
-        carry(steps[:, 4], span, rows)
+    h, tanh_c = histories(order, h0), np.empty((order.steps, *h0.shape), x.dtype)
     cache = LstmCache(x, h, w_input, w_hidden, order, steps, tanh_c)
+    (_run_step_by_step if is_textbook() else _run_in_long_calls)(cache, bias)
     last = order.restored_rows(h[-1]), order.restored_rows(steps[-1, 4])
     return (order.outputs(h), last), cache
 
@@ -112,14 +98,57 @@ def lstm_step(
     bias: np.ndarray,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """One step of :func:`lstm` from x (B, E), nothing kept for a way back: h and (h, c)."""
-    h, c = state
-    hidden = h.shape[1]
-    z = x @ w_input + h @ w_hidden + bias
-    new = np.tanh(z[:, 2 * hidden : 3 * hidden])
-    gates, _ = sigmoid(z)
-    c = gates[:, hidden : 2 * hidden] * c + gates[:, :hidden] * new
-    h = gates[:, 3 * hidden :] * np.tanh(c)
+    _, c, _, h = _step(x, *state, w_input, w_hidden, bias)
     return h, (h, c)
+
+
+def _step(
+    x: np.ndarray,
+    h: np.ndarray,
+    c: np.ndarray,
+    w_input: np.ndarray,
+    w_hidden: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """The equations as they stand: the gates i, f, o and g, then c, tanh(c) and h."""
+    z = (x @ w_input + h @ w_hidden + bias).reshape(len(x), 4, -1)
+    i, f, _, o = sigmoid(z)[0].swapaxes(0, 1)
+    g = np.tanh(z[:, 2])
+    c = f * c + i * g
+    tanh_c = np.tanh(c)
+    return (i, f, o, g), c, tanh_c, o * tanh_c
+
+
+def _run_step_by_step(cache: LstmCache, bias: np.ndarray) -> None:
+    """Fill the cache, one step after the other."""
+    for t in range(cache.order.steps):
+        rows = cache.order.active(t)
+        state = cache.h[t, :rows], cache.steps[t, 4, :rows]
+        gates, c, tanh_c, h = _step(cache.x[t, :rows], *state, cache.w_input, cache.w_hidden, bias)
+        cache.steps[t, :4, :rows], cache.steps[t + 1, 4, :rows] = gates, c
+        cache.tanh_c[t, :rows], cache.h[t + 1, :rows] = tanh_c, h
+        carry(cache.h, slice(t, t + 1), rows)
+        carry(cache.steps[:, 4], slice(t, t + 1), rows)
+
+
+def _run_in_long_calls(cache: LstmCache, bias: np.ndarray) -> None:
+    """The same, from the products of all inputs."""
+    h, steps, gates = cache.h, cache.steps, cache.steps[:-1, :4]
+    np.matmul(cache.x[:, None], by_gate(cache.w_input, 4, 3, PLACES), out=gates)
+    gates += np.repeat(by_gate(bias[None], 4, 3, PLACES), h.shape[1], axis=1)
+    by_state = by_gate(cache.w_hidden, 4, 3, PLACES)
+    for span, rows in cache.order.spans():
+        after = following(span)
+        _run(
+            steps[span, :, :rows],
+            steps[after, 4, :rows],
+            cache.tanh_c[span, :rows],
+            h[span, :rows],
+            h[after, :rows],
+            by_state,
+        )
+        carry(h, span, rows)
+        carry(steps[:, 4], span, rows)
 
 
 def _run(
@@ -180,6 +209,36 @@ def lstm_backward(
     order, (batch, hidden) = cache.order, cache.h[0].shape
     dh_all, (dh, dc) = gradients_in(dh_all, dstate or (None, None), order, cache.h)
     dz = np.empty((order.steps, batch, 4 * hidden), dh.dtype)
+    way_back = _back_step_by_step if is_textbook() else _back_in_long_calls
+    way_back(cache, dh_all, dh, dc, dz)
+    order.clear(dz)
+    dx, dw_input, dw_hidden, dbias = weight_gradients(cache, dz, dz, need_dx, out)
+    dstate_0 = order.restored_rows(dh), order.restored_rows(dc)
+    return dx, dstate_0, dw_input, dw_hidden, dbias
+
+
+def _back_step_by_step(
+    cache: LstmCache, dh_all: np.ndarray, dh: np.ndarray, dc: np.ndarray, dz: np.ndarray
+) -> None:
+    """dz of each step, from the last to the first; dh and dc become those by the first state."""
+    for t in reversed(range(cache.order.steps)):
+        rows = cache.order.active(t)
+        i, f, o, g, c = cache.steps[t, :, :rows]
+        tanh_c, by_h, by_c = cache.tanh_c[t, :rows], dh[:rows], dc[:rows]
+        by_h += dh_all[t, :rows]
+        by_c += by_h * o * (1 - tanh_c * tanh_c)
+        dz_i, dz_f = by_c * g * i * (1 - i), by_c * c * f * (1 - f)
+        dz_g, dz_o = by_c * i * (1 - g * g), by_h * tanh_c * o * (1 - o)
+        dz[t, :rows] = np.concatenate([dz_i, dz_f, dz_g, dz_o], axis=1)
+        by_h[...] = dz[t, :rows] @ cache.w_hidden.T
+        by_c *= f
+
+
+def _back_in_long_calls(
+    cache: LstmCache, dh_all: np.ndarray, dh: np.ndarray, dc: np.ndarray, dz: np.ndarray
+) -> None:
+    """The same, with the derivatives of the gates worked out for many steps at a time."""
+    order, (batch, hidden) = cache.order, dh.shape
     dz_gates = dz.reshape(order.steps, batch, 4, hidden).swapaxes(1, 2)
     by_state = np.ascontiguousarray(cache.w_hidden.T)
     for span, rows in spans_back(order, dz[:1].nbytes):
@@ -193,10 +252,6 @@ def lstm_backward(
             dc[:rows],
             by_state,
         )
-    order.clear(dz)
-    dx, dw_input, dw_hidden, dbias = weight_gradients(cache, dz, dz, need_dx, out)
-    dstate_0 = order.restored_rows(dh), order.restored_rows(dc)
-    return dx, dstate_0, dw_input, dw_hidden, dbias
 
 
 def _slopes(cache: LstmCache, span: slice, rows: int) -> np.ndarray:

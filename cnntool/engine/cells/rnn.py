@@ -17,6 +17,7 @@ from cnntool.engine.cells.steps import (
     spans_back,
     weight_gradients,
 )
+from cnntool.engine.fast import is_textbook
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,17 @@ def rnn(
     x, (h0,), weights, order = prepared(x, (state,), (w_input, w_hidden, bias), 1, lengths, reverse)
     w_input, w_hidden, bias = weights
     h = histories(order, h0)
-    products = x.reshape(-1, x.shape[2]) @ w_input
-    np.add(products.reshape(h[1:].shape), bias, out=h[1:])
-    for span, rows in order.spans():
-        _run(h[span, :rows], h[following(span), :rows], w_hidden, activation)
-        carry(h, span, rows)
+    if is_textbook():
+        for t in range(order.steps):
+            given = x[t, : order.active(t)], h[t, : order.active(t)]
+            h[t + 1, : order.active(t)], _ = rnn_step(*given, *weights, activation=activation)
+            carry(h, slice(t, t + 1), order.active(t))
+    else:
+        products = x.reshape(-1, x.shape[2]) @ w_input
+        np.add(products.reshape(h[1:].shape), bias, out=h[1:])
+        for span, rows in order.spans():
+            _run(h[span, :rows], h[following(span), :rows], w_hidden, activation)
+            carry(h, span, rows)
     cache = RnnCache(x, h, w_input, w_hidden, order, activation)
     return (order.outputs(h), order.restored_rows(h[-1])), cache
 
