@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnntool.cli.console import console, show
+from cnntool.cli.console import console, show, table
 from cnntool.cli.kernels import shade
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.table import Table
     from rich.text import Text
 
     from cnntool.engine.windows import Axis
@@ -125,21 +126,65 @@ def shaded_block(values: np.ndarray, title: str, foot: str | Text = "") -> Block
 
 def window_block(
     pixels: np.ndarray,
-    title: str,
+    channel: int,
     white: float,
-    colour: int | None,
+    *,
     marks: Sequence[str],
     rows: Sequence[int],
     columns: Sequence[int],
+    more: str = "",
 ) -> Block:
-    """The pixels (h, w) under a window, each on its own brightness; NaN is outside the picture."""
-    styles = ["dim" if v != v else pixel_style(v / white, colour) for v in pixels.ravel()]
-    return matrix_block(pixels, title=title, styles=styles, marks=marks, rows=rows, columns=columns)
+    """A channel of the pixels (h, w, C) under a window, each on its own brightness.
+
+    NaN is outside the picture; ``more`` ends the title.
+    """
+    values, colour = pixels[..., channel], channel_colour(channel, pixels.shape[2])
+    title = f"{channel_names(pixels.shape[2])[channel]} window".strip() + more
+    styles = ["dim" if v != v else pixel_style(v / white, colour) for v in values.ravel()]
+    return matrix_block(values, title=title, styles=styles, marks=marks, rows=rows, columns=columns)
 
 
-def fits(blocks: Sequence[Block]) -> bool:
-    """Whether each of them fits into a line."""
-    return max(block.width for block in blocks) <= layout_width()
+def shown_channels(count: int) -> range:
+    """The channels that are shown of so many; says so where that is not all of them."""
+    if count > MOST_CHANNELS:
+        show(f"the first {MOST_CHANNELS} of {count} channels; --json gives all")
+    return range(min(count, MOST_CHANNELS))
+
+
+def show_window(
+    shape: Sequence[int],
+    blocks: Callable[[], Mapping[str, Block]],
+    show_largest: Callable[[], None],
+) -> None:
+    """Print a window (h, w) as blocks, by the sign before each, or its largest elements alone
+    where it is large or a block does not fit into a line."""
+    show("")
+    if max(shape) <= LARGEST_SHOWN:
+        made = blocks()
+        if max(block.width for block in made.values()) <= layout_width():
+            show_beside(tuple(made.values()), tuple(made))
+            return
+    show_largest()
+
+
+def largest_table(
+    heads: Sequence[str],
+    values: Sequence[np.ndarray],
+    places: tuple[np.ndarray, np.ndarray],
+    rows: Sequence[int],
+    columns: Sequence[int],
+    is_inside: np.ndarray,
+) -> Table:
+    """Some elements of a window: where they are, in parentheses outside the picture, and values.
+
+    ``places`` are their rows and columns in the window, ``rows`` and ``columns`` its positions.
+    """
+    listed = table("at x,y", *heads, style="dim")
+    texts = [number_texts(each[places]) for each in values]
+    for row, column, *cells in zip(*places, *texts, strict=True):
+        place = f"{columns[column]},{rows[row]}"
+        listed.add_row(place if is_inside[row, column] else f"({place})", *cells)
+    return listed
 
 
 def show_beside(blocks: Sequence[Block], signs: Sequence[str]) -> None:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.cli.console import show, table
 from cnntool.cli.convolve import BORDER_RULES, Kernels, Pixels, Windows, read_filters
-from cnntool.cli.explain.blocks import (
-    DIGITS,
-    LARGEST_SHOWN,
-    MOST_CHANNELS,
-    MOST_LISTED,
-    Block,
-    channel_colour,
-    channel_names,
-    fits,
-    number_text,
-    number_texts,
-    pixel_texts,
-    shaded_block,
-    show_beside,
-    window_block,
-)
+from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
@@ -34,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.table import Table
 
+    from cnntool.cli.explain.blocks import Block
     from cnntool.explain.windows import Taps, WindowFacts
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.kernels import Filter
@@ -105,35 +92,33 @@ def check_not_colour(kernel: Filter) -> None:
 
 def _entry(facts: WindowFacts) -> dict:
     height, width = facts.output_size
+    kernels = zip(facts.names, facts.bank, facts.products, facts.responses, strict=True)
+    results = zip(facts.combined, facts.values, facts.tones, facts.result, strict=True)
     return {
         "at": {"x": facts.x, "y": facts.y},
         "output": {"width": width, "height": height},
         "centre": {"x": facts.columns.centre, "y": facts.rows.centre},
         "rows": _axis_entry(facts.rows),
         "columns": _axis_entry(facts.columns),
-        "pixels": facts.pixels.transpose(2, 0, 1).tolist(),
-        "alphas": None if facts.alphas is None else facts.alphas.tolist(),
+        "pixels": facts.pixels.transpose(2, 0, 1),
+        "alphas": facts.alphas,
         "kernels": [
-            {"name": name, "weights": w.tolist(), "products": p.tolist(), "sums": s.tolist()}
-            for name, w, p, s in zip(
-                facts.names, facts.bank, facts.products, facts.responses, strict=True
-            )
+            {"name": name, "weights": weights, "products": products, "sums": sums}
+            for name, weights, products, sums in kernels
         ],
         "combine": facts.combine,
         "scale": facts.scale,
         "bias": facts.bias,
         "results": [
             {
-                "combined": combined.tolist(),
-                "value": value.tolist(),
+                "combined": combined,
+                "value": value,
                 "range": tone.range,
                 "white": tone.white,
                 **({"low": tone.low, "high": tone.high} if tone.range == "stretch" else {}),
-                "pixel": pixel.tolist(),
+                "pixel": pixel,
             }
-            for combined, value, tone, pixel in zip(
-                facts.combined, facts.values, facts.tones, facts.result, strict=True
-            )
+            for combined, value, tone, pixel in results
         ],
         "alpha": facts.alpha,
     }
@@ -142,19 +127,17 @@ def _entry(facts: WindowFacts) -> dict:
 def _axis_entry(taps: Taps) -> dict:
     """``sources`` are the pixels that stand at the positions; null is the border's constant."""
     sources = [None if source < 0 else source for source in taps.sources]
-    return {"positions": list(taps.positions), "sources": sources}
+    return {"positions": taps.positions, "sources": sources}
 
 
 def _show(
     facts: WindowFacts, name: str, specs: Sequence[str], geometry: Geometry, white: float
 ) -> None:
     """Print how the pixel came about; ``white`` is the picture's, ``specs`` are of the chain."""
-    from rich.text import Text
-
     height, width = facts.output_size
     after = f" after {', '.join(specs[:-1])}" if len(specs) > 1 else ""
     turned = ", turned by 180 degrees" if geometry.flip else ""
-    show(Text.assemble((specs[-1], "bold cyan"), f"{turned} over {name}{after}"))
+    show((specs[-1], "bold cyan"), f"{turned} over {name}{after}")
     show(
         f"pixel {facts.x},{facts.y} of {width} x {height}; its window is centred on "
         f"{facts.columns.centre},{facts.rows.centre} of "
@@ -164,17 +147,18 @@ def _show(
         show(f"( ) is outside the picture: {outside}")
     if facts.alphas is not None:
         show("some pixels are transparent: colours are multiplied by alpha")
-    channels = facts.pixels.shape[2]
-    if channels > MOST_CHANNELS:
-        show(f"the first {MOST_CHANNELS} of {channels} channels; --json gives all")
+    channels = blocks.shown_channels(facts.pixels.shape[2])
     kernels: Sequence[int] = range(len(facts.bank))
     if len(kernels) > MOST_KERNELS:
         kernels = [facts.strongest]
         show(f"of {len(facts.bank)} kernels the one that answers most; --json gives all")
-    for channel in range(min(channels, MOST_CHANNELS)):
+    for channel in channels:
         for kernel in kernels:
-            show("")
-            _show_products(facts, kernel, channel, white)
+            blocks.show_window(
+                facts.bank.shape[1:],
+                partial(_products, facts, kernel, channel, white),
+                partial(_show_largest, facts, kernel, channel),
+            )
     show("")
     show(_steps(facts))
 
@@ -191,33 +175,25 @@ def _outside(facts: WindowFacts, geometry: Geometry) -> str:
     return f"by the border rule {geometry.border} {', '.join(copies)}" if copies else ""
 
 
-def _show_products(facts: WindowFacts, kernel: int, channel: int, white: float) -> None:
-    """Window x kernel = products, or the largest products where that is too large."""
-    if max(facts.bank.shape[1:]) <= LARGEST_SHOWN:
-        blocks = _blocks(facts, kernel, channel, white)
-        if fits(blocks):
-            show_beside(blocks, ("", "×", "="))
-            return
-    _show_largest(facts, kernel, channel)
-
-
-def _blocks(facts: WindowFacts, kernel: int, channel: int, white: float) -> list[Block]:
+def _products(facts: WindowFacts, kernel: int, channel: int, white: float) -> dict[str, Block]:
+    """Window x kernel = products."""
     from rich.text import Text
 
-    channels = facts.pixels.shape[2]
-    title = f"{channel_names(channels)[channel]} window".strip()
-    window = window_block(
-        facts.pixels[..., channel],
-        title if facts.alphas is None else f"{title} · alpha",
+    window = blocks.window_block(
+        facts.pixels,
+        channel,
         white,
-        channel_colour(channel, channels),
-        ["  " if is_inside else "()" for is_inside in facts.is_inside.ravel()],
-        facts.rows.positions,
-        facts.columns.positions,
+        marks=["  " if is_inside else "()" for is_inside in facts.is_inside.ravel()],
+        rows=facts.rows.positions,
+        columns=facts.columns.positions,
+        more="" if facts.alphas is None else " · alpha",
     )
     foot = Text.assemble("sum ", (_sum_text(facts, kernel, channel), "bold"))
-    weights = shaded_block(facts.bank[kernel], facts.names[kernel])
-    return [window, weights, shaded_block(facts.products[kernel, channel], "products", foot)]
+    return {
+        "": window,
+        "×": blocks.shaded_block(facts.bank[kernel], facts.names[kernel]),
+        "=": blocks.shaded_block(facts.products[kernel, channel], "products", foot),
+    }
 
 
 def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
@@ -226,21 +202,24 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
 
     from cnntool.explain.windows import largest_places
 
-    pixels, weights = facts.pixels[..., channel], facts.bank[kernel]
-    products = facts.products[kernel, channel]
-    rows, columns = largest_places(products, MOST_LISTED)
+    weights, products = facts.bank[kernel], facts.products[kernel, channel]
+    places = largest_places(products, blocks.MOST_LISTED)
     height, width = weights.shape
-    name = channel_names(facts.pixels.shape[2])[channel]
+    name = blocks.channel_names(facts.pixels.shape[2])[channel]
     title = f"{facts.names[kernel]}, {height} x {width}" + (f", {name}" if name else "")
-    show(Text.assemble((title, "bold"), f": the {len(rows)} largest of {products.size} products"))
-    listed = table("at x,y", "pixel", "weight", "product", style="dim")
-    texts = [number_texts(each[rows, columns]) for each in (pixels, weights, products)]
-    for row, column, *cells in zip(rows, columns, *texts, strict=True):
-        place = f"{facts.columns.positions[column]},{facts.rows.positions[row]}"
-        listed.add_row(place if facts.is_inside[row, column] else f"({place})", *cells)
-    if products.size > len(rows):
-        rest = products.sum() - products[rows, columns].sum()
-        listed.add_row("", "", f"{products.size - len(rows)} others", number_text(rest, DIGITS))
+    count = len(places[0])
+    show((title, "bold"), f": the {count} largest of {products.size} products")
+    listed = blocks.largest_table(
+        ("pixel", "weight", "product"),
+        (facts.pixels[..., channel], weights, products),
+        places,
+        facts.rows.positions,
+        facts.columns.positions,
+        facts.is_inside,
+    )
+    if products.size > count:
+        rest = blocks.number_text(products.sum() - products[places].sum(), blocks.DIGITS)
+        listed.add_row("", "", f"{products.size - count} others", rest)
     listed.add_row("", "", "sum", Text(_sum_text(facts, kernel, channel), style="bold"))
     show(listed)
 
@@ -248,22 +227,22 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
 def _sum_text(facts: WindowFacts, kernel: int, channel: int) -> str:
     """The engine's own sum, in float32, where what it sums is what is shown."""
     if facts.alphas is None:
-        return number_text(facts.responses[kernel, channel], DIGITS)
-    return number_text(facts.products[kernel, channel].sum(), DIGITS)
+        return blocks.number_text(facts.responses[kernel, channel], blocks.DIGITS)
+    return blocks.number_text(facts.products[kernel, channel].sum(), blocks.DIGITS)
 
 
 def _steps(facts: WindowFacts) -> Table:
     """From the sums to the pixel: a row a step, a column a channel."""
-    names = channel_names(facts.pixels.shape[2])
+    names = blocks.channel_names(facts.pixels.shape[2])
     steps = table(*names, names="")
 
     def add(label: str, values: np.ndarray) -> None:
-        steps.add_row(label, *number_texts(values, DIGITS)[: len(names)])
+        steps.add_row(label, *blocks.number_texts(values, blocks.DIGITS)[: len(names)])
 
     if facts.alphas is not None:
         for name, kernel, products in zip(facts.names, facts.bank, facts.products, strict=True):
             add(f"{name}: sum of weight · colour · alpha", products.sum(axis=(1, 2)))
-            alpha = number_text((kernel * facts.alphas).sum(), DIGITS)
+            alpha = blocks.number_text((kernel * facts.alphas).sum(), blocks.DIGITS)
             steps.add_row(f"{name}: sum of weight · alpha", *[alpha] * len(names))
     for name, sums in zip(facts.names, facts.responses, strict=True):
         add(f"{name}: sum" if facts.alphas is None else f"{name}: response, {_seen(facts)}", sums)
@@ -277,9 +256,9 @@ def _steps(facts: WindowFacts) -> Table:
         if (facts.scale, facts.bias) != (1, 0):
             add(f"{prefix}times {facts.scale:g} plus {facts.bias:g}", values)
         label = f"{prefix}pixel: {range_text(tone)}"
-        steps.add_row(label, *pixel_texts(pixels[: len(names)], tone.white))
+        steps.add_row(label, *blocks.pixel_texts(pixels[: len(names)], tone.white))
     if facts.alpha is not None:
-        steps.add_row("alpha", number_text(facts.alpha))
+        steps.add_row("alpha", blocks.number_text(facts.alpha))
     return steps
 
 
@@ -296,7 +275,7 @@ def _combination(facts: WindowFacts) -> str:
             return "magnitude: √(sum of the squares)"
         squares = " + ".join(
             f"({text})²" if text.startswith("-") else f"{text}²"
-            for text in number_texts(facts.responses, DIGITS)
+            for text in blocks.number_texts(facts.responses, blocks.DIGITS)
         )
         return f"magnitude: √({squares})"
     if facts.combine == "orientation":

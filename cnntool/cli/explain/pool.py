@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.cli.console import show, table
-from cnntool.cli.explain.blocks import (
-    DIGITS,
-    LARGEST_SHOWN,
-    MOST_CHANNELS,
-    MOST_LISTED,
-    Block,
-    channel_colour,
-    channel_names,
-    fits,
-    number_text,
-    number_texts,
-    pixel_texts,
-    shaded_block,
-    show_beside,
-    window_block,
-)
+from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
 from cnntool.cli.pool import Pool, Sizes, Windows, read_pooling
 
 if TYPE_CHECKING:
-    import numpy as np
     from rich.table import Table
 
+    from cnntool.cli.explain.blocks import Block
     from cnntool.explain.pools import PoolFacts
     from cnntool.imaging.pooling import Pooling
 
@@ -81,36 +67,26 @@ def command(
 
 
 def _entry(facts: PoolFacts) -> dict:
+    """Maps (kh, kw, C) channel by channel; null is what lies outside the picture."""
     height, width = facts.output_size
     return {
         "at": {"x": facts.x, "y": facts.y},
         "output": {"width": width, "height": height},
-        "rows": list(facts.rows),
-        "columns": list(facts.columns),
-        "pixels": _maps(facts.pixels),
-        "alphas": None if facts.alphas is None else _maps(facts.alphas[..., None])[0],
-        "gradient": None if facts.gradient is None else _maps(facts.gradient),
-        "value": facts.values.tolist(),
-        "pixel": facts.result.tolist(),
+        "rows": facts.rows,
+        "columns": facts.columns,
+        "pixels": facts.pixels.transpose(2, 0, 1),
+        "alphas": facts.alphas,
+        "gradient": None if facts.gradient is None else facts.gradient.transpose(2, 0, 1),
+        "value": facts.values,
+        "pixel": facts.result,
         "alpha": facts.alpha,
     }
 
 
-def _maps(values: np.ndarray) -> list:
-    """(kh, kw, C) channel by channel; null for what lies outside the picture."""
-    return [
-        [[None if value != value else value for value in row] for row in channel]
-        for channel in values.transpose(2, 0, 1).tolist()
-    ]
-
-
 def _show(facts: PoolFacts, name: str, pooling: Pooling, white: float, new_white: float) -> None:
     """Print how the pixel came about; ``white`` is the picture's, ``new_white`` the result's."""
-    from rich.text import Text
-
     height, width = facts.output_size
-    channels = facts.pixels.shape[2]
-    show(Text.assemble((pooling.label, "bold cyan"), f" over {name}"))
+    show((pooling.label, "bold cyan"), f" over {name}")
     show(f"pixel {facts.x},{facts.y} of {width} x {height}; {_formula(pooling)}")
     if not facts.counts.all():
         show("a dot is outside the picture and does not count")
@@ -123,11 +99,12 @@ def _show(facts: PoolFacts, name: str, pooling: Pooling, white: float, new_white
             else "every pixel counts as much as its alpha"
         )
         show(f"some pixels are transparent: {counted}; --alpha drop forgets it")
-    if channels > MOST_CHANNELS:
-        show(f"the first {MOST_CHANNELS} of {channels} channels; --json gives all")
-    for channel in range(min(channels, MOST_CHANNELS)):
-        show("")
-        _show_window(facts, channel, pooling, white)
+    for channel in blocks.shown_channels(facts.pixels.shape[2]):
+        blocks.show_window(
+            facts.pixels.shape[:2],
+            partial(_window, facts, channel, pooling, white),
+            partial(_show_largest, facts, channel),
+        )
     show("")
     show(_results(facts, white, new_white))
 
@@ -149,20 +126,9 @@ def _formula(pooling: Pooling) -> str:
     return f"y = ({total})^(1/{pooling.p:g})"
 
 
-def _show_window(facts: PoolFacts, channel: int, pooling: Pooling, white: float) -> None:
-    if max(facts.pixels.shape[:2]) <= LARGEST_SHOWN:
-        blocks, signs = _blocks(facts, channel, pooling, white)
-        if fits(blocks):
-            show_beside(blocks, signs)
-            return
-    _show_most(facts, channel)
-
-
-def _blocks(
-    facts: PoolFacts, channel: int, pooling: Pooling, white: float
-) -> tuple[list[Block], list[str]]:
+def _window(facts: PoolFacts, channel: int, pooling: Pooling, white: float) -> dict[str, Block]:
     """The window; then what each element weighs, or |x|^p, and the gradient."""
-    x, channels = facts.pixels[..., channel], facts.pixels.shape[2]
+    x = facts.pixels[..., channel]
     gradient = None if facts.gradient is None else facts.gradient[..., channel]
     wins = [False] * x.size
     if gradient is not None and pooling.mode in RANKS:
@@ -171,60 +137,56 @@ def _blocks(
         "()" if filled else "[]" if won else "  "
         for filled, won in zip(facts.is_filled.ravel(), wins, strict=True)
     ]
-    title = f"{channel_names(channels)[channel]} window".strip()
-    colour = channel_colour(channel, channels)
-    window = window_block(x, title, white, colour, marks, facts.rows, facts.columns)
+    window = blocks.window_block(
+        facts.pixels, channel, white, marks=marks, rows=facts.rows, columns=facts.columns
+    )
+    shaded = blocks.shaded_block
     if facts.alphas is not None:
-        return [window, shaded_block(facts.alphas, "alpha")], ["", " "]
+        return {"": window, " ": shaded(facts.alphas, "alpha")}
     assert gradient is not None
     if pooling.mode in WEIGHTED:
         products = gradient * x
-        foot = f"sum {number_text(products[facts.counts].sum(), DIGITS)}"
-        weights = shaded_block(gradient, "dy/dx = w")
-        return [window, weights, shaded_block(products, "products", foot)], ["", "×", "="]
+        foot = f"sum {blocks.number_text(products[facts.counts].sum(), blocks.DIGITS)}"
+        weights = shaded(gradient, "dy/dx = w")
+        return {"": window, "×": weights, "=": shaded(products, "products", foot)}
     if pooling.mode == "lp" and math.isfinite(pooling.p):
         powers = abs(x) ** pooling.p
         total, count = powers[facts.counts].sum(), facts.counts.sum()
-        foot = f"sum {number_text(total, DIGITS)}"
-        if not pooling.is_sum:
-            foot = f"mean {number_text(total / count, DIGITS)}"
-        terms = shaded_block(powers, f"|x|^{pooling.p:g}", foot)
-        return [window, terms, shaded_block(gradient, "dy/dx")], ["", "→", " "]
-    return [window, shaded_block(gradient, "dy/dx")], ["", "→"]
+        what, value = ("sum", total) if pooling.is_sum else ("mean", total / count)
+        foot = f"{what} {blocks.number_text(value, blocks.DIGITS)}"
+        terms = shaded(powers, f"|x|^{pooling.p:g}", foot)
+        return {"": window, "→": terms, " ": shaded(gradient, "dy/dx")}
+    return {"": window, "→": shaded(gradient, "dy/dx")}
 
 
-def _show_most(facts: PoolFacts, channel: int) -> None:
+def _show_largest(facts: PoolFacts, channel: int) -> None:
     """Of a window that is too large to be shown whole, the elements with the largest gradient."""
-    from rich.text import Text
-
     from cnntool.explain.windows import largest_places
 
     x, counts = facts.pixels[..., channel], facts.counts
     height, width = x.shape
-    name = channel_names(facts.pixels.shape[2])[channel]
+    name = blocks.channel_names(facts.pixels.shape[2])[channel]
     title = f"{name} window of {height} x {width}".strip()
-    least, most = number_texts([x[counts].min(), x[counts].max()])
-    mean = number_text(x[counts].mean(), DIGITS)
-    found = f": {counts.sum():,} pixels, from {least} to {most}, mean {mean}"
-    show(Text.assemble((title, "bold"), found))
+    least, most = blocks.number_texts([x[counts].min(), x[counts].max()])
+    mean = blocks.number_text(x[counts].mean(), blocks.DIGITS)
+    show((title, "bold"), f": {counts.sum():,} pixels, from {least} to {most}, mean {mean}")
     if facts.gradient is None:
         return
     gradient = facts.gradient[..., channel]
     known = gradient[counts]
     alike = known.min() == known.max()
-    rows, columns = largest_places(gradient, 1 if alike else MOST_LISTED)
+    rows, columns = largest_places(gradient, 1 if alike else blocks.MOST_LISTED)
     is_there = abs(gradient[rows, columns]) > 0
-    rows, columns = rows[is_there], columns[is_there]
-    listed = table("at x,y", "pixel", "dy/dx", style="dim")
-    texts = number_texts(x[rows, columns]), number_texts(gradient[rows, columns])
-    for row, column, *cells in zip(rows, columns, *texts, strict=True):
-        listed.add_row(f"{facts.columns[column]},{facts.rows[row]}", *cells)
-    others = int((known != 0).sum()) - len(rows)
+    places = rows[is_there], columns[is_there]
+    listed = blocks.largest_table(
+        ("pixel", "dy/dx"), (x, gradient), places, facts.rows, facts.columns, counts
+    )
+    others = int((known != 0).sum()) - int(is_there.sum())
     if others and alike:
         listed.add_row(f"{others:,} others", "", "the same")
     elif others:
-        rest = known.sum() - gradient[rows, columns].sum()
-        listed.add_row(f"{others:,} others", "", f"{number_text(rest)} in all")
+        rest = known.sum() - gradient[places].sum()
+        listed.add_row(f"{others:,} others", "", f"{blocks.number_text(rest)} in all")
     show(listed)
 
 
@@ -240,11 +202,11 @@ def _pixel_label(facts: PoolFacts, old_white: float, white: float) -> str:
 
 def _results(facts: PoolFacts, old_white: float, white: float) -> Table:
     """The value and the pixel that is made of it, a column a channel."""
-    names = channel_names(facts.pixels.shape[2])
+    names = blocks.channel_names(facts.pixels.shape[2])
     results = table(*names, names="")
-    results.add_row("y", *number_texts(facts.values[: len(names)], DIGITS))
-    pixels = pixel_texts(facts.result[: len(names)], white)
+    results.add_row("y", *blocks.number_texts(facts.values[: len(names)], blocks.DIGITS))
+    pixels = blocks.pixel_texts(facts.result[: len(names)], white)
     results.add_row(_pixel_label(facts, old_white, white), *pixels)
     if facts.alpha is not None:
-        results.add_row("alpha, from 0 to 1", number_text(facts.alpha))
+        results.add_row("alpha, from 0 to 1", blocks.number_text(facts.alpha))
     return results
