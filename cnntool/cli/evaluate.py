@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,7 +240,7 @@ def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: 
 
 def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool) -> dict:
     scores, labels = report.scores, report.labels
-    names = ("precision", "recall", "f1")
+    measures = {name: getattr(scores, name) for name in ("precision", "recall", "f1")}
     return {
         "model": model,
         "data": data,
@@ -251,20 +250,20 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
         "accuracy": report.accuracy,
         "loss": report.loss,
         "top_k": {"k": report.k, "accuracy": report.top_k},
-        "macro": asdict(scores.macro),
-        "weighted": asdict(scores.weighted),
+        "macro": scores.macro,
+        "weighted": scores.weighted,
         "classes": [
             {
                 "label": label,
                 **{
-                    name: None if scores.undefined[name][k] else float(getattr(scores, name)[k])
-                    for name in names
+                    name: None if scores.undefined[name][k] else values[k]
+                    for name, values in measures.items()
                 },
-                "support": int(scores.support[k]),
+                "support": scores.support[k],
             }
             for k, label in enumerate(labels)
         ],
-        "confusion": report.confusion.tolist(),
+        "confusion": report.confusion,
         "mistakes": [
             {
                 "index": mistake.index,
@@ -289,7 +288,7 @@ def _text_entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
         "characters": corpus.characters,
         "learned_from": report.learned_from,
         "loss": report.loss,
-        "perplexity": report.perplexity if math.isfinite(report.perplexity) else None,
+        "perplexity": report.perplexity,
         "bits_per_token": report.bits_per_token,
         "bits_per_character": report.bits_per_character,
         "accuracy": report.judgement.accuracy,

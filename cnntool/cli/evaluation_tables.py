@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, one_line, show, shows_colour
+from cnntool.cli.console import console, labelled, one_line, show, shows_colour
 from cnntool.datasets.texts.tokens import END, UNITS
 from cnntool.training.measures import bits
 from cnntool.training.report import Report, TextReport, confusions
@@ -36,18 +36,18 @@ NUMBER_WIDTH = 6
 def show_report(report: Report, title: str, part: str) -> None:
     """Print a report on stdout."""
     images = f"{counted(report.count, 'image')}, {part}, in {counted(len(report.labels), 'class')}"
-    show(Text.assemble((title, "bold cyan"), f"  {images}"))
-    show("")
-    show(_figures(report))
-    show("")
+    show((title, "bold cyan"), f"  {images}")
+    show()
+    show(labelled(_figures(report)))
+    show()
     _show_classes(report)
-    show("")
+    show()
     _show_confusion(report)
     if report.mistakes:
         shown = surest(SHOWN_MISTAKES, len(report.mistakes))
         heading = shown if report.mistakes[0].file else f"{shown}; images count from 0"
-        show("")
-        show(Text(heading, style="italic"))
+        show()
+        show((heading, "italic"))
         show(_mistakes(report))
 
 
@@ -84,18 +84,14 @@ def _room(headers: Sequence[str], right: Sequence[str]) -> int | None:
     return max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
 
 
-def _figures(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(style="dim")
+def _figures(report: Report) -> list[tuple[str, str, Text]]:
     wrong = len(report.mistakes)
     right = f"{report.count - wrong:,} right, {wrong:,} wrong"
-    table.add_row("accuracy", f"{report.accuracy:.2%}", right)
+    rows = [("accuracy", f"{report.accuracy:.2%}", right)]
     if report.k < len(report.labels):
-        table.add_row(f"top-{report.k}", f"{report.top_k:.2%}", "the class is among the likeliest")
-    table.add_row("loss", f"{report.loss:.4f}", "cross-entropy in nats")
-    return table
+        rows.append((f"top-{report.k}", f"{report.top_k:.2%}", "the class is among the likeliest"))
+    rows.append(("loss", f"{report.loss:.4f}", "cross-entropy in nats"))
+    return [(name, figure, Text(remark, "dim")) for name, figure, remark in rows]
 
 
 def _show_classes(report: Report) -> None:
@@ -123,7 +119,7 @@ def _show_classes(report: Report) -> None:
 
 
 def _remark(text: str) -> None:
-    show(Text(text, style="italic dim"))
+    show((text, "italic dim"))
 
 
 def _share(value: float) -> Text:
@@ -228,21 +224,19 @@ def show_text_report(report: TextReport, title: str) -> None:
     """Print what a language model made of a text on stdout."""
     noun = UNITS[report.corpus.vocabulary.level]
     count = counted(report.judgement.count, noun)
-    show(Text.assemble((title, "bold cyan"), f"  {count}, {report.part}"))
-    show("")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column()
-    table.add_row("loss", f"{report.loss:.4f}", f"nats a {noun}")
-    table.add_row("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between")
+    show((title, "bold cyan"), f"  {count}, {report.part}")
+    show()
+    rows = [
+        ("loss", f"{report.loss:.4f}", f"nats a {noun}"),
+        ("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between"),
+    ]
     if noun != "character":
-        table.add_row(f"bits per {noun}", f"{report.bits_per_token:.4f}", "")
+        rows.append((f"bits per {noun}", f"{report.bits_per_token:.4f}", ""))
     if report.bits_per_character is not None:
-        table.add_row("bits per character", f"{report.bits_per_character:.4f}", "")
-    table.add_row("likeliest was right", f"{report.judgement.accuracy:.2%}", "")
-    table.add_row("unknown", f"{report.corpus.unknown_rate:.2%}", f"of its {noun}s")
-    show(table)
+        rows.append(("bits per character", f"{report.bits_per_character:.4f}", ""))
+    rows.append(("likeliest was right", f"{report.judgement.accuracy:.2%}", ""))
+    rows.append(("unknown", f"{report.corpus.unknown_rate:.2%}", f"of its {noun}s"))
+    show(labelled(rows))
 
 
 def show_tokens(report: TextReport, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number, WholeNumber
-from cnntool.wording import finite, shown_layer
+from cnntool.wording import shown_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -201,32 +201,21 @@ def _entry(proof: Proof) -> dict:
         "operation": proof.case.operation,
         "geometry": proof.case.geometry,
         "verdict": proof.verdict,
-        "error": finite(proof.error),
-        "inputs": [
-            {key: finite(value) for key, value in asdict(check).items()} for check in proof.checks
-        ],
+        "error": proof.error,
+        "inputs": proof.checks,
     }
 
 
 def _show(proofs: list[Proof]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from cnntool.cli.console import show
+    from cnntool.cli.console import show, table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("operation", no_wrap=True, style="bold cyan")
-    table.add_column("geometry")
-    table.add_column("checked")
-    table.add_column("largest error", justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    words = "geometry", "checked", "verdict"
+    rows = table("geometry", "checked", "largest error", "verdict", names="operation", left=words)
     for proof in proofs:
+        geometry = Text(shown_layer(proof.case.geometry))
         verdict = Text(proof.verdict, style=STYLES[proof.verdict])
-        row = (
-            proof.case.operation,
-            Text(shown_layer(proof.case.geometry)),
-            proof.checked,
-            f"{proof.error:.1e}",
-        )
-        table.add_row(*row, verdict)
-    show(table)
+        row = geometry, proof.checked, f"{proof.error:.1e}", verdict
+        rows.add_row(proof.case.operation, *row)
+    show(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -176,9 +176,8 @@ def _entry(subject: Subject) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": subject.name, "spec": network.spec}
     entry |= _arrays(network, trained) if network.is_sequential else _layers(network)
     if trained is not None:
-        header = asdict(trained.header)
-        names = ("labels", "preprocessing", "seed", "training", "history", "fingerprint")
-        entry |= {name: header[name] for name in (*names, "version")}
+        names = ("labels", "preprocessing", "seed", "training", "history", "fingerprint", "version")
+        entry |= {name: getattr(trained.header, name) for name in names}
         entry["bytes"] = os.path.getsize(subject.name)
         entry["resumable"] = bool(trained.model.state)
         if not network.is_sequential:
@@ -189,13 +188,13 @@ def _entry(subject: Subject) -> dict[str, Any]:
 def _layers(network: Network) -> dict[str, Any]:
     from cnntool.networks.summary import summarize
 
-    layers = [asdict(layer) for layer in summarize(network)]
+    layers = summarize(network)
     sums = ("parameters", "connections", "multiply_adds")
     return {
-        "input": list(network.input_shape),
+        "input": network.input_shape,
         "any_size": network.takes_any_size,
         "layers": layers,
-        "totals": {name: sum(layer[name] for layer in layers) for name in sums},
+        "totals": {name: sum(getattr(layer, name) for layer in layers) for name in sums},
     }
 
 
@@ -210,9 +209,8 @@ def _arrays(network: Network, trained: Trained | None) -> dict[str, Any]:
         entry = {**language_sizes(network), "seq_length": trained.seq_length}
         batch = trained.batch_size
     arrays = array_shapes(network, batch)
-    entry["arrays"] = [asdict(array) for array in arrays]
-    entry["totals"] = {
+    totals = {
         "parameters": sum(array.parameters for array in arrays),
         "multiply_adds": multiply_adds(network),
     }
-    return entry
+    return {**entry, "arrays": arrays, "totals": totals}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.imaging.kernels import Entry, Filter
+    from cnntool.specs import Parameter
 
 LARGEST_SHOWN = 15  # weights on a side; larger kernels are shown by their middle
 
@@ -82,18 +83,16 @@ def command(asked: Asked) -> None:
 
 
 def _entry(entry: Entry) -> dict:
+    parameters = [_picked(p, "name", "default", "expected", "help") for p in entry.parameters]
     return {
-        "name": entry.name,
-        "group": entry.group,
-        "summary": entry.summary,
-        "parameters": [
-            {"name": p.name, "default": p.default, "expected": p.expected, "help": p.help}
-            for p in entry.parameters
-        ],
-        "combine": entry.combine,
-        "formula": entry.formula,
-        "source": entry.source,
+        **_picked(entry, "name", "group", "summary"),
+        "parameters": parameters,
+        **_picked(entry, "combine", "formula", "source"),
     }
+
+
+def _picked(record: Entry | Parameter, *names: str) -> dict:
+    return {name: getattr(record, name) for name in names}
 
 
 def _details(kernel: Filter, entry: Entry | None) -> dict:
@@ -104,7 +103,7 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
         "spec": kernel.spec,
         "combine": kernel.combine,
         "kernels": [
-            {"name": name, "matrix": matrix.tolist()}
+            {"name": name, "matrix": matrix}
             for name, matrix in zip(kernel.kernel_names, kernel.bank, strict=True)
         ],
         "directions": kernel.directions,
@@ -115,59 +114,47 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
 
 
 def _show_list(entries: list[Entry]) -> None:
-    from rich.table import Table
+    from cnntool.cli.console import show, table
 
-    from cnntool.cli.console import show
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("kernel", no_wrap=True, style="bold cyan")
-    table.add_column("parameters")
-    table.add_column("what it finds or does", ratio=1)
+    heads = "parameters", "what it finds or does"
+    listed = table(*heads, names="kernel", left=heads)
     group = None
     for entry in entries:
         if entry.group != group:
             if group is not None:
-                table.add_row()
+                listed.add_row()
             group = entry.group
-            table.add_row(f"[default not bold]{group}[/]", style="dim italic")
+            listed.add_row(f"[default not bold]{group}[/]", style="dim italic")
         parameters = ", ".join(
             p.name if p.default is None else f"{p.name}={p.default:g}" for p in entry.parameters
         )
-        table.add_row(entry.name, parameters, entry.summary)
-    show(table)
+        listed.add_row(entry.name, parameters, entry.summary)
+    show(listed)
 
 
 def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from cnntool.cli.console import console, labelled, show
 
-    from cnntool.cli.console import console, show
-    from cnntool.imaging.kernel_facts import facts
-
-    known = facts(kernel)
-    title = Text(kernel.spec, style="bold cyan")
-    show(Text.assemble(title, f"  {entry.summary}") if entry else title)
+    show((kernel.spec, "bold cyan"), f"  {entry.summary}" if entry else "")
     for name, matrix, direction in zip(
         kernel.kernel_names,
         kernel.bank,
         kernel.directions or [None] * len(kernel.bank),
         strict=True,
     ):
-        show("")
+        show()
         if len(kernel.bank) > 1:
             facing = "" if direction is None else f"  brighter towards {direction:g} degrees"
-            show(Text.assemble((name, "bold"), facing))
+            show((name, "bold"), facing)
         show(matrix_table(matrix, console().width))
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, value in _fact_rows(kernel, known, entry):
-        table.add_row(name, Text(value))
-    show("")
-    show(table)
+    show()
+    show(labelled(_fact_rows(kernel, entry)))
 
 
-def _fact_rows(kernel: Filter, known, entry: Entry | None) -> list[tuple[str, str]]:
+def _fact_rows(kernel: Filter, entry: Entry | None) -> list[tuple[str, str]]:
+    from cnntool.imaging.kernel_facts import facts
+
+    known = facts(kernel)
     height, width = known.size
     size = f"{height} x {width}"
     if height % 2 == 0 or width % 2 == 0:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, one_line, show
+from cnntool.cli.console import console, labelled, one_line, show, table
 from cnntool.networks.layers.layer import shape_text
 from cnntool.networks.model import Trained, TrainedText
 from cnntool.networks.model_file import Model
@@ -36,24 +35,24 @@ def show_layers(name: str, network: Network) -> None:
     layers = summarize(network)
     size = ", or of any size" if network.takes_any_size else ""
     takes = f"  images of {shape_text(network.input_shape)}{size}"
-    show(Text.assemble((name, "bold cyan"), takes))
-    show("")
-    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    show((name, "bold cyan"), takes)
+    show()
     sums = (
         sum(layer.parameters for layer in layers),
         sum(layer.connections for layer in layers),
         sum(layer.multiply_adds for layer in layers),
     )
     is_narrow, is_short = _fitted(layers, sums)
-    work = "mult-adds" if is_narrow else "multiply-adds"
-    table.add_column("name", "total", no_wrap=True, style="cyan", footer_style="bold")
-    table.add_column("layer", overflow="fold")
-    table.add_column("output", no_wrap=True)
-    for header, total in zip(("parameters", "connections", work), sums, strict=True):
-        table.add_column(
-            header, _count(total, is_short), justify="right", no_wrap=True, footer_style="bold"
-        )
-    table.add_column("sees", no_wrap=True)
+    numbers = "parameters", "connections", "mult-adds" if is_narrow else "multiply-adds"
+    rows = table(
+        *("layer", "output", *numbers, "sees"),
+        names="name",
+        left=("layer", "output", "sees"),
+        footer=("total", "", "", *(_count(total, is_short) for total in sums)),
+    )
+    for column in rows.columns[2], rows.columns[6]:
+        column.no_wrap = True
+    rows.columns[0].style, rows.columns[1].overflow = "cyan", "fold"
     for layer in layers:
         counts = layer.parameters, layer.connections, layer.multiply_adds
         field = layer.receptive_field
@@ -61,9 +60,9 @@ def show_layers(name: str, network: Network) -> None:
         output = shape_text(layer.output_shape)
         if is_short:
             sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
-        numbers = (_count(count, is_short) if count else "" for count in counts)
-        table.add_row(layer.name, Text(shown_layer(layer.layer)), output, *numbers, sees)
-    show(table)
+        cells = (_count(count, is_short) if count else "" for count in counts)
+        rows.add_row(layer.name, Text(shown_layer(layer.layer)), output, *cells, sees)
+    show(rows)
 
 
 def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, bool]:
@@ -99,33 +98,30 @@ def show_arrays(name: str, network: Network, trained: Trained | None) -> None:
         takes = f"{trained.vocabulary.level}s, {trained.seq_length} at a time"
         batch = trained.batch_size
     arrays = array_shapes(network, batch)
-    show(Text.assemble((name, "bold cyan"), f"  {takes}"))
-    show(Text(network.spec))
-    show("")
-    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    show((name, "bold cyan"), f"  {takes}")
+    show(network.spec)
+    show()
     total = sum(array.parameters for array in arrays)
-    table.add_column("array", "total", no_wrap=True, style="cyan", footer_style="bold")
-    table.add_column("shape", no_wrap=True)
-    table.add_column("here", no_wrap=True, justify="right")
-    table.add_column("parameters", f"{total:,}", justify="right", no_wrap=True, footer_style="bold")
+    rows = table(
+        *("shape", "here", "parameters"),
+        names="array",
+        left=("shape",),
+        footer=("total", "", "", f"{total:,}"),
+    )
+    rows.columns[0].style = "cyan"
     for array in arrays:
         sizes = " x ".join("batch" if size is None else str(size) for size in array.shape)
         count = f"{array.parameters:,}" if array.parameters else ""
-        table.add_row(array.name, array.meaning, sizes, count)
-    show(table)
-    show("")
+        rows.add_row(array.name, array.meaning, sizes, count)
+    show(rows)
+    show()
     show(f"{multiply_adds(network):,} multiply-adds a token")
 
 
 def show_model(model: Model, size: int) -> None:
     """Print what a model file says besides its network, on stdout."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    for name, value in _facts(model, size):
-        table.add_row(name, Text(value))
-    show("")
-    show(table)
+    show()
+    show(labelled(_facts(model, size)))
 
 
 def _facts(model: Model, size: int) -> list[tuple[str, str]]:
