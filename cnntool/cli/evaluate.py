@@ -308,7 +308,7 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     """Write a sheet of the mistakes, or say that there are none."""
     from cnntool.cli.console import complain
     from cnntool.cli.evaluation_tables import surest
-    from cnntool.visuals.sheet import drawable_names
+    from cnntool.visuals.paper import drawable_names
     from cnntool.visuals.tiles import Captioned, contact_sheet
 
     if not report.mistakes:

@@ -7,24 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.sheet import (
-    BLUE,
-    FAINT,
-    INK,
-    MARGIN,
-    Colour,
-    Sheet,
-    drawable,
-    drawable_names,
-    ink_on,
-    line_height,
-    shortened,
-    text_width,
-)
+from cnntool.visuals import paper
 
-RIGHT = BLUE
-WRONG: Colour = (193, 66, 20)
-LINES: Colour = (226, 226, 226)
+RIGHT = paper.BLUE
+WRONG: paper.Colour = (193, 66, 20)
+LINES: paper.Colour = (226, 226, 226)
 LETTERS = 13
 WIDEST_NAME = 170
 
@@ -57,18 +44,20 @@ def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str =
     layout = _layout(confusion, labels)
     side = len(confusion) * layout.cell
     how = "rows: true class; columns: predicted class; shade: share of the row"
-    titles = [drawable(line) for line in (title, how) if line]
-    head = len(titles) * line_height(LETTERS) + 8
-    needed = max(text_width(line, LETTERS) for line in titles)
-    top = MARGIN + head + layout.top
-    sheet = Sheet(max(layout.left + side, MARGIN + needed) + MARGIN, top + side + MARGIN)
-    inks = [INK] * (len(titles) - 1) + [FAINT]
-    sheet.write_lines(MARGIN, MARGIN - 4, list(zip(titles, inks, strict=True)), LETTERS)
+    titles = [paper.drawable(line) for line in (title, how) if line]
+    head = len(titles) * paper.line_height(LETTERS) + 8
+    needed = max(paper.text_width(line, LETTERS) for line in titles)
+    top = paper.MARGIN + head + layout.top
+    sheet = paper.Sheet(
+        max(layout.left + side, paper.MARGIN + needed) + paper.MARGIN, top + side + paper.MARGIN
+    )
+    inks = [paper.INK] * (len(titles) - 1) + [paper.FAINT]
+    sheet.write_lines(paper.MARGIN, paper.MARGIN - 4, list(zip(titles, inks, strict=True)), LETTERS)
     shades = _shades(confusion)
     sheet.paste(shades.repeat(layout.cell, 0).repeat(layout.cell, 1), layout.left, top)
     if layout.cell >= 6:
         _draw_grid(sheet, layout, len(confusion), top)
-    sheet.draw.rectangle((layout.left, top, layout.left + side, top + side), outline=FAINT)
+    sheet.draw.rectangle((layout.left, top, layout.left + side, top + side), outline=paper.FAINT)
     _draw_names(sheet, layout, top)
     if len(confusion) <= MOST_COUNTED:
         _draw_counts(sheet, confusion, shades, layout, top)
@@ -78,14 +67,16 @@ def confusion_picture(confusion: np.ndarray, labels: Sequence[str], title: str =
 def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
     classes = len(confusion)
     if classes <= MOST_COUNTED:
-        cell = max(26, text_width(str(int(confusion.max(initial=0))), LETTERS) + 10)
+        cell = max(26, paper.text_width(str(int(confusion.max(initial=0))), LETTERS) + 10)
     else:
-        cell = max(2, min(line_height(LETTERS), LARGEST_SIDE // classes))
-    names = tuple(shortened(label, LETTERS, WIDEST_NAME) for label in drawable_names(labels))
-    widest = max(text_width(name, LETTERS) for name in names)
+        cell = max(2, min(paper.line_height(LETTERS), LARGEST_SIDE // classes))
+    names = tuple(
+        paper.shortened(label, LETTERS, WIDEST_NAME) for label in paper.drawable_names(labels)
+    )
+    widest = max(paper.text_width(name, LETTERS) for name in names)
     turned = widest > cell - 6
-    step = -(-line_height(LETTERS) // cell)
-    left = MARGIN + widest + 8
+    step = -(-paper.line_height(LETTERS) // cell)
+    left = paper.MARGIN + widest + 8
     return _Layout(cell, step, names, widest, turned, left, 6 + (widest if turned else LETTERS + 4))
 
 
@@ -98,7 +89,7 @@ def _shades(confusion: np.ndarray) -> np.ndarray:
     return np.rint(255 + (full - 255) * strength).astype(np.uint8)
 
 
-def _draw_grid(sheet: Sheet, layout: _Layout, classes: int, top: int) -> None:
+def _draw_grid(sheet: paper.Sheet, layout: _Layout, classes: int, top: int) -> None:
     side = classes * layout.cell
     for number in range(classes + 1):
         at = number * layout.cell
@@ -106,7 +97,7 @@ def _draw_grid(sheet: Sheet, layout: _Layout, classes: int, top: int) -> None:
         sheet.draw.line((layout.left, top + at, layout.left + side, top + at), LINES)
 
 
-def _draw_names(sheet: Sheet, layout: _Layout, top: int) -> None:
+def _draw_names(sheet: paper.Sheet, layout: _Layout, top: int) -> None:
     for number in range(0, len(layout.names), layout.step):
         name = layout.names[number]
         middle = number * layout.cell + layout.cell / 2
@@ -119,9 +110,9 @@ def _draw_names(sheet: Sheet, layout: _Layout, top: int) -> None:
 
 
 def _draw_counts(
-    sheet: Sheet, confusion: np.ndarray, shades: np.ndarray, layout: _Layout, top: int
+    sheet: paper.Sheet, confusion: np.ndarray, shades: np.ndarray, layout: _Layout, top: int
 ) -> None:
     for row, column in zip(*np.nonzero(confusion), strict=True):
         at = layout.left + (column + 0.5) * layout.cell, top + (row + 0.5) * layout.cell
-        ink = ink_on(tuple(shades[row, column].tolist()))
+        ink = paper.ink_on(tuple(shades[row, column].tolist()))
         sheet.write(at, str(confusion[row, column]), LETTERS, ink, anchor="mm")

@@ -151,7 +151,7 @@ def filter_grid(pixels: np.ndarray, grid: Grid) -> np.ndarray:
 
     Thin lines stand around every kernel.
     """
-    from cnntool.visuals.sheet import PAPER
+    from cnntool.visuals import paper
 
     tiles = pixels.transpose(0, 2, 3, 1)[:, None]  # (F, 1, kh, kw, 3)
     if pixels.shape[1] != 3:
@@ -161,11 +161,11 @@ def filter_grid(pixels: np.ndarray, grid: Grid) -> np.ndarray:
     cells = np.full((grid.blocks * columns, grid.channels, down, across, 3), LINE, np.uint8)
     enlarged = tiles.repeat(grid.factor, axis=2).repeat(grid.factor, axis=3)
     cells[: grid.filters, :, :height, :width] = enlarged
-    cells[grid.filters :] = PAPER
+    cells[grid.filters :] = paper.PAPER
     cells = cells.reshape(grid.blocks, columns, grid.channels, down, across, 3)
     blocks = cells.transpose(0, 2, 3, 1, 4, 5)  # (blocks, C, down, columns, across, 3)
     blocks = blocks.reshape(grid.blocks, grid.channels * down, columns * across, 3)
-    picture = np.full((*grid.size, 3), PAPER, np.uint8)
+    picture = np.full((*grid.size, 3), paper.PAPER, np.uint8)
     for number, block in enumerate(blocks):
         top, _ = grid.place(number * columns)
         picture[top : top + len(block), line:] = block

@@ -11,20 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from cnntool.visuals import paper
 from cnntool.visuals.filter_grid import Grid, filter_grid, limit_of, plan_grid, shades
-from cnntool.visuals.sheet import (
-    FAINT,
-    INK,
-    LETTERS,
-    MARGIN,
-    Line,
-    Sheet,
-    captioned_sheet,
-    drawable,
-    line_height,
-    shortened,
-    text_width,
-)
 
 SMALL = 11
 GAP = 28
@@ -46,9 +34,9 @@ class Panel:
     note: str = ""
 
     @property
-    def lines(self) -> list[Line]:
-        words = (self.heading, INK), (self.note, FAINT)
-        return [(drawable(text), colour) for text, colour in words if text]
+    def lines(self) -> list[paper.Line]:
+        words = (self.heading, paper.INK), (self.note, paper.FAINT)
+        return [(paper.drawable(text), colour) for text, colour in words if text]
 
 
 def filter_sheet(
@@ -74,21 +62,25 @@ def filter_sheet(
     across = min(across or len(panels), len(panels))
     rows = -(-len(panels) // across)
     grid = plan_grid(panels[0].bank.shape, columns, (room // rows, room // across))
-    side = max((text_width(str(at), SMALL) + 6 for at in _row_numbers(grid)), default=0)
-    over = line_height(SMALL) if _has_column_numbers(grid) else 0
+    side = max((paper.text_width(str(at), SMALL) + 6 for at in _row_numbers(grid)), default=0)
+    over = paper.line_height(SMALL) if _has_column_numbers(grid) else 0
     lines = [line for panel in panels for line, _ in panel.lines]
-    widest = max((text_width(line, LETTERS) for line in lines), default=0)
+    widest = max((paper.text_width(line, paper.LETTERS) for line in lines), default=0)
     cell = side + max(grid.size[1], min(widest, WIDEST_HEADING))
-    above = 2 * line_height(LETTERS) if lines else 0  # for both, so that frames are alike
+    above = (
+        2 * paper.line_height(paper.LETTERS) if lines else 0
+    )  # for both, so that frames are alike
     above += over
     pitch = above + grid.size[0] + GAP
     legend = legend_of(scale, limit, unit) + _places(grid, panels[0].bank.shape[1], unit)
     width, height = across * (cell + GAP) - GAP, rows * pitch - GAP + 10
-    sheet = captioned_sheet(width, height, (caption, legend))
+    sheet = paper.captioned_sheet(width, height, (caption, legend))
     for number, panel in enumerate(panels):
         row, column = divmod(number, across)
-        left, top = MARGIN + column * (cell + GAP) + side, MARGIN + row * pitch
-        headings = [(shortened(line, LETTERS, cell - side), ink) for line, ink in panel.lines]
+        left, top = paper.MARGIN + column * (cell + GAP) + side, paper.MARGIN + row * pitch
+        headings = [
+            (paper.shortened(line, paper.LETTERS, cell - side), ink) for line, ink in panel.lines
+        ]
         sheet.write_lines(left, top - 4, headings)
         _number_rows(sheet, grid, left - 5, top + above)
         _number_columns(sheet, grid, left, top + above - 3)
@@ -108,29 +100,29 @@ def _row_numbers(grid: Grid) -> dict[int, int]:
     many are numbered as fit below each other.
     """
     if _has_column_numbers(grid):
-        step = -(-line_height(SMALL) // grid.pitch[0])
+        step = -(-paper.line_height(SMALL) // grid.pitch[0])
         return {channel: grid.place(0, channel)[0] for channel in range(0, grid.channels, step)}
     if grid.blocks == 1:
         return {}
-    step = -(-line_height(SMALL) // grid.block_pitch)
+    step = -(-paper.line_height(SMALL) // grid.block_pitch)
     firsts = range(0, grid.blocks * grid.columns, step * grid.columns)
     return {first: grid.place(first)[0] for first in firsts}
 
 
-def _number_rows(sheet: Sheet, grid: Grid, right: int, top: int) -> None:
+def _number_rows(sheet: paper.Sheet, grid: Grid, right: int, top: int) -> None:
     for number, at in _row_numbers(grid).items():
         middle = top + at + grid.height * grid.factor / 2
-        sheet.write((right, middle), str(number), SMALL, FAINT, anchor="rm")
+        sheet.write((right, middle), str(number), SMALL, paper.FAINT, anchor="rm")
 
 
-def _number_columns(sheet: Sheet, grid: Grid, left: int, bottom: int) -> None:
+def _number_columns(sheet: paper.Sheet, grid: Grid, left: int, bottom: int) -> None:
     """Above each filter that is a column its number, as many as fit side by side."""
     if not _has_column_numbers(grid):
         return
-    widest = text_width(str(grid.filters - 1), SMALL) + 6
+    widest = paper.text_width(str(grid.filters - 1), SMALL) + 6
     for filter in range(0, grid.filters, -(-widest // grid.pitch[1])):
         middle = left + grid.place(filter)[1] + grid.width * grid.factor / 2
-        sheet.write((middle, bottom), str(filter), SMALL, FAINT, anchor="ms")
+        sheet.write((middle, bottom), str(filter), SMALL, paper.FAINT, anchor="ms")
 
 
 def legend_of(scale: str, limit: float | None, unit: str = "filter") -> str:

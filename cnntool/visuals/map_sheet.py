@@ -7,22 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cnntool.visuals import paper
 from cnntool.visuals.filter_grid import LINE, shades
 from cnntool.visuals.filter_sheet import legend_of
-from cnntool.visuals.sheet import (
-    BLUE,
-    FAINT,
-    INK,
-    MARGIN,
-    PAPER,
-    Sheet,
-    captioned_sheet,
-    drawable,
-    fitted,
-    line_height,
-    shortened,
-    text_width,
-)
 
 LETTERS = 13
 GAP = 22
@@ -65,21 +52,21 @@ def map_sheet(stages: Sequence[Stage], caption: str, scale: str = "bank") -> np.
     """
     stages = [_with_count(stage) for stage in stages]
     columns = [_column(stage, scale) for stage in stages]
-    head = 3 * line_height(LETTERS) + 6
+    head = 3 * paper.line_height(LETTERS) + 6
     rows = _rows([column.shape[1] for column in columns])
     width = max(sum(columns[i].shape[1] + GAP for i in row) - GAP for row in rows)
     heights = [head + max(columns[i].shape[0] for i in row) + GAP for row in rows]
     words = caption, legend_of(scale, None, "map")
-    size = {"letters": LETTERS, "least_text": 0, "below": MARGIN}
-    sheet = captioned_sheet(width, sum(heights) - GAP + 10, words, **size)
-    top = MARGIN
+    size = {"letters": LETTERS, "least_text": 0, "below": paper.MARGIN}
+    sheet = paper.captioned_sheet(width, sum(heights) - GAP + 10, words, **size)
+    top = paper.MARGIN
     for row, tall in zip(rows, heights, strict=True):
-        left = MARGIN
+        left = paper.MARGIN
         for index in row:
             stage, column = stages[index], columns[index]
-            lines = (stage.name, INK), (stage.words, FAINT), (stage.shape, FAINT)
+            lines = (stage.name, paper.INK), (stage.words, paper.FAINT), (stage.shape, paper.FAINT)
             room = column.shape[1] + GAP - 6
-            heading = [(shortened(line, LETTERS, room), colour) for line, colour in lines]
+            heading = [(paper.shortened(line, LETTERS, room), colour) for line, colour in lines]
             sheet.write_lines(left, top, heading, LETTERS)
             sheet.paste(column, left, top + head)
             left += column.shape[1] + GAP
@@ -102,7 +89,7 @@ def _most(stage: Stage) -> int:
 
 def _rows(widths: Sequence[int]) -> list[list[int]]:
     """The columns in rows, as many in each as fit into a sheet."""
-    room = WIDEST_SHEET - 2 * MARGIN
+    room = WIDEST_SHEET - 2 * paper.MARGIN
     rows: list[list[int]] = [[]]
     for index, width in enumerate(widths):
         used = sum(widths[i] + GAP for i in rows[-1])
@@ -115,7 +102,8 @@ def _rows(widths: Sequence[int]) -> list[list[int]]:
 def _column(stage: Stage, scale: str) -> np.ndarray:
     """The maps of a stage as one picture, at least as wide as the words above it need."""
     needed = max(
-        text_width(drawable(text), LETTERS) for text in (stage.name, stage.words, stage.shape)
+        paper.text_width(paper.drawable(text), LETTERS)
+        for text in (stage.name, stage.words, stage.shape)
     )
     least = max(LEAST_COLUMN, min(needed, WIDEST_WORDS))
     if stage.names:
@@ -140,10 +128,10 @@ def _tiles(tiles: np.ndarray) -> np.ndarray:
     }
     columns = max(sides, key=lambda n: sides[n] * (1 if count % n == 0 else LEFT_OVER))
     side = sides[columns]
-    shown = [fitted(tile, side, averages=True) for tile in tiles]
+    shown = [paper.fitted(tile, side, averages=True) for tile in tiles]
     h, w, _ = shown[0].shape
     rows = -(-count // columns)
-    grid = np.full((rows * (h + 1) + 1, columns * (w + 1) + 1, 3), PAPER, np.uint8)
+    grid = np.full((rows * (h + 1) + 1, columns * (w + 1) + 1, 3), paper.PAPER, np.uint8)
     for index, tile in enumerate(shown):
         top, left = (index // columns) * (h + 1) + 1, (index % columns) * (w + 1) + 1
         grid[top - 1 : top + h + 1, left - 1 : left + w + 1] = LINE
@@ -155,13 +143,13 @@ def _class_bars(stage: Stage) -> np.ndarray:
     """The likeliest classes, a bar and a name each."""
     best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
     lines = [f"{stage.values[i]:.1%}  {stage.names[i]}" for i in best]
-    words = [shortened(line, LETTERS, WIDEST_WORDS) for line in lines]
-    pitch = line_height(LETTERS) + 4
-    width = BAR + 8 + max(text_width(line, LETTERS) for line in words)
-    sheet = Sheet(width, pitch * len(best))
+    words = [paper.shortened(line, LETTERS, WIDEST_WORDS) for line in lines]
+    pitch = paper.line_height(LETTERS) + 4
+    width = BAR + 8 + max(paper.text_width(line, LETTERS) for line in words)
+    sheet = paper.Sheet(width, pitch * len(best))
     for row, (index, line) in enumerate(zip(best, words, strict=True)):
         top, filled = row * pitch, round(float(stage.values[index]) * (BAR - 1))
         sheet.draw.rectangle((0, top + 2, BAR - 1, top + pitch - 4), outline=LINE)
-        sheet.draw.rectangle((0, top + 2, filled, top + pitch - 4), fill=BLUE)
+        sheet.draw.rectangle((0, top + 2, filled, top + pitch - 4), fill=paper.BLUE)
         sheet.write((BAR + 8, top + pitch / 2 - 1), line, LETTERS, anchor="lm")
     return sheet.pixels

@@ -7,19 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.sheet import (
-    BLUE,
-    FAINT,
-    LETTERS,
-    MARGIN,
-    PAPER,
-    Colour,
-    Sheet,
-    captioned_sheet,
-    fitted,
-    font,
-    line_height,
-)
+from cnntool.visuals import paper
 
 RADIUS = 190
 """Pixels of a circle."""
@@ -31,10 +19,10 @@ FINENESS = 3
 """Pixels that are drawn for one: their average has smooth edges."""
 
 SMALL = 12
-RINGS: Colour = (214, 214, 214)
-SECTOR: Colour = (120, 165, 214)
-CLEAR = BLUE
-UNCLEAR: Colour = (168, 168, 168)
+RINGS: paper.Colour = (214, 214, 214)
+SECTOR: paper.Colour = (120, 165, 214)
+CLEAR = paper.BLUE
+UNCLEAR: paper.Colour = (168, 168, 168)
 ICON = 23
 DOT = 5
 HIGHEST = 0.5
@@ -62,15 +50,15 @@ def polar_picture(
     gratings at the rim show what has that orientation.
     """
     side = 2 * (RADIUS + AROUND)
-    sheet = captioned_sheet(2 * side, line_height(LETTERS) + side + 2, lines)
+    sheet = paper.captioned_sheet(2 * side, paper.line_height(paper.LETTERS) + side + 2, lines)
     panels = (
         ("oriented edges in each direction", _rose(counts)),
         ("every filter by its spatial frequency", _dots(filters)),
     )
     for number, (title, circle) in enumerate(panels):
-        across = MARGIN + number * side + side // 2
-        down = MARGIN + line_height(LETTERS) + side // 2
-        sheet.write((across, MARGIN), title, anchor="mt")
+        across = paper.MARGIN + number * side + side // 2
+        down = paper.MARGIN + paper.line_height(paper.LETTERS) + side // 2
+        sheet.write((across, paper.MARGIN), title, anchor="mt")
         sheet.paste(circle, across - RADIUS - DOT, down - RADIUS - DOT)
         _draw_rim(sheet, (across, down))
     return sheet.pixels
@@ -100,7 +88,7 @@ class _Circle:
     def __init__(self, rings: Sequence[tuple[float, str]]) -> None:
         self._half = RADIUS + DOT
         side = 2 * self._half * FINENESS
-        self._sheet = Sheet(side, side)
+        self._sheet = paper.Sheet(side, side)
         self._draw = self._sheet.draw
         for share, _ in rings:
             self._draw.ellipse(self._box(0, 0, share * RADIUS), outline=RINGS, width=FINENESS)
@@ -121,26 +109,26 @@ class _Circle:
             if not label:
                 continue
             x, y = self._at(*_on_circle(67.5, share * RADIUS))
-            half = font(SMALL * FINENESS).getlength(label) / 2 + 2 * FINENESS
+            half = paper.font(SMALL * FINENESS).getlength(label) / 2 + 2 * FINENESS
             high = 7 * FINENESS
-            self._draw.rectangle((x - half, y - high, x + half, y + high), fill=PAPER)
-            self._sheet.write((x, y), label, SMALL * FINENESS, FAINT, anchor="mm")
+            self._draw.rectangle((x - half, y - high, x + half, y + high), fill=paper.PAPER)
+            self._sheet.write((x, y), label, SMALL * FINENESS, paper.FAINT, anchor="mm")
 
     def sector(self, middle: float, width: float, radius: float) -> None:
         """A piece of the disc, in degrees counterclockwise; Pillow counts the other way."""
         start, end = -middle - width / 2, -middle + width / 2
         box = self._box(0, 0, radius)
-        self._draw.pieslice(box, start, end, fill=SECTOR, outline=PAPER, width=FINENESS)
+        self._draw.pieslice(box, start, end, fill=SECTOR, outline=paper.PAPER, width=FINENESS)
 
-    def dot(self, x: float, y: float, colour: Colour, is_filled: bool) -> None:
+    def dot(self, x: float, y: float, colour: paper.Colour, is_filled: bool) -> None:
         fill = colour if is_filled else None
-        outline = PAPER if is_filled else colour
+        outline = paper.PAPER if is_filled else colour
         box = self._box(x, y, DOT)
         self._draw.ellipse(box, fill=fill, outline=outline, width=FINENESS)
 
     def finished(self) -> np.ndarray:
         """(H, W, 3) uint8, in its own size."""
-        return fitted(self._sheet.pixels, 2 * self._half, averages=True)
+        return paper.fitted(self._sheet.pixels, 2 * self._half, averages=True)
 
 
 def _on_circle(angle: float, radius: float) -> tuple[float, float]:
@@ -172,7 +160,7 @@ def _dots(filters: Sequence[Direction]) -> np.ndarray:
     return circle.finished()
 
 
-def _draw_rim(sheet: Sheet, centre: tuple[int, int]) -> None:
+def _draw_rim(sheet: paper.Sheet, centre: tuple[int, int]) -> None:
     """Around the circle, angles on the right and above, and gratings of those all around."""
     for angle in range(0, 360, 45):
         across, up = _on_circle(angle, RADIUS + 22)

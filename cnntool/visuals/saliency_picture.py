@@ -7,18 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnntool.visuals.sheet import (
-    FAINT,
-    FRAME,
-    MARGIN,
-    Sheet,
-    captioned_sheet,
-    fitted,
-    fitted_size,
-    line_height,
-    shortened,
-    text_width,
-)
+from cnntool.visuals import paper
 
 PANEL = 384
 """Pixels that a picture has at most on either side."""
@@ -44,17 +33,17 @@ def saliency_picture(
     plain, hot = panels(picture, heat)
     height, width = plain.shape[:2]
     scale = height + 10  # the top of the scale of colours
-    size = 2 * width + GAP, scale + line_height(SMALL) + 8
-    sheet = captioned_sheet(*size, lines, least_text=LEAST_TEXT)
+    size = 2 * width + GAP, scale + paper.line_height(SMALL) + 8
+    sheet = paper.captioned_sheet(*size, lines, least_text=LEAST_TEXT)
     for number, pixels in enumerate((plain, hot)):
-        sheet.paste(pixels, MARGIN + number * (width + GAP), MARGIN, FRAME)
-    _draw_scale(sheet, ends, MARGIN + scale)
+        sheet.paste(pixels, paper.MARGIN + number * (width + GAP), paper.MARGIN, paper.FRAME)
+    _draw_scale(sheet, ends, paper.MARGIN + scale)
     return sheet.pixels
 
 
 def panels(picture: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture as it is and with ``heat`` over it, of one size, without words."""
-    plain = fitted(picture, PANEL)
+    plain = paper.fitted(picture, PANEL)
     return plain, overlaid(plain, stretched(heat, picture.shape[:2]))
 
 
@@ -63,7 +52,7 @@ def stretched(heat: np.ndarray, picture_size: tuple[int, int]) -> np.ndarray:
     picture, else with even passages between them."""
     from PIL import Image
 
-    height, width = fitted_size(picture_size, PANEL)
+    height, width = paper.fitted_size(picture_size, PANEL)
     image = Image.fromarray(np.ascontiguousarray(heat, np.float32))
     is_its_pixels = heat.shape == tuple(picture_size) and height >= heat.shape[0]
     way = Image.Resampling.NEAREST if is_its_pixels else Image.Resampling.BILINEAR
@@ -79,18 +68,18 @@ def overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return np.rint(pale + (coloured(heat) - pale) * opacity).astype(np.uint8)
 
 
-def _draw_scale(sheet: Sheet, ends: tuple[str, str], top: int) -> None:
+def _draw_scale(sheet: paper.Sheet, ends: tuple[str, str], top: int) -> None:
     """The colours from 0 to 1 over mid grey, as they stand in the picture, between two words."""
-    width = sheet.width - 2 * MARGIN
-    low, high = (shortened(end, SMALL, (width - 120) // 2) for end in ends)
-    start = MARGIN + text_width(low, SMALL) + 8
-    length = min(200, width - (start - MARGIN) - 8 - text_width(high, SMALL))
+    width = sheet.width - 2 * paper.MARGIN
+    low, high = (paper.shortened(end, SMALL, (width - 120) // 2) for end in ends)
+    start = paper.MARGIN + paper.text_width(low, SMALL) + 8
+    length = min(200, width - (start - paper.MARGIN) - 8 - paper.text_width(high, SMALL))
     grey = np.full((BAR_HEIGHT, length, 3), 128, np.uint8)
     bar = overlaid(grey, np.tile(np.linspace(0, 1, length), (BAR_HEIGHT, 1)))
     sheet.paste(bar, start, top + 2)
     middle = top + 2 + BAR_HEIGHT / 2
-    sheet.write((MARGIN, middle), low, SMALL, FAINT, anchor="lm")
-    sheet.write((start + length + 8, middle), high, SMALL, FAINT, anchor="lm")
+    sheet.write((paper.MARGIN, middle), low, SMALL, paper.FAINT, anchor="lm")
+    sheet.write((start + length + 8, middle), high, SMALL, paper.FAINT, anchor="lm")
 
 
 STEPS = 256

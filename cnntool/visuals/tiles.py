@@ -7,23 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals.sheet import (
-    FAINT,
-    FRAME,
-    INK,
-    LETTERS,
-    MARGIN,
-    PAPER,
-    Sheet,
-    captioned_sheet,
-    drawable,
-    end_of,
-    fitted,
-    fitted_size,
-    line_height,
-    shortened,
-    text_width,
-)
+from cnntool.visuals import paper
 
 TILE, GAP = 112, 16
 """Of a contact sheet: pixels that a picture has at most on either side, and those between two."""
@@ -57,30 +41,35 @@ def contact_sheet(
     """
     if not tiles:
         raise ValueError("a contact sheet needs a picture at least")
-    shown = [fitted(tile.pixels, TILE) for tile in tiles]
+    shown = [paper.fitted(tile.pixels, TILE) for tile in tiles]
     lines = max(len(tile.lines) + bool(tile.file) for tile in tiles)
     longest = max(
-        (text_width(drawable(line), CAPTION) for t in tiles for line in t.lines), default=0
+        (paper.text_width(paper.drawable(line), CAPTION) for t in tiles for line in t.lines),
+        default=0,
     )
     heights, widths = zip(*(picture.shape[:2] for picture in shown), strict=True)
     cell_width = max(*widths, min(longest, WIDEST_CAPTION), 48)
-    cell_height = max(heights) + 6 + lines * line_height(CAPTION)
+    cell_height = max(heights) + 6 + lines * paper.line_height(CAPTION)
     columns = min(columns or _columns(len(tiles), cell_width, cell_height), len(tiles))
     rows = -(-len(tiles) // columns)
     width = GAP + columns * (cell_width + GAP)
-    width = max(width, min(text_width(drawable(title), CAPTION), LEAST_TITLE) + 2 * GAP)
-    top = GAP + (line_height(CAPTION) + 6 if title else 0)
-    sheet = Sheet(width, top + rows * (cell_height + GAP))
+    width = max(width, min(paper.text_width(paper.drawable(title), CAPTION), LEAST_TITLE) + 2 * GAP)
+    top = GAP + (paper.line_height(CAPTION) + 6 if title else 0)
+    sheet = paper.Sheet(width, top + rows * (cell_height + GAP))
     if title:
-        sheet.write((GAP, GAP - 2), shortened(title, CAPTION, width - 2 * GAP), CAPTION, FAINT)
+        sheet.write(
+            (GAP, GAP - 2), paper.shortened(title, CAPTION, width - 2 * GAP), CAPTION, paper.FAINT
+        )
     for index, (tile, picture) in enumerate(zip(tiles, shown, strict=True)):
         row, column = divmod(index, columns)
         left, middle = GAP + column * (cell_width + GAP), top + row * (cell_height + GAP)
         middle += max(heights)  # between pictures and words
-        sheet.paste(picture, left, middle - len(picture), FRAME)
-        words = [shortened(line, CAPTION, cell_width) for line in tile.lines]
-        words.append(end_of(tile.file, CAPTION, cell_width))
-        coloured = [(line, FAINT if number else INK) for number, line in enumerate(words)]
+        sheet.paste(picture, left, middle - len(picture), paper.FRAME)
+        words = [paper.shortened(line, CAPTION, cell_width) for line in tile.lines]
+        words.append(paper.end_of(tile.file, CAPTION, cell_width))
+        coloured = [
+            (line, paper.FAINT if number else paper.INK) for number, line in enumerate(words)
+        ]
         sheet.write_lines(left, middle + 6, coloured, CAPTION)
     return sheet.pixels
 
@@ -119,25 +108,31 @@ def patch_sheet(rows: Sequence[PatchRow], lines: Sequence[str]) -> np.ndarray:
     """
     count = max(len(row.patches) for row in rows)
     side = 8 + max(
-        max(text_width(row.name, LETTERS), text_width(row.remark, REMARK)) for row in rows
+        max(paper.text_width(row.name, paper.LETTERS), paper.text_width(row.remark, REMARK))
+        for row in rows
     )
     fit = WIDEST // (side + count * (LEAST_PATCH + PATCH_GAP) + COLUMN_GAP)
     columns = max(1, min(fit, -(-len(rows) // LONGEST_COLUMN)))
     in_column = -(-len(rows) // columns)
     most = max(LEAST_PATCH, LARGEST_PATCH // columns)
-    height, width = fitted_size(rows[0].patches[0].shape[:2], most)
+    height, width = paper.fitted_size(rows[0].patches[0].shape[:2], most)
     column_width = side + count * (width + PATCH_GAP) - PATCH_GAP
-    pitch = max(height, LETTERS + REMARK + 4) + ROW_GAP
+    pitch = max(height, paper.LETTERS + REMARK + 4) + ROW_GAP
     across = columns * (column_width + COLUMN_GAP) - COLUMN_GAP
-    sheet = captioned_sheet(across, in_column * pitch + 4, lines)
+    sheet = paper.captioned_sheet(across, in_column * pitch + 4, lines)
     for number, row in enumerate(rows):
         column, place = divmod(number, in_column)
-        left, top = MARGIN + column * (column_width + COLUMN_GAP) + side, MARGIN + place * pitch
+        left, top = (
+            paper.MARGIN + column * (column_width + COLUMN_GAP) + side,
+            paper.MARGIN + place * pitch,
+        )
         middle = top + height / 2
         sheet.write((left - 8, middle - 1), row.name, anchor="rs")
-        sheet.write((left - 8, middle + 3), row.remark, REMARK, FAINT, anchor="rt")
+        sheet.write((left - 8, middle + 3), row.remark, REMARK, paper.FAINT, anchor="rt")
         for index, patch in enumerate(row.patches):
-            sheet.paste(fitted(patch, most), left + index * (width + PATCH_GAP), top, FRAME)
+            sheet.paste(
+                paper.fitted(patch, most), left + index * (width + PATCH_GAP), top, paper.FRAME
+            )
     return sheet.pixels
 
 
@@ -147,7 +142,7 @@ def patch_grid(rows: Sequence[PatchRow]) -> np.ndarray:
     first = rows[0].patches[0]
     down, across = first.shape[0] + 1, first.shape[1] + 1
     count = max(len(row.patches) for row in rows)
-    grid = np.full((len(rows) * down, count * across, 3), PAPER, np.uint8)
+    grid = np.full((len(rows) * down, count * across, 3), paper.PAPER, np.uint8)
     for number, row in enumerate(rows):
         for place, patch in enumerate(row.patches):
             pixels = patch if patch.ndim == 3 else patch[..., None]

@@ -6,22 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cnntool.visuals.sheet import (
-    FAINT,
-    INK,
-    Colour,
-    Sheet,
-    drawable,
-    line_height,
-    text_width,
-    wrapped,
-)
+from cnntool.visuals import paper
 
 WIDTH, HEIGHT = 1200, 800
 MARGIN, LETTERS, SMALL = 40, 15, 13
 DOT, GAP = 3, 4
-AXIS: Colour = (222, 222, 222)
-MARKED: Colour = (196, 62, 28)
+AXIS: paper.Colour = (222, 222, 222)
+MARKED: paper.Colour = (196, 62, 28)
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom."""
@@ -38,8 +29,12 @@ def word_map(
     Each axis has its own scale. Names come in their order, those of ``marked`` first and in red; a
     name that would lie over another is left out, and its dot stays.
     """
-    text = [(row, FAINT) for line in lines for row in wrapped(line, SMALL, WIDTH - 2 * MARGIN)]
-    sheet = Sheet(WIDTH, HEIGHT + len(text) * line_height(SMALL) + MARGIN)
+    text = [
+        (row, paper.FAINT)
+        for line in lines
+        for row in paper.wrapped(line, SMALL, WIDTH - 2 * MARGIN)
+    ]
+    sheet = paper.Sheet(WIDTH, HEIGHT + len(text) * paper.line_height(SMALL) + MARGIN)
     pen = sheet.draw
     places, origin = _places(points)
     pen.line([(origin[0], MARGIN // 2), (origin[0], HEIGHT - MARGIN // 2)], AXIS)
@@ -48,12 +43,14 @@ def word_map(
     taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
     for index in order:
         x, y = places[index]
-        pen.ellipse((x - DOT, y - DOT, x + DOT, y + DOT), MARKED if index in marked else FAINT)
-        name = drawable(names[index])
-        box = next(_free(places[index], text_width(name, LETTERS), taken), None)
+        pen.ellipse(
+            (x - DOT, y - DOT, x + DOT, y + DOT), MARKED if index in marked else paper.FAINT
+        )
+        name = paper.drawable(names[index])
+        box = next(_free(places[index], paper.text_width(name, LETTERS), taken), None)
         if box is not None:
             taken.append(box)
-            sheet.write(box[:2], name, LETTERS, MARKED if index in marked else INK)
+            sheet.write(box[:2], name, LETTERS, MARKED if index in marked else paper.INK)
     sheet.write_lines(MARGIN, HEIGHT, text, SMALL)
     return sheet.pixels
 
@@ -74,7 +71,7 @@ def _places(points: np.ndarray) -> tuple[list[tuple[int, int]], tuple[int, int]]
 def _free(place: tuple[int, int], width: int, taken: Sequence[Box]) -> Iterator[Box]:
     """Boxes of a name about its dot that lie in the picture and over nothing else."""
     x, y = place
-    high = line_height(LETTERS)
+    high = paper.line_height(LETTERS)
     across = x + DOT + GAP, x - DOT - GAP - width, x - width // 2
     down = y - high // 2, y - DOT - high, y + DOT
     corners = [(left, top) for top in down for left in across]

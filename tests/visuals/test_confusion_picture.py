@@ -11,7 +11,7 @@ from cnntool.visuals.confusion_picture import (
     _layout,
     confusion_picture,
 )
-from cnntool.visuals.sheet import text_width
+from cnntool.visuals.paper import text_width
 
 MATRIX = np.array([[8, 2], [0, 5]])
 

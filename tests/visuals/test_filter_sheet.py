@@ -18,7 +18,7 @@ from cnntool.visuals.filter_sheet import (
     filter_sheet,
     legend_of,
 )
-from cnntool.visuals.sheet import FAINT, font
+from cnntool.visuals.paper import FAINT, font
 
 
 def bank(filters: int, channels: int = 1, size: int = 3, seed: int = 0) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnntool.visuals.paper import line_height
 from cnntool.visuals.polar import (
     AROUND,
     CLEAR,
@@ -16,7 +17,6 @@ from cnntool.visuals.polar import (
     polar_picture,
     rose_radius,
 )
-from cnntool.visuals.sheet import line_height
 
 SIDE = 2 * (RADIUS + AROUND)
 

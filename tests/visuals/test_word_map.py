@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnntool.visuals.sheet import FAINT
+from cnntool.visuals.paper import FAINT
 from cnntool.visuals.word_map import HEIGHT, MARKED, WIDTH, word_map
 
 

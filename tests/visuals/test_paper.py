@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from cnntool.visuals.sheet import (
+from cnntool.visuals.paper import (
     LETTERS,
     MARGIN,
     captioned_sheet,
