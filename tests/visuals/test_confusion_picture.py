@@ -5,13 +5,12 @@ import pytest
 
 from cnntool.visuals.confusion_picture import (
     LETTERS,
-    MARGIN,
     RIGHT,
     WRONG,
     _layout,
     confusion_picture,
 )
-from cnntool.visuals.paper import text_width
+from cnntool.visuals.paper import MARGIN, text_width
 
 MATRIX = np.array([[8, 2], [0, 5]])
 

@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.paper import line_height
+from cnntool.visuals.paper import LETTERS, MARGIN, line_height
 from cnntool.visuals.polar import (
     AROUND,
     CLEAR,
-    LETTERS,
-    MARGIN,
     RADIUS,
     SECTOR,
     UNCLEAR,
