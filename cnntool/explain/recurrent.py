@@ -61,7 +61,7 @@ def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray
     """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
     gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
     places = [place for place, each in enumerate(network.layers) if isinstance(each, Recurrent)]
-    h, caches = network.run(ids[:, None], stop=places[layer] + 1)
+    h, caches = network.forward(ids[:, None], stop=places[layer] + 1)
     cell = network.layers[places[layer]]
     assert isinstance(cell, Recurrent)
     return {name: values[:, 0] for name, values in cell.trace(h, caches[-1]).items()}
@@ -112,10 +112,10 @@ def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
         x, cache = network.forward(token[None], states=states, stop=last)
         states = cache.states
         caches.append(cache)
-    logits, head = network.run(x, last)
+    logits, head = network.forward(x, last)
     _, loss = softmax_cross_entropy(logits[0], ids[-1])
     dlogits = softmax_cross_entropy_backward(float(ids.shape[1]), loss)[None]
-    dlast = network.run_backward(dlogits, head, last)
+    dlast = network.backward_to_input(dlogits, head)
     dx: np.ndarray | None = dlast
     dstates: Arrays | None = None
     norms = {path: np.zeros(len(ids)) for path in states}

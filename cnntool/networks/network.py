@@ -16,11 +16,13 @@ from cnntool.networks.layers.pools import SlidingPool
 
 
 class Caches(list):
-    """What each layer leaves for the way back, in the order they ran; and ``states``, what they
-    carry on from there, by path: ``lstm1.h``. Empty where no layer carries anything."""
+    """What each layer leaves for the way back, in the ``order`` they ran, by number; and
+    ``states``, what they carry on from there, by path: ``lstm1.h``. Empty where no layer carries
+    anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, order: Sequence[int]) -> None:
         super().__init__()
+        self.order = order
         self.states: Arrays = {}
 
 
@@ -161,19 +163,25 @@ class Network:
     def forward(
         self,
         x: np.ndarray,
+        start: int = 0,
+        stop: int | None = None,
         *,
         states: Arrays | None = None,
         training: bool = False,
         rng: np.random.Generator | None = None,
-        stop: int | None = None,
+        keeps_caches: bool = True,
     ) -> tuple[np.ndarray, Caches]:
-        """The output for a batch x, and the caches for :meth:`backward`, with the states behind x.
+        """What layers ``start`` to ``stop``, exclusive, all of them unless it is said, make of a
+        batch x; and the caches for :meth:`backward`, with the states behind x.
 
-        x: (N, C, H, W) or (N, D); of sequences (T, B) or (T, B, D), whose ``states`` are those of
-            :meth:`start` or of the caches of what was read before, None for the former.
-        stop: the layer to stop before, None to go through all.
+        x: what goes into the first of them: (N, C, H, W) or (N, D); of sequences (T, B) or
+            (T, B, D), whose ``states`` are those of :meth:`start` or of the caches of what was
+            read before, None for the former.
+        keeps_caches: without, there is no way back.
         """
-        return self._run(self._order_to(stop), x, Pass(training, rng), states)
+        within = range(*slice(start, stop).indices(len(self.layers)))
+        order = [index for index in self._order if index in within]
+        return self._run(order, x, Pass(training, rng, keeps_caches), states)
 
     def backward(
         self,
@@ -193,9 +201,7 @@ class Network:
         """
         grads = {} if grads is None else grads
         first = next((i for i, at in enumerate(self._wiring) if at.own), len(self.layers))
-        for index, cache in zip(
-            reversed(self._order[: len(caches)]), reversed(caches), strict=True
-        ):
+        for index, cache in zip(reversed(caches.order), reversed(caches), strict=True):
             if index < first:
                 break
             layer, at, more = self.layers[index], self._wiring[index], {}
@@ -228,9 +234,16 @@ class Network:
                 grads[path] = place
         return grads
 
+    def backward_to_input(self, dy: Any, caches: Caches) -> np.ndarray:
+        """The gradient by what went into the first of the layers that left the caches, for dy by
+        what came out of the last."""
+        for index, cache in zip(reversed(caches.order), reversed(caches), strict=True):
+            dy = self.layers[index].backward(dy, cache, need_dx=True)[0]
+        return dy
+
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The output for a batch, without what the way back needs."""
-        return self._run(self._order, x, Pass(keeps_caches=False), None)[0]
+        return self.forward(x, keeps_caches=False)[0]
 
     def outputs(self, x: np.ndarray, states: Arrays | None = None) -> list[np.ndarray]:
         """What every layer makes of a batch, in the order of the layers."""
@@ -238,48 +251,30 @@ class Network:
         self._run(range(len(self.layers)), x, Pass(keeps_caches=False), states, found)
         return found
 
-    def run(
-        self,
-        x: np.ndarray,
-        start: int = 0,
-        stop: int | None = None,
-        *,
-        keeps_caches: bool = True,
-        states: Arrays | None = None,
-    ) -> tuple[np.ndarray, Caches]:
-        """The layers ``start`` to ``stop``, exclusive, as they stand and not training: what comes
-        out of the last, and the caches for :meth:`run_backward` where those are kept, with the
-        states behind x."""
-        indices = range(*slice(start, stop).indices(len(self.layers)))
-        return self._run(indices, x, Pass(keeps_caches=keeps_caches), states)
-
-    def run_backward(self, dy: Any, caches: list[Any], start: int = 0) -> np.ndarray:
-        """The gradient by what layer ``start`` took in, for dy by what came out of the last."""
-        for index in reversed(range(start, start + len(caches))):
-            dy = self.layers[index].backward(dy, caches[index - start], need_dx=True)[0]
-        return dy
-
-    def _order_to(self, stop: int | None) -> Sequence[int]:
-        if stop is None:
-            return self._order
-        return self._order[: range(len(self.layers))[stop]]
-
     def _run(
         self,
-        indices: Sequence[int],
+        order: Sequence[int],
         x: np.ndarray,
         way: Pass,
         states: Arrays | None,
         outputs: list[np.ndarray] | None = None,
     ) -> tuple[np.ndarray, Caches]:
-        """Some layers, one after the other, and what each of them gives into ``outputs``."""
-        caches = Caches()
-        if 0 in indices[:2]:
+        """Layers in an order, and what each of them gives into ``outputs``."""
+        caches = Caches(order)
+        if 0 in order:
             x = self._laid_out(x)
         if states is None and self.is_sequential:
             states = self.start(x.shape[1])
-        for index in indices:
-            x, cache = self._step(index, x, way, states, caches.states)
+        for index in order:
+            at = self._wiring[index]
+            params = {key: self.params[path] for key, path in at.used.items()}
+            buffers = {key: self.buffers[path] for key, path in at.kept.items()}
+            if states is not None:
+                for key, path in at.carried.items():
+                    buffers[key] = states[path]
+            x, cache = self.layers[index].forward(x, params, buffers, way)
+            for key, path in at.carried.items():
+                caches.states[path] = buffers[key]
             if way.keeps_caches:
                 caches.append(cache)
             if outputs is not None:
@@ -304,20 +299,6 @@ class Network:
             raise ValueError(f"x is {shape}: expected ({expected})")
         for _ in _shapes(self.layers, shape[1:]):  # raises where a layer does not fit
             pass
-
-    def _step(
-        self, index: int, x: np.ndarray, way: Pass, states: Arrays | None, after: Arrays
-    ) -> tuple[np.ndarray, Any]:
-        """One layer; what it carries on goes into ``after``, by path."""
-        at = self._wiring[index]
-        params = {key: self.params[path] for key, path in at.used.items()}
-        buffers = {key: self.buffers[path] for key, path in at.kept.items()}
-        if states is not None:
-            buffers |= {key: states[path] for key, path in at.carried.items()}
-        found = self.layers[index].forward(x, params, buffers, way)
-        for key, path in at.carried.items():
-            after[path] = buffers[key]
-        return found
 
 
 def _names(layers: Sequence[Layer]) -> Iterator[str]:

@@ -85,10 +85,10 @@ def surprisals(
     with np.errstate(over="ignore", invalid="ignore"):  # not finite: whoever uses them says it
         last = _last_dense(network)
         if last is not None:
-            y, caches = network.run(x, stop=-1, states=states, keeps_caches=False)
+            y, caches = network.forward(x, stop=-1, states=states, keeps_caches=False)
             _, cache = _with_last_layer(network, last, y, targets, counts, need_gradient=False)
             return cache.losses.reshape(targets.shape), cache.correct, caches.states
-        logits, caches = network.run(x, states=states, keeps_caches=False)
+        logits, caches = network.forward(x, states=states, keeps_caches=False)
         if counts is not None:
             logits, targets = np.where(counts[..., None], logits, 0), np.where(counts, targets, -1)
         found = -np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1)[..., 0]

@@ -111,7 +111,7 @@ def best_places(
     for indices in batches(len(data), batch_size_for(network, stop=stop)):
         x = preprocessing.normalized(data.x[indices], data.white)
         with np.errstate(over="ignore", invalid="ignore"):
-            maps, _ = network.run(x, stop=stop, keeps_caches=False)
+            maps, _ = network.forward(x, stop=stop, keeps_caches=False)
         answers = maps[:, chosen].reshape(len(indices), len(chosen), -1)
         at = answers.argmax(axis=2)
         most = np.take_along_axis(answers, at[..., None], axis=2)[..., 0]

@@ -33,8 +33,8 @@ def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
     Source: K. Simonyan, A. Vedaldi, A. Zisserman, "Deep inside convolutional networks: visualising
     image classification models and saliency maps", ICLR workshop, 2014.
     """
-    scores, caches = network.run(x)
-    return _finite(network.run_backward(_by_score(scores, target), caches), "the gradient")
+    scores, caches = network.forward(x)
+    return _finite(network.backward_to_input(_by_score(scores, target), caches), "the gradient")
 
 
 def _finite(values: np.ndarray, what: str) -> np.ndarray:
@@ -107,9 +107,9 @@ def grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.nda
 def coarse_grad_cam(network: Network, x: np.ndarray, target: int, layer: str) -> np.ndarray:
     """The map of :func:`grad_cam` as large as the layer's maps are."""
     stop = activated(network, network.names.index(layer))
-    maps, _ = network.run(x, stop=stop, keeps_caches=False)
-    scores, caches = network.run(maps, start=stop)
-    gradient = network.run_backward(_by_score(scores, target), caches, stop)
+    maps, _ = network.forward(x, stop=stop, keeps_caches=False)
+    scores, caches = network.forward(maps, start=stop)
+    gradient = network.backward_to_input(_by_score(scores, target), caches)
     alpha = gradient.mean(axis=(2, 3), keepdims=True)
     return _finite(np.maximum((alpha * maps).sum(axis=1), 0)[0], "the Grad-CAM map")
 

@@ -76,7 +76,7 @@ def answers(network: Network, feed: Feed) -> Answers:
     for batch in feed.batches():
         x, targets, _ = feed.take(batch)
         with np.errstate(over="ignore", invalid="ignore"):  # whoever uses them says it
-            logits, caches = network.run(x, states=states, keeps_caches=False)
+            logits, caches = network.forward(x, states=states, keeps_caches=False)
             logs = log_softmax(logits)
         states = caches.states if feed.carries else None
         predicted = predicted_classes(logits)

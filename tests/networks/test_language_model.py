@@ -24,7 +24,7 @@ def model_of(cell="lstm", layers=2, **settings) -> Network:
 
 def step(network, token, states):
     """The logits (B, V) behind one token of each text (B,), and the states."""
-    y, caches = network.run(token[None], states=states, keeps_caches=False)
+    y, caches = network.forward(token[None], states=states, keeps_caches=False)
     return y[0], caches.states
 
 

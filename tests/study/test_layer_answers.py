@@ -138,13 +138,13 @@ def test_the_cut_out_is_what_the_answer_depends_on_and_no_more(layer):
     rng = np.random.default_rng(2)
     stop = network.names.index(layer) + 1
     x = rng.standard_normal((1, *SHAPE)).astype(np.float32)
-    maps, _ = network.run(x, stop=stop)
+    maps, _ = network.forward(x, stop=stop)
     for row, column in ((0, 0), (2, 1), maps.shape[2:] - np.array([1, 1])):
         rows, columns = (axis.seen(at) for axis, at in zip(field, (row, column), strict=True))
         outside = np.ones(SHAPE, bool)
         outside[:, max(rows.start, 0) : rows.stop, max(columns.start, 0) : columns.stop] = False
         changed = np.where(outside, rng.standard_normal(x.shape), x).astype(np.float32)
-        other, _ = network.run(changed, stop=stop)
+        other, _ = network.forward(changed, stop=stop)
         np.testing.assert_allclose(other[0, :, row, column], maps[0, :, row, column], atol=1e-6)
         patch = cut_out(x[0], (row, column), field, fill=np.nan)
         assert patch.shape == (2, len(rows), len(columns))

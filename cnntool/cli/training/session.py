@@ -12,7 +12,6 @@ from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_fi
 from cnntool.cli.training.options import RunOptions
 from cnntool.cli.training.plan import Plan
 from cnntool.cli.training.summary import describe, results, say_results
-from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
@@ -28,7 +27,6 @@ TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 def train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
     """Do what a command was asked for; the exit code."""
     began = time.perf_counter()
-    keep_freed_memory()  # for the next step: clearing its pages anew would be a quarter of the time
     plan = make_plan(options)
     with plan.trainer as trainer:
         if not options.quiet:
