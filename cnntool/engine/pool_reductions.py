@@ -269,8 +269,8 @@ def weight_sums(rows: Axis, columns: Axis, weights: Vectors) -> Vectors:
     sums = []
     for axis, taps in zip((rows, columns), weights, strict=True):
         inside = np.zeros(axis.output_size)
-        for index, weight in enumerate(taps):
-            inside[axis.tap(index)[0]] += weight
+        for (seen, _), weight in zip(axis.taps, taps, strict=True):
+            inside[seen] += weight
         sums.append(inside)
     return tuple(sums)
 
