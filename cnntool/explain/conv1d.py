@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +26,8 @@ class Conv1dSteps:
         dx[j] = sum over the i, k with reads[i, k] == j of dy[i] * weight[k]
         dbias = sum over i of dy[i]
 
-    The numeric gradients are central differences of ``L = sum over i of dy[i] * y[i]``.
+    Gradients are by name: of ``x``, of ``weight`` and, where there is one, of ``bias`` (1,). The
+    numeric ones are central differences of ``L = sum over i of dy[i] * y[i]``.
     """
 
     x: np.ndarray  # (L,)
@@ -35,20 +37,16 @@ class Conv1dSteps:
     reads: np.ndarray  # (outputs, k) the input under weight k, -1 in the padding
     y: np.ndarray  # (outputs,)
     dy: np.ndarray  # (outputs,)
-    dx: np.ndarray
-    dweight: np.ndarray
-    dbias: float | None
-    numeric_dx: np.ndarray
-    numeric_dweight: np.ndarray
-    numeric_dbias: float | None
+    gradients: dict[str, np.ndarray]
+    numeric: dict[str, np.ndarray]
 
     @property
     def largest_difference(self) -> float:
         """Between the gradients and the numeric ones."""
-        found = [self.dx - self.numeric_dx, self.dweight - self.numeric_dweight]
-        if self.dbias is not None and self.numeric_dbias is not None:
-            found.append(np.array(self.dbias - self.numeric_dbias))
-        return max(float(np.abs(each).max()) for each in found)
+        return max(
+            float(np.abs(gradient - self.numeric[name]).max())
+            for name, gradient in self.gradients.items()
+        )
 
     def terms_of_y(self, output: int) -> list[Term]:
         """Each weight with the input that it meets."""
@@ -95,17 +93,23 @@ def conv1d_steps(
     dy = np.broadcast_to(dy, axis.output_size).copy()
     order = slice(None, None, -1 if flip else 1)
 
-    def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None):
+    inputs = {"x": x, "weight": weight}
+    if bias is not None:
+        inputs["bias"] = np.array([bias], np.float64)
+
+    def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None):
         pads = axis.before, axis.after
         return conv1d(x[None, None], weight[None, None, order], bias, stride, pads, dilation)
 
-    biases = None if bias is None else np.array([bias], np.float64)
-    y, cache = forward(x, weight, biases)
+    def loss(name: str, value: np.ndarray) -> float:
+        return float(dy @ forward(**{**inputs, name: value})[0][0, 0])
+
+    y, cache = forward(**inputs)
     dx, dweight, dbias = conv1d_backward(dy[None, None], cache)
     assert dx is not None
-
-    def loss(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> float:
-        return float(dy @ forward(x, weight, bias)[0][0, 0])
+    gradients = {"x": dx[0, 0], "weight": dweight[0, 0, order]}
+    if dbias is not None:
+        gradients["bias"] = dbias
 
     return Conv1dSteps(
         x=x,
@@ -115,14 +119,10 @@ def conv1d_steps(
         reads=inputs_read(axis)[:, order],
         y=y[0, 0],
         dy=dy,
-        dx=dx[0, 0],
-        dweight=dweight[0, 0, order],
-        dbias=None if dbias is None else float(dbias[0]),
-        numeric_dx=central_differences(lambda x: loss(x, weight, biases), x),
-        numeric_dweight=central_differences(lambda weight: loss(x, weight, biases), weight),
-        numeric_dbias=None
-        if biases is None
-        else float(central_differences(lambda bias: loss(x, weight, bias), biases)[0]),
+        gradients=gradients,
+        numeric={
+            name: central_differences(partial(loss, name), value) for name, value in inputs.items()
+        },
     )
 
 

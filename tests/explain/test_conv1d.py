@@ -11,9 +11,9 @@ def test_the_sums_of_one_to_five_under_1_0_minus_1_by_hand():
     steps = conv1d_steps([1, 2, 3, 4, 5], [1, 0, -1], padding=1)
     assert steps.reads.tolist() == [[-1, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, -1]]
     assert steps.y.tolist() == [-2, -2, -2, -2, 4]
-    assert steps.dweight.tolist() == [10, 15, 14]  # 1+2+3+4, 1+...+5, 2+3+4+5
-    assert steps.dx.tolist() == [1, 0, 0, 0, -1]
-    assert steps.dbias is None
+    assert steps.gradients["weight"].tolist() == [10, 15, 14]  # 1+2+3+4, 1+...+5, 2+3+4+5
+    assert steps.gradients["x"].tolist() == [1, 0, 0, 0, -1]
+    assert "bias" not in steps.gradients
 
 
 def test_true_convolution_by_hand():
@@ -21,21 +21,21 @@ def test_true_convolution_by_hand():
     assert steps.reads[1].tolist() == [2, 1, 0]  # weight 0 meets the window's end
     assert steps.y.tolist() == [2, 2, 2, 2, -4]
     assert steps.y.tolist() == np.convolve([1, 2, 3, 4, 5], [1, 0, -1], "same").tolist()
-    assert steps.dweight.tolist() == [14, 15, 10]
+    assert steps.gradients["weight"].tolist() == [14, 15, 10]
 
 
 def test_a_stride_a_bias_and_a_gradient_by_hand():
     steps = conv1d_steps([1, 2, 3, 4, 5, 6], [1, 2], 0.5, [1, 0, -1], stride=2)
     assert steps.y.tolist() == [5.5, 11.5, 17.5]
-    assert steps.dweight.tolist() == [1 - 5, 2 - 6]
-    assert steps.dx.tolist() == [1, 2, 0, 0, -1, -2]
-    assert steps.dbias == 0
-    assert steps.numeric_dbias == pytest.approx(0, abs=1e-8)
+    assert steps.gradients["weight"].tolist() == [1 - 5, 2 - 6]
+    assert steps.gradients["x"].tolist() == [1, 2, 0, 0, -1, -2]
+    assert steps.gradients["bias"].item() == 0
+    assert steps.numeric["bias"] == pytest.approx(0, abs=1e-8)
 
 
 def test_inputs_that_no_window_reads_get_no_gradient():
     steps = conv1d_steps([1, 2, 3, 4, 5, 6, 7], [1, 2], stride=3)
-    assert steps.dx.tolist() == [1, 2, 0, 1, 2, 0, 0]
+    assert steps.gradients["x"].tolist() == [1, 2, 0, 1, 2, 0, 0]
     assert not np.isin([2, 5, 6], steps.reads).any()
 
 
@@ -58,13 +58,13 @@ def test_the_listed_terms_add_up_to_what_the_engine_gives(geometry, flip):
     steps = conv1d_steps(x, weight, 0.7, dy, **geometry, flip=flip)
     seen = np.append(x, 0)[steps.reads]  # -1 reads the zero at the end
     np.testing.assert_allclose(steps.y, seen @ weight + 0.7, rtol=1e-12)
-    np.testing.assert_allclose(steps.dweight, dy @ seen, rtol=1e-12)
+    np.testing.assert_allclose(steps.gradients["weight"], dy @ seen, rtol=1e-12)
     dx = [
         sum(dy[i] * weight[k] for i, k in zip(*np.where(steps.reads == j), strict=True))
         for j in range(9)
     ]
-    np.testing.assert_allclose(steps.dx, dx, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(steps.dbias, dy.sum(), rtol=1e-12)
+    np.testing.assert_allclose(steps.gradients["x"], dx, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(steps.gradients["bias"], dy.sum(), rtol=1e-12)
     assert steps.largest_difference < 1e-8
 
 
@@ -81,7 +81,11 @@ def test_gradients_are_pytorchs(geometry):
     )
     (2 * y).sum().backward()
     np.testing.assert_allclose(steps.y, y.detach().numpy()[0, 0], rtol=1e-12)
-    for ours, leaf in zip((steps.dx, steps.dweight, steps.dbias), leaves, strict=True):
+    for ours, leaf in zip(
+        (steps.gradients["x"], steps.gradients["weight"], steps.gradients["bias"]),
+        leaves,
+        strict=True,
+    ):
         np.testing.assert_allclose(ours, leaf.grad.numpy().squeeze(), rtol=1e-12, atol=1e-12)
 
 
@@ -106,5 +110,5 @@ def test_a_gradient_of_another_length_is_refused():
 
 def test_numeric_gradients_hold_where_the_loss_is_large():
     steps = conv1d_steps([1e10, 2e10, 3], [1, 0, -1], padding=1)
-    np.testing.assert_allclose(steps.numeric_dx, steps.dx, rtol=1e-6)
-    np.testing.assert_allclose(steps.numeric_dweight, steps.dweight, rtol=1e-6)
+    np.testing.assert_allclose(steps.numeric["x"], steps.gradients["x"], rtol=1e-6)
+    np.testing.assert_allclose(steps.numeric["weight"], steps.gradients["weight"], rtol=1e-6)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import CELLS
+from cnntool.cli.console import print_json, show, table
+from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
@@ -93,7 +95,6 @@ def command(windows: Windows, report: Report) -> None:
     """Show how much of a gradient is left, step by step back through time: of a trained model on a
     text, and beside it of untrained cells.
     """
-    from cnntool.cli.console import print_json
     from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import flows_beside, spread_windows
     from cnntool.networks.model import load_text_model
@@ -111,10 +112,7 @@ def command(windows: Windows, report: Report) -> None:
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
     gain = 1.0 if windows.gain is None else windows.gain
     flows = flows_beside(trained, ids, windows.compare, gain, windows.seed)
-    if report.as_json:
-        print_json(_entry(windows, flows))
-    else:
-        _show(windows, flows)
+    print_json(_entry(windows, flows)) if report.as_json else _show(windows, flows)
 
 
 def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
@@ -126,11 +124,8 @@ def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
             {
                 "name": name,
                 "cell": flow.cell,
-                "norms": {path: norms.tolist() for path, norms in flow.norms.items()},
-                "factors": {
-                    path: None if math.isnan(flow.factor(path)) else flow.factor(path)
-                    for path in flow.norms
-                },
+                "norms": flow.norms,
+                "factors": {path: flow.factor(path) for path in flow.norms},
             }
             for name, flow in flows.items()
         ],
@@ -138,24 +133,17 @@ def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
 
 
 def _show(windows: Windows, flows: dict[str, GradientFlow]) -> None:
-    from rich.text import Text
-
-    from cnntool.cli.console import show
-
     about = f" on {windows.text}: the gradient, by how many steps back"
-    show(Text.assemble((windows.model, "bold cyan"), about))
+    show((windows.model, "bold cyan"), about)
     for name, flow in flows.items():
         show("")
-        show(Text(name, style="bold"))
+        show((name, "bold"))
         show(_table(flow))
         for path in flow.norms:
             show(_verdict(path, flow))
 
 
 def _table(flow: GradientFlow) -> Table:
-    from cnntool.cli.console import table
-    from cnntool.cli.explain.blocks import layout_width
-
     has_bars = len(flow.norms) * (11 + BAR_CELLS) + 6 <= layout_width()
     is_alone = len({path.partition(".")[0] for path in flow.norms}) == 1
     steps = table("back")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import show, table
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.blocks import size_formula
 from cnntool.cli.explain.options import Report, numbers
 from cnntool.cli.help import SectionedCommand
@@ -17,8 +18,6 @@ from cnntool.cli.types import Number, Padding, WholeNumber
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     from cnntool.explain.conv1d import Conv1dSteps, Term
@@ -103,7 +102,6 @@ def command(given: Numbers, windows: Windows, backward: Backward, report: Report
     each weight and each input is a sum again, and the numeric gradient, from moving that number a
     little up and down, stands beside it.
     """
-    from cnntool.cli.console import print_json
     from cnntool.explain.conv1d import conv1d_steps
 
     if len(given.kernels) > 1:
@@ -143,8 +141,8 @@ def _check(signal, kernel, grad, stride, padding, dilation, flip) -> None:
 def _entry(steps: Conv1dSteps, flip: bool) -> dict:
     axis, reads = steps.axis, steps.reads
     return {
-        "signal": steps.x.tolist(),
-        "kernel": steps.weight.tolist(),
+        "signal": steps.x,
+        "kernel": steps.weight,
         "bias": steps.bias,
         "stride": axis.stride,
         "padding": [axis.before, axis.after],
@@ -156,45 +154,40 @@ def _entry(steps: Conv1dSteps, flip: bool) -> dict:
                 "products": [w * x if x is not None else 0.0 for w, x in steps.terms_of_y(i)],
                 "y": value,
             }
-            for i, (row, value) in enumerate(zip(reads.tolist(), steps.y.tolist(), strict=True))
+            for i, (row, value) in enumerate(zip(reads.tolist(), steps.y, strict=True))
         ],
-        "dy": steps.dy.tolist(),
-        "dweight": steps.dweight.tolist(),
-        "dx": steps.dx.tolist(),
-        "dbias": steps.dbias,
-        "numeric": {
-            "dweight": steps.numeric_dweight.tolist(),
-            "dx": steps.numeric_dx.tolist(),
-            "dbias": steps.numeric_dbias,
-        },
+        "dy": steps.dy,
+        **_by_name(steps.gradients),
+        "numeric": _by_name(steps.numeric),
         "largest_difference": steps.largest_difference,
     }
 
 
+def _by_name(gradients: dict[str, np.ndarray]) -> dict:
+    bias = gradients["bias"].item() if "bias" in gradients else None
+    return {"dweight": gradients["weight"], "dx": gradients["x"], "dbias": bias}
+
+
 def _show(steps: Conv1dSteps, flip: bool) -> None:
     """Print the forward table, those of the gradients, and how well differences agree."""
-    from rich.text import Text
-
     axis = steps.axis
     x, w = ("x", "bold cyan"), ("w", "bold cyan")
-    show(Text.assemble(x, f" = {_list(steps.x)}    ", w, f" = {_list(steps.weight)}"))
-    show(Text.assemble("outputs = ", size_formula(axis)))
+    show(x, f" = {_list(steps.x)}    ", w, f" = {_list(steps.weight)}")
+    show("outputs = ", size_formula(axis))
     show("")
     tap = f"({axis.kernel_size - 1} - k)" if flip else "k"
     place = f"{_times('i', axis.stride)} + {_times(tap, axis.dilation)}"
     place += f" - {axis.before}" if axis.before else ""
     bias = "" if steps.bias is None else " + b"
-    show(Text.assemble(("forward", "bold"), f"    y[i] = Σ w[k] · x[{place}]{bias}"))
-    show(_forward(steps))
+    show(("forward", "bold"), f"    y[i] = Σ w[k] · x[{place}]{bias}")
+    _show_forward(steps)
     if (steps.reads < 0).any():
-        show(Text("( ) and (0) are zeros of the padding", style="dim"))
+        show(("( ) and (0) are zeros of the padding", "dim"))
     show("")
-    show(Text.assemble(("backward", "bold"), f"   from dL/dy = {_list(steps.dy)}"))
-    for sums in _backward(steps):
-        show("")
-        show(sums)
+    show(("backward", "bold"), f"   from dL/dy = {_list(steps.dy)}")
+    _show_backward(steps)
     show("")
-    show(Text("numeric = (L(v + h) - L(v - h)) / 2h for each number v; L = Σ dL/dy[i] · y[i]"))
+    show("numeric = (L(v + h) - L(v - h)) / 2h for each number v; L = Σ dL/dy[i] · y[i]")
     show(f"The gradients and the numeric ones differ by {steps.largest_difference:.1e} at most.")
 
 
@@ -211,42 +204,60 @@ def _times(name: str, factor: int) -> str:
     return name if factor == 1 else f"{factor}{name}" if len(name) == 1 else f"{factor}·{name}"
 
 
-Row = list["str | Text"]
+Column = Sequence["str | Text"]
 
 
-def _forward(steps: Conv1dSteps) -> Table | Group:
-    lists_reads = len(steps.weight) <= MOST_READS
-    rows: list[Row] = []
-    for i, reads in enumerate(steps.reads[:MOST_ROWS].tolist()):
-        listed = [" ".join("( )" if j < 0 else f"x{j}" for j in reads)] if lists_reads else []
-        rows.append([str(i), *listed, _sum(steps.terms_of_y(i), steps.bias), _bold(steps.y[i])])
-    return _table(("i", *["reads"][:lists_reads], "sum", "y[i]"), rows, len(steps.y))
+def _show_forward(steps: Conv1dSteps) -> None:
+    shown = range(len(steps.y))[:MOST_ROWS]
+    columns: dict[str, Column] = {
+        "i": list(map(str, shown)),
+        "reads": [
+            " ".join("( )" if j < 0 else f"x{j}" for j in steps.reads[i].tolist()) for i in shown
+        ],
+        "sum": [_sum(steps.terms_of_y(i), steps.bias) for i in shown],
+        "y[i]": _bold(steps.y),
+    }
+    if len(steps.weight) > MOST_READS:
+        del columns["reads"]
+    _show_table(columns, len(steps.y))
 
 
-def _backward(steps: Conv1dSteps) -> Iterable[Table | Group]:
+def _show_backward(steps: Conv1dSteps) -> None:
     """The tables of dL/dw, dL/dx and dL/db."""
-    rows: list[Row] = []
-    for k, weight in enumerate(steps.weight[:MOST_ROWS]):
-        gradients = _bold(steps.dweight[k]), _numeric(steps.numeric_dweight[k])
-        rows.append([str(k), _number(weight), _sum(steps.terms_of_dweight(k)), *gradients])
-    heads = ["k", "w[k]", "sum of dL/dy[i] · x[j]", "dL/dw[k]", "numeric"]
-    yield _table(heads, rows, len(steps.weight))
+    terms = [steps.terms_of_dweight(k) for k in range(len(steps.weight))[:MOST_ROWS]]
+    heads = "k", "w[k]", "sum of dL/dy[i] · x[j]", "dL/dw[k]"
+    _show_gradients(steps, "weight", heads, steps.weight.tolist(), terms)
+    by_reader = [steps.terms_of_dx(j) for j in range(len(steps.x))[:MOST_ROWS]]
+    heads = "j", "x[j]", "sum of dL/dy[i] · w[k]", "dL/dx[j]"
+    terms = [list(each.values()) for each in by_reader]
+    _show_gradients(steps, "x", heads, steps.x.tolist(), terms, by_reader)
+    if steps.bias is not None:
+        heads = "", "b", "sum of dL/dy[i] · 1", "dL/db"
+        _show_gradients(steps, "bias", heads, [steps.bias], [[(dy, 1.0) for dy in steps.dy]])
 
-    rows, lists_readers = [], len(steps.weight) <= MOST_READS
-    for j, x in enumerate(steps.x[:MOST_ROWS]):
-        terms = steps.terms_of_dx(j)
-        gradients = _bold(steps.dx[j]), _numeric(steps.numeric_dx[j])
-        readers = [" ".join(f"y{i}" for i in terms)] if lists_readers else []
-        rows.append([str(j), _number(x), *readers, _sum(list(terms.values())), *gradients])
-    readers = ["read by"] if lists_readers else []
-    heads = ["j", "x[j]", *readers, "sum of dL/dy[i] · w[k]", "dL/dx[j]", "numeric"]
-    yield _table(heads, rows, len(steps.x))
 
-    if steps.bias is not None and steps.dbias is not None and steps.numeric_dbias is not None:
-        gradients = _bold(steps.dbias), _numeric(steps.numeric_dbias)
-        total = _sum([(dy, 1.0) for dy in steps.dy.tolist()])
-        heads = ["", "b", "sum of dL/dy[i] · 1", "dL/db", "numeric"]
-        yield _table(heads, [["", _number(steps.bias), total, *gradients]], 1)
+def _show_gradients(
+    steps: Conv1dSteps,
+    name: str,
+    heads: tuple[str, str, str, str],
+    values: Sequence[float],
+    terms: Sequence[Sequence[Term]],
+    readers: Sequence[Mapping[int, Term]] = (),
+) -> None:
+    """A row a number: its gradient as a sum of terms, and the numeric one; maybe who reads it."""
+    index, value, total, gradient = heads
+    columns: dict[str, Column] = {
+        index: list(map(str, range(len(terms)))) if index else [""],
+        value: list(map(_number, values)),
+        "read by": [" ".join(f"y{i}" for i in each) for each in readers],
+        total: list(map(_sum, terms)),
+        gradient: _bold(steps.gradients[name]),
+        "numeric": [f"{round(each, 8) + 0.0:.10g}" for each in steps.numeric[name]],
+    }
+    if not readers or len(steps.weight) > MOST_READS:
+        del columns["read by"]
+    show("")
+    _show_table(columns, len(values))
 
 
 def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
@@ -271,25 +282,18 @@ def _signed(value: float, is_first: bool) -> str:
     return f" {'-' if value < 0 else '+'} {_number(abs(value))}"
 
 
-def _bold(value: float) -> Text:
+def _bold(values: np.ndarray) -> list[Text]:
     from rich.text import Text
 
-    return Text(_number(value), style="bold")
+    return [Text(_number(value), style="bold") for value in values]
 
 
-def _numeric(value: float) -> str:
-    return f"{round(value, 8) + 0.0:.10g}"
-
-
-def _table(heads: Sequence[str], rows: list[Row], count: int) -> Table | Group:
-    """A table of some of ``count`` rows; what is written out stands left, numbers right."""
-    from rich.console import Group
-    from rich.text import Text
-
-    left = [head for head in heads if head.startswith(("read", "sum"))]
-    sums = table(*heads, left=left, style="dim")
-    for row in rows:
+def _show_table(columns: dict[str, Column], count: int) -> None:
+    """The first of ``count`` rows; what is written out stands left, numbers right."""
+    left = [head for head in columns if head.startswith(("read", "sum"))]
+    sums = table(*columns, left=left, style="dim")
+    for row in islice(zip(*columns.values(), strict=False), MOST_ROWS):
         sums.add_row(*row)
-    if count == len(rows):
-        return sums
-    return Group(sums, Text(f"{count - len(rows):,} rows more; --json gives all", style="dim"))
+    show(sums)
+    if count > MOST_ROWS:
+        show((f"{count - MOST_ROWS:,} rows more; --json gives all", "dim"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import show, table
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.convolve import BORDER_RULES, Kernels, Pixels, Windows, read_filters
 from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
@@ -57,7 +57,6 @@ def command(
     kernels the last one is explained, and of an animation the first frame. The pixel is the one
     that `cnntool convolve` writes, before JPEG compresses it.
     """
-    from cnntool.cli.console import print_json
     from cnntool.explain.windows import window_facts
     from cnntool.files.image import choose_depth
     from cnntool.imaging.filter_pass import Geometry

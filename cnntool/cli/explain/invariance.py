@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cnntool.choices import POOLS
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.convolve import Kernels, Steps, read_filters
+from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.layers import LayerSpec, layer
 from cnntool.cli.explain.options import Picture, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Gray, Limits, Reading, option, takes
 from cnntool.cli.types import LARGEST_STEP, Choice, Spec
-from cnntool.wording import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,6 @@ def command(
     A convolution is equivariant: its feature map shifts with the image. Pooling is to make that
     matter less: what a pooled map holds stays nearly the same under small shifts.
     """
-    from cnntool.cli.console import print_json
     from cnntool.explain.invariance import measure_invariance
     from cnntool.imaging.filter_pass import Geometry
 
@@ -164,9 +164,9 @@ def _entry(
         "shifts": [
             {
                 "shift": change.shift,
-                "feature_map": finite(change.feature_map),
-                "pools": dict(zip(pools, map(finite, change.pools), strict=True)),
-                "moved_back": finite(change.moved_back),
+                "feature_map": change.feature_map,
+                "pools": dict(zip(pools, change.pools, strict=True)),
+                "moved_back": change.moved_back,
             }
             for change in changes
         ],
@@ -178,10 +178,7 @@ def _show(
 ) -> None:
     from rich.text import Text
 
-    from cnntool.cli.console import show, table
-    from cnntool.cli.explain.blocks import layout_width
-
-    show(Text.assemble((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction]}"))
+    show((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction]}")
     show("how much the maps change: |shifted - still| / |still|")
     show("")
     rows = [(change.feature_map, *change.pools) for change in changes]

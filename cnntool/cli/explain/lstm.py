@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
@@ -72,7 +73,6 @@ def command(asked: Asked, report: Report) -> None:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
-    from cnntool.cli.console import print_json
     from cnntool.cli.writing import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import unit_trace
@@ -119,11 +119,9 @@ def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[st
 def _show(trained: TrainedText, tokens: list[int], found: UnitTrace) -> None:
     from rich.text import Text
 
-    from cnntool.cli.console import show, table
     from cnntool.cli.writing import token_text
 
-    where = f"  {found.cell}{found.layer}, unit {found.unit}"
-    show(Text.assemble((trained.name, "bold cyan"), where))
+    show((trained.name, "bold cyan"), f"  {found.cell}{found.layer}, unit {found.unit}")
     show(EQUATIONS[found.cell])
     show("")
     steps = table("token", *found.values)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import console, show, table
+from cnntool.cli.console import console, print_json, show, table
 from cnntool.cli.explain.blocks import layout_width, size_formula
 from cnntool.cli.explain.layers import LayerSpec, layer
 from cnntool.cli.explain.options import Report
@@ -93,7 +93,6 @@ def command(chain: Chain, one: OneLayer, report: Report) -> None:
     neighbouring outputs) and the receptive field (how many inputs one output sees). The rows and
     the columns of an image are such an axis each.
     """
-    from cnntool.cli.console import print_json
     from cnntool.networks.receptive_field import receptive_fields
 
     size, layers = chain.size, chain.layers
@@ -187,23 +186,15 @@ def _show_axis(axis: Axis) -> None:
     for line in lines:
         show(line)
     show("")
-    show(_legend(axis))
-
-
-def _legend(axis: Axis) -> Text:
-    from rich.text import Text
-
-    parts = [Text(SIGNAL, SIGNAL_STYLE), Text(" signal")]
     has_padding = axis.before or axis.after or axis.overhang
-    if has_padding:
-        parts += [Text(f"  {PADDING}", PADDING_STYLE), Text(" padding")]
-    parts += [Text(f"  {TAP}", TAP_STYLE), Text(" tap")]
-    if has_padding:
-        parts += [Text(f"  {TAP_ON_PADDING}", TAP_STYLE), Text(" tap on padding")]
+    legend: list[str | tuple[str, str]] = [(SIGNAL, SIGNAL_STYLE), " signal"]
+    legend += [(f"  {PADDING}", PADDING_STYLE), " padding"] if has_padding else []
+    legend += [(f"  {TAP}", TAP_STYLE), " tap"]
+    legend += [(f"  {TAP_ON_PADDING}", TAP_STYLE), " tap on padding"] if has_padding else []
     if axis.dilation > 1 and axis.kernel_size > 1:
-        parts.append(Text(f"  {GAP} left out by dilation"))
-    parts.append(Text("\nused: by so many windows"))
-    return Text.assemble(*parts)
+        legend.append(f"  {GAP} left out by dilation")
+    show(*legend)
+    show("used: by so many windows")
 
 
 def _drawing(axis: Axis, width: int) -> list[Text] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import show, table
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
@@ -52,7 +52,6 @@ def command(
     The window of pixels and what becomes of it: who wins, or how much each pixel weighs; and the
     gradient, how much the result changes with each of them, which is what goes back to it.
     """
-    from cnntool.cli.console import print_json
     from cnntool.explain.pools import pool_facts
     from cnntool.files.image import choose_depth
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, option, takes
@@ -70,7 +71,6 @@ def command(layer: Layer, report: Report) -> None:
     weights of its own. Convolution: every output of a map sees its window through the same
     weights. All give as many outputs, and each has a bias.
     """
-    from cnntool.cli.console import print_json
     from cnntool.errors import RequestError
     from cnntool.explain.sharing import layer_sharing
 
@@ -104,8 +104,6 @@ def _sides(height: int, width: int) -> dict:
 
 
 def _show(sharing: Sharing) -> None:
-    from cnntool.cli.console import show, table
-
     rows, columns = sharing.axes
     maps, height, width = sharing.output_shape
     channels = f"{sharing.channels} · " if sharing.channels > 1 else ""
