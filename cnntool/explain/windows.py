@@ -36,7 +36,7 @@ class WindowFacts:
 
     R is 1, or F where the responses are not combined. Where some pixels of the picture are
     transparent, ``pixels`` are colours times alpha, and the responses are brought back to colours
-    (see :class:`~cnntool.imaging.transparency.Unweighting`); else they are the plain sums.
+    (see :func:`~cnntool.imaging.transparency.unweighting`); else they are the plain sums.
     """
 
     x: int

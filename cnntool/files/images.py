@@ -32,7 +32,7 @@ from cnntool.files.formats import (
 )
 from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.limits import MAX_PIXELS, Limits
-from cnntool.files.streams import Readable, Rejoined, plain_errors
+from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors
 
 Source = str | os.PathLike | bytes | BinaryIO
 
@@ -93,7 +93,7 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[Readable, str, s
         label, file, owned = name or "the image", io.BytesIO(source), True
     elif isinstance(source, (str, os.PathLike)):
         label, owned = name or os.fspath(source), True
-        file = _open_path(source, label)
+        file = open_path(source, label, "an image: name the images in it")
     else:
         label, file, owned = name or _name_of(source), source, False
     try:
@@ -103,20 +103,6 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[Readable, str, s
     finally:
         if owned:
             file.close()
-
-
-def _open_path(path: str | os.PathLike, label: str) -> BinaryIO:
-    try:
-        if not stat.S_ISDIR(os.stat(path).st_mode):
-            return open(path, "rb")
-    except FileNotFoundError:
-        raise InputError(f"{label} does not exist: check the name") from None
-    except PermissionError:
-        raise InputError(f"{label} may not be read: you have no permission") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{label} cannot be opened: {reason}") from None
-    raise InputError(f"{label} is a folder, not an image: name the images in it")
 
 
 def _name_of(stream: BinaryIO) -> str:

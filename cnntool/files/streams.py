@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -69,6 +71,24 @@ def check_finite(pixels: np.ndarray, name: str) -> None:
             f"{name} holds {bad:,} values that are NaN or infinite: replace them first, "
             "for example with numpy.nan_to_num"
         )
+
+
+def open_path(path: str | os.PathLike, name: str, instead: str) -> BinaryIO:
+    """A file to be read. InputError where it is not there, a folder, or may not be opened.
+
+    ``instead`` ends the sentence on a folder: "an image: name the images in it".
+    """
+    try:
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            return open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist: check the name") from None
+    except PermissionError:
+        raise InputError(f"{name} may not be read: you have no permission") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name} cannot be opened: {reason}") from None
+    raise InputError(f"{name} is a folder, not {instead}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from cnntool.engine.windows import Axis, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.imaging.kernels import Filter
-from cnntool.imaging.transparency import Unweighting, with_weights
+from cnntool.imaging.transparency import unweighting, with_weights
 
 LARGEST_EXTENT = 16384
 """Pixels that a dilated kernel may span; what a block reads grows with it."""
@@ -136,7 +136,7 @@ class FilterPass:
         unweight = None
         if self.is_weighted:
             constant = np.append(np.full(self.frame.pixels.shape[2], constant), 1)
-            unweight = Unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
+            unweight = unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
 
         directions = self.kernel.directions
         if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
@@ -173,9 +173,8 @@ class FilterPass:
         black, white = 0.0, float(np.iinfo(dtype).max)
         if self.geometry.border == "constant":
             black, white = min(black, self.geometry.constant), max(white, self.geometry.constant)
-        by_response = self.kernel.by_response
-        positive = by_response(np.maximum(self.kernel.bank, 0).sum(axis=(1, 2)))
-        negative = by_response(np.minimum(self.kernel.bank, 0).sum(axis=(1, 2)))
+        positive = np.maximum(self.kernel.weights, 0).sum(axis=1)
+        negative = np.minimum(self.kernel.weights, 0).sum(axis=1)
         low = float((black * positive + white * negative).min())
         high = float((white * positive + black * negative).max())
         if self.kernel.combine == "magnitude":

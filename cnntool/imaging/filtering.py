@@ -15,6 +15,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import FilterPass, FilterPlan, Geometry, plan_filter
+from cnntool.imaging.kernel_weights import brightness
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
 from cnntool.imaging.transparency import alpha_in_depth
@@ -47,18 +48,9 @@ class FeatureMap:
 
 
 def normalized(kernel: Filter) -> Filter:
-    """The filter with every kernel's weights divided so that brightness is kept.
-
-    By their sum; where that is zero, by the sum of the positive ones, so that the response to
-    pixels in [0, white] stays within [-white, white].
-    """
-    sums, positive, sizes = (
-        kernel.by_response(values.sum(axis=(1, 2)))
-        for values in (kernel.bank, np.maximum(kernel.bank, 0), np.abs(kernel.bank))
-    )
-    divisors = np.where(np.abs(sums) > 1e-9 * sizes, sums, positive)
-    divisors = np.where(divisors == 0, 1, divisors).repeat(len(kernel.bank) // kernel.count)
-    return replace(kernel, bank=kernel.bank / divisors[:, None, None])
+    """The filter with the weights of every response divided so that brightness is kept."""
+    weights = kernel.weights / brightness(kernel.weights)
+    return replace(kernel, bank=weights.reshape(kernel.bank.shape))
 
 
 def plan_chain(

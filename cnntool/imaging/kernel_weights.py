@@ -187,3 +187,17 @@ def gabor(wavelength: float, angle: float, sigma: float | None, phase: float) ->
     along = cosine * position[None, :] - sine * position[:, None]  # screen y grows upward
     wave = np.cos(2 * math.pi / wavelength * along + math.radians(phase))
     return np.outer(row, row) * wave / (2 * math.pi * sigma**2)
+
+
+def brightness(weights: np.ndarray) -> np.ndarray:
+    """What each row of weights (F, k) is divided by so that brightness is kept: (F, 1).
+
+    Its sum; where that is zero, the sum of the positive ones, so that the response to pixels in
+    [0, white] stays within [-white, white].
+    """
+    sums, positive, sizes = (
+        values.sum(axis=1, keepdims=True)
+        for values in (weights, np.maximum(weights, 0), np.abs(weights))
+    )
+    divisors = np.where(np.abs(sums) > 1e-9 * sizes, sums, positive)
+    return np.where(divisors == 0, 1, divisors)

@@ -54,9 +54,10 @@ class Filter:
             return self.names
         return tuple(f"{name}-{colour}" for name in self.names for colour in COLOURS)
 
-    def by_response(self, values: np.ndarray) -> np.ndarray:
-        """Of values by kernel, such as sums of weights (F,), those by response."""
-        return values.reshape(self.count, -1).sum(axis=1)
+    @property
+    def weights(self) -> np.ndarray:
+        """All that a response is the sum of, (responses, weights)."""
+        return self.bank.reshape(self.count, -1)
 
     def __post_init__(self) -> None:
         bank = np.array(self.bank, dtype=np.float64) + 0.0  # + 0.0 turns -0.0 into 0.0

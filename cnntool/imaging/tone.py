@@ -149,10 +149,7 @@ def automatic_range(filters: Sequence[Filter], bias: float = 0.0) -> str:
     for kernel in reversed(filters):
         if kernel.combine != "none":
             break
-        sums, sizes = (
-            kernel.by_response(values.sum(axis=(1, 2)))
-            for values in (kernel.bank, np.abs(kernel.bank))
-        )
+        sums, sizes = kernel.weights.sum(axis=1), np.abs(kernel.weights).sum(axis=1)
         if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
             return "abs"
     return "clip"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cnntool.files.image import Frame
@@ -18,7 +20,9 @@ def with_weights(frame: Frame, white: float) -> np.ndarray | None:
     return np.concatenate([frame.pixels * weights, weights], axis=2)
 
 
-class Unweighting:
+def unweighting(
+    colours: np.ndarray, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> Callable[[np.ndarray, slice, slice], np.ndarray]:
     """From responses to weighted colours and to alpha itself, to responses to the colours.
 
     With weights w, alphas a and colours c, where the window's centre has the colour c_0:
@@ -26,27 +30,26 @@ class Unweighting:
     - a blur (all w >= 0) is the weighted mean ``sum(w) * sum(w a c) / sum(w a)``;
     - for a signed kernel a transparent pixel counts as if it had the centre's colour:
       ``sum(w a c) + c_0 (sum(w) - sum(w a))``, so that hidden colours make no edges.
+
+    ``rows`` and ``columns`` are the centres of the windows. The function that is returned takes
+    responses (F, strips, rows, columns, C + 1) to (F, ..., C), in the block's own memory.
     """
 
-    def __init__(
-        self, colours: np.ndarray, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
-    ):
-        self._colours, self._bank, self._rows, self._columns = colours, bank, rows, columns
-
-    def __call__(self, block: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-        """Responses (F, strips, rows, columns, C + 1) to (F, ..., C), in the block's own memory."""
-        centre = self._colours[self._rows[rows][:, None], self._columns[columns]]
+    def unweight(block: np.ndarray, row_slice: slice, column_slice: slice) -> np.ndarray:
+        centre = colours[rows[row_slice][:, None], columns[column_slice]]
         centre = centre.reshape(*block.shape[1:-1], -1).astype(block.dtype)
-        colours, alphas = block[..., :-1], block[..., -1:]
-        for kernel, colour, alpha in zip(self._bank, colours, alphas, strict=True):
+        results, alphas = block[..., :-1], block[..., -1:]
+        for kernel, result, alpha in zip(bank, results, alphas, strict=True):
             total = kernel.sum()
             if kernel.min() >= 0 and total > 0:
                 seen = alpha > 1e-6 * total
-                np.divide(colour * total, alpha, out=colour, where=seen)
-                np.copyto(colour, centre * total, where=~seen)
+                np.divide(result * total, alpha, out=result, where=seen)
+                np.copyto(result, centre * total, where=~seen)
             else:
-                colour += centre * (total - alpha)
-        return colours
+                result += centre * (total - alpha)
+        return results
+
+    return unweight
 
 
 def alpha_in_depth(

@@ -22,7 +22,7 @@ from cnntool.imaging.kernel_spec import (
     read_matrix,
     starts_as_matrix,
 )
-from cnntool.imaging.kernel_weights import gaussian_row
+from cnntool.imaging.kernel_weights import brightness, gaussian_row
 from cnntool.imaging.kernels import build_entry
 from cnntool.specs import Parameter
 from cnntool.wording import did_you_mean, shortened
@@ -133,17 +133,8 @@ def parse_signal_kernel(spec: str, dt: float | None = None) -> Kernel:
 
 
 def scaled(kernel: Kernel, normalize: bool = False, scale: float = 1.0) -> Kernel:
-    """The kernel times ``scale``, before that divided by the sum of its weights if asked for.
-
-    Where that is 0, by the sum of the positive ones.
-    """
-    weights = kernel.weights
-    if normalize:
-        sums = weights.sum(axis=1, keepdims=True)
-        positive = np.maximum(weights, 0).sum(axis=1, keepdims=True)
-        sizes = np.abs(weights).sum(axis=1, keepdims=True)
-        divisors = np.where(np.abs(sums) > 1e-9 * sizes, sums, positive)
-        weights = weights / np.where(divisors == 0, 1, divisors)
+    """The kernel times ``scale``, before that divided by its brightness if asked for."""
+    weights = kernel.weights / brightness(kernel.weights) if normalize else kernel.weights
     return replace(kernel, weights=weights * scale)
 
 

@@ -262,7 +262,7 @@ def _steps(facts: WindowFacts) -> Table:
 
 
 def _seen(facts: WindowFacts) -> str:
-    """What :class:`~cnntool.imaging.transparency.Unweighting` makes of the two sums."""
+    """What :func:`~cnntool.imaging.transparency.unweighting` makes of the two sums."""
     if facts.bank.min() >= 0:
         return "Σ w · first sum / second sum"
     return "transparent pixels as the centre"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TypeGuard
 
 from cnntool.errors import InputError, RequestError
+from cnntool.files.streams import open_path
 from cnntool.wording import suggestion
 
 COMMON_ENCODINGS = (
@@ -245,20 +246,7 @@ def _opened(source: Source, name: str) -> Iterator[IO[bytes]]:
     if not _is_path(source):
         yield _stream(source)
         return
-    try:
-        if stat.S_ISDIR(os.stat(source).st_mode):
-            raise InputError(f"{name} is a folder, not a text: name the files in it")
-        stream = open(source, "rb")  # noqa: SIM115 - closed below, outside of what is caught here
-    except FileNotFoundError:
-        raise InputError(f"{name} does not exist: check the name") from None
-    except PermissionError:
-        raise InputError(f"{name} may not be read: you have no permission") from None
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} cannot be opened: {reason}") from None
-    with stream:
+    with open_path(source, name, "a text: name the files in it") as stream:
         yield stream
 
 
