@@ -401,7 +401,7 @@ class Reporter:
             for note in report.notes:
                 complain(note)
         for picture in report.pictures:
-            from cnntool.cli.terminal.pictures import draw
+            from cnntool.cli.terminal import draw
 
             draw(picture)
         lines = [json.dumps(_entry(report))] if self._as_json else report.lines

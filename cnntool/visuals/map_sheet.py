@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.visuals import paper
-from cnntool.visuals.filter_grid import LINE, shades
-from cnntool.visuals.filter_sheet import legend_of
+from cnntool.visuals.filter_sheet import LINE, legend_of, shades
 
 LETTERS = 13
 GAP = 22

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.cli.terminal.charts import LABEL, chart_lines
+from cnntool.cli.terminal import LABEL, chart_lines
 from cnntool.visuals.curve_chart import Curve
 
 

@@ -6,8 +6,8 @@ import re
 import numpy as np
 from rich.console import Console
 
-from cnntool.cli.terminal import pictures
-from cnntool.cli.terminal.words import word_lines
+from cnntool.cli import terminal
+from cnntool.cli.terminal import word_lines
 
 
 def test_words_stand_right_and_left_of_their_dots_up_is_up():
@@ -44,8 +44,8 @@ def test_lines_above_a_picture_are_cut_between_words_in_a_terminal_only(monkeypa
     words = "of 16 filters the patches that excite them most " * 4
     for is_terminal, count in ((True, 6), (False, 1)):
         screen = Console(file=io.StringIO(), force_terminal=is_terminal, width=40)
-        monkeypatch.setattr(pictures, "console", lambda stderr=False, screen=screen: screen)
-        pictures.say([words.strip()])
+        monkeypatch.setattr(terminal, "console", lambda stderr=False, screen=screen: screen)
+        terminal.say([words.strip()])
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == count
         assert " ".join(lines) == words.strip()

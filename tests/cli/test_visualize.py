@@ -17,7 +17,7 @@ from trained_models import darkness_model
 
 from cnntool.cli.visualize import SUBJECTS, command
 from cnntool.study.learned_kernels import load_banks
-from cnntool.visuals.filter_grid import LINE
+from cnntool.visuals.filter_sheet import LINE
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,7 +9,7 @@ from PIL import Image
 from processes import pixels
 from trained_models import darkness_model
 
-from cnntool.cli.terminal.pictures import SHADES
+from cnntool.cli.terminal import SHADES
 from cnntool.networks.model import load_classifier
 from cnntool.study.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 

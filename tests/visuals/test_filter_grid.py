@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.filter_grid import (
+from cnntool.visuals.filter_sheet import (
     LARGEST_SIDE,
     LARGEST_TILE,
     LINE,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cnntool.visuals.filter_grid import LINE
 from cnntool.visuals.filter_sheet import (
     LAST,
+    LINE,
     MOST_FRAMES,
     SMALL,
     Panel,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.filter_grid import LINE, shades
+from cnntool.visuals.filter_sheet import LINE, shades
 from cnntool.visuals.map_sheet import (
     COLUMN_HEIGHT,
     COLUMN_WIDTH,

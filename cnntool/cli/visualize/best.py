@@ -121,7 +121,7 @@ def command(
     """
     from cnntool.cli.console import print_json, progress
     from cnntool.cli.evaluate import choose_part, load_for
-    from cnntool.cli.terminal.pictures import draw_below
+    from cnntool.cli.terminal import draw_pixels
     from cnntool.networks.model import load_classifier
     from cnntool.study.layer_answers import batch_count, best_places, receptive_field_of
     from cnntool.study.learned_kernels import Banks, kernels_of
@@ -152,7 +152,7 @@ def command(
     target.deliver(
         patch_sheet(rows, words),
         print_path=not report.as_json,
-        draw=lambda: draw_below(words, patch_grid(rows)),
+        draw=lambda: draw_pixels(patch_grid(rows), words),
     )
     if report.as_json:
         found = entry(model, data, name, filters, images, field, best)

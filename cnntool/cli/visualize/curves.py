@@ -145,7 +145,7 @@ def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path:
 
 
 def _print(panels: dict[str, list[Curve]]) -> None:
-    from cnntool.cli.terminal.charts import print_chart
+    from cnntool.cli.terminal import print_chart
 
     forms = {"accuracy": "{:.1%}", "loss": "{:.4g}", "perplexity": "{:.4g}"}
     for measure, curves in panels.items():

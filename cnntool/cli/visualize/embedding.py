@@ -90,7 +90,7 @@ def command(asked: Words, picture: Map, report: Report) -> None:
     in common. Characters and bytes are drawn alike.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.terminal.words import draw_words
+    from cnntool.cli.terminal import draw_words
     from cnntool.networks.model import load_text_model
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map

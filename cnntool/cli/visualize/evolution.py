@@ -40,7 +40,7 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     in the terminal too, a strip of all epochs. Above each stand the epoch and the accuracy after
     it: on the validation images, or on those of training where there were none.
     """
-    from cnntool.cli.terminal.pictures import draw_grids
+    from cnntool.cli.terminal import draw_grids
     from cnntool.cli.visualize.filters import caption, check_drawable
     from cnntool.study.learned_kernels import load_banks
     from cnntool.visuals import filter_sheet as sheet

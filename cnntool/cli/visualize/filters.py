@@ -57,7 +57,7 @@ def command(weights: Weights, asked: Layer, scale: Scale, grid: Grid, picture: P
     from 0, row by row: left of each row stands the number of its first one. Where each filter is a
     column, its number stands above it, and left those of the channels.
     """
-    from cnntool.cli.terminal.pictures import draw_grids
+    from cnntool.cli.terminal import draw_grids
     from cnntool.study.learned_kernels import load_banks
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
@@ -82,7 +82,7 @@ def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
 def check_size(bank: np.ndarray, layer: str) -> None:
     """RequestError where the picture of a bank (F, C, kh, kw) would be too large to look at."""
     from cnntool.errors import RequestError
-    from cnntool.visuals.filter_grid import MOST_PIXELS, plan_grid
+    from cnntool.visuals.filter_sheet import MOST_PIXELS, plan_grid
 
     height, width = plan_grid(bank.shape).size
     if height * width > MOST_PIXELS:

@@ -89,7 +89,7 @@ def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -
 
 def _draw_layer(target: Target, maps: FeatureMaps, words: str, scale: str) -> None:
     """The maps of one layer, each with its number."""
-    from cnntool.cli.terminal.pictures import draw_grids
+    from cnntool.cli.terminal import draw_grids
     from cnntool.cli.visualize.filters import check_size
     from cnntool.visuals.filter_sheet import Panel, filter_sheet
 
@@ -107,7 +107,7 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
     """The sheet in the terminal: a line and some of the maps of each layer."""
     import numpy as np
 
-    from cnntool.cli.terminal.pictures import draw_grid, draw_pixels, say
+    from cnntool.cli.terminal import draw_grid, draw_pixels, say
     from cnntool.visuals.map_sheet import MOST_CLASSES, MOST_MAPS
 
     for stage in stages:
@@ -116,7 +116,7 @@ def _draw_stages(stages: list[Stage], words: str, scale: str) -> None:
             pixels = np.clip(stage.values, 0, 1).transpose(1, 2, 0).astype(np.float32)
             pixels = pixels.repeat(max(1, 24 // len(pixels)), axis=0)
             pixels = pixels.repeat(max(1, 24 // (stage.values.shape[2])), axis=1)
-            draw_pixels(np.ascontiguousarray(pixels), TERMINAL_LINES, white=1.0)
+            draw_pixels(np.ascontiguousarray(pixels), lines=TERMINAL_LINES, white=1.0)
         elif stage.names:
             best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
             say([f"{stage.values[index]:6.1%}  {stage.names[index]}" for index in best])

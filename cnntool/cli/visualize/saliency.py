@@ -278,15 +278,14 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     """
     import numpy as np
 
-    from cnntool.cli.terminal.pictures import draw_pixels, has_colour, say
+    from cnntool.cli.terminal import draw_pixels, has_colour
     from cnntool.visuals.saliency_picture import panels, stretched
 
-    say(words)
     if has_colour():
-        draw_pixels(panels(pixels, heat)[1])
+        draw_pixels(panels(pixels, heat)[1], words)
         return
     alone = stretched(heat, pixels.shape[:2])
-    draw_pixels(np.clip(alone, 0, 1)[..., None], white=1.0)
+    draw_pixels(np.clip(alone, 0, 1)[..., None], words, white=1.0)
 
 
 def entry(

@@ -1,1 +1,0 @@
-"""What the terminal draws: pictures, charts, grids of filters and words."""
