@@ -55,8 +55,8 @@ def show(*parts: RenderableType | tuple[str, str]) -> None:
     """
     from rich.text import Text
 
-    is_text = len(parts) != 1 or isinstance(parts[0], str | tuple)
-    renderable = Text.assemble(*parts) if is_text else parts[0]
+    pieces = [part for part in parts if isinstance(part, str | tuple | Text)]
+    renderable = Text.assemble(*pieces) if len(pieces) == len(parts) else parts[0]
     screen = console()
     if screen.is_terminal:
         screen.print(renderable)

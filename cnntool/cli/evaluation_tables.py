@@ -99,12 +99,11 @@ def _show_classes(report: Report) -> None:
     table = _plain("class", *names, "images", right=(*names, "images"))
     scores = report.scores
     values = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
-    chosen = range(len(report.labels))
+    order = np.arange(len(report.labels))
     is_cut = console().is_terminal and len(report.labels) > MOST_CLASSES
     if is_cut:
-        chosen = np.argsort(scores.f1 + scores.undefined["f1"], kind="stable")
-        chosen = chosen[:SHOWN_CLASSES].tolist()
-    for k in chosen:
+        order = np.argsort(scores.f1 + scores.undefined["f1"], kind="stable")[:SHOWN_CLASSES]
+    for k in order.tolist():
         cells = [
             Text("-", style="dim") if scores.undefined[name][k] else _share(column[k])
             for name, column in values.items()

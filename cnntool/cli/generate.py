@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from dataclasses import dataclass
 from itertools import islice
 
@@ -95,7 +96,7 @@ def command(asked: Asked) -> None:
     import numpy as np
 
     from cnntool.cli.console import complain, reading
-    from cnntool.cli.writing import JsonView, TextView, WhyView, name_unknown, typed_text
+    from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
     from cnntool.networks.model import load_text_model
     from cnntool.networks.sampling import Choice, draws, line_start, primed
 
@@ -109,17 +110,20 @@ def command(asked: Asked) -> None:
         complain(f"--seed {seed} writes this text again")
     ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
     with reading("--prime", asked.quiet) as advance:
-        told = advance and (lambda done: advance(done, len(ids)))
+
+        def told(done: int) -> None:
+            if advance:
+                advance(done, len(ids))
+
         logits, states = primed(trained.network, ids, told)
     banned = () if vocabulary.unknown is None else (vocabulary.unknown,)
     choice = Choice(asked.temperature, asked.top_k, asked.top_p, banned)
-    drawn = draws(trained.network, logits, states, choice, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    drawn = islice(draws(trained.network, logits, states, choice, rng), asked.length)
     if asked.as_json:
-        view = JsonView(vocabulary)
+        write_json(drawn, vocabulary)
     elif asked.why:
-        view = WhyView(vocabulary)
+        write_reasons(drawn, vocabulary)
     else:
-        view = TextView(vocabulary, prime, not asked.new_only)
-    for draw in islice(drawn, asked.length):
-        view.show(draw)
-    view.end()
+        write_text(drawn, vocabulary, None if asked.new_only else prime)
+    sys.stdout.flush()  # a full disk is an error

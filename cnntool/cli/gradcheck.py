@@ -187,13 +187,16 @@ class Proof:
     @property
     def complaints(self) -> list[str]:
         """One line for each input whose gradient is wrong."""
-        return [
-            f"{self.case.operation}, {self.case.geometry}: d{check.input}{list(check.where or [])} "
-            f"is {check.analytic:.9g} on the way back, {check.numeric:.9g} by differences: they "
-            f"differ by {abs(check.analytic - check.numeric):.1e}"
-            for check in self.checks
-            if check.verdict == "wrong"
-        ]
+        lines = []
+        for check in self.checks:
+            back, true = check.analytic, check.numeric
+            if check.verdict == "wrong" and back is not None and true is not None:
+                lines.append(
+                    f"{self.case.operation}, {self.case.geometry}: d{check.input}"
+                    f"{list(check.where or [])} is {back:.9g} on the way back, {true:.9g} by "
+                    f"differences: they differ by {abs(back - true):.1e}"
+                )
+        return lines
 
 
 def _entry(proof: Proof) -> dict:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,47 +16,66 @@ from cnntool.networks.sampling import Draw
 from cnntool.wording import counted
 
 RUNNERS_UP = 4
-FLUSH_SECONDS = 0.05
+
+MOST_NAMED = 8
+"""Unknown tokens that are named."""
 
 
-class _Stream:
-    """Text on stdout: at once on a terminal, else a little later, in fewer pieces."""
-
-    def __init__(self) -> None:
-        self._is_terminal, self._flushed = sys.stdout.isatty(), time.monotonic()
-        self.ends_line = True
-
-    def write(self, text: str) -> None:
-        if not text:
-            return
-        sys.stdout.write(text)
-        self.ends_line = text.endswith("\n")
-        now = time.monotonic()
-        if self._is_terminal or now - self._flushed > FLUSH_SECONDS:
-            sys.stdout.flush()
-            self._flushed = now
+def write_text(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) -> None:
+    """Print the tokens as text, behind the prime; None where only what is new is shown."""
+    ends_line = True
+    for piece in _pieces(drawn, vocabulary, prime):
+        if piece:
+            print(piece, end="", flush=True)
+            ends_line = piece.endswith("\n")
+    if not ends_line:
+        print()
 
 
-class TextView:
-    """The tokens as text, behind the prime."""
+def _pieces(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) -> Iterator[str]:
+    decoder = vocabulary.decoder()
+    if prime is not None:
+        # as it was typed, also where it is unknown; the decoder knows what it goes on from
+        shown = "".join(map(decoder.feed, vocabulary.encode(prime).tolist()))
+        yield {"word": prime.rstrip(" \t"), "char": prime}.get(vocabulary.level, shown)
+    for draw in drawn:
+        yield decoder.feed(draw.token)
+    yield decoder.flush()  # what of a character is left
 
-    def __init__(self, vocabulary: Vocabulary, prime: str, shows_prime: bool) -> None:
-        self._decoder, self._stream = vocabulary.decoder(), _Stream()
-        if shows_prime:
-            # as it was typed, also where it is unknown; the decoder knows what it goes on from
-            shown = "".join(map(self._decoder.feed, vocabulary.encode(prime).tolist()))
-            as_typed = {"word": prime.rstrip(" \t"), "char": prime}
-            self._stream.write(as_typed.get(vocabulary.level, shown))
 
-    def show(self, draw: Draw) -> None:
-        self._stream.write(self._decoder.feed(draw.token))
+def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
+    """Print a line a token: its probability, and the likeliest others with theirs."""
+    from rich.text import Text
 
-    def end(self) -> None:
-        """What of a character is left, and the end of the line."""
-        self._stream.write(self._decoder.flush())
-        if not self._stream.ends_line:
-            self._stream.write("\n")
-        sys.stdout.flush()
+    screen = console()
+    width = min(20, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
+    for draw in drawn:
+        token, p = token_text(vocabulary, draw.token), draw.distribution[draw.token]
+        rest = [(token_text(vocabulary, other), q) for other, q in _runners_up(draw)]
+        if not screen.is_terminal:
+            others = (field for name, q in rest for field in (name, f"{q:.6f}"))
+            print("\t".join([token, f"{p:.6f}", *others]))
+            continue
+        likeliest = "   ".join(f"{name} {q:.1%}" for name, q in rest)
+        line = Text.assemble((f"{token:<{width}}", "bold"), f" {p:>6.1%}  ", (likeliest, "dim"))
+        line.truncate(screen.width, overflow="ellipsis")
+        screen.print(line, no_wrap=True)
+
+
+def write_json(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
+    """Print a line of JSON a token."""
+    tokens = vocabulary.tokens
+    for draw in drawn:
+        entry = {
+            "token": tokens[draw.token],
+            "id": draw.token,
+            "probability": round(float(draw.distribution[draw.token]), 6),
+            "runners_up": [
+                {"token": tokens[token], "probability": round(p, 6)}
+                for token, p in _runners_up(draw)
+            ],
+        }
+        print(json.dumps(entry, ensure_ascii=False))
 
 
 def token_text(vocabulary: Vocabulary, token: int) -> str:
@@ -74,58 +92,6 @@ def _runners_up(draw: Draw) -> list[tuple[int, float]]:
     order = np.argsort(-draw.distribution, kind="stable")[: RUNNERS_UP + 1].tolist()
     others = [token for token in order if token != draw.token and draw.distribution[token] > 0]
     return [(token, float(draw.distribution[token])) for token in others[:RUNNERS_UP]]
-
-
-class WhyView:
-    """A line a token: its probability, and the likeliest others with theirs."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary, self._screen = vocabulary, console()
-        self._width = min(20, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
-
-    def show(self, draw: Draw) -> None:
-        token, p = token_text(self._vocabulary, draw.token), draw.distribution[draw.token]
-        rest = [(token_text(self._vocabulary, other), q) for other, q in _runners_up(draw)]
-        if not self._screen.is_terminal:
-            others = (field for name, q in rest for field in (name, f"{q:.6f}"))
-            print("\t".join([token, f"{p:.6f}", *others]))
-            return
-        from rich.text import Text
-
-        others = "   ".join(f"{name} {q:.1%}" for name, q in rest)
-        line = Text.assemble((f"{token:<{self._width}}", "bold"), f" {p:>6.1%}  ", (others, "dim"))
-        line.truncate(self._screen.width, overflow="ellipsis")
-        self._screen.print(line, no_wrap=True)
-
-    def end(self) -> None:
-        sys.stdout.flush()
-
-
-class JsonView:
-    """A line of JSON a token."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-
-    def show(self, draw: Draw) -> None:
-        tokens = self._vocabulary.tokens
-        entry = {
-            "token": tokens[draw.token],
-            "id": draw.token,
-            "probability": round(float(draw.distribution[draw.token]), 6),
-            "runners_up": [
-                {"token": tokens[token], "probability": round(p, 6)}
-                for token, p in _runners_up(draw)
-            ],
-        }
-        print(json.dumps(entry, ensure_ascii=False))
-
-    def end(self) -> None:
-        sys.stdout.flush()
-
-
-MOST_NAMED = 8
-"""Unknown tokens that are named."""
 
 
 def typed_text(text: str, trained: TrainedText, encoding: str | None = None) -> str:

@@ -80,16 +80,6 @@ class PlainView:
         complain(epoch_line(epoch, self._epochs, self._measure))
 
 
-class SilentView(PlainView):
-    """Nothing at all."""
-
-    def step(self, step: Step) -> None:
-        """Only the files tell."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Only the files tell."""
-
-
 class LiveView(PlainView):
     """A bar with the time left, samples a second, loss, accuracy and how the loss went."""
 
@@ -98,12 +88,8 @@ class LiveView(PlainView):
 
         from cnntool.cli.console import console
 
-        task, epochs, steps, (epoch, step) = (
-            trainer.task,
-            trainer.settings.epochs,
-            trainer.steps,
-            trainer.place,
-        )
+        task, epochs, steps = trainer.task, trainer.settings.epochs, trainer.steps
+        epoch, step = trainer.place
         super().__init__(task.measure, epochs)
         self._unit = task.feed.unit
         screen = console(stderr=True)
@@ -162,11 +148,11 @@ class LiveView(PlainView):
 
 
 @contextmanager
-def watching(trainer: Trainer, quiet: bool) -> Iterator[PlainView]:
-    """The view of a run that fits where stderr goes."""
+def watching(trainer: Trainer, quiet: bool) -> Iterator[PlainView | None]:
+    """The view of a run that fits where stderr goes, None of a quiet one."""
     measure, epochs, (epoch, step) = trainer.task.measure, trainer.settings.epochs, trainer.place
     if quiet:
-        yield SilentView(measure, epochs)
+        yield None
     elif sys.stderr.isatty():
         with LiveView(trainer) as view:
             yield view

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cnntool.cli.files import check_apart, check_new, last_of, output_of
 from cnntool.cli.training.options import RunOptions
@@ -39,6 +39,10 @@ from cnntool.wording import counted
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
+
+
+Kind = Literal["cnn", "rnn"]
+"""Of a model file."""
 
 
 class Beside(NamedTuple):
@@ -189,7 +193,7 @@ def begin(
     options: RunOptions,
     read: dict[str, str | None],
     defaults: dict[str, Any],
-    kind: str,
+    kind: Kind,
 ) -> Start:
     """The start of a run; InputError or RequestError where it cannot be.
 
@@ -277,7 +281,7 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _best_beside(options: RunOptions, model: Model, output: Path, kind: str) -> Model | None:
+def _best_beside(options: RunOptions, model: Model, output: Path, kind: Kind) -> Model | None:
     """The best model of the run so far; InputError where its files may not be overwritten."""
     name = options.resume or ""
     home = output_of(None, name)

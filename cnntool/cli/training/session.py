@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
-from cnntool.cli.training.plan import Plan
-from cnntool.cli.training.summary import describe, results, say_results
+from cnntool.cli.training.plan import Beside, Plan
+from cnntool.datasets.memory import size_text
 from cnntool.errors import InputError
+from cnntool.networks.layers.layer import total
+from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
+from cnntool.training.footprint import task_bytes
 from cnntool.training.loop import Diverged, Epoch, Trainer
+from cnntool.training.measures import Measure, judge
 from cnntool.wording import counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)
 
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
+
+OF_AN_EPOCH = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
 def train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
@@ -56,7 +62,7 @@ def train(command: str, make_plan: Callable[[Options], Plan], options: Options) 
     return 0
 
 
-def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
+def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> Model:
     """Train until the end, or until a signal; the run as it stands then, which its file holds."""
     run, last = plan.run, None
     if plan.resumed_from is None:  # so that even a run that is killed in its first epoch goes on
@@ -71,12 +77,14 @@ def _run(plan: Plan, log: Log, view: PlainView, asked: Interruption) -> Model:
                     plan.best = last
                     save_model(plan.output, last, overwrite=True)
                 log.write("epoch", event.to_json())
-                view.epoch(event)
+                if view:
+                    view.epoch(event)
             else:
                 last = None
                 if log.has_steps:
                     log.write("step", vars(event))
-                view.step(event)
+                if view:
+                    view.step(event)
             if asked.number:
                 break
     except Diverged as error:
@@ -119,3 +127,113 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
             f"{duration(total * each)}, and validation after each epoch; nothing is written"
         )
     return 0
+
+
+def describe(plan: Plan) -> Iterator[str]:
+    """The data, the network and the settings, a line each or a few."""
+    trainer, network, settings = plan.trainer, plan.task.network, plan.trainer.settings
+    yield from plan.notes
+    yield plan.data
+    yield from str(network).splitlines()
+    work = ""
+    if not network.is_sequential:
+        adds = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
+        work = f"{counted(adds, 'multiply-add')} an {plan.task.feed.unit}, "
+    count = counted(total(network.parameters()), "parameter")
+    feeds = plan.task.feed, plan.task.held_out, plan.test
+    memory = sum(feed.nbytes for feed in feeds if feed is not None) + task_bytes(plan.task)
+    yield f"{count}, {work}about {size_text(memory)} of memory"
+    text = (
+        f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
+        f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "
+        f"{plan.task.feed.step_text}"
+    )
+    if settings.shards > 1:
+        text += f", in {counted(settings.shards, 'process')}"
+    yield text + f"; seed {settings.seed}"
+    if plan.resumed_from is not None:
+        epoch, step = trainer.place
+        behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
+        yield f"going on from {plan.resumed_from}: {behind} are behind it"
+
+
+def results(plan: Plan, last: Model, seconds: float, beside: Beside | None) -> dict[str, Any]:
+    """What came of a run, as plain values: where the files are, how long it was, what the best
+    epoch and the last one reached, what to compare it with, and the best model on the test part."""
+    stopping = plan.trainer.stopping
+    found: dict[str, Any] = {
+        "model": str(plan.output) if plan.best is not None else None,
+        "last": str(plan.last),
+        "epochs": len(last.header.history),
+        "best_epoch": stopping.best_epoch,
+        "stopped_early": stopping.should_stop,
+        "parameters": total(plan.task.network.parameters()),
+        "seconds": round(seconds, 3),
+    }
+    for name, model in (("best", plan.best), ("final", last)):
+        if model is not None:
+            epoch = found["best_epoch"] if name == "best" else found["epochs"]
+            facts = model.header.history[epoch - 1]
+            found[name] = {key: facts[key] for key in OF_AN_EPOCH}
+    found |= plan.more(plan.best or last)
+    if beside is not None:
+        found |= beside.facts
+    if plan.test is not None and plan.best is not None:
+        judged = judge(network_of(plan.best), plan.test)
+        kind = plan.task.measure.kind
+        found[f"test_{kind}"] = getattr(judged, kind)
+    return found
+
+
+def say_results(plan: Plan, found: dict[str, Any], beside: Beside | None) -> None:
+    """The same in a few lines on stderr."""
+    measure = plan.task.measure
+    if found["stopped_early"]:
+        complain(f"stopped early, after {counted(found['epochs'], 'epoch')}")
+    best = found.get("best")
+    if best is None:
+        complain("no epoch had a loss that is a number: there is no best model")
+    elif best["validation_loss"] is None:
+        unit = plan.task.feed.unit
+        complain(
+            f"best epoch {best['epoch']}: loss {best['loss']:.4f} on the {unit}s it learned from"
+        )
+    else:
+        _say_validation(measure, best, found["final"])
+    reached = found.get(f"test_{measure.kind}")
+    if reached is not None:
+        loss = f"loss {reached:.4f}, " if measure.by_loss else ""
+        complain(f"test {loss}{measure.judged(reached)}")
+    if beside is not None:
+        if best is not None and best["validation_loss"] is not None:
+            reached = best[f"validation_{measure.kind}"]
+        _say_beside(measure, beside, reached)
+    if "sample" in found:
+        complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
+        for line in found["sample"].splitlines():
+            complain(line)
+
+
+def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]) -> None:
+    reached, ending = (facts[f"validation_{measure.kind}"] for facts in (best, last))
+    loss, epoch = f"{best['validation_loss']:.4f}", best["epoch"]
+    if measure.by_loss:
+        text = f"validation loss {loss} nats, {measure.judged(reached)} (epoch {epoch}); last "
+    else:
+        text = f"validation {measure.judged(reached)} (epoch {epoch}, loss {loss}); last "
+    complain(text + ("none" if ending is None else measure.number(ending)))
+
+
+def _say_beside(measure: Measure, beside: Beside, reached: float | None) -> None:
+    """What the model has to beat, and an honest word where it does not."""
+    shown = (
+        f"{name} {measure.number(value)}" + (f" ({measure.text(value)})" if measure.by_loss else "")
+        for name, value in beside.values.items()
+    )
+    complain(f"{beside.lead}: {', '.join(shown)}")
+    *_, strongest = beside.values.values()
+    if reached is not None and not measure.is_better(reached, strongest):
+        complain(
+            f"{beside.strongest} is as good or better: this network has learned no more; train it "
+            "longer, or make it larger"
+        )
