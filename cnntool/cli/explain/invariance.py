@@ -13,8 +13,7 @@ from cnntool.choices import POOLS
 from cnntool.cli.console import print_json, show, table
 from cnntool.cli.convolve import Kernels, Steps, read_filters
 from cnntool.cli.explain.blocks import layout_width
-from cnntool.cli.explain.layers import LayerSpec, layer
-from cnntool.cli.explain.options import Picture, Report, open_one
+from cnntool.cli.explain.options import LayerSpec, Picture, Report, layer, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Gray, Limits, Reading, option, takes
 from cnntool.cli.types import LARGEST_STEP, Choice, Spec

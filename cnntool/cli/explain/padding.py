@@ -11,8 +11,7 @@ import click
 
 from cnntool.cli.console import console, print_json, show, table
 from cnntool.cli.explain.blocks import layout_width, size_formula
-from cnntool.cli.explain.layers import LayerSpec, layer
-from cnntool.cli.explain.options import Report
+from cnntool.cli.explain.options import LayerSpec, Report, layer
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import LARGEST_STEP, Padding, WholeNumber
