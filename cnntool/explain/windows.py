@@ -95,9 +95,9 @@ def window_facts(
 ) -> WindowFacts:
     """Explain pixel ``at`` (x, y; None is the middle) of what filter_image makes of an image.
 
-    The last filter of a chain is explained, on what those before it made of the first frame. Every
-    response, value and pixel is caught from the pass that filters the whole picture. Raises
-    InputError where the kernel does not fit, or ``at`` is outside the result.
+    The last filter of a chain is explained, on what those before it made of the first frame. The
+    responses are caught from a pass over the whole picture. Raises InputError where the kernel does
+    not fit, or ``at`` is outside the result.
     """
     frame, white = image.frames[0], image.white
     step, tones = prepare(
@@ -108,12 +108,8 @@ def window_facts(
     kernel, geometry = step.kernel, step.geometry
     apart = replace(step.plan, kernel=replace(kernel, combine="none"))
     responses = value_at(FilterPass(step.frame, white, apart), x, y)
-    combined = responses
-    if kernel.combine != "none":
-        combined = value_at(FilterPass(step.frame, white, step.plan), x, y)
-    values = combined
-    if (step.scale, step.bias) != (1, 0):
-        values = value_at(step, x, y)
+    combined = FilterPass(step.frame, white, step.plan).finish(responses.copy())
+    values = step.finish(responses.copy())
     result = [
         tone.apply(row.copy(), Losses()).astype(tone.dtype)
         for tone, row in zip(tones, values, strict=True)

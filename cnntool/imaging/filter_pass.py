@@ -138,25 +138,28 @@ class FilterPass:
             constant = np.append(np.full(self.frame.pixels.shape[2], constant), 1)
             unweight = unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
 
-        directions = self.kernel.directions
-        if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
-            directions = tuple(direction + 180 for direction in directions)
-
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
             if self.kernel.is_colour:
                 block = sum_colours(block)
-            combined = combine_responses(block, self.kernel.combine, directions)
-            for index, values in enumerate(combined):
-                if self.scale != 1:
-                    values *= self.scale
-                if self.bias != 0:
-                    values += self.bias
+            for index, values in enumerate(self.finish(block)):
                 write(index, values, rows, columns)
 
         border = self.geometry.border
         run_plan(self.blocks, self.pixels, emit, border=border, constant=constant, threads=threads)
+
+    def finish(self, responses: np.ndarray) -> np.ndarray:
+        """What becomes of responses (F, ...): combined, scaled and shifted, in their memory."""
+        directions = self.kernel.directions
+        if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
+            directions = tuple(direction + 180 for direction in directions)
+        combined = combine_responses(responses, self.kernel.combine, directions)
+        if self.scale != 1:
+            combined *= self.scale
+        if self.bias != 0:
+            combined += self.bias
+        return combined
 
     def alpha(self) -> np.ndarray | None:
         """The frame's alpha at the centre of every window, (oh, ow)."""
