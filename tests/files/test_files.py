@@ -425,10 +425,10 @@ def test_pnm_of_every_kind_and_maxval(data, dtype, expected):
 
 
 def test_plain_pnm_longer_than_a_block():
-    values = np.random.default_rng(8).integers(0, 256, (400, 800, 3))
+    values = np.random.default_rng(8).integers(0, 256, (300, 400, 3))
     for separator in (" ", "\n"):
         text = separator.join(map(str, values.ravel()))
-        data = f"P3\n800 400\n255\n{text}".encode()
+        data = f"P3\n400 300\n255\n{text}".encode()
         np.testing.assert_array_equal(open_image(data).frames[0].pixels, values)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -123,7 +123,6 @@ def test_scale_and_bias():
     np.testing.assert_allclose(scaled, 2 * plain - 3, rtol=1e-5, atol=1e-4)
 
 
-@settings(max_examples=150)
 @given(data=st.data())
 def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     """Nothing is skipped wrongly: bounds, blocks, depth, alpha and borders included."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
@@ -277,6 +277,7 @@ def test_a_three_dimensional_file_is_a_bank_of_feature_maps(tmp_path):
         assert (filter.combine, filter.names) == ("none", ("k-1", "k-2", "k-3"))
 
 
+@settings(max_examples=30)  # of six numbers each, in three files
 @given(bank=arrays(np.float64, (2, 3, 2), elements=st.floats(-1e12, 1e12)))
 def test_files_carry_every_digit(tmp_path_factory, bank):
     folder = tmp_path_factory.mktemp("kernels")
