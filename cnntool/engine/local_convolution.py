@@ -16,7 +16,7 @@ from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import batch_last, in_layout_of
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import parallel_blocks
-from cnntool.engine.windows import Axes, AxisPaddings, col2im, im2col, plan_axes
+from cnntool.engine.windows import Axes, AxisPaddings, col2im, even_slices, im2col, plan_axes
 
 COLUMNS_BYTES = 1 << 21
 """What one thread unfolds at a time."""
@@ -121,8 +121,7 @@ def _input_gradient(
             col2im(windows, axes[0].part(lines.start, lines.stop), axes[1], out=target)
 
     half = max(FEWEST_SAMPLES, -(-count // 2))
-    parts = [slice(first, min(first + half, count)) for first in range(0, count, half)]
-    parallel_blocks(parts, work, weight.size * count)
+    parallel_blocks(even_slices(count, half), work, weight.size * count)
     return dx.transpose(3, 0, 1, 2)
 
 
@@ -146,8 +145,7 @@ def _lines(x: np.ndarray, weight: np.ndarray, axes: Axes) -> list[slice]:
     """Output rows, cut so that their windows take ``COLUMNS_BYTES``, or are of one row."""
     rows, columns = axes
     row_bytes = columns.output_size * prod(weight.shape[3:]) * len(x) * x.itemsize
-    step, outputs = max(1, COLUMNS_BYTES // max(1, row_bytes)), rows.output_size
-    return [slice(first, min(first + step, outputs)) for first in range(0, outputs, step)]
+    return even_slices(rows.output_size, max(1, COLUMNS_BYTES // max(1, row_bytes)))
 
 
 def _plan(x, weight, bias, stride, padding, dilation) -> Axes:

@@ -18,6 +18,7 @@ from cnntool.engine.arrays import as_gradient, float_dtype
 from cnntool.engine.fast.layout import in_layout_of, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import parallel_blocks
+from cnntool.engine.windows import even_slices
 
 BLOCK_BYTES = 1 << 20
 """Of the maps that go through all steps together."""
@@ -202,10 +203,8 @@ def _column(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _share(runs: np.ndarray, work: Callable[[slice, Scratch], None]) -> None:
     """Have every map of runs (A, C, run) worked on, some at a time."""
-    channels = runs.shape[1]
-    step = max(1, BLOCK_BYTES // (prod(runs.shape[::2]) * runs.itemsize))
-    blocks = [slice(first, first + step) for first in range(0, channels, step)]
-    parallel_blocks(blocks, work, runs.size * COST)
+    most = max(1, BLOCK_BYTES // (prod(runs.shape[::2]) * runs.itemsize))
+    parallel_blocks(even_slices(runs.shape[1], most), work, runs.size * COST)
 
 
 def _check_shapes(x, weight, bias, running_mean, running_var) -> None:

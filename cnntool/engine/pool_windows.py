@@ -11,7 +11,7 @@ import numpy as np
 
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import SHARED_PRODUCTS, available_cores, parallel_blocks
-from cnntool.engine.windows import Axis, AxisPaddings, per_axis, plan_axes
+from cnntool.engine.windows import Axis, AxisPaddings, even_slices, per_axis, plan_axes
 
 BLOCK_ELEMENTS = 1 << 18
 """Inputs that one thread takes at a time: enough that calls are few, and little for the cache."""
@@ -122,17 +122,12 @@ def _cut(
 def _cut_into(pieces: int, count: int, rows: Axis) -> tuple[list[slice], list[RowBlock]]:
     together = -(-count // pieces)
     height = -(-rows.output_size * count // max(count, pieces))
-    return _slices(count, together), _row_blocks(rows, height)
-
-
-def _slices(count: int, together: int) -> list[slice]:
-    return [slice(first, min(first + together, count)) for first in range(0, count, together)]
+    return even_slices(count, together), _row_blocks(rows, height)
 
 
 def blocks_of(shape: tuple[int, ...]) -> list[slice]:
     """Planes (A, ...), as many together as stay in the cache."""
-    together = max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:])))
-    return [slice(a, min(a + together, shape[0])) for a in range(0, shape[0], together)]
+    return even_slices(shape[0], max(1, BLOCK_ELEMENTS // max(1, prod(shape[1:]))))
 
 
 def run(blocks: list[tuple], work: Callable[..., None], elements: int, threads: int) -> None:
@@ -161,8 +156,7 @@ def crop(axis: Axis, outputs: slice) -> tuple[slice, Axis]:
 def _row_blocks(rows: Axis, height: int) -> list[RowBlock]:
     """All output rows in blocks of ``height``."""
     blocks = []
-    for top in range(0, rows.output_size, height):
-        outputs = slice(top, min(top + height, rows.output_size))
+    for outputs in even_slices(rows.output_size, height):
         inputs, cropped = crop(rows, outputs)
         blocks.append(RowBlock(outputs, inputs, cropped))
     return blocks

@@ -120,18 +120,14 @@ def plan_filter_bank(
     *,
     flip: bool = False,
     dtype: np.dtype | type = np.float32,
-    may_be_whole: bool = False,
 ) -> Plan:
-    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`.
-
-    With ``may_be_whole`` the responses to 8-bit pixels may come as int16, where they fit.
-    """
+    """Plan a bank (F, kh, kw) over images of ``shape`` (H, W, C); see :func:`filter_bank`."""
     if bank.ndim != 3 or 0 in bank.shape:
         raise ValueError(f"a bank has shape (F, kh, kw), not {bank.shape}")
     if len(shape) != 3 or 0 in shape:
         raise ValueError(f"an image has shape (H, W, C), not {tuple(shape)}")
     axes = plan_axes(shape[:2], bank.shape[1:], stride, dilation, padding, flipped=flip)
-    return plan_blocks(axes, shape[2], bank, flip=flip, dtype=dtype, may_be_whole=may_be_whole)
+    return plan_blocks(axes, shape[2], bank, flip=flip, dtype=dtype)
 
 
 def plan_blocks(
@@ -143,7 +139,10 @@ def plan_blocks(
     dtype: np.dtype | type = np.float32,
     may_be_whole: bool = False,
 ) -> Plan:
-    """The plan of a bank whose windows lie along these axes, rows and columns, already."""
+    """The plan of a bank whose windows lie along these axes, rows and columns, already.
+
+    With ``may_be_whole`` the responses to 8-bit pixels may come as int16, where they fit.
+    """
     bank = np.asarray(bank, np.float64 if _is_double(dtype) else np.float32)
     if flip:
         bank = bank[:, ::-1, ::-1]
