@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from training_runs import finished, image_task, trainer_of
 
-from cnntool.datasets.images.loading import load_images
+from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.images.parts import hold_out
 from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.networks.model_file import Model, save_model

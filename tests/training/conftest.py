@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.datasets.images.loading import load_images
+from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.images.parts import hold_out
 
 

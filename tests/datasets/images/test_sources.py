@@ -5,7 +5,7 @@ import pytest
 from labelled_images import idx_bytes, noise, picture_folder
 
 from cnntool.datasets.images.dataset import LoadOptions
-from cnntool.datasets.images.loading import load_images
+from cnntool.datasets.images.sources import load_images
 from cnntool.errors import InputError
 
 
