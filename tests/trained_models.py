@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from training_runs import finished, image_task, trainer_of
 
-from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.images.parts import hold_out
 from cnntool.datasets.images.preprocessing import fit_preprocessing
+from cnntool.datasets.images.sources import load_images
 from cnntool.networks.model_file import Model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network

@@ -189,9 +189,9 @@ def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True
     """The set in the size and the colours of the network, its classes numbered as the model's."""
     from cnntool.cli.console import reading
     from cnntool.datasets.images.dataset import LoadOptions
-    from cnntool.datasets.images.sources import load_images
     from cnntool.datasets.images.parts import relabelled
     from cnntool.datasets.images.preprocessing import COLOURS
+    from cnntool.datasets.images.sources import load_images
 
     wanted = classifier.preprocessing
     colour = {channels: name for name, channels in COLOURS.items()}.get(wanted.channels, "auto")

@@ -13,7 +13,7 @@ from cnntool.engine.bin_pooling import MODES
 from cnntool.errors import RequestError
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense, Flatten
-from cnntool.networks.layers.layer import Layer
+from cnntool.networks.layers.layer import SHOWN, Layer, Words, shown
 from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import (
     POOLS,
@@ -23,7 +23,6 @@ from cnntool.networks.layers.pools import (
     Subsampling,
 )
 from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
-from cnntool.networks.layers.words import SHOWN, Words, shown
 from cnntool.wording import suggestion
 
 LAYERS: dict[str, Callable[[str, Words], Layer]] = {

@@ -15,7 +15,7 @@ import numpy as np
 from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import on_this_thread_alone
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
 from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
@@ -302,13 +302,6 @@ class EarlyStopping:
     best_loss: float | None = None
     best_epoch: int | None = None
     waited: int = 0
-
-    def __post_init__(self) -> None:
-        if self.patience is not None and self.patience < 1:
-            raise RequestError(
-                f"the patience is {self.patience}, expected epochs from 1: leave it out to never "
-                "stop early"
-            )
 
     def update(self, epoch: int, loss: float) -> bool:
         """Take in the loss after an epoch: True where it is the best, so that it is to be kept.

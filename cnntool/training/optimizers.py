@@ -1,4 +1,4 @@
-"""Optimizers: chains of transformations, by the names and with the defaults that PyTorch has."""
+"""Optimizers: chains of transformations, by the names and with the rules that PyTorch has."""
 
 from __future__ import annotations
 
@@ -12,24 +12,15 @@ import numpy as np
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.specs import number_text
-from cnntool.training.shards import ALIGNMENT, aligned_zeros
-from cnntool.training.transformations import (
-    State,
-    Step,
-    Transformation,
-    Update,
-    add_weight_decay,
-    clip_by_global_norm,
-    descend,
-    scale_by_adam,
-    scale_by_rms,
-    shrink_weights,
-    trace,
-)
+from cnntool.training import transformations
+from cnntool.training.transformations import State, Step, Transformation, Update
 from cnntool.wording import shortened, suggestion
 
 BLOCK_BYTES = 1 << 19
 """Of every vector, at a time: so much that calls are few, little enough for the cache."""
+
+CACHE_LINE = 64
+"""Bytes."""
 
 WORTH_SHARING = 1 << 18
 """Parameters from which on a second thread is worth its start."""
@@ -56,7 +47,7 @@ class Optimizer:
 
     def start(self, params: np.ndarray) -> State:
         """The state before the first step, for parameters (n,)."""
-        slots = {name: aligned_zeros(params.size, params.dtype) for name in self._slots}
+        slots = {name: np.zeros(params.size, params.dtype) for name in self._slots}
         return {"step": np.zeros((), np.int64), **slots}
 
     def restore(self, saved: Mapping[str, np.ndarray], params: np.ndarray) -> State:
@@ -135,7 +126,7 @@ class Optimizer:
         """Two vectors a thread, the same ones in every step."""
         needed = threads, length, dtype
         if self._work_is != needed:
-            make = partial(aligned_zeros, length, dtype)
+            make = partial(np.zeros, length, dtype)
             self._work = [(make(), make()) for _ in range(threads)]
             self._work_is = needed
         return self._work
@@ -144,28 +135,28 @@ class Optimizer:
 def _block_length(params: np.ndarray, threads: int) -> int:
     """How many parameters are changed at a time: whole cache lines, as many blocks a thread."""
     rounds = max(1, math.ceil(params.nbytes / (BLOCK_BYTES * threads)))
-    lines = max(1, math.ceil(params.nbytes / (rounds * threads * ALIGNMENT)))
-    return lines * ALIGNMENT // params.itemsize
+    lines = max(1, math.ceil(params.nbytes / (rounds * threads * CACHE_LINE)))
+    return lines * CACHE_LINE // params.itemsize
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """PyTorch's, and the usual 0.9 for the rules that are nothing without a momentum."""
+    """What an optimizer takes for granted. The rates are those that small networks learn well by;
+    the momentum is the usual one of rules that are nothing without it, all else PyTorch's."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float
     momentum: float | None = None  # None where the rule has none
     weight_decay: float = 0.0
 
 
 OPTIMIZERS = {
-    "sgd": Defaults(),
-    "momentum": Defaults(momentum=0.9),
-    "nesterov": Defaults(momentum=0.9),
-    "rmsprop": Defaults(1e-2, momentum=0.0),
-    "adam": Defaults(),
-    "adamw": Defaults(weight_decay=1e-2),
+    "sgd": Defaults(0.1),
+    "momentum": Defaults(0.02, momentum=0.9),
+    "nesterov": Defaults(0.02, momentum=0.9),
+    "rmsprop": Defaults(0.001, momentum=0.0),
+    "adam": Defaults(0.002),
+    "adamw": Defaults(0.002, weight_decay=0.01),
 }
-"""What each takes for granted, by name."""
 
 
 def make_optimizer(
@@ -179,7 +170,7 @@ def make_optimizer(
     decay_rate: float = 0.99,
     epsilon: float = 1e-8,
 ) -> Optimizer:
-    """An optimizer of :data:`OPTIMIZERS` with PyTorch's rules; None takes its default there.
+    """An optimizer of :data:`OPTIMIZERS`; None takes its default there.
 
     momentum: of momentum, nesterov and rmsprop, from 0 to below 1.
     weight_decay: added to the gradient; in adamw decoupled from it.
@@ -207,20 +198,20 @@ def make_optimizer(
         if rate is not None:
             _check(what, rate, 0 <= rate < 1, "a number from 0 to below 1")
 
-    traces = [trace(momentum, nesterov=name == "nesterov")] if momentum else []
+    traces = [transformations.trace(momentum, nesterov=name == "nesterov")] if momentum else []
     rules = {
         "sgd": [],
         "momentum": traces,
         "nesterov": traces,
-        "rmsprop": [scale_by_rms(decay_rate, epsilon), *traces],
-        "adam": [scale_by_adam(*betas, epsilon)],
-        "adamw": [scale_by_adam(*betas, epsilon)],
+        "rmsprop": [transformations.scale_by_rms(decay_rate, epsilon), *traces],
+        "adam": [transformations.scale_by_adam(*betas, epsilon)],
+        "adamw": [transformations.scale_by_adam(*betas, epsilon)],
     }
-    decay = shrink_weights if name == "adamw" else add_weight_decay
+    decay = transformations.shrink_weights if name == "adamw" else transformations.add_weight_decay
     decays = [decay(weight_decay)] if weight_decay else []
-    clips = [] if clip is None else [clip_by_global_norm(clip)]
+    clips = [] if clip is None else [transformations.clip_by_global_norm(clip)]
     chain = [*rules[name], *decays] if name == "adamw" else [*decays, *rules[name]]
-    return Optimizer(name, learning_rate, (*clips, *chain, descend()))
+    return Optimizer(name, learning_rate, (*clips, *chain, transformations.descend()))
 
 
 def _check(what: str, value: float, sound: bool, expected: str) -> None:

@@ -29,7 +29,7 @@ class Settings:
     epochs: int = 10
     batch_size: int = 64
     optimizer: str = "adam"
-    learning_rate: float = 0.002
+    learning_rate: float = OPTIMIZERS["adam"].learning_rate
     momentum: float = 0.9
     weight_decay: float = 0.0
     clip: float = 0.0
@@ -68,10 +68,6 @@ class Settings:
         return cls(**plain)
 
 
-RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.001}
-"""The learning rates taken for granted; the other optimizers have that of Settings."""
-
-
 def settings_from(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
     """Those that were asked for, by name, where they are not None; else ``defaults``, else those of
     the optimizer. What ``defaults`` say of rates and decay is for their optimizer alone.
@@ -89,7 +85,7 @@ def settings_from(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> Sett
             "nesterov"
         )
     by_optimizer = {
-        "learning_rate": RATES.get(name, Settings.learning_rate),
+        "learning_rate": rule.learning_rate,
         "momentum": rule.momentum or 0.0,
         "weight_decay": rule.weight_decay,
     }

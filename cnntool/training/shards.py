@@ -165,10 +165,6 @@ def _sendable(error: Exception) -> Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
 
 
-ALIGNMENT = 64
-"""Bytes: one cache line, and the widest vector register."""
-
-
 def flatten(params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Copy arrays into one vector: (vector (n,), views by path into it, in the same order).
 
@@ -186,7 +182,7 @@ def flatten(params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.
         raise ValueError(
             f"parameters are {' and '.join(dtypes) or 'none'}: expected one float type"
         )
-    vector = aligned_zeros(sum(array.size for array in params.values()), dtypes[0])
+    vector = np.zeros(sum(array.size for array in params.values()), dtypes[0])
     views = views_of(vector, params)
     fill(views, params)
     return vector, views
@@ -214,11 +210,3 @@ def fill(views: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> N
         if view.shape != arrays[path].shape:  # copyto would broadcast
             raise ValueError(f"{path} is {arrays[path].shape}: its view is {view.shape}")
         np.copyto(view, arrays[path])
-
-
-def aligned_zeros(size: int, dtype: np.dtype | str) -> np.ndarray:
-    """Zeros (size,) from a cache line's start: NumPy's own start at byte 16, a tenth slower."""
-    dtype = np.dtype(dtype)
-    buffer = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    return buffer[start : start + size * dtype.itemsize].view(dtype)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.images.parts import hold_out
+from cnntool.datasets.images.sources import load_images
 
 
 @pytest.fixture(scope="module")

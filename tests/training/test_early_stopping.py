@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.training.loop import EarlyStopping
 
 LOSSES = [1.0, 0.8, 0.9, 0.7, 0.75, 0.7, 0.71, 0.6]
@@ -75,8 +75,3 @@ def test_a_restart_changes_nothing(when):
 def test_a_state_that_is_no_sense_is_refused(change):
     with pytest.raises(InputError, match=r"the model file: its early stopping has loss"):
         EarlyStopping().restore({"best_loss": 0.5, "best_epoch": 3, "waited": 1} | change)
-
-
-def test_settings_that_make_no_sense_are_refused():
-    with pytest.raises(RequestError, match="the patience is 0, expected epochs from 1: leave it"):
-        EarlyStopping(patience=0)

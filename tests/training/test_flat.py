@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.training.shards import aligned_zeros, fill, flatten, views_of
+from cnntool.training.shards import fill, flatten, views_of
 
 PARAMS = {
     "conv1.weight": np.arange(12.0, dtype=np.float32).reshape(2, 1, 2, 3),
@@ -50,12 +50,3 @@ def test_what_does_not_fit_is_refused():
         flatten(PARAMS | {"conv1.bias": np.ones(2)})
     with pytest.raises(ValueError, match="are none: expected one float type"):
         flatten({})
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_vectors_start_on_a_cache_line(dtype):
-    for size in (1, 61_706):
-        vector = aligned_zeros(size, dtype)
-        assert (vector.shape, vector.dtype) == ((size,), dtype)
-        assert vector.ctypes.data % 64 == 0
-        assert not vector.any()

@@ -90,8 +90,9 @@ def agree(ours, theirs, rtol=1e-9):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_defaults_are_those_of_pytorch(name):
-    agree(trained(make_optimizer(name), 60), trained_by_torch(TORCH[name], 60))
+def test_the_rules_are_those_of_pytorch(name):
+    make = lambda optim, params: TORCH[name](optim, params, lr=0.003)
+    agree(trained(make_optimizer(name, 0.003), 60), trained_by_torch(make, 60))
 
 
 @pytest.mark.parametrize("name", NAMES)

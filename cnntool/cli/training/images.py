@@ -11,9 +11,9 @@ from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreemen
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import augmentation_spec, parse_augmentation
 from cnntool.datasets.images.dataset import Dataset, LoadOptions, shape_text
-from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.images.parts import DEFAULT_FRACTION, Parts, check_classes, hold_out, matched
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
+from cnntool.datasets.images.sources import load_images
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.layers.pointwise import BatchNorm

@@ -17,9 +17,9 @@ from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model, save_model
 from cnntool.training.checkpoint import with_whole_history
-from cnntool.training.footprint import task_bytes
 from cnntool.training.loop import Diverged, Epoch, Trainer
 from cnntool.training.measures import Measure, judge
+from cnntool.training.task import task_bytes
 from cnntool.wording import counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)

@@ -24,9 +24,8 @@ from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.training.baselines import cross_entropy
-from cnntool.training.footprint import check_parameters, check_step
 from cnntool.training.measures import measure_of
-from cnntool.training.task import Task
+from cnntool.training.task import Task, check_parameters, check_step
 from cnntool.wording import counted
 
 DEFAULTS = {"epochs": 1, "batch_size": 20, "clip": 0.5, "schedule": "constant"}

@@ -25,11 +25,12 @@ from cnntool.networks.layers.layer import (
     Pass,
     Shape,
     WindowLayer,
+    Words,
     maps_of,
     pair_text,
+    shown,
     size_text,
 )
-from cnntool.networks.layers.words import Words, shown
 from cnntool.wording import counted
 
 Table = tuple[tuple[bool, ...], ...]

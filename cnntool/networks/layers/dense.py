@@ -24,9 +24,9 @@ from cnntool.networks.layers.layer import (
     Parameter,
     Pass,
     Shape,
+    Words,
     shape_of_sample,
 )
-from cnntool.networks.layers.words import Words
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from cnntool.networks.layers.layer import (
     Parameter,
     Pass,
     Shape,
+    Words,
     shape_of_sample,
 )
-from cnntool.networks.layers.words import Words
 from cnntool.specs import number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {

@@ -23,9 +23,9 @@ from cnntool.networks.layers.layer import (
     Parameter,
     Pass,
     Shape,
+    Words,
     shape_text,
 )
-from cnntool.networks.layers.words import Words
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Products of each cell, side by side in its weights."""
