@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,22 +13,13 @@ from cnntool.engine.bin_pooling import (
     bin_sigma,
     plan_bins,
 )
-from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
-from cnntool.engine.pooling import (
-    average_pool2d,
-    average_pool2d_backward,
-    gaussian_pool2d,
-    gaussian_pool2d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-)
-from cnntool.engine.windows import Axis
+from cnntool.engine.pool_reductions import checked_sigma, decay
+from cnntool.engine.pooling import lp_pool2d, lp_pool2d_backward
 from cnntool.explain.windows import place_of
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import (
     Pooling,
     filled_up,
-    pool_axes,
     pool_frame,
     pool_picture,
     pooled_sides,
@@ -89,8 +80,8 @@ def pool_facts(
     pooled, _ = pool_picture(replace(image, frames=(frame,)), pooling, dtype, white)
     filled, laid = filled_up(frame, image.white, pooling)
     size = filled.pixels.shape[:2]
-    taps = (windows[i] for windows, i in zip(window_positions(size, laid), (y, x), strict=True))
-    rows, columns = map(_trimmed, taps, size)
+    windows = [axis[i] for axis, i in zip(window_positions(size, laid), (y, x), strict=True)]
+    rows, columns = map(_trimmed, windows, size)
     alphas = None
     if filled.alpha is not None:
         alphas = np.clip(_read(filled.alpha[..., None], rows, columns)[..., 0] / image.white, 0, 1)
@@ -98,6 +89,7 @@ def pool_facts(
     sides = zip((rows, columns), frame.pixels.shape[:2], strict=True)
     is_filled = np.logical_or.outer(*(np.array(taps) >= size for taps, size in sides))
     pixels = _read(filled.pixels, rows, columns)
+    weights = _weights(size, laid, windows, (rows, columns))
     return PoolFacts(
         x=x,
         y=y,
@@ -107,9 +99,7 @@ def pool_facts(
         pixels=pixels,
         is_filled=is_filled & ~np.isnan(pixels[..., 0]),
         alphas=alphas,
-        gradient=None
-        if alphas is not None
-        else _gradient(filled.pixels, laid, rows, columns, (y, x)),
+        gradient=_gradient(pixels, laid, weights) if alphas is None else None,
         values=values[y, x],
         result=pooled.frames[0].pixels[y, x],
         alpha=None if alpha is None else float(alpha[y, x]),
@@ -134,98 +124,45 @@ def _read(pixels: np.ndarray, rows: range, columns: range) -> np.ndarray:
     return values
 
 
-def _gradient(
-    pixels: np.ndarray, pooling: Pooling, rows: range, columns: range, output: tuple[int, int]
-) -> np.ndarray:
-    """dy/dx of one window (kh, kw, C): forward and backward over the part of the picture it is in.
-
-    NaN outside the picture.
-    """
+def _gradient(window: np.ndarray, pooling: Pooling, weights: np.ndarray) -> np.ndarray:
+    """dy/dx of one window (kh, kw, C), NaN outside the picture: the engine's way back over what is
+    inside; for gaussian the weights (kh, kw)."""
     if pooling.mode == "median":
-        return _median_gradient(_read(pixels, rows, columns))
-    is_huge = max(pooling.kernel_size) > WIDEST and pooling.mode != "gaussian"
-    if pooling.output_size or is_huge:
-        window = _read(pixels, rows, columns)
-        if pooling.output_size and pooling.mode == "gaussian":
-            (height, width), (rows_out, columns_out) = pixels.shape[:2], pooling.output_size
-            bins = plan_bins(height, rows_out), plan_bins(width, columns_out)
-            sigma = bin_sigma(*bins, pooling.sigma)  # that of all bins
-            pooling = replace(pooling, sigma=sigma)
-        return _gradient_alone(window, pooling)
-    axes = pool_axes(pixels.shape[0], pixels.shape[1], pooling)
-    cuts = [_cut(axis, i) for axis, i in zip(axes, output, strict=True)]
-    part = pixels[tuple(cut.inputs for cut in cuts)].astype(np.float64)
-    part = np.ascontiguousarray(part.transpose(2, 0, 1))[None]
-    y, back = _pool_part(part, pooling, tuple(cut.padding for cut in cuts))
-    dy = np.zeros_like(y)
-    dy[:, :, cuts[0].output, cuts[1].output] = 1
-    gradient = back(dy)[0].transpose(1, 2, 0)
-    down, across = (
-        range(taps.start - cut.inputs.start, taps.stop - cut.inputs.start, taps.step)
-        for taps, cut in zip((rows, columns), cuts, strict=True)
-    )
-    return _read(gradient, down, across)
-
-
-def _gradient_alone(window: np.ndarray, pooling: Pooling) -> np.ndarray:
-    """As _gradient, of a window (kh, kw, C) that is taken out of its picture.
-
-    So what of it lies outside costs nothing. Of gaussian only for bins, which lie inside; others
-    are pooled along rows and then down, as a window may be a whole picture.
-    """
+        return _median_gradient(window)
     inside = ~np.isnan(window[..., 0])
+    gradient = np.full(window.shape, np.nan)
+    if pooling.mode == "gaussian":
+        gradient[inside] = (weights[inside] / weights[inside].sum())[:, None]
+        return gradient
     there = np.ix_(inside.any(axis=1), inside.any(axis=0))
     x = np.ascontiguousarray(window[there].transpose(2, 0, 1))[None]
-    if pooling.mode == "gaussian":
-        y, cache = adaptive_pool2d(x, 1, "gaussian", sigma=pooling.sigma)
-        dx = adaptive_pool2d_backward(np.ones_like(y), cache)
+    if pooling.mode == "lp":  # along rows and then down: a window may be a whole picture
+        p, mean = pooling.p, not pooling.is_sum
+        y, across = lp_pool2d(x, (1, x.shape[3]), p, mean=mean)
+        y, down = lp_pool2d(y, (x.shape[2], 1), p, mean=mean)
+        dx = lp_pool2d_backward(lp_pool2d_backward(np.ones_like(y), down), across)
     else:
-        whole = replace(pooling, stride=None, dilation=(1, 1), output_size=None)
-        y, back_across = _pool_part(x, replace(whole, kernel_size=(1, x.shape[3])), 0)
-        y, back_down = _pool_part(y, replace(whole, kernel_size=(x.shape[2], 1)), 0)
-        dx = back_across(back_down(np.ones_like(y)))
-    gradient = np.full(window.shape, np.nan)
+        mode = "average" if pooling.mode == "average" else "max"
+        y, cache = adaptive_pool2d(-x if pooling.mode == "min" else x, 1, mode)
+        dx = adaptive_pool2d_backward(np.ones_like(y), cache)
     gradient[there] = dx[0].transpose(1, 2, 0)
     return gradient
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """The inputs that hold the window of an output, with the padding it reads: its own plan."""
-
-    inputs: slice
-    padding: tuple[int, int]
-    output: int
-
-
-def _cut(axis: Axis, output: int) -> _Cut:
-    window = axis.input_positions(output, 1)
-    start, before, output = (0, axis.before, output) if window.start < 0 else (window.start, 0, 0)
-    stop, after = (axis.size, axis.after) if window.stop > axis.size else (window.stop, 0)
-    return _Cut(slice(start, stop), (before, after), output)
-
-
-def _pool_part(x: np.ndarray, pooling: Pooling, padding):
-    """The pool of x (1, C, h, w), and the function that takes its gradient back."""
-    sizes = pooling.stride, padding, pooling.dilation, pooling.edge == "partial"
-    mode, kernel_size, mean = pooling.mode, pooling.kernel_size, not pooling.is_sum
-    sign = -1 if mode == "min" else 1
-    ways: dict[str, tuple[Callable, Callable]] = {
-        "max": (lambda: max_pool2d(x, kernel_size, *sizes), max_pool2d_backward),
-        "min": (lambda: max_pool2d(-x, kernel_size, *sizes), max_pool2d_backward),
-        "average": (lambda: average_pool2d(x, kernel_size, *sizes), average_pool2d_backward),
-        "gaussian": (
-            lambda: gaussian_pool2d(x, kernel_size, pooling.sigma, *sizes),
-            gaussian_pool2d_backward,
-        ),
-        "lp": (
-            lambda: lp_pool2d(x, kernel_size, pooling.p, *sizes, mean=mean),
-            lp_pool2d_backward,
-        ),
-    }
-    forward, backward = ways[mode]
-    y, cache = forward()
-    return sign * y, lambda dy: backward(dy, cache)
+def _weights(
+    sides: tuple[int, int], pooling: Pooling, windows: Sequence[range], parts: Sequence[range]
+) -> np.ndarray:
+    """What a Gaussian over a window, its rows and columns, weighs each pixel of a part of it."""
+    if pooling.output_size:
+        rows, columns = map(plan_bins, sides, pooling.output_size)
+        sigma = bin_sigma(rows, columns, pooling.sigma)
+    else:
+        sigma = checked_sigma(pooling.sigma, max(taps[-1] - taps[0] + 1 for taps in windows) / 4)
+    weights = []
+    for taps, part in zip(windows, parts, strict=True):
+        start = taps.index(part[0])
+        weights.append(decay(len(taps), sigma, taps.step)[start : start + len(part)])
+    return np.multiply.outer(*weights)
 
 
 def _median_gradient(window: np.ndarray) -> np.ndarray:
