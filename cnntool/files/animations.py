@@ -79,7 +79,7 @@ def _indexed(frame: Frame) -> tuple[Picture, dict[str, int]]:
     return picture, {"transparency": hole}
 
 
-def write_png(
+def write_apng(
     pictures: Iterator[bytes], frames: Sequence[Frame], loop: int | None, file: BinaryIO
 ) -> None:
     """An APNG from each frame's own PNG file, of which the first has the metadata too.

@@ -138,7 +138,7 @@ def write_tiff(image: Image, file: BinaryIO, label: str) -> None:
             )
 
 
-def to_frame(samples: np.ndarray, channels: int, orientation: int, limits: Limits) -> Frame:
+def frame_of(samples: np.ndarray, channels: int, orientation: int, limits: Limits) -> Frame:
     """A frame of samples (H, W, S): `channels` of colour, then perhaps alpha; set upright."""
     pixels = samples[..., :channels]
     alpha = samples[..., channels] if samples.shape[2] > channels else None

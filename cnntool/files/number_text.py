@@ -302,7 +302,8 @@ def text_of(block: np.ndarray, digits: int) -> bytes:
     if whole.all():
         numbers, template = values.astype(np.int64).tolist(), "%d"
     elif digits >= EXACT:
-        numbers, template = [_shortest(value) for value in (values + 0.0).tolist()], "%s"
+        numbers = [repr(value).removesuffix(".0") for value in (values + 0.0).tolist()]
+        template = "%s"
     elif (whole & (np.abs(values) >= 10.0**digits)).any():
         pairs = zip(values.tolist(), whole.tolist(), strict=True)
         numbers = [int(value) if is_whole else template % value for value, is_whole in pairs]
@@ -318,7 +319,3 @@ def header_of(columns: Sequence[str]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(columns)
     return line.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _shortest(value: float) -> str:
-    return repr(value).removesuffix(".0")

@@ -117,7 +117,7 @@ def _read_deep_png(
     if samples.shape[:2] != (header.height, header.width):
         raise damaged(limits.name, "its size is not what its header says")
     channels = 1 if header.color_type == 4 else 3
-    return image_of([deep.to_frame(samples, channels, orientation, limits)], metadata, limits)
+    return image_of([deep.frame_of(samples, channels, orientation, limits)], metadata, limits)
 
 
 def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
@@ -193,7 +193,7 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
             _encoded(frame, format, settings if index else with_metadata)
             for index, frame in enumerate(frames)
         )
-        animations.write_png(pictures, frames, metadata.loop, file)
+        animations.write_apng(pictures, frames, metadata.loop, file)
     else:
         pictures = (_encoded(frame, format, settings) for frame in frames)
         animations.write_webp(pictures, frames, metadata, file)

@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -90,7 +89,7 @@ def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> Image:
     from cnntool.files import deep
 
     frames = [
-        deep.to_frame(samples, page.channels, page.orientation, limits)
+        deep.frame_of(samples, page.channels, page.orientation, limits)
         for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
     return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0])), limits)
@@ -103,18 +102,14 @@ def _dpi(page: Page) -> tuple[float, float] | None:
 
 def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
     """What Pillow leaves undone: 12 bits to 16, and grey that counts from white."""
-    if page.depth != "16-bit":
-        return None
-    inverted = page.photometric == WHITE_IS_ZERO
-    if max(page.bits) < 16:
-        return partial(_from_bits, bits=max(page.bits), inverted=inverted)
-    return (lambda samples: 65535 - samples) if inverted else None
+    most = (1 << max(page.bits)) - 1
 
+    def adjust(samples: np.ndarray) -> np.ndarray:
+        if most < 65535:
+            samples = (samples.astype(np.uint32) * 65535 + most // 2) // most
+        return 65535 - samples if page.photometric == WHITE_IS_ZERO else samples
 
-def _from_bits(samples: np.ndarray, bits: int, inverted: bool) -> np.ndarray:
-    most = (1 << bits) - 1
-    samples = (samples.astype(np.uint32) * 65535 + most // 2) // most
-    return 65535 - samples if inverted else samples
+    return adjust if page.depth == "16-bit" else None
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:

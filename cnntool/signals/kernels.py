@@ -97,7 +97,14 @@ def catalogue(dt: float = 1.0) -> dict[str, Entry]:
             partial(_derivative, dt),
             (Parameter("order", 1, "how many times", kind=int, choices=(1, 2)),),
         ),
-        Entry("identity", "other", "changes nothing", "δ: [1]", "the unit impulse", _identity),
+        Entry(
+            "identity",
+            "other",
+            "changes nothing",
+            "δ: [1]",
+            "the unit impulse",
+            lambda: np.ones((1, 1)),
+        ),
     ]
     return {entry.name: entry for entry in entries}
 
@@ -184,7 +191,3 @@ def _exponential(dt: float, tau: float, size: int | None) -> np.ndarray:
 def _derivative(dt: float, order: int) -> np.ndarray:
     weights = [[0.5, 0.0, -0.5]] if order == 1 else [[1.0, -2.0, 1.0]]
     return np.array(weights) / dt**order
-
-
-def _identity() -> np.ndarray:
-    return np.ones((1, 1))
