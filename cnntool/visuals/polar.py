@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.study.filter_statistics import FilterFacts
 from cnntool.visuals import paper
 
 RADIUS = 190
@@ -29,25 +29,15 @@ HIGHEST = 0.5
 """Nyquist's frequency in cycles a pixel: the rim of the circle of frequencies."""
 
 
-@dataclass(frozen=True)
-class Direction:
-    """One filter: its orientation in degrees, frequency in cycles a pixel, and whether it is an
-    oriented edge."""
-
-    orientation: float
-    frequency: float
-    is_oriented: bool
-
-
 def polar_picture(
-    filters: Sequence[Direction], counts: Sequence[int], lines: Sequence[str]
+    filters: Sequence[FilterFacts], counts: Sequence[int], lines: Sequence[str]
 ) -> np.ndarray:
     """Two circles side by side with ``lines`` of text below, as (H, W, 3) uint8 on white.
 
     Left, how many oriented edges lie in each of the directions: ``counts`` for equal sectors of 180
-    degrees, the first about 0. Their area grows with the count. Right, every filter by orientation
-    and frequency. As an orientation has no sign, both halves of a circle show the same. Small
-    gratings at the rim show what has that orientation.
+    degrees, the first about 0. Their area grows with the count. Right, every filter that lives by
+    orientation and frequency. As an orientation has no sign, both halves of a circle show the same.
+    Small gratings at the rim show what has that orientation.
     """
     side = 2 * (RADIUS + AROUND)
     sheet = paper.captioned_sheet(2 * side, paper.line_height(paper.LETTERS) + side + 2, lines)
@@ -147,11 +137,13 @@ def _rose(counts: Sequence[int]) -> np.ndarray:
     return circle.finished()
 
 
-def _dots(filters: Sequence[Direction]) -> np.ndarray:
+def _dots(filters: Sequence[FilterFacts]) -> np.ndarray:
     """A filled dot for each oriented edge, over the rings that stand for others."""
     circle = _Circle(_frequency_rings())
     circle.label(_frequency_rings())  # below the dots, which it must not hide
     for each in sorted(filters, key=lambda each: each.is_oriented):
+        if each.orientation is None or each.frequency is None:
+            continue
         # Only towards a corner of the plane of frequencies are there any beyond the rim.
         x, y = _on_circle(each.orientation, RADIUS * min(1.0, each.frequency / HIGHEST))
         for sign in (1, -1):

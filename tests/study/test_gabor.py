@@ -124,7 +124,7 @@ def test_no_width_is_narrower_than_what_weights_can_tell():
 
 
 def test_patterns_of_many_blocks_are_fitted_as_alone(monkeypatch):
-    patterns = np.stack(list(random_gabors(5, (5, 5), seed=4))) * np.arange(1, 6)[:, None, None]
+    patterns = np.stack(list(random_gabors(3, (5, 5), seed=4))) * np.arange(1, 4)[:, None, None]
     together = fit_gabor(patterns)
     monkeypatch.setattr("cnntool.study.gabor.BLOCK_VALUES", 1)
     for one, other in zip(fit_gabor(patterns), together, strict=True):

@@ -44,7 +44,7 @@ def test_counts_fit_into_their_cells(largest):
     assert text_width(str(largest), LETTERS) <= layout.cell - 6
 
 
-@pytest.mark.parametrize("classes", [2, 10, 60, 61, 100, 250, 1000])
+@pytest.mark.parametrize("classes", [2, 60, 61, 1000])
 def test_names_do_not_overlap_and_the_picture_stays_of_sensible_size(classes):
     labels = [f"a class with a long name, number {index}" for index in range(classes)]
     layout = _layout(np.eye(classes, dtype=int), labels)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from cnntool.study.filter_statistics import FilterFacts
+from cnntool.study.gabor import Gabor
 from cnntool.visuals.paper import LETTERS, MARGIN, line_height
 from cnntool.visuals.polar import (
     AROUND,
@@ -10,13 +12,18 @@ from cnntool.visuals.polar import (
     RADIUS,
     SECTOR,
     UNCLEAR,
-    Direction,
     grating,
     polar_picture,
     rose_radius,
 )
 
 SIDE = 2 * (RADIUS + AROUND)
+
+
+def direction(orientation, frequency, is_oriented) -> FilterFacts:
+    fit = Gabor(1.0, (0.0, 0.0), 1.0, 1.0, orientation, frequency, 0.0, float(is_oriented))
+    facts = {"orientation": orientation, "frequency": frequency, "strength": 1.0, "gabor": fit}
+    return FilterFacts("alive", 1.0, **facts)
 
 
 def at(picture, panel, angle, radius):
@@ -51,7 +58,7 @@ def test_areas_are_as_counts():
 
 
 def test_filters_stand_at_their_angle_and_frequency():
-    filters = [Direction(30, 0.25, True), Direction(120, 0.4, False), Direction(10, 0.7, True)]
+    filters = [direction(30, 0.25, True), direction(120, 0.4, False), direction(10, 0.7, True)]
     picture = polar_picture(filters, [0] * 16, ["words"])
     for angle in (30, 210):
         assert at(picture, 1, angle, 0.5) == CLEAR
@@ -70,7 +77,7 @@ def pixel_of(angle, radius):
 
 def test_labels_hide_no_dot():
     """A dot where a number stands, at 67.5 degrees."""
-    picture = polar_picture([Direction(67.5, 0.3, True)], [0] * 16, ["words"])
+    picture = polar_picture([direction(67.5, 0.3, True)], [0] * 16, ["words"])
     labelled, mirrored = (
         picture[tuple(slice(c - 8, c + 9) for c in pixel_of(angle, 0.6))] for angle in (67.5, 247.5)
     )
@@ -110,7 +117,7 @@ def test_diagonal_gratings_lean_the_right_way():
 def test_any_number_of_filters_can_be_drawn(count):
     rng = np.random.default_rng(0)
     filters = [
-        Direction(*each, True) for each in zip(*rng.uniform(0, (180, 1), (count, 2)).T, strict=True)
+        direction(*each, True) for each in zip(*rng.uniform(0, (180, 1), (count, 2)).T, strict=True)
     ]
     counts = np.bincount(rng.integers(0, 16, count), minlength=16).tolist()
     picture = polar_picture(filters, counts, ["a line", "another " * 60])

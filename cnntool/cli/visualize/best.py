@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cnntool.study.layer_answers import Best
     from cnntool.visuals.tiles import PatchRow
 
-    Field = tuple[ReceptiveField, ReceptiveField] | None
-
 MOST_FILTERS = 256
 """Rows of a picture."""
 
@@ -147,16 +145,32 @@ def command(
             network, classifier.preprocessing, images, name, filters, patches.top, advance
         )
     field = receptive_field_of(network, name)
-    rows = rows_of(images, filters, field, best)
-    words = caption(model, data, name, count, images, field, best)
+    found = Found(model, data, name, count, images, filters, field, best)
+    words, rows = caption(found), rows_of(found)
     target.deliver(
         patch_sheet(rows, words),
         print_path=not report.as_json,
         draw=lambda: draw_pixels(patch_grid(rows), words),
     )
     if report.as_json:
-        found = entry(model, data, name, filters, images, field, best)
-        print_json(found | {"picture": readable(target.path)})
+        print_json(entry(found) | {"picture": target.path})
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best places of some of a layer's ``count`` filters in a data set.
+
+    field: what they see of an image; None for all of it.
+    """
+
+    model: str
+    data: str
+    layer: str
+    count: int
+    images: Dataset
+    filters: Sequence[int]
+    field: tuple[ReceptiveField, ReceptiveField] | None
+    best: Best
 
 
 def check_filters(chosen: Chosen, count: int, layer: str) -> Sequence[int]:
@@ -177,81 +191,75 @@ def check_filters(chosen: Chosen, count: int, layer: str) -> Sequence[int]:
     return chosen.numbers
 
 
-def rows_of(images: Dataset, filters: Sequence[int], field: Field, best: Best) -> list[PatchRow]:
+def rows_of(found: Found) -> list[PatchRow]:
     """A row of patches for each filter."""
     from cnntool.visuals.tiles import PatchRow
 
+    best = found.best
     return [
         PatchRow(
             str(filter),
             f"{values[0]:.3g}",
             [
-                _patch(images, int(image), place, field)
+                _patch(found, int(image), place)
                 for image, place in zip(numbers, places, strict=True)
             ],
         )
         for filter, values, numbers, places in zip(
-            filters, best.values, best.images, best.places, strict=True
+            found.filters, best.values, best.images, best.places, strict=True
         )
     ]
 
 
-def _patch(images: Dataset, index: int, place: np.ndarray, field: Field) -> np.ndarray:
+def _patch(found: Found, index: int, place: np.ndarray) -> np.ndarray:
     """What was seen, as (h, w) or (h, w, 3) uint8."""
     import numpy as np
 
     from cnntool.study.layer_answers import cut_out
 
-    image = images.x[index].astype(np.float32) / np.float32(images.white)
-    patch = np.rint(np.clip(cut_out(image, place, field), 0, 1) * 255).astype(np.uint8)
+    image = found.images.x[index].astype(np.float32) / np.float32(found.images.white)
+    patch = np.rint(np.clip(cut_out(image, place, found.field), 0, 1) * 255).astype(np.uint8)
     return patch.transpose(1, 2, 0) if len(patch) == 3 else patch[0]
 
 
-def caption(
-    model: str, data: str, layer: str, count: int, images: Dataset, field: Field, best: Best
-) -> tuple[str, str]:
+def caption(found: Found) -> tuple[str, str]:
     """What is shown, and how to read it."""
-    shown = len(best.values)
-    which = f"{shown} of {counted(count, 'filter')}" if shown < count else counted(count, "filter")
-    if field is None:
-        size = "the whole image, which they see"
-    else:
-        size = f"what they see, {field[0].size}x{field[1].size} pixels"
+    shown, which = len(found.filters), counted(found.count, "filter")
+    if shown < found.count:
+        which = f"{shown} of {which}"
+    size = "the whole image, which they see"
+    if found.field is not None:
+        size = f"what they see, {found.field[0].size}x{found.field[1].size} pixels"
     return (
-        f"{Path(model).name}, {layer}: {which} and the patches that excite them most, "
-        f"of {counted(len(images), 'image')} of {data}",
+        f"{Path(found.model).name}, {found.layer}: {which} and the patches that excite them most, "
+        f"of {counted(len(found.images), 'image')} of {found.data}",
         f"{size}, grey outside the image; at the left the filter's number and its greatest answer",
     )
 
 
-def entry(
-    model: str,
-    data: str,
-    layer: str,
-    filters: Sequence[int],
-    images: Dataset,
-    field: Field,
-    best: Best,
-) -> dict[str, Any]:
+def entry(found: Found) -> dict[str, Any]:
     """All places that were found, for JSON."""
+    images, best = found.images, found.best
 
     def patch(value: float, image: int, place: np.ndarray) -> dict[str, Any]:
-        found = {"image": int(image), "label": images.labels[images.y[image]]}
+        facts = {"image": image, "label": images.labels[images.y[image]]}
         if images.files is not None:
-            found["file"] = readable(images.files[image])
-        found |= {"answer": float(value), "place": place.tolist()}
-        if field is not None:
-            rows, columns = (axis.seen(int(at)) for axis, at in zip(field, place, strict=True))
-            found |= {"rows": [rows.start, rows.stop], "columns": [columns.start, columns.stop]}
-        return found
+            facts["file"] = readable(images.files[image])
+        facts |= {"answer": value, "place": place}
+        if found.field is not None:
+            for key, axis, at in zip(("rows", "columns"), found.field, place, strict=True):
+                seen = axis.seen(int(at))
+                facts[key] = [seen.start, seen.stop]
+        return facts
 
+    each = zip(found.filters, best.values, best.images, best.places, strict=True)
     return {
-        "model": readable(model),
-        "data": readable(data),
-        "layer": layer,
+        "model": readable(found.model),
+        "data": readable(found.data),
+        "layer": found.layer,
         "images": len(images),
         "filters": [
-            {"filter": filter, "best": [patch(*each) for each in zip(*found, strict=True)]}
-            for filter, *found in zip(filters, best.values, best.images, best.places, strict=True)
+            {"filter": filter, "best": [patch(*one) for one in zip(*places, strict=True)]}
+            for filter, *places in each
         ],
     }

@@ -157,11 +157,10 @@ def _entry(history: History) -> dict:
     return {
         "run": history.name,
         "epochs": [
-            {"epoch": int(epoch)}
+            {"epoch": epoch}
             | {
-                f"{part}_{measure}": None if value != value else float(value)
+                f"{part}_{measure}": values[index]
                 for (measure, part), values in history.values.items()
-                for value in [values[index]]
             }
             for index, epoch in enumerate(history.epochs)
         ],

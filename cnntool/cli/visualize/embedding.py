@@ -127,15 +127,11 @@ def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
     index = {token: number for number, token in enumerate(tokens)}
     for word in words:
         if word not in index:
-            hint = suggestion(word[:40], filter(_is_short, tokens), MOST_LISTED)
+            hint = suggestion(word[:40], (t for t in tokens if len(t) <= 40), MOST_LISTED)
             raise RequestError(
                 f"--near {word[:40]!r} is none of the tokens of {trained.name}{hint}"
             )
     return list(dict.fromkeys(index[word] for word in words))
-
-
-def _is_short(token: str) -> bool:
-    return len(token) <= 40
 
 
 def frequent_ids(trained: TrainedText, count: int) -> range:
@@ -158,12 +154,12 @@ def _entry(
     from cnntool.study.embedding_space import nearest
 
     tokens, table = trained.vocabulary.tokens, trained.network.params["embedding.weight"]
-    places = dict(zip(drawn, plane.points.tolist(), strict=True))
+    places = dict(zip(drawn, plane.points, strict=True))
     return {
         "model": trained.name,
         "level": trained.vocabulary.level,
         "dimensions": table.shape[1],
-        "variance": list(plane.shares),
+        "variance": plane.shares,
         "words": [
             {
                 "token": tokens[word],
@@ -192,7 +188,7 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
         rows = table("", names="")
         for name, (_, cosine) in zip(_names(trained, [i for i, _ in near]), near, strict=True):
             rows.add_row(Text(name), f"{cosine:+.3f}")
-        show(Text.assemble((_names(trained, [word])[0], "bold cyan"), " is near"))
+        show((_names(trained, [word])[0], "bold cyan"), " is near")
         show(rows)
 
 

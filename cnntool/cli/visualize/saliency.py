@@ -298,7 +298,7 @@ def entry(
     """What was found, and every number of it, for JSON."""
     labels, likeliest = question.classifier.labels, int(probabilities.argmax())
     answers = {
-        key: {"label": labels[index], "probability": float(probabilities[index])}
+        key: {"label": labels[index], "probability": probabilities[index]}
         for key, index in (("class", question.index), ("likeliest", likeliest))
     }
     return {
@@ -307,6 +307,6 @@ def entry(
         "method": question.asked.method,
         "layer": question.layer,
         **answers,
-        "map": found.values.tolist(),
-        "picture": readable(path),
+        "map": found.values,
+        "picture": path,
     }

@@ -94,15 +94,10 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
     else:
         picture.note(text)
     if target is not None:
-        from cnntool.visuals.polar import Direction, polar_picture
+        from cnntool.visuals.polar import polar_picture
 
-        alive = [
-            Direction(each.orientation, each.frequency, each.is_oriented)
-            for each in facts
-            if each.orientation is not None and each.frequency is not None
-        ]
         target.deliver(
-            polar_picture(alive, summary.directions, (f"{title}: {text}", LEGEND)),
+            polar_picture(facts, summary.directions, (f"{title}: {text}", LEGEND)),
             print_path=False,
             draw=lambda: draw_directions(summary.directions),
         )
@@ -150,18 +145,15 @@ def entry(
     banks: Banks, name: str, facts: Sequence[FilterFacts], summary: Summary
 ) -> dict[str, Any]:
     """All that was measured, for JSON."""
-    filters = []
-    for index, each in enumerate(facts):
-        plain = {"filter": index} | asdict(each)
-        if each.state == "not finite":  # JSON has no NaN
-            plain["norm"] = None
-        filters.append(plain | {"oriented": each.is_oriented})
     return {
         "model": readable(banks.name),
         "layer": name,
-        "shape": list(banks.layers[name].shape),
-        "summary": asdict(summary),
-        "filters": filters,
+        "shape": banks.layers[name].shape,
+        "summary": summary,
+        "filters": [
+            {"filter": index, **asdict(each), "oriented": each.is_oriented}
+            for index, each in enumerate(facts)
+        ],
     }
 
 
@@ -193,11 +185,11 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
         else:
             cells += [each.nearest.name, f"{each.nearest.similarity:.2f}"]
         table.add_row(*(Text(cell) for cell in cells), style=style)
-    show(Text(title, "bold cyan"))
+    show((title, "bold cyan"))
     show("")
     show(table)
     show("")
-    show(Text(summary))
+    show(summary)
 
 
 def draw_directions(counts: Sequence[int]) -> None:
