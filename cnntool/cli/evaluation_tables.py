@@ -7,17 +7,20 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, labelled, one_line, show, shows_colour
+from cnntool.cli.console import console, labelled, one_line, show, shows_colour, table
 from cnntool.datasets.texts.tokens import END, UNITS
 from cnntool.training.measures import bits
 from cnntool.training.report import Report, TextReport, confusions
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions
 
 MOST_CLASSES = 40
 """Rows of classes in a terminal; of more, those with the lowest F1 are shown."""
@@ -58,30 +61,31 @@ def surest(most: int, mistakes: int) -> str:
     return f"the {most} surest of {mistakes:,} mistakes"
 
 
-def _plain(*headers: str, right: Sequence[str] = ()) -> Table:
+def _plain(*heads: str, right: Sequence[str] = ()) -> Table:
     """A table of which the columns of names share the room that those of numbers leave."""
-    most = _room(headers, right)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        is_number = header in right
-        table.add_column(
-            header,
-            justify="right" if is_number else "left",
-            min_width=max(NUMBER_WIDTH, len(header)) if is_number else None,
-            max_width=None if is_number else most,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    return table
+    made = table(*heads, left=[head for head in heads if head not in right])
+    for head, column in zip(heads, made.columns, strict=True):
+        column.min_width = NUMBER_WIDTH if head in right else None
+    return made
 
 
-def _room(headers: Sequence[str], right: Sequence[str]) -> int | None:
-    """Letters for each column of names; None in a pipe, where there is no limit."""
-    screen = console()
-    if not screen.is_terminal:
-        return None
-    numbers = sum(2 + max(NUMBER_WIDTH, len(header)) for header in right)
-    return max(8, (screen.width - numbers) // (len(headers) - len(right)) - 2)
+def _name(text: str, style: str = "") -> Text:
+    """A name, of which a narrow column shows the beginning."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
+
+
+class _Path:
+    """A path of which a narrow column shows the end, as that tells it from others."""
+
+    def __init__(self, path: str) -> None:
+        self._text = one_line(path)
+
+    def __rich_measure__(self, screen: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, len(self._text))
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> Iterator[Text]:
+        text, room = self._text, options.max_width
+        yield _name(text if len(text) <= room else f"...{text[3 - room :]}")
 
 
 def _figures(report: Report) -> list[tuple[str, str, Text]]:
@@ -96,7 +100,7 @@ def _figures(report: Report) -> list[tuple[str, str, Text]]:
 
 def _show_classes(report: Report) -> None:
     names = "precision", "recall", "F1"
-    table = _plain("class", *names, "images", right=(*names, "images"))
+    rows = _plain("class", *names, "images", right=(*names, "images"))
     scores = report.scores
     values = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
     order = np.arange(len(report.labels))
@@ -108,11 +112,11 @@ def _show_classes(report: Report) -> None:
             Text("-", style="dim") if scores.undefined[name][k] else _share(column[k])
             for name, column in values.items()
         ]
-        table.add_row(Text(report.labels[k], style="cyan"), *cells, f"{scores.support[k]:,}")
+        rows.add_row(_name(report.labels[k], "cyan"), *cells, f"{scores.support[k]:,}")
     for name, mean in (("macro average", scores.macro), ("weighted", scores.weighted)):
         cells = [_share(value) for value in (mean.precision, mean.recall, mean.f1)]
-        table.add_row(name, *cells, f"{report.count:,}", style="bold")
-    show(table)
+        rows.add_row(_name(name), *cells, f"{report.count:,}", style="bold")
+    show(rows)
     if is_cut:
         _remark(f"the {SHOWN_CLASSES} lowest F1; --json gives every class")
 
@@ -138,11 +142,11 @@ def _show_confusion(report: Report) -> None:
         show(_matrix(report, rows, columns, cell))
         _remark("rows: true class; columns: predicted class")
         return
-    table = _plain("class", "taken for", "images", "of its own", right=("images", "of its own"))
+    pairs = _plain("class", "taken for", "images", "of its own", right=("images", "of its own"))
     for pair in confusions(report.confusion)[:SHOWN_PAIRS]:
         names = report.labels[pair.target], report.labels[pair.predicted]
-        table.add_row(*map(Text, names), f"{pair.count:,}", f"{pair.share:.1%}")
-    show(table)
+        pairs.add_row(*map(_name, names), f"{pair.count:,}", f"{pair.share:.1%}")
+    show(pairs)
     _remark("--confusion draws the whole matrix, --json gives it")
 
 
@@ -157,18 +161,20 @@ def _abbreviated(labels: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _matrix(report: Report, rows: Sequence[str], columns: Sequence[str], cell: int) -> Table:
     """A row a true class; cells of this width are shaded, of width 0 they are plain."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=0)
-    table.add_column("" if cell else "true \\ predicted", no_wrap=True)
-    for name in columns:
-        table.add_column(Text(name if cell else f" {name}"), justify="right", no_wrap=True)
+    matrix = table(
+        "" if cell else "true \\ predicted",
+        *(name if cell else f" {name}" for name in columns),
+    )
+    matrix.padding = (0, 0, 0, 0)
+    matrix.columns[0].justify = "left"
     support = report.confusion.sum(axis=1)
     for row, name in enumerate(rows):
         cells = []
         for column, count in enumerate(report.confusion[row].tolist()):
             share = count / support[row] if support[row] else 0.0
             cells.append(_cell(count, share, row == column, cell))
-        table.add_row(Text(name, style="cyan") + "  ", *cells)
-    return table
+        matrix.add_row(Text(name, style="cyan") + "  ", *cells)
+    return matrix
 
 
 def _cell(count: int, share: float, is_right: bool, width: int) -> Text:
@@ -186,31 +192,13 @@ def _cut(label: str) -> str:
 
 
 def _mistakes(report: Report) -> Table:
-    headers = "image", "true", "taken for", "probability"
-    right = ("probability",) if report.mistakes[0].file else ("image", "probability")
-    table = _plain(*headers, right=right)
-    shown = [
-        (mistake, report.labels[mistake.target], report.labels[mistake.predicted])
-        for mistake in report.mistakes[:SHOWN_MISTAKES]
-    ]
-    room = _room(headers, right)
-    if room is not None and report.mistakes[0].file:  # what short names leave is the path's
-        widths = (
-            max(map(len, column))
-            for column in zip(headers[1:3], *(row[1:] for row in shown), strict=True)
-        )
-        room = 3 * room - sum(min(width, room) for width in widths)
-        table.columns[0].max_width = room
-    for mistake, *names in shown:
-        place = str(mistake.index) if mistake.file is None else _end_of(mistake.file, room)
-        table.add_row(Text(place), *map(Text, names), f"{mistake.probability:.1%}")
-    return table
-
-
-def _end_of(path: str, room: int | None) -> str:
-    """A path of which a narrow column shows the end, as that tells it from others."""
-    path = one_line(path)
-    return path if room is None or len(path) <= room else f"...{path[3 - room :]}"
+    heads = "image", "true", "taken for", "probability"
+    rows = _plain(*heads, right=("probability",) if report.mistakes[0].file else heads[::3])
+    for mistake in report.mistakes[:SHOWN_MISTAKES]:
+        place = str(mistake.index) if mistake.file is None else _Path(mistake.file)
+        names = (_name(report.labels[each]) for each in (mistake.target, mistake.predicted))
+        rows.add_row(place, *names, f"{mistake.probability:.1%}")
+    return rows
 
 
 HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")

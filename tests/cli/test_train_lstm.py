@@ -131,7 +131,7 @@ def test_emoji_and_scripts_are_characters(train):
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_in_the_middle_of_an_epoch_loses_nothing(train, folder):
     options = [*TINY, "--num-epochs", "3", "--layers", "2", "--dropout", "0.2"]
-    Path("long.txt").write_text(text_of(1500), encoding="utf-8")
+    Path("long.txt").write_text(text_of(700), encoding="utf-8")
     assert train("long.txt", *options, "-o", "whole.npz", "-q").code == 0
     command = [sys.executable, "-m", "cnntool", "train-lstm", "long.txt", *options]
     process = subprocess.Popen(
