@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -133,7 +134,11 @@ def _write(
 ) -> None:
     names = _columns(mode, levels, table[0][1].shape[1])
     if path is None:
-        sys.stdout.write(_as_json_lines(table) if options.as_json else _as_csv(table, names))
+        if options.as_json:
+            text = "".join(json.dumps(entry) + "\n" for entry in _entries(table))
+        else:
+            text = _as_csv(table, names)
+        sys.stdout.write(text)
         sys.stdout.flush()
         return
     kind = path.suffix.lower()
@@ -143,8 +148,8 @@ def _write(
         elif kind == ".csv":
             file.write(_as_csv(table, names).encode())
         else:
-            rows = [{"image": readable(name), "features": _numbers(f)} for name, f in table]
-            file.write(json.dumps({"columns": names, "rows": rows}).encode() + b"\n")
+            whole = {"columns": names, "rows": _entries(table)}
+            file.write(json.dumps(whole).encode() + b"\n")
     print(options.output)
 
 
@@ -169,10 +174,8 @@ def _as_csv(table: Sequence[tuple[str, np.ndarray]], names: list[str]) -> str:
     return text.getvalue()
 
 
-def _as_json_lines(table: Sequence[tuple[str, np.ndarray]]) -> str:
-    entries = [{"image": readable(name), "features": _numbers(f)} for name, f in table]
-    return "".join(json.dumps(entry) + "\n" for entry in entries)
-
-
-def _numbers(features: np.ndarray) -> list[float]:
-    return [float(f"{value:.7g}") for value in features.ravel()]
+def _entries(table: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+    return [
+        {"image": readable(name), "features": [float(f"{value:.7g}") for value in row.ravel()]}
+        for name, row in table
+    ]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Number, WholeNumber
+from cnntool.cli.types import Number, Spec, WholeNumber
 from cnntool.wording import shown_layer
 
 if TYPE_CHECKING:
@@ -24,15 +23,10 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
 
-class OperationType(click.ParamType):
-    """The name of an operation; the table is imported only when a shell completes one."""
+def _operations() -> Iterable[str]:
+    from cnntool.engine.gradient_cases import OPERATIONS
 
-    name = "operation"
-
-    def shell_complete(self, ctx, param, incomplete: str) -> list[CompletionItem]:
-        from cnntool.engine.gradient_cases import OPERATIONS
-
-        return [CompletionItem(name) for name in OPERATIONS if name.startswith(incomplete)]
+    return OPERATIONS
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Asked:
 
     section = "Running"
     operations: tuple[str, ...] = argument(
-        "[OPERATION|MODEL.npz]...", OperationType(), many=True, required=False
+        "[OPERATION|MODEL.npz]...", Spec("operation", str, _operations), many=True, required=False
     )
     seed: int = option("--seed", WholeNumber(0), "Of the random inputs.  [default: 0]", default=0)
     tolerance: float = option(
