@@ -188,11 +188,11 @@ def test_the_rate_is_met_and_the_mean_stays(rate):
 
 def test_rates_finer_than_a_draw_of_16_bits_are_met_too():
     """65,536 levels alone would drop nothing at a rate of 1 in 200,000."""
-    rate, count = 5e-6, 20_000_000
+    rate, count = 5e-6, 8_000_000
     y, _ = dropout(np.ones(count, np.float32), rate, np.random.default_rng(4))
-    assert 60 < np.count_nonzero(y == 0) < 140  # 100, give or take 4 standard deviations
+    assert 15 < np.count_nonzero(y == 0) < 65  # 40, give or take 4 standard deviations
     y, _ = dropout(np.ones(count, np.float32), 1 - rate, np.random.default_rng(5))
-    assert 60 < np.count_nonzero(y) < 140
+    assert 15 < np.count_nonzero(y) < 65
 
 
 def test_neighbours_and_calls_are_independent():

@@ -17,7 +17,7 @@ from cnntool.engine.filters.separable import Separable
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     shape=st.tuples(st.integers(1, 24), st.integers(1, 24), st.integers(1, 3)),
     size=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
