@@ -237,15 +237,9 @@ def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> N
 
 
 def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
-    with _encoder_errors(label):
-        _module(image.format).write(image, file, quality, label)
-
-
-@contextmanager
-def _encoder_errors(label: str) -> Iterator[None]:
     """One line for whatever an encoder throws; errors of the disk or a pipe stay as they are."""
     try:
-        yield
+        _module(image.format).write(image, file, quality, label)
     except (InputError, RequestError):
         raise
     except MemoryError:
