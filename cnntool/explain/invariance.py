@@ -14,9 +14,6 @@ from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.pooling import Pooling, pool_picture
 
-DIRECTIONS = {"right": (0, 1), "down": (1, 0), "diagonal": (1, 1)}
-"""How far rows and columns move with a shift of 1."""
-
 
 @dataclass(frozen=True)
 class Change:
@@ -38,19 +35,20 @@ def measure_invariance(
     geometry: Geometry,
     poolings: Sequence[Pooling],
     shifts: Sequence[int],
-    direction: str = "right",
+    direction: tuple[int, int] = (0, 1),
 ) -> tuple[Change, ...]:
     """Compare what filters and pools make of a picture with what they make of it shifted.
 
     The shifted picture has no invented border: with S the largest shift, every version is a cut of
     the first frame, as large as the picture less S, and shift d moves the cut by d against the
     direction, so that what enters at its edge is what the camera saw there. Filters take whole
-    windows only (``geometry`` with padding 'valid'), unrounded. A map m becomes m_d, and the change
-    is ``||m_d - m_0|| / ||m_0||`` in the Euclidean norm over all its places, which stay where they
+    windows only (``geometry`` with padding 'valid'), unrounded. ``direction`` is how far rows and
+    columns move with a shift of 1. A map m becomes m_d, and the change is
+    ``||m_d - m_0|| / ||m_0||`` in the Euclidean norm over all its places, which stay where they
     are. Raises InputError where a shift, a kernel or a pool is too large for the picture.
     """
     frame, most = image.frames[0], max(shifts)
-    down, right = DIRECTIONS[direction]
+    down, right = direction
     height, width = frame.pixels.shape[:2]
     if most * down >= height or most * right >= width:
         raise InputError(

@@ -17,14 +17,12 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Sharing:
-    """Three layers from the same maps to as many outputs."""
+    """Layers from the same maps to as many outputs: dense, locally connected, convolution."""
 
     axes: tuple[Axis, Axis]
     channels: int
     maps: int
-    dense: LayerCost
-    local: LayerCost
-    convolution: LayerCost
+    layers: dict[str, LayerCost]
 
     @property
     def output_shape(self) -> tuple[int, int, int]:
@@ -35,7 +33,8 @@ class Sharing:
     def has_padding(self) -> bool:
         """Whether some taps fall on the padding, which is no connection."""
         _, height, width = self.output_shape
-        return self.convolution.connections != self.convolution.parameters * height * width
+        convolution = self.layers["convolution"]
+        return convolution.connections != convolution.parameters * height * width
 
 
 def layer_sharing(
@@ -68,11 +67,9 @@ def layer_sharing(
     windows = taps * channels * maps + outputs
     dense = (channels * size[0] * size[1] + 1) * outputs
     shared = (channels * kernel_sizes[0] * kernel_sizes[1] + 1) * maps
-    return Sharing(
-        (rows, columns),
-        channels,
-        maps,
-        LayerCost(dense, dense),
-        LayerCost(windows, windows),
-        LayerCost(shared, windows),
-    )
+    layers = {
+        "dense": LayerCost(dense, dense),
+        "locally connected": LayerCost(windows, windows),
+        "convolution": LayerCost(shared, windows),
+    }
+    return Sharing((rows, columns), channels, maps, layers)

@@ -172,7 +172,7 @@ def test_the_gradient_of_a_bin_is_that_of_the_same_window(pooling):
 
 
 def test_a_huge_window_holds_only_what_is_inside():
-    facts = explain(picture(), Pooling("average", (16384, 16384)))
+    facts = explain(picture(), Pooling("average", (4096, 4096)))
     assert facts.rows == tuple(range(13))
     assert facts.pixels.shape == facts.gradient.shape == (13, 17, 3)
 
@@ -187,12 +187,12 @@ def test_a_huge_window_holds_only_what_is_inside():
     ],
 )
 def test_a_huge_window_costs_no_more_than_its_part_of_the_picture(mode, gradient):
-    """Each tap is a call of its own, and 16384 x 16384 of them do not end."""
+    """Each tap is a call of its own, and 4096 x 4096 of them do not end."""
     x = np.random.default_rng(0).permutation(30 * 20).reshape(30, 20, 1).astype(np.float32)
     image = Image((Frame(x),), 255.0, "NPY")
-    facts = explain(image, Pooling(mode, (16384, 16384)))
+    facts = explain(image, Pooling(mode, (4096, 4096)))
     np.testing.assert_allclose(facts.gradient, gradient(x.astype(float)), rtol=1e-6)
-    facts = explain(image, Pooling(mode, (16384, 2), padding=(0, 1)), (0, 0))
+    facts = explain(image, Pooling(mode, (4096, 2), padding=(0, 1)), (0, 0))
     assert facts.columns == (-1, 0)
     assert np.isnan(facts.gradient[:, 0]).all()
     np.testing.assert_allclose(facts.gradient[:, 1:], gradient(x[:, :1].astype(float)), rtol=1e-6)

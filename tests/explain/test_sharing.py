@@ -11,17 +11,21 @@ def test_layer_c1_of_lenet_5_as_published():
     """LeCun et al. 1998, II.B: "C1 contains 156 trainable parameters, and 122,304 connections"."""
     sharing = layer_sharing((32, 32), 5, 6)
     assert sharing.output_shape == (6, 28, 28)
-    assert sharing.convolution.parameters == 156
-    assert sharing.convolution.connections == 122_304
-    assert sharing.local.parameters == sharing.local.connections == 122_304
-    assert sharing.dense.parameters == (32 * 32 + 1) * 28 * 28 * 6
+    assert sharing.layers["convolution"].parameters == 156
+    assert sharing.layers["convolution"].connections == 122_304
+    assert (
+        sharing.layers["locally connected"].parameters
+        == sharing.layers["locally connected"].connections
+        == 122_304
+    )
+    assert sharing.layers["dense"].parameters == (32 * 32 + 1) * 28 * 28 * 6
 
 
 def test_layer_c5_of_lenet_5_as_published():
     """16 maps of 5 x 5 to 120 of 1 x 1: "C5 has 48,120 trainable connections"."""
     sharing = layer_sharing((5, 5), 5, 120, channels=16)
-    costs = {sharing.convolution, sharing.local, sharing.dense}
-    assert {(cost.parameters, cost.connections) for cost in costs} == {(48_120, 48_120)}
+    costs = {(cost.parameters, cost.connections) for cost in sharing.layers.values()}
+    assert costs == {(48_120, 48_120)}
 
 
 @pytest.mark.parametrize(
@@ -40,14 +44,18 @@ def test_connections_are_the_products_of_real_pixels(geometry):
     ones = np.ones((1, channels, *size)), np.ones((maps, channels, *kernel)), np.ones(maps)
     y, _ = conv2d(*ones, **geometry)
     assert sharing.output_shape == y.shape[1:]
-    assert sharing.convolution.connections == sharing.local.parameters == y.sum()
-    assert sharing.convolution.parameters == ones[1].size + maps
-    assert sharing.dense.parameters == (ones[0].size + 1) * y.size
+    assert (
+        sharing.layers["convolution"].connections
+        == sharing.layers["locally connected"].parameters
+        == y.sum()
+    )
+    assert sharing.layers["convolution"].parameters == ones[1].size + maps
+    assert sharing.layers["dense"].parameters == (ones[0].size + 1) * y.size
 
 
 def test_a_kernel_as_large_as_the_image_shares_nothing():
     sharing = layer_sharing((7, 5), (7, 5), 4, channels=2)
-    assert sharing.dense == sharing.local == sharing.convolution
+    assert len(set(sharing.layers.values())) == 1
 
 
 def test_a_kernel_that_does_not_fit_is_refused():

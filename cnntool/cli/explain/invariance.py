@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from cnntool.explain.invariance import Change
     from cnntool.imaging.pooling import Pooling
 
-DIRECTIONS = {"right": "to the right", "down": "downwards", "diagonal": "right and down"}
+DIRECTIONS = {
+    "right": ((0, 1), "to the right"),
+    "down": ((1, 0), "downwards"),
+    "diagonal": ((1, 1), "right and down"),
+}
+"""How far rows and columns move with a shift of 1, and how that is said."""
+
 MOST_SHIFTS = 65
 BAR_CELLS = 10
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -126,7 +132,7 @@ def command(
     picture, name = open_one(source.image, reading)
     geometry = Geometry(steps.stride, steps.dilation, "valid", flip=kernels.flip)
     poolings = [_pooling(pool) for pool in shift.pools]
-    moves = shift.shifts, shift.direction
+    moves = shift.shifts, DIRECTIONS[shift.direction][0]
     changes = measure_invariance(picture, filters, geometry, poolings, *moves)
     spec = " + ".join(kernel.spec for kernel in filters)
     names = [pool.text for pool in shift.pools]
@@ -177,7 +183,7 @@ def _show(
 ) -> None:
     from rich.text import Text
 
-    show((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction]}")
+    show((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction][1]}")
     show("how much the maps change: |shifted - still| / |still|")
     show("")
     rows = [(change.feature_map, *change.pools) for change in changes]

@@ -81,21 +81,13 @@ def command(layer: Layer, report: Report) -> None:
     print_json(_entry(sharing)) if report.as_json else _show(sharing)
 
 
-def _costs(sharing: Sharing) -> dict:
-    return {
-        "dense": sharing.dense,
-        "locally connected": sharing.local,
-        "convolution": sharing.convolution,
-    }
-
-
 def _entry(sharing: Sharing) -> dict:
     maps, height, width = sharing.output_shape
     return {
         "input": {"channels": sharing.channels, **_sides(*(axis.size for axis in sharing.axes))},
         "kernel": _sides(*(axis.kernel_size for axis in sharing.axes)),
         "output": {"maps": maps, **_sides(height, width)},
-        "layers": [{"layer": name, **asdict(cost)} for name, cost in _costs(sharing).items()],
+        "layers": [{"layer": name, **asdict(cost)} for name, cost in sharing.layers.items()],
     }
 
 
@@ -124,17 +116,17 @@ def _show(sharing: Sharing) -> None:
         counts["locally connected"] = "one a connection"
     how = "parameters, how"
     costs = table("parameters", "connections", "float32", how, names="layer", left=[how])
-    for name, cost in _costs(sharing).items():
+    for name, cost in sharing.layers.items():
         size = _bytes(cost.parameters)
         costs.add_row(name, f"{cost.parameters:,}", f"{cost.connections:,}", size, counts[name])
     show(costs)
     show("")
     if sharing.has_padding:
         show("taps that fall on the padding are no connections")
-    own = sharing.convolution.parameters
+    dense, local, convolution = (cost.parameters for cost in sharing.layers.values())
     show("the convolution has")
-    show(f"  {_compared(sharing.dense.parameters / own)} the dense layer,")
-    show(f"  {_compared(sharing.local.parameters / own)} the locally connected one")
+    show(f"  {_compared(dense / convolution)} the dense layer,")
+    show(f"  {_compared(local / convolution)} the locally connected one")
 
 
 def _compared(ratio: float) -> str:
