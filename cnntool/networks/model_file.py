@@ -26,11 +26,11 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
+from cnntool.files.streams import damaged
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
 from cnntool.networks.model_header import (
     KINDS,
     Header,
-    damaged,
     header_text,
     read_header,
     shortened,

@@ -12,6 +12,7 @@ import numpy as np
 
 from cnntool import __version__
 from cnntool.errors import InputError
+from cnntool.files.streams import damaged
 from cnntool.wording import finite
 
 FORMAT = 1
@@ -71,11 +72,6 @@ def read_header(text: bytes, path: str) -> tuple[Header, list[str]]:
     except (ValueError, RecursionError):
         raise damaged(path, "its header is no JSON text") from None
     return _checked_header(facts, path), facts["arrays"]
-
-
-def damaged(path: str, reason: str) -> InputError:
-    """What to raise for a file that cannot be believed."""
-    return InputError(f"{path} is damaged: {reason}")
 
 
 def shortened(value: Any, most: int = 60) -> str:

@@ -6,7 +6,6 @@ Seconds stand in no file, so that the same run gives the same bytes however fast
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -113,13 +112,6 @@ def resumed(model: Model, task: Task, fingerprint: str, name: str = "the model f
     try:
         trainer.restore(model.state, plain, [], name)
         epoch, step = trainer.place
-        sums = plain["place"]["loss"], plain["place"]["rate"]
-        counts = epoch, step, plain["place"]["correct"]
-        if not (all(map(_is_number, sums)) and all(map(_is_from_0, counts))):
-            raise InputError(
-                f"{name} is damaged: its training stands at epoch {epoch!r}, step {step!r}, with "
-                f"{counts[2]!r} right, loss {sums[0]!r} and rate {sums[1]!r}"
-            )
         if step > trainer.steps:
             raise InputError(f"{name}: its training stands at step {step} of {trainer.steps}")
         if len(header.history) < epoch:
@@ -192,11 +184,3 @@ def _plain(model: Model, name: str) -> dict[str, Any]:
     if not is_sound:
         raise InputError(f"{name} does not say where its training stands: it cannot go on")
     return plain
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _is_from_0(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -237,6 +237,7 @@ class Trainer:
             raise InputError(
                 f"{name}: where its training stands cannot be read: {error}"
             ) from error
+        self._at.check(name)
         self.history = list(history)
 
 
@@ -255,6 +256,16 @@ class _Place:
     seconds: float = 0.0
     order: Mapping[str, Any] = field(default_factory=dict)  # what the epoch's is drawn from
     rate: float = 0.0
+
+    def check(self, name: str) -> None:
+        """InputError where a file says what can be no place."""
+        sums, counts = (self.loss, self.rate), (self.epoch, self.step, self.correct)
+        if not (all(map(_is_finite, sums)) and all(map(_is_count, counts))):
+            raise InputError(
+                f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
+                f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "
+                f"{self.rate!r}"
+            )
 
 
 class Diverged(ArithmeticError):
@@ -332,7 +343,7 @@ class EarlyStopping:
         """Go on from what ``to_json`` gave. InputError where it is no sense."""
         loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
         none_yet = loss is None and epoch is None
-        some = _is_number(loss) and math.isfinite(loss or 0.0) and _is_count(epoch)
+        some = _is_finite(loss) and _is_count(epoch)
         if waited is None or not ((none_yet or some) and _is_count(waited)):
             raise InputError(
                 f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
@@ -345,5 +356,7 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -math.inf < value < math.inf
