@@ -31,7 +31,6 @@ def peak(*arguments: str) -> float:
     ("kind", "channels", "spec"),
     [
         ("png", 1, "sobel"),
-        ("png", 1, "gaussian:sigma=25"),
         ("png", 3, "gaussian:sigma=25"),
         ("jpg", 3, "sobel"),
     ],
