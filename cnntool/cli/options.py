@@ -27,14 +27,7 @@ import click
 
 from cnntool.choices import ALPHAS, IMAGE_DEPTHS, IMAGE_FORMATS, SIGNAL_FORMATS, WAV_DEPTHS
 from cnntool.cli.help import Option
-from cnntool.cli.types import (
-    Choice,
-    Number,
-    PathName,
-    Spec,
-    WholeNumber,
-    read_pixel_count,
-)
+from cnntool.cli.types import Choice, Number, PathName, Spec, WholeNumber, read_pixel_count
 from cnntool.files.limits import MAX_PIXELS
 
 

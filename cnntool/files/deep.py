@@ -17,13 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import (
-    Frame,
-    Image,
-    luminance,
-    strips_of_samples,
-    upright,
-)
+from cnntool.files.image import Frame, Image, luminance, strips_of_samples, upright
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import library, silence
 from cnntool.files.streams import check_finite, damaged

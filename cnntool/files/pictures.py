@@ -17,14 +17,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files import animations, whole
 from cnntool.files.formats import FORMATS
-from cnntool.files.image import (
-    Frame,
-    Image,
-    ImageInfo,
-    Metadata,
-    alike,
-    swaps_sides,
-)
+from cnntool.files.image import Frame, Image, ImageInfo, Metadata, alike, swaps_sides
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     READ_AS,

@@ -14,14 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import (
-    WHITE,
-    Frame,
-    Image,
-    ImageInfo,
-    luminance,
-    strips_of_samples,
-)
+from cnntool.files.image import WHITE, Frame, Image, ImageInfo, luminance, strips_of_samples
 from cnntool.files.limits import Limits
 from cnntool.files.streams import Readable, cut_short, damaged, fill
 

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnntool.files.image import (
-    Frame,
-    Image,
-    ImageInfo,
-    Metadata,
-    plain_dpi,
-    swaps_sides,
-)
+from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi, swaps_sides
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     check_mode,

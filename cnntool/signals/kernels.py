@@ -16,12 +16,7 @@ import numpy as np
 from cnntool.choices import LARGEST_SIGNAL_KERNEL as LARGEST_KERNEL
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import Entry
-from cnntool.imaging.kernel_spec import (
-    FILE_KINDS,
-    read_kernel_file,
-    read_matrix,
-    starts_as_matrix,
-)
+from cnntool.imaging.kernel_spec import FILE_KINDS, read_kernel_file, read_matrix, starts_as_matrix
 from cnntool.imaging.kernel_weights import brightness, gaussian_row
 from cnntool.imaging.kernels import build_entry
 from cnntool.specs import Parameter
