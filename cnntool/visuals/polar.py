@@ -68,14 +68,14 @@ def _rose_rings(counts: Sequence[int]) -> list[tuple[float, str]]:
     return [(rose_radius(number, most), f"{number}") for number in numbers]
 
 
-def _frequency_rings() -> list[tuple[float, str]]:
-    return [(f / HIGHEST, f"{f:g}") for f in (0.1, 0.2, 0.3, 0.4, HIGHEST)]
+FREQUENCY_RINGS = [(f / HIGHEST, f"{f:g}") for f in (0.1, 0.2, 0.3, 0.4, HIGHEST)]
 
 
 class _Circle:
     """Paper of FINENESS times the size, with its origin in the middle and y upward."""
 
     def __init__(self, rings: Sequence[tuple[float, str]]) -> None:
+        self._rings = rings
         self._half = RADIUS + DOT
         side = 2 * self._half * FINENESS
         self._sheet = paper.Sheet(side, side)
@@ -92,10 +92,10 @@ class _Circle:
     def _box(self, x: float, y: float, radius: float) -> tuple[float, float, float, float]:
         return *self._at(x - radius, y + radius), *self._at(x + radius, y - radius)
 
-    def label(self, rings: Sequence[tuple[float, str]]) -> None:
+    def label(self) -> None:
         """Write numbers on the rings, along the line at 67.5 degrees, between two that are
         drawn."""
-        for share, label in rings:
+        for share, label in self._rings:
             if not label:
                 continue
             x, y = self._at(*_on_circle(67.5, share * RADIUS))
@@ -133,14 +133,14 @@ def _rose(counts: Sequence[int]) -> np.ndarray:
             if count:
                 radius = RADIUS * rose_radius(count, most)
                 circle.sector(index * width + half, width, radius)
-    circle.label(_rose_rings(counts))
+    circle.label()
     return circle.finished()
 
 
 def _dots(filters: Sequence[FilterFacts]) -> np.ndarray:
     """A filled dot for each oriented edge, over the rings that stand for others."""
-    circle = _Circle(_frequency_rings())
-    circle.label(_frequency_rings())  # below the dots, which it must not hide
+    circle = _Circle(FREQUENCY_RINGS)
+    circle.label()  # below the dots, which it must not hide
     for each in sorted(filters, key=lambda each: each.is_oriented):
         if each.orientation is None or each.frequency is None:
             continue
