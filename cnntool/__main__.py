@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except SystemExit as exit_:  # a termination signal
-        code = exit_.code
+        code = exit_.code if isinstance(exit_.code, int) else EXIT_FAILED
     _remove_temporary_files()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -56,7 +57,8 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
     codecs.register_error("as-it-was", _as_it_was)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="as-it-was")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="as-it-was")
 
 
 def _as_it_was(error: UnicodeError) -> tuple[str | bytes, int]:
