@@ -60,7 +60,10 @@ def read_header(stream: Readable, name: str) -> Header:
             raise cut_short(name, "the header ends too soon") from None
         raise damaged(name, "its .npy header cannot be understood") from None
     if header.dtype.kind not in "buif":
-        raise InputError(f"{name} holds {header.dtype} values: save whole or real numbers")
+        raise InputError(
+            f"{name} holds {header.dtype} values, and only bool, integers and floats are read: "
+            "save whole or real numbers"
+        )
     return header
 
 
@@ -168,7 +171,7 @@ def _read_rows(
 ) -> Iterator[np.ndarray]:
     for first in range(0, length, frames):
         values = np.empty((min(frames, length - first), channels), dtype)
-        fill(stream, values, name)
+        fill(stream, values, name, "values")
         yield values.T
     _refuse_more(stream, (length, channels), name)
 
@@ -183,7 +186,7 @@ def _read_columns(
             rows = np.empty((channels, min(frames, length - first)), dtype)
             for channel, row in enumerate(rows):
                 file.seek((channel * length + first) * dtype.itemsize)
-                fill(file, row, name)
+                fill(file, row, name, "values")
             yield rows
 
 

@@ -38,8 +38,11 @@ class Rejoined:
         return taken
 
 
-def fill(stream: Readable, array: np.ndarray, name: str) -> None:
-    """Read the bytes of a C-contiguous array from a stream; InputError when they end too soon."""
+def fill(stream: Readable, array: np.ndarray, name: str, of: str = "pixels") -> None:
+    """Read the bytes of a C-contiguous array from a stream; InputError when they end too soon.
+
+    of: what the bytes are of, in the error.
+    """
     room = array.data.cast("B")
     into = getattr(stream, "readinto", None)
     done = 0
@@ -51,7 +54,7 @@ def fill(stream: Readable, array: np.ndarray, name: str) -> None:
             count = len(block)
             room[done : done + count] = block
         if not count:
-            raise cut_short(name, f"{done:,} of {len(room):,} bytes of its values are there")
+            raise cut_short(name, f"{done:,} of {len(room):,} bytes of {of} are there")
         done += count
 
 

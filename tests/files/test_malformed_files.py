@@ -408,3 +408,20 @@ def test_a_tiff_whose_pages_go_round_in_circles_is_refused():
     struct.pack_into("<I", data, start + 2 + 12 * count, start)
     with pytest.raises(InputError, match="back to each other"):
         open_image(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"P6 4 3 255\n" + bytes(30), "is cut short: 30 of 36 bytes of pixels are there"),
+        (npy(np.zeros((3, 4), np.uint8))[:-5], "is cut short: 7 of 12 bytes of pixels are there"),
+        (
+            npy(np.zeros((3, 4), np.complex64)),
+            "holds complex64 values, and only bool, integers and floats are read: save whole or "
+            "real numbers",
+        ),
+    ],
+)
+def test_what_an_image_lacks_or_is_not_is_named(data, message):
+    with pytest.raises(InputError, match=message):
+        open_image(io.BytesIO(data))
