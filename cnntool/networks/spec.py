@@ -7,7 +7,7 @@ parses to it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cnntool.engine.bin_pooling import MODES
 from cnntool.errors import RequestError
@@ -43,22 +43,49 @@ LAYERS: dict[str, Callable[[str, Words], Layer]] = {
 }
 """What reads the text of every layer, by the name that begins it."""
 
+OF_TEXTS = {"embedding": "tokens of a text", **dict.fromkeys(GATES, "steps of a sequence")}
+"""What the layers take that images cannot come into, by their names."""
 
-def parse_layers(text: str) -> list[Layer]:
-    """The layers of a text; RequestError that names the layer and what would be one."""
-    lines = [line.split("#")[0] for line in text.splitlines()]
-    parts = [part.split() for line in lines for part in line.split(";")]
-    layers = [parse_layer(words) for words in parts if words]
+
+def image_layers() -> list[str]:
+    """The names of ``LAYERS`` that a network of images may have."""
+    return [name for name in LAYERS if name not in OF_TEXTS]
+
+
+def begins_with_embedding(text: str) -> bool:
+    """Whether a text of layers is that of a network that takes tokens."""
+    return next(_words(text), [""])[0] == "embedding"
+
+
+def parse_layers(text: str, for_images: bool = False) -> list[Layer]:
+    """The layers of a text; RequestError that names the layer and what would be one.
+
+    for_images: images come in, so that layers of texts are refused, and not offered.
+    """
+    layers = [parse_layer(words, for_images) for words in _words(text)]
     if not layers:
         raise RequestError("there is no layer: expected such as 'conv 16 5x5; relu; dense 10'")
     return layers
 
 
-def parse_layer(parts: list[str]) -> Layer:
+def parse_layer(parts: list[str], for_images: bool = False) -> Layer:
     """The layer of one text, given in words."""
-    name, words = parts[0], Words(parts)
+    name, words = parts[0], Words(parts, for_images)
     if name not in LAYERS:
-        raise RequestError(f"layer '{shown(name)}' is not known{suggestion(name[:SHOWN], LAYERS)}")
+        known = suggestion(name[:SHOWN], image_layers() if for_images else LAYERS)
+        raise RequestError(f"layer '{shown(name)}' is not known{known}")
+    if for_images and name in OF_TEXTS:
+        raise words.error(
+            f"it takes {OF_TEXTS[name]}, and images come in: train-lstm trains such layers"
+        )
     layer = LAYERS[name](name, words)
     words.end()
     return layer
+
+
+def _words(text: str) -> Iterator[list[str]]:
+    """The words of each layer."""
+    for line in text.splitlines():
+        for part in line.split("#")[0].split(";"):
+            if words := part.split():
+                yield words

@@ -14,7 +14,7 @@ from cnntool.networks.layers.layer import Shape, shape_text
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.recurrent import Embedding, Recurrent
 from cnntool.networks.network import Network
-from cnntool.networks.spec import LAYERS, parse_layers
+from cnntool.networks.spec import begins_with_embedding, image_layers, parse_layers
 from cnntool.specs import number_text
 from cnntool.wording import counted, suggestion
 
@@ -141,12 +141,11 @@ def build(
             raise ValueError(f"{architecture} needs the number of classes")
         scale = {} if width is None else {"width": width}
         text = ZOO[architecture](shape, classes, **scale)
-    elif _first_word(architecture) not in LAYERS:
+    elif _first_word(architecture) not in image_layers():
         text = _read(architecture)
-    layers = parse_layers(text)
-    if input_shape is None and isinstance(layers[0], Embedding):
+    if input_shape is None and begins_with_embedding(text):
         shape = (None,)
-    network = Network(layers, shape)
+    network = Network(parse_layers(text, for_images=shape != (None,)), shape)
     if classes is not None and network.output_shape != (classes,):
         raise RequestError(
             f"the last layer ({network.layers[-1]}) gives {shape_text(network.output_shape)}, and "

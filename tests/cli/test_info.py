@@ -111,3 +111,23 @@ def test_layers_of_tokens_are_shown_as_the_arrays_of_a_step(cnntool):
     table = cnntool("info", "embedding 9 x 4; gru 5; dense 9").out.decode()
     assert "hidden x 3 hidden" in table
     assert "180 multiply-adds a token" in table
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            ["lstm"],
+            "'lstm' is no network of the zoo, no layers and no file of them: expected small",
+        ),
+        (["lstm 8; dense 3"], "layer 'lstm 8': it takes steps of a sequence, and images come in"),
+        (["xyzzy 3; dense 3"], "layer 'xyzzy' is not known: expected conv, local, max"),
+        (["embedding 9 x 4; dense 9", "--input", "1x8x8"], "it takes tokens of a text, and images"),
+    ],
+)
+def test_typed_layers_are_those_of_images_unless_an_embedding_begins_them(cnntool, asked, message):
+    found = cnntool("info", *asked)
+    assert found.code == 2
+    assert message in found.err
+    assert "rnn" not in found.err
+    assert cnntool("info", "# tokens\nembedding 9 x 4; lstm 8; dense 9").code == 0

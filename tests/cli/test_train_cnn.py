@@ -317,3 +317,17 @@ def test_a_run_that_held_out_its_validation_takes_no_other(train, cnntool):
     done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "2", "--valid", "digits")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "--valid digits: model.last.npz was trained without one" in done.err
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ("median 3; dense 3", "layer 'median' is not known: expected conv, local, max"),
+        ("lstm 8; dense 3", "layer 'lstm 8': it takes steps of a sequence, and images come in"),
+        ("# of texts\nembedding 9 x 4; lstm 8", "it takes tokens of a text, and images come in"),
+    ],
+)
+def test_layers_of_texts_are_refused_for_what_they_are(cnntool, layers, message):
+    found = cnntool("train-cnn", "digits", "--dry-run", "--layers", layers)
+    assert found.code == 2
+    assert message in found.err

@@ -191,3 +191,21 @@ def test_lenet5_is_connected_as_in_table_i():
     assert [sum(row) for row in LENET5_TABLE] == [3] * 6 + [4] * 9 + [6]
     assert sum(map(sum, LENET5_TABLE)) == 60
     assert len(set(LENET5_TABLE)) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("median 3", "layer 'median' is not known: expected conv, local, max, average, lp"),
+        ("lstm 8", "layer 'lstm 8': it takes steps of a sequence, and images come in: train-lstm"),
+        ("lstm", "layer 'lstm': it takes steps of a sequence, and images come in"),
+        ("embedding 300 x 4", "it takes tokens of a text, and images come in: train-lstm trains"),
+        ("dense 3 tied", "layer 'dense 3 tied': 'tied' is no setting of it: it takes nothing more"),
+        ("dense 3 no-bias", "'no-bias' is no setting of it: it takes nothing more"),
+    ],
+)
+def test_layers_of_texts_are_no_layers_of_images_and_not_offered_there(text, message):
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
+        parse_layers(f"relu; {text}; dense 3", for_images=True)
+    offered = str(caught.value).partition("expected")[2].split(", ")
+    assert not {"embedding", "lstm", "gru", "rnn", "tied"} & set(offered)

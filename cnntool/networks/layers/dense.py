@@ -63,7 +63,8 @@ class Dense(Layer):
 
     @classmethod
     def read(cls, name: str, words: Words) -> Dense:
-        return cls(words.count("number of outputs"), words.setting(("tied",)) is not None)
+        settings = () if words.for_images else ("tied",)
+        return cls(words.count("number of outputs"), words.setting(settings) is not None)
 
     def __str__(self) -> str:
         return f"dense {self.outputs}" + (" tied" if self.is_tied else "")

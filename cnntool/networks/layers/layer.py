@@ -76,10 +76,14 @@ SHOWN = 40
 
 
 class Words:
-    """The text of one layer, read word by word, with what is wrong with it in one line."""
+    """The text of one layer, read word by word, with what is wrong with it in one line.
 
-    def __init__(self, words: list[str]) -> None:
+    for_images: the layer's network is one of images, without an embedding.
+    """
+
+    def __init__(self, words: list[str], for_images: bool = False) -> None:
         self.text = " ".join(words)
+        self.for_images = for_images
         self._words = words[1:]
         self._seen: set[str] = set()
 
