@@ -53,40 +53,56 @@ class Parameter:
         noun = self.noun or ("a whole number" if self.kind is int else "a number")
         start = "above" if self.exclusive_minimum else "from"
         if self.maximum == math.inf:
-            return f"{noun} {start} {number_text(self.minimum)} on"
+            end = "" if self.exclusive_minimum else " on"
+            return f"{noun} {start} {number_text(self.minimum)}{end}"
         joint = "and at most" if self.exclusive_minimum else "to"
         return f"{noun} {start} {number_text(self.minimum)} {joint} {number_text(self.maximum)}"
 
-    def checked(self, value: Any, owner: str, start: str = "") -> Any:
+    def checked(self, value: Any, owner: str, label: str) -> Any:
         """The value as the parameter's kind, or one of its words; RequestError where it is neither.
 
-        ``owner`` opens the message, ``start`` is what stands before the settings in an example.
+        ``owner`` opens the message, ``label`` is what stands before the value in an example.
         """
         if isinstance(value, str) and value in self.words:
             return value
-        is_real = isinstance(value, numbers.Real) and type(value).__name__ not in ("bool", "bool_")
-        fits = (
-            is_real
+        if self._fits(value):
+            return self.kind(value)
+        is_short = _is_real(value) and abs(value) < 1e300
+        shown = short_number(value) if is_short else repr(shortened(str(value), 40))
+        raise RequestError(
+            f"{owner}: {self.name} is {shown}, but must be {self.expected}: for example "
+            f"{label}{self.example}"
+        )
+
+    def _fits(self, value: Any) -> bool:
+        return (
+            _is_real(value)
             and (value > self.minimum or not self.exclusive_minimum)
             and self.minimum <= value <= self.maximum  # False for NaN
+            and value < math.inf
             and (not self.choices or value in self.choices)
             and (self.kind is float or value == int(value))
         )
-        if fits:
-            return self.kind(value)
-        shown = short_number(value) if is_real and abs(value) < 1e300 else f"{str(value)[:40]!r}"
-        example = self.default or min(5 if self.kind is int else 1, self.maximum)
-        raise RequestError(
-            f"{owner}: {self.name} is {shown}, but must be {self.expected}: for example "
-            f"{start}{self.name}={example:g}"
-        )
+
+    @property
+    def example(self) -> str:
+        """A value that it may have."""
+        some = *self.words, *map(number_text, self.choices)
+        if self.default or not some:
+            return f"{self.default or min(5 if self.kind is int else 1, self.maximum):g}"
+        return some[0]
+
+    def text(self, value: Any) -> str:
+        """A value as it is typed, or one that it may have in place of one that it may not."""
+        return number_text(value) if self._fits(value) else self.example
 
 
 @dataclass(frozen=True)
 class Form:
     """What a spec may say: its name, '' for none, and the parameters behind the colon.
 
-    ``owner`` opens the messages, by default the name.
+    ``owner`` opens the messages, by default the name. ``example`` is a whole spec that shows how
+    to write one. ``nameless`` is the parameter whose name may be left out where it stands first.
 
     >>> form = Form("gaussian", (Parameter("sigma", 1.0), Parameter("size", None)))
     >>> form.filled(form.read("sigma=2"))
@@ -98,36 +114,50 @@ class Form:
     name: str
     parameters: Sequence[Parameter]
     owner: str = ""
+    example: str = ""
+    nameless: str = ""
 
-    def read(self, settings: str | None) -> dict[str, Any]:
+    def read(self, settings: str | None, spec: str | None = None) -> dict[str, Any]:
         """What ``sigma=2,size=9`` says, what follows the colon; None without a colon.
 
+        spec: the whole as it was typed, where it is not the name, a colon and the settings.
         Raises RequestError for a name that is none, that is given twice or has no number.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
-        spec = f"{self._start}{settings}"
+        spec = spec or f"{self._start}{settings}"
         values: dict[str, Any] = {}
-        for setting in [] if settings is None else settings.split(","):
+        for i, setting in enumerate([] if settings is None else settings.split(",")):
             key, equals, value = (part.strip() for part in setting.partition("="))
+            if i == 0 and self.nameless and key and not equals and key not in known:
+                key, equals, value = self.nameless, "=", key
             if key not in known and key[:1].isalpha():
                 raise self._unknown(key)
+            if key not in known and self.example:
+                fault = f"{setting!r} in '{spec}' is no setting"
+                if not setting.strip():
+                    fault = f"{self._owner}: '{spec}' has an empty place"
+                raise RequestError(f"{fault}: write it like '{self.example}'")
             alone = known[key].alone if key in known and not equals else None
             if key not in known or (alone is None and not value):
                 raise RequestError(
-                    f"{setting!r} in '{spec}' is no setting: write {self._pattern(key)}"
+                    f"{setting!r} in '{spec}' is no setting: write {self._pattern(key, values)}"
                 )
             if key in values:
                 raise RequestError(f"{self._owner}: {key} is given twice in '{spec}': keep one")
-            if alone is not None or value in known[key].words:
-                values[key] = value if alone is None else alone
-            elif known[key].words and value[:1].isalpha():
-                raise RequestError(
-                    f"{self._owner}: {key} is {shortened(value, 40)!r}, but must be "
-                    f"{known[key].expected}"
-                )
-            else:
-                values[key] = read_number(value, f"{self._owner}: {key}")
+            values[key] = self._value(known[key], value, values) if alone is None else alone
         return values
+
+    def _value(self, parameter: Parameter, text: str, given: Mapping[str, Any]) -> Any:
+        """The number that a text says, or the word that it is."""
+        if text in parameter.words:
+            return text
+        try:
+            return read_number(text, f"{self._owner}: {parameter.name}")
+        except RequestError:
+            if parameter.kind is int or parameter.words or parameter.exclusive_minimum:
+                # not just any number would do
+                return parameter.checked(text, self._owner, self._label(parameter.name, given))
+            raise
 
     def filled(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters, in their order, once those that are given may be so.
@@ -143,10 +173,10 @@ class Form:
             if parameter.is_required and parameter.name not in given:
                 raise RequestError(
                     f"{self._owner} does not say {parameter.name}: write "
-                    f"{self._pattern(parameter.name)}"
+                    f"{self._pattern(parameter.name, given)}"
                 )
         return {
-            p.name: p.checked(given[p.name], self._owner, self._start)
+            p.name: p.checked(given[p.name], self._owner, self._label(p.name, given))
             if p.name in given
             else p.default
             for p in self.parameters
@@ -165,13 +195,29 @@ class Form:
     def _start(self) -> str:
         return f"{self.name}:" if self.name else ""
 
-    def _pattern(self, key: str) -> str:
+    def _label(self, key: str, given: Mapping[str, Any]) -> str:
+        """What stands before a value in an example, with what a spec cannot be without.
+
+        'conv:3,stride=' before a stride, as 'conv:stride=2' would be no whole spec.
+        """
+        label = self._start
+        for parameter in self.parameters:
+            name = parameter.name
+            is_needed = parameter.is_required or (name == self.nameless and name in given)
+            if is_needed and name != key:
+                label += f"{self._key(name)}{parameter.text(given.get(name))},"
+        return label + self._key(key)
+
+    def _key(self, name: str) -> str:
+        return "" if name == self.nameless else f"{name}="
+
+    def _pattern(self, key: str, given: Mapping[str, Any]) -> str:
         """How to write a parameter: this one, or the first one where there is no such."""
         if not self.parameters:
             return f"just '{self.name}'"
         named = [parameter for parameter in self.parameters if parameter.name == key]
         parameter = (named or self.parameters)[0]
-        return f"'{self._start}{parameter.name}=NUMBER', {parameter.expected}"
+        return f"'{self._label(parameter.name, given)}NUMBER', {parameter.expected}"
 
     def _unknown(self, key: str) -> RequestError:
         names = [parameter.name for parameter in self.parameters]
@@ -186,6 +232,10 @@ class Form:
             f"{self._owner} has no parameter {shown}: {near}{' ' if near else ''}it takes "
             f"{joined(names)}"
         )
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and type(value).__name__ not in ("bool", "bool_")
 
 
 def read_number(token: str, where: str) -> float:

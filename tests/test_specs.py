@@ -49,9 +49,13 @@ def test_what_is_read_is_filled_up_and_written_as_it_reads_back():
          "from 1 on"),
         ("every=1.5", "schedule step: every is 1.5, but must be whole epochs from 1 on: for "
          "example step:every=5"),
+        ("every=x", "schedule step: every is 'x', but must be whole epochs from 1 on: for example "
+         "step:every=5"),
         ("every=2,factor=0", "schedule step: factor is 0, but must be a number above 0 and at most "
-         "1: for example step:factor=0.1"),
-        ("every=2,factor=x", "schedule step: factor, 'x', is not a number: write 0.5, -1e-3 or a "
+         "1: for example step:every=2,factor=0.1"),
+        ("every=2,factor=x", "schedule step: factor is 'x', but must be a number above 0 and at "
+         "most 1: for example step:every=2,factor=0.1"),
+        ("every=2,flip=x", "schedule step: flip, 'x', is not a number: write 0.5, -1e-3 or a "
          "fraction such as 1/9"),
     ],
 )  # fmt: skip

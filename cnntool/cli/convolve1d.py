@@ -85,7 +85,7 @@ class Kernels:
     )
     dt: float | None = option(
         "--dt",
-        Number(least=1e-12, most=1e12, metavar="DT"),
+        Number(least=1e-12, most=1e12, metavar="DT", noun="time", example="0.01 or 1/44100"),
         "Time between samples, such as 0.01 or 1/44100: approximate the integral, of each kernel; "
         "see below.",
     )

@@ -85,7 +85,8 @@ class Choice(click.Choice):
 class Number(Spec):
     """A number or a fraction such as 1/3, within limits; ``above`` and ``below`` are outside.
 
-    Without a ``most`` it is finite and of sensible size.
+    Without a ``most`` it is finite and of sensible size. ``noun`` and ``example`` say in messages
+    what is expected.
     """
 
     def __init__(
@@ -96,8 +97,11 @@ class Number(Spec):
         most: float = math.inf,
         below: float | None = None,
         metavar: str = "X",
+        noun: str = "number",
+        example: str = "0.5",
     ):
         super().__init__(metavar)
+        self.noun, self.example = noun, example
         if below is None:
             below = LARGEST_NUMBER if most == math.inf else math.inf
         self.least, self.above, self.most, self.below = least, above, most, below
@@ -107,14 +111,24 @@ class Number(Spec):
         try:
             number = float(top) / (float(bottom) if slash else 1.0)
         except ValueError:
-            raise ValueError(f"'{text}' is not a number: expected one such as 0.5") from None
+            raise ValueError(
+                f"'{text}' is not a {self.noun}: expected one such as {self.example}"
+            ) from None
         except ZeroDivisionError:
             number = math.nan
         if not (self.least <= number <= self.most and self.above < number < self.below):
-            start = f"above {self.above:g}" if self.above > self.least else f"from {self.least:g}"
-            end = f"below {self.below:g}" if self.below < math.inf else f"up to {self.most:g}"
-            raise ValueError(f"'{text}' is out of range: expected a number {start}, {end}")
+            expected = f"expected a {self.noun} {self._limits}"
+            raise ValueError(f"'{text}' is out of range: {expected}")
         return number
+
+    @property
+    def _limits(self) -> str:
+        has_most = self.below == math.inf
+        if self.above > self.least:
+            end = f", up to {self.most:g}" if has_most else f" and below {self.below:g}"
+            return f"above {self.above:g}{end}"
+        end = f"{self.most:g}" if has_most else f"below {self.below:g}"
+        return f"from {self.least:g} to {end}"
 
 
 class WholeNumber(Spec):

@@ -106,6 +106,7 @@ def parse_schedule(spec: str) -> Schedule:
         raise RequestError(f"the schedule has no name: write it like '{EXAMPLE}'")
     if name not in SCHEDULES:
         raise RequestError(f"unknown schedule '{shortened(name, 40)}'{suggestion(name, SCHEDULES)}")
-    form = Form(name, (*SCHEDULES[name][1], WARMUP), f"schedule {name}")
-    values: dict[str, Any] = form.filled(form.read(*settings or [None]))
+    form = Form(name, (*SCHEDULES[name][1], WARMUP), f"schedule {name}", EXAMPLE)
+    given = form.read(settings[0] if settings else None, spec.strip())
+    values: dict[str, Any] = form.filled(given)
     return Schedule(name, warmup=values.pop("warmup"), numbers=tuple(values.items()))

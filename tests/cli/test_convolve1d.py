@@ -296,6 +296,13 @@ def test_values_that_make_no_sense_are_usage_errors(arguments):
     assert repr(arguments[1]) in result.stderr
 
 
+def test_a_time_step_that_is_none_is_told_how_times_are_written():
+    stderr = run("-k", "box", "--dt", "x", stdin=COUNT).stderr
+    assert "'x' is not a time: expected one such as 0.01 or 1/44100" in stderr
+    stderr = run("-k", "box", "--dt", "0", stdin=COUNT).stderr
+    assert "'0' is out of range: expected a time from 1e-12 to 1e+12" in stderr
+
+
 def test_signals_of_two_rates_are_not_convolved():
     write_wav("a.wav")
     wavfile.write("b.wav", 44100, np.ones(5, np.int16))

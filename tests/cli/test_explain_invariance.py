@@ -72,6 +72,21 @@ def test_shifts_that_make_no_sense(folder, shifts, message):
         explain("invariance", "grey.png", "-k", "sobel", "--shifts", shifts)
 
 
+@pytest.mark.parametrize(
+    ("pool", "message"),
+    [
+        (
+            "max:2x3",
+            "size is '2x3', but must be a whole number from 1 to 16384: for example max:2$",
+        ),
+        ("max:2,stride=x", "stride is 'x', but must be a whole .*: for example max:2,stride=5$"),
+    ],
+)
+def test_a_pool_that_makes_no_sense(folder, pool, message):
+    with pytest.raises(click.BadParameter, match=message):
+        explain("invariance", "grey.png", "-k", "sobel", "--pool", pool)
+
+
 def test_a_shift_larger_than_the_picture(folder):
     with pytest.raises(InputError, match="a shift by 40 leaves nothing of a picture of 40 x 30"):
         explain("invariance", "grey.png", "-k", "sobel", "--shifts", "40")

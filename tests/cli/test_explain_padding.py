@@ -75,17 +75,35 @@ def test_every_setting_of_a_layer():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ("conv", "conv does not say size: write 'conv:size=NUMBER', a whole number from 1 to"),
+        ("conv", "layer 'conv': the size of its window is missing: write conv:3$"),
+        ("conv:stride=2", "the size of its window is missing: write conv:3$"),
+        ("conv:3,", "'conv:3,' has an empty place: write it like 'conv:3,stride=2,padding=1,dil"),
+        ("conv:3,4", "'4' in 'conv:3,4' is no setting: write it like 'conv:3,stride=2,padding=1"),
+        ("conv:x", "size is 'x', but must be a whole number from 1 to 16384: for example conv:3$"),
+        ("conv:3,stride=0", "stride is 0, but must be a whole .*: for example conv:3,stride=5$"),
+        ("conv:0,stride=x", "stride is 'x', but must .*: for example conv:3,stride=5$"),
+        ("conv:stride=", "'stride=' in 'conv:stride=' is no setting: write 'conv:3,stride=NUMBER'"),
+        ("max:2,padding=x", "padding is 'x', but must .*: for example max:2,padding=same$"),
+        ("max:2,ceil=x", "ceil is 'x', but must be 1: for example max:2,ceil=1$"),
+        ("max:2,stride=", "write 'max:2,stride=NUMBER', a whole number from 1 to 16384$"),
+        (
+            "gaussian:3,sigma=x",
+            "sigma is 'x', but must be a number above 0: for example gaussian:3,s",
+        ),
+        ("gaussian:3,sigma=1e400", "sigma is 'inf', but must be a number above 0: for example"),
         ("foo:3", "no kind 'foo': expected conv, max, average"),
         ("conv:0", "conv: size is 0, but must be a whole number from 1 to 16384"),
         ("conv:2.5", "conv: size is 2.5, but must be a whole number from 1 to 16384"),
         ("conv:3,step=2", "conv has no parameter 'step': .*it takes size, stride, padding and dil"),
-        ("conv:3,stride=x", "conv: stride, 'x', is not a number"),
+        ("conv:3,stride=x", "conv: stride is 'x', but must be a whole number from 1 to 16384: for"),
         (
             "conv:3,padding=sane",
             "padding is 'sane', but must be a whole number .* or same or",
         ),
-        ("conv:3,stride=1,stride=2", "stride is given twice"),
+        (
+            "conv:3,stride=1,stride=2",
+            "stride is given twice in 'conv:3,stride=1,stride=2': keep one",
+        ),
         ("conv:3,ceil", "conv has no parameter 'ceil': .*it takes size, stride, padding and dil"),
         (
             "max:2,p=3",

@@ -80,9 +80,11 @@ def test_options_stand_in_the_section_of_their_class():
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        (Number(above=0), "0", "'0' is out of range: expected a number above 0, below 1e+12"),
-        (Number(least=0, below=1), "1", "'1' is out of range: expected a number from 0, below 1"),
+        (Number(above=0), "0", "'0' is out of range: expected a number above 0 and below 1e+12"),
+        (Number(least=0, below=1), "1", "'1' is out of range: expected a number from 0 to below 1"),
         (Number(above=0, most=1), "nan", "'nan' is out of range: expected a number above 0, up to"),
+        (Number(least=0), "-1", "'-1' is out of range: expected a number from 0 to below 1e+12"),
+        (Number(least=1, most=2), "3", "'3' is out of range: expected a number from 1 to 2"),
         (Number(), "1/0", "'1/0' is out of range"),
         (Number(), "x", "'x' is not a number: expected one such as 0.5"),
         (Choice(("adam", "sgd"), "optimizer"), "adm", "no optimizer 'adm': did you mean 'adam'?"),

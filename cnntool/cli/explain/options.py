@@ -132,10 +132,11 @@ def _read(text: str, kinds: Sequence[str]) -> LayerSpec:
         if settings != first:
             raise ValueError("global is one window over everything: leave its settings out")
         return LayerSpec(text, kind, None, 1)
-    if first and "=" not in first and first != "ceil":
-        settings = f"size={settings}"
     form = _form(kind)
-    values = form.filled(form.read(settings or None))
+    given = form.read(settings or None, text)
+    if kind == "conv" and "size" not in given:
+        raise ValueError("the size of its window is missing: write conv:3")
+    values = form.filled(given)
     if values["stride"] is None:
         values["stride"] = 1 if kind == "conv" else values["size"]
     if "p" in values:
@@ -145,24 +146,24 @@ def _read(text: str, kinds: Sequence[str]) -> LayerSpec:
 
 def _form(kind: str) -> Form:
     """The settings of a layer; its size is one of them, whose name may be left out."""
-    is_conv = kind == "conv"
-    size = _steps("size", None if is_conv else 2)
+    size = _steps("size", 3 if kind == "conv" else 2)
     if kind == "median":
         size = replace(size, maximum=LARGEST_MEDIAN)
     padding = replace(_steps("padding", 0), minimum=0, words=("same", "valid", "full"))
     parameters = [
-        replace(size, is_required=is_conv),
+        replace(size, is_required=kind == "conv"),
         _steps("stride", None),
         padding,
         _steps("dilation", 1),
     ]
-    if not is_conv:
-        parameters.append(Parameter("ceil", 0, choices=(1,), alone=1))
+    if kind != "conv":
+        parameters.append(Parameter("ceil", 0, kind=int, choices=(1,), alone=1))
     if kind == "lp":
         parameters.append(Parameter("p", 2.0, minimum=1, words=("inf",)))
     if kind == "gaussian":
         parameters.append(Parameter("sigma", None, minimum=0, exclusive_minimum=True))
-    return Form(kind, parameters)
+    example = f"{kind}:3,stride=2,padding=1,dilation=1"
+    return Form(kind, parameters, example=example, nameless="size")
 
 
 def _steps(name: str, default: int | None) -> Parameter:

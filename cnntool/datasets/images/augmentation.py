@@ -201,6 +201,7 @@ FORM = Form(
         _from_0("cutout", maximum=10_000, kind=int, noun="whole pixels"),
     ),
     owner="augmentation",
+    example="shift=2,rotate=10,flip",
 )
 """What each change takes."""
 

@@ -23,8 +23,11 @@ def test_every_change_is_read_in_any_order_and_spacing():
         ("zoom=3", "augmentation has no parameter 'zoom': it takes shift, rotate, scale"),
         ("shift", "'shift' in 'shift' is no setting: write 'shift=NUMBER', whole pixels from 0"),
         ("flip=", "'flip=' in 'flip=' is no setting: write 'flip=NUMBER', a probability from 0"),
-        ("shift=2,,flip", "'' in 'shift=2,,flip' is no setting: write 'shift=NUMBER'"),
-        ("shift=2,", "'' in 'shift=2,' is no setting: write 'shift=NUMBER'"),
+        ("shift=1,,flip", "augmentation: 'shift=1,,flip' has an empty place: write it like "
+         "'shift=2,rotate=10,flip'"),
+        (",flip", "augmentation: ',flip' has an empty place: write it like 'shift=2,rotate=10,f"),
+        ("2", "'2' in '2' is no setting: write it like 'shift=2,rotate=10,flip'"),
+        ("shift=x", "augmentation: shift is 'x', but must be whole pixels from 0 to 10000: for"),
         ("shift=2,shift=3", "augmentation: shift is given twice in 'shift=2,shift=3': keep one"),
         ("shift=1.5", "augmentation: shift is 1.5, but must be whole pixels from 0 to 10000"),
         ("shift=-1", "augmentation: shift is -1, but must be whole pixels from 0 to 10000"),
