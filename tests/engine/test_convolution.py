@@ -48,7 +48,7 @@ def batch_last_way(block_bytes=1 << 22):
     """Every convolution that can go with the samples innermost does, in float64 too."""
     constants = {"UNFOLDED_BYTES": block_bytes}
     if block_bytes < 1 << 22:
-        constants["FEWEST_TOGETHER"] = 1
+        constants |= {"FEWEST_TOGETHER": 1, "SMALL_PRODUCT": 200, "FEWEST_PIXELS": 2}
     with (
         patch.object(samples_innermost, "suits", lambda _, axes: axes[0].dilation == 1),
         patch.multiple(samples_innermost, **constants),

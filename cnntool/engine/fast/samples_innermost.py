@@ -16,6 +16,7 @@ result as it stands.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from math import prod
 
@@ -40,6 +41,13 @@ WORTH_TURNING = 2
 """Filters a map up to which dx is a convolution with the turned kernels, not columns folded back.
 """
 
+SMALL_PRODUCT = 1_000_000
+"""Multiplications up to which OpenBLAS multiplies operands as they lie, on processors with AVX-512;
+it packs those of larger products, which takes skinny ones a third of their time."""
+
+FEWEST_ROWS, FEWEST_PIXELS = 8, 64
+"""Of a tile of a product: with fewer, calls are too many."""
+
 
 def suits(x: np.ndarray, axes: Axes) -> bool:
     """Whether maps x (N, C, H, W) are convolved faster this way."""
@@ -62,7 +70,7 @@ def convolve(
         target = block.of(y)
         is_whole = target.shape[3] == y.shape[3]  # and its rows are runs in y itself
         product = target if is_whole else scratch.array("product", target.shape, y.dtype)
-        np.matmul(matrix, block.windows(x, groups, scratch), out=_by_row(product, groups))
+        _multiply(matrix, block.windows(x, groups, scratch), out=_by_row(product, groups))
         if bias is not None:
             product += bias[:, None, None, None]
         if not is_whole:
@@ -144,7 +152,7 @@ def _fold(
             shape = maps, *weight.shape[2:], *gradient.shape[1:]  # (C, kh, kw, rows, ow, n)
             windows = scratch.array("windows", shape, dy.dtype)
             gradient = gradient.reshape(groups, matrix.shape[2], -1)
-            np.matmul(matrix, gradient, out=windows.reshape(*matrix.shape[:2], -1))
+            _multiply(matrix, gradient, out=windows.reshape(*matrix.shape[:2], -1))
             col2im(windows.transpose(5, 0, 1, 2, 3, 4), part, columns, out=target)
 
     parallel_blocks(parts, work, products)
@@ -206,3 +214,28 @@ def _by_row(y: np.ndarray, groups: int) -> np.ndarray:
     """Outputs (F, oh, ow, N) as matrices (groups, oh, F // groups, ow * N)."""
     filters, height, *pixels = y.shape
     return y.reshape(groups, filters // groups, height, prod(pixels)).swapaxes(1, 2)
+
+
+def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    """``left (..., M, K) @ right (..., K, P)`` into out, a tile of ``SMALL_PRODUCT`` at a time."""
+    *_, m, k = left.shape
+    rows = _divisor(m, SMALL_PRODUCT // (k * FEWEST_PIXELS))
+    pixels = _divisor(out.shape[-1], SMALL_PRODUCT // (max(1, rows) * k))
+    if rows < min(m, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
+        np.matmul(left, right, out=out)
+    else:
+        left, right = _tiles(left, rows, k), _tiles(right, k, pixels)
+        np.matmul(left, right, out=_tiles(out, rows, pixels))
+
+
+def _tiles(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """See (..., M, P) as tiles (..., M / rows, P / columns, rows, columns)."""
+    *groups, m, p = matrix.shape
+    tiles = matrix.reshape(*groups, m // rows, rows, p // columns, columns)
+    return tiles.swapaxes(-3, -2)
+
+
+@functools.lru_cache(maxsize=256)
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is at most ``most``, 0 if there is none."""
+    return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 0)
