@@ -45,6 +45,9 @@ SMALL_PRODUCT = 1_000_000
 """Multiplications up to which OpenBLAS multiplies operands as they lie, on processors with AVX-512;
 it packs those of larger products, which takes skinny ones a third of their time."""
 
+SMALL_RESULT = 1200
+"""Elements of the result up to which it does so where the sum is long."""
+
 FEWEST_ROWS, FEWEST_PIXELS = 8, 64
 """Of a tile of a product: with fewer, calls are too many."""
 
@@ -112,7 +115,7 @@ def _weight_gradient(
         for block in blocks[parts[part]]:
             windows = block.windows(x, groups, scratch)
             gradient = _by_row(block.of(dy), groups).swapaxes(2, 3)
-            sums[part] += np.matmul(windows, gradient).sum(axis=1)
+            sums[part] += _multiply_over_pixels(windows, gradient)
 
     parallel_blocks(range(len(parts)), work, products)
     total = sums.sum(axis=0).reshape(groups, height, maps, width, filters // groups)
@@ -226,6 +229,20 @@ def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     else:
         left, right = _tiles(left, rows, k), _tiles(right, k, pixels)
         np.matmul(left, right, out=_tiles(out, rows, pixels))
+
+
+def _multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The sum of ``windows (groups, rows, K, P) @ gradient (groups, rows, P, F)`` over rows, by
+    tiles of pixels of ``SMALL_PRODUCT``: (groups, K, F)."""
+    *_, k, count = windows.shape
+    filters = gradient.shape[-1]
+    weights = _divisor(k, SMALL_RESULT // filters)
+    pixels = _divisor(count, SMALL_PRODUCT // (max(1, weights) * filters))
+    if weights < min(k, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
+        return np.matmul(windows, gradient).sum(axis=1)
+    gradient = _tiles(gradient, pixels, filters).swapaxes(2, 3)  # (groups, rows, 1, tiles, p, F)
+    total = np.matmul(_tiles(windows, weights, pixels), gradient).sum(axis=(1, 3))
+    return total.reshape(len(windows), k, filters)
 
 
 def _tiles(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
