@@ -42,7 +42,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: Readable, name: str) -> Header:
-    """The header of an array of real numbers; InputError for any other."""
+    """The header of an array of any type; InputError for what is none."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -59,6 +59,24 @@ def read_header(stream: Readable, name: str) -> Header:
         if isinstance(error, ValueError) and "EOF" in str(error):
             raise cut_short(name, "the header ends too soon") from None
         raise damaged(name, "its .npy header cannot be understood") from None
+    return header
+
+
+def read_values(stream: Readable, header: Header, name: str) -> np.ndarray:
+    """The array that follows its header, to the end of the stream; InputError for objects."""
+    if header.dtype.hasobject:
+        raise InputError(
+            f"{name} holds pickled objects, which are never loaded: save plain numbers or text"
+        )
+    array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
+    fill(stream, array.T if header.by_columns else array, name, "values")
+    _refuse_more(stream, header.shape, name)
+    return array
+
+
+def _real_header(stream: Readable, name: str) -> Header:
+    """The header of an array of real numbers; InputError for any other."""
+    header = read_header(stream, name)
     if header.dtype.kind not in "buif":
         raise InputError(
             f"{name} holds {header.dtype} values, and only bool, integers and floats are read: "
@@ -108,7 +126,7 @@ def read(stream: Readable, limits: Limits) -> Image:
 
 def _image_header(stream: Readable, name: str) -> Header:
     """The header with the shape (height, width, channels)."""
-    header = read_header(stream, name)
+    header = _real_header(stream, name)
     if len(header.shape) not in (2, 3):
         raise InputError(f"{name} has shape {header.shape}: expected (H, W) or (H, W, C)")
     if min(header.shape) < 1:
@@ -152,7 +170,7 @@ def header_bytes(shape: tuple[int, ...], dtype: str) -> bytes:
 
 def read_signal(stream: Readable, name: str) -> Signal:
     """A signal from an array of numbers; what does not come row by row is spooled to disk."""
-    shape, by_columns, dtype = read_header(stream, name)
+    shape, by_columns, dtype = _real_header(stream, name)
     if len(shape) not in (1, 2) or min(shape) < 0:
         raise InputError(f"{name} has shape {shape}: expected (L,), or (L, C) for C channels")
     if not prod(shape):

@@ -43,7 +43,7 @@ def fill(stream: Readable, array: np.ndarray, name: str, of: str = "pixels") -> 
 
     of: what the bytes are of, in the error.
     """
-    room = array.data.cast("B")
+    room = array.reshape(-1).view(np.uint8).data
     into = getattr(stream, "readinto", None)
     done = 0
     while done < len(room):

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.datasets.images.archives import read_header
 from cnntool.datasets.memory import free_memory, size_text
 from cnntool.errors import InputError
+from cnntool.files.npy import read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
 
@@ -57,17 +57,9 @@ def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _from_npy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    shape, dtype = read_header(file, "the array", name)
-    file.seek(0)
-
-    def read(_: str) -> np.ndarray:
-        # Not from the file itself: numpy.fromfile is silent where a file is cut short.
-        try:
-            return np.lib.format.read_array(_Stream(file), allow_pickle=False)
-        except ValueError:  # its header has been read before, so it is its numbers
-            raise cut_short(name, f"not all of its {prod(shape):,} numbers are there") from None
-
-    return _kernels(name, [(UNNAMED, shape, dtype)], read)
+    header = read_header(file, name)
+    fact = UNNAMED, header.shape, header.dtype
+    return _kernels(name, [fact], lambda _: read_values(file, header, name))
 
 
 def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
@@ -75,13 +67,6 @@ def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile:  # the list stands at the end
         raise cut_short(name, "its list of arrays is not whole") from None
-
-
-class _Stream:
-    """A file that NumPy reads as any stream, a piece at a time."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
 
 
 def _from_npz(archive: zipfile.ZipFile, name: str) -> dict[str, np.ndarray]:
@@ -94,11 +79,13 @@ def _from_npz(archive: zipfile.ZipFile, name: str) -> dict[str, np.ndarray]:
     facts = []
     for member in members:
         with archive.open(member) as file:
-            facts.append((member.removesuffix(".npy"), *read_header(file, member, name)))
+            header = read_header(file, f"{name}: {member}")
+        facts.append((member.removesuffix(".npy"), header.shape, header.dtype))
 
     def read(key: str) -> np.ndarray:
         with archive.open(f"{key}.npy") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
+            label = f"{name}: {key}"
+            return read_values(file, read_header(file, label), label)
 
     return _kernels(name, facts, read)
 
@@ -131,7 +118,7 @@ def _from_safetensors(path: str | os.PathLike, name: str) -> dict[str, np.ndarra
 
 def _by_number(key: str) -> list[tuple[int, str]]:
     """``features.2`` before ``features.10``."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", key)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", key)]
 
 
 def _kernels(

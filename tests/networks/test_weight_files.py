@@ -67,6 +67,12 @@ def test_safetensors_are_read_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_array_equal(found["features.10"], BANK)
 
 
+def test_digits_of_other_scripts_in_names_are_letters(tmp_path):
+    pytest.importorskip("safetensors")
+    arrays = {"conv²": BANK, "conv10": BANK, "conv٣": BANK}
+    assert set(read_kernels(safetensors(tmp_path / "w.safetensors", arrays))) == set(arrays)
+
+
 def test_safetensors_that_are_cut_short_are_one_line(tmp_path):
     pytest.importorskip("safetensors")
     path = safetensors(tmp_path / "w.safetensors", {"a": BANK})
@@ -128,7 +134,7 @@ def huge(path: Path) -> None:
         (torch_file, "a PyTorch file, which holds pickled objects: save its weights with safe"),
         (cut, "is cut short: its list of arrays is not whole"),
         (flipped, "is damaged"),
-        (cut_npy, "is cut short: not all of its 300 numbers are there"),
+        (cut_npy, "is cut short: 1,195 of 1,200 bytes of values are there"),
         (huge, "of memory is free"),
         (lambda path: None, "does not exist: name a model file or weights"),
         (lambda path: path.mkdir(), "cannot be read: Is a directory"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from cnntool.datasets.images.dataset import Dataset, dataset_of
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
-from cnntool.files.streams import damaged, plain_errors
+from cnntool.files.npy import read_header, read_values
+from cnntool.files.streams import plain_errors
 
 PARTS = {
     "train": (("x", "y"), ("x_train", "y_train")),
@@ -90,28 +90,9 @@ def _part(
 
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
+    label = f"{name}: {key}"
     with archive.open(member) as file:
-        shape, dtype = read_header(file, key, name)
-    if dtype.hasobject:
-        raise InputError(
-            f"{name}: {key} holds pickled objects, which are never loaded: save plain numbers "
-            "or text"
-        )
-    check_fits(f"{key} in {name}", shape[0] if shape else 1, shape[1:], dtype.itemsize)
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def read_header(file: IO[bytes], key: str, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and dtype of the .npy array that a stream begins with; InputError where it is none."""
-    try:
-        version = np.lib.format.read_magic(file)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = reader(file)
-    except ValueError:
-        raise damaged(name, f"{key} is no NumPy array") from None
-    return shape, dtype
+        header = read_header(file, label)
+        shape = header.shape
+        check_fits(label, shape[0] if shape else 1, shape[1:], header.dtype.itemsize)
+        return read_values(file, header, label)

@@ -102,7 +102,7 @@ def test_a_member_that_is_no_array_is_named(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", b"no array at all, but long enough")
         archive.writestr("y.npy", b"")
-    with pytest.raises(InputError, match="x is no NumPy array"):
+    with pytest.raises(InputError, match=r"x is damaged: its \.npy header cannot be"):
         load_npz(path)
 
 
@@ -115,5 +115,5 @@ def test_a_header_that_claims_more_than_memory_is_refused_before_it_is_tried(tmp
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", header.getvalue())
         archive.writestr("y.npy", b"")
-    with pytest.raises(InputError, match=r"x in .*set.npz would need 4.0 TB for 1,000,000 images"):
+    with pytest.raises(InputError, match=r"set.npz: x would need 4.0 TB for 1,000,000 images"):
         load_npz(path)
