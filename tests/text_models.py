@@ -11,7 +11,7 @@ from cnntool.datasets.texts.corpus import load_corpus, split
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
 from cnntool.networks.zoo import language_model
-from cnntool.training.checkpoint import Run
+from cnntool.training.checkpoint import model_of
 from cnntool.training.loop import Trainer
 from cnntool.training.measures import measure_of
 from cnntool.training.settings import Settings, Streams
@@ -61,14 +61,15 @@ def write_text_models(folder) -> None:
         with text_trainer(corpus, replace(QUICK, epochs=1)) as trainer:
             for _ in trainer.run():
                 pass
-            save_model(folder / f"{name}.npz", Run(trainer, corpus.fingerprint).model())
+            save_model(folder / f"{name}.npz", model_of(trainer))
 
 
 def text_task(network, corpus, settings=QUICK, seq_length=12):
     train, held = split(corpus, 0.1)
     feed = WindowFeed(train, settings.batch_size, seq_length)
     measure = measure_of(corpus.vocabulary.level)
-    return Task("rnn", network, feed, WindowFeed.whole(held), settings, measure)
+    held = WindowFeed.whole(held)
+    return Task("rnn", network, feed, held, settings, measure, corpus.fingerprint)
 
 
 def task_of_model(model, corpus, settings):

@@ -16,7 +16,6 @@ from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
-from cnntool.training.checkpoint import Run
 from cnntool.training.loop import Epoch, Trainer
 from cnntool.training.settings import Settings, Streams
 
@@ -55,7 +54,8 @@ def run_of_digits(path: Path) -> Path:
     )
     layers = "conv 4 3x3 pad 1; relu; max 2; dropout 0.1; conv 6 3x3; relu; dense 10"
     with trainer_of(parts, layers=layers) as trainer:
-        model = finished(Run(trainer, loaded.train.fingerprint))
+        trainer.task.fingerprint = loaded.train.fingerprint
+        model = finished(trainer)
     save_model(path, model)
     lines = [json.dumps({"event": "epoch", **row}) for row in trainer.history]
     path.with_suffix(".jsonl").write_text("\n".join(lines) + "\n")

@@ -9,7 +9,8 @@ from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.networks.model import network_of
 from cnntool.networks.zoo import build
-from cnntool.training.loop import Epoch, Trainer
+from cnntool.training.checkpoint import model_of
+from cnntool.training.loop import Trainer
 from cnntool.training.measures import ACCURACY
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.task import Task
@@ -37,12 +38,11 @@ def task_of(model, parts, settings):
     return image_task(network_of(model), preprocessing, parts, settings)
 
 
-def finished(run):
+def finished(trainer):
     """The model at the end of a run."""
-    for event in run.trainer.run():
-        if isinstance(event, Epoch):
-            run.keep_filters()
-    return run.model()
+    for _ in trainer.run():
+        pass
+    return model_of(trainer)
 
 
 def same(one, two):

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.streams import damaged
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
@@ -117,17 +117,6 @@ def load_header(path: str | os.PathLike) -> Header:
     """The header alone, of a model of any kind; InputError as for :func:`load_model`."""
     with open_arrays(path) as archive:
         return _read_header(archive, str(path), None)[0]
-
-
-def first_layer_filters(params: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The filters (F, C, kh, kw) of the first convolution among parameters in a network's order.
-
-    Raises RequestError where there is none.
-    """
-    for array in params.values():
-        if array.ndim == 4:
-            return array
-    raise RequestError("the model has no convolution layer: it has no filters to show")
 
 
 def _sync(descriptor: int) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Model, first_layer_filters
+from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.training.loop import Trainer
 from cnntool.training.optimizers import make_optimizer
@@ -28,55 +28,18 @@ UNKEPT = ("seconds", "is_last")
 """What the history in a file leaves out: clocks, and what another number of epochs changes."""
 
 
-@dataclass
-class Run:
-    """A trainer with what else its files hold.
-
-    fingerprint: of the training data before any was held out.
-    origin: where the data came from and how it was split, as plain JSON; it stands beside the
-        settings in a file.
-    filters: of the first layer, by the epochs done.
-    """
-
-    trainer: Trainer
-    fingerprint: str = ""
-    origin: dict[str, Any] = field(default_factory=dict)
-    filters: dict[int, np.ndarray] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.keep_filters()
-
-    def keep_filters(self) -> None:
-        """Keep the filters as they are, where an epoch is done and none has begun."""
-        epoch, step = self.trainer.place
-        if step or epoch in self.filters:
-            return
-        try:
-            filters = first_layer_filters(self.trainer.network.params)
-        except RequestError:  # a network without convolutions
-            return
-        self.filters[epoch] = filters.copy()
-
-    def model(self) -> Model:
-        """The run as it stands, as a model that owns its arrays."""
-        trainer, network = self.trainer, self.trainer.network
-        arrays, plain = trainer.state()
-        plain["place"]["seconds"] = 0.0
-        text = json.dumps(plain, sort_keys=True).encode()
-        header = Header(
-            **trainer.task.header(),
-            seed=trainer.settings.seed,
-            training={**trainer.settings.to_json(), **self.origin},
-            history=_history(trainer.history),
-            fingerprint=self.fingerprint,
-        )
-        return Model(
-            header,
-            {path: array.copy() for path, array in network.params.items()},
-            {path: array.copy() for path, array in network.buffers.items()},
-            {**arrays, PLACE: np.frombuffer(text, np.uint8)},
-            dict(self.filters),
-        )
+def model_of(trainer: Trainer) -> Model:
+    """The run as it stands, as a model that owns its arrays."""
+    network, (arrays, plain) = trainer.network, trainer.state()
+    plain["place"]["seconds"] = 0.0
+    text = json.dumps(plain, sort_keys=True).encode()
+    return Model(
+        Header(**trainer.task.header(), history=_history(trainer.history)),
+        {path: array.copy() for path, array in network.params.items()},
+        {path: array.copy() for path, array in network.buffers.items()},
+        {**arrays, PLACE: np.frombuffer(text, np.uint8)},
+        dict(trainer.filters),
+    )
 
 
 def settings_of(model: Model, name: str) -> Settings:
@@ -101,27 +64,19 @@ def origin_of(model: Model) -> dict[str, Any]:
     return {key: value for key, value in model.header.training.items() if key not in known}
 
 
-def resumed(model: Model, task: Task, fingerprint: str, name: str = "the model file") -> Run:
+def resumed(model: Model, task: Task, name: str = "the model file") -> Trainer:
     """The run that a model was made of, standing where it stood.
 
-    The task has the model's network over the data with this fingerprint. Its settings may have more
-    epochs, and others that no array depends on. InputError where the state is not that of the task.
+    The task has the model's network. Its settings may have more epochs, and others that no array
+    depends on. InputError where the state is not that of the task.
     """
-    plain, header = _plain(model, name), model.header
-    trainer = Trainer(task)
+    plain, trainer = _plain(model, name), Trainer(task)
     try:
-        trainer.restore(model.state, plain, [], name)
-        epoch, step = trainer.place
-        if step > trainer.steps:
-            raise InputError(f"{name}: its training stands at step {step} of {trainer.steps}")
-        if len(header.history) < epoch:
-            raise InputError(f"{name}: its history ends before epoch {epoch}")
+        trainer.restore(model.state, plain, model.header.history, model.filters, name)
     except BaseException:
         trainer.__exit__()
         raise
-    trainer.history = list(header.history[:epoch])
-    filters = {number: array for number, array in model.filters.items() if number <= epoch}
-    return Run(trainer, fingerprint, origin_of(model), filters)
+    return trainer
 
 
 def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:

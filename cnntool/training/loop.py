@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
-from cnntool.training.optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
@@ -62,6 +62,8 @@ class Epoch:
 class Trainer:
     """One run of a task, and everything that going on later needs.
 
+    filters: of the first convolution, where there is one, by the epochs done.
+
     :meth:`run` yields after every step and epoch, and may be left and called again there;
     :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit. ``with`` ends
     the processes that train along.
@@ -72,6 +74,7 @@ class Trainer:
         self.task, settings = task, task.settings
         self.streams = Streams(settings.seed) if streams is None else streams
         self.history: list[dict[str, Any]] = []
+        self.filters: dict[int, np.ndarray] = {}
         self.stopping = EarlyStopping(settings.patience or None)
         self._schedule = parse_schedule(settings.schedule)
         has_momentum = OPTIMIZERS[settings.optimizer].momentum is not None
@@ -85,6 +88,7 @@ class Trainer:
         self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
         self._at = _Place(order=self.streams["order"].bit_generator.state)
+        self._keep_filters()
 
     def _share_parameters(self) -> None:
         """Lay parameters and gradients where the processes that train along see them.
@@ -126,10 +130,6 @@ class Trainer:
     def place(self) -> tuple[int, int]:
         """Epochs done, and steps of the epoch after them."""
         return self._at.epoch, self._at.step
-
-    @property
-    def optimizer(self) -> Optimizer:
-        return self._optimizer
 
     @property
     def is_done(self) -> bool:
@@ -199,12 +199,19 @@ class Trainer:
             at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
         )
         self.history.append(epoch.to_json())
+        self._keep_filters()
         return epoch
+
+    def _keep_filters(self) -> None:
+        filters = next((a for a in self.network.params.values() if a.ndim == 4), None)
+        if filters is not None:
+            self.filters[self._at.epoch] = filters.copy()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and plain values from which the run goes on as if it had never stopped.
 
-        Parameters, buffers and history are not among them: they stand in a model file anyway.
+        Parameters, buffers, filters and history are not among them: they stand in a model file
+        anyway.
         """
         arrays = {f"optimizer/{name}": a.copy() for name, a in self._optimizer_state.items()}
         arrays |= {f"carried/{name}": a.copy() for name, a in self.task.carried.items()}
@@ -219,7 +226,8 @@ class Trainer:
         self,
         arrays: dict[str, np.ndarray],
         plain: dict[str, Any],
-        history: list[dict[str, Any]],
+        history: Sequence[dict[str, Any]],
+        filters: Mapping[int, np.ndarray],
         name: str = "the model file",
     ) -> None:
         """Stand where :meth:`state` was asked; the network has its parameters already.
@@ -238,7 +246,13 @@ class Trainer:
                 f"{name}: where its training stands cannot be read: {error}"
             ) from error
         self._at.check(name)
-        self.history = list(history)
+        epoch, step = self.place
+        if step > self.steps:
+            raise InputError(f"{name}: its training stands at step {step} of {self.steps}")
+        if len(history) < epoch:
+            raise InputError(f"{name}: its history ends before epoch {epoch}")
+        self.history = list(history[:epoch])
+        self.filters = {number: array for number, array in filters.items() if number <= epoch}
 
 
 def _part(arrays: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:

@@ -28,6 +28,8 @@ class Task:
 
     name: the kind of task, as a model file has it. held_out: None where nothing is. measure: what
         to judge it by.
+    fingerprint: of the data before any was held out. origin: where it came from and how it was
+        split, as plain JSON; it stands beside the settings in a file.
     carried: the states that go on from batch to batch, by path, in memory that all processes see.
     """
 
@@ -39,9 +41,12 @@ class Task:
         held_out: Feed | None,
         settings: Settings,
         measure: Measure,
+        fingerprint: str = "",
+        origin: dict[str, Any] | None = None,
     ) -> None:
         self.name, self.network, self.measure = name, network, measure
         self.feed, self.held_out, self.settings = feed, held_out, settings
+        self.fingerprint, self.origin = fingerprint, origin or {}
         self.carried: Arrays = {}
         if feed.carries:
             starts = network.start(feed.batch_size)
@@ -91,7 +96,14 @@ class Task:
 
     def header(self) -> dict[str, Any]:
         """What of it stands in the header of a model file, by the names there."""
-        return {"kind": self.name, "spec": self.network.spec, **self.feed.header()}
+        return {
+            "kind": self.name,
+            "spec": self.network.spec,
+            **self.feed.header(),
+            "seed": self.settings.seed,
+            "training": {**self.settings.to_json(), **self.origin},
+            "fingerprint": self.fingerprint,
+        }
 
 
 FLOAT = 4

@@ -18,7 +18,6 @@ from cnntool.networks import model_header
 from cnntool.networks.array_archive import write_arrays
 from cnntool.networks.model_file import (
     Model,
-    first_layer_filters,
     load_header,
     load_model,
     save_model,
@@ -379,13 +378,6 @@ def test_an_architecture_that_cannot_be_built_is_the_files_fault(place, saved, e
     assert refusal(place, needs).startswith(
         "FILE is damaged: its architecture cannot be built: no layer 'conw'"
     )
-
-
-def test_the_first_convolution_has_the_filters(place, saved):
-    place.write_bytes(saved)
-    np.testing.assert_array_equal(first_layer_filters(load_model(place, needs).params), WEIGHT)
-    with pytest.raises(RequestError, match="no convolution layer"):
-        first_layer_filters({"dense1.weight": np.ones((3, 4))})
 
 
 def test_a_file_cut_short_anywhere_is_refused(place, saved):

@@ -10,7 +10,6 @@ from training_runs import finished, trainer_of
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.networks.model_header import Header
-from cnntool.training.checkpoint import Run
 from cnntool.training.history import read_history
 
 
@@ -26,7 +25,7 @@ def log(tmp_path, *lines, end="\n"):
 
 def test_a_model_and_its_log_say_the_same(parts, tmp_path):
     with trainer_of(parts) as trainer:
-        save_model(tmp_path / "m.npz", finished(Run(trainer)))
+        save_model(tmp_path / "m.npz", finished(trainer))
     path = log(tmp_path, *(json.dumps({"event": "epoch", **row}) for row in trainer.history))
     one, other = read_history(tmp_path / "m.npz"), read_history(path)
     assert one.epochs.tolist() == other.epochs.tolist() == [1, 2, 3]

@@ -10,7 +10,7 @@ import pytest
 from training_runs import NORMED, PLAIN, QUICK, finished, same, trainer_of
 
 from cnntool.datasets.feeds import ImageFeed
-from cnntool.training.checkpoint import Run
+from cnntool.training.checkpoint import model_of
 from cnntool.training.loop import Diverged, Epoch, Step
 from cnntool.training.shards import CAN_FORK
 
@@ -94,6 +94,18 @@ def test_a_run_is_that_of_pytorch_on_the_same_batches(parts):
     np.testing.assert_allclose(params["dense1.bias"], bias.detach(), rtol=1e-3, atol=1e-5)
 
 
+def test_the_filters_of_the_first_convolution_are_kept_from_the_start_on(parts):
+    two = "relu; conv 4 3x3; conv 5 3x3; dense 10"
+    with trainer_of(parts, layers=two) as trainer:
+        start = trainer.network.params["conv1.weight"].copy()
+        list(trainer.run())
+        np.testing.assert_array_equal(trainer.filters[0], start)
+        np.testing.assert_array_equal(trainer.filters[3], trainer.network.params["conv1.weight"])
+    with trainer_of(parts, layers="dense 10") as trainer:
+        list(trainer.run())
+        assert trainer.filters == {}
+
+
 def test_the_best_epoch_is_that_of_the_least_validation_loss(parts):
     with trainer_of(parts) as trainer:
         losses = iter([2.0, 3.0, 1.0])
@@ -115,7 +127,7 @@ def test_the_same_seed_gives_the_same_and_another_another(parts):
     models = []
     for seed in (0, 0, 1):
         with trainer_of(parts, replace(QUICK, seed=seed)) as trainer:
-            models.append(finished(Run(trainer)))
+            models.append(finished(trainer))
     same(*models[:2])
     assert (models[0].params["conv1.weight"] != models[2].params["conv1.weight"]).any()
 
@@ -155,9 +167,9 @@ def test_a_step_that_breaks_leaves_neither_statistics_nor_random_numbers_behind(
         events, before = trainer.run(), None
         with suppress(Diverged):
             while next(events):
-                before = Run(trainer).model()
+                before = model_of(trainer)
         assert trainer.place < (3, 0)
-        same(Run(trainer).model(), before)
+        same(model_of(trainer), before)
 
 
 def test_no_better_loss_for_so_many_epochs_ends_a_run(parts):

@@ -8,22 +8,18 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 from text_models import QUICK, corpus_of, task_of_model, text_network, text_trainer
-from training_runs import same
+from training_runs import finished, same
 
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.networks.model import load_text_model
 from cnntool.networks.model import needs as needs_of
 from cnntool.networks.model_file import load_model, save_model
 from cnntool.networks.objective import loss_and_gradients
-from cnntool.training.checkpoint import Run, resumed, settings_of
+from cnntool.training.checkpoint import model_of, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.measures import bits, judge, perplexity
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.shards import flatten, views_of
-
-
-def run_of(trainer, corpus):
-    return Run(trainer, corpus.fingerprint)
 
 
 @pytest.fixture
@@ -107,23 +103,18 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, corpus, s
     sizes = {"dropout": 0.3, "layers": 2}
     with text_trainer(corpus, settings, **sizes) as trainer:
         assert trainer.steps == 22
-        for _ in trainer.run():
-            pass
-        whole = run_of(trainer, corpus).model()
+        whole = finished(trainer)
     with text_trainer(corpus, settings, **sizes) as trainer:
-        run, steps = run_of(trainer, corpus), 0
+        steps = 0
         for event in trainer.run():
             steps += isinstance(event, Step)
             if steps == stop:
                 break
-        save_model(tmp_path / "part.npz", run.model())
+        save_model(tmp_path / "part.npz", model_of(trainer))
     model = load_model(tmp_path / "part.npz", needs_of, "rnn")
     task = task_of_model(model, corpus, settings_of(model, "part.npz"))
-    run = resumed(model, task, corpus.fingerprint)
-    with run.trainer as trainer:
-        for _ in trainer.run():
-            pass
-        same(run.model(), whole)
+    with resumed(model, task) as trainer:
+        same(finished(trainer), whole)
 
 
 def test_a_run_learns(corpus):
@@ -230,7 +221,7 @@ def behind(trainer, batch, states):
 
 def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
     with text_trainer(corpus) as trainer:
-        save_model(tmp_path / "m.npz", run_of(trainer, corpus).model())
+        save_model(tmp_path / "m.npz", model_of(trainer))
         network = trainer.network
     trained = load_text_model(tmp_path / "m.npz")
     assert trained.vocabulary == corpus.vocabulary

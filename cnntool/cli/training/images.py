@@ -48,7 +48,7 @@ def plan_images(options: ImageOptions) -> Plan:
         parts = _load(options)
     start.check_data(parts.train.fingerprint, options.data or "")
     start.check_validation(_own_validation(options, parts), options.valid or options.data)
-    fingerprint, origin = parts.train.fingerprint, _origin(options, parts)
+    fingerprint, origin = parts.train.fingerprint, start.origin or _origin(options, parts)
     if options.valid is None:
         parts = hold_out(parts, start.streams["split"], options.val_split)
 
@@ -72,11 +72,9 @@ def plan_images(options: ImageOptions) -> Plan:
         None if part is None else ImageFeed(part, preprocessing)
         for part in (parts.validation, parts.test)
     )
-    task = Task("cnn", network, feed, held_out, settings, ACCURACY)
+    task = Task("cnn", network, feed, held_out, settings, ACCURACY, fingerprint, origin)
     return start.plan(
         task,
-        fingerprint,
-        origin,
         parts.notes,
         data=_line(parts),
         test=test,

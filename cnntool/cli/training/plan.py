@@ -21,7 +21,6 @@ from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import (
-    Run,
     check_data,
     is_best,
     is_best_of,
@@ -69,7 +68,7 @@ class Plan:
         what else results say, of the best model.
     """
 
-    run: Run
+    trainer: Trainer
     output: Path
     resumed_from: str | None
     best: Model | None
@@ -84,12 +83,8 @@ class Plan:
         return last_of(self.output)
 
     @property
-    def trainer(self) -> Trainer:
-        return self.run.trainer
-
-    @property
     def task(self) -> Task:
-        return self.run.trainer.task
+        return self.trainer.task
 
 
 @dataclass
@@ -167,25 +162,17 @@ class Start:
                 f"{counted(shards, 'process')}, not {before}: results differ in rounding"
             )
 
-    def plan(
-        self,
-        task: Task,
-        fingerprint: str,
-        origin: dict[str, Any],
-        notes: Iterable[str],
-        **said: Any,
-    ) -> Plan:
+    def plan(self, task: Task, notes: Iterable[str], **said: Any) -> Plan:
         """The plan of a task; RequestError where the run that should go on is done.
 
-        fingerprint, origin: of the data, and what reading it again takes. said: what else a
-        :class:`Plan` holds.
+        said: what else a :class:`Plan` holds.
         """
         if self.trained is None:
-            run = Run(Trainer(task, self.streams), fingerprint, origin)
+            trainer = Trainer(task, self.streams)
         else:
-            run = resumed(self.trained.model, task, fingerprint, self.name)
+            trainer = resumed(self.trained.model, task, self.name)
         notes = [*notes, *self.notes]
-        plan = Plan(run, self.output, self.options.resume, self.best, notes, **said)
+        plan = Plan(trainer, self.output, self.options.resume, self.best, notes, **said)
         return plan if self.trained is None else _going_on(plan, self.name)
 
 

@@ -16,7 +16,7 @@ from cnntool.errors import InputError
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model, save_model
-from cnntool.training.checkpoint import with_whole_history
+from cnntool.training.checkpoint import model_of, with_whole_history
 from cnntool.training.loop import Diverged, Epoch, Trainer
 from cnntool.training.measures import Measure, judge
 from cnntool.training.task import task_bytes
@@ -64,14 +64,13 @@ def train(command: str, make_plan: Callable[[Options], Plan], options: Options) 
 
 def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> Model:
     """Train until the end, or until a signal; the run as it stands then, which its file holds."""
-    run, last = plan.run, None
+    trainer, last = plan.trainer, None
     if plan.resumed_from is None:  # so that even a run that is killed in its first epoch goes on
-        save_model(plan.last, run.model(), overwrite=True)
+        save_model(plan.last, model_of(trainer), overwrite=True)
     try:
-        for event in run.trainer.run():
+        for event in trainer.run():
             if isinstance(event, Epoch):
-                run.keep_filters()
-                last = run.model()
+                last = model_of(trainer)
                 save_model(plan.last, last, overwrite=True)
                 if event.is_best:
                     plan.best = last
@@ -88,10 +87,10 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> M
             if asked.number:
                 break
     except Diverged as error:
-        save_model(plan.last, run.model(), overwrite=True)
+        save_model(plan.last, model_of(trainer), overwrite=True)
         raise InputError(f"{error}; it stands in {plan.last}") from error
     if last is None:
-        last = run.model()
+        last = model_of(trainer)
         save_model(plan.last, last, overwrite=True)
     return last
 

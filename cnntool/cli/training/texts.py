@@ -66,13 +66,12 @@ def plan_text(options: TextOptions) -> Plan:
     if trained is None:
         network.initialise(start.streams["start"])
     level = corpus.vocabulary.level
-    task = Task("rnn", network, feed, held_out, start.settings, measure_of(level))
+    origin, measure = start.origin or _origin(options, valid), measure_of(level)
+    task = Task("rnn", network, feed, held_out, start.settings, measure, corpus.fingerprint, origin)
     check_step(task, "set a smaller --seq-length, --batch-size or --hidden-size")
     facts = {"level": level, "vocabulary": len(corpus.vocabulary)}
     return start.plan(
         task,
-        corpus.fingerprint,
-        _origin(options, valid),
         [*_notes("--valid", valid, corpus), *_notes("--test", test, corpus)],
         data=_line(corpus, {"train": train, "validation": held, "test": test}),
         test=testing,
