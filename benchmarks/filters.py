@@ -26,8 +26,7 @@ from cnntool.engine.fast.threads import available_cores
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
-from cnntool.imaging.kernel_spec import parse_kernel
-from cnntool.imaging.kernels import Filter
+from cnntool.imaging.kernels import Filter, parse_kernel
 
 BORDER = Geometry(border="mirror")  # OpenCV's default
 

@@ -195,7 +195,7 @@ def read_filters(kernels: Kernels) -> list[Filter]:
     """The filters of a chain; raises RequestError on the first mistake in any of them."""
     from cnntool.imaging.filter_pass import check_combination
     from cnntool.imaging.filtering import normalized
-    from cnntool.imaging.kernel_spec import parse_kernel
+    from cnntool.imaging.kernels import parse_kernel
 
     shortcuts = {"size": kernels.size, "sigma": kernels.sigma, "angle": kernels.angle}
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]

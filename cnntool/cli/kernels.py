@@ -66,8 +66,7 @@ def command(asked: Asked) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.convolve import read_learned
-    from cnntool.imaging.kernel_spec import parse_kernel
-    from cnntool.imaging.kernels import CATALOGUE
+    from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 
     shortcuts = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
     if asked.spec is None:

@@ -1,4 +1,4 @@
-"""Filters: banks of kernels, built by name from the catalogue.
+"""Filters: banks of kernels, as a person types them: by name, as a matrix, a file, or learned.
 
 A kernel's weights are written as cross-correlation applies them: the weight at the upper left
 multiplies the pixel at the upper left. Angles are in degrees, counterclockwise as seen on the
@@ -6,13 +6,18 @@ screen: 0 points right, 90 up, 45 along '/'. Array rows grow downward, so a brig
 with the row has the direction -90.
 """
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import CATALOGUE, Entry
-from cnntool.specs import short_number
+from cnntool.imaging.kernel_files import FILE_KINDS, read_kernel_file, read_matrix
+from cnntool.imaging.kernel_weights import LARGEST_SIZE
+from cnntool.specs import number_text, short_number
 from cnntool.wording import did_you_mean, shortened
 
 COLOURS = ("red", "green", "blue")
@@ -36,8 +41,8 @@ class Filter:
     label: str  # short and safe in a file name: 'sobel', 'gaussian-sigma2', 'kernel3x3'
     spec: str  # what rebuilds it: 'gaussian:sigma=2'
     bank: np.ndarray = field(repr=False)
-    combine: str
-    names: tuple[str, ...]
+    combine: str = "none"
+    names: tuple[str, ...] = ()  # () means by the label
     directions: tuple[float, ...] | None = None
     is_colour: bool = False
     shown: str = ""
@@ -63,6 +68,64 @@ class Filter:
         bank = np.array(self.bank, dtype=np.float64) + 0.0  # + 0.0 turns -0.0 into 0.0
         bank.setflags(write=False)
         object.__setattr__(self, "bank", bank)
+        if not self.names:
+            many = tuple(f"{self.label}-{i + 1}" for i in range(len(bank)))
+            object.__setattr__(self, "names", many if len(bank) > 1 else (self.label,))
+
+
+Learned = Callable[[str, str | None], Filter]
+"""From a file and a place in it, such as ``conv1/7``, None for none, to learned kernels."""
+
+_LEARNED = re.compile(r"(?s)(.+\.(?:npz|safetensors))(?::(.*))?|(.+\.npy):(.*)", re.IGNORECASE)
+_MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
+
+
+def parse_kernel(
+    spec: str,
+    learned: Learned | None = None,
+    catalogue: Mapping[str, Entry] = CATALOGUE,
+    largest: int = LARGEST_SIZE,
+    **overrides: float | None,
+) -> Filter:
+    """Read one kernel as a person types it.
+
+    A spec is one of:
+    - a name of the catalogue, with parameters or without: 'sobel', 'gaussian:sigma=2,size=9';
+    - a matrix, rows split by ';' or a line break, numbers by spaces or commas, fractions allowed:
+      '1 0 -1; 2 0 -2; 1 0 -1', '1/9, 1/9, 1/9';
+    - a file: .txt or .csv (a row a line, '#' starts a comment), .json (nested lists, or
+      {"kernel": lists}), .npy. There a matrix is one kernel, a (F, kh, kw) array a bank of F;
+    - where `learned` reads them, the kernels of a model or of weights, .npz or .safetensors, all of
+      a layer or one: 'model.npz:conv1', 'model.npz:conv1/7'; of .npy with a colon only.
+
+    `overrides` (size=5, sigma=2, angle=45; None means not given) are parameters of a named kernel.
+    What is typed or filed has at most `largest` weights on a side, and is taken as
+    cross-correlation applies it. Every mistake raises RequestError with one line that says what was
+    found, what was expected and the remedy.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    text = spec.strip()
+    if not text:
+        raise RequestError(
+            f"the kernel is empty: give a name such as {next(iter(catalogue))}, a matrix such as "
+            "'1 0 -1; 2 0 -2; 1 0 -1', or a file"
+        )
+    name, colon, settings = text.partition(":")
+    if (name := name.strip()) in catalogue:
+        return _named(catalogue[name], settings if colon else None, given)
+    if learned is not None and (match := _LEARNED.fullmatch(text)):
+        _refuse_settings(given, "learned kernel")
+        return learned(match[1] or match[3], match[2] or match[4])
+    if Path(spec).suffix.lower() in FILE_KINDS:
+        kind, label, rebuild, bank = "file", Path(spec).stem, spec, read_kernel_file(spec, largest)
+    elif ";" in text or "\n" in text or _MATRIX_START.match(text):
+        kind, bank = "matrix", read_matrix(text, largest)
+        label = f"kernel{bank.shape[1]}x{bank.shape[2]}"
+        rebuild = "; ".join(" ".join(number_text(value) for value in row) for row in bank[0])
+    else:
+        raise RequestError(_unknown(text, catalogue))
+    _refuse_settings(given, f"kernel given as a {kind}")
+    return Filter(label, rebuild, bank)
 
 
 def build(name: str, **parameters: float | None) -> Filter:
@@ -72,12 +135,22 @@ def build(name: str, **parameters: float | None) -> Filter:
     catalogue does not have, a parameter that the kernel does not take, and a value out of range.
     """
     if name not in CATALOGUE:
-        raise RequestError(_unknown_kernel(name))
-    return build_entry(CATALOGUE[name], **parameters)
+        raise RequestError(_unknown(name, CATALOGUE))
+    return _build(CATALOGUE[name], parameters)
 
 
-def build_entry(entry: Entry, **parameters: float | None) -> Filter:
-    """Build the filter that an entry of any catalogue describes; see :func:`build`."""
+def _named(entry: Entry, settings: str | None, overrides: Mapping[str, float]) -> Filter:
+    values = entry.form.read(settings)
+    for key, value in overrides.items():
+        if key in values:
+            raise RequestError(
+                f"{entry.name}: {key} is given twice, as {number_text(values[key])} in the kernel "
+                f"and as {number_text(value)} beside it: keep one"
+            )
+    return _build(entry, {**values, **overrides})
+
+
+def _build(entry: Entry, parameters: Mapping[str, float | None]) -> Filter:
     values = entry.form.filled(parameters)
     changed = {p.name: values[p.name] for p in entry.parameters if values[p.name] != p.default}
     label = "-".join([entry.name, *(f"{key}{short_number(x)}" for key, x in changed.items())])
@@ -87,17 +160,33 @@ def build_entry(entry: Entry, **parameters: float | None) -> Filter:
         spec=entry.form.text(changed),
         bank=weights if weights.ndim == 3 else weights[None],
         combine=entry.combine,
-        names=entry.names or (label,),
+        names=entry.names,
         directions=entry.directions,
     )
 
 
-def _unknown_kernel(name: str) -> str:
-    shown = shortened(name, 60)
-    remedy = did_you_mean(name, CATALOGUE)
-    if remedy:
-        return f"unknown kernel {shown!r}: {remedy} 'cnntool kernels' lists them all"
+def _refuse_settings(given: Mapping[str, float], kind: str) -> None:
+    if given:
+        key, value = next(iter(given.items()))
+        raise RequestError(
+            f"{key}={number_text(value)} does not apply to a {kind}: leave it out, or use a named "
+            "kernel such as gaussian"
+        )
+
+
+def _unknown(text: str, catalogue: Mapping[str, Entry]) -> str:
+    """What is said of a text that is no kernel."""
+    name, kinds = text.partition(":")[0].strip(), ", ".join(FILE_KINDS)
+    has_command = catalogue is CATALOGUE
+    if near := did_you_mean(name, catalogue):
+        listed = "'cnntool kernels' lists them all"
+        listed = listed if has_command else f"there are {', '.join(catalogue)}"
+        return f"unknown kernel {shortened(name, 60)!r}: {near} {listed}"
+    if Path(text).is_file():
+        other = "" if has_command else "; --with convolves with a signal from a file"
+        return f"{text!r} is not a kernel file: its name must end in one of {kinds}{other}"
+    listed = "that 'cnntool kernels' lists" if has_command else f"({', '.join(catalogue)})"
     return (
-        f"unknown kernel {shown!r}: give a name that 'cnntool kernels' lists, a matrix such as "
-        "'1 0 -1; 2 0 -2; 1 0 -1', or a file (.txt, .csv, .json, .npy)"
+        f"unknown kernel {shortened(text, 60)!r}: give a name {listed}, a matrix such as "
+        f"'1 0 -1; 2 0 -2; 1 0 -1', or a file ({kinds})"
     )

@@ -9,18 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
-from pathlib import Path
 
 import numpy as np
 
 from cnntool.choices import LARGEST_SIGNAL_KERNEL as LARGEST_KERNEL
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import Entry
-from cnntool.imaging.kernel_spec import FILE_KINDS, read_kernel_file, read_matrix, starts_as_matrix
 from cnntool.imaging.kernel_weights import brightness, gaussian_row
-from cnntool.imaging.kernels import build_entry
+from cnntool.imaging.kernels import parse_kernel
 from cnntool.specs import Parameter
-from cnntool.wording import did_you_mean, shortened
 
 LARGEST_LENGTH = 1e6
 """Of sigma and tau, in samples."""
@@ -112,53 +109,24 @@ def parse_signal_kernel(spec: str, dt: float | None = None) -> Kernel:
     numbers are samples of g and are multiplied by dt; named kernels are densities that integrate
     to 1. Raises RequestError with one line for every mistake.
     """
-    text = spec.strip()
-    if not text:
-        raise RequestError("the kernel is empty: give a name such as box, or numbers: '1 0 -1'")
-    name, colon, settings = text.partition(":")
-    if name.strip() in NAMES:
-        return _named(catalogue(dt or 1.0)[name.strip()], settings if colon else None)
-    if Path(spec).suffix.lower() in FILE_KINDS:
-        bank, label = read_kernel_file(Path(spec), LARGEST_KERNEL), Path(spec).stem
-    elif ";" in text or "\n" in text or starts_as_matrix(text):
-        bank = read_matrix(text, LARGEST_KERNEL)
-        label = f"kernel{bank.size}"
-    else:
-        raise RequestError(_unknown(text))
-    if bank.size != max(bank.shape):
-        _, height, width = bank.shape
+    kernel = parse_kernel(spec, catalogue=catalogue(dt or 1.0), largest=LARGEST_KERNEL)
+    count, height, width = kernel.bank.shape
+    if kernel.bank.size != max(count, height, width):
         raise RequestError(
             f"the kernel {spec!r} has {height} rows of {width} numbers: a signal takes one row, "
             "such as '1 0 -1'"
         )
-    return Kernel(label, bank.reshape(1, -1) * (dt or 1.0))
+    row = kernel.bank.reshape(1, -1)
+    if (name := spec.partition(":")[0].strip()) in NAMES:
+        return Kernel(kernel.label, row, 0 if name == "exponential" else None)
+    is_typed = kernel.label == f"kernel{height}x{width}"
+    return Kernel(f"kernel{row.size}" if is_typed else kernel.label, row * (dt or 1.0))
 
 
 def scaled(kernel: Kernel, normalize: bool = False, scale: float = 1.0) -> Kernel:
     """The kernel times ``scale``, before that divided by its brightness if asked for."""
     weights = kernel.weights / brightness(kernel.weights) if normalize else kernel.weights
     return replace(kernel, weights=weights * scale)
-
-
-def _named(entry: Entry, settings: str | None) -> Kernel:
-    built = build_entry(entry, **entry.form.read(settings))
-    return Kernel(built.label, built.bank[0], 0 if entry.name == "exponential" else None)
-
-
-def _unknown(text: str) -> str:
-    shown = shortened(text, 60)
-    name = text.partition(":")[0]
-    if near := did_you_mean(name, NAMES):
-        return f"unknown kernel {shown!r}: {near} there are {', '.join(NAMES)}"
-    if Path(text).is_file():
-        return (
-            f"{shown!r} is not a kernel file: its name must end in one of {', '.join(FILE_KINDS)}; "
-            "--with convolves with a signal from a file"
-        )
-    return (
-        f"unknown kernel {shown!r}: give a name ({', '.join(NAMES)}), numbers such as '1 0 -1', or "
-        f"a file ({', '.join(FILE_KINDS)})"
-    )
 
 
 def _in_samples(kernel: str, name: str, value: float, dt: float) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.imaging.kernel_spec import check_bank
+from cnntool.imaging.kernel_files import check_bank
 from cnntool.imaging.kernels import COLOURS, Filter
 from cnntool.networks.layers.convolutions import Convolution
 from cnntool.networks.model import Classifier, load_classifier

@@ -7,7 +7,7 @@ from cnntool.errors import InputError
 from cnntool.explain.invariance import measure_invariance, relative_change
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
-from cnntool.imaging.kernel_spec import parse_kernel
+from cnntool.imaging.kernels import parse_kernel
 from cnntool.imaging.pooling import Pooling
 
 VALID = Geometry(padding="valid")

@@ -11,7 +11,7 @@ from cnntool.explain.windows import window_facts
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
-from cnntool.imaging.kernel_spec import parse_kernel
+from cnntool.imaging.kernels import parse_kernel
 
 
 def picture(shape=(13, 17, 3), dtype=np.uint8, alpha=False, seed=0):

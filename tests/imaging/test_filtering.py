@@ -13,8 +13,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image, normalized, plan_chain
-from cnntool.imaging.kernel_spec import parse_kernel
-from cnntool.imaging.kernels import Filter
+from cnntool.imaging.kernels import Filter, parse_kernel
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (40, 50, 1), dtype=np.uint8)

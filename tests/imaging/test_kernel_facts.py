@@ -12,8 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from cnntool.imaging.kernel_facts import facts, flip_matters
-from cnntool.imaging.kernel_spec import parse_kernel
-from cnntool.imaging.kernels import CATALOGUE, Filter, build
+from cnntool.imaging.kernels import CATALOGUE, Filter, build, parse_kernel
 
 weights = st.integers(-9, 9).map(float)
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(

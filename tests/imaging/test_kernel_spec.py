@@ -13,8 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
 from cnntool.errors import RequestError
-from cnntool.imaging.kernel_spec import parse_kernel
-from cnntool.imaging.kernels import CATALOGUE, build
+from cnntool.imaging.kernels import CATALOGUE, build, parse_kernel
 
 SOBEL = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
 NO_NUMBER = "is not a number: write 0.5, -1e-3 or a fraction such as 1/9"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnntool.imaging.kernel_spec import parse_kernel
+from cnntool.imaging.kernels import parse_kernel
 from cnntool.imaging.tone import Losses, Tone, automatic_range
 
 VALUES = [-300.0, -10.0, 0.0, 2.4, 2.6, 255.0, 255.4, 400.0]

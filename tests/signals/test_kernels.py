@@ -114,7 +114,7 @@ def test_scaling_and_normalizing_go_by_row():
     ("spec", "parts"),
     [
         ("", ["empty", "box"]),
-        ("gausian:sigma=2", ["unknown kernel 'gausian:sigma=2'", "did you mean 'gaussian'"]),
+        ("gausian:sigma=2", ["unknown kernel 'gausian'", "did you mean 'gaussian'"]),
         ("nothing-like-it", ["unknown kernel", *NAMES, ".npy"]),
         ("box:width=3", ["box has no parameter 'width'", "size"]),
         ("box:size=2.5", ["box: size is 2.5", "a whole number from 1"]),

@@ -1,104 +1,26 @@
-"""What a person may type for a kernel: a name, a matrix, a file, or a place in a model."""
+"""Kernels as numbers: a matrix as a person types it, and the files that hold one or a bank."""
 
 import io
 import json
 import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
-from cnntool.imaging.kernels import CATALOGUE, Filter, build
-from cnntool.specs import number_text, read_number
-from cnntool.wording import counted, nearest
+from cnntool.specs import read_number
+from cnntool.wording import counted
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
 
-Learned = Callable[[str, str | None], Filter]
-"""From a file and a place in it, such as ``conv1/7``, None for none, to learned kernels."""
-
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
-
-_LEARNED = re.compile(r"(?s)(.+\.(?:npz|safetensors))(?::(.*))?|(.+\.npy):(.*)", re.IGNORECASE)
-_MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
-
-
-def parse_kernel(spec: str, learned: Learned | None = None, **overrides: float | None) -> Filter:
-    """Read one kernel as a person types it.
-
-    A spec is one of:
-    - a name of the catalogue, with parameters or without: 'sobel', 'gaussian:sigma=2,size=9';
-    - a matrix, rows split by ';' or a line break, numbers by spaces or commas, fractions allowed:
-      '1 0 -1; 2 0 -2; 1 0 -1', '1/9, 1/9, 1/9';
-    - a file: .txt or .csv (a row a line, '#' starts a comment), .json (nested lists, or
-      {"kernel": lists}), .npy. There a matrix is one kernel, a (F, kh, kw) array a bank of F;
-    - where `learned` reads them, the kernels of a model or of weights, .npz or .safetensors, all of
-      a layer or one: 'model.npz:conv1', 'model.npz:conv1/7'; of .npy with a colon only.
-
-    `overrides` (size=5, sigma=2, angle=45; None means not given) are parameters of a named kernel.
-    The weights are taken as cross-correlation applies them. Every mistake raises RequestError with
-    one line that says what was found, what was expected and the remedy.
-    """
-    given = {key: value for key, value in overrides.items() if value is not None}
-    text = spec.strip()
-    if not text:
-        raise RequestError(
-            "the kernel is empty: give a name such as sobel, a matrix such as "
-            "'1 0 -1; 2 0 -2; 1 0 -1', or a file"
-        )
-    name, colon, settings = text.partition(":")
-    if (name := name.strip()) in CATALOGUE:
-        return _named(name, settings if colon else None, given)
-    if learned is not None and (match := _LEARNED.fullmatch(text)):
-        _refuse_settings(given, "learned kernel")
-        return learned(match[1] or match[3], match[2] or match[4])
-    if is_file := Path(spec).suffix.lower() in FILE_KINDS:
-        label, rebuild, bank = Path(spec).stem, spec, read_kernel_file(Path(spec))
-    elif ";" in text or "\n" in text or starts_as_matrix(text):
-        bank = read_matrix(text)
-        label = f"kernel{bank.shape[1]}x{bank.shape[2]}"
-        rebuild = "; ".join(" ".join(number_text(value) for value in row) for row in bank[0])
-    elif Path(spec).is_file():
-        kinds = ", ".join(FILE_KINDS)
-        raise RequestError(f"{spec!r} is not a kernel file: its name must end in one of {kinds}")
-    else:
-        return build(name if nearest(name, CATALOGUE) else text)  # raises: unknown
-    _refuse_settings(given, f"kernel given as a {'file' if is_file else 'matrix'}")
-    names = [label] if len(bank) == 1 else [f"{label}-{i + 1}" for i in range(len(bank))]
-    return Filter(label, rebuild, bank, "none", tuple(names))
-
-
-def _refuse_settings(given: dict[str, float], kind: str) -> None:
-    if given:
-        key, value = next(iter(given.items()))
-        raise RequestError(
-            f"{key}={number_text(value)} does not apply to a {kind}: leave it out, or use a named "
-            "kernel such as gaussian"
-        )
-
-
-def starts_as_matrix(text: str) -> bool:
-    """Whether a spec begins with a number, and so is a matrix and no name."""
-    return _MATRIX_START.match(text) is not None
 
 
 def read_matrix(text: str, largest: int = LARGEST_SIZE) -> np.ndarray:
     """The matrix of a spec as (1, kh, kw), at most ``largest`` on a side."""
     return _bank([_number_rows(text.splitlines())], "kernel", largest)
-
-
-def _named(name: str, settings: str | None, overrides: dict[str, float]) -> Filter:
-    values = CATALOGUE[name].form.read(settings)
-    for key, value in overrides.items():
-        if key in values:
-            raise RequestError(
-                f"{name}: {key} is given twice, as {number_text(values[key])} in the kernel and as "
-                f"{number_text(value)} beside it: keep one"
-            )
-    return build(name, **values, **overrides)
 
 
 def _number_rows(lines: list[str], where: str = "kernel") -> list[list[float]]:
@@ -166,9 +88,9 @@ def _place(where: str, index: int, count: int) -> str:
     return where if count == 1 else f"{where} {index + 1}"
 
 
-def read_kernel_file(path: Path, largest: int = LARGEST_SIZE) -> np.ndarray:
+def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> np.ndarray:
     """The kernels of a file as a bank (F, kh, kw), at most ``largest`` on a side."""
-    where = f"{str(path)!r}: kernel"
+    path, where = Path(spec), f"{spec!r}: kernel"
     try:
         content = path.read_bytes()
     except FileNotFoundError:
