@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.choices import OPTIMIZERS
 from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
-from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from cnntool.choices import OPTIMIZERS
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.specs import number_text
@@ -139,26 +139,6 @@ def _block_length(params: np.ndarray, threads: int) -> int:
     return lines * CACHE_LINE // params.itemsize
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """What an optimizer takes for granted. The rates are those that small networks learn well by;
-    the momentum is the usual one of rules that are nothing without it, all else PyTorch's."""
-
-    learning_rate: float
-    momentum: float | None = None  # None where the rule has none
-    weight_decay: float = 0.0
-
-
-OPTIMIZERS = {
-    "sgd": Defaults(0.1),
-    "momentum": Defaults(0.02, momentum=0.9),
-    "nesterov": Defaults(0.02, momentum=0.9),
-    "rmsprop": Defaults(0.001, momentum=0.0),
-    "adam": Defaults(0.002),
-    "adamw": Defaults(0.002, weight_decay=0.01),
-}
-
-
 def make_optimizer(
     name: str,
     learning_rate: float | None = None,
@@ -170,7 +150,7 @@ def make_optimizer(
     decay_rate: float = 0.99,
     epsilon: float = 1e-8,
 ) -> Optimizer:
-    """An optimizer of :data:`OPTIMIZERS`; None takes its default there.
+    """An optimizer of :data:`~cnntool.choices.OPTIMIZERS`; None takes its default there.
 
     momentum: of momentum, nesterov and rmsprop, from 0 to below 1.
     weight_decay: added to the gradient; in adamw decoupled from it.

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.choices import LEARNING, OPTIMIZERS, rates_of
 from cnntool.errors import RequestError
-from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 
 MOST_SHARDS = 256
@@ -68,30 +69,21 @@ class Settings:
         return cls(**plain)
 
 
-def settings_from(asked: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
-    """Those that were asked for, by name, where they are not None; else ``defaults``, else those of
-    the optimizer. What ``defaults`` say of rates and decay is for their optimizer alone.
-
-    RequestError for what makes no sense.
-    """
+def settings_from(asked: Mapping[str, Any], task: str) -> Settings:
+    """Those that were asked for, by name, where they are not None; else what the task takes for
+    granted, with the optimizer (:mod:`cnntool.choices`). RequestError for what makes no sense."""
     names = [each.name for each in fields(Settings)]
     given = {name: asked[name] for name in names if asked.get(name) is not None}
-    usual = defaults.get("optimizer", Settings.optimizer)
-    name = given.get("optimizer", usual)
-    rule = OPTIMIZERS[name]
-    if "momentum" in given and rule.momentum is None:
+    given = LEARNING[task] | given
+    name = given["optimizer"]
+    rates = rates_of(task, name)
+    if "momentum" in given and rates.momentum is None:
         raise RequestError(
             f"{name} has no momentum: leave out --momentum, or take --optimizer momentum or "
             "nesterov"
         )
-    by_optimizer = {
-        "learning_rate": rule.learning_rate,
-        "momentum": rule.momentum or 0.0,
-        "weight_decay": rule.weight_decay,
-    }
-    if name != usual:
-        defaults = {key: value for key, value in defaults.items() if key not in by_optimizer}
-    settings = Settings(**{**by_optimizer, **defaults, **given})
+    usual = rates._asdict() | {"momentum": rates.momentum or 0.0}
+    settings = Settings(**(usual | given))
     settings = replace(settings, schedule=str(parse_schedule(settings.schedule)))
     make_optimizer(name, settings.learning_rate, weight_decay=settings.weight_decay)
     return settings

@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 
+from cnntool.choices import OPTIMIZERS
 from cnntool.errors import InputError, RequestError
 from cnntool.training import optimizers
-from cnntool.training.optimizers import OPTIMIZERS, make_optimizer
+from cnntool.training.optimizers import make_optimizer
 from cnntool.training.shards import flatten, views_of
 from cnntool.training.transformations import clip_by_global_norm, descend, global_norm
 

@@ -24,10 +24,6 @@ from cnntool.training.measures import ACCURACY
 from cnntool.training.task import Task
 from cnntool.wording import counted
 
-DEFAULTS = {"optimizer": "adamw", "learning_rate": 0.003, "weight_decay": 0.3}
-"""What tells digits it has not seen apart best, of small networks on a few thousand of them: strong
-decay keeps weights small where an optimizer without it learns the images by heart."""
-
 IMAGES_A_PROCESS = 16
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
 
@@ -38,7 +34,7 @@ MOST_VALUES = 1 << 30
 def plan_images(options: ImageOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(options)
-    start = begin(options, _files(options), DEFAULTS, "cnn")
+    start = begin(options, _files(options), "cnn")
     is_named = options.data is not None
     if start.trained is not None:
         _check_agreement(options, start)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from cnntool.choices import CELLS, COLOURS, INITIALISATIONS, LEVELS, NETWORKS, OPTIMIZERS
+from cnntool.choices import (
+    CELLS,
+    COLOURS,
+    INITIALISATIONS,
+    LEARNING,
+    LEVELS,
+    NETWORKS,
+    OPTIMIZERS,
+    rates_of,
+)
 from cnntool.cli.options import argument, flag, option
 from cnntool.cli.types import Choice, Number, Pair, PathName, WholeNumber
 
@@ -95,6 +104,21 @@ class Running:
     )
     as_json: bool = flag("--json", "Print the result on stdout as JSON.")
     quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.")
+
+
+def usual(task: str, name: str, help: str = "", names: str = "") -> Any:
+    """An option of :class:`Learning` once more, with what a task takes for granted."""
+    learning = LEARNING[task]
+    if name == "learning_rate":
+        shown = dict.fromkeys((learning["optimizer"], "sgd", "momentum"))
+        rates = (f"{each} {rates_of(task, each).learning_rate:g}" for each in shown)
+        default = f"by the optimizer: {', '.join(rates)}"
+    elif name == "weight_decay":
+        default = f"0; adamw {rates_of(task, 'adamw').weight_decay:g}"
+    else:
+        value = learning[name]
+        default = f"{value:g}" if isinstance(value, float) else f"{value}"
+    return again(Learning, name, default, help, names)
 
 
 def again(kind: type, name: str, default: str, help: str = "", names: str = "") -> Any:
@@ -192,15 +216,13 @@ class ImageLearning(Learning):
     """How, of images."""
 
     section = "Learning"
-    epochs: int | None = again(Learning, "epochs", "10", "Times to go through the images.")
-    batch_size: int | None = again(Learning, "batch_size", "64", "Images a step.")
-    optimizer: str | None = again(Learning, "optimizer", "adamw")
-    learning_rate: float | None = again(
-        Learning, "learning_rate", "by the optimizer: adamw 0.003, sgd 0.1, momentum 0.02"
-    )
-    weight_decay: float | None = again(Learning, "weight_decay", "0; adamw 0.3")
-    clip: float | None = again(Learning, "clip", "0")
-    schedule: str | None = again(Learning, "schedule", "cosine")
+    epochs: int | None = usual("cnn", "epochs", "Times to go through the images.")
+    batch_size: int | None = usual("cnn", "batch_size", "Images a step.")
+    optimizer: str | None = usual("cnn", "optimizer")
+    learning_rate: float | None = usual("cnn", "learning_rate")
+    weight_decay: float | None = usual("cnn", "weight_decay")
+    clip: float | None = usual("cnn", "clip")
+    schedule: str | None = usual("cnn", "schedule")
     label_smoothing: float | None = option(
         "--label-smoothing",
         Number(least=0, below=1),
@@ -303,19 +325,17 @@ class TextLearning(Learning):
     """How, of texts."""
 
     section = "Learning"
-    epochs: int | None = again(
-        Learning, "epochs", "1", "Times to go through the text.", "--num-epochs --epochs"
+    epochs: int | None = usual(
+        "rnn", "epochs", "Times to go through the text.", "--num-epochs --epochs"
     )
-    batch_size: int | None = again(
-        Learning, "batch_size", "20", "Rows that the text is cut into, read side by side."
+    batch_size: int | None = usual(
+        "rnn", "batch_size", "Rows that the text is cut into, read side by side."
     )
-    optimizer: str | None = again(Learning, "optimizer", "adam")
-    learning_rate: float | None = again(
-        Learning, "learning_rate", "by the optimizer: adam 0.002, sgd 0.1, momentum 0.02"
-    )
-    weight_decay: float | None = again(Learning, "weight_decay", "0; adamw 0.01")
-    clip: float | None = again(Learning, "clip", "0.5")
-    schedule: str | None = again(Learning, "schedule", "constant")
+    optimizer: str | None = usual("rnn", "optimizer")
+    learning_rate: float | None = usual("rnn", "learning_rate")
+    weight_decay: float | None = usual("rnn", "weight_decay")
+    clip: float | None = usual("rnn", "clip")
+    schedule: str | None = usual("rnn", "schedule")
     seq_length: int | None = option(
         "--seq-length",
         WholeNumber(1, MOST_TOKENS),

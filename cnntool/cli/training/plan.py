@@ -179,19 +179,18 @@ class Start:
 def begin(
     options: RunOptions,
     read: dict[str, str | None],
-    defaults: dict[str, Any],
     kind: Kind,
 ) -> Start:
     """The start of a run; InputError or RequestError where it cannot be.
 
-    read: a path, or None, for what each file that is read is called in a message. defaults: of the
-    settings. kind: of model file that a run can go on from.
+    read: a path, or None, for what each file that is read is called in a message. kind: of task,
+    and of model file that a run can go on from.
     """
     _check_together(options)
     if options.resume is None:
         output = output_of(options.output, None)
         _check_places(options, output, read)
-        settings = settings_from(vars(options), defaults)
+        settings = settings_from(vars(options), kind)
         return Start(options, output, settings, Streams(settings.seed))
     name = options.resume
     trained = load_trained(name, kind)

@@ -28,7 +28,6 @@ from cnntool.training.measures import measure_of
 from cnntool.training.task import Task, check_parameters, check_step
 from cnntool.wording import counted
 
-DEFAULTS = {"epochs": 1, "batch_size": 20, "clip": 0.5, "schedule": "constant"}
 SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
 
 ROWS_A_PROCESS = 8
@@ -38,7 +37,7 @@ ROWS_A_PROCESS = 8
 def plan_text(options: TextOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(options)
-    start = begin(options, _files(options), DEFAULTS, "rnn")
+    start = begin(options, _files(options), "rnn")
     is_named, trained = bool(options.texts), start.trained
     if trained is not None:
         _check_agreement(options, start)
