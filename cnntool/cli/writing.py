@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line
-from cnntool.datasets.texts.text import STDIN, checked_encoding, read_bytes, read_text
-from cnntool.datasets.texts.tokens import UNITS
+from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
+from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import TrainedText
 from cnntool.networks.sampling import Draw
-from cnntool.wording import counted
+from cnntool.wording import counted, shortened
 
 RUNNERS_UP = 4
 
@@ -113,7 +114,7 @@ def name_unknown(text: str, vocabulary: Vocabulary, option: str) -> None:
     unknown = vocabulary.unknown_tokens(text)
     if not unknown:
         return
-    named = ", ".join(map(one_line, unknown[:MOST_NAMED]))
+    named = ", ".join(one_line(shortened(each, MOST_QUOTED)) for each in unknown[:MOST_NAMED])
     more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
     what = counted(len(unknown), UNITS[vocabulary.level])
     complain(f"{what} of {option} unknown to the model: {named}{more}")

@@ -14,7 +14,8 @@ import numpy as np
 
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.datasets.texts.corpus import Corpus, load_corpus
-from cnntool.datasets.texts.text import Advance, Sources, checked_encoding
+from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite

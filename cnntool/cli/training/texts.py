@@ -14,7 +14,8 @@ from cnntool.cli.training.options import TextOptions
 from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
-from cnntool.datasets.texts.text import STDIN, checked_encoding
+from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.text import STDIN
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError

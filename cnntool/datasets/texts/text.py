@@ -11,19 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TypeGuard
 
+from cnntool.datasets.texts.encodings import (
+    BYTE_ORDER_MARK,
+    LOOKED_AT,
+    checked_encoding,
+    remedy,
+    wide_encoding,
+)
 from cnntool.errors import InputError, RequestError
 from cnntool.files.streams import open_path
-from cnntool.wording import suggestion
-
-COMMON_ENCODINGS = (
-    *("utf-8", "utf-16", "utf-32", "latin-1", "ascii", "cp1250", "cp1251", "cp1252", "iso-8859-2"),
-    *("iso-8859-15", "mac-roman", "koi8-r", "gb18030", "gbk", "big5", "shift-jis", "euc-jp"),
-    "euc-kr",
-)
-"""What is suggested for a misspelt one; every encoding of text that Python knows is read."""
-
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_text(
@@ -32,9 +28,9 @@ def read_text(
     """The text of all sources, one behind the other, in pieces of any length.
 
     sources: one or several of: a path, ``-`` for stdin, a binary file object, which is read once.
-    A byte-order mark is dropped; ``\\r\\n`` and a lone ``\\r`` become ``\\n``, as in Python's text
-    mode; a text that does not end in a newline gets one. So these three change nothing, and a word
-    never runs over from one file into the next.
+    A byte-order mark is dropped, also where ``cat`` put files together; ``\\r\\n`` and a lone
+    ``\\r`` become ``\\n``, as in Python's text mode; a text that does not end in a newline gets
+    one. So these three change nothing, and a word never runs over from one file into the next.
 
     RequestError at once for an encoding that is not known and for sources that make no sense.
     InputError, as the text is read, for what cannot be read, what is not in the encoding (with the
@@ -43,20 +39,6 @@ def read_text(
     encoding, sources = checked_encoding(encoding), checked_sources(sources)
     count = counter(sources, advance)
     return (text for source in sources for text in _decoded(source, encoding, count))
-
-
-def checked_encoding(encoding: str) -> str:
-    """Python's name of an encoding of text; RequestError with a suggestion for any other."""
-    try:
-        name = codecs.lookup(encoding).name
-        codecs.getincrementaldecoder(encoding)
-        b"a".decode(encoding)  # refuses what is none of text, such as base64
-    except UnicodeError:
-        return name  # where one byte is not yet a character, as in UTF-16
-    except (LookupError, ValueError):
-        hint = suggestion(encoding, COMMON_ENCODINGS)
-        raise RequestError(f"--encoding {encoding!r} is no encoding of text{hint}") from None
-    return name
 
 
 def _decoded(source: Source, encoding: str, count) -> Iterator[str]:
@@ -82,7 +64,6 @@ class _Decoder:
         self.line_ends = io.IncrementalNewlineDecoder(None, translate=True)
         self.offset = 0  # of the first byte that is not decoded yet
         self.lines = 0  # that ended before it
-        self.is_start = True
 
     def decode(self, data: bytes, final: bool = False) -> str:
         waiting = len(self.characters.getstate()[0])  # bytes of a character that is not whole
@@ -96,9 +77,7 @@ class _Decoder:
                 "name its true --encoding"
             ) from None
         self.offset += waiting + len(data) - len(self.characters.getstate()[0])
-        if self.is_start and text:
-            text, self.is_start = text.removeprefix(BYTE_ORDER_MARK), False
-        text = self.line_ends.decode(text, final)
+        text = self.line_ends.decode(text.replace(BYTE_ORDER_MARK, ""), final)
         self._refuse_binary(text)
         self.lines += text.count("\n")
         return text
@@ -106,24 +85,19 @@ class _Decoder:
     def _not_encoded(self, error: UnicodeDecodeError) -> InputError:
         before = bytes(error.object[: error.start])
         offset = self.offset + error.start
-        if offset == 0 and bytes(error.object[:2]) in UTF16_MARKS and self.encoding == "utf-8":
-            return InputError(f"{self.name} is UTF-16, not UTF-8: set --encoding utf-16")
         text = self.line_ends.decode(before.decode(self.encoding, "replace"), True)
         line = self.lines + text.count("\n") + 1
-        if b"\0" in error.object and self.encoding == "utf-8":
+        begin = max(0, error.start - LOOKED_AT // 2)
+        around = bytes(error.object[begin and (before.find(b"\n", begin) + 1 or begin) :])
+        if b"\0" in around and self.encoding == "utf-8" and not wide_encoding(around):
             return InputError(
                 f"{self.name} is binary: it holds byte 0x{error.object[error.start]:02x} at offset "
                 f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; a binary file takes "
                 "--level byte, a text its --encoding"
             )
-        remedy = (
-            "name its encoding, such as --encoding latin-1"
-            if self.encoding == "utf-8"
-            else "name its true --encoding, or mend the file"
-        )
         return InputError(
             f"{self.name}: byte 0x{error.object[error.start]:02x} at offset {offset:,} "
-            f"(line {line:,}) is not {self.encoding.upper()}: {remedy}"
+            f"(line {line:,}) is not {self.encoding.upper()}: {remedy(around, self.name)}"
         )
 
     def _refuse_binary(self, text: str) -> None:
@@ -131,9 +105,11 @@ class _Decoder:
         place = text.find("\0")
         if place >= 0:
             line = self.lines + text.count("\n", 0, place) + 1
+            wide = wide_encoding(text.encode(self.encoding, "replace"))
+            likely = f"and this looks like --encoding {wide}" if wide else "a text its --encoding"
             raise InputError(
                 f"{self.name} holds NUL in line {line:,}, which text never does: a binary file "
-                "takes --level byte, UTF-16 takes --encoding utf-16-le"
+                f"takes --level byte, {likely}"
             )
         if self.encoding != "utf-8":
             try:

@@ -18,11 +18,14 @@ import numpy as np
 
 from cnntool.choices import LEVELS
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import suggestion
+from cnntool.wording import counted, shortened, suggestion
 
 UNITS = {"word": "word", "char": "character", "byte": "byte"}
 UNKNOWN = "<unk>"
 END = "<eos>"
+
+MOST_QUOTED = 40
+"""Characters of a token that a message repeats."""
 
 
 def checked_level(level: str) -> str:
@@ -239,10 +242,11 @@ def _check_kinds(
             f"{name} has {len(others):,} different {unit}s, and --min-count {min_count:,} leaves "
             f"none: the most frequent occurs {most:,} times; set it to that or less"
         )
-    only = f"one, {others[0]!r}" if others else "none"
+    only = f"one, {shortened(others[0], MOST_QUOTED)!r}" if others else "none"
+    remedy = "--level char learns its letters" if tally.level == "word" and others else "add text"
     raise InputError(
-        f"{name} has {total:,} {unit}s but a vocabulary of {only}, besides the ends of lines: "
-        "a model needs two or more to choose between"
+        f"{name} has {counted(total, unit)} but a vocabulary of {only}, besides the ends of lines: "
+        f"a model needs two or more to choose between; {remedy}"
     )
 
 

@@ -52,8 +52,8 @@ def test_encodings_are_read_through_every_cut(encoding):
 
 
 @pytest.mark.usefixtures("chunk")
-def test_a_mark_within_the_text_stays():
-    assert read("a\ufeffb\n".encode()) == "a\ufeffb\n"
+def test_marks_of_files_that_cat_put_together_are_dropped():
+    assert read("\ufeffone\n\ufefftwo\nthree\ufeff four\n".encode()) == "one\ntwo\nthree four\n"
 
 
 def test_latin_1_reads_every_byte_but_nul():
@@ -71,10 +71,7 @@ def test_each_file_has_a_mark_of_its_own_and_ends_its_line(tmp_path):
 @pytest.mark.usefixtures("chunk")
 def test_the_byte_that_is_wrong_has_its_value_offset_and_line():
     data = "é\r\n漢\rx\n".encode() + b"ab\xff cd\n"
-    assert problem(data) == (
-        "text.txt: byte 0xff at offset 12 (line 4) is not UTF-8: name its encoding, such as "
-        "--encoding latin-1"
-    )
+    assert "text.txt: byte 0xff at offset 12 (line 4) is not UTF-8: " in problem(data)
 
 
 @pytest.mark.usefixtures("chunk")
@@ -89,9 +86,8 @@ def test_a_surrogate_in_utf_8_is_no_character():
 
 @pytest.mark.usefixtures("chunk")
 def test_other_encodings_have_the_same_message():
-    assert problem(b"a\nb\x80", "ascii") == (
-        "text.txt: byte 0x80 at offset 3 (line 2) is not ASCII: name its true --encoding, or mend "
-        "the file"
+    assert "text.txt: byte 0x80 at offset 3 (line 2) is not ASCII: " in problem(
+        b"a\nb\x80", "ascii"
     )
     wrong = problem("漢\nx".encode("shift-jis") + b"\x80\xff", "shift-jis")
     assert "byte 0x80 at offset 4 (line 2) is not SHIFT_JIS" in wrong
@@ -111,29 +107,22 @@ def test_what_is_wrong_is_found_where_the_whole_text_has_it(data, size):
     texts.CHUNK = size
     try:
         if whole is None:
-            expected = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+            expected = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
             expected += "\n" * (expected != "" and expected[-1] != "\n")
             assert read(data) == expected
-        elif whole.start or data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
-            valid = data[: whole.start].decode().replace("\r\n", "\n").replace("\r", "\n")
-            place = f"0x{data[whole.start]:02x} at offset {whole.start} "
-            assert place + f"(line {valid.count(chr(10)) + 1})" in problem(data)
         else:
-            problem(data)
+            valid = data[: whole.start].decode().replace("\ufeff", "")
+            lines = valid.replace("\r\n", "\n").replace("\r", "\n").count("\n")
+            place = f"0x{data[whole.start]:02x} at offset {whole.start} "
+            assert place + f"(line {lines + 1})" in problem(data)
     finally:
         texts.CHUNK = before
-
-
-def test_utf_16_is_recognized_by_its_mark():
-    assert problem("text".encode("utf-16")) == (
-        "text.txt is UTF-16, not UTF-8: set --encoding utf-16"
-    )
 
 
 def test_binary_is_no_text():
     assert problem(b"PK\n\0\1") == (
         "text.txt holds NUL in line 2, which text never does: a binary file takes --level byte, "
-        "UTF-16 takes --encoding utf-16-le"
+        "a text its --encoding"
     )
 
 
