@@ -21,6 +21,23 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
+def bytes_text(count: int) -> str:
+    """A number of bytes as a person reads it: ``900 bytes``, ``47.0 MB``, ``3.2 GB``."""
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count:,} bytes"
+
+
+def shape_text(shape: tuple[Any, ...]) -> str:
+    """``16 x 5 x 5``, ``84 features``, ``steps of 64 features`` or ``tokens``."""
+    if shape[:1] == (None,):
+        return f"steps of {shape_text(shape[1:])}" if shape[1:] else "tokens"
+    if len(shape) == 1:
+        return counted(shape[0], "feature")
+    return " x ".join(f"{size:,}" for size in shape)
+
+
 def shown_layer(text: str) -> str:
     """A layer as in a network's description, of a long connection table only the beginning."""
     return LONG_TABLE.sub(r"\1...", text)

@@ -157,8 +157,8 @@ def is_model(target: str) -> bool:
 def _resized(network: Network, shape, name: str) -> Network:
     """A trained network for images of another size; RequestError where it takes none."""
     from cnntool.errors import RequestError
-    from cnntool.networks.layers.layer import shape_text
     from cnntool.networks.network import Network
+    from cnntool.wording import shape_text
 
     if shape is None or shape == network.input_shape:
         return network

@@ -9,13 +9,12 @@ from typing import Any
 from rich.text import Text
 
 from cnntool.cli.console import console, labelled, one_line, show, table
-from cnntool.networks.layers.layer import shape_text
 from cnntool.networks.model import Trained, TrainedText
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
-from cnntool.wording import counted, shown_layer, sparkline
+from cnntool.wording import counted, shape_text, shown_layer, sparkline
 
 CURVE_WIDTH = 40
 MOST_LABELS = 20

@@ -7,9 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from cnntool.datasets.images.dataset import shape_text
 from cnntool.errors import InputError
-from cnntool.wording import counted
+from cnntool.wording import bytes_text, counted, shape_text
 
 
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
@@ -17,7 +16,7 @@ def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) ->
     that is free, before any of it is asked for."""
     images = f"{counted(count, 'image')} of {shape_text(shape)}"
     needed = count * math.prod(shape) * item_size
-    text = f"{name} would need {size_text(needed)} for {images}"
+    text = f"{name} would need {bytes_text(needed)} for {images}"
     check_free(needed, text, "use smaller images (--resize) or fewer")
 
 
@@ -25,7 +24,7 @@ def check_free(needed: int, text: str, remedy: str) -> None:
     """InputError where so many bytes are not free; ``text`` says what needs them, and how many."""
     free = free_memory()
     if free is not None and needed > free:
-        raise InputError(f"{text}, and {size_text(free)} of memory is free: {remedy}")
+        raise InputError(f"{text}, and {bytes_text(free)} of memory is free: {remedy}")
 
 
 def free_memory() -> int | None:
@@ -47,11 +46,3 @@ def free_memory() -> int | None:
         with suppress(OSError, ValueError):
             limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=None)
-
-
-def size_text(count: int) -> str:
-    """A number of bytes as a person reads it: '47.0 MB', '3.2 GB'."""
-    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count:,} bytes"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
-from cnntool.networks.layers.layer import Arrays, Pass, Shape, shape_text
+from cnntool.networks.layers.layer import Arrays, Pass, Shape
 from cnntool.networks.network import Network
 from cnntool.networks.summary import vocabulary_size
-from cnntool.wording import counted
+from cnntool.wording import counted, shape_text
 
 SAMPLES = 3
 """Of the batch: enough for batch normalisation, few enough to be quick."""

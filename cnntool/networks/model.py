@@ -19,12 +19,12 @@ from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.layers.layer import Shape, shape_text
+from cnntool.networks.layers.layer import Shape
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
-from cnntool.wording import counted
+from cnntool.wording import counted, shape_text
 
 
 @dataclass(frozen=True, eq=False)

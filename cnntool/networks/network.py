@@ -10,9 +10,10 @@ import numpy as np
 from cnntool.engine.fast.layout import batch_last, batch_last_pays
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Fans
-from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, shape_text, total
+from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, total
 from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
+from cnntool.wording import shape_text
 
 
 class Caches(list):

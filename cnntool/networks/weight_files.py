@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.datasets.memory import free_memory, size_text
+from cnntool.datasets.memory import free_memory
 from cnntool.errors import InputError
 from cnntool.files.npy import read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
+from cnntool.wording import bytes_text
 
 RANK = 4
 """Axes of a bank of kernels: F x C x kh x kw."""
@@ -133,8 +134,8 @@ def _kernels(
         free, needed = free_memory(), prod(shape) * (dtype.itemsize + 4)
         if free is not None and needed > free:
             raise InputError(
-                f"{name}: {key} would need {size_text(needed)}, and {size_text(free)} of memory is "
-                "free: save fewer layers"
+                f"{name}: {key} would need {bytes_text(needed)}, and {bytes_text(free)} of "
+                "memory is free: save fewer layers"
             )
         with np.errstate(over="ignore"):  # beyond float32 is infinity, and told of as such
             found[key] = np.asarray(read(key), np.float32)

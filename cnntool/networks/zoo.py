@@ -10,13 +10,13 @@ from typing import Any
 
 from cnntool.errors import RequestError
 from cnntool.networks.layers.dense import Dense
-from cnntool.networks.layers.layer import Shape, shape_text
+from cnntool.networks.layers.layer import Shape
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.recurrent import Embedding, Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import begins_with_embedding, image_layers, parse_layers
 from cnntool.specs import number_text
-from cnntool.wording import counted, suggestion
+from cnntool.wording import counted, shape_text, suggestion
 
 
 def lenet5(shape: Shape, classes: int) -> str:

@@ -13,12 +13,11 @@ from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.layers.layer import shape_text
 from cnntool.networks.model import Classifier
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField
 from cnntool.networks.summary import batch_size_for, fields_of
-from cnntool.wording import instead
+from cnntool.wording import instead, shape_text
 
 SILENT = ("dropout", "flatten")
 """Layers that change no value where nothing is trained."""

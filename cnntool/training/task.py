@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.datasets.feeds import Batch, Feed
-from cnntool.datasets.memory import check_free, size_text
+from cnntool.datasets.memory import check_free
 from cnntool.networks.layers.layer import Arrays, total
 from cnntool.networks.layers.recurrent import GATES
 from cnntool.networks.network import Network
@@ -21,6 +21,7 @@ from cnntool.networks.objective import Lesson, loss_and_gradients
 from cnntool.training.measures import Judgement, Measure, judge
 from cnntool.training.settings import Settings
 from cnntool.training.shards import shared_array
+from cnntool.wording import bytes_text
 
 
 class Task:
@@ -131,11 +132,11 @@ def step_bytes(task: Task) -> int:
 def check_step(task: Task, remedy: str) -> None:
     """InputError where what a step keeps would not fit."""
     needed = step_bytes(task)
-    check_free(needed, f"a step of {task.feed.step_text} needs {size_text(needed)}", remedy)
+    check_free(needed, f"a step of {task.feed.step_text} needs {bytes_text(needed)}", remedy)
 
 
 def check_parameters(network: Network, remedy: str) -> None:
     """InputError where parameters, gradients and the optimizer's vectors would not fit."""
     count = total(network.parameters())
     needed = 5 * FLOAT * count
-    check_free(needed, f"{count:,} parameters need {size_text(needed)} to be trained", remedy)
+    check_free(needed, f"{count:,} parameters need {bytes_text(needed)} to be trained", remedy)

@@ -10,7 +10,7 @@ def test_layer_c1_of_lenet_5():
     text = explain("sharing", 32, "--kernel", 5, "--maps", 6)
     assert "from 1 x 32 x 32 to 6 x 28 x 28 by windows of 5 x 5" in text
     rows = {row[0]: row for row in rows_of(text, "layer")}
-    assert rows["convolution"][1:5] == ["156", "122,304", "624", "B"]
+    assert rows["convolution"][1:5] == ["156", "122,304", "624", "bytes"]
     assert rows["locally"][2:4] == ["122,304", "122,304"]
     assert rows["dense"][1:5] == ["4,821,600", "4,821,600", "19.3", "MB"]
     assert "30,908 times fewer parameters than the dense layer" in text

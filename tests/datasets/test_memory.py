@@ -4,6 +4,7 @@ import pytest
 
 from cnntool.datasets import memory
 from cnntool.errors import InputError
+from cnntool.wording import bytes_text
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,7 @@ from cnntool.errors import InputError
     [(900, "900 bytes"), (47_040_000, "47.0 MB"), (3_210_000_000, "3.2 GB"), (2e15, "2,000.0 TB")],
 )
 def test_sizes_are_said_as_people_read_them(count, text):
-    assert memory.size_text(count) == text
+    assert bytes_text(count) == text
 
 
 def test_what_fits_passes_and_what_does_not_is_told_in_one_line(monkeypatch):

@@ -12,6 +12,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, option, takes
 from cnntool.cli.types import Padding, Pair, WholeNumber
+from cnntool.wording import bytes_text
 
 if TYPE_CHECKING:
     from cnntool.explain.sharing import Sharing
@@ -117,7 +118,7 @@ def _show(sharing: Sharing) -> None:
     how = "parameters, how"
     costs = table("parameters", "connections", "float32", how, names="layer", left=[how])
     for name, cost in sharing.layers.items():
-        size = _bytes(cost.parameters)
+        size = bytes_text(cost.parameters * WEIGHT_BYTES)
         costs.add_row(name, f"{cost.parameters:,}", f"{cost.connections:,}", size, counts[name])
     show(costs)
     show("")
@@ -136,12 +137,3 @@ def _compared(ratio: float) -> str:
     more, factor = ("fewer", ratio) if ratio > 1 else ("more", 1 / ratio)
     times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.3g}"
     return f"{times} times {more} parameters than"
-
-
-def _bytes(parameters: int) -> str:
-    """Such as 624 B or 19.3 MB."""
-    size, units = float(parameters * WEIGHT_BYTES), ["B", "kB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size /= 1000
-        units.pop(0)
-    return f"{size:.0f} B" if units[0] == "B" else f"{size:.3g} {units[0]}"

@@ -10,7 +10,7 @@ from cnntool.cli.training.options import ImageOptions
 from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import augmentation_spec, parse_augmentation
-from cnntool.datasets.images.dataset import Dataset, LoadOptions, shape_text
+from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import DEFAULT_FRACTION, Parts, check_classes, hold_out, matched
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.datasets.images.sources import load_images
@@ -22,7 +22,7 @@ from cnntool.networks.zoo import build
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
 from cnntool.training.measures import ACCURACY
 from cnntool.training.task import Task
-from cnntool.wording import counted
+from cnntool.wording import counted, shape_text
 
 IMAGES_A_PROCESS = 16
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""

@@ -11,7 +11,6 @@ from cnntool.cli.console import complain, print_json
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
 from cnntool.cli.training.plan import Beside, Plan
-from cnntool.datasets.memory import size_text
 from cnntool.errors import InputError
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
@@ -20,7 +19,7 @@ from cnntool.training.checkpoint import model_of, with_whole_history
 from cnntool.training.loop import Diverged, Epoch, Trainer
 from cnntool.training.measures import Measure, judge
 from cnntool.training.task import task_bytes
-from cnntool.wording import counted, duration
+from cnntool.wording import bytes_text, counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)
 
@@ -141,7 +140,7 @@ def describe(plan: Plan) -> Iterator[str]:
     count = counted(total(network.parameters()), "parameter")
     feeds = plan.task.feed, plan.task.held_out, plan.test
     memory = sum(feed.nbytes for feed in feeds if feed is not None) + task_bytes(plan.task)
-    yield f"{count}, {work}about {size_text(memory)} of memory"
+    yield f"{count}, {work}about {bytes_text(memory)} of memory"
     text = (
         f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
         f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "

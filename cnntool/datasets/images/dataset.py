@@ -12,7 +12,7 @@ import numpy as np
 
 from cnntool.choices import COLOURS
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import counted
+from cnntool.wording import counted, shape_text
 
 CHUNK_BYTES = 1 << 24
 
@@ -84,11 +84,6 @@ class Dataset:
         if files is not None:
             files = tuple(files[index] for index in np.arange(len(self))[indices].tolist())
         return replace(self, x=x, y=self.y[indices], files=files)
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Such as '3 x 32 x 32'."""
-    return " x ".join(f"{size:,}" for size in shape)
 
 
 MOST_CHANNELS = 4

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset, shape_text
+from cnntool.datasets.images.dataset import Dataset
 from cnntool.errors import InputError, RequestError
+from cnntool.wording import shape_text
 
 
 @dataclass(frozen=True, eq=False)

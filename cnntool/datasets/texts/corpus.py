@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cnntool.datasets.memory import check_free, free_memory, size_text
+from cnntool.datasets.memory import check_free, free_memory
 from cnntool.datasets.texts.text import (
     Advance,
     Sources,
@@ -29,6 +29,7 @@ from cnntool.datasets.texts.tokens import (
 )
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
+from cnntool.wording import bytes_text
 
 NEEDED = {"word": 1.5, "char": 2, "byte": 1}
 """Bytes of memory for a byte of file, at least, while it is read."""
@@ -105,7 +106,7 @@ def load_corpus(
     name = joint_name(sources)
     whole = joint_size(sources)
     needed = int(NEEDED[level] * whole)
-    text = f"{name} has {size_text(whole)} and would need {size_text(needed)}"
+    text = f"{name} has {bytes_text(whole)} and would need {bytes_text(needed)}"
     check_free(needed, text, "name a part of it")
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
@@ -219,6 +220,6 @@ def _check_room(name: str, size: int) -> None:
     free = free_memory()
     if free is not None and free < ROOM * size:
         raise InputError(
-            f"{name} has brought {size_text(size)} and has not ended, and {size_text(free)} of "
+            f"{name} has brought {bytes_text(size)} and has not ended, and {bytes_text(free)} of "
             "memory is free: name a part of it, such as what head -c gives"
         )

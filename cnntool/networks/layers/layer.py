@@ -12,7 +12,7 @@ import numpy as np
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Constant, Start
 from cnntool.networks.receptive_field import WindowLayer
-from cnntool.wording import counted, suggestion
+from cnntool.wording import shape_text, suggestion
 
 Shape = tuple[Any, ...]
 """Of one sample: maps (C, H, W), features (D,), steps (None, D) or tokens (None,), which are ids.
@@ -272,13 +272,6 @@ def shape_of_sample(shape: Shape) -> tuple[int, ...]:
     if None in shape:
         raise ValueError(f"it takes maps or features, not {shape_text(shape)}")
     return shape
-
-
-def shape_text(shape: Shape) -> str:
-    """``16 x 5 x 5``, ``84 features``, ``steps of 64 features`` or ``tokens``."""
-    if shape[:1] == (None,):
-        return f"steps of {shape_text(shape[1:])}" if shape[1:] else "tokens"
-    return counted(shape[0], "feature") if len(shape) == 1 else " x ".join(map(str, shape))
 
 
 def size_text(size: tuple[int, int]) -> str:
