@@ -222,7 +222,7 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
     files = None
     if all(each.files is not None for each in every):
         files = tuple(file for each in every for file in each.files or ())
-    return "all", replace(parts.train, x=x, y=y, notes=parts.notes, files=files)
+    return "all", replace(every[0], x=x, y=y, notes=parts.notes, files=files)
 
 
 def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: bool) -> list[str]:

@@ -130,7 +130,7 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
     again from the seed, where the fingerprint is that of the rest, or where the settings say how
     much it was.
     """
-    if not header.fingerprint:
+    if not header.fingerprint or "train" not in parts.each:
         return parts, False
     fraction = header.training.get("val_split")
     is_known = isinstance(fraction, int | float) and 0 <= fraction < 1

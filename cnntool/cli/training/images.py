@@ -11,7 +11,14 @@ from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreemen
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import augmentation_spec, parse_augmentation
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
-from cnntool.datasets.images.parts import DEFAULT_FRACTION, Parts, check_classes, hold_out, matched
+from cnntool.datasets.images.parts import (
+    DEFAULT_FRACTION,
+    Parts,
+    check_classes,
+    hold_out,
+    matched,
+    unlearned,
+)
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.datasets.images.sources import load_images
 from cnntool.errors import InputError, RequestError
@@ -71,7 +78,7 @@ def plan_images(options: ImageOptions) -> Plan:
     task = Task("cnn", network, feed, held_out, settings, ACCURACY, fingerprint, origin)
     return start.plan(
         task,
-        parts.notes,
+        (*parts.notes, *unlearned(parts.train)),
         data=_line(parts),
         test=test,
         beside=lambda: _beside(parts, preprocessing, settings.seed),
@@ -117,8 +124,8 @@ def _load(options: ImageOptions) -> Parts:
     for part, path in (("validation", options.valid), ("test", options.test)):
         if path is not None:
             with reading(path, options.quiet) as advance:
-                other = load_images(path, how, advance).train
-            parts = replace(parts, **{part: matched(other, parts.train)})
+                other = load_images(path, how, advance).first
+            parts = parts.but(**{part: matched(other, parts.train)})
     return parts
 
 

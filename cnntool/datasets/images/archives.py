@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.npy import read_header, read_values
 from cnntool.files.streams import plain_errors
+from cnntool.wording import joined as joined_words
 
 PARTS = {
     "train": (("x", "y"), ("x_train", "y_train")),
@@ -21,13 +24,15 @@ PARTS = {
 }
 """What the arrays of a part may be called."""
 
+MOST_NAMES = 8
+
 
 def load_npz(path: Path) -> Parts:
-    """x and y (or x_train and y_train), and if they are there x_val, y_val, x_test and y_test.
+    """x and y, or x_train and y_train, x_val and y_val, x_test and y_test: those that are there.
 
     Shapes and types as for `dataset.dataset_of`; the archive may also hold `labels`, the names of
-    the classes, and `white`, the value of white. Pickled objects are never loaded. InputError for
-    what is missing, malformed or does not fit into memory.
+    the classes, and `white`, the value of white. Other arrays are named in a note. Pickled objects
+    are never loaded. InputError for what is missing, malformed or does not fit into memory.
     """
     name = str(path)
     with plain_errors(name):
@@ -44,48 +49,61 @@ def _load(archive: zipfile.ZipFile, name: str) -> Parts:
             f"{name} is a model, and labelled images are expected in its place: name digits, a "
             "folder with one sub-folder a class, or an archive with x and y"
         )
-    white = None
-    if "white" in keys:
-        value = _read(archive, "white", name)
-        if value.size != 1 or value.dtype.kind not in "uif":
-            raise InputError(f"{name}: white has shape {value.shape}, expected one number")
-        white = float(value.reshape(())[()])
-    labels = None
-    if "labels" in keys:
-        words = _read(archive, "labels", name)
-        labels = tuple(words.astype(str).tolist()) if words.ndim == 1 else ()
-        if len(set(labels)) != len(labels) or not labels:
-            raise InputError(
-                f"{name}: labels has shape {words.shape}, expected (K,), all different"
-            )
-    train = _part(archive, "train", keys, name, labels, white)
-    if train is None:
-        held = ", ".join(sorted(keys)[:8]) or "nothing"
-        raise InputError(f"{name} holds {held}: expected x and y, or x_train and y_train")
-    others = (
-        _part(archive, part, keys, name, labels, train.white) for part in ("validation", "test")
-    )
-    return joined(train, *others)
+    arrays = {part: pair for part in PARTS if (pair := _pair(part, keys, name)) is not None}
+    if not arrays:
+        raise InputError(
+            f"{name} holds {some(keys) or 'nothing'}: expected x and y, or x_train and y_train"
+        )
+    white, labels = _white(archive, keys, name), _labels(archive, keys, name)
+    parts: dict[str, Dataset] = {}
+    for part, (x, y) in arrays.items():
+        title = name if part == "train" else f"{name} ({x})"
+        images, classes = _read(archive, x, name), _read(archive, y, name)
+        parts[part] = dataset_of(images, classes, title, labels, white)
+        white = parts[part].white  # of the first part
+    known = {"white", "labels", *itertools.chain(*arrays.values())}
+    if others := keys - known:
+        first = next(iter(parts))
+        note = f"{name}: {some(others)} left out, beside {some(keys - others)}"
+        parts[first] = replace(parts[first], notes=(note, *parts[first].notes))
+    return joined(**parts)
 
 
-def _part(
-    archive: zipfile.ZipFile,
-    part: str,
-    keys: set[str],
-    name: str,
-    labels: tuple[str, ...] | None,
-    white: float | None,
-) -> Dataset | None:
+def _pair(part: str, keys: set[str], name: str) -> tuple[str, str] | None:
+    """What the images and the classes of a part are called; None where neither is there."""
     for x, y in PARTS[part]:
         if x in keys and y in keys:
-            label = name if part == "train" else f"{name} ({x})"
-            return dataset_of(
-                _read(archive, x, name), _read(archive, y, name), label, labels, white
-            )
+            return x, y
         if x in keys or y in keys:
             there, missing = (x, y) if x in keys else (y, x)
             raise InputError(f"{name} has {there} but no {missing}: save both")
     return None
+
+
+def _white(archive: zipfile.ZipFile, keys: set[str], name: str) -> float | None:
+    if "white" not in keys:
+        return None
+    value = _read(archive, "white", name)
+    if value.size != 1 or value.dtype.kind not in "uif":
+        raise InputError(f"{name}: white has shape {value.shape}, expected one number")
+    return float(value.reshape(())[()])
+
+
+def _labels(archive: zipfile.ZipFile, keys: set[str], name: str) -> tuple[str, ...] | None:
+    if "labels" not in keys:
+        return None
+    words = _read(archive, "labels", name)
+    labels = tuple(words.astype(str).tolist()) if words.ndim == 1 else ()
+    if len(set(labels)) != len(labels) or not labels:
+        raise InputError(f"{name}: labels has shape {words.shape}, expected (K,), all different")
+    return labels
+
+
+def some(names: set[str]) -> str:
+    """Some names in order, in words."""
+    first = sorted(names)[:MOST_NAMES]
+    more = [f"{len(names) - len(first):,} more"] if len(names) > len(first) else []
+    return joined_words([*first, *more])
 
 
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:

@@ -22,36 +22,36 @@ SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # the class, then red, green and blue, each row by row
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The classes, where batches.meta.txt is missing."""
-BATCH = re.compile(r"data_batch_\d+(\.bin)?")
+BATCH = re.compile(r"(data|test)_batch(_\d+)?(\.bin)?")
 
 
 def is_cifar_folder(folder: Path) -> bool:
     """Whether a folder holds files that are called like CIFAR-10's."""
-    return any(BATCH.fullmatch(path.name) for path in folder.iterdir())
+    return any(BATCH.fullmatch(path.name) and path.is_file() for path in folder.iterdir())
 
 
 def load_cifar_folder(folder: Path) -> Parts:
-    """data_batch_*.bin as one training part, test_batch.bin as the test part.
+    """data_batch_*.bin as one training part, test_batch.bin as the test part; one is enough.
 
     batches.meta.txt names the classes. InputError for files that are no whole number of records.
     """
-    batches = [path for path in folder.iterdir() if BATCH.fullmatch(path.name)]
+    batches = [path for path in folder.iterdir() if BATCH.fullmatch(path.name) and path.is_file()]
     pickled = [path.name for path in batches if path.suffix != ".bin"]
     if pickled and len(pickled) == len(batches):
         raise InputError(
             f"{folder} holds CIFAR-10 for Python ({min(pickled)}), which is pickled: download the "
             "binary version (data_batch_1.bin)"
         )
-    batches = sorted(
-        (path for path in batches if path.suffix == ".bin"),
-        key=lambda path: int(re.sub(r"\D", "", path.name)),
-    )
-    labels = _labels(folder)
-    train = read_batches(batches, labels, str(folder))
-    test = folder / "test_batch.bin"
-    if not test.exists():
-        return joined(train)
-    return joined(train, test=read_batches([test], labels, f"{folder} (test_batch.bin)"))
+    labels, parts = _labels(folder), {}
+    for part, start, name in (
+        ("train", "data_batch", str(folder)),
+        ("test", "test_batch", f"{folder} (test_batch.bin)"),
+    ):
+        own = [path for path in batches if path.name.startswith(start) and path.suffix == ".bin"]
+        if own:
+            own.sort(key=lambda path: int(re.sub(r"\D", "", path.name) or 0))
+            parts[part] = read_batches(own, labels, name)
+    return joined(**parts)
 
 
 def load_cifar_file(path: Path) -> Parts:

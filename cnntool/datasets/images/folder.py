@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.cache import cached_parts, keep_parts
+from cnntool.datasets.images.cache import Entry, Problems
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
@@ -22,6 +24,7 @@ from cnntool.files.formats import EXTENSIONS, READABLE
 from cnntool.files.image import ImageInfo
 from cnntool.files.images import open_image, probe_image
 from cnntool.wording import counted
+from cnntool.wording import joined as joined_words
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -48,57 +51,63 @@ class ClassFolders:
 
 
 def find_parts(folder: Path) -> dict[str, ClassFolders]:
-    """The part ``train``, and where they are there ``validation`` and ``test``.
+    """Those of ``train``, ``validation`` and ``test`` that are there.
 
-    A folder with ``train/`` beside ``val/`` or ``test/``, or with ``train/`` alone, has parts in
-    them; any other folder is one part with a class in every sub-folder. InputError where there are
-    no images, or images without a class.
+    A folder with ``train/`` beside ``val/`` or ``test/``, or with such folders alone, has parts in
+    them; any other folder is one part, ``train``, with a class in every sub-folder. What lies
+    beside parts, such as a second spelling of one, is named in the notes. InputError where there
+    are no images, or images without a class.
     """
-    names = {path.name.lower(): path for path in _folders(folder)}
-    parts = {
-        part: names[spelling]
+    folders = sorted(_folders(folder))
+    named = {path.name.lower(): path for path in folders}
+    found = {
+        part: named[spelling]
         for part, spellings in PART_NAMES.items()
-        for spelling in spellings
-        if spelling in names
+        for spelling in reversed(spellings)  # of several the first one counts
+        if spelling in named
     }
-    if "train" not in parts or (len(parts) == 1 and len(names) > 1):
-        if len(parts) == len(names) > 0:
-            there = ", ".join(f"{path.name}/" for path in parts.values())
-            raise InputError(f"{folder} has {there} but no train/: name the folder of the classes")
+    are_parts = bool(found) and all(any(name in s for s in PART_NAMES.values()) for name in named)
+    if not are_parts and ("train" not in found or len(found) == 1):
         return {"train": find_classes(folder)}
-    return {part: find_classes(path) for part, path in parts.items()}
+    parts = {part: find_classes(path, part == "train") for part, path in found.items()}
+    beside = [f"{path.name}/" for path in folders if path not in found.values()]
+    if loose := _loose(folder):
+        beside.append(counted(loose, "image"))
+    if beside:
+        taken = joined_words([f"{path.name}/" for path in found.values()])
+        note = f"{folder}: {joined_words(beside)} left out, beside {taken}"
+        first = next(iter(parts))
+        parts[first] = replace(parts[first], notes=(note, *parts[first].notes))
+    return parts
 
 
-def find_classes(folder: Path) -> ClassFolders:
+def find_classes(folder: Path, is_learned: bool = True) -> ClassFolders:
     """One class for each sub-folder, with the images in it and below it.
 
-    Hidden files and folders do not count; files whose extension is none of an image's are left out
-    and counted in the notes. InputError for a folder without class folders, and for a class without
-    images.
+    Hidden files and folders do not count; files whose extension is none of an image's, and pipes
+    and the like, are left out and counted in the notes. InputError for a folder without class
+    folders, and for a class without images where a network learns it; elsewhere it is noted.
     """
     classes = sorted(_folders(folder), key=lambda path: natural_key(path.name))
-    loose = sum(_is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
+    loose = _loose(folder)
     if not classes:
         raise InputError(_without_classes(folder, loose))
-    files: list[Path] = []
-    counts, others, notes = [], 0, []
-    for path in classes:
-        images, strange = _images_below(path)
-        if not images:
-            raise InputError(
-                f"{path} holds no images ({READABLE}), and every folder in {folder} is taken for a "
-                "class: put its images there, or name the folder whose sub-folders are classes"
-            )
-        files += images
-        counts.append(len(images))
-        others += strange
+    left_out: Counter[str] = Counter()
+    images = {path: _images_below(path, left_out) for path in classes}
+    empty = [path for path in classes if not images[path]]
+    if empty and (is_learned or len(empty) == len(classes)):
+        raise InputError(
+            f"{empty[0]} holds no images ({READABLE}), and every folder in {folder} is taken for a "
+            "class: put its images there, or name the folder whose sub-folders are classes"
+        )
+    notes = [f"{path} holds no images: left out" for path in empty]
     if loose:
         notes.append(f"{folder}: {counted(loose, 'image')} outside the class folders left out")
-    if others:
-        notes.append(f"{folder}: {counted(others, 'file')} of other kinds left out")
-    labels = tuple(path.name for path in classes)
-    y = np.repeat(np.arange(len(classes), dtype=np.int64), counts)
-    return ClassFolders(folder, labels, tuple(files), y, tuple(notes))
+    notes += [f"{folder}: {counted(n, 'file')} {kind} left out" for kind, n in left_out.items()]
+    filled = [path for path in classes if images[path]]
+    y = np.repeat(np.arange(len(filled), dtype=np.int64), [len(images[path]) for path in filled])
+    files = tuple(file for path in filled for file in images[path])
+    return ClassFolders(folder, tuple(path.name for path in filled), files, y, tuple(notes))
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -112,15 +121,24 @@ def _folders(folder: Path) -> list[Path]:
     return [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
 
 
-def _images_below(folder: Path) -> tuple[list[Path], int]:
-    images, others = [], 0
+def _loose(folder: Path) -> int:
+    """How many images lie in a folder that holds folders."""
+    return sum(_is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
+
+
+def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
+    """Sorted as people do; what is none, or is no file to be read, is counted by its kind."""
+    images = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        found = [Path(parent, name) for name in names if _is_image(name)]
-        images += found
-        others += sum(not name.startswith(".") for name in names) - len(found)
-    key = lambda path: [natural_key(part) for part in path.relative_to(folder).parts]
-    return sorted(images, key=key), others
+        for path in [Path(parent, name) for name in names if not name.startswith(".")]:
+            if not _is_image(path.name):
+                left_out["of other kinds"] += 1
+            elif path.exists() and not path.is_file():
+                left_out["of the kind of pipes and devices"] += 1
+            else:
+                images.append(path)
+    return sorted(images, key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
 
 
 def _is_image(name: str) -> bool:
@@ -140,6 +158,8 @@ Advance = Callable[[int, int], None]
 """Called with the number of images read so far, and of all."""
 
 SHALLOW = ("1-bit", "8-bit")
+USUAL_SIDE = 64
+"""Pixels a side of images that a small network takes, where photographs have more."""
 
 
 @dataclass(frozen=True)
@@ -165,34 +185,65 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     """
     listings = find_parts(folder)
     files = {part: listing.files for part, listing in listings.items()}
-    kept = cached_parts(folder, files, options) if options.cache else None
-    if kept is not None:
-        return kept
-    problems: dict[Path, str] = {}
-    infos = _probe(listings, problems)
-    if options.strict and problems:
-        raise _refused(listings, problems)
-    if not infos:
-        raise _none_readable(
-            folder, [r for each in listings.values() for r in _bad(each, problems)]
-        )
-    layout = _choose_layout(folder, infos, options)
-    total = sum(len(listing.files) for listing in listings.values())
-    check_fits(str(folder), total, (layout.channels, *layout.size), np.dtype(layout.dtype).itemsize)
-    counter = _Counter(total, advance)
+    entry = Entry.of(files, options) if options.cache else None
+    known = entry.read() if entry is not None else None
+    pixels, problems = known or _read_all(folder, listings, options, advance)
     parts = {
-        name: _read(listing, infos, layout, options, problems, counter)
-        for name, listing in listings.items()
+        part: _dataset(listing, pixels[part], problems, part == "train")
+        for part, listing in listings.items()
     }
-    result = joined(**parts)
-    if options.cache:
-        keep_parts(folder, files, options, result)
-    return result
+    if entry is not None and known is None:
+        entry.write(pixels, problems)
+    return joined(**parts)
 
 
-def _probe(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> dict[Path, ImageInfo]:
-    """The headers of all images that have sound ones, in the order of the files."""
+def _read_all(
+    folder: Path, listings: dict[str, ClassFolders], options: LoadOptions, advance: Advance | None
+) -> tuple[dict[str, np.ndarray], Problems]:
+    """The pixels of all sound files of each part, and what is wrong with the others."""
     files = [path for listing in listings.values() for path in listing.files]
+    problems: Problems = {}
+    infos = _probe(files, problems)
+    if options.strict and problems:
+        raise _refused(_reasons(files, problems))
+    if not infos:
+        raise _none_readable(folder, _reasons(files, problems))
+    layout = _choose_layout(infos, options)
+    shape = layout.channels, *layout.size
+    check_fits(str(folder), len(files), shape, np.dtype(layout.dtype).itemsize)
+    count = _counting(len(files), advance)
+    pixels = {}
+    for part, listing in listings.items():
+        x: np.ndarray = np.empty((len(listing.files), *shape), layout.dtype)
+        _read(listing.files, x, layout, problems, count)
+        is_sound = np.array([path not in problems for path in listing.files])
+        if options.strict and not is_sound.all():
+            raise _refused(_reasons(listing.files, problems))
+        pixels[part] = x if is_sound.all() else x[is_sound]
+    return pixels, problems
+
+
+def _dataset(listing: ClassFolders, x: np.ndarray, problems: Problems, is_learned: bool) -> Dataset:
+    """A part, of whose files those with problems are left out."""
+    is_sound = np.array([path not in problems for path in listing.files])
+    y, notes = listing.y[is_sound], listing.notes
+    reasons = _reasons(listing.files, problems)
+    if reasons:
+        count = f"{len(reasons):,} of {counted(len(listing.files), 'image')}"
+        verb = "is" if len(reasons) == 1 else "are"
+        notes += (f"{listing.folder}: {count} cannot be read and {verb} left out", *reasons)
+    counts = np.bincount(y, minlength=len(listing.labels))
+    if not counts.all() and (is_learned or not counts.any()):
+        label = int(np.argmin(counts))
+        own = [path for path, k in zip(listing.files, listing.y, strict=True) if k == label]
+        raise _none_readable(listing.folder / listing.labels[label], _reasons(own, problems))
+    white = 255.0 if x.dtype == np.uint8 else 1.0
+    files = tuple(str(path) for path in listing.files if path not in problems)
+    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files)
+
+
+def _probe(files: Sequence[Path], problems: Problems) -> dict[Path, ImageInfo]:
+    """The headers of all images that have sound ones, in the order of the files."""
     infos: list[ImageInfo | None] = [None] * len(files)
 
     def probe(index: int) -> None:
@@ -205,7 +256,7 @@ def _probe(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> dict
     return {path: info for path, info in zip(files, infos, strict=True) if info is not None}
 
 
-def _choose_layout(folder: Path, infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
+def _choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
     if options.colour == "auto":
         channels = 1 if all(info.channels == 1 for info in infos.values()) else 3
     else:
@@ -214,64 +265,52 @@ def _choose_layout(folder: Path, infos: dict[Path, ImageInfo], options: LoadOpti
     dtype = np.uint8 if shallow else np.float32
     if options.resize:
         return Layout(channels, options.resize, dtype, True)
-    first = next(iter(infos))
-    size = infos[first].height, infos[first].width
+    firsts: dict[tuple[int, int], Path] = {}
     for path, info in infos.items():
-        if (info.height, info.width) != size:
-            raise InputError(
-                f"{first} is {size[0]}x{size[1]}, {path} is {info.height}x{info.width} (height x "
-                f"width): all images need one size, add --resize {size[0]}x{size[1]}"
-            )
-    return Layout(channels, size, dtype, False)
+        firsts.setdefault((info.height, info.width), path)
+    if len(firsts) > 1:
+        one, other = (f"{path} is {h}x{w}" for (h, w), path in list(firsts.items())[:2])
+        sizes = Counter((info.height, info.width) for info in infos.values())
+        usual = sizes.most_common(1)[0][0]
+        height, width = usual if max(usual) <= USUAL_SIDE else (USUAL_SIDE, USUAL_SIDE)
+        raise InputError(
+            f"{one}, {other} (height x width): all images need one size, add --resize "
+            f"{height}x{width}"
+        )
+    return Layout(channels, next(iter(firsts)), dtype, False)
 
 
-class _Counter:
-    """How many images are done, told to whoever wants to know."""
+def _counting(total: int, advance: Advance | None) -> Callable[[], None]:
+    """What is called after each image, and tells ``advance`` how many are done."""
+    lock, numbers = threading.Lock(), itertools.count(1)
 
-    def __init__(self, total: int, advance: Advance | None) -> None:
-        self.total, self.advance, self.done = total, advance, 0
-        self.lock = threading.Lock()
+    def count() -> None:
+        with lock:
+            if advance is not None:
+                advance(next(numbers), total)
 
-    def __call__(self) -> None:
-        with self.lock:
-            self.done += 1
-            if self.advance is not None:
-                self.advance(self.done, self.total)
+    return count
 
 
 def _read(
-    listing: ClassFolders,
-    infos: dict[Path, ImageInfo],
+    files: Sequence[Path],
+    x: np.ndarray,
     layout: Layout,
-    options: LoadOptions,
-    problems: dict[Path, str],
-    counter: _Counter,
-) -> Dataset:
-    shape = len(listing.files), layout.channels, *layout.size
-    x: np.ndarray = np.empty(shape, layout.dtype)
+    problems: Problems,
+    count: Callable[[], None],
+) -> None:
+    """Fill ``x``, (N, C, H, W), with those files that have no problems so far."""
 
     def read(index: int) -> None:
-        path = listing.files[index]
-        if path in infos:
+        path = files[index]
+        if path not in problems:
             try:
                 x[index] = _planes(path, layout)
             except InputError as error:
                 problems[path] = str(error)
-        counter()
+        count()
 
-    parallel_for(range(len(listing.files)), lambda: read, available_cores())
-    bad = np.array([path in problems for path in listing.files])
-    notes, y, files = listing.notes, listing.y, listing.files
-    if bad.any():
-        if options.strict:
-            raise _refused({"": listing}, problems)
-        x, y = x[~bad], y[~bad]
-        files = tuple(path for path in files if path not in problems)
-        notes += _left_out(listing, problems)
-    _check_filled(listing, y, problems)
-    white = 255.0 if layout.dtype == np.uint8 else 1.0
-    names = tuple(map(str, files))
-    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, names)
+    parallel_for(range(len(files)), lambda: read, available_cores())
 
 
 def _planes(path: Path, layout: Layout) -> np.ndarray:
@@ -286,31 +325,13 @@ def _planes(path: Path, layout: Layout) -> np.ndarray:
     return planes
 
 
-def _bad(listing: ClassFolders, problems: dict[Path, str]) -> list[str]:
-    return [problems[path] for path in listing.files if path in problems]
+def _reasons(files: Sequence[Path], problems: Problems) -> list[str]:
+    return [problems[path] for path in files if path in problems]
 
 
-def _left_out(listing: ClassFolders, problems: dict[Path, str]) -> tuple[str, ...]:
-    reasons = _bad(listing, problems)
-    count = f"{len(reasons):,} of {counted(len(listing.files), 'image')}"
-    verb = "is" if len(reasons) == 1 else "are"
-    return (f"{listing.folder}: {count} cannot be read and {verb} left out", *reasons)
-
-
-def _refused(listings: dict[str, ClassFolders], problems: dict[Path, str]) -> InputError:
-    reasons = [r for listing in listings.values() for r in _bad(listing, problems)]
+def _refused(reasons: list[str]) -> InputError:
     more = f" (and {len(reasons) - 1:,} more cannot be read)" if len(reasons) > 1 else ""
     return InputError(f"{reasons[0]}{more}")
-
-
-def _check_filled(listing: ClassFolders, y: np.ndarray, problems: dict[Path, str]) -> None:
-    counts = np.bincount(y, minlength=len(listing.labels))
-    if not counts.all():
-        label = int(np.argmin(counts))
-        files = [path for path, each in zip(listing.files, listing.y, strict=True) if each == label]
-        raise _none_readable(
-            listing.folder / listing.labels[label], [problems[path] for path in files]
-        )
 
 
 def _none_readable(folder: Path, reasons: list[str]) -> InputError:

@@ -17,9 +17,10 @@ from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.streams import cut_short, damaged, plain_errors
 from cnntool.wording import counted
+from cnntool.wording import joined as joined_words
 
 NAME = re.compile(
-    r"(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
+    r"((?P<set>.+)[-_.])?(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
     r"[-_.]idx[134][-_.]ubyte(\.gz)?",
     re.IGNORECASE,
 )
@@ -27,26 +28,35 @@ NAME = re.compile(
 
 def is_idx_folder(folder: Path) -> bool:
     """Whether a folder holds files that are called like MNIST's."""
-    return any(NAME.fullmatch(path.name) for path in folder.iterdir())
+    return any(NAME.fullmatch(path.name) and path.is_file() for path in folder.iterdir())
 
 
 def load_idx_folder(folder: Path) -> Parts:
-    """train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-* as the test part.
+    """train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-* or test-* as the test part.
 
-    Names may have dots (train-images.idx3-ubyte) and end in .gz; where both are there, the file
-    without .gz is read. Labels are '0', '1', ... InputError for files that are missing, malformed
-    or disagree.
+    Names may have dots (train-images.idx3-ubyte), begin with the set's (emnist-digits-train-...)
+    and end in .gz; where both are there, the file without .gz is read. One of the parts is enough.
+    Labels are '0', '1', ... InputError for files that are missing, malformed or disagree, and for
+    those of several sets.
     """
     found: dict[tuple[str, str], Path] = {}
+    sets: set[str] = set()
     for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
         if name := NAME.fullmatch(path.name):
             part = "train" if name["part"].lower() == "train" else "test"
             found.setdefault((part, name["what"].lower()), path)
-    train = _load_part(folder, found, "train")
-    test = None
-    if any(part == "test" for part, _ in found):
-        test = _load_part(folder, found, "test")
-    return joined(train, test=test)
+            sets.add(name["set"] or "")
+    if len(sets) > 1:
+        names = joined_words(sorted({path.name for path in found.values()}))
+        raise InputError(
+            f"{folder} holds {names}, which are of several sets: give each a folder of its own"
+        )
+    parts = {
+        part: _load_part(folder, found, part)
+        for part in ("train", "test")
+        if any(each == part for each, _ in found)
+    }
+    return joined(**parts)
 
 
 def _load_part(folder: Path, found: dict[tuple[str, str], Path], part: str) -> Dataset:

@@ -3,50 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.errors import InputError, RequestError
+from cnntool.wording import joined as joined_words
 from cnntool.wording import shape_text
 
 
-@dataclass(frozen=True, eq=False)
 class Parts:
-    """A set as it comes: what to train on, and what its makers held out, if they did.
+    """A set as it comes: what to train on, and what its makers held out, each where it is there.
 
-    All parts have the labels, the shape of image and the white of ``train``.
+    each: the parts by name: train, validation, test; they have the labels, the shape of image and
+        the white of the first.
     """
 
-    train: Dataset
-    validation: Dataset | None = None
-    test: Dataset | None = None
+    def __init__(
+        self,
+        train: Dataset | None = None,
+        validation: Dataset | None = None,
+        test: Dataset | None = None,
+    ) -> None:
+        given = {"train": train, "validation": validation, "test": test}
+        self.each = {name: part for name, part in given.items() if part is not None}
 
     @property
-    def each(self) -> dict[str, Dataset]:
-        """The parts there are, by name: train, validation, test."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in named.items() if part is not None}
+    def first(self) -> Dataset:
+        """The training part; of a set that has none, what it has."""
+        return next(iter(self.each.values()))
+
+    @property
+    def train(self) -> Dataset:
+        """What to learn from; InputError where the set has no such part."""
+        if "train" not in self.each:
+            there = joined_words([f"a {name} part" for name in self.each])
+            raise InputError(
+                f"{self.first.name} is {there} alone: a network learns from a set with a training "
+                "part"
+            )
+        return self.each["train"]
+
+    @property
+    def validation(self) -> Dataset | None:
+        return self.each.get("validation")
+
+    @property
+    def test(self) -> Dataset | None:
+        return self.each.get("test")
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes of every part."""
         return tuple(note for part in self.each.values() for note in part.notes)
 
+    def but(self, **parts: Dataset | None) -> Parts:
+        """The same with these parts in the place of its own; without those that are None."""
+        return Parts(**{**self.each, **parts})
+
     def map(self, change: Callable[[Dataset], Dataset]) -> Parts:
         """The same change made to every part."""
-        return replace(self, **{name: change(part) for name, part in self.each.items()})
+        return Parts(**{name: change(part) for name, part in self.each.items()})
 
 
-def joined(train: Dataset, validation: Dataset | None = None, test: Dataset | None = None) -> Parts:
-    """Parts that fit together: classes of the others are matched to those of ``train`` by name.
+def joined(
+    train: Dataset | None = None, validation: Dataset | None = None, test: Dataset | None = None
+) -> Parts:
+    """Parts that fit together: classes of the others are matched to those of the first by name.
 
-    InputError when another part has a class that train has not, another shape of image or another
-    white. One class is enough here: a trained network may be measured on it; see check_classes.
+    InputError when another part has a class that the first has not, another shape of image or
+    another white. One class is enough here: a trained network may be measured on it; see
+    check_classes.
     """
-    others = [None if part is None else matched(part, train) for part in (validation, test)]
-    return Parts(train, *others)
+    parts = Parts(train, validation, test)
+    return parts.map(lambda part: matched(part, parts.first))
 
 
 def check_classes(data: Dataset) -> None:
@@ -55,6 +86,19 @@ def check_classes(data: Dataset) -> None:
     if len(filled) < 2:
         only = f"only the class {data.labels[filled[0]]}" if len(filled) else "no images"
         raise InputError(f"{data.name} has {only}: a network learns to tell two or more apart")
+
+
+def unlearned(train: Dataset) -> tuple[str, ...]:
+    """A note where classes have no image to learn from, such as 0 where numbers begin at 1."""
+    empty = np.flatnonzero(train.class_counts == 0)
+    if not len(empty):
+        return ()
+    named = ", ".join(train.labels[k] for k in empty[:10]) + (", ..." if len(empty) > 10 else "")
+    which = f"class {named}, which gets" if len(empty) == 1 else f"classes {named}, which get"
+    return (
+        f"{train.name}: no image is of {which} an output all the same: number classes from 0 "
+        "without gaps, and give names to those that have images",
+    )
 
 
 def matched(data: Dataset, train: Dataset) -> Dataset:
@@ -116,10 +160,10 @@ def hold_out(parts: Parts, rng: np.random.Generator, val_split: float | None = N
                 f"{parts.train.name} has one image a class, so none can be held out: "
                 "set --val-split 0, or add images"
             )
-        return replace(parts, validation=None)
+        return parts.but(validation=None)
     train, validation = parts.train.subset(kept), parts.train.subset(held)
     validation = replace(validation, name=f"{parts.train.name} (held out)", notes=())
-    return replace(parts, train=train, validation=validation)
+    return parts.but(train=train, validation=validation)
 
 
 def stratified_split(

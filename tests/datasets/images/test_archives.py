@@ -61,6 +61,22 @@ def test_white_of_training_holds_for_every_part(load):
     assert parts.test.white == parts.train.white == 1.0
 
 
+def test_a_test_part_alone_is_enough(load):
+    parts = load(x_test=X, y_test=Y)
+    assert (list(parts.each), parts.first.name.endswith("set.npz (x_test)")) == (["test"], True)
+    with pytest.raises(InputError, match="is a test part alone: a network learns from a set with"):
+        _ = parts.train
+
+
+def test_arrays_that_are_not_read_are_named(load, tmp_path):
+    name = tmp_path / "set.npz"
+    found = load(x=X, y=Y, x_train=X, y_train=Y, mean=0.5, labels=np.array(["a", "b", "c"]))
+    assert found.notes == (f"{name}: mean, x_train and y_train left out, beside labels, x and y",)
+    many = {f"z{index:02}": 0 for index in range(20)}
+    (note,) = load(x=X, y=Y, **many).notes
+    assert note.startswith(f"{name}: z00, z01, z02, z03, z04, z05, z06, z07 and 12 more left out")
+
+
 def test_what_is_missing_is_named(load):
     assert "has y but no x" in message_of(load, y=Y, z=X)
     assert "holds images: expected x and y, or x_train" in message_of(load, images=X)

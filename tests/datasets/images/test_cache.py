@@ -60,6 +60,25 @@ def test_another_file_time_or_option_is_read_anew(folder, opened):
         assert len(opened) > before
 
 
+def test_folders_that_change_places_change_the_classes_too(folder):
+    """Size, time of writing and names of all files stay as they are."""
+    for path in folder.glob("*/*"):
+        path.write_bytes(path.read_bytes().ljust(1000, b"\0"))
+        os.utime(path, ns=(1, 1))
+    before = load(folder).train
+    (folder / "cats").rename(folder / "x")
+    (folder / "dogs").rename(folder / "cats")
+    (folder / "x").rename(folder / "dogs")
+    after = load(folder).train
+    np.testing.assert_array_equal(after.x[after.y == 0], before.x[before.y == 1])
+
+
+def test_what_else_lies_there_is_noted_anew(folder):
+    assert len(load(folder).train.notes) == 2
+    (folder / "cats" / "notes.txt").touch()
+    assert f"{folder}: 1 file of other kinds left out" in load(folder).train.notes
+
+
 def test_nothing_is_written_when_it_is_off(folder, tmp_path):
     load(folder, cache=False)
     assert not (tmp_path / "cache").exists()
@@ -93,7 +112,7 @@ def test_writers_at_the_same_time_leave_one_whole_entry(folder, tmp_path):
     assert len(results) == 4
     (entry,) = (tmp_path / "cache" / "cnntool" / "images").iterdir()
     with np.load(entry, allow_pickle=False) as archive:
-        assert archive["x_train"].shape == (6, 1, 6, 5)
+        assert archive["train"].shape == (6, 1, 6, 5)
 
 
 def test_the_oldest_entries_go_when_the_cache_is_full(folder, tmp_path, monkeypatch):

@@ -36,6 +36,14 @@ def test_batches_are_read_in_the_order_of_their_numbers(folder):
     assert parts.train.labels[:3] == ("airplane", "automobile", "bird")
 
 
+def test_a_test_batch_alone_is_enough(folder):
+    for path in folder.glob("data_batch_*"):
+        path.unlink()
+    assert is_cifar_folder(folder)
+    parts = load_cifar_folder(folder)
+    assert (list(parts.each), parts.test.y.tolist()) == (["test"], [9, 0, 1])
+
+
 def test_labels_come_from_the_meta_file(folder):
     (folder / "batches.meta.txt").write_text("\n".join("zyxwvutsrq") + "\n\n")
     parts = load_cifar_folder(folder)

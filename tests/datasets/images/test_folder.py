@@ -1,5 +1,6 @@
 """Which images a folder holds, what is made of them, and what is wrong with other folders."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +108,42 @@ def test_a_class_may_be_called_train(make):
     assert found["train"].labels == ("bus", "train")
 
 
-def test_val_and_test_without_train_are_refused(make):
-    message = refusal_of(find_parts, make("val/a/1.png", "test/a/1.png"))
-    assert "has val/, test/ but no train/" in message
+def test_parts_are_read_without_one_to_train_on(tmp_path):
+    picture_folder(tmp_path / "val")
+    picture_folder(tmp_path / "test", count=2)
+    parts = load(tmp_path)
+    assert {name: len(part) for name, part in parts.each.items()} == {"validation": 6, "test": 4}
+    with pytest.raises(InputError, match="is a validation part and a test part alone: a network"):
+        _ = parts.train
+
+
+def test_what_lies_beside_parts_is_named(make):
+    names = "train/a/1.png", "val/a/1.png", "valid/a/1.png", "more/a/1.png", "x.png", "x.txt"
+    folder = make(*names)
+    found = find_parts(folder)
+    assert list(found) == ["train", "validation"]
+    assert found["validation"].folder == folder / "val"
+    note = f"{folder}: more/, valid/ and 1 image left out, beside train/ and val/"
+    assert found["train"].notes == (note,)
+
+
+def test_a_class_that_only_training_has_images_of_is_noted(make):
+    folder = make("train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/")
+    held_out = find_parts(folder)["validation"]
+    assert (held_out.labels, held_out.y.tolist()) == (("a",), [0])
+    assert held_out.notes == (f"{folder / 'val' / 'b'} holds no images: left out",)
+    assert "holds no images" in refusal_of(find_parts, make("test/a/", "test/b/"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_left_out_with_a_note(make):
+    folder = make("a/1.png", "b/1.png")
+    os.mkfifo(folder / "a" / "pipe.png")
+    (folder / "b" / "gone.png").symlink_to(folder / "nowhere")
+    listing = find_classes(folder)
+    assert names_of(listing) == ["a/1.png", "b/1.png", "b/gone.png"]
+    note = f"{folder}: 1 file of the kind of pipes and devices left out"
+    assert listing.notes == (note,)
 
 
 def test_nobody_is_told_to_remove_a_folder_that_may_be_no_class(make):

@@ -84,3 +84,20 @@ def test_a_class_in_the_test_part_only_is_named(tmp_path):
 def test_other_folders_are_none(tmp_path):
     (tmp_path / "train-images").mkdir()
     assert not is_idx_folder(tmp_path)
+
+
+def test_a_test_part_alone_is_enough(tmp_path):
+    write(tmp_path, TEST)
+    parts = load_idx_folder(tmp_path)
+    assert list(parts.each) == ["test"]
+    np.testing.assert_array_equal(parts.test.y, LABELS)
+
+
+def test_names_may_begin_with_that_of_the_set(tmp_path):
+    write(tmp_path, [f"emnist-digits-{name}.gz" for name in TRAIN])
+    write(tmp_path, [f"emnist-digits-{name}".replace("t10k", "test") for name in TEST])
+    assert list(load_idx_folder(tmp_path).each) == ["train", "test"]
+    write(tmp_path, [f"emnist-letters-{name}" for name in TRAIN])
+    message = message_of(tmp_path)
+    assert "emnist-letters-train-images-idx3-ubyte" not in message.split(" holds ")[0]
+    assert message.endswith("which are of several sets: give each a folder of its own")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from labelled_images import small_set
 
-from cnntool.datasets.images.parts import Parts, check_classes, joined
+from cnntool.datasets.images.parts import Parts, check_classes, joined, unlearned
 from cnntool.errors import InputError
 
 
@@ -33,6 +33,14 @@ def test_a_label_without_images_may_be_missing_in_training():
 def test_one_class_alone_is_nothing_to_learn():
     with pytest.raises(InputError, match="set has only the class a"):
         check_classes(joined(small_set(5, 1)).train)
+
+
+def test_classes_without_images_are_named_where_they_would_be_learned():
+    assert unlearned(small_set()) == ()
+    (note,) = unlearned(small_set(4, 2, labels=("a", "b", "c")))
+    assert note.startswith("set: no image is of class c, which gets an output all the same: number")
+    (note,) = unlearned(small_set(1, 1, labels=("a", "b", "c")))
+    assert note.startswith("set: no image is of classes b, c, which get an output")
 
 
 def test_parts_of_other_sizes_or_brightness_are_refused():
