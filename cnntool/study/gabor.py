@@ -12,6 +12,7 @@ least-squares estimation of nonlinear parameters", SIAM J. 11, 1963.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -286,10 +287,12 @@ def spectral_peaks(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     of that grating, which gives its exact angle and frequency.
     """
     patterns = patterns - patterns.mean(axis=(1, 2), keepdims=True)
-    peaks = _refined(patterns, _coarse_peaks(patterns))
-    gratings, shares = _nearest_gratings(patterns, peaks)
+    peaks, _ = _climbed(patterns, _coarse_peaks(patterns), _answers)
+    gratings, explained = _climbed(patterns, peaks, _explained)
+    energy = np.square(patterns).sum(axis=(1, 2))
     cycles = np.hypot(*gratings.T) * max(patterns.shape[1:])
-    is_grating = (shares > IS_GRATING) & (cycles >= 1)  # fewer explain any even slope
+    is_grating = explained > IS_GRATING * energy
+    is_grating &= cycles >= 1  # fewer explain any even slope
     peaks = np.where(is_grating[:, None], gratings, peaks)
     peaks -= np.rint(peaks)  # beyond Nyquist's frequency stands the same grating again
     angles = np.degrees(np.arctan2(peaks[:, 1], peaks[:, 0])) % 180
@@ -298,16 +301,14 @@ def spectral_peaks(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _coarse_peaks(patterns: np.ndarray) -> np.ndarray:
     """(F, 2): u to the right and v upward, of the greatest sample of each spectrum."""
-    height, width = patterns.shape[1:]
-    across, up = np.arange(width), -np.arange(height)
     samples = _samples(patterns)
-    u = np.arange(samples // 2 + 1) / samples if width > 1 else np.zeros(1)
-    v = np.arange(-(samples // 2), samples // 2) / samples if height > 1 else np.zeros(1)
+    down, across = (samples if size > 1 else 1 for size in patterns.shape[1:])
+    u, v = np.fft.rfftfreq(across), -np.fft.fftfreq(down)
     peaks = np.empty((len(patterns), 2))
-    for index, pattern in enumerate(patterns):
-        power = np.abs(_waves(v, up) @ pattern @ _waves(u, across).T)
+    for peak, pattern in zip(peaks, patterns, strict=True):
+        power = np.abs(np.fft.rfft2(pattern, (down, across)))
         row, column = np.unravel_index(power.argmax(), power.shape)
-        peaks[index] = u[column], v[row]
+        peak[:] = u[column], v[row]
     return peaks
 
 
@@ -316,33 +317,25 @@ def _samples(patterns: np.ndarray) -> int:
     return max(SPECTRUM, 1 << (4 * max(patterns.shape[1:]) - 1).bit_length())
 
 
-def _waves(frequencies: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """(..., frequencies, places): exp(-2πi f x)."""
-    return np.exp(-2j * np.pi * frequencies[..., None] * places)
+def _climbed(
+    patterns: np.ndarray, peaks: np.ndarray, height_at: Callable[..., np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies (F, 2) near ``peaks`` where ``height_at(patterns, us, vs)`` is greatest, and how
+    great (F,).
 
-
-def _refined(patterns: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """(F, 2): where each spectrum is greatest, near a peak of its samples."""
-    count, height, width = patterns.shape
-    across, up = np.arange(width), -np.arange(height)
-    for us, vs in _grids(patterns, peaks):
-        spectra = np.abs(_waves(vs, up) @ patterns @ _waves(us, across).swapaxes(1, 2))
-        peaks[:] = _best_of_grids(spectra.reshape(count, -1), us, vs)
-    return peaks
-
-
-def _grids(patterns: np.ndarray, peaks: np.ndarray):
-    """Frequencies us and vs, (F, 5) each, about peaks (F, 2), which the caller moves; the first
-    ones a sample of the spectrum to either side, and each time half as far."""
+    us and vs are (F, 5) each, the heights (F, 25): first as far as a sample of the spectrum to
+    either side, and each time half as far.
+    """
     height, width = patterns.shape[1:]
     step = 1 / _samples(patterns)
     for _ in range(ZOOMS):
         offsets = step * np.arange(-2, 3) / 2
-        yield (
-            peaks[:, :1] + (offsets if width > 1 else 0 * offsets),
-            peaks[:, 1:] + (offsets if height > 1 else 0 * offsets),
-        )
+        us = peaks[:, :1] + offsets * (width > 1)
+        vs = peaks[:, 1:] + offsets * (height > 1)
+        heights = height_at(patterns, us, vs)
+        peaks = _best_of_grids(heights, us, vs)
         step /= 2
+    return peaks, heights.max(axis=1)
 
 
 def _best_of_grids(values: np.ndarray, us: np.ndarray, vs: np.ndarray) -> np.ndarray:
@@ -355,17 +348,13 @@ def _best_of_grids(values: np.ndarray, us: np.ndarray, vs: np.ndarray) -> np.nda
     return np.stack([us[each, column], vs[each, row]], axis=1)
 
 
-def _nearest_gratings(patterns: np.ndarray, peaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(F, 2) frequencies, and the shares (F,) of the patterns, whose mean is 0, that a grating and
-    a constant explain; near the peaks (F, 2) that are given."""
-    count = len(patterns)
-    peaks, shares = peaks.copy(), np.zeros(count)
-    energy = np.square(patterns).sum(axis=(1, 2))
-    for us, vs in _grids(patterns, peaks):
-        explained = _explained(patterns, us, vs)
-        peaks[:] = _best_of_grids(explained, us, vs)
-        shares = explained.max(axis=1) / np.where(energy > 0, energy, 1)
-    return peaks, shares
+def _answers(patterns: np.ndarray, us: np.ndarray, vs: np.ndarray) -> np.ndarray:
+    """(F, 25): the size of each spectrum at each frequency."""
+    height, width = patterns.shape[1:]
+    rows = np.exp(2j * np.pi * vs[..., None] * np.arange(height))  # y is upward
+    columns = np.exp(-2j * np.pi * us[..., None] * np.arange(width))
+    spectra = rows @ patterns @ columns.swapaxes(1, 2)
+    return np.abs(spectra).reshape(len(patterns), -1)
 
 
 def _explained(patterns: np.ndarray, us: np.ndarray, vs: np.ndarray) -> np.ndarray:
