@@ -8,9 +8,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 SPARKS = "▁▂▃▄▅▆▇█"
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+Item = TypeVar("Item")
+
 LONG_TABLE = re.compile(r"(connections \S{40})\S{40,}")
 
 
@@ -80,6 +83,27 @@ def sparkline(values: Sequence[float], length: int) -> str:
     least, most = min(values), max(values)
     scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
     return "".join(SPARKS[round((value - least) * scale)] for value in values)
+
+
+def bar(share: float, cells: int) -> str:
+    """A bar that is full at a share of 1, in eighths of a character.
+
+    >>> bar(0.5, 3)
+    '█▌'
+    """
+    eighths = round(min(max(share, 0.0), 1.0) * max(0, cells) * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of them, evenly apart, the first and the last among them.
+
+    >>> evenly("abcdefg", 3)
+    ['a', 'd', 'g']
+    """
+    if len(items) <= most:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
 def duration(seconds: float) -> str:

@@ -1,11 +1,14 @@
 """Numbers, names and layers in sentences, and what is said of names that are not known."""
 
+import numpy as np
 import pytest
 
 from cnntool.wording import (
+    bar,
     counted,
     did_you_mean,
     duration,
+    evenly,
     finite,
     instead,
     joined,
@@ -90,3 +93,16 @@ def test_of_many_names_the_first_are_listed():
 )
 def test_what_is_there_is_said_instead_of_what_is_not(word, there, said):
     assert instead(word, there, most=3) == said
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 5), (5, 5), (6, 5), (100, 7), (23, 2)])
+def test_items_are_evenly_apart_and_have_the_ends(count, most):
+    found = evenly(range(count), most)
+    assert len(found) == min(count, most)
+    assert (found[0], found[-1]) == (0, count - 1)
+    assert np.ptp(np.diff(found)) <= 1 if len(found) > 1 else True
+
+
+def test_a_bar_is_full_at_a_share_of_one():
+    assert [bar(share, 2) for share in (0, 1 / 16, 0.5, 1, 7)] == ["", "▏", "█", "██", "██"]
+    assert bar(0.5, -3) == ""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
 from cnntool.choices import SCALES
 from cnntool.visuals import paper
+from cnntool.wording import evenly
 
 LINE = (176, 190, 210)
 """Between kernels: bluish, as no weight is in a grey kernel."""
@@ -317,15 +317,6 @@ TOTAL_MILLISECONDS = 8000
 
 SHORTEST, LONGEST, LAST = 80, 700, 2000
 
-Item = TypeVar("Item")
-
-
-def chosen(stages: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of them, evenly apart, the first and the last among them."""
-    if len(stages) <= most:
-        return list(stages)
-    return [stages[round(i * (len(stages) - 1) / (most - 1))] for i in range(most)]
-
 
 def evolution_frames(
     stages: Sequence[Panel], caption: str, scale: str = "bank"
@@ -334,7 +325,7 @@ def evolution_frames(
 
     Of very many stages MOST_FRAMES are shown; the last one stays longer.
     """
-    shown = chosen(stages, MOST_FRAMES)
+    shown = evenly(stages, MOST_FRAMES)
     limit = limit_of([stage.bank for stage in stages])
     frames = [
         filter_sheet([stage], caption, scale, limit=limit, room=FRAME_ROOM) for stage in shown
@@ -345,7 +336,7 @@ def evolution_frames(
 
 def evolution_strip(stages: Sequence[Panel], caption: str, scale: str = "bank") -> np.ndarray:
     """All stages, or MOST_PANELS of them, on one sheet that reads from left to right."""
-    shown = chosen(stages, MOST_PANELS)
+    shown = evenly(stages, MOST_PANELS)
     limit = limit_of([stage.bank for stage in stages])
     across = min(len(shown), STRIP_COLUMNS)
     return filter_sheet(shown, caption, scale, limit=limit, across=across, room=STRIP_ROOM)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -83,21 +84,22 @@ def _glyph(letter: str) -> bytes | None:
 def shortened(text: str, size: int, width: int) -> str:
     """One line that fits into so many pixels; where letters are left out it ends in dots."""
     line = drawable(text)
-    if text_width(line, size) <= width:
-        return line
-    while line and text_width(line + "...", size) > width:
-        line = line[:-1]
-    return line.rstrip() + "..."
+    return _fitting(line, size, width, lambda count: line[:count].rstrip() + "...")
 
 
 def end_of(text: str, size: int, width: int) -> str:
     """One line that fits into so many pixels; where letters are left out it begins with dots."""
     line = drawable(text)
+    return _fitting(line, size, width, lambda count: "..." + line[len(line) - count :].lstrip())
+
+
+def _fitting(line: str, size: int, width: int, part: Callable[[int], str]) -> str:
+    """The line, or its part of as many letters as fit."""
     if text_width(line, size) <= width:
         return line
-    while line and text_width("..." + line, size) > width:
-        line = line[1:]
-    return "..." + line.lstrip()
+    counts = range(len(line))
+    fit = bisect_right(counts, width, key=lambda count: text_width(part(count), size))
+    return part(max(0, fit - 1))
 
 
 def line_height(size: int) -> int:

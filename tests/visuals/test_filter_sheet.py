@@ -12,7 +12,6 @@ from cnntool.visuals.filter_sheet import (
     MOST_FRAMES,
     SMALL,
     Panel,
-    chosen,
     evolution_frames,
     evolution_strip,
     filter_sheet,
@@ -130,14 +129,6 @@ def stages(count: int) -> list[Panel]:
     rng = np.random.default_rng(0)
     words = ["before training", *("epoch and accuracy, a line that is long" for _ in range(count))]
     return [Panel(rng.normal(size=(4, 1, 3, 3)), word) for word in words[:count]]
-
-
-@pytest.mark.parametrize(("count", "most"), [(1, 5), (5, 5), (6, 5), (100, 7), (23, 2)])
-def test_chosen_ones_are_evenly_apart_and_have_the_ends(count, most):
-    found = chosen(range(count), most)
-    assert len(found) == min(count, most)
-    assert (found[0], found[-1]) == (0, count - 1)
-    assert np.ptp(np.diff(found)) <= 1 if len(found) > 1 else True
 
 
 def test_every_stage_is_a_frame_of_one_size_and_the_last_stays():

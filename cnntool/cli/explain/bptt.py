@@ -15,7 +15,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber
-from cnntool.wording import counted, suggestion
+from cnntool.wording import bar, counted, evenly, suggestion
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +28,6 @@ KEPT, KEPT_IN_ALL = 1.03, 3.0
 little, but leaves a twentieth after 300."""
 
 BAR_CELLS = 20
-BAR = "█"
 
 
 def read_cells(text: str) -> tuple[str, ...]:
@@ -154,7 +153,7 @@ def _table(flow: GradientFlow) -> Table:
         if has_bars:
             steps.add_column(no_wrap=True, min_width=BAR_CELLS)
     scales = {path: _scale(norms) for path, norms in flow.norms.items()}
-    for back in _rows(flow.steps + 1):
+    for back in evenly(range(flow.steps + 1), MOST_ROWS):
         cells = [str(back)]
         for path, norms in flow.norms.items():
             cells.append(f"{norms[back]:.3g}" if norms[back] else "0")
@@ -162,13 +161,6 @@ def _table(flow: GradientFlow) -> Table:
                 cells.append(_bar(norms[back], *scales[path]))
         steps.add_row(*cells)
     return steps
-
-
-def _rows(count: int) -> list[int]:
-    """Steps 0 to ``count - 1``, or so many of them that a terminal holds them."""
-    if count <= MOST_ROWS:
-        return list(range(count))
-    return sorted({round(place * (count - 1) / (MOST_ROWS - 1)) for place in range(MOST_ROWS)})
 
 
 def _scale(norms) -> tuple[float, float]:
@@ -184,7 +176,7 @@ def _bar(norm: float, low: float, high: float) -> str:
     """A length by the logarithm of the norm: a straight slope is geometric decay."""
     if not norm > 0 or not math.isfinite(norm):
         return ""
-    return BAR * max(1, round(BAR_CELLS * (math.log10(norm) - low) / (high - low)))
+    return bar(max(1 / BAR_CELLS, (math.log10(norm) - low) / (high - low)), BAR_CELLS)
 
 
 def _verdict(path: str, flow: GradientFlow) -> str:

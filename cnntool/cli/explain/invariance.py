@@ -17,6 +17,7 @@ from cnntool.cli.explain.options import LayerSpec, Picture, Report, layer, open_
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Gray, Limits, Reading, option, takes
 from cnntool.cli.types import LARGEST_STEP, Choice, Spec
+from cnntool.wording import bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,6 @@ DIRECTIONS = {
 
 MOST_SHIFTS = 65
 BAR_CELLS = 10
-EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def read_shifts(text: str) -> tuple[int, ...]:
@@ -214,7 +214,5 @@ def _cell(value: float, largest: float, cells: int) -> Text:
     """The change and, in so many cells, a bar that is full at the largest of the table."""
     from rich.text import Text
 
-    share = min(1.0, value / largest) if largest else 0.0
-    eighths = round(share * max(0, cells) * 8)
-    bar = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
-    return Text.assemble(_percent(value), " " if bar else "", (bar, "green"))
+    drawn = bar(value / largest, cells) if largest else ""
+    return Text.assemble(_percent(value), " " if drawn else "", (drawn, "green"))

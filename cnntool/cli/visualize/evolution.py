@@ -10,6 +10,7 @@ import click
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import Picture, Scale, Weights, target_of
+from cnntool.wording import evenly
 
 if TYPE_CHECKING:
     from cnntool.study.learned_kernels import Banks
@@ -61,7 +62,7 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     target.deliver(
         *frames,
         durations=durations,
-        draw=lambda: draw_grids(sheet.chosen(stages, MOST_SHOWN), words, scale.scale),
+        draw=lambda: draw_grids(evenly(stages, MOST_SHOWN), words, scale.scale),
     )
 
 
