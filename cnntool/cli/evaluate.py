@@ -12,6 +12,7 @@ from cnntool.choices import PARTS
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
+from cnntool.cli.visualize.options import font_file
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURES, TOP = 48, 3
 
-OF_IMAGES, OF_TEXT = ("strict", "confusion", "mistakes", "top"), ("tokens", "encoding")
+OF_IMAGES, OF_TEXT = ("strict", "confusion", "mistakes", "top", "font"), ("tokens", "encoding")
 """Options that models of one kind alone have a use for."""
 
 
@@ -69,6 +70,7 @@ class Asked:
         "--tokens",
         "Of a text each token and its surprisal: in colour on a terminal, else as JSON lines.",
     )
+    font: str | None = font_file()
     force: bool = flag("-f --force", "Overwrite files that exist.")
     as_json: bool = flag("--json", "Report as JSON, every mistake.", section="Running")
     quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section="Running")
@@ -124,7 +126,9 @@ def measure_images(asked: Asked) -> None:
     from cnntool.cli.console import complain, print_json
     from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
+    from cnntool.visuals import fonts
 
+    fonts.use(asked.font)
     model, data = asked.model, asked.data
     targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
@@ -138,6 +142,8 @@ def measure_images(asked: Asked) -> None:
     for name, path in targets.items():  # before stdout, which `| head` may close
         draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
         draw(report, images, path, f"{model} on {data}, {chosen}", asked.force)
+    for note in fonts.told_lost() if targets and not asked.quiet else ():
+        complain(note)
     if asked.as_json:
         print_json(_entry(report, model, data, chosen, is_trained_on))
     else:
@@ -308,7 +314,7 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     """Write a sheet of the mistakes, or say that there are none."""
     from cnntool.cli.console import complain
     from cnntool.cli.evaluation_tables import surest
-    from cnntool.visuals.paper import drawable_names
+    from cnntool.visuals.fonts import drawable_names
     from cnntool.visuals.tiles import Captioned, contact_sheet
 
     if not report.mistakes:

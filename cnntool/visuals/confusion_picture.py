@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.visuals import paper
+from cnntool.visuals import fonts, paper
 
 RIGHT = paper.BLUE
 WRONG: paper.Colour = (193, 66, 20)
@@ -71,7 +71,7 @@ def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
     else:
         cell = max(2, min(paper.line_height(LETTERS), LARGEST_SIDE // classes))
     names = tuple(
-        paper.shortened(label, LETTERS, WIDEST_NAME) for label in paper.drawable_names(labels)
+        paper.shortened(label, LETTERS, WIDEST_NAME) for label in fonts.drawable_names(labels)
     )
     widest = max(paper.text_width(name, LETTERS) for name in names)
     turned = widest > cell - 6

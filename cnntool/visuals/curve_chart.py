@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.visuals import fonts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
@@ -69,6 +72,7 @@ def curve_chart(panels: Mapping[str, Sequence[Curve]]) -> Figure:
     names = {_key(curve): _label(curve.name) for curve in every}
     is_inside = len({curve.run for curve in every}) <= MOST_INSIDE
     is_inside &= max(map(len, names.values())) <= SHORT_NAME
+    style: dict[str, Any] = {"prop": _font_properties(names.values()), "frameon": False}
     rows = 0 if is_inside else -(-len(names) // (across := _across(names.values(), len(panels))))
     size = WIDTH * len(panels), HEIGHT + LEGEND_ROW * rows
     figure = Figure(size, dpi=DPI, layout="constrained")
@@ -88,12 +92,32 @@ def curve_chart(panels: Mapping[str, Sequence[Curve]]) -> Figure:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         if is_inside:
-            axes.legend(fontsize=8, frameon=False)
+            _name(axes.legend(**style), [names[_key(curve)] for curve in curves])
     if not is_inside:
-        handles, labels = [lines[key] for key in names], list(names.values())
-        style = {"ncols": across, "fontsize": 8, "frameon": False}
-        figure.legend(handles, labels, loc="outside lower center", **style)
+        style |= {"loc": "outside lower center", "ncols": across}
+        legend = figure.legend([lines[key] for key in names], [""] * len(names), **style)
+        _name(legend, names.values())
     return figure
+
+
+def _font_properties(names: Iterable[str]) -> FontProperties:
+    """matplotlib's own font, and for letters that it lacks those that other pictures are drawn
+    in."""
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    families = list(FontProperties().get_family())
+    paths = dict.fromkeys(map(fonts.path_for, names))
+    for path in filter(None, paths):
+        fontManager.addfont(path)
+        families.append(FontProperties(fname=path).get_name())
+    return FontProperties(family=families, size=8)
+
+
+def _name(legend: Legend, names: Iterable[str]) -> None:
+    """Write names as they are: to matplotlib some begin a formula, or hide a line."""
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
 def _key(curve: Curve) -> tuple[int, bool]:
@@ -102,6 +126,7 @@ def _key(curve: Curve) -> tuple[int, bool]:
 
 
 def _label(name: str) -> str:
+    name = fonts.drawable(name)
     return name if len(name) <= LONGEST_NAME else "..." + name[3 - LONGEST_NAME :]
 
 
@@ -117,7 +142,7 @@ def _draw(axes: Axes, curve: Curve) -> Line2D:
         marker=MARKS[turn % len(MARKS)] if few or turn else None,
         markevery=max(1, len(curve.x) // MOST_POINTS),
         markersize=3.5,
-        label=_label(curve.name),
+        label="curve",
     )
     return line
 

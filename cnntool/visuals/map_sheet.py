@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.visuals import paper
+from cnntool.visuals import fonts, paper
 from cnntool.visuals.filter_sheet import LINE, legend_of, shades
 
 LETTERS = 13
@@ -140,8 +140,9 @@ def _tiles(tiles: np.ndarray) -> np.ndarray:
 
 def _class_bars(stage: Stage) -> np.ndarray:
     """The likeliest classes, a bar and a name each."""
-    best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES]
-    lines = [f"{stage.values[i]:.1%}  {stage.names[i]}" for i in best]
+    best = np.argsort(-stage.values, kind="stable")[:MOST_CLASSES].tolist()
+    names = fonts.drawable_names([stage.names[i] for i in best], best)
+    lines = [f"{stage.values[i]:.1%}  {name}" for i, name in zip(best, names, strict=True)]
     words = [paper.shortened(line, LETTERS, WIDEST_WORDS) for line in lines]
     pitch = paper.line_height(LETTERS) + 4
     width = BAR + 8 + max(paper.text_width(line, LETTERS) for line in words)

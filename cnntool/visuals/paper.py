@@ -1,17 +1,18 @@
-"""What every picture is made of: white paper, words in Pillow's own font, and pictures on it."""
+"""What every picture is made of: white paper, words and pictures on it."""
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnntool.visuals import fonts
+from cnntool.visuals.fonts import drawable
+
 if TYPE_CHECKING:
-    from PIL import ImageFont
+    from PIL import ImageDraw
 
 Colour = tuple[int, int, int]
 
@@ -31,54 +32,32 @@ LEAST_TEXT = 420
 Line = tuple[str, Colour]
 
 
-@lru_cache
-def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own font in this size, in pixels; in its only one where Pillow has no FreeType."""
-    from PIL import ImageFont
-
-    try:
-        return ImageFont.load_default(size)
-    except (ImportError, OSError):
-        return ImageFont.load_default()
+LEAST_SPACE = 0.3
+"""Of the size of letters, between two words: Pillow's own font has less, and words run together."""
 
 
 def text_width(text: str, size: int) -> int:
     """Pixels that one line takes."""
-    return int(np.ceil(font(size).getlength(text)))
+    words = _words(text, size)
+    return int(np.ceil(words[-1][0] + font_of(text, size).getlength(words[-1][1])))
 
 
-def drawable(text: str) -> str:
-    """The text in letters that the font has: accents are left off, what it lacks becomes ``?``."""
-    return "".join(map(_drawable_letter, text))
+def font_of(text: str, size: int) -> fonts.Font:
+    """The font that a line is drawn in."""
+    return fonts.load(fonts.path_for(text), size)
 
 
-def drawable_names(names: Sequence[str]) -> list[str]:
-    """Names that can be drawn; those that lose letters begin with their number, from 0."""
-    drawn = [drawable(name) for name in names]
-    return [
-        f"{index} {line}" if "?" in line and "?" not in name else line
-        for index, (name, line) in enumerate(zip(names, drawn, strict=True))
-    ]
-
-
-@lru_cache(4096)
-def _drawable_letter(letter: str) -> str:
-    if letter.isascii():
-        return letter if letter.isprintable() else "?"
-    if _glyph(letter) not in (None, _glyph("\uffff")):
-        return letter
-    plain = unicodedata.normalize("NFKD", letter.replace("ß", "ss"))
-    plain = "".join(part for part in plain if not unicodedata.combining(part))
-    return plain if plain.isascii() and plain.isprintable() else "?"
-
-
-def _glyph(letter: str) -> bytes | None:
-    """The pixels of a letter; all that the font lacks look the same."""
-    try:
-        mask = font(16).getmask(letter)
-    except UnicodeEncodeError:  # Pillow's other font, which has Latin-1 only
-        return None
-    return bytes(mask)
+def _words(text: str, size: int) -> list[tuple[float, str]]:
+    """Where the words of a line begin; a line in a font of the system is one, as some are written
+    from right to left."""
+    font = font_of(text, size)
+    if fonts.path_for(text) != fonts.OWN:
+        return [(0.0, text)]
+    gap, across, found = max(font.getlength(" "), round(LEAST_SPACE * size)), 0.0, []
+    for word in text.split(" "):
+        found.append((across, word))
+        across += font.getlength(word) + gap
+    return found
 
 
 def shortened(text: str, size: int, width: int) -> str:
@@ -165,7 +144,7 @@ class Sheet:
         anchor: str | None = None,
     ) -> None:
         """One line from its upper left corner (x, y), or where Pillow's ``anchor`` says."""
-        self.draw.text(at, text, colour, font(size), anchor=anchor)
+        _write(self.draw, at, text, size, colour, anchor or "la")
 
     def write_lines(self, left: int, top: int, lines: Sequence[Line], size: int = LETTERS) -> None:
         """Lines below each other, each in its colour."""
@@ -178,7 +157,7 @@ class Sheet:
 
         height = line_height(size)
         line = Image.new("L", (text_width(text, size) + 2, height), 0)
-        ImageDraw.Draw(line).text((0, height / 2), text, 255, font(size), anchor="lm")
+        _write(ImageDraw.Draw(line), (0, height / 2), text, size, 255, "lm")
         turned = line.transpose(Image.Transpose.ROTATE_90)
         place = middle - height // 2, bottom - turned.height
         self._image.paste(Image.new("RGB", turned.size, INK), place, turned)
@@ -192,6 +171,22 @@ class Sheet:
         if frame is not None:
             right, bottom = left + picture.width, top + picture.height
             self.draw.rectangle((left - 1, top - 1, right, bottom), outline=frame)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    size: int,
+    colour: Colour | int,
+    anchor: str,
+) -> None:
+    """One line, word by word on one base line."""
+    font, (x, y) = font_of(text, size), at
+    x -= {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * text_width(text, size)
+    y += font.getbbox(text, anchor=f"l{anchor[1]}")[1] - font.getbbox(text, anchor="ls")[1]
+    for across, word in _words(text, size):
+        draw.text((x + across, y), word, colour, font, anchor="ls")
 
 
 def captioned_sheet(

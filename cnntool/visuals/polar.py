@@ -99,7 +99,7 @@ class _Circle:
             if not label:
                 continue
             x, y = self._at(*_on_circle(67.5, share * RADIUS))
-            half = paper.font(SMALL * FINENESS).getlength(label) / 2 + 2 * FINENESS
+            half = paper.text_width(label, SMALL * FINENESS) / 2 + 2 * FINENESS
             high = 7 * FINENESS
             self._draw.rectangle((x - half, y - high, x + half, y + high), fill=paper.PAPER)
             self._sheet.write((x, y), label, SMALL * FINENESS, paper.FAINT, anchor="mm")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cnntool.visuals import paper
+from cnntool.visuals import fonts, paper
 
 WIDTH, HEIGHT = 1200, 800
 MARGIN, LETTERS, SMALL = 40, 15, 13
@@ -39,6 +39,7 @@ def word_map(
     places, origin = _places(points)
     pen.line([(origin[0], MARGIN // 2), (origin[0], HEIGHT - MARGIN // 2)], AXIS)
     pen.line([(MARGIN // 2, origin[1]), (WIDTH - MARGIN // 2, origin[1])], AXIS)
+    drawn = fonts.drawable_names(names)
     order = sorted(range(len(names)), key=lambda index: index not in marked)
     taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
     for index in order:
@@ -46,7 +47,7 @@ def word_map(
         pen.ellipse(
             (x - DOT, y - DOT, x + DOT, y + DOT), MARKED if index in marked else paper.FAINT
         )
-        name = paper.drawable(names[index])
+        name = drawn[index]
         box = next(_free(places[index], paper.text_width(name, LETTERS), taken), None)
         if box is not None:
             taken.append(box)

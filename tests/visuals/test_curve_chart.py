@@ -9,6 +9,7 @@ from PIL import Image
 
 from cnntool.errors import InputError
 from cnntool.visuals.curve_chart import COLOURS, Curve, curve_chart, write_chart
+from cnntool.visuals.fonts import drawable
 
 X = np.arange(1, 31)
 PANELS = {
@@ -97,3 +98,17 @@ def test_the_same_chart_gives_the_same_bytes(format):
     assert files[0].getvalue() == files[1].getvalue()
     if format == "png":
         assert Image.open(files[0]).width == 1012
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize(
+    "name", ["_a.npz", "$x^$", "a $1$ b", "\u043a\u043e\u0442", "\u732b", "a\x1b[1m"]
+)
+def test_whatever_a_run_is_called_its_name_stands_in_the_legend(name, runs, recwarn):
+    """Some names begin a formula to matplotlib, hide a line, or have letters that no font has."""
+    pytest.importorskip("matplotlib")
+    chart = curve_chart({"loss": [Curve(run, name, X, X) for run in range(runs)]})
+    write_chart(chart, io.BytesIO(), "png")
+    (legend,) = [*chart.legends, *(axes.get_legend() for axes in chart.axes if runs == 1)]
+    assert [text.get_text() for text in legend.texts] == [drawable(name)] * runs
+    assert not [each for each in recwarn if "glyph" in str(each.message).lower()]

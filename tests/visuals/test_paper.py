@@ -9,9 +9,8 @@ import pytest
 from cnntool.visuals.paper import (
     LETTERS,
     MARGIN,
+    Sheet,
     captioned_sheet,
-    drawable,
-    drawable_names,
     end_of,
     fitted,
     fitted_size,
@@ -20,20 +19,6 @@ from cnntool.visuals.paper import (
     shortened,
     text_width,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "drawn"),
-    [("cat", "cat"), ("Übergröße", "Ubergrosse"), ("señor", "senor"), ("猫", "?"), ("a\tb", "a?b")],
-)
-def test_letters_that_the_font_lacks_are_replaced(text, drawn):
-    assert drawable(text) in (text, drawn)
-
-
-def test_names_that_lose_letters_keep_apart_by_their_number():
-    names = drawable_names(["cat", "猫", "犬", "who?"])
-    assert len(set(names)) == 4
-    assert (names[0], names[3]) == ("cat", "who?")
 
 
 @pytest.mark.parametrize("width", [20, 60, 1000])
@@ -94,3 +79,29 @@ def test_captions_stand_below_the_picture_and_make_the_sheet_wider_up_to_a_limit
     assert 50 + 2 * MARGIN < narrow.width <= 300 + 2 * MARGIN
     assert (narrow.pixels[: MARGIN + 30] == 255).all()
     assert wide.pixels.shape[0] - narrow.pixels.shape[0] == line_height(LETTERS)
+
+
+@pytest.mark.parametrize("size", [11, 14, 33])
+def test_words_stand_apart(size):
+    """Between two words there is a quarter of a letter's height or more, on the paper too."""
+    apart = text_width("6 filters", size) - text_width("6filters", size)
+    assert 0.25 * size <= apart <= 0.5 * size
+    sheet = Sheet(300, 60)
+    sheet.write((10, 10), "I I", size)
+    dark = np.flatnonzero((sheet.pixels.min(axis=2) < 128).any(axis=0))
+    assert np.diff(dark).max() >= 0.25 * size
+
+
+@pytest.mark.parametrize("anchor", ["la", "mm", "rs", "rt", "mb"])
+def test_words_stand_on_one_line_where_the_anchor_says(anchor):
+    """As the same letters do in one word; and about the place across that the anchor names."""
+    ink = {}
+    for text in ("a high", "ahigh"):
+        sheet = Sheet(300, 80)
+        sheet.write((150, 40), text, 20, anchor=anchor)
+        dark = sheet.pixels.min(axis=2) < 128
+        ink[text] = [np.flatnonzero(dark.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)]
+    assert ink["a high"][0] == ink["ahigh"][0]
+    width = text_width("a high", 20)
+    start = 150 - {"l": 0, "m": width / 2, "r": width}[anchor[0]]
+    assert ink["a high"][1] == pytest.approx([start, start + width], abs=3)

@@ -72,6 +72,7 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.training.history import read_history
+    from cnntool.visuals import fonts
 
     output, as_json = chart.output, report.as_json
     if output == STDIO and (as_json or chart.show):
@@ -85,8 +86,10 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
         is_text = all(history.is_text for history in histories)
         measures = ("loss", "perplexity") if is_text else ("loss", "accuracy")
     panels = panels_of(histories, dict.fromkeys(measures))
+    fonts.use(chart.font)
     if output is not None:
         _write(panels, output, chart.force, print_path=not as_json)
+        chart.note(*fonts.told_lost())
     if as_json:
         print_json([_entry(history) for history in histories])
     elif output is None or chart.show:

@@ -77,6 +77,18 @@ def picture_path(default: str) -> Any:
     )
 
 
+def font_file(section: str = "") -> Any:
+    """``--font`` of a command that draws names."""
+    return option(
+        "--font",
+        PathName("a font file, such as NotoSansCJK-Regular.ttc"),
+        "Draw letters of this font file.  [default: Pillow's own, and where that lacks letters, "
+        "a font of the system]",
+        metavar="FILE",
+        section=section,
+    )
+
+
 @dataclass(frozen=True)
 class Picture:
     """Where a picture goes, and what is said beside it."""
@@ -87,6 +99,7 @@ class Picture:
     show: bool = flag(
         "--show", "Draw it in the terminal, on stderr; a file is written only with -o."
     )
+    font: str | None = font_file(OUTPUT)
     quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section=RUN)
 
     @property
@@ -141,6 +154,7 @@ class Target:
         """
         from cnntool.files.image import Frame, Image, Metadata
         from cnntool.files.images import save_image
+        from cnntool.visuals.fonts import told_lost
 
         if self.options.show:
             draw()
@@ -153,6 +167,9 @@ class Target:
             save_image(image, self.path, overwrite=self.options.force)
             if print_path:
                 print(self.path)
+        lost = told_lost()
+        if self.stdout or self.path is not None:
+            self.options.note(*lost)
 
 
 def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".png") -> Target:
@@ -163,7 +180,9 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
     takes none.
     """
     from cnntool.cli.files import check_picture
+    from cnntool.visuals import fonts
 
+    fonts.use(options.font)
     if options.output == STDIO:
         return Target(None, True, options)
     if options.output is None and options.show:
