@@ -117,6 +117,9 @@ def _show_classes(report: Report) -> None:
         cells = [_share(value) for value in (mean.precision, mean.recall, mean.f1)]
         rows.add_row(_name(name), *cells, f"{report.count:,}", style="bold")
     show(rows)
+    if any(mask.any() for mask in scores.undefined.values()):
+        over = ", ".join(f"{name} {scores.macro.classes[name.lower()]:,}" for name in names)
+        _remark(f"averages are over the classes that have a figure: {over}")
     if is_cut:
         _remark(f"the {SHOWN_CLASSES} lowest F1; --json gives every class")
 

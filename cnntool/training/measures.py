@@ -188,11 +188,15 @@ def confusion_matrix(predicted: np.ndarray, targets: np.ndarray, classes: int) -
 
 @dataclass(frozen=True)
 class Averages:
-    """One number over all classes: macro, or weighted by support."""
+    """One number over the classes that have one: macro, or weighted by support.
+
+    classes: how many those are, by the name of the measure.
+    """
 
     precision: float
     recall: float
     f1: float
+    classes: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +208,9 @@ class ClassScores:
     f1: ``2 precision recall / (precision + recall)``, which is ``2 M_kk / (row + column)``.
     support: int64, how many there are.
 
-    Where the denominator is 0, the score is 0, as in scikit-learn, and it is not left out of the
-    averages. ``undefined`` names those: a mask (K,) for 'precision' (nothing was taken for k),
-    'recall' (there are none of k) and 'f1' (neither).
+    Where the denominator is 0 there is no score: 0 stands in its place, and averages leave it out,
+    as in scikit-learn with ``zero_division=nan``. ``undefined`` names those: a mask (K,) for
+    'precision' (nothing was taken for k), 'recall' (there are none of k) and 'f1' (neither).
     """
 
     precision: np.ndarray
@@ -226,8 +230,12 @@ class ClassScores:
         return self._averages(self.support)
 
     def _averages(self, weights: np.ndarray) -> Averages:
-        scores = np.stack([self.precision, self.recall, self.f1])  # (3, K)
-        return Averages(*map(float, _quotients(scores @ weights, weights.sum())))
+        means, classes = {}, {}
+        for name, undefined in self.undefined.items():
+            values, own = getattr(self, name)[~undefined], weights[~undefined]
+            means[name] = float(_quotients(values @ own, own.sum()))
+            classes[name] = len(values)
+        return Averages(**means, classes=classes)
 
 
 def class_scores(confusion: np.ndarray) -> ClassScores:

@@ -65,6 +65,7 @@ def test_the_table_has_every_figure(cnntool, greys):
     done = cnntool("evaluate", "m.npz", "greys")
     assert (done.code, done.err) == (0, "")
     rows = [line.split() for line in done.lines]
+    assert "averages are over" not in done.out.decode()
     assert ["accuracy", "62.50%", "5", "right,", "3", "wrong"] in rows
     assert ["dark", "60.0%", "75.0%", "66.7%", "4"] in rows
     assert ["dark", "3", "1"] in rows
@@ -232,6 +233,12 @@ def test_images_of_one_class_alone_are_measured(cnntool, greys):
     found = report(cnntool("evaluate", "m.npz", "greys", "--json"))
     assert (found["images"], found["accuracy"]) == (4, 2 / 4)
     assert found["confusion"] == [[0, 0], [2, 2]]
+    classes = {"precision": 2, "recall": 1, "f1": 2}
+    light = pytest.approx(2 / 3)
+    assert found["macro"] == {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 3, "classes": classes}
+    assert (found["classes"][0]["recall"], found["classes"][1]["f1"]) == (None, light)
+    remark = "averages are over the classes that have a figure: precision 2, recall 1, F1 2"
+    assert remark in cnntool("evaluate", "m.npz", "greys").lines
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

@@ -48,11 +48,20 @@ def test_class_scores_by_hand():
     np.testing.assert_allclose(scores.recall, [2 / 3, 1 / 2, 0, 0])
     np.testing.assert_allclose(scores.f1, [4 / 7, 1 / 2, 0, 0])
     assert scores.support.tolist() == [3, 2, 1, 0]
-    assert scores.macro.precision == pytest.approx((2 / 4 + 1 / 2) / 4)
-    assert scores.macro.f1 == pytest.approx((4 / 7 + 1 / 2) / 4)
-    assert scores.weighted.precision == pytest.approx((3 * 2 / 4 + 2 * 1 / 2) / 6)
+    assert scores.macro.precision == pytest.approx((2 / 4 + 1 / 2) / 2)
+    assert scores.macro.recall == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert scores.macro.f1 == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    assert scores.macro.classes == {"precision": 2, "recall": 3, "f1": 3}
+    assert scores.weighted.precision == pytest.approx((3 * 2 / 4 + 2 * 1 / 2) / 5)
     assert scores.weighted.recall == pytest.approx(3 / 6)
     assert scores.weighted.f1 == pytest.approx((3 * 4 / 7 + 2 * 1 / 2) / 6)
+
+
+def test_a_perfect_answer_on_some_of_the_classes_has_perfect_averages():
+    scores = class_scores(np.diag([0, 4, 0, 2, 0]))
+    assert scores.macro == scores.weighted
+    assert (scores.macro.precision, scores.macro.recall, scores.macro.f1) == (1, 1, 1)
+    assert scores.macro.classes == {"precision": 2, "recall": 2, "f1": 2}
 
 
 def test_scores_without_a_denominator_are_zero_and_named():
@@ -88,10 +97,12 @@ def test_scores_are_those_of_scikit_learn(pairs):
     matrix, labels = confusion_matrix(predicted, targets, 5), list(range(5))
     assert (matrix == metrics.confusion_matrix(targets, predicted, labels=labels)).all()
     scores = class_scores(matrix)
-    settings = {"labels": labels, "zero_division": 0}
-    theirs = metrics.precision_recall_fscore_support(targets, predicted, **settings)
-    ours = scores.precision, scores.recall, scores.f1, scores.support
-    np.testing.assert_allclose(ours, theirs)
+    settings = {"labels": labels, "zero_division": np.nan}
+    *theirs, support = metrics.precision_recall_fscore_support(targets, predicted, **settings)
+    for ours, name in zip(theirs, scores.undefined, strict=True):
+        own = np.where(scores.undefined[name], np.nan, getattr(scores, name))
+        np.testing.assert_allclose(own, ours)
+    np.testing.assert_allclose(scores.support, support)
     for ours, average in ((scores.macro, "macro"), (scores.weighted, "weighted")):
         theirs = metrics.precision_recall_fscore_support(
             targets, predicted, average=average, **settings
