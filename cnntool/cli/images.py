@@ -52,7 +52,6 @@ from cnntool.files.image import (
     without_opaque_alpha,
 )
 from cnntool.files.images import check_holdable, open_image, probe_image, save_image
-from cnntool.files.limits import Limits
 from cnntool.wording import counted, readable
 
 LARGE_BYTES = 50_000_000
@@ -183,9 +182,7 @@ class Job:
         batch = self.batch
         if self.source.path is None:
             raise InputError("stdin: a dry run reads no data: name a file")
-        info = probe_image(self.source.path)
-        limits = Limits(self.source.name, batch.max_pixels, batch.gray, batch.white)
-        limits.check_size(info.width, info.height, info.frames)
+        info = probe_image(self.source.path, max_pixels=batch.max_pixels)
         self._info = replace(info, channels=1) if batch.gray else info
         info = self._info
         self.shapes = [(info.height, info.width, info.channels)] * info.frames

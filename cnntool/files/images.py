@@ -32,7 +32,7 @@ from cnntool.files.formats import (
 )
 from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.limits import MAX_PIXELS, Limits
-from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors
+from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors, read_whole
 
 Source = str | os.PathLike | bytes | BinaryIO
 
@@ -55,15 +55,19 @@ def open_image(
 
     InputError for whatever cannot be read whole and true.
     """
-    with _opened(source, name) as (stream, label, format):
-        limits = Limits(label, max_pixels, gray, float_white, format)
-        return _module(format).read(stream, limits)
+    with _opened(source, name, max_pixels) as (stream, limits):
+        limits = limits._replace(gray=gray, float_white=float_white)
+        return _module(limits.format).read(stream, limits)
 
 
-def probe_image(source: Source, *, name: str | None = None) -> ImageInfo:
+def probe_image(
+    source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> ImageInfo:
     """What the headers of an image say, without decoding it. InputError as for open_image."""
-    with _opened(source, name) as (stream, label, format):
-        return _module(format).probe(stream, Limits(label, format=format))
+    with _opened(source, name, max_pixels) as (stream, limits):
+        info = _module(limits.format).probe(stream, limits)
+    limits.check_size(info.width, info.height, info.frames)
+    return info
 
 
 def _module(format: str) -> ModuleType:
@@ -86,8 +90,8 @@ def _module(format: str) -> ModuleType:
 
 
 @contextmanager
-def _opened(source: Source, name: str | None) -> Iterator[tuple[Readable, str, str]]:
-    """The stream at the image's first byte, what to call it, and its format."""
+def _opened(source: Source, name: str | None, max_pixels: int) -> Iterator[tuple[Readable, Limits]]:
+    """The stream at the image's first byte, and what it is called, is and may be."""
     file: BinaryIO
     if isinstance(source, (bytes, bytearray, memoryview)):
         label, file, owned = name or "the image", io.BytesIO(source), True
@@ -98,8 +102,7 @@ def _opened(source: Source, name: str | None) -> Iterator[tuple[Readable, str, s
         label, file, owned = name or _name_of(source), source, False
     try:
         with plain_errors(label):
-            format, stream = _recognized(file, owned, label)
-            yield stream, label, format
+            yield _recognized(file, owned, Limits(label, max_pixels))
     finally:
         if owned:
             file.close()
@@ -110,8 +113,9 @@ def _name_of(stream: BinaryIO) -> str:
     return "stdin" if not isinstance(name, str) or name == "<stdin>" else name
 
 
-def _recognized(stream: BinaryIO, owned: bool, label: str) -> tuple[str, Readable]:
-    """The format by the first bytes, and a stream that starts with them again."""
+def _recognized(stream: BinaryIO, owned: bool, limits: Limits) -> tuple[Readable, Limits]:
+    """A stream that starts with the first byte again, and the format that the first ones tell."""
+    label = limits.name
     head = Rejoined(b"", stream).read(16)
     if not head:
         raise InputError(f"{label} is empty: it has 0 bytes")
@@ -120,13 +124,15 @@ def _recognized(stream: BinaryIO, owned: bool, label: str) -> tuple[str, Readabl
         kind = foreign_kind(head)
         what = f"is {kind}, not" if kind else "is not"
         raise InputError(f"{label} {what} an image this tool reads: {READABLE}")
+    limits = limits._replace(format=format)
     if owned and stream.seekable():
+        limits.check_bytes(stream.seek(0, os.SEEK_END))
         stream.seek(0)
-        return format, stream
+        return stream, limits
     forward = Rejoined(head, stream)
     if format in ("PPM", "NPY"):  # read straight into the array, with no copy of the file
-        return format, forward
-    return format, io.BytesIO(forward.read())
+        return forward, limits
+    return read_whole(forward, limits), limits
 
 
 Target = str | os.PathLike | BinaryIO

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from cnntool.errors import InputError
 
 MAX_PIXELS = 500_000_000
 LARGE_TILE = 1 << 24
-"""Pixels of a tile that a picture within the limits may have; decoders make room for all of it."""
+"""Pixels of a tile that any picture may have; decoders make room for all of it."""
+PIXEL_BYTES, OTHER_BYTES = 32, 1 << 26
+"""A file may have so many bytes for each pixel it may have (numbers as text take the most), and as
+many for all else."""
 
 
 class Limits(NamedTuple):
     """The most pixels of a file, the name to call it by in messages, and how it is read."""
 
     name: str
-    max_pixels: int = 0
+    max_pixels: int = MAX_PIXELS
     gray: bool = False
     float_white: float = 255.0
     format: str = ""
@@ -33,10 +39,28 @@ class Limits(NamedTuple):
         pixels = width * height * frames if pixels is None else pixels
         self._check_pixels(pixels, f"is {width} x {height}{times}")
 
-    def check_tile(self, width: int, height: int) -> None:
-        """InputError for a tile that is large, and has more pixels than we may decode."""
-        if width * height > LARGE_TILE:
-            self._check_pixels(width * height, f"has tiles of {width} x {height}")
+    def check_tile(self, width: int, height: int, picture: tuple[int, int]) -> None:
+        """InputError for a tile that is large, and has more than twice the picture's pixels."""
+        across, down = picture
+        if width * height > max(LARGE_TILE, 2 * across * down):
+            raise InputError(
+                f"{self.name} has tiles of {width} x {height} for a picture of {across} x {down}: "
+                "save it with smaller tiles"
+            )
+
+    def check_channels(self, width: int, height: int, channels: int) -> None:
+        """InputError for values of more than four channels that are as many as of more pixels."""
+        what = f"is {width} x {height} with {channels:,} channels, four of which count as one,"
+        self._check_pixels(width * height * -(-channels // 4), what)
+
+    def check_bytes(self, count: int) -> None:
+        """InputError for a file that is longer than a picture within the limit can be."""
+        most = PIXEL_BYTES * self.max_pixels + OTHER_BYTES
+        if count > most:
+            raise InputError(
+                f"{self.name} has more than {most:,} bytes, as many as {self.max_pixels:,} pixels "
+                "can take: raise the limit with --max-pixels"
+            )
 
     def _check_pixels(self, pixels: int, what: str) -> None:
         if pixels > self.max_pixels:
@@ -44,3 +68,24 @@ class Limits(NamedTuple):
                 f"{self.name} {what} = {pixels:,} pixels, over the limit of "
                 f"{self.max_pixels:,}: raise the limit with --max-pixels"
             )
+
+
+def free_memory() -> int | None:
+    """Bytes that can be taken without swapping; None where the system does not say.
+
+    Source: MemAvailable of proc(5), memory.max and memory.current of cgroups(7); elsewhere the
+    whole memory of the machine.
+    """
+    limits = []
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # 'max' is no number: no limit
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        limits.append(max(0, limit - int((group / "memory.current").read_text())))
+    if not limits and hasattr(os, "sysconf"):
+        with suppress(OSError, ValueError):
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(limits, default=None)

@@ -7,7 +7,6 @@ format's description in numpy.lib.format.
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -101,6 +100,7 @@ def read(stream: Readable, limits: Limits) -> Image:
     shape, by_columns, dtype = _image_header(stream, name)
     height, width, channels = shape
     limits.check_size(width, height)
+    limits.check_channels(width, height, channels)
     kind = np.dtype(dtype.name) if dtype.name in WHITE else np.dtype(np.float32)
     pixels = np.empty(shape, kind)
     if by_columns:
@@ -178,6 +178,11 @@ def read_signal(stream: Readable, name: str) -> Signal:
     if len(shape) == 2 and shape[0] == 1:
         shape = (shape[1],)  # a row is a signal too
     length, channels = shape[0], prod(shape[1:])
+    if channels > BLOCK:
+        raise InputError(
+            f"{name} has {channels:,} channels, a column each, and {BLOCK:,} are the most: "
+            "transpose it where rows are the channels"
+        )
     frames = max(1, BLOCK // channels)
     read = _read_columns if by_columns and channels > 1 else _read_rows
     blocks = _samples(read(stream, dtype, length, channels, frames, name), name)
@@ -199,7 +204,8 @@ def _read_columns(
 ) -> Iterator[np.ndarray]:
     """Column after column: blocks are gathered by seeking."""
     with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(stream, file)
+        for row in _read_rows(stream, dtype, length * channels, 1, BLOCK, name):
+            file.write(row.tobytes())
         for first in range(0, length, frames):
             rows = np.empty((channels, min(frames, length - first)), dtype)
             for channel, row in enumerate(rows):

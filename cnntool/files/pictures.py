@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files import animations, whole
+from cnntool.files import animations, jpeg, whole
 from cnntool.files.formats import FORMATS
 from cnntool.files.image import Frame, Image, ImageInfo, Metadata, alike, swaps_sides
 from cnntool.files.limits import Limits
@@ -44,7 +45,7 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     """What the headers say."""
     format = limits.format
     header = whole.png_header(stream, limits.name) if format == "PNG" else None
-    count = whole.check_gif(stream, limits.name)[2] if format == "GIF" else None
+    count = _check_animation(stream, limits)
     picture = open_picture(stream, limits)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
@@ -65,13 +66,22 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
         return _read_png(stream, limits)
     if limits.format == "JPEG":
         return _read_jpeg(stream, limits)
-    count = None
+    count = _check_animation(stream, limits)
+    return _image(open_picture(stream, limits), limits, count=count)
+
+
+def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
+    """The frames of a GIF; InputError for one and for a WebP that is not whole, or too large.
+
+    Pillow makes room for both when it opens them.
+    """
     if limits.format == "GIF":
         width, height, count = whole.check_gif(stream, limits.name)
         limits.check_size(width, height, count)
-    elif limits.format == "WEBP":
-        whole.check_webp(stream, limits.name)
-    return _image(open_picture(stream, limits), limits, count=count)
+        return count
+    if limits.format == "WEBP":
+        limits.check_size(*whole.check_webp(stream, limits.name))
+    return None
 
 
 def _read_png(stream: BinaryIO, limits: Limits) -> Image:
@@ -116,12 +126,21 @@ def _read_deep_png(
 def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
     stream.seek(0)
     data = stream.read()
-    end = whole.check_jpeg(data, limits.name)
+    structure = jpeg.check(data, limits.name)
     image = _image(open_picture(stream, limits), limits)
-    if whole.looks_painted(image.frames[0].pixels):
-        again = _image(open_picture(whole.with_more_data(data, end), limits), limits)
-        if not np.array_equal(image.frames[0].pixels, again.frames[0].pixels):
-            raise cut_short(limits.name, "part of the picture is missing")
+    pixels = image.frames[0].pixels
+
+    def is_same(other: bytes) -> bool:
+        with suppress(OSError):
+            again = _image(open_picture(io.BytesIO(other), limits), limits)
+            return np.array_equal(again.frames[0].pixels, pixels)
+        return False
+
+    is_doubtful = structure.is_progressive or jpeg.looks_painted(pixels)
+    if structure.is_huffman and is_doubtful and not is_same(jpeg.with_more_data(data, structure)):
+        raise cut_short(limits.name, "part of the picture is missing")
+    if any(map(is_same, jpeg.with_other_ends(data, structure))):
+        raise damaged(limits.name, "a part of its data is zeros, which misled the decoder")
     return image
 
 

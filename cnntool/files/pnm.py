@@ -18,6 +18,9 @@ from cnntool.files.image import WHITE, Frame, Image, ImageInfo, luminance, strip
 from cnntool.files.limits import Limits
 from cnntool.files.streams import Readable, cut_short, damaged, fill
 
+_LONGEST_HEADER, _LONGEST_WORD = 1 << 16, 1 << 23
+"""Bytes before a number of the header, and between the line breaks of a plain file."""
+
 
 class Header(NamedTuple):
     """What stands before the pixels. `maxval` is the value of white; 1 for bitmaps."""
@@ -53,7 +56,7 @@ def read(stream: Readable, limits: Limits) -> Image:
     header = _read_header(stream, name)
     limits.check_size(header.width, header.height)
     if header.kind in (1, 2, 3):
-        pixels = _read_plain(stream, header, name)
+        pixels = _read_plain(stream, header, limits)
     elif header.kind == 4:
         pixels = _read_bits(stream, header, name)
     else:
@@ -102,12 +105,12 @@ def _read_header(stream: Readable, name: str) -> Header:
 
 def _read_number(stream: Readable, name: str) -> int:
     """The next number of the header; takes the one white space after it too."""
-    digits = b""
-    while True:
+    digits, is_comment = b"", False
+    for _ in range(_LONGEST_HEADER):
         byte = stream.read(1)
-        if byte == b"#":
-            while byte not in (b"\n", b"\r", b""):
-                byte = stream.read(1)
+        is_comment = byte == b"#" or (is_comment and byte not in (b"\n", b"\r", b""))
+        if is_comment:
+            continue
         if not byte:
             raise cut_short(name, "the header ends too soon")
         if not byte.isspace():
@@ -116,6 +119,7 @@ def _read_number(stream: Readable, name: str) -> int:
                 raise damaged(name, f"its header has {digits!r} in place of a number")
         elif digits:
             return int(digits)
+    raise damaged(name, f"a comment in its header is longer than {_LONGEST_HEADER:,} bytes")
 
 
 def _read_raw(stream: Readable, header: Header, name: str) -> np.ndarray:
@@ -132,11 +136,11 @@ def _read_bits(stream: Readable, header: Header, name: str) -> np.ndarray:
     return np.unpackbits(packed, axis=1, count=header.width)[..., None]
 
 
-def _read_plain(stream: Readable, header: Header, name: str) -> np.ndarray:
-    pixels = header.empty_pixels()
+def _read_plain(stream: Readable, header: Header, limits: Limits) -> np.ndarray:
+    pixels, name = header.empty_pixels(), limits.name
     flat = pixels.reshape(-1)
     done = 0
-    for text in _plain_text(stream):
+    for text in _plain_text(stream, limits):
         values = _digits(text) if header.kind == 1 else _numbers(text, name)
         if values.size and (values.min() < 0 or values.max() > header.maxval):
             raise damaged(name, f"it has values outside 0 to its maxval {header.maxval}")
@@ -162,11 +166,14 @@ def _numbers(text: bytes, name: str) -> np.ndarray:
         raise damaged(name, "its pixels are not all numbers") from None
 
 
-def _plain_text(stream: Readable) -> Iterator[bytes]:
+def _plain_text(stream: Readable, limits: Limits) -> Iterator[bytes]:
     """The rest of a plain file in pieces that end between words, without comments."""
-    rest = b""
+    rest, count = b"", 0
     while block := stream.read(1 << 20):
-        text = rest + block
+        text, count = rest + block, count + len(block)
+        limits.check_bytes(count)
+        if len(text) > _LONGEST_WORD:
+            raise damaged(limits.name, f"a comment in it is longer than {_LONGEST_WORD:,} bytes")
         end = max(text.rfind(b"\n"), text.rfind(b"\r"))
         if b"#" not in text[end + 1 :]:
             end = max(end, text.rfind(b" "), text.rfind(b"\t"))

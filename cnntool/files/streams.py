@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -13,6 +14,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
+from cnntool.files.limits import Limits, free_memory
 
 
 class Readable(Protocol):
@@ -36,6 +38,21 @@ class Rejoined:
         while len(taken) < size and (more := self.rest.read(size - len(taken))):
             taken += more
         return taken
+
+
+def read_whole(stream: Readable, limits: Limits) -> io.BytesIO:
+    """All that comes, under the limits: also of what never ends, whatever memory there is."""
+    whole, free = io.BytesIO(), free_memory()
+    while block := stream.read(1 << 24):
+        whole.write(block)
+        limits.check_bytes(whole.tell())
+        if free is not None and 2 * whole.tell() > free:
+            raise InputError(
+                f"{limits.name} does not fit into memory: {whole.tell():,} bytes were read, and it "
+                "goes on"
+            )
+    whole.seek(0)
+    return whole
 
 
 def fill(stream: Readable, array: np.ndarray, name: str, of: str = "pixels") -> None:
@@ -110,11 +127,19 @@ def plain_errors(name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name} cannot be read: {error.strerror}") from None
-        text = " ".join(str(error).split())
-        if "truncated" in text.lower() or "not enough" in text.lower():
-            raise cut_short(name, "part of the picture is missing") from None
-        if "decoder error" in text or "broken data stream" in text:
-            text = "its compressed data cannot be decoded"
-        if not text or type(error).__name__ in ("UnidentifiedImageError", "KeyError"):
-            text = "its header makes no sense"
-        raise damaged(name, text[:120]) from None
+        raise _in_words(error, name) from None
+
+
+def _in_words(error: Exception, name: str) -> InputError:
+    """What a decoder says; what our own code or NumPy stumbles over is no news for a user."""
+    text = " ".join(str(error).split())
+    if any(word in text.lower() for word in ("truncated", "not enough")):
+        return cut_short(name, "part of the picture is missing")
+    if any(word in text.lower() for word in ("unsupported", "not yet supported", "cannot handle")):
+        return InputError(
+            f"{name} is of a kind that is not read ({text[:120]}): convert it to PNG first"
+        )
+    if "decoder error" in text or "broken data stream" in text:
+        return damaged(name, "its compressed data cannot be decoded")
+    is_said = isinstance(error, (OSError, SyntaxError)) and "cannot identify" not in text
+    return damaged(name, text[:120] if text and is_said else "its header makes no sense")

@@ -55,7 +55,7 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     for page in pages:
         limits.check_size(page.width, page.height)
         check_pieces(page, size, name)
-        limits.check_tile(*page.piece)
+        limits.check_tile(*page.piece, (page.width, page.height))
     total = sum(page.width * page.height for page in pages)
     limits.check_size(pages[0].width, pages[0].height, len(pages), total)
     if any(page.is_deep for page in pages):

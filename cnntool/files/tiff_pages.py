@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
 from cnntool.errors import InputError
 from cnntool.files.streams import cut_short, damaged
 
@@ -19,12 +21,13 @@ CMYK, YCBCR = 5, 6
 _NOT_READ = {8: "L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL"}
 _NOT_READ |= {4: "a transparency mask", 32803: "a raw camera mosaic", 32845: "LogLuv"}
 _NOT_READ |= {34892: "linear raw"}
-_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii"}
-_TYPES |= {11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "2u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"}
+_TYPES |= {10: "2i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 _MOST_PAGES = 100_000
+_MOST_PIECES, _MOST_SAMPLES = 1 << 20, 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Page:
     """One picture of a TIFF, as its directory describes it."""
 
@@ -40,8 +43,8 @@ class Page:
     planes: int  # samples that lie one after the other, not side by side
     piece: tuple[int, int]  # width and height of a strip or tile
     is_tiled: bool
-    offsets: tuple[int, ...]  # of the pieces
-    counts: tuple[int, ...]  # of their bytes
+    offsets: np.ndarray  # of the pieces
+    counts: np.ndarray  # of their bytes
     dpi: tuple[float, float] | None
     icc_profile: bytes | None
 
@@ -69,62 +72,58 @@ class Page:
         return max(self.bits) == 16 and self.samples > 1
 
 
-def _page(tags: dict[int, tuple]) -> Page:
-    """The page whose directory has these tags, each with a tuple of numbers."""
+def _page(tags: dict[int, np.ndarray]) -> Page:
+    """The page whose directory has these tags."""
+
+    def some(tag: int) -> tuple[int, ...]:
+        return tuple(tags[tag][:_MOST_SAMPLES].tolist()) if tag in tags else ()
 
     def one(tag: int, default: int) -> int:
-        return tags[tag][0] if tags.get(tag) else default
+        return (some(tag) or (default,))[0]
 
     width, height, samples = one(256, 0), one(257, 0), one(277, 1)
     is_tiled = 324 in tags
     strip = width, min(one(278, height) or height, height)
+    none = np.empty(0, np.uint64)
     return Page(
         width=width,
         height=height,
-        bits=tags.get(258) or (1,),
+        bits=some(258) or (1,),
         samples=samples,
-        sample_format=max(tags.get(339) or (UNSIGNED,)),
+        sample_format=max(some(339) or (UNSIGNED,)),
         photometric=one(262, BLACK_IS_ZERO),
         orientation=one(274, 1) if 1 <= one(274, 1) <= 8 else 1,
-        extra_samples=tags.get(338, ()),
+        extra_samples=some(338),
         is_compressed=one(259, 1) != 1,
         planes=samples if one(284, 1) == 2 else 1,
         piece=(one(322, 0), one(323, 0)) if is_tiled else strip,
         is_tiled=is_tiled,
-        offsets=tags.get(324 if is_tiled else 273, ()),
-        counts=tags.get(325 if is_tiled else 279, ()),
-        dpi=_dpi(tags),
-        icc_profile=bytes(tags[34675]) if tags.get(34675) else None,
+        offsets=tags.get(324 if is_tiled else 273, none),
+        counts=tags.get(325 if is_tiled else 279, none),
+        dpi=_dpi(one(296, 2), some(282), some(283)),
+        icc_profile=tags[34675].tobytes() if 34675 in tags else None,
     )
 
 
-def _dpi(tags: dict[int, tuple]) -> tuple[float, float] | None:
-    unit = tags[296][0] if tags.get(296) else 2
+def _dpi(unit: int, *sides: tuple[int, ...]) -> tuple[float, float] | None:
+    """Dots per inch across and down, each a numerator and a denominator in the file."""
     per_inch = {2: 1.0, 3: 2.54}.get(unit)
-    known = all(len(tags.get(tag, ())) == 2 and tags[tag][1] for tag in (282, 283))
-    if per_inch is None or not known:
+    if per_inch is None or not all(len(each) == 2 and each[1] for each in sides):
         return None
-    across, down = (tags[tag][0] / tags[tag][1] * per_inch for tag in (282, 283))
+    across, down = (each[0] / each[1] * per_inch for each in sides)
     return across, down
 
 
 def read_pages(stream: BinaryIO, name: str) -> list[Page]:
     """Every page in order. InputError for a broken directory or a kind of pixel we do not read."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    head = stream.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    big = head[2:4] in (b"+\0", b"\0+")
-    (offset,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
+    directories = _Directories(stream, name)
     pages: list[Page] = []
-    seen = set()
-    while offset:
+    seen: set[int] = set()
+    while offset := directories.following:
         if offset in seen or len(pages) >= _MOST_PAGES:
             raise damaged(name, "its pages lead back to each other")
-        if offset >= size:
-            raise cut_short(name, "its directory lies past the end of the file")
         seen.add(offset)
-        page, offset = _read_page(stream, offset, order, big, name)
+        page = _page(directories.read(offset))
         _check_kind(page, name)
         pages.append(page)
     if not pages:
@@ -132,6 +131,68 @@ def read_pages(stream: BinaryIO, name: str) -> list[Page]:
     if len({(page.depth == "float", page.depth == "16-bit") for page in pages}) > 1:
         raise InputError(f"{name} has pages of different depths: save them as separate files")
     return pages
+
+
+class _Directories:
+    """Reads the directory of one page after the other; `following` is where the next one lies.
+
+    The values of all tags together may take as many bytes as the file has: pages that share them
+    do not get around the limits.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.stream, self.name = stream, name
+        self.size = self.room = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        head = stream.read(16)
+        self.order = "<" if head[:2] == b"II" else ">"
+        self.is_big = head[2:4] in (b"+\0", b"\0+")
+        self.pointer = self.order + ("Q" if self.is_big else "I")
+        (self.following,) = struct.unpack_from(self.pointer, head, 8 if self.is_big else 4)
+
+    def read(self, offset: int) -> dict[int, np.ndarray]:
+        """The tags of the directory at this offset that we know."""
+        if offset >= self.size:
+            raise cut_short(self.name, "its directory lies past the end of the file")
+        self.stream.seek(offset)
+        count_format = self.order + ("Q" if self.is_big else "H")
+        (count,) = struct.unpack(count_format, self.stream.read(struct.calcsize(count_format)))
+        if not 1 <= count <= 4096:
+            raise damaged(self.name, f"a page has {count} tags")
+        pointer_size = struct.calcsize(self.pointer)
+        entry_size = 4 + 2 * pointer_size
+        directory = self.stream.read(count * entry_size + pointer_size)
+        if len(directory) < count * entry_size + pointer_size:
+            raise cut_short(self.name, "a directory is not complete")
+        (self.following,) = struct.unpack(self.pointer, directory[-pointer_size:])
+        tags = {}
+        for at in range(0, count * entry_size, entry_size):
+            tag, kind = struct.unpack_from(self.order + "HH", directory, at)
+            if kind in _TYPES:
+                (number,) = struct.unpack_from(self.pointer, directory, at + 4)
+                inline = directory[at + 4 + pointer_size : at + entry_size]
+                tags[tag] = self._values(tag, _TYPES[kind], number, inline)
+        return tags
+
+    def _values(self, tag: int, kind: str, number: int, inline: bytes) -> np.ndarray:
+        """A tag's numbers: in its own entry when they fit, else where that points."""
+        dtype = np.dtype(self.order + kind[-2:])
+        size = number * dtype.itemsize * (2 if kind[0] == "2" else 1)
+        if size > len(inline):
+            self.room -= size
+            if self.room < 0:
+                raise damaged(self.name, "its tags hold more bytes than the file has")
+            if tag not in _WANTED:
+                return np.empty(0, dtype)
+            self.stream.seek(struct.unpack(self.pointer, inline)[0])
+            inline = self.stream.read(size)
+        if len(inline) < size:
+            raise cut_short(self.name, "the values of a tag lie past the end of the file")
+        return np.frombuffer(inline[:size], dtype)
+
+
+_WANTED = {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296}
+_WANTED |= {322, 323, 324, 325, 338, 339, 34675}
 
 
 def check_pieces(page: Page, size: int, name: str) -> None:
@@ -142,60 +203,21 @@ def check_pieces(page: Page, size: int, name: str) -> None:
     expected = -(-page.width // across) * -(-page.height // down) * page.planes
     offsets, counts = page.offsets, page.counts
     row_bits = page.width * sum(page.bits)
-    if not counts and len(offsets) == 1 and not page.is_compressed:
-        counts = (-(-row_bits // 8) * page.height,)
-    if len(offsets) < expected or len(counts) < expected:
-        there = min(len(offsets), len(counts))
+    if not len(counts) and len(offsets) == 1 and not page.is_compressed:
+        counts = np.array([-(-row_bits // 8) * page.height])
+    there = min(len(offsets), len(counts))
+    if there < expected:
         raise damaged(name, f"it has {there} of the {expected} pieces that its size asks for")
-    for offset, count in zip(offsets[:expected], counts[:expected], strict=True):
-        if offset + count > size:
-            raise cut_short(name, "part of the picture lies past the end of the file")
-        if not count:
-            raise damaged(name, "a piece of the picture is empty")
+    if len(offsets) > _MOST_PIECES:
+        raise damaged(name, f"it has {len(offsets):,} pieces, and {_MOST_PIECES:,} are the most")
+    counts = counts[:expected].astype(np.float64)  # exact up to 2^53: a size of no file
+    if (offsets[:expected] + counts > size).any():
+        raise cut_short(name, "part of the picture lies past the end of the file")
+    if not counts.all():
+        raise damaged(name, "a piece of the picture is empty")
     is_plain = not page.is_compressed and not page.is_tiled
-    if is_plain and sum(counts) < page.height * (row_bits // 8):
+    if is_plain and counts.sum() < page.height * (row_bits // 8):
         raise cut_short(name, "it has fewer bytes of pixels than its size asks for")
-
-
-def _read_page(stream: BinaryIO, offset: int, order: str, big: bool, name: str) -> tuple[Page, int]:
-    """The page whose directory is at `offset`, and the offset of the next one (0: none)."""
-    pointer, entry_size = ("Q", 20) if big else ("I", 12)
-    stream.seek(offset)
-    count_format = order + ("Q" if big else "H")
-    (count,) = struct.unpack(count_format, stream.read(struct.calcsize(count_format)))
-    if not 1 <= count <= 4096:
-        raise damaged(name, f"a page has {count} tags")
-    pointer_size = struct.calcsize(order + pointer)
-    directory = stream.read(count * entry_size + pointer_size)
-    if len(directory) < count * entry_size + pointer_size:
-        raise cut_short(name, "a directory is not complete")
-    tags = {}
-    for at in range(0, count * entry_size, entry_size):
-        tag, kind = struct.unpack_from(order + "HH", directory, at)
-        if kind not in _TYPES or tag not in _WANTED:
-            continue
-        (number,) = struct.unpack_from(order + pointer, directory, at + 4)
-        room = directory[at + entry_size - pointer_size : at + entry_size]
-        tags[tag] = _read_values(stream, order, _TYPES[kind], number, room, pointer, name)
-    (following,) = struct.unpack_from(order + pointer, directory, count * entry_size)
-    return _page(tags), following
-
-
-_WANTED = {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296}
-_WANTED |= {322, 323, 324, 325, 338, 339, 34675}
-
-
-def _read_values(
-    stream: BinaryIO, order: str, kind: str, number: int, room: bytes, pointer: str, name: str
-) -> tuple:
-    """A tag's values: in its own `room` when they fit, else where that points."""
-    size = number * struct.calcsize("<" + kind)
-    if size > len(room):
-        stream.seek(struct.unpack(order + pointer, room)[0])
-        room = stream.read(size) if size <= 1 << 28 else b""
-    if len(room) < size:
-        raise cut_short(name, "the values of a tag lie past the end of the file")
-    return struct.unpack_from(f"{order}{number * len(kind)}{kind[0]}", room)
 
 
 def _check_kind(page: Page, name: str) -> None:

@@ -1,19 +1,16 @@
-"""Is a file whole, and is it what it says? What decoders leave out, for PNG, JPEG, GIF and WebP.
+"""Is a file whole, and is it what it says? What decoders leave out, for PNG, GIF and WebP.
 
 Pillow fills in what is missing at the end of some files and does not check pixels against their
-checksums. (Directories of a TIFF are checked where they are read, .npy and PNM as they are.)
+checksums. (A JPEG is checked in jpeg.py, a TIFF in tiff_pages.py, .npy and PNM as they are read.)
 """
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
-
-import numpy as np
 
 from cnntool.files.streams import cut_short, damaged
 
@@ -176,54 +173,22 @@ def check_gif(stream: BinaryIO, name: str) -> tuple[int, int, int]:
     return width, height, frames
 
 
-def check_webp(stream: BinaryIO, name: str) -> None:
-    """InputError for a file shorter than it says. Source: WebP Container Specification (Google)."""
+def check_webp(stream: BinaryIO, name: str) -> tuple[int, int]:
+    """Width and height of the canvas; InputError for a file shorter than it says.
+
+    Source: WebP Container Specification and WebP Lossless Bitstream Specification (Google), and
+    RFC 6386, section 9.1.
+    """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(4)
     if int.from_bytes(stream.read(4), "little") + 8 > size:
         raise cut_short(name, "the end of the WebP is missing")
-
-
-def check_jpeg(data: bytes, name: str) -> int:
-    """Where the end of the picture is marked; InputError where it is cut off, or zeros.
-
-    Source: the JPEG standard (ITU-T T.81), annex B.
-    """
-    at, marker = 2, 0
-    while marker != _START_OF_SCAN and 0 <= (at := data.find(b"\xff", at)) < len(data) - 4:
-        marker = data[at + 1]
-        has_length = marker not in (0x00, 0x01, 0xFF) and not 0xD0 <= marker <= 0xD9
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big") if has_length else 1
-    end = data.find(b"\xff\xd9", at) if marker == _START_OF_SCAN else -1
-    if end < 0:
-        raise cut_short(name, "the end of the JPEG is missing")
-    return end
-
-
-def looks_painted(pixels: np.ndarray) -> bool:
-    """Whether a corner of a decoded JPEG (H, W, C) is as decoders paint where data are missing.
-
-    A JPEG has no checksums, so that they do this without an error. The grey: half of all inks,
-    twice, or of the light.
-    """
-    height, width, _ = pixels.shape
-    corners = pixels[:: max(1, height - 1), :: max(1, width - 1)]
-    return bool(np.isin(corners, (63, 64, 128)).all(axis=2).any())
-
-
-def with_more_data(data: bytes, end: int) -> BinaryIO:
-    """A JPEG with meaningless bytes before the mark of its end.
-
-    It decodes to the same picture, unless some of the data were missing. What is between two
-    restart markers is missing as a whole where the later one is not there, so they go on.
-    """
-    places = {data.rfind(bytes([0xFF, 0xD0 + count]), 0, end): count for count in range(8)}
-    last = places[max(places)]
-    more = [_MEANINGLESS]
-    for count in range(last + 1, last + 17):
-        more += [bytes([0xFF, 0xD0 + count % 8]), _MEANINGLESS]
-    return io.BytesIO(b"".join([data[:end], *more, data[end:]]))
-
-
-_START_OF_SCAN = 0xDA
-_MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
+    stream.seek(12)
+    kind, _, head = struct.unpack("<4sI10s", stream.read(18))
+    if kind == b"VP8X":
+        return int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", head, 6)
+    return width & 0x3FFF, height & 0x3FFF

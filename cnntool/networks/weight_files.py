@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.datasets.memory import free_memory
 from cnntool.errors import InputError
+from cnntool.files.limits import free_memory
 from cnntool.files.npy import read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there

@@ -223,6 +223,72 @@ def test_jpeg_with_too_little_data_but_an_end_mark_is_cut_short(kind):
     assert opened(bytes(tall)) is None
 
 
+def noisy_jpeg(**options):
+    """A photograph's kind of picture: shades and noise, in colour."""
+    random = np.random.default_rng(7)
+    y, x = np.mgrid[:160, :200]
+    planes = [90 + 60 * np.sin(x / 23 + k) + 40 * np.cos(y / 17 * k) for k in (1, 2, 3)]
+    pixels = np.stack(planes, 2) + random.normal(0, 9, (160, 200, 3))
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_blocks": 4}])
+def test_a_progressive_jpeg_cut_anywhere_with_an_end_mark_is_cut_short(options):
+    data = noisy_jpeg(progressive=True, **options)
+    assert opened(data) is not None
+    start = data.find(b"\xff\xda") + 14
+    for cut in np.linspace(start, len(data) - 12, 60).astype(int):
+        assert opened(data[:cut].rstrip(b"\xff") + b"\xff\xd9") is None, f"cut at {cut}"
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"restart_marker_blocks": 30}])
+def test_a_jpeg_with_zeros_in_its_data_is_damaged(options):
+    data = noisy_jpeg(**options)
+    start = data.find(b"\xff\xda") + 14
+    for place in np.linspace(start, len(data) - 70, 40).astype(int):
+        assert opened(data[:place] + bytes(64) + data[place + 64 :]) is None
+
+
+def test_zeros_that_leave_data_of_a_progressive_jpeg_over_are_found():
+    data = noisy_jpeg(progressive=True)
+    start = data.find(b"\xff\xda") + 14
+    places = np.linspace(start, len(data) - 70, 40).astype(int)
+    refused = [opened(data[:at] + bytes(64) + data[at + 64 :]) is None for at in places]
+    assert sum(refused) >= 24  # zeros after which a decoder is in step again cannot be found
+
+
+def test_flat_jpegs_whose_data_are_mostly_zeros_are_whole():
+    for shade, quality in itertools.product(((255, 255, 255), (250, 3, 7)), (50, 90, 100)):
+        for options in ({"optimize": True}, {"progressive": True}, {"restart_marker_blocks": 90}):
+            picture = Pillow.new("RGB", (640, 480), shade)
+            picture.paste((0, 0, 0), (200, 100, 300, 260))
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=quality, **options)
+            assert opened(buffer.getvalue()) is not None
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_decoding():
+    data = noisy_jpeg(progressive=True)
+    start = data.find(b"\xff\xda")
+    scan = data[start : data.find(b"\xff\xc4", start)]
+    with pytest.raises(InputError, match=r"a JPEG of 310 scans, and 100 are the most"):
+        open_image(data[:start] + scan * 300 + data[start:])
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "kind"),
+    [(0xC1, 12, "12 bits per channel"), (0xC3, 16, "a lossless"), (0xC5, 8, "a hierarchical")],
+)
+def test_kinds_of_jpeg_that_are_not_read_are_named(marker, bits, kind):
+    data = bytearray(made("JPEG"))
+    at = data.find(b"\xff\xc0")
+    data[at + 1], data[at + 4] = marker, bits
+    with pytest.raises(InputError, match=f"{kind}.*, which is not read: convert it to PNG first$"):
+        open_image(bytes(data))
+
+
 def test_a_mid_grey_jpeg_is_still_whole():
     for mode, shade in (("L", 128), ("RGB", (128, 128, 128))):
         for options in ({}, {"progressive": True}):
@@ -284,6 +350,82 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(kind):
         open_image(BOMBS[kind])
 
 
+@pytest.mark.parametrize("read", [open_image, probe_image])
+def test_a_canvas_is_refused_before_a_decoder_makes_room_for_it(read):
+    webp = bytearray(made("WEBP", alpha=True, frames=2))
+    assert webp[12:16] == b"VP8X"
+    webp[24:30] = b"\xff\x3f\0" * 2  # 16384 x 16384
+    gif = bytearray(made("GIF", frames=2))
+    gif[6:10] = struct.pack("<HH", 65535, 65535)
+    for data, size in ((webp, "16384 x 16384"), (gif, "65535 x 65535")):
+        with pytest.raises(InputError, match=f"{size}.* over the limit of 1,000,000"):
+            read(bytes(data), max_pixels=10**6)
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exact": True, "icc_profile": b"x"}])
+def test_the_canvas_of_every_kind_of_webp_is_known_beforehand(options):
+    data = by_pillow("WEBP", **options)
+    with pytest.raises(InputError, match=f"is {WIDTH} x {HEIGHT} = "):
+        open_image(data, max_pixels=100)
+
+
+def test_channels_of_an_array_count_towards_the_limit():
+    header = io.BytesIO()
+    fields = {"descr": "<f4", "fortran_order": False, "shape": (10, 10, 10**9)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with pytest.raises(InputError, match=r"10 x 10 with 1,000,000,000 channels, four .*--max-pix"):
+        open_image(header.getvalue())
+
+
+class Endless(io.RawIOBase):
+    """A pipe that goes on for ever after its first bytes."""
+
+    def __init__(self, start, rest):
+        self.start, self.rest, self.given = start, rest, 0
+
+    def readable(self):
+        return True
+
+    def readinto(self, room):
+        taken, self.start = self.start[: len(room)], self.start[len(room) :]
+        taken = taken or (self.rest * (len(room) // len(self.rest) + 1))[: len(room)]
+        room[: len(taken)] = taken
+        self.given += len(taken)
+        return len(taken)
+
+
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [
+        (b"\x89PNG\r\n\x1a\n", b"\0"),
+        (b"\xff\xd8\xff\xe0", b"\0"),
+        (b"P5 # ", b"comment "),
+        (b"P2 2 2 255 1 2 # ", b"comment "),
+        (b"P2 2 2 255 1 2 ", b" \n"),
+    ],
+)
+def test_a_stream_that_never_ends_is_refused(start, rest):
+    stream = io.BufferedReader(Endless(start, rest))
+    with pytest.raises(InputError) as refusal:
+        open_image(stream, max_pixels=1000, name="stdin")
+    assert str(refusal.value).startswith("stdin ")
+    assert stream.raw.given < 1 << 28
+
+
+def test_pages_that_share_a_huge_tag_are_refused_before_it_is_read():
+    shared = struct.pack("<H", 5) * 100_000
+    data, entries = b"II*\0" + struct.pack("<I", 8 + len(shared)) + shared, 11
+    for _ in range(100):
+        at = len(data) + 2 + 12 * entries + 4
+        tags = [(256, 4, 1, 1), (257, 4, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+        tags += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 1, 1)]
+        tags += [(65000, 3, 100_000, 8), (65001, 3, 100_000, 8)]
+        data += struct.pack("<H", entries)
+        data += b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", at)
+    with pytest.raises(InputError, match="its tags hold more bytes than the file has"):
+        open_image(data)
+
+
 def test_the_limit_is_the_callers():
     data = made("PNG")
     assert open_image(data, max_pixels=HEIGHT * WIDTH)
@@ -313,7 +455,8 @@ def test_a_gif_picture_beyond_its_canvas_counts_towards_the_limit():
         open_image(broken)
 
 
-def test_a_tiff_tile_beyond_its_picture_counts_towards_the_limit():
+@pytest.mark.parametrize("side", [5008, 40000])
+def test_a_tiff_tile_far_beyond_its_picture_is_refused(side):
     tifffile = pytest.importorskip("tifffile")
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, shades(1, 1)[..., 0], tile=(16, 16), compression=None)
@@ -322,8 +465,8 @@ def test_a_tiff_tile_beyond_its_picture_counts_towards_the_limit():
     for tag in (322, 323):
         place = struct.pack("<HHI", tag, 4, 1)
         assert data.count(place) == 1
-        data = data.replace(place + struct.pack("<I", 16), place + struct.pack("<I", 40000))
-    with pytest.raises(InputError, match=r"tiles of 40000 x 40000.*--max-pixels"):
+        data = data.replace(place + struct.pack("<I", 16), place + struct.pack("<I", side))
+    with pytest.raises(InputError, match=rf"tiles of {side} x {side} for a picture of 37 x 24: "):
         open_image(data)
 
 

@@ -1,0 +1,163 @@
+"""Is a JPEG whole, and is it what it says? It has no checksums, and decoders paint what is missing.
+
+Source: the JPEG standard (ITU-T T.81), annexes B, F and G.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cnntool.errors import InputError
+from cnntool.files.streams import cut_short, damaged
+from cnntool.wording import counted
+
+MOST_SCANS = 100
+"""Each takes as long as decoding the whole picture; encoders write some ten."""
+
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd8\xff])")  # neither a stuffed 0xff nor a restart
+_END, _SCAN, _TABLES, _RESTARTS = 0xD9, 0xDA, 0xC4, 0xDD
+_HUFFMAN, _ARITHMETIC, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA), (0xC2, 0xCA)
+_NOT_READ = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xCF: "lossless"}
+_NOT_READ |= {marker: "hierarchical" for marker in (0xC5, 0xC6, 0xCD, 0xCE)}
+_ZEROS = bytes(16)
+_MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
+
+
+class Scan(NamedTuple):
+    """One pass over the picture: from where to where its coded data reach."""
+
+    start: int
+    end: int
+    has_zeros: bool
+
+
+class Structure(NamedTuple):
+    """What the markers of a JPEG say."""
+
+    is_huffman: bool
+    is_progressive: bool
+    has_restarts: bool
+    scans: tuple[Scan, ...]
+
+
+def check(data: bytes, name: str) -> Structure:
+    """InputError for a JPEG without its end, with scans missing or zeros that encode nothing, and
+    for a kind that we do not read."""
+    frame, has_restarts, scans = 0, False, []
+    zero_codes: dict[int, int] = {}  # by Huffman table: what a code of zeros stands for
+    missing: dict[int, np.ndarray] = {}  # by component: bits that each coefficient still lacks
+    for marker, body, start, end in _segments(data, name):
+        if marker in (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ):
+            frame = marker
+            _check_kind(marker, body, name)
+            missing = {number: np.full(64, 14) for number in body[6::3]}
+        elif marker == _TABLES:
+            zero_codes |= _zero_codes(body)
+        elif marker == _RESTARTS:
+            has_restarts = any(body)
+        elif marker == _SCAN:
+            header = 1 + 2 * body[0]
+            band = body[header : header + 3] if frame in _PROGRESSIVE else (0, 63, 0)
+            first, last, bits = band
+            for number in body[1:header:2]:
+                missing[number][first : last + 1] = bits & 15
+            scans.append(Scan(start, end, _ZEROS in data[start:end]))
+            if scans[-1].has_zeros and last and not bits >> 4:
+                codes = [zero_codes.get(0x10 | tables & 15, 0) for tables in body[2:header:2]]
+                if any(code & 15 for code in codes):
+                    raise damaged(name, "a part of its data is zeros, which stand for no picture")
+    if not scans:
+        raise cut_short(name, "it has no picture")
+    if len(scans) > MOST_SCANS:
+        raise InputError(
+            f"{name} is a JPEG of {len(scans)} scans, and {MOST_SCANS} are the most that are read: "
+            "save it anew"
+        )
+    if any(bits.any() for bits in missing.values()):
+        raise cut_short(name, f"it ends after {counted(len(scans), 'scan')}, and more are missing")
+    return Structure(frame in _HUFFMAN, frame in _PROGRESSIVE, has_restarts, tuple(scans))
+
+
+def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
+    """Each marker up to that of the end, what belongs to it, and from where to where coded data
+    follow."""
+    found = _MARKER.search(data, 2)
+    while found and found[1][0] != _END:
+        marker, at = found[1][0], found.end()
+        start = at + int.from_bytes(data[at : at + 2], "big")
+        found = _MARKER.search(data, start)
+        yield marker, data[at + 2 : start], start, found.start() if found else len(data)
+    if not found:
+        raise cut_short(name, "the end of the JPEG is missing")
+
+
+def _check_kind(marker: int, body: bytes, name: str) -> None:
+    remedy = "convert it to PNG first"
+    if marker in _NOT_READ:
+        raise InputError(f"{name} is a {_NOT_READ[marker]} JPEG, which is not read: {remedy}")
+    if body[0] != 8:
+        raise InputError(
+            f"{name} is a JPEG of {body[0]} bits per channel, which is not read: {remedy}"
+        )
+
+
+def _zero_codes(body: bytes) -> dict[int, int]:
+    """By the number of each Huffman table (AC: 0x10 and more): the symbol of its code of zeros.
+
+    Of AC coefficients that is the end of a block, or else a run, whose low half is the size of
+    what follows: there a long row of zeros is a row of equal coefficients, as no picture has.
+    """
+    codes, at = {}, 0
+    while at + 17 < len(body):
+        codes[body[at]] = body[at + 17]
+        at += 17 + sum(body[at + 1 : at + 17])
+    return codes
+
+
+def looks_painted(pixels: np.ndarray) -> bool:
+    """Whether a corner of a decoded JPEG (H, W, C) is as decoders paint where data are missing.
+
+    The grey: half of all inks, twice, or of the light.
+    """
+    height, width, _ = pixels.shape
+    corners = pixels[:: max(1, height - 1), :: max(1, width - 1)]
+    return bool(np.isin(corners, (63, 64, 128)).all(axis=2).any())
+
+
+def with_more_data(data: bytes, structure: Structure) -> bytes:
+    """A JPEG with meaningless bytes at the end of every scan.
+
+    It decodes to the same picture, unless some of the data were missing. What is between two
+    restart markers is missing as a whole where the later one is not there, so they go on.
+    """
+    parts, done = [], 0
+    for scan in structure.scans:
+        parts += [data[done : scan.end], _MEANINGLESS]
+        if structure.has_restarts:
+            places = {
+                data.rfind(bytes([0xFF, 0xD0 + k]), scan.start, scan.end): k for k in range(8)
+            }
+            last = places[max(places)]
+            for count in range(last + 1, last + 17):
+                parts += [bytes([0xFF, 0xD0 + count % 8]), _MEANINGLESS]
+        done = scan.end
+    return b"".join([*parts, data[done:]])
+
+
+def with_other_ends(data: bytes, structure: Structure) -> list[bytes]:
+    """The JPEG with the last bytes of a scan changed, for each scan that has zeros in its data.
+
+    It decodes to the same picture only where the decoder, misled by the zeros, was done before.
+    Of flat pictures, whose ends repeat themselves, nothing can be said.
+    """
+    changed = []
+    for scan in structure.scans:
+        end = data[scan.end - 8 : scan.end]
+        if scan.has_zeros and len(set(end)) >= 6:
+            other = bytes(0x5A if byte != 0x5A else 0xA5 for byte in end)
+            changed.append(data[: scan.end - 8] + other + data[scan.end :])
+    return changed[:4]
