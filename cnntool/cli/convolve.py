@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
+from cnntool.cli.files import STDIO
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
@@ -42,10 +44,10 @@ class Kernels:
     specs: tuple[str, ...] = option(
         "-k --kernel",
         str,
-        "A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1') or a "
-        "file (.txt, .csv, .json, .npy), or what a network learned: a filter "
-        "(model.npz:conv1/7) or a layer (model.npz:conv1). Repeat it to run filters one after "
-        "the other, unrounded. `cnntool kernels` lists the names.",
+        "A name with parameters (gaussian:sigma=2), a matrix ('1 0 -1; 2 0 -2; 1 0 -1', as in "
+        "MATLAB or ImageMagick, too), a file (.txt, .csv, .json, .npy) or - for stdin, or what a "
+        "network learned: a filter (model.npz:conv1/7) or a layer (model.npz:conv1). Repeat it to "
+        "run filters one after the other, unrounded. `cnntool kernels` lists the names.",
         metavar="SPEC",
         multiple=True,
         required=True,
@@ -58,9 +60,10 @@ class Kernels:
     combine: str | None = option(
         "--combine",
         Choice(COMBINATIONS, "combination", "HOW"),
-        "How the responses of a bank become one picture: magnitude, maximum, orientation (of the "
-        "gradient: black -180, white 180 degrees), or none: each is a feature map in a file of its "
-        "own, OUTPUT-NAME. In a chain, of the last kernel.  [default: as the kernel says]",
+        "How the responses of a bank become one picture: magnitude, maximum, orientation (where "
+        "the brightness grows: 0 degrees is right, 90 up, counterclockwise with y up; black -180, "
+        "white 180), or none: each is a feature map in a file of its own, OUTPUT-NAME. In a chain, "
+        "of the last kernel.  [default: as the kernel says]",
     )
     normalize: bool = flag(
         "--normalize",
@@ -158,7 +161,7 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering, plan_chain, run_chains
 
-    filters = read_filters(kernels)
+    filters = read_filters(kernels, batch.images)
     geometry = Geometry(
         windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
     )
@@ -191,8 +194,11 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     return run_images(batch, label, parts, filter_one)
 
 
-def read_filters(kernels: Kernels) -> list[Filter]:
-    """The filters of a chain; raises RequestError on the first mistake in any of them."""
+def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
+    """The filters of a chain; raises RequestError on the first mistake in any of them.
+
+    inputs: what else is read, one of which may be stdin.
+    """
     from cnntool.imaging.filter_pass import check_combination
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernels import parse_kernel
@@ -204,11 +210,21 @@ def read_filters(kernels: Kernels) -> list[Filter]:
             f"{' and '.join(given)} with {len(kernels.specs)} kernels: say which one it is for, as "
             "in --kernel gaussian:sigma=2"
         )
+    check_stdin_once(kernels.specs, inputs)
     filters = [parse_kernel(spec, read_learned, **shortcuts) for spec in kernels.specs]
     if kernels.combine is not None:
         check_combination(filters[-1], kernels.combine)
         filters[-1] = replace(filters[-1], combine=kernels.combine)
     return [normalized(kernel) for kernel in filters] if kernels.normalize else filters
+
+
+def check_stdin_once(specs: Sequence[str], inputs: Sequence[str] = ()) -> None:
+    """RequestError where a kernel from stdin could not be read: it is taken, or a terminal."""
+    count = [spec.strip() for spec in specs].count(STDIO)
+    if count + (STDIO in inputs) > 1 and count:
+        raise RequestError("stdin can be read once, and two are to come from it: name a file")
+    if count and sys.stdin.isatty():
+        raise RequestError("- reads a kernel from stdin, which is a terminal: pipe one in")
 
 
 def read_learned(path: str, place: str | None) -> Filter:
@@ -245,12 +261,8 @@ def notes_before_work(filters: Sequence[Filter], geometry: Geometry, pixels: Pix
         shown = automatic_range(filters, pixels.bias)
     notes = []
     for kernel in filters:
-        height, width = kernel.bank.shape[1:]
-        if height % 2 == 0 or width % 2 == 0:
-            notes.append(
-                f"{kernel.label}: an even size has no middle; the anchor is row {height // 2}, "
-                f"column {width // 2}, counted from 0"
-            )
+        if geometry.padding == "same" and (place := _uneven(kernel.bank.shape[1:], geometry)):
+            notes.append(f"{kernel.label}: an even size has no middle; {place}")
         ignores_sign = shown == "abs" and kernel is filters[-1]
         if not geometry.flip and flip_matters(kernel, ignores_sign=ignores_sign):
             notes.append(
@@ -258,6 +270,23 @@ def notes_before_work(filters: Sequence[Filter], geometry: Geometry, pixels: Pix
                 "which differs for this kernel"
             )
     return notes
+
+
+def _uneven(size: tuple[int, int], geometry: Geometry) -> str:
+    """Where the window lies of a kernel that reaches farther on one side; '' where none does."""
+    from cnntool.engine.windows import plan_axes
+
+    axes = plan_axes(size, size, 1, geometry.dilation, "same", flipped=geometry.flip)
+    sides = [(axis.before, axis.after) for axis in axes]
+    if all(before == after for before, after in sides):
+        return ""
+    if geometry.dilation == (1, 1):
+        return f"the anchor is row {size[0] // 2}, column {size[1] // 2}, counted from 0"
+    (above, below), (left, right) = sides
+    return (
+        f"its window reaches {above} above and {below} below, {left} left and {right} right of the "
+        "pixel"
+    )
 
 
 def remarks(result: FeatureMap, image: Image) -> list[str]:

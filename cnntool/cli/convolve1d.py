@@ -60,8 +60,8 @@ class Kernels:
     specs: tuple[str, ...] = option(
         "-k --kernel",
         str,
-        "A name with parameters (box:size=5), numbers ('1 0 -1') or a file (.txt, .csv, .json, "
-        ".npy); see below. Repeat it to run kernels one after the other.",
+        "A name with parameters (box:size=5), numbers ('1 0 -1'), a file (.txt, .csv, .json, "
+        ".npy) or - for stdin; see below. Repeat it to run kernels one after the other.",
         metavar="SPEC",
         multiple=True,
     )
@@ -119,12 +119,11 @@ class Windows:
         "same: as long as FILE (with a stride, outputs 0, s, 2s, ...); valid: only whole windows; "
         "full: every window that touches; or N samples.  [default: same; full for --with]",
     )
-    border: tuple[str, float] = option(
+    border: tuple[str, float] | None = option(
         "--border",
         Spec("RULE", read_border),
-        "What lies outside: constant[:V], edge, reflect, mirror, wrap; see below.  "
-        "[default: constant:0]",
-        default=("constant", 0.0),
+        "What lies outside: reflect, mirror, edge, wrap, constant[:V]; see below.  [default: "
+        "reflect; constant, which is 0, for --with and --padding full]",
     )
     method: str = option(
         "--method",
@@ -163,14 +162,14 @@ derivatives are per unit of t; numbers and --with are samples of g(t).
 
 \b
 Border rules, for samples  a b c d:
+  reflect   c b a | a b c d | d c b   mirror    d c b | a b c d | c b a
+  edge      a a a | a b c d | d d d   wrap      b c d | a b c d | a b c
   constant  0 0 0 | a b c d | 0 0 0   as numpy.convolve; constant:7 sets another
-  edge      a a a | a b c d | d d d   reflect   c b a | a b c d | d c b
-  wrap      b c d | a b c d | a b c   mirror    d c b | a b c d | c b a
 
 \b
 Examples:
   seq 100 | cnntool convolve1d - --kernel box:size=5
-  cnntool convolve1d data.csv --column temperature -k gaussian:sigma=3 --border edge
+  cnntool convolve1d data.csv --column temperature -k gaussian:sigma=3
   cnntool convolve1d position.txt -k derivative --dt 0.01 --padding valid
   cnntool convolve1d voice.wav -k exponential:tau=0.001 --dt 1/44100 -o dull.wav
   cnntool convolve1d voice.wav --with hall.wav --scale 0.1 -o voice-in-hall.wav
@@ -184,6 +183,7 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
+    from cnntool.cli.convolve import check_stdin_once
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
     from cnntool.engine.fast.scratch import keep_freed_memory
     from cnntool.signals.filtering import plan_passes, run_passes
@@ -191,6 +191,7 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     keep_freed_memory()
     file = input.file
     _check_request(file, asked)
+    check_stdin_once(asked.specs, [file])
     geometry = _geometry(asked, windows)
     is_shown = output.output in (None, "-") and sys.stdout.isatty()
     live = input.live or (file == "-" and is_shown)
@@ -234,9 +235,9 @@ def _geometry(asked: Kernels, windows: Windows) -> Geometry:
         padding = "full" if asked.other else "same"
     if asked.anchor is not None and padding != "same":
         raise RequestError("--anchor is for --padding same: the others have no middle to move")
-    return Geometry(
-        windows.stride, windows.dilation, padding, *windows.border, asked.flip, asked.anchor
-    )
+    is_whole = bool(asked.other) or padding == "full"  # nothing is outside, as in numpy.convolve
+    border = windows.border or ("constant" if is_whole else "reflect", 0.0)
+    return Geometry(windows.stride, windows.dilation, padding, *border, asked.flip, asked.anchor)
 
 
 def _read_kernels(asked: Kernels) -> list[Kernel]:

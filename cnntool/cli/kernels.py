@@ -61,11 +61,11 @@ Examples:
 def command(asked: Asked) -> None:
     """List the kernels, or show one: its weights and what they do.
 
-    SPEC is a name with parameters, a matrix, a file or a learned filter, as for
-    `cnntool convolve --kernel`.
+    SPEC is a name with parameters, a matrix, a file, - for stdin or a learned filter, as for
+    `cnntool convolve --kernel`, which reads what --json prints as well.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.convolve import read_learned
+    from cnntool.cli.convolve import check_stdin_once, read_learned
     from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 
     shortcuts = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
@@ -76,6 +76,7 @@ def command(asked: Asked) -> None:
         entries = list(CATALOGUE.values())
         print_json([_entry(entry) for entry in entries]) if asked.as_json else _show_list(entries)
         return
+    check_stdin_once([asked.spec])
     kernel = parse_kernel(asked.spec, read_learned, **shortcuts)
     entry = CATALOGUE.get(asked.spec.partition(":")[0].strip())
     print_json(_details(kernel, entry)) if asked.as_json else _show_kernel(kernel, entry)
@@ -106,6 +107,9 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
             for name, matrix in zip(kernel.kernel_names, kernel.bank, strict=True)
         ],
         "directions": kernel.directions,
+        "colour": kernel.is_colour,
+        "range": kernel.shown or "auto",
+        "offset": kernel.bias,
         **asdict(facts(kernel)),
         "formula": entry.formula if entry else None,
         "source": entry.source if entry else None,
@@ -168,6 +172,8 @@ def _fact_rows(kernel: Filter, entry: Entry | None) -> list[tuple[str, str]]:
     ]
     if kernel.combine != "none":
         rows.append(("combined by", kernel.combine))
+    if kernel.bias:
+        rows.append(("then added", f"{kernel.bias:.6g}"))
     if known.gain is not None:
         rows.append(("gain on a constant", f"{known.gain:.6g}"))
     rows.append(("worst case, 8 bit", f"{low:.6g} to {high:.6g} from pixels 0 to 255"))

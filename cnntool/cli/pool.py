@@ -136,7 +136,7 @@ Examples:
   cnntool pool photo.jpg --mode average --size 4
   cnntool pool photo.jpg --size 3 --stride 2 -o smaller.png
   cnntool pool photo.jpg --mode lp --p 3 --size 8
-  cnntool pool photo.jpg --mode median --size 3 --stride 1 -o calm.png
+  cnntool pool photo.jpg --mode median --size 3 --stride 1 --padding 1 -o calm.png
   cnntool pool photos/*.jpg --mode average --output-size 32x32 -o thumbnails/
   cnntool pool photo.jpg --show-winners --show
   cnntool pool photos/*.jpg --pyramid 1,2,4 -o features.csv

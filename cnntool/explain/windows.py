@@ -106,9 +106,11 @@ def window_facts(
     height, width = step.plan.shape[:2]
     x, y = place_of(at, height, width)
     kernel, geometry = step.kernel, step.geometry
-    apart = replace(step.plan, kernel=replace(kernel, combine="none"))
+    bare = replace(kernel, bias=0.0)
+    apart = replace(step.plan, kernel=replace(bare, combine="none"))
     responses = value_at(FilterPass(step.frame, white, apart), x, y)
-    combined = FilterPass(step.frame, white, step.plan).finish(responses.copy())
+    plain = FilterPass(step.frame, white, replace(step.plan, kernel=bare))
+    combined = plain.finish(responses.copy())
     values = step.finish(responses.copy())
     result = [
         tone.apply(row.copy(), Losses()).astype(tone.dtype)

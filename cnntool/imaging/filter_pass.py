@@ -105,7 +105,7 @@ def plan_filter(shape: tuple[int, int, int], kernel: Filter, geometry: Geometry)
 class FilterPass:
     """A planned filter over a frame whose white is ``white``; results are ``scale * value + bias``.
 
-    Angles are neither scaled nor shifted.
+    The filter's own bias is a part of the value. Angles are neither scaled nor shifted.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class FilterPass:
         self.frame, self.plan = frame, plan
         self.kernel, self.geometry = plan.kernel, plan.geometry
         is_angle = self.kernel.combine == "orientation"
+        bias += scale * self.kernel.bias
         self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
         weighted = with_weights(frame, white)
         self.pixels = frame.pixels if weighted is None else weighted

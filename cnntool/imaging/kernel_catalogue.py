@@ -26,6 +26,7 @@ class Entry:
     combine: str = "none"
     names: tuple[str, ...] = ()  # () means one kernel, named as the filter is labelled
     directions: tuple[float, ...] | None = None
+    shown: str = ""  # the range that 'auto' stands for, '' where the weights decide that
 
     @property
     def form(self) -> Form:
@@ -309,6 +310,7 @@ _ENTRIES = [
             _sigma(None, "standard deviation in pixels; by default 0.56 wavelength (one octave)"),
             Parameter("phase", 0.0, "0: bright line in the middle; 90: edge", -360, 360),
         ),
+        shown="abs",  # a wave: its weights sum to nearly 0
     ),
 ]
 

@@ -47,6 +47,9 @@ def facts(filter: Filter) -> KernelFacts:
     sums = _without_rounding(bank.sum(axis=(1, 2)), bank)
     rank = [_rank(kernel) for kernel in bank]
     whole = bank.reshape(filter.count, -1, width)  # the planes of a colour filter as one kernel
+    low, high = -180.0, 180.0
+    if filter.combine != "orientation":
+        low, high = (end + filter.bias for end in _worst_case(whole, filter.combine))
     return KernelFacts(
         size=(height, width),
         anchor=(height // 2, width // 2),
@@ -55,7 +58,7 @@ def facts(filter: Filter) -> KernelFacts:
         separable=tuple(each <= 1 for each in rank),
         symmetric=tuple(_symmetry(kernel) for kernel in bank),
         gain=_gain(_without_rounding(whole.sum(axis=(1, 2)), whole), filter.combine),
-        worst_case=_worst_case(whole, filter.combine),
+        worst_case=(low, high),
     )
 
 
@@ -133,8 +136,6 @@ def _gain(sums: np.ndarray, combine: str) -> float | None:
 
 def _worst_case(bank: np.ndarray, combine: str) -> tuple[float, float]:
     """(lowest, highest): white under every positive weight and black elsewhere, or the reverse."""
-    if combine == "orientation":
-        return -180.0, 180.0
     lows = _WHITE * np.minimum(bank, 0).sum(axis=(1, 2))
     highs = _WHITE * np.maximum(bank, 0).sum(axis=(1, 2))
     if combine == "magnitude":

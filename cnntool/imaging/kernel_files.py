@@ -1,173 +1,151 @@
-"""Kernels as numbers: a matrix as a person types it, and the files that hold one or a bank."""
+"""Kernels as numbers: a matrix as a person types it, and the files that hold one or a bank.
+
+What is read are the fields of a :class:`~cnntool.imaging.kernels.Filter`, as in
+:mod:`cnntool.imaging.kernel_lists`.
+"""
 
 import io
-import json
-import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from cnntool.errors import RequestError
+from cnntool.files import npy, wav
+from cnntool.imaging.kernel_lists import (
+    Fields,
+    bank_of,
+    check_bank,
+    folded,
+    no_anchor,
+    read_json,
+)
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
 from cnntool.specs import read_number
-from cnntool.wording import counted
 
 FILE_KINDS = (".txt", ".csv", ".json", ".npy")
+STDIN = "-"
 
-LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
+LARGEST_FILE = 1 << 27
+"""Bytes: the largest kernel for signals as .npy, or for images as text, and some."""
+
+_IMAGEMAGICK = re.compile(r"(\d{1,9})(?:x(\d{1,9}))?(?:\+(\d{1,9})\+(\d{1,9}))?\s*:(.*)", re.DOTALL)
 
 
-def read_matrix(text: str, largest: int = LARGEST_SIZE) -> np.ndarray:
-    """The matrix of a spec as (1, kh, kw), at most ``largest`` on a side."""
-    return _bank([_number_rows(text.splitlines())], "kernel", largest)
+def read_numbers(text: str, where: str = "kernel", largest: int = LARGEST_SIZE) -> Fields:
+    """What a text says, at most ``largest`` weights on a side.
+
+    Rows of numbers, also in brackets as MATLAB has them ('[1 0 -1; 2 0 -2]'); a size and all
+    numbers row by row as ImageMagick has them ('3x3: 1,0,-1 2,0,-2 1,0,-1'); or JSON.
+    """
+    text = text.strip()
+    inner = text[1:].lstrip()
+    if text[:1] == "{" or (text[:1] == "[" and inner[:1] == "["):
+        return read_json(text, where, largest)
+    if text[:1] == "[" and text[-1] == "]":
+        text = text[1:-1]
+    if match := _IMAGEMAGICK.fullmatch(text):
+        rows = _sized_rows(match, where, largest)
+    else:
+        rows = _number_rows(text, where, largest)
+    return {"bank": bank_of([rows], where, largest)}
 
 
-def _number_rows(lines: list[str], where: str = "kernel") -> list[list[float]]:
-    """Lines of text as rows of numbers. Blank lines are skipped; ';' ends a row as a line does."""
+def _number_rows(text: str, where: str, largest: int) -> list[list[float]]:
+    """Rows of numbers. Blank lines are skipped; ';' ends a row as a line does."""
     rows: list[list[float]] = []
-    for line in lines:
-        line = line.replace("\N{MINUS SIGN}", "-").strip().removesuffix(";").strip()
-        line = re.sub(r"\s*/\s*", "/", line)
-        for row in line.split(";") if line else []:
-            tokens = re.split(r"\s*,\s*|\s+", row.strip()) if row.strip() else []
+    for line in text.replace("\N{MINUS SIGN}", "-").splitlines():
+        line = line.strip().removesuffix(";")
+        for row in line.split(";") if line.strip() else []:
             here = f"{where} row {len(rows) + 1}"
-            if not tokens:
-                raise RequestError(f"{here} is empty: put numbers in it, or take out a ';'")
-            rows.append(
-                [read_number(token, f"{here} number {i + 1}") for i, token in enumerate(tokens)]
-            )
+            if len(rows) == largest:
+                raise RequestError(f"{where} has more than {largest} rows: use a smaller one")
+            rows.append(_numbers(row, here, largest))
     return rows
 
 
-def _bank(kernels: list[list[list[float]]], where: str, largest: int) -> np.ndarray:
-    """Lists of rows as a bank (F, kh, kw), once they are known to be rectangular and usable."""
-    for k, rows in enumerate(kernels):
-        here = _place(where, k, len(kernels))
-        if not rows or not rows[0]:
-            raise RequestError(f"{here} has no numbers: give at least one, as in '1 0 -1'")
-        for i, row in enumerate(rows):
-            if len(row) != len(rows[0]):
-                count = counted(len(row), "number")
-                raise RequestError(
-                    f"{here} row {i + 1} has {count}, row 1 has {len(rows[0])}: "
-                    "every row needs the same count"
-                )
-        if (len(rows), len(rows[0])) != (len(kernels[0]), len(kernels[0][0])):
-            raise RequestError(
-                f"{here} is {len(rows)}x{len(rows[0])}, the first is "
-                f"{len(kernels[0])}x{len(kernels[0][0])}: every kernel needs the same size"
-            )
-    return check_bank(np.array(kernels, dtype=np.float64), where, largest)
+def _numbers(row: str, where: str, largest: int) -> list[float]:
+    row = re.sub(r"\s+", " ", row).strip()
+    if not row:
+        raise RequestError(f"{where} is empty: put numbers in it, or take out a ';'")
+    tokens = re.split(r"[ ,]", re.sub(r" ?([,/]) ?", r"\1", row), maxsplit=largest)
+    if len(tokens) > largest:
+        raise RequestError(f"{where} has more than {largest} numbers: use a smaller one")
+    return [read_number(token, f"{where} number {i + 1}") for i, token in enumerate(tokens)]
 
 
-def check_bank(bank: np.ndarray, where: str, largest: int = LARGEST_SIZE) -> np.ndarray:
-    """The bank (F, kh, kw), once its size and its weights are known to be usable."""
-    count, height, width = bank.shape
-    if bank.size == 0:
-        raise RequestError(f"{where} has no numbers: give at least one, as in '1 0 -1'")
-    if max(count, height, width) > largest:
-        shape = f"{height}x{width}" if count == 1 else f"{count}x{height}x{width}"
+def _sized_rows(match: re.Match, where: str, largest: int) -> list[list[float]]:
+    """The rows of 'WIDTHxHEIGHT+X+Y: numbers', of which '3:' alone is a square."""
+    width, height = int(match[1]), int(match[2] or match[1])
+    if max(width, height) > largest:
         raise RequestError(
-            f"{where} is {shape}: at most {largest} are allowed on a side, use a smaller one"
+            f"{where} is {height}x{width}: at most {largest} are allowed on a side, use a smaller "
+            "one"
         )
-    bad = np.argwhere(~(np.abs(bank) <= LARGEST_WEIGHT))  # NaN too
-    if len(bad):
-        k, i, j = bad[0]
-        value = bank[k, i, j]
-        needed = (
-            f"at most {LARGEST_WEIGHT:g} in size" if math.isfinite(value) else "a finite number"
-        )
-        here = _place(where, k, count)
-        raise RequestError(f"{here} row {i + 1} number {j + 1} is {value:g}: it must be {needed}")
-    return bank
+    if match[3] and (int(match[3]), int(match[4])) != (width // 2, height // 2):
+        raise no_anchor(f"+{match[3]}+{match[4]}", where)
+    flat = " ".join(match[5].split())
+    numbers = _numbers(flat, where, width * height + 1) if flat else []
+    return folded(numbers, height, width, where)
 
 
-def _place(where: str, index: int, count: int) -> str:
-    """The start of an error message: 'kernel', or 'kernel 2' where there are several."""
-    return where if count == 1 else f"{where} {index + 1}"
+def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> Fields:
+    """What a file says, or stdin for '-', at most ``largest`` weights on a side.
 
-
-def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> np.ndarray:
-    """The kernels of a file as a bank (F, kh, kw), at most ``largest`` on a side."""
-    path, where = Path(spec), f"{spec!r}: kernel"
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RequestError(f"kernel file {str(path)!r} does not exist: check the path") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
+    The end of its name says what it is, without one what is in it: .npy, JSON or numbers as text,
+    of which '#' begins a comment.
+    """
+    where = "stdin: kernel" if spec == STDIN else f"{spec!r}: kernel"
+    content, kind = _content(spec), Path(spec).suffix.lower()
+    if kind == ".npy" or content.startswith(npy.MAGIC):
+        return {"bank": _npy_bank(content, where, largest)}
+    if content.startswith(wav.MAGIC):
         raise RequestError(
-            f"kernel file {str(path)!r} cannot be read ({reason}): name a file that you may read"
-        ) from None
-    if path.suffix.lower() == ".npy":
-        return _npy_bank(content, where, largest)
+            f"{where} is a sound: cnntool convolve1d --with {spec} convolves with it"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise RequestError(f"{where} is not UTF-8 text: save it as UTF-8") from None
-    if path.suffix.lower() == ".json":
-        return _json_bank(text, where, largest)
-    if path.suffix.lower() == ".csv" and ";" in text:
+        if kind in FILE_KINDS:
+            raise RequestError(f"{where} is not UTF-8 text: save it as UTF-8") from None
+        raise RequestError(
+            f"{where} is neither numbers as text nor JSON nor .npy: name a file of a kernel"
+        ) from None
+    if kind == ".json":
+        return read_json(text, where, largest)
+    if kind == ".csv" and ";" in text:
         raise RequestError(f"{where} has ';' in it: split the numbers of a .csv by commas")
     lines = [line.partition("#")[0] for line in text.splitlines()]
-    return _bank([_number_rows(lines, where)], where, largest)
+    return read_numbers("\n".join(lines), where, largest)
 
 
-def _json_bank(text: str, where: str, largest: int) -> np.ndarray:
+def _content(spec: str) -> bytes:
+    """All bytes of a file, a pipe or stdin, which may have no end."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        if spec == STDIN:
+            content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+        else:
+            with open(spec, "rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise RequestError(f"kernel file {spec!r} does not exist: check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
         raise RequestError(
-            f"{where} is not valid JSON ({error.msg}, line {error.lineno} column {error.colno}): "
-            "write nested lists such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]]"
+            f"kernel file {spec!r} cannot be read ({reason}): name a file that you may read"
         ) from None
-    except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
-        raise RequestError(f"{where} is beyond what JSON can carry: write plain numbers") from None
-    if isinstance(data, dict):
-        if "kernel" not in data:
-            raise RequestError(
-                f"{where} has no 'kernel' in its object: write {{\"kernel\": [[...]]}}"
-            )
-        data = data["kernel"]
-    depth, inner = 0, data
-    while isinstance(inner, list):
-        depth, inner = depth + 1, inner[0] if inner else None
-    if not 1 <= depth <= 3:
+    if len(content) > LARGEST_FILE:
         raise RequestError(
-            f"{where} is a list {depth} deep: write rows of numbers, [[1, 0], [0, -1]], or a list "
-            "of such kernels"
+            f"kernel file {spec!r} is over {LARGEST_FILE:,} bytes: name a file of kernels"
         )
-    for _ in range(3 - depth):
-        data = [data]
-    count = len(data)
-    matrices = [_json_matrix(m, _place(where, k, count)) for k, m in enumerate(data)]
-    return _bank(matrices, where, largest)
-
-
-def _json_matrix(rows: object, where: str) -> list[list[float]]:
-    matrix = []
-    for i, row in enumerate(rows if isinstance(rows, list) else [rows]):
-        here = f"{where} row {i + 1}"
-        if not isinstance(row, list):
-            raise RequestError(f"{here} is {json.dumps(row)[:40]}: write every row as a list")
-        matrix.append([_json_number(v, f"{here} number {j + 1}") for j, v in enumerate(row)])
-    return matrix
-
-
-def _json_number(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        shown = json.dumps(value)[:40]
-        raise RequestError(f"{where}, {shown}, is not a number: write plain numbers such as 0.5")
-    try:
-        return float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        return math.inf
+    return content
 
 
 def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
+    file = io.BytesIO(content)
     try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
+        array = np.load(file, allow_pickle=False)
     except Exception as error:  # whatever NumPy meets in a file that is cut or was never an array
         reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise RequestError(
@@ -175,6 +153,8 @@ def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
         ) from None
     if not isinstance(array, np.ndarray):
         raise RequestError(f"{where} is an archive of arrays: save one array with numpy.save")
+    if file.read(1):
+        raise RequestError(f"{where} goes on after its array: save one array with numpy.save")
     if array.dtype.kind not in "biuf":
         raise RequestError(
             f"{where} has dtype {array.dtype}: save whole or real numbers, such as float32"

@@ -6,6 +6,7 @@ screen: 0 points right, 90 up, 45 along '/'. Array rows grow downward, so a brig
 with the row has the direction -90.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import numpy as np
 
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_catalogue import CATALOGUE, Entry
-from cnntool.imaging.kernel_files import FILE_KINDS, read_kernel_file, read_matrix
+from cnntool.imaging.kernel_files import FILE_KINDS, STDIN, read_kernel_file, read_numbers
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
 from cnntool.specs import number_text, short_number
 from cnntool.wording import did_you_mean, shortened
@@ -35,7 +36,7 @@ class Filter:
 
     Of `is_colour` filters each three kernels in a row see red, green and blue, and their sum is one
     response, in grey; each three have one name. `shown` is the range that 'auto' stands for, ''
-    where the weights decide that.
+    where the weights decide that. `bias` is added to the responses, once they are combined.
     """
 
     label: str  # short and safe in a file name: 'sobel', 'gaussian-sigma2', 'kernel3x3'
@@ -46,6 +47,7 @@ class Filter:
     directions: tuple[float, ...] | None = None
     is_colour: bool = False
     shown: str = ""
+    bias: float = 0.0
 
     @property
     def count(self) -> int:
@@ -77,7 +79,7 @@ Learned = Callable[[str, str | None], Filter]
 """From a file and a place in it, such as ``conv1/7``, None for none, to learned kernels."""
 
 _LEARNED = re.compile(r"(?s)(.+\.(?:npz|safetensors))(?::(.*))?|(.+\.npy):(.*)", re.IGNORECASE)
-_MATRIX_START = re.compile(r"[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
+_MATRIX_START = re.compile(r"[\[{]|[+\-−]?(\.?\d|(nan|inf|infinity)\b)", re.ASCII | re.IGNORECASE)
 
 
 def parse_kernel(
@@ -92,9 +94,11 @@ def parse_kernel(
     A spec is one of:
     - a name of the catalogue, with parameters or without: 'sobel', 'gaussian:sigma=2,size=9';
     - a matrix, rows split by ';' or a line break, numbers by spaces or commas, fractions allowed:
-      '1 0 -1; 2 0 -2; 1 0 -1', '1/9, 1/9, 1/9';
-    - a file: .txt or .csv (a row a line, '#' starts a comment), .json (nested lists, or
-      {"kernel": lists}), .npy. There a matrix is one kernel, a (F, kh, kw) array a bank of F;
+      '1 0 -1; 2 0 -2; 1 0 -1', '1/9, 1/9, 1/9'; as MATLAB and ImageMagick write it, too:
+      '[1 0 -1; 2 0 -2; 1 0 -1]', '3x3: 1,0,-1 2,0,-2 1,0,-1';
+    - a file, a pipe or '-', stdin: numbers as text ('#' starts a comment), JSON (nested lists, an
+      object with a kernel, or what `cnntool kernels --json` prints) or .npy. There a matrix is one
+      kernel, a (F, kh, kw) array a bank of F;
     - where `learned` reads them, the kernels of a model or of weights, .npz or .safetensors, all of
       a layer or one: 'model.npz:conv1', 'model.npz:conv1/7'; of .npy with a colon only.
 
@@ -116,16 +120,22 @@ def parse_kernel(
     if learned is not None and (match := _LEARNED.fullmatch(text)):
         _refuse_settings(given, "learned kernel")
         return learned(match[1] or match[3], match[2] or match[4])
-    if Path(spec).suffix.lower() in FILE_KINDS:
-        kind, label, rebuild, bank = "file", Path(spec).stem, spec, read_kernel_file(spec, largest)
-    elif ";" in text or "\n" in text or _MATRIX_START.match(text):
-        kind, bank = "matrix", read_matrix(text, largest)
-        label = f"kernel{bank.shape[1]}x{bank.shape[2]}"
-        rebuild = "; ".join(" ".join(number_text(value) for value in row) for row in bank[0])
+    is_text = ";" in text or "\n" in text or _MATRIX_START.match(text)
+    is_named_file = Path(spec).suffix.lower() in FILE_KINDS
+    if is_named_file or text == STDIN or (not is_text and os.path.exists(spec)):
+        kind, fields = "file", read_kernel_file(spec, largest)
+    elif is_text:
+        kind, fields = "matrix", read_numbers(text, largest=largest)
     else:
         raise RequestError(_unknown(text, catalogue))
     _refuse_settings(given, f"kernel given as a {kind}")
-    return Filter(label, rebuild, bank)
+    count, height, width = fields["bank"].shape
+    label = f"kernel{height}x{width}"
+    if kind == "file":
+        return Filter(Path(spec).stem if os.path.isfile(spec) else label, spec, **fields)
+    if count == 1 and not fields.get("bias"):
+        text = "; ".join(" ".join(map(number_text, row)) for row in fields["bank"][0])
+    return Filter(label, text, **fields)
 
 
 def build(name: str, **parameters: float | None) -> Filter:
@@ -162,6 +172,7 @@ def _build(entry: Entry, parameters: Mapping[str, float | None]) -> Filter:
         combine=entry.combine,
         names=entry.names,
         directions=entry.directions,
+        shown=entry.shown,
     )
 
 
@@ -182,9 +193,6 @@ def _unknown(text: str, catalogue: Mapping[str, Entry]) -> str:
         listed = "'cnntool kernels' lists them all"
         listed = listed if has_command else f"there are {', '.join(catalogue)}"
         return f"unknown kernel {shortened(name, 60)!r}: {near} {listed}"
-    if Path(text).is_file():
-        other = "" if has_command else "; --with convolves with a signal from a file"
-        return f"{text!r} is not a kernel file: its name must end in one of {kinds}{other}"
     listed = "that 'cnntool kernels' lists" if has_command else f"({', '.join(catalogue)})"
     return (
         f"unknown kernel {shortened(text, 60)!r}: give a name {listed}, a matrix such as "

@@ -137,20 +137,19 @@ def automatic_range(filters: Sequence[Filter], bias: float = 0.0) -> str:
     A response is signed where the weights of a kernel sum to zero, since it answers 0 to a flat
     picture and half of what it finds is negative; filters that follow do not change that, unless a
     magnitude or a maximum has taken the sign away. A bias means that zero has found its place.
-    Filters that say how they are shown are shown so.
+    Filters that say how they are shown are shown so, of 'abs' as if their weights summed to zero.
     """
     last = filters[-1]
     if last.combine == "orientation":
         return "angle"
-    if last.shown:
+    if last.shown not in ("", "abs"):
         return last.shown
-    if last.combine != "none" or bias:
-        return "clip"
     for kernel in reversed(filters):
-        if kernel.combine != "none":
+        bias += kernel.bias
+        if kernel.combine != "none" or bias:
             break
         sums, sizes = kernel.weights.sum(axis=1), np.abs(kernel.weights).sum(axis=1)
-        if np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
+        if kernel.shown == "abs" or np.any((np.abs(sums) <= 1e-6 * sizes) & (sizes > 0)):
             return "abs"
     return "clip"
 

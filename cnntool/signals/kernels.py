@@ -110,6 +110,10 @@ def parse_signal_kernel(spec: str, dt: float | None = None) -> Kernel:
     to 1. Raises RequestError with one line for every mistake.
     """
     kernel = parse_kernel(spec, catalogue=catalogue(dt or 1.0), largest=LARGEST_KERNEL)
+    if kernel.bias:
+        raise RequestError(
+            f"{spec!r} adds an offset of {kernel.bias:g}, and a signal takes none: leave it out"
+        )
     count, height, width = kernel.bank.shape
     if kernel.bank.size != max(count, height, width):
         raise RequestError(

@@ -62,6 +62,21 @@ def test_options_do_what_scipy_does(cnntool, arguments, expected):
     np.testing.assert_allclose(found, expected(pixels("grey.png").astype(float)), atol=2e-3)
 
 
+@pytest.mark.parametrize("depth", [[], ["--depth", "16"], ["--depth", "float", "--scale", "2"]])
+def test_scale_and_offset_of_a_kernel_are_those_of_the_picture(cnntool, folder, depth):
+    data = {"width": 3, "height": 3, "kernel": [-1, 0, 1, -2, 0, 2, -1, 0, 1]}
+    (folder / "k.json").write_text(json.dumps(data | {"scale": 8, "offset": 128}))
+    done = cnntool("convolve", "grey.png", "-k", "k.json", *depth, "-o", "out.tiff")
+    assert done.code == 0, done.err
+    sobel = ndimage.sobel(pixels("grey.png").astype(float), 1) / 8 + 128
+    times = {"16": 257, "float": 2}.get((depth or ["", "8"])[1], 1)
+    expected = times * sobel if "float" in depth else np.rint(times * sobel)
+    np.testing.assert_allclose(pixels("out.tiff"), expected, atol=1e-3)
+    between = cnntool("convolve", "grey.png", "-k", "k.json", "-k", "1/2", "-o", "half.npy")
+    assert between.code == 0, between.err
+    np.testing.assert_allclose(np.load("half.npy"), sobel / 2, atol=1e-3)
+
+
 def test_a_kernel_file(cnntool, folder):
     (folder / "my kernel.csv").write_text("0,1,0\n1,-4,1\n0,1,0\n")
     done = cnntool("convolve", "grey.png", "-k", "my kernel.csv", "-q")
@@ -335,6 +350,37 @@ class TestWhatIsSaid:
         done = cnntool("convolve", "unit.npy", "-k", "box", "-o", "unit.png", "-f", "--white", "1")
         assert (done.code, done.err) == (0, "")
         assert pixels("unit.png").max() > 100
+
+    @pytest.mark.parametrize("flip", [(), ("--flip",)])
+    @pytest.mark.parametrize(
+        ("kernel", "dilation", "said"),
+        [
+            ("1;0.5", "3x1", "its window reaches {} above and {} below, 0 left and 0 right of"),
+            ("1 1 1 1", "1x3", "its window reaches 0 above and 0 below, {} left and {} right of"),
+            ("1;0.5", "2x1", None),  # taps at -1 and +1
+            ("1 2 3", "2", None),
+        ],
+    )
+    def test_the_reach_of_a_dilated_even_kernel_is_where_an_impulse_shows(
+        self, cnntool, kernel, dilation, said, flip
+    ):
+        impulse = np.zeros((41, 41), np.float32)
+        impulse[20, 20] = 1
+        np.save("dot.npy", impulse)
+        options = ("-k", kernel, "--dilation", dilation, *flip, "-o", "out.npy")
+        done = cnntool("convolve", "dot.npy", *options)
+        assert ("even size" in done.err) == (said is not None)
+        if said:
+            rows, columns = np.nonzero(np.load("out.npy"))
+            along = rows if "x1" in dilation else columns
+            # the impulse lies before the pixels that see it with their last taps
+            reach = along.max() - 20, 20 - along.min()
+            assert said.format(*reach) in done.err
+
+    def test_the_anchor_is_not_stated_where_nothing_is_centred(self, cnntool):
+        assert (
+            "anchor" not in cnntool("convolve", "grey.png", "-k", "1 1", "--padding", "valid").err
+        )
 
     def test_the_anchor_of_an_even_kernel_is_stated(self, cnntool):
         done = cnntool("convolve", "grey.png", "-k", "1 1; 1 1")

@@ -60,9 +60,27 @@ def write_wav(name: str = "tone.wav", length: int = 1000, channels: int = 1) -> 
 
 
 def test_a_moving_mean_of_a_count_is_the_count():
-    expected = ["1.2", "2", *map(str, range(3, 99)), "78.8", "59.4"]  # zeros lie outside
+    expected = ["1.8", "2.2", *map(str, range(3, 99)), "98.8", "99.2"]  # 2 1 | 1 2 ... 99 100 | 100
     assert lines("-", "--kernel", "box:size=5") == expected
     assert lines("-k", "box:size=5") == expected
+    zeros_outside = ["1.2", "2", *map(str, range(3, 99)), "78.8", "59.4"]
+    assert lines("-k", "box:size=5", "--border", "constant") == zeros_outside
+
+
+@pytest.mark.parametrize("kernel", ["box:size=7", "gaussian:sigma=3", "exponential:tau=4"])
+def test_a_log_of_one_temperature_stays_what_it_is(kernel):
+    expected = pytest.approx([20.0] * 30)
+    assert numbers("-k", kernel, stdin=b"20\n" * 30) == expected
+    assert numbers("-k", kernel, "-k", "box:size=4", "-q", stdin=b"20\n" * 30) == expected
+
+
+def test_outside_of_two_signals_and_of_a_full_convolution_is_nothing():
+    Path("g.txt").write_text("1 2 1")
+    for options in (["--with", "g.txt", "--padding", "same"], ["-k", "1 2 1", "--border", "zero"]):
+        assert numbers(*options, stdin=b"1\n1\n1\n1\n") == [3, 4, 4, 3]
+    assert numbers("-k", "1 2 1", "--padding", "full", stdin=b"1\n1\n") == [1, 3, 3, 1]
+    reflected = numbers("-k", "1 2 1", "--padding", "full", "--border", "edge", stdin=b"1\n1\n")
+    assert reflected == [4, 4, 4, 4]
 
 
 def test_convolution_flips_and_correlation_does_not():
@@ -135,7 +153,7 @@ def test_a_wav_keeps_its_rate_its_depth_and_its_channels(depth):
     assert (rate, filtered.dtype, filtered.shape) == (RATE, depth, (500, 2))
     from scipy.ndimage import gaussian_filter1d
 
-    expected = gaussian_filter1d(stored.astype(float), 2, axis=0, mode="constant")
+    expected = gaussian_filter1d(stored.astype(float), 2, axis=0, mode="reflect")
     np.testing.assert_allclose(filtered, expected, atol=0.51 if depth != "float32" else 0.01)
 
 
@@ -320,7 +338,7 @@ def test_a_reader_that_has_enough_ends_it_quietly_and_soon():
     command = f"yes 1 | head -n 10000000 | {' '.join(COMMAND)} convolve1d - -k box:size=3 | head -3"
     started = time.monotonic()
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
-    assert (done.stdout, done.stderr) == (b"0.666666666667\n1\n1\n", b"")
+    assert (done.stdout, done.stderr) == (b"1\n1\n1\n", b"")
     assert time.monotonic() - started < 10
 
 

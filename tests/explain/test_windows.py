@@ -170,6 +170,15 @@ def test_the_middle_is_the_default():
     assert (facts.x, facts.y) == (8, 6)
 
 
+def test_the_offset_of_a_kernel_is_added_once():
+    kernel = parse_kernel('{"kernel": [1, 2, 1], "scale": 4, "offset": 100}')
+    rendering = Rendering("clip", 2.0, 10.0)
+    facts = window_facts(picture(), [kernel], Geometry(), rendering, (1, 1))
+    np.testing.assert_allclose(facts.responses[0], facts.products.sum(axis=(2, 3))[0])
+    np.testing.assert_allclose(facts.values[0], 2 * (facts.responses[0] + 100) + 10)
+    assert (facts.scale, facts.bias) == (2, 210)
+
+
 @pytest.mark.parametrize("at", [(17, 0), (0, 13), (-1, 0)])
 def test_a_position_outside_names_the_size(at):
     with pytest.raises(InputError, match=f"position {at[0]},{at[1]} is outside .* 17 x 13 pixels"):

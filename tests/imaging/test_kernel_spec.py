@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
+from threading import Thread
+from time import process_time
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
 from cnntool.errors import RequestError
+from cnntool.imaging import kernel_files
 from cnntool.imaging.kernels import CATALOGUE, build, parse_kernel
 
 SOBEL = [[1, 0, -1], [2, 0, -2], [1, 0, -1]]
@@ -139,6 +143,13 @@ def test_error_of_a_name(spec, overrides, message):
         "1 0 -1\n2 0 -2\n\n1 0 -1\n",
         "1 0 -1\r\n2 0 -2\r\n1 0 -1",
         "10e-1 0e5 −1; 4/2 0/3 -4 / 2; 1/1 0 1/-1",
+        "[1 0 -1; 2 0 -2; 1 0 -1]",
+        " [1, 0, -1\n 2, 0, -2\n 1, 0, -1] ",
+        "3x3: 1,0,-1 2,0,-2 1,0,-1",
+        "3: 1 0 -1, 2 0 -2, 1 0 -1",
+        "3x3+1+1 :\n1 0 -1\n2 0 -2\n1 0 -1",
+        "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]",
+        '{"kernel": [[1, 0, -1], [2, 0, -2], [1, 0, -1]]}',
     ],
 )
 def test_a_matrix_is_read_in_every_notation(spec):
@@ -197,8 +208,19 @@ def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
         ("1 2e12", "kernel row 1 number 2 is 2e+12: it must be at most 1e+12 in size"),
         ("1/0", "kernel row 1 number 1, '1/0', divides by zero: use another denominator"),
         ("1 0/0.0", "kernel row 1 number 2, '0/0.0', divides by zero: use another denominator"),
-        ("1 " * 2048, "kernel is 1x2048: at most 2047 are allowed on a side, use a smaller one"),
-        ("1;" * 2048, "kernel is 2048x1: at most 2047 are allowed on a side, use a smaller one"),
+        ("1 " * 2048, "kernel row 1 has more than 2047 numbers: use a smaller one"),
+        ("1;" * 2048, "kernel has more than 2047 rows: use a smaller one"),
+        ("3x3: 1 2 3", "kernel has 3 numbers, and 3 wide and 3 high it needs 9: give them row by "
+         "row"),
+        ("3x1+0+0: 1 2 3", "kernel has its anchor at +0+0, and here it is always in the middle: "
+         "leave it out, and put zeros around the weights until the anchor is"),
+        ("2x2: 1 - 3 4", f"kernel number 2, '-', {NO_NUMBER}"),
+        ("9999x1: 1", "kernel is 1x9999: at most 2047 are allowed on a side, use a smaller one"),
+        ("[1 0 -1; 2 0]", "kernel row 2 has 2 numbers, row 1 has 3: every row needs the same "
+         "count"),
+        ("[]", "kernel has no numbers: give at least one, as in '1 0 -1'"),
+        ("[[1 0] [2 3]]", "kernel is not valid JSON (Expecting ',' delimiter, line 1 column 5): "
+         "write nested lists such as [[1, 0, -1], [2, 0, -2], [1, 0, -1]]"),
     ],
 )  # fmt: skip
 def test_error_of_a_matrix(spec, message):
@@ -288,6 +310,139 @@ def test_files_carry_every_digit(tmp_path_factory, bank):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"1 0 -1\n2 0 -2\n1 0 -1\n",
+        json.dumps(SOBEL).encode(),
+        b"[1 0 -1; 2 0 -2; 1 0 -1]",
+        npy_bytes(np.array(SOBEL)),
+    ],
+)
+def test_without_a_name_that_says_it_the_content_says_what_a_kernel_is(tmp_path, content):
+    path = tmp_path / "sobel"
+    path.write_bytes(content)
+    filter = parse_kernel(str(path))
+    assert_array_equal(filter.bank, [SOBEL])
+    assert filter.label == "sobel"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_a_kernel_named_by_its_size(tmp_path):
+    os.mkfifo(tmp_path / "63")
+    writer = Thread(target=(tmp_path / "63").write_text, args=("1 0 -1",))
+    writer.start()
+    filter = parse_kernel(str(tmp_path / "63"))
+    writer.join()
+    assert_array_equal(filter.bank, [[[1, 0, -1]]])
+    assert filter.label == "kernel1x3"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="a device of POSIX")
+@pytest.mark.parametrize("name", ["k.txt", "k.json", "k.npy", "k"])
+def test_a_file_without_end_is_refused(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(kernel_files, "LARGEST_FILE", 1 << 16)
+    (tmp_path / name).symlink_to("/dev/zero")
+    assert "is over 65,536 bytes: name a file of kernels" in message_of(str(tmp_path / name))
+
+
+def test_time_grows_with_the_length_of_a_text_and_no_faster(tmp_path):
+    """120,000 blanks take 36 seconds where a pattern begins anew at each."""
+    started = process_time()
+    for between in (" " * 200_000, "\t" * 200_000, " " * 99_999 + "," + " " * 99_999):
+        assert_array_equal(parse_kernel(f"1{between}2").bank, [[[1, 2]]])
+    assert "missing" in message_of("1" + " ," * 1000)
+    assert "more than 2047 numbers" in message_of("1" + "," * 200_000)
+    assert "no numbers" in message_of(";" + " " * 200_000)
+    assert "has 0 numbers" in message_of("3" + " " * 200_000 + ":")
+    assert "is not a number" in message_of("1" + "/" * 200_000)
+    assert "unknown kernel" in message_of("sobel" * 40_000)
+    assert "not valid JSON" in message_of("[[" + " " * 200_000)
+    assert process_time() - started < 5
+
+
+# Objects in JSON ---------------------------------------------------------------------------------
+
+ASYMMETRIC = [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("data", "bank", "bias"),
+    [
+        ({"width": 3, "height": 3, "kernel": [-1, 0, 1, -2, 0, 2, -1, 0, 1], "scale": 8,
+          "offset": 128}, np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8, 128),  # as sharp
+        ({"size": [3, 3], "kernel": [0, 0, 0, 0, 1, 0, 0, 0, 0], "scale": 1, "offset": 0},
+         [[0, 0, 0], [0, 1, 0], [0, 0, 0]], 0),  # as Pillow
+        ({"kernel": [[0, 0, 0], [0, 1, 0], [0, 0, 0]], "scale": 8, "offset": 128},
+         [[0, 0, 0], [0, 1 / 8, 0], [0, 0, 0]], 128),
+        ({"width": 3, "height": 2, "kernel": [1, 2, 3, 4, 5, 6]}, ASYMMETRIC, 0),
+        ({"width": 3, "height": 2, "kernel": ASYMMETRIC, "name": "mine"}, ASYMMETRIC, 0),
+        ({"size": [3, 2], "kernel": ASYMMETRIC}, ASYMMETRIC, 0),
+        ({"size": 2, "kernel": [1, 2, 3, 4], "scale": -0.5}, [[-2, -4], [-6, -8]], 0),
+        ({"kernel": [1, 2, 3], "offset": -0.25}, [[1, 2, 3]], -0.25),
+    ],
+)  # fmt: skip
+def test_sizes_scale_and_offset_beside_a_kernel_count(tmp_path, data, bank, bias):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(data))
+    for spec in (str(path), json.dumps(data)):
+        filter = parse_kernel(spec)
+        assert_array_equal(filter.bank, [bank])
+        assert filter.bias == bias
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"kernel": SOBEL, "divisor": 8}, "has a key 'divisor', which is not understood: leave it "
+         "out, it may have kernel, width, height, size, scale, offset and name"),
+        ({"kernel": SOBEL, "x": 1, "scale": 2}, "has a key 'x', which is not understood"),
+        ({"kernels": [], "scale": 2}, "has a key 'scale', which is not understood: leave it out, "
+         "it may have kernels, combine, directions, size, anchor, offset, colour and range"),
+        ({"kernel": SOBEL, "scale": 0}, "has the scale 0: weights are divided by it, write 1"),
+        ({"kernel": SOBEL, "scale": "8"}, 'scale, "8", is not a number'),
+        ({"kernel": SOBEL, "scale": 1e-12}, "row 2 number 1 is 2e+12: it must be at most 1e+12"),
+        ({"kernel": SOBEL, "offset": [1]}, "offset, [1], is not a number"),
+        ({"kernel": SOBEL, "offset": 1e300}, "has the offset 1e+300: expected a finite number"),
+        ({"kernel": [1, 2, 3, 4], "width": 3, "height": 1},
+         "has 4 numbers, and 3 wide and 1 high it needs 3: give them row by row"),
+        ({"kernel": [1, 2, 3], "width": 3},
+         'has the size [null, 3]: write both "width" and "height" as whole numbers such as 3'),
+        ({"kernel": [1, 2], "width": "2", "height": 1}, 'has the size [1, "2"]: write both'),
+        ({"kernel": [1, 2], "size": 1.5}, "has the size 1.5: write both"),
+        ({"kernel": [1, 2], "size": True}, "has the size true: write both"),
+        ({"kernel": [1, 2, 3, 4, 5, 6], "size": [2, 3]},
+         "has the size [2, 3], of which either may be the width"),
+        ({"kernel": SOBEL, "size": 3, "width": 3}, "has both a size and a width or height"),
+        ({"kernel": ASYMMETRIC, "width": 2, "height": 3},
+         "is 2x3, and says that it is 3x2: correct one of them"),
+        ({"kernel": SOBEL, "size": 5}, "is 3x3, and says that it is 5x5: correct one of them"),
+        ({"kernel": None}, "is a list 0 deep"),
+        ({"kernels": [SOBEL]}, 'has "kernels" that are none: write [{"name": ..., "matrix"'),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}], "anchor": [0, 0]},
+         "has its anchor at [0, 0], and here it is always in the middle"),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}], "combine": "sum"},
+         'has combine "sum": expected "none", "magnitude", "maximum" or "orientation"'),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}], "directions": [1, 2]},
+         "has 2 directions: one a kernel is needed"),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}], "size": [3, 5]},
+         "is 3x3, and says that it is 3x5"),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}], "colour": True},
+         "is for colour with 1 kernel: give three for each"),
+    ],
+)  # fmt: skip
+def test_what_an_object_says_is_understood_or_refused_by_name(tmp_path, data, message):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(data))
+    found = message_of(str(path))
+    assert found.startswith(f"{str(path)!r}: kernel ")
+    assert message in found
+
+
+def test_a_key_that_stands_twice_is_refused():
+    assert "has a key twice" in message_of('{"kernel": [[1]], "scale": 2, "scale": 4}')
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("k.txt", b"1 2\n3", "kernel row 2 has 1 number, row 1 has 2: every row needs"),
@@ -323,6 +478,7 @@ def test_files_carry_every_digit(tmp_path_factory, bank):
         ("k.json", b"3", "kernel is a list 0 deep: write rows of numbers"),
         ("k.json", b'{"weights": [[1]]}', "kernel has no 'kernel' in its object: write {"),
         ("k.npy", b"", "kernel is not a whole .npy array ("),
+        ("k.npy", npy_bytes(np.ones((2, 2))) + b"x", "kernel goes on after its array: save one"),
         ("k.npy", b"1 2 3", "kernel is not a whole .npy array ("),
         ("k.npy", npy_bytes(np.array([1j])), "kernel has dtype complex128: save whole or real"),
         ("k.npy", npy_bytes(np.array(["a"])), "kernel has dtype <U1: save whole or real"),
@@ -345,15 +501,16 @@ def test_error_of_a_file_names_the_file_and_the_place(tmp_path, name, content, m
 
 
 def test_a_missing_file_a_folder_and_a_file_of_another_kind_are_named(tmp_path):
-    missing, folder, other = tmp_path / "no.txt", tmp_path / "folder.csv", tmp_path / "k.dat"
+    missing, folder, other = tmp_path / "no.txt", tmp_path / "folder.csv", tmp_path / "k.png"
     folder.mkdir()
-    other.write_text("1 2")
+    other.write_bytes(b"\x89PNG\r\n\x1a\n")
     assert message_of(str(missing)) == (
         f"kernel file {str(missing)!r} does not exist: check the path"
     )
     assert message_of(str(folder)).startswith(f"kernel file {str(folder)!r} cannot be read (")
     assert message_of(str(other)) == (
-        f"{str(other)!r} is not a kernel file: its name must end in one of .txt, .csv, .json, .npy"
+        f"{str(other)!r}: kernel is neither numbers as text nor JSON nor .npy: name a file of a "
+        "kernel"
     )
     assert message_of("a\0b.txt").startswith("kernel file 'a\\x00b.txt' cannot be read (")
 

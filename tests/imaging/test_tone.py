@@ -47,6 +47,11 @@ def test_offset_of_floats_puts_zero_halfway():
         (["laplacian", "gaussian"], 0, "abs"),
         (["laplacian", "sobel", "gaussian"], 0, "clip"),
         (["sobel-x"], 128, "clip"),
+        (["gabor"], 128, "clip"),
+        (["gabor:angle=30", "gaussian"], 0, "abs"),
+        (["gabor", "sobel"], 0, "clip"),
+        (['{"kernel": [1, 0, -1], "offset": 128}'], 0, "clip"),
+        (['{"kernel": [1, 0, -1], "offset": 128}', "1 2 1"], 0, "clip"),
     ],
 )
 def test_auto_follows_the_sign_through_a_chain(specs, bias, expected):
@@ -111,6 +116,8 @@ def test_losses_add_up():
         ("sobel-x", "abs"),
         ("laplacian", "abs"),
         ("log", "abs"),
+        ("gabor", "abs"),
+        ("gabor:phase=90,wavelength=5", "abs"),
         ("gaussian", "clip"),
         ("sharpen", "clip"),
         ("kirsch", "clip"),

@@ -62,7 +62,7 @@ def command(
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering
 
-    filters = read_filters(kernels)
+    filters = read_filters(kernels, [pixel.image])
     check_not_colour(filters[-1])
     picture, name = open_one(pixel.image, reading)
     wanted = choose_depth(picture, picture.format, depth.depth)

@@ -127,7 +127,7 @@ def command(
     from cnntool.explain.invariance import measure_invariance
     from cnntool.imaging.filter_pass import Geometry
 
-    filters = read_filters(kernels)
+    filters = read_filters(kernels, [source.image])
     reading = Reading(colour.gray, "drop", limits.white, limits.max_pixels)
     picture, name = open_one(source.image, reading)
     geometry = Geometry(steps.stride, steps.dilation, "valid", flip=kernels.flip)
