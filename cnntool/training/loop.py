@@ -19,6 +19,7 @@ from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
+from cnntool.specs import number_text
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
@@ -180,10 +181,11 @@ class Trainer:
         before = seeds.state, {path: array.copy() for path, array in changing.items()}
         seed = int(self.streams["batches"].integers(1 << 62))
         lesson, gradient = self._shards.learn(batch, seed), self._gradients[0]
-        if not is_finite(lesson, gradient):
+        broken = first_not_finite(changing)
+        if broken or not is_finite(lesson, gradient):
             seeds.state = before[0]
             fill(changing, before[1])
-            raise diverged(lesson, self.task, batch, f"epoch {self._at.epoch + 1}")
+            raise diverged(lesson, self.task, batch, f"epoch {self._at.epoch + 1}", broken)
         self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
         return lesson
 
@@ -283,7 +285,7 @@ class _Place:
             )
 
 
-class Diverged(ArithmeticError):
+class Diverged(InputError):
     """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
 
 
@@ -293,22 +295,29 @@ def is_finite(lesson: Lesson, gradient: np.ndarray) -> bool:
     return math.isfinite(lesson.loss) and bool(np.isfinite(squares) or np.isfinite(gradient).all())
 
 
-def diverged(lesson: Lesson, task: Task, batch: Batch, epoch: str) -> Diverged:
-    """What to raise for a batch whose loss or flat gradient is not finite."""
+def first_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The name of the first array that holds what is no number."""
+    return next((path for path, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
+def diverged(
+    lesson: Lesson, task: Task, batch: Batch, epoch: str, kept: str | None = None
+) -> Diverged:
+    """What to raise for a batch whose loss or flat gradient is not finite, or what layers keep of
+    it, by the path ``kept``."""
+    rate = number_text(task.settings.smaller_rate(task.name))
     return Diverged(
-        f"{epoch}, step {batch.number}: {_first_broken(lesson, task, batch)}; the last good state "
-        "is kept. A smaller --learning-rate usually helps, or --clip 1"
+        f"{epoch}, step {batch.number}: {_first_broken(lesson, task, batch, kept)}: a smaller step "
+        f"usually helps, --learning-rate {rate}, or --clip 1"
     )
 
 
-def _first_broken(lesson: Lesson, task: Task, batch: Batch) -> str:
-    """Which values broke first: parameters, a layer's output, the loss, or the way back."""
-    for path, array in task.network.params.items():
-        if not np.isfinite(array).all():
-            return f"{path} is not finite"
-    output = task.first_broken(batch)
-    if output is not None:
-        return f"{output} is not finite"
+def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) -> str:
+    """Which values broke first: parameters, a layer's output, what it keeps, the loss, or the way
+    back."""
+    broken = first_not_finite(task.network.params) or task.first_broken(batch) or kept
+    if broken is not None:
+        return f"{broken} is not finite"
     if not math.isfinite(lesson.loss):
         return f"the loss is {lesson.loss}"
     return "the gradient is not finite though the loss is"

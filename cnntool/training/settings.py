@@ -54,6 +54,12 @@ class Settings:
                 f"label smoothing is {self.label_smoothing:g}, expected from 0 to below 1"
             )
 
+    def smaller_rate(self, task: str) -> float:
+        """A learning rate to try where this one is too high: the task's own if that is well below
+        it, else a tenth."""
+        usual = rates_of(task, self.optimizer).learning_rate
+        return usual if usual < self.learning_rate / 2 else self.learning_rate / 10
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -311,6 +311,13 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     load_classifier(tmp_path / "model.last.npz")
 
 
+def test_a_dry_run_that_diverges_says_so_in_one_line(train, tmp_path):
+    before = set(tmp_path.iterdir())
+    done = train("--dry-run", "-q", "--lr", "9e11", "--optimizer", "sgd")
+    assert (done.code, done.err.count("\n"), set(tmp_path.iterdir())) == (1, 1, before)
+    assert "is not finite: a smaller step usually helps, --learning-rate 0.1" in done.err
+
+
 def test_a_run_that_held_out_its_validation_takes_no_other(train, cnntool):
     """What it held out would be learned from."""
     assert train("--epochs", "1", "-q").code == 0

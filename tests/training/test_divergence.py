@@ -8,14 +8,18 @@ import pytest
 from cnntool.datasets.feeds import Batch
 from cnntool.networks.objective import Lesson
 from cnntool.training.loop import Diverged, diverged, is_finite
+from cnntool.training.settings import Settings
 
 BATCH = Batch(3, np.arange(2), 2)
 
 
-def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None):
+def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None, rate=0.1):
     """Check a step whose network has one weight, and whose layers give what ``output`` says."""
     network = SimpleNamespace(params={"dense1.weight": np.array(weight, np.float32)})
-    task = SimpleNamespace(network=network, first_broken=lambda batch: output)
+    settings = Settings(optimizer="sgd", learning_rate=rate)
+    task = SimpleNamespace(
+        name="cnn", settings=settings, network=network, first_broken=lambda batch: output
+    )
     lesson = Lesson(loss, 1, {})
     if not is_finite(lesson, np.array(gradient, np.float32)):
         raise diverged(lesson, task, BATCH, "epoch 1")
@@ -41,3 +45,10 @@ def test_numbers_are_fine_even_where_their_squares_are_too_large():
 def test_what_broke_first_is_named(broken, words):
     with pytest.raises(Diverged, match=f"^epoch 1, step 3: {words}.*--learning-rate"):
         check(**broken)
+
+
+@pytest.mark.parametrize(("rate", "better"), [(9e11, "0.1"), (0.3, "0.1"), (0.1, "0.01")])
+def test_a_rate_to_try_is_named(rate, better):
+    """The one that the optimizer usually has; where it was that, a tenth."""
+    with pytest.raises(Diverged, match=f"--learning-rate {better},"):
+        check(loss=np.nan, rate=rate)

@@ -172,6 +172,17 @@ def test_a_step_that_breaks_leaves_neither_statistics_nor_random_numbers_behind(
         same(model_of(trainer), before)
 
 
+def test_statistics_that_leave_the_real_line_break_a_step_too(parts):
+    """The loss does not show it: batch norm divides by what is infinite, and gives 0."""
+    settings = replace(QUICK, optimizer="sgd", learning_rate=9e11, clip=0.0, augment="")
+    layers = "conv 4 3x3 no-bias; batch-norm; conv 4 3x3 no-bias; batch-norm; dense 10"
+    with trainer_of(parts, settings, layers) as trainer:
+        with pytest.raises(Diverged, match=r"step 2: the output of norm2 \(batch-norm\)"):
+            for _ in trainer.run():
+                pass
+        assert all(np.isfinite(array).all() for array in trainer.network.buffers.values())
+
+
 def test_no_better_loss_for_so_many_epochs_ends_a_run(parts):
     settings = replace(QUICK, epochs=50, learning_rate=1e-12, patience=2, augment="")
     with trainer_of(parts, settings, layers="dense 10") as trainer:

@@ -87,7 +87,7 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> M
                 break
     except Diverged as error:
         save_model(plan.last, model_of(trainer), overwrite=True)
-        raise InputError(f"{error}; it stands in {plan.last}") from error
+        raise InputError(f"{error}; the last good state stands in {plan.last}") from error
     if last is None:
         last = model_of(trainer)
         save_model(plan.last, last, overwrite=True)
