@@ -187,8 +187,8 @@ class Proof:
             if check.verdict == "wrong" and back is not None and true is not None:
                 lines.append(
                     f"{self.case.operation}, {self.case.geometry}: d{check.input}"
-                    f"{list(check.where or [])} is {back:.9g} on the way back, {true:.9g} by "
-                    f"differences: they differ by {abs(back - true):.1e}"
+                    f"{list(check.where or [])} is {back:.9g} on the way back, {true:.9g} "
+                    f"{self.case.beside}: they differ by {abs(back - true):.1e}"
                 )
         return lines
 

@@ -31,6 +31,7 @@ class Case:
     inputs: Callable[[np.random.Generator], dict[str, np.ndarray]]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Any, Any], Any]
+    beside = "by differences"
 
 
 def check(case: Case, seed: int, tolerance: float = TOLERANCE) -> tuple[GradientCheck, ...]:

@@ -7,7 +7,8 @@ along u, which is one element or a random direction, must change it by ``<gradie
     error = |analytic - numeric| / max(|analytic|, |numeric|, floor)
 
 The floor is a thousandth of the gradient's largest element (for directions of its norm), as far
-smaller ones are no more than rounding; it is raised where rounding alone could make the error 1e-6.
+smaller ones are no more than rounding; it is raised where rounding alone could make the error 1e-6,
+as where all of a gradient is 0: a bias before batch normalization changes nothing.
 
 The step is ``h = eps^(1/3) * max(|x|, rms of the input)``, 6e-6 for inputs around 1: truncation
 grows as h^2 and rounding as eps / h, and their sum is least there, about 1e-10 (Nocedal and Wright,
@@ -239,14 +240,15 @@ def _check(
 ) -> GradientCheck:
     """The gradient along every one of the directions ``us``; of every element without them."""
     x, size = probe.x, _size(probe.x)
+    lost = ROUNDING / TOLERANCE * float(np.linalg.norm(probe.dy * probe.y)) / size
     if us is None:
-        floor = FLOOR * float(np.abs(probe.gradient).max(initial=0))
+        floor = max(lost, FLOOR * float(np.abs(probe.gradient).max(initial=0)))
         findings = [
             _compare(probe, _unit(x.shape, index), STEP * max(abs(value), size), floor, tolerance)
             for index, value in enumerate(x.flat)
         ]
     else:
-        floor = FLOOR * float(np.linalg.norm(probe.gradient))
+        floor = max(lost, FLOOR * float(np.linalg.norm(probe.gradient)))
         findings = [_compare(probe, u, STEP * size, floor, tolerance) for u in us]
     right = [index for index, finding in enumerate(findings) if not finding.is_kink]
     worst = max(right, key=lambda index: findings[index].error, default=-1)

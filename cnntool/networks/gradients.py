@@ -3,74 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cnntool.engine.fast.layout import FEWEST_SAMPLES, batch_last
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
 from cnntool.networks.layers.layer import Arrays, Pass, Shape
 from cnntool.networks.network import Network
+from cnntool.networks.objective import loss_and_gradients
 from cnntool.networks.summary import vocabulary_size
 from cnntool.wording import counted, shape_text
 
 SAMPLES = 3
-"""Of the batch: enough for batch normalisation, few enough to be quick."""
+"""Of a batch: enough for batch normalisation, few enough to be quick."""
 
 STEPS = 6
 """Of each sequence: enough for a gradient to come back through time."""
 
+ROUNDING = 0.02
+"""Of a gradient in float32, beside its largest element: deep networks lose a thousandth of it, and
+where a unit near 0 is on the other side of it, more."""
+
 
 @dataclass(frozen=True)
 class LayerCase:
-    """One layer, or the whole network, with what was found of its input and its parameters."""
+    """One layer, or the whole network, with what was found of its input and its parameters;
+    ``beside`` says in a few words what its gradients are compared with."""
 
     operation: str
     geometry: str
     check: Callable[[], tuple[GradientCheck, ...]]
+    beside: str = "by differences"
 
 
 def network_cases(
     network: Network, seed: int = 0, tolerance: float = TOLERANCE
 ) -> Iterator[LayerCase]:
-    """A case for each layer, and one for the network whose parameters are all checked at once.
+    """A case for each layer, one for the network whose parameters are all checked at once, and one
+    for how it trains.
 
     A layer has its own parameters and a random input, so that none of its windows has a tie, and
-    where it carries a state, a random one to begin with. The network has a random batch, or reads
-    random tokens. All is float64 and as in training: batch normalisation sees its batch, and
-    dropout drops the same units each time.
+    where it carries a state, a random one to begin with; maps come both sample after sample and, in
+    a larger batch, with the samples innermost. The network has a random batch, or reads random
+    tokens. All is float64 and as in training: batch normalisation sees its batch, and dropout drops
+    the same units each time. What so is proved, a batch is held to that is learned from as
+    :mod:`cnntool.training` does: in float32, by whatever is fastest.
     """
     for index, (name, layer, shape) in enumerate(network.each()):
-        check = lambda index=index: _of_layer(network, index, (seed, index), tolerance)
+        check = lambda index=index: _of_layer_as_it_lies(network, index, (seed, index), tolerance)
         yield LayerCase(name, f"{layer} of {_size_text(shape)}", check)
     geometry = f"{counted(len(network.layers), 'layer')} of {_size_text(network.input_shape)}"
     yield LayerCase("network", geometry, lambda: _of_network(network, seed, tolerance))
+    geometry = f"{FEWEST_SAMPLES} at a time in float32"
+    yield LayerCase("training", geometry, lambda: _of_training(network, seed), "in float64")
 
 
-def _batch_shape(shape: Shape) -> tuple[int, ...]:
-    return (STEPS, SAMPLES, *shape[1:]) if shape[0] is None else (SAMPLES, *shape)
+def _batch_shape(shape: Shape, samples: int = SAMPLES) -> tuple[int, ...]:
+    return (STEPS, samples, *shape[1:]) if shape[0] is None else (samples, *shape)
 
 
 def _size_text(shape: Shape) -> str:
     return shape_text(_batch_shape(shape) if shape[0] is None else shape)
 
 
-def _random_batch(network: Network, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _random_batch(
+    network: Network, shape: Shape, rng: np.random.Generator, samples: int = SAMPLES
+) -> np.ndarray:
     if shape == (None,):
-        return rng.integers(vocabulary_size(network), size=_batch_shape(shape))
-    return rng.standard_normal(_batch_shape(shape))
+        return rng.integers(vocabulary_size(network), size=_batch_shape(shape, samples))
+    return rng.standard_normal(_batch_shape(shape, samples))
+
+
+def _of_layer_as_it_lies(
+    network: Network, index: int, seed: tuple[int, ...], tolerance: float
+) -> tuple[GradientCheck, ...]:
+    """Of a layer whose input lies sample after sample; over maps, also with them innermost."""
+    found = [_of_layer(network, index, seed, tolerance)]
+    if len(network.shapes[index]) == 3:
+        found.append(_of_layer(network, index, seed, tolerance, FEWEST_SAMPLES, batch_last))
+    return tuple(_together(checks) for checks in zip(*found, strict=True))
+
+
+def _together(checks: tuple[GradientCheck, ...]) -> GradientCheck:
+    """The worst of some checks of one input, with the counts of all."""
+    order = ("wrong", "kink", "ok")
+    worst = max(checks, key=lambda check: check.error)
+    counts = {
+        name: sum(getattr(check, name) for check in checks)
+        for name in ("checked", "kinks", "passed")
+    }
+    verdict = min((check.verdict for check in checks), key=order.index)
+    return replace(worst, **counts, verdict=verdict)
 
 
 def _of_layer(
-    network: Network, index: int, seed: tuple[int, ...], tolerance: float
+    network: Network,
+    index: int,
+    seed: tuple[int, ...],
+    tolerance: float,
+    samples: int = SAMPLES,
+    laid: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> tuple[GradientCheck, ...]:
-    """By its input, the state it begins with and its parameters, of its output and last state."""
+    """By its input, the state it begins with and its parameters, of its output and last state;
+    ``laid`` puts maps into a layout."""
     rng = np.random.default_rng(seed)
     layer, shape, name = network.layers[index], network.shapes[index], network.names[index]
     params = _in_float64(network.params_of(index))
     buffers = _in_float64({k: network.buffers[f"{name}.{k}"] for k in layer.buffers(shape)})
-    states = {k: rng.uniform(-1, 1, (SAMPLES, *size)) for k, size in layer.state(shape).items()}
-    x = _random_batch(network, shape, rng)
+    states = {k: rng.uniform(-1, 1, (samples, *size)) for k, size in layer.state(shape).items()}
+    x = _random_batch(network, shape, rng, samples)
     inputs = {"x": x} if x.dtype.kind == "f" else {}
     sizes: list[tuple[int, ...]] = []
 
@@ -78,14 +121,14 @@ def _of_layer(
         way = Pass(training=True, rng=np.random.default_rng(seed))
         kept = {k: array.copy() for k, array in buffers.items()}
         kept |= {k: given.pop(k) for k in states}
-        y, cache = layer.forward(given.pop("x", x), given, kept, way)
+        y, cache = layer.forward(laid(given.pop("x", x)), given, kept, way)
         sizes[:] = [y.shape, *(kept[k].shape for k in states)]
         return _joined([y, *(kept[k] for k in states)]), cache
 
     def backward(d: np.ndarray, cache: Any) -> tuple[Any, ...]:
         dy, *dstates = _split(d, sizes)
         ends: dict[str, Any] = {"dstate": dict(zip(states, dstates, strict=True))} if states else {}
-        dx, grads = layer.backward(dy, cache, **ends)
+        dx, grads = layer.backward(laid(dy) if dy.ndim == 4 else dy, cache, **ends)
         return *([dx] if inputs else []), *(grads[k] for k in (*states, *params))
 
     return gradcheck(forward, backward, inputs | states | params, rng, tolerance=tolerance)
@@ -107,6 +150,46 @@ def _of_network(network: Network, seed: int, tolerance: float) -> tuple[Gradient
         return tuple(grads[path] for path in network.params)
 
     return gradcheck(forward, backward, network.params, rng, tolerance=tolerance)
+
+
+def _of_training(network: Network, seed: int) -> tuple[GradientCheck, ...]:
+    """The gradients of one batch in float32, as it is learned from, beside those in float64."""
+    rng = np.random.default_rng(seed)
+    x = _random_batch(network, network.input_shape, rng, FEWEST_SAMPLES)
+    places = x.shape if network.is_sequential else x.shape[:1]
+    targets = rng.integers(network.output_shape[-1], size=places)
+    found = []
+    for dtype in (np.float32, np.float64):
+        copy = Network(network.layers, network.input_shape)
+        copy.params = {path: array.astype(dtype) for path, array in network.params.items()}
+        copy.buffers = {path: array.astype(dtype) for path, array in network.buffers.items()}
+        given = x.astype(dtype) if x.dtype.kind == "f" else x
+        grads = {path: np.zeros_like(array) for path, array in copy.params.items()}
+        with np.errstate(all="ignore"):  # what is not finite in float32 is found below
+            loss_and_gradients(copy, given, targets, grads, rng=np.random.default_rng(seed))
+        found.append(grads)
+    largest = max(float(np.abs(grad).max()) for grad in found[1].values())
+    return tuple(_beside(path, found[0][path], found[1][path], largest) for path in found[1])
+
+
+def _beside(path: str, single: np.ndarray, double: np.ndarray, largest: float) -> GradientCheck:
+    """How far a gradient is from the same in float64, in shares of its largest element, or of a
+    thousandth of the ``largest`` of all."""
+    differences = np.nan_to_num(np.abs(single - double), nan=np.inf)
+    where = np.unravel_index(int(differences.argmax()), differences.shape)
+    error = float(differences[where]) / (max(float(np.abs(double).max()), largest / 1000) or 1.0)
+    return GradientCheck(
+        input=path,
+        by="elements",
+        checked=single.size,
+        kinks=0,
+        passed=0,
+        error=error,
+        where=tuple(map(int, where)),
+        analytic=float(single[where]),
+        numeric=float(double[where]),
+        verdict="ok" if error <= ROUNDING else "wrong",
+    )
 
 
 def _in_float64(arrays: Arrays) -> Arrays:

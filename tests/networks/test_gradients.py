@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from cnntool.engine.cells import stack
+from cnntool.engine.fast.layout import is_batch_last
 from cnntool.networks.gradients import network_cases
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.pointwise import Dropout
+from cnntool.networks.layers.pools import SlidingPool
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import language_model
@@ -32,7 +34,7 @@ def network(text: str, shape=(2, 14, 14)) -> Network:
 def test_every_layer_and_the_whole_network_are_right(text):
     made = network(text)
     cases = list(network_cases(made, seed=1))
-    assert [case.operation for case in cases] == [*made.names, "network"]
+    assert [case.operation for case in cases] == [*made.names, "network", "training"]
     for case in cases:
         assert {found.verdict for found in case.check()} == {"ok"}, case.geometry
 
@@ -56,7 +58,7 @@ def deep(shape=(1, 16, 16)) -> Network:
 def test_deep_networks_are_right_by_far_whatever_the_seed():
     made = deep()
     for seed in range(8):
-        *_, whole = network_cases(made, seed)
+        *_, whole, _ = network_cases(made, seed)
         for found in whole.check():
             assert found.verdict == "ok", (seed, found)
             assert found.error < 1e-7, (seed, found)
@@ -71,12 +73,48 @@ def test_one_part_in_ten_thousand_is_found_in_deep_networks_whatever_the_seed(mo
     monkeypatch.setattr(Network, "backward", wrong)
     made = deep()
     for seed in range(3):
-        *_, whole = network_cases(made, seed)
+        *_, whole, _ = network_cases(made, seed)
         assert {found.verdict for found in whole.check()} == {"wrong"}, seed
 
 
+def wrong_where(is_so):
+    """A pool's way back that doubles the gradient by maps that lie so."""
+    right = SlidingPool.backward
+
+    def wrong(self, dy, cache, *, need_dx=True):
+        dx, grads = right(self, dy, cache, need_dx=need_dx)
+        return (2 * dx if need_dx and is_so(dx) else dx), grads
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("is_so", "found"),
+    [
+        (lambda dx: is_batch_last(dx), {"pool1", "training"}),
+        (lambda dx: len(dx) >= 16, {"pool1"}),
+        (lambda dx: dx.dtype == np.float32, {"training"}),
+    ],
+    ids=["samples innermost", "large batches", "float32"],
+)
+def test_what_is_wrong_only_as_a_network_trains_is_found(monkeypatch, is_so, found):
+    """Where float64 goes another way, the network is right in it: the training row compares."""
+    made = network("conv 2 3x3; average 2; dense 3")
+    monkeypatch.setattr(SlidingPool, "backward", wrong_where(is_so))
+    wrongs = {name for (name, _), verdict in verdicts(made).items() if verdict == "wrong"}
+    assert wrongs == found
+
+
+@pytest.mark.parametrize("text", ["dense 20; batch-norm; tanh; dense 3", "dense 3; batch-norm"])
+def test_a_bias_before_batch_norm_has_a_gradient_of_0_which_is_right(text):
+    made = network(text, (1, 4, 4))
+    for seed in range(6):
+        for case in network_cases(made, seed):
+            assert {found.verdict for found in case.check()} == {"ok"}, (seed, case.operation)
+
+
 def test_input_and_parameters_are_checked():
-    first, _, whole = network_cases(network("conv 2 3x3; dense 3"))
+    first, _, whole, _ = network_cases(network("conv 2 3x3; dense 3"))
     assert [found.input for found in first.check()] == ["x", "weight", "bias"]
     assert {found.input for found in whole.check()} == {
         "conv1.weight",
@@ -136,9 +174,10 @@ def test_every_layer_and_the_whole_model_are_right(cell, settings):
     assert set(found.values()) == {"ok"}
     names = [name for name in made.names if not name.startswith("dropout")]
     assert list(dict.fromkeys(name for name, _ in found if "dropout" not in name)) == [
-        *(*names, "network")
+        *(*names, "network", "training")
     ]
-    assert {path for name, path in found if name == "network"} == set(made.params)
+    for whole in ("network", "training"):
+        assert {path for name, path in found if name == whole} == set(made.params)
 
 
 def test_input_state_and_parameters_of_a_layer_are_checked():
@@ -166,8 +205,8 @@ def test_what_is_wrong_in_a_cell_is_found_in_its_layer_and_in_the_model(monkeypa
 def test_a_model_that_forgets_its_second_table_is_found(monkeypatch):
     right = Network.backward
 
-    def wrong(self, dy, caches):
-        grads = right(self, dy, caches)
+    def wrong(self, dy, caches, **more):
+        grads = right(self, dy, caches, **more)
         grads["embedding.weight"] = 0.5 * grads["embedding.weight"]
         return grads
 
