@@ -117,7 +117,7 @@ def test_the_best_epoch_is_that_of_the_least_validation_loss(parts):
 
 
 def test_without_a_validation_part_the_training_loss_decides(parts):
-    with trainer_of(replace(parts, validation=None)) as trainer:
+    with trainer_of(parts.but(validation=None)) as trainer:
         epochs = [event for event in trainer.run() if isinstance(event, Epoch)]
     assert trainer.stopping.best_loss == min(epoch.loss for epoch in epochs)
     assert epochs[0].to_json()["validation_loss"] is None

@@ -1,7 +1,5 @@
 """What a part of a batch is learned from: images changed at random, and what its layers keep."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from training_runs import NORMED, PLAIN, QUICK, trainer_of
@@ -79,5 +77,5 @@ def test_a_validation_part_is_judged_and_none_is_not(parts):
     threes = (parts.validation.y == 3).mean()
     assert judged.accuracy == threes
     assert judged.loss == pytest.approx(np.log(20) - threes * np.log(11), rel=1e-6)
-    with trainer_of(replace(parts, validation=None)) as trainer:
+    with trainer_of(parts.but(validation=None)) as trainer:
         assert trainer.task.judge() is None
