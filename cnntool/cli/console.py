@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,17 +21,27 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 400
 
 
+OBEYED = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udc7f\udd00-\udfff]"
+)
+"""What a terminal obeys instead of showing it: control characters but tabs and line ends, and what
+turns the direction of writing; and halves of pairs, which are no text."""
+
+
+def harmless(text: str) -> str:
+    """The text, with escapes for what a terminal obeys; joiners, marks and emoji stay."""
+    return OBEYED.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def complain(message: str) -> None:
-    """One line on stderr, whatever control characters a file name brings along."""
-    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
+    """One line on stderr, whatever control characters and bytes a file name brings along."""
+    line = harmless(message).replace("\n", r"\n").encode(errors="backslashreplace").decode()
     print(line, file=sys.stderr, flush=True)
 
 
 def one_line(text: str) -> str:
     """Tabs, line ends and other control characters as escapes: a field stays one."""
-    return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in text
-    )
+    return harmless(text).replace("\t", r"\t").replace("\n", r"\n")
 
 
 def console(stderr: bool = False) -> Console:

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, labelled, one_line, show, shows_colour, table
+from cnntool.cli.console import console, harmless, labelled, one_line, show, shows_colour, table
 from cnntool.datasets.texts.tokens import END, UNITS
 from cnntool.training.measures import bits
 from cnntool.training.report import Report, TextReport, confusions
@@ -267,7 +267,7 @@ def _colour_tokens(report: TextReport) -> None:
             continue
         body = text.lstrip(" ") if vocabulary.level == "word" else text
         line.append(text[: len(text) - len(body)])
-        line.append(body, _style(nats))
+        line.append(harmless(body), _style(nats))
     if line:
         screen.print(line)
     legend = Text("bits: ")

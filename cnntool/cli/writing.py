@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, one_line
+from cnntool.cli.console import complain, console, harmless, one_line
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
-from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS
+from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import TrainedText
 from cnntool.networks.sampling import Draw
@@ -18,16 +20,28 @@ from cnntool.wording import counted, shortened
 
 RUNNERS_UP = 4
 
+WIDEST = 20
+"""Characters of a token on a terminal, where its odds are to be seen beside it."""
+
 MOST_NAMED = 8
 """Unknown tokens that are named."""
 
 
 def write_text(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) -> None:
-    """Print the tokens as text, behind the prime; None where only what is new is shown."""
+    """Print the tokens as text, behind the prime; None where only what is new is shown.
+
+    A pipe or a file gets bytes as they are drawn, and nothing else; a terminal obeys no character.
+    """
+    is_seen = sys.stdout.isatty()
+    if vocabulary.level == "byte" and not is_seen:
+        for data in chain([as_bytes(prime or "")], (bytes([draw.token]) for draw in drawn)):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        return
     ends_line = True
     for piece in _pieces(drawn, vocabulary, prime):
         if piece:
-            print(piece, end="", flush=True)
+            print(harmless(piece) if is_seen else piece, end="", flush=True)
             ends_line = piece.endswith("\n")
     if not ends_line:
         print()
@@ -49,7 +63,7 @@ def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
     from rich.text import Text
 
     screen = console()
-    width = min(20, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
+    width = min(WIDEST, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
     for draw in drawn:
         token, p = token_text(vocabulary, draw.token), draw.distribution[draw.token]
         rest = [(token_text(vocabulary, other), q) for other, q in _runners_up(draw)]
@@ -57,10 +71,12 @@ def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
             others = (field for name, q in rest for field in (name, f"{q:.6f}"))
             print("\t".join([token, f"{p:.6f}", *others]))
             continue
-        likeliest = "   ".join(f"{name} {q:.1%}" for name, q in rest)
-        line = Text.assemble((f"{token:<{width}}", "bold"), f" {p:>6.1%}  ", (likeliest, "dim"))
-        line.truncate(screen.width, overflow="ellipsis")
-        screen.print(line, no_wrap=True)
+        line = Text.assemble((f"{shortened(token, WIDEST):<{width}}", "bold"), f" {p:>6.1%}")
+        for name, q in rest:
+            odds = Text(f"  {shortened(name, WIDEST)} {q:.1%}", "dim")
+            if line.cell_len + odds.cell_len <= screen.width:
+                line.append_text(odds)
+        screen.print(line, no_wrap=True, overflow="ellipsis")
 
 
 def write_json(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,17 @@ def test_characters_are_shown_in_quotes(cnntool, evaluate):
     assert "<unk>, ' '," in out
     assert "'\\n'" in out
     assert "<unk>, the, " in cnntool("info", "words.npz").out.decode()
+
+
+def test_a_terminal_obeys_nothing_of_a_text_that_is_coloured(cnntool, folder, monkeypatch):
+    text = "\x1b[31mred\x1b[0m \x07bell\n" * 30
+    Path("escape.txt").write_text(text, encoding="utf-8")
+    assert cnntool("train-lstm", "escape.txt", "--level", "char", "-q").code == 0
+    file = io.StringIO()
+    screen = Console(file=file, force_terminal=True, color_system="truecolor", width=80)
+    monkeypatch.setattr(evaluation_tables, "console", lambda: screen)
+    measure_text(Asked("model.npz", "escape.txt", part="all", tokens=True, quiet=True))
+    shown = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
+    assert r"\x1b[31mred\x1b[0m \x07bell↵" in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown

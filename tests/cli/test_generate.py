@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from text_models import write_text_models
 
+from cnntool.cli import writing
+from cnntool.cli.console import complain
+from cnntool.cli.writing import write_reasons, write_text
+from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import load_text_model
-from cnntool.networks.sampling import Choice, line_start, primed
+from cnntool.networks.sampling import Choice, Draw, line_start, primed
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +193,58 @@ def test_a_model_whose_numbers_overflow_is_refused_without_a_warning(cnntool, ge
         done = cnntool(*command)
         assert "Warning" not in done.err
         assert done.err.count("\n") <= 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def drawn(vocabulary, ids):
+    """As from a network that is nearly sure of each."""
+    for token in ids:
+        odds = np.full(len(vocabulary), 0.1 / (len(vocabulary) - 1))
+        odds[token] = 0.9
+        yield Draw(token, odds)
+
+
+def test_bytes_go_into_a_pipe_as_they_are(cnntool, tmp_path):
+    kinds = bytes([0x80, 0xFF, 0xC3, 0x1B])  # none of UTF-8 in any order but one
+    Path("bytes.bin").write_bytes(np.random.default_rng(0).choice(list(kinds), 600).astype("u1"))
+    options = ["--level", "byte", "-q", "--num-epochs", "60", "--learning-rate", "0.05"]
+    assert cnntool("train-lstm", "bytes.bin", *options).code == 0
+    done = cnntool("generate", "model.npz", "-n", "80", "--seed", "1", "--prime", "-", stdin=kinds)
+    assert done.out.startswith(kinds)
+    assert len(done.out) == len(kinds) + 80
+    assert set(done.out) == set(kinds)
+
+
+@pytest.mark.parametrize("level", ["char", "byte"])
+def test_a_terminal_obeys_nothing_of_a_text_and_shows_all_of_it(monkeypatch, level):
+    text = "\x1b[31mred\x1b[0m\x07\ttab 👩\u200d🚀 \u202eleft\x9b2J é\n"
+    vocabulary = Vocabulary.of([text, "ab"], level)
+    ids = vocabulary.encode(text).tolist()
+    shown = r"\x1b[31mred\x1b[0m\x07" + "\ttab 👩\u200d🚀 " + r"\u202eleft\x9b2J é" + "\n"
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    write_text(drawn(vocabulary, ids), vocabulary, None)
+    assert sys.stdout.getvalue() == shown
+
+
+def test_a_sample_in_a_note_keeps_joiners_and_tabs(capsys):
+    complain("👩\u200d🚀\tand \x1b[2J")
+    assert capsys.readouterr().err == "👩\u200d🚀\tand \\x1b[2J\n"
+
+
+def test_long_tokens_leave_room_for_their_odds(monkeypatch):
+    words = ["A" * 300, "B" * 200, "c", "d"]
+    vocabulary = Vocabulary.of([" ".join(words)], "word")
+    file = io.StringIO()
+    screen = Console(file=file, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(writing, "console", lambda: screen)
+    write_reasons(drawn(vocabulary, vocabulary.encode(" ".join(words)).tolist()), vocabulary)
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert len(line) <= 80
+        assert line.count("%") >= 3
+        assert "90.0%" in line

@@ -208,7 +208,7 @@ def say_results(plan: Plan, found: dict[str, Any], beside: Beside | None) -> Non
         _say_beside(measure, beside, reached)
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
-        for line in found["sample"].splitlines():
+        for line in found["sample"].split("\n"):
             complain(line)
 
 
