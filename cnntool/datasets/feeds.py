@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     number: int  # from 1, within the epoch
     indices: np.ndarray  # of what processes can share: images, or the rows of a text
     samples: int  # that its loss is a mean over: images, or tokens
+    draw: int = 0  # that an epoch made for all of its batches
 
 
 class Taken(NamedTuple):
@@ -36,16 +37,23 @@ class Taken(NamedTuple):
     x: np.ndarray
     targets: np.ndarray
     counts: np.ndarray | None = None  # of bool, as the targets; None where all count
+    begins: np.ndarray | None = None  # (B,) of bool: the rows whose states are 0; None for none
 
 
 class Feed(Protocol):
     """Where batches come from.
 
     unit: what its samples are called. carries: whether a batch goes on where the one before it
-    ended, so that states are carried over. steps, samples: of an epoch.
+    ended, so that states are carried over. warm_up: batches that all rows but the first read only
+    to have the state of the row before. unknown: the target that stands for all unknown ones.
+    steps, samples: of an epoch.
     """
 
     carries: bool
+    warm_up: int
+
+    @property
+    def unknown(self) -> int | None: ...
 
     @property
     def unit(self) -> str: ...
@@ -107,7 +115,7 @@ class ImageFeed:
     augmentation: Augmentation | None = None
 
     unit = "image"
-    carries = False
+    carries, warm_up, unknown = False, 0, None
 
     @property
     def samples(self) -> int:
@@ -150,6 +158,9 @@ class ImageFeed:
 MOST_ROWS, TOKENS_A_ROW, STEPS_AT_ONCE = 64, 1000, 100
 """A text that is judged has as many rows as leave each so many tokens, up to the most."""
 
+WARM_UP_SHARE = 10
+"""The tokens that a row reads before its own are at most one in so many."""
+
 
 @dataclass(frozen=True, eq=False)
 class WindowFeed:
@@ -166,7 +177,12 @@ class WindowFeed:
     every row has a target. RequestError for sizes below 1, InputError for a text that is too short
     for that.
 
+    restart: whether rows begin from states of 0 again where a window begins with the end of a line,
+        as a text that is written does, and every so many windows; 0 for never.
+    hides: whether every second token that occurs once, others in other epochs, is learned as the
+        unknown one, which a text with all its tokens in the vocabulary has no other example of.
     counting: how many targets count, from the first one of the text; None for all.
+    warm_up: windows that each row but the first reads of the end of the row before.
 
     Williams, Peng, An efficient gradient-based algorithm for on-line training of recurrent network
     trajectories, Neural Computation 2, 1990.
@@ -175,7 +191,10 @@ class WindowFeed:
     corpus: Corpus
     batch_size: int
     seq_length: int
+    restart: int = 0
+    hides: bool = False
     counting: int | None = None
+    warm_up: int = 0
 
     carries = True
 
@@ -193,34 +212,59 @@ class WindowFeed:
             )
 
     @classmethod
-    def whole(cls, corpus: Corpus, rows: int | None = None) -> WindowFeed:
+    def whole(cls, corpus: Corpus, rows: int | None = None, warm_up: int = 1) -> WindowFeed:
         """All tokens of a text but the first, which is given: none is dropped.
 
-        The last row is filled up with what does not count. The first token of each row is
-        predicted from the last one of the row before, with states of 0: of a thousand tokens or
-        more a row, that costs the mean next to nothing, and many rows are many times as fast.
+        The last row is filled up with what does not count. Every other row goes on where the one
+        before it ended, with the state that reading ``warm_up`` windows before it gives: many rows
+        are many times as fast as one, and that state soon is what one row would have.
 
-        rows: None for what its length asks for. ValueError for fewer than two tokens.
+        rows: None for what its length and the warm-up ask for. ValueError for fewer than two
+        tokens.
         """
         count = len(corpus) - 1
         if count < 1:
             raise ValueError(f"{len(corpus)} tokens: expected 2 or more, the first is given")
+        before = warm_up * STEPS_AT_ONCE
         if rows is None:
-            rows = min(MOST_ROWS, max(1, count // TOKENS_A_ROW))
-        columns = -(-count // rows)
-        rows = -(-count // columns)  # none is empty
-        ids = np.zeros(rows * columns + 1, corpus.ids.dtype)
+            each = max(TOKENS_A_ROW, WARM_UP_SHARE * before)
+            rows = min(MOST_ROWS, max(1, count // each))
+        if rows == 1 or count <= before:
+            warm_up = before = 0
+        stride = -(-(count - before) // rows)
+        rows = -(-(count - before) // stride)  # none is empty
+        ids = np.zeros(rows * stride + before + 1, corpus.ids.dtype)
         ids[: len(corpus)] = corpus.ids
-        return cls(replace(corpus, ids=ids), rows, STEPS_AT_ONCE, count)
+        return cls(replace(corpus, ids=ids), rows, STEPS_AT_ONCE, counting=count, warm_up=warm_up)
+
+    def with_longer_warm_up(self) -> WindowFeed:
+        """The same of a whole text, with twice as much read before each row."""
+        assert self.counting is not None
+        text = replace(self.corpus, ids=self.corpus.ids[: self.counting + 1])
+        return self.whole(text, warm_up=2 * self.warm_up)
 
     @property
     def unit(self) -> str:
         return UNITS[self.corpus.vocabulary.level]
 
     @property
+    def unknown(self) -> int | None:
+        return self.corpus.vocabulary.unknown
+
+    @property
+    def before(self) -> int:
+        """Columns of a row that the row before it has too."""
+        return self.warm_up * self.seq_length
+
+    @property
+    def stride(self) -> int:
+        """Tokens from the beginning of one row to that of the next."""
+        return (len(self.corpus) - 1 - self.before) // self.batch_size
+
+    @property
     def columns(self) -> int:
         """Of all windows."""
-        return (len(self.corpus) - 1) // self.batch_size
+        return self.before + self.stride
 
     @property
     def samples(self) -> int:
@@ -241,32 +285,66 @@ class WindowFeed:
         return f"{rows} x {counted(self.seq_length, self.unit)}"
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """The windows in their order, which nothing is drawn for."""
+        """The windows in their order; what is hidden in them is drawn for all."""
         rows, left = np.arange(self.batch_size), self.columns
+        draw = int(rng.integers(2)) if rng is not None and self.hides else 0
         for number in range(1, self.steps + 1):
             length = min(left, self.seq_length)
-            yield Batch(number, rows, length * len(rows))
+            yield Batch(number, rows, length * len(rows), draw)
             left -= length
 
     def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
         """Ids and targets, each (T, B) with T up to seq_length; rows that stand side by side."""
-        rows = slice(batch.indices[0], batch.indices[-1] + 1)
         first = (batch.number - 1) * self.seq_length
-        place = rows, slice(first, first + self.seq_length)
-        x, targets = (np.ascontiguousarray(table[place].T) for table in self._tables)
-        if self.counting is None or self.counting == self.samples:
-            return Taken(x, targets)
-        numbers = np.arange(self.samples).reshape(self.batch_size, -1)[place].T
-        return Taken(x, targets, numbers < self.counting)
+        length = min(self.seq_length, self.columns - first)
+        places = batch.indices * self.stride + first + np.arange(length + 1)[:, None]
+        ids = self.corpus.ids[places]
+        if rng is not None and self.hides:
+            ids = self._seen[batch.draw][ids]
+        x, targets = np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(ids[1:])
+        return Taken(x, targets, self._counts(batch, places[:-1]), self._begins(batch, x[0]))
+
+    def _counts(self, batch: Batch, places: np.ndarray) -> np.ndarray | None:
+        if self.counting is None:
+            return None
+        counts = places < self.counting
+        if batch.number <= self.warm_up:
+            counts &= batch.indices == 0
+        return None if counts.all() else counts
+
+    def _begins(self, batch: Batch, first: np.ndarray) -> np.ndarray | None:
+        if batch.number == 1:
+            return np.ones(len(first), bool)
+        if not self.restart:
+            return None
+        turn = (batch.indices + batch.number) % self.restart == 0
+        return turn | (first == self._line_end)
 
     @cached_property
-    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and targets of all rows, each a view (batch_size, columns)."""
-        ids, shape = self.corpus.ids[: self.samples + 1], (self.batch_size, self.columns)
-        return ids[:-1].reshape(shape), ids[1:].reshape(shape)
+    def _line_end(self) -> int:
+        return int(self.corpus.vocabulary.encode("\n")[0])
+
+    @cached_property
+    def _seen(self) -> np.ndarray:
+        """(2, V): the id that each is learned as, for either draw."""
+        kinds, is_single = np.arange(len(self.corpus.vocabulary)), self.corpus.counts == 1
+        is_single[self._line_end] = False
+        hidden = [is_single & (kinds % 2 == draw) for draw in (0, 1)]
+        return np.where(hidden, self.unknown, kinds).astype(self.corpus.ids.dtype)
+
+    @property
+    def target_counts(self) -> np.ndarray:
+        """(V,) how often each token is learned, a mean over epochs."""
+        counts = self.corpus.counts
+        if not self.hides:
+            return counts
+        each = [np.bincount(seen, counts, len(counts)) for seen in self._seen]
+        return np.mean(each, axis=0)
 
     def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(found).T.ravel()[: self.counting]
+        table = np.concatenate(found).T  # (batch_size, columns)
+        parts = table[0, : self.before], table[:, self.before :].ravel()
+        return np.concatenate(parts)[: self.counting]
 
     def header(self) -> dict[str, Any]:
         vocabulary = self.corpus.vocabulary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from cnntool.datasets.feeds import Feed
 from cnntool.engine.linear import check_ids
 from cnntool.engine.losses import log_softmax
+from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import surprisals
 
@@ -25,10 +26,12 @@ class Judgement:
     """What a network made of all targets of a feed.
 
     losses: (N,) float32, ``-log p(target)`` in nats. correct: how many were the likeliest.
+    is_unknown: (N,) the targets that stand for unknown ones; None where there can be none.
     """
 
     losses: np.ndarray
     correct: int
+    is_unknown: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
     def count(self) -> int:
@@ -40,20 +43,49 @@ class Judgement:
         return float(self.losses.mean(dtype=np.float64))
 
     @property
+    def unknown(self) -> int:
+        """How many targets stand for unknown ones."""
+        return 0 if self.is_unknown is None else int(np.count_nonzero(self.is_unknown))
+
+    @property
+    def known_loss(self) -> float:
+        """The mean over all others, in nats; nan where there are none."""
+        if not self.unknown:
+            return self.loss
+        known = self.losses[~self.is_unknown]
+        return float(known.mean(dtype=np.float64)) if len(known) else math.nan
+
+    @property
     def accuracy(self) -> float:
         return self.correct / self.count
 
 
+SETTLED = 1e-4
+"""How much a state may differ that a row began with from that in which the row before it ended."""
+
+
 def judge(network: Network, feed: Feed) -> Judgement:
-    """Put a network to everything that a feed has, from states of 0 on."""
-    found, correct, states = [], 0, None
+    """Put a network to everything that a feed has, from states of 0 on.
+
+    Rows of a text that are read side by side are judged as one long one: where reading a little
+    before each does not give the state that the row before it ends with, more is read.
+    """
+    found, unknown, correct = [], [], 0
+    states: Arrays | None = None
+    begun: Arrays = {}
     for batch in feed.batches():
-        x, targets, counts = feed.take(batch)
-        losses, right, after = surprisals(network, x, targets, states=states, counts=counts)
+        taken = feed.take(batch)
+        given = {"states": states if feed.carries else None, "counts": taken.counts}
+        losses, right, states = surprisals(network, taken.x, taken.targets, **given)
         found.append(losses)
+        unknown.append(taken.targets == feed.unknown)
         correct += right
-        states = after if feed.carries else None
-    return Judgement(feed.in_order(found), correct)
+        if batch.number == feed.warm_up:
+            begun = states
+    if any(np.abs(begun[path][1:] - states[path][:-1]).max() > SETTLED for path in begun):
+        return judge(network, feed.with_longer_warm_up())
+    is_unknown = None if feed.unknown is None else feed.in_order(unknown)
+    return Judgement(feed.in_order(found), correct, is_unknown=is_unknown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +106,7 @@ def answers(network: Network, feed: Feed) -> Answers:
     """What a network of a few classes answers to everything that a feed has, as :func:`judge`."""
     found, states = [], None
     for batch in feed.batches():
-        x, targets, _ = feed.take(batch)
+        x, targets, *_ = feed.take(batch)
         with np.errstate(over="ignore", invalid="ignore"):  # whoever uses them says it
             logits, caches = network.forward(x, states=states, keeps_caches=False)
             logs = log_softmax(logits)

@@ -67,7 +67,7 @@ class Task:
                 taken.x,
                 taken.targets,
                 grads,
-                states=self._carried_into(batch),
+                states=self._carried_into(batch, taken.begins),
                 rng=rng,
                 label_smoothing=self.settings.label_smoothing,
                 share=share,
@@ -76,11 +76,14 @@ class Task:
             carried[batch.indices] = lesson.states[path]
         return lesson._replace(states={})  # so that a process sends two numbers back
 
-    def _carried_into(self, batch: Batch) -> Arrays | None:
-        """The states of its rows; None, which is 0, where an epoch begins or none are carried."""
-        if not self.carried or batch.number == 1:
+    def _carried_into(self, batch: Batch, begins: np.ndarray | None) -> Arrays | None:
+        """The states of its rows, 0 where they begin; None where none are carried."""
+        if not self.carried:
             return None
-        return {path: carried[batch.indices] for path, carried in self.carried.items()}
+        states = {path: carried[batch.indices] for path, carried in self.carried.items()}
+        for state in states.values():
+            state[slice(0) if begins is None else begins] = 0
+        return states
 
     def judge(self) -> Judgement | None:
         """What the network as it is makes of what is held out, if anything is."""
@@ -89,7 +92,8 @@ class Task:
     def first_broken(self, batch: Batch) -> str | None:
         """The layer whose output for a batch is not finite first, in words; None if all are."""
         with np.errstate(all="ignore"):
-            outputs = self.network.outputs(self.feed.take(batch).x, self._carried_into(batch))
+            taken = self.feed.take(batch)
+            outputs = self.network.outputs(taken.x, self._carried_into(batch, taken.begins))
         for (name, layer, _), output in zip(self.network.each(), outputs, strict=True):
             if not np.isfinite(output).all():
                 return f"the output of {name} ({layer})"

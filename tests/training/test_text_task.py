@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from itertools import islice, pairwise
 
@@ -11,10 +12,11 @@ from text_models import QUICK, corpus_of, task_of_model, text_network, text_trai
 from training_runs import finished, same
 
 from cnntool.datasets.feeds import WindowFeed
+from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.networks.model import load_text_model
 from cnntool.networks.model import needs as needs_of
 from cnntool.networks.model_file import load_model, save_model
-from cnntool.networks.objective import loss_and_gradients
+from cnntool.networks.objective import begin_at_frequencies, loss_and_gradients
 from cnntool.training.checkpoint import model_of, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.measures import bits, judge, perplexity
@@ -47,7 +49,7 @@ def test_fifty_steps_are_those_of_torch(cell, is_tied, corpus):
     state, feed = ours.start(vector), WindowFeed(corpus, 4, 5)
     states, their_state, losses, windows = None, None, [], list(feed.batches())
     for number in range(50):
-        ids, targets, _ = feed.take(windows[number % len(windows)])
+        ids, targets, *_ = feed.take(windows[number % len(windows)])
         if number % len(windows) == 0:
             states, their_state = None, None
         loss, _, states = loss_and_gradients(network, ids, targets, grads, states=states)
@@ -147,7 +149,7 @@ def test_an_epochs_loss_is_the_mean_over_its_tokens(corpus):
         network, feed = trainer.network, trainer.task.feed
         *_, epoch = trainer.run()
         read = replace(feed.corpus, ids=feed.corpus.ids[: feed.samples + 1])
-        rows = judge(network, WindowFeed.whole(read, settings.batch_size))
+        rows = judge(network, WindowFeed.whole(read, settings.batch_size, warm_up=0))
     assert feed.samples == rows.count
     assert epoch.loss == pytest.approx(rows.loss, rel=1e-5)
     assert epoch.accuracy == pytest.approx(rows.accuracy)
@@ -191,6 +193,79 @@ def test_every_token_but_the_first_is_judged_once(corpus, rows, count):
     alone, cut = (judge(network, WindowFeed.whole(part, r)) for r in (1, rows))
     assert cut.correct == alone.correct
     np.testing.assert_allclose(cut.losses, alone.losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("memory", ["short", "long", "endless"])
+def test_a_long_text_is_judged_as_in_one_pass(tmp_path, memory):
+    """However long the network remembers; and what comes later changes nothing before."""
+    text = corpus_of(tmp_path, lines=300)
+    network = text_network(len(text.vocabulary), "rnn", 6, 8).initialise(np.random.default_rng(1))
+    weights = network.params["rnn1.w_hidden"]
+    weights[...] = np.eye(8) * {"short": 0.5, "long": 0.98, "endless": 1.0}[memory]
+    network.params["rnn1.w_input"] *= {"short": 1.0, "long": 0.1, "endless": 1e-3}[memory]
+    network.params["dense1.weight"] *= 30  # so that it speaks of what is remembered
+    assert WindowFeed.whole(text).batch_size > 5
+    one, many = (judge(network, WindowFeed.whole(text, rows)) for rows in (1, None))
+    np.testing.assert_allclose(many.losses, one.losses, atol=0.02)
+    assert many.loss == pytest.approx(one.loss, abs=1e-4)
+    begun = judge(network, WindowFeed.whole(replace(text, ids=text.ids[:1900]))).losses
+    np.testing.assert_allclose(many.losses[:1899], begun, atol=0.02)
+
+
+def test_rows_begin_at_zero_where_a_line_ends_and_by_turns(corpus):
+    feed = WindowFeed(corpus, 4, 5, restart=7)
+    end = corpus.vocabulary.encode("\n")[0]
+    for batch in feed.batches():
+        taken = feed.take(batch)
+        by_turn = (np.arange(4) + batch.number) % 7 == 0
+        wanted = by_turn | (taken.x[0] == end) if batch.number > 1 else np.ones(4, bool)
+        assert taken.begins.tolist() == wanted.tolist()
+    assert feed.take(list(feed.batches())[3]).begins.any()
+    settings = replace(QUICK, epochs=1)
+    with text_trainer(corpus, settings) as trainer:
+        trainer.task.feed = replace(trainer.task.feed, restart=2)
+        events, batches = trainer.run(), list(trainer.task.feed.batches())
+        next(events)
+        states = {path: state.copy() for path, state in trainer.task.carried.items()}
+        for state in states.values():
+            state[trainer.task.feed.take(batches[1]).begins] = 0
+        wanted = behind(trainer, batches[1], states)
+        next(events)
+        np.testing.assert_allclose(trainer.task.carried["lstm1.h"], wanted, atol=1e-6)
+
+
+def test_of_what_occurs_once_every_second_is_learned_as_unknown():
+    text = "a a b b c d e f\n"
+    corpus = load_corpus(io.BytesIO(text.encode()))
+    feed, names = WindowFeed(corpus, 1, 30, hides=True), corpus.vocabulary.tokens
+    (plain,) = (feed.take(batch) for batch in feed.batches())
+    assert [names[i] for i in plain.targets[:, 0]] == ["a", "b", "b", "c", "d", "e", "f", "<eos>"]
+    seen, rng = set(), np.random.default_rng(0)
+    for _ in range(20):
+        (batch,) = feed.batches(rng)
+        taken = feed.take(batch, rng)
+        seen.add(" ".join(names[i] for i in taken.targets[:, 0]))
+        assert taken.x[1:].tolist() == taken.targets[:-1].tolist()
+    assert seen == {
+        "a b b <unk> d <unk> f <eos>",
+        "a b b c <unk> e <unk> <eos>",
+    }
+    counts = dict(zip(names, feed.target_counts, strict=True))
+    halves = dict.fromkeys("cdef", 0.5)
+    assert counts == {"<unk>": 2, "a": 2, "b": 2, "<eos>": 1} | halves
+
+
+def test_before_any_learning_the_loss_is_the_entropy_of_frequencies(corpus):
+    """Of a network whose last layer has seen nothing yet, for what it learns from."""
+    network = text_network(len(corpus.vocabulary)).initialise(np.random.default_rng(0))
+    network.params["dense1.weight"][...] = 0
+    begin_at_frequencies(network, corpus.counts)
+    shares = corpus.counts[corpus.counts > 0] / len(corpus)
+    entropy = -np.sum(shares * np.log(shares))
+    assert judge(network, WindowFeed.whole(corpus)).loss == pytest.approx(entropy, rel=0.01)
+    network.params["dense1.bias"][...] = 0
+    begin_at_frequencies(network, np.full(len(corpus.vocabulary), 7))
+    assert not network.params["dense1.bias"].any()
 
 
 def test_the_state_is_carried_from_window_to_window_and_starts_anew(corpus):

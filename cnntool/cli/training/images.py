@@ -25,6 +25,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.layers.pointwise import BatchNorm
 from cnntool.networks.network import Network
+from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.zoo import build
 from cnntool.training.baselines import linear_accuracy, majority_accuracy
 from cnntool.training.measures import ACCURACY
@@ -57,6 +58,7 @@ def plan_images(options: ImageOptions) -> Plan:
 
     if start.trained is None:
         network = _network(options, parts.train).initialise(start.streams["start"], options.init)
+        begin_at_frequencies(network, parts.train.class_counts)
         preprocessing = fit_preprocessing(parts.train)
     else:
         network, preprocessing = start.trained.network, start.trained.preprocessing

@@ -22,6 +22,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
+from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.training.baselines import cross_entropy
@@ -30,6 +31,9 @@ from cnntool.training.task import Task, check_parameters, check_step
 from cnntool.wording import counted
 
 SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
+
+RESTART = 20
+"""Windows after which a row begins from states of 0 again, at the latest."""
 
 ROWS_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
@@ -61,15 +65,17 @@ def plan_text(options: TextOptions) -> Plan:
 
     start.share(start.settings.batch_size, ROWS_A_PROCESS)
     seq_length = trained.seq_length if trained else options.seq_length or SEQ_LENGTH
-    feed = WindowFeed(train, start.settings.batch_size, seq_length)
+    origin = start.origin or _origin(options, valid, train)
+    restart, hides = origin.get("restart", 0), origin.get("hides", False)
+    feed = WindowFeed(train, start.settings.batch_size, seq_length, restart, hides)
     held_out, testing = (WindowFeed.whole(part) if part else None for part in (held, test))
     if trained is None:
         network.initialise(start.streams["start"])
+        begin_at_frequencies(network, feed.target_counts)
     level = corpus.vocabulary.level
-    origin, measure = start.origin or _origin(options, valid), measure_of(level)
+    facts, measure = {"level": level, "vocabulary": len(corpus.vocabulary)}, measure_of(level)
     task = Task("rnn", network, feed, held_out, start.settings, measure, corpus.fingerprint, origin)
     check_step(task, "set a smaller --seq-length, --batch-size or --hidden-size")
-    facts = {"level": level, "vocabulary": len(corpus.vocabulary)}
     return start.plan(
         task,
         [*_notes("--valid", valid, corpus), *_notes("--test", test, corpus)],
@@ -137,8 +143,8 @@ def _notes(option: str, other: Corpus | None, corpus: Corpus) -> Iterator[str]:
         yield f"{option} {other.name} is the text to learn from: its loss says little of others"
 
 
-def _origin(options: TextOptions, valid: Corpus | None) -> dict[str, Any]:
-    """What reading and splitting the same text again takes."""
+def _origin(options: TextOptions, valid: Corpus | None, train: Corpus) -> dict[str, Any]:
+    """What reading, splitting and feeding the same text again takes."""
     val_split = VAL_SPLIT if options.val_split is None else options.val_split
     return {
         "data": list(options.texts),
@@ -148,6 +154,8 @@ def _origin(options: TextOptions, valid: Corpus | None) -> dict[str, Any]:
         "vocab_size": options.vocab_size,
         "min_count": options.min_count,
         "validation_fingerprint": valid.fingerprint if valid else None,
+        "restart": RESTART,
+        "hides": train.vocabulary.unknown is not None and not train.unknown_rate,
     }
 
 
@@ -164,6 +172,9 @@ def _as_before(options: TextOptions, start: Start) -> TextOptions:
     is_share = isinstance(split_at, int | float) and not isinstance(split_at, bool)
     if split_at is not None and not (is_share and 0 <= split_at < 1):
         raise InputError(f"{name} is damaged: it held out {split_at!r} of its text")
+    restart, hides = origin.get("restart", 0), origin.get("hides", False)
+    if not (isinstance(restart, int) and restart >= 0 and isinstance(hides, bool)):
+        raise InputError(f"{name} is damaged: it read its text by {restart!r} and {hides!r}")
     is_named = STDIN in (*options.texts, options.valid, options.test)
     found = replace(
         options,

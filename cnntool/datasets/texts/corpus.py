@@ -67,6 +67,11 @@ class Corpus:
         return self.vocabulary.count_unknown(self.ids) / max(1, len(self))
 
     @cached_property
+    def counts(self) -> np.ndarray:
+        """(V,) int64: how often each token occurs."""
+        return _counts(self.ids, len(self.vocabulary))
+
+    @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits of SHA-256 over level, vocabulary and ids: the same on all systems.
 
@@ -162,16 +167,20 @@ def _of_bytes(chunks: Iterable[bytes], name: str, is_learned: bool) -> Corpus:
     for chunk in chunks:
         data += chunk
     ids = np.frombuffer(data, np.uint8)
-    counts = np.zeros(256, np.int64)
-    for start in range(0, len(ids), COUNTED_AT_ONCE):
-        counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=256)
-    kinds = [value for value in np.flatnonzero(counts) if value not in b"\r\n"]
+    kinds = [value for value in np.flatnonzero(_counts(ids, 256)) if value not in b"\r\n"]
     if is_learned and len(kinds) < 2:
         raise InputError(
             f"{name} has {len(ids):,} bytes but a vocabulary of one, 0x{kinds[0]:02x}, besides the "
             "ends of lines: a model needs two or more to choose between"
         )
     return Corpus(name, ids, Vocabulary.of_bytes(), _byte_characters(ids))
+
+
+def _counts(ids: np.ndarray, size: int) -> np.ndarray:
+    counts = np.zeros(size, np.int64)
+    for start in range(0, len(ids), COUNTED_AT_ONCE):
+        counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=size)
+    return counts
 
 
 def _byte_characters(ids: np.ndarray) -> int:
