@@ -17,11 +17,19 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image, luminance, strips_of_samples, upright
+from cnntool.files.image import (
+    Frame,
+    Image,
+    full_range,
+    light_of_inks,
+    luminance,
+    strips_of_samples,
+    upright,
+)
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import library, silence
 from cnntool.files.streams import check_finite, damaged
-from cnntool.files.tiff_pages import FLOAT, RGB, WHITE_IS_ZERO, Page
+from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
 from cnntool.files.whole import PNG_SIGNATURE, png_chunk, png_chunks
 
 
@@ -67,45 +75,66 @@ def _difference_from_left(rows: np.ndarray) -> bytes:
 
 
 def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray]:
-    """The samples of each page: uint16 or float32 (H, W, S), alpha last when the page has one."""
-    what = "floats" if pages[0].sample_format == FLOAT else "16 bits per colour channel"
-    tifffile = _extra("tifffile", name, f"has {what}, which needs")
-    _extra("imagecodecs", name, f"has {what}, which needs")
+    """The samples of each page: uint8, uint16 or float32 (H, W, S), colour and perhaps alpha."""
+    kind = pages[0].kind
+    tifffile = _extra("tifffile", name, f"has {kind}, which needs")
+    _extra("imagecodecs", name, f"has {kind}, which needs")
     stream.seek(0)
-    with tifffile.TiffFile(stream) as file:
-        if len(file.pages) != len(pages):
-            raise damaged(name, "its pages cannot all be read")
-        return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
+    try:
+        with tifffile.TiffFile(stream) as file:
+            return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
+    except (InputError, MemoryError):
+        raise
+    except Exception:  # of any kind: what a directory can say is more than is supported
+        raise InputError(
+            f"{name} has {kind}, in a way that is not read: convert it to RGB or grey of 8 bits"
+        ) from None
 
 
 def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
+    if page.size != expected.height * expected.width * expected.samples:
+        raise damaged(name, "a page has another size than its header says")
     samples = page.asarray()
     if page.axes == "SYX":  # each channel a plane of its own
         samples = np.moveaxis(samples, 0, -1)
-    if samples.ndim == 2:
-        samples = samples[..., None]
-    if samples.shape[:2] != (expected.height, expected.width):
-        raise damaged(name, "a page has another size than its header says")
-    wanted = np.float32 if expected.sample_format == FLOAT else np.uint16
-    channels = 3 if expected.photometric == RGB else 1
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
-        samples = np.ascontiguousarray(samples[..., : channels + expected.has_alpha], wanted)
-        if expected.sample_format != FLOAT and expected.photometric == WHITE_IS_ZERO:
-            samples[..., 0] = 65535 - samples[..., 0]
-        if expected.has_alpha and 1 in expected.extra_samples:
-            samples = _unassociated(samples)
+    samples = samples.reshape(expected.height, expected.width, expected.samples)
+    alpha = expected.alpha_sample
+    colors = expected.colors
+    if expected.photometric == PALETTE:
+        samples = np.moveaxis(page.colormap[:, samples[..., 0]], 0, -1)
+        return samples if expected.depth == "16-bit" else (samples >> 8).astype(np.uint8)
+    if alpha is not None:
+        samples = np.concatenate([samples[..., :colors], samples[..., alpha : alpha + 1]], axis=2)
     if expected.sample_format == FLOAT:
-        check_finite(samples, name)
+        samples = _floats(samples[..., : colors + expected.has_alpha], name)
+    else:
+        samples = full_range(samples[..., : colors + expected.has_alpha], max(expected.bits))
+    if expected.photometric == WHITE_IS_ZERO and expected.sample_format != FLOAT:
+        samples[..., 0] = np.iinfo(samples.dtype).max - samples[..., 0]
+    if expected.photometric == CMYK:
+        samples = np.concatenate([light_of_inks(samples[..., :4]), samples[..., 4:]], axis=2)
+    if 1 in expected.extra_samples and alpha is not None:
+        samples = _unassociated(samples)
+        if expected.sample_format == FLOAT:
+            check_finite(samples, name)
+    return np.ascontiguousarray(samples)
+
+
+def _floats(samples: np.ndarray, name: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is not finite is refused
+        samples = samples.astype(np.float32)
+    check_finite(samples, name)
     return samples
 
 
 def _unassociated(samples: np.ndarray) -> np.ndarray:
     """Colours that were stored multiplied by alpha, divided by it again."""
-    white = 1.0 if samples.dtype == np.float32 else 65535.0
+    white = 1.0 if samples.dtype == np.float32 else float(np.iinfo(samples.dtype).max)
     alpha = samples[..., -1:].astype(np.float32) / white
-    colors = samples[..., :-1] / np.where(alpha == 0, 1, alpha)
-    if samples.dtype == np.uint16:
-        colors = np.rint(colors).clip(0, 65535)
+    with np.errstate(over="ignore"):
+        colors = samples[..., :-1] / np.where(alpha == 0, 1, alpha)
+    if samples.dtype != np.float32:
+        colors = np.rint(colors).clip(0, white)
     return np.concatenate([colors.astype(samples.dtype), samples[..., -1:]], axis=2)
 
 

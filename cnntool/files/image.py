@@ -76,13 +76,15 @@ class Image:
     frames: in the order they are shown; more than one for GIF, APNG, animated WebP and TIFF pages.
         All have one dtype. Only the pages of a TIFF may differ in size and channels.
     white: the value of white: 255 for uint8, 65535 for uint16, as the caller says for float32.
-    format: 'PNG', 'JPEG', 'TIFF', 'WEBP', 'BMP', 'PPM', 'GIF' or 'NPY'.
+    format: a name in formats.FORMATS.
+    left_out: what else the file holds that is not in here, by name.
     """
 
     frames: tuple[Frame, ...]
     white: float
     format: str
     metadata: Metadata = field(default_factory=Metadata)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,23 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
             total += 7471 * blue.astype(np.uint32) + 0x8000
             grey[rows, :, 0] = total >> 16
     return grey
+
+
+def full_range(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Whole numbers of so many bits as uint8, or uint16 from 9 bits on, with white as its white."""
+    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    most, white = (1 << bits) - 1, np.iinfo(dtype).max
+    if most != white:
+        samples = (samples.astype(np.uint32) * white + most // 2) // most
+    return samples.astype(dtype, copy=False)
+
+
+def light_of_inks(inks: np.ndarray) -> np.ndarray:
+    """Cyan, magenta, yellow and black (..., 4) as red, green and blue: each ink lets its share of
+    the light through that black does, without the profile of a press."""
+    white = np.uint32(np.iinfo(inks.dtype).max)
+    light = white - inks.astype(np.uint32)
+    return ((light[..., :3] * light[..., 3:] + white // 2) // white).astype(inks.dtype)
 
 
 def swaps_sides(orientation: int) -> bool:

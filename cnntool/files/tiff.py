@@ -6,11 +6,20 @@ import io
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata, plain_dpi, swaps_sides
+from cnntool.files.image import (
+    Frame,
+    Image,
+    ImageInfo,
+    Metadata,
+    full_range,
+    plain_dpi,
+    swaps_sides,
+)
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     check_mode,
@@ -24,6 +33,7 @@ from cnntool.files.pillow import (
 )
 from cnntool.files.streams import check_finite
 from cnntool.files.tiff_pages import WHITE_IS_ZERO, Page, check_pieces, read_pages
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
@@ -37,11 +47,13 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     width, height = first.width, first.height
     if swaps_sides(first.orientation):
         width, height = height, width
-    if first.is_deep:
+    picture = None if first.is_deep else _picture(stream, limits)
+    if picture is None:
         colors = "RGB" if first.channels == 3 else "L"
-        mode = f"{colors}{'A' * first.has_alpha};{'float' if first.depth == 'float' else 16}"
+        deep = {"float": ";float", "16-bit": ";16"}.get(first.depth, "")
+        mode = f"{colors}{'A' * first.has_alpha}{deep}"
     else:
-        mode = open_picture(stream, limits).mode
+        mode = picture.mode
     return ImageInfo(
         "TIFF", width, height, first.channels, first.depth, len(pages), mode, first.has_alpha
     )
@@ -56,24 +68,46 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
         limits.check_size(page.width, page.height)
         check_pieces(page, size, name)
         limits.check_tile(*page.piece, (page.width, page.height))
+        limits.check_channels(page.width, page.height, page.samples)
     total = sum(page.width * page.height for page in pages)
     limits.check_size(pages[0].width, pages[0].height, len(pages), total)
-    if any(page.is_deep for page in pages):
-        return _read_deep(stream, pages, limits)
-    picture = open_picture(stream, limits)
+    picture = None if any(page.is_deep for page in pages) else _picture(stream, limits)
+    if picture is None:
+        image = _read_deep(stream, pages, limits)
+    else:
+        image = _read_pages(picture, pages, limits)
+    return replace(image, left_out=_left_out(pages))
+
+
+def _picture(stream: BinaryIO, limits: Limits) -> Picture | None:
+    """The file as opened by Pillow; None where that knows no such layout of pixels."""
+    try:
+        return open_picture(stream, limits)
+    except library().UnidentifiedImageError:
+        return None
+
+
+def _left_out(pages: list[Page]) -> tuple[str, ...]:
+    """What is not read of them, each thing once."""
+    others = pages[0].samples - pages[0].colors - pages[0].has_alpha
+    more = (f"{counted(others, 'more sample')} a pixel",) if others > 0 else ()
+    return tuple(dict.fromkeys(name for page in pages for name in page.left_out)) + more
+
+
+def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> Image:
     if any(page.is_compressed for page in pages):
         _silence_libtiff()
     frames = []
     for index, page in enumerate(pages):
         picture.seek(index)
-        check_mode(picture.mode, name)
+        check_mode(picture.mode, limits.name)
         if index == 0:
             _, metadata = read_metadata(picture, _read_exif(picture))
             metadata = Metadata(metadata.icc_profile, _dpi(page), metadata.exif)
         picture.load()  # and sets it upright
         frame = to_frame(picture, limits.gray, adjust=_adjustment(page))
         if page.depth == "float":
-            check_finite(frame.pixels, name)
+            check_finite(frame.pixels, limits.name)
         frames.append(Frame(frame.pixels, frame.alpha))
     return image_of(frames, metadata, limits)
 
@@ -95,11 +129,9 @@ def _dpi(page: Page) -> tuple[float, float] | None:
 
 def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
     """What Pillow leaves undone: 12 bits to 16, and grey that counts from white."""
-    most = (1 << max(page.bits)) - 1
 
     def adjust(samples: np.ndarray) -> np.ndarray:
-        if most < 65535:
-            samples = (samples.astype(np.uint32) * 65535 + most // 2) // most
+        samples = full_range(samples, max(page.bits))
         return 65535 - samples if page.photometric == WHITE_IS_ZERO else samples
 
     return adjust if page.depth == "16-bit" else None

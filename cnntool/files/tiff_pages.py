@@ -18,6 +18,7 @@ from cnntool.files.streams import cut_short, damaged
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3  # photometric interpretations
 CMYK, YCBCR = 5, 6
+_WEBP = 50001  # a compression
 _NOT_READ = {8: "L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL"}
 _NOT_READ |= {4: "a transparency mask", 32803: "a raw camera mosaic", 32845: "LogLuv"}
 _NOT_READ |= {34892: "linear raw"}
@@ -39,7 +40,7 @@ class Page:
     photometric: int
     orientation: int
     extra_samples: tuple[int, ...]  # 1: alpha that colours are multiplied by, 2: alpha beside them
-    is_compressed: bool
+    compression: int  # 1: none
     planes: int  # samples that lie one after the other, not side by side
     piece: tuple[int, int]  # width and height of a strip or tile
     is_tiled: bool
@@ -47,6 +48,28 @@ class Page:
     counts: np.ndarray  # of their bytes
     dpi: tuple[float, float] | None
     icc_profile: bytes | None
+    subsampling: tuple[int, ...]  # of the colours of YCbCr, across and down
+    slices: int  # of a volume
+    left_out: tuple[str, ...]  # what else the file holds of the picture
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.compression != 1
+
+    @property
+    def colors(self) -> int:
+        """Samples of a pixel that are colour."""
+        return 4 if self.photometric == CMYK else 3 if self.photometric in (RGB, YCBCR) else 1
+
+    @property
+    def alpha_sample(self) -> int | None:
+        """Which sample of a pixel is alpha."""
+        if self.photometric == RGB and self.samples == 4 and not self.extra_samples:
+            return 3
+        alphas = [
+            k for k, meaning in enumerate(self.extra_samples, self.colors) if meaning in (1, 2)
+        ]
+        return alphas[0] if alphas and alphas[0] < self.samples else None
 
     @property
     def channels(self) -> int:
@@ -54,8 +77,7 @@ class Page:
 
     @property
     def has_alpha(self) -> bool:
-        implied = self.photometric == RGB and self.samples == 4 and not self.extra_samples
-        return implied or not {1, 2}.isdisjoint(self.extra_samples)
+        return self.alpha_sample is not None
 
     @property
     def depth(self) -> str:
@@ -66,10 +88,18 @@ class Page:
 
     @property
     def is_deep(self) -> bool:
-        """Whether Pillow would reduce it or cannot read it: 16-bit or float with more samples."""
+        """Whether Pillow would reduce it: 16-bit or float with more samples; or has no decoder."""
         if self.sample_format == FLOAT:
             return self.samples > 1 or max(self.bits) != 32
-        return max(self.bits) == 16 and self.samples > 1
+        return (max(self.bits) == 16 and self.samples > 1) or self.compression == _WEBP
+
+    @property
+    def kind(self) -> str:
+        """In words, for messages about kinds that are not read."""
+        packing = f", packed by method {self.compression}" if self.is_compressed else ""
+        if self.sample_format == FLOAT:
+            return "floats" + packing
+        return f"{max(self.bits)} bits per colour channel{packing}"
 
 
 def _page(tags: dict[int, np.ndarray]) -> Page:
@@ -94,7 +124,7 @@ def _page(tags: dict[int, np.ndarray]) -> Page:
         photometric=one(262, BLACK_IS_ZERO),
         orientation=one(274, 1) if 1 <= one(274, 1) <= 8 else 1,
         extra_samples=some(338),
-        is_compressed=one(259, 1) != 1,
+        compression=one(259, 1),
         planes=samples if one(284, 1) == 2 else 1,
         piece=(one(322, 0), one(323, 0)) if is_tiled else strip,
         is_tiled=is_tiled,
@@ -102,6 +132,9 @@ def _page(tags: dict[int, np.ndarray]) -> Page:
         counts=tags.get(325 if is_tiled else 279, none),
         dpi=_dpi(one(296, 2), some(282), some(283)),
         icc_profile=tags[34675].tobytes() if 34675 in tags else None,
+        subsampling=some(530) or (2, 2),
+        slices=one(32997, 1),
+        left_out=tuple(dict.fromkeys(name for tag, name in _LEFT_OUT.items() if tag in tags)),
     )
 
 
@@ -192,7 +225,9 @@ class _Directories:
 
 
 _WANTED = {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296}
-_WANTED |= {322, 323, 324, 325, 338, 339, 34675}
+_WANTED |= {322, 323, 324, 325, 338, 339, 530, 32997, 34675}
+_LEFT_OUT = {700: "XMP", 33723: "IPTC", 34377: "Photoshop data", 330: "sub-images"}
+_LEFT_OUT |= dict.fromkeys((33550, 33922, 34264, 34735, 34736, 34737), "GeoTIFF tags")
 
 
 def check_pieces(page: Page, size: int, name: str) -> None:
@@ -226,9 +261,19 @@ def _check_kind(page: Page, name: str) -> None:
         raise InputError(
             f"{name} holds {_NOT_READ[page.photometric]}, which is not read: convert it to RGB"
         )
-    if page.photometric == CMYK and bits != 8:
+    if page.photometric == YCBCR and not page.is_compressed and page.subsampling != (1, 1):
         raise InputError(
-            f"{name} holds {bits}-bit CMYK, which is not read: convert it to RGB, or to 8 bits"
+            f"{name} holds uncompressed YCbCr of fewer colours than pixels, which is not read: "
+            "convert it to RGB"
+        )
+    if page.slices > 1:
+        raise InputError(
+            f"{name} holds a volume of {page.slices} slices, which is not read: save each as a page"
+        )
+    if len(set(page.bits)) > 1:
+        raise InputError(
+            f"{name} has channels of {' and '.join(map(str, page.bits))} bits, which are not read: "
+            "convert it to 8 bits"
         )
     if page.sample_format == SIGNED or (page.sample_format == UNSIGNED and bits > 16):
         signed = "signed " if page.sample_format == SIGNED else ""

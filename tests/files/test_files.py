@@ -389,10 +389,114 @@ def test_a_colour_profile_of_inks_does_not_stay_with_light():
         assert open_image(data).metadata.icc_profile is None
 
 
-def test_cmyk_of_16_bits_is_refused_by_name_with_a_remedy():
-    inks = np.zeros((3, 4, 4), np.uint16)
-    with pytest.raises(InputError, match=r"16-bit CMYK.*convert it to RGB"):
-        open_image(tiff(inks, {258: 16, 262: 5, 277: 4}))
+def needs_deep():
+    pytest.importorskip("imagecodecs")
+    pytest.importorskip("tifffile")
+
+
+def test_16_bit_cmyk_tiff_lets_light_through_as_8_bits_do():
+    needs_deep()
+    inks = np.random.default_rng(3).integers(0, 256, (3, 4, 4), np.uint8)
+    expected = np.asarray(Pillow.frombytes("CMYK", (4, 3), inks.tobytes()).convert("RGB"))
+    frame = open_image(tiff(inks.astype("<u2") * 257, {258: 16, 262: 5, 277: 4})).frames[0]
+    assert np.abs(frame.pixels / 257 - expected).max() <= 0.5
+
+
+def packed(values, bits):
+    """Rows of whole numbers of so many bits, the highest bit first, as TIFF 6.0 lays them."""
+    places = values[..., None] >> np.arange(bits)[::-1] & 1
+    return np.packbits(places.reshape(len(values), -1).astype(np.uint8), axis=1)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [2, 4, 6, 10, 12, 14])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_grey_tiff_of_any_number_of_bits(bits, order, photometric):
+    needs_deep()
+    white = (1 << bits) - 1
+    values = np.random.default_rng(bits).integers(0, white + 1, (5, 16))
+    data = tiff(packed(values, bits), {256: 16, 258: bits, 262: photometric, 277: 1}, order)
+    frame = open_image(data).frames[0]
+    light = values if photometric else white - values
+    full = 255 if bits <= 8 else 65535
+    assert frame.pixels.dtype == (np.uint8 if bits <= 8 else np.uint16)
+    np.testing.assert_array_equal(frame.pixels[..., 0], np.rint(light * full / white))
+    assert probe_image(data).depth == ("8-bit" if bits <= 8 else "16-bit")
+
+
+def test_12_bit_rgb_tiff():
+    needs_deep()
+    values = np.random.default_rng(0).integers(0, 4096, (5, 8, 3))
+    data = tiff(packed(values.reshape(5, -1), 12), {256: 8, 258: 12, 262: 2, 277: 3})
+    np.testing.assert_array_equal(open_image(data).frames[0].pixels, np.rint(values * 65535 / 4095))
+
+
+def from_tifffile(pixels, **options):
+    needs_deep()
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, **options)
+    return buffer.getvalue()
+
+
+def test_bigtiff_of_either_byte_order():
+    pixels = picture().frames[0].pixels
+    for order in "<>":
+        data = from_tifffile(pixels, photometric="rgb", bigtiff=True, byteorder=order)
+        np.testing.assert_array_equal(open_image(data).frames[0].pixels, pixels)
+
+
+def test_a_tiff_palette_of_16_bits():
+    random = np.random.default_rng(1)
+    places = random.integers(0, 65536, (7, 9)).astype(np.uint16)
+    palette = random.integers(0, 65536, (3, 65536)).astype(np.uint16)
+    data = from_tifffile(places, photometric="palette", colormap=palette)
+    expected = np.moveaxis(palette[:, places], 0, -1)
+    np.testing.assert_array_equal(open_image(data).frames[0].pixels, expected)
+
+
+@pytest.mark.parametrize("alpha", ["unassalpha", "assocalpha"])
+def test_cmyk_tiff_with_alpha(alpha):
+    samples = np.random.default_rng(1).integers(0, 256, (7, 9, 5), np.uint8)
+    samples[..., 4] = 255
+    inks = Pillow.frombytes("CMYK", (9, 7), samples[..., :4].tobytes())
+    frame = open_image(
+        from_tifffile(samples, photometric="separated", extrasamples=[alpha])
+    ).frames[0]
+    assert np.abs(frame.pixels.astype(int) - np.asarray(inks.convert("RGB"))).max() <= 1
+    assert (frame.alpha == 255).all()
+
+
+@pytest.mark.parametrize("compression", ["webp", "zstd", "jpegxl", "lerc"])
+def test_compressions_that_pillow_does_not_know(compression):
+    pixels = smooth().frames[0].pixels
+    data = from_tifffile(pixels, photometric="rgb", compression=compression)
+    assert np.abs(open_image(data).frames[0].pixels.astype(int) - pixels).max() <= 20
+
+
+def test_samples_beside_colour_and_alpha_are_told_of():
+    samples = np.random.default_rng(1).integers(0, 256, (7, 9, 6), np.uint8)
+    extra = ["unspecified", "unassalpha", "unspecified"]
+    image = open_image(from_tifffile(samples, photometric="rgb", extrasamples=extra))
+    np.testing.assert_array_equal(image.frames[0].alpha, samples[..., 4])
+    assert image.left_out == ("2 more samples a pixel",)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({262: 6, 277: 3, 258: 8}, "uncompressed YCbCr of fewer colours than pixels, which is not"),
+        ({262: 1, 277: 1, 258: 8, 32997: 16}, "a volume of 16 slices, which is not read"),
+        ({262: 1, 277: 1, 258: 32}, "32-bit integers, which are not read"),
+        ({262: 34892, 277: 3, 258: 8}, "linear raw, which is not read"),
+        ({262: 1, 277: 1, 258: 8, 259: 65000}, "in a way that is not read"),
+    ],
+)
+def test_kinds_of_tiff_that_are_not_read_are_named(tags, said):
+    needs_deep()
+    with pytest.raises(InputError, match=said):
+        open_image(tiff(np.zeros((3, 40, 4), np.uint8), {256: 8, **tags}))
 
 
 def test_tiff_pages_keep_their_order_and_sizes():
