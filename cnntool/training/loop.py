@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
 from cnntool.specs import number_text
 from cnntool.training.optimizers import make_optimizer
+from cnntool.training.progress import EarlyStopping, Place
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
@@ -89,7 +90,7 @@ class Trainer:
         )
         self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
-        self._at = _Place(order=self.streams["order"].bit_generator.state)
+        self._at = Place(order=self.streams["order"].bit_generator.state)
         self._keep_filters()
 
     def _share_parameters(self) -> None:
@@ -197,7 +198,7 @@ class Trainer:
         is_best = self.stopping.update(at.epoch + 1, loss if judgement is None else judged[0])
         seconds = at.seconds + time.perf_counter() - began
         order = self.streams["order"].bit_generator.state
-        self._at = _Place(at.epoch + 1, order=order, rate=at.rate)
+        self._at = Place(at.epoch + 1, order=order, rate=at.rate)
         epoch = Epoch(
             at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
         )
@@ -241,7 +242,7 @@ class Trainer:
         try:
             fill(self.task.carried, _part(arrays, "carried/"))
             self.streams.restore(plain["streams"])
-            self._at = _Place(**plain["place"])
+            self._at = Place(**plain["place"])
             self.stopping.restore(plain["stopping"], name)
             self.streams["order"].bit_generator.state = self._at.order
         except (KeyError, TypeError, ValueError) as error:
@@ -260,29 +261,6 @@ class Trainer:
 
 def _part(arrays: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
-
-
-@dataclass
-class _Place:
-    """Where a run stands: epochs and steps done, and the sums of the epoch under way."""
-
-    epoch: int = 0
-    step: int = 0
-    loss: float = 0.0
-    correct: int = 0
-    seconds: float = 0.0
-    order: Mapping[str, Any] = field(default_factory=dict)  # what the epoch's is drawn from
-    rate: float = 0.0
-
-    def check(self, name: str) -> None:
-        """InputError where a file says what can be no place."""
-        sums, counts = (self.loss, self.rate), (self.epoch, self.step, self.correct)
-        if not (all(map(_is_finite, sums)) and all(map(_is_count, counts))):
-            raise InputError(
-                f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
-                f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "
-                f"{self.rate!r}"
-            )
 
 
 class Diverged(InputError):
@@ -321,66 +299,3 @@ def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) ->
     if not math.isfinite(lesson.loss):
         return f"the loss is {lesson.loss}"
     return "the gradient is not finite though the loss is"
-
-
-@dataclass
-class EarlyStopping:
-    """Watches a loss, an epoch at a time (Prechelt 1998, Early stopping - but when?, "UP").
-
-    patience: epochs without a better loss after which training stops; None never stops, and the
-        best is kept all the same.
-    best_loss, best_epoch: of the best epoch so far; None before there is one.
-    waited: epochs since then.
-    """
-
-    patience: int | None = None
-    best_loss: float | None = None
-    best_epoch: int | None = None
-    waited: int = 0
-
-    def update(self, epoch: int, loss: float) -> bool:
-        """Take in the loss after an epoch: True where it is the best, so that it is to be kept.
-
-        A loss that is not finite is never the best.
-        """
-        best = math.inf if self.best_loss is None else self.best_loss
-        if math.isfinite(loss) and loss < best:
-            self.best_loss, self.best_epoch, self.waited = float(loss), int(epoch), 0
-            return True
-        self.waited += 1
-        return False
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether the patience is at its end."""
-        return self.patience is not None and self.waited >= self.patience
-
-    def to_json(self) -> dict[str, Any]:
-        """What has been seen, as plain numbers. The patience is a setting and not among them."""
-        return {
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
-            "waited": self.waited,
-        }
-
-    def restore(self, plain: Mapping[str, Any], name: str = "the model file") -> None:
-        """Go on from what ``to_json`` gave. InputError where it is no sense."""
-        loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
-        none_yet = loss is None and epoch is None
-        some = _is_finite(loss) and _is_count(epoch)
-        if waited is None or not ((none_yet or some) and _is_count(waited)):
-            raise InputError(
-                f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
-                "epochs waited: expected a number and two counts"
-            )
-        self.best_loss, self.best_epoch, self.waited = loss, epoch, waited
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return -math.inf < value < math.inf

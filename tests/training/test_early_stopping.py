@@ -6,7 +6,7 @@ import math
 import pytest
 
 from cnntool.errors import InputError
-from cnntool.training.loop import EarlyStopping
+from cnntool.training.progress import EarlyStopping
 
 LOSSES = [1.0, 0.8, 0.9, 0.7, 0.75, 0.7, 0.71, 0.6]
 

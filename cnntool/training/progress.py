@@ -1,0 +1,96 @@
+"""Where a run stands, as plain values: what a file takes, and gives back only where it makes sense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnntool.errors import InputError
+
+
+@dataclass
+class Place:
+    """Where a run stands: epochs and steps done, and the sums of the epoch under way."""
+
+    epoch: int = 0
+    step: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+    order: Mapping[str, Any] = field(default_factory=dict)  # what the epoch's is drawn from
+    rate: float = 0.0
+
+    def check(self, name: str) -> None:
+        """InputError where a file says what can be no place."""
+        sums, counts = (self.loss, self.rate), (self.epoch, self.step, self.correct)
+        if not (all(map(_is_finite, sums)) and all(map(_is_count, counts))):
+            raise InputError(
+                f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
+                f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "
+                f"{self.rate!r}"
+            )
+
+
+@dataclass
+class EarlyStopping:
+    """Watches a loss, an epoch at a time (Prechelt 1998, Early stopping - but when?, "UP").
+
+    patience: epochs without a better loss after which training stops; None never stops, and the
+        best is kept all the same.
+    best_loss, best_epoch: of the best epoch so far; None before there is one.
+    waited: epochs since then.
+    """
+
+    patience: int | None = None
+    best_loss: float | None = None
+    best_epoch: int | None = None
+    waited: int = 0
+
+    def update(self, epoch: int, loss: float) -> bool:
+        """Take in the loss after an epoch: True where it is the best, so that it is to be kept.
+
+        A loss that is not finite is never the best.
+        """
+        best = math.inf if self.best_loss is None else self.best_loss
+        if math.isfinite(loss) and loss < best:
+            self.best_loss, self.best_epoch, self.waited = float(loss), int(epoch), 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the patience is at its end."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def to_json(self) -> dict[str, Any]:
+        """What has been seen, as plain numbers. The patience is a setting and not among them."""
+        return {
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+            "waited": self.waited,
+        }
+
+    def restore(self, plain: Mapping[str, Any], name: str = "the model file") -> None:
+        """Go on from what ``to_json`` gave. InputError where it is no sense."""
+        loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
+        none_yet = loss is None and epoch is None
+        some = _is_finite(loss) and _is_count(epoch)
+        if waited is None or not ((none_yet or some) and _is_count(waited)):
+            raise InputError(
+                f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
+                "epochs waited: expected a number and two counts"
+            )
+        self.best_loss, self.best_epoch, self.waited = loss, epoch, waited
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -math.inf < value < math.inf
