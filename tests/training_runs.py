@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 
 from cnntool.datasets.feeds import ImageFeed
@@ -43,6 +45,11 @@ def finished(trainer):
     for _ in trainer.run():
         pass
     return model_of(trainer)
+
+
+def kept(trainer):
+    """The model of a run that goes on, which does not change with it."""
+    return deepcopy(model_of(trainer))
 
 
 def same(one, two):

@@ -195,6 +195,14 @@ def read_border(text: str) -> tuple[str, float]:
     return border, Number().read(number) if colon else 0.0
 
 
+def read_duration(text: str) -> float:
+    """Seconds, of ``90``, ``90s``, ``10m`` or ``1.5h``."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?(s|m|min|h)?", text.strip().lower())
+    if not match:
+        raise ValueError(f"'{text}' is no time: expected seconds, or such as 30s, 10m or 2h")
+    return float(match[1]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[match[2]]
+
+
 def read_pixel_count(text: str) -> int:
     """A number of pixels, with k, M or G for thousand, million or thousand million."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", text)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -24,22 +24,27 @@ from cnntool.training.task import Task
 PLACE = "place"
 """The entry of the state that holds plain values, as JSON in UTF-8."""
 
-UNKEPT = ("seconds", "is_last")
-"""What the history in a file leaves out: clocks, and what another number of epochs changes."""
-
 
 def model_of(trainer: Trainer) -> Model:
-    """The run as it stands, as a model that owns its arrays."""
-    network, (arrays, plain) = trainer.network, trainer.state()
+    """The run as it stands, the best network in it too: its arrays are the trainer's own."""
+    arrays, plain = trainer.state()
     plain["place"]["seconds"] = 0.0
     text = json.dumps(plain, sort_keys=True).encode()
-    return Model(
-        Header(**trainer.task.header(), history=_history(trainer.history)),
-        {path: array.copy() for path, array in network.params.items()},
-        {path: array.copy() for path, array in network.buffers.items()},
-        {**arrays, PLACE: np.frombuffer(text, np.uint8)},
-        dict(trainer.filters),
-    )
+    network, state = trainer.network, {**arrays, PLACE: np.frombuffer(text, np.uint8)}
+    return Model(_header(trainer), network.params, network.buffers, state, trainer.filters)
+
+
+def best_of(trainer: Trainer) -> Model | None:
+    """The best network alone, with what is known of the run; None where none is the best yet."""
+    if trainer.best is None:
+        return None
+    groups = trainer.network.params, trainer.network.buffers
+    params, buffers = ({path: trainer.best[path] for path in group} for group in groups)
+    return Model(_header(trainer), params, buffers, filters=trainer.filters)
+
+
+def _header(trainer: Trainer) -> Header:
+    return Header(**trainer.task.header(), history=tuple(trainer.history))
 
 
 def settings_of(model: Model, name: str) -> Settings:
@@ -89,13 +94,6 @@ def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:
         )
 
 
-def is_best(model: Model, name: str = "the model file") -> bool:
-    """Whether a model stands right behind the best epoch of its run."""
-    plain = _plain(model, name)
-    place, best = plain["place"], plain["stopping"].get("best_epoch")
-    return place["step"] == 0 and place["epoch"] == best
-
-
 def is_best_of(best: Model, last: Model) -> bool:
     """Whether one model holds the best epoch of the run that another stands later in."""
     one, two = best.header, last.header
@@ -117,16 +115,6 @@ def is_of_run(one: Model, two: Model) -> bool:
         getattr(one.header, name) == getattr(two.header, name)
         for name in ("spec", "fingerprint", "seed", "preprocessing", "labels")
     )
-
-
-def with_whole_history(best: Model, last: Model) -> Model:
-    """The best model, with what the run became after it: settings, history and filters."""
-    header = replace(best.header, training=last.header.training, history=last.header.history)
-    return replace(best, header=header, filters=last.filters)
-
-
-def _history(epochs: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    return tuple({k: v for k, v in epoch.items() if k not in UNKEPT} for epoch in epochs)
 
 
 def _plain(model: Model, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import on_this_thread_alone
 from cnntool.errors import InputError
+from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
 from cnntool.specs import number_text
@@ -27,10 +28,20 @@ from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
 from cnntool.training.task import Task
 
+LEAST_PART, MOST_PARTS = 5_000, 4
+"""Steps: a long epoch is judged on its way, too, at the ends of equal parts of so many or more."""
+
+MOST_STAGES = 120
+"""Of the first filters that are kept: as many as an animation shows of them."""
+
+UNKEPT = ("seconds", "is_last")
+"""What the history leaves out: clocks, and what another number of epochs changes."""
+
 
 @dataclass(frozen=True)
 class Step:
-    """One batch has been learned from."""
+    """One batch has been learned from; judged: what came of the epoch so far, at the end of a part
+    of a long one."""
 
     epoch: int  # from 1
     step: int  # from 1, within the epoch
@@ -40,11 +51,15 @@ class Step:
     correct: int  # of the batch, before the step
     learning_rate: float
     seconds: float  # that the step took
+    judged: Epoch | None = None
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """All samples have been learned from once more; validation is nan without a part for it."""
+    """All samples have been learned from once more; validation is nan without a part for it.
+
+    step: the last one of those it is about, where the epoch goes on.
+    """
 
     epoch: int
     loss: float  # the mean over the epoch's batches, while the network changed
@@ -55,17 +70,25 @@ class Epoch:
     seconds: float
     is_best: bool
     is_last: bool
+    step: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What the history and the log keep; None where there is no number."""
+        """What the log keeps; None where there is no number."""
         plain = asdict(self)
+        if self.step is None:
+            del plain["step"]
         return {k: None if isinstance(v, float) and v != v else v for k, v in plain.items()}
+
+    def to_history(self) -> dict[str, Any]:
+        """What a file keeps."""
+        return {key: value for key, value in self.to_json().items() if key not in UNKEPT}
 
 
 class Trainer:
     """One run of a task, and everything that going on later needs.
 
-    filters: of the first convolution, where there is one, by the epochs done.
+    history: a row an epoch. filters: of the first convolution, where there is one, by the epochs
+        done. best: parameters and buffers as they were where the loss was best, by their paths.
 
     :meth:`run` yields after every step and epoch, and may be left and called again there;
     :meth:`state` says where it stands, :meth:`restore` puts it there, bit for bit. ``with`` ends
@@ -78,6 +101,7 @@ class Trainer:
         self.streams = Streams(settings.seed) if streams is None else streams
         self.history: list[dict[str, Any]] = []
         self.filters: dict[int, np.ndarray] = {}
+        self.best: Arrays | None = None
         self.stopping = EarlyStopping(settings.patience or None)
         self._schedule = parse_schedule(settings.schedule)
         has_momentum = OPTIMIZERS[settings.optimizer].momentum is not None
@@ -135,6 +159,20 @@ class Trainer:
         return self._at.epoch, self._at.step
 
     @property
+    def is_at_best(self) -> bool:
+        """Whether the network is now as good as it has been."""
+        return self.place == self.stopping.best_place
+
+    @property
+    def best_row(self) -> dict[str, Any] | None:
+        """What the history says of the best network."""
+        epoch, step = self.stopping.best_epoch, self.stopping.best_step
+        if epoch is None:
+            return None
+        row = self.history[epoch - 1]
+        return next((part for part in row.get("within", ()) if part.get("step") == step), row)
+
+    @property
     def is_done(self) -> bool:
         return self._at.epoch >= self.settings.epochs or self.stopping.should_stop
 
@@ -150,6 +188,7 @@ class Trainer:
     def _epoch(self) -> Iterator[Step | Epoch]:
         at, settings, rng = self._at, self.settings, self.streams["order"]
         rng.bit_generator.state = at.order
+        ends_of_parts = self._ends_of_parts()
         for batch in self.task.feed.batches(rng):
             if batch.number <= at.step:
                 continue
@@ -163,6 +202,10 @@ class Trainer:
             at.loss += lesson.loss * batch.samples
             at.correct += lesson.correct
             at.seconds += took
+            judged = None
+            if batch.number in ends_of_parts:
+                judged = self._judged(batch.number * batch.samples, batch.number)
+                at.within.append(judged.to_history())
             yield Step(
                 at.epoch + 1,
                 batch.number,
@@ -172,6 +215,7 @@ class Trainer:
                 lesson.correct,
                 at.rate,
                 took,
+                judged,
             )
         yield self._end_of_epoch()
 
@@ -190,35 +234,57 @@ class Trainer:
         self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
         return lesson
 
+    def _ends_of_parts(self) -> set[int]:
+        """The steps behind which an epoch is judged before its end."""
+        parts = 1 if self.task.held_out is None else min(MOST_PARTS, self.steps // LEAST_PART)
+        return {self.steps * part // parts for part in range(1, parts)}
+
     def _end_of_epoch(self) -> Epoch:
-        at, count, began = self._at, self.task.feed.samples, time.perf_counter()
-        judgement = self.task.judge()
-        judged = (math.nan,) * 2 if judgement is None else (judgement.loss, judgement.accuracy)
-        loss = at.loss / count
-        is_best = self.stopping.update(at.epoch + 1, loss if judgement is None else judged[0])
-        seconds = at.seconds + time.perf_counter() - began
+        at, epoch = self._at, self._judged(self.task.feed.samples)
         order = self.streams["order"].bit_generator.state
         self._at = Place(at.epoch + 1, order=order, rate=at.rate)
-        epoch = Epoch(
-            at.epoch + 1, loss, at.correct / count, *judged, at.rate, seconds, is_best, self.is_done
-        )
-        self.history.append(epoch.to_json())
+        row = epoch.to_history()
+        self.history.append({**row, "within": at.within} if at.within else row)
         self._keep_filters()
-        return epoch
+        return replace(epoch, is_last=self.is_done)
+
+    def _judged(self, samples: int, step: int | None = None) -> Epoch:
+        """What came of the first samples of an epoch, up to a step or all of it; the network is
+        kept where it is the best so far."""
+        at, began = self._at, time.perf_counter()
+        judgement, number = self.task.judge(), at.epoch + 1
+        judged = (math.nan,) * 2 if judgement is None else (judgement.loss, judgement.accuracy)
+        loss = at.loss / samples
+        is_best = self.stopping.update(number, loss if judgement is None else judged[0], step or 0)
+        if is_best:
+            network = self.network
+            self.best = {p: a.copy() for p, a in {**network.params, **network.buffers}.items()}
+        at.seconds += time.perf_counter() - began
+        accuracy = at.correct / samples
+        return Epoch(number, loss, accuracy, *judged, at.rate, at.seconds, is_best, False, step)
 
     def _keep_filters(self) -> None:
+        """Keep the first filters as they are, and of ever more epochs those evenly apart."""
         filters = next((a for a in self.network.params.values() if a.ndim == 4), None)
-        if filters is not None:
-            self.filters[self._at.epoch] = filters.copy()
+        if filters is None:
+            return
+        last, apart = self._at.epoch, 1
+        while last // apart + 2 > MOST_STAGES:
+            apart *= 2
+        self.filters = {n: kept for n, kept in self.filters.items() if n % apart == 0}
+        self.filters[last] = filters.copy()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Arrays and plain values from which the run goes on as if it had never stopped.
+        """Arrays and plain values from which the run goes on as if it had never stopped; the arrays
+        are its own, and change with its next step.
 
-        Parameters, buffers, filters and history are not among them: they stand in a model file
-        anyway.
+        Parameters, buffers, filters and history are not among them, as they stand in a model file
+        anyway; nor is the best network where that is the one there is.
         """
-        arrays = {f"optimizer/{name}": a.copy() for name, a in self._optimizer_state.items()}
-        arrays |= {f"carried/{name}": a.copy() for name, a in self.task.carried.items()}
+        arrays = {f"optimizer/{name}": array for name, array in self._optimizer_state.items()}
+        arrays |= {f"carried/{name}": array for name, array in self.task.carried.items()}
+        if self.best is not None and not self.is_at_best:
+            arrays |= {f"best/{path}": array for path, array in self.best.items()}
         plain = {
             "place": asdict(self._at),
             "streams": self.streams.to_json(),
@@ -255,8 +321,23 @@ class Trainer:
             raise InputError(f"{name}: its training stands at step {step} of {self.steps}")
         if len(history) < epoch:
             raise InputError(f"{name}: its history ends before epoch {epoch}")
+        if (self.stopping.best_place or (0, 0)) > self.place:
+            raise InputError(f"{name} is damaged: its best epoch is none that it has behind it")
+        self.best = self._best_of(_part(arrays, "best/"), name)
         self.history = list(history[:epoch])
         self.filters = {number: array for number, array in filters.items() if number <= epoch}
+
+    def _best_of(self, kept: Arrays, name: str) -> Arrays | None:
+        """The best network as a file has it: of its own, or the one where the run stands."""
+        network = {**self.network.params, **self.network.buffers}
+        if not kept and not self.is_at_best:
+            return None
+        found = {path: array.copy() for path, array in network.items()}
+        try:
+            fill(found, kept or network)
+        except ValueError as error:
+            raise InputError(f"{name} is damaged: of its best network, {error}") from None
+        return found
 
 
 def _part(arrays: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Where a run stands, as plain values: what a file takes, and gives back only where it makes sense."""
+"""Where a run stands, as plain values that a file takes and gives back checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from cnntool.errors import InputError
 
 @dataclass
 class Place:
-    """Where a run stands: epochs and steps done, and the sums of the epoch under way."""
+    """Where a run stands: epochs and steps done, and the sums of the epoch under way.
+
+    within: what was found where that was judged on its way.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -21,11 +24,13 @@ class Place:
     seconds: float = 0.0
     order: Mapping[str, Any] = field(default_factory=dict)  # what the epoch's is drawn from
     rate: float = 0.0
+    within: list[dict[str, Any]] = field(default_factory=list)
 
     def check(self, name: str) -> None:
         """InputError where a file says what can be no place."""
         sums, counts = (self.loss, self.rate), (self.epoch, self.step, self.correct)
-        if not (all(map(_is_finite, sums)) and all(map(_is_count, counts))):
+        is_list = isinstance(self.within, list) and all(isinstance(x, dict) for x in self.within)
+        if not (is_list and all(map(_is_finite, sums)) and all(map(_is_count, counts))):
             raise InputError(
                 f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
                 f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "
@@ -35,30 +40,41 @@ class Place:
 
 @dataclass
 class EarlyStopping:
-    """Watches a loss, an epoch at a time (Prechelt 1998, Early stopping - but when?, "UP").
+    """Watches a loss, an epoch or less at a time (Prechelt 1998, Early stopping - but when?, "UP").
 
     patience: epochs without a better loss after which training stops; None never stops, and the
         best is kept all the same.
-    best_loss, best_epoch: of the best epoch so far; None before there is one.
+    best_loss, best_epoch: of the best epoch so far; None before there is one. best_step: within
+        that epoch, where it was best on its way; 0 at its end.
     waited: epochs since then.
     """
 
     patience: int | None = None
     best_loss: float | None = None
     best_epoch: int | None = None
+    best_step: int = 0
     waited: int = 0
 
-    def update(self, epoch: int, loss: float) -> bool:
-        """Take in the loss after an epoch: True where it is the best, so that it is to be kept.
+    def update(self, epoch: int, loss: float, step: int = 0) -> bool:
+        """Take in the loss after an epoch, or after a step of it: True where it is the best, so
+        that it is to be kept.
 
-        A loss that is not finite is never the best.
+        A loss that is not finite is never the best. Patience is lost at the ends of epochs alone.
         """
         best = math.inf if self.best_loss is None else self.best_loss
         if math.isfinite(loss) and loss < best:
-            self.best_loss, self.best_epoch, self.waited = float(loss), int(epoch), 0
+            self.best_loss, self.best_epoch, self.best_step = float(loss), int(epoch), int(step)
+            self.waited = 0
             return True
-        self.waited += 1
+        self.waited += not step
         return False
+
+    @property
+    def best_place(self) -> tuple[int, int] | None:
+        """Of the best so far: epochs done, and steps of the epoch after them."""
+        if self.best_epoch is None:
+            return None
+        return self.best_epoch - bool(self.best_step), self.best_step
 
     @property
     def should_stop(self) -> bool:
@@ -70,20 +86,23 @@ class EarlyStopping:
         return {
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
+            "best_step": self.best_step,
             "waited": self.waited,
         }
 
     def restore(self, plain: Mapping[str, Any], name: str = "the model file") -> None:
         """Go on from what ``to_json`` gave. InputError where it is no sense."""
-        loss, epoch, waited = (plain.get(key) for key in ("best_loss", "best_epoch", "waited"))
+        loss, epoch = plain.get("best_loss"), plain.get("best_epoch")
+        waited, step = plain.get("waited"), plain.get("best_step", 0)
         none_yet = loss is None and epoch is None
         some = _is_finite(loss) and _is_count(epoch)
-        if waited is None or not ((none_yet or some) and _is_count(waited)):
+        are_counts = _is_count(waited) and _is_count(step)
+        if waited is None or not ((none_yet or some) and are_counts):
             raise InputError(
                 f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
                 "epochs waited: expected a number and two counts"
             )
-        self.best_loss, self.best_epoch, self.waited = loss, epoch, waited
+        self.best_loss, self.best_epoch, self.best_step, self.waited = loss, epoch, step, waited
 
 
 def _is_count(value: object) -> bool:

@@ -159,11 +159,13 @@ def test_going_on_needs_the_same_text_and_settings(train):
         (["--num-epochs", "2", "--hidden-size", "9"], 2, "--hidden-size is 9"),
         (["--num-epochs", "2", "--level", "char"], 2, "--level is char"),
         (["--num-epochs", "2", "--tie-weights"], 2, "not tied"),
-        ([], 2, "--epochs 2 goes on"),
     ]:
         done = train("--resume", "model.last.npz", *options)
         assert (done.code, done.err.count("\n")) == (code, 1), done.err
         assert message in done.err
+    done = train("--resume", "model.last.npz")
+    assert (done.code, done.out) == (0, b"model.npz\n")
+    assert "the run of model.last.npz is done, 1 of 1 epoch: --epochs 2 goes on" in done.err
     assert train("--resume", "model.last.npz", "--num-epochs", "2", "-q").code == 0
     Path("text.txt").write_text(text_of(70), encoding="utf-8")
     done = train("--resume", "model.last.npz", "--num-epochs", "3")

@@ -1,23 +1,25 @@
 """Runs as model files: what was stopped goes on bit for bit."""
 
+import itertools
 import json
 import time
+from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from training_runs import NORMED, PLAIN, QUICK, finished, same, task_of, trainer_of
+from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, task_of, trainer_of
 
 from cnntool.errors import InputError
 from cnntool.training.checkpoint import (
     PLACE,
+    best_of,
     check_data,
-    is_best,
     is_best_of,
     model_of,
     resumed,
     settings_of,
-    with_whole_history,
 )
 from cnntool.training.loop import Epoch
 
@@ -31,7 +33,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(parts, layers, events
         going = trainer.run()
         for _ in range(events):
             next(going)
-        stopped = model_of(trainer)
+        stopped = kept(trainer)
     settings = settings_of(stopped, "it")
     with resumed(stopped, task_of(stopped, parts, settings)) as trainer:
         same(finished(trainer), whole)
@@ -52,23 +54,76 @@ def test_what_is_kept_within_an_epoch_knows_no_clock_and_no_filters_of_its_own(p
         with trainer_of(parts) as trainer:
             for _, _ in zip(range(3), trainer.run(), strict=False):
                 time.sleep(pause)
-            models.append(model_of(trainer))
+            models.append(kept(trainer))
     assert sorted(models[0].filters) == [0]
     same(*models)
 
 
-def test_only_a_run_right_behind_its_best_epoch_is_its_best(parts):
+def test_a_run_holds_its_best_network_where_it_is_another_than_its_own(parts):
     with trainer_of(parts) as trainer:
-        events = zip(trainer.run(), range(9), strict=False)
-        found = [is_best(model_of(trainer)) for _ in events]
-    assert found == [False] * 6 + [True] + [False] * 2  # the first epoch has 6 steps
+        losses = iter([2.0, 3.0, 1.0])
+        trainer.task.judge = lambda: SimpleNamespace(loss=next(losses), accuracy=0.5)
+        models = [kept(trainer) for _ in trainer.run()]
+    held = [sorted(name for name in model.state if name.startswith("best/")) for model in models]
+    paths = ["conv1.bias", "conv1.weight", "dense1.bias", "dense1.weight"]
+    best = [f"best/{path}" for path in paths]
+    assert held == [[]] * 7 + [best] * 13 + [[]]  # three epochs of six steps; the third is better
+    for path in paths:
+        np.testing.assert_array_equal(models[19].state[f"best/{path}"], models[6].params[path])
+
+
+def test_the_best_model_is_a_network_and_what_became_of_its_run(parts):
+    with trainer_of(parts, layers=NORMED) as trainer:
+        assert best_of(trainer) is None
+        losses = iter([2.0, 1.0, 3.0])
+        trainer.task.judge = lambda: SimpleNamespace(loss=next(losses), accuracy=0.5)
+        second = [kept(trainer) for event in trainer.run() if isinstance(event, Epoch)][1]
+        best = best_of(trainer)
+    assert best.state == {}
+    assert len(best.header.history) == 3
+    assert sorted(best.filters) == [0, 1, 2, 3]
+    same(replace(best, header=second.header, filters=second.filters), replace(second, state={}))
+
+
+@pytest.mark.parametrize("events", [9, 14, 21])
+def test_a_run_that_goes_on_still_knows_its_best(parts, events):
+    """Of the first epoch, two more of which follow."""
+    judgements = [SimpleNamespace(loss=loss, accuracy=0.5) for loss in (1.0, 3.0, 2.0)]
+    with trainer_of(parts) as trainer:
+        trainer.task.judge = lambda: judgements[trainer.place[0]]
+        for _ in itertools.islice(trainer.run(), events):
+            pass
+        stopped, best = kept(trainer), deepcopy(best_of(trainer))
+    with resumed(stopped, task_of(stopped, parts, settings_of(stopped, "it"))) as trainer:
+        same(best_of(trainer), best)
+        trainer.task.judge = lambda: judgements[trainer.place[0]]
+        finished(trainer)
+        same(replace(best_of(trainer), header=best.header, filters=best.filters), best)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"best/conv1.bias": None}, "conv1.bias stands on one side only"),
+        ({"best/conv1.bias": np.zeros(9, np.float32)}, r"conv1.bias is \(9,\)"),
+        ({"best/conv9.bias": np.zeros(4, np.float32)}, "conv9.bias stands on one side only"),
+    ],
+)
+def test_a_best_network_of_another_kind_is_damage(parts, change, message):
+    with trainer_of(parts) as trainer:
+        trainer.task.judge = lambda: SimpleNamespace(loss=1.0 + trainer.place[0], accuracy=0.5)
+        stopped = finished(trainer)
+    state = {name: array for name, array in (stopped.state | change).items() if array is not None}
+    model = replace(stopped, state=state)
+    with pytest.raises(InputError, match=f"it is damaged: of its best network, {message}"):
+        resumed(model, task_of(model, parts, settings_of(model, "it")), "it")
 
 
 def test_the_best_of_a_run_is_not_that_of_another_with_other_settings(parts):
     best, last = [], []
     for rate in (0.002, 0.003):
         with trainer_of(parts, replace(QUICK, learning_rate=rate)) as trainer:
-            models = [model_of(trainer) for event in trainer.run() if isinstance(event, Epoch)]
+            models = [kept(trainer) for event in trainer.run() if isinstance(event, Epoch)]
         last.append(models[-1])
         best.append(models[trainer.stopping.best_epoch - 1])
     assert is_best_of(best[0], last[0])
@@ -99,24 +154,11 @@ def test_a_place_that_the_run_does_not_have_is_refused(parts, key):
 
 
 @pytest.mark.parametrize("layers", [PLAIN, NORMED])
-def test_a_run_goes_on_from_its_best_model_too(parts, layers):
+def test_a_run_goes_on_from_a_best_model_of_format_1_too(parts, layers):
     """Which knows what came after it, and must not make use of that."""
-    models = []
     with trainer_of(parts, layers=layers) as trainer:
-        for event in trainer.run():
-            if isinstance(event, Epoch):
-                models.append(model_of(trainer))
-    best = with_whole_history(models[0], models[-1])
+        models = [kept(trainer) for event in trainer.run() if isinstance(event, Epoch)]
+    best = replace(models[0], header=models[-1].header, filters=models[-1].filters)
     with resumed(best, task_of(best, parts, settings_of(best, "it"))) as trainer:
         assert sorted(trainer.filters) == [0, 1]
         same(finished(trainer), models[-1])
-
-
-def test_the_best_model_gets_the_history_of_what_came_after(parts):
-    with trainer_of(parts) as trainer:
-        models = [model_of(trainer) for event in trainer.run() if isinstance(event, Epoch)]
-    best = with_whole_history(models[0], models[-1])
-    assert len(best.header.history) == 3
-    assert sorted(best.filters) == [0, 1, 2, 3]
-    np.testing.assert_array_equal(best.params["conv1.weight"], models[0].params["conv1.weight"])
-    assert (best.filters[0] != best.filters[3]).any()

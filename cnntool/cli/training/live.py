@@ -31,7 +31,8 @@ MOST_MEANS = 64 * SPARK_LENGTH
 
 def epoch_line(epoch: Epoch, epochs: int, measure: Measure) -> str:
     """An epoch in one line, which a terminal of 80 columns holds."""
-    text = f"epoch {epoch.epoch}/{epochs}: loss {epoch.loss:.4f}, "
+    part = f", to step {epoch.step:,}" if epoch.step else ""
+    text = f"epoch {epoch.epoch}/{epochs}{part}: loss {epoch.loss:.4f}, "
     text += measure.judged(getattr(epoch, measure.kind))
     if epoch.validation_loss == epoch.validation_loss:
         judged = getattr(epoch, f"validation_{measure.kind}")
@@ -169,6 +170,8 @@ class Log:
         if path is None:
             return
         try:
+            if append and os.path.isfile(path):
+                _end_in_a_line(path)
             self._file = open(path, "a" if append else "w", encoding="utf-8")  # noqa: SIM115
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
@@ -189,6 +192,17 @@ class Log:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+LONGEST_LINE = 1 << 16
+"""Bytes, of a log."""
+
+
+def _end_in_a_line(path: str) -> None:
+    """Cut off the line that a run was writing as it was killed; OSError as of opening."""
+    with open(path, "r+b") as file:
+        start = file.seek(max(0, os.path.getsize(path) - LONGEST_LINE))
+        file.truncate(start + file.read().rfind(b"\n") + 1)
 
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")

@@ -16,7 +16,7 @@ from cnntool.choices import (
     rates_of,
 )
 from cnntool.cli.options import argument, flag, option
-from cnntool.cli.types import Choice, Number, Pair, PathName, WholeNumber
+from cnntool.cli.types import Choice, Number, Pair, PathName, Spec, WholeNumber, read_duration
 
 MOST_EPOCHS, MOST_BATCH, MOST_PROCESSES = 10**6, 1 << 20, 256
 MOST_SIZE, MOST_LAYERS, MOST_TOKENS = 1 << 16, 64, 1 << 20
@@ -74,6 +74,13 @@ class Output:
         "The model with the best validation loss; FILE.last.npz beside it, the run as it stands, "
         "is written each epoch.  [default: model.npz]",
         metavar="FILE.npz",
+    )
+    save_every: float = option(
+        "--save-every",
+        Spec("TIME", read_duration),
+        "Within an epoch save the run this often, too, as 30s, 10m or 2h; 0: never.  "
+        "[default: 10m]",
+        default=600.0,
     )
     force: bool = flag("-f --force", "Overwrite files that exist.")
     log: str | None = option(

@@ -7,7 +7,7 @@ A command reads its data, makes its network and a task of both, and has here wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,7 +22,6 @@ from cnntool.networks.model import load_trained
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import (
     check_data,
-    is_best,
     is_best_of,
     is_of_run,
     origin_of,
@@ -62,16 +61,17 @@ class Plan:
     """A run that is ready to start, and where its files go.
 
     data: what it learns from, in a line. notes: what there is to say of data and options.
-    resumed_from: the file of a run that goes on. best: its best model so far, None where there is
-        none yet.
+    replaces: whether what stands there is of another run. save_every: seconds within an epoch
+        after which the run is saved; 0 for never. resumed_from: the file of a run that goes on.
     test: what the best model is judged on at the end. beside: what it is compared with then. more:
         what else results say, of the best model.
     """
 
     trainer: Trainer
     output: Path
+    replaces: bool
+    save_every: float
     resumed_from: str | None
-    best: Model | None
     notes: list[str]
     data: str
     test: Feed | None
@@ -86,19 +86,37 @@ class Plan:
     def task(self) -> Task:
         return self.trainer.task
 
+    @property
+    def standing(self) -> str:
+        """How far a run that goes on has come, or why it does not."""
+        trainer, name, (epoch, step) = self.trainer, self.resumed_from, self.trainer.place
+        epochs = trainer.settings.epochs
+        if not trainer.is_done:
+            behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
+            return f"going on from {name}: {behind} are behind it"
+        if epoch < epochs:
+            more = f"--patience {trainer.stopping.waited + 1} or more"
+            return (
+                f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: {more} goes on"
+            )
+        done = f"{epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} goes on"
+        return f"the run of {name} is done, {done}"
+
 
 @dataclass
 class Start:
     """What is settled before any data is read.
 
-    trained, best, origin: of the run that goes on, its model by its kind, its best model so far,
-        and where its data came from; None and empty for a new one.
+    replaces: whether what stands at the output is of another run.
+    trained, best, origin: of the run that goes on, its model by its kind, its best model where that
+        is in a file of its own, and where its data came from; None and empty for a new one.
     """
 
     options: RunOptions
     output: Path
     settings: Settings
     streams: Streams
+    replaces: bool = True
     trained: Any = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -163,17 +181,27 @@ class Start:
             )
 
     def plan(self, task: Task, notes: Iterable[str], **said: Any) -> Plan:
-        """The plan of a task; RequestError where the run that should go on is done.
-
-        said: what else a :class:`Plan` holds.
-        """
+        """The plan of a task; said: what else a :class:`Plan` holds."""
         if self.trained is None:
             trainer = Trainer(task, self.streams)
         else:
             trainer = resumed(self.trained.model, task, self.name)
+            self.notes += self._standing(trainer)
         notes = [*notes, *self.notes]
-        plan = Plan(trainer, self.output, self.options.resume, self.best, notes, **said)
-        return plan if self.trained is None else _going_on(plan, self.name)
+        save_every, name = self.options.save_every, self.options.resume
+        return Plan(trainer, self.output, self.replaces, save_every, name, notes, **said)
+
+    def _standing(self, trainer: Trainer) -> Iterator[str]:
+        """What there is to say of where a run stands; with what no file knows of it settled."""
+        if trainer.best is None and self.best is not None:  # format 1 of cnntool 0.1
+            trainer.best = {**self.best.params, **self.best.buffers}
+        best = trainer.stopping.best_epoch
+        if trainer.best is None and best is not None:
+            yield (
+                f"{self.output} does not hold the best epoch of {self.name}, {best}: the best from "
+                "here on counts"
+            )
+            trainer.stopping.best_loss = trainer.stopping.best_epoch = None
 
 
 def begin(
@@ -195,13 +223,21 @@ def begin(
     name = options.resume
     trained = load_trained(name, kind)
     model = trained.model
+    if not model.state and last_of(Path(name)).is_file():
+        last = last_of(Path(name))
+        raise InputError(f"{name} is the best of a run, which stands in {last}: --resume {last}")
     settings, output = settings_of(model, name), output_of(options.output, name)
     _check_places(options, output, read)
-    best = _best_beside(options, model, output, kind)
+    found = _models_at({output_of(None, name), output, last_of(output)}, kind)
+    owned = _owned(options, model, output, found)
+    best = found.get(output_of(None, name))
     changes = {key: getattr(options, key) for key in CHANGEABLE}
     changes = {key: value for key, value in changes.items() if value is not None}
     settings = replace(settings, **changes)
-    return Start(options, output, settings, Streams(settings.seed), trained, best, origin_of(model))
+    if best is not None and not is_best_of(best, model):
+        best = None
+    streams, replaces = Streams(settings.seed), output not in owned
+    return Start(options, output, settings, streams, replaces, trained, best, origin_of(model))
 
 
 def _check_together(options: RunOptions) -> None:
@@ -267,54 +303,27 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _best_beside(options: RunOptions, model: Model, output: Path, kind: Kind) -> Model | None:
-    """The best model of the run so far; InputError where its files may not be overwritten."""
-    name = options.resume or ""
-    home = output_of(None, name)
+def _models_at(paths: Iterable[Path], kind: Kind) -> dict[Path, Model]:
+    """The models at those of the paths where one is."""
     found: dict[Path, Model] = {}
-    for path in {home, output, last_of(output)}:
-        if path.is_file():
-            try:
-                found[path] = load_trained(path, kind).model
-            except InputError:
-                continue
-    best = model if is_best(model, name) else None
-    if best is None and home in found and is_best_of(found[home], model):
-        best = found[home]
+    for path in paths:
+        with suppress(InputError):
+            found[path] = load_trained(path, kind).model
+    return found
+
+
+def _owned(options: RunOptions, model: Model, output: Path, found: dict[Path, Model]) -> list[Path]:
+    """The files of the run so far where it will have its own; InputError where there are others,
+    that may not be overwritten."""
+    name, owned = options.resume or "", []
     for path in (output, last_of(output)):
+        if not path.exists():
+            continue
         is_own = path in found and is_of_run(found[path], model) and options.output is None
-        is_resumed = path.exists() and Path(name).exists() and path.samefile(name)
-        if path.exists() and not (is_own or is_resumed or options.force or options.dry_run):
+        if is_own or (Path(name).exists() and path.samefile(name)):
+            owned.append(path)
+        elif not (options.force or options.dry_run):
             raise InputError(
                 f"{path} exists and is not of the run of {name}: -f overwrites it, -o names another"
             )
-    return best
-
-
-def _going_on(plan: Plan, name: str) -> Plan:
-    """The plan of a run that goes on; RequestError where it is done."""
-    trainer = plan.trainer
-    if trainer.is_done:
-        trainer.__exit__()
-        raise RequestError(_done(trainer, name))
-    best = trainer.stopping.best_epoch
-    if plan.best is None and best is not None:
-        plan.notes.append(
-            f"{plan.output} does not hold the best epoch of {name}, {best}: the best from here on "
-            "counts"
-        )
-        trainer.stopping.best_loss = trainer.stopping.best_epoch = None
-    return plan
-
-
-def _done(trainer: Trainer, name: str) -> str:
-    epoch, epochs = trainer.place[0], trainer.settings.epochs
-    if epoch < epochs:
-        return (
-            f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: --patience "
-            f"{trainer.stopping.waited + 1} or more goes on"
-        )
-    return (
-        f"the run of {name} is done, {epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} "
-        "goes on"
-    )
+    return owned

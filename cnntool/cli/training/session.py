@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json
@@ -14,9 +16,9 @@ from cnntool.cli.training.plan import Beside, Plan
 from cnntool.errors import InputError
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
-from cnntool.networks.model_file import Model, save_model
-from cnntool.training.checkpoint import model_of, with_whole_history
-from cnntool.training.loop import Diverged, Epoch, Trainer
+from cnntool.networks.model_file import save_model
+from cnntool.training.checkpoint import best_of, model_of
+from cnntool.training.loop import Diverged, Epoch, Step, Trainer
 from cnntool.training.measures import Measure, judge
 from cnntool.training.task import task_bytes
 from cnntool.wording import bytes_text, counted, duration
@@ -42,56 +44,71 @@ def train(command: str, make_plan: Callable[[Options], Plan], options: Options) 
         log = Log(options.log, plan.resumed_from is not None, options.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
-                last = _run(plan, log, view, asked)
+                _run(plan, log, view, asked)
             if asked.number and not trainer.is_done:
                 return _interrupted(plan, asked, command)
         finally:
             log.close()
-        if plan.best is not None:
-            plan.best = with_whole_history(plan.best, last)
-            save_model(plan.output, plan.best, overwrite=True)
         beside = plan.beside()
-        found = results(plan, last, time.perf_counter() - began, beside)
+        found = results(plan, time.perf_counter() - began, beside)
     if not options.quiet:
         say_results(plan, found, beside)
     if options.as_json:
         print_json(found)
     else:
-        print(plan.output if plan.best is not None else plan.last)
+        print(found["model"] or found["last"])
     return 0
 
 
-def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> Model:
-    """Train until the end, or until a signal; the run as it stands then, which its file holds."""
-    trainer, last = plan.trainer, None
-    if plan.resumed_from is None:  # so that even a run that is killed in its first epoch goes on
-        save_model(plan.last, model_of(trainer), overwrite=True)
+def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> None:
+    """Train until the end, or until a signal.
+
+    Whatever ends the program at whatever moment, the run goes on from its last file as if nothing
+    had happened: that has all of the run, the best model too, which is written behind it.
+    """
+    trainer = plan.trainer
+    if plan.replaces and trainer.best is None:  # another's model is none of this run
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.realpath(plan.output))
+    _save(plan, trainer.best is not None)
+    saved = time.monotonic()
     try:
         for event in trainer.run():
-            if isinstance(event, Epoch):
-                last = model_of(trainer)
-                save_model(plan.last, last, overwrite=True)
-                if event.is_best:
-                    plan.best = last
-                    save_model(plan.output, last, overwrite=True)
-                log.write("epoch", event.to_json())
-                if view:
-                    view.epoch(event)
-            else:
-                last = None
-                if log.has_steps:
-                    log.write("step", vars(event))
-                if view:
-                    view.step(event)
+            judged = event if isinstance(event, Epoch) else event.judged
+            _log(log, event, judged)
+            if judged is not None or 0 < plan.save_every <= time.monotonic() - saved:
+                _save(plan, judged is not None and judged.is_best)
+                saved = time.monotonic()
+            if view and isinstance(event, Step):
+                view.step(event)
+            if view and judged is not None:
+                view.epoch(judged)
             if asked.number:
                 break
     except Diverged as error:
-        save_model(plan.last, model_of(trainer), overwrite=True)
+        _save(plan)
         raise InputError(f"{error}; the last good state stands in {plan.last}") from error
-    if last is None:
-        last = model_of(trainer)
-        save_model(plan.last, last, overwrite=True)
-    return last
+    _save(plan, trainer.best is not None)
+
+
+def _save(plan: Plan, has_better: bool = False) -> None:
+    """Write the run as it stands, and then its best model where that is another now."""
+    save_model(plan.last, model_of(plan.trainer), overwrite=True)
+    best = best_of(plan.trainer) if has_better else None
+    if best is not None:
+        save_model(plan.output, best, overwrite=True)
+
+
+def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
+    """A line of what came of an epoch, or of a part of one, and where they are wanted of each step.
+
+    They come before the file that knows of them: a line that comes again, of a run that was killed
+    between, is one that counts.
+    """
+    if isinstance(event, Step) and log.has_steps:
+        log.write("step", {key: value for key, value in vars(event).items() if key != "judged"})
+    if judged is not None:
+        log.write("epoch" if isinstance(event, Epoch) else "part", judged.to_json())
 
 
 def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
@@ -150,34 +167,29 @@ def describe(plan: Plan) -> Iterator[str]:
         text += f", in {counted(settings.shards, 'process')}"
     yield text + f"; seed {settings.seed}"
     if plan.resumed_from is not None:
-        epoch, step = trainer.place
-        behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
-        yield f"going on from {plan.resumed_from}: {behind} are behind it"
+        yield plan.standing
 
 
-def results(plan: Plan, last: Model, seconds: float, beside: Beside | None) -> dict[str, Any]:
+def results(plan: Plan, seconds: float, beside: Beside | None) -> dict[str, Any]:
     """What came of a run, as plain values: where the files are, how long it was, what the best
     epoch and the last one reached, what to compare it with, and the best model on the test part."""
-    stopping = plan.trainer.stopping
+    trainer, best = plan.trainer, best_of(plan.trainer)
     found: dict[str, Any] = {
-        "model": str(plan.output) if plan.best is not None else None,
+        "model": None if best is None else str(plan.output),
         "last": str(plan.last),
-        "epochs": len(last.header.history),
-        "best_epoch": stopping.best_epoch,
-        "stopped_early": stopping.should_stop,
+        "epochs": len(trainer.history),
+        "best_epoch": trainer.stopping.best_epoch,
+        "stopped_early": trainer.stopping.should_stop,
         "parameters": total(plan.task.network.parameters()),
         "seconds": round(seconds, 3),
     }
-    for name, model in (("best", plan.best), ("final", last)):
-        if model is not None:
-            epoch = found["best_epoch"] if name == "best" else found["epochs"]
-            facts = model.header.history[epoch - 1]
-            found[name] = {key: facts[key] for key in OF_AN_EPOCH}
-    found |= plan.more(plan.best or last)
+    rows = {"best": trainer.best_row, "final": trainer.history[-1]}
+    found |= {name: {key: row[key] for key in OF_AN_EPOCH} for name, row in rows.items() if row}
+    found |= plan.more(best or model_of(trainer))
     if beside is not None:
         found |= beside.facts
-    if plan.test is not None and plan.best is not None:
-        judged = judge(network_of(plan.best), plan.test)
+    if plan.test is not None and best is not None:
+        judged = judge(network_of(best), plan.test)
         kind = plan.task.measure.kind
         found[f"test_{kind}"] = getattr(judged, kind)
     return found

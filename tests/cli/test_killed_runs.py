@@ -1,0 +1,147 @@
+"""Training that is killed at any moment: what lies there then, and that it goes on from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from processes import run_here
+
+from cnntool.networks.model_file import load_model
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks of POSIX")
+
+MOVES = ("replace", "link", "rename", "unlink")
+"""What gives files their names and takes them away."""
+
+RUN = ["train-cnn", "set.npz", "--layers", "conv 2 3x3; relu; dense 2", "--epochs", "4"]
+RUN += ["--val-split", "0.4", "--lr", "0.05", "--processes", "1", "-q"]
+OTHER = [*RUN, "--seed", "3"]
+RESUME = ["train-cnn", "--resume", "model.last.npz", "-q"]
+FILES = ("model.npz", "model.last.npz")
+
+
+@pytest.fixture(autouse=True)
+def data(folder, monkeypatch):
+    """Images of noise, so that nothing but noise is ever learned; and nothing takes long."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr("cnntool.cli.training.images.linear_accuracy", lambda *_: 0.5)
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    np.savez("set.npz", x=x, y=np.arange(60) % 2)
+
+
+def is_killed(number: int, *arguments: str) -> bool:
+    """Whether the command is killed before or behind its move of a file of this number, from 0."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            _kill_at(number)
+            os._exit(run_here(*arguments).code)
+        os._exit(99)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+def _kill_at(number: int) -> None:
+    moments = iter(range(sys.maxsize))
+
+    def killing(move):
+        def moved(*arguments, **options):
+            for is_done in (False, True):
+                if is_done:
+                    result = move(*arguments, **options)
+                if next(moments) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return moved
+
+    for name in MOVES:
+        setattr(os, name, killing(getattr(os, name)))
+
+
+def whole(run: list[str]) -> list[bytes]:
+    """The files of a run that nothing stops."""
+    folder = Path("whole")
+    folder.mkdir(exist_ok=True)
+    assert run_here(*run, "-f", "-o", "whole/model.npz").code == 0
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+def kept() -> list[bytes]:
+    return [Path(name).read_bytes() for name in FILES]
+
+
+def test_a_run_that_is_killed_anywhere_goes_on_to_where_it_would_have_come():
+    wanted = whole(RUN)
+    best = json.loads(run_here(*RESUME[:2], "whole/model.last.npz", "--json", "-q").out)
+    assert 1 < best["best_epoch"] < 4  # so that what is killed matters
+    number = 0
+    while is_killed(number, *RUN):
+        last = Path("model.last.npz").exists()
+        assert run_here(*(RESUME if last else RUN)).code == 0
+        assert kept() == wanted, f"killed at moment {number}"
+        for name in FILES:
+            Path(name).unlink()
+        number += 1
+    assert kept() == wanted
+    assert number > 12
+
+
+def test_going_on_may_be_killed_anywhere_too():
+    wanted = whole(RUN)
+    assert is_killed(8, *RUN)
+    begun = {path.name: path.read_bytes() for path in Path().glob("*.npz")}
+    number = 0
+    while is_killed(number, *RESUME):
+        assert run_here(*RESUME).code == 0
+        assert kept() == wanted, f"killed at moment {number}"
+        for name in FILES:
+            Path(name).unlink(missing_ok=True)
+        for name, content in begun.items():
+            Path(name).write_bytes(content)
+        number += 1
+    assert kept() == wanted
+    assert number > 4
+
+
+def test_the_model_of_another_run_never_lies_beside_a_run(cnntool):
+    """Not even where that is killed or fails before its first epoch is done."""
+    others, wanted = whole(OTHER), whole(RUN)
+    number = 0
+    while True:
+        for name, content in zip(FILES, others, strict=True):
+            Path(name).write_bytes(content)
+        if not is_killed(number, *RUN, "-f"):
+            break
+        seed = load_model("model.last.npz").header.seed
+        if Path("model.npz").exists():
+            assert load_model("model.npz").header.seed == seed, f"killed at moment {number}"
+        assert cnntool(*RESUME).code == 0
+        assert kept() == (others if seed == 3 else wanted), f"killed at moment {number}"
+        number += 1
+    assert kept() == wanted
+
+
+def test_a_forced_run_that_fails_leaves_no_model_that_is_not_its_own(cnntool):
+    assert cnntool(*OTHER).code == 0
+    done = cnntool(*RUN, "-f", "--optimizer", "sgd", "--lr", "1e11", "--batch-size", "8")
+    assert done.code == 1
+    assert not Path("model.npz").exists()
+    assert load_model("model.last.npz").header.seed == 0
+
+
+def test_a_forced_run_that_never_begins_leaves_all_as_it_was(cnntool):
+    assert cnntool(*OTHER).code == 0
+    before = kept()
+    assert cnntool(*RUN, "-f", "--test", "nowhere.npz").code == 1
+    assert cnntool(*RUN, "-f", "--dry-run").code == 0
+    assert kept() == before
