@@ -18,6 +18,8 @@ _PAIRS = {
     "bin_pooling": "adaptive_pool2d global_pool2d pyramid_pool2d",
     "normalization": "batch_norm",
     "linear": "dense embedding",
+    "attention": "additive_attention general_attention",
+    "time_pooling": "time_pool",
     "cells.rnn": "rnn",
     "cells.gru": "gru reset_first_gru",
     "cells.lstm": "lstm",

@@ -30,3 +30,19 @@ def kept_where(kept: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     bits = np.dtype(f"i{x.itemsize}")
     return np.multiply(x.view(bits), kept).view(x.dtype)
+
+
+def within(lengths: np.ndarray, steps: int, batch: int) -> np.ndarray:
+    """(T, B) booleans: whether step t of sequence b is before its end; ValueError unless lengths
+    are (B,) whole numbers from 0 to T."""
+    lengths = np.asarray(lengths)
+    if lengths.shape != (batch,) or lengths.dtype.kind not in "iu":
+        raise ValueError(
+            f"lengths are {lengths.dtype} {lengths.shape}: expected one whole number a sequence, "
+            f"({batch},)"
+        )
+    if batch and not 0 <= lengths.min() <= lengths.max() <= steps:
+        raise ValueError(
+            f"lengths are {lengths.min()} to {lengths.max()}: expected 0 to {steps}, the steps"
+        )
+    return np.arange(steps)[:, None] < lengths

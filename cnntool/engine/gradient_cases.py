@@ -12,6 +12,7 @@ import numpy as np
 from cnntool import engine
 from cnntool.engine.bin_pooling import MODES
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
+from cnntool.engine.time_pooling import MODES as TIME_MODES
 
 Shape = tuple[int, ...]
 
@@ -322,6 +323,22 @@ def _both_directions(cell: str) -> Case:
     return replace(case, backward=back)
 
 
+def _over_time() -> Iterator[Case]:
+    for geometry, steps, settings in (
+        ("5 steps", 5, {}),
+        ("lengths 6, 0, 4", 6, {"lengths": np.array([6, 0, 4])}),
+    ):
+        for mode in TIME_MODES:
+            yield _case(
+                "time_pool", f"{mode}, {geometry}", {"x": (steps, 3, 4)}, mode=mode, **settings
+            )
+        read: dict[str, Shape] = {"query": (2, 3, 4), "keys": (steps, 3, 5)}
+        looked = f"2 steps at {geometry}"
+        yield _case("general_attention", looked, read | {"weight": (5, 4)}, **settings)
+        weights: dict[str, Shape] = {"w_query": (4, 3), "w_keys": (5, 3), "v": (3,)}
+        yield _case("additive_attention", looked, read | weights, **settings)
+
+
 CASES: tuple[Case, ...] = (
     *_linear(),
     *_element_by_element(),
@@ -330,6 +347,7 @@ CASES: tuple[Case, ...] = (
     *_sliding_pools(),
     *_pools_to_a_size(),
     *_recurrences(),
+    *_over_time(),
 )
 
 OPERATIONS: tuple[str, ...] = tuple(dict.fromkeys(case.operation for case in CASES))

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, float_dtype, within
 
 BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
@@ -50,17 +50,7 @@ class TimeOrder:
         if lengths is None:
             return cls(steps, batch, is_reversed)
         lengths = np.asarray(lengths)
-        if lengths.shape != (batch,) or lengths.dtype.kind not in "iu":
-            raise ValueError(
-                f"lengths are {lengths.dtype} {lengths.shape}: expected one whole number a "
-                f"sequence, ({batch},)"
-            )
-        if batch and not 0 <= lengths.min() <= lengths.max() <= steps:
-            raise ValueError(
-                f"lengths are {lengths.min()} to {lengths.max()}: expected 0 to {steps}, the steps "
-                "of x"
-            )
-        rows = np.count_nonzero(lengths[:, None] > np.arange(steps), axis=0)
+        rows = np.count_nonzero(within(lengths, steps, batch), axis=1)
         rows = rows[::-1] if is_reversed else rows
         return cls(steps, batch, is_reversed, rows, np.argsort(-lengths, kind="stable"))
 

@@ -1,0 +1,189 @@
+"""Attention: for every step of one sequence, a weighted mean of the steps of another.
+
+    a_ts = softmax over s of score(q_t, k_s)
+    context_t = sum over s of a_ts k_s
+
+Two ways to score: general, ``q_t . (k_s W)`` (Luong, Pham, Manning, Effective approaches to
+attention-based neural machine translation, EMNLP 2015), and additive, ``v . tanh(q_t U + k_s W)``
+(Bahdanau, Cho, Bengio, Neural machine translation by jointly learning to align and translate,
+ICLR 2015). All queries of a sequence are there at once, so nothing is done step by step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.arrays import as_gradient, float_dtype, within
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionCache:
+    """What the way back needs; ``odds`` are what each step looked at."""
+
+    query: np.ndarray  # (T, B, H)
+    keys: np.ndarray  # (S, B, D), 0 behind the ends
+    projected: np.ndarray  # (S, B, H), additive (S, B, A): the keys by their weights
+    weight: np.ndarray  # (D, H), additive (D, A)
+    odds: np.ndarray  # (B, T, S), 0 behind the ends
+
+
+@dataclass(frozen=True, eq=False)
+class AdditiveAttentionCache(AttentionCache):
+    w_query: np.ndarray  # (H, A)
+    v: np.ndarray  # (A,)
+    projected_query: np.ndarray  # (T, B, A)
+
+
+def general_attention(
+    query: np.ndarray, keys: np.ndarray, weight: np.ndarray, *, lengths: np.ndarray | None = None
+) -> tuple[np.ndarray, AttentionCache]:
+    """``context_t = sum_s softmax_s(q_t . (k_s W)) k_s``: query (T, B, H), keys (S, B, D), weight
+    (D, H).
+
+    lengths: (B,) of the keys' sequences, None where all have S steps: nothing looks behind an end,
+        whatever stands there, and the context of a sequence without steps is 0.
+
+    Returns the context (T, B, D) and the cache for :func:`general_attention_backward`, whose
+    ``odds`` (B, T, S) are the weights; float64 where an array is, else float32. ValueError where
+    shapes do not fit.
+    """
+    dtype = float_dtype(query, keys, weight)
+    query, keys, weight = (np.asarray(array, dtype) for array in (query, keys, weight))
+    is_there = _checked(query, keys, lengths)
+    if weight.shape != (keys.shape[2], query.shape[2]):
+        raise ValueError(
+            f"weight has shape {weight.shape}: query {query.shape} and keys {keys.shape} need "
+            f"{(keys.shape[2], query.shape[2])}"
+        )
+    keys = _cleared(keys, is_there)
+    projected = keys @ weight
+    scores = np.matmul(_batch_first(query), projected.transpose(1, 2, 0))
+    odds = _softmax(scores, is_there)
+    return _mean(odds, keys), AttentionCache(query, keys, projected, weight, odds)
+
+
+def general_attention_backward(
+    dcontext: np.ndarray, cache: AttentionCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients (dquery, dkeys, dweight) of :func:`general_attention` for dcontext (T, B, D)."""
+    dkeys, dscores = _mean_backward(dcontext, cache)
+    dquery = _time_first(np.matmul(dscores, _batch_first(cache.projected)))
+    dprojected = _time_first(np.matmul(dscores.swapaxes(1, 2), _batch_first(cache.query)))
+    more, dweight = _product_backward(dprojected, cache.keys, cache.weight)
+    return dquery, dkeys + more, dweight
+
+
+def additive_attention(
+    query: np.ndarray,
+    keys: np.ndarray,
+    w_query: np.ndarray,
+    w_keys: np.ndarray,
+    v: np.ndarray,
+    *,
+    lengths: np.ndarray | None = None,
+) -> tuple[np.ndarray, AdditiveAttentionCache]:
+    """``context_t = sum_s softmax_s(v . tanh(q_t U + k_s W)) k_s``: query (T, B, H), keys (S, B,
+    D), w_query U (H, A), w_keys W (D, A), v (A,).
+
+    All else as in :func:`general_attention`. The tangents (S, B, A) of one query at a time are in
+    memory.
+    """
+    dtype = float_dtype(query, keys, w_query, w_keys, v)
+    query, keys, w_query, w_keys, v = (
+        np.asarray(array, dtype) for array in (query, keys, w_query, w_keys, v)
+    )
+    is_there = _checked(query, keys, lengths)
+    shapes = w_query.shape, w_keys.shape, v.shape
+    inner = v.shape[-1] if v.ndim else 0
+    if shapes != ((query.shape[2], inner), (keys.shape[2], inner), (inner,)):
+        raise ValueError(
+            f"w_query, w_keys and v have shapes {shapes}: query {query.shape} and keys "
+            f"{keys.shape} need ({query.shape[2]}, A), ({keys.shape[2]}, A) and (A,)"
+        )
+    keys = _cleared(keys, is_there)
+    projected, projected_query = keys @ w_keys, query @ w_query
+    scores = np.empty((query.shape[1], len(query), len(keys)), dtype)
+    for t, row in enumerate(projected_query):
+        scores[:, t] = (np.tanh(projected + row) @ v).T
+    odds = _softmax(scores, is_there)
+    cache = AdditiveAttentionCache(
+        query, keys, projected, w_keys, odds, w_query, v, projected_query
+    )
+    return _mean(odds, keys), cache
+
+
+def additive_attention_backward(
+    dcontext: np.ndarray, cache: AdditiveAttentionCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients (dquery, dkeys, dw_query, dw_keys, dv) of :func:`additive_attention`."""
+    dkeys, dscores = _mean_backward(dcontext, cache)
+    dprojected, dv = np.zeros_like(cache.projected), np.zeros_like(cache.v)
+    drows = np.empty_like(cache.projected_query)
+    for t, row in enumerate(cache.projected_query):
+        tangents, dscore = np.tanh(cache.projected + row), dscores[:, t].T[..., None]
+        dv += (tangents * dscore).sum(axis=(0, 1))
+        dinner = dscore * cache.v * (1 - tangents * tangents)
+        drows[t] = dinner.sum(axis=0)
+        dprojected += dinner
+    more, dw_keys = _product_backward(dprojected, cache.keys, cache.weight)
+    dquery, dw_query = _product_backward(drows, cache.query, cache.w_query)
+    return dquery, dkeys + more, dw_query, dw_keys, dv
+
+
+def _checked(query: np.ndarray, keys: np.ndarray, lengths: np.ndarray | None) -> np.ndarray | None:
+    """Which keys are there, (S, B) booleans; None for all. ValueError where shapes do not fit."""
+    if query.ndim != 3 or keys.ndim != 3 or query.shape[1] != keys.shape[1]:
+        raise ValueError(
+            f"query has shape {query.shape}, keys {keys.shape}: expected (T, batch, H) and "
+            "(S, batch, D)"
+        )
+    return None if lengths is None else within(lengths, *keys.shape[:2])
+
+
+def _cleared(keys: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
+    return keys if is_there is None else np.where(is_there[..., None], keys, keys.dtype.type(0))
+
+
+def _softmax(scores: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
+    """Over the last axis of (B, T, S), of the keys that are there; written into the scores."""
+    if is_there is not None:
+        scores[np.broadcast_to(~is_there.T[:, None], scores.shape)] = -np.inf
+    largest = scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
+    np.exp(np.subtract(scores, largest, out=scores), out=scores)
+    sums = scores.sum(axis=-1, keepdims=True)
+    return np.divide(scores, sums, out=scores, where=sums > 0)
+
+
+def _mean(odds: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """``sum_s a_ts k_s``, (T, B, D)."""
+    return _time_first(np.matmul(odds, _batch_first(keys)))
+
+
+def _mean_backward(dcontext: np.ndarray, cache: AttentionCache) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient by the keys through the mean (S, B, D), and that by the scores (B, T, S)."""
+    odds, keys = cache.odds, cache.keys
+    shape = (odds.shape[1], odds.shape[0], keys.shape[2])
+    dcontext = _batch_first(as_gradient(dcontext, shape, keys.dtype))
+    dkeys = _time_first(np.matmul(odds.swapaxes(1, 2), dcontext))
+    dodds = np.matmul(dcontext, keys.transpose(1, 2, 0))
+    return dkeys, odds * (dodds - (odds * dodds).sum(axis=-1, keepdims=True))
+
+
+def _product_backward(
+    dy: np.ndarray, x: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients of ``x W`` by x and by W."""
+    rows = dy.reshape(-1, dy.shape[-1])
+    return dy @ weight.T, x.reshape(-1, x.shape[-1]).T @ rows
+
+
+def _batch_first(x: np.ndarray) -> np.ndarray:
+    """(T, B, D) as (B, T, D)."""
+    return x.swapaxes(0, 1)
+
+
+def _time_first(x: np.ndarray) -> np.ndarray:
+    """(B, T, D) as (T, B, D)."""
+    return np.ascontiguousarray(x.swapaxes(0, 1))

@@ -1,0 +1,80 @@
+"""Pools over time: sequences of any length as one vector of features each.
+
+The last step before a sequence's end, or the mean or the largest of each feature over all of its
+steps; what stands behind its end counts nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnntool.engine.arrays import as_gradient, float_dtype, within
+
+MODES = ("last", "mean", "max")
+
+
+@dataclass(frozen=True, eq=False)
+class TimePoolCache:
+    """What the way back needs."""
+
+    shape: tuple[int, ...]  # (T, B, D)
+    mode: str
+    lengths: np.ndarray  # (B,)
+    places: np.ndarray | None  # (B,) of the last steps, (B, D) of the largest; none of a mean
+
+
+def time_pool(
+    x: np.ndarray, mode: str, *, lengths: np.ndarray | None = None
+) -> tuple[np.ndarray, TimePoolCache]:
+    """Steps x (T, B, D) as features y (B, D), in one of ``MODES``.
+
+        last: y_b = x[n_b - 1, b];  mean: y_b = 1/n_b sum_t x[t, b];  max: y_bd = max_t x[t, b, d]
+
+    over the steps t < n_b of sequence b; lengths: (B,) of n_b, None where all have T steps. A
+    sequence without steps gives 0. Of equal largest steps the first one takes the gradient. Where
+    one of both directions is meant by its last state, that is the first step: use max or mean.
+
+    Returns y, in float64 where x is, else float32, and the cache for :func:`time_pool_backward`.
+    ValueError for another mode, and where shapes do not fit.
+    """
+    x = np.asarray(x, float_dtype(x))
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}: expected {', '.join(MODES)}")
+    if x.ndim != 3:
+        raise ValueError(f"x has shape {x.shape}: expected (steps, batch, features)")
+    steps, batch, width = x.shape
+    lengths = np.full(batch, steps) if lengths is None else np.asarray(lengths)
+    is_there = within(lengths, steps, batch)[..., None]  # (T, B, 1)
+    places = None
+    if not steps:
+        y = np.zeros((batch, width), x.dtype)
+    elif mode == "mean":
+        y = np.where(is_there, x, 0).sum(axis=0) / np.maximum(lengths, 1)[:, None].astype(x.dtype)
+    elif mode == "last":
+        places = np.maximum(lengths - 1, 0)
+        y = x[places, np.arange(batch)]
+    else:
+        places = np.where(is_there, x, -np.inf).argmax(axis=0)
+        y = np.take_along_axis(x, places[None], axis=0)[0]
+    y = np.where(lengths[:, None] > 0, y, x.dtype.type(0))
+    return y, TimePoolCache(x.shape, mode, lengths, places)
+
+
+def time_pool_backward(dy: np.ndarray, cache: TimePoolCache) -> np.ndarray:
+    """Gradient dx (T, B, D) of :func:`time_pool` for dy (B, D)."""
+    steps, batch, width = cache.shape
+    dy = as_gradient(dy, (batch, width), float_dtype(dy))
+    dy = np.where(cache.lengths[:, None] > 0, dy, dy.dtype.type(0))
+    if not steps:
+        return np.zeros(cache.shape, dy.dtype)
+    if cache.mode == "mean":
+        share = dy / np.maximum(cache.lengths, 1)[:, None].astype(dy.dtype)
+        return np.where(within(cache.lengths, steps, batch)[..., None], share, dy.dtype.type(0))
+    dx = np.zeros(cache.shape, dy.dtype)
+    if cache.mode == "last":
+        dx[cache.places, np.arange(batch)] = dy
+    else:
+        np.put_along_axis(dx, cache.places[None], dy[None], axis=0)
+    return dx
