@@ -19,6 +19,7 @@ from cnntool.networks.layers.pools import (
     Subsampling,
 )
 from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
+from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
 
 counts = st.one_of(st.integers(1, 12), st.integers(1, LARGEST))
 pairs = st.tuples(counts, counts)
@@ -54,7 +55,10 @@ LAYERS = st.one_of(
     st.builds(Flatten),
     st.builds(Dense, counts, st.booleans()),
     st.builds(Embedding, counts, counts),
-    st.builds(Recurrent, st.sampled_from(sorted(GATES)), counts),
+    st.builds(Recurrent, st.sampled_from(sorted(GATES)), counts, st.booleans()),
+    st.builds(TimePool, st.sampled_from(sorted(TIME_POOLS))),
+    st.builds(Columns),
+    st.builds(Each, st.builds(Dense, counts)),
     st.builds(Activation, st.sampled_from(sorted(ACTIVATIONS))),
     st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
     st.builds(BatchNorm),
@@ -95,8 +99,20 @@ EVERY_LAYER = (
     "sigmoid",
     "dropout 0.4",
     "batch-norm",
+    "columns",
 )
 """Over 2 maps of 7 x 6."""
 
-OF_SEQUENCES = ("embedding 9 x 4", "lstm 5", "gru 5", "rnn 5", "dense 9 tied")
-"""The first over tokens, the others over steps."""
+OF_SEQUENCES = (
+    "embedding 9 x 4",
+    "lstm 5",
+    "gru 5",
+    "rnn 5",
+    "lstm 5 both",
+    "dense 9 tied",
+    "last",
+    "mean-steps",
+    "max-steps",
+    "each relu",
+)
+"""The first over tokens, the others over steps of features."""

@@ -1,7 +1,7 @@
 """Pools over time: sequences of any length as one vector of features each.
 
-The last step before a sequence's end, or the mean or the largest of each feature over all of its
-steps; what stands behind its end counts nowhere.
+The first step, the last one before a sequence's end, or the mean or the largest of each feature
+over all of its steps; what stands behind its end counts nowhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype, within
 
-MODES = ("last", "mean", "max")
+MODES = ("first", "last", "mean", "max")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,9 @@ class TimePoolCache:
     shape: tuple[int, ...]  # (T, B, D)
     mode: str
     lengths: np.ndarray  # (B,)
-    places: np.ndarray | None  # (B,) of the last steps, (B, D) of the largest; none of a mean
+    places: (
+        np.ndarray | None
+    )  # (B,) of the first or last steps, (B, D) of the largest; none of a mean
 
 
 def time_pool(
@@ -30,11 +32,11 @@ def time_pool(
 ) -> tuple[np.ndarray, TimePoolCache]:
     """Steps x (T, B, D) as features y (B, D), in one of ``MODES``.
 
-        last: y_b = x[n_b - 1, b];  mean: y_b = 1/n_b sum_t x[t, b];  max: y_bd = max_t x[t, b, d]
+        first: y_b = x[0, b];  last: y_b = x[n_b - 1, b];
+        mean: y_b = 1/n_b sum_t x[t, b];  max: y_bd = max_t x[t, b, d]
 
     over the steps t < n_b of sequence b; lengths: (B,) of n_b, None where all have T steps. A
-    sequence without steps gives 0. Of equal largest steps the first one takes the gradient. Where
-    one of both directions is meant by its last state, that is the first step: use max or mean.
+    sequence without steps gives 0. Of equal largest steps the first one takes the gradient.
 
     Returns y, in float64 where x is, else float32, and the cache for :func:`time_pool_backward`.
     ValueError for another mode, and where shapes do not fit.
@@ -52,8 +54,8 @@ def time_pool(
         y = np.zeros((batch, width), x.dtype)
     elif mode == "mean":
         y = np.where(is_there, x, 0).sum(axis=0) / np.maximum(lengths, 1)[:, None].astype(x.dtype)
-    elif mode == "last":
-        places = np.maximum(lengths - 1, 0)
+    elif mode in ("first", "last"):
+        places = np.maximum(lengths - 1, 0) if mode == "last" else np.zeros(batch, int)
         y = x[places, np.arange(batch)]
     else:
         places = np.where(is_there, x, -np.inf).argmax(axis=0)
@@ -73,7 +75,7 @@ def time_pool_backward(dy: np.ndarray, cache: TimePoolCache) -> np.ndarray:
         share = dy / np.maximum(cache.lengths, 1)[:, None].astype(dy.dtype)
         return np.where(within(cache.lengths, steps, batch)[..., None], share, dy.dtype.type(0))
     dx = np.zeros(cache.shape, dy.dtype)
-    if cache.mode == "last":
+    if cache.mode in ("first", "last"):
         dx[cache.places, np.arange(batch)] = dy
     else:
         np.put_along_axis(dx, cache.places[None], dy[None], axis=0)

@@ -52,7 +52,7 @@ class Network:
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape) -> None:
-        self.layers = tuple(layers)
+        self.layers = tuple(layer.behind(layers[:at]) for at, layer in enumerate(layers))
         self.input_shape = tuple(input_shape)
         self.names = tuple(_names(self.layers))
         self.shapes = tuple(_shapes(self.layers, self.input_shape))
@@ -103,8 +103,8 @@ class Network:
         """Whether the next activation is relu. Batch norm, pools and dropout may stand between,
         other layers with weights not."""
         for layer, shape in zip(self.layers[index + 1 :], self.shapes[index + 1 :], strict=False):
-            if isinstance(layer, Activation):
-                return layer.function == "relu"
+            if isinstance(layer.inner, Activation):
+                return layer.inner.function == "relu"
             if any(isinstance(p.start, Fans) for p in layer.parameters(shape).values()):
                 return False
         return False
@@ -168,6 +168,7 @@ class Network:
         stop: int | None = None,
         *,
         states: Arrays | None = None,
+        lengths: np.ndarray | None = None,
         training: bool = False,
         rng: np.random.Generator | None = None,
         keeps_caches: bool = True,
@@ -176,13 +177,15 @@ class Network:
         batch x; and the caches for :meth:`backward`, with the states behind x.
 
         x: what goes into the first of them: (N, C, H, W) or (N, D); of sequences (T, B) or
-            (T, B, D), whose ``states`` are those of :meth:`start` or of the caches of what was
-            read before, None for the former.
+            (T, B, *shape), whose ``states`` are those of :meth:`start` or of the caches of what
+            was read before, None for the former.
+        lengths: (B,) of sequences that do not all have T steps: what stands behind an end, 0 or
+            any token, counts nowhere.
         keeps_caches: without, there is no way back.
         """
         within = range(*slice(start, stop).indices(len(self.layers)))
         order = [index for index in self._order if index in within]
-        return self._run(order, x, Pass(training, rng, keeps_caches), states)
+        return self._run(order, x, Pass(training, rng, keeps_caches, lengths), states)
 
     def backward(
         self,
@@ -264,8 +267,6 @@ class Network:
         caches = Caches(order)
         if 0 in order:
             x = self._laid_out(x)
-        if states is None and self.is_sequential:
-            states = self.start(x.shape[1])
         for index in order:
             at = self._wiring[index]
             params = {key: self.params[path] for key, path in at.used.items()}
@@ -328,7 +329,7 @@ def _order(layers: Sequence[Layer]) -> tuple[int, ...]:
     """
     order = list(range(len(layers)))
     for index in range(len(layers) - 1):
-        one, two = layers[index : index + 2]
+        one, two = (layer.inner for layer in layers[index : index + 2])
         is_relu = isinstance(one, Activation) and one.function == "relu"
         if is_relu and isinstance(two, SlidingPool) and two.mode == "max":
             order[index : index + 2] = index + 1, index

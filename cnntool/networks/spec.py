@@ -23,6 +23,7 @@ from cnntool.networks.layers.pools import (
     Subsampling,
 )
 from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
+from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
 from cnntool.wording import suggestion
 
 LAYERS: dict[str, Callable[[str, Words], Layer]] = {
@@ -40,16 +41,19 @@ LAYERS: dict[str, Callable[[str, Words], Layer]] = {
     "batch-norm": BatchNorm.read,
     "embedding": Embedding.read,
     **dict.fromkeys(GATES, Recurrent.read),
+    **dict.fromkeys(TIME_POOLS, TimePool.read),
+    "columns": Columns.read,
+    "each": lambda name, words: Each(_layer(words.rest("layer", "conv 8 3x3"))),
 }
 """What reads the text of every layer, by the name that begins it."""
 
-OF_TEXTS = {"embedding": "tokens of a text", **dict.fromkeys(GATES, "steps of a sequence")}
-"""What the layers take that images cannot come into, by their names."""
+OF_SEQUENCES = {"embedding": "tokens of a text", "each": "steps of maps or features"}
+"""What the layers take that nothing makes of an image, by their names."""
 
 
 def image_layers() -> list[str]:
     """The names of ``LAYERS`` that a network of images may have."""
-    return [name for name in LAYERS if name not in OF_TEXTS]
+    return [name for name in LAYERS if name not in OF_SEQUENCES]
 
 
 def begins_with_embedding(text: str) -> bool:
@@ -62,21 +66,21 @@ def parse_layers(text: str, for_images: bool = False) -> list[Layer]:
 
     for_images: images come in, so that layers of texts are refused, and not offered.
     """
-    layers = [parse_layer(words, for_images) for words in _words(text)]
+    layers = [_layer(Words(words, for_images)) for words in _words(text)]
     if not layers:
         raise RequestError("there is no layer: expected such as 'conv 16 5x5; relu; dense 10'")
     return layers
 
 
-def parse_layer(parts: list[str], for_images: bool = False) -> Layer:
-    """The layer of one text, given in words."""
-    name, words = parts[0], Words(parts, for_images)
+def _layer(words: Words) -> Layer:
+    """The layer of one text."""
+    name = words.name
     if name not in LAYERS:
-        known = suggestion(name[:SHOWN], image_layers() if for_images else LAYERS)
+        known = suggestion(name[:SHOWN], image_layers() if words.for_images else LAYERS)
         raise RequestError(f"layer '{shown(name)}' is not known{known}")
-    if for_images and name in OF_TEXTS:
+    if words.for_images and name in OF_SEQUENCES:
         raise words.error(
-            f"it takes {OF_TEXTS[name]}, and images come in: train-lstm trains such layers"
+            f"it takes {OF_SEQUENCES[name]}, and images come in: train-lstm trains such layers"
         )
     layer = LAYERS[name](name, words)
     words.end()

@@ -181,7 +181,7 @@ def test_what_cannot_be_built_is_told_with_its_bounds(settings, message):
     [
         ("relu; embedding 9 x 4", "layer 1 .relu.: it takes no tokens: begin with an embedding"),
         ("dense 9", "it takes features, not tokens: put an embedding before it"),
-        ("lstm 8", "it takes steps, not tokens: begin with an embedding"),
+        ("lstm 8", "it takes steps, not tokens: put an embedding first"),
         ("embedding 9 x 4; embedding 9 x 4", "it takes tokens, not steps of 4 features"),
         ("embedding 9 x 4; conv 2 3x3", "it takes maps, not steps of 4 features"),
         ("embedding 9 x 4; flatten", "it takes maps or features, not steps of 4 features"),

@@ -85,7 +85,7 @@ WRONG = {
     "relu 3": "layer 'relu 3': '3' is no setting of it: it takes nothing more",
     "dense 10 20": "'20' is no setting of it: expected tied",
     "lstm": "it needs its number of units, such as 10",
-    "lstm 8 9": "'9' is no setting of it: it takes nothing more",
+    "lstm 8 9": "'9' is no setting of it: expected both",
     "embedding 9": "it needs its 'x', such as x",
     "embedding 9 by 4": "'by' stands where 'x' is expected",
     "embedding 0 x 4": "number of tokens is 0: expected 1 to 1,048,576",
@@ -197,8 +197,7 @@ def test_lenet5_is_connected_as_in_table_i():
     ("text", "message"),
     [
         ("median 3", "layer 'median' is not known: expected conv, local, max, average, lp"),
-        ("lstm 8", "layer 'lstm 8': it takes steps of a sequence, and images come in: train-lstm"),
-        ("lstm", "layer 'lstm': it takes steps of a sequence, and images come in"),
+        ("each relu", "layer 'each relu': it takes steps of maps or features, and images come in"),
         ("embedding 300 x 4", "it takes tokens of a text, and images come in: train-lstm trains"),
         ("dense 3 tied", "layer 'dense 3 tied': 'tied' is no setting of it: it takes nothing more"),
         ("dense 3 no-bias", "'no-bias' is no setting of it: it takes nothing more"),
@@ -208,4 +207,4 @@ def test_layers_of_texts_are_no_layers_of_images_and_not_offered_there(text, mes
     with pytest.raises(RequestError, match=re.escape(message)) as caught:
         parse_layers(f"relu; {text}; dense 3", for_images=True)
     offered = str(caught.value).partition("expected")[2].split(", ")
-    assert not {"embedding", "lstm", "gru", "rnn", "tied"} & set(offered)
+    assert not {"embedding", "each", "tied"} & set(offered)

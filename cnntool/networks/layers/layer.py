@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -83,6 +83,7 @@ class Words:
 
     def __init__(self, words: list[str], for_images: bool = False) -> None:
         self.text = " ".join(words)
+        self.name = words[0]
         self.for_images = for_images
         self._words = words[1:]
         self._seen: set[str] = set()
@@ -98,6 +99,12 @@ class Words:
         if not self._words:
             raise self.error(f"it needs its {what}, such as {such_as}")
         return self._words.pop(0)
+
+    def rest(self, what: str, such_as: str) -> Words:
+        """All that is left, as the text of a layer within this one."""
+        words = [self.next(what, such_as), *self._words]
+        self._words = []
+        return Words(words, self.for_images)
 
     def setting(self, names: tuple[str, ...]) -> str | None:
         """The name of the next setting, None at the end."""
@@ -160,12 +167,13 @@ def shown(text: str) -> str:
 
 @dataclass(frozen=True)
 class Pass:
-    """One way through a network: whether it trains, what dropout draws from, and whether what the
-    way back needs is kept."""
+    """One way through a network: whether it trains, what dropout draws from, whether what the way
+    back needs is kept, and how many steps (B,) each sequence has, None where all have the same."""
 
     training: bool = False
     rng: np.random.Generator | None = None
     keeps_caches: bool = True
+    lengths: np.ndarray | None = None
 
 
 class Layer:
@@ -184,6 +192,18 @@ class Layer:
     def kind(self) -> str:
         """What it is called in a network, with a number behind: ``conv1``."""
         raise NotImplementedError
+
+    @property
+    def inner(self) -> Layer:
+        """The layer that does the work on each step, of one over all of them; else itself."""
+        return self
+
+    def behind(self, before: Sequence[Layer]) -> Layer:
+        """The layer as it is behind those before it."""
+        return self
+
+    mixes_samples = False
+    """Whether an output depends on the other samples of a batch while it trains."""
 
     needs_size = False
     """Whether its parameters depend on the height and width of its maps."""

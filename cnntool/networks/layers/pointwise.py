@@ -99,6 +99,7 @@ class BatchNorm(Layer):
     """:func:`~cnntool.engine.normalization.batch_norm` of each map or feature."""
 
     kind = "norm"
+    mixes_samples = True
 
     def __str__(self) -> str:
         return "batch-norm"

@@ -33,6 +33,9 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 WEIGHTS = "w_input", "w_hidden", "bias", "hidden_bias"
 """In the order of a cell's arguments; the last is of a gru alone."""
 
+REVERSE = "_reverse"
+"""What the names of the arrays end with of the cell that reads from the end."""
+
 EMBEDDING_RANGE = 0.1
 """Embeddings start between minus this and this."""
 
@@ -90,29 +93,43 @@ class Embedding(Layer):
 
 @dataclass(frozen=True)
 class Recurrent(Layer):
-    """One of ``GATES`` with ``units`` units: steps in, the hidden state of each step out."""
+    """One of ``GATES`` with ``units`` units: steps in, the hidden state of each step out.
+
+    both: two of them, one from each end, their states side by side (Schuster, Paliwal,
+    Bidirectional recurrent neural networks, IEEE Trans. Signal Processing 45, 1997).
+    """
 
     cell: str
     units: int
+    both: bool = False
 
     gives = "hidden"
-    writes_out = True
 
     @classmethod
     def read(cls, name: str, words: Words) -> Recurrent:
-        return cls(name, words.count("number of units"))
+        return cls(name, words.count("number of units"), words.setting(("both",)) is not None)
 
     @property
     def kind(self) -> str:
         return self.cell
 
+    @property
+    def writes_out(self) -> bool:
+        return not self.both
+
+    @property
+    def _directions(self) -> tuple[str, ...]:
+        """What the names of its arrays end with, direction by direction."""
+        return ("", REVERSE) if self.both else ("",)
+
     def __str__(self) -> str:
-        return f"{self.cell} {self.units}"
+        return f"{self.cell} {self.units}" + (" both" if self.both else "")
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 2 or shape[0] is not None:
-            raise ValueError(f"it takes steps, not {shape_text(shape)}: begin with an embedding")
-        return None, self.units
+            before = "columns before it" if len(shape) == 3 else "an embedding first"
+            raise ValueError(f"it takes steps, not {shape_text(shape)}: put {before}")
+        return None, self.units * len(self._directions)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         """Gates side by side, in PyTorch's order."""
@@ -124,40 +141,55 @@ class Recurrent(Layer):
             "w_hidden": Parameter((self.units, wide), Orthogonal()),
             "bias": Parameter((wide,), forget),
         }
-        return found | ({"hidden_bias": Parameter((wide,))} if self.cell == "gru" else {})
+        found |= {"hidden_bias": Parameter((wide,))} if self.cell == "gru" else {}
+        return {key + end: each for end in self._directions for key, each in found.items()}
 
     def lecture(self, source: str) -> dict[str, tuple[str, str]]:
         gates = GATES[self.cell]
         wide = f"{gates} hidden" if gates > 1 else "hidden"
-        return {
+        found = {
             "w_input": ("ih", f"{source} x {wide}"),
             "w_hidden": ("hh", f"hidden x {wide}"),
             "bias": ("bias", wide),
             "hidden_bias": ("hidden bias", wide),
         }
+        return {
+            key + end: (name + end.replace("_", " "), meaning)
+            for end in self._directions
+            for key, (name, meaning) in found.items()
+        }
 
     def state(self, shape: Shape) -> dict[str, tuple[int, ...]]:
-        return dict.fromkeys(("h", "c") if self.cell == "lstm" else ("h",), (self.units,))
+        keys = ("h", "c") if self.cell == "lstm" else ("h",)
+        return {key + end: (self.units,) for end in self._directions for key in keys}
 
     def multiply_adds(self, shape: Shape) -> int:
-        return (shape[-1] + self.units) * GATES[self.cell] * self.units
+        one = (shape[-1] + self.units) * GATES[self.cell] * self.units
+        return one * len(self._directions)
 
     def connections(self, shape: Shape) -> int:
-        biases = 2 if self.cell == "gru" else 1
-        return self.multiply_adds(shape) + biases * GATES[self.cell] * self.units
+        biases = (2 if self.cell == "gru" else 1) * GATES[self.cell] * self.units
+        return self.multiply_adds(shape) + biases * len(self._directions)
 
     def sees(self, shape: Shape) -> None:
         return None
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        cell, state = CELLS[self.cell], self._packed(buffers)
-        if len(x) == 1 and not way.keeps_caches:  # a third of the time for one sequence
-            y, state = cell.step(x[0], state, *params.values())
-            y, cache = y[None], None
-        else:
-            (y, state), cache = cell.forward(x, state, *params.values())
-        buffers.update(self._by_name(state))
-        return y, cache
+        """States that are not in the buffers begin at 0."""
+        cell, outputs, caches = CELLS[self.cell], [], []
+        for end in self._directions:
+            state, weights = self._begun(x, buffers, end), _ending(params, end)
+            if len(x) == 1 and not way.keeps_caches:  # a third of the time for one sequence
+                y, state = cell.step(x[0], state, *weights)
+                y, cache = y[None], None
+            else:
+                (y, state), cache = cell.forward(
+                    x, state, *weights, lengths=way.lengths, reverse=bool(end)
+                )
+            buffers.update(self._by_name(state, end))
+            outputs.append(y)
+            caches.append(cache)
+        return outputs[0] if not self.both else np.concatenate(outputs, axis=-1), caches
 
     def backward(
         self,
@@ -170,20 +202,49 @@ class Recurrent(Layer):
     ) -> Gradients:
         """Also by the state it began with, for ``dstate`` by the one it ended with, None for 0; dy
         may be None, for 0, where there is a dstate."""
-        last = None if dstate is None else self._packed(dstate)
-        places = tuple(out.values()) if out else None
-        dx, first, *grads = CELLS[self.cell].backward(dy, last, cache, need_dx=need_dx, out=places)
-        return dx, {**dict(zip(WEIGHTS, grads, strict=False)), **self._by_name(first)}
+        dx, found = None, {}
+        for index, end in enumerate(self._directions):
+            part = dy
+            if dy is not None and self.both:
+                part = dy[..., index * self.units : (index + 1) * self.units]
+            last = None if dstate is None else self._packed(dstate, end)
+            places = tuple(out.values()) if out else None
+            dx_part, first, *grads = CELLS[self.cell].backward(
+                part, last, cache[index], need_dx=need_dx, out=places
+            )
+            found |= {key + end: grad for key, grad in zip(WEIGHTS, grads, strict=False)}
+            found |= self._by_name(first, end)
+            dx = dx_part if dx is None else dx + dx_part
+        return dx, found
 
     def trace(self, y: np.ndarray, cache: Any) -> Arrays:
         """What its units did over time, each (T, B, H): the gates, the cell state ``c`` where there
         is one, and ``h``, from what :meth:`forward` gave."""
-        gates = cache.gate_values() if hasattr(cache, "gate_values") else {}
-        return gates | ({"c": cache.cells()} if self.cell == "lstm" else {}) | {"h": y}
+        found: Arrays = {}
+        for index, end in enumerate(self._directions):
+            own = cache[index]
+            gates = own.gate_values() if hasattr(own, "gate_values") else {}
+            gates |= {"c": own.cells()} if self.cell == "lstm" else {}
+            gates |= {"h": y[..., index * self.units : (index + 1) * self.units]}
+            found |= {key + end: values for key, values in gates.items()}
+        return found
 
-    def _packed(self, arrays: Arrays) -> Any:
+    def _begun(self, x: np.ndarray, arrays: Arrays, end: str) -> Any:
+        if "h" + end not in arrays:
+            zeros = np.zeros((x.shape[1], self.units), x.dtype)
+            return (zeros, zeros) if self.cell == "lstm" else zeros
+        return self._packed(arrays, end)
+
+    def _packed(self, arrays: Arrays, end: str) -> Any:
         """A state as the cell takes it: (h, c) of an lstm, else h."""
-        return (arrays["h"], arrays["c"]) if self.cell == "lstm" else arrays["h"]
+        h = arrays["h" + end]
+        return (h, arrays["c" + end]) if self.cell == "lstm" else h
 
-    def _by_name(self, state: Any) -> Arrays:
-        return dict(zip("hc", state, strict=True)) if self.cell == "lstm" else {"h": state}
+    def _by_name(self, state: Any, end: str) -> Arrays:
+        parts = state if self.cell == "lstm" else (state,)
+        return {key + end: part for key, part in zip("hc", parts, strict=False)}
+
+
+def _ending(params: Arrays, end: str) -> list[np.ndarray]:
+    """The weights of one direction, in the order of a cell's arguments."""
+    return [params[key + end] for key in WEIGHTS if key + end in params]
