@@ -33,9 +33,11 @@ def bytes_text(count: int) -> str:
 
 
 def shape_text(shape: tuple[Any, ...]) -> str:
-    """``16 x 5 x 5``, ``84 features``, ``steps of 64 features`` or ``tokens``."""
-    if shape[:1] == (None,):
-        return f"steps of {shape_text(shape[1:])}" if shape[1:] else "tokens"
+    """``16 x 5 x 5``, ``84 features``, ``steps of 64 features``, ``8 steps of 64 features`` where
+    their number is known, or ``tokens``."""
+    if shape[:1] == (None,) or len(shape) == 2:
+        steps = "steps" if shape[0] is None else counted(shape[0], "step")
+        return f"{steps} of {shape_text(shape[1:])}" if shape[1:] else "tokens"
     if len(shape) == 1:
         return counted(shape[0], "feature")
     return " x ".join(f"{size:,}" for size in shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnntool.engine.fast.layout import FEWEST_SAMPLES, batch_last
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
-from cnntool.networks.layers.layer import Arrays, Pass, Shape
+from cnntool.networks.layers.layer import Arrays, Pass, Shape, is_steps
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients
 from cnntool.networks.summary import vocabulary_size
@@ -61,7 +61,9 @@ def network_cases(
 
 
 def _batch_shape(shape: Shape, samples: int = SAMPLES) -> tuple[int, ...]:
-    return (STEPS, samples, *shape[1:]) if shape[0] is None else (samples, *shape)
+    if shape[0] is not None and not is_steps(shape):
+        return (samples, *shape)
+    return (shape[0] or STEPS, samples, *shape[1:])
 
 
 def _size_text(shape: Shape) -> str:

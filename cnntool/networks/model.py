@@ -19,7 +19,7 @@ from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.layers.layer import Shape
+from cnntool.networks.layers.layer import Shape, size_text
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -149,7 +149,7 @@ def _classifier(model: Model, network: Network, name: str) -> Classifier:
     size = height, width
     fits = preprocessing.size in (size, None if network.takes_any_size else size)
     if preprocessing.channels != channels or not fits:
-        made = "any size" if preprocessing.size is None else shape_text(preprocessing.size)
+        made = "any size" if preprocessing.size is None else size_text(preprocessing.size)
         raise InputError(
             f"{name}: its preprocessing gives images of {preprocessing.channels} x {made}, its "
             f"network takes {shape_text(header.input_shape)}: the file is damaged, train it again"

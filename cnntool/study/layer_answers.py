@@ -13,6 +13,7 @@ from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.model import Classifier
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField
@@ -25,7 +26,8 @@ SILENT = ("dropout", "flatten")
 
 @dataclass(frozen=True, eq=False)
 class FeatureMaps:
-    """The output of a layer for one image: maps (C, H, W) or features (D,)."""
+    """The output of a layer for one image: maps (C, H, W), features (D,), or T steps of D features
+    as one map (1, D, T), time from left to right."""
 
     name: str
     layer: str
@@ -47,14 +49,20 @@ def feature_maps(classifier: Classifier, x: np.ndarray) -> tuple[list[FeatureMap
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = network.outputs(x)
     found = [
-        FeatureMaps(name, str(layer), np.asarray(output[0], np.float32))
-        for (name, layer, _), output in zip(network.each(), outputs, strict=True)
+        FeatureMaps(name, str(layer), _of_one(output.astype(np.float32), shape))
+        for (name, layer, _), output, shape in zip(
+            network.each(), outputs, network.shapes[1:], strict=True
+        )
         if layer.kind not in SILENT
     ]
     for each in found:
         if not np.isfinite(each.values).all():
             raise not_finite(f"{classifier.name}: {each.name}")
     return found, probabilities
+
+
+def _of_one(output: np.ndarray, shape: Shape) -> np.ndarray:
+    return output.transpose(1, 2, 0) if is_steps(shape) else output[0]
 
 
 def layer_named(classifier: Classifier, found: list[FeatureMaps], name: str) -> FeatureMaps:

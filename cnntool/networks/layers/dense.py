@@ -25,8 +25,10 @@ from cnntool.networks.layers.layer import (
     Pass,
     Shape,
     Words,
+    is_steps,
     shape_of_sample,
 )
+from cnntool.wording import shape_text
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Dense(Layer):
     def output_shape(self, shape: Shape) -> Shape:
         if shape == (None,):
             raise ValueError("it takes features, not tokens: put an embedding before it")
-        return (None, self.outputs) if shape[0] is None else (self.outputs,)
+        if shape[0] is None and not is_steps(shape):
+            raise ValueError(f"it takes features, not {shape_text(shape)}: write each dense")
+        return (shape[0], self.outputs) if is_steps(shape) else (self.outputs,)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         inputs = _inputs(shape)
@@ -96,10 +100,10 @@ class Dense(Layer):
         return None
 
     def multiply_adds(self, shape: Shape) -> int:
-        return _inputs(shape) * self.outputs
+        return _inputs(shape) * self.outputs * _steps(shape)
 
     def connections(self, shape: Shape) -> int:
-        return (_inputs(shape) + 1) * self.outputs
+        return (_inputs(shape) + 1) * self.outputs * _steps(shape)
 
     def weight(self, params: Arrays) -> np.ndarray:
         """(inputs, outputs), whether it is its own or borrowed."""
@@ -125,7 +129,12 @@ class Dense(Layer):
 
 def _inputs(shape: Shape) -> int:
     """Features of one sample, or of one step of a sequence."""
-    return prod(shape[1:] if shape[0] is None else shape)
+    return prod(shape[1:] if is_steps(shape) else shape)
+
+
+def _steps(shape: Shape) -> int:
+    """Of one sample, where their number is known; else one, of which work is counted."""
+    return shape[0] or 1 if is_steps(shape) else 1
 
 
 def is_batch_last_maps(x: np.ndarray) -> bool:

@@ -15,10 +15,10 @@ from cnntool.networks.receptive_field import WindowLayer
 from cnntool.wording import shape_text, suggestion
 
 Shape = tuple[Any, ...]
-"""Of one sample: maps (C, H, W), features (D,), steps (None, D) or tokens (None,), which are ids.
+"""Of one sample: maps (C, H, W), features (D,), steps (T, D) or tokens (None,), which are ids.
 
-None stands for any number of steps. A batch of N maps is (N, C, H, W), one of features (N, D); of
-sequences time comes first: (T, B, D) and (T, B).
+T is None for any number of steps, as it is of frames (None, *shape). A batch of N maps is (N, C, H,
+W), one of features (N, D); of sequences time comes first: (T, B, D) and (T, B).
 """
 
 Arrays = dict[str, np.ndarray]
@@ -287,9 +287,14 @@ def maps_of(shape: Shape) -> tuple[int, int, int]:
     return shape
 
 
+def is_steps(shape: Shape) -> bool:
+    """Whether it is one of steps of features."""
+    return len(shape) == 2
+
+
 def shape_of_sample(shape: Shape) -> tuple[int, ...]:
     """The shape itself, of maps or features; ValueError where it is one of a sequence."""
-    if None in shape:
+    if None in shape or is_steps(shape):
         raise ValueError(f"it takes maps or features, not {shape_text(shape)}")
     return shape
 

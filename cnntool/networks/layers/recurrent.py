@@ -24,6 +24,7 @@ from cnntool.networks.layers.layer import (
     Pass,
     Shape,
     Words,
+    is_steps,
     shape_text,
 )
 
@@ -126,10 +127,10 @@ class Recurrent(Layer):
         return f"{self.cell} {self.units}" + (" both" if self.both else "")
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 2 or shape[0] is not None:
+        if not is_steps(shape):
             before = "columns before it" if len(shape) == 3 else "an embedding first"
             raise ValueError(f"it takes steps, not {shape_text(shape)}: put {before}")
-        return None, self.units * len(self._directions)
+        return shape[0], self.units * len(self._directions)
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         """Gates side by side, in PyTorch's order."""
@@ -165,11 +166,11 @@ class Recurrent(Layer):
 
     def multiply_adds(self, shape: Shape) -> int:
         one = (shape[-1] + self.units) * GATES[self.cell] * self.units
-        return one * len(self._directions)
+        return one * len(self._directions) * (shape[0] or 1)
 
     def connections(self, shape: Shape) -> int:
         biases = (2 if self.cell == "gru" else 1) * GATES[self.cell] * self.units
-        return self.multiply_adds(shape) + biases * len(self._directions)
+        return self.multiply_adds(shape) + biases * len(self._directions) * (shape[0] or 1)
 
     def sees(self, shape: Shape) -> None:
         return None

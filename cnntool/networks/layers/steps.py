@@ -20,6 +20,7 @@ from cnntool.networks.layers.layer import (
     Pass,
     Shape,
     Words,
+    is_steps,
     maps_of,
     shape_text,
 )
@@ -58,7 +59,7 @@ class TimePool(Layer):
         return replace(self, of_both=bool(cells) and cells[-1].both)
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 2 or shape[0] is not None:
+        if not is_steps(shape):
             raise ValueError(f"it takes steps, not {shape_text(shape)}: put it behind a recurrence")
         return shape[1:]
 
@@ -92,8 +93,8 @@ class Columns(Layer):
         return "columns"
 
     def output_shape(self, shape: Shape) -> Shape:
-        channels, height, _ = maps_of(shape)
-        return None, channels * height
+        channels, height, width = maps_of(shape)
+        return width, channels * height
 
     def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:
         return WindowLayer(shape[1]), WindowLayer(1)
@@ -139,9 +140,9 @@ class Each(Layer):
         return f"each {self.layer}"
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) < 2 or shape[0] is not None:
+        if not is_steps(shape) and (shape[0] is not None or shape == (None,)):
             raise ValueError(f"it takes steps of maps or features, not {shape_text(shape)}")
-        return None, *self.layer.output_shape(shape[1:])
+        return shape[0], *self.layer.output_shape(shape[1:])
 
     def parameters(self, shape: Shape) -> dict[str, Parameter]:
         return self.layer.parameters(shape[1:])
