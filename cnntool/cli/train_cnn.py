@@ -24,6 +24,7 @@ Layers, in the order of the data, with ; between them or one a line:
   conv F HxW [stride N] [pad N] [groups N] [connections ROWS] [no-bias], local F HxW
   max, average, lp, gaussian N [stride N]; subsample N; adaptive-max N; global-average; pyramid 1,2
   relu, tanh, scaled-tanh, sigmoid; batch-norm; dropout P; flatten; dense N
+  columns (of maps, as steps in time); lstm, gru, rnn H [both]; last, mean-steps, max-steps
 
 \b
 Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.

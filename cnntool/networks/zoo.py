@@ -10,7 +10,7 @@ from typing import Any
 
 from cnntool.errors import RequestError
 from cnntool.networks.layers.dense import Dense
-from cnntool.networks.layers.layer import Shape
+from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.recurrent import Embedding, Recurrent
 from cnntool.networks.network import Network
@@ -147,9 +147,10 @@ def build(
         shape = (None,)
     network = Network(parse_layers(text, for_images=shape != (None,)), shape)
     if classes is not None and network.output_shape != (classes,):
+        pooled = "max-steps; " if is_steps(network.output_shape) else ""
         raise RequestError(
             f"the last layer ({network.layers[-1]}) gives {shape_text(network.output_shape)}, and "
-            f"the data has {counted(classes, 'class')}: end with 'dense {classes}'"
+            f"the data has {counted(classes, 'class')}: end with '{pooled}dense {classes}'"
         )
     return network
 

@@ -5,6 +5,7 @@ from cnntool.engine.gradient_check import gradcheck
 from cnntool.errors import RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
+from cnntool.networks.zoo import build
 
 LENGTHS = np.array([5, 2, 3, 1])
 MANY_TO_ONE = "embedding 9 x 4; lstm 3 both; {}; dense 2"
@@ -129,3 +130,13 @@ def test_a_network_says_its_shapes_and_parameters():
     ]:
         with pytest.raises(RequestError, match=problem):
             Network(parse_layers(text), shape)
+
+
+def test_steps_that_are_no_answer_are_told_what_makes_one_of_them():
+    with pytest.raises(RequestError, match=r"gives 8 steps of 9 features.*'max-steps; dense 10'"):
+        build("columns; lstm 9", (1, 8, 8), 10)
+
+
+def test_the_work_of_every_column_counts():
+    net = Network(parse_layers("columns; rnn 3; last"), (1, 5, 7))
+    assert sum(layer.multiply_adds(shape) for _, layer, shape in net.each()) == 7 * (5 * 3 + 3 * 3)
