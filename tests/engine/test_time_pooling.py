@@ -9,6 +9,7 @@ X = np.array([[[1.0, 5.0], [7.0, -1.0]], [[3.0, 2.0], [9.0, 9.0]], [[2.0, 5.0], 
 @pytest.mark.parametrize(
     ("mode", "expected", "gradient"),
     [
+        ("first", [[1, 5], [7, -1]], [[[1, 2], [3, 4]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]]),
         ("last", [[2, 5], [7, -1]], [[[0, 0], [3, 4]], [[0, 0], [0, 0]], [[1, 2], [0, 0]]]),
         (
             "mean",
@@ -25,7 +26,7 @@ def test_sequences_of_three_steps_and_one_by_hand(mode, expected, gradient):
     np.testing.assert_allclose(dx, gradient)
 
 
-@pytest.mark.parametrize("mode", ["last", "mean", "max"])
+@pytest.mark.parametrize("mode", ["first", "last", "mean", "max"])
 def test_what_stands_behind_an_end_counts_nowhere(mode):
     lengths = np.array([3, 0])
     padded = np.concatenate([X, np.full((2, 2, 2), np.nan)])
@@ -39,8 +40,8 @@ def test_what_stands_behind_an_end_counts_nowhere(mode):
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(ValueError, match="mode is 'first': expected last, mean, max"):
-        time_pool(X, "first")
+    with pytest.raises(ValueError, match="mode is 'middle': expected first, last, mean, max"):
+        time_pool(X, "middle")
     with pytest.raises(ValueError, match="expected 0 to 3"):
         time_pool(X, "mean", lengths=np.array([4, 1]))
     with pytest.raises(ValueError, match="dy has shape"):
