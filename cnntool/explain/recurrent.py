@@ -15,7 +15,7 @@ step multiplied by its forget gate alone: Hochreiter, Schmidhuber, Neural Comput
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,9 +24,12 @@ from cnntool.errors import InputError, not_finite
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import TrainedText
-from cnntool.networks.network import Network
+from cnntool.networks.network import Caches, Network
 from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.wording import counted
+
+GATE_NAMES = ("input", "forget", "output", "reset", "update")
+"""From 0, closed, to 1, open; beside them a trace has the candidate and the states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +74,27 @@ def _cell_of(network: Network) -> str:
     return next(layer.cell for layer in network.layers if isinstance(layer, Recurrent))
 
 
+PASSES = {"lstm": ("c", "forget"), "gru": ("h", "update"), "rnn": ("h", "slope")}
+"""By cell, the state that is kept from step to step and the gate that multiplies it; of an rnn the
+slope of tanh, ``1 - h^2``, which its Jacobian has for a gate."""
+
+
 @dataclass(frozen=True, eq=False)
 class GradientFlow:
     """Norms of the loss's gradient by the state that is carried into the last k steps, k = 0 .. T.
 
     norms: by the path of the state, such as ``lstm1.h``, (T + 1,) float64, the root mean square
         over the windows. Only what goes through time counts; with k = 0, the output alone.
+    gates: by layer and gate, the mean over units, steps and windows.
+    kept: by layer, the mean of the gate in PASSES, each unit and step as its squared gradient.
+    recalled: the share of windows whose first token it recalls; None of a text.
     """
 
     cell: str
     norms: dict[str, np.ndarray]
+    gates: dict[str, dict[str, float]] = field(default_factory=dict)
+    kept: dict[str, float] = field(default_factory=dict)
+    recalled: float | None = None
 
     @property
     def steps(self) -> int:
@@ -91,9 +105,18 @@ class GradientFlow:
         """Whether no norm is beyond all numbers."""
         return all(bool(np.isfinite(norms).all()) for norms in self.norms.values())
 
-    def factor(self, path: str) -> float:
-        """By which the norm changes a step, the geometric mean from k = 1 on; nan where it is 0."""
-        norms = self.norms[path][1:]
+    def first(self, path: str) -> int:
+        """The k from which a state has a gradient: 0 of what the output reads, 1 of others."""
+        return 0 if self.norms[path][0] > 0 else 1
+
+    def left(self, path: str) -> float:
+        """What is left of the first norm after all steps."""
+        return float(self.norms[path][-1] / self.norms[path][self.first(path)])
+
+    def factor(self, path: str, start: int = 1) -> float:
+        """By which the norm changes a step, the geometric mean from k = ``start`` on; nan where it
+        is 0."""
+        norms = self.norms[path][start:]
         if len(norms) < 2 or not norms[0] > 0 or not norms[-1] > 0:
             return float("nan")
         return float((norms[-1] / norms[0]) ** (1 / (len(norms) - 1)))
@@ -121,38 +144,132 @@ def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
     norms = {path: np.zeros(len(ids)) for path in states}
     top = [path for path in states if path.endswith(".h")][-1]
     norms[top][0] = _norm(dlast[0])
+    means = _Means()
     for back, cache in enumerate(reversed(caches), 1):
+        means.add(network, cache, dstates)
         grads = network.backward(dx, cache, dstates=dstates)
         dx, dstates = None, {path: grads[path] for path in states}
         for path, gradient in dstates.items():
             norms[path][back] = _norm(gradient)
-    return GradientFlow(_cell_of(network), norms)
+    return GradientFlow(_cell_of(network), norms, *means.found(len(caches)))
+
+
+class _Means:
+    """Of the gates of every recurrent layer, over steps."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str], float] = {}
+        self._kept: dict[str, np.ndarray] = {}  # sums of gate x gradient^2 and of gradient^2
+
+    def add(self, network: Network, caches: Caches, dstates: Arrays | None) -> None:
+        """One step; ``dstates`` are the gradients by the states behind it."""
+        for name, layer, cache in zip(network.names, network.layers, caches, strict=False):
+            if not isinstance(layer, Recurrent):
+                continue
+            h = caches.states[f"{name}.h"]
+            gates = {k: v[0] for k, v in layer.trace(h[None], cache).items() if k in GATE_NAMES}
+            gates = gates or {"slope": 1 - np.square(h)}
+            for gate, values in gates.items():
+                self._sums[name, gate] = self._sums.get((name, gate), 0.0) + float(values.mean())
+            state, gate = PASSES[layer.cell]
+            if dstates is not None:
+                weights = np.square(dstates[f"{name}.{state}"])
+                sums = np.array([np.sum(gates[gate] * weights), np.sum(weights)])
+                self._kept[name] = self._kept.get(name, 0) + sums
+
+    def found(self, steps: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+        """What GradientFlow has: ``gates`` and ``kept``."""
+        means: dict[str, dict[str, float]] = {}
+        for (name, gate), total in self._sums.items():
+            means.setdefault(name, {})[gate] = total / steps
+        return means, {n: float(a / b) for n, (a, b) in self._kept.items() if b > 0}
 
 
 def flows_beside(
-    trained: TrainedText, ids: np.ndarray, cells: Sequence[str], gain: float = 1.0, seed: int = 0
+    trained: TrainedText,
+    ids: np.ndarray,
+    cells: Sequence[str],
+    gain: float | None = None,
+    seed: int = 0,
 ) -> dict[str, GradientFlow]:
-    """The flow of a model, and of untrained cells of its size, by what they are called.
+    """The flow of a model, and of other cells beside it, by what they are called.
 
-    gain: of the untrained ones. InputError where a gradient grows beyond all numbers.
+    Those have learned to remember, see :func:`remembering`; with a ``gain`` they are untrained, of
+    the model's size, and read what it reads. InputError where a gradient grows beyond all numbers.
     """
     sizes = language_sizes(trained.network)
-    networks = {f"trained {sizes['cell']}": trained.network}
-    suffix = "" if gain == 1 else f", gain {gain:g}"
+    flows = {f"trained {sizes['cell']}": gradient_flow(trained.network, ids)}
     for cell in cells:
+        if gain is None:
+            flows[f"{cell} that learned to remember"] = remembered(cell, len(ids) - 1, seed)
+            continue
         fresh = language_model(**{**sizes, "cell": cell})
         fresh.initialise(np.random.default_rng(seed))
-        networks[f"fresh {cell}{suffix}"] = with_gain(fresh, gain)
-    flows = {}
-    for name, network in networks.items():
-        flows[name] = gradient_flow(network, ids)
-        if not flows[name].is_finite:
+        name = f"fresh {cell}" + ("" if gain == 1 else f", gain {gain:g}")
+        flows[name] = gradient_flow(with_gain(fresh, gain), ids)
+    for name, flow in flows.items():
+        if not flow.is_finite:
             remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
             raise InputError(
                 f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
                 f"{counted(len(ids) - 1, 'step')}: set fewer --steps; {remedy}"
             )
     return flows
+
+
+KINDS, NOISE = 8, 4
+"""Tokens to be remembered, and others that follow."""
+
+LONGEST_LAG, LESSONS, BATCH, UNITS, WIDTH = 50, 600, 32, 32, 8
+RATE, BETAS, CLIP = 0.01, (0.9, 0.999), 1.0
+"""Of the short run: enough for an lstm and a gru to recall every token over LONGEST_LAG steps."""
+
+
+def remembered(cell: str, steps: int, seed: int = 0) -> GradientFlow:
+    """The flow of a cell that learned to remember, from so many steps behind the token."""
+    network = remembering(cell, seed)
+    ids = recall_windows(np.random.default_rng((seed, 1)), steps + 1, 4 * BATCH)
+    logits, _ = network.forward(ids[:-1], states=network.start(ids.shape[1]))
+    recalled = float((logits[-1].argmax(axis=1) == ids[-1]).mean())
+    flow = gradient_flow(network, ids)
+    norms = {path: each[:-1] for path, each in flow.norms.items()}  # not back beyond the token
+    return replace(flow, norms=norms, recalled=recalled)
+
+
+def recall_windows(rng: np.random.Generator, steps: int, count: int) -> np.ndarray:
+    """(steps + 1, count) ids: a token of KINDS, noise, and behind that the same token again."""
+    ids = rng.integers(KINDS, KINDS + NOISE, (steps + 1, count))
+    ids[0] = ids[-1] = rng.integers(0, KINDS, count)
+    return ids
+
+
+def remembering(cell: str, seed: int = 0) -> Network:
+    """A small cell after a short run on a task that is nothing but memory.
+
+    It reads a token, then up to LONGEST_LAG less one of noise, and predicts the first token: the
+    loss is that of the last step alone, so that all it learns has come back through time. Steps are
+    Adam's, clipped. Source of the task: Hochreiter, Schmidhuber, Neural Computation 9, 1997.
+    """
+    network = language_model(cell, KINDS + NOISE, WIDTH, UNITS)
+    network.initialise(np.random.default_rng(seed))
+    rng = np.random.default_rng((seed, 0))
+    moments = {path: np.zeros((2, *array.shape)) for path, array in network.params.items()}
+    for lesson in range(1, LESSONS + 1):
+        ids = recall_windows(rng, int(rng.integers(1, LONGEST_LAG + 1)), BATCH)
+        logits, caches = network.forward(ids[:-1], states=network.start(BATCH))
+        _, cache = softmax_cross_entropy(logits[-1], ids[-1])
+        dlogits = np.zeros_like(logits)
+        dlogits[-1] = softmax_cross_entropy_backward(1.0, cache)
+        grads = network.backward(dlogits, caches)
+        norm = np.sqrt(sum(np.square(grads[path]).sum() for path in network.params))
+        for path, (first, second) in moments.items():
+            gradient = grads[path] * min(1.0, CLIP / (norm + 1e-12))
+            first += (1 - BETAS[0]) * (gradient - first)
+            second += (1 - BETAS[1]) * (np.square(gradient) - second)
+            step = first / (1 - BETAS[0] ** lesson)
+            step /= np.sqrt(second / (1 - BETAS[1] ** lesson)) + 1e-8
+            network.params[path] = network.params[path] - np.float32(RATE) * step.astype(np.float32)
+    return network
 
 
 def _with_params(network: Network, params: Arrays) -> Network:

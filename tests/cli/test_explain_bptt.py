@@ -41,7 +41,7 @@ def test_a_gain_needs_untrained_cells(bptt):
     done = bptt("--gain", "2")
     assert (done.code, done.out) == (2, b"")
     assert done.err == (
-        "cnntool: --gain is of untrained cells: name them, such as with --compare rnn\n"
+        "cnntool: --gain is of cells beside it: name them, such as with --compare rnn\n"
     )
 
 
@@ -72,3 +72,30 @@ def test_a_text_shorter_than_the_steps_is_refused(bptt, folder):
 def test_the_verdict_is_of_a_step_and_of_all_together(factor, steps, verdict):
     norms = np.array([0.0, *(float(factor) ** np.arange(steps))])
     assert _verdict("rnn1.h", GradientFlow("rnn", {"rnn1.h": norms})).endswith(verdict)
+
+
+def test_what_is_left_is_of_the_gradient_at_the_output():
+    """Of a state that the output reads that is k = 0, of others k = 1."""
+    norms = 0.5 ** np.arange(21)
+    flow = GradientFlow("lstm", {"lstm1.h": norms, "lstm1.c": np.array([0.0, *norms[:-1]])})
+    assert _verdict("lstm1.h", flow).startswith("lstm1.h: x 0.500 a step, 9.5e-07 of it is left af")
+    assert "9.5e-07 of it is left after 20 steps" in _verdict("lstm1.h", flow)
+    assert "1.9e-06 of it is left after 19 steps" in _verdict("lstm1.c", flow)
+
+
+def test_cells_that_learned_to_remember_show_what_gates_are_for(bptt):
+    """Where an lstm and a gru recall what was long ago, their gradient has come all the way."""
+    done = bptt("--compare", "rnn,lstm,gru", "--steps", "30", "--json")
+    _, rnn, lstm, gru = json.loads(done.out)["cells"]
+    for cell, path in ((lstm, "lstm1.c"), (gru, "gru1.h")):
+        assert cell["recalled"] > 0.9
+        assert cell["norms"][path][30] / cell["norms"][path][1] > 0.2
+        ((_, kept),) = cell["kept"].items()
+        assert kept > 0.85
+    assert rnn["norms"]["rnn1.h"][30] / rnn["norms"]["rnn1.h"][0] < 0.01
+    assert rnn["kept"]["rnn1"] < 0.5
+    shown = bptt("--compare", "gru", "--steps", "12").out.decode()
+    assert "gru that learned to remember" in shown
+    assert "it keeps its size" in shown
+    assert "gru1: on average reset 0." in shown
+    assert "of the first tokens 12 steps later" in shown

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cnntool.explain.recurrent import GradientFlow, gradient_flow, spread_windows, with_gain
+from cnntool.explain.recurrent import (
+    GradientFlow,
+    gradient_flow,
+    recall_windows,
+    spread_windows,
+    with_gain,
+)
 from cnntool.networks.zoo import language_model
 
 
@@ -69,6 +75,8 @@ def test_an_open_forget_gate_keeps_the_gradient_of_the_cell():
     norms = flow.norms["lstm1.c"]
     np.testing.assert_allclose(norms[1:], norms[1], rtol=1e-9)
     assert not flow.norms["lstm1.h"][1:].any()
+    assert flow.gates["lstm1"] == pytest.approx({"input": 0.5, "forget": 1, "output": 0.5})
+    assert flow.kept["lstm1"] == pytest.approx(1)
     assert np.isnan(flow.factor("lstm1.h"))
 
 
@@ -121,3 +129,26 @@ def test_a_gradient_explodes_by_more_decades_than_float32_has():
     assert not gradient_flow(network, np.zeros((150, 1), int)).is_finite
     one = {"lstm1.h": np.ones(3), "lstm1.c": np.array([0, 1, np.inf])}
     assert not GradientFlow("lstm", one).is_finite
+
+
+def test_what_a_unit_keeps_times_its_weight_is_what_the_gradient_becomes():
+    """Of one unit the Jacobian of a step is ``(1 - h^2) w``, of the same token again and again."""
+    network = network_of("rnn", hidden=1)
+    network.params["rnn1.w_hidden"][...] = 0.7
+    network.params["rnn1.bias"][...] = 0.4
+    flow = gradient_flow(network, np.zeros((41, 2), int))
+    h = 0.0
+    inputs = network.params["embedding.weight"][0] @ network.params["rnn1.w_input"][:, 0] + 0.4
+    for _ in range(100):
+        h = np.tanh(inputs + 0.7 * h)
+    assert flow.norms["rnn1.h"][2] / flow.norms["rnn1.h"][1] == pytest.approx(0.7 * (1 - h * h))
+    assert flow.kept["rnn1"] == pytest.approx(1 - h * h, rel=1e-6)
+    assert flow.gates["rnn1"]["slope"] > flow.kept["rnn1"]  # it was 0 at the beginning
+
+
+def test_what_is_to_be_recalled_stands_first_and_is_asked_for_last():
+    ids = recall_windows(np.random.default_rng(0), 7, 200)
+    assert ids.shape == (8, 200)
+    np.testing.assert_array_equal(ids[0], ids[-1])
+    assert ids[0].max() < ids[1:-1].min()
+    assert len(np.unique(ids[0])) == 8

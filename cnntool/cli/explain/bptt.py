@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ KEPT, KEPT_IN_ALL = 1.03, 3.0
 """A gradient keeps its size where no step changes it by more, nor all together: 0.99 a step is
 little, but leaves a twentieth after 300."""
 
+NAMES = {"slope": "slope of tanh"}
 BAR_CELLS = 20
 
 
@@ -58,16 +60,16 @@ class Windows(Model):
     compare: tuple[str, ...] = option(
         "--compare",
         Spec("CELL,...", read_cells),
-        "Beside it untrained cells of the same size: rnn, lstm, gru.",
+        "Beside it small cells that learned to remember: rnn, lstm, gru.",
         default=(),
     )
     gain: float | None = option(
         "--gain",
         Number(above=0),
-        "Of the untrained cells: so many times as large weights of the state.  [default: 1, "
-        "orthogonal]",
+        "Beside it untrained cells of the model's size instead, with so many times as large "
+        "weights of the state.",
     )
-    seed: int = option("--seed", WholeNumber(0), "Of the untrained cells.  [default: 0]", default=0)
+    seed: int = option("--seed", WholeNumber(0), "Of the cells beside it.  [default: 0]", default=0)
 
 
 @click.command(
@@ -78,9 +80,13 @@ MODEL reads windows of TEXT and predicts one token behind each. The gradient of 
 state that was carried into the last k steps says how much those steps can still be learned from:
   dL/dh   by the hidden state       dL/dc   by the cell state of an lstm
 Each is the root mean square over the windows of the norm of the gradient. What falls by a factor
-each step vanishes, what grows explodes; a gate that stays open keeps it. In an untrained rnn the
-weights of the state are orthogonal and keep it: --gain 0.5 makes it vanish, 2 explode, until
-saturated units stop it.
+each step vanishes, what grows explodes; a gate that stays open keeps it: forget of an lstm, update
+of a gru. An rnn has the slope of tanh in its place, which is small where a unit is sure.
+
+--compare trains small cells for a moment to recall the first of some tokens, and shows their
+gradient on that task: lstm and gru keep it, and an rnn does not. With --gain they are untrained and
+read TEXT: the weights of an rnn's state are orthogonal and keep a gradient, --gain 0.5 makes it
+vanish, 2 explode, until saturated units stop it.
 
 \b
 Examples:
@@ -92,14 +98,14 @@ Examples:
 @takes(Windows, Report)
 def command(windows: Windows, report: Report) -> None:
     """Show how much of a gradient is left, step by step back through time: of a trained model on a
-    text, and beside it of untrained cells.
+    text, and beside it of cells that learned to remember, and why.
     """
     from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import flows_beside, spread_windows
     from cnntool.networks.model import load_text_model
 
     if windows.gain is not None and not windows.compare:
-        raise RequestError("--gain is of untrained cells: name them, such as with --compare rnn")
+        raise RequestError("--gain is of cells beside it: name them, such as with --compare rnn")
     trained = load_text_model(windows.model)
     corpus = trained.read(windows.text, windows.encoding)
     steps = windows.steps or min(trained.seq_length, MOST_STEPS)
@@ -109,8 +115,7 @@ def command(windows: Windows, report: Report) -> None:
             f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
-    gain = 1.0 if windows.gain is None else windows.gain
-    flows = flows_beside(trained, ids, windows.compare, gain, windows.seed)
+    flows = flows_beside(trained, ids, windows.compare, windows.gain, windows.seed)
     print_json(_entry(windows, flows)) if report.as_json else _show(windows, flows)
 
 
@@ -125,6 +130,9 @@ def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
                 "cell": flow.cell,
                 "norms": flow.norms,
                 "factors": {path: flow.factor(path) for path in flow.norms},
+                "gates": flow.gates,
+                "kept": flow.kept,
+                "recalled": flow.recalled,
             }
             for name, flow in flows.items()
         ],
@@ -134,12 +142,17 @@ def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
 def _show(windows: Windows, flows: dict[str, GradientFlow]) -> None:
     about = f" on {windows.text}: the gradient, by how many steps back"
     show((windows.model, "bold cyan"), about)
+    steps = counted(next(iter(flows.values())).steps, "step")
     for name, flow in flows.items():
         show("")
         show((name, "bold"))
         show(_table(flow))
         for path in flow.norms:
             show(_verdict(path, flow))
+        for line in _gates(flow):
+            show(line)
+        if flow.recalled is not None:
+            show(f"it recalls {flow.recalled:.0%} of the first tokens {steps} later")
 
 
 def _table(flow: GradientFlow) -> Table:
@@ -187,11 +200,23 @@ def _verdict(path: str, flow: GradientFlow) -> str:
         return f"{path}: nothing of it is left after {gone}: it vanishes"
     if math.isnan(factor):
         return f"{path}: there is nothing to compare"
-    steps = len(norms) - 1
-    left = norms[-1] / norms[1]
-    keeps = 1 / KEPT <= factor <= KEPT and 1 / KEPT_IN_ALL <= left <= KEPT_IN_ALL
-    how = "keeps its size" if keeps else "explodes" if factor > 1 else "vanishes"
-    text = f"{path}: x {factor:.3f} a step, {left:.2g} of it is left after {steps}"
+    steps, left = len(norms) - 1 - flow.first(path), flow.left(path)
+    late = flow.factor(path, max(1, (len(norms) - 1) // 2))
+    keeps = 1 / KEPT <= late <= KEPT and 1 / KEPT_IN_ALL <= left <= KEPT_IN_ALL
+    how = "keeps its size" if keeps else "explodes" if left > 1 else "vanishes"
+    text = f"{path}: x {factor:.3f} a step, {left:.2g} of it is left after {counted(steps, 'step')}"
     if factor < 1 and not keeps:
         text += f"; a tenth every {math.log(0.1) / math.log(factor):.1f} steps"
     return f"{text}: it {how}"
+
+
+def _gates(flow: GradientFlow) -> Iterator[str]:
+    """Why it is so: what the gates let through, on average and on the gradient's way."""
+    from cnntool.explain.recurrent import PASSES
+
+    _, passing = PASSES[flow.cell]
+    for layer, means in flow.gates.items():
+        named = ", ".join(f"{NAMES.get(gate, gate)} {mean:.2f}" for gate, mean in means.items())
+        kept = flow.kept.get(layer)
+        where = "" if kept is None else f"; {NAMES.get(passing, passing)} {kept:.2f} on its way"
+        yield f"{layer}: on average {named}{where}"

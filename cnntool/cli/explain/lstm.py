@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 10_000
 COLUMN = 8
-GATES = ("input", "forget", "output", "reset", "update")
 EQUATIONS = {
     "lstm": "c = forget c + input new;  h = output tanh(c)",
     "gru": "h = update h + (1 - update) new,  new looks at reset h",
@@ -139,7 +138,9 @@ def _value(name: str, value: float) -> Text:
     """Green where a gate is open or a value positive, red where it is closed or negative."""
     from rich.text import Text
 
-    is_gate = name in GATES
+    from cnntool.explain.recurrent import GATE_NAMES
+
+    is_gate = name in GATE_NAMES
     share = value if is_gate else (value + 1) / 2
     style = "green" if share > 0.75 else "red" if share < 0.25 else ""
     return Text(f"{value:.3f}" if is_gate else f"{value:+.3f}", style=style)
