@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
     from rich.table import Table
+    from rich.text import Text
 
 PIPE_WIDTH = 400
 
@@ -45,10 +47,26 @@ def one_line(text: str) -> str:
 
 
 def console(stderr: bool = False) -> Console:
-    """A Rich console that honours NO_COLOR, TERM=dumb and pipes."""
-    from rich.console import Console
+    """A Rich console that honours NO_COLOR, TERM=dumb and pipes, and shows names as they are.
 
-    return Console(stderr=stderr, highlight=False)
+    Whatever comes from a file is text: no markup, no code of an emoji, and nothing that a terminal
+    obeys.
+    """
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Screen(Console):
+        def render_str(self, text: str, **settings: Any) -> Text:
+            return super().render_str(harmless(text), **settings)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            """A ready text, too, of which the width may be wrong then."""
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else harmless(text), style, control)
+
+    return Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def shows_colour(screen: Console) -> bool:

@@ -117,6 +117,8 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
 
 
 def _show_list(entries: list[Entry]) -> None:
+    from rich.text import Text
+
     from cnntool.cli.console import show, table
 
     heads = "parameters", "what it finds or does"
@@ -127,7 +129,7 @@ def _show_list(entries: list[Entry]) -> None:
             if group is not None:
                 listed.add_row()
             group = entry.group
-            listed.add_row(f"[default not bold]{group}[/]", style="dim italic")
+            listed.add_row(Text(group, "default not bold"), style="dim italic")
         parameters = ", ".join(
             p.name if p.default is None else f"{p.name}={p.default:g}" for p in entry.parameters
         )

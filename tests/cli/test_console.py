@@ -49,3 +49,18 @@ def test_lines_and_tables_in_a_pipe_have_no_padding_and_no_markup(capsys):
         "loss         0.5  in nats",
         "accuracy  93.00%",
     ]
+
+
+def test_names_in_lines_and_tables_are_shown_as_they_are_and_obeyed_by_nobody(capsys):
+    """Neither Rich's markup, nor an emoji's code, nor a terminal's escape sequence."""
+    name = "[red]a[/b] :dog: \x1b[2J\x9b1m"
+    shown = "[red]a[/b] :dog: \\x1b[2J\\x9b1m"
+    show((name, "bold"), " and ", name)
+    rows = table("value", names=name)
+    rows.add_row(name, "1")
+    show(rows)
+    show(labelled([(name, "2")]))
+    out = capsys.readouterr().out
+    assert out.count(shown) == 5
+    assert "\x1b" not in out
+    assert "\x9b" not in out
