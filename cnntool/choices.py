@@ -28,7 +28,20 @@ POOLS = ("max", "average", "lp", "gaussian", "min", "median")
 EDGES = ("partial", "drop", "pad")
 """What becomes of the last window, where it reaches beyond the picture."""
 
-IMAGE_FORMATS = ("png", "jpeg", "tiff", "webp", "bmp", "ppm", "pgm", "pnm", "gif", "npy")
+IMAGE_FORMATS = (
+    "png",
+    "jpeg",
+    "tiff",
+    "webp",
+    "bmp",
+    "ppm",
+    "pgm",
+    "pnm",
+    "gif",
+    "avif",
+    "jp2",
+    "npy",
+)
 IMAGE_DEPTHS = {"8": "uint8", "16": "uint16", "float": "float32"}
 """The depths of an image's channels, as NumPy names them."""
 

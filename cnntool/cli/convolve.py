@@ -148,10 +148,10 @@ Examples:
 def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) -> int:
     """Filter images with kernels: edges, blurs, lines, sharpening, or your own.
 
-    Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF
-    or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without alpha. The result lands
-    in this folder under a name that tells what was done, and its path is printed. Options
-    on geometry apply to every filter of a chain.
+    Each IMAGE is a file, a folder (with -r) or - for stdin: PNG, JPEG, TIFF, WebP, BMP, PNM, GIF,
+    AVIF, JPEG 2000 or .npy, grey or RGB, with 1, 8 or 16 bits or floats, with or without alpha.
+    The result lands in this folder under a name that tells what was done, and its path is
+    printed. Options on geometry apply to every filter of a chain.
 
     A filter that a network learned on colour images sees red, green and blue with a kernel each,
     and their sum is one grey picture; others go through each channel.

@@ -32,6 +32,8 @@ FORMATS = {
         Format("BMP", (".bmp",)),
         Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), ("uint8", "uint16")),
         Format("GIF", (".gif",), alpha=True, frames=True, longest_side=65535),
+        Format("AVIF", (".avif",), alpha=True, quality=True, longest_side=65535),
+        Format("JPEG2000", (".jp2", ".j2k"), alpha=True),
         Format("NPY", (".npy",), ("uint8", "uint16", "float32"), alpha=True),
     )
 }
@@ -39,7 +41,9 @@ FORMATS = {
 EXTENSIONS = {extension: each.name for each in FORMATS.values() for extension in each.extensions}
 """From a file name's extension, in lower case with its dot, to the format's name."""
 
-READABLE = "PNG, JPEG, TIFF, WebP, BMP, PNM/PGM/PPM, GIF, .npy"
+READABLE = "PNG, JPEG, TIFF, WebP, BMP, PNM/PGM/PPM, GIF, AVIF, JPEG 2000, .npy"
+HEAD = 64
+"""Bytes of a file that tell its format."""
 
 
 def format_for(path: str | os.PathLike) -> str:
@@ -73,12 +77,14 @@ def can_hold(format: str, *, dtype: str = "uint8", alpha: bool = False, frames: 
 
 
 def format_of_bytes(head: bytes) -> str | None:
-    """The format that a file's first 16 bytes tell, or None when it is none of ours."""
+    """The format that a file's first bytes tell, or None when it is none of ours."""
     for start, name in _SIGNATURES.items():
         if head.startswith(start):
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
+    if head[4:8] == b"ftyp" and (b"avif" in head[8:] or b"avis" in head[8:]):
+        return "AVIF"
     if (
         head[:1] == b"P"
         and head[1:2] in b"123456"
@@ -91,7 +97,7 @@ def format_of_bytes(head: bytes) -> str | None:
 def foreign_kind(head: bytes) -> str | None:
     """What else the first bytes look like ('a PDF document'), for a message that helps."""
     if head[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        return "a HEIC or video file"
     for start, kind in _FOREIGN.items():
         if head.startswith(start):
             return kind
@@ -108,6 +114,8 @@ _SIGNATURES = {
     b"BM": "BMP",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
+    b"\0\0\0\x0cjP  ": "JPEG2000",
+    b"\xff\x4f\xff\x51": "JPEG2000",
     b"\x93NUMPY": "NPY",
 }
 _FOREIGN = {
@@ -119,8 +127,6 @@ _FOREIGN = {
     b"PK\x03\x04": "a ZIP archive (.npz?)",
     b"8BPS": "a Photoshop file",
     b"gimp xcf": "a GIMP file",
-    b"\0\0\0\x0cjP": "a JPEG 2000 image",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 image",
     b"\xff\x0a": "a JPEG XL image",
     b"\0\0\0\x0cJXL": "a JPEG XL image",
     b"\0\0\1\0": "an icon",

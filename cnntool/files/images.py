@@ -24,6 +24,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.formats import (
     FORMATS,
+    HEAD,
     READABLE,
     foreign_kind,
     format_for,
@@ -116,7 +117,7 @@ def _name_of(stream: BinaryIO) -> str:
 def _recognized(stream: BinaryIO, owned: bool, limits: Limits) -> tuple[Readable, Limits]:
     """A stream that starts with the first byte again, and the format that the first ones tell."""
     label = limits.name
-    head = Rejoined(b"", stream).read(16)
+    head = Rejoined(b"", stream).read(HEAD)
     if not head:
         raise InputError(f"{label} is empty: it has 0 bytes")
     format = format_of_bytes(head)

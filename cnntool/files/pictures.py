@@ -1,7 +1,7 @@
-"""PNG, JPEG, WebP, BMP and GIF: read whole and upright, written with what came with the pixels.
+"""The formats that Pillow decodes and encodes: read whole and upright, written with what came.
 
-Pillow decodes and encodes. What it does not check is in whole.py, what it would reduce in deep.py,
-the animations that it would shorten in animations.py.
+What it does not check is in whole.py and jpeg.py, what it would reduce in deep.py, the animations
+that it would shorten in animations.py.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files import animations, jpeg, whole
 from cnntool.files.formats import FORMATS
-from cnntool.files.image import Frame, Image, ImageInfo, Metadata, alike, swaps_sides
+from cnntool.files.image import (
+    Frame,
+    Image,
+    ImageInfo,
+    Metadata,
+    alike,
+    full_range,
+    swaps_sides,
+)
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     READ_AS,
     image_of,
     is_deep,
     library,
+    load_plugin,
     open_picture,
     read_metadata,
     split_orientation,
@@ -36,7 +45,8 @@ from cnntool.files.streams import cut_short, damaged
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-_KEPT = {"WEBP": ("icc_profile", "exif"), "BMP": ("dpi",), "GIF": ()}
+_KEPT = {"WEBP": ("icc_profile", "exif"), "AVIF": ("icc_profile", "exif"), "BMP": ("dpi",)}
+_KEPT |= {"GIF": (), "JPEG2000": ()}
 """Of the metadata, where a format keeps less than all."""
 _LONGEST_EXIF = {"JPEG": 65533}  # what fits into one segment
 
@@ -66,8 +76,22 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
         return _read_png(stream, limits)
     if limits.format == "JPEG":
         return _read_jpeg(stream, limits)
+    if limits.format in ("AVIF", "JPEG2000"):
+        return _read_boxed(stream, limits)
     count = _check_animation(stream, limits)
     return _image(open_picture(stream, limits), limits, count=count)
+
+
+def _read_boxed(stream: BinaryIO, limits: Limits) -> Image:
+    """AVIF and JPEG 2000, of which Pillow keeps 8 bits a channel but in deep grey."""
+    bits = whole.check_boxes(stream, limits)
+    image = _image(open_picture(stream, limits), limits)
+    if bits <= 8:
+        return image
+    if image.frames[0].pixels.dtype == np.uint8:
+        return replace(image, left_out=(f"{bits - 8} of its {bits} bits per channel",))
+    pixels = full_range(image.frames[0].pixels >> max(0, 16 - bits), min(bits, 16))
+    return replace(image, frames=(replace(image.frames[0], pixels=pixels),))
 
 
 def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
@@ -174,7 +198,7 @@ def _image(
 
 def _places(picture: Picture, format: str) -> range:
     """Which pictures of a file are its frames."""
-    if format in ("JPEG", "BMP"):
+    if format in ("JPEG", "BMP", "JPEG2000"):
         return range(1)
     has_cover = picture.info.get("default_image", False)  # shown where APNG is not known
     return range(int(has_cover), getattr(picture, "n_frames", 1))
@@ -223,6 +247,7 @@ def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any])
 
         deep.write_png(frame, file, options)
         return
+    load_plugin(format, "the image")
     picture = to_picture(frame)
     compression = _compression(picture) if format == "PNG" else {}
     picture.save(file, format, **compression, **options)

@@ -65,13 +65,30 @@ def open_picture(stream: BinaryIO, limits: Limits) -> Picture:
     """The picture with its header read. InputError for a mode that we do not read."""
     format = limits.format
     module = library()
-    importlib.import_module(f"PIL.{format.title()}ImagePlugin".replace("Webp", "WebP"))
+    load_plugin(format, limits.name)
     stream.seek(0)
     picture = module.open(stream, formats=("JPEG", "MPO") if format == "JPEG" else (format,))
     check_mode(picture.mode, limits.name)
     if picture.mode == "P" and picture.palette is None:
         raise damaged(limits.name, "its palette is missing")
     return picture
+
+
+_PLUGINS = {"WEBP": "WebP", "JPEG2000": "Jpeg2K"}
+_PARTS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
+
+
+def load_plugin(format: str, name: str) -> None:
+    """Make Pillow know a format; InputError where the installed one cannot."""
+    from PIL import features
+
+    part = _PARTS.get(format)
+    known = features.modules | features.codecs
+    if part is not None and not (part in known and features.check(part)):
+        raise InputError(
+            f"{name} is {format}, which the installed Pillow cannot do: pip install -U pillow"
+        )
+    importlib.import_module(f"PIL.{_PLUGINS.get(format, format.title())}ImagePlugin")
 
 
 def check_mode(mode: str, name: str) -> None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from cnntool.files.limits import Limits
 from cnntool.files.streams import cut_short, damaged
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -192,3 +193,24 @@ def check_webp(stream: BinaryIO, name: str) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     width, height = struct.unpack_from("<HH", head, 6)
     return width & 0x3FFF, height & 0x3FFF
+
+
+def check_boxes(stream: BinaryIO, limits: Limits) -> int:
+    """The bits of a channel of an AVIF or a JPEG 2000; InputError where its end is missing.
+
+    Source: ISO/IEC 14496-12 for boxes, the AV1 ISO Media File Format (AOM) for av1C, and ITU-T
+    T.800, annex A, for SIZ.
+    """
+    stream.seek(0)
+    data = stream.read()
+    if limits.format == "AVIF":
+        at = data.find(b"av1C")
+        flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
+        return 12 if flags & 0x20 else 10 if flags & 0x40 else 8
+    at = data.find(b"\xff\x4f\xff\x51")
+    if at < 0 or data.find(b"\xff\xd9", at) < 0:
+        raise cut_short(limits.name, "the end of the JPEG 2000 is missing")
+    width, height, _, _, across, down = struct.unpack_from(">6I", data, at + 8)
+    limits.check_size(width, height)
+    limits.check_tile(min(across, width), min(down, height), (width, height))
+    return (data[at + 42] & 0x7F) + 1

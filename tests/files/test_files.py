@@ -84,7 +84,7 @@ def assert_same(first, second):
 LOSSLESS = [
     (format, dtype, channels, alpha)
     for format, dtype, channels, alpha in itertools.product(
-        ("PNG", "TIFF", "BMP", "PPM"), WHITE, (1, 3), (False, True)
+        ("PNG", "TIFF", "BMP", "PPM", "JPEG2000"), WHITE, (1, 3), (False, True)
     )
     if can_hold(format, dtype=dtype, alpha=alpha)
 ]
@@ -106,7 +106,10 @@ def test_lossless_formats_give_back_exactly_what_was_saved(
     assert back.frames[0].pixels.flags.c_contiguous
 
 
-@pytest.mark.parametrize(("format", "channels"), [("JPEG", 1), ("JPEG", 3), ("WEBP", 3)])
+KEPT_CLOSELY = [("JPEG", 1), ("JPEG", 3), ("WEBP", 3), ("AVIF", 1), ("AVIF", 3)]
+
+
+@pytest.mark.parametrize(("format", "channels"), KEPT_CLOSELY)
 def test_lossy_formats_stay_close(format, channels):
     image = smooth(channels)
     back = open_image(saved(image, format, quality=95)).frames[0].pixels
@@ -475,6 +478,36 @@ def test_compressions_that_pillow_does_not_know(compression):
     assert np.abs(open_image(data).frames[0].pixels.astype(int) - pixels).max() <= 20
 
 
+@pytest.mark.parametrize(("bits", "channels"), [(12, 1), (12, 3), (10, 3)])
+def test_deep_avif_and_jpeg_2000_keep_8_bits_and_say_so(bits, channels):
+    needs_deep()
+    import imagecodecs
+
+    pixels = smooth(channels).frames[0].pixels.astype(np.uint16) << bits - 8
+    if bits == 10:
+        data = imagecodecs.avif_encode(pixels, bitspersample=10, level=90)
+    else:
+        data = imagecodecs.jpeg2k_encode(pixels.squeeze(), level=0, bitspersample=12)
+    image = open_image(data)
+    read = image.frames[0].pixels
+    if channels == 1:
+        assert image.left_out == ()
+        np.testing.assert_array_equal(read, np.rint(pixels * (65535 / 4095)))
+    else:
+        assert image.left_out == (f"{bits - 8} of its {bits} bits per channel",)
+        assert np.abs(read.astype(int) - (pixels >> bits - 8)).max() <= 4
+
+
+def test_a_format_that_the_installed_pillow_lacks_is_named(monkeypatch):
+    from PIL import features
+
+    data = saved(smooth(), "AVIF")
+    monkeypatch.setattr(features, "check", lambda part: False)
+    for act in (lambda: open_image(data), lambda: saved(smooth(), "AVIF")):
+        with pytest.raises(InputError, match="which the installed Pillow cannot do: pip install"):
+            act()
+
+
 def test_samples_beside_colour_and_alpha_are_told_of():
     samples = np.random.default_rng(1).integers(0, 256, (7, 9, 6), np.uint8)
     extra = ["unspecified", "unassalpha", "unspecified"]
@@ -603,7 +636,7 @@ def test_pipes_are_read_and_written(format):
     feeder.join()
     assert back.format == format
     difference = back.frames[0].pixels.astype(int) - image.frames[0].pixels
-    assert np.abs(difference).max() <= (16 if format in ("JPEG", "WEBP", "GIF") else 0)
+    assert np.abs(difference).max() <= (16 if format in ("JPEG", "WEBP", "GIF", "AVIF") else 0)
 
 
 def test_a_path_to_a_pipe_is_read(tmp_path):

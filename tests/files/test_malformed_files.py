@@ -91,6 +91,8 @@ FILES = {
     "pgm 16": lambda: made("PPM", "uint16", 1),
     "gif": lambda: made("GIF"),
     "gif animation": lambda: made("GIF", channels=1, alpha=True, frames=3),
+    "avif": lambda: made("AVIF", alpha=True),
+    "jp2": lambda: made("JPEG2000", alpha=True),
     "npy": lambda: made("NPY", "float32"),
     "npy columns first": lambda: npy(np.asfortranarray(shades(3, 1))),
 }
