@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -89,11 +90,12 @@ class Feed(Protocol):
 
 
 def batches(
-    count: int, batch_size: int, rng: np.random.Generator | None = None
+    count: int, batch_size: int, rng: np.random.Generator | None = None, least: int = 1
 ) -> Iterator[np.ndarray]:
     """Indices of one epoch, (batch_size,) int64 at a time: every one from 0 to count - 1 once.
 
     rng: shuffles them, once, when the first batch is asked for; None leaves them in order.
+    least: what is left over at the end goes into the batch before, where it is less.
 
     >>> [batch.tolist() for batch in batches(5, 2)]
     [[0, 1], [2, 3], [4]]
@@ -101,18 +103,21 @@ def batches(
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, expected 1 or more")
     order = np.arange(count) if rng is None else rng.permutation(count)
-    for start in range(0, count, batch_size):
-        yield order[start : start + batch_size]
+    cuts = [0, *range(batch_size, count - least + 1, batch_size), count] if count else []
+    for start, end in pairwise(cuts):
+        yield order[start:end]
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFeed:
-    """Labelled images, each once an epoch in random order; the last batch as small as it comes."""
+    """Labelled images, each once an epoch in random order; the last batch as small as it comes, if
+    it has the ``least`` that can be learned from, else in the one before."""
 
     data: Dataset
     preprocessing: Preprocessing
     batch_size: int = 256
     augmentation: Augmentation | None = None
+    least: int = 1
 
     unit = "image"
     carries, warm_up, unknown = False, 0, None
@@ -123,7 +128,8 @@ class ImageFeed:
 
     @property
     def steps(self) -> int:
-        return -(-self.samples // self.batch_size)
+        whole, rest = divmod(self.samples, self.batch_size)
+        return max(1, whole + (rest >= self.least))
 
     @property
     def nbytes(self) -> int:
@@ -134,7 +140,8 @@ class ImageFeed:
         return counted(self.batch_size, self.unit)
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        for number, indices in enumerate(batches(self.samples, self.batch_size, rng), 1):
+        found = batches(self.samples, self.batch_size, rng, self.least)
+        for number, indices in enumerate(found, 1):
             yield Batch(number, indices, len(indices))
 
     def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:

@@ -166,6 +166,11 @@ def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_p
         (["--network", "lenet5"], 2, "--resize 32x32"),
         (["--network", "lennet"], 2, "did you mean 'lenet'?"),
         (["--processes", "2"], 2, "batch norm"),
+        (
+            ["--batch-size", "1", "--layers", "dense 20; batch-norm; dense 10"],
+            2,
+            "norm1 (batch-norm) of 20 features needs 2 images at a time to learn",
+        ),
         (["--learning-rate", "nan"], 2, "nan"),
         (["--optimizer", "sgd", "--momentum", "0.9"], 2, "--optimizer momentum"),
         (["--augment", "shft=2"], 2, "shift"),
@@ -284,6 +289,27 @@ def test_rates_and_decay_that_are_not_given_are_those_of_the_optimizer(
     done = train("--epochs", "1", *options)
     assert said in done.err
     assert load_classifier(tmp_path / "model.npz").header.training["weight_decay"] == decay
+
+
+@pytest.mark.parametrize(
+    "layers", ["conv 4 8x8; batch-norm; dense 10", "dense 20; batch-norm; dense 10"]
+)
+def test_batch_norm_of_one_value_never_meets_a_batch_of_one(cnntool, tmp_path, layers):
+    """33 times 49 is one less than the 1,618 images to learn from: the last batch has 34."""
+    options = ["--batch-size", "33", "--epochs", "2", "--layers", layers, "--log-steps"]
+    done = cnntool("train-cnn", "digits", *options, "--log", "run.jsonl")
+    assert done.code == 0, done.err
+    assert "2 epochs of 49 steps" in done.err
+    lines = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    assert [line["samples"] for line in lines if line["event"] == "step"] == [*[33] * 48, 34] * 2
+
+
+def test_batch_norm_of_maps_learns_from_one_image_at_a_time(cnntool):
+    layers = ["--layers", "conv 4 3x3; batch-norm; dense 10"]
+    done = cnntool(
+        "train-cnn", "digits", "--batch-size", "1", "--epochs", "1", *layers, "--dry-run"
+    )
+    assert (done.code, "1 epoch of 1,618 steps" in done.err) == (0, True)
 
 
 def test_one_epoch_of_one_step_is_called_so(train):

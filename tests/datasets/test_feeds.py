@@ -125,3 +125,12 @@ def test_sizes_below_one_are_refused():
         windows(np.arange(9), 0, 3)
     with pytest.raises(RequestError, match="--seq-length is -1, expected 1 or more"):
         windows(np.arange(9), 1, -1)
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.data())
+def test_what_is_left_over_and_too_little_goes_into_the_batch_before(count, batch_size, data):
+    least = data.draw(st.integers(1, batch_size))
+    sizes = [len(batch) for batch in batches(count, batch_size, None, least)]
+    assert sum(sizes) == count
+    assert set(sizes[:-1]) <= {batch_size}
+    assert min(least, count) <= sizes[-1] < batch_size + least

@@ -72,7 +72,8 @@ def plan_images(options: ImageOptions) -> Plan:
 
     settings = start.settings
     augmentation = parse_augmentation(settings.augment) if settings.augment else None
-    feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation)
+    least = _least_batch(network, settings.batch_size)
+    feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation, least)
     held_out, test = (
         None if part is None else ImageFeed(part, preprocessing)
         for part in (parts.validation, parts.test)
@@ -206,6 +207,18 @@ def _built(options: ImageOptions, shape: tuple[int, ...], classes: int) -> Netwo
         return network
     table = read_connections(options.connections)
     return Network(connected(network.layers, table, options.connections), shape)
+
+
+def _least_batch(network: Network, batch_size: int) -> int:
+    """Images that every batch has to have; RequestError where that is more than it may."""
+    name, layer, shape = max(network.each(), key=lambda each: each[1].least_batch(each[2]))
+    least = layer.least_batch(shape)
+    if batch_size < least:
+        raise RequestError(
+            f"--batch-size {batch_size}: {name} ({layer}) of {shape_text(shape)} needs "
+            f"{least} images at a time to learn: use --batch-size {least} or more, or leave it out"
+        )
+    return least
 
 
 def _reason_for_one_process(network: Network) -> str | None:

@@ -259,6 +259,10 @@ class Layer:
         """Of one sample, or one step of a sequence, forward, in its products."""
         return 0
 
+    def least_batch(self, shape: Shape) -> int:
+        """Samples that it needs at a time to learn."""
+        return 1
+
     def connections(self, shape: Shape) -> int:
         """Inputs, and biases, that reach its outputs, each counted where it does."""
         return 0

@@ -116,6 +116,10 @@ class BatchNorm(Layer):
             "running_var": Parameter(shape[:1], ONE),
         }
 
+    def least_batch(self, shape: Shape) -> int:
+        """One value of a map, or of a feature, has no variance."""
+        return 1 if prod(shape[1:]) > 1 else 2
+
     def multiply_adds(self, shape: Shape) -> int:
         return prod(shape)
 
