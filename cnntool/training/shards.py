@@ -3,7 +3,8 @@
 Two threads of Python take turns at the interpreter, which a network of small layers asks for every
 few microseconds. So every part but the first goes to a process forked from this one. Parameters and
 gradients lie in memory that all see; what is sent are the indices of images, and a seed. The parts
-and the order of their sum depend on their number alone, so that the result does too.
+and the order of their sum depend on their number alone, so that the result does too: it is the same
+where there is one core, or no system that forks, and this process learns from all parts in turn.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from cnntool.datasets.feeds import Batch
-from cnntool.engine.fast.threads import on_this_thread_alone
-from cnntool.errors import InputError, RequestError
+from cnntool.engine.fast.threads import available_cores, on_this_thread_alone
+from cnntool.errors import InputError
 from cnntool.networks.objective import Lesson
 
 Learner = Callable[[Batch, float, tuple[int, ...]], Lesson]
@@ -53,12 +54,9 @@ class Shards:
         self._first, *others = learners
         self._helpers: list[tuple[int, Connection]] = []
         self._batch = 0
-        if self.count > 1 and not CAN_FORK:
-            raise RequestError(
-                f"{self.count} shards need processes that fork, which this system has not: use 1"
-            )
+        self._in_turn = [] if CAN_FORK and available_cores() > 1 else others
         try:
-            for learner in others:
+            for learner in others if not self._in_turn else ():
                 self._helpers.append(self._fork(learner))
         except BaseException:
             self.close()
@@ -77,19 +75,21 @@ class Shards:
         self._batch += 1
         if self.count == 1:
             return self._first(batch, 1.0, (seed, 0))
-        pieces = np.array_split(batch.indices, self.count)
+        pieces = [piece for piece in np.array_split(batch.indices, self.count) if len(piece)]
         shares = [len(piece) / len(batch.indices) for piece in pieces]
-        parts = [batch._replace(indices=piece) for piece in pieces]
-        for number, (_, pipe) in enumerate(self._helpers, 1):
-            if len(pieces[number]):
-                self._send(pipe, (self._batch, parts[number], shares[number], (seed, number)))
-        lessons = [self._first(parts[0], shares[0], (seed, 0))]
-        total = self._gradients[0]
-        for number, (_, pipe) in enumerate(self._helpers, 1):
-            if len(pieces[number]):
-                lessons.append(self._receive(pipe))
-                total += self._gradients[number]
-        loss = sum(share * lesson.loss for share, lesson in zip(shares, lessons, strict=False))
+        first, *others = (
+            (batch._replace(indices=piece), share, (seed, number))
+            for number, (piece, share) in enumerate(zip(pieces, shares, strict=True))
+        )
+        pipes = [pipe for _, pipe in self._helpers[: len(others)]]
+        for pipe, part in zip(pipes, others, strict=False):
+            self._send(pipe, (self._batch, *part))
+        lessons = [self._first(*first)]
+        lessons += [learn(*part) for learn, part in zip(self._in_turn, others, strict=False)]
+        lessons += map(self._receive, pipes)
+        for gradient in self._gradients[1 : len(pieces)]:
+            self._gradients[0] += gradient
+        loss = sum(share * lesson.loss for share, lesson in zip(shares, lessons, strict=True))
         correct = sum(lesson.correct for lesson in lessons)
         return Lesson(loss, correct, {})
 

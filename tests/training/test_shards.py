@@ -4,18 +4,26 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from training_runs import QUICK, trainer_of
 
 from cnntool.cli.training.live import finishing_first
 from cnntool.datasets.feeds import Batch
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.networks.objective import Lesson
 from cnntool.training import shards
 from cnntool.training.shards import CAN_FORK, Shards, shared_array
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="this system starts no process from another")
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    """On one, no process would be started."""
+    monkeypatch.setattr(shards, "available_cores", lambda: 2)
 
 
 def shards_of(learn, gradients):
@@ -156,8 +164,19 @@ def test_none_stays_behind():
             os.kill(process, 0)
 
 
-def test_without_fork_one_part_is_all_there_can_be(monkeypatch):
-    monkeypatch.setattr(shards, "CAN_FORK", False)
-    with pytest.raises(RequestError, match="use 1"):
-        shards_of(add_up, shared_array((2, 1), np.float64))
-    assert shards_of(add_up, shared_array((1, 1), np.float64)).learn(batch(*range(3)), 0).loss == 1
+@pytest.mark.parametrize(
+    "alone",
+    [("CAN_FORK", False), ("available_cores", lambda: 1)],
+    ids=["a system without fork", "one core"],
+)
+def test_one_process_takes_the_parts_in_turn_with_the_same_result(monkeypatch, parts, alone):
+    """Bit for bit: the same seed gives the same file wherever it is trained."""
+    settings, found = replace(QUICK, epochs=1, shards=2), []
+    for is_alone in (False, True):
+        if is_alone:
+            monkeypatch.setattr(shards, *alone)
+        with trainer_of(parts, settings) as trainer:
+            assert len(trainer._shards._helpers) == (0 if is_alone else 1)
+            losses = [event.loss for event in trainer.run()]
+            found.append((losses, trainer._vector.tobytes()))
+    assert found[0] == found[1]

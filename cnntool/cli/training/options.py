@@ -104,7 +104,9 @@ class Running:
         metavar="FILE",
     )
     processes: int | None = option(
-        "--processes", WholeNumber(1, MOST_PROCESSES), "Processes that share each batch."
+        "--processes",
+        WholeNumber(1, MOST_PROCESSES),
+        "Processes that share each batch; another number differs in rounding.",
     )
     dry_run: bool = flag(
         "--dry-run", "Say what would be trained and how long it would take; write nothing."
@@ -248,9 +250,7 @@ class ImageOptions(Running, Output, ImageLearning, ImageNetwork, ImageData):
     """All that `cnntool train-cnn` takes."""
 
     section = "Running"
-    processes: int | None = again(
-        Running, "processes", "one a core, for 16 images each; 1 with batch norm"
-    )
+    processes: int | None = again(Running, "processes", "2, for 16 images each; 1 with batch norm")
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ class TextOptions(Running, Output, TextLearning, TextNetwork, TextData):
     """All that `cnntool train-lstm` takes."""
 
     section = "Running"
-    processes: int | None = again(Running, "processes", "one a core, for 8 rows each")
+    processes: int | None = again(Running, "processes", "2, for 8 rows each")
     num_samples: int = option(
         "--num-samples",
         WholeNumber(0, 10**6),

@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 from cnntool.cli.files import check_apart, check_new, last_of, output_of
 from cnntool.cli.training.options import RunOptions
 from cnntool.datasets.feeds import Feed
-from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained
@@ -31,13 +30,15 @@ from cnntool.training.checkpoint import (
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams, settings_from
-from cnntool.training.shards import CAN_FORK
 from cnntool.training.task import Task
 from cnntool.wording import counted
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
 
+
+PROCESSES = 2
+"""That share a batch, whatever the cores, so that the same seed gives the same file anywhere."""
 
 Kind = Literal["cnn", "rnn"]
 """Of a model file."""
@@ -165,15 +166,12 @@ class Start:
         """Settle how many processes share a batch, of which each should get ``least`` or more; or
         that there is one, for a ``reason``. RequestError where more were asked for."""
         asked, before = self.options.processes, self.settings.shards
-        is_kept = self.trained is not None and asked is None
-        if is_kept and (before == 1 or CAN_FORK):
+        if self.trained is not None and asked is None:
             return
-        if (asked or 1) > 1 and (reason or not CAN_FORK):
-            reason = reason or "this system starts no process from another; leave it out"
+        if (asked or 1) > 1 and reason:
             raise RequestError(f"--processes {asked}: {reason}")
-        shards = asked or 1
-        if asked is None and not is_kept and reason is None and CAN_FORK:
-            shards = max(1, min(available_cores(), batch // least))
+        usual = 1 if reason else max(1, min(PROCESSES, batch // least))
+        shards = asked or usual
         self.settings = replace(self.settings, shards=shards)
         if self.trained is not None and shards != before:
             self.notes.append(
