@@ -359,7 +359,10 @@ def test_a_run_that_held_out_its_validation_takes_no_other(train, cnntool):
     ("layers", "message"),
     [
         ("median 3; dense 3", "layer 'median' is not known: expected conv, local, max"),
-        ("lstm 8; dense 3", "layer 'lstm 8': it takes steps of a sequence, and images come in"),
+        (
+            "lstm 8; dense 3",
+            "layer 1 (lstm 8): it takes steps, not 1 x 8 x 8: put columns before it",
+        ),
         ("# of texts\nembedding 9 x 4; lstm 8", "it takes tokens of a text, and images come in"),
     ],
 )
