@@ -140,16 +140,28 @@ def test_a_pipe_is_told_once_how_long_a_long_run_takes(capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-@pytest.mark.parametrize(("steps", "epochs"), [(7, 0), (20, 2)])
-def test_a_run_that_was_killed_goes_on_from_its_last_epoch(train, cnntool, tmp_path, steps, epochs):
-    """Of 7 steps each; in the first, from the start."""
+@pytest.mark.parametrize(
+    ("steps", "more", "place"),
+    [
+        (7, [], (0, 0)),
+        (20, [], (2, 0)),
+        (5, ["--save-every", "0.000001"], (0, 4)),
+        (20, ["--save-every", "0.000001s"], (2, 5)),
+        (20, ["--save-every", "9h"], (2, 0)),
+    ],
+)
+def test_a_run_that_was_killed_goes_on_from_where_it_was_saved(
+    train, cnntool, tmp_path, steps, more, place
+):
+    """After every epoch, of 7 steps each, and by the clock."""
     options = ["--epochs", "3", "--augment", "shift=1"]
     assert train(*options, "-o", "whole.npz", "-q").code == 0
     command = [sys.executable, "-c", KILLED, str(steps), "train-cnn", "digits", *TINY, *options]
-    killed = subprocess.run([*command, "-o", "part.npz", "-q"], cwd=tmp_path)
+    killed = subprocess.run([*command, "-o", "part.npz", "-q", *more], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     model = load_classifier(tmp_path / "part.last.npz").model
-    assert len(model.header.history) == epochs
+    found = json.loads(model.state["place"].tobytes())["place"]
+    assert (found["epoch"], found["step"]) == place
     assert cnntool("train-cnn", "--resume", "part.last.npz", "-q").code == 0
     for name in ("{}.npz", "{}.last.npz"):
         whole, part = (tmp_path / name.format(run) for run in ("whole", "part"))
@@ -330,6 +342,38 @@ def test_a_dry_run_of_what_goes_on_counts_the_steps_that_are_left(train, cnntool
     assert train("--epochs", "2", "-q").code == 0
     more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "3", "--dry-run")
     assert "\n7 steps of" in more.err  # 1,618 images by 256
+
+
+def test_a_best_model_predicts_and_names_the_file_that_goes_on(train, cnntool, tmp_path):
+    """It is without the optimizer's state, which is more than all else."""
+    assert train("--epochs", "2", "-q").code == 0
+    assert load_classifier(tmp_path / "model.npz").model.state == {}
+    assert cnntool("evaluate", "model.npz", "digits", "-q").code == 0
+    done = cnntool("train-cnn", "--resume", "model.npz", "--epochs", "3")
+    assert done.code == 1
+    assert done.err == (
+        "cnntool: model.npz is the best of a run, which stands in model.last.npz: --resume "
+        "model.last.npz\n"
+    )
+
+
+def test_a_line_of_the_log_that_a_run_left_half_is_written_again(train, cnntool, tmp_path):
+    assert train("--epochs", "2", "-q", "--log", "run.jsonl").code == 0
+    log = tmp_path / "run.jsonl"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"event": "epo')
+    more = ["--resume", "model.last.npz", "--epochs", "3", "-q", "--log", "run.jsonl"]
+    assert cnntool("train-cnn", *more).code == 0
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert b"".join(lines[:2]) == whole
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "10 days", "1e3", "5x"])
+def test_how_often_to_save_is_a_time(train, text):
+    done = train("--save-every", text)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert f"'{text}' is no time: expected seconds, or such as 30s, 10m or 2h" in done.err
 
 
 def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, trainer_of
+from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, task_of, trainer_of
 
 from cnntool.datasets.feeds import ImageFeed
-from cnntool.training.checkpoint import model_of
+from cnntool.training import loop
+from cnntool.training.checkpoint import best_of, model_of, resumed, settings_of
 from cnntool.training.loop import Diverged, Epoch, Step
 from cnntool.training.shards import CAN_FORK
 
@@ -104,6 +105,65 @@ def test_the_filters_of_the_first_convolution_are_kept_from_the_start_on(parts):
     with trainer_of(parts, layers="dense 10") as trainer:
         list(trainer.run())
         assert trainer.filters == {}
+
+
+def test_of_ever_more_filters_those_evenly_apart_are_kept(parts, monkeypatch):
+    monkeypatch.setattr(loop, "MOST_STAGES", 5)
+    with trainer_of(parts, replace(QUICK, epochs=12, batch_size=161)) as trainer:
+        kept = [list(trainer.filters) for event in trainer.run() if isinstance(event, Epoch)]
+    assert kept[3] == [0, 2, 4]
+    assert kept[4] == [0, 2, 4, 5]
+    assert kept[-1] == [0, 4, 8, 12]
+    assert max(map(len, kept)) == 5
+
+
+def test_a_long_epoch_is_judged_at_the_ends_of_equal_parts(parts, monkeypatch):
+    """And its best network is kept, though the epoch's end is worse."""
+    monkeypatch.setattr(loop, "LEAST_PART", 2)  # of 6 steps: three parts
+    with trainer_of(parts, replace(QUICK, epochs=1)) as trainer:
+        losses = iter([3.0, 1.0, 2.0])
+        trainer.task.judge = lambda: SimpleNamespace(loss=next(losses), accuracy=0.5)
+        *steps, end = [(event, kept(trainer)) for event in trainer.run()]
+        best, row = best_of(trainer), trainer.best_row
+    judged = [(event.judged.step, event.judged.is_best) for event, _ in steps if event.judged]
+    assert judged == [(2, True), (4, True)]
+    assert not end[0].is_best
+    assert [part["step"] for part in trainer.history[0]["within"]] == [2, 4]
+    assert row == steps[3][0].judged.to_history()
+    learned_from = [event for event, _ in steps[:4]]
+    count = sum(event.samples for event in learned_from)
+    mean = sum(event.loss * event.samples for event in learned_from) / count
+    assert row["loss"] == pytest.approx(mean)
+    for path, array in steps[3][1].params.items():
+        np.testing.assert_array_equal(best.params[path], array)
+    assert (best.params["conv1.weight"] != end[1].params["conv1.weight"]).any()
+
+
+@pytest.mark.parametrize("events", [2, 3, 5, 9])
+def test_a_run_that_was_stopped_in_a_long_epoch_goes_on_as_if_it_never_had(
+    parts, monkeypatch, events
+):
+    monkeypatch.setattr(loop, "LEAST_PART", 2)
+    with trainer_of(parts) as trainer:
+        whole = finished(trainer)
+        best = best_of(trainer)
+    with trainer_of(parts) as trainer:
+        for _ in itertools.islice(trainer.run(), events):
+            pass
+        stopped = kept(trainer)
+    with resumed(stopped, task_of(stopped, parts, settings_of(stopped, "it"))) as trainer:
+        same(finished(trainer), whole)
+        same(best_of(trainer), best)
+
+
+def test_a_short_epoch_and_one_that_nothing_is_held_out_of_are_judged_at_their_ends(
+    parts, monkeypatch
+):
+    with trainer_of(parts) as trainer:
+        assert not any(event.judged for event in trainer.run() if isinstance(event, Step))
+    monkeypatch.setattr(loop, "LEAST_PART", 2)
+    with trainer_of(parts.but(validation=None)) as trainer:
+        assert not any(event.judged for event in trainer.run() if isinstance(event, Step))
 
 
 def test_the_best_epoch_is_that_of_the_least_validation_loss(parts):
