@@ -244,6 +244,8 @@ def output_of(output: str | None, resume: str | None) -> Path:
     """The file of the best model; beside what is resumed unless it is named."""
     if output is None and resume is not None:
         path = Path(resume)
+        if not path.name:
+            raise InputError(f"{resume} is a folder: name a model file")
         return path.with_name(path.stem.removesuffix(LAST) + SUFFIX)
     path = Path(DEFAULT if output is None else output)
     if path.suffix.lower() != SUFFIX:

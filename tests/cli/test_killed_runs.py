@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import run_here
+from processes import COMMAND, run_here
 
 from cnntool.networks.model_file import load_model
 
@@ -145,3 +147,24 @@ def test_a_forced_run_that_never_begins_leaves_all_as_it_was(cnntool):
     assert cnntool(*RUN, "-f", "--test", "nowhere.npz").code == 1
     assert cnntool(*RUN, "-f", "--dry-run").code == 0
     assert kept() == before
+
+
+def test_of_two_runs_into_one_file_the_second_is_refused(cnntool):
+    """As long as the first one lives."""
+    long = [*RUN, "--epochs", "100000", "-f"]
+    first = subprocess.Popen([*COMMAND, *long])
+    try:
+        while not Path("model.npz").exists():
+            time.sleep(0.01)
+        for second in ([*RUN, "-f"], RESUME, [*RUN, "-f", "-o", "./model.npz"]):
+            done = cnntool(*second)
+            assert (done.code, done.out) == (1, b"")
+            assert f"model.npz is being written by another process ({first.pid})" in done.err
+            assert done.err.count("\n") == 1
+        assert cnntool(*RUN, "-o", "other.npz").code == 0
+        assert cnntool(*RUN, "--dry-run", "-f").code == 0
+    finally:
+        first.kill()
+        first.wait()
+    assert cnntool(*RUN, "-f").code == 0
+    assert [path.name for path in Path().glob(".*.lock")] == []

@@ -6,14 +6,16 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json
+from cnntool.cli.files import output_of
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
 from cnntool.cli.training.plan import Beside, Plan
 from cnntool.errors import InputError
+from cnntool.files.locks import written_alone
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
@@ -33,6 +35,12 @@ OF_AN_EPOCH = ("epoch", "loss", "accuracy", "validation_loss", "validation_accur
 
 def train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
     """Do what a command was asked for; the exit code."""
+    output = output_of(options.output, options.resume)
+    with nullcontext() if options.dry_run else written_alone(output):
+        return _train(command, make_plan, options)
+
+
+def _train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
     began = time.perf_counter()
     plan = make_plan(options)
     with plan.trainer as trainer:
