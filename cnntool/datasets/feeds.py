@@ -169,6 +169,11 @@ WARM_UP_SHARE = 10
 """The tokens that a row reads before its own are at most one in so many."""
 
 
+HIDDEN = 8
+"""Half of them would teach the odds of unknown tokens better, and all others worse: as long as the
+vocabulary is that of all the text, what is held out of it holds none."""
+
+
 @dataclass(frozen=True, eq=False)
 class WindowFeed:
     """A text as ``batch_size`` rows that are read side by side, ``seq_length`` columns at a time.
@@ -186,8 +191,8 @@ class WindowFeed:
 
     restart: whether rows begin from states of 0 again where a window begins with the end of a line,
         as a text that is written does, and every so many windows; 0 for never.
-    hides: whether every second token that occurs once, others in other epochs, is learned as the
-        unknown one, which a text with all its tokens in the vocabulary has no other example of.
+    hides: whether one in ``HIDDEN`` of the tokens that occur once, others in other epochs, is
+        learned as the unknown one, of which a text whose tokens are all known has no example.
     counting: how many targets count, from the first one of the text; None for all.
     warm_up: windows that each row but the first reads of the end of the row before.
 
@@ -294,7 +299,7 @@ class WindowFeed:
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
         """The windows in their order; what is hidden in them is drawn for all."""
         rows, left = np.arange(self.batch_size), self.columns
-        draw = int(rng.integers(2)) if rng is not None and self.hides else 0
+        draw = int(rng.integers(HIDDEN)) if rng is not None and self.hides else 0
         for number in range(1, self.steps + 1):
             length = min(left, self.seq_length)
             yield Batch(number, rows, length * len(rows), draw)
@@ -307,7 +312,7 @@ class WindowFeed:
         places = batch.indices * self.stride + first + np.arange(length + 1)[:, None]
         ids = self.corpus.ids[places]
         if rng is not None and self.hides:
-            ids = self._seen[batch.draw][ids]
+            ids = self._learned_as(batch.draw)[ids]
         x, targets = np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(ids[1:])
         return Taken(x, targets, self._counts(batch, places[:-1]), self._begins(batch, x[0]))
 
@@ -332,21 +337,25 @@ class WindowFeed:
         return int(self.corpus.vocabulary.encode("\n")[0])
 
     @cached_property
-    def _seen(self) -> np.ndarray:
-        """(2, V): the id that each is learned as, for either draw."""
-        kinds, is_single = np.arange(len(self.corpus.vocabulary)), self.corpus.counts == 1
+    def _is_single(self) -> np.ndarray:
+        is_single = self.corpus.counts == 1
         is_single[self._line_end] = False
-        hidden = [is_single & (kinds % 2 == draw) for draw in (0, 1)]
-        return np.where(hidden, self.unknown, kinds).astype(self.corpus.ids.dtype)
+        return is_single
+
+    def _learned_as(self, draw: int) -> np.ndarray:
+        """(V,) the id that each is learned as, for a draw."""
+        kinds = np.arange(len(self._is_single), dtype=self.corpus.ids.dtype)
+        kinds[self._is_single & (kinds % HIDDEN == draw)] = self.unknown
+        return kinds
 
     @property
     def target_counts(self) -> np.ndarray:
         """(V,) how often each token is learned, a mean over epochs."""
-        counts = self.corpus.counts
-        if not self.hides:
-            return counts
-        each = [np.bincount(seen, counts, len(counts)) for seen in self._seen]
-        return np.mean(each, axis=0)
+        counts = self.corpus.counts.astype(np.float64)
+        if self.hides:
+            counts[self.unknown] += np.count_nonzero(self._is_single) / HIDDEN
+            counts[self._is_single] -= 1 / HIDDEN
+        return counts
 
     def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
         table = np.concatenate(found).T  # (batch_size, columns)

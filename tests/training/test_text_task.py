@@ -234,25 +234,26 @@ def test_rows_begin_at_zero_where_a_line_ends_and_by_turns(corpus):
         np.testing.assert_allclose(trainer.task.carried["lstm1.h"], wanted, atol=1e-6)
 
 
-def test_of_what_occurs_once_every_second_is_learned_as_unknown():
-    text = "a a b b c d e f\n"
-    corpus = load_corpus(io.BytesIO(text.encode()))
+def test_of_what_occurs_once_one_in_eight_is_learned_as_unknown():
+    singles = [f"w{number}" for number in range(16)]
+    corpus = load_corpus(io.BytesIO(f"a b a b {' '.join(singles)}\n".encode()))
     feed, names = WindowFeed(corpus, 1, 30, hides=True), corpus.vocabulary.tokens
     (plain,) = (feed.take(batch) for batch in feed.batches())
-    assert [names[i] for i in plain.targets[:, 0]] == ["a", "b", "b", "c", "d", "e", "f", "<eos>"]
-    seen, rng = set(), np.random.default_rng(0)
-    for _ in range(20):
+    words = ["b", "a", "b", *singles, "<eos>"]
+    assert [names[i] for i in plain.targets[:, 0]] == words
+    hidden, rng = [], np.random.default_rng(0)
+    for _ in range(200):
         (batch,) = feed.batches(rng)
         taken = feed.take(batch, rng)
-        seen.add(" ".join(names[i] for i in taken.targets[:, 0]))
+        seen = [names[i] for i in taken.targets[:, 0]]
         assert taken.x[1:].tolist() == taken.targets[:-1].tolist()
-    assert seen == {
-        "a b b <unk> d <unk> f <eos>",
-        "a b b c <unk> e <unk> <eos>",
-    }
+        pairs = [(one, two) for one, two in zip(words, seen, strict=True) if one != two]
+        assert {two for _, two in pairs} == {"<unk>"}
+        hidden.append(frozenset(one for one, _ in pairs))
+    assert {len(each) for each in hidden} == {2}
+    assert sorted(word for each in set(hidden) for word in each) == sorted(singles)
     counts = dict(zip(names, feed.target_counts, strict=True))
-    halves = dict.fromkeys("cdef", 0.5)
-    assert counts == {"<unk>": 2, "a": 2, "b": 2, "<eos>": 1} | halves
+    assert counts == {"<unk>": 2, "a": 2, "b": 2, "<eos>": 1} | dict.fromkeys(singles, 7 / 8)
 
 
 def test_before_any_learning_the_loss_is_the_entropy_of_frequencies(corpus):
