@@ -284,6 +284,8 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
 
 
 def _text_entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
+    from cnntool.training.measures import perplexity
+
     corpus = report.corpus
     return {
         "model": model,
@@ -299,6 +301,12 @@ def _text_entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
         "bits_per_character": report.bits_per_character,
         "accuracy": report.judgement.accuracy,
         "unknown_rate": corpus.unknown_rate,
+        "own_unknown_rate": corpus.own_unknown_rate,
+        "known": {
+            "tokens": report.judgement.count - report.judgement.unknown,
+            "loss": report.known_loss,
+            "perplexity": perplexity(report.known_loss),
+        },
     }
 
 

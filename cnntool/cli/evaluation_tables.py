@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cnntool.cli.console import console, harmless, labelled, one_line, show, shows_colour, table
-from cnntool.datasets.texts.tokens import END, UNITS
-from cnntool.training.measures import bits
+from cnntool.datasets.texts.tokens import END, UNITS, UNKNOWN
+from cnntool.training.measures import bits, perplexity
 from cnntool.training.report import Report, TextReport, confusions
 from cnntool.wording import counted
 
@@ -220,12 +220,19 @@ def show_text_report(report: TextReport, title: str) -> None:
         ("loss", f"{report.loss:.4f}", f"nats a {noun}"),
         ("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between"),
     ]
+    corpus, unknown = report.corpus, report.judgement.unknown
+    if unknown:
+        known = f"{perplexity(report.known_loss):,.2f}"
+        rows.append(("  of known ones", known, f"without {unknown:,} {UNKNOWN}"))
     if noun != "character":
         rows.append((f"bits per {noun}", f"{report.bits_per_token:.4f}", ""))
     if report.bits_per_character is not None:
-        rows.append(("bits per character", f"{report.bits_per_character:.4f}", ""))
+        uncounted = f"how {unknown:,} {UNKNOWN} are spelled is not counted" if unknown else ""
+        rows.append(("bits per character", f"{report.bits_per_character:.4f}", uncounted))
     rows.append(("likeliest was right", f"{report.judgement.accuracy:.2%}", ""))
-    rows.append(("unknown", f"{report.corpus.unknown_rate:.2%}", f"of its {noun}s"))
+    own = f", and {corpus.own_unknown_rate:.2%} are {UNKNOWN} in the text itself"
+    words = f"of its {noun}s{own if len(corpus.own_unknown) else ''}"
+    rows.append(("unknown", f"{corpus.unknown_rate:.2%}", words))
     show(labelled(rows))
 
 

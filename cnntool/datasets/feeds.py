@@ -57,6 +57,10 @@ class Feed(Protocol):
     def unknown(self) -> int | None: ...
 
     @property
+    def has_unknown(self) -> bool:
+        """Whether one of its targets is that."""
+
+    @property
     def unit(self) -> str: ...
 
     @property
@@ -120,7 +124,7 @@ class ImageFeed:
     least: int = 1
 
     unit = "image"
-    carries, warm_up, unknown = False, 0, None
+    carries, warm_up, unknown, has_unknown = False, 0, None, False
 
     @property
     def samples(self) -> int:
@@ -251,9 +255,12 @@ class WindowFeed:
 
     def with_longer_warm_up(self) -> WindowFeed:
         """The same of a whole text, with twice as much read before each row."""
-        assert self.counting is not None
-        text = replace(self.corpus, ids=self.corpus.ids[: self.counting + 1])
-        return self.whole(text, warm_up=2 * self.warm_up)
+        return self.whole(replace(self.corpus, ids=self.text), warm_up=2 * self.warm_up)
+
+    @property
+    def text(self) -> np.ndarray:
+        """(N,) the ids of what counts, without what fills the last row up."""
+        return self.corpus.ids if self.counting is None else self.corpus.ids[: self.counting + 1]
 
     @property
     def unit(self) -> str:
@@ -262,6 +269,10 @@ class WindowFeed:
     @property
     def unknown(self) -> int | None:
         return self.corpus.vocabulary.unknown
+
+    @property
+    def has_unknown(self) -> bool:
+        return self.corpus.vocabulary.count_unknown(self.text[1:]) > 0
 
     @property
     def before(self) -> int:

@@ -149,8 +149,7 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
 class TextReport:
     """What a model made of a part of a text: all its tokens but the first, which is given.
 
-    characters: of the text, where that is known. unknown_rate: the share of its tokens that the
-        model does not know. learned_from: whether the model was trained on it.
+    learned_from: whether the model was trained on it.
     """
 
     part: str
@@ -167,12 +166,19 @@ class TextReport:
         return perplexity(self.loss)
 
     @property
+    def known_loss(self) -> float:
+        """The mean over all tokens but unknown ones: what a word is costs nothing where all that is
+        said of it is that it is unknown."""
+        return self.judgement.known_loss
+
+    @property
     def bits_per_token(self) -> float:
         return bits(self.loss)
 
     @property
     def bits_per_character(self) -> float | None:
-        """All surprisal shared among the characters of the text."""
+        """All surprisal shared among the characters of the text; how unknown words are spelled
+        is not in it."""
         if self.corpus.vocabulary.level == "char":
             return self.bits_per_token
         if not self.corpus.characters:

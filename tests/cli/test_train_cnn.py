@@ -263,6 +263,17 @@ def test_a_place_that_takes_no_file_is_named_before_any_epoch(train, tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
+def test_the_output_starts_at_how_frequent_the_classes_are(cnntool, tmp_path):
+    y = np.repeat([0, 1], [40, 10])
+    np.savez(tmp_path / "set.npz", x=np.zeros((50, 4, 4), np.uint8), y=y)
+    options = ["--layers", "flatten; dense 2", "--val-split", "0", "--epochs", "1", "-q"]
+    done = cnntool("train-cnn", "set.npz", *options, "--learning-rate", "1e-9")
+    assert done.code == 0
+    bias = load_classifier(tmp_path / "model.npz").network.params["dense1.bias"]
+    odds = (40 + 0.5) / (10 + 0.5)
+    assert bias[0] - bias[1] == pytest.approx(np.log(odds), rel=1e-5)
+
+
 def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path):
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
@@ -271,7 +282,10 @@ def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path
     np.savez(tmp_path / "test.npz", x=x[:10], y=np.r_[1 - y[:3], y[3:10]])
     options = ["--layers", "flatten; dense 2", "--epochs", "3", "--json"]
     done = cnntool("train-cnn", "set.npz", *options, "--test", "test.npz", "--val-split", "0")
-    assert json.loads(done.out)["test_accuracy"] == 0.7  # not 0, as on DATA's own test part
+    found = json.loads(done.out)
+    assert found["test_accuracy"] == 0.7  # not 0, as on DATA's own test part
+    assert found["test_majority_accuracy"] == 0.4
+    assert "majority_accuracy" not in found
     assert "10 test" in done.err
     assert "test accuracy 70.00%" in done.err
     model = load_classifier(tmp_path / "model.npz").model

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from text_models import text_of
+from text_models import SAYINGS, text_of
 
 from cnntool.datasets import memory
+from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.networks.model import load_text_model
 from cnntool.networks.zoo import language_sizes
+from cnntool.training.baselines import cross_entropy
 
 TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
 TINY += ["--processes", "1", "--num-samples", "5"]
@@ -69,6 +71,71 @@ def test_json_says_all_and_nothing_else_is_on_stdout(train):
     assert found["baselines"]["uniform"] == pytest.approx(np.log(found["vocabulary"]))
     assert found["best"]["validation_loss"] > found["baselines"]["bigram"]
     assert found["test_loss"] > 0
+
+
+def test_beside_each_score_stands_what_counting_comes_to_on_the_same_text(train):
+    Path("valid.txt").write_text(text_of(9, seed=3), encoding="utf-8")
+    Path("test.txt").write_text("the sea is blue\n" * 9, encoding="utf-8")
+    done = train("text.txt", "--valid", "valid.txt", "--test", "test.txt", "--json")
+    found, corpus = json.loads(done.out), load_corpus("text.txt")
+    for name in ("", "test_"):
+        path = "test.txt" if name else "valid.txt"
+        judged = load_corpus(path, vocabulary=corpus.vocabulary)
+        wanted = cross_entropy(corpus.ids, judged.ids, len(corpus.vocabulary))
+        assert found[f"{name}baselines"] == pytest.approx(wanted._asdict())
+    lines = [line for line in done.err.splitlines() if "beside it" in line or "loss" in line][-4:]
+    starts = "validation loss", "beside it, by counting", "test loss", "beside it, by counting"
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=True)] == [True] * 4
+    for line, name in ((lines[1], "baselines"), (lines[3], "test_baselines")):
+        assert f"bigram {found[name]['bigram']:.4f}" in line
+
+
+def test_scores_are_told_with_and_without_unknown_words(train, cnntool):
+    Path("test.txt").write_text("the zebra is warm\n" * 9, encoding="utf-8")
+    done = train("text.txt", "--test", "test.txt", "--json")
+    found = json.loads(done.out)
+    tokens = cnntool("evaluate", "model.npz", "test.txt", "--tokens", "-q").out.decode()
+    lines = [json.loads(line) for line in tokens.splitlines()][1:]
+    known = [line["surprisal"] for line in lines if line["token"] != "<unk>"]
+    assert len(known) == len(lines) - 9 == 35
+    assert found["test_known_loss"] == pytest.approx(np.mean(known), abs=1e-4)
+    assert found["test_unknown_rate"] == pytest.approx(9 / 44)
+    assert "20.45% of that is unknown; without it loss " in done.err
+    entry = json.loads(cnntool("evaluate", "model.npz", "test.txt", "--json").out)
+    assert entry["known"]["tokens"] == 35
+    assert entry["known"]["loss"] == found["test_known_loss"]
+    assert entry["known"]["perplexity"] == pytest.approx(np.exp(np.mean(known)), rel=1e-3)
+    assert (entry["unknown_rate"], entry["own_unknown_rate"]) == (0.2, 0)
+    table = cnntool("evaluate", "model.npz", "test.txt").out.decode()
+    assert "without 9 <unk>" in table
+    assert "how 9 <unk> are spelled is not counted" in table
+
+
+def test_the_unknown_words_of_a_text_itself_are_not_called_unknown(train, cnntool):
+    """As in the Penn Treebank's files."""
+    Path("ptb.txt").write_text("the <unk> sat on N mats\n" * 40, encoding="utf-8")
+    Path("other.txt").write_text("the <unk> sat on the zebra\n" * 5, encoding="utf-8")
+    done = train("ptb.txt", "--valid", "other.txt")
+    assert "other.txt: 14.29% of its tokens are unknown" in done.err
+    entry = json.loads(cnntool("evaluate", "model.npz", "ptb.txt", "--part", "all", "--json").out)
+    assert (entry["unknown_rate"], entry["own_unknown_rate"]) == (0, pytest.approx(1 / 7))
+    out = cnntool("evaluate", "model.npz", "other.txt").out.decode()
+    assert "14.29%  of its words, and 14.29% are <unk> in the text itself" in out
+
+
+def test_unknown_words_of_another_text_are_no_surprise(cnntool):
+    """What was seen once tells how often there is something new (Good, Biometrika 40, 1953)."""
+    rng = np.random.default_rng(0)
+    lines = [f"the name{i} of {SAYINGS[k]}" for i, k in enumerate(rng.integers(0, 4, 400))]
+    Path("text.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--num-epochs", "6", "--learning-rate", "0.01", "--processes", "1", "-q"]
+    assert cnntool("train-lstm", "text.txt", *options).code == 0
+    Path("other.txt").write_text("the stranger of the cat\n" * 9, encoding="utf-8")
+    tokens = cnntool("evaluate", "model.npz", "other.txt", "--tokens", "-q").out.decode()
+    lines = [json.loads(line) for line in tokens.splitlines()]
+    unknown = [line["surprisal"] for line in lines if line["token"] == "<unk>"]
+    assert len(unknown) == 9
+    assert np.mean(unknown) < 4  # of more than 400 words; uniform is above 6
 
 
 def test_a_model_that_is_worse_than_counting_is_told_so(train):

@@ -19,7 +19,7 @@ from cnntool.datasets.images.parts import (
     matched,
     unlearned,
 )
-from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
+from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.datasets.images.sources import load_images
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
@@ -84,7 +84,7 @@ def plan_images(options: ImageOptions) -> Plan:
         (*parts.notes, *unlearned(parts.train)),
         data=_line(parts),
         test=test,
-        beside=lambda: _beside(parts, preprocessing, settings.seed),
+        beside=lambda feed: _beside(parts.train, feed, settings.seed),
         more=lambda best: {},
     )
 
@@ -236,16 +236,13 @@ def _line(parts: Parts) -> str:
     return f"data: {train.name}, {images}: {', '.join(sizes)}"
 
 
-def _beside(parts: Parts, preprocessing: Preprocessing, seed: int) -> Beside | None:
+def _beside(train: Dataset, judged: ImageFeed, seed: int) -> Beside:
     """What always the same answer comes to, and a network of one layer."""
-    if parts.validation is None:
-        return None
-    train, held = parts.train, parts.validation
-    majority = majority_accuracy(train, held)
+    majority = majority_accuracy(train, judged.data)
     values, strongest = {"always the most frequent class": majority}, "the most frequent class"
     facts = {"majority_accuracy": majority}
     if train.x.size <= MOST_VALUES:
-        linear = linear_accuracy(train, held, preprocessing, seed)
+        linear = linear_accuracy(train, judged.data, judged.preprocessing, seed)
         values["a linear classifier"] = facts["linear_accuracy"] = linear
         strongest = "the linear classifier"
     return Beside("beside it", values, strongest, facts)

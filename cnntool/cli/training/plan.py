@@ -64,8 +64,8 @@ class Plan:
     data: what it learns from, in a line. notes: what there is to say of data and options.
     replaces: whether what stands there is of another run. save_every: seconds within an epoch
         after which the run is saved; 0 for never. resumed_from: the file of a run that goes on.
-    test: what the best model is judged on at the end. beside: what it is compared with then. more:
-        what else results say, of the best model.
+    test: what the best model is judged on at the end. beside: what it is compared with on what it
+        is judged on. more: what else results say, of the best model.
     """
 
     trainer: Trainer
@@ -76,12 +76,18 @@ class Plan:
     notes: list[str]
     data: str
     test: Feed | None
-    beside: Callable[[], Beside | None]
+    beside: Callable[[Any], Beside]
     more: Callable[[Model], dict[str, Any]]
 
     @property
     def last(self) -> Path:
         return last_of(self.output)
+
+    @property
+    def judged_on(self) -> dict[str, Feed]:
+        """What a model is judged on, by the name of the part."""
+        parts = {"validation": self.task.held_out, "test": self.test}
+        return {name: feed for name, feed in parts.items() if feed is not None}
 
     @property
     def task(self) -> Task:

@@ -19,6 +19,7 @@ from cnntool.files.locks import written_alone
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
+from cnntool.networks.network import Network
 from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.loop import Diverged, Epoch, Step, Trainer
 from cnntool.training.measures import Measure, judge
@@ -57,7 +58,7 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 return _interrupted(plan, asked, command)
         finally:
             log.close()
-        beside = plan.beside()
+        beside = {part: plan.beside(feed) for part, feed in plan.judged_on.items()}
         found = results(plan, time.perf_counter() - began, beside)
     if not options.quiet:
         say_results(plan, found, beside)
@@ -178,9 +179,12 @@ def describe(plan: Plan) -> Iterator[str]:
         yield plan.standing
 
 
-def results(plan: Plan, seconds: float, beside: Beside | None) -> dict[str, Any]:
+def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, Any]:
     """What came of a run, as plain values: where the files are, how long it was, what the best
-    epoch and the last one reached, what to compare it with, and the best model on the test part."""
+    epoch and the last one reached, the best model on the test part, and what to compare each with.
+
+    What is of the test part begins with ``test_``.
+    """
     trainer, best = plan.trainer, best_of(plan.trainer)
     found: dict[str, Any] = {
         "model": None if best is None else str(plan.output),
@@ -194,17 +198,32 @@ def results(plan: Plan, seconds: float, beside: Beside | None) -> dict[str, Any]
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
     found |= {name: {key: row[key] for key in OF_AN_EPOCH} for name, row in rows.items() if row}
     found |= plan.more(best or model_of(trainer))
-    if beside is not None:
-        found |= beside.facts
-    if plan.test is not None and best is not None:
-        judged = judge(network_of(best), plan.test)
-        kind = plan.task.measure.kind
-        found[f"test_{kind}"] = getattr(judged, kind)
+    for part, each in beside.items():
+        start = "test_" if part == "test" else ""
+        found |= {f"{start}{name}": value for name, value in each.facts.items()}
+    if best is not None:
+        found |= _judged(plan, network_of(best))
     return found
 
 
-def say_results(plan: Plan, found: dict[str, Any], beside: Beside | None) -> None:
-    """The same in a few lines on stderr."""
+def _judged(plan: Plan, best: Network) -> dict[str, Any]:
+    """The best model on the test part; and where there are unknown tokens, their share and the loss
+    on all others."""
+    kind, found = plan.task.measure.kind, {}
+    for part, feed in plan.judged_on.items():
+        if part == "validation" and not feed.has_unknown:  # the loop has judged it
+            continue
+        judged = judge(best, feed)
+        if part == "test":
+            found[f"test_{kind}"] = getattr(judged, kind)
+        if judged.unknown:
+            found[f"{part}_unknown_rate"] = judged.unknown / judged.count
+            found[f"{part}_known_loss"] = judged.known_loss
+    return found
+
+
+def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) -> None:
+    """The same in a few lines on stderr: beside each score what it is to beat."""
     measure = plan.task.measure
     if found["stopped_early"]:
         complain(f"stopped early, after {counted(found['epochs'], 'epoch')}")
@@ -218,14 +237,14 @@ def say_results(plan: Plan, found: dict[str, Any], beside: Beside | None) -> Non
         )
     else:
         _say_validation(measure, best, found["final"])
+        _say_beside(
+            measure, "validation", found, best[f"validation_{measure.kind}"], beside["validation"]
+        )
     reached = found.get(f"test_{measure.kind}")
     if reached is not None:
         loss = f"loss {reached:.4f}, " if measure.by_loss else ""
         complain(f"test {loss}{measure.judged(reached)}")
-    if beside is not None:
-        if best is not None and best["validation_loss"] is not None:
-            reached = best[f"validation_{measure.kind}"]
-        _say_beside(measure, beside, reached)
+        _say_beside(measure, "test", found, reached, beside["test"])
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
         for line in found["sample"].split("\n"):
@@ -242,15 +261,23 @@ def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]
     complain(text + ("none" if ending is None else measure.number(ending)))
 
 
-def _say_beside(measure: Measure, beside: Beside, reached: float | None) -> None:
-    """What the model has to beat, and an honest word where it does not."""
+def _say_beside(
+    measure: Measure, part: str, found: dict[str, Any], reached: float, beside: Beside
+) -> None:
+    """What the score is without unknown tokens, and what the model has to beat on the same part; an
+    honest word where it does not."""
+    if f"{part}_known_loss" in found:
+        rate, known = found[f"{part}_unknown_rate"], found[f"{part}_known_loss"]
+        complain(
+            f"{rate:.2%} of that is unknown; without it loss {known:.4f}, {measure.judged(known)}"
+        )
     shown = (
         f"{name} {measure.number(value)}" + (f" ({measure.text(value)})" if measure.by_loss else "")
         for name, value in beside.values.items()
     )
     complain(f"{beside.lead}: {', '.join(shown)}")
     *_, strongest = beside.values.values()
-    if reached is not None and not measure.is_better(reached, strongest):
+    if not measure.is_better(reached, strongest):
         complain(
             f"{beside.strongest} is as good or better: this network has learned no more; train it "
             "longer, or make it larger"

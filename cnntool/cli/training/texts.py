@@ -81,7 +81,7 @@ def plan_text(options: TextOptions) -> Plan:
         [*_notes("--valid", valid, corpus), *_notes("--test", test, corpus)],
         data=_line(corpus, {"train": train, "validation": held, "test": test}),
         test=testing,
-        beside=lambda: _beside(train, held or test),
+        beside=lambda judged: _beside(train, judged),
         more=lambda best: facts | _sample(best, corpus.vocabulary, options),
     )
 
@@ -155,7 +155,7 @@ def _origin(options: TextOptions, valid: Corpus | None, train: Corpus) -> dict[s
         "min_count": options.min_count,
         "validation_fingerprint": valid.fingerprint if valid else None,
         "restart": RESTART,
-        "hides": train.vocabulary.unknown is not None and not train.unknown_rate,
+        "hides": train.vocabulary.unknown is not None and train.counts[0] == 0,
     }
 
 
@@ -237,12 +237,9 @@ def _line(corpus: Corpus, parts: dict[str, Corpus | None]) -> str:
     return f"text: {corpus.name}, {kinds}: {', '.join(sizes)}"
 
 
-def _beside(train: Corpus, judged: Corpus | None) -> Beside | None:
+def _beside(train: Corpus, judged: WindowFeed) -> Beside:
     """What counting words and pairs comes to."""
-    if judged is None:
-        return None
-    vocabulary = train.vocabulary
-    values = cross_entropy(train.ids, judged.ids, len(vocabulary))._asdict()
+    values = cross_entropy(train.ids, judged.text, len(train.vocabulary))._asdict()
     return Beside("beside it, by counting", values, "the bigram model", {"baselines": values})
 
 

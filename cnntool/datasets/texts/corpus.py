@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,8 +22,10 @@ from cnntool.datasets.texts.text import (
 from cnntool.datasets.texts.tokens import (
     COUNTED_AT_ONCE,
     TALLIES,
+    UNKNOWN,
     check_cuts,
     checked_level,
+    places_of,
     ranked,
     whole_words,
 )
@@ -47,6 +49,7 @@ class Corpus:
     vocabulary: what the ids stand for.
     characters: of the text, a line end being one; None for a part of a text of words.
     encoding: what it was written in.
+    own_unknown: (K,) places of the ``<unk>`` that the text itself has, as the Penn Treebank's.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Corpus:
     vocabulary: Vocabulary
     characters: int | None = None
     encoding: str = "utf-8"
+    own_unknown: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self):,} {self.vocabulary.level}s of {len(self.vocabulary):,}>"
@@ -63,8 +67,14 @@ class Corpus:
 
     @property
     def unknown_rate(self) -> float:
-        """The part of its tokens that the vocabulary does not know."""
-        return self.vocabulary.count_unknown(self.ids) / max(1, len(self))
+        """The part of its tokens that the vocabulary does not know; ``<unk>`` itself is known."""
+        unknown = self.vocabulary.count_unknown(self.ids) - len(self.own_unknown)
+        return unknown / max(1, len(self))
+
+    @property
+    def own_unknown_rate(self) -> float:
+        """The part of its tokens that are ``<unk>`` in the text itself."""
+        return len(self.own_unknown) / max(1, len(self))
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -126,15 +136,20 @@ def load_corpus(
 
     chunks = counted(_filled(read_text(sources, encoding, advance), name, whole))
     chunks = whole_words(chunks) if level == "word" else chunks
-    if vocabulary:
-        ids = _joined([vocabulary.encode(chunk) for chunk in chunks], None)
-        return Corpus(name, ids, vocabulary, characters, encoding)
-    tally = TALLIES[level]()
-    numbers = [tally.add(chunk) for chunk in chunks]
-    ranking = ranked(tally, size, min_count, name)
-    del tally
-    ids = _joined(numbers, ranking.ids)
-    return Corpus(name, ids, Vocabulary(level, ranking.tokens), characters, encoding)
+    tally = None if vocabulary else TALLIES[level]()
+    numbers, own, length = [], [], 0
+    for chunk in chunks:
+        numbers.append(tally.add(chunk) if tally else vocabulary.encode(chunk))
+        if level == "word" and UNKNOWN in chunk:
+            own.append(length + places_of(UNKNOWN, chunk))
+        length += len(numbers[-1])
+    ids = None
+    if tally:
+        ranking = ranked(tally, size, min_count, name)
+        vocabulary, ids = Vocabulary(level, ranking.tokens), ranking.ids
+        del tally
+    own_unknown = np.concatenate([np.zeros(0, np.int64), *own])
+    return Corpus(name, _joined(numbers, ids), vocabulary, characters, encoding, own_unknown)
 
 
 def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
@@ -194,7 +209,10 @@ def _part(corpus: Corpus, place: slice, suffix: str) -> Corpus:
     level = corpus.vocabulary.level
     characters = {"word": lambda: None, "char": lambda: len(ids)}
     count = characters.get(level, lambda: _byte_characters(ids))()
-    return replace(corpus, name=corpus.name + suffix, ids=ids, characters=count)
+    first, last, _ = place.indices(len(corpus))
+    own = corpus.own_unknown - first
+    own = own[(own >= 0) & (own < last - first)]
+    return replace(corpus, name=corpus.name + suffix, ids=ids, characters=count, own_unknown=own)
 
 
 def _joined(numbers: list[np.ndarray], ids: np.ndarray | None) -> np.ndarray:
