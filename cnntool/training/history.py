@@ -48,12 +48,12 @@ def read_history(path: str | os.PathLike) -> History:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name} cannot be read: {reason}") from None
-    is_text = False
     if start == b"PK":
         header = load_header(path)
         rows, is_text = list(header.history), header.kind == "rnn"
     else:
         rows = _log_rows(path, name)
+        is_text = all(row.get("task") == "rnn" for row in rows)
     by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
     if not by_epoch:
         raise InputError(f"{name} holds no epoch that is done: train one at least")
@@ -83,7 +83,7 @@ def _log_rows(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
                     continue
                 raise InputError(
                     f"{name} line {number} is no JSON object: expected a model file, or a log that "
-                    "train-cnn --log wrote"
+                    "--log wrote"
                 ) from None
             if row.get("event") == "epoch":
                 rows.append(row)

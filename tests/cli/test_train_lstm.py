@@ -30,7 +30,7 @@ def train(cnntool):
     return lambda *options, **stdin: cnntool("train-lstm", *TINY, *options, **stdin)
 
 
-def test_a_run_leaves_its_model_and_says_what_it_did(train):
+def test_a_run_leaves_its_model_and_says_what_it_did(train, cnntool):
     done = train("text.txt", "--num-epochs", "2", "--log", "run.jsonl", "--log-steps")
     assert done.code == 0
     assert done.out == b"model.npz\n"
@@ -44,6 +44,9 @@ def test_a_run_leaves_its_model_and_says_what_it_did(train):
     events = [json.loads(line)["event"] for line in Path("run.jsonl").read_text().splitlines()]
     assert events.count("epoch") == 2
     assert events.count("step") == 2 * (len(events) // 2 - 1)
+    curves = cnntool("visualize", "curves", "run.jsonl").out.decode()
+    assert "perplexity" in curves
+    assert "accuracy" not in curves
     again = train("text.txt")
     assert again.code == 1
     assert "-f" in again.err

@@ -164,9 +164,9 @@ def watching(trainer: Trainer, quiet: bool) -> Iterator[PlainView | None]:
 class Log:
     """Lines appended to a file; a disk that takes no more ends the log and not the training."""
 
-    def __init__(self, path: str | None, append: bool, steps: bool = False) -> None:
+    def __init__(self, path: str | None, append: bool, task: str, steps: bool = False) -> None:
         self.has_steps = steps and path is not None
-        self._path, self._file = path, None
+        self._path, self._task, self._file = path, task, None
         if path is None:
             return
         try:
@@ -177,10 +177,10 @@ class Log:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
     def write(self, event: str, facts: dict[str, Any]) -> None:
-        """One line: the event, and numbers; null for what is none."""
+        """One line: the event, the kind of task, and numbers; null for what is none."""
         if self._file is None:
             return
-        line = json.dumps({"event": event, **finite(facts)}, ensure_ascii=False)
+        line = json.dumps({"event": event, "task": self._task, **finite(facts)}, ensure_ascii=False)
         try:
             self._file.write(line + "\n")
             self._file.flush()

@@ -50,7 +50,7 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
-        log = Log(options.log, plan.resumed_from is not None, options.log_steps)
+        log = Log(options.log, plan.resumed_from is not None, plan.task.name, options.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
                 _run(plan, log, view, asked)
