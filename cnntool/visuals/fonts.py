@@ -86,11 +86,12 @@ def path_for(text: str) -> str:
 
 
 def drawable(text: str) -> str:
-    """The text in letters that its font has: of others accents are left off, or it is ``?``.
+    r"""The text in letters that its font has: of others accents are left off, or it is ``?``.
 
-    What is not seen, such as a mark of direction, is left out.
+    Control characters, and bytes that are no text, are escapes such as ``\x1b``; what is not seen,
+    such as a mark of direction, is left out.
     """
-    text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    text = "".join(map(_seen, text))
     path = path_for(text)
     drawn = "".join(letter if has(path, letter) else _plain(letter) for letter in text)
     lost = [letter for letter in text if not has(path, letter) and _plain(letter) == "?"]
@@ -139,8 +140,6 @@ def has(path: str, letter: str) -> bool:
     """Whether a font draws a letter; all that it lacks look the same."""
     from PIL import features
 
-    if not letter.isprintable():
-        return False
     if unicodedata.bidirectional(letter) in ("R", "AL") and not features.check("raqm"):
         return False  # it would run the wrong way
     return _mask(path, letter) not in (None, _mask(path, "\uffff"))
@@ -151,6 +150,13 @@ def _mask(path: str, letter: str) -> bytes | None:
         return bytes(load(path, 16).getmask(letter))
     except UnicodeEncodeError:  # Pillow's other font, which has Latin-1 only
         return None
+
+
+def _seen(letter: str) -> str:
+    kind = unicodedata.category(letter)
+    if kind in ("Cf", "Zs"):
+        return "" if kind == "Cf" else " "
+    return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
 def _plain(letter: str) -> str:

@@ -40,8 +40,8 @@ def dejavu():
         ("\u0150", "O"),
         ("\uff21", "A"),
         ("\u732b", "?"),
-        ("a\tb\x1b[1m", "a?b?[1m"),
-        ("a\u202eb\u200dc", "abc"),
+        ("a\tb\x1b[1m\udc9b", r"a\tb\x1b[1m\udc9b"),
+        ("a\u202eb\u200dc\u3000d", "abc d"),
     ],
 )
 def test_what_no_font_has_is_left_out_or_replaced(alone, text, drawn):
