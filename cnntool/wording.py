@@ -87,6 +87,25 @@ def sparkline(values: Sequence[float], length: int) -> str:
     return "".join(SPARKS[round((value - least) * scale)] for value in values)
 
 
+def figures(value: float, digits: int = 3) -> str:
+    """So many significant digits, below a million without an exponent, and no minus before 0.
+
+    >>> figures(31415.9), figures(0.0314159), figures(-1e-320)
+    ('31400', '0.0314', '0')
+    """
+    rounded = float(f"{value:.{digits}g}") if abs(value) > 1e-300 else 0.0
+    return f"{rounded:.6g}"
+
+
+def signed(value: float) -> str:
+    """A number with its sign and three decimals; what is 0 then has a plus.
+
+    >>> signed(-0.0004), signed(-0.25)
+    ('+0.000', '-0.250')
+    """
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
 def bar(share: float, cells: int) -> str:
     """A bar that is full at a share of 1, in eighths of a character.
 

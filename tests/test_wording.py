@@ -9,12 +9,14 @@ from cnntool.wording import (
     did_you_mean,
     duration,
     evenly,
+    figures,
     finite,
     instead,
     joined,
     nearest,
     readable,
     shown_layer,
+    signed,
     sparkline,
     suggestion,
 )
@@ -106,3 +108,18 @@ def test_items_are_evenly_apart_and_have_the_ends(count, most):
 def test_a_bar_is_full_at_a_share_of_one():
     assert [bar(share, 2) for share in (0, 1 / 16, 0.5, 1, 7)] == ["", "▏", "█", "██", "██"]
     assert bar(0.5, -3) == ""
+
+
+def test_figures_have_no_exponent_below_a_million_and_no_minus_before_zero():
+    assert [figures(value) for value in (31_000.4, 2580, 999_999, 0.00123456, 1e-5, 12, -0.5)] == [
+        "31000",
+        "2580",
+        "1e+06",
+        "0.00123",
+        "1e-05",
+        "12",
+        "-0.5",
+    ]
+    assert figures(-0.0) == "0"
+    assert figures(9.0e-07, 2) == "9e-07"
+    assert [signed(value) for value in (-0.0001, 0.0, -1.5)] == ["+0.000", "+0.000", "-1.500"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnntool.choices import SCALES
 from cnntool.visuals import paper
-from cnntool.wording import evenly
+from cnntool.wording import evenly, figures
 
 LINE = (176, 190, 210)
 """Between kernels: bluish, as no weight is in a grey kernel."""
@@ -296,7 +296,7 @@ def legend_of(scale: str, limit: float | None, unit: str = "filter") -> str:
         return f"each {unit} on its own scale: mid grey is 0, black and white its largest value"
     if limit is None:
         return "each layer on its own scale: mid grey is 0, black and white its largest value"
-    return f"mid grey is 0, black -{limit:.3g}, white +{limit:.3g}"
+    return f"mid grey is 0, black -{figures(limit)}, white +{figures(limit)}"
 
 
 def _places(grid: Grid, channels: int, unit: str) -> str:

@@ -107,6 +107,14 @@ def test_show_says_the_words_and_draws(cnntool, digits_run, folder):
     assert set(folder.iterdir()) == before
 
 
+def test_an_image_of_one_colour_has_no_range_that_noise_could_be_a_share_of(cnntool, digits_run):
+    Image.new("L", (8, 8), 90).save("flat.png")
+    words = ["visualize", "saliency", digits_run, "flat.png", "--show"]
+    assert "noise" not in cnntool(*words).err
+    maps = [json.loads(cnntool(*words, "--samples", n, "--json").out)["map"] for n in "19"]
+    assert maps[0] == maps[1]
+
+
 def test_without_colours_the_map_is_drawn_and_not_the_picture(cnntool, digits_run, image):
     words = ["visualize", "saliency", digits_run, image, "--method", "gradient"]
     lines = cnntool(*words, "--show").err.splitlines()[2:]

@@ -16,7 +16,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber
-from cnntool.wording import bar, counted, evenly, suggestion
+from cnntool.wording import bar, counted, evenly, figures, suggestion
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -169,7 +169,7 @@ def _table(flow: GradientFlow) -> Table:
     for back in evenly(range(flow.steps + 1), MOST_ROWS):
         cells = [str(back)]
         for path, norms in flow.norms.items():
-            cells.append(f"{norms[back]:.3g}" if norms[back] else "0")
+            cells.append(figures(norms[back]))
             if has_bars:
                 cells.append(_bar(norms[back], *scales[path]))
         steps.add_row(*cells)
@@ -204,7 +204,8 @@ def _verdict(path: str, flow: GradientFlow) -> str:
     late = flow.factor(path, max(1, (len(norms) - 1) // 2))
     keeps = 1 / KEPT <= late <= KEPT and 1 / KEPT_IN_ALL <= left <= KEPT_IN_ALL
     how = "keeps its size" if keeps else "explodes" if left > 1 else "vanishes"
-    text = f"{path}: x {factor:.3f} a step, {left:.2g} of it is left after {counted(steps, 'step')}"
+    is_left = f"{figures(left, 2)} of it is left after {counted(steps, 'step')}"
+    text = f"{path}: x {factor:.3f} a step, {is_left}"
     if factor < 1 and not keeps:
         text += f"; a tenth every {math.log(0.1) / math.log(factor):.1f} steps"
     return f"{text}: it {how}"

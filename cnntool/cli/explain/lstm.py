@@ -139,8 +139,9 @@ def _value(name: str, value: float) -> Text:
     from rich.text import Text
 
     from cnntool.explain.recurrent import GATE_NAMES
+    from cnntool.wording import signed
 
     is_gate = name in GATE_NAMES
     share = value if is_gate else (value + 1) / 2
     style = "green" if share > 0.75 else "red" if share < 0.25 else ""
-    return Text(f"{value:.3f}" if is_gate else f"{value:+.3f}", style=style)
+    return Text(f"{value:.3f}" if is_gate else signed(value), style=style)

@@ -15,7 +15,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import Choice, PathName, Spec, WholeNumber
 from cnntool.cli.visualize.options import WHAT, Layer, Picture, Report, target_of
-from cnntool.wording import counted, readable
+from cnntool.wording import counted, figures, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,7 +199,7 @@ def rows_of(found: Found) -> list[PatchRow]:
     return [
         PatchRow(
             str(filter),
-            f"{values[0]:.3g}",
+            figures(values[0]),
             [
                 _patch(found, int(image), place)
                 for image, place in zip(numbers, places, strict=True)

@@ -179,6 +179,7 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
 
     from cnntool.cli.console import show, table
     from cnntool.study.embedding_space import nearest
+    from cnntool.wording import signed
 
     weights = trained.network.params["embedding.weight"]
     for number, word in enumerate(words):
@@ -187,7 +188,7 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
         near = nearest(weights, word, count)
         rows = table("", names="")
         for name, (_, cosine) in zip(_names(trained, [i for i, _ in near]), near, strict=True):
-            rows.add_row(Text(name), f"{cosine:+.3f}")
+            rows.add_row(Text(name), signed(cosine))
         show((_names(trained, [word])[0], "bold cyan"), " is near")
         show(rows)
 

@@ -183,6 +183,8 @@ def by_gradient(question: Question) -> Finding:
     from cnntool.study.saliency import NOISE, smooth_gradient, strength_of
 
     samples, seed = question.asked.samples or SAMPLES, question.asked.seed or 0
+    if not np.ptp(question.x):
+        samples = 1  # a share of the range of an image without any is no noise
     noise = 0.0 if samples == 1 else NOISE
     scored = question.classifier.network, question.x, question.index
     gradient = smooth_gradient(*scored, samples, noise, seed)
