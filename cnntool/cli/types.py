@@ -16,12 +16,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from cnntool.choices import BORDERS
-from cnntool.wording import suggestion
+from cnntool.wording import shortened, suggestion
 
 LARGEST_STEP = 16384
 """Of sizes and steps in pixels."""
 
 LARGEST_NUMBER = 1e12
+
+LONGEST_QUOTED = 80
+"""Letters of a wrong value that its message shows."""
 
 
 class Spec(click.ParamType):
@@ -50,7 +53,7 @@ class Spec(click.ParamType):
         try:
             return self.read(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(str(error).replace(value, shortened(value, LONGEST_QUOTED)), param, ctx)
 
 
 class PathName(click.Path):

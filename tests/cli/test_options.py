@@ -127,3 +127,11 @@ def test_what_a_class_inherits_stands_in_the_section_of_the_class_that_declares_
     assert click.Context(both).get_help() == click.Context(command).get_help().replace(
         command.name, both.name
     )
+
+
+def test_a_long_value_is_quoted_by_its_beginning():
+    with pytest.raises(click.BadParameter) as raised:
+        Number().convert(f"7,{'1' * 5000}", None, None)
+    assert str(raised.value).startswith("'7,111")
+    assert "...' is not a number: expected one such as 0.5" in str(raised.value)
+    assert len(str(raised.value)) < 150
