@@ -183,6 +183,8 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
             facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
             notes = [f"{each.name}: {text}" for text in remarks(each, image)]
             results.append(Result(each.image, notes, facts))
+        if hides_something(image):
+            results[0].notes.append(ALPHA_KEPT)
         del image
         job.deliver(results)
 
@@ -192,6 +194,17 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         label += "-orientation"
     parts = last.names if last.combine == "none" and last.count > 1 else ("",)
     return run_images(batch, label, parts, filter_one)
+
+
+ALPHA_KEPT = (
+    "transparency stays as it is, and a shape that lies in it looks unfiltered (--alpha drop shows "
+    "its colours alone)"
+)
+
+
+def hides_something(image: Image) -> bool:
+    """Whether a part of an image is transparent."""
+    return any(f.alpha is not None and f.alpha.min() < image.white for f in image.frames)
 
 
 def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:

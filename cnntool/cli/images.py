@@ -51,8 +51,14 @@ from cnntool.files.image import (
     with_alpha,
     without_opaque_alpha,
 )
-from cnntool.files.images import check_holdable, open_image, probe_image, save_image
-from cnntool.wording import counted, readable
+from cnntool.files.images import (
+    check_holdable,
+    left_out,
+    open_image,
+    probe_image,
+    save_image,
+)
+from cnntool.wording import counted, joined, readable
 
 LARGE_BYTES = 50_000_000
 """Of a picture whose freed memory is not kept: there clearing new pages hardly counts."""
@@ -170,6 +176,8 @@ class Job:
             self.report.notes.append(
                 f"{self.source.name}: {self.formats[0]} holds 8 bits a channel: reduced from 16"
             )
+        if lost := left_out(image, self.formats[0], self.depth.dtype):
+            self.report.notes.append(f"{self.source.name}: left out of the result: {joined(lost)}")
         self.shapes: list[Shape] = [each.shape for each in pixels]
         self._has_alpha = any(frame.alpha is not None for frame in image.frames)
         self._dtype, self._images = self.depth.dtype, [image]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from cnntool.files import png
 from cnntool.files.image import DEFAULT_DURATION, Frame, Metadata
-from cnntool.files.whole import PNG_SIGNATURE, png_chunk, png_chunks
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -91,21 +91,21 @@ def write_apng(
     def numbered(data: bytes) -> bytes:
         return struct.pack(">I", next(numbers)) + data
 
-    file.write(PNG_SIGNATURE)
+    file.write(png.SIGNATURE)
     for index, (picture, frame) in enumerate(zip(pictures, frames, strict=True)):
-        chunks = list(png_chunks(io.BytesIO(picture), "a frame"))
+        chunks = list(png.chunks(io.BytesIO(picture), "a frame"))
         if index == 0:
             for kind, data in chunks:
                 if kind not in (b"IDAT", b"IEND"):
-                    file.write(png_chunk(kind, data))
+                    file.write(png.chunk(kind, data))
             plays = 1 if loop is None else loop
-            file.write(png_chunk(b"acTL", struct.pack(">II", len(frames), plays)))
-        file.write(png_chunk(b"fcTL", numbered(_frame_control(frame))))
+            file.write(png.chunk(b"acTL", struct.pack(">II", len(frames), plays)))
+        file.write(png.chunk(b"fcTL", numbered(_frame_control(frame))))
         for kind, data in chunks:
             if kind == b"IDAT":
                 later = index > 0
-                file.write(png_chunk(b"fdAT", numbered(data)) if later else png_chunk(kind, data))
-    file.write(png_chunk(b"IEND", b""))
+                file.write(png.chunk(b"fdAT", numbered(data)) if later else png.chunk(kind, data))
+    file.write(png.chunk(b"IEND", b""))
 
 
 def _frame_control(frame: Frame) -> bytes:

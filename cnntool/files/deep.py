@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.files import png
 from cnntool.files.image import (
     Frame,
     Image,
@@ -30,7 +31,6 @@ from cnntool.files.limits import Limits
 from cnntool.files.pillow import library, silence
 from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
-from cnntool.files.whole import PNG_SIGNATURE, png_chunk, png_chunks
 
 
 def read_png(stream: BinaryIO, name: str) -> np.ndarray:
@@ -49,17 +49,17 @@ def write_png(frame: Frame, file: BinaryIO, options: Mapping[str, Any]) -> None:
     samples = channels + (frame.alpha is not None)
     color_type = {2: 4, 3: 2, 4: 6}[samples]
     header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
-    file.write(PNG_SIGNATURE + png_chunk(b"IHDR", header))
+    file.write(png.SIGNATURE + png.chunk(b"IHDR", header))
     small = io.BytesIO()
     library().new("L", (1, 1)).save(small, "PNG", **options)
-    for kind, data in png_chunks(small, "metadata"):
+    for kind, data in png.chunks(small, "metadata"):
         if kind not in (b"IHDR", b"IDAT", b"IEND"):
-            file.write(png_chunk(kind, data))
+            file.write(png.chunk(kind, data))
     pack = zlib.compressobj(1)
     for rows in strips_of_samples(frame, ">u2"):
         if packed := pack.compress(_difference_from_left(rows)):
-            file.write(png_chunk(b"IDAT", packed))
-    file.write(png_chunk(b"IDAT", pack.flush()) + png_chunk(b"IEND", b""))
+            file.write(png.chunk(b"IDAT", packed))
+    file.write(png.chunk(b"IDAT", pack.flush()) + png.chunk(b"IEND", b""))
 
 
 def _difference_from_left(rows: np.ndarray) -> bytes:

@@ -20,6 +20,7 @@ class Format:
     frames: bool = False
     quality: bool = False  # takes a quality from 1 to 100
     longest_side: int = 2**31 - 1
+    keeps: tuple[str, ...] = ("icc_profile", "dpi", "exif")  # of the metadata
 
 
 FORMATS = {
@@ -28,13 +29,28 @@ FORMATS = {
         Format("PNG", (".png", ".apng"), ("uint8", "uint16"), alpha=True, frames=True),
         Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), quality=True, longest_side=65500),
         Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32"), alpha=True, frames=True),
-        Format("WEBP", (".webp",), alpha=True, frames=True, quality=True, longest_side=16383),
-        Format("BMP", (".bmp",)),
-        Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), ("uint8", "uint16")),
-        Format("GIF", (".gif",), alpha=True, frames=True, longest_side=65535),
-        Format("AVIF", (".avif",), alpha=True, quality=True, longest_side=65535),
-        Format("JPEG2000", (".jp2", ".j2k"), alpha=True),
-        Format("NPY", (".npy",), ("uint8", "uint16", "float32"), alpha=True),
+        Format(
+            "WEBP",
+            (".webp",),
+            alpha=True,
+            frames=True,
+            quality=True,
+            longest_side=16383,
+            keeps=("icc_profile", "exif"),
+        ),
+        Format("BMP", (".bmp",), keeps=("dpi",)),
+        Format("PPM", (".ppm", ".pgm", ".pnm", ".pbm"), ("uint8", "uint16"), keeps=()),
+        Format("GIF", (".gif",), alpha=True, frames=True, longest_side=65535, keeps=()),
+        Format(
+            "AVIF",
+            (".avif",),
+            alpha=True,
+            quality=True,
+            longest_side=65535,
+            keeps=("icc_profile", "exif"),
+        ),
+        Format("JPEG2000", (".jp2", ".j2k"), alpha=True, keeps=()),
+        Format("NPY", (".npy",), ("uint8", "uint16", "float32"), alpha=True, keeps=()),
     )
 }
 

@@ -20,6 +20,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import BinaryIO
 
+import numpy as np
+
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.formats import (
@@ -223,6 +225,18 @@ def check_holdable(image: Image, format: str, label: str) -> None:
             )
         if format != "TIFF" and (height, width) != frames[0].pixels.shape[:2]:
             raise RequestError(f"{label}: the frames differ in size: only TIFF holds such pages")
+
+
+_NAMES = {"exif": "EXIF", "icc_profile": "the colour profile"}
+
+
+def left_out(image: Image, format: str, dtype: np.dtype) -> tuple[str, ...]:
+    """What came with an image, by name, that its result of this format and type will not have."""
+    kept, channels = FORMATS[format].keeps, image.frames[0].pixels.shape[2]
+    if format == "TIFF" and dtype != np.uint8 and channels > 1:  # which tifffile writes
+        kept = ("icc_profile", "dpi")
+    there = (what for what in _NAMES if getattr(image.metadata, what))
+    return (*image.left_out, *(_NAMES[what] for what in there if what not in kept))
 
 
 def _fitting_metadata(image: Image, format: str) -> Metadata:

@@ -1,7 +1,7 @@
 """The formats that Pillow decodes and encodes: read whole and upright, written with what came.
 
-What it does not check is in whole.py and jpeg.py, what it would reduce in deep.py, the animations
-that it would shorten in animations.py.
+What it does not check is in png.py, jpeg.py and whole.py, what it would reduce in deep.py, the
+animations that it would shorten in animations.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files import animations, jpeg, whole
+from cnntool.files import animations, jpeg, png, whole
 from cnntool.files.formats import FORMATS
 from cnntool.files.image import (
     Frame,
@@ -32,11 +32,11 @@ from cnntool.files.pillow import (
     READ_AS,
     image_of,
     is_deep,
+    left_out_of,
     library,
     load_plugin,
     open_picture,
     read_metadata,
-    split_orientation,
     to_frame,
     to_picture,
 )
@@ -45,18 +45,18 @@ from cnntool.files.streams import cut_short, damaged
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-_KEPT = {"WEBP": ("icc_profile", "exif"), "AVIF": ("icc_profile", "exif"), "BMP": ("dpi",)}
-_KEPT |= {"GIF": (), "JPEG2000": ()}
-"""Of the metadata, where a format keeps less than all."""
 _LONGEST_EXIF = {"JPEG": 65533}  # what fits into one segment
 
 
 def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     """What the headers say."""
     format = limits.format
-    header = whole.png_header(stream, limits.name) if format == "PNG" else None
+    header = png.read_header(stream, limits.name) if format == "PNG" else None
     count = _check_animation(stream, limits)
-    picture = open_picture(stream, limits)
+    if header is None:
+        picture = open_picture(stream, limits)
+    else:
+        picture, _ = _open_png(stream, limits, pixels=False)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
     channels = 3 if kept.startswith("RGB") else 1
@@ -64,7 +64,7 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     if header is not None and header.is_deep_color:
         channels, alpha = {2: (3, alpha), 4: (1, True), 6: (3, True)}[header.color_type]
         depth, mode = "16-bit", {2: "RGB;16", 4: "LA;16", 6: "RGBA;16"}[header.color_type]
-    orientation, _ = split_orientation(picture.info.get("exif"))
+    orientation, _ = read_metadata(picture)
     sides = picture.size[::-1] if swaps_sides(orientation) else picture.size
     count = count or len(_places(picture, format))
     return ImageInfo(format, *sides, channels, depth, count, mode, alpha)
@@ -89,7 +89,8 @@ def _read_boxed(stream: BinaryIO, limits: Limits) -> Image:
     if bits <= 8:
         return image
     if image.frames[0].pixels.dtype == np.uint8:
-        return replace(image, left_out=(f"{bits - 8} of its {bits} bits per channel",))
+        lost = f"{bits - 8} of its {bits} bits per channel"
+        return replace(image, left_out=(*image.left_out, lost))
     pixels = full_range(image.frames[0].pixels >> max(0, 16 - bits), min(bits, 16))
     return replace(image, frames=(replace(image.frames[0], pixels=pixels),))
 
@@ -108,29 +109,36 @@ def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
     return None
 
 
+def _open_png(stream: BinaryIO, limits: Limits, pixels: bool = True) -> tuple[Picture, list[str]]:
+    """The picture with what the file says of it, and what else is in the file."""
+    contents = png.read_contents(stream, limits.name, pixels)
+    picture = open_picture(png.for_decoder(stream, limits.name, contents, pixels), limits)
+    picture.info |= {
+        "exif": contents.exif,
+        "icc_profile": contents.icc_profile,
+        "dpi": contents.dpi,
+        "xmp": contents.xmp,
+    }
+    return picture, contents.left_out
+
+
 def _read_png(stream: BinaryIO, limits: Limits) -> Image:
     name = limits.name
-    header = whole.png_header(stream, name)
-    exif = whole.check_png(stream, name)
-    picture = open_picture(stream, limits)
+    header = png.read_header(stream, name)
+    picture, left_out = _open_png(stream, limits)
     if header.is_deep_color:
-        return _read_deep_png(stream, header, picture, exif, limits)
-    image = _image(picture, limits, exif, header.bit_depth)
-    width, height = picture.size
-    last_row = picture.crop((0, height - 1, width, height)).tobytes()
-    is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
-    if is_suspect and not whole.has_all_rows(stream, name):
-        raise cut_short(name, "rows of pixels are missing")
-    return image
+        image = _read_deep_png(stream, header, picture, limits)
+    else:
+        image = _image(picture, limits, header.bit_depth)
+        width, height = picture.size
+        last_row = picture.crop((0, height - 1, width, height)).tobytes()
+        is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
+        if is_suspect and not png.has_all_rows(stream, name):
+            raise cut_short(name, "rows of pixels are missing")
+    return replace(image, left_out=tuple(dict.fromkeys(left_out)))
 
 
-def _read_deep_png(
-    stream: BinaryIO,
-    header: whole.PngHeader,
-    picture: Picture,
-    exif: bytes | None,
-    limits: Limits,
-) -> Image:
+def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limits: Limits) -> Image:
     from cnntool.files import deep
 
     limits.check_size(*picture.size, len(_places(picture, "PNG")))
@@ -139,7 +147,7 @@ def _read_deep_png(
             f"{limits.name} is an animation of 16 bits per colour channel, which is not read: "
             "save it with 8 bits"
         )
-    orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
+    orientation, metadata = read_metadata(picture)
     samples = deep.read_png(stream, limits.name)
     if samples.shape[:2] != (header.height, header.width):
         raise damaged(limits.name, "its size is not what its header says")
@@ -168,23 +176,17 @@ def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
     return image
 
 
-def _image(
-    picture: Picture,
-    limits: Limits,
-    exif: bytes | None = None,
-    bits: int = 8,
-    count: int | None = None,
-) -> Image:
+def _image(picture: Picture, limits: Limits, bits: int = 8, count: int | None = None) -> Image:
     """The frames of an opened picture: all, or the first ``count`` of them."""
     format = limits.format
     places = range(count) if count else _places(picture, format)
     limits.check_size(*picture.size, len(places))
+    orientation, metadata = read_metadata(picture)
+    left_out = left_out_of(picture)
     frames: list[Frame] = []
     for place in places:
         picture.seek(place)
         picture.load()
-        if not frames:
-            orientation, metadata = read_metadata(picture, exif or picture.info.get("exif"))
         transparent = _transparent_samples(picture, bits) if format == "PNG" else None
         frames.append(to_frame(picture, limits.gray, orientation, transparent))
     if format == "GIF":  # which counts repeats
@@ -193,7 +195,7 @@ def _image(
     elif format != "PNG" and len(frames) == 1:  # libwebp tells a time of a still picture, too
         frames = [Frame(frames[0].pixels, frames[0].alpha)]
         metadata = replace(metadata, loop=None)
-    return image_of(frames, metadata, limits)
+    return replace(image_of(frames, metadata, limits), left_out=left_out)
 
 
 def _places(picture: Picture, format: str) -> range:
@@ -276,8 +278,7 @@ def _compression(picture: Picture) -> dict[str, int]:
 
 def _save_options(metadata: Metadata, format: str) -> dict[str, Any]:
     """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
-    names = _KEPT.get(format, ("icc_profile", "dpi", "exif"))
-    kept = {name: value for name in names if (value := getattr(metadata, name))}
+    kept = {name: value for name in FORMATS[format].keeps if (value := getattr(metadata, name))}
     if len(kept.get("exif", b"")) > _LONGEST_EXIF.get(format, math.inf):
         del kept["exif"]
     return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from cnntool.files.image import (
 )
 from cnntool.files.limits import Limits
 from cnntool.files.streams import damaged
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -177,13 +179,17 @@ def is_deep(frame: Frame) -> bool:
     return frame.pixels.dtype != np.uint8 and many
 
 
-def read_metadata(picture: Picture, exif: bytes | None) -> tuple[int, Metadata]:
+def read_metadata(picture: Picture) -> tuple[int, Metadata]:
     """The orientation that is still to be applied (1 to 8), and what is kept of the rest.
 
-    exif: the EXIF block, which each format keeps in a place of its own.
+    XMP tells the orientation where EXIF does not.
     """
     info = picture.info
-    orientation, exif = split_orientation(exif)
+    orientation, exif = split_orientation(info.get("exif"))
+    xmp = info.get("xmp")
+    if orientation is None and isinstance(xmp, bytes) and (found := _XMP_ORIENTATION.search(xmp)):
+        orientation = int(found[1])
+    orientation = orientation or 1
     dpi = plain_dpi(info.get("dpi"))
     if dpi and swaps_sides(orientation):
         dpi = dpi[::-1]
@@ -195,6 +201,23 @@ def read_metadata(picture: Picture, exif: bytes | None) -> tuple[int, Metadata]:
         exif,
         loop if isinstance(loop, int) and loop >= 0 else None,
     )
+
+
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_IPTC = 0x0404
+"""The number of its block among those of Photoshop."""
+
+
+def left_out_of(picture: Picture) -> tuple[str, ...]:
+    """What else an opened file holds, by name, that no result keeps."""
+    info = picture.info
+    names = ["XMP"] if info.get("xmp") else []
+    if photoshop := info.get("photoshop"):
+        names.append("IPTC" if _IPTC in photoshop else "Photoshop data")
+    if info.get("comment") and picture.format != "JPEG2000":  # where encoders put their name
+        names.append("the comment")
+    pictures = getattr(picture, "n_frames", 1) if "mp" in info else 1
+    return tuple(names + ([f"{counted(pictures - 1, 'more picture')}"] if pictures > 1 else []))
 
 
 def image_of(frames: list[Frame], metadata: Metadata, limits: Limits) -> Image:
@@ -211,15 +234,15 @@ _ORIENTATION = 0x0112
 _PREFIX = b"Exif\0\0"
 
 
-def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
-    """The orientation (1 to 8) and the EXIF block, starting with `Exif\\0\\0`, without it.
+def split_orientation(exif: bytes | None) -> tuple[int | None, bytes | None]:
+    """The orientation (1 to 8, or None) and the EXIF block, starting with `Exif\\0\\0`, without it.
 
     The embedded thumbnail is unlinked as well, since it shows the picture as it was. Everything
     else keeps its place, for which Pillow's own Exif does not care: the notes of camera makers
-    point into the block. A block that cannot be read gives (1, None).
+    point into the block. A block that cannot be read gives (None, None).
     """
     if not exif:
-        return 1, None
+        return None, None
     block = bytearray(exif[len(_PREFIX) :] if exif.startswith(_PREFIX) else exif)
     try:
         order = {b"II": "<", b"MM": ">"}[bytes(block[:2])]
@@ -227,7 +250,7 @@ def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
         (count,) = struct.unpack_from(order + "H", block, start)
         end = start + 2 + 12 * count
         struct.pack_into(order + "I", block, end, 0)  # no second directory: no thumbnail
-        orientation = 1
+        orientation = None
         for entry in range(start + 2, end, 12):
             tag, kind = struct.unpack_from(order + "HH", block, entry)
             if tag == _ORIENTATION:
@@ -237,5 +260,5 @@ def split_orientation(exif: bytes | None) -> tuple[int, bytes | None]:
                 struct.pack_into(order + "H", block, start, count - 1)
                 break
     except (KeyError, struct.error):
-        return 1, None
+        return None, None
     return orientation, _PREFIX + bytes(block)

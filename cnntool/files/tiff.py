@@ -81,10 +81,9 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
 
 def _picture(stream: BinaryIO, limits: Limits) -> Picture | None:
     """The file as opened by Pillow; None where that knows no such layout of pixels."""
-    try:
+    with suppress(library().UnidentifiedImageError):
         return open_picture(stream, limits)
-    except library().UnidentifiedImageError:
-        return None
+    return None
 
 
 def _left_out(pages: list[Page]) -> tuple[str, ...]:
@@ -102,7 +101,8 @@ def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> Image:
         picture.seek(index)
         check_mode(picture.mode, limits.name)
         if index == 0:
-            _, metadata = read_metadata(picture, _read_exif(picture))
+            picture.info["exif"] = _read_exif(picture)
+            _, metadata = read_metadata(picture)
             metadata = Metadata(metadata.icc_profile, _dpi(page), metadata.exif)
         picture.load()  # and sets it upright
         frame = to_frame(picture, limits.gray, adjust=_adjustment(page))
@@ -119,7 +119,9 @@ def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> Image:
         deep.frame_of(samples, page.channels, page.orientation, limits)
         for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
-    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0])), limits)
+    picture = _picture(stream, limits)  # which may know the tags all the same
+    exif = _read_exif(picture) if picture else None
+    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0]), exif), limits)
 
 
 def _dpi(page: Page) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from processes import pixels
 from scipy import ndimage
 
@@ -547,6 +547,24 @@ def test_wrong_values_get_one_line_and_exit_code_2(cnntool, arguments, message):
 def test_the_same_image_twice_is_named(cnntool):
     done = cnntool("convolve", "grey.png", "grey.png", "-k", "box")
     assert (done.code, "named twice" in one_line(done.err)) == (2, True)
+
+
+def test_one_note_names_what_the_result_does_not_have(cnntool, folder):
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Title", "stripes")
+    texts.add_itxt("XML:com.adobe.xmp", "<x/>")
+    with Image.open(folder / "grey.png") as picture:
+        picture.save(folder / "said.png", pnginfo=texts)
+    done = cnntool("convolve", "said.png", "-k", "box", "-o", "out.png")
+    assert one_line(done.err).endswith("left out of the result: text and XMP")
+
+
+def test_transparency_that_is_kept_is_told(cnntool, folder):
+    Image.new("RGBA", (9, 9), (200, 0, 0, 100)).save(folder / "clear.png")
+    kept = cnntool("convolve", "clear.png", "-k", "box", "-o", "kept.png")
+    assert "transparency stays as it is" in one_line(kept.err)
+    dropped = cnntool("convolve", "clear.png", "-k", "box", "--alpha", "drop", "-o", "dropped.png")
+    assert dropped.err == ""
 
 
 def test_braces_and_digits_in_templates(cnntool):

@@ -1,14 +1,15 @@
 """Orientation is applied once; colour profile, resolution and EXIF come along."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from cnntool.files.image import Frame, Image, Metadata
-from cnntool.files.images import open_image, probe_image, save_image
+from cnntool.files.images import left_out, open_image, probe_image, save_image
 
 ORIENTATION, MAKE, SOFTWARE, EXPOSURE = 0x0112, 0x010F, 0x0131, 0x829A
 IMAGE_DESCRIPTION = 0x010E
@@ -161,3 +162,116 @@ def test_exif_too_long_for_jpeg_is_left_out():
     exif = exif_block(description="x" * 70000)
     data = pillow_bytes(Pillow.fromarray(card()), "PNG", exif=exif)
     assert open_image(saved(open_image(data), "JPEG")).metadata.exif is None
+
+
+def xmp(orientation):
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="{orientation}"/></x:xmpmeta>'
+
+
+def raw_profile(block):
+    """An EXIF block as ImageMagick puts it into a PNG."""
+    lines = [block.hex()[start : start + 72] for start in range(0, 2 * len(block), 72)]
+    return "\nexif\n" + f"{len(block):8}\n" + "\n".join(lines) + "\n"
+
+
+def png_text(**texts):
+    info = PngImagePlugin.PngInfo()
+    for key, text in texts.items():
+        info.add_text(key.replace("_", " "), text, zip=True)
+    return info
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("carrier", ["PNG XMP", "PNG raw profile", "JPEG XMP", "WEBP XMP"])
+def test_an_orientation_in_xmp_or_a_raw_profile_is_applied(carrier, orientation):
+    format = carrier.split()[0]
+    options = {"quality": 100, "lossless": True} if format == "WEBP" else {}
+    if carrier == "PNG raw profile":
+        block = exif_block(orientation)
+        options["pnginfo"] = png_text(Raw_profile_type_exif=raw_profile(block))
+    elif format == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp(orientation))
+    else:
+        options["xmp"] = xmp(orientation).encode()
+    data = pillow_bytes(Pillow.fromarray(card()), format, **options)
+    expected = np.asarray(ImageOps.exif_transpose(Pillow.open(io.BytesIO(data))).convert("L"))
+    image = open_image(data, gray=True)
+    pixels = image.frames[0].pixels[..., 0]
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels.astype(int) - expected).max() <= 2
+    info = probe_image(data)
+    assert (info.height, info.width) == pixels.shape
+    if carrier == "PNG raw profile":
+        exif = Pillow.Exif()
+        exif.load(image.metadata.exif)
+        assert exif[MAKE] == "Camera Works"
+        assert ORIENTATION not in exif
+    else:
+        assert image.left_out == ("XMP",)
+
+
+def test_exif_tells_the_orientation_before_xmp_does():
+    options = {"exif": exif_block(1), "xmp": xmp(6).encode()}
+    data = pillow_bytes(Pillow.fromarray(card()), "JPEG", **options)
+    assert open_image(data).frames[0].pixels.shape == (48, 80, 1)
+
+
+def test_what_no_result_keeps_is_named():
+    picture = Pillow.fromarray(card())
+    texts = png_text(Title="a card", Author="who", Raw_profile_type_iptc="\niptc\n 2\n0102\n")
+    assert open_image(pillow_bytes(picture, "PNG", pnginfo=texts)).left_out == ("text", "IPTC")
+    assert open_image(pillow_bytes(picture, "GIF", comment=b"hi")).left_out == ("the comment",)
+    assert open_image(pillow_bytes(picture, "PNG")).left_out == ()
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[700], tags[33723], tags[33550] = b"<xmp/>", b"\x1c\2", (1.0, 1.0, 0.0)
+    tags.tagtype |= {700: 1, 33723: 7, 33550: 12}
+    image = open_image(pillow_bytes(picture, "TIFF", tiffinfo=tags))
+    assert image.left_out == ("XMP", "IPTC", "GeoTIFF tags")
+    block = b"Photoshop 3.0\0" + b"8BIM\4\4\0\0\0\0\0\2\x1c\2"
+    data = pillow_bytes(picture, "JPEG")
+    segment = b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block
+    assert open_image(data[:2] + segment + data[2:]).left_out == ("IPTC",)
+    twice = pillow_bytes(picture, "MPO", save_all=True, append_images=[picture])
+    assert open_image(twice).left_out == ("1 more picture",)
+
+
+@pytest.mark.parametrize(
+    ("format", "dtype", "lost"),
+    [
+        ("PNG", np.uint8, ()),
+        ("TIFF", np.uint8, ()),
+        ("TIFF", np.uint16, ("EXIF",)),
+        ("WEBP", np.uint8, ()),
+        ("BMP", np.uint8, ("EXIF", "the colour profile")),
+        ("NPY", np.float32, ("EXIF", "the colour profile")),
+    ],
+)
+def test_what_a_format_does_not_keep_is_named(format, dtype, lost):
+    color = Pillow.fromarray(card()).convert("RGB")
+    data = pillow_bytes(color, "JPEG", icc_profile=RGB_PROFILE, exif=exif_block())
+    assert left_out(open_image(data), format, np.dtype(dtype)) == lost
+
+
+ODD_CHUNKS = {
+    "a profile of 3 MB": (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 << 20))),
+    "a profile packed by no known method": (b"iCCP", b"x\0\1abc"),
+    "a profile without a name": (b"iCCP", b"xyz"),
+    "a text of 3 MB": (b"iTXt", b"key\0\1\0\0\0" + zlib.compress(bytes(3 << 20))),
+    "a text packed by no known method": (b"zTXt", b"key\0\7abc"),
+    "a resolution cut short": (b"pHYs", b"\0"),
+    "a gamma cut short": (b"gAMA", b""),
+    "primaries cut short": (b"cHRM", b"\0"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_CHUNKS)
+def test_what_is_odd_beside_the_pixels_of_a_png_leaves_them_as_they_are(odd):
+    data = pillow_bytes(Pillow.fromarray(card()), "PNG")
+    kind, content = ODD_CHUNKS[odd]
+    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+    chunk = len(content).to_bytes(4, "big") + kind + content + checksum
+    for place in (33, len(data) - 12):
+        odd_data = data[:place] + chunk + data[place:]
+        assert probe_image(odd_data).width == 80
+        np.testing.assert_array_equal(open_image(odd_data).frames[0].pixels[..., 0], card())
