@@ -18,7 +18,7 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.signal import Signal, column_index
-from cnntool.wording import shortened
+from cnntool.wording import counted, shortened
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""
@@ -32,6 +32,9 @@ DELIMITERS = (";", "\t", ",")
 """In the order in which they are believed; without any of them, white space is one."""
 
 
+MISSING = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?")
+"""What stands, in small letters, where a table has no number."""
+
 LIKE_A_NUMBER = re.compile(r"(?=.*\d)[-+.,/\d_xXeEjJ]+")
 
 
@@ -43,6 +46,7 @@ class Layout:
     header: tuple[str, ...]
     columns: int
     used: tuple[int, ...]  # the columns that are wanted
+    is_chosen: bool  # by whoever asks, not as all there are
     in_a_row: bool  # a single line with the whole signal
 
 
@@ -161,7 +165,7 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
         _refuse_mistyped(header[0], name)
     used = [_column(column, header, columns, name) for column in wanted] or list(range(columns))
     in_a_row = second is None and columns > 1 and not wanted
-    return Layout(delimiter, tuple(header), columns, tuple(used), in_a_row)
+    return Layout(delimiter, tuple(header), columns, tuple(used), bool(wanted), in_a_row)
 
 
 def _refuse_mistyped(cell: str, name: str) -> None:
@@ -226,12 +230,18 @@ def _parse(
     lines: list[str], has_quotes: bool, before: int, layout: Layout, name: str
 ) -> np.ndarray:
     """Lines as an array (n, used columns); blank ones are left out."""
+    uses_all = layout.used == tuple(range(layout.columns))
+    if layout.delimiter and not uses_all:  # NumPy does not look at what is beside them
+        split = _cells if has_quotes else str.split
+        counts = {len(split(line, layout.delimiter)) for line in lines if _is_data(line)}
+        if counts != {layout.columns}:
+            _diagnose(lines, before, layout, name)
     try:
         values = np.loadtxt(
             lines,
             comments=None,
             delimiter=layout.delimiter,
-            usecols=None if layout.used == tuple(range(layout.columns)) else layout.used,
+            usecols=None if uses_all else layout.used,
             quotechar='"' if has_quotes else None,
             ndmin=2,
         )
@@ -245,22 +255,19 @@ def _parse(
 
 def _diagnose(lines: list[str], before: int, layout: Layout, name: str) -> None:
     """Raise InputError for the first line that is not as the layout says."""
+    is_log = layout.is_chosen and layout.delimiter is None  # a line may end in any words
     for number, line in enumerate(lines, before + 1):
         if not _is_data(line):
             continue
         where = f"{name} line {number}"
         cells = _cells(line, layout.delimiter)
-        for index in layout.used:
-            if index < len(cells):
-                _check_cell(cells[index], index, where, layout)
-        if len(cells) != layout.columns and (
-            len(layout.used) == layout.columns or len(cells) <= max(layout.used)
-        ):
-            count = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+        if len(cells) != layout.columns and not (is_log and len(cells) > max(layout.used)):
             raise InputError(
-                f"{where} has {count}, the first line has {layout.columns}: every line needs as "
-                "many"
+                f"{where} has {counted(len(cells), 'column')}, the first line has "
+                f"{layout.columns}: every line needs as many"
             )
+        for index in layout.used:
+            _check_cell(cells[index], index, where, layout)
 
 
 def _check_cell(cell: str, index: int, where: str, layout: Layout) -> None:
@@ -269,18 +276,22 @@ def _check_cell(cell: str, index: int, where: str, layout: Layout) -> None:
         column = f" ({layout.header[index]})" if layout.header else ""
         where = f"{where}, column {index + 1}{column}"
         remedy = "--column chooses the columns to read"
+        if layout.is_chosen:
+            remedy = "correct it, or name another --column"
     else:
         remedy = "write one number a line"
-    if not cell:
-        raise InputError(f"{where}: there is no number: fill it in, or leave out the line")
+    if cell.lower() in MISSING:
+        what = f"{shown} is no number" if cell else "there is no number"
+        raise InputError(
+            f"{where}: {what}: fill it in, for example with the mean of its neighbours (to leave "
+            "the line out would shift the rest)"
+        )
     if not _is_number(cell):
         if layout.delimiter != "," and _is_number(cell.replace(",", ".", 1)):
             remedy = "write a point for the decimal comma"
         raise InputError(f"{where}: {shown} is not a number: {remedy}")
     if not np.isfinite(float(cell)):
-        raise InputError(
-            f"{where}: {shown} is not a finite number: fill it in, or leave out the line"
-        )
+        raise InputError(f"{where}: {shown} is not a finite number: write one that is")
 
 
 WHOLE = float(1 << 53)

@@ -113,12 +113,12 @@ def test_no_cut_of_the_bytes_changes_a_number(numbers, chunk, live, ending):
         ("x\n1\n1_000\n", ["in line 3: '1_000' is not a number"]),
         ("abc\n", ["in line 1: 'abc' is not a number"]),
         ("x\ny\n", ["in line 2: 'y' is not a number"]),
-        ("1\nnan\n", ["in line 2: 'nan' is not a finite number"]),
+        ("1\nnan\n", ["in line 2: 'nan' is no number: fill it in"]),
         ("1\n-inf\n", ["in line 2: '-inf' is not a finite number"]),
         ("1\n1e999\n", ["in line 2: '1e999' is not a finite number"]),
         ("1\n2 3\n", ["in line 2 has 2 columns, the first line has 1"]),
         ("1,2\n3\n", ["in line 2 has 1 column, the first line has 2"]),
-        ("1,2\n3,\n", ["in line 2, column 2: there is no number"]),
+        ("1,2\n3,\n", ["in line 2, column 2: there is no number: fill it in"]),
         ("t,v\n1,2\n3,x\n", ["in line 3, column 2 (v): 'x' is not a number", "--column"]),
         ("t;v\n1;2\n3;2,5\n", ["in line 3, column 2 (v): '2,5'", "decimal comma"]),
         ("2024-01-01,5\n2024-01-02,6\n", ["line 1, column 1: '2024-01-01'", "--column"]),
@@ -135,6 +135,37 @@ def test_mistakes_are_named_with_their_line(data, parts):
     message = message_of(data)
     for part in parts:
         assert part in message
+
+
+@pytest.mark.parametrize("gap", ["", "NA", "n/a", "NaN", "null", "None", "-", "?", '""'])
+@pytest.mark.parametrize("columns", [(), ("temperature",), ("2",)])
+def test_a_gap_is_to_be_filled_in_and_not_left_out(gap, columns):
+    message = message_of(f"time,temperature\n0,20\n1,{gap}\n2,22\n", *columns)
+    assert "in line 3, column 2 (temperature): " in message
+    assert "fill it in, for example with the mean of its neighbours" in message
+    assert "leave" not in message
+    assert "--column" not in message
+    if gap not in ("", '""'):
+        assert f"'{gap}' is no number" in message
+
+
+def test_a_column_that_was_named_is_not_advised_to_be():
+    table = "city,t\nBonn,20\nParis,21\n"
+    assert message_of(table).endswith("--column chooses the columns to read")
+    assert message_of(table, "city").endswith("correct it, or name another --column")
+
+
+@pytest.mark.parametrize("line", ["b,1,5,7", "b,7", 'b,"x","y",7'])
+def test_columns_that_are_not_asked_for_still_have_to_be_there(line):
+    message = message_of(f"a,b,c\na,1,6\n{line}\n", "2")
+    cells = line.count(",") + 1
+    assert f"in line 3 has {cells} columns, the first line has 3" in message
+
+
+def test_words_after_the_columns_of_a_log_may_be_any_number():
+    log = "10:00 20.5 all is well\n10:01 20.7 rain\n10:02 21\n"
+    assert values(log, "2") == [[20.5, 20.7, 21]]
+    assert "in line 2 has 1 column" in message_of("10:00 20.5 well\n10:01\n", "2")
 
 
 def test_a_mistake_far_down_is_named_with_its_line():
