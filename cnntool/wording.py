@@ -137,11 +137,34 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+ELSEWHERE = {
+    **dict.fromkeys(("trainrnn", "traingru"), "train-lstm"),
+    **dict.fromkeys(("linear", "fc"), "dense"),
+    **dict.fromkeys(("avg", "avgpool"), "average"),
+    "blur": "gaussian",
+}
+"""What others call a thing, in small letters without dashes, and its name here."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known name that is most like ``word``, whatever its case and its dashes; '' for none."""
+    """The known name that ``word`` was probably meant to be; '' for none.
+
+    That is the name of what others call so, one that begins with the word or begins it, or one that
+    differs by what the fingers do: case and dashes count for nothing.
+    """
     names = {_plain(name): name for name in known}
-    near = difflib.get_close_matches(_plain(word), names, n=1)
+    word = _plain(word)
+    if (exact := _plain(ELSEWHERE.get(word, word))) in names:
+        return names[exact]
+    begun = [name for name in names if _begins(word, name) or _begins(name, word)]
+    if begun:
+        return names[min(begun, key=lambda name: abs(len(name) - len(word)))]
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.65)
     return names[near[0]] if near else ""
+
+
+def _begins(start: str, whole: str) -> bool:
+    return len(start) >= 3 and len(whole) <= 3 * len(start) and whole.startswith(start)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -168,4 +191,4 @@ def instead(word: str, there: Sequence[str], most: int = 12) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "-")
+    return name.lower().replace("_", "").replace("-", "")

@@ -72,6 +72,32 @@ def test_the_nearest_name_is_given_as_it_is_written():
     assert nearest("zzz", NAMES) == nearest("", NAMES) == nearest("max", ()) == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("softmax", ["max", "min"], ""),
+        ("padding", ["embedding"], ""),
+        ("attention", ["flatten"], ""),
+        ("outline", ["motion"], ""),
+        ("train-rnn", ["train-cnn", "train-lstm"], "train-lstm"),
+        ("train-gru", ["train-cnn", "train-lstm"], "train-lstm"),
+        ("train-rnn", ["train-cnn"], "train-cnn"),
+        ("Linear", ["dense", "conv"], "dense"),
+        ("convolve2d", ["convolve", "convolve1d"], "convolve"),
+        ("conv", ["convolve1d", "convolve"], "convolve"),
+        ("sharp", ["unsharp", "sharpen"], "sharpen"),
+        ("maxpool2d", ["max", "min"], "max"),
+        ("max-suppression", ["max"], ""),
+        ("eval", ["evaluate", "explain"], "evaluate"),
+        ("jpeg2000", ["jpeg"], "jpeg"),
+        ("sobelx", ["sobel", "sobel-x"], "sobel-x"),
+        ("explian", ["explain"], "explain"),
+    ],
+)
+def test_what_only_sounds_alike_is_not_offered(word, known, meant):
+    assert nearest(word, known) == meant
+
+
 def test_where_none_is_near_nothing_is_asked_and_all_are_listed():
     assert did_you_mean("max_pool", NAMES) == "did you mean 'max_pool2d'?"
     assert did_you_mean("zzz", NAMES) == ""

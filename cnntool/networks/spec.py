@@ -75,6 +75,8 @@ def parse_layers(text: str, for_images: bool = False) -> list[Layer]:
 def _layer(words: Words) -> Layer:
     """The layer of one text."""
     name = words.name
+    if name in ("softmax", "log-softmax"):
+        raise words.error("the loss takes the softmax of what comes out: leave it out")
     if name not in LAYERS:
         known = suggestion(name[:SHOWN], image_layers() if words.for_images else LAYERS)
         raise RequestError(f"layer '{shown(name)}' is not known{known}")
