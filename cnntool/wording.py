@@ -43,6 +43,11 @@ def shape_text(shape: tuple[Any, ...]) -> str:
     return " x ".join(f"{size:,}" for size in shape)
 
 
+def nan_count(count: int, noun: str) -> str:
+    """``"1 value that is NaN or infinite"``."""
+    return f"{counted(count, noun)} that {'is' if count == 1 else 'are'} NaN or infinite"
+
+
 def shown_layer(text: str) -> str:
     """A layer as in a network's description, of a long connection table only the beginning."""
     return LONG_TABLE.sub(r"\1...", text)

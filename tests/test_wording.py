@@ -13,6 +13,7 @@ from cnntool.wording import (
     finite,
     instead,
     joined,
+    nan_count,
     nearest,
     readable,
     shown_layer,
@@ -28,6 +29,11 @@ def test_one_is_not_several():
     assert counted(1, "epoch") == "1 epoch"
     assert [counted(n, "class") for n in (0, 1, 2)] == ["0 classes", "1 class", "2 classes"]
     assert counted(1797, "image") == "1,797 images"
+
+
+def test_one_value_is_and_two_are():
+    assert nan_count(1, "value") == "1 value that is NaN or infinite"
+    assert nan_count(1200, "weight") == "1,200 weights that are NaN or infinite"
 
 
 def test_times_have_the_units_that_fit_them():

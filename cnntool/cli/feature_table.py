@@ -21,7 +21,7 @@ from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
-from cnntool.wording import readable
+from cnntool.wording import counted, readable
 
 KINDS = (".csv", ".npy", ".json")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
@@ -105,8 +105,8 @@ def _plan_line(source: Source, levels: tuple[int, ...], options: Batch) -> str:
     channels = 1 if options.gray else info.channels
     count = channels * sum(level * level for level in levels)
     where = options.output or "stdout"
-    size = f"{info.width}x{info.height}, {channels} channels"
-    return f"{source.name}: {size} -> {where}: {count} numbers"
+    size = f"{info.width}x{info.height}, {counted(channels, 'channel')}"
+    return f"{source.name}: {size} -> {where}: {counted(count, 'number')}"
 
 
 def _drop_odd(table: list[tuple[str, np.ndarray]]) -> bool:
@@ -117,7 +117,7 @@ def _drop_odd(table: list[tuple[str, np.ndarray]]) -> bool:
             kept.append((name, features))
         else:
             complain(
-                f"{name} has {features.shape[1]} channels, {table[0][0]} has "
+                f"{name} has {counted(features.shape[1], 'channel')}, {table[0][0]} has "
                 f"{table[0][1].shape[1]}: rows of one table need the same, --gray makes them so"
             )
     is_odd = len(kept) < len(table)

@@ -158,8 +158,8 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
         header = [" ".join(header)]  # a name of several words
     if header and len(header) != columns:
         raise InputError(
-            f"{name} has {len(header)} names in its first line, and {columns} columns in the next: "
-            "every line needs as many"
+            f"{name} has {counted(len(header), 'name')} in its first line, and "
+            f"{counted(columns, 'column')} in the next: every line needs as many"
         )
     if len(header) == 1:
         _refuse_mistyped(header[0], name)

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.limits import Limits, free_memory
+from cnntool.wording import nan_count
 
 
 class Readable(Protocol):
@@ -88,8 +89,8 @@ def check_finite(pixels: np.ndarray, name: str) -> None:
     bad = sum(int(np.count_nonzero(~np.isfinite(rows))) for rows in pixels)
     if bad:
         raise InputError(
-            f"{name} holds {bad:,} values that are NaN or infinite: replace them first, "
-            "for example with numpy.nan_to_num"
+            f"{name} holds {nan_count(bad, 'value')}: replace them first, for example with "
+            "numpy.nan_to_num"
         )
 
 

@@ -183,7 +183,7 @@ def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
     wanted, noun = ((count,), "label") if header.kind == "cnn" else ((None, count), "token")
     given = network.output_shape
     if given != wanted:
-        outputs = shape_text(given) if len(given) == 3 else f"{given[-1] or 0:,} outputs"
+        outputs = shape_text(given) if len(given) == 3 else counted(given[-1] or 0, "output")
         raise InputError(f"its network gives {outputs}, and it names {counted(count, noun)}")
     kinds = {f"params/{path}": p.shape for path, p in network.parameters().items()}
     kinds |= {f"buffers/{path}": b.shape for path, b in network.buffers.items()}

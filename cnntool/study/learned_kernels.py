@@ -16,7 +16,7 @@ from cnntool.networks.layers.convolutions import Convolution
 from cnntool.networks.model import Classifier, load_classifier
 from cnntool.networks.network import Network
 from cnntool.networks.weight_files import read_kernels
-from cnntool.wording import counted, instead
+from cnntool.wording import counted, instead, nan_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +65,9 @@ class Banks:
         bad = np.argwhere(~np.isfinite(bank))
         if len(bad):
             raise InputError(
-                f"{self.name}: {name} holds {len(bad):,} of {bank.size:,} weights that are NaN or "
-                f"infinite, the first in filter {bad[0][0]}: training went astray, or the file is "
-                "damaged"
+                f"{self.name}: of {bank.size:,} weights {name} holds "
+                f"{nan_count(len(bad), 'weight')}, the first in filter {bad[0][0]}: training went "
+                "astray, or the file is damaged"
             )
         return bank
 

@@ -15,6 +15,8 @@ from cnntool.networks.array_archive import not_there
 from cnntool.networks.model_file import load_header
 
 PARTS = ("training", "validation")
+LONGEST_LINE = 1 << 20
+"""Characters of a log's line, which may have no end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +75,14 @@ def _log_rows(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
     """The lines of a log that are about epochs; one that a killed run left half is left out."""
     rows = []
     with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
             try:
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("no object")
             except (ValueError, RecursionError):
-                if not line.strip() or (number > 1 and not line.endswith("\n")):
+                is_cut = not line.endswith("\n") and len(line) < LONGEST_LINE
+                if not line.strip() or (number > 1 and is_cut):
                     continue
                 raise InputError(
                     f"{name} line {number} is no JSON object: expected a model file, or a log that "

@@ -72,7 +72,9 @@ def test_weights_that_are_no_numbers_are_told_of_where_they_are_asked_for(tmp_pa
     np.savez(tmp_path / "w.npz", good=good, bad=bad)
     banks = load_banks(tmp_path / "w.npz")
     assert (banks.bank("good") == 1).all()
-    with pytest.raises(InputError, match="bad holds 3 of 36 weights that are NaN or infinite, the"):
+    with pytest.raises(
+        InputError, match="of 36 weights bad holds 3 weights that are NaN or infinite, the"
+    ):
         banks.bank("bad")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +86,10 @@ def test_what_is_wrong_is_one_line(tmp_path, content, expected):
         read_history(path)
     assert str(raised.value).startswith(str(path))
     assert expected in str(raised.value)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device of POSIX")
+def test_a_log_without_end_is_refused(tmp_path):
+    (tmp_path / "run.jsonl").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"run\.jsonl line 1 is no JSON object"):
+        read_history(tmp_path / "run.jsonl")

@@ -15,6 +15,7 @@ from cnntool.cli.explain.options import Report, numbers
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes
 from cnntool.cli.types import Number, Padding, WholeNumber
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -296,4 +297,4 @@ def _show_table(columns: dict[str, Column], count: int) -> None:
         sums.add_row(*row)
     show(sums)
     if count > MOST_ROWS:
-        show((f"{count - MOST_ROWS:,} rows more; --json gives all", "dim"))
+        show((f"{counted(count - MOST_ROWS, 'row')} more; --json gives all", "dim"))

@@ -17,11 +17,15 @@ from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.streams import plain_errors
+from cnntool.wording import counted
 
 SHAPE = (3, 32, 32)
 RECORD = 1 + 3 * 32 * 32  # the class, then red, green and blue, each row by row
 LABELS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The classes, where batches.meta.txt is missing."""
+LONGEST_NAMES = 1 << 16
+"""Bytes of the file that names the classes."""
+
 BATCH = re.compile(r"(data|test)_batch(_\d+)?(\.bin)?")
 
 
@@ -94,8 +98,9 @@ def _labels(folder: Path) -> tuple[str, ...]:
     path = folder / "batches.meta.txt"
     if not path.exists():
         return LABELS
-    with plain_errors(str(path)):
-        names = path.read_text("utf-8").split()
+    with plain_errors(str(path)), open(path, "rb") as file:
+        names = file.read(LONGEST_NAMES).decode("utf-8").split()
     if len(names) < 2 or len(set(names)) < len(names):
-        raise InputError(f"{path} has {len(names)} names, expected ten different ones, one a line")
+        count = counted(len(names), "name")
+        raise InputError(f"{path} has {count}, expected ten different ones, one a line")
     return tuple(names)

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnntool.choices import COLOURS
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import counted, shape_text
+from cnntool.wording import counted, nan_count, shape_text
 
 CHUNK_BYTES = 1 << 24
 
@@ -152,7 +152,7 @@ def channels_first(x: np.ndarray, name: str) -> np.ndarray:
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = np.count_nonzero(~np.isfinite(x))
-        raise InputError(f"{name}: x holds {bad:,} values that are NaN or infinite: replace them")
+        raise InputError(f"{name}: x holds {nan_count(bad, 'value')}: replace them")
     if x.ndim == 3:
         return x[:, None]
     if x.shape[1] <= MOST_CHANNELS:

@@ -120,7 +120,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
 def _read(stream: BufferedIOBase, name: str) -> np.ndarray:
     magic = stream.read(4)
     if len(magic) < 4:
-        raise cut_short(name, f"it has {len(magic)} bytes, an IDX header has 8 or more")
+        raise cut_short(name, f"it has {counted(len(magic), 'byte')}, an IDX header has 8 or more")
     zeros, code, dimensions = magic[:2], magic[2], magic[3]
     if zeros != b"\0\0" or code not in DTYPES or not 1 <= dimensions <= MOST_DIMENSIONS:
         raise InputError(

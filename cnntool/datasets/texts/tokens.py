@@ -246,7 +246,7 @@ def _check_kinds(
         most = int(found.counts[~np.array(is_end)].max())
         raise InputError(
             f"{name} has {len(others):,} different {unit}s, and --min-count {min_count:,} leaves "
-            f"none: the most frequent occurs {most:,} times; set it to that or less"
+            f"none: the most frequent occurs {counted(most, 'time')}; set it to that or less"
         )
     only = f"one, {shortened(others[0], MOST_QUOTED)!r}" if others else "none"
     remedy = "--level char learns its letters" if tally.level == "word" and others else "add text"

@@ -291,8 +291,8 @@ def read_connections(path: str | os.PathLike) -> Table:
 def _row(cells: list[str], number: int, count: int, path: str | os.PathLike) -> tuple[bool, ...]:
     if len(cells) != count:
         raise InputError(
-            f"{path}: row {number} has {len(cells)} numbers, row 1 has {count}: every row needs "
-            "the same count"
+            f"{path}: row {number} has {counted(len(cells), 'number')}, row 1 has {count}: "
+            "every row needs the same count"
         )
     for column, cell in enumerate(cells, 1):
         if cell.strip() not in ("0", "1"):

@@ -68,7 +68,7 @@ def test_malformed_files_are_named(folder):
 @pytest.mark.parametrize("names", ["a", "a b c a"])
 def test_labels_that_do_not_tell_classes_apart_are_refused(folder, names):
     (folder / "batches.meta.txt").write_text("\n".join(names.split()))
-    with pytest.raises(InputError, match=f"has {len(names.split())} names, expected ten different"):
+    with pytest.raises(InputError, match=r"has (1 name|4 names), expected ten different"):
         load_cifar_folder(folder)
 
 
