@@ -124,7 +124,7 @@ class Form:
         Raises RequestError for a name that is none, that is given twice or has no number.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
-        spec = spec or f"{self._start}{settings}"
+        spec = shortened(spec or f"{self._start}{settings}", 60)
         values: dict[str, Any] = {}
         for i, setting in enumerate([] if settings is None else settings.split(",")):
             key, equals, value = (part.strip() for part in setting.partition("="))
@@ -133,14 +133,15 @@ class Form:
             if key not in known and key[:1].isalpha():
                 raise self._unknown(key)
             if key not in known and self.example:
-                fault = f"{setting!r} in '{spec}' is no setting"
+                fault = f"{shortened(setting, 40)!r} in '{spec}' is no setting"
                 if not setting.strip():
                     fault = f"{self._owner}: '{spec}' has an empty place"
                 raise RequestError(f"{fault}: write it like '{self.example}'")
             alone = known[key].alone if key in known and not equals else None
             if key not in known or (alone is None and not value):
                 raise RequestError(
-                    f"{setting!r} in '{spec}' is no setting: write {self._pattern(key, values)}"
+                    f"{shortened(setting, 40)!r} in '{spec}' is no setting: write "
+                    f"{self._pattern(key, values)}"
                 )
             if key in values:
                 raise RequestError(f"{self._owner}: {key} is given twice in '{spec}': keep one")

@@ -65,6 +65,18 @@ def test_a_mistake_names_what_was_given_what_was_expected_and_the_remedy(setting
     assert str(raised.value) == message
 
 
+def test_what_is_quoted_of_a_long_spec_is_cut():
+    for settings in (
+        "every=" + "9" * 5000 + "x",
+        "every" + "," * 5000,
+        "every=1," * 5000,
+        "=" * 99,
+    ):
+        with pytest.raises(RequestError) as raised:
+            FORM.filled(FORM.read(settings))
+        assert len(str(raised.value)) < 250
+
+
 @pytest.mark.parametrize("value", [0, 2, -0.5, 0.1, 1 / 3, 1e-5, 123456789, 1e300, -1e12])
 def test_a_number_reads_back_as_it_was_written(value):
     assert read_number(number_text(value), "it") == value
