@@ -6,13 +6,14 @@ import math
 
 from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
-from cnntool.wording import bytes_text, counted, shape_text
+from cnntool.wording import bytes_text, counted
 
 
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
     """InputError when ``count`` arrays of ``shape`` with items of so many bytes exceed the memory
     that is free, before any of it is asked for."""
-    images = f"{counted(count, 'image')} of {shape_text(shape)}"
+    sizes = " x ".join(f"{size:,}" for size in shape)  # not steps of features: no network's shape
+    images = f"{counted(count, 'image')} of {sizes}"
     needed = count * math.prod(shape) * item_size
     text = f"{name} would need {bytes_text(needed)} for {images}"
     check_free(needed, text, "use smaller images (--resize) or fewer")
