@@ -7,7 +7,7 @@ import pytest
 
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Choice, Number, Spec, WholeNumber
+from cnntool.cli.types import Choice, Number
 
 TRAIN = ["train-cnn", "digits"]
 
@@ -95,14 +95,6 @@ def test_types_say_what_was_expected(kind, text, message):
     with pytest.raises(click.BadParameter) as raised:
         kind.convert(text, None, None)
     assert raised.value.message.startswith(message)
-
-
-@pytest.mark.parametrize("kind", [Number(), WholeNumber(), Spec("X", float)])
-def test_what_is_quoted_of_a_long_word_is_cut(kind):
-    with pytest.raises(click.BadParameter) as raised:
-        kind.convert("9" * 5000 + "x", None, None)
-    assert len(raised.value.message) < 200
-    assert "9" * 50 + "9999999..." in raised.value.message
 
 
 def test_a_required_option_with_one_value_is_missed():
