@@ -207,9 +207,9 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
         place = plan_output(result, file, label, output)
         if not output.quiet:
             _remark(kernels, geometry, None if output.rate else signal.rate)
-        with counted(signal, label, place, output.quiet) as signal:
+        with counted(signal, label, place) as signal:
             written = write(run_passes(signal, plans, live), place)
-    report(signal, result, place, written, [plan.method for plan in plans], output)
+    report(signal, result, place, written, [plan.method for plan in plans])
     return 0
 
 

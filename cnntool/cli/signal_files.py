@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ DIGITS = 12
 TEXT = ("text", "csv")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the result goes, and how it is stored; ``path`` None is stdout."""
-
-    path: Path | None
-    format: str
-    force: bool
-    digits: int
-    depth: str
-    rate: int | None
-
-
 def open_file(
     file: str, files: ExitStack, columns: Sequence[str] = (), live: bool = False
 ) -> Signal:
@@ -60,8 +48,11 @@ def open_file(
     return signal
 
 
-def plan_output(result: Signal, file: str, label: str, options: SignalOutput) -> Place:
-    """Settle where the result goes and as what; raises for what cannot be, before any work."""
+def plan_output(result: Signal, file: str, label: str, options: SignalOutput) -> SignalOutput:
+    """The options with all that was left open settled: the output is a file, or None for stdout.
+
+    Raises for what cannot be, before any work.
+    """
     output, as_json = options.output, options.as_json
     format = _format(output, options.format, result)
     is_text = format in TEXT
@@ -69,7 +60,7 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
     if output not in (None, STDIO):
         path = _path(output, file, label, format)
     elif output is None and file != STDIO and not is_text:
-        path = _path(os.curdir, file, label, format)
+        path = _path("", file, label, format)
     if path is None and as_json:
         raise RequestError("the result and --json both go to stdout: name a file with -o")
     if path is None and not is_text and sys.stdout.isatty():
@@ -83,9 +74,15 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
     if format == "wav" and rate is None:
         raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
     if path is not None:
-        check_free(path, options.force)
-    digits, depth = options.digits or DIGITS, options.depth or result.depth or "float"
-    return Place(path, format, options.force, digits, depth, rate)
+        check_free(Path(path), options.force)
+    return replace(
+        options,
+        output=path,
+        format=format,
+        digits=options.digits or DIGITS,
+        depth=options.depth or result.depth or "float",
+        rate=rate,
+    )
 
 
 def _format(output: str | None, format: str | None, result: Signal) -> str:
@@ -103,11 +100,11 @@ def _format(output: str | None, format: str | None, result: Signal) -> str:
     return format or named or as_input
 
 
-def _path(output: str, file: str, label: str, format: str) -> Path:
+def _path(output: str, file: str, label: str, format: str) -> str:
     if not is_folder(output):
-        return Path(output)
+        return output
     stem = "stdin" if file == STDIO else Path(file).stem
-    return Path(output) / f"{stem}-{label}{FORMATS[format]}"
+    return os.path.join(output, f"{stem}-{label}{FORMATS[format]}")
 
 
 def _is_device(output: str) -> bool:
@@ -115,10 +112,10 @@ def _is_device(output: str) -> bool:
 
 
 @contextmanager
-def counted(signal: Signal, label: str, place: Place, quiet: bool) -> Iterator[Signal]:
+def counted(signal: Signal, label: str, place: SignalOutput) -> Iterator[Signal]:
     """The signal with a progress bar that counts its blocks, unless numbers go to the terminal."""
-    shows_numbers = place.path is None and sys.stdout.isatty()
-    with progress(label, signal.expected_blocks or 0, quiet or shows_numbers) as advance:
+    is_hidden = place.quiet or (place.output is None and sys.stdout.isatty())
+    with progress(label, signal.expected_blocks or 0, is_hidden) as advance:
 
         def blocks() -> Iterator[np.ndarray]:
             for block in signal.blocks:
@@ -128,41 +125,36 @@ def counted(signal: Signal, label: str, place: Place, quiet: bool) -> Iterator[S
         yield replace(signal, blocks=blocks())
 
 
-def write(result: Signal, place: Place) -> Written:
+def write(result: Signal, place: SignalOutput) -> Written:
     """Compute the result and write it, block after block."""
-    settings: dict[str, Any] = {
-        "digits": place.digits,
-        "depth": place.depth,
-        "rate": place.rate,
-    }
-    if place.path is None:
+    settings: dict[str, Any] = {key: getattr(place, key) for key in ("digits", "depth", "rate")}
+    if place.output is None:
         stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
         return write_signal(result, stdout, place.format, can_seek=False, **settings)
-    make_folder(place.path.parent)
-    with atomic_write(place.path, place.force) as file:
+    make_folder(Path(place.output).parent)
+    with atomic_write(place.output, place.force) as file:
         return write_signal(result, file, place.format, can_seek=file.seekable(), **settings)
 
 
 def report(
     signal: Signal,
     result: Signal,
-    place: Place,
+    place: SignalOutput,
     written: Written,
     methods: Sequence[str],
-    options: SignalOutput,
 ) -> None:
     """Say what was clipped, and the path of a file that was written."""
     values = written.samples * result.channels
-    if written.clipped and not options.quiet:
+    if written.clipped and not place.quiet:
         complain(
             f"{written.clipped:,} of {values:,} values were beyond full scale and are clipped: "
             "--scale makes them smaller, --depth float keeps them"
         )
-    if place.path is None:
+    if place.output is None:
         return
     facts = {
         "input": readable(signal.name),
-        "output": readable(place.path),
+        "output": readable(place.output),
         "format": place.format,
         "samples": written.samples,
         "channels": result.channels,
@@ -170,4 +162,4 @@ def report(
         "clipped": written.clipped,
         "methods": list(methods),
     }
-    click.echo(json.dumps(facts) if options.as_json else os.fspath(place.path))
+    click.echo(json.dumps(facts) if place.as_json else place.output)
