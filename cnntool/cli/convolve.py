@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -169,8 +170,12 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         for note in notes_before_work(filters, geometry, pixels):
             complain(note)
 
+    @lru_cache(maxsize=64)
+    def plan(shape: tuple[int, int, int]) -> list[FilterPlan]:
+        return plan_chain(shape, filters, geometry)
+
     def filter_one(job: Job) -> None:
-        chains = [plan_chain(shape, filters, geometry) for shape in job.shapes]
+        chains = [plan(shape) for shape in job.shapes]
         job.check([chain[-1].shape[:2] for chain in chains])
         if job.is_dry_run:
             describe(job, chains[0])
