@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from cnntool.errors import InputError
 
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows, which removes no file that is open
+    flock = None
+
+TEMPORARY = r"\.cnntool-[0-9a-f]{16}\.tmp"
+
+TOO_NEW = 60.0
+"""Seconds in which whoever makes a temporary file has surely locked it."""
+
 _temporaries: set[str] = set()
+_swept: set[str] = set()
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write into, which becomes `path` when the block ends well.
 
-    Until then the bytes are in a temporary file beside it (`.cnntool-*.tmp`, readable as the
-    umask allows), and whatever ends the block early, Ctrl-C too, removes that and leaves `path`
-    as it was. Without `overwrite` a file that exists is refused, also one that appears meanwhile.
-    A symbolic link is written through. What exists and is no regular file (/dev/null, a FIFO) is
-    written directly.
+    Until then the bytes are in a temporary file beside it (`.cnntool-*.tmp`, readable as the file
+    that it replaces, or as the umask allows), and whatever ends the block early, Ctrl-C too,
+    removes that and leaves `path` as it was. What a killed process left there is removed, too.
+    Without `overwrite` a file that exists is refused, also one that appears meanwhile, and a
+    symbolic link to none. With it a link is written through. What exists and is no regular file
+    (/dev/null, a FIFO) is written directly.
 
     Raises InputError when the file exists, or the folder or the disk does not take it.
     """
@@ -37,14 +51,21 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 yield file
             return
         target = os.path.realpath(path)
-        with _temporary(target) as temporary:
-            with open(temporary, "x+b") as file:
+        with _temporary(target) as (name, descriptor):
+            with open(descriptor, "r+b") as file:
                 yield file
             if overwrite:
-                _keep_permissions(target, temporary)
-                os.replace(temporary, target)
+                os.replace(name, target)
             else:
-                _move_to_new(temporary, target, path)
+                _move_to_new(name, target, path)
+
+
+def exists(path: str | os.PathLike) -> bool:
+    """Whether writing would overwrite a file, or go through a symbolic link to one to come."""
+    try:
+        return _kind(path) == "file"
+    except OSError:  # which writing says in words
+        return False
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -55,21 +76,65 @@ def check_writable(path: str | os.PathLike) -> None:
     with _plain_os_errors(path):
         if _kind(path) == "device":
             return
-        with _temporary(os.path.realpath(path)) as temporary, open(temporary, "xb"):
-            pass
+        with _temporary(os.path.realpath(path)) as (_, descriptor):
+            os.close(descriptor)
 
 
 @contextmanager
-def _temporary(target: str) -> Iterator[str]:
-    """A new name in the folder of ``target``; whatever has it in the end is removed."""
-    name = os.path.join(os.path.dirname(target), f".cnntool-{os.urandom(8).hex()}.tmp")
+def _temporary(target: str) -> Iterator[tuple[str, int]]:
+    """A new file in the folder of ``target``, open; whatever has its name in the end is removed."""
+    folder = os.path.dirname(target)
+    _sweep(folder)
+    name = os.path.join(folder, f".cnntool-{os.urandom(8).hex()}.tmp")
     _temporaries.add(name)
     try:
-        yield name
+        yield name, _open_locked(name, target)
     finally:
         with suppress(OSError):
             os.unlink(name)
         _temporaries.discard(name)
+
+
+def _open_locked(name: str, target: str) -> int:
+    """A new file with the owner and the mode of what it replaces, and a lock while it is open."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(name, flags, 0o666 if old is None else 0o600)
+    with suppress(OSError):
+        if flock is not None:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+    if old is not None and hasattr(os, "fchmod"):
+        new = os.fstat(descriptor)
+        with suppress(OSError):
+            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+        with suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+    return descriptor
+
+
+def _sweep(folder: str) -> None:
+    """Remove, once a folder, what killed processes have left half written: nobody has it locked."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError):  # of a folder that takes files and cannot be listed
+        for entry in os.scandir(folder):
+            if re.fullmatch(TEMPORARY, entry.name):
+                _remove_if_left(entry)
+
+
+def _remove_if_left(entry: os.DirEntry) -> None:
+    with suppress(OSError):  # somebody has it locked, or it is another's
+        if time.time() - entry.stat().st_mtime < TOO_NEW:
+            return
+        with open(entry.path, "rb") as file:
+            if flock is not None:
+                flock(file, LOCK_EX | LOCK_NB)
+        os.unlink(entry.path)
 
 
 def remove_temporaries() -> None:
@@ -83,7 +148,7 @@ def _kind(path: str | os.PathLike) -> str:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return "new"
+        return "file" if os.path.islink(path) else "new"
     if stat.S_ISDIR(mode):
         return "folder"
     return "file" if stat.S_ISREG(mode) else "device"
@@ -91,12 +156,6 @@ def _kind(path: str | os.PathLike) -> str:
 
 def _exists(path: str | os.PathLike) -> InputError:
     return InputError(f"{path} exists: add --force to overwrite it, or choose another name")
-
-
-def _keep_permissions(target: str, temporary: str) -> None:
-    """A private file stays private when it is overwritten."""
-    with suppress(OSError):
-        os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
 
 
 def _move_to_new(temporary: str, target: str, path: str | os.PathLike) -> None:

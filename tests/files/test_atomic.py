@@ -104,20 +104,63 @@ def test_the_umask_is_respected_and_permissions_are_kept(tmp_path):
 
 
 @POSIX
+def test_a_file_that_is_private_is_never_readable_by_others(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"1")
+    path.chmod(0o640)
+    before = os.umask(0)
+    try:
+        with atomic_write(path, overwrite=True) as file:
+            (temporary,) = tmp_path.glob(".cnntool-*")
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o640
+            file.write(b"2")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@POSIX
 @pytest.mark.parametrize("dangling", [False, True])
-def test_a_symbolic_link_is_written_through(tmp_path, dangling):
+def test_a_symbolic_link_is_written_through_where_that_is_asked_for(tmp_path, dangling):
     (tmp_path / "far").mkdir()
     target, link = tmp_path / "far" / "real.bin", tmp_path / "link.bin"
     link.symlink_to(target)
     if not dangling:
         target.write_bytes(b"old")
-        with pytest.raises(InputError, match="exists"), atomic_write(link):
-            pass
-    with atomic_write(link, overwrite=not dangling) as file:
+    assert atomic.exists(link)
+    with pytest.raises(InputError, match="exists"), atomic_write(link):
+        pass
+    assert target.exists() != dangling
+    with atomic_write(link, overwrite=True) as file:
         file.write(b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
     assert [p.name for p in (tmp_path / "far").iterdir()] == ["real.bin"]
+
+
+@POSIX
+def test_what_a_killed_writer_left_is_removed_and_what_others_write_is_not(tmp_path):
+    code = (
+        "import os, signal, sys; from cnntool.files.atomic import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as f:\n"
+        "    print('writing', flush=True); sys.stdin.read(1)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "theirs.bin")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as writer:
+        writer.stdout.readline()
+        (temporary,) = tmp_path.iterdir()
+        os.utime(temporary, (0, 0))
+        check_left_over(tmp_path, [temporary])  # it is being written
+        writer.communicate(b"x")
+    check_left_over(tmp_path, [])
+
+
+def check_left_over(folder, expected):
+    atomic._swept.clear()
+    check_writable(folder / "new.bin")
+    assert list(folder.iterdir()) == expected
 
 
 @POSIX
