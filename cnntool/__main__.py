@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import signal
@@ -27,11 +28,12 @@ def main() -> None:
     except SystemExit as exit_:  # a termination signal
         code = exit_.code if isinstance(exit_.code, int) else EXIT_FAILED
     _remove_temporary_files()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # `| head` has read enough: not our failure, and nothing to say
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EPIPE:  # `| head` has read enough: not our failure
+            code = code or _fail_by(error)
+    sys.stderr.flush()
     os._exit(code)  # all is written: taking the interpreter down would take as long as its start
 
 
@@ -45,20 +47,33 @@ def _remove_temporary_files() -> None:
 def _prepare_streams() -> None:
     """Open the standard streams that are closed, and let them take any text.
 
-    File names need not be text, and a terminal need not know every letter: what the encoding
-    lacks is written as an escape, and bytes that were no text as they were.
+    What would go to a closed stdout is an error where it is written, as on a full disk; what cannot
+    be told on stderr ends no work. File names need not be text, and a terminal need not know every
+    letter: what the encoding lacks is written as an escape, and bytes that were no text as they
+    were.
     """
-    for number, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
+    for number, name in enumerate(["stdin", "stdout", "stderr"]):
         if getattr(sys, name) is None:
-            descriptor = os.open(os.devnull, os.O_RDWR)
+            descriptor = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
             if descriptor != number:  # so that no file of ours becomes a standard stream
                 os.dup2(descriptor, number)
                 os.close(descriptor)
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
     codecs.register_error("as-it-was", _as_it_was)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="as-it-was")
+    told = io.BufferedWriter(_Told(2, "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(told, sys.stderr.encoding, "as-it-was", line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="as-it-was")
+
+
+class _Told(io.FileIO):
+    """What people are told: where nobody reads it, or the disk is full, it is lost."""
+
+    def write(self, data) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
 
 
 def _as_it_was(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -103,8 +118,7 @@ def _run() -> int:
             EXIT_FAILED,
         )
     except OSError as error:
-        place = error.filename or "the output"
-        return _fail(f"cnntool: {place}: {error.strerror or error}", EXIT_FAILED)
+        return _fail_by(error)
 
 
 def _fail(message: str, code: int) -> int:
@@ -112,6 +126,12 @@ def _fail(message: str, code: int) -> int:
 
     complain(message)
     return code
+
+
+def _fail_by(error: OSError) -> int:
+    from cnntool.cli.console import system_reason
+
+    return _fail(f"cnntool: {system_reason(error)}", EXIT_FAILED)
 
 
 if __name__ == "__main__":

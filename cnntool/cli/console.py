@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -37,13 +38,32 @@ def harmless(text: str) -> str:
 
 def complain(message: str) -> None:
     """One line on stderr, whatever control characters and bytes a file name brings along."""
-    line = harmless(message).replace("\n", r"\n").encode(errors="backslashreplace").decode()
-    print(line, file=sys.stderr, flush=True)
+    print(_for_people(message), file=sys.stderr, flush=True)
 
 
 def one_line(text: str) -> str:
     """Tabs, line ends and other control characters as escapes: a field stays one."""
     return harmless(text).replace("\t", r"\t").replace("\n", r"\n")
+
+
+def _for_people(text: str) -> str:
+    """One line, in which bytes that are no text are escapes, too."""
+    return one_line(text).encode(errors="backslashreplace").decode()
+
+
+def print_line(text: str | os.PathLike, is_asked_for: bool = False) -> None:
+    """A line on stdout about what is done already, such as the path of a file.
+
+    It stays as it is, but for a terminal. Where nobody listens any more the work goes on, and where
+    nobody ever did, too, unless the line itself was asked for.
+    """
+    line = os.fspath(text)
+    try:
+        print(_for_people(line) if sys.stdout.isatty() else line, flush=True)
+    except OSError as error:
+        if error.errno != errno.EPIPE and (is_asked_for or error.errno != errno.EBADF):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console(stderr: bool = False) -> Console:
@@ -211,7 +231,20 @@ def reason(error: Exception, name: str) -> str:
     """One line that says what went wrong, and with which input."""
     if isinstance(error, MemoryError):
         return f"{name}: not enough memory{f' ({error})' if str(error) else ''}"
-    message = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    message = system_reason(error) if isinstance(error, OSError) else str(error)
     return message if name in message else f"{name}: {message}"
+
+
+def system_reason(error: OSError) -> str:
+    """What the system says, and of what: without a file's name it is stdout, or this folder."""
+    said = error.strerror or str(error)
+    if error.filename:
+        return f"{error.filename}: {said}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that this runs in is gone: change to another one with cd"
+    if error.errno == errno.EBADF:
+        return "stdout is closed: leave out >&-, or name a file with -o"
+    is_of_disk = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT)
+    return f"stdout cannot be written: {said}" if is_of_disk else said

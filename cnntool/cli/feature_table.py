@@ -8,15 +8,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
-from cnntool.cli.console import complain
-from cnntool.cli.files import Source, check_free, check_stdin, find_sources
-from cnntool.cli.images import Report, open_source, run_each
+from cnntool.cli.console import complain, print_line
+from cnntool.cli.files import Source, check_free, gather
+from cnntool.cli.images import open_source
 from cnntool.cli.options import Batch
+from cnntool.cli.running import Report, run_each
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.image import Image
@@ -27,30 +28,33 @@ KINDS = (".csv", ".npy", ".json")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
+class Row(NamedTuple):
+    """The features (values, C) of a frame, what it is called, and what white is in it."""
+
+    name: str
+    features: np.ndarray
+    white: float
+
+
 def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     """Write a row of features an image, in the order of the inputs; returns the exit code."""
     path = _check_options(options)
-    sources, problems = find_sources(options.images, options.recursive)
-    for problem in problems:
-        complain(problem)
+    sources, is_failed = gather(options.images, options.recursive, options.quiet)
     if path is not None:
         check_free(path, options.force)
-    rows: list[list[tuple[str, np.ndarray]]] = [[] for _ in sources]
-    white_of: dict[str, float] = {}
 
     def work(index: int, report: Report, threads: int) -> None:
         source = sources[index]
         if options.dry_run:
             report.lines.append(_plan_line(source, levels, options))
             return
-        image = open_source(source, options)
-        rows[index] = _rows_of(source, image, pooling, levels)
-        white_of.update((name, image.white) for name, _ in rows[index])
+        report.rows = _rows_of(source, open_source(source, options), pooling, levels)
 
-    failed = run_each(sources, f"{pooling.mode}-pool-pyramid", options, work, as_json=False)
-    table = [row for found in rows for row in found]
-    odd = _drop_odd(table)
-    whites = {white_of[name] for name, _ in table}
+    reports = run_each(sources, f"{pooling.mode}-pool-pyramid", options, work, as_json=False)
+    is_failed |= any(report.error for report in reports)
+    found = [row for report in reports for row in report.rows]
+    table = _alike(found)
+    whites = {row.white for row in table}
     if len(whites) > 1 and not options.quiet:
         complain(
             f"white is {' here and '.join(f'{white:g}' for white in sorted(whites))} there: each "
@@ -58,7 +62,7 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
         )
     if table:
         _write(table, pooling.mode, levels, path, options)
-    return 1 if problems or failed or odd else 0
+    return int(is_failed or len(table) < len(found))
 
 
 def _check_options(options: Batch) -> Path | None:
@@ -73,7 +77,6 @@ def _check_options(options: Batch) -> Path | None:
     for name, value in unfit.items():
         if value:
             raise click.UsageError(f"{name} is for pictures: --pyramid writes a table")
-    check_stdin(options.images)
     if options.output is None or options.output == "-":
         return None
     path = Path(options.output)
@@ -86,14 +89,13 @@ def _check_options(options: Batch) -> Path | None:
     return path
 
 
-def _rows_of(
-    source: Source, image: Image, pooling: Pooling, levels: tuple[int, ...]
-) -> list[tuple[str, np.ndarray]]:
-    """A name and features (values, C) for each frame of an image."""
+def _rows_of(source: Source, image: Image, pooling: Pooling, levels: tuple[int, ...]) -> list[Row]:
+    """A row for each frame of an image."""
     features = [pyramid_features(frame, image.white, levels, pooling) for frame in image.frames]
-    if len(features) == 1:
-        return [(source.name, features[0])]
-    return [(f"{source.name}#{number}", row) for number, row in enumerate(features, 1)]
+    names = [source.name]
+    if len(features) > 1:
+        names = [f"{source.name}#{number}" for number in range(1, len(features) + 1)]
+    return [Row(*row, image.white) for row in zip(names, features, strict=True)]
 
 
 def _plan_line(source: Source, levels: tuple[int, ...], options: Batch) -> str:
@@ -109,30 +111,29 @@ def _plan_line(source: Source, levels: tuple[int, ...], options: Batch) -> str:
     return f"{source.name}: {size} -> {where}: {counted(count, 'number')}"
 
 
-def _drop_odd(table: list[tuple[str, np.ndarray]]) -> bool:
-    """Leave out, with a word, the rows whose channels differ from the first's."""
+def _alike(found: list[Row]) -> list[Row]:
+    """The rows without those, with a word, whose channels differ from the first's."""
     kept = []
-    for name, features in table:
-        if features.shape == table[0][1].shape:
-            kept.append((name, features))
+    for row in found:
+        if row.features.shape == found[0].features.shape:
+            kept.append(row)
         else:
             complain(
-                f"{name} has {counted(features.shape[1], 'channel')}, {table[0][0]} has "
-                f"{table[0][1].shape[1]}: rows of one table need the same, --gray makes them so"
+                f"{row.name} has {counted(row.features.shape[1], 'channel')}, {found[0].name} has "
+                f"{found[0].features.shape[1]}: rows of one table need the same, --gray makes them "
+                "so"
             )
-    is_odd = len(kept) < len(table)
-    table[:] = kept
-    return is_odd
+    return kept
 
 
 def _write(
-    table: list[tuple[str, np.ndarray]],
+    table: list[Row],
     mode: str,
     levels: tuple[int, ...],
     path: Path | None,
     options: Batch,
 ) -> None:
-    names = _columns(mode, levels, table[0][1].shape[1])
+    names = _columns(mode, levels, table[0].features.shape[1])
     if path is None:
         if options.as_json:
             text = "".join(json.dumps(entry) + "\n" for entry in _entries(table))
@@ -144,13 +145,13 @@ def _write(
     kind = path.suffix.lower()
     with atomic_write(path, options.force) as file:
         if kind == ".npy":
-            np.save(file, np.stack([features.ravel() for _, features in table]))
+            np.save(file, np.stack([row.features.ravel() for row in table]))
         elif kind == ".csv":
             file.write(_as_csv(table, names).encode())
         else:
             whole = {"columns": names, "rows": _entries(table)}
             file.write(json.dumps(whole).encode() + b"\n")
-    print(options.output)
+    print_line(path)
 
 
 def _columns(mode: str, levels: tuple[int, ...], channels: int) -> list[str]:
@@ -165,17 +166,20 @@ def _columns(mode: str, levels: tuple[int, ...], channels: int) -> list[str]:
     ]
 
 
-def _as_csv(table: Sequence[tuple[str, np.ndarray]], names: list[str]) -> str:
+def _as_csv(table: Sequence[Row], names: list[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *names])
-    for name, features in table:
-        writer.writerow([readable(name), *(f"{value:.7g}" for value in features.ravel())])
+    for row in table:
+        writer.writerow([readable(row.name), *(f"{value:.7g}" for value in row.features.ravel())])
     return text.getvalue()
 
 
-def _entries(table: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+def _entries(table: Sequence[Row]) -> list[dict[str, Any]]:
     return [
-        {"image": readable(name), "features": [float(f"{value:.7g}") for value in row.ravel()]}
-        for name, row in table
+        {
+            "image": readable(row.name),
+            "features": [float(f"{value:.7g}") for value in row.features.ravel()],
+        }
+        for row in table
     ]

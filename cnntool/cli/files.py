@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from cnntool.cli.console import complain
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import check_writable
+from cnntool.files.atomic import check_writable, exists
 from cnntool.files.formats import EXTENSIONS, format_for
 
 STDIO = "-"
@@ -20,10 +21,11 @@ STDIO = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """One input: a path (None is stdin), and the folder it has below the one that was named."""
+    """One input: a path, None being stdin; ``below`` is its folder within the one that was named,
+    None where the file itself was."""
 
     path: Path | None
-    folder: Path = Path()
+    below: Path | None = None
 
     @property
     def name(self) -> str:
@@ -37,17 +39,38 @@ class Source:
     def suffix(self) -> str:
         return "" if self.path is None else self.path.suffix
 
+    @property
+    def folder(self) -> Path:
+        """Below the folder that was named; of a file as it was named, without what climbs."""
+        if self.path is None or self.below is not None:
+            return self.below or Path()
+        parent = self.path.parent
+        return Path(*(part for part in parent.parts if part not in (parent.anchor, os.pardir)))
+
+
+def gather(
+    images: Sequence[str], recursive: bool, quiet: bool, output: str | None = None
+) -> tuple[list[Source], bool]:
+    """The inputs that the arguments name, and whether some argument is none, which is said."""
+    check_stdin(images)
+    sources, problems, left_out = find_sources(images, recursive, output)
+    for line in problems + ([] if quiet else left_out):
+        complain(line)
+    return sources, bool(problems)
+
 
 def find_sources(
     arguments: Sequence[str], recursive: bool, output: str | None = None
-) -> tuple[list[Source], list[str]]:
-    """The inputs that the arguments name, and a line for each argument that is none.
+) -> tuple[list[Source], list[str], list[str]]:
+    """The inputs that the arguments name, a line for each argument that is none, and a line for
+    each thing in a folder that is left out.
 
     Folders are gone through without what lies in the folder ``output``: earlier results.
     """
     results = Path(os.path.realpath(output)) if output and Path(output).is_dir() else None
     sources: list[Source] = []
     problems: list[str] = []
+    left_out: list[str] = []
     for argument in arguments:
         path = Path(argument)
         if argument == STDIO:
@@ -62,12 +85,31 @@ def find_sources(
             problems.extend(unread)
             if results is not None and results != Path(os.path.realpath(path)):
                 found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
-            if not found and not unread:
+            files = [file for file in found if file.is_file()]
+            left_out.extend(
+                f"{file} is no regular file: left out" for file in found if file not in files
+            )
+            if not files and not unread:
                 problems.append(f"{argument} holds no images that this tool reads")
-            sources.extend(Source(file, file.parent.relative_to(path)) for file in found)
+            sources.extend(Source(file, file.parent.relative_to(path)) for file in files)
     if sum(source.path is None for source in sources) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
-    return sources, problems
+    return sources, problems, left_out
+
+
+def _walk(folder: Path, problems: list[str]) -> list[Path]:
+    """What has a picture's name below a folder; a line is added for each folder that cannot be
+    read."""
+
+    def report(error: OSError) -> None:
+        problems.append(f"{error.filename} cannot be read: {error.strerror}")
+
+    return [
+        Path(parent) / name
+        for parent, _, names in os.walk(folder, onerror=report)
+        for name in names
+        if os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")
+    ]
 
 
 def check_stdin(images: Sequence[str]) -> None:
@@ -76,18 +118,12 @@ def check_stdin(images: Sequence[str]) -> None:
         raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
 
 
-def _walk(folder: Path, problems: list[str]) -> list[Path]:
-    """The pictures below a folder; a line is added for each folder that cannot be read."""
-
-    def report(error: OSError) -> None:
-        problems.append(f"{error.filename} cannot be read: {error.strerror}")
-
-    return [
-        path
-        for parent, _, names in os.walk(folder, onerror=report)
-        for path in (Path(parent) / name for name in names)
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-    ]
+def check_no_terminal(what: str = "the image", instead: str = " or use --show") -> None:
+    """RequestError where bytes would go to stdout and that is a terminal."""
+    if sys.stdout.isatty():
+        raise RequestError(
+            f"{what} would go to the terminal: name a file with -o, pipe it on{instead}"
+        )
 
 
 @dataclass(frozen=True)
@@ -130,32 +166,43 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
     if output is None:
         template = "{stem}-{kernel}{ext}"
     elif "{" not in output and (is_folder(output) or (many and not Path(output).suffix)):
-        template = str(Path(_escape(output)) / "{folder}" / "{stem}-{kernel}{ext}")
+        below = _escape(str(source.below or Path()))
+        template = str(Path(_escape(output)) / below / "{stem}-{kernel}{ext}")
     elif many and "{" not in output:
         raise RequestError(
             f"{output} is one file, for several images: name a folder, or a template such as "
             f"'{Path(output).stem}-{{stem}}{Path(output).suffix}'"
         )
     fields = {
-        "stem": source.stem,
-        "name": source.stem + source.suffix,
+        "stem": within_name(source.stem),
+        "name": within_name(source.stem + source.suffix),
         "ext": suffix,
         "folder": str(source.folder),
         "number": number,
     }
     paths = []
     for part in parts:
-        path = Path(_fill(template, fields | {"kernel": part or label}))
+        filled = fields | {"kernel": within_name(part or label)}
+        path = Path("/".join(_fill(piece, filled, template) for piece in template.split("/")))
         if not path.name:
             raise RequestError(f"template '{template}' gives no file name: end it in one")
         if part and "{kernel" not in template:
-            path = path.with_name(f"{path.stem}-{part}{path.suffix}")
+            path = path.with_name(f"{path.stem}-{within_name(part)}{path.suffix}")
         paths.append(path)
     return paths
 
 
-def _fill(template: str, fields: dict[str, str | int]) -> str:
-    """Put values for ``{name}`` and, with leading zeros, ``{number:03}``; ``{{`` is a brace."""
+def within_name(text: str) -> str:
+    """What comes from data as a part of a file's name, which opens no folder."""
+    return re.sub(r"[/\\\0]", "_", text)
+
+
+def _fill(piece: str, fields: dict[str, str | int], template: str) -> str:
+    """Put values for ``{name}`` and, with leading zeros, ``{number:03}``; ``{{`` is a brace.
+
+    piece: of the template, between two slashes. Values alone lead to no other folder: ``.`` and
+    ``..`` become ``_`` and ``__``.
+    """
 
     def value(match: re.Match) -> str:
         if match[0] in ("{{", "}}"):
@@ -169,7 +216,9 @@ def _fill(template: str, fields: dict[str, str | int]) -> str:
             )
         return str(fields[name]).zfill(int(digits or 0))
 
-    return re.sub(r"\{\{|\}\}|\{(\w*)(?::0(\d))?\}|[{}]", value, template)
+    filled = re.sub(r"\{\{|\}\}|\{(\w*)(?::0(\d))?\}|[{}]", value, piece)
+    climbs = filled in (os.curdir, os.pardir) and piece not in (filled, "{folder}")
+    return "_" * len(filled) if climbs else filled
 
 
 def _escape(text: str) -> str:
@@ -207,11 +256,11 @@ def identity(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def check_free(path: Path, force: bool) -> None:
+def check_free(path: str | Path, force: bool) -> None:
     """Raise InputError where a folder stands, or a file that may not be overwritten."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder: name a file")
-    if path.is_file() and not force:
+    if exists(path) and not force:
         raise InputError(f"{path} exists: -f overwrites it")
 
 
@@ -229,6 +278,8 @@ def check_picture(option: str, path: Path, force: bool, example: str) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it; raise InputError where something else is in the way."""
+    if folder.is_dir():
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -264,11 +315,11 @@ def check_new(output: Path, log: str | None, force: bool) -> None:
     """InputError where a new run would overwrite something."""
     last = last_of(output)
     check_free(output, force)
-    if last.is_file() and not force:
+    if exists(last) and not force:
         raise InputError(f"{last} exists: --resume {last} goes on with it, -f overwrites it")
     check_free(last, force)
     if log is not None:
-        check_free(Path(log), force)
+        check_free(log, force)
 
 
 def check_apart(written: dict[str, str | Path | None], read: dict[str, str | None]) -> None:

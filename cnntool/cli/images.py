@@ -15,32 +15,29 @@ progress, reports and errors are here. One bad file never stops the others.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import complain, progress, reason
 from cnntool.cli.files import (
     STDIO,
     Source,
     Targets,
     check_free,
-    check_stdin,
-    find_sources,
+    check_no_terminal,
+    gather,
     make_folder,
     plan_targets,
 )
 from cnntool.cli.options import Batch, Reading
+from cnntool.cli.running import Report, run_each
 from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memory
-from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import exists
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
 from cnntool.files.image import (
     DEPTHS,
@@ -86,9 +83,7 @@ def run_images(
     """
     keep_freed_memory()
     _check_options(batch)
-    sources, problems = find_sources(batch.images, batch.recursive, batch.output)
-    for problem in problems:
-        complain(problem)
+    sources, is_failed = gather(batch.images, batch.recursive, batch.quiet, batch.output)
     targets = _plan(sources, batch, label, parts)
 
     def work_on(index: int, report: Report, threads: int) -> None:
@@ -96,38 +91,8 @@ def run_images(
         if job.open():
             work(job)
 
-    return 1 if run_each(sources, label, batch, work_on, batch.as_json) or problems else 0
-
-
-def run_each(
-    sources: Sequence[Source],
-    label: str,
-    batch: Batch,
-    work: Callable[[int, Report, int], None],
-    as_json: bool,
-) -> bool:
-    """Call ``work(index, report, threads)`` for every input, several at a time.
-
-    The reports are said in the order of the inputs. Returns whether one of them failed.
-    """
-    jobs = min(batch.jobs or available_cores(), max(1, len(sources)))
-    threads = max(1, available_cores() // jobs)
-    reporter = Reporter(as_json, batch.quiet)
-    with progress(label, len(sources), batch.quiet) as advance:
-
-        def run_one(index: int) -> None:
-            report = Report(sources[index].name)
-            try:
-                work(index, report, threads)
-            except BrokenPipeError:
-                raise
-            except (InputError, RequestError, OSError, MemoryError) as error:
-                report.error = reason(error, report.name)
-            reporter.done(index, report)
-            advance()
-
-        parallel_for(range(len(sources)), lambda: run_one, jobs)
-    return reporter.failed
+    reports = run_each(sources, label, batch, work_on, batch.as_json)
+    return int(is_failed or any(report.error for report in reports))
 
 
 class Job:
@@ -163,7 +128,7 @@ class Job:
             if path not in self._kept:
                 check_free(path, batch.force)
         if self._kept and self._kept == set(target.paths):
-            self.report.notes.append(f"{self.source.name}: skipped, its output exists")
+            self.report.notes.append("skipped, its output exists")
             self.report.skipped = True
             return False
         image = open_source(self.source, batch)
@@ -173,11 +138,9 @@ class Job:
         self.depth = choose_depth(image, self.formats[0], batch.depth)
         pixels = [frame.pixels for frame in image.frames]
         if pixels[0].dtype == np.uint16 and self.depth.dtype == np.uint8 and not batch.depth:
-            self.report.notes.append(
-                f"{self.source.name}: {self.formats[0]} holds 8 bits a channel: reduced from 16"
-            )
+            self.report.notes.append(f"{self.formats[0]} holds 8 bits a channel: reduced from 16")
         if lost := left_out(image, self.formats[0], self.depth.dtype):
-            self.report.notes.append(f"{self.source.name}: left out of the result: {joined(lost)}")
+            self.report.notes.append(f"left out of the result: {joined(lost)}")
         self.shapes: list[Shape] = [each.shape for each in pixels]
         self._has_alpha = any(frame.alpha is not None for frame in image.frames)
         self._dtype, self._images = self.depth.dtype, [image]
@@ -237,14 +200,14 @@ class Job:
     def deliver(self, results: Sequence[Result]) -> None:
         """Write the results, or draw them, and put down what there is to say of them."""
         batch, report = self.batch, self.report
-        name = f"{self.source.name}: " if len(batch.images) > 1 or batch.recursive else ""
-        report.notes.extend(name + note for result in results for note in result.notes)
+        report.notes.extend(note for result in results for note in result.notes)
         if batch.show:
             report.pictures.extend(result.image for result in results)
         if self._is_large:  # encoding may need it in pieces of another size
             give_back_freed_memory()
         if self.target.stdout:
-            self._write_stdout(stacked([result.image for result in results]))
+            image = stacked([result.image for result in results])
+            save_image(image, sys.stdout.buffer, format=self.formats[0], quality=batch.quality)
             return
         for path, format, result in zip(self.target.paths, self.formats, results, strict=False):
             if path in self._kept:
@@ -266,14 +229,6 @@ class Job:
                 }
             )
 
-    def _write_stdout(self, image: Image) -> None:
-        try:
-            save_image(image, sys.stdout.buffer, format=self.formats[0], quality=self.batch.quality)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise InputError(f"stdout cannot be written: {error.strerror or error}") from None
-
     def describe(self, method: str, shape: Shape, scratch_bytes: int, **facts: int) -> None:
         """Put down, of a dry run, what would be done: by which windows, to a result of what shape.
 
@@ -286,14 +241,14 @@ class Job:
         megabytes = round((item * values + scratch_bytes) / 1e6)
         fate = "kept" if batch.skip_existing else "overwritten" if batch.force else "refused"
         fates: dict[str, str | None] = {
-            str(path): fate if path.is_file() else None for path in self.target.paths
+            str(path): fate if exists(path) else None for path in self.target.paths
         }
         fates = fates or {"stdout" if self.target.stdout else "the terminal": None}
         if batch.as_json:
             done = {"width": width, "height": height, "method": method, **facts}
             done |= {"threads": self.threads, "megabytes": megabytes}
-            for path, exists in fates.items():
-                report.outputs.append({"path": readable(path), "exists": exists, **done})
+            for path, why in fates.items():
+                report.outputs.append({"path": readable(path), "exists": why, **done})
             return
         read = f"{info.format} {info.width}x{info.height}, {info.channels} x {info.depth}"
         if info.frames > 1:
@@ -325,11 +280,8 @@ def _check_options(batch: Batch) -> None:
         raise RequestError(
             "the image and --json both go to stdout: write the image to a file with -o"
         )
-    if writes_stdout and batch.output is None and sys.stdout.isatty():
-        raise RequestError(
-            "the image would go to the terminal: name a file with -o, pipe it on, or use --show"
-        )
-    check_stdin(batch.images)
+    if writes_stdout:
+        check_no_terminal()
     if batch.force and batch.skip_existing:
         raise RequestError("--force and --skip-existing contradict each other: use one of them")
 
@@ -366,58 +318,3 @@ def _format_of(path: Path, batch: Batch) -> str | None:
     if path.exists() and not path.is_file() and not path.is_dir():
         return None
     return format_for(path)
-
-
-@dataclass
-class Report:
-    """What there is to say about one input once it is done."""
-
-    name: str
-    error: str = ""
-    skipped: bool = False
-    notes: list[str] = field(default_factory=list)
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)  # for stdout
-    pictures: list[Image] = field(default_factory=list)  # to draw
-
-
-class Reporter:
-    """Takes reports from several threads and says them one after the other."""
-
-    def __init__(self, as_json: bool, quiet: bool):
-        self.failed = False
-        self._as_json, self._quiet = as_json, quiet
-        self._waiting: dict[int, Report] = {}
-        self._next, self._lock = 0, Lock()
-
-    def done(self, index: int, report: Report) -> None:
-        """Say the report of this input, once all before it are said."""
-        with self._lock:
-            self._waiting[index] = report
-            while self._next in self._waiting:
-                self._say(self._waiting.pop(self._next))
-                self._next += 1
-
-    def _say(self, report: Report) -> None:
-        if report.error:
-            self.failed = True
-            complain(report.error)
-        if not self._quiet:
-            for note in report.notes:
-                complain(note)
-        for picture in report.pictures:
-            from cnntool.cli.terminal import draw
-
-            draw(picture)
-        lines = [json.dumps(_entry(report))] if self._as_json else report.lines
-        try:
-            for line in lines:
-                print(line, flush=True)
-        except BrokenPipeError:  # the reader has enough; the work goes on
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _entry(report: Report) -> dict[str, Any]:
-    entry = {"input": readable(report.name), "outputs": report.outputs}
-    entry["error"] = report.error or None
-    return entry | ({"skipped": True} if report.skipped else {})

@@ -27,7 +27,15 @@ import click
 
 from cnntool.choices import ALPHAS, IMAGE_DEPTHS, IMAGE_FORMATS, SIGNAL_FORMATS, WAV_DEPTHS
 from cnntool.cli.help import Option
-from cnntool.cli.types import Choice, Number, PathName, Spec, WholeNumber, read_pixel_count
+from cnntool.cli.types import (
+    Choice,
+    Number,
+    OutputName,
+    PathName,
+    Spec,
+    WholeNumber,
+    read_pixel_count,
+)
 from cnntool.files.limits import MAX_PIXELS
 
 
@@ -135,7 +143,7 @@ class Output:
 
     output: str | None = option(
         "-o --output",
-        PathName("a file, a folder or -"),
+        OutputName("a file, a folder or -"),
         "A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
         "(also {name}, {ext} with its dot, {folder}, {number:03}), or - for stdout.  [default: "
         "IMAGE-KERNEL in this folder]",
@@ -260,7 +268,7 @@ class SignalOutput:
     section = "Output"
     output: str | None = option(
         "-o --output",
-        PathName("a file, a folder or -"),
+        OutputName("a file, a folder or -"),
         "A file, a folder (end it in /) or - for stdout.  [default: numbers go to stdout; a WAV "
         "or .npy becomes FILE-KERNEL in this folder, from stdin it goes to stdout]",
         metavar="PATH",

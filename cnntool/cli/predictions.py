@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnntool.cli.console import complain, console, one_line, progress, reason
-from cnntool.cli.files import Source, check_stdin, find_sources
+from cnntool.cli.files import Source, gather
 from cnntool.cli.options import Sources
+from cnntool.cli.running import LOST, Notes
 from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
@@ -91,29 +91,34 @@ def run_predictions(
     quiet: bool,
 ) -> int:
     """Print a line for every image, in the order of the arguments; returns the exit code."""
-    check_stdin(sources.images)
-    found, problems = find_sources(sources.images, sources.recursive)
-    for problem in problems:
-        complain(problem)
+    found, is_failed = gather(sources.images, sources.recursive, quiet)
     printer.expect(found)
 
-    def prepare(source: Source) -> Prepared:
-        return prepared(classifier, source, white, max_pixels)
+    def prepare(index: int) -> Prepared:
+        return prepared(classifier, found[index], white, max_pixels)
 
-    failed = bool(problems)
+    def lost(index: int) -> Prepared:
+        return Prepared(found[index].name, None, f"{found[index].name}: {LOST}")
+
+    jobs = min(available_cores(), len(found))
     is_hidden = quiet or sys.stdout.isatty()
-    with progress("predicting", len(found), is_hidden) as advance:
-        for batch in _batches(_ahead(prepare, found)):
-            for note in [image.note for image in batch if image.note and not quiet]:
-                complain(note)
+    with (
+        in_order(prepare, len(found), jobs, lost, BATCH_IMAGES) as images,
+        progress("predicting", len(found), is_hidden) as advance,
+        Notes(quiet) as notes,
+    ):
+        for batch in _batches(images):
+            for image in batch:
+                if image.note:
+                    notes.say(image.name, image.note.removeprefix(image.name))
             for name, probabilities, error in _classified(classifier, batch):
                 if probabilities is None:
-                    failed = True
+                    is_failed = True
                     complain(error)
                 else:
                     printer(name, probabilities)
                 advance()
-    return int(failed)
+    return int(is_failed)
 
 
 def prepared(classifier: Classifier, source: Source, white: float, max_pixels: int) -> Prepared:
@@ -171,45 +176,22 @@ def wrong_with(name: str, error: Exception) -> str:
     return reason(error, name).replace(f"{name}: the image", name, 1)
 
 
-def _ahead(prepare, sources: Sequence[Source]) -> Iterator[Prepared]:
-    """The images in their order, a few read ahead by threads of their own."""
-    if len(sources) == 1:
-        yield prepare(sources[0])
-        return
-    cores = available_cores()
-    waiting: deque[Future[Prepared]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
-        try:
-            for source in sources:
-                waiting.append(pool.submit(prepare, source))
-                if len(waiting) > 2 * cores:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:  # nobody listens any more
-            for future in waiting:
-                future.cancel()
-
-
 def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
     """Images that follow each other and have one size, until their files are large together."""
     batch: list[Prepared] = []
+    last = None
     for image in images:
-        if batch and not _go_together(batch[0], image):
+        shape = None if image.planes is None else image.planes.shape
+        if batch and (shape is None or shape != last):
             yield batch
             batch = []
+        last = shape
         batch.append(image)
         if len(batch) == BATCH_IMAGES or sum(each.bytes for each in batch) >= BATCH_BYTES:
             yield batch
             batch = []
     if batch:
         yield batch
-
-
-def _go_together(one: Prepared, other: Prepared) -> bool:
-    if one.planes is None or other.planes is None:
-        return False
-    return one.planes.shape == other.planes.shape
 
 
 def _classified(

@@ -11,12 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from cnntool.choices import SIGNAL_FORMATS as FORMATS
-from cnntool.cli.console import complain, progress
-from cnntool.cli.files import STDIO, check_free, is_folder, make_folder
+from cnntool.cli.console import complain, print_line, progress
+from cnntool.cli.files import (
+    STDIO,
+    check_free,
+    check_no_terminal,
+    is_folder,
+    make_folder,
+    within_name,
+)
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write
@@ -63,8 +69,8 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
         path = _path("", file, label, format)
     if path is None and as_json:
         raise RequestError("the result and --json both go to stdout: name a file with -o")
-    if path is None and not is_text and sys.stdout.isatty():
-        raise RequestError(f"{format} bytes would go to the terminal: name a file with -o")
+    if path is None and not is_text:
+        check_no_terminal(f"{format} bytes", "")
     for name, value in (("depth", options.depth), ("rate", options.rate)):
         if value is not None and format != "wav":
             raise RequestError(f"--{name} is for WAV, and the output is {format}: leave it out")
@@ -74,7 +80,7 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
     if format == "wav" and rate is None:
         raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
     if path is not None:
-        check_free(Path(path), options.force)
+        check_free(path, options.force)
     return replace(
         options,
         output=path,
@@ -104,7 +110,7 @@ def _path(output: str, file: str, label: str, format: str) -> str:
     if not is_folder(output):
         return output
     stem = "stdin" if file == STDIO else Path(file).stem
-    return os.path.join(output, f"{stem}-{label}{FORMATS[format]}")
+    return os.path.join(output, within_name(f"{stem}-{label}") + FORMATS[format])
 
 
 def _is_device(output: str) -> bool:
@@ -162,4 +168,4 @@ def report(
         "clipped": written.clipped,
         "methods": list(methods),
     }
-    click.echo(json.dumps(facts) if place.as_json else place.output)
+    print_line(json.dumps(facts) if place.as_json else place.output, place.as_json)

@@ -8,7 +8,11 @@ to value that raises ValueError, handed to :class:`Spec`.
 from __future__ import annotations
 
 import math
+import os
 import re
+import shlex
+import stat
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,6 +29,8 @@ LARGEST_NUMBER = 1e12
 
 LONGEST_QUOTED = 80
 """Letters of a wrong value that its message shows."""
+
+ADDRESS = re.compile(r"(https?|ftp)://", re.IGNORECASE)
 
 
 class Spec(click.ParamType):
@@ -68,7 +74,36 @@ class PathName(click.Path):
     def convert(self, value, param, ctx):
         if not value:
             self.fail(f"the name is empty: name {self.what}", param, ctx)
+        if ADDRESS.match(value):
+            self.fail(f"{value} is an address: {self._instead(value, ctx)}", param, ctx)
         return super().convert(value, param, ctx)
+
+    def _instead(self, address: str, ctx) -> str:
+        if re.search(r"\bor -", self.what):
+            return f"curl -L {shlex.quote(address)} | {ctx.command_path} - reads what is there"
+        return f"curl -LO {shlex.quote(address)} fetches what is there, to name here"
+
+
+class OutputName(PathName):
+    """The path of a result; other names of stdout become ``-``."""
+
+    def convert(self, value, param, ctx):
+        return "-" if names_stdout(value) else super().convert(value, param, ctx)
+
+    def _instead(self, address: str, ctx) -> str:
+        return f"name {self.what} here"
+
+
+def names_stdout(path: str) -> bool:
+    """Whether a path is stdout by name, or the pipe or terminal that stdout is."""
+    if os.path.abspath(path) in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        return True
+    try:
+        there, stdout = os.stat(path), os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return False
+    is_stream = stat.S_ISFIFO(there.st_mode) or sys.stdout.isatty()
+    return is_stream and os.path.samestat(there, stdout)
 
 
 class Choice(click.Choice):

@@ -246,7 +246,14 @@ class TestManyImages:
         (folder / "in").mkdir()
         os.mkfifo(folder / "in" / "x.png")
         done = cnntool("convolve", "in", "-r", "-k", "box")
-        assert (done.code, done.err) == (1, "in holds no images that this tool reads\n")
+        assert (done.code, done.err.splitlines()) == (
+            1,
+            ["in holds no images that this tool reads", "in/x.png is no regular file: left out"],
+        )
+        (folder / "in" / "a.png").write_bytes((folder / "grey.png").read_bytes())
+        done = cnntool("convolve", "in", "-r", "-k", "box")
+        assert (done.code, done.lines) == (0, ["a-box.png"])
+        assert one_line(done.err) == "in/x.png is no regular file: left out"
 
 
 class TestPipes:

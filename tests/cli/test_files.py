@@ -28,6 +28,6 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
 def check_that_it_is_named(folder):
     (folder / "one.png").touch()
-    sources, problems = find_sources([str(folder)], recursive=True)
+    sources, problems, _ = find_sources([str(folder)], recursive=True)
     assert [source.path.name for source in sources] == ["one.png"]
     assert problems == [f"{folder / 'secret'} cannot be read: Permission denied"]

@@ -180,6 +180,62 @@ def test_a_full_disk_is_named(folder, arguments):
 
 
 @posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [(">&-", "stdout is closed: leave out >&-, or"), (">/dev/full", "stdout cannot be written: ")],
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "convolve grey.png -k box -o -",
+        "convolve grey.png -k box -o out.png --json",
+        "convolve1d -k box numbers.txt",
+        "pool grey.png --pyramid 1,2",
+        "kernels",
+        "kernels sobel --json",
+        "explain pool grey.png --mode max",
+        "--help",
+        "convolve --help",
+    ],
+)
+def test_what_cannot_go_to_stdout_is_an_error(folder, arguments, end, reason):
+    (folder / "numbers.txt").write_text("1\n2\n3\n")
+    command = f'"{sys.executable}" -m cnntool {arguments} {end}'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert reason in line
+
+
+@posix
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "pipe"])
+def test_stdout_by_any_name_gets_the_data_and_nothing_else(folder, name):
+    run = f'"{sys.executable}" -m cnntool convolve grey.png -k box --format ppm -o {name}'
+    if name == "pipe":
+        os.mkfifo(name)
+        run = f"cat pipe & {run} >pipe; wait"
+    elif not os.path.exists(name):
+        pytest.skip(f"there is no {name}")
+    done = subprocess.run(["sh", "-c", run], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout) == len(b"P5\n40 30\n255\n") + 40 * 30
+
+
+@posix
+def test_who_listens_to_stderr_no_more_loses_no_work(folder):
+    read, write = os.pipe()
+    os.close(read)
+    options = ["--epochs", "1", "--layers", "dense 10", "--processes", "1"]
+    done = subprocess.run(
+        [*COMMAND, "train-cnn", "digits", *options], stdout=write, stderr=write, timeout=100
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert (folder / "model.npz").exists()
+
+
+@posix
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_do_not_matter(folder, closed):
     command = f'"{sys.executable}" -m cnntool convolve grey.png -k sobel -o out.png {closed}'
@@ -209,6 +265,40 @@ def test_a_named_pipe_is_read_once(cnntool, folder):
 
 
 @posix
+@pytest.mark.usefixtures("heeds_interrupts")
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_pipe_that_nobody_writes_into_stops_no_other_image_nor_a_signal(folder, number, jobs):
+    os.mkfifo("pipe.png")
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("L", (8, 8)).save(name)
+    names = ["a.png", "pipe.png", "b.png", "c.png"]
+    process = subprocess.Popen(
+        [*COMMAND, "convolve", *names, "-k", "box", "-o", "out/", "--jobs", jobs],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 30
+    expected = 3 if jobs == "2" else 1
+    while len(list(folder.glob("out/*.png"))) < expected and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert len(list((folder / "out").iterdir())) == expected
+
+
+@posix
+def test_a_folder_that_was_removed_is_named(folder):
+    (folder / "gone").mkdir()
+    command = f'cd gone && rmdir ../gone && "{sys.executable}" -m cnntool kernels --json >/dev/full'
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "is gone: change to another one with cd" in done.stderr
+
+
+@posix
 def test_devices_take_any_format(cnntool):
     assert cnntool("convolve", "grey.png", "-k", "box", "-o", "/dev/null").code == 0
 
@@ -222,11 +312,12 @@ def test_a_file_in_the_place_of_a_folder_is_named(cnntool):
 
 
 @posix
-def test_no_image_bytes_go_to_a_terminal(folder):
+@pytest.mark.parametrize("output", [[], ["-o", "-"], ["-o", "/dev/stdout"]])
+def test_no_image_bytes_go_to_a_terminal(folder, output):
     import pty
 
     controller, terminal = pty.openpty()
-    command = [*COMMAND, "convolve", "-", "-k", "box"]
+    command = [*COMMAND, "convolve", "-", "-k", "box", *output]
     with open("grey.png", "rb") as image:
         done = subprocess.run(
             command, stdin=image, stdout=terminal, stderr=subprocess.PIPE, text=True

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
-from cnntool.cli.console import complain, print_json
+from cnntool.cli.console import complain, print_json, print_line
 from cnntool.cli.files import output_of
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
@@ -65,7 +65,7 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
     if options.as_json:
         print_json(found)
     else:
-        print(found["model"] or found["last"])
+        print_line(found["model"] or found["last"])
     return 0
 
 

@@ -12,7 +12,7 @@ import click
 from cnntool.choices import MEASURES
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Choice, PathName
+from cnntool.cli.types import Choice, OutputName, PathName
 from cnntool.cli.visualize.options import OUTPUT, STDIO, WHAT, Picture, Report
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Chart(Picture):
     section = OUTPUT
     output: str | None = option(
         "-o --output",
-        PathName("a picture, such as curves.png, or -"),
+        OutputName("a picture, such as curves.png, or -"),
         "A PNG, SVG, PDF, JPEG, TIFF or WebP, or - for PNG on stdout.  [default: a chart in the "
         "terminal]",
         metavar="PATH",
@@ -71,6 +71,7 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
+    from cnntool.cli.files import check_no_terminal
     from cnntool.training.history import read_history
     from cnntool.visuals import fonts
 
@@ -78,7 +79,9 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     if output == STDIO and (as_json or chart.show):
         other = "--json" if as_json else "--show"
         raise click.UsageError(f"{other} and -o - both write to stdout: name a file with -o")
-    if output is not None and output != STDIO:
+    if output == STDIO:
+        check_no_terminal("the chart", " or leave out -o")
+    elif output is not None:
         check_chart(Path(output), chart.force)
     histories = [read_history(path) for path in dict.fromkeys(runs.paths)]
     measures = runs.measures
@@ -134,6 +137,7 @@ def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, 
 
 
 def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path: bool) -> None:
+    from cnntool.cli.console import print_line
     from cnntool.files.atomic import atomic_write
     from cnntool.visuals.curve_chart import curve_chart, write_chart
 
@@ -144,7 +148,7 @@ def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path:
     with atomic_write(output, force) as file:
         write_chart(figure, file, Path(output).suffix[1:].lower())
     if print_path:
-        print(output)
+        print_line(output)
 
 
 def _print(panels: dict[str, list[Curve]]) -> None:

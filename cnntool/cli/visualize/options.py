@@ -12,7 +12,7 @@ import click
 
 from cnntool.choices import SCALES
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
-from cnntool.cli.types import Choice, PathName
+from cnntool.cli.types import Choice, OutputName, PathName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,7 @@ def picture_path(default: str) -> Any:
     """``-o`` of a command whose picture goes where the help says without it."""
     return option(
         "-o --output",
-        PathName("a picture, such as filters.png, or -"),
+        OutputName("a picture, such as filters.png, or -"),
         "A picture, by its name PNG, JPEG, TIFF, WebP or another format, or - for PNG on "
         f"stdout.  [default: {default}]",
         metavar="PATH",
@@ -152,6 +152,7 @@ class Target:
         milliseconds of each frame. print_path: whether the path is the line on stdout, as it
         should not be where that is JSON.
         """
+        from cnntool.cli.console import print_line
         from cnntool.files.image import Frame, Image, Metadata
         from cnntool.files.images import save_image
         from cnntool.visuals.fonts import told_lost
@@ -166,7 +167,7 @@ class Target:
         elif self.path is not None:
             save_image(image, self.path, overwrite=self.options.force)
             if print_path:
-                print(self.path)
+                print_line(self.path)
         lost = told_lost()
         if self.stdout or self.path is not None:
             self.options.note(*lost)
@@ -179,15 +180,16 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
     UsageError for a name that is no picture's, InputError for a file that exists or a place that
     takes none.
     """
-    from cnntool.cli.files import check_picture
+    from cnntool.cli.files import check_no_terminal, check_picture, within_name
     from cnntool.visuals import fonts
 
     fonts.use(options.font)
     if options.output == STDIO:
+        check_no_terminal("the picture")
         return Target(None, True, options)
     if options.output is None and options.show:
         return Target(None, False, options)
-    name = "-".join(filter(None, what)) + suffix
+    name = within_name("-".join(filter(None, what))) + suffix
     path = Path(f"{Path(model).stem}-{name}" if options.output is None else options.output)
     if path.suffix.lower() in (".pgm", ".pbm"):
         raise click.UsageError(f"-o {path}: {path.suffix} has no colour: end it in .ppm or .png")

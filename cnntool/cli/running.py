@@ -1,0 +1,147 @@
+"""Many inputs, several at a time: what came of each is said in their order, notes in few lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cnntool.cli.console import complain, print_line, progress, reason
+from cnntool.cli.files import Source
+from cnntool.cli.options import Batch
+from cnntool.engine.fast.processes import in_order
+from cnntool.engine.fast.threads import available_cores
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import readable
+
+if TYPE_CHECKING:
+    from cnntool.files.image import Image
+
+LOST = "the process that worked on it was ended: where memory is short, --jobs 1 needs less"
+
+
+@dataclass
+class Report:
+    """What there is to say about one input once it is done, and what it adds to a table."""
+
+    name: str
+    error: str = ""
+    skipped: bool = False
+    notes: list[str] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # for stdout
+    pictures: list[Image] = field(default_factory=list)  # to draw
+    rows: list[Any] = field(default_factory=list)
+
+
+def run_each(
+    sources: Sequence[Source],
+    label: str,
+    batch: Batch,
+    work: Callable[[int, Report, int], None],
+    as_json: bool,
+) -> list[Report]:
+    """Call ``work(index, report, threads)`` for every input, several at a time.
+
+    It works in processes of their own: what comes back is the report. They are said, and returned,
+    in the order of the inputs.
+    """
+    jobs = min(batch.jobs or available_cores(), max(1, len(sources)))
+    threads = max(1, available_cores() // jobs)
+    has_names = len(sources) > 1 or batch.recursive
+
+    def report_on(index: int) -> Report:
+        report = Report(sources[index].name)
+        try:
+            work(index, report, threads)
+        except BrokenPipeError:
+            raise
+        except (InputError, RequestError, OSError, MemoryError) as error:
+            report.error = reason(error, report.name)
+        return report
+
+    def lost(index: int) -> Report:
+        return Report(sources[index].name, f"{sources[index].name}: {LOST}")
+
+    done = []
+    with (
+        in_order(report_on, len(sources), jobs, lost) as reports,
+        progress(label, len(sources), batch.quiet) as advance,
+        Notes(batch.quiet) as notes,
+    ):
+        for report in reports:
+            if report.error:
+                complain(report.error)
+            for note in report.notes:
+                notes.say(f"{report.name}: " if has_names else "", note)
+            _say_results(report, as_json)
+            report.pictures.clear()
+            done.append(report)
+            advance()
+    return done
+
+
+def _say_results(report: Report, as_json: bool) -> None:
+    for picture in report.pictures:
+        from cnntool.cli.terminal import draw
+
+        draw(picture)
+    for line in [json.dumps(_entry(report))] if as_json else report.lines:
+        print_line(line, is_asked_for=as_json)
+
+
+def _entry(report: Report) -> dict[str, Any]:
+    entry = {"input": readable(report.name), "outputs": report.outputs}
+    entry["error"] = report.error or None
+    return entry | ({"skipped": True} if report.skipped else {})
+
+
+FEW = 3
+"""Notes of a kind that are said as they come; of the others, how many and in what range."""
+
+NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)")
+
+
+class Notes:
+    """Notes on inputs, of which those that differ in numbers alone are of one kind.
+
+    >>> with Notes(is_quiet=False) as notes:
+    ...     for index in range(5):
+    ...         notes.say(f"{index}.png: ", f"{10 + index}% of the values were clipped")
+    0.png: 10% of the values were clipped
+    1.png: 11% of the values were clipped
+    2.png: 12% of the values were clipped
+    2 more: 13 to 14% of the values were clipped
+    """
+
+    def __init__(self, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self._kinds: dict[tuple[str, ...], list[list[str]]] = {}
+
+    def say(self, lead: str, note: str) -> None:
+        """Say a note behind the name of an input, or keep its numbers for the end."""
+        if self._is_quiet:
+            return
+        pieces = NUMBER.split(note)
+        kept = self._kinds.setdefault(tuple(pieces[::2]), [])
+        if len(kept) < FEW:
+            complain(lead + note)
+        kept.append(pieces[1::2])
+
+    def __enter__(self) -> Notes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for words, said in self._kinds.items():
+            if rest := said[FEW:]:
+                ranges = [_range(numbers) for numbers in zip(*rest, strict=True)]
+                pieces = [a + b for a, b in zip(words, [*ranges, ""], strict=True)]
+                complain(f"{len(rest):,} more: {''.join(pieces).strip()}")
+
+
+def _range(numbers: Sequence[str]) -> str:
+    """``"13 to 14"``, or one number where all are the same."""
+    least, most = (end(numbers, key=lambda n: float(n.replace(",", ""))) for end in (min, max))
+    return least if least == most else f"{least} to {most}"
