@@ -24,6 +24,7 @@ from cnntool.cli.types import (
     read_border,
 )
 from cnntool.errors import InputError, RequestError
+from cnntool.wording import joined
 
 if TYPE_CHECKING:
     from cnntool.signals.filtering import Geometry
@@ -183,6 +184,7 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
+    from cnntool.cli.console import complain
     from cnntool.cli.convolve import check_stdin_once
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
     from cnntool.engine.fast.scratch import keep_freed_memory
@@ -209,6 +211,8 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
             _remark(kernels, geometry, None if output.rate else signal.rate)
         with counted(signal, label, place) as signal:
             written = write(run_passes(signal, plans, live), place)
+    if signal.left_out and not output.quiet:
+        complain(f"left out of the result: {joined(signal.left_out)} of {signal.name}")
     report(signal, result, place, written, [plan.method for plan in plans])
     return 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class Signal:
     depth: str | None = None  # of a WAV: '8', '16', '24', '32', 'float' or 'float64'
     columns: tuple[str, ...] = ()  # their names, where the input has a header
     expected_blocks: int | None = None
+    left_out: list[str] = field(default_factory=list)  # what else a WAV holds, once it is read
 
 
 def read_whole(signal: Signal, most: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from cnntool.errors import InputError
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Readable, cut_short, damaged
 
-MAGIC = (b"RIFF", b"RF64", b"BW64")
+MAGIC = (b"RIFF", b"RF64", b"BW64", b"RIFX")
 FLOATS = {"float": 32, "float64": 64}
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
@@ -35,9 +36,10 @@ class Encoding:
     """How samples stand in the data chunk."""
 
     tag: int
-    bits: int
+    bits: int  # that a sample takes: fewer may be in use, the highest of them
     channels: int
     rate: int
+    order: str = "<"  # of the bytes
 
     @property
     def frame_bytes(self) -> int:
@@ -57,25 +59,28 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     A size that was not known when the header was written means all that comes. Raises InputError
     for compressed samples, and where the file is damaged or cut short.
     """
-    kind, riff_size, wave = struct.unpack("<4sI4s", _exactly(stream, 12, name))
+    kind = _exactly(stream, 4, name)
+    order = ">" if kind == b"RIFX" else "<"
+    riff_size, wave = struct.unpack(order + "I4s", _exactly(stream, 8, name))
     if wave != b"WAVE":
         raise InputError(f"{name} is RIFF, but not WAV: convert it to WAV first")
-    encoding, wide_size = None, None
+    encoding, wide_size, others = None, None, []
     while True:
-        chunk, size = struct.unpack("<4sI", _exactly(stream, 8, name))
+        chunk, size = struct.unpack(order + "4sI", _exactly(stream, 8, name))
         if chunk == b"data":
             break
         if chunk == b"fmt ":
-            encoding = _encoding(_exactly(stream, min(size, 64), name), name)
+            encoding = _encoding(_exactly(stream, min(size, 64), name), order, name)
             _skip(stream, max(0, size - 64) + size % 2, name)
         elif chunk == b"ds64" and size >= 16:
             _, wide_size = struct.unpack("<QQ", _exactly(stream, 16, name))
             _skip(stream, size - 16 + size % 2, name)
         else:
+            _note(chunk, others)
             _skip(stream, size + size % 2, name)
     if encoding is None:
         raise damaged(name, "it has samples before it says how they are stored")
-    if kind != b"RIFF" and size == UNKNOWN and wide_size is not None:
+    if kind in (b"RF64", b"BW64") and size == UNKNOWN and wide_size is not None:
         size = wide_size
     elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
         size = None
@@ -83,24 +88,35 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     if total == 0:
         raise _empty(name)
     frames = max(1, BLOCK // encoding.channels)
+    blocks = _blocks(stream, encoding, total, frames, name)
+    if total is not None and not is_pipe:  # where what follows does not have to be waited for
+        blocks = _with_the_end(blocks, stream, total * encoding.frame_bytes, encoding, others, name)
     return Signal(
         name,
         "wav",
         encoding.channels,
-        _blocks(stream, encoding, total, frames, name),
+        blocks,
         total,
         encoding.rate,
         encoding.depth,
         expected_blocks=None if total is None else -(-total // frames),
+        left_out=others,
     )
 
 
-def _encoding(fields: bytes, name: str) -> Encoding:
+def _note(chunk: bytes, others: list[str]) -> None:
+    """Put the name of a chunk down that says something; fillers and repeats do not."""
+    name = chunk.decode("ascii", "replace").strip()
+    if name not in (*others, "JUNK", "PAD", "FLLR", "fact", "PEAK") and name.isprintable():
+        others.append(name)
+
+
+def _encoding(fields: bytes, order: str, name: str) -> Encoding:
     if len(fields) < 16:
         raise damaged(name, "its description of the samples is too short")
-    tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", fields)
+    tag, channels, rate, _, frame_bytes, bits = struct.unpack_from(order + "HHIIHH", fields)
     if tag == EXTENSIBLE and len(fields) >= 26:
-        (tag,) = struct.unpack_from("<H", fields, 24)
+        (tag,) = struct.unpack_from(order + "H", fields, 24)
     known = {PCM: (8, 16, 24, 32), FLOAT: (32, 64)}
     if tag not in known:
         kind = COMPRESSED.get(tag, f"format {tag}")
@@ -108,18 +124,18 @@ def _encoding(fields: bytes, name: str) -> Encoding:
             f"{name} holds {kind} samples: convert it to PCM first, "
             "for example with ffmpeg -i IN.wav -c:a pcm_s16le OUT.wav"
         )
-    if bits not in known[tag]:
-        kind = "PCM" if tag == PCM else "float"
-        raise InputError(
-            f"{name} holds {kind} samples of {bits} bits: expected "
-            f"{' or '.join(map(str, known[tag]))}"
-        )
     if not rate:
         raise damaged(name, "its sample rate is 0")
-    encoding = Encoding(tag, bits, channels, rate)
-    if not channels or frame_bytes != encoding.frame_bytes:
+    room, rest = divmod(8 * frame_bytes, max(1, channels))
+    if not channels or rest or room < bits:
         raise damaged(name, f"{channels} channels of {bits} bits are not {frame_bytes} bytes")
-    return encoding
+    kind, size = ("PCM", room) if tag == PCM else ("float", bits)
+    if size not in known[tag]:
+        raise InputError(
+            f"{name} holds {kind} samples of {size} bits: expected "
+            f"{' or '.join(map(str, known[tag]))}"
+        )
+    return Encoding(tag, size, channels, rate, order)
 
 
 def _blocks(
@@ -144,6 +160,29 @@ def _blocks(
         raise _empty(name)
 
 
+def _with_the_end(
+    blocks: Iterator[np.ndarray],
+    stream: Readable,
+    size: int,
+    encoding: Encoding,
+    others: list[str],
+    name: str,
+) -> Iterator[np.ndarray]:
+    """The samples, and then what else the file has: its chunks by name, but no more samples."""
+    yield from blocks
+    stream.read(size % 2)
+    while len(head := stream.read(8)) == 8:
+        chunk, size = struct.unpack(encoding.order + "4sI", head)
+        if chunk == b"data":
+            raise InputError(
+                f"{name} goes on with more samples behind its first chunk of them, which is not "
+                "read: save it in one piece"
+            )
+        _note(chunk, others)
+        with suppress(InputError):  # what stands at the end may be cut short
+            _skip(stream, size + size % 2, name)
+
+
 def _empty(name: str) -> InputError:
     return InputError(f"{name} is empty: it holds no samples, and one at least was expected")
 
@@ -151,16 +190,17 @@ def _empty(name: str) -> InputError:
 def decode(data: bytes, encoding: Encoding) -> np.ndarray:
     """The bytes of whole frames as samples (C, n), float64."""
     if encoding.tag == FLOAT:
-        values = np.frombuffer(data, f"<f{encoding.bits // 8}")
+        values = np.frombuffer(data, f"{encoding.order}f{encoding.bits // 8}")
         scale = 1.0
     elif encoding.bits == 24:
         wide = np.zeros((len(data) // 3, 4), np.uint8)
-        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-        values, scale = wide.view("<i4")[:, 0], 2.0**-31
+        places = slice(1, 4) if encoding.order == "<" else slice(0, 3)
+        wide[:, places] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        values, scale = wide.view(encoding.order + "i4")[:, 0], 2.0**-31
     elif encoding.bits == 8:
         values, scale = np.frombuffer(data, np.uint8) - 128.0, 2.0**-7
     else:
-        values = np.frombuffer(data, f"<i{encoding.bits // 8}")
+        values = np.frombuffer(data, f"{encoding.order}i{encoding.bits // 8}")
         scale = 2.0 ** (1 - encoding.bits)
     with np.errstate(invalid="ignore"):  # a NaN is reported later
         samples = values.reshape(-1, encoding.channels).T.astype(np.float64, order="C")

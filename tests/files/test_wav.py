@@ -188,7 +188,12 @@ def test_channels_are_chosen_by_number():
         (riff(described()), "cut short: it ends before its samples"),
         (riff(chunk(b"data", SAMPLES)), "samples before it says how they are stored"),
         (riff(described(tag=6, bits=8), chunk(b"data", b"a")), "A-law .* ffmpeg"),
-        (riff(described(bits=20), chunk(b"data", b"a")), "PCM samples of 20 bits: expected 8 or"),
+        (riff(described(bits=40), chunk(b"data", b"a")), "PCM samples of 40 bits: expected 8 or"),
+        (riff(described(bits=20), chunk(b"data", b"a")), "1 channels of 20 bits are not 2 bytes"),
+        (
+            riff(described(), chunk(b"data", SAMPLES), chunk(b"LIST", b"x"), chunk(b"data", b"ab")),
+            "goes on with more samples behind its first chunk of them",
+        ),
         (riff(described(channels=0), chunk(b"data", b"a")), "0 channels of 16 bits"),
         (riff(chunk(b"fmt ", b"short"), chunk(b"data", b"a")), "too short"),
         (riff(described(), chunk(b"data", b""), size=36), "empty: it holds no samples"),
@@ -210,3 +215,27 @@ def test_more_than_a_wav_holds_is_refused():
         wav_header(2, RATE, "float", 2**29)
     with pytest.raises(InputError, match="70,000 channels"):
         wav_header(70_000, RATE, "16", 1)
+
+
+@pytest.mark.parametrize(("bits", "room"), [(24, 4), (20, 3), (12, 2), (24, 3)])
+@pytest.mark.parametrize("kind", [b"RIFF", b"RIFX"])
+def test_samples_in_the_highest_bits_of_more_room_and_either_byte_order(bits, room, kind):
+    values = np.array([0.0, 0.5, -1.0, 0.25, -0.125])
+    order, name = ("<", "little") if kind == b"RIFF" else (">", "big")
+    whole = (values * 2 ** (bits - 1)).astype(int) << (8 * room - bits)
+    data = b"".join(int(each).to_bytes(room, name, signed=True) for each in whole)
+    fields = struct.pack(order + "HHIIHH", 1, 1, RATE, RATE * room, room, bits)
+    chunks = (b"fmt ", fields), (b"data", data)
+    body = b"".join(head + struct.pack(order + "I", len(each)) + each for head, each in chunks)
+    signal, samples = read(kind + struct.pack(order + "I", 4 + len(body)) + b"WAVE" + body)
+    np.testing.assert_array_equal(samples, [values])
+    assert signal.depth == str(8 * room)
+
+
+def test_chunks_that_no_result_keeps_are_named_before_and_behind_the_samples():
+    chunks = chunk(b"bext", b"abc"), chunk(b"JUNK", b"a"), chunk(b"data", SAMPLES)
+    data = riff(described(), *chunks, chunk(b"LIST", b"abc"), chunk(b"cue ", b"abcd"))
+    signal, samples = read(data)
+    np.testing.assert_array_equal(samples, VALUES)
+    assert signal.left_out == ["bext", "LIST", "cue"]
+    assert read(data[:-20], is_pipe=True)[0].left_out == ["bext"]
