@@ -52,7 +52,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
             return
         target = os.path.realpath(path)
         with _temporary(target) as (name, descriptor):
-            with open(descriptor, "r+b") as file:
+            with open(name, "r+b", opener=lambda *_: descriptor) as file:  # tifffile wants a name
                 yield file
             if overwrite:
                 os.replace(name, target)
