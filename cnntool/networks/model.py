@@ -172,7 +172,8 @@ def _text_model(model: Model, network: Network, name: str) -> TrainedText:
 def network_of(model: Model) -> Network:
     """The network of a model, with copies of its parameters and buffers."""
     network = _untrained(model.header)
-    network.params = {name: array.copy() for name, array in model.params.items()}
+    shapes = network.parameters()  # files of format 1 may have weights where no connection is
+    network.params = {name: shapes[name].cut(array) for name, array in model.params.items()}
     network.buffers = {name: array.copy() for name, array in model.buffers.items()}
     return network
 

@@ -86,14 +86,11 @@ def load_banks(path: str | os.PathLike) -> Banks:
 
 def kernels_of(network: Network) -> dict[str, np.ndarray]:
     """The kernels (F, C, kh, kw) of every convolution of a network, by the layer's name."""
-    banks = {}
-    for name, layer, _ in network.each():
-        if isinstance(layer, Convolution):
-            weight = network.params[f"{name}.weight"]
-            if layer.table is not None:
-                weight = weight * np.array(layer.table)[:, :, None, None]
-            banks[name] = weight
-    return banks
+    return {
+        name: network.params[f"{name}.weight"]
+        for name, layer, _ in network.each()
+        if isinstance(layer, Convolution)
+    }
 
 
 def _is_model(path: str | os.PathLike) -> bool:

@@ -371,6 +371,15 @@ def test_a_best_model_predicts_and_names_the_file_that_goes_on(train, cnntool, t
     )
 
 
+def test_a_file_holds_0_where_nothing_is_connected(cnntool):
+    layers = "conv 2 3x3; relu; conv 3 3x3 connections 10/01/11; relu; dense 10"
+    options = ["--layers", layers, "--epochs", "1", "--optimizer", "momentum", "-q"]
+    assert cnntool("train-cnn", "digits", *options, "--weight-decay", "0.1").code == 0
+    with np.load("model.npz") as arrays:
+        held = (arrays["params/conv2.weight"] != 0).all(axis=(2, 3))
+    assert held.tolist() == [[True, False], [False, True], [True, True]]
+
+
 def test_a_line_of_the_log_that_a_run_left_half_is_written_again(train, cnntool, tmp_path):
     assert train("--epochs", "2", "-q", "--log", "run.jsonl").code == 0
     log = tmp_path / "run.jsonl"

@@ -12,7 +12,7 @@ from cnntool.imaging.filtering import Geometry, Rendering, filter_image
 from cnntool.networks.model_file import Model, load_model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import build
-from cnntool.study.learned_kernels import kernels_of, learned_filter, load_banks
+from cnntool.study.learned_kernels import learned_filter, load_banks
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,6 @@ def test_a_run_gives_its_first_layer_from_the_random_start_on(run):
     assert list(banks.epochs) == [0, 1, 2, 3]
     np.testing.assert_array_equal(banks.epochs[3], banks.bank())
     assert (banks.epochs[0] != banks.epochs[1]).any()
-
-
-def test_what_a_connection_table_leaves_out_is_0():
-    network = build("lenet5", (1, 32, 32), 10).initialise(np.random.default_rng(0))
-    bank = kernels_of(network)["conv2"]
-    is_connected = (bank != 0).any(axis=(2, 3))
-    assert is_connected.sum() == 60  # LeCun et al. 1998, table I
-    assert is_connected[0].tolist() == [True, True, True, False, False, False]
 
 
 def test_wrong_layers_list_those_there_are(run):

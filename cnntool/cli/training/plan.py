@@ -17,7 +17,7 @@ from cnntool.cli.training.options import RunOptions
 from cnntool.datasets.feeds import Feed
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
-from cnntool.networks.model import load_trained
+from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
 from cnntool.training.checkpoint import (
     check_data,
@@ -198,7 +198,8 @@ class Start:
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""
         if trainer.best is None and self.best is not None:  # format 1 of cnntool 0.1
-            trainer.best = {**self.best.params, **self.best.buffers}
+            network = network_of(self.best)
+            trainer.best = network.params | network.buffers
         best = trainer.stopping.best_epoch
         if trainer.best is None and best is not None:
             yield (

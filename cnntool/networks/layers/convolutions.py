@@ -24,6 +24,7 @@ from cnntool.networks.layers.layer import (
     Parameter,
     Pass,
     Shape,
+    Table,
     WindowLayer,
     Words,
     maps_of,
@@ -32,9 +33,6 @@ from cnntool.networks.layers.layer import (
     size_text,
 )
 from cnntool.wording import counted
-
-Table = tuple[tuple[bool, ...], ...]
-"""A connection table: a row a filter, an entry a map that it may see."""
 
 LENET5_TABLE: Table = tuple(
     tuple(seen == "1" for seen in row)
@@ -189,7 +187,7 @@ class Convolution(Layer):
         taps, weights = prod(self.window.size), self._taps(channels)
         weight_shape = self.filters, channels // self.groups, *self.window.size
         fans = Fans(max(weights // self.filters, taps), max(weights // channels, taps))
-        weight = Parameter(weight_shape, fans, weights)
+        weight = Parameter(weight_shape, fans, self.table)
         return {"weight": weight} | ({"bias": Parameter((self.filters,))} if self.has_bias else {})
 
     def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer]:

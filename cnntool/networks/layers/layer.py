@@ -24,6 +24,9 @@ W), one of features (N, D); of sequences time comes first: (T, B, D) and (T, B).
 Arrays = dict[str, np.ndarray]
 """Arrays by their names within a layer: ``weight``, ``bias``."""
 
+Table = tuple[tuple[bool, ...], ...]
+"""A connection table: a row a filter, an entry a map that it may see."""
+
 Output = tuple[np.ndarray, Any]
 """What a layer gives, and what its way back needs."""
 
@@ -39,21 +42,27 @@ ONE = Constant(1.0)
 class Parameter:
     """The shape of a parameter, and how it starts.
 
-    ``count`` are those that are trained: fewer than the shape has where a connection table leaves
-    some out.
+    table: which kernels there are, of weights (F, C, kh, kw); the others are 0, and stay so.
     """
 
     shape: tuple[int, ...]
     start: Start = ZERO
-    trained: int | None = None
+    table: Table | None = None
 
     @property
     def count(self) -> int:
-        return prod(self.shape) if self.trained is None else self.trained
+        """Of those that are trained."""
+        if self.table is None:
+            return prod(self.shape)
+        return sum(map(sum, self.table)) * prod(self.shape[2:])
 
     def drawn(self, rng: np.random.Generator, rule: str = "glorot") -> np.ndarray:
         """A float32 array to start from; rule: of weights that name none themselves."""
-        return self.start.draw(self.shape, rng, rule).astype(np.float32)
+        return self.cut(self.start.draw(self.shape, rng, rule).astype(np.float32))
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """A copy, with 0 where the table has no kernel."""
+        return array * (1 if self.table is None else np.array(self.table)[:, :, None, None])
 
 
 class Borrowed(NamedTuple):

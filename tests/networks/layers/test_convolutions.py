@@ -10,6 +10,10 @@ from cnntool.networks.layers.convolutions import (
     Window,
 )
 from cnntool.networks.layers.layer import Pass
+from cnntool.networks.model import network_of
+from cnntool.networks.model_file import Model
+from cnntool.networks.model_header import Header
+from cnntool.networks.zoo import build
 
 X = np.arange(1.0, 10).reshape(1, 1, 3, 3)
 KERNEL = np.array([[[[1.0, 0], [0, -1]]]])
@@ -59,6 +63,36 @@ def test_locally_connected_has_kernels_of_its_own_at_each_place():
             expected[i : i + 2, j : j + 2] += dy[0, 0, i, j] * weight
     np.testing.assert_allclose(dx[0, 0], expected)
     np.testing.assert_array_equal(grads["bias"][..., 0], dy[0, 0])
+
+
+def lenet5():
+    network = build("lenet5", (1, 32, 32), 10).initialise(np.random.default_rng(0))
+    header = Header(network.spec, (1, 32, 32), {}, tuple("0123456789"), 0)
+    return network, Model(header, network.params, network.buffers)
+
+
+def test_weights_of_what_is_not_connected_are_0():
+    """So that who reads them without the table has the same network."""
+    torch = pytest.importorskip("torch")
+    network, _ = lenet5()
+    weight = network.params["conv2.weight"]
+    is_connected = (weight != 0).any(axis=(2, 3))
+    assert is_connected.sum() == 60  # LeCun et al. 1998, table I
+    assert is_connected[0].tolist() == [True, True, True, False, False, False]
+    layer, x = network.layers[4], np.random.default_rng(1).random((2, 6, 14, 14), np.float32)
+    params = {"weight": weight, "bias": network.params["conv2.bias"]}
+    found, _ = layer.forward(x, params, {}, Pass())
+    wanted = torch.nn.functional.conv2d(*map(torch.tensor, (x, weight, params["bias"])))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_model_that_has_other_weights_there_is_read_without_them():
+    """As files of format 1 are."""
+    network, model = lenet5()
+    there = network.params["conv2.weight"] != 0
+    model.params["conv2.weight"] = model.params["conv2.weight"] + ~there
+    read = network_of(model)
+    np.testing.assert_array_equal(read.params["conv2.weight"] != 0, there)
 
 
 def test_a_table_cuts_connections_that_stay_cut():
