@@ -91,7 +91,7 @@ Examples:
 def command(asked: Asked) -> None:
     """Show a network layer by layer: MODEL is a file that cnntool trained, NAME one of the zoo
     (small, lenet, lenet5, alexnet), LAYERS a text such as 'conv 8 3x3; relu; dense 10' or a file
-    of it.
+    of it. Of weights that another tool saved, .npy, .npz or .safetensors, the arrays are listed.
 
     A row gives the shape of the layer's output, its trained parameters, its connections (inputs
     and biases that reach its outputs, each counted where it does), the multiply-adds of one image,
@@ -99,7 +99,11 @@ def command(asked: Asked) -> None:
     model file also what it learned from, how, and with what result.
     """
     from cnntool.cli.console import print_json
+    from cnntool.networks.weight_files import are_weights
 
+    if is_model(asked.target) and are_weights(asked.target):
+        _show_weights(asked)
+        return
     subject = read_subject(asked)
     if asked.as_json:
         print_json(_entry(subject))
@@ -112,6 +116,22 @@ def command(asked: Asked) -> None:
         show_layers(subject.name, subject.network)
     if subject.trained is not None:
         show_model(subject.trained.model, os.path.getsize(subject.name))
+
+
+def _show_weights(asked: Asked) -> None:
+    """The arrays of a file that another tool saved."""
+    from cnntool.cli.console import print_json
+    from cnntool.cli.network_tables import show_weights
+    from cnntool.networks.weight_files import read_facts
+
+    target = asked.target
+    asked.refuse(("input", "classes", "width"), f"networks: {target} holds weights alone")
+    facts = read_facts(target)
+    if asked.as_json:
+        arrays = [{**fact._asdict(), "dtype": fact.dtype.name} for fact in facts]
+        print_json({"name": target, "arrays": arrays, "bytes": os.path.getsize(target)})
+    else:
+        show_weights(target, facts)
 
 
 def read_subject(asked: Asked) -> Subject:

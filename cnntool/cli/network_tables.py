@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from rich.text import Text
@@ -14,6 +15,7 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
+from cnntool.networks.weight_files import Fact
 from cnntool.wording import counted, shape_text, shown_layer, sparkline
 
 CURVE_WIDTH = 40
@@ -115,6 +117,19 @@ def show_arrays(name: str, network: Network, trained: Trained | None) -> None:
     show(rows)
     show()
     show(f"{multiply_adds(network):,} multiply-adds a token")
+
+
+def show_weights(name: str, facts: Sequence[Fact]) -> None:
+    """Print a row an array of a file that another tool saved."""
+    show((name, "bold cyan"), "  arrays that another tool saved")
+    show()
+    counts = [prod(fact.shape) for fact in facts]
+    footer = ("total", "", "", f"{sum(counts):,}")
+    rows = table("shape", "type", "numbers", names="array", left=("shape", "type"), footer=footer)
+    for fact, count in zip(facts, counts, strict=True):
+        shape = " x ".join(f"{size:,}" for size in fact.shape) or "one number"
+        rows.add_row(one_line(fact.name), shape, fact.dtype.name, f"{count:,}")
+    show(rows)
 
 
 def show_model(model: Model, size: int) -> None:

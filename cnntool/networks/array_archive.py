@@ -179,7 +179,9 @@ def _checked_members(
         if member.flag_bits & 1:
             raise InputError(f"{path} is encrypted: save it without a password")
         if member.compress_type != zipfile.ZIP_STORED:
-            raise InputError(f"{path} is compressed: models are saved without compression")
+            raise InputError(
+                f"{path} is compressed, as no model is: name a file that cnntool trained"
+            )
         if member.file_size != member.compress_size:
             raise InputError(f"{path} is damaged: {name} has two different sizes")
         found[name] = member

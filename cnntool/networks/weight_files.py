@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,32 @@ SUFFIX = ".safetensors"
 UNNAMED = "conv1"
 """What the only array of a .npy file is called."""
 
+MAGIC = b"\x93NUMPY"
+"""Of .npy files."""
+
 Shape = tuple[int, ...]
+
+
+class Fact(NamedTuple):
+    """What a file says of one of its arrays."""
+
+    name: str
+    shape: Shape
+    dtype: np.dtype
+
+
+def are_weights(path: str | os.PathLike) -> bool:
+    """Whether a file is one of arrays and no model of cnntool's; what cannot be read is not."""
+    try:
+        if Path(path).suffix.lower() == SUFFIX:
+            return os.path.isfile(path)
+        with open(path, "rb") as file:
+            if file.read(len(MAGIC)) == MAGIC:
+                return True
+        with zipfile.ZipFile(path) as archive:
+            return "header.npy" not in archive.namelist()
+    except Exception:  # whatever zipfile meets; reading it as a model says what is wrong
+        return False
 
 
 def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -36,31 +62,49 @@ def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:
     ``.weight`` at the end of a name is left off. Arrays with another number of axes are not read.
     InputError, one line, for a file that cannot be read or holds no such array.
     """
+    with _opened(path) as (facts, read):
+        return _kernels(str(path), facts, read)
+
+
+def read_facts(path: str | os.PathLike) -> list[Fact]:
+    """What arrays a file has, in the same order; InputError where it cannot be read."""
+    with _opened(path) as (facts, _):
+        return facts
+
+
+Contents = tuple[list[Fact], Callable[[str], np.ndarray]]
+"""What arrays there are, and what reads one by its name."""
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Contents]:
     name = str(path)
-    with plain_errors(name):
+    with plain_errors(name), ExitStack() as opened:
         try:
             os.stat(path)
         except FileNotFoundError:
             raise not_there(name, "a model file or weights") from None
         if Path(path).suffix.lower() == SUFFIX:
-            return _from_safetensors(path, name)
-        with open(path, "rb") as file:
-            start = file.read(6)
-            file.seek(0)
-            if start == b"\x93NUMPY":
-                return _from_npy(file, name)
-            if start[:4] in (b"PK\3\4", b"PK\5\6"):
-                with _archive(file, name) as archive:
-                    return _from_npz(archive, name)
-    raise InputError(
-        f"{name} holds no weights: expected a file that cnntool trained, .npy, .npz or {SUFFIX}"
-    )
+            yield opened.enter_context(_safetensors(path, name))
+            return
+        file = opened.enter_context(open(path, "rb"))
+        start = file.read(len(MAGIC))
+        file.seek(0)
+        if start == MAGIC:
+            yield _npy(file, name)
+        elif start[:4] in (b"PK\3\4", b"PK\5\6"):
+            yield _npz(opened.enter_context(_archive(file, name)), name)
+        else:
+            raise InputError(
+                f"{name} holds no weights: expected a file that cnntool trained, .npy, .npz or "
+                f"{SUFFIX}"
+            )
 
 
-def _from_npy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+def _npy(file: BinaryIO, name: str) -> Contents:
     header = read_header(file, name)
-    fact = UNNAMED, header.shape, header.dtype
-    return _kernels(name, [fact], lambda _: read_values(file, header, name))
+    fact = Fact(UNNAMED, header.shape, header.dtype)
+    return [fact], lambda _: read_values(file, header, name)
 
 
 def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
@@ -70,7 +114,7 @@ def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
         raise cut_short(name, "its list of arrays is not whole") from None
 
 
-def _from_npz(archive: zipfile.ZipFile, name: str) -> dict[str, np.ndarray]:
+def _npz(archive: zipfile.ZipFile, name: str) -> Contents:
     members = [member for member in archive.namelist() if member.endswith(".npy")]
     if not members:
         is_torch = any(member.endswith("data.pkl") for member in archive.namelist())
@@ -81,17 +125,18 @@ def _from_npz(archive: zipfile.ZipFile, name: str) -> dict[str, np.ndarray]:
     for member in members:
         with archive.open(member) as file:
             header = read_header(file, f"{name}: {member}")
-        facts.append((member.removesuffix(".npy"), header.shape, header.dtype))
+        facts.append(Fact(member.removesuffix(".npy"), header.shape, header.dtype))
 
     def read(key: str) -> np.ndarray:
         with archive.open(f"{key}.npy") as file:
             label = f"{name}: {key}"
             return read_values(file, read_header(file, label), label)
 
-    return _kernels(name, facts, read)
+    return facts, read
 
 
-def _from_safetensors(path: str | os.PathLike, name: str) -> dict[str, np.ndarray]:
+@contextmanager
+def _safetensors(path: str | os.PathLike, name: str) -> Iterator[Contents]:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
@@ -106,8 +151,8 @@ def _from_safetensors(path: str | os.PathLike, name: str) -> dict[str, np.ndarra
             for key in sorted(file.keys(), key=_by_number):
                 part = file.get_slice(key)
                 kind = "float32" if part.get_dtype()[0] in "FIUB" else part.get_dtype()
-                facts.append((key, tuple(part.get_shape()), np.dtype(kind)))
-            return _kernels(name, facts, file.get_tensor)
+                facts.append(Fact(key, tuple(part.get_shape()), np.dtype(kind)))
+            yield facts, file.get_tensor
     except SafetensorError as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{name} is no whole {SUFFIX} file: {reason}") from None
@@ -123,11 +168,9 @@ def _by_number(key: str) -> list[tuple[int, str]]:
 
 
 def _kernels(
-    name: str,
-    facts: Iterable[tuple[str, Shape, np.dtype]],
-    read: Callable[[str], np.ndarray],
+    name: str, facts: list[Fact], read: Callable[[str], np.ndarray]
 ) -> dict[str, np.ndarray]:
-    facts, found = list(facts), {}
+    found = {}
     for key, shape, dtype in facts:
         if len(shape) != RANK or not prod(shape) or dtype.kind not in "fiu":
             continue
@@ -150,6 +193,6 @@ def _kernels(
     return dict(zip(short, found.values(), strict=True)) if len(set(short)) == len(short) else found
 
 
-def _listed(fact: tuple[str, Shape, np.dtype]) -> str:
+def _listed(fact: Fact) -> str:
     key, shape, dtype = fact
     return f"{key} {shape}" + ("" if dtype.kind in "fiu" else f" of {dtype.name[:20]}")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from trained_models import darkness_model, train_digits
 
@@ -131,3 +132,32 @@ def test_typed_layers_are_those_of_images_unless_an_embedding_begins_them(cnntoo
     assert message in found.err
     assert "rnn" not in found.err
     assert cnntool("info", "# tokens\nembedding 9 x 4; lstm 8; dense 9").code == 0
+
+
+ARRAYS = {
+    "features.0.weight": np.ones((8, 3, 5, 5), np.float32),
+    "features.0.bias": np.ones(8, np.float32),
+    "classifier.weight": np.ones((10, 128), np.float16),
+}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_weights_of_other_tools_are_listed(cnntool, save):
+    save("weights.npz", **ARRAYS)
+    shown = cnntool("info", "weights.npz")
+    rows = [line.split() for line in shown.out.decode().splitlines()]
+    assert ["features.0.weight", "8", "x", "3", "x", "5", "x", "5", "float32", "600"] in rows
+    assert ["classifier.weight", "10", "x", "128", "float16", "1,280"] in rows
+    assert ["total", "1,888"] in rows
+    listed = json.loads(cnntool("info", "weights.npz", "--json").out)["arrays"]
+    assert listed[1] == {"name": "features.0.bias", "shape": [8], "dtype": "float32"}
+    done = cnntool("info", "weights.npz", "--input", "3x8x8")
+    assert (done.code, done.out) == (2, b"")
+    assert "--input is for networks: weights.npz holds weights alone" in done.err
+
+
+def test_one_array_is_listed_too(cnntool):
+    np.save("weights.npy", ARRAYS["features.0.weight"])
+    assert json.loads(cnntool("info", "weights.npy", "--json").out)["arrays"] == [
+        {"name": "conv1", "shape": [8, 3, 5, 5], "dtype": "float32"}
+    ]
