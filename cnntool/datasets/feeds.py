@@ -323,7 +323,8 @@ class WindowFeed:
         places = batch.indices * self.stride + first + np.arange(length + 1)[:, None]
         ids = self.corpus.ids[places]
         if rng is not None and self.hides:
-            ids = self._learned_as(batch.draw)[ids]
+            is_hidden = self._is_single[ids] & (ids % HIDDEN == batch.draw)
+            ids = np.where(is_hidden, ids.dtype.type(self.unknown), ids)
         x, targets = np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(ids[1:])
         return Taken(x, targets, self._counts(batch, places[:-1]), self._begins(batch, x[0]))
 
@@ -352,12 +353,6 @@ class WindowFeed:
         is_single = self.corpus.counts == 1
         is_single[self._line_end] = False
         return is_single
-
-    def _learned_as(self, draw: int) -> np.ndarray:
-        """(V,) the id that each is learned as, for a draw."""
-        kinds = np.arange(len(self._is_single), dtype=self.corpus.ids.dtype)
-        kinds[self._is_single & (kinds % HIDDEN == draw)] = self.unknown
-        return kinds
 
     @property
     def target_counts(self) -> np.ndarray:
