@@ -354,14 +354,14 @@ class WindowFeed:
         is_single[self._line_end] = False
         return is_single
 
-    @property
-    def target_counts(self) -> np.ndarray:
-        """(V,) how often each token is learned, a mean over epochs."""
-        counts = self.corpus.counts.astype(np.float64)
-        if self.hides:
-            counts[self.unknown] += np.count_nonzero(self._is_single) / HIDDEN
-            counts[self._is_single] -= 1 / HIDDEN
-        return counts
+    def with_hidden(self, shares: np.ndarray) -> np.ndarray:
+        """(V,) how often each token is learned, a mean over epochs, for its share of the text."""
+        if not self.hides:
+            return shares
+        hidden = np.where(self._is_single, shares / HIDDEN, 0)
+        shares = shares - hidden
+        shares[self.unknown] += hidden.sum()
+        return shares
 
     def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
         table = np.concatenate(found).T  # (batch_size, columns)

@@ -36,18 +36,15 @@ class Lesson(NamedTuple):
     states: Arrays
 
 
-def begin_at_frequencies(network: Network, counts: np.ndarray) -> None:
+def begin_at_frequencies(network: Network, shares: np.ndarray) -> None:
     """Let the last layer, where it is a dense one, say before any learning how often each target
-    occurs: its bias is ``log(p K)``, 0 where all of the K are equally frequent.
+    comes, ``shares`` (K,) above 0 of sum 1: its bias is ``log(share K)``, 0 where all are alike.
 
-    counts: (K,) of the targets to learn from; to each a half is added (Jeffreys), so that what
-    never occurs is not impossible. What is left to learn is what depends on the input.
+    What is left to learn is what depends on the input.
     """
-    if _last_dense(network) is None:
-        return
-    shares = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
-    bias = network.params[f"{network.names[-1]}.bias"]
-    bias += np.log(shares * len(counts)).astype(bias.dtype)
+    if _last_dense(network) is not None:
+        bias = network.params[f"{network.names[-1]}.bias"]
+        bias += np.log(shares * len(shares)).astype(bias.dtype)
 
 
 def loss_and_gradients(

@@ -27,7 +27,7 @@ from cnntool.networks.layers.pointwise import BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.zoo import build
-from cnntool.training.baselines import linear_accuracy, majority_accuracy
+from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
 from cnntool.training.measures import ACCURACY
 from cnntool.training.task import Task
 from cnntool.wording import counted, shape_text
@@ -58,7 +58,7 @@ def plan_images(options: ImageOptions) -> Plan:
 
     if start.trained is None:
         network = _network(options, parts.train).initialise(start.streams["start"], options.init)
-        begin_at_frequencies(network, parts.train.class_counts)
+        begin_at_frequencies(network, Unigram(parts.train.class_counts).distribution)
         preprocessing = fit_preprocessing(parts.train)
     else:
         network, preprocessing = start.trained.network, start.trained.preprocessing

@@ -25,7 +25,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.zoo import language_model, language_sizes
-from cnntool.training.baselines import cross_entropy
+from cnntool.training.baselines import Unigram, cross_entropy
 from cnntool.training.measures import measure_of
 from cnntool.training.task import Task, check_parameters, check_step
 from cnntool.wording import counted
@@ -71,7 +71,7 @@ def plan_text(options: TextOptions) -> Plan:
     held_out, testing = (WindowFeed.whole(part) if part else None for part in (held, test))
     if trained is None:
         network.initialise(start.streams["start"])
-        begin_at_frequencies(network, feed.target_counts)
+        begin_at_frequencies(network, feed.with_hidden(Unigram(train.counts).distribution))
     level = corpus.vocabulary.level
     facts, measure = {"level": level, "vocabulary": len(corpus.vocabulary)}, measure_of(level)
     task = Task("rnn", network, feed, held_out, start.settings, measure, corpus.fingerprint, origin)
