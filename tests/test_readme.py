@@ -47,9 +47,10 @@ ALL_EXAMPLES = list(dict.fromkeys(line for page in PAGES.values() for line in ex
 
 @pytest.fixture(scope="module")
 def playground(tmp_path_factory) -> Path:
-    """A folder with the sample images and a `cnntool` on the PATH."""
+    """A folder with the sample images, the documentation and a `cnntool` on the PATH."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(ROOT / "sample_images", folder / "sample_images")
+    shutil.copytree(ROOT / "docs", folder / "docs")
     command = folder / "bin" / "cnntool"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnntool "$@"\n')
