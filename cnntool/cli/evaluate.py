@@ -124,6 +124,7 @@ def command(asked: Asked) -> None:
 def measure_images(asked: Asked) -> None:
     """Put a network to labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
+    from cnntool.cli.predictions import differences
     from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
     from cnntool.visuals import fonts
@@ -137,7 +138,8 @@ def measure_images(asked: Asked) -> None:
     chosen, images = choose_part(parts, asked.part, data)
     report = evaluate(classifier, images, asked.top or TOP)
     if not asked.quiet:
-        for note in (*images.notes, *_origin(data, parts, loaded, chosen, is_trained_on)):
+        origin = _origin(data, parts, loaded, chosen, is_trained_on)
+        for note in (*images.notes, *origin, *differences(data, images, classifier.preprocessing)):
             complain(note)
     for name, path in targets.items():  # before stdout, which `| head` may close
         draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
@@ -202,7 +204,8 @@ def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True
     wanted = classifier.preprocessing
     colour = {channels: name for name, channels in COLOURS.items()}.get(wanted.channels, "auto")
     with reading(data, quiet) as advance:
-        parts = load_images(data, LoadOptions(wanted.size, colour, strict), advance)
+        how = LoadOptions(wanted.size, colour, strict, levels=wanted.levels)
+        parts = load_images(data, how, advance)
     return parts.map(
         lambda part: wanted.prepared(relabelled(part, classifier.labels, classifier.name))
     )
@@ -330,7 +333,7 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
         return
     names, tiles = drawable_names(report.labels), []
     for mistake in report.mistakes[:MOST_PICTURES]:
-        pixels = _pixels(images.x[mistake.index], images.white)
+        pixels = _pixels(images.light(slice(mistake.index, mistake.index + 1))[0])
         true, taken = names[mistake.target], names[mistake.predicted]
         place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
@@ -339,12 +342,11 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
 
 
-def _pixels(planes, white: float):
-    """(C, H, W) from 0 to ``white`` as a picture: colour of 3 channels, else the first in grey."""
+def _pixels(planes):
+    """(C, H, W) from 0 to 1 as a picture: colour of 3 channels, else the first in grey."""
     import numpy as np
 
-    levels = np.clip(planes.astype(np.float32) / np.float32(white), 0, 1) * 255
-    pixels = np.rint(levels).astype(np.uint8)
+    pixels = np.rint(np.clip(planes, 0, 1) * 255).astype(np.uint8)
     return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
 
 

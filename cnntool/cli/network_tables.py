@@ -175,6 +175,7 @@ def _some(labels: Sequence[str]) -> str:
 
 
 def _preprocessing(header: Header) -> str:
+    from cnntool.datasets.images.dataset import FULL
     from cnntool.datasets.images.preprocessing import Preprocessing
 
     found = Preprocessing.from_json(header.preprocessing)
@@ -182,7 +183,9 @@ def _preprocessing(header: Header) -> str:
     _, height, width = header.input_shape
     size = f"{height} x {width} pixels" + (" or any other size" if found.size is None else "")
     mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (found.mean, found.std))
-    return f"{colour}, {size}; black 0 to white 1, minus {mean}, divided by {std}"
+    black, white = found.levels or FULL
+    levels = f"black {black:.4g} to white {white:.4g}"
+    return f"{colour}, {size}; {levels}, minus {mean}, divided by {std}"
 
 
 def _origin(training: Mapping[str, Any]) -> str:

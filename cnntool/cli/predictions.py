@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,22 +15,19 @@ from cnntool.cli.console import complain, console, one_line, progress, reason
 from cnntool.cli.files import Source, gather
 from cnntool.cli.options import Sources
 from cnntool.cli.running import LOST, Notes
-from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.images.dataset import FULL, Dataset, levels_of
+from cnntool.datasets.images.preprocessing import Preprocessing, brightness
 from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
 from cnntool.files.images import open_image
 from cnntool.networks.model import Classifier
-from cnntool.wording import readable
+from cnntool.wording import counted, readable
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 1 << 18
 """Of the files of a batch: small images go through together, photographs as they come."""
-
-DARK, LIGHT = 0.35, 0.6
-"""Means, of 1 for white, up to which grey images show light strokes on black, and from which one
-shows dark strokes on white: handwritten digits have 0.13 to 0.31, and 0.69 to 0.87."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +103,7 @@ def run_predictions(
     with (
         in_order(prepare, len(found), jobs, lost, BATCH_IMAGES) as images,
         progress("predicting", len(found), is_hidden) as advance,
-        Notes(quiet) as notes,
+        Notes(quiet, few=1) as notes,
     ):
         for batch in _batches(images):
             for image in batch:
@@ -140,16 +138,34 @@ def read_prepared(
     stream = sys.stdin.buffer if source.path is None else source.path
     image = open_image(stream, name=source.name, max_pixels=max_pixels, float_white=white)
     planes = classifier.preprocessing.picture(image)
-    note = _white_note(source.name, image)
-    return image, planes, note or _light_note(source.name, planes, classifier.preprocessing)
+    return image, planes, _note(source.name, image, planes, classifier.preprocessing)
 
 
-def _white_note(name: str, image: Image) -> str:
-    """What to say of floats that are nearly black, or far over white, as they are taken."""
+def _note(name: str, image: Image, planes: np.ndarray, preprocessing: Preprocessing) -> str:
+    if text := _white_note(name, image, preprocessing):
+        return text
+    if preprocessing.has_strange_levels:
+        return strange_note(name, preprocessing)
+    mean = float(preprocessing.shown(planes).mean())
+    if not preprocessing.is_inverted(np.array([mean])).any():
+        return ""
+    remedy = "cnntool convolve IMAGE -k -1 --bias 255"
+    return light_note(f"{name} is", mean, preprocessing, remedy)
+
+
+def _white_note(name: str, image: Image, preprocessing: Preprocessing) -> str:
+    """What to say of values that are nearly black, or far over white, as they are taken."""
     pixels = image.frames[0].pixels
-    if pixels.dtype.kind != "f":
+    if pixels.dtype == np.uint8 or preprocessing.has_levels(image):
         return ""
     most, taken = float(pixels.max()), f"{name}: {image.white:g} is taken for white"
+    if pixels.dtype.kind != "f":
+        _, white = levels_of(0, most, image.white)
+        if not 0 < most <= white < image.white:
+            return ""
+        factor = round(image.white / white)
+        remedy = f"cnntool convolve IMAGE -k {factor} makes {white:g} white"
+        return f"{taken}, and its values end at {most:g}: {remedy}"
     if 0 < most <= 1 < image.white:
         return f"{taken}, and its values end at {most:.3g}: --white 1 takes 1 for it"
     if most > 2 * image.white:
@@ -157,18 +173,40 @@ def _white_note(name: str, image: Image) -> str:
     return ""
 
 
-def _light_note(name: str, planes: np.ndarray, preprocessing: Preprocessing) -> str:
-    """What to say of dark strokes on white, for a network that knows light ones on black."""
-    if preprocessing.channels > 1 or preprocessing.mean[0] > DARK:
-        return ""
-    mean = float(preprocessing.shown(planes).mean())
-    if mean < LIGHT:
-        return ""
+def strange_note(name: str, preprocessing: Preprocessing) -> str:
+    """What to say of pictures, for a network whose file does not say what it learned from."""
+    mean = ", ".join(f"{each:.3g}" for each in preprocessing.mean)
     return (
-        f"{name} is light, {mean:.2f} of white on average, and the network learned from dark "
-        f"images, {preprocessing.mean[0]:.2f}: cnntool convolve IMAGE -k -1 --bias 255 turns dark "
-        "on light around"
+        f"{name} has values from 0 to 1, and the network learned from others, {mean} on average, "
+        "whose black and white its file does not say: train it again"
     )
+
+
+def light_note(name: str, mean: float, preprocessing: Preprocessing, remedy: str) -> str:
+    """What to say of dark strokes on white, for a network that knows light ones on black, or the
+    contrary; mean: of the image, from 0 (black) to 1 (white)."""
+    this, other = ("light", "dark") if mean > 0.5 else ("dark", "light")
+    return (
+        f"{name} {this}, {mean:.2f} of white on average, and the network learned from {other} "
+        f"images, {preprocessing.usual_brightness:.2f}: {remedy} turns {other} on {this} around"
+    )
+
+
+def differences(data: str, images: Dataset, preprocessing: Preprocessing) -> list[str]:
+    """What to know of images that are unlike those that the network learned from: light on dark for
+    dark on light, or of other levels."""
+    if preprocessing.has_strange_levels and images.levels == FULL:
+        return [strange_note(data, preprocessing)]
+    means = brightness(images)
+    found = means[preprocessing.is_inverted(means)]
+    if 10 * len(found) < len(images):
+        return []
+    which = f"{data}: {len(found):,} of {counted(len(images), 'image')} are"
+    remedy = "saving white - x for x"
+    if images.files is not None:
+        made = "'negatives/{folder}/{stem}.png'"
+        remedy = f"cnntool convolve {shlex.quote(data)} -r -k -1 --bias 255 -o {made}"
+    return [light_note(which, float(found.mean()), preprocessing, remedy)]
 
 
 def wrong_with(name: str, error: Exception) -> str:

@@ -116,8 +116,8 @@ class Notes:
     2 more: 13 to 14% of the values were clipped
     """
 
-    def __init__(self, is_quiet: bool) -> None:
-        self._is_quiet = is_quiet
+    def __init__(self, is_quiet: bool, few: int = FEW) -> None:
+        self._is_quiet, self._few = is_quiet, few
         self._kinds: dict[tuple[str, ...], list[list[str]]] = {}
 
     def say(self, lead: str, note: str) -> None:
@@ -126,7 +126,7 @@ class Notes:
             return
         pieces = NUMBER.split(note)
         kept = self._kinds.setdefault(tuple(pieces[::2]), [])
-        if len(kept) < FEW:
+        if len(kept) < self._few:
             complain(lead + note)
         kept.append(pieces[1::2])
 
@@ -135,7 +135,7 @@ class Notes:
 
     def __exit__(self, *error: object) -> None:
         for words, said in self._kinds.items():
-            if rest := said[FEW:]:
+            if rest := said[self._few :]:
                 ranges = [_range(numbers) for numbers in zip(*rest, strict=True)]
                 pieces = [a + b for a, b in zip(words, [*ranges, ""], strict=True)]
                 complain(f"{len(rest):,} more: {''.join(pieces).strip()}")

@@ -150,10 +150,10 @@ class ImageFeed:
 
     def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
         """(N, C, H, W) float32, changed at random before they are normalized; classes (N,)."""
-        x, white = self.data.x[batch.indices], self.data.white
+        data, x = self.data, self.data.x[batch.indices]
         if self.augmentation is not None and rng is not None:
-            x = augment(x, self.augmentation, rng, white)
-        return Taken(self.preprocessing.normalized(x, white), self.data.y[batch.indices])
+            x = augment(x, self.augmentation, rng, data.white, data.black)
+        return Taken(self.preprocessing.normalized(x, data.scale), data.y[batch.indices])
 
     def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
         return np.concatenate(found)

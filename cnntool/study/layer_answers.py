@@ -116,7 +116,7 @@ def best_places(
     values = np.empty((len(chosen), 0), np.float32)
     images, places = np.empty(values.shape, np.int64), np.empty(values.shape, np.int64)
     for indices in batches(len(data), batch_size_for(network, stop=stop)):
-        x = preprocessing.normalized(data.x[indices], data.white)
+        x = preprocessing.normalized(data.x[indices], data.scale)
         with np.errstate(over="ignore", invalid="ignore"):
             maps, _ = network.forward(x, stop=stop, keeps_caches=False)
         answers = maps[:, chosen].reshape(len(indices), len(chosen), -1)

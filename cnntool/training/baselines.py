@@ -94,7 +94,7 @@ def _batches(count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
 def _logits(
     data: Dataset, indices: np.ndarray, preprocessing: Preprocessing, params: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, DenseCache]:
-    x = preprocessing.normalized(data.x[indices], data.white)
+    x = preprocessing.normalized(data.x[indices], data.scale)
     return dense(x.reshape(len(x), -1), params["weight"], params["bias"])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from processes import pixels
 from trained_models import darkness_model, train_digits
 
 from cnntool.cli import console
+from cnntool.networks.model_file import load_model, save_model
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +130,42 @@ def test_without_mistakes_there_is_no_sheet(cnntool, folder):
     done = cnntool("evaluate", "m.npz", "sure.npz", "--mistakes", "s.png")
     assert (done.code, done.err) == (0, "s.png is not written: there are no mistakes\n")
     assert not (folder / "s.png").exists()
+
+
+def test_negatives_of_what_was_learned_are_remarked(cnntool, folder):
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing.update(mean=[0.1])
+    save_model("m.npz", model, overwrite=True)
+    for name, value in (("dark", 204), ("light", 230)):
+        for index in range(2):
+            save_picture(folder / "set" / name / f"{index}.png", np.full((4, 4), value, np.uint8))
+    done = cnntool("evaluate", "m.npz", "set")
+    (note,) = done.err.splitlines()
+    assert note.startswith(
+        "set: 4 of 4 images are light, 0.85 of white on average, and the network "
+    )
+    command = shlex.split(note.partition("cnntool ")[2].partition(" turns")[0])
+    assert cnntool(*command).code == 0
+    done = cnntool("evaluate", "m.npz", "negatives", "--json")
+    assert (report(done)["images"], done.err) == (4, "")
+    assert cnntool("evaluate", "m.npz", "set", "-q").err == ""
+
+
+def test_arrays_get_the_levels_that_the_network_learned(cnntool, folder):
+    """Of a network of values from 0 to 1: -1 is black, 4095 of 65535 white, as of 12 bits."""
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing.update(levels=[0.0, 1.0])
+    save_model("m.npz", model, overwrite=True)
+    light = np.repeat([0.0, 0.25, 0.75, 1.0], 16).reshape(4, 4, 4)
+    y = np.array(["dark", "dark", "light", "light"])
+    np.savez("plain.npz", x=light, y=y)
+    np.savez("signed.npz", x=2 * light - 1, y=y)
+    np.savez("bits.npz", x=np.rint(4095 * light).astype(np.uint16), y=y)
+    loss = report(cnntool("evaluate", "m.npz", "plain.npz", "--json"))["loss"]
+    for name, levels in (("signed.npz", "-1 is taken for black, 1"), ("bits.npz", "black, 4095")):
+        done = cnntool("evaluate", "m.npz", name, "--json")
+        assert report(done)["loss"] == pytest.approx(loss, rel=1e-3)
+        assert f"{levels} for white" in done.err
 
 
 def test_what_training_held_out_is_found_again(cnntool, digits_model):

@@ -132,6 +132,51 @@ def test_dark_on_light_is_remarked_where_light_on_dark_was_learned(
         assert np.asarray(Image.open("b.png"))[0, 0] == 255 - round(255 * grey)
 
 
+def test_light_on_dark_is_remarked_once_where_dark_on_light_was_learned(cnntool, folder):
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing.update(mean=[0.74], levels=[-1.0, 1.0], brightness=[0.7, 0.95])
+    save_model("m.npz", model, overwrite=True)
+    for index in range(3):
+        save_picture(folder / f"{index}.png", np.full((9, 9), 51, np.uint8))
+    done = cnntool("predict", "m.npz", "0.png", "1.png", "2.png")
+    note, more = done.err.splitlines()
+    assert note.startswith("0.png is dark, 0.20 of white on average, and the network learned from ")
+    assert note.endswith(
+        "light images, 0.87: cnntool convolve IMAGE -k -1 --bias 255 turns light on dark around"
+    )
+    assert more.startswith("2 more: is dark, 0.20 of white on average")
+    assert cnntool("convolve", "0.png", "-k", "-1", "--bias", "255", "-o", "n.png").code == 0
+    assert cnntool("predict", "m.npz", "n.png").err == ""
+
+
+def test_pictures_get_the_levels_that_the_network_learned(cnntool, folder):
+    """Its values were -1 and 1 where pictures have 0 and 255: grey g is 2 g - 1, less 0.5."""
+    model = load_model(darkness_model(folder / "m.npz"))
+    model.header.preprocessing.update(levels=[-1.0, 1.0])
+    save_model("m.npz", model, overwrite=True)
+    save_picture(folder / "a.png", np.full((4, 4), 153, np.uint8))
+    assert cnntool("predict", "m.npz", "a.png").lines == [f"a.png\tdark\t{1 - light(0.2):.4f}"]
+    model.header.preprocessing.update(levels=None, mean=[-0.5])
+    save_model("m.npz", model, overwrite=True)
+    done = cnntool("predict", "m.npz", "a.png", "a.png")
+    assert done.lines == [f"a.png\tlight\t{light(0.6 + 1):.4f}"] * 2
+    note, more = done.err.splitlines()
+    assert more.startswith("1 more: has values from 0 to 1")
+    assert note.startswith(
+        "a.png has values from 0 to 1, and the network learned from others, -0.5"
+    )
+
+
+def test_deep_pictures_that_are_nearly_black_are_remarked(cnntool, model, folder):
+    Image.fromarray(np.full((4, 4), 3276, np.uint16)).save("a.png")
+    done = cnntool("predict", "m.npz", "a.png")
+    taken = "a.png: 65535 is taken for white, and its values end at 3276: cnntool convolve IMAGE -k"
+    assert done.err == f"{taken} 16 makes 4095 white\n"
+    assert cnntool("convolve", "a.png", "-k", "16", "-o", "b.png").code == 0
+    done = cnntool("predict", "m.npz", "b.png")
+    assert (done.lines, done.err) == ([f"b.png\tlight\t{light(16 * 3276 / 65535):.4f}"], "")
+
+
 def test_of_an_animation_the_first_frame_counts_and_one_pixel_is_an_image(cnntool, model, folder):
     frames = [Image.new("L", (9, 7), grey) for grey in (204, 0, 0)]
     for name in ("a.gif", "a.png"):

@@ -127,7 +127,8 @@ def _load(options: ImageOptions) -> Parts:
     for part, path in (("validation", options.valid), ("test", options.test)):
         if path is not None:
             with reading(path, options.quiet) as advance:
-                other = load_images(path, how, advance).first
+                expected = replace(how, levels=parts.train.levels)
+                other = load_images(path, expected, advance).first
             parts = parts.but(**{part: matched(other, parts.train)})
     return parts
 

@@ -217,7 +217,7 @@ def _patch(found: Found, index: int, place: np.ndarray) -> np.ndarray:
 
     from cnntool.study.layer_answers import cut_out
 
-    image = found.images.x[index].astype(np.float32) / np.float32(found.images.white)
+    image = found.images.light(slice(index, index + 1))[0]
     patch = np.rint(np.clip(cut_out(image, place, found.field), 0, 1) * 255).astype(np.uint8)
     return patch.transpose(1, 2, 0) if len(patch) == 3 else patch[0]
 

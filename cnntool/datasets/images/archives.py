@@ -6,10 +6,12 @@ import itertools
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset, dataset_of
+from cnntool.datasets.images.arrays import dataset_of
+from cnntool.datasets.images.dataset import Dataset, Levels
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
@@ -27,22 +29,22 @@ PARTS = {
 MOST_NAMES = 8
 
 
-def load_npz(path: Path) -> Parts:
+def load_npz(path: Path, expected: Levels | None = None) -> Parts:
     """x and y, or x_train and y_train, x_val and y_val, x_test and y_test: those that are there.
 
     Shapes and types as for `dataset.dataset_of`; the archive may also hold `labels`, the names of
-    the classes, and `white`, the value of white. Other arrays are named in a note. Pickled objects
-    are never loaded. InputError for what is missing, malformed or does not fit into memory.
+    the classes, and `white` and `black`, their values. Other arrays are named in a note. Pickled
+    objects are never loaded. InputError for what is missing, malformed or does not fit into memory.
     """
     name = str(path)
     with plain_errors(name):
         if not zipfile.is_zipfile(path):
             raise InputError(f"{name} is no .npz archive: write it with numpy.savez")
         with zipfile.ZipFile(path) as archive:
-            return _load(archive, name)
+            return _load(archive, name, expected)
 
 
-def _load(archive: zipfile.ZipFile, name: str) -> Parts:
+def _load(archive: zipfile.ZipFile, name: str, expected: Levels | None) -> Parts:
     keys = {member.removesuffix(".npy") for member in archive.namelist()}
     if "header" in keys and any(key.startswith("params/") for key in keys):
         raise InputError(
@@ -54,14 +56,19 @@ def _load(archive: zipfile.ZipFile, name: str) -> Parts:
         raise InputError(
             f"{name} holds {some(keys) or 'nothing'}: expected x and y, or x_train and y_train"
         )
-    white, labels = _white(archive, keys, name), _labels(archive, keys, name)
+    labels = _labels(archive, keys, name)
+    white, black = (_number(archive, key, keys, name) for key in ("white", "black"))
     parts: dict[str, Dataset] = {}
+    levels: dict[str, Any] = {}
     for part, (x, y) in arrays.items():
         title = name if part == "train" else f"{name} ({x})"
         images, classes = _read(archive, x, name), _read(archive, y, name)
-        parts[part] = dataset_of(images, classes, title, labels, white)
-        white = parts[part].white  # of the first part
-    known = {"white", "labels", *itertools.chain(*arrays.values())}
+        data = dataset_of(images, classes, title, labels, white, black, expected)
+        parts[part] = replace(data, **levels)
+        if not levels:  # those of the first part hold for all
+            white, black = data.scale, data.black
+            levels = {"white": data.white, "notes": ()}
+    known = {"white", "black", "labels", *itertools.chain(*arrays.values())}
     if others := keys - known:
         first = next(iter(parts))
         note = f"{name}: {some(others)} left out, beside {some(keys - others)}"
@@ -80,12 +87,12 @@ def _pair(part: str, keys: set[str], name: str) -> tuple[str, str] | None:
     return None
 
 
-def _white(archive: zipfile.ZipFile, keys: set[str], name: str) -> float | None:
-    if "white" not in keys:
+def _number(archive: zipfile.ZipFile, key: str, keys: set[str], name: str) -> float | None:
+    if key not in keys:
         return None
-    value = _read(archive, "white", name)
+    value = _read(archive, key, name)
     if value.size != 1 or value.dtype.kind not in "uif":
-        raise InputError(f"{name}: white has shape {value.shape}, expected one number")
+        raise InputError(f"{name}: {key} has shape {value.shape}, expected one number")
     return float(value.reshape(())[()])
 
 

@@ -43,13 +43,15 @@ def augment(
     augmentation: Augmentation,
     rng: np.random.Generator,
     white: float | None = None,
+    black: float = 0.0,
 ) -> np.ndarray:
     """Images changed at random, each on its own, before they are normalized.
 
     The order is: affine map (shift, rotate, scale and shear in one), flip, noise, cut-out. What
     comes in from beyond the edge is black, and noise ends at black and white.
 
-    x: (N, C, H, W), uint8 or float32. white: its value; by default 255 for uint8, 1 for float32.
+    x: (N, C, H, W), uint8 or float32. white, black: their values; by default 255 for uint8, 1 for
+        float32, and 0.
     Returns a new array of the same shape and dtype; x is left as it is. The same state of ``rng``
     gives the same images.
 
@@ -59,6 +61,9 @@ def augment(
     if white is None:
         white = 255.0 if x.dtype == np.uint8 else 1.0
     values = x.astype(np.float32)
+    if black:
+        values -= np.float32(black)
+        white -= black
     if augmentation.is_affine:
         values = affine_sample(values, draw_maps(augmentation, x.shape, rng))
     if augmentation.flip:
@@ -71,6 +76,8 @@ def augment(
         np.clip(values, 0, np.float32(white), out=values)
     if augmentation.cutout:
         values *= ~_squares(augmentation.cutout, x.shape, rng)
+    if black:
+        values += np.float32(black)
     if x.dtype == np.uint8:
         return np.rint(values, out=values).astype(np.uint8)
     return values

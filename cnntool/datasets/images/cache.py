@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Entry:
         A file is another when its size, its times or its place on the disk have changed: two that
         have changed places have kept both size and time of writing.
         """
-        digest = hashlib.sha256(repr((VERSION, asdict(options))).encode())
+        digest = hashlib.sha256(repr((VERSION, replace(options, levels=None))).encode())
         for part, files in parts.items():
             digest.update(part.encode())
             for path in files:

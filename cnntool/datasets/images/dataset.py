@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.choices import COLOURS
-from cnntool.errors import InputError, RequestError
-from cnntool.wording import counted, nan_count, shape_text
+from cnntool.errors import RequestError
+from cnntool.wording import counted, shape_text
 
 CHUNK_BYTES = 1 << 24
 
@@ -21,13 +21,15 @@ CHUNK_BYTES = 1 << 24
 class Dataset:
     """Images of one size, each with its class.
 
-    x: (N, C, H, W), uint8 or float32, from 0, which is black, to ``white``.
+    x: (N, C, H, W), uint8 or float32, from ``black`` to ``white``.
     y: (N,) int64, the class of each image, an index into ``labels``.
     labels: the names of the K classes.
     name: what to call the set in messages.
-    white: the value of white: 255, 16 for the digits, 1 for most floats.
+    white, black: their values: 255, 16 for the digits, 1 for most floats; and 0.
     notes: lines about what was left out or taken for granted when it was read.
     files: (N) paths, where each image has a file of its own; None where it has not.
+    unit: what pixels are divided by for a network; None for ``white``, which is less where numbers
+        of 16 bits hold images of 12.
     """
 
     x: np.ndarray
@@ -37,6 +39,8 @@ class Dataset:
     white: float = 255.0
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    black: float = 0.0
+    unit: float | None = None
 
     def __post_init__(self) -> None:
         if self.x.ndim != 4 or self.x.dtype not in (np.uint8, np.float32):
@@ -61,6 +65,23 @@ class Dataset:
         return self.x.shape[1:]
 
     @property
+    def scale(self) -> float:
+        """What pixels are divided by for a network."""
+        return self.white if self.unit is None else self.unit
+
+    @property
+    def levels(self) -> Levels:
+        """Black and white of what a network gets."""
+        return self.black / self.scale, self.white / self.scale
+
+    def light(self, indices: np.ndarray | slice) -> np.ndarray:
+        """Images (n, C, H, W) float32, from 0, which is black, to 1."""
+        x = self.x[indices].astype(np.float32)
+        x -= np.float32(self.black)
+        x /= np.float32(self.white - self.black)
+        return x
+
+    @property
     def class_counts(self) -> np.ndarray:
         """(K,) int64: how many images each class has."""
         return np.bincount(self.y, minlength=len(self.labels))
@@ -69,7 +90,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """32 hexadecimal digits of SHA-256 over pixels, classes and labels: the same content has
         the same fingerprint, wherever it was read from."""
-        digest = hashlib.sha256(repr((self.x.shape, self.white, self.labels)).encode())
+        digest = hashlib.sha256(repr((self.x.shape, self.scale, self.labels)).encode())
         for array in (self.x, self.y):
             digest.update(array.dtype.newbyteorder("<").str.encode())
             step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
@@ -86,131 +107,57 @@ class Dataset:
         return replace(self, x=x, y=self.y[indices], files=files)
 
 
-MOST_CHANNELS = 4
-MOST_CLASSES = 1000
-"""More classes than this are taken for an error, unless there are as many images."""
+Levels = tuple[float, float]
+"""Black and white."""
+
+FULL: Levels = (0.0, 1.0)
+
+WHITES = (1.0, 16.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+"""What white is: of one bit, of the built-in digits, of 8, 10, 12, 14 and 16 bits."""
+
+REACHES = (0.5, 1.0)
+"""What numbers end at, on both sides, that were normalized to lie about 0."""
 
 
-def dataset_of(
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    labels: tuple[str, ...] | None = None,
-    white: float | None = None,
-) -> Dataset:
-    """A Dataset of arrays that somebody else made.
+def levels_of(low: float, high: float, unit: float) -> Levels:
+    """The likeliest black and white of many images whose values run from ``low`` to ``high``.
 
-    x: (N, H, W), (N, C, H, W) or (N, H, W, C) with 1 to 4 channels; bool, integers or floats.
-    y: (N,) or (N, 1): class numbers from 0, or the classes' names.
-    labels: the names of the classes; without them, the numbers.
-    white: the value of white; without it, 255 for uint8, 1 for bool, 65535 for uint16, and for
-        other numbers the smallest of 1, 255 and 65535 that none exceeds (1 where some are
-        negative: they have been normalized already).
+    From 0 on, white is the smallest of WHITES that none exceeds, up to ``unit``: images of 12 bits
+    in numbers of 16 end at 4095. Below 0 they were normalized: to a reach on both sides of 0, where
+    they come near it, else so that the least was black and the greatest white.
 
-    Integers from 0 to 255 become uint8, all else float32. InputError for what does not fit.
+    >>> levels_of(0, 4013, 65535), levels_of(-1, 0.98, 1), levels_of(-0.42, 2.82, 1)
+    ((0.0, 4095.0), (-1.0, 1.0), (-0.42, 2.82))
     """
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise InputError(
-            f"{name}: y has shape {y.shape}, expected (N,): save class numbers, y.argmax(axis=1) "
-            "of one-hot rows"
+    if low == high:
+        return min(low, 0.0), unit
+    if low < 0:
+        reach = next(
+            (r for r in REACHES if 0.9 * r <= min(-low, high) <= max(-low, high) <= r), None
         )
-    if len(x) != len(y):
-        raise InputError(
-            f"{name} has {counted(len(x), 'image')} and {counted(len(y), 'label')}: each image "
-            "needs one label"
-        )
-    if not len(x):
-        raise InputError(f"{name} has no images: its x has shape {x.shape}")
-    x = channels_first(x, name)
-    classes, labels = numbered(y, labels, name)
-    white = white_of(x, name) if white is None else float(white)
-    if not 0 < white < float("inf"):
-        raise InputError(f"{name}: white is {white:g}, expected a number over 0")
-    notes: tuple[str, ...] = ()
-    if x.dtype.kind == "f" and x.min() < 0:
-        notes = (
-            f"{name}: values run from {x.min():.3g} to {x.max():.3g}, with {white:g} as white",
-        )
-    return Dataset(_stored(x), classes, labels, name, white, notes)
+        return (low, high) if reach is None else (-reach, reach)
+    return 0.0, next((white for white in WHITES if high <= 1.001 * white and white <= unit), unit)
 
 
-def channels_first(x: np.ndarray, name: str) -> np.ndarray:
-    """Images as (N, C, H, W): an axis of 1 to 4 is that of the channels, the second before the
-    last. InputError for other shapes and for values that are no finite numbers."""
-    if x.dtype.kind not in "buif":
-        raise InputError(f"{name}: x holds {x.dtype} values, expected bool, integers or floats")
-    if x.ndim not in (3, 4):
-        raise InputError(
-            f"{name}: x has shape {x.shape}, expected (N, H, W), (N, C, H, W) or (N, H, W, C)"
-        )
-    if not x.size:
-        raise InputError(
-            f"{name}: x has shape {x.shape}, so its images have no pixels: save images of at least "
-            "one row, one column and one channel"
-        )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = np.count_nonzero(~np.isfinite(x))
-        raise InputError(f"{name}: x holds {nan_count(bad, 'value')}: replace them")
-    if x.ndim == 3:
-        return x[:, None]
-    if x.shape[1] <= MOST_CHANNELS:
-        return x
-    if x.shape[3] <= MOST_CHANNELS:
-        return x.transpose(0, 3, 1, 2)
-    raise InputError(
-        f"{name}: x has shape {x.shape}, of which neither the second nor the last axis is one of "
-        f"1 to {MOST_CHANNELS} channels: save (N, C, H, W) or (N, H, W, C)"
-    )
+def can_be(levels: Levels, low: float, high: float) -> bool:
+    """Whether values from ``low`` to ``high`` may well have these levels, which are not FULL."""
+    if levels == FULL:
+        return False
+    black, white = levels
+    room = (white - black) / 4  # some images may be a little beyond those that were seen
+    return (low < 0) == (black < 0) and black - room <= low and high <= white + room
 
 
-def numbered(
-    y: np.ndarray, labels: tuple[str, ...] | None, name: str
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Classes (N,) as int64, and the labels (K,) they index. InputError for what is no class."""
-    if y.dtype.kind in "US":
-        words = y.astype(str)
-        if labels is None:
-            found, classes = np.unique(words, return_inverse=True)
-            return classes.astype(np.int64), tuple(found.tolist())
-        places = {label: place for place, label in enumerate(labels)}
-        unknown = next((word for word in words.tolist() if word not in places), None)
-        if unknown is not None:
-            raise InputError(f"{name}: y has the class {unknown!r}, which labels has not")
-        return np.array([places[word] for word in words.tolist()], np.int64), labels
-    if y.dtype.kind not in "buif" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
-        raise InputError(f"{name}: y holds {y.dtype} values, expected class numbers 0, 1, 2, ...")
-    low, high = int(y.min()), int(y.max())
-    most = max(MOST_CLASSES, len(y)) if labels is None else len(labels)
-    if low < 0 or high >= most:
-        strange = low if low < 0 else high
-        allowed = f"0 to {most - 1}" + (
-            "" if labels is None else f", one for each of {counted(most, 'label')}"
-        )
-        raise InputError(f"{name}: y has the class number {strange}, expected {allowed}")
-    if labels is None:
-        labels = tuple(str(number) for number in range(high + 1))
-    return y.astype(np.int64), labels
-
-
-def white_of(x: np.ndarray, name: str) -> float:
-    """The value of white in an array that does not say. InputError where no guess is sound."""
-    fixed = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}.get(x.dtype.name)
-    if fixed is not None:
-        return fixed
-    low, high = float(x.min()), float(x.max())
-    for white in (1.0, 255.0, 65535.0):
-        if high <= white or low < 0:
-            return white
-    raise InputError(
-        f"{name}: x runs from {low:g} to {high:g}, so what is white? Save its value as 'white'"
-    )
-
-
-def _stored(x: np.ndarray) -> np.ndarray:
-    whole = x.dtype.kind in "bui" and x.min() >= 0 and x.max() <= 255
-    return np.ascontiguousarray(x, np.uint8 if whole else np.float32)
+def in_levels(data: Dataset, levels: Levels | None) -> Dataset:
+    """The same pictures, with these values for their black and white; None leaves them."""
+    if levels is None or np.allclose(data.levels, levels):
+        return data
+    black, white = levels
+    x = data.x.astype(np.float32)
+    x -= np.float32(data.black)
+    x *= np.float32((white - black) / (data.white - data.black))
+    x += np.float32(black)
+    return replace(data, x=x, black=black, white=white, unit=1.0)
 
 
 FILE = Path(__file__).with_name("digits.npy.gz")
@@ -242,12 +189,15 @@ class LoadOptions:
     colour: ``grey``, ``rgb``, or ``auto``: as they are, colour where an image of a folder has it.
     strict: an image that cannot be read is an error; without it, it is left out and named.
     cache: keep the decoded images of a folder in the user's cache folder.
+    levels: black and white in units of :attr:`Dataset.scale` that values which do not say are
+        expected to have.
     """
 
     resize: tuple[int, int] | None = None
     colour: str = "auto"
     strict: bool = False
     cache: bool = True
+    levels: Levels | None = None
 
     def __post_init__(self) -> None:
         if self.colour not in COLOURS:

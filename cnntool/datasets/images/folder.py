@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.datasets.images.cache import Entry, Problems
-from cnntool.datasets.images.dataset import Dataset, LoadOptions
+from cnntool.datasets.images.dataset import FULL, Dataset, Levels, LoadOptions, can_be, levels_of
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
@@ -158,6 +158,7 @@ Advance = Callable[[int, int], None]
 """Called with the number of images read so far, and of all."""
 
 SHALLOW = ("1-bit", "8-bit")
+DEEP = 65535.0
 USUAL_SIDE = 64
 """Pixels a side of images that a small network takes, where photographs have more."""
 
@@ -188,13 +189,35 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     entry = Entry.of(files, options) if options.cache else None
     known = entry.read() if entry is not None else None
     pixels, problems = known or _read_all(folder, listings, options, advance)
+    levels, notes = _levels(folder, pixels, options.levels)
     parts = {
-        part: _dataset(listing, pixels[part], problems, part == "train")
+        part: _dataset(listing, pixels[part], problems, part == "train", levels)
         for part, listing in listings.items()
     }
     if entry is not None and known is None:
         entry.write(pixels, problems)
+    first = next(iter(parts))
+    parts[first] = replace(parts[first], notes=(*notes, *parts[first].notes))
     return joined(**parts)
+
+
+def _levels(
+    folder: Path, pixels: dict[str, np.ndarray], expected: Levels | None
+) -> tuple[Levels, tuple[str, ...]]:
+    """Black and white in units of the white that the files name, and a note where those differ, as
+    of pictures of 12 bits in 16."""
+    if any(x.dtype == np.uint8 for x in pixels.values()):
+        return FULL, ()
+    low, high = (float(f([f(x) for x in pixels.values()])) for f in (np.min, np.max))
+    if expected is not None and can_be(expected, low, high):
+        return expected, ()
+    black, white = (value / DEEP for value in levels_of(low * DEEP, high * DEEP, DEEP))
+    if (black, white) == FULL:
+        return FULL, ()
+    return (black, white), (
+        f"{folder}: values run from {low * DEEP:.6g} to {high * DEEP:.6g} of {DEEP:g}: "
+        f"{black * DEEP:.6g} is taken for black, {white * DEEP:.6g} for white",
+    )
 
 
 def _read_all(
@@ -223,7 +246,9 @@ def _read_all(
     return pixels, problems
 
 
-def _dataset(listing: ClassFolders, x: np.ndarray, problems: Problems, is_learned: bool) -> Dataset:
+def _dataset(
+    listing: ClassFolders, x: np.ndarray, problems: Problems, is_learned: bool, levels: Levels
+) -> Dataset:
     """A part, of whose files those with problems are left out."""
     is_sound = np.array([path not in problems for path in listing.files])
     y, notes = listing.y[is_sound], listing.notes
@@ -237,9 +262,10 @@ def _dataset(listing: ClassFolders, x: np.ndarray, problems: Problems, is_learne
         label = int(np.argmin(counts))
         own = [path for path, k in zip(listing.files, listing.y, strict=True) if k == label]
         raise _none_readable(listing.folder / listing.labels[label], _reasons(own, problems))
-    white = 255.0 if x.dtype == np.uint8 else 1.0
     files = tuple(str(path) for path in listing.files if path not in problems)
-    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files)
+    unit = 255.0 if x.dtype == np.uint8 else 1.0
+    black, white = (unit * each for each in levels)
+    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files, black, unit)
 
 
 def _probe(files: Sequence[Path], problems: Problems) -> dict[Path, ImageInfo]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset, dataset_of
+from cnntool.datasets.images.arrays import dataset_of
+from cnntool.datasets.images.dataset import Dataset, Levels
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
@@ -31,7 +32,7 @@ def is_idx_folder(folder: Path) -> bool:
     return any(NAME.fullmatch(path.name) and path.is_file() for path in folder.iterdir())
 
 
-def load_idx_folder(folder: Path) -> Parts:
+def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
     """train-images-idx3-ubyte and train-labels-idx1-ubyte, and t10k-* or test-* as the test part.
 
     Names may have dots (train-images.idx3-ubyte), begin with the set's (emnist-digits-train-...)
@@ -52,14 +53,16 @@ def load_idx_folder(folder: Path) -> Parts:
             f"{folder} holds {names}, which are of several sets: give each a folder of its own"
         )
     parts = {
-        part: _load_part(folder, found, part)
+        part: _load_part(folder, found, part, expected)
         for part in ("train", "test")
         if any(each == part for each, _ in found)
     }
     return joined(**parts)
 
 
-def _load_part(folder: Path, found: dict[tuple[str, str], Path], part: str) -> Dataset:
+def _load_part(
+    folder: Path, found: dict[tuple[str, str], Path], part: str, expected: Levels | None
+) -> Dataset:
     paths = []
     prefix = "train" if part == "train" else "t10k"
     for what, axes in (("images", 3), ("labels", 1)):
@@ -84,7 +87,8 @@ def _load_part(folder: Path, found: dict[tuple[str, str], Path], part: str) -> D
             f"{counted(len(labels), 'label')}: "
             "they must be as many"
         )
-    return dataset_of(images, labels, f"{folder}" if part == "train" else f"{folder} ({prefix})")
+    name = f"{folder}" if part == "train" else f"{folder} ({prefix})"
+    return dataset_of(images, labels, name, expected=expected)
 
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

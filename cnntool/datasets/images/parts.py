@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.dataset import Dataset, in_levels
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import joined as joined_words
 from cnntool.wording import shape_text
@@ -17,7 +17,7 @@ class Parts:
     """A set as it comes: what to train on, and what its makers held out, each where it is there.
 
     each: the parts by name: train, validation, test; they have the labels, the shape of image and
-        the white of the first.
+        the levels of the first.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ def joined(
 ) -> Parts:
     """Parts that fit together: classes of the others are matched to those of the first by name.
 
-    InputError when another part has a class that the first has not, another shape of image or
-    another white. One class is enough here: a trained network may be measured on it; see
+    InputError when another part has a class that the first has not, or another shape of
+    image. One class is enough here: a trained network may be measured on it; see
     check_classes.
     """
     parts = Parts(train, validation, test)
@@ -104,7 +104,8 @@ def unlearned(train: Dataset) -> tuple[str, ...]:
 def matched(data: Dataset, train: Dataset) -> Dataset:
     """``data`` with the labels of ``train``, its classes renumbered by their names.
 
-    InputError where a class, the shape of image or white are none of train's.
+    Its values get the black and white of train. InputError where a class or the shape of image are
+    none of train's.
     """
     data = relabelled(data, train.labels, train.name)
     if data.image_shape != train.image_shape:
@@ -112,12 +113,7 @@ def matched(data: Dataset, train: Dataset) -> Dataset:
             f"{data.name} has images of {shape_text(data.image_shape)}, {train.name} of "
             f"{shape_text(train.image_shape)}: --resize and --colour make them alike"
         )
-    if data.white != train.white:
-        raise InputError(
-            f"white is {data.white:g} in {data.name} and {train.white:g} in {train.name}: "
-            "scale them alike"
-        )
-    return data
+    return in_levels(data, train.levels)
 
 
 def relabelled(data: Dataset, labels: tuple[str, ...], owner: str) -> Dataset:

@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.dataset import FULL, Dataset, Levels, can_be, in_levels
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.image import Image, luminance
 
 BLOCK_VALUES = 1 << 22
 LARGEST_SIDE = 1 << 16
+
+DARK, LIGHT, APART = 0.35, 0.6, 0.1
+"""Means, from 0 (black) to 1 (white), up to which training images show light on dark (handwritten
+digits have 0.13 to 0.31); from which images show the contrary (0.69 to 0.87), where the range that
+was learned is not known; and by how much they lie beyond that range where it is."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,21 @@ class Preprocessing:
 
     channels: 1 for grey, 3 for colour, or what the training data had.
     size: (height, width) that pictures are resized to; None for a network of any size.
-    mean, std: one for each channel, of training pixels from 0 (black) to 1 (white).
+    mean, std: one for each channel, of training pixels divided by their scale.
+    levels: black and white among those; (0, 1) but for data that was normalized before, or of fewer
+        bits than its numbers.
+    brightness: the range of the means of training images, from 0 (black) to 1 (white).
     """
 
     channels: int
     size: tuple[int, int] | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    levels: Levels | None = None
+    brightness: tuple[float, float] | None = None
 
     def normalized(self, x: np.ndarray, white: float) -> np.ndarray:
-        """Images (N, C, H, W) from 0 to ``white`` as float32 (N, C, H, W) for the network."""
+        """Images (N, C, H, W), divided by ``white``, as float32 (N, C, H, W) for the network."""
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(f"images are {x.shape}, expected (N, {self.channels}, H, W)")
         scale = self._column(1 / (white * np.array(self.std)))
@@ -43,7 +53,9 @@ class Preprocessing:
 
     def shown(self, values: np.ndarray) -> np.ndarray:
         """What ``normalized`` gave, as pixels from 0 to 1 again: (N, C, H, W) float32."""
-        return values * self._column(self.std) + self._column(self.mean)
+        black, white = self.levels or FULL
+        pixels = values * self._column(self.std) + self._column(self.mean)
+        return pixels if (black, white) == FULL else (pixels - black) / (white - black)
 
     def picture(self, image: Image) -> np.ndarray:
         """An image of any size, depth and colour as (1, C, H, W) float32 for the network.
@@ -53,15 +65,49 @@ class Preprocessing:
         """
         deep = image.frames[0].pixels.dtype != np.uint8
         dtype = np.float32 if deep else np.uint8
-        planes = picture_planes(image, self.channels, self.size, dtype)
-        return self.normalized(planes[None], 1.0 if deep else 255.0)
+        planes, unit = (
+            picture_planes(image, self.channels, self.size, dtype),
+            1.0 if deep else 255.0,
+        )
+        if self.levels is None or self.levels == FULL or (deep and self.has_levels(image)):
+            return self.normalized(planes[None], unit)
+        black, white = self.levels
+        return self.normalized(planes[None] * np.float32((white - black) / unit) + black, 1.0)
+
+    def has_levels(self, image: Image) -> bool:
+        """Whether an image is as dark as white is in what the network learned from."""
+        pixels = image.frames[0].pixels
+        low, high = pixels.min() / image.white, pixels.max() / image.white
+        return self.levels is not None and can_be(self.levels, low, high)
+
+    @property
+    def has_strange_levels(self) -> bool:
+        """Whether it was fitted to values that no picture has, and does not say to which."""
+        return self.levels is None and not all(0 <= mean <= 1 for mean in self.mean)
+
+    @property
+    def usual_brightness(self) -> float:
+        """The mean of training images, from 0 (black) to 1 (white)."""
+        black, white = self.levels or FULL
+        return (sum(self.mean) / self.channels - black) / (white - black)
+
+    def is_inverted(self, brightness: np.ndarray) -> np.ndarray:
+        """Whether images of this mean, (N,) from 0 (black) to 1 (white), would be more like those
+        of training with black for white: dark strokes on white, say, where those were light on
+        black."""
+        usual = self.usual_brightness
+        if DARK < usual < 1 - DARK:
+            return np.zeros(len(brightness), bool)
+        least, most = self.brightness or ((0, 1 - LIGHT) if usual <= DARK else (LIGHT, 1))
+        beyond = (brightness < least - APART) | (brightness > most + APART)
+        return beyond & (least <= 1 - brightness) & (1 - brightness <= most)
 
     def prepared(self, data: Dataset) -> Dataset:
-        """Other data in the size and the colours that the network takes, not yet normalized.
+        """Other data in the size, colours and levels that the network takes, not yet normalized.
 
         InputError where its channels cannot become those, or memory is too small.
         """
-        return converted(data, self.channels, self.size)
+        return in_levels(converted(data, self.channels, self.size), self.levels)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, for a model file."""
@@ -76,8 +122,13 @@ class Preprocessing:
             "size": (_is_size, "null or [height, width]"),
             "mean": (_is_numbers, "a list of numbers"),
             "std": (lambda value: _is_numbers(value, above=0), "a list of numbers over 0"),
+            "levels": (_is_range, "two numbers, the smaller one first"),
+            "brightness": (_is_range, "two numbers, the smaller one first"),
         }
         for key, (is_sound, what) in expected.items():
+            is_optional = key in ("levels", "brightness")
+            if isinstance(plain, Mapping) and is_optional and plain.get(key) is None:
+                continue
             if not isinstance(plain, Mapping) or key not in plain or not is_sound(plain[key]):
                 raise InputError(f"{name}: its preprocessing needs '{key}', {what}")
         channels, mean, std = plain["channels"], tuple(plain["mean"]), tuple(plain["std"])
@@ -86,8 +137,11 @@ class Preprocessing:
                 f"{name}: its preprocessing has {channels} channels, {len(mean)} means and "
                 f"{len(std)} standard deviations: they must be as many"
             )
-        size = plain["size"]
-        return cls(channels, None if size is None else tuple(size), mean, std)
+        size, levels, brightness = (
+            None if plain.get(key) is None else tuple(plain[key])
+            for key in ("size", "levels", "brightness")
+        )
+        return cls(channels, size, mean, std, levels, brightness)
 
     def _column(self, values: object) -> np.ndarray:
         return np.asarray(values, np.float32).reshape(self.channels, 1, 1)
@@ -100,6 +154,7 @@ def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessin
     A channel of one value has a standard deviation of 1. any_size: pictures are not resized.
     """
     channels, height, width = train.image_shape
+    unit = train.scale
     sums, squares = np.zeros(channels), np.zeros(channels)
     origin = train.x[0, :, :1, 0].astype(np.float32)  # (C, 1): sums from here lose no digits
     step = max(1, BLOCK_VALUES // train.x[:1].size)
@@ -110,11 +165,22 @@ def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessin
         np.square(planes, out=planes)
         squares += planes.sum(axis=1, dtype=np.float64)
     count = len(train) * height * width
-    mean = (origin[:, 0] + sums / count) / train.white
-    std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / train.white
+    mean = (origin[:, 0] + sums / count) / unit
+    std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / unit
     std[std < 1e-6] = 1.0
     size = None if any_size else (height, width)
-    return Preprocessing(channels, size, tuple(mean.tolist()), tuple(std.tolist()))
+    least, most = np.quantile(brightness(train), (0.01, 0.99)).tolist()
+    return Preprocessing(
+        channels, size, tuple(mean.tolist()), tuple(std.tolist()), train.levels, (least, most)
+    )
+
+
+def brightness(data: Dataset) -> np.ndarray:
+    """(N,) the mean of each image, from 0 (black) to 1 (white)."""
+    step = max(1, BLOCK_VALUES // data.x[:1].size)
+    blocks = [data.x[start : start + step] for start in range(0, len(data), step)]
+    means = np.concatenate([x.mean(axis=(1, 2, 3), dtype=np.float64) for x in blocks])
+    return (means - data.black) / (data.white - data.black)
 
 
 def converted(data: Dataset, channels: int | None, size: tuple[int, int] | None) -> Dataset:
@@ -146,6 +212,10 @@ def _is_size(value: object) -> bool:
     if value is None:
         return True
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _is_range(value: Any) -> bool:
+    return _is_numbers(value) and len(value) == 2 and value[0] <= value[1]
 
 
 def _is_numbers(value: object, above: float = -math.inf) -> bool:

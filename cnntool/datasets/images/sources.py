@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.cifar import is_cifar_folder, load_cifar_file, load_cifar_folder
-from cnntool.datasets.images.dataset import LoadOptions, load_digits
+from cnntool.datasets.images.dataset import Levels, LoadOptions, load_digits
 from cnntool.datasets.images.folder import load_image_folder
 from cnntool.datasets.images.idx import NAME, is_idx_folder, load_idx_folder
 from cnntool.datasets.images.parts import Parts
@@ -50,21 +50,22 @@ def load_images(
         try:
             if path.is_dir() and not (is_idx_folder(path) or is_cifar_folder(path)):
                 return load_image_folder(path, options, advance)
-            parts = _load(path)
+            parts = _load(path, options.levels)
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     channels = COLOURS.get(options.colour)
     return parts.map(lambda part: converted(part, channels, options.resize))
 
 
-def _load(path: Path) -> Parts:
+def _load(path: Path, expected: Levels | None) -> Parts:
     if path.is_dir():
-        return load_idx_folder(path) if is_idx_folder(path) else load_cifar_folder(path)
+        is_idx = is_idx_folder(path)
+        return load_idx_folder(path, expected) if is_idx else load_cifar_folder(path)
     if not path.exists():
         hint = did_you_mean(str(path), [BUILT_IN]) or f"expected {KINDS}"
         raise InputError(f"{path} does not exist: {hint}")
     if path.suffix.lower() == ".npz":
-        return load_npz(path)
+        return load_npz(path, expected)
     if path.suffix.lower() == ".bin":
         return load_cifar_file(path)
     if NAME.fullmatch(path.name):

@@ -48,6 +48,16 @@ def test_the_names_of_keras_and_a_validation_part_are_understood(load):
     }
 
 
+def test_black_and_white_of_the_first_part_hold_for_every_part(load):
+    parts = load(x=X * np.uint16(16), y=Y, x_test=X[:2].astype(np.int32), y_test=Y[:2])
+    assert (parts.train.white, parts.test.white, parts.test.scale) == (4095, 4095, 65535)
+    assert len(parts.notes) == 1
+    signed = load(x=X / 127.5 - 1, y=Y, x_test=X[:2] / 255, y_test=Y[:2])
+    assert signed.test.levels == signed.train.levels == (-1, 1)
+    parts = load(x=X, y=Y, black=-10, white=300)
+    assert (parts.train.black, parts.train.white, parts.notes) == (-10, 300, ())
+
+
 def test_a_model_is_called_a_model(load, tmp_path):
     model = darkness_model(tmp_path / "model.npz")
     with pytest.raises(

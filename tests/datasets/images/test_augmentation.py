@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from labelled_images import noise
 from scipy import ndimage
 
 from cnntool.datasets.images.augmentation import Augmentation, augment, draw_maps
@@ -158,3 +159,13 @@ def test_a_positive_turn_is_anticlockwise_as_scipy_turns():
     np.testing.assert_allclose(out[0, 0], expected, atol=1e-5)
     rows, _ = np.nonzero(out[0, 0] > 0.5)
     assert (rows.mean() < 10) == (angle > 0)
+
+
+def test_black_is_what_black_is():
+    """Of values from -1 to 1 as of the same pictures from 0 to 1."""
+    x = noise(6, 1, 9, 9).astype(np.float32) / 255
+    changes = Augmentation(shift=3, rotate=20, noise=0.1, cutout=3)
+    plain = augment(x, changes, np.random.default_rng(5))
+    signed = augment(2 * x - 1, changes, np.random.default_rng(5), 1.0, -1.0)
+    np.testing.assert_allclose(signed, 2 * plain - 1, atol=1e-5)
+    assert signed.min() == -1

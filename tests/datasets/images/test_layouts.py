@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from labelled_images import noise
 
-from cnntool.datasets.images.dataset import dataset_of
+from cnntool.datasets.images.arrays import dataset_of
 from cnntool.errors import InputError
 
 Y = np.array([0, 1, 1])
@@ -40,24 +40,54 @@ def test_other_shapes_are_refused(shape):
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "white", "stored"),
+    ("values", "dtype", "levels", "scale", "stored"),
     [
-        ([0, 255, 3], "uint8", 255, "uint8"),
-        ([0, 1, 0], "bool", 1, "uint8"),
-        ([0, 7, 16], "int64", 255, "uint8"),
-        ([0, 4000, 16], "uint16", 65535, "float32"),
-        ([0, 4000, 16], "int32", 65535, "float32"),
-        ([0, 0.5, 1], "float64", 1, "float32"),
-        ([0, 128.5, 255], "float64", 255, "float32"),
-        ([-1.2, 0, 2.8], "float32", 1, "float32"),
+        ([0, 255, 3], "uint8", (0, 255), 255, "uint8"),
+        ([0, 1, 0], "bool", (0, 1), 1, "uint8"),
+        ([0, 1, 0], "uint8", (0, 1), 255, "uint8"),
+        ([0, 7, 16], "int64", (0, 16), 255, "uint8"),
+        ([0, 40_000, 16], "uint16", (0, 65535), 65535, "float32"),
+        ([0, 4000, 16], "uint16", (0, 4095), 65535, "float32"),
+        ([0, 1023, 16], "int32", (0, 1023), 65535, "float32"),
+        ([0, 0.5, 1], "float64", (0, 1), 1, "float32"),
+        ([0, 128.5, 255], "float64", (0, 255), 255, "float32"),
+        ([-0.98, 0, 1], "float64", (-1, 1), 1, "float32"),
+        ([-0.5, 0, 0.5], "float32", (-0.5, 0.5), 1, "float32"),
+        ([-1.25, 0, 2.75], "float32", (-1.25, 2.75), 1, "float32"),
+        ([-128, 0, 127], "int8", (-128, 127), 1, "float32"),
+        ([3, 3, 3], "uint8", (0, 255), 255, "uint8"),
     ],
 )
-def test_white_is_found_by_type_and_values(values, dtype, white, stored):
+def test_black_and_white_are_found_by_type_and_values(values, dtype, levels, scale, stored):
     x = np.array(values).astype(dtype).reshape(3, 1, 1)
     data = dataset_of(x, Y, "set")
-    assert (data.white, data.x.dtype.name) == (white, stored)
+    assert (data.black, data.white, data.scale, data.x.dtype.name) == (*levels, scale, stored)
     np.testing.assert_array_equal(data.x.ravel(), x.ravel().astype(stored))
-    assert bool(data.notes) == (min(values) < 0)
+    assert bool(data.notes) == (levels != (0, scale))
+    low, high = min(values), max(values)
+    if data.notes:
+        assert data.notes[0].startswith(f"set: values run from {low:g} to {high:g}: {levels[0]:g} ")
+
+
+def test_levels_that_are_given_or_expected_are_taken():
+    x = np.array([0, 100, 900], np.uint16).reshape(3, 1, 1)
+    given = dataset_of(x, Y, "set", white=1000, black=-50)
+    assert (given.black, given.white, given.scale, given.notes) == (-50, 1000, 1000, ())
+    expected = dataset_of(x, Y, "set", expected=(0, 4095 / 65535))
+    assert (expected.levels, expected.notes) == ((0, 4095 / 65535), ())
+    beyond = dataset_of(x * 40, Y, "set", expected=(0, 4095 / 65535))
+    assert (beyond.white, beyond.notes) == (65535, ())
+    assert "black is 300 and white 200" in message_of(x, Y, "set", white=200, black=300)
+
+
+def test_numbers_beyond_what_float32_computes_are_refused():
+    x = np.zeros((3, 2, 2))
+    x[0, 0, 0] = 1e300
+    assert "x runs from 0 to 1e+300, with 1e+300 as white, and numbers up to 1e+15" in message_of(
+        x, Y, "set", white=1e300
+    )
+    assert "x runs from -1e+300 to 0, with 1 as white" in message_of(-x, Y, "set")
+    assert "scale it, such as x / abs(x).max()" in message_of(x / 1e290, Y, "set", white=1e-10)
 
 
 def test_white_that_cannot_be_guessed_is_asked_for():

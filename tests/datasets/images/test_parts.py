@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from labelled_images import small_set
 
+from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, check_classes, joined, unlearned
 from cnntool.errors import InputError
 
@@ -43,11 +44,25 @@ def test_classes_without_images_are_named_where_they_would_be_learned():
     assert note.startswith("set: no image is of classes b, c, which get an output")
 
 
-def test_parts_of_other_sizes_or_brightness_are_refused():
+def test_parts_of_other_sizes_are_refused():
     with pytest.raises(InputError, match=r"images of 1 x 5 x 4, set of 1 x 4 x 4.*--resize"):
         joined(small_set(), small_set(shape=(1, 5, 4)))
-    with pytest.raises(InputError, match="white is 16 in set and 255"):
-        joined(small_set(), replace(small_set(), white=16.0))
+
+
+def test_parts_get_the_black_and_white_of_the_first():
+    """-1, 0 and 1 are 0, 8 and 16 of 16, and 0, 127.5 and 255 of 255."""
+    x = np.array([0, 8, 16], np.float32).reshape(3, 1, 1, 1)
+    y, labels = np.zeros(3, np.int64), ("a",)
+    digits = Dataset(x, y, labels, "digits", 16.0)
+    signed = Dataset(x / 8 - 1, y, labels, "signed", 1.0, black=-1.0, unit=1.0)
+    few = Dataset(x, y, labels, "few", 16.0, unit=255.0)
+    parts = joined(signed, digits, few)
+    assert parts.validation.levels == parts.test.levels == (-1, 1)
+    assert parts.validation.x.ravel().tolist() == parts.test.x.ravel().tolist() == [-1, 0, 1]
+    back = joined(digits, signed).validation
+    assert (back.x.ravel() / back.scale).tolist() == [0, 0.5, 1]
+    for data in (digits, signed, few, back):
+        assert data.light(slice(1, 3)).ravel().tolist() == [0.5, 1]
 
 
 def test_a_change_is_made_to_every_part_and_notes_are_gathered():

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnntool.datasets import memory
 from cnntool.datasets.images import preprocessing
+from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing, converted, fit_preprocessing
 from cnntool.errors import InputError
 from cnntool.files.images import open_image
@@ -139,3 +140,66 @@ def test_a_result_beyond_memory_is_said_before_it_is_tried(monkeypatch):
 def test_images_with_other_channels_are_a_programming_error():
     with pytest.raises(ValueError, match="expected"):
         PLAIN.normalized(np.zeros((1, 3, 8, 6), np.uint8), 255.0)
+
+
+SIGNED = replace(PLAIN, size=(2, 2), mean=(0.25,), levels=(-1.0, 1.0))
+TWELVE = replace(PLAIN, size=(2, 2), mean=(0.0,), std=(1.0,), levels=(0.0, 4095 / 65535))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "prepared", "expected", "light"),
+    [
+        (np.full((2, 2), 255, np.uint8), SIGNED, (1 - 0.25) / 0.5, 1),
+        (np.full((2, 2), 0, np.uint8), SIGNED, (-1 - 0.25) / 0.5, 0),
+        (np.full((2, 2), 32768, np.uint16), SIGNED, (1 / 65535 - 0.25) / 0.5, 0.5),
+        (np.full((2, 2), 51, np.uint8), TWELVE, 0.2 * 4095 / 65535, 0.2),
+        (np.full((2, 2), 13107, np.uint16), TWELVE, 0.2 * 4095 / 65535, 0.2),
+        (np.full((2, 2), 819, np.uint16), TWELVE, 819 / 65535, 0.2),
+    ],
+)
+def test_pictures_get_the_black_and_white_that_were_learned(
+    tmp_path, pixels, prepared, expected, light
+):
+    save_picture(tmp_path / "a.png", pixels)
+    image = open_image(tmp_path / "a.png")
+    np.testing.assert_allclose(prepared.picture(image), expected, rtol=1e-4)
+    np.testing.assert_allclose(prepared.shown(prepared.picture(image)), light, atol=1e-4)
+
+
+def test_sets_get_the_black_and_white_that_were_learned():
+    data = Dataset(np.full((1, 1, 2, 2), 64, np.uint8), np.zeros(1, np.int64), ("a",), "s", 255.0)
+    prepared = SIGNED.prepared(data)
+    np.testing.assert_allclose(prepared.x, 2 * 64 / 255 - 1, rtol=1e-6)
+    assert (prepared.scale, prepared.levels) == (1, (-1, 1))
+    assert PLAIN.prepared(replace(data, x=np.zeros((1, 1, 8, 6), np.uint8))).x.dtype == np.uint8
+
+
+def test_what_was_learned_is_kept_in_the_file():
+    x = np.linspace(-1, 1, 100, dtype=np.float32).reshape(100, 1, 1, 1)
+    data = Dataset(x, np.zeros(100, np.int64), ("a",), "s", 1.0, black=-1.0, unit=1.0)
+    fitted = fit_preprocessing(data)
+    assert fitted.levels == (-1, 1)
+    np.testing.assert_allclose(fitted.brightness, (0.01, 0.99), atol=1e-6)
+    assert Preprocessing.from_json(fitted.to_json()) == fitted
+    old = {key: value for key, value in PLAIN.to_json().items() if value is not None}
+    assert "levels" not in old
+    assert Preprocessing.from_json(old) == PLAIN
+    with pytest.raises(InputError, match="needs 'levels', two numbers, the smaller one first"):
+        Preprocessing.from_json(old | {"levels": [1, 0]})
+
+
+@pytest.mark.parametrize(
+    ("mean", "levels", "brightness", "images", "inverted"),
+    [
+        (0.13, None, None, (0.1, 0.5, 0.65, 0.9), (0, 0, 1, 1)),
+        (0.8, None, None, (0.1, 0.35, 0.5, 0.9), (1, 1, 0, 0)),
+        (0.5, None, None, (0.0, 0.5, 1.0), (0, 0, 0)),
+        (0.13, (0.0, 1.0), (0.05, 0.3), (0.1, 0.65, 0.75, 0.9, 0.99), (0, 0, 1, 1, 0)),
+        (0.3, (0.0, 1.0), (0.05, 0.7), (0.75, 0.85, 0.97), (0, 1, 0)),
+        (-0.74, (-1.0, 1.0), (0.05, 0.3), (0.1, 0.9), (0, 1)),
+        (0.74, (-1.0, 1.0), (0.7, 0.95), (0.1, 0.9), (1, 0)),
+    ],
+)
+def test_negatives_of_what_was_learned_are_told(mean, levels, brightness, images, inverted):
+    known = replace(PLAIN, mean=(mean,), levels=levels, brightness=brightness)
+    assert known.is_inverted(np.array(images)).astype(int).tolist() == list(inverted)
