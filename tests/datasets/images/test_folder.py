@@ -260,7 +260,7 @@ def test_strict_refuses_a_bad_image_by_name(tmp_path):
     assert message_of(tmp_path, strict=True).startswith(f"{bad} is cut short")
     (tmp_path / "dogs" / "0.png").write_bytes(b"")
     (tmp_path / "dogs" / "1.png").write_bytes(b"")
-    assert message_of(tmp_path, strict=True).endswith("(and 1 more cannot be read)")
+    assert message_of(tmp_path, strict=True).endswith("(and 2 more cannot be read)")
 
 
 def test_a_class_whose_images_are_all_bad_is_named(tmp_path):
