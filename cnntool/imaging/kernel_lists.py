@@ -40,7 +40,7 @@ def folded(numbers: list, height: int, width: int, where: str) -> list[list]:
             f"{where} has {counted(len(numbers), 'number')}, and {width} wide and {height} high it "
             f"needs {height * width}: give them row by row"
         )
-    return [numbers[i : i + width] for i in range(0, len(numbers), width)]
+    return [numbers[i : i + width] for i in range(0, len(numbers), width or 1)]
 
 
 def no_anchor(given: str, where: str) -> RequestError:

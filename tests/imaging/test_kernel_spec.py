@@ -180,7 +180,7 @@ def test_whatever_is_typed_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
 
 
-@given(st.text(alphabet="0123456789.,;/eE+- \nnaif", max_size=30))
+@given(st.text(alphabet="0123456789.,;/eE+- \nnaif[]:x", max_size=30))
 def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
 
@@ -214,6 +214,7 @@ def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
          "row"),
         ("3x1+0+0: 1 2 3", "kernel has its anchor at +0+0, and here it is always in the middle: "
          "leave it out, and put zeros around the weights until the anchor is"),
+        ("0x3:", "kernel has no numbers: give at least one, as in '1 0 -1'"),
         ("2x2: 1 - 3 4", f"kernel number 2, '-', {NO_NUMBER}"),
         ("9999x1: 1", "kernel is 1x9999: at most 2047 are allowed on a side, use a smaller one"),
         ("[1 0 -1; 2 0]", "kernel row 2 has 2 numbers, row 1 has 3: every row needs the same "
@@ -436,6 +437,29 @@ def test_what_an_object_says_is_understood_or_refused_by_name(tmp_path, data, me
     found = message_of(str(path))
     assert found.startswith(f"{str(path)!r}: kernel ")
     assert message in found
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 5) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=9,
+)
+rows = st.lists(st.lists(st.integers(-2, 2), min_size=1, max_size=3), min_size=1, max_size=3)
+parts = st.fixed_dictionaries({"name": values, "matrix": rows | values})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["width", "height", "size", "scale", "offset", "name", "combine", "anchor",
+                         "directions", "colour", "range"]),
+        values,
+        max_size=4,
+    ),
+    st.tuples(st.just("kernel"), rows | values)
+    | st.tuples(st.just("kernels"), st.lists(parts, max_size=6) | values),
+)  # fmt: skip
+def test_whatever_an_object_says_it_is_a_filter_or_one_line(data, kernel):
+    assert_filter_or_one_line(json.dumps(data | dict([kernel])))
 
 
 def test_a_key_that_stands_twice_is_refused():
