@@ -22,14 +22,11 @@ THREAD_BYTES = 8_000_000
 
 
 def read_norm(text: str) -> float:
-    """The p of a norm: a number from 1 to infinity."""
+    """The p of a norm: a number or a fraction from 1 to infinity."""
     try:
-        p = float(text)
+        return math.inf if text.lower() == "inf" else Number(least=1, most=1e300).read(text)
     except ValueError:
-        p = math.nan
-    if not p >= 1:
-        raise ValueError(f"'{text}' is no norm: expected a number from 1 on, or inf")
-    return p
+        raise ValueError(f"'{text}' is no norm: expected a number from 1 on, or inf") from None
 
 
 def read_levels(text: str) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -43,19 +44,19 @@ def read_history(path: str | os.PathLike) -> History:
     """
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            start = file.read(2)
+        file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
         raise not_there(name, "a model file or a log") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name} cannot be read: {reason}") from None
-    if start == b"PK":
-        header = load_header(path)
-        rows, is_text = list(header.history), header.kind == "rnn"
-    else:
-        rows = _log_rows(path, name)
-        is_text = all(row.get("task") == "rnn" for row in rows)
+    with file:  # a pipe is opened once
+        if file.peek(2)[:2] == b"PK":
+            header = load_header(path)
+            rows, is_text = list(header.history), header.kind == "rnn"
+        else:
+            rows = _log_rows(io.TextIOWrapper(file, "utf-8", "replace"), name)
+            is_text = all(row.get("task") == "rnn" for row in rows)
     by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
     if not by_epoch:
         raise InputError(f"{name} holds no epoch that is done: train one at least")
@@ -71,25 +72,24 @@ def read_history(path: str | os.PathLike) -> History:
     return History(name, np.array(epochs), finite, is_text)
 
 
-def _log_rows(path: str | os.PathLike, name: str) -> list[dict[str, Any]]:
+def _log_rows(file: TextIO, name: str) -> list[dict[str, Any]]:
     """The lines of a log that are about epochs; one that a killed run left half is left out."""
     rows = []
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("no object")
-            except (ValueError, RecursionError):
-                is_cut = not line.endswith("\n") and len(line) < LONGEST_LINE
-                if not line.strip() or (number > 1 and is_cut):
-                    continue
-                raise InputError(
-                    f"{name} line {number} is no JSON object: expected a model file, or a log that "
-                    "--log wrote"
-                ) from None
-            if row.get("event") == "epoch":
-                rows.append(row)
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("no object")
+        except (ValueError, RecursionError):
+            is_cut = not line.endswith("\n") and len(line) < LONGEST_LINE
+            if not line.strip() or (number > 1 and is_cut):
+                continue
+            raise InputError(
+                f"{name} line {number} is no JSON object: expected a model file, or a log that "
+                "--log wrote"
+            ) from None
+        if row.get("event") == "epoch":
+            rows.append(row)
     return rows
 
 

@@ -34,6 +34,11 @@ def test_the_tables_of_one_to_five_under_1_0_minus_1():
     assert by_inputs[4] == "4 5 y3 y4 1·-1 + 1·0 -1 -1"
 
 
+def test_numbers_may_stand_in_brackets():
+    plain = explain_json("conv1d", "--signal", "1,2,3", "--kernel", "1 0 -1")
+    assert explain_json("conv1d", "--signal", "[1, 2, 3]", "--kernel", " [1 0 -1]") == plain
+
+
 def test_no_line_of_a_small_example_is_wider_than_a_terminal():
     text = explain("conv1d", "--signal", "1,2,3,4,5", "--kernel", "1,0,-1", "--padding", 1)
     assert max(map(len, text.splitlines())) <= 80

@@ -1,5 +1,6 @@
 """Options that are said once, and the types that several commands share."""
 
+import math
 from dataclasses import dataclass
 
 import click
@@ -7,6 +8,7 @@ import pytest
 
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.pool import read_norm
 from cnntool.cli.types import Choice, Number
 
 TRAIN = ["train-cnn", "digits"]
@@ -95,6 +97,13 @@ def test_types_say_what_was_expected(kind, text, message):
     with pytest.raises(click.BadParameter) as raised:
         kind.convert(text, None, None)
     assert raised.value.message.startswith(message)
+
+
+def test_a_number_is_a_fraction_as_well():
+    assert Number().convert("1/2", None, None) == 0.5
+    assert Number(above=0, most=1).convert("-3/-4", None, None) == 0.75
+    assert read_norm("3/2") == 1.5
+    assert read_norm("inf") == math.inf
 
 
 def test_a_required_option_with_one_value_is_missed():

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -93,3 +95,12 @@ def test_a_log_without_end_is_refused(tmp_path):
     (tmp_path / "run.jsonl").symlink_to("/dev/zero")
     with pytest.raises(InputError, match=r"run\.jsonl line 1 is no JSON object"):
         read_history(tmp_path / "run.jsonl")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_log_comes_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "log")
+    writer = Thread(target=(tmp_path / "log").write_text, args=(line(1, 3.0) + "\n",))
+    writer.start()
+    assert read_history(tmp_path / "log").values["loss", "training"].tolist() == [3.0]
+    writer.join()

@@ -34,7 +34,10 @@ def numbers(what: str) -> Spec:
     """Numbers with commas or spaces between; ``what`` they are opens an error message."""
 
     def read(text: str) -> tuple[float, ...]:
-        words = re.split(r"\s*,\s*|\s+", text.replace("\N{MINUS SIGN}", "-").strip())
+        text = text.replace("\N{MINUS SIGN}", "-").strip()
+        if text[:1] == "[" and text[-1] == "]":  # as MATLAB and Python write them
+            text = text[1:-1].strip()
+        words = re.split(r"\s*,\s*|\s+", text)
         if words == [""]:
             raise ValueError(f"the {what} is empty: give numbers such as 1,2,3")
         if len(words) > LARGEST_LIST:
