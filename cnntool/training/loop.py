@@ -205,7 +205,7 @@ class Trainer:
             judged = None
             if batch.number in ends_of_parts:
                 judged = self._judged(batch.number * batch.samples, batch.number)
-                at.within.append(judged.to_history())
+                at.within.append(dict(sorted(judged.to_history().items())))  # as it is read back
             yield Step(
                 at.epoch + 1,
                 batch.number,
