@@ -71,7 +71,7 @@ class Output:
     output: str | None = option(
         "-o --output",
         PathName("a model file, such as model.npz"),
-        "The model with the best validation loss; FILE.last.npz beside it, the run as it stands, "
+        "The model with the best validation loss; FILE.last.npz beside it, with all of the run, "
         "is written each epoch.  [default: model.npz]",
         metavar="FILE.npz",
     )
