@@ -132,10 +132,18 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
 
 
+def without_sign(number: str) -> str:
+    """``0%`` for ``-0%``: what is rounded to nothing has no sign."""
+    return number if re.search("[1-9]", number) else number.removeprefix("-")
+
+
 def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    """``0.35 ms``, ``45 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    seconds = float(f"{seconds:.3g}") if seconds < 60 else seconds
+    if seconds < 0.1:
+        return f"{figures(1000 * seconds)} ms"
     if seconds < 60:
-        return f"{seconds:.3g} s"
+        return f"{figures(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

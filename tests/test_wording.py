@@ -20,6 +20,7 @@ from cnntool.wording import (
     signed,
     sparkline,
     suggestion,
+    without_sign,
 )
 
 NAMES = ("max_pool2d", "scaled-tanh", ".JPG")
@@ -39,6 +40,15 @@ def test_one_value_is_and_two_are():
 def test_times_have_the_units_that_fit_them():
     assert [duration(seconds) for seconds in (0.5, 45, 59.6, 60, 200, 3599.9, 7500)] == [
         *("0.5 s", "45 s", "59.6 s", "1 min 0 s", "3 min 20 s", "1 h 0 min", "2 h 5 min")
+    ]
+    assert [duration(seconds) for seconds in (0, 0.00035, 0.03145, 0.09999, 31, 59.97)] == [
+        *("0 ms", "0.35 ms", "31.4 ms", "0.1 s", "31 s", "1 min 0 s")
+    ]
+
+
+def test_what_rounds_to_nothing_has_no_sign():
+    assert [without_sign(text) for text in ("-0%", "-0.00", "-0.01", "0.3", "-10%")] == [
+        *("0%", "0.00", "-0.01", "0.3", "-10%")
     ]
 
 

@@ -16,7 +16,7 @@ from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.networks.weight_files import Fact
-from cnntool.wording import counted, shape_text, shown_layer, sparkline
+from cnntool.wording import counted, duration, shape_text, shown_layer, sparkline
 
 CURVE_WIDTH = 40
 MOST_LABELS = 20
@@ -221,7 +221,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     if not history:
         return []
     seconds = sum(_numbers(history, "seconds"))
-    facts = [("epochs", f"{len(history):,}" + (f", in {seconds:.3g} seconds" if seconds else ""))]
+    facts = [("epochs", f"{len(history):,}" + (f", in {duration(seconds)}" if seconds else ""))]
     for key, is_share in (
         ("loss", False),
         ("accuracy", True),

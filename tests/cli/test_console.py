@@ -1,11 +1,13 @@
 """What commands say to people and to programs."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from cnntool.cli.console import labelled, plain, show, table
+from cnntool.cli.console import labelled, plain, print_line, show, table
 
 
 @dataclass
@@ -64,3 +66,11 @@ def test_names_in_lines_and_tables_are_shown_as_they_are_and_obeyed_by_nobody(ca
     assert out.count(shown) == 5
     assert "\x1b" not in out
     assert "\x9b" not in out
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_path_is_itself_in_a_pipe_and_harmless_on_a_terminal(monkeypatch, capsys, is_terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    print_line(Path("\x1b[31mred\n.png"))
+    shown = capsys.readouterr().out
+    assert shown == ("\\x1b[31mred\\n.png\n" if is_terminal else "\x1b[31mred\n.png\n")

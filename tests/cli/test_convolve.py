@@ -130,6 +130,37 @@ class TestPlaces:
         done = cnntool("convolve", "in", "-r", "-k", "box", "-o", "out/")
         assert done.lines == ["out/a/x-box.png", "out/b/x-box.png"]
 
+    @pytest.mark.parametrize(
+        ("name", "template", "written"),
+        [
+            ("...png", "o/p/{stem}/x.png", "o/p/__/x.png"),
+            ("..png", "o/p/{stem}/x.png", "o/p/_/x.png"),
+            ("...png", "../here/o/{stem}/x.png", "../here/o/__/x.png"),
+        ],
+    )
+    def test_a_name_from_data_leads_to_no_other_folder(
+        self, cnntool, folder, monkeypatch, name, template, written
+    ):
+        (folder / "here").mkdir()
+        os.rename("grey.png", f"here/{name}")
+        monkeypatch.chdir("here")
+        done = cnntool("convolve", name, "-k", "box", "-o", template)
+        assert (done.code, done.lines) == (0, [written])
+        assert sorted(path.name for path in folder.iterdir()) == ["colour.png", "here", "photo.jpg"]
+
+    def test_the_folder_of_a_named_file_is_the_one_it_was_named_with(self, cnntool, folder):
+        for place in ("a/b/x.png", "c/x.png", "x.png"):
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_bytes((folder / "grey.png").read_bytes())
+        names = ["a/b/x.png", "./c/x.png", "x.png"]
+        done = cnntool("convolve", *names, "-k", "box", "-o", "o/{folder}/{stem}.png")
+        assert done.lines == ["o/a/b/x.png", "o/c/x.png", "o/x.png"]
+        outside = f"a/../../{folder.name}/c/x.png"
+        done = cnntool("convolve", outside, "-k", "box", "-o", "p/{folder}/{stem}.png")
+        assert done.lines == [f"p/a/{folder.name}/c/x.png"]
+        done = cnntool("convolve", folder / "c/x.png", "-k", "box", "-o", "p/{folder}/{stem}.png")
+        assert done.lines == [f"p{folder / 'c/x.png'}"]
+
     def test_two_results_in_one_place_are_refused_before_any_work(self, cnntool, folder):
         (folder / "sub").mkdir()
         (folder / "sub" / "grey.png").write_bytes((folder / "grey.png").read_bytes())
@@ -209,6 +240,23 @@ class TestManyImages:
         assert good["outputs"][0]["lost"]["negative"] > 0
         assert (good["error"], bad["outputs"]) == (None, [])
         assert bad["error"].startswith("missing.png")
+
+    def test_notes_of_one_kind_are_summed_up(self, cnntool, folder):
+        for index in range(8):
+            pixels_ = np.full((10, 10), 40, np.uint8)
+            pixels_[:, : index + 1] = 200  # of 100 values so many tens are clipped
+            Image.fromarray(pixels_).save(f"{index}.png")
+        names = [f"{index}.png" for index in range(8)]
+        arguments = ["-k", "identity", "--scale", "2", "-o", "out/"]
+        done = cnntool("convolve", *names, *arguments)
+        clipped = "of the values were above white and clipped (-o out.npy keeps everything)"
+        assert done.err.splitlines() == [
+            f"0.png: identity: 10% {clipped}",
+            f"1.png: identity: 20% {clipped}",
+            f"2.png: identity: 30% {clipped}",
+            f"5 more: identity: 40 to 80% {clipped}",
+        ]
+        assert cnntool("convolve", *names, *arguments, "-f", "-q").err == ""
 
     def test_a_dry_run_writes_nothing(self, cnntool, folder):
         before = sorted(folder.iterdir())
@@ -535,6 +583,7 @@ def test_mistakes_get_one_line_and_exit_code_2(cnntool, folder, arguments, messa
         (["-o", "{.png"], "'{' is not one of {stem}"),
         (["-o", "{stem:03}.png"], "'{stem:03}' is not one of"),
         (["-o", ""], "'-o' / '--output': the name is empty: name a file, a folder or -"),
+        (["-o", "http://a.b/x.png"], "is an address: name a file, a folder or - here"),
         (["-o", "x.png", "--format", "jpeg"], "contradicts the name"),
         (["-o", "x.png", "--depth", "float"], "does not fit into x.png"),
         (["--stride", "99999"], "expected 1 to 16384"),
@@ -606,3 +655,22 @@ def test_a_kernel_larger_than_the_picture_fails_for_that_picture(cnntool):
     done = cnntool("convolve", "grey.png", "-k", "box:size=35", "--padding", "valid")
     assert done.code == 1
     assert "spans 35 does not fit into 30" in one_line(done.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["convolve", "URL", "-k", "box"], "curl -L URL | cnntool convolve - reads"),
+        (["predict", "m.npz", "URL"], "curl -L URL | cnntool predict - reads"),
+        (["explain", "pool", "URL"], "curl -L URL | cnntool explain pool - reads"),
+        (["train-cnn", "URL"], "curl -LO URL fetches"),
+        (["train-lstm", "URL"], "curl -L URL | cnntool train-lstm - reads"),
+        (["info", "URL"], "curl -LO URL fetches"),
+    ],
+)
+def test_an_address_is_answered_with_what_reads_it(cnntool, arguments, remedy):
+    address = "https://example.org/a.png?size=3&kind=b"
+    done = cnntool(*(word.replace("URL", address) for word in arguments))
+    assert (done.code, done.out) == (2, b"")
+    assert f"{address} is an address: " in one_line(done.err)
+    assert remedy.replace("URL", f"'{address}'") in done.err

@@ -147,7 +147,7 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
         print_json(facts)
     else:
         complain(
-            f"{counted(total, 'step')} of {1000 * each:.3g} ms would take "
+            f"{counted(total, 'step')} of {duration(each)} would take "
             f"{duration(total * each)}, and validation after each epoch; nothing is written"
         )
     return 0

@@ -21,7 +21,7 @@ from cnntool.cli.visualize.options import (
     picture_path,
     target_of,
 )
-from cnntool.wording import counted, readable
+from cnntool.wording import counted, readable, without_sign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,4 +218,4 @@ def _numbers(facts: FilterFacts, has_mixture: bool, has_colour: bool) -> list[st
     ]
     values += [(facts.pattern_share, "{:.0%}")] if has_mixture else []
     values += [(facts.colour, "{:.0%}")] if has_colour else []
-    return ["" if value is None else form.format(value) for value, form in values]
+    return ["" if value is None else without_sign(form.format(value)) for value, form in values]
