@@ -13,16 +13,16 @@ import mmap
 import os
 import pickle
 import signal
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from math import prod
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 import numpy as np
 
 from cnntool.datasets.feeds import Batch
+from cnntool.engine.fast.processes import CAN_FORK, fork, sendable
 from cnntool.engine.fast.threads import available_cores, on_this_thread_alone
 from cnntool.errors import InputError
 from cnntool.networks.objective import Lesson
@@ -30,8 +30,6 @@ from cnntool.networks.objective import Lesson
 Learner = Callable[[Batch, float, tuple[int, ...]], Lesson]
 """Learns from a part of a batch: given its share of the whole and a seed, it puts that share of the
 gradient of its mean loss where its gradients go."""
-
-CAN_FORK = hasattr(os, "fork")
 
 ENDED = "a process that trains along has ended: where memory is short, --processes 1 needs less"
 
@@ -57,7 +55,8 @@ class Shards:
         self._in_turn = [] if CAN_FORK and available_cores() > 1 else others
         try:
             for learner in others if not self._in_turn else ():
-                self._helpers.append(self._fork(learner))
+                pipes = [pipe for _, pipe in self._helpers]
+                self._helpers.append(fork(partial(_serve, learner), pipes))
         except BaseException:
             self.close()
             raise
@@ -102,25 +101,6 @@ class Shards:
                 os.waitpid(process, 0)
         self._helpers.clear()
 
-    def _fork(self, learner: Learner) -> tuple[int, Connection]:
-        here, there = Pipe()
-        with warnings.catch_warnings():  # of threads: ours hold no lock, and the child starts anew
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process = os.fork()
-        if process:
-            there.close()
-            return process, here
-        try:
-            here.close()
-            for _, pipe in self._helpers:  # or the others would not see their end
-                pipe.close()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)  # the first process decides
-            with on_this_thread_alone():
-                _serve(learner, there)
-        finally:
-            os._exit(0)
-
     @staticmethod
     def _send(pipe: Connection, work: tuple) -> None:
         try:
@@ -142,27 +122,14 @@ class Shards:
 
 def _serve(learner: Learner, pipe: Connection) -> None:
     """Learn from what comes through the pipe until its other end is closed."""
-    while True:
-        try:
+    with on_this_thread_alone(), suppress(EOFError, OSError):
+        while True:
             batch, *work = pickle.loads(pipe.recv_bytes())
-        except (EOFError, OSError):
-            return
-        try:
-            answer: Lesson | Exception = learner(*work)
-        except Exception as error:
-            answer = _sendable(error)
-        try:
+            try:
+                answer: Lesson | Exception = learner(*work)
+            except Exception as error:
+                answer = sendable(error)
             pipe.send_bytes(pickle.dumps((batch, answer), pickle.HIGHEST_PROTOCOL))
-        except OSError:
-            return
-
-
-def _sendable(error: Exception) -> Exception:
-    """The error itself, or a RuntimeError that says the same where it cannot be pickled."""
-    try:
-        return pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def flatten(params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
