@@ -8,12 +8,15 @@ from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
 from cnntool.wording import bytes_text, counted
 
+DEFLATED = 1032
+"""Bytes that one of deflate's can stand for, at the most: zlib's manual, "Technical details"."""
+
 
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
     """InputError when ``count`` arrays of ``shape`` with items of so many bytes exceed the memory
     that is free, before any of it is asked for."""
     sizes = " x ".join(f"{size:,}" for size in shape)  # not steps of features: no network's shape
-    images = f"{counted(count, 'image')} of {sizes}"
+    images = f"{counted(count, 'image')} of {sizes}" if shape else counted(count, "value")
     needed = count * math.prod(shape) * item_size
     text = f"{name} would need {bytes_text(needed)} for {images}"
     check_free(needed, text, "use smaller images (--resize) or fewer")

@@ -47,12 +47,13 @@ def dataset_of(
             f"{name}: y has shape {y.shape}, expected (N,): save class numbers, y.argmax(axis=1) "
             "of one-hot rows"
         )
-    if len(x) != len(y):
+    count = len(x) if x.ndim else 0
+    if count != len(y):
         raise InputError(
-            f"{name} has {counted(len(x), 'image')} and {counted(len(y), 'label')}: each image "
+            f"{name} has {counted(count, 'image')} and {counted(len(y), 'label')}: each image "
             "needs one label"
         )
-    if not len(x):
+    if not count:
         raise InputError(f"{name} has no images: its x has shape {x.shape}")
     x = channels_first(x, name)
     classes, labels = numbered(y, labels, name)
@@ -101,7 +102,7 @@ def channels_first(x: np.ndarray, name: str) -> np.ndarray:
             "one row, one column and one channel"
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = np.count_nonzero(~np.isfinite(x))
+        bad = int(np.count_nonzero(~np.isfinite(x)))
         raise InputError(f"{name}: x holds {nan_count(bad, 'value')}: replace them")
     if x.ndim == 3:
         return x[:, None]

@@ -6,6 +6,7 @@ import gzip
 import math
 import os
 import re
+from dataclasses import replace
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from cnntool.datasets.images.arrays import dataset_of
 from cnntool.datasets.images.dataset import Dataset, Levels
 from cnntool.datasets.images.parts import Parts, joined
-from cnntool.datasets.memory import check_fits
+from cnntool.datasets.memory import DEFLATED, check_fits
 from cnntool.errors import InputError
 from cnntool.files.streams import cut_short, damaged, plain_errors
 from cnntool.wording import counted
@@ -25,6 +26,13 @@ NAME = re.compile(
     r"[-_.]idx[134][-_.]ubyte(\.gz)?",
     re.IGNORECASE,
 )
+
+ON_THEIR_SIDE = (
+    "EMNIST is published with the rows of its images as columns: for upright pictures, save "
+    "x.swapaxes(1, 2) and y in an archive"
+)
+"""Source: G. Cohen et al., EMNIST: extending MNIST to handwritten letters, IJCNN 2017, whose files
+keep MATLAB's order."""
 
 
 def is_idx_folder(folder: Path) -> bool:
@@ -43,7 +51,7 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
     found: dict[tuple[str, str], Path] = {}
     sets: set[str] = set()
     for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
-        if name := NAME.fullmatch(path.name):
+        if (name := NAME.fullmatch(path.name)) and path.is_file():
             part = "train" if name["part"].lower() == "train" else "test"
             found.setdefault((part, name["what"].lower()), path)
             sets.add(name["set"] or "")
@@ -57,6 +65,10 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
         for part in ("train", "test")
         if any(each == part for each, _ in found)
     }
+    if any(name.lower().startswith("emnist") for name in sets):
+        first = next(iter(parts))
+        notes = f"{folder}: {ON_THEIR_SIDE}", *parts[first].notes
+        parts[first] = replace(parts[first], notes=notes)
     return joined(**parts)
 
 
@@ -110,18 +122,20 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     with plain_errors(name), open(path, "rb") as file:
         packed = file.read(2) == GZIP
         file.seek(0)
+        size = os.fstat(file.fileno()).st_size
         if not packed:
-            return _read(file, name)
+            return _read(file, name, size)
         try:
             with gzip.open(file) as stream:
-                return _read(stream, name)
+                return _read(stream, name, size * DEFLATED)
         except EOFError:
             raise cut_short(name, "its gzip data ends before its end mark") from None
         except gzip.BadGzipFile as error:
             raise damaged(name, f"its gzip data is wrong ({error})") from None
 
 
-def _read(stream: BufferedIOBase, name: str) -> np.ndarray:
+def _read(stream: BufferedIOBase, name: str, most: int) -> np.ndarray:
+    """The array of a stream that can have so many bytes at the most."""
     magic = stream.read(4)
     if len(magic) < 4:
         raise cut_short(name, f"it has {counted(len(magic), 'byte')}, an IDX header has 8 or more")
@@ -138,6 +152,9 @@ def _read(stream: BufferedIOBase, name: str) -> np.ndarray:
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
     dtype = np.dtype(DTYPES[code])
     check_fits(name, shape[0], shape[1:], dtype.itemsize)
+    there = most - 4 * (1 + dimensions)
+    if math.prod(shape) * dtype.itemsize > there:  # before room is made for what is not there
+        raise cut_short(name, f"its header says {_product(shape, dtype)}, and {there:,} are there")
     array = np.empty(shape, dtype)
     _fill(stream, array, name)
     if stream.read(1):

@@ -95,10 +95,11 @@ def unlearned(train: Dataset) -> tuple[str, ...]:
         return ()
     named = ", ".join(train.labels[k] for k in empty[:10]) + (", ..." if len(empty) > 10 else "")
     which = f"class {named}, which gets" if len(empty) == 1 else f"classes {named}, which get"
-    return (
-        f"{train.name}: no image is of {which} an output all the same: number classes from 0 "
-        "without gaps, and give names to those that have images",
-    )
+    remedy = "leave out names that no image has"
+    if train.labels == tuple(map(str, range(len(train.labels)))):
+        first = int(train.y.min())
+        remedy = f"number classes from 0 without gaps{f', such as y - {first}' if first else ''}"
+    return (f"{train.name}: no image is of {which} an output all the same: {remedy}",)
 
 
 def matched(data: Dataset, train: Dataset) -> Dataset:

@@ -143,3 +143,19 @@ def test_a_header_that_claims_more_than_memory_is_refused_before_it_is_tried(tmp
         archive.writestr("y.npy", b"")
     with pytest.raises(InputError, match=r"set.npz: x would need 4.0 TB for 1,000,000 images"):
         load_npz(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_no_room_is_made_for_what_is_not_there(tmp_path, monkeypatch, compression):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**18)
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (10**6, 1000, 1000)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(100))
+        archive.writestr("y.npy", b"")
+    with pytest.raises(
+        InputError, match=r"x is cut short: its header says 4,000,000,000,000 bytes"
+    ):
+        load_npz(path)

@@ -88,3 +88,14 @@ def test_what_does_not_fit_into_memory_is_said_before_it_is_tried(write, monkeyp
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     assert message_of(tmp_path / "none") == " does not exist: check the name"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_no_room_is_made_for_what_is_not_there(write, monkeypatch, pack):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**18)
+    message = message_of(
+        write(pack(b"\0\0\x08\x03" + struct.pack(">III", 2**30, 1000, 1000) + b"1"))
+    )
+    assert message.startswith(
+        " is cut short: its header says 1,073,741,824 x 1,000 x 1,000 = 1,073,"
+    )

@@ -96,7 +96,9 @@ def test_a_test_part_alone_is_enough(tmp_path):
 def test_names_may_begin_with_that_of_the_set(tmp_path):
     write(tmp_path, [f"emnist-digits-{name}.gz" for name in TRAIN])
     write(tmp_path, [f"emnist-digits-{name}".replace("t10k", "test") for name in TEST])
-    assert list(load_idx_folder(tmp_path).each) == ["train", "test"]
+    parts = load_idx_folder(tmp_path)
+    assert list(parts.each) == ["train", "test"]
+    assert "rows of its images as columns" in parts.notes[0]
     write(tmp_path, [f"emnist-letters-{name}" for name in TRAIN])
     message = message_of(tmp_path)
     assert "emnist-letters-train-images-idx3-ubyte" not in message.split(" holds ")[0]

@@ -39,9 +39,19 @@ def test_one_class_alone_is_nothing_to_learn():
 def test_classes_without_images_are_named_where_they_would_be_learned():
     assert unlearned(small_set()) == ()
     (note,) = unlearned(small_set(4, 2, labels=("a", "b", "c")))
-    assert note.startswith("set: no image is of class c, which gets an output all the same: number")
+    assert note.startswith("set: no image is of class c, which gets an output all the same: leave")
     (note,) = unlearned(small_set(1, 1, labels=("a", "b", "c")))
     assert note.startswith("set: no image is of classes b, c, which get an output")
+    numbers = small_set(10, 4, labels=tuple("0123"))
+    (note,) = unlearned(numbers.subset(numbers.y > 0))
+    assert note.endswith(
+        "of class 0, which gets an output all the same: number classes from 0 "
+        "without gaps, such as y - 1"
+    )
+    (note,) = unlearned(numbers.subset(numbers.y != 2))
+    assert note.endswith(
+        "of class 2, which gets an output all the same: number classes from 0 without gaps"
+    )
 
 
 def test_parts_of_other_sizes_are_refused():
