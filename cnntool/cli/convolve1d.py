@@ -185,6 +185,7 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
     from cnntool.cli.console import complain
+    from cnntool.cli.console import complain
     from cnntool.cli.convolve import check_stdin_once
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
     from cnntool.engine.fast.scratch import keep_freed_memory
@@ -209,6 +210,12 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
         place = plan_output(result, file, label, output)
         if not output.quiet:
             _remark(kernels, geometry, None if output.rate else signal.rate)
+            waits = max(plan.before for plan in plans)
+            if live and geometry.border in ("reflect", "mirror") and waits > plans[0].after:
+                complain(
+                    f"the first result waits for {waits + 1:,} samples, which are reflected: "
+                    "--border edge needs one"
+                )
         with counted(signal, label, place) as signal:
             written = write(run_passes(signal, plans, live), place)
     if signal.left_out and not output.quiet:

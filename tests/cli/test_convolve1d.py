@@ -244,6 +244,15 @@ def test_the_methods_agree(method):
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+def test_what_a_live_result_waits_for_is_said():
+    decay = ("-k", "exponential:tau=5,size=40", "--live")
+    assert "waits for 40 samples" in run(*decay, stdin=COUNT).stderr
+    assert run("-k", "box", "--live", stdin=COUNT).stderr == ""
+    for more in (["--border", "edge"], ["--padding", "full"], ["-q"]):
+        assert run(*decay, *more, stdin=COUNT).stderr == ""
+    assert run(*decay[:2], stdin=COUNT).stderr == ""
+
+
 def test_an_even_kernel_is_remarked_on_where_its_middle_matters():
     assert "the anchor is weight 1" in run("-k", "1 1", stdin=COUNT).stderr
     for options in (["--anchor", "0"], ["--padding", "valid"], ["-q"]):
