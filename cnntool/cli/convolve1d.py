@@ -68,7 +68,7 @@ class Kernels:
     )
     other: str | None = option(
         "--with",
-        str,
+        PathName("a signal"),
         "Convolve with another signal instead: a file like FILE, or -. One channel goes with "
         "all, else channel goes with channel. It is held in memory, FILE is not.",
         metavar="SIGNAL",
@@ -184,7 +184,6 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
-    from cnntool.cli.console import complain
     from cnntool.cli.console import complain
     from cnntool.cli.convolve import check_stdin_once
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write

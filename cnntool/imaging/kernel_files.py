@@ -102,7 +102,7 @@ def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> Fields:
         return {"bank": _npy_bank(content, where, largest)}
     if content.startswith(wav.MAGIC):
         raise RequestError(
-            f"{where} is a sound: cnntool convolve1d --with {spec} convolves with it"
+            f"{spec!r} is a sound, no kernel: cnntool convolve1d --with {spec} convolves with it"
         )
     try:
         text = content.decode("utf-8-sig")
@@ -136,9 +136,8 @@ def _content(spec: str) -> bytes:
             f"kernel file {spec!r} cannot be read ({reason}): name a file that you may read"
         ) from None
     if len(content) > LARGEST_FILE:
-        raise RequestError(
-            f"kernel file {spec!r} is over {LARGEST_FILE:,} bytes: name a file of kernels"
-        )
+        name = "stdin" if spec == STDIN else f"kernel file {spec!r}"
+        raise RequestError(f"{name} is over {LARGEST_FILE:,} bytes: name a file of kernels")
     return content
 
 

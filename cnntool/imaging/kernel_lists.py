@@ -15,7 +15,7 @@ import numpy as np
 from cnntool.choices import COMBINATIONS, RANGES
 from cnntool.errors import RequestError
 from cnntool.imaging.kernel_weights import LARGEST_SIZE
-from cnntool.wording import counted, joined, shortened
+from cnntool.wording import counted, did_you_mean, joined, shortened
 
 LARGEST_WEIGHT = 1e12  # times pixels and summed over a kernel, it still fits float32
 
@@ -131,9 +131,10 @@ def _object(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_keys(data: Fields, known: Sequence[str], ignored: Sequence[str], where: str) -> None:
     for key in data:
         if key not in known and key not in ignored:
+            near = did_you_mean(key, known)
             raise RequestError(
-                f"{where} has a key {shortened(key, 40)!r}, which is not understood: leave it out, "
-                f"it may have {joined(known)}"
+                f"{where} has a key {shortened(key, 40)!r}, which is not understood: "
+                f"{near or 'leave it out,'} it may have {joined(known)}"
             )
 
 

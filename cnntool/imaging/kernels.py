@@ -8,6 +8,7 @@ with the row has the direction -90.
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +115,9 @@ def parse_kernel(
             f"the kernel is empty: give a name such as {next(iter(catalogue))}, a matrix such as "
             "'1 0 -1; 2 0 -2; 1 0 -1', or a file"
         )
+    if re.match(r"[a-z]+://", text):
+        fetch = f"curl -LO {shlex.quote(text)}"
+        raise RequestError(f"{text!r} is an address: {fetch} fetches what is there, to name here")
     name, colon, settings = text.partition(":")
     if (name := name.strip()) in catalogue:
         return _named(catalogue[name], settings if colon else None, given)

@@ -101,6 +101,8 @@ def test_the_spec_of_a_filter_builds_it_again(name):
         ("model.npz:conv1/7", {}, "unknown kernel 'model.npz:conv1/7': give a name that 'cnntool "
          "kernels' lists, a matrix such as '1 0 -1; 2 0 -2; 1 0 -1', or a file (.txt, .csv, "
          ".json, .npy)"),
+        ("https://a.org/k?x=1&y", {}, "'https://a.org/k?x=1&y' is an address: curl -LO "
+         "'https://a.org/k?x=1&y' fetches what is there, to name here"),
         ("sobel:size=3", {}, "sobel takes no parameters, and 'size' was given: write just 'sobel'"),
         ("sobel", {"size": 3},
          "sobel takes no parameters, and 'size' was given: write just 'sobel'"),
@@ -396,6 +398,8 @@ def test_sizes_scale_and_offset_beside_a_kernel_count(tmp_path, data, bank, bias
     [
         ({"kernel": SOBEL, "divisor": 8}, "has a key 'divisor', which is not understood: leave it "
          "out, it may have kernel, width, height, size, scale, offset and name"),
+        ({"kernel": SOBEL, "scal": 8}, "has a key 'scal', which is not understood: did you mean "
+         "'scale'? it may have kernel, width"),
         ({"kernel": SOBEL, "x": 1, "scale": 2}, "has a key 'x', which is not understood"),
         ({"kernels": [], "scale": 2}, "has a key 'scale', which is not understood: leave it out, "
          "it may have kernels, combine, directions, size, anchor, offset, colour and range"),
