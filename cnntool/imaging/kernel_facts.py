@@ -87,9 +87,7 @@ def _rank(kernel: np.ndarray) -> int:
     """How many singular values are above eps32 * max(kh, kw) * the largest.
 
     A kernel of few outer products has those of a core as small as their number: C Rᵀ with C = Q S
-    and R = P T those of S Tᵀ. Another's are the roots of the eigenvalues of K Kᵀ, a sixth of an
-    SVD's work. Both move a singular value by some thousandth of the limit at most: the products
-    leave that little of the kernel, and squares in float64 are exact enough for a limit in float32.
+    and R = P T those of S Tᵀ. The products leave a thousandth of the limit at most.
     """
     limit = _EPSILON * max(kernel.shape)
     factors = low_rank(kernel, _FEW, 1e-13)
@@ -97,13 +95,9 @@ def _rank(kernel: np.ndarray) -> int:
         return 0
     if factors is not None:
         columns, rows = (np.stack(each, axis=1) for each in zip(*factors, strict=True))
-        core = np.linalg.qr(columns)[1] @ np.linalg.qr(rows)[1].T
-        singular = np.linalg.svd(core, compute_uv=False)
-        return int((singular > limit * singular[0]).sum())
-    wide = kernel if kernel.shape[0] <= kernel.shape[1] else kernel.T
-    wide = wide / np.abs(wide).max()  # squares that neither overflow nor vanish
-    squares = np.linalg.eigvalsh(wide @ wide.T)  # smallest first
-    return int((squares > limit**2 * squares[-1]).sum())
+        kernel = np.linalg.qr(columns)[1] @ np.linalg.qr(rows)[1].T
+    singular = np.linalg.svd(kernel, compute_uv=False)
+    return int((singular > limit * singular[0]).sum())
 
 
 def _turned(kernel: np.ndarray) -> np.ndarray:
