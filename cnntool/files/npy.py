@@ -67,7 +67,10 @@ def read_values(stream: Readable, header: Header, name: str) -> np.ndarray:
         raise InputError(
             f"{name} holds pickled objects, which are never loaded: save plain numbers or text"
         )
-    array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
+    try:
+        array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
+    except (MemoryError, ValueError):  # ValueError: more than an address can say
+        raise InputError(f"{name} claims to be {header.shape}, which no memory holds") from None
     fill(stream, array.T if header.by_columns else array, name, "values")
     _refuse_more(stream, header.shape, name)
     return array

@@ -97,6 +97,9 @@ def check_finite(pixels: np.ndarray, name: str) -> None:
 def open_path(path: str | os.PathLike, name: str, instead: str) -> BinaryIO:
     """A file to be read. InputError where it is not there, a folder, or may not be opened.
 
+    What a person names may be a pipe or a device as well, which is read forward and under limits;
+    what is found in a folder, or read from its end, has to be a regular file.
+
     ``instead`` ends the sentence on a folder: "an image: name the images in it".
     """
     try:
@@ -120,7 +123,7 @@ def plain_errors(name: str) -> Iterator[None]:
     except (InputError, RequestError):
         raise
     except MemoryError:
-        raise InputError(f"{name} does not fit into memory: use a smaller image") from None
+        raise InputError(f"{name} does not fit into memory: use a smaller one") from None
     except (EOFError, struct.error):
         raise cut_short(name, "it ends in the middle of a header") from None
     except zlib.error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.files import npy, wav
 from cnntool.imaging.kernel_lists import (
     Fields,
@@ -142,22 +142,18 @@ def _content(spec: str) -> bytes:
 
 
 def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
+    if content.startswith(b"PK"):
+        raise RequestError(f"{where} is an archive of arrays: save one array with numpy.save")
     file = io.BytesIO(content)
     try:
-        array = np.load(file, allow_pickle=False)
-    except Exception as error:  # whatever NumPy meets in a file that is cut or was never an array
-        reason = " ".join(str(error).split())[:80] or type(error).__name__
-        raise RequestError(
-            f"{where} is not a whole .npy array ({reason}): write it again with numpy.save"
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise RequestError(f"{where} is an archive of arrays: save one array with numpy.save")
-    if file.read(1):
-        raise RequestError(f"{where} goes on after its array: save one array with numpy.save")
-    if array.dtype.kind not in "biuf":
-        raise RequestError(
-            f"{where} has dtype {array.dtype}: save whole or real numbers, such as float32"
-        )
+        header = npy.read_header(file, where)
+        if header.dtype.kind not in "biuf":
+            raise RequestError(
+                f"{where} has dtype {header.dtype}: save whole or real numbers, such as float32"
+            )
+        array = npy.read_values(file, header, where)
+    except InputError as error:
+        raise RequestError(str(error)) from None
     if not 1 <= array.ndim <= 3:
         raise RequestError(
             f"{where} has shape {array.shape}: save (kh, kw), or (F, kh, kw) for a bank"

@@ -505,12 +505,13 @@ def test_a_key_that_stands_twice_is_refused():
         ("k.json", b"[[], []]", "kernel has no numbers: give at least one"),
         ("k.json", b"3", "kernel is a list 0 deep: write rows of numbers"),
         ("k.json", b'{"weights": [[1]]}', "kernel has no 'kernel' in its object: write {"),
-        ("k.npy", b"", "kernel is not a whole .npy array ("),
-        ("k.npy", npy_bytes(np.ones((2, 2))) + b"x", "kernel goes on after its array: save one"),
-        ("k.npy", b"1 2 3", "kernel is not a whole .npy array ("),
+        ("k.npy", b"", "kernel is cut short: the header ends too soon"),
+        ("k.npy", npy_bytes(np.ones((2, 2))) + b"x",
+         "kernel is damaged: it holds more than the 2 x 2 values its header says"),
+        ("k.npy", b"1 2 3 4 5", "kernel is damaged: its .npy header cannot be understood"),
         ("k.npy", npy_bytes(np.array([1j])), "kernel has dtype complex128: save whole or real"),
         ("k.npy", npy_bytes(np.array(["a"])), "kernel has dtype <U1: save whole or real"),
-        ("k.npy", npy_bytes(np.array([None])), "kernel is not a whole .npy array (Object arrays"),
+        ("k.npy", npy_bytes(np.array([None])), "kernel has dtype object: save whole or real"),
         ("k.npy", npy_bytes(np.zeros((2, 2, 2, 2))), "kernel has shape (2, 2, 2, 2): save"),
         ("k.npy", npy_bytes(np.array(3.0)), "kernel has shape (): save (kh, kw)"),
         ("k.npy", npy_bytes(np.zeros((0, 3))), "kernel has no numbers: give at least one"),
@@ -555,7 +556,7 @@ def test_an_npy_file_cut_at_any_byte_is_refused(tmp_path):
     path = tmp_path / "k.npy"
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        assert "is not a whole .npy array (" in message_of(str(path))
+        assert "kernel is cut short: " in message_of(str(path))
 
 
 @given(st.data())
@@ -570,4 +571,4 @@ def test_an_npy_file_with_a_wrong_byte_gives_a_filter_or_one_line(tmp_path_facto
 def test_an_npy_file_with_an_object_inside_is_never_unpickled(tmp_path):
     path = tmp_path / "k.npy"
     path.write_bytes(npy_bytes(np.array([print], dtype=object), allow_pickle=True))
-    assert "Object arrays" in message_of(str(path))
+    assert "kernel has dtype object" in message_of(str(path))

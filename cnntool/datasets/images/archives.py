@@ -39,6 +39,8 @@ def load_npz(path: Path, expected: Levels | None = None) -> Parts:
     """
     name = str(path)
     with plain_errors(name):
+        if not path.is_file():  # an archive is read from its end, which a pipe has not
+            raise InputError(f"{name} is no regular file: write it with numpy.savez")
         if not zipfile.is_zipfile(path):
             raise InputError(f"{name} is no .npz archive: write it with numpy.savez")
         with zipfile.ZipFile(path) as archive:

@@ -1,6 +1,7 @@
 """Archives of NumPy, sound and malformed."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -120,6 +121,14 @@ def test_files_that_are_no_archive_or_cut_short_are_named(tmp_path):
     damaged[200] ^= 1  # in the pixels: the check sum of the archive tells
     path.write_bytes(damaged)
     with pytest.raises(InputError, match="damaged"):
+        load_npz(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no devices here")
+def test_a_link_to_a_device_is_not_read_to_its_end(tmp_path):
+    path = tmp_path / "set.npz"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"set\.npz is no regular file: write it with numpy"):
         load_npz(path)
 
 
