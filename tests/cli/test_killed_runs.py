@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from processes import COMMAND, run_here
 
-from cnntool.networks.model_file import load_model
+from cnntool.networks.model_file import load_model, save_model
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks of POSIX")
 
@@ -147,6 +149,66 @@ def test_a_forced_run_that_never_begins_leaves_all_as_it_was(cnntool):
     assert cnntool(*RUN, "-f", "--test", "nowhere.npz").code == 1
     assert cnntool(*RUN, "-f", "--dry-run").code == 0
     assert kept() == before
+
+
+def test_a_disk_that_takes_no_file_for_a_while_ends_no_run(cnntool, monkeypatch):
+    wanted, replace, refused = whole(RUN), os.replace, iter([False, True, True, True])
+
+    def full(source, target):
+        if next(refused, False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    done = cnntool(*RUN)
+    assert (done.code, done.out) == (0, b"model.npz\n")
+    assert (
+        "model.last.npz cannot be written: the disk is full; training goes on, and the next save "
+        "may succeed\n"
+    ) in done.err
+    assert kept() == wanted
+
+
+def test_a_disk_that_takes_no_file_at_the_end_fails(cnntool, monkeypatch):
+    replace, refused = os.replace, iter([False])
+
+    def full(source, target):
+        if next(refused, True):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    done = cnntool(*RUN)
+    assert (done.code, done.out) == (1, b"")
+    assert done.err.splitlines()[-1] == (
+        "cnntool: model.last.npz cannot be written: the disk is full"
+    )
+
+
+def test_a_pair_of_format_1_goes_on_with_its_best(cnntool):
+    """Whose best model holds the state behind its epoch, and whose last one no other network."""
+    assert cnntool(*RUN).code == 0
+    last, best = load_model("model.last.npz"), load_model("model.npz")
+    plain = json.loads(last.state["place"].tobytes())
+    plain["stopping"].pop("best_step")
+    plain["place"].pop("within")
+    place = plain["place"] | {"epoch": plain["stopping"]["best_epoch"]}
+    states = [
+        {name: array for name, array in last.state.items() if not name.startswith("best/")}
+        | {"place": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
+        for facts in (plain, plain | {"place": place})
+    ]
+    save_model("model.last.npz", replace(last, state=states[0]), overwrite=True)
+    save_model("model.npz", replace(best, state=states[1]), overwrite=True)
+    done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "5")
+    assert done.code == 0
+    assert "does not hold the best epoch" not in done.err
+    for path, array in load_model("model.npz").params.items():
+        np.testing.assert_array_equal(array, best.params[path])
+    Path("model.npz").unlink()
+    save_model("model.last.npz", replace(last, state=states[0]), overwrite=True)
+    done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "5")
+    assert "model.npz does not hold the best epoch of model.last.npz" in done.err
 
 
 def test_of_two_runs_into_one_file_the_second_is_refused(cnntool):

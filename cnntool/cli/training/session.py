@@ -86,7 +86,7 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
             judged = event if isinstance(event, Epoch) else event.judged
             _log(log, event, judged)
             if judged is not None or 0 < plan.save_every <= time.monotonic() - saved:
-                _save(plan, judged is not None and judged.is_best)
+                _save_or_say(plan, judged is not None and judged.is_best)
                 saved = time.monotonic()
             if view and isinstance(event, Step):
                 view.step(event)
@@ -106,6 +106,14 @@ def _save(plan: Plan, has_better: bool = False) -> None:
     best = best_of(plan.trainer) if has_better else None
     if best is not None:
         save_model(plan.output, best, overwrite=True)
+
+
+def _save_or_say(plan: Plan, has_better: bool) -> None:
+    """The same of a run that goes on, and saves what is not saved now a next time."""
+    try:
+        _save(plan, has_better)
+    except InputError as error:
+        complain(f"{error}; training goes on, and the next save may succeed")
 
 
 def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
