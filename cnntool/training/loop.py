@@ -20,7 +20,7 @@ from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
-from cnntool.specs import number_text
+from cnntool.training.divergence import diverged, first_not_finite, is_finite
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.progress import EarlyStopping, Place
 from cnntool.training.schedules import parse_schedule
@@ -179,7 +179,7 @@ class Trainer:
     def run(self) -> Iterator[Step | Epoch]:
         """Train on from where the run stands until it is done.
 
-        Raises :class:`~cnntool.training.loop.Diverged` where the loss is no number any more;
+        Raises :class:`~cnntool.training.divergence.Diverged` where the loss is no number any more;
         the network is then as it was after the last step that went well.
         """
         while not self.is_done:
@@ -342,41 +342,3 @@ class Trainer:
 
 def _part(arrays: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
-
-
-class Diverged(InputError):
-    """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
-
-
-def is_finite(lesson: Lesson, gradient: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
-        squares = np.dot(gradient, gradient)
-    return math.isfinite(lesson.loss) and bool(np.isfinite(squares) or np.isfinite(gradient).all())
-
-
-def first_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
-    """The name of the first array that holds what is no number."""
-    return next((path for path, array in arrays.items() if not np.isfinite(array).all()), None)
-
-
-def diverged(
-    lesson: Lesson, task: Task, batch: Batch, epoch: str, kept: str | None = None
-) -> Diverged:
-    """What to raise for a batch whose loss or flat gradient is not finite, or what layers keep of
-    it, by the path ``kept``."""
-    rate = number_text(task.settings.smaller_rate(task.name))
-    return Diverged(
-        f"{epoch}, step {batch.number}: {_first_broken(lesson, task, batch, kept)}: a smaller step "
-        f"usually helps, --learning-rate {rate}, or --clip 1"
-    )
-
-
-def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) -> str:
-    """Which values broke first: parameters, a layer's output, what it keeps, the loss, or the way
-    back."""
-    broken = first_not_finite(task.network.params) or task.first_broken(batch) or kept
-    if broken is not None:
-        return f"{broken} is not finite"
-    if not math.isfinite(lesson.loss):
-        return f"the loss is {lesson.loss}"
-    return "the gradient is not finite though the loss is"

@@ -7,7 +7,7 @@ import pytest
 
 from cnntool.datasets.feeds import Batch
 from cnntool.networks.objective import Lesson
-from cnntool.training.loop import Diverged, diverged, is_finite
+from cnntool.training.divergence import Diverged, diverged, is_finite
 from cnntool.training.settings import Settings
 
 BATCH = Batch(3, np.arange(2), 2)

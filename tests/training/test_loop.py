@@ -12,7 +12,8 @@ from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, task_of, t
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.training import loop
 from cnntool.training.checkpoint import best_of, model_of, resumed, settings_of
-from cnntool.training.loop import Diverged, Epoch, Step
+from cnntool.training.divergence import Diverged
+from cnntool.training.loop import Epoch, Step
 from cnntool.training.shards import CAN_FORK
 
 

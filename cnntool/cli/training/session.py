@@ -21,7 +21,8 @@ from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
 from cnntool.networks.network import Network
 from cnntool.training.checkpoint import best_of, model_of
-from cnntool.training.loop import Diverged, Epoch, Step, Trainer
+from cnntool.training.divergence import Diverged
+from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure, judge
 from cnntool.training.task import task_bytes
 from cnntool.wording import bytes_text, counted, duration
