@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -235,5 +235,40 @@ SEQUENCES = [
         )
     ]
 ]
+
+BATCHES = 1, 2, 16, 33
+"""Batches alone, small, from where samples may lie innermost, and of no even number of blocks."""
+
+
+def in_batches(operation: Operation, axis: int = 0) -> list[Operation]:
+    """An operation of maps, or of steps with the batch on axis 1, in batches of every size."""
+    first, *others, last = operation.shapes
+    size = first[axis]
+
+    def resized(shape: tuple[int, ...], batch: int, axis: int) -> tuple[int, ...]:
+        return *shape[:axis], batch, *shape[axis + 1 :]
+
+    return [
+        replace(
+            operation,
+            name=f"{operation.name}, a batch of {batch}",
+            shapes=(
+                resized(first, batch, axis),
+                *[resized(s, batch, 0) if axis and s[0] == size else s for s in others],
+                resized(last, batch, axis),
+            ),
+        )
+        for batch in BATCHES
+    ]
+
+
+BATCHED = [
+    one
+    for axis, operations in ((0, [*CONVOLUTIONS, *POOLS, *MAPS]), (1, SEQUENCES))
+    for operation in operations
+    if "deep" not in operation.name
+    for one in in_batches(operation, axis)
+]
+"""Every operation of batches, in batches of several sizes."""
 
 OPERATIONS = [*CONVOLUTIONS, *FILTERS, *POOLS, *OPERATIONS_ON_IMAGES, *MAPS, *SEQUENCES, *CHECKED]

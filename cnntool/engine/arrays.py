@@ -6,9 +6,30 @@ import numpy as np
 
 
 def float_dtype(*arrays: np.ndarray) -> np.dtype:
-    """The dtype to compute in: float64 where one of the arrays has it, else float32."""
-    is_double = any(np.asarray(array).dtype == np.float64 for array in arrays)
+    """The dtype to compute in: float64 where one of the arrays has real numbers of 64 bits or more,
+    whatever their order of bytes, else float32. Errors as of :func:`check_numbers`.
+    """
+    check_numbers(*arrays)
+    dtypes = [np.asarray(array).dtype for array in arrays]
+    is_double = any(dtype.kind == "f" and dtype.itemsize >= 8 for dtype in dtypes)
     return np.dtype(np.float64 if is_double else np.float32)
+
+
+def check_numbers(*arrays: np.ndarray) -> None:
+    """ValueError where an array holds anything but numbers, such as text, or some are masked."""
+    for array in arrays:
+        dtype = np.asarray(array).dtype
+        if dtype.kind not in "buif":
+            raise ValueError(f"an array of {dtype}: expected whole or real numbers")
+        if np.ma.is_masked(array):
+            raise ValueError("some elements are masked: fill them first, such as by x.filled(0)")
+
+
+def as_numbers(array: np.ndarray) -> np.ndarray:
+    """The array in its own dtype, in this machine's order of bytes; errors as above."""
+    check_numbers(array)
+    array = np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def as_gradient(dy: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -16,6 +37,7 @@ def as_gradient(dy: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.n
 
     Without the check a wrong shape would broadcast, and the gradient be wrong in silence.
     """
+    check_numbers(dy)
     dy = np.asarray(dy, dtype)
     if dy.shape != tuple(shape):
         raise ValueError(f"dy has shape {dy.shape}: expected {tuple(shape)}, that of the output")

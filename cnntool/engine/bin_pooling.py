@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, as_numbers, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores
@@ -75,6 +75,7 @@ def adaptive_pool2d(
     :func:`~cnntool.engine.pooling.gaussian_pool2d`. Raises ValueError for a size below 1, or a
     sigma that is not above 0.
     """
+    x = as_numbers(x)
     check_maps(x)
     if mode not in MODES:
         raise ValueError(f"mode is '{mode}': expected {' or '.join(MODES)}")
@@ -174,6 +175,7 @@ def pool_image_to_size(
     made in float64. Memory beside image and result is a few blocks a thread, for ``median`` the
     rows of a bin. Raises ValueError for a size below 1, a p below 1 or a sigma not above 0.
     """
+    image = as_numbers(image)
     check_image(image, mode)
     rows, columns = _plan_both(image.shape[:2], output_size)
     settings: dict[str, Any] = {"p": checked_p(p), "sigma": sigma, "mean": mean, "threads": threads}

@@ -38,6 +38,7 @@ from cnntool.engine.windows import (
     im2col,
     per_axis,
     plan_axes,
+    whole,
 )
 
 COLUMNS_BYTES = 1 << 22
@@ -245,6 +246,7 @@ def _check_shapes(x, weight, bias, groups: int, connections) -> None:
             f"{weight.shape}"
         )
     filters, maps, channels = len(weight), weight.shape[1], x.shape[1]
+    groups = whole(groups, "groups")
     if groups < 1 or filters % groups or maps * groups != channels:
         raise ValueError(
             f"weight {weight.shape} in {groups} groups takes {maps * groups} input maps and a "

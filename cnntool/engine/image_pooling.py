@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from cnntool.choices import POOLS
-from cnntool.engine.arrays import float_dtype
+from cnntool.engine.arrays import as_numbers, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.fast.scratch import Scratch
@@ -68,6 +68,7 @@ def pool_image(
     Memory beside image and result is a few blocks a thread. Raises ValueError where no window fits
     or a setting is out of range.
     """
+    image = as_numbers(image)
     check_image(image, mode)
     axes = plan_pool(image.shape[:2], kernel_size, stride, padding, dilation, ceil_mode)
     planes, dtype = image[None], float_dtype(image)
@@ -106,6 +107,7 @@ def min_pool2d(
     Sizes and errors are as in :func:`~cnntool.engine.max_pooling.max_pool2d`; the padding counts as
     infinity.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     return pool_maps(x, rows, columns, extreme(np.minimum, x.dtype))
 
@@ -125,6 +127,7 @@ def median_pool2d(
     of the two). A window with a NaN is NaN. Sizes and errors are as in
     :func:`~cnntool.engine.max_pooling.max_pool2d`.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     return as_maps(median_planes(as_planes(x), rows, columns), *x.shape[:2])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, as_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, is_batch_last
 from cnntool.engine.fast.polyphase import largest_with_places
@@ -57,6 +57,7 @@ def max_pool2d(
     Where neither those nor the gradient are wanted, ``keep_winners=False`` is twice as fast.
     Raises ValueError where no window fits, or the padding is more than half a window.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     planes, places = as_planes(x), None
     if keep_winners:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, as_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
@@ -77,6 +77,7 @@ def average_pool2d(
     :func:`~cnntool.engine.max_pooling.max_pool2d`. Raises ValueError where no window fits, or the
     padding is more than half a window.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     divisors = counts(rows, columns, count_include_pad)
     return _mean_pool(x, rows, columns, ones(rows, columns), divisors)
@@ -109,6 +110,7 @@ def gaussian_pool2d(
     Source: Goodfellow, Bengio, Courville, Deep Learning, section 9.3, names the weighted average
     based on the distance from the central element; the weights are the usual Gaussian.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     weights = gaussian_weights(rows, columns, sigma)
     return _mean_pool(x, rows, columns, weights, weight_sums(rows, columns, weights))
@@ -200,6 +202,7 @@ def lp_pool2d(
     them); and it scales a partial window of ceil mode up to a whole one.
     Raises ValueError where no window fits, or p is less than 1.
     """
+    x = as_numbers(x)
     rows, columns = plan_maps(x, kernel_size, stride, padding, dilation, ceil_mode)
     p = checked_p(p)
     if p == np.inf:

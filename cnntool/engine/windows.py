@@ -7,6 +7,7 @@ steps of ``stride``. What lies before and after the axis is made up by the borde
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -194,13 +195,29 @@ def _planned_axis(size, kernel_size, stride, dilation, padding, flipped, ceil_mo
 
 
 def per_axis(value, count: int, name: str) -> tuple:
-    """One value an axis: ``3 -> (3, 3)``, ``(3, 5) -> (3, 5)``."""
-    if isinstance(value, str | int | np.integer):
-        return (value,) * count
-    values = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+    """One value an axis: ``3 -> (3, 3)``, ``(3, 5) -> (3, 5)``; whole numbers, for a padding also
+    words and pairs, for an output size None."""
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
+        return (_setting(value, name),) * count
+    values = tuple(_setting(each, name) for each in value)
     if len(values) != count:
         raise ValueError(f"{name} has {len(values)} values: expected one, or {count}")
     return values
+
+
+def _setting(value, name: str):
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        return tuple(whole(each, name) for each in value)
+    is_word = isinstance(value, str) and name == "padding"
+    return value if is_word or (value is None and name == "output_size") else whole(value, name)
+
+
+def whole(value, name: str) -> int:
+    """A setting that is a whole number; ValueError for 1.5 and anything else."""
+    try:
+        return int(operator.index(value))
+    except TypeError:
+        raise ValueError(f"{name} is {value!r}: expected a whole number") from None
 
 
 def border_indices(positions: np.ndarray, size: int, border: str) -> np.ndarray:

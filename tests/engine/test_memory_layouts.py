@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from operations import OPERATIONS
+from operations import BATCHED, OPERATIONS
 
 
 def samples_innermost(array):
@@ -28,11 +28,25 @@ def alike_along(axis):
     return lambda array: np.broadcast_to(array.take([0], axis), array.shape)
 
 
+def unaligned(array):
+    """One byte beside where elements of this size begin."""
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    view = room[1:].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
+
+
+def in_other_byte_order(array):
+    return array.astype(array.dtype.newbyteorder())
+
+
 LAYOUTS = {
     "Fortran order": np.asfortranarray,
     "samples innermost": samples_innermost,
     "negative steps": backwards,
     "gaps": with_gaps,
+    "unaligned": unaligned,
+    "the other byte order": in_other_byte_order,
     "zero steps along the first axis": alike_along(0),
     "zero steps along the last axis": alike_along(-1),
 }
@@ -42,8 +56,20 @@ LAYOUTS = {
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_how_arrays_lie_in_memory_changes_no_result(operation, layout):
     arrays = operation.arrays(np.float64)
+    check(operation, arrays, layout, 1e-12, [[index] for index in range(len(arrays))])
+
+
+@pytest.mark.parametrize("operation", BATCHED, ids=str)
+def test_nor_does_it_in_a_batch_of_any_size_in_float32(operation):
+    """Where there are faster ways, which come with other layouts of their own."""
+    for layout in LAYOUTS:
+        check(operation, operation.arrays(np.float32), layout, 2e-5)
+
+
+def check(operation, arrays, layout, rounding, alone=()):
+    """Results of arrays in a layout, all together and some ``alone``, are those of plain ones."""
     turned = [LAYOUTS[layout](array) for array in arrays]
-    for which in [range(len(arrays)), *([index] for index in range(len(arrays)))]:
+    for which in [range(len(arrays)), *alone]:
         given = [turned[i] if i in which else array for i, array in enumerate(arrays)]
         given = [array.view() for array in given]
         for array in given:
@@ -52,5 +78,5 @@ def test_how_arrays_lie_in_memory_changes_no_result(operation, layout):
         for ours, expected in zip(
             operation.results(*given), operation.results(*plain), strict=True
         ):
-            limit = 1e-12 * max(1, np.abs(expected).max())
+            limit = rounding * max(1, np.abs(expected).max())
             np.testing.assert_allclose(ours, expected, rtol=0, atol=limit)

@@ -9,13 +9,14 @@ from math import prod
 
 import numpy as np
 
+from cnntool.engine.arrays import check_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.scratch import Scratch, return_scratch, take_scratch
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.engine.filters.direct import MATRIX_BYTES, Direct, plan_direct
 from cnntool.engine.filters.separable import Separable, plan_separable
 from cnntool.engine.filters.shifting import Shifted, plan_shifted
-from cnntool.engine.filters.spectral import Spectral, plan_spectral
+from cnntool.engine.filters.spectral import Spectral, is_wide, plan_spectral
 from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
 
 Method = Direct | Separable | Shifted | Spectral
@@ -33,6 +34,7 @@ class Plan:
     rows: Axis
     columns: Axis
     channels: int
+    bank: np.ndarray  # (F, kh, kw) as it was given, but turned where it is flipped
     dtype: np.dtype
     method: Method
     strips: int  # of method.rows each, in a block
@@ -99,6 +101,7 @@ def filter_bank(
     Returns (F, oh, ow, C), float64 for float64 images, else float32. Pixels must be finite.
     Raises ValueError where the shapes do not fit.
     """
+    check_numbers(image, bank)
     plan = plan_filter_bank(
         image.shape, bank, stride, dilation, padding, flip=flip, dtype=image.dtype
     )
@@ -143,16 +146,16 @@ def plan_blocks(
 
     With ``may_be_whole`` the responses to 8-bit pixels may come as int16, where they fit.
     """
-    bank = np.asarray(bank, np.float64 if _is_double(dtype) else np.float32)
+    whole, bank = bank, np.asarray(bank, float_dtype(np.empty(0, dtype)))
     if flip:
-        bank = bank[:, ::-1, ::-1]
+        whole, bank = whole[:, ::-1, ::-1], bank[:, ::-1, ::-1]
     rows, columns = axes
     is_8_bit = np.dtype(dtype) == np.uint8
     method = _choose_method(
         bank, rows, columns, channels, is_8_bit=is_8_bit, may_be_whole=may_be_whole
     )
-    strips, block_columns = method.cut(rows, columns, channels)
-    return Plan(rows, columns, channels, bank.dtype, method, strips, block_columns)
+    cut = method.cut(rows, columns, channels)
+    return Plan(rows, columns, channels, whole, bank.dtype, method, *cut)
 
 
 def _choose_method(
@@ -176,7 +179,7 @@ def _choose_method(
     methods: list[Method | None] = [
         direct,
         plan_separable(bank, rows, columns, channels, direct.cost),
-        plan_spectral(bank, rows, columns),
+        plan_spectral(bank, rows, columns) if bank.dtype == np.float32 else None,
         plan_shifted(bank, rows, columns, may_be_whole) if is_8_bit else None,
     ]
     found = [method for method in methods if method is not None]
@@ -194,13 +197,15 @@ def run_plan(
 ) -> None:
     """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
 
-    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype, or int16 where it
-    may be whole, scratch
-    that ``emit`` may overwrite but not keep; it belongs at
-    ``output[rows, columns].reshape(block.shape[1:])``.
+    ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype, int16 where it may
+    be whole, or float64 where pixels span too much for float32; it is scratch that ``emit`` may
+    overwrite but not keep, and belongs at ``output[rows, columns].reshape(block.shape[1:])``.
     """
     if border not in BORDERS:
         raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
+    if plan.dtype == np.float32 and plan.method.mixes and is_wide(image):
+        axes = plan.rows, plan.columns
+        plan = plan_blocks(axes, plan.channels, plan.bank, dtype=np.float64)
     dtype = image.dtype
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
@@ -269,7 +274,3 @@ def _runs(axis: Axis, start: int, stop: int, may_split: bool) -> list[range]:
 def _packed(axis: Axis, runs: list[range]) -> Axis:
     """The axis as its runs lie side by side: neighbouring taps are one run apart."""
     return axis if len(runs) == 1 else replace(axis, dilation=len(runs[0]))
-
-
-def _is_double(dtype: np.dtype | type) -> bool:
-    return np.dtype(dtype).kind == "f" and np.dtype(dtype).itemsize >= 8

@@ -42,6 +42,9 @@ class Direct:
     dilation: int
     cost: float  # nanoseconds an output
 
+    mixes = False
+    """Whether other products are rounded with those of a window, or larger ones."""
+
     @property
     def filters(self) -> int:
         return len(self.kernels)

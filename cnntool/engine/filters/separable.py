@@ -51,6 +51,11 @@ class Separable:
         return len(self.factors)
 
     @property
+    def mixes(self) -> bool:
+        """Two products may be large where their sum, a weight of the kernel, is faint."""
+        return max(map(len, self.factors)) > 1
+
+    @property
     def elements_per_column(self) -> int:
         column_bands = self.factors[0][0][0]
         return self.rows if column_bands is None else column_bands.shape[1]
@@ -150,8 +155,10 @@ def plan_separable(
     most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
     if most_factors < 1:
         return None
-    tolerance = 2 * float(np.finfo(bank.dtype).eps)
-    expansions = [low_rank(kernel, most_factors, tolerance) or () for kernel in bank]
+    tolerance, is_double = 2 * float(np.finfo(bank.dtype).eps), bank.dtype == np.float64
+    if is_double:  # where products cancel to a faint weight, the sum has the error of the large
+        most_factors = 1
+    expansions = [low_rank(kernel, most_factors, tolerance, is_double) or () for kernel in bank]
     if not all(expansions):
         return None
     factors = tuple(
@@ -209,15 +216,16 @@ def right_band_matrix(
 
 
 def low_rank(
-    kernel: np.ndarray, max_rank: int, tolerance: float
+    kernel: np.ndarray, max_rank: int, tolerance: float, by_weight: bool = False
 ) -> list[tuple[np.ndarray, np.ndarray]] | None:
     """Write a kernel (kh, kw) as a sum of at most ``max_rank`` outer products (column, row).
 
     Cross approximation with full pivoting: each step takes off the cross through the largest
     remaining weight, ``R -= R[:, j] R[i, :] / R[i, j]``, which lowers the rank by one; done when
     ``sum |R| <= tolerance * sum |kernel|``. What the response to pixels of size p lacks is then at
-    most ``tolerance * p * sum |kernel|``, however many faint weights were left. Returns None where
-    it takes more than ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
+    most ``tolerance * p * sum |kernel|``, however many faint weights were left; ``by_weight``, when
+    no weight lacks more than 2 ``tolerance`` of itself. Returns None where it takes more than
+    ``max_rank`` steps. Source: Bebendorf, Numerische Mathematik 86 (2000).
     """
     rest = kernel.astype(np.float64)
     limit = tolerance * _total_size(rest)
@@ -227,7 +235,10 @@ def low_rank(
         place = largest if rest.flat[largest] >= -rest.flat[smallest] else smallest
         i, j = np.unravel_index(place, rest.shape)
         pivot = rest[i, j]
-        if pivot == 0 or _total_size(rest) <= limit:
+        is_done = _total_size(rest) <= limit
+        if by_weight:
+            is_done = bool((np.abs(rest) <= 2 * tolerance * np.abs(kernel)).all())
+        if pivot == 0 or is_done:
             return factors
         column, row = rest[:, j] / pivot, rest[i].copy()
         for weights, factor in zip(rest, column, strict=True):  # a row at a time: no second kernel

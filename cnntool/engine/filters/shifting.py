@@ -46,6 +46,7 @@ class Shifted:
     may_be_whole: bool = True
 
     rows = 1  # of a strip
+    mixes = False
 
     @property
     def filters(self) -> int:

@@ -42,6 +42,7 @@ class Spectral:
     cost: float  # nanoseconds an output
 
     rows = 1  # of a strip
+    mixes = True
 
     @property
     def filters(self) -> int:
@@ -67,7 +68,8 @@ class Spectral:
         (lines, outputs, channels), (row_axis, column_axis) = shape, axes
         responses = scratch.array("responses", (self.filters, channels, lines, outputs), self.dtype)
         for channel in range(channels):
-            spectrum = np.fft.rfft2(tile[:, :, channel], self.sizes)
+            pixels = tile[:, :, channel].astype(np.float64)  # of float32 NumPy's would be float32
+            spectrum = np.fft.rfft2(pixels, self.sizes)
             for response, kernel in zip(responses, self._spectra, strict=True):
                 sums = np.fft.irfft2(spectrum * kernel, self.sizes)
                 kept = sums[:: row_axis.stride, :: column_axis.stride]
@@ -89,6 +91,27 @@ def plan_spectral(bank: np.ndarray, rows: Axis, columns: Axis) -> Spectral | Non
     cost *= (1 + len(bank)) / 2 / len(bank)  # there and back; the way there is shared
     extents = rows.extent, columns.extent
     return Spectral(bank.astype(np.float64), bank.dtype, sizes, extents, cost)
+
+
+WIDEST = 1 << 20
+"""How many times as large as the faint pixels the largest may be: a transform rounds everywhere by
+a share of the largest, about 2^-50, which beside the faint is then below float32's own, 2^-24."""
+
+FAINT = 1.0
+"""Percentile of the sizes of pixels that are not 0."""
+
+MOST_LOOKED_AT = 1 << 16
+
+
+def is_wide(image: np.ndarray) -> bool:
+    """Whether pixels (H, W, C) span more than a transform keeps: never those of 8 and 16 bits."""
+    if image.dtype.kind != "f":
+        return False
+    step = max(1, image.size // MOST_LOOKED_AT)
+    sizes = np.abs(image.reshape(-1)[::step])
+    sizes = sizes[sizes > 0]
+    largest = max(float(image.max()), -float(image.min()))
+    return bool(sizes.size) and largest > WIDEST * float(np.percentile(sizes, FAINT))
 
 
 def _outputs(axis: Axis, size: int) -> int:
