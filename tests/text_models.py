@@ -47,10 +47,10 @@ def text_network(count, cell="lstm", embed_size=6, hidden_size=8, layers=1, **se
     return language_model(cell, count, embed_size, hidden_size, layers, **settings)
 
 
-def text_trainer(corpus, settings=QUICK, seq_length=12, **sizes):
+def text_trainer(corpus, settings=QUICK, seq_length=12, feeding=(), **sizes):
     streams = Streams(settings.seed)
     network = text_network(len(corpus.vocabulary), **sizes).initialise(streams["start"])
-    return Trainer(text_task(network, corpus, settings, seq_length), streams)
+    return Trainer(text_task(network, corpus, settings, seq_length, feeding), streams)
 
 
 def write_text_models(folder) -> None:
@@ -64,14 +64,15 @@ def write_text_models(folder) -> None:
             save_model(folder / f"{name}.npz", model_of(trainer))
 
 
-def text_task(network, corpus, settings=QUICK, seq_length=12):
+def text_task(network, corpus, settings=QUICK, seq_length=12, feeding=()):
+    """feeding: when rows begin at zero again, and whether unknown tokens are learned."""
     train, held = split(corpus, 0.1)
-    feed = WindowFeed(train, settings.batch_size, seq_length)
+    feed = WindowFeed(train, settings.batch_size, seq_length, *feeding)
     measure = measure_of(corpus.vocabulary.level)
     held = WindowFeed.whole(held)
     return Task("rnn", network, feed, held, settings, measure, corpus.fingerprint)
 
 
-def task_of_model(model, corpus, settings):
+def task_of_model(model, corpus, settings, feeding=()):
     (seq_length,) = model.header.input_shape
-    return text_task(network_of(model), corpus, settings, seq_length)
+    return text_task(network_of(model), corpus, settings, seq_length, feeding)

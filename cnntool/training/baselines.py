@@ -14,6 +14,7 @@ import numpy as np
 from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.texts.tokens import counts_of
 from cnntool.engine import (
     adaptive_pool2d,
     dense,
@@ -151,7 +152,7 @@ class Unigram:
     @classmethod
     def fit(cls, ids: np.ndarray, size: int) -> Unigram:
         """Of the tokens (N,), all below ``size``."""
-        return cls(_id_counts(ids, size))
+        return cls(counts_of(ids, size))
 
     @cached_property
     def distribution(self) -> np.ndarray:
@@ -161,7 +162,7 @@ class Unigram:
     def cross_entropy(self, ids: np.ndarray) -> float:
         """In nats a token, of all tokens (M,) but the first."""
         _check_test(ids)
-        counts = _id_counts(ids[1:], len(self.counts))
+        counts = counts_of(ids[1:], len(self.counts))
         return -float(counts @ np.log(self.distribution)) / (len(ids) - 1)
 
 
@@ -273,13 +274,6 @@ def _discounted(counts: np.ndarray) -> np.ndarray:
     taken = discount(counts)
     spread = taken * np.count_nonzero(counts) / len(counts)
     return (np.maximum(counts - taken, 0) + spread) / total
-
-
-def _id_counts(ids: np.ndarray, size: int) -> np.ndarray:
-    counts = np.zeros(size, np.int64)
-    for part in _parts(ids):
-        counts += np.bincount(part, minlength=size)
-    return counts
 
 
 def _parts(array: np.ndarray) -> Iterator[np.ndarray]:

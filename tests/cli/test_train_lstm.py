@@ -191,6 +191,13 @@ def test_the_encoding_is_part_of_the_model(train, cnntool):
     assert found["unknown_rate"] == 0
 
 
+def test_latin_1_with_control_characters_is_told_to_be_another(train):
+    Path("quotes.txt").write_text("“naïve” – café\n" * 20, encoding="cp1252")
+    done = train("quotes.txt", "--encoding", "latin-1", "--dry-run")
+    assert "the control character '\\x93' in Latin-1: in --encoding cp1252" in done.err
+    assert "control" not in train("quotes.txt", "--encoding", "cp1252", "--dry-run").err
+
+
 def test_emoji_and_scripts_are_characters(train):
     Path("emoji.txt").write_text("grüß 🐈‍⬛ 你好 мир\n" * 40, encoding="utf-8")
     done = train("emoji.txt", "--level", "char", "-o", "e.npz", "-q")

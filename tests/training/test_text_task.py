@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 import pytest
-from text_models import QUICK, corpus_of, task_of_model, text_network, text_trainer
+from text_models import QUICK, corpus_of, task_of_model, text_network, text_of, text_trainer
 from training_runs import finished, same
 
 from cnntool.datasets.feeds import WindowFeed
@@ -100,11 +100,13 @@ def torch_model(torch, cell, params, hidden, is_tied):
 
 @pytest.mark.parametrize("shards", [1, 2])
 @pytest.mark.parametrize("stop", [1, 7, 12, 20])
-def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, corpus, stop, shards):
+def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, stop, shards):
+    (tmp_path / "rare.txt").write_text("αβγδε ζηθικ λμνξο\n" + text_of(40), encoding="utf-8")
+    corpus, feeding = load_corpus(tmp_path / "rare.txt", "char"), (7, True)
     settings = replace(QUICK, shards=shards)
-    sizes = {"dropout": 0.3, "layers": 2}
+    sizes = {"dropout": 0.3, "layers": 2, "feeding": feeding}
     with text_trainer(corpus, settings, **sizes) as trainer:
-        assert trainer.steps == 22
+        assert trainer.steps == 23
         whole = finished(trainer)
     with text_trainer(corpus, settings, **sizes) as trainer:
         steps = 0
@@ -114,7 +116,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch_bit_for_bit(tmp_path, corpus, s
                 break
         save_model(tmp_path / "part.npz", model_of(trainer))
     model = load_model(tmp_path / "part.npz", needs_of, "rnn")
-    task = task_of_model(model, corpus, settings_of(model, "part.npz"))
+    task = task_of_model(model, corpus, settings_of(model, "part.npz"), feeding)
     with resumed(model, task) as trainer:
         same(finished(trainer), whole)
 

@@ -78,7 +78,11 @@ def plan_text(options: TextOptions) -> Plan:
     check_step(task, "set a smaller --seq-length, --batch-size or --hidden-size")
     return start.plan(
         task,
-        [*_notes("--valid", valid, corpus), *_notes("--test", test, corpus)],
+        [
+            *_encoding_note(corpus),
+            *_notes("--valid", valid, corpus),
+            *_notes("--test", test, corpus),
+        ],
         data=_line(corpus, {"train": train, "validation": held, "test": test}),
         test=testing,
         beside=lambda judged: _beside(train, judged),
@@ -131,6 +135,17 @@ def _other(path: str | None, corpus: Corpus, options: TextOptions) -> Corpus | N
     if len(other) < 2:
         raise InputError(f"{path} has {len(other)} token: it needs two, one to predict")
     return other
+
+
+def _encoding_note(corpus: Corpus) -> Iterator[str]:
+    """What tells that a text is in CP1252, where it was said to be in Latin-1, which takes any."""
+    tokens = corpus.vocabulary.tokens if corpus.encoding == "iso8859-1" else ()
+    controls = (char for token in tokens for char in token if "\x80" <= char < "\xa0")
+    if (char := next(controls, None)) and corpus.vocabulary.level != "byte":
+        yield (
+            f"{corpus.name} holds the control character {char!r} in Latin-1: in --encoding cp1252 "
+            "that is a quote, a dash or the like"
+        )
 
 
 def _notes(option: str, other: Corpus | None, corpus: Corpus) -> Iterator[str]:

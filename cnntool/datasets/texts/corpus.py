@@ -25,6 +25,7 @@ from cnntool.datasets.texts.tokens import (
     UNKNOWN,
     check_cuts,
     checked_level,
+    counts_of,
     places_of,
     ranked,
     whole_words,
@@ -79,7 +80,7 @@ class Corpus:
     @cached_property
     def counts(self) -> np.ndarray:
         """(V,) int64: how often each token occurs."""
-        return _counts(self.ids, len(self.vocabulary))
+        return counts_of(self.ids, len(self.vocabulary))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -182,20 +183,13 @@ def _of_bytes(chunks: Iterable[bytes], name: str, is_learned: bool) -> Corpus:
     for chunk in chunks:
         data += chunk
     ids = np.frombuffer(data, np.uint8)
-    kinds = [value for value in np.flatnonzero(_counts(ids, 256)) if value not in b"\r\n"]
+    kinds = [value for value in np.flatnonzero(counts_of(ids, 256)) if value not in b"\r\n"]
     if is_learned and len(kinds) < 2:
         raise InputError(
             f"{name} has {len(ids):,} bytes but a vocabulary of one, 0x{kinds[0]:02x}, besides the "
             "ends of lines: a model needs two or more to choose between"
         )
     return Corpus(name, ids, Vocabulary.of_bytes(), _byte_characters(ids))
-
-
-def _counts(ids: np.ndarray, size: int) -> np.ndarray:
-    counts = np.zeros(size, np.int64)
-    for start in range(0, len(ids), COUNTED_AT_ONCE):
-        counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=size)
-    return counts
 
 
 def _byte_characters(ids: np.ndarray) -> int:

@@ -225,6 +225,14 @@ def id_dtype(size: int) -> np.dtype:
     return np.dtype(np.int32)
 
 
+def counts_of(ids: np.ndarray, size: int) -> np.ndarray:
+    """(size,) int64: how often each of the ids below ``size`` occurs."""
+    counts = np.zeros(size, np.int64)
+    for start in range(0, len(ids), COUNTED_AT_ONCE):
+        counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=size)
+    return counts
+
+
 class _Numbers(dict):
     """A number for each word that is asked for, counting up."""
 
