@@ -174,9 +174,15 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """The same value as JSON in which a terminal obeys nothing."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def print_json(value: Any) -> None:
     """Print what a command reports, on stdout, for programs to read."""
-    print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+    print(json_text(value, indent=2))
 
 
 @contextmanager

@@ -3,7 +3,6 @@ text how well it was foretold, token by token."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from cnntool.cli.console import console, harmless, labelled, one_line, show, shows_colour, table
+from cnntool.cli.console import (
+    console,
+    harmless,
+    json_text,
+    labelled,
+    one_line,
+    show,
+    shows_colour,
+    table,
+)
 from cnntool.datasets.texts.tokens import END, UNITS, UNKNOWN
 from cnntool.training.measures import bits, perplexity
 from cnntool.training.report import Report, TextReport, confusions
@@ -256,7 +264,7 @@ def _print_tokens(report: TextReport) -> None:
             "surprisal": None if nats is None else round(nats, 5),
             "bits": None if nats is None else round(bits(nats), 5),
         }
-        print(json.dumps(entry, ensure_ascii=False))
+        print(json_text(entry))
 
 
 def _colour_tokens(report: TextReport) -> None:

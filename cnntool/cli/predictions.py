@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, one_line, progress, reason
+from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
 from cnntool.cli.files import Source, gather
 from cnntool.cli.options import Sources
 from cnntool.cli.running import LOST, Notes
@@ -62,7 +61,7 @@ class Printer:
         if self.as_json:
             pairs = [{"label": label, "probability": round(p, 6)} for label, p in found]
             line = {"image": readable(name), **pairs[0]} | ({"top": pairs} if self.k > 1 else {})
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(json_text(line), flush=True)
         elif self._screen.is_terminal:
             self._print_columns(name, found)
         else:

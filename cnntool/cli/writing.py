@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, harmless, one_line
+from cnntool.cli.console import complain, console, harmless, json_text, one_line
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
 from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
@@ -92,7 +91,7 @@ def write_json(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
                 for token, p in _runners_up(draw)
             ],
         }
-        print(json.dumps(entry, ensure_ascii=False))
+        print(json_text(entry))
 
 
 def token_text(vocabulary: Vocabulary, token: int) -> str:

@@ -1,5 +1,6 @@
 """What commands say to people and to programs."""
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnntool.cli.console import labelled, plain, print_line, show, table
+from cnntool.cli.console import json_text, labelled, plain, print_line, show, table
 
 
 @dataclass
@@ -33,6 +34,13 @@ def test_json_has_no_nan_no_arrays_and_no_paths():
         ],
         "count": 2,
     }
+
+
+def test_a_terminal_obeys_nothing_of_json_and_it_says_the_same():
+    value = {"token": "\x9b2J\x1b[31m \u202e é 👩\u200d🚀\n"}
+    text = json_text(value)
+    assert json.loads(text) == value
+    assert text == r'{"token": "\u009b2J\u001b[31m \u202e é 👩' + "\u200d" + r'🚀\n"}'
 
 
 def test_lines_and_tables_in_a_pipe_have_no_padding_and_no_markup(capsys):
