@@ -41,6 +41,11 @@ def complain(message: str) -> None:
     print(_for_people(message), file=sys.stderr, flush=True)
 
 
+def tell(text: str) -> None:
+    """A text of some lines on stderr, with its tabs."""
+    print(harmless(text), file=sys.stderr, flush=True)
+
+
 def one_line(text: str) -> str:
     """Tabs, line ends and other control characters as escapes: a field stays one."""
     return harmless(text).replace("\t", r"\t").replace("\n", r"\n")

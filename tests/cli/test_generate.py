@@ -15,7 +15,6 @@ from rich.console import Console
 from text_models import write_text_models
 
 from cnntool.cli import writing
-from cnntool.cli.console import complain
 from cnntool.cli.writing import write_reasons, write_text
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import load_text_model
@@ -231,9 +230,11 @@ def test_a_terminal_obeys_nothing_of_a_text_and_shows_all_of_it(monkeypatch, lev
     assert sys.stdout.getvalue() == shown
 
 
-def test_a_sample_in_a_note_keeps_joiners_and_tabs(capsys):
-    complain("👩\u200d🚀\tand \x1b[2J")
-    assert capsys.readouterr().err == "👩\u200d🚀\tand \\x1b[2J\n"
+def test_a_sample_keeps_joiners_and_tabs(cnntool, folder):
+    Path("emoji.txt").write_text("👩\u200d🚀\t\x1b\n" * 60, encoding="utf-8")
+    options = ["--level", "char", "--num-epochs", "30", "--learning-rate", "0.03"]
+    done = cnntool("train-lstm", "emoji.txt", *options)
+    assert "👩\u200d🚀\t\\x1b\n" in done.err
 
 
 def test_long_tokens_leave_room_for_their_odds(monkeypatch):

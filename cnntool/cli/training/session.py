@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
-from cnntool.cli.console import complain, print_json, print_line
+from cnntool.cli.console import complain, print_json, tell, print_line
 from cnntool.cli.files import output_of
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
@@ -256,8 +256,7 @@ def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) ->
         _say_beside(measure, "test", found, reached, beside["test"])
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
-        for line in found["sample"].split("\n"):
-            complain(line)
+        tell(found["sample"])
 
 
 def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]) -> None:
