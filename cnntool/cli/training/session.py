@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
-from cnntool.cli.console import complain, print_json, tell, print_line
+from cnntool.cli.console import complain, print_json, print_line, tell
 from cnntool.cli.files import output_of
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
 from cnntool.cli.training.options import RunOptions
