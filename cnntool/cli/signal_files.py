@@ -149,7 +149,9 @@ def report(
     written: Written,
     methods: Sequence[str],
 ) -> None:
-    """Say what was clipped, and the path of a file that was written."""
+    """Say what was found in the signal or clipped, and the path of a file that was written."""
+    for remark in [] if place.quiet else signal.remarks:
+        complain(remark)
     values = written.samples * result.channels
     if written.clipped and not place.quiet:
         complain(

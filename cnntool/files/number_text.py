@@ -74,32 +74,49 @@ def read_text(
         _refuse_lone_header("\n".join(first).split("\n"), name)
     layout = _layout(lines, wanted, name)
     columns = tuple(layout.header[i] for i in layout.used) if layout.header else ()
+    remarks: list[str] = []
     return Signal(
         name,
         "text",
         1 if layout.in_a_row else len(layout.used),
-        _blocks(chain(["\n".join(first)], chunks), layout, name),
+        _blocks(chain(["\n".join(first)], chunks), layout, name, remarks),
         columns=columns,
+        remarks=remarks,
     )
 
 
-def _blocks(texts: Iterable[str], layout: Layout, name: str) -> Iterator[np.ndarray]:
+def _blocks(
+    texts: Iterable[str], layout: Layout, name: str, remarks: list[str]
+) -> Iterator[np.ndarray]:
     before = 0  # lines that are done with
-    is_header, has_numbers = bool(layout.header), False
+    is_header, has_numbers, ends_blank = bool(layout.header), False, False
     for text in texts:
         lines = text.split("\n")
         if is_header:
             before = next(i for i, line in enumerate(lines) if _is_data(line)) + 1
             lines, is_header = lines[before:], False
+        seen = ["0", "", *lines] if ends_blank else lines
+        if layout.columns == 1 and not remarks and "" in seen and _has_blank(seen):
+            remarks.append(
+                f"{name} has blank lines between its numbers, which are passed over: where one is "
+                "missing, fill it in"
+            )
         if "#" in text:
             lines = [line if _is_data(line) else "" for line in lines]
         if any(line.strip() for line in lines):
             values = _parse(lines, '"' in text, before, layout, name)
             yield np.ascontiguousarray(values if layout.in_a_row else values.T)
             has_numbers = True
+        ends_blank = has_numbers and (not text or text.endswith("\n"))
         before += len(lines)
     if not has_numbers:
         raise InputError(f"{name} holds no numbers after its header")
+
+
+def _has_blank(lines: list[str]) -> bool:
+    """Whether a blank line stands between two with numbers."""
+    kinds = ["1" if _is_data(line) else "0" for line in lines if line.lstrip()[:1] != "#"]
+    return "0" in "".join(kinds).strip("0")
 
 
 def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[str]:

@@ -29,6 +29,7 @@ class Signal:
     depth: str | None = None  # of a WAV: '8', '16', '24', '32', 'float' or 'float64'
     columns: tuple[str, ...] = ()  # their names, where the input has a header
     expected_blocks: int | None = None
+    remarks: list[str] = field(default_factory=list)  # what is found out as blocks are read
     left_out: list[str] = field(default_factory=list)  # what else a WAV holds, once it is read
 
 

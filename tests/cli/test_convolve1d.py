@@ -244,6 +244,12 @@ def test_the_methods_agree(method):
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
+def test_blank_lines_that_may_be_gaps_are_remarked_on():
+    assert "stdin has blank lines" in run("-k", "1", stdin=b"20\n\n22\n").stderr
+    assert run("-k", "1", "-q", stdin=b"20\n\n22\n").stderr == ""
+    assert run("-k", "1", stdin=b"20\n22\n\n").stderr == ""
+
+
 def test_what_a_live_result_waits_for_is_said():
     decay = ("-k", "exponential:tau=5,size=40", "--live")
     assert "waits for 40 samples" in run(*decay, stdin=COUNT).stderr

@@ -148,6 +148,25 @@ def test_a_gap_is_to_be_filled_in_and_not_left_out(gap, columns):
     assert ("there is no number" if gap in ("", '""') else f"'{gap}' is no number") in message
 
 
+@pytest.mark.parametrize("data", ["1\n\n2\n", "t\n1\n2\n\n\n3", "1\n2 \n\n# more\n3\n"])
+def test_blank_lines_between_numbers_are_remarked_on(data):
+    signal = read(data)
+    assert sum(block.size for block in signal.blocks) == data.count("1") + data.count("2") + (
+        "3" in data
+    )
+    (remark,) = signal.remarks
+    assert "in has blank lines between its numbers, which are passed over" in remark
+
+
+@pytest.mark.parametrize(
+    "data", ["\n1\n2\n\n", "# c\n\n1\n2\n", "1\n# c\n2\n", "1,2\n\n3,4\n", "t\n\n1\n2\n"]
+)
+def test_other_blank_lines_are_not(data):
+    signal = read(data)
+    list(signal.blocks)
+    assert signal.remarks == []
+
+
 def test_a_column_that_was_named_is_not_advised_to_be():
     table = "city,t\nBonn,20\nParis,21\n"
     assert message_of(table).endswith("--column chooses the columns to read")
