@@ -60,10 +60,12 @@ def _prepare_streams() -> None:
                 os.close(descriptor)
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
     codecs.register_error("as-it-was", _as_it_was)
-    told = io.BufferedWriter(_Told(2, "w", closefd=False))
-    sys.stderr = io.TextIOWrapper(told, sys.stderr.encoding, "as-it-was", line_buffering=True)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="as-it-was")
+    if os.name == "posix":  # a console of Windows takes text in its own way
+        told = io.BufferedWriter(_Told(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(told, sys.stderr.encoding, line_buffering=True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="as-it-was")
 
 
 class _Told(io.FileIO):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from cnntool.cli.console import complain, print_line
+from cnntool.cli.console import complain, harmless, print_line
 from cnntool.cli.files import Source, check_free, gather
 from cnntool.cli.images import open_source
 from cnntool.cli.options import Batch
@@ -139,8 +139,7 @@ def _write(
             text = "".join(json.dumps(entry) + "\n" for entry in _entries(table))
         else:
             text = _as_csv(table, names)
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        print(harmless(text) if sys.stdout.isatty() else text, end="", flush=True)
         return
     kind = path.suffix.lower()
     with atomic_write(path, options.force) as file:

@@ -86,9 +86,8 @@ def find_sources(
             if results is not None and results != Path(os.path.realpath(path)):
                 found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
             files = [file for file in found if file.is_file()]
-            left_out.extend(
-                f"{file} is no regular file: left out" for file in found if file not in files
-            )
+            others = sorted(set(found) - set(files))
+            left_out.extend(f"{file} is no regular file: left out" for file in others)
             if not files and not unread:
                 problems.append(f"{argument} holds no images that this tool reads")
             sources.extend(Source(file, file.parent.relative_to(path)) for file in files)

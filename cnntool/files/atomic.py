@@ -175,21 +175,27 @@ def _move_to_new(temporary: str, target: str, path: str | os.PathLike) -> None:
 
 @contextmanager
 def _plain_os_errors(path: str | os.PathLike) -> Iterator[None]:
-    folder = os.path.dirname(os.path.realpath(path))
     try:
         yield
     except BrokenPipeError:
         raise  # the reader went away: nothing is wrong with the file
-    except FileNotFoundError:
-        what = "no file can be made in" if os.path.isdir(folder) else "there is no folder"
-        raise InputError(f"{path} cannot be written: {what} {folder}") from None
-    except PermissionError:
-        raise InputError(f"{path} cannot be written: no permission to write in {folder}") from None
     except OSError as error:
         if error.errno is None:
             raise  # not from the system
-        reason = _REASONS.get(error.errno, error.strerror)
-        raise InputError(f"{path} cannot be written: {reason}") from None
+        raise InputError(f"{path} cannot be written: {_reason(path, error)}") from None
+
+
+def _reason(path: str | os.PathLike, error: OSError) -> str:
+    try:
+        folder = os.path.dirname(os.path.realpath(path))
+    except FileNotFoundError:
+        return "the folder that this runs in is gone: change to another one with cd"
+    if isinstance(error, FileNotFoundError):
+        is_there = os.path.isdir(folder)
+        return f"{'no file can be made in' if is_there else 'there is no folder'} {folder}"
+    if isinstance(error, PermissionError):
+        return f"no permission to write in {folder}"
+    return _REASONS.get(error.errno or 0, error.strerror)
 
 
 _REASONS = {

@@ -292,10 +292,13 @@ def test_a_pipe_that_nobody_writes_into_stops_no_other_image_nor_a_signal(folder
 @posix
 def test_a_folder_that_was_removed_is_named(folder):
     (folder / "gone").mkdir()
-    command = f'cd gone && rmdir ../gone && "{sys.executable}" -m cnntool kernels --json >/dev/full'
-    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1
-    assert "is gone: change to another one with cd" in done.stderr
+    for arguments in (f"convolve {folder}/grey.png -k box", f"convolve {folder} -r -k box -o x/"):
+        (folder / "gone").mkdir(exist_ok=True)
+        command = f'cd gone && rmdir ../gone && "{sys.executable}" -m cnntool {arguments}'
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        expected = "cnntool: the folder that this runs in is gone: change to another one with cd"
+        assert done.stderr.splitlines() == [expected]
 
 
 @posix

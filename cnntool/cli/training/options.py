@@ -16,7 +16,16 @@ from cnntool.choices import (
     rates_of,
 )
 from cnntool.cli.options import argument, flag, option
-from cnntool.cli.types import Choice, Number, Pair, PathName, Spec, WholeNumber, read_duration
+from cnntool.cli.types import (
+    Choice,
+    Number,
+    OutputName,
+    Pair,
+    PathName,
+    Spec,
+    WholeNumber,
+    read_duration,
+)
 
 MOST_EPOCHS, MOST_BATCH, MOST_PROCESSES = 10**6, 1 << 20, 256
 MOST_SIZE, MOST_LAYERS, MOST_TOKENS = 1 << 16, 64, 1 << 20
@@ -85,7 +94,7 @@ class Output:
     force: bool = flag("-f --force", "Overwrite files that exist.")
     log: str | None = option(
         "--log",
-        PathName("a log, such as run.jsonl"),
+        OutputName("a log, such as run.jsonl"),
         "Write a line of JSON each epoch.",
         metavar="FILE.jsonl",
     )
