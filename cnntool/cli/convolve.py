@@ -184,12 +184,12 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         rendering = Rendering(pixels.shown, pixels.scale, pixels.bias, depth.dtype, depth.white)
         maps = run_chains(image, chains, rendering, threads=job.threads)
         results = []
+        more = [ALPHA_KEPT] if hides_something(image) else []
         for each in maps:
             facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
-            notes = [f"{each.name}: {text}" for text in remarks(each, image)]
+            notes = [f"{each.name}: {text}" for text in remarks(each, image)] + more
             results.append(Result(each.image, notes, facts))
-        if hides_something(image):
-            results[0].notes.append(ALPHA_KEPT)
+            more = []  # once a picture
         del image
         job.deliver(results)
 

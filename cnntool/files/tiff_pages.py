@@ -272,8 +272,8 @@ def _check_kind(page: Page, name: str) -> None:
         )
     if len(set(page.bits)) > 1:
         raise InputError(
-            f"{name} has channels of {' and '.join(map(str, page.bits))} bits, which are not read: "
-            "convert it to 8 bits"
+            f"{name} has channels of {min(page.bits)} to {bits} bits, which are not read: convert "
+            "it to 8 bits"
         )
     if page.sample_format == SIGNED or (page.sample_format == UNSIGNED and bits > 16):
         signed = "signed " if page.sample_format == SIGNED else ""

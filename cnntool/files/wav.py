@@ -64,7 +64,8 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     riff_size, wave = struct.unpack(order + "I4s", _exactly(stream, 8, name))
     if wave != b"WAVE":
         raise InputError(f"{name} is RIFF, but not WAV: convert it to WAV first")
-    encoding, wide_size, others = None, None, []
+    encoding, wide_size = None, None
+    others: list[str] = []
     while True:
         chunk, size = struct.unpack(order + "4sI", _exactly(stream, 8, name))
         if chunk == b"data":

@@ -55,7 +55,8 @@ def read_history(path: str | os.PathLike) -> History:
             header = load_header(path)
             rows, is_text = list(header.history), header.kind == "rnn"
         else:
-            rows = _log_rows(io.TextIOWrapper(file, "utf-8", "replace"), name)
+            with io.TextIOWrapper(file, "utf-8", "replace") as text:
+                rows = _log_rows(text, name)
             is_text = all(row.get("task") == "rnn" for row in rows)
     by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
     if not by_epoch:
