@@ -128,7 +128,7 @@ def _load(options: ImageOptions) -> Parts:
         if path is not None:
             with reading(path, options.quiet) as advance:
                 expected = replace(how, levels=parts.train.levels)
-                other = load_images(path, expected, advance).first
+                other = load_images(path, expected, advance).alone(part)
             parts = parts.but(**{part: matched(other, parts.train)})
     return parts
 

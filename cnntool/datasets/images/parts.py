@@ -58,6 +58,16 @@ class Parts:
         """The notes of every part."""
         return tuple(note for part in self.each.values() for note in part.notes)
 
+    def alone(self, name: str) -> Dataset:
+        """The part of this name, or the first of a set without it, with a note on the others."""
+        chosen = self.each.get(name, self.first)
+        others = [each for each, part in self.each.items() if part is not chosen]
+        if not others:
+            return chosen
+        taken = next(each for each, part in self.each.items() if part is chosen)
+        note = f"{chosen.name}: the {taken} part is taken, without {joined_words(others)}"
+        return replace(chosen, notes=(note, *chosen.notes))
+
     def but(self, **parts: Dataset | None) -> Parts:
         """The same with these parts in the place of its own; without those that are None."""
         return Parts(**{**self.each, **parts})

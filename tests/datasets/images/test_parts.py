@@ -75,6 +75,17 @@ def test_parts_get_the_black_and_white_of_the_first():
         assert data.light(slice(1, 3)).ravel().tolist() == [0.5, 1]
 
 
+def test_of_several_parts_the_one_that_is_asked_for_is_taken_and_the_others_are_named():
+    parts = Parts(small_set(6), test=small_set(4))
+    test, validation = parts.alone("test"), parts.alone("validation")
+    assert (len(test), test.notes) == (4, ("set: the test part is taken, without train",))
+    assert (len(validation), validation.notes) == (
+        6,
+        ("set: the train part is taken, without test",),
+    )
+    assert Parts(test=small_set()).alone("validation").notes == ()
+
+
 def test_a_change_is_made_to_every_part_and_notes_are_gathered():
     parts = Parts(replace(small_set(), notes=("one",)), test=replace(small_set(4), notes=("two",)))
     assert parts.notes == ("one", "two")
