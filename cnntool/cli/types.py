@@ -227,7 +227,7 @@ def read_border(text: str) -> tuple[str, float]:
     word = word.lower().removeprefix("border_")
     border = next((rule for rule, names in BORDERS.items() if word in names), None)
     if border is None:
-        raise ValueError(f"no border rule '{word}': expected one of {', '.join(BORDERS)}")
+        raise ValueError(f"no border rule '{word}'{suggestion(word, BORDERS)}")
     if colon and border != "constant":
         raise ValueError(f"'{text}': only constant takes a value, as in constant:128")
     return border, Number().read(number) if colon else 0.0

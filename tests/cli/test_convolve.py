@@ -551,9 +551,14 @@ class TestDepths:
         (["-k", "box", "--stride", "2x"], "expected N or HxW"),
         (
             ["-k", "box", "--border", "mirrored"],
-            "expected one of reflect, mirror, edge, wrap, constant",
+            "did you mean 'mirror'?",
         ),
         (["-k", "box", "--border", "constant:x"], "'x' is not a number"),
+        (["-k", "box", "--border", "miror"], "no border rule 'miror': did you mean 'mirror'?"),
+        (
+            ["-k", "box", "--border", "zap"],
+            "no border rule 'zap': expected reflect, mirror, edge, wrap, constant",
+        ),
         (["-k", "box", "--padding", "half"], "expected same, valid, full"),
         (["-k", "box", "--scale", "nan"], "out of range"),
         (["-k", "box", "--stride", "9" * 5000], "expected 1 to 16384"),

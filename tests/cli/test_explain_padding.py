@@ -92,6 +92,7 @@ def test_every_setting_of_a_layer():
         ),
         ("gaussian:3,sigma=1e400", "sigma is 'inf', but must be a number above 0: for example"),
         ("foo:3", "no kind 'foo': expected conv, max, average"),
+        ("maxpool:3", r"no kind 'maxpool': did you mean 'max'\?"),
         ("conv:0", "conv: size is 0, but must be a whole number from 1 to 16384"),
         ("conv:2.5", "conv: size is 2.5, but must be a whole number from 1 to 16384"),
         ("conv:3,step=2", "conv has no parameter 'step': .*it takes size, stride, padding and dil"),

@@ -12,6 +12,7 @@ from cnntool.choices import POOLS
 from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, PathName, Spec
 from cnntool.specs import Form, Parameter, read_number
+from cnntool.wording import suggestion
 
 if TYPE_CHECKING:
     from cnntool.files.image import Image
@@ -127,7 +128,7 @@ def _read(text: str, kinds: Sequence[str]) -> LayerSpec:
     if text.split(",")[0] == "global":
         kind, settings = "max", text
     if kind not in kinds:
-        raise ValueError(f"no kind '{kind}': expected {', '.join(kinds)} or global")
+        raise ValueError(f"no kind '{kind}'{suggestion(kind, [*kinds, 'global'])}")
     first = settings.partition(",")[0]
     if first == "global":
         if kind not in GLOBAL:
