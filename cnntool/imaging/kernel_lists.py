@@ -142,16 +142,9 @@ def _said(data: Fields, where: str, largest: int) -> Fields:
     """A kernel with its size beside it, divided by ``scale``; ``offset`` is added to responses."""
     kernel, size = data["kernel"], _size(data, where)
     if size and isinstance(kernel, list) and not any(isinstance(row, list) for row in kernel):
-        height, width = size
-        if height != width and "size" in data:
-            raise RequestError(
-                f"{where} has the size {json.dumps(size)}, of which either may be the width: write "
-                '"width" and "height"'
-            )
-        kernel = folded(kernel, height, width, where)
+        kernel = folded(kernel, *size, where)
     bank = _json_bank(kernel, where, largest)
-    if size:
-        _check_size(size, bank, where, in_order="size" not in data)
+    _check_size(size, bank, where)
     scale = _json_number(data.get("scale", 1), f"{where} scale")
     if not 1 / LARGEST_WEIGHT <= abs(scale) <= LARGEST_WEIGHT:
         raise RequestError(f"{where} has the scale {scale:g}: weights are divided by it, write 1")
@@ -168,7 +161,7 @@ def _reported(data: Fields, where: str, largest: int) -> Fields:
             f'{where} has "kernels" that are none: write [{{"name": ..., "matrix": [[...]]}}, ...]'
         )
     bank = _json_bank([part["matrix"] for part in parts], where, largest)
-    _check_size(data.get("size", list(bank.shape[1:])), bank, where)
+    _check_size(data.get("size"), bank, where)
     anchor = [bank.shape[1] // 2, bank.shape[2] // 2]
     if data.get("anchor", anchor) != anchor:
         raise no_anchor(json.dumps(data["anchor"]), where)
@@ -214,31 +207,29 @@ def _offset(data: Fields, where: str) -> float:
 
 
 def _size(data: Fields, where: str) -> list[int] | None:
-    """Height and width as an object says them, or two sides in an unknown order as "size"."""
-    size = data.get("size")
-    if "width" in data or "height" in data:
-        if size is not None:
+    """Height and width as an object says them; a "size" is a square's, either could come first."""
+    size, sides = data.get("size"), [data.get("height"), data.get("width")]
+    if size is None and sides == [None, None]:
+        return None
+    if size is not None:
+        if sides != [None, None]:
             raise RequestError(f"{where} has both a size and a width or height: leave out one")
-        size = [data.get("height"), data.get("width")]
-    sides = [size, size] if isinstance(size, int) else size
-    if size is None or (
-        isinstance(sides, list)
-        and len(sides) == 2
-        and all(type(side) is int and 0 < side < 1 << 31 for side in sides)
-    ):
-        return sides
-    raise RequestError(
-        f'{where} has the size {json.dumps(size)[:40]}: write both "width" and "height" as whole '
-        "numbers such as 3"
-    )
-
-
-def _check_size(size: list[int], bank: np.ndarray, where: str, in_order: bool = True) -> None:
-    height, width = bank.shape[1:]
-    if size != [height, width] and (in_order or size != [width, height]):
+        sides = size if isinstance(size, list) else [size, size]
+    is_square = len(sides) == 2 and sides[0] == sides[1]
+    if not all(type(side) is int and side > 0 for side in sides) or (size and not is_square):
         raise RequestError(
-            f"{where} is {height}x{width}, and says that it is {'x'.join(map(str, size))}: correct "
-            "one of them"
+            f'{where} has the size {json.dumps(size or sides)[:40]}: write both "width" and '
+            '"height" as whole numbers such as 3'
+        )
+    return sides
+
+
+def _check_size(size: list[int] | None, bank: np.ndarray, where: str) -> None:
+    height, width = bank.shape[1:]
+    if size is not None and size != [height, width]:
+        raise RequestError(
+            f"{where} is {height}x{width}, and its size is said to be {json.dumps(size)[:40]}: "
+            "correct one of them"
         )
 
 
