@@ -45,13 +45,11 @@ class Feed(Protocol):
     """Where batches come from.
 
     unit: what its samples are called. carries: whether a batch goes on where the one before it
-    ended, so that states are carried over. warm_up: batches that all rows but the first read only
-    to have the state of the row before. unknown: the target that stands for all unknown ones.
+    ended, so that states are carried over. unknown: the target that stands for all unknown ones.
     steps, samples: of an epoch.
     """
 
     carries: bool
-    warm_up: int
 
     @property
     def unknown(self) -> int | None: ...
@@ -124,7 +122,7 @@ class ImageFeed:
     least: int = 1
 
     unit = "image"
-    carries, warm_up, unknown, has_unknown = False, 0, None, False
+    carries, unknown, has_unknown = False, None, False
 
     @property
     def samples(self) -> int:

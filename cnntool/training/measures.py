@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnntool.datasets.feeds import Feed
+from cnntool.datasets.feeds import Feed, WindowFeed
 from cnntool.engine.linear import check_ids
 from cnntool.engine.losses import log_softmax
 from cnntool.networks.layers.layer import Arrays
@@ -50,7 +50,7 @@ class Judgement:
     @property
     def known_loss(self) -> float:
         """The mean over all others, in nats; nan where there are none."""
-        if not self.unknown:
+        if self.is_unknown is None or not self.unknown:
             return self.loss
         known = self.losses[~self.is_unknown]
         return float(known.mean(dtype=np.float64)) if len(known) else math.nan
@@ -71,18 +71,21 @@ def judge(network: Network, feed: Feed) -> Judgement:
     before each does not give the state that the row before it ends with, more is read.
     """
     found, unknown, correct = [], [], 0
-    states: Arrays | None = None
+    states: Arrays = {}
     begun: Arrays = {}
     for batch in feed.batches():
         taken = feed.take(batch)
-        given = {"states": states if feed.carries else None, "counts": taken.counts}
-        losses, right, states = surprisals(network, taken.x, taken.targets, **given)
+        before = states if feed.carries and batch.number > 1 else None
+        losses, right, states = surprisals(
+            network, taken.x, taken.targets, states=before, counts=taken.counts
+        )
         found.append(losses)
         unknown.append(taken.targets == feed.unknown)
         correct += right
-        if batch.number == feed.warm_up:
+        if isinstance(feed, WindowFeed) and batch.number == feed.warm_up:
             begun = states
-    if any(np.abs(begun[path][1:] - states[path][:-1]).max() > SETTLED for path in begun):
+    gaps = (np.abs(begun[path][1:] - states[path][:-1]).max() for path in begun)
+    if isinstance(feed, WindowFeed) and any(gap > SETTLED for gap in gaps):
         return judge(network, feed.with_longer_warm_up())
     is_unknown = None if feed.unknown is None else feed.in_order(unknown)
     return Judgement(feed.in_order(found), correct, is_unknown=is_unknown)

@@ -137,18 +137,18 @@ def load_corpus(
 
     chunks = counted(_filled(read_text(sources, encoding, advance), name, whole))
     chunks = whole_words(chunks) if level == "word" else chunks
-    tally = None if vocabulary else TALLIES[level]()
+    tally, ids = TALLIES[level](), None
+    encode = vocabulary.encode if vocabulary else tally.add
     numbers, own, length = [], [], 0
     for chunk in chunks:
-        numbers.append(tally.add(chunk) if tally else vocabulary.encode(chunk))
+        numbers.append(encode(chunk))
         if level == "word" and UNKNOWN in chunk:
             own.append(length + places_of(UNKNOWN, chunk))
         length += len(numbers[-1])
-    ids = None
-    if tally:
+    if vocabulary is None:
         ranking = ranked(tally, size, min_count, name)
         vocabulary, ids = Vocabulary(level, ranking.tokens), ranking.ids
-        del tally
+    del tally, encode
     own_unknown = np.concatenate([np.zeros(0, np.int64), *own])
     return Corpus(name, _joined(numbers, ids), vocabulary, characters, encoding, own_unknown)
 
