@@ -72,8 +72,9 @@ class _Decoder:
         except UnicodeDecodeError as error:
             raise self._not_encoded(error) from None
         except UnicodeError as error:  # some encodings name no place
+            reason = " ".join(str(error).split())
             raise InputError(
-                f"{self.name} is not {self.encoding.upper()} after line {self.lines:,}: {error}; "
+                f"{self.name} is not {self.encoding.upper()} after line {self.lines:,}: {reason}; "
                 "name its true --encoding"
             ) from None
         self.offset += waiting + len(data) - len(self.characters.getstate()[0])
@@ -85,8 +86,11 @@ class _Decoder:
     def _not_encoded(self, error: UnicodeDecodeError) -> InputError:
         before = bytes(error.object[: error.start])
         offset = self.offset + error.start
-        text = self.line_ends.decode(before.decode(self.encoding, "replace"), True)
-        line = self.lines + text.count("\n") + 1
+        try:
+            text = before.decode(self.encoding, "replace")
+        except UnicodeError:  # idna replaces nothing
+            text = before.decode("latin-1")
+        line = self.lines + self.line_ends.decode(text, True).count("\n") + 1
         begin = max(0, error.start - LOOKED_AT // 2)
         around = bytes(error.object[begin and (before.find(b"\n", begin) + 1 or begin) :])
         if b"\0" in around and self.encoding == "utf-8" and not wide_encoding(around):
@@ -105,7 +109,7 @@ class _Decoder:
         place = text.find("\0")
         if place >= 0:
             line = self.lines + text.count("\n", 0, place) + 1
-            wide = wide_encoding(text.encode(self.encoding, "replace"))
+            wide = wide_encoding(text.encode("utf-8", "replace"))
             likely = f"and this looks like --encoding {wide}" if wide else "a text its --encoding"
             raise InputError(
                 f"{self.name} holds NUL in line {line:,}, which text never does: a binary file "
