@@ -24,6 +24,7 @@ import wave
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -191,6 +192,7 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
     model = darkness_model(folder / "seed.npz").read_bytes()
     kernel = b'{"kernel": [[1, 0, -1], [2, 0, -2]], "scale": 0.125}'
     read_kernel = lambda path: parse_kernel(str(path))
+    read_wide, read_kana = (partial(load_corpus, encoding=each) for each in ("utf-16", "cp932"))
     for name, seeds, read in (
         ("set.npz", [labelled], load_npz),
         ("set-idx3-ubyte", [idx], read_idx),
@@ -201,6 +203,8 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         ("log.jsonl", [lines], read_history),
         ("table.csv", [b"1,0,1\n0,1,1\n"], read_connections),
         ("text.txt", [b"some words and some more\n" * 9, "naïve café\n".encode() * 9], load_corpus),
+        ("wide.txt", ["naïve café\n".encode("utf-16") * 9], read_wide),
+        ("kana.txt", ["すべての 人間\n".encode("cp932") * 9], read_kana),
         ("kernel.json", [kernel, b"[[1, 2], [3, 4]]"], read_kernel),
         ("kernel.txt", [b"1 0 -1\n2 0 -2\n# end\n"], read_kernel),
         ("kernel.npy", [npy(bank[0, 0])], read_kernel),
