@@ -10,14 +10,14 @@ import importlib
 import io
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files import png
+from cnntool.files import jpeg, png, whole
 from cnntool.files.image import (
     Frame,
     Image,
@@ -79,6 +79,8 @@ def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray
     kind = pages[0].kind
     tifffile = _extra("tifffile", name, f"has {kind}, which needs")
     _extra("imagecodecs", name, f"has {kind}, which needs")
+    for page in pages:
+        _check_pictures(stream, page, name)
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
@@ -86,9 +88,37 @@ def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray
     except (InputError, MemoryError):
         raise
     except Exception:  # of any kind: what a directory can say is more than is supported
-        raise InputError(
-            f"{name} has {kind}, in a way that is not read: convert it to RGB or grey of 8 bits"
-        ) from None
+        raise _not_read(pages[0], name) from None
+
+
+_PACKERS = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Compressions of bytes, which are unpacked to the size of a piece and no further."""
+_PICTURES: dict[int, Callable[[bytes, str], tuple[int, ...]]] = {
+    7: jpeg.size_of,
+    50001: lambda data, name: whole.check_webp(io.BytesIO(data), name),
+    **dict.fromkeys((33003, 33004, 33005, 34712), lambda data, _: whole.jpeg_2000_sizes(data)),
+}
+"""Those that make a piece a picture of its own, by what tells its size."""
+
+
+def _check_pictures(stream: BinaryIO, page: Page, name: str) -> None:
+    """InputError for a piece that would unpack to more than it has room for."""
+    if page.compression in _PACKERS:
+        return
+    if page.compression not in _PICTURES:
+        raise _not_read(page, name)
+    across, down = page.piece
+    for offset, count in zip(page.offsets.tolist(), page.counts.tolist(), strict=False):
+        stream.seek(offset)
+        width, height, *_ = _PICTURES[page.compression](stream.read(min(count, 1 << 16)), name)
+        if width > across + 16 or height > down + 16:
+            raise damaged(name, f"a piece of {across} x {down} says that it is {width} x {height}")
+
+
+def _not_read(page: Page, name: str) -> InputError:
+    return InputError(
+        f"{name} has {page.kind}, in a way that is not read: convert it to RGB or grey of 8 bits"
+    )
 
 
 def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:

@@ -95,6 +95,14 @@ def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
         raise cut_short(name, "the end of the JPEG is missing")
 
 
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height; the data may end behind them."""
+    for marker, body, _, _ in _segments(data + b"\xff\xd9", name):
+        if marker in (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ):
+            return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
+    raise damaged(name, "a JPEG in it has no size")
+
+
 def _check_kind(marker: int, body: bytes, name: str) -> None:
     remedy = "convert it to PNG first"
     if marker in _NOT_READ:

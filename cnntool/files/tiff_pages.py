@@ -18,7 +18,7 @@ from cnntool.files.streams import cut_short, damaged
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3  # photometric interpretations
 CMYK, YCBCR = 5, 6
-_WEBP = 50001  # a compression
+_JPEG, _WEBP = 7, 50001  # compressions
 _NOT_READ = {8: "L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32844: "LogL"}
 _NOT_READ |= {4: "a transparency mask", 32803: "a raw camera mosaic", 32845: "LogLuv"}
 _NOT_READ |= {34892: "linear raw"}
@@ -91,6 +91,8 @@ class Page:
         """Whether Pillow would reduce it: 16-bit or float with more samples; or has no decoder."""
         if self.sample_format == FLOAT:
             return self.samples > 1 or max(self.bits) != 32
+        if self.compression == _JPEG:
+            return max(self.bits) > 8
         return (max(self.bits) == 16 and self.samples > 1) or self.compression == _WEBP
 
     @property

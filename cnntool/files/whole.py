@@ -84,10 +84,20 @@ def check_boxes(stream: BinaryIO, limits: Limits) -> int:
         at = data.find(b"av1C")
         flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
         return 12 if flags & 0x20 else 10 if flags & 0x40 else 8
-    at = data.find(b"\xff\x4f\xff\x51")
+    at = data.find(_CODESTREAM)
     if at < 0 or data.find(b"\xff\xd9", at) < 0:
         raise cut_short(limits.name, "the end of the JPEG 2000 is missing")
-    width, height, _, _, across, down = struct.unpack_from(">6I", data, at + 8)
+    width, height, across, down = jpeg_2000_sizes(data)
     limits.check_size(width, height)
     limits.check_tile(min(across, width), min(down, height), (width, height))
     return (data[at + 42] & 0x7F) + 1
+
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+
+
+def jpeg_2000_sizes(data: bytes) -> tuple[int, int, int, int]:
+    """Width and height of a JPEG 2000, and of its tiles."""
+    at = data.find(_CODESTREAM)
+    width, height, _, _, across, down = struct.unpack_from(">6I", data, at + 8)
+    return width, height, across, down

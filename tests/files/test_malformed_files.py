@@ -428,6 +428,26 @@ def test_pages_that_share_a_huge_tag_are_refused_before_it_is_read():
         open_image(data)
 
 
+@pytest.mark.parametrize("compression", [7, 34712, 50001, 50002])
+def test_a_piece_of_a_tiff_that_unpacks_to_more_than_its_room_is_refused(compression):
+    pytest.importorskip("imagecodecs")
+    pytest.importorskip("tifffile")
+    wide = Pillow.new("L", (3000, 2000))
+    kind = {7: "JPEG", 34712: "JPEG2000", 50001: "WEBP"}.get(compression, "PNG")
+    buffer = io.BytesIO()
+    wide.save(buffer, kind)
+    data = buffer.getvalue()
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 12), (259, 3, 1, compression)]
+    tags += [(262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 16)]
+    tags += [(279, 4, 1, len(data))]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    file = b"II*\0" + struct.pack("<I", 8 + len(data)) + data
+    file += struct.pack("<H", len(tags)) + entries + bytes(4)
+    said = "in a way that is not read" if kind == "PNG" else "16 x 16 says that it is 3000 x 2000"
+    with pytest.raises(InputError, match=said):
+        open_image(file)
+
+
 def test_the_limit_is_the_callers():
     data = made("PNG")
     assert open_image(data, max_pixels=HEIGHT * WIDTH)
