@@ -170,15 +170,18 @@ def _as_csv(table: Sequence[Row], names: list[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", *names])
     for row in table:
-        writer.writerow([readable(row.name), *(f"{value:.7g}" for value in row.features.ravel())])
+        writer.writerow([readable(row.name), *_figures(row)])
     return text.getvalue()
+
+
+def _figures(row: Row) -> list[str]:
+    """As many digits as the features have."""
+    digits = 7 if row.features.dtype == np.float32 else 15
+    return [f"{value:.{digits}g}" for value in row.features.ravel()]
 
 
 def _entries(table: Sequence[Row]) -> list[dict[str, Any]]:
     return [
-        {
-            "image": readable(row.name),
-            "features": [float(f"{value:.7g}") for value in row.features.ravel()],
-        }
+        {"image": readable(row.name), "features": [float(figure) for figure in _figures(row)]}
         for row in table
     ]

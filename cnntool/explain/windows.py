@@ -157,7 +157,7 @@ def place_of(at: tuple[int, int] | None, height: int, width: int) -> tuple[int, 
 
 def value_at(step: FilterPass, x: int, y: int) -> np.ndarray:
     """The values (results, C) of one output pixel, out of a pass over the whole picture."""
-    found = np.empty((step.plan.count, step.plan.shape[2]), np.float32)
+    found = np.empty((step.plan.count, step.plan.shape[2]), step.blocks.dtype)
 
     def catch(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
         if rows.start <= y < rows.stop and columns.start <= x < columns.stop:

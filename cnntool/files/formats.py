@@ -50,7 +50,7 @@ FORMATS = {
             keeps=("icc_profile", "exif"),
         ),
         Format("JPEG2000", (".jp2", ".j2k"), alpha=True, keeps=()),
-        Format("NPY", (".npy",), ("uint8", "uint16", "float32"), alpha=True, keeps=()),
+        Format("NPY", (".npy",), ("uint8", "uint16", "float32", "float64"), alpha=True, keeps=()),
     )
 }
 

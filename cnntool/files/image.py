@@ -32,8 +32,8 @@ STRIP_ROWS = 64
 class Frame:
     """One picture: the only one of a photograph, one of many of an animation.
 
-    pixels: (H, W, C), C-contiguous, uint8, uint16 or float32; colour only. C is 1 or 3, and
-        anything for .npy.
+    pixels: (H, W, C), C-contiguous, uint8, uint16 or float32, and of .npy float64; colour only.
+        C is 1 or 3, and anything for .npy.
     alpha: (H, W) of the same dtype, or None when the file has none.
     duration: milliseconds that the frame is shown, or None.
     """
@@ -127,13 +127,15 @@ class Depth:
 def choose_depth(image: Image, format: str, wanted: str | None = None) -> Depth:
     """``wanted`` of DEPTHS, or the image's own, or the largest whole-number depth that fits.
 
-    .npy takes floats in the image's own units.
+    .npy takes floats in the image's own units, of 64 bits where the image's are.
     """
     own = image.frames[0].pixels.dtype.name
+    floats = own if own == "float64" and format == "NPY" else "float32"
+    own = floats if own == "float64" else own
     if wanted is not None:
-        name = DEPTHS[wanted]
+        name = floats if DEPTHS[wanted] == "float32" else DEPTHS[wanted]
     elif format == "NPY":
-        name = "float32"
+        name = floats
     elif can_hold(format, dtype=own):
         name = own
     elif own == "float32" and image.white > 255 and can_hold(format, dtype="uint16"):
@@ -153,7 +155,7 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
     for top in range(0, height, STRIP_ROWS):
         rows = slice(top, top + STRIP_ROWS)
         red, green, blue = np.moveaxis(pixels[rows], -1, 0)
-        if pixels.dtype == np.float32:
+        if pixels.dtype.kind == "f":
             grey[rows, :, 0] = 0.299 * red + 0.587 * green + 0.114 * blue
         else:  # the weights in 1/65536; 65535 * 65536 + 32768 still fits 32 bits
             total = 19595 * red.astype(np.uint32) + 38470 * green.astype(np.uint32)

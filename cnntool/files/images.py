@@ -157,7 +157,7 @@ def save_image(
     overwrite: replace a file that exists; else it is refused.
     quality: 1 to 100, for JPEG and WebP; 90 if None.
 
-    .npy is written as float32 with the values as they are. The metadata that the format can hold
+    .npy is written as floats with the values as they are. The metadata that the format can hold
     is written. RequestError for what the format cannot hold, InputError when the file cannot be
     written.
     """

@@ -29,6 +29,9 @@ from cnntool.files.limits import Limits
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Readable, check_finite, cut_short, damaged, fill
 
+LARGEST = float(np.finfo(np.float32).max)
+"""What a value may be in size, so that a network takes it as well."""
+
 MAGIC = b"\x93NUMPY"
 
 
@@ -95,16 +98,18 @@ def probe(stream: Readable, limits: Limits) -> ImageInfo:
 
 
 def read(stream: Readable, limits: Limits) -> Image:
-    """The array as (H, W, C): uint8 and uint16 as they are, all else as float32.
+    """The array as (H, W, C): uint8 and uint16 as they are, float64 for real numbers of 64 bits
+    and whole ones of 32 or more, all else as float32.
 
-    The white of float32 is what the caller says. Every channel counts as colour.
+    The white of floats is what the caller says. Every channel counts as colour.
     """
     name = limits.name
     shape, by_columns, dtype = _image_header(stream, name)
     height, width, channels = shape
     limits.check_size(width, height)
     limits.check_channels(width, height, channels)
-    kind = np.dtype(dtype.name) if dtype.name in WHITE else np.dtype(np.float32)
+    kind = np.dtype(dtype.name if dtype.name in WHITE else np.result_type(np.float32, dtype))
+    kind = min(kind, np.dtype(np.float64), key=lambda each: each.itemsize)
     pixels = np.empty(shape, kind)
     if by_columns:
         stored = np.empty(height * width * channels, dtype)
@@ -118,8 +123,10 @@ def read(stream: Readable, limits: Limits) -> Image:
             fill(stream, rows, name)
             _convert(rows, pixels[top : top + STRIP_ROWS], name)
     _refuse_more(stream, shape, name)
-    if kind == np.float32:
+    if kind.kind == "f":
         check_finite(pixels, name)
+        if max(float(pixels.max()), -float(pixels.min())) > LARGEST:
+            raise _beyond(name)
     if limits.gray and channels > 1:
         if channels != 3:
             raise InputError(f"{name} has {channels} channels: only 3 can be made grey")
@@ -138,13 +145,22 @@ def _image_header(stream: Readable, name: str) -> Header:
 
 
 def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
+    """Put values into pixels; InputError where these would be infinite, or other whole numbers."""
     with np.errstate(over="ignore"):
         pixels[...] = values
     if pixels.dtype.kind == "f" and (np.isinf(pixels) & np.isfinite(values)).any():
+        raise _beyond(name)
+    if values.dtype.itemsize == 8 and values.dtype.kind in "iu" and (abs(pixels) > 2**53).any():
         raise InputError(
-            f"{name} holds values beyond {np.finfo(pixels.dtype).max:.1e}, the largest 32-bit "
-            "float: divide them first"
+            f"{name} holds whole numbers beyond {2**53:,}, of which 64-bit floats leave out every "
+            "second one: divide them first"
         )
+
+
+def _beyond(name: str) -> InputError:
+    return InputError(
+        f"{name} holds values beyond {LARGEST:.1e}, the largest 32-bit float: divide them first"
+    )
 
 
 def _refuse_more(stream: Readable, shape: tuple[int, ...], name: str) -> None:
@@ -154,12 +170,14 @@ def _refuse_more(stream: Readable, shape: tuple[int, ...], name: str) -> None:
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
-    """float32, (H, W) for one channel, else (H, W, C); alpha becomes the last channel."""
+    """float32, or float64 where pixels are, (H, W) for one channel, else (H, W, C); alpha becomes
+    the last channel."""
     frame = image.frames[0]
     height, width, channels = frame.pixels.shape
     total = channels + (frame.alpha is not None)
-    file.write(header_bytes((height, width) if total == 1 else (height, width, total), "<f4"))
-    for rows in strips_of_samples(frame, "<f4"):
+    dtype = "<f8" if frame.pixels.dtype == np.float64 else "<f4"
+    file.write(header_bytes((height, width) if total == 1 else (height, width, total), dtype))
+    for rows in strips_of_samples(frame, dtype):
         file.write(rows.data.cast("B"))
 
 

@@ -1,7 +1,7 @@
 """Filters over an image: a chain of filters over every frame, and the last one's values as pixels.
 
 Only the finished picture is ever held whole: responses live in blocks. Between filters that run
-one after the other the picture is float32, unrounded.
+one after the other the picture is floats, unrounded.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from cnntool.imaging.kernel_weights import brightness
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
 from cnntool.imaging.transparency import alpha_in_depth
-
-FLOAT = np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def prepare(
 def _intermediate(step: FilterPass, threads: int | None) -> Frame:
     """The unrounded picture after one filter; its feature maps become channels."""
     height, width, channels = step.plan.shape
-    pixels = np.empty((height, width, step.plan.count, channels), FLOAT)
+    pixels = np.empty((height, width, step.plan.count, channels), step.blocks.dtype)
 
     def write(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
         pixels[rows, columns, index].reshape(values.shape)[...] = values
@@ -157,7 +155,8 @@ def _intermediate(step: FilterPass, threads: int | None) -> Frame:
 def _check_finite(pixels: np.ndarray, label: str) -> None:
     """Raise InputError where a float result has overflowed."""
     if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
-        raise InputError(f"{label}: values beyond float32: make the kernel's weights smaller")
+        kind = pixels.dtype
+        raise InputError(f"{label}: values beyond {kind}: make the kernel's weights smaller")
 
 
 def _tones(step: FilterPass, tone: Tone, threads: int | None) -> list[Tone]:
@@ -194,7 +193,7 @@ def _render(
     alpha = step.alpha()
     results = []
     for pixels, tone, lost in zip(outputs, tones, losses, strict=True):
-        if tone.dtype == FLOAT:
+        if tone.dtype.kind == "f":
             _check_finite(pixels, step.kernel.label)
         kept = alpha
         if alpha is not None:

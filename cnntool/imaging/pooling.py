@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.engine.arrays import float_dtype
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
 from cnntool.engine.image_pooling import pool_image, visible_median
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
@@ -138,7 +139,8 @@ def pool_picture(
         pixels, alpha = pool_frame(frame, image.white, pooling, threads, keep_halves=converts)
         lost = Losses(total=pixels.size)
         if (dtype, white) != (pixels.dtype, image.white):
-            values = pixels.astype(np.float32) * np.float32(white / image.white)
+            wide = float_dtype(pixels)
+            values = pixels.astype(wide) * wide.type(white / image.white)
             shown = "raw" if dtype.kind == "f" else "clip"
             pixels = Tone(shown, dtype, white).apply(values, lost).astype(dtype)
         if alpha is not None:
@@ -240,7 +242,7 @@ def _pool_visible(
         return _zero_infinite(pooled_with(lowest))
     if pooling.mode == "min":
         return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
-    values = np.where(hidden, np.float32(np.nan), pixels)
+    values = np.where(hidden, float_dtype(pixels).type(np.nan), pixels)
     height, width = pixels.shape[:2]
     rows, columns = window_positions((height, width), pooling)
     medians = visible_median(values, _as_table(rows, height), _as_table(columns, width), threads)
@@ -268,7 +270,7 @@ def _zero_infinite(pixels: np.ndarray) -> np.ndarray:
 def pyramid_features(
     frame: Frame, white: float, levels: tuple[int, ...], pooling: Pooling
 ) -> np.ndarray:
-    """A spatial pyramid of a frame, (values, C) float32: of one length whatever its size.
+    """A spatial pyramid of a frame, (values, C) floats: of one length whatever its size.
 
     For every level l, in order, the l x l bins in reading order. Hidden colours stay hidden.
     """
@@ -277,7 +279,8 @@ def pyramid_features(
         for level in levels
     ]
     channels = frame.pixels.shape[2]
-    return np.concatenate([part.reshape(-1, channels) for part in parts]).astype(np.float32)
+    features = np.concatenate([part.reshape(-1, channels) for part in parts])
+    return features.astype(float_dtype(features), copy=False)
 
 
 BLOCK_PIXELS = 1 << 20

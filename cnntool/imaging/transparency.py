@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cnntool.engine.arrays import float_dtype
 from cnntool.files.image import Frame
 
 
 def with_weights(frame: Frame, white: float) -> np.ndarray | None:
-    """Colours times alpha, then alpha: (H, W, C + 1) float32; None where every pixel is opaque.
+    """Colours times alpha, then alpha: (H, W, C + 1) floats; None where every pixel is opaque.
 
     Alpha is taken from [0, white] to [0, 1].
     """
     if frame.alpha is None or frame.alpha.min(initial=white) >= white:
         return None
-    weights = np.clip(frame.alpha[..., None].astype(np.float32) / np.float32(white), 0, 1)
+    dtype = float_dtype(frame.alpha)
+    weights = np.clip(frame.alpha[..., None].astype(dtype) / dtype.type(white), 0, 1)
     return np.concatenate([frame.pixels * weights, weights], axis=2)
 
 
@@ -58,5 +60,6 @@ def alpha_in_depth(
     """Alpha (H, W) in [0, white] as ``dtype`` in [0, new_white]."""
     if alpha.dtype == dtype and white == new_white:
         return alpha
-    values = alpha.astype(np.float32) * np.float32(new_white / white)
+    wide = float_dtype(alpha)
+    values = alpha.astype(wide) * wide.type(new_white / white)
     return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)

@@ -10,6 +10,8 @@ from PIL import Image, PngImagePlugin
 from processes import pixels
 from scipy import ndimage
 
+from cnntool.imaging.kernels import build
+
 
 def one_line(text: str) -> str:
     """The only line of a text; fails where there are none or several."""
@@ -679,3 +681,31 @@ def test_an_address_is_answered_with_what_reads_it(cnntool, arguments, remedy):
     assert (done.code, done.out) == (2, b"")
     assert f"{address} is an address: " in one_line(done.err)
     assert remedy.replace("URL", f"'{address}'") in done.err
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kernel"), [("float64", "gaussian"), ("float64", "log"), ("int64", "sobel-x")]
+)
+def test_wide_numbers_of_an_array_are_computed_to_their_own_digits(cnntool, dtype, kernel):
+    values = (np.random.default_rng(0).normal(size=(40, 50)) * 1e9).astype(dtype)
+    np.save("wide.npy", values)
+    (weights,) = build(kernel).bank
+    cnntool("convolve", "wide.npy", "-k", kernel, "-o", "out.npy")
+    out = np.load("out.npy")
+    assert out.dtype == np.float64
+    expected = ndimage.correlate(values.astype(float), weights, mode="reflect")
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+def test_one_pixel_far_above_all_others_changes_none_but_those_around_it(cnntool):
+    """A disc of 41 x 41 over ones is 1 where it does not reach the hot pixel, in every type."""
+    y, x = np.mgrid[-20:21, -20:21]
+    disc = (x * x + y * y <= 400).astype(float)
+    np.save("disc.npy", disc / disc.sum())
+    hot = np.ones((90, 80))
+    hot[20, 30] = 1e9
+    expected = ndimage.correlate(hot, disc / disc.sum(), mode="reflect")
+    for dtype, digits in ((np.float32, 1e-6), (np.float64, 1e-12)):
+        np.save("hot.npy", hot.astype(dtype))
+        cnntool("convolve", "hot.npy", "-k", "disc.npy", "-o", "out.npy", "-f")
+        np.testing.assert_allclose(np.load("out.npy"), expected, rtol=digits)

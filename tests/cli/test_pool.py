@@ -281,3 +281,25 @@ def test_a_table_of_different_depths_says_so(cnntool):
 def test_a_level_is_named_once(cnntool):
     done = cnntool("pool", "grey.png", "--pyramid", "1,2,2")
     assert (done.code, "level 2 stands twice" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint32, np.float64, ">f8"])
+@pytest.mark.parametrize("mode", ["max", "min", "median", "average"])
+def test_wide_numbers_of_an_array_keep_all_their_digits(cnntool, dtype, mode):
+    """2^24 + 1 is the first whole number that float32 does not have."""
+    np.save("wide.npy", np.full((2, 4), 2**24 + 1).astype(dtype))
+    assert cnntool("pool", "wide.npy", "--mode", mode, "-o", "out.npy").err == ""
+    assert np.load("out.npy").dtype == np.float64
+    assert np.load("out.npy").tolist() == [[2**24 + 1] * 2]
+    table = cnntool("pool", "wide.npy", "--mode", mode, "--pyramid", "1").lines
+    assert table[1] == "wide.npy,16777217"
+    np.save("narrow.npy", np.ones((2, 4), np.float32))
+    cnntool("pool", "narrow.npy", "-o", "narrow-out.npy")
+    assert np.load("narrow-out.npy").dtype == np.float32
+
+
+def test_whole_numbers_that_no_float_has_are_refused(cnntool):
+    np.save("huge.npy", np.array([[2**60 + 1]]))
+    done = cnntool("pool", "huge.npy")
+    assert done.code == 1
+    assert "whole numbers beyond 9,007,199,254,740,992" in done.err
