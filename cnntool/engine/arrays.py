@@ -21,7 +21,7 @@ def check_numbers(*arrays: np.ndarray) -> None:
         dtype = np.asarray(array).dtype
         if dtype.kind not in "buif":
             raise ValueError(f"an array of {dtype}: expected whole or real numbers")
-        if np.ma.is_masked(array):
+        if type(array) is not np.ndarray and np.ma.is_masked(array):  # np.ma is slow to import
             raise ValueError("some elements are masked: fill them first, such as by x.filled(0)")
 
 

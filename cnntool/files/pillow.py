@@ -45,13 +45,17 @@ READ_AS = {
 _DTYPES = {"I;16": "<u2", "I;16L": "<u2", "I;16B": ">u2", "I;16N": "=u2", "F": "=f4"}
 
 
+_IGNORED = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
 def library() -> ModuleType:
     """PIL.Image, with our limits in place of its own, and silent."""
     from PIL import Image, ImageFile
 
     Image.MAX_IMAGE_PIXELS = None
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    if _IGNORED not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_IGNORED[3].pattern)
     silence("PIL")
     return Image
 
@@ -82,14 +86,15 @@ _PARTS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 
 def load_plugin(format: str, name: str) -> None:
     """Make Pillow know a format; InputError where the installed one cannot."""
-    from PIL import features
-
     part = _PARTS.get(format)
-    known = features.modules | features.codecs
-    if part is not None and not (part in known and features.check(part)):
-        raise InputError(
-            f"{name} is {format}, which the installed Pillow cannot do: pip install -U pillow"
-        )
+    if part is not None:
+        from PIL import features
+
+        known = features.modules | features.codecs
+        if part not in known or not features.check(part):
+            raise InputError(
+                f"{name} is {format}, which the installed Pillow cannot do: pip install -U pillow"
+            )
     importlib.import_module(f"PIL.{_PLUGINS.get(format, format.title())}ImagePlugin")
 
 

@@ -17,3 +17,17 @@ def test_a_file_loads_the_modules_of_its_own_format_only(tmp_path):
     assert {"pnm", "npy"} < ours
     assert not ours & {"pictures", "pillow", "tiff", "tiff_pages", "animations", "deep"}
     assert not {"PIL", "tifffile", "imagecodecs"} & set(loaded)
+
+
+def test_filtering_a_picture_imports_nothing_that_is_slow_and_not_needed(tmp_path):
+    path = tmp_path / "image.pgm"
+    path.write_bytes(b"P5 2 1 255\n\x00\xff")
+    program = (
+        "import sys; from cnntool.__main__ import _run;"
+        "sys.argv = ['cnntool', 'convolve', sys.argv[1], '-k', 'box', '-q', '-o', sys.argv[2]];"
+        "_run(); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", program, path, tmp_path / "image.npy"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    slow = {"PIL", "rich", "numpy.ma", "multiprocessing", "concurrent.futures", "zipfile"}
+    assert not slow & set(loaded)
