@@ -133,13 +133,14 @@ def counted(signal: Signal, label: str, place: SignalOutput) -> Iterator[Signal]
 
 def write(result: Signal, place: SignalOutput) -> Written:
     """Compute the result and write it, block after block."""
-    settings: dict[str, Any] = {key: getattr(place, key) for key in ("digits", "depth", "rate")}
+    asked = ("format", "digits", "depth", "rate")
+    settings: dict[str, Any] = {key: getattr(place, key) for key in asked}
     if place.output is None:
         stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
-        return write_signal(result, stdout, place.format, can_seek=False, **settings)
+        return write_signal(result, stdout, can_seek=False, **settings)
     make_folder(Path(place.output).parent)
     with atomic_write(place.output, place.force) as file:
-        return write_signal(result, file, place.format, can_seek=file.seekable(), **settings)
+        return write_signal(result, file, can_seek=file.seekable(), **settings)
 
 
 def report(

@@ -16,7 +16,7 @@ from cnntool.errors import InputError
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # Windows, which removes no file that is open
-    flock = None
+    flock = None  # type: ignore[assignment]
 
 TEMPORARY = r"\.cnntool-[0-9a-f]{16}\.tmp"
 
@@ -195,7 +195,7 @@ def _reason(path: str | os.PathLike, error: OSError) -> str:
         return f"{'no file can be made in' if is_there else 'there is no folder'} {folder}"
     if isinstance(error, PermissionError):
         return f"no permission to write in {folder}"
-    return _REASONS.get(error.errno or 0, error.strerror)
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
 _REASONS = {

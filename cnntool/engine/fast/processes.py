@@ -84,7 +84,7 @@ def in_order(
         yield map(work, range(count))
         return
     tasks, hand_out = os.pipe()
-    at = mmap.mmap(-1, WORD * jobs)  # what each process is at, from 1; 0 for none
+    at = mmap.mmap(-1, WORD * jobs)  # the word of what each process is at; zeros for none
     processes: dict[Connection, int] = {}
     try:
         for place in range(jobs):
@@ -115,12 +115,12 @@ def _serve(
     with suppress(OSError):  # nobody listens any more
         while word := os.read(tasks, WORD):
             at[here] = word
-            number = int.from_bytes(word, "little") - 1
+            number = _number(word)
             try:
-                outcome = number, work(number), None
+                found, wrong = work(number), None
             except Exception as error:
-                outcome = number, None, sendable(error)
-            pipe.send(outcome)
+                found, wrong = None, sendable(error)
+            pipe.send((number, found, wrong))
             at[here] = bytes(WORD)
 
 
@@ -132,31 +132,44 @@ def _results(
     lost: Callable[[int], Result],
     most: int,
 ) -> Iterator[Result]:
-    given, found = 0, {}
+    """The results in order; ``at`` tells what an ended process took with it."""
+    given = 0
+    found: dict[int, tuple[Result, Exception | None]] = {}
     with selectors.DefaultSelector() as working:
         for place, pipe in enumerate(pipes):
-            working.register(pipe, selectors.EVENT_READ, slice(WORD * place, WORD * (place + 1)))
+            here = slice(WORD * place, WORD * (place + 1))
+            working.register(pipe, selectors.EVENT_READ, (pipe, here))
         for number in range(count):
             while number not in found:
                 for task in range(given, min(count, number + most)):
-                    os.write(hand_out, (task + 1).to_bytes(WORD, "little"))
+                    os.write(hand_out, _word(task))
                     given = task + 1
-                for key, _ in working.select() if working.get_map() else ():
+                if not working.get_map():  # all of them have ended
+                    found[number] = lost(number), None
+                    break
+                for pipe, here in (key.data for key, _ in working.select()):
                     try:
-                        item, result, error = key.fileobj.recv()
+                        item, result, error = pipe.recv()
                     except (EOFError, OSError):
-                        working.unregister(key.fileobj)
-                        item = int.from_bytes(at[key.data], "little") - 1
-                        if item >= number:
+                        working.unregister(pipe)
+                        if any(at[here]):
+                            item = _number(at[here])
                             found.setdefault(item, (lost(item), None))
                     else:
                         found[item] = result, error
-                if not working.get_map():  # all of them are gone
-                    found.setdefault(number, (lost(number), None))
             result, error = found.pop(number)
             if error is not None:
                 raise error
             yield result
+
+
+def _word(number: int) -> bytes:
+    """A number from 0 on as it goes through a pipe; no word is all zeros."""
+    return (number + 1).to_bytes(WORD, "little")
+
+
+def _number(word: bytes) -> int:
+    return int.from_bytes(word, "little") - 1
 
 
 def _leave(number: int, frame: object) -> None:
