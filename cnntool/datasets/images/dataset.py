@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.choices import COLOURS
+from cnntool.datasets.memory import check_fits
 from cnntool.errors import RequestError
 from cnntool.wording import counted, shape_text
 
@@ -149,9 +150,13 @@ def can_be(levels: Levels, low: float, high: float) -> bool:
 
 
 def in_levels(data: Dataset, levels: Levels | None) -> Dataset:
-    """The same pictures, with these values for their black and white; None leaves them."""
+    """The same pictures, with these values for their black and white; None leaves them.
+
+    InputError where the result would not fit into memory.
+    """
     if levels is None or np.allclose(data.levels, levels):
         return data
+    check_fits(data.name, len(data), data.image_shape, 4)
     black, white = levels
     x = data.x.astype(np.float32)
     x -= np.float32(data.black)

@@ -64,18 +64,16 @@ class Preprocessing:
         takes neither 1 nor 3 channels.
         """
         deep = image.frames[0].pixels.dtype != np.uint8
-        dtype = np.float32 if deep else np.uint8
-        planes, unit = (
-            picture_planes(image, self.channels, self.size, dtype),
-            1.0 if deep else 255.0,
-        )
+        dtype, unit = (np.float32, 1.0) if deep else (np.uint8, 255.0)
+        planes = picture_planes(image, self.channels, self.size, dtype)
         if self.levels is None or self.levels == FULL or (deep and self.has_levels(image)):
             return self.normalized(planes[None], unit)
         black, white = self.levels
         return self.normalized(planes[None] * np.float32((white - black) / unit) + black, 1.0)
 
     def has_levels(self, image: Image) -> bool:
-        """Whether an image is as dark as white is in what the network learned from."""
+        """Whether a deep image is likely to have the levels that the network learned from, such as
+        12 bits in 16, and not those that its file names."""
         pixels = image.frames[0].pixels
         low, high = pixels.min() / image.white, pixels.max() / image.white
         return self.levels is not None and can_be(self.levels, low, high)
@@ -122,8 +120,8 @@ class Preprocessing:
             "size": (_is_size, "null or [height, width]"),
             "mean": (_is_numbers, "a list of numbers"),
             "std": (lambda value: _is_numbers(value, above=0), "a list of numbers over 0"),
-            "levels": (_is_range, "two numbers, the smaller one first"),
-            "brightness": (_is_range, "two numbers, the smaller one first"),
+            "levels": (lambda value: _is_range(value) and value[0] < value[1], "black and white"),
+            "brightness": (_is_range, "the least and the greatest"),
         }
         for key, (is_sound, what) in expected.items():
             is_optional = key in ("levels", "brightness")

@@ -184,8 +184,10 @@ def test_what_was_learned_is_kept_in_the_file():
     old = {key: value for key, value in PLAIN.to_json().items() if value is not None}
     assert "levels" not in old
     assert Preprocessing.from_json(old) == PLAIN
-    with pytest.raises(InputError, match="needs 'levels', two numbers, the smaller one first"):
-        Preprocessing.from_json(old | {"levels": [1, 0]})
+    with pytest.raises(InputError, match="needs 'levels', black and white"):
+        Preprocessing.from_json(old | {"levels": [1, 1]})
+    with pytest.raises(InputError, match="needs 'brightness', the least and the greatest"):
+        Preprocessing.from_json(old | {"brightness": [1, 0]})
 
 
 @pytest.mark.parametrize(
