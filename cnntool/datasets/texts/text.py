@@ -36,15 +36,14 @@ def read_text(
     InputError, as the text is read, for what cannot be read, what is not in the encoding (with the
     byte, its offset and its line) and for NUL, which only binary files hold.
     """
-    encoding, sources = checked_encoding(encoding), checked_sources(sources)
-    count = counter(sources, advance)
-    return (text for source in sources for text in _decoded(source, encoding, count))
+    encoding, each = checked_encoding(encoding), _pieces_of_each(checked_sources(sources), advance)
+    return (text for name, pieces in each for text in _decoded(name, pieces, encoding))
 
 
-def _decoded(source: Source, encoding: str, count) -> Iterator[str]:
-    decoder = _Decoder(source_name(source), encoding)
+def _decoded(name: str, pieces: Iterator[bytes], encoding: str) -> Iterator[str]:
+    decoder = _Decoder(name, encoding)
     last = "\n"
-    for data in count(pieces(source)):
+    for data in pieces:
         if text := decoder.decode(data):
             last = text
             yield text
@@ -183,41 +182,35 @@ def read_bytes(sources: Sources, advance: Advance | None = None) -> Iterator[byt
 
     InputError, as they are read, for what is missing, is a folder or cannot be read.
     """
-    sources = checked_sources(sources)
-    count = counter(sources, advance)
-    for source in sources:
-        yield from count(pieces(source))
+    for _, pieces in _pieces_of_each(checked_sources(sources), advance):
+        yield from pieces
 
 
-def pieces(source: Source) -> Iterator[bytes]:
-    """The bytes of one source; InputError for what is missing, a folder or cannot be read."""
-    name = source_name(source)
-    with _opened(source, name) as stream:
-        while True:
-            try:
-                data = stream.read(CHUNK)
-            except OSError as error:
-                raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
-            if not data:
-                return
-            yield data
-
-
-def counter(
-    sources: Sources, advance: Advance | None
-) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
-    """What passes pieces on and tells ``advance`` of them, counting over all sources."""
+def _pieces_of_each(
+    sources: Sequence[Source], advance: Advance | None
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The name and the bytes of each source; InputError, as they are read, for what is missing, a
+    folder or cannot be read."""
     total, done = joint_size(sources) if advance else 0, 0
 
-    def counted(read: Iterator[bytes]) -> Iterator[bytes]:
+    def pieces(source: Source, name: str) -> Iterator[bytes]:
         nonlocal done
-        for data in read:
-            yield data
-            done += len(data)
-            if advance:
-                advance(done, total)
+        with _opened(source, name) as stream:
+            while data := _read(stream, name):
+                yield data
+                done += len(data)
+                if advance:
+                    advance(done, total)
 
-    return counted
+    for source in sources:
+        yield (name := source_name(source)), pieces(source, name)
+
+
+def _read(stream: IO[bytes], name: str) -> bytes:
+    try:
+        return stream.read(CHUNK)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -125,6 +125,20 @@ def test_cuts_give_unknown_words_and_their_rate():
     assert loaded("a a a b b c d\n", min_count=3).unknown_rate == 4 / 8
 
 
+@pytest.mark.parametrize("chunk", [3, 1 << 18])
+def test_the_unk_of_a_text_itself_is_told_from_what_is_unknown(chunk, monkeypatch):
+    monkeypatch.setattr(texts, "CHUNK", chunk)
+    corpus = loaded("a <unk> b a <unk>\nc <unk> a b <unk>\n", size=4)  # c is cut
+    assert corpus.own_unknown.tolist() == [1, 4, 7, 10]
+    assert (corpus.unknown_rate, corpus.own_unknown_rate) == (1 / 12, 4 / 12)
+    train, held = split(corpus, 0.5)
+    assert (train.own_unknown.tolist(), held.own_unknown.tolist()) == ([1, 4], [1, 4])
+    assert (train.unknown_rate, held.unknown_rate) == (0, 1 / 6)
+    other = loaded("<unk> z\n", vocabulary=corpus.vocabulary)
+    assert (other.own_unknown.tolist(), other.unknown_rate) == ([0], 1 / 3)
+    assert loaded("a<unk>b <unk\n" * 2).own_unknown.tolist() == []
+
+
 def test_a_text_is_read_with_the_vocabulary_of_another():
     vocabulary = loaded("a b\n").vocabulary
     corpus = loaded("b zebra zebra\n", vocabulary=vocabulary)
