@@ -70,6 +70,17 @@ class Limits(NamedTuple):
             )
 
 
+def resident_memory() -> int | None:
+    """Bytes of memory that this process has; None where the system does not say.
+
+    Source: VmRSS of proc(5).
+    """
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+    return None
+
+
 def free_memory() -> int | None:
     """Bytes that can be taken without swapping; None where the system does not say.
 

@@ -16,7 +16,6 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.training.loop import Trainer
-from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings
 from cnntool.training.task import Task
@@ -54,9 +53,7 @@ def settings_of(model: Model, name: str) -> Settings:
     known = [each.name for each in fields(Settings)]
     try:
         settings = Settings.from_json({key: model.header.training[key] for key in known})
-        make_optimizer(
-            settings.optimizer, settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        settings.build_optimizer()
         parse_schedule(settings.schedule)
         return settings
     except (KeyError, RequestError) as error:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.choices import OPTIMIZERS
 from cnntool.datasets.feeds import Batch
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import on_this_thread_alone
@@ -21,7 +20,6 @@ from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
 from cnntool.training.divergence import diverged, first_not_finite, is_finite
-from cnntool.training.optimizers import make_optimizer
 from cnntool.training.progress import EarlyStopping, Place
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
@@ -104,14 +102,7 @@ class Trainer:
         self.best: Arrays | None = None
         self.stopping = EarlyStopping(settings.patience or None)
         self._schedule = parse_schedule(settings.schedule)
-        has_momentum = OPTIMIZERS[settings.optimizer].momentum is not None
-        self._optimizer = make_optimizer(
-            settings.optimizer,
-            settings.learning_rate,
-            momentum=settings.momentum if has_momentum else None,
-            weight_decay=settings.weight_decay,
-            clip=settings.clip or None,
-        )
+        self._optimizer = settings.build_optimizer()
         self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
         self._at = Place(order=self.streams["order"].bit_generator.state)

@@ -47,7 +47,7 @@ class Optimizer:
 
     def start(self, params: np.ndarray) -> State:
         """The state before the first step, for parameters (n,)."""
-        slots = {name: np.zeros(params.size, params.dtype) for name in self._slots}
+        slots = {name: np.zeros(params.size, params.dtype) for name in self.slots}
         return {"step": np.zeros((), np.int64), **slots}
 
     def restore(self, saved: Mapping[str, np.ndarray], params: np.ndarray) -> State:
@@ -117,7 +117,8 @@ class Optimizer:
                 update = link.apply(update, part)
 
     @property
-    def _slots(self) -> list[str]:
+    def slots(self) -> list[str]:
+        """The names of its vectors, each of all parameters."""
         return [slot for link in self.chain for slot in link.slots]
 
     def _work_for(

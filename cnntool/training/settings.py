@@ -10,7 +10,7 @@ import numpy as np
 
 from cnntool.choices import LEARNING, OPTIMIZERS, rates_of
 from cnntool.errors import RequestError
-from cnntool.training.optimizers import make_optimizer
+from cnntool.training.optimizers import Optimizer, make_optimizer
 from cnntool.training.schedules import parse_schedule
 
 MOST_SHARDS = 256
@@ -54,6 +54,17 @@ class Settings:
                 f"label smoothing is {self.label_smoothing:g}, expected from 0 to below 1"
             )
 
+    def build_optimizer(self) -> Optimizer:
+        """RequestError where its rates are out of range."""
+        has_momentum = OPTIMIZERS[self.optimizer].momentum is not None
+        return make_optimizer(
+            self.optimizer,
+            self.learning_rate,
+            momentum=self.momentum if has_momentum else None,
+            weight_decay=self.weight_decay,
+            clip=self.clip or None,
+        )
+
     def smaller_rate(self, task: str) -> float:
         """A learning rate to try where this one is too high: the task's own if that is well below
         it, else a tenth."""
@@ -91,7 +102,7 @@ def settings_from(asked: Mapping[str, Any], task: str) -> Settings:
     usual = rates._asdict() | {"momentum": rates.momentum or 0.0}
     settings = Settings(**(usual | given))
     settings = replace(settings, schedule=str(parse_schedule(settings.schedule)))
-    make_optimizer(name, settings.learning_rate, weight_decay=settings.weight_decay)
+    settings.build_optimizer()
     return settings
 
 

@@ -7,21 +7,17 @@ is one step, of images as of texts; the loop hands the gradients to the optimize
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnntool.datasets.feeds import Batch, Feed
-from cnntool.datasets.memory import check_free
-from cnntool.networks.layers.layer import Arrays, total
-from cnntool.networks.layers.recurrent import GATES
+from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson, loss_and_gradients
 from cnntool.training.measures import Judgement, Measure, judge
 from cnntool.training.settings import Settings
 from cnntool.training.shards import shared_array
-from cnntool.wording import bytes_text
 
 
 class Task:
@@ -109,38 +105,3 @@ class Task:
             "training": {**self.settings.to_json(), **self.origin},
             "fingerprint": self.fingerprint,
         }
-
-
-FLOAT = 4
-"""Bytes."""
-
-
-def task_bytes(task: Task) -> int:
-    """Of parameters with all that is kept of each (gradients of every process, the optimizer's
-    vectors), and of what a step keeps."""
-    parameters = sum(array.nbytes for array in task.network.params.values())
-    return parameters * (4 + task.settings.shards) + step_bytes(task)
-
-
-def step_bytes(task: Task) -> int:
-    """Of what the layers before the last give for a batch, and of the gradients by it; cells keep
-    their gates too."""
-    network = task.network
-    values = prod(size for size in network.input_shape if size) if network.input_shape[0] else 0
-    for layer, output in zip(network.layers[:-1], network.shapes[1:-1], strict=True):
-        gates = GATES.get(layer.kind)
-        values += prod(size for size in output if size) * (2 + gates if gates else 1)
-    return 2 * FLOAT * next(task.feed.batches()).samples * values
-
-
-def check_step(task: Task, remedy: str) -> None:
-    """InputError where what a step keeps would not fit."""
-    needed = step_bytes(task)
-    check_free(needed, f"a step of {task.feed.step_text} needs {bytes_text(needed)}", remedy)
-
-
-def check_parameters(network: Network, remedy: str) -> None:
-    """InputError where parameters, gradients and the optimizer's vectors would not fit."""
-    count = total(network.parameters())
-    needed = 5 * FLOAT * count
-    check_free(needed, f"{count:,} parameters need {bytes_text(needed)} to be trained", remedy)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cnntool.cli.training import live
+from cnntool.datasets import memory
 from cnntool.networks.model import load_classifier
 from cnntool.training.measures import ACCURACY
 
@@ -335,6 +336,15 @@ def test_batch_norm_of_maps_learns_from_one_image_at_a_time(cnntool):
         "train-cnn", "digits", "--batch-size", "1", "--epochs", "1", *layers, "--dry-run"
     )
     assert (done.code, "1 epoch of 1,618 steps" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize("layers", ["conv 64 3x3; relu; dense 10", "dense 900000; dense 10"])
+def test_what_does_not_fit_into_memory_is_refused_before_any_step(cnntool, monkeypatch, layers):
+    """A step of large maps, or parameters that there are very many of."""
+    monkeypatch.setattr(memory, "free_memory", lambda: 20_000_000)
+    done = cnntool("train-cnn", "digits", "-q", "--layers", layers, "--batch-size", "1000")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert " MB of memory is free: " in done.err
 
 
 def test_one_epoch_of_one_step_is_called_so(train):

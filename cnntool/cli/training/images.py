@@ -28,6 +28,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.zoo import build
 from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
+from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import ACCURACY
 from cnntool.training.task import Task
 from cnntool.wording import counted, shape_text
@@ -57,7 +58,9 @@ def plan_images(options: ImageOptions) -> Plan:
         parts = hold_out(parts, start.streams["split"], options.val_split)
 
     if start.trained is None:
-        network = _network(options, parts.train).initialise(start.streams["start"], options.init)
+        network = _network(options, parts.train)
+        check_parameters(network, "write smaller layers, or set a smaller --resize or --width")
+        network.initialise(start.streams["start"], options.init)
         begin_at_frequencies(network, Unigram(parts.train.class_counts).distribution)
         preprocessing = fit_preprocessing(parts.train)
     else:

@@ -27,6 +27,7 @@ from cnntool.training.checkpoint import (
     resumed,
     settings_of,
 )
+from cnntool.training.footprint import check_run
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams, settings_from
@@ -36,6 +37,12 @@ from cnntool.wording import counted
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
 
+
+SMALLER = {
+    "cnn": "set a smaller --batch-size, --resize or --width",
+    "rnn": "set a smaller --seq-length, --batch-size or --hidden-size",
+}
+"""What helps where a run does not fit into memory."""
 
 PROCESSES = 2
 """That share a batch, whatever the cores, so that the same seed gives the same file anywhere."""
@@ -64,8 +71,8 @@ class Plan:
     data: what it learns from, in a line. notes: what there is to say of data and options.
     replaces: whether what stands there is of another run. save_every: seconds within an epoch
         after which the run is saved; 0 for never. resumed_from: the file of a run that goes on.
-    test: what the best model is judged on at the end. beside: what it is compared with on what it
-        is judged on. more: what else results say, of the best model.
+    memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
+        it is compared with on what it is judged on. more: what else results say, of the best model.
     """
 
     trainer: Trainer
@@ -74,6 +81,7 @@ class Plan:
     save_every: float
     resumed_from: str | None
     notes: list[str]
+    memory: int
     data: str
     test: Feed | None
     beside: Callable[[Any], Beside]
@@ -185,7 +193,9 @@ class Start:
             )
 
     def plan(self, task: Task, notes: Iterable[str], **said: Any) -> Plan:
-        """The plan of a task; said: what else a :class:`Plan` holds."""
+        """The plan of a task; said: what else a :class:`Plan` holds. InputError where it would not
+        fit into memory."""
+        memory = check_run(task, SMALLER[task.name])
         if self.trained is None:
             trainer = Trainer(task, self.streams)
         else:
@@ -193,7 +203,7 @@ class Start:
             self.notes += self._standing(trainer)
         notes = [*notes, *self.notes]
         save_every, name = self.options.save_every, self.options.resume
-        return Plan(trainer, self.output, self.replaces, save_every, name, notes, **said)
+        return Plan(trainer, self.output, self.replaces, save_every, name, notes, memory, **said)
 
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""

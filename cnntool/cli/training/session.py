@@ -24,7 +24,6 @@ from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure, judge
-from cnntool.training.task import task_bytes
 from cnntool.wording import bytes_text, counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)
@@ -173,9 +172,7 @@ def describe(plan: Plan) -> Iterator[str]:
         adds = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
         work = f"{counted(adds, 'multiply-add')} an {plan.task.feed.unit}, "
     count = counted(total(network.parameters()), "parameter")
-    feeds = plan.task.feed, plan.task.held_out, plan.test
-    memory = sum(feed.nbytes for feed in feeds if feed is not None) + task_bytes(plan.task)
-    yield f"{count}, {work}about {bytes_text(memory)} of memory"
+    yield f"{count}, {work}about {bytes_text(plan.memory)} of memory"
     text = (
         f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
         f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "

@@ -26,8 +26,9 @@ from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sampling import Choice, draws, line_start, primed
 from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.training.baselines import Unigram, cross_entropy
+from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import measure_of
-from cnntool.training.task import Task, check_parameters, check_step
+from cnntool.training.task import Task
 from cnntool.wording import counted
 
 SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
@@ -75,7 +76,6 @@ def plan_text(options: TextOptions) -> Plan:
     level = corpus.vocabulary.level
     facts, measure = {"level": level, "vocabulary": len(corpus.vocabulary)}, measure_of(level)
     task = Task("rnn", network, feed, held_out, start.settings, measure, corpus.fingerprint, origin)
-    check_step(task, "set a smaller --seq-length, --batch-size or --hidden-size")
     return start.plan(
         task,
         [

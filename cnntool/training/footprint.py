@@ -1,0 +1,120 @@
+"""How much memory a run takes: measured in a trial, not reckoned, as layers know what they keep."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from cnntool.datasets.feeds import Feed, Taken
+from cnntool.datasets.memory import check_free
+from cnntool.files.limits import free_memory, resident_memory
+from cnntool.networks.layers.layer import total
+from cnntool.networks.network import Network
+from cnntool.networks.objective import Lesson, loss_and_gradients, surprisals
+from cnntool.training.shards import shared_array
+from cnntool.training.task import Task
+from cnntool.wording import bytes_text
+
+FLOAT = 4
+"""Bytes."""
+
+TRIED = 64
+"""Samples, or rows, of a trial at most."""
+
+PROCESS_BYTES = 12 << 20
+"""Of a process that trains along, beside its part of a step."""
+
+
+def run_bytes(task: Task) -> int:
+    """What a run takes beside what is there already: the parameters where all processes see them,
+    gradients for each, the optimizer's vectors and the best network; and what a step takes, or a
+    judgement, or the best model beside the last.
+
+    That is not reckoned from the layers but measured: see :func:`_peak`.
+    """
+    parameters = {path: array.nbytes for path, array in task.network.params.items()}
+    shards, vectors = task.settings.shards, len(task.settings.build_optimizer().slots)
+    held = 0 if task.held_out is None else _peak(task, task.held_out, _judging)
+    passing = max(_peak(task, task.feed, _learning), held, sum(parameters.values()))
+    kept = sum(parameters.values()) * (1 + shards + vectors)
+    return kept + passing + (shards - 1) * PROCESS_BYTES
+
+
+def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
+    """The most that a batch of a feed takes at any time.
+
+    Python says it of all of the batch; where that is more than ``TRIED``, or than memory may hold,
+    of fewer and of half as many, and what it comes to in proportion.
+    """
+    batch = next(feed.batches())
+    count = len(batch.indices)
+    least = FLOAT * batch.samples // count * _values(task.network)
+    free = free_memory()
+    most = count if free is None else free // (8 * least or 1)
+    tried = max(1, min(count, TRIED, most))
+
+    def traced(size: int) -> int:
+        return _traced(work, task, feed.take(batch._replace(indices=batch.indices[:size])))
+
+    whole = traced(tried)
+    if tried == count:
+        return whole
+    few = tried // 2
+    each = (whole - (traced(few) if few else 0)) / (tried - few)
+    return round(whole + each * (count - tried))
+
+
+def _values(network: Network) -> int:
+    """Of what all layers but the last give for a sample, or a step of one."""
+    return sum(prod(size for size in shape if size) for shape in network.shapes[1:-1])
+
+
+def _traced(work: Callable[[Task, Taken], object], task: Task, taken: Taken) -> int:
+    """The most that some work takes at any time, in bytes."""
+    was_tracing = tracemalloc.is_tracing()
+    if not was_tracing:
+        tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    try:
+        with np.errstate(all="ignore"):
+            work(task, taken)
+        return tracemalloc.get_traced_memory()[1] - before + taken.x.nbytes
+    finally:
+        if not was_tracing:
+            tracemalloc.stop()
+
+
+def _learning(task: Task, taken: Taken) -> Lesson:
+    """A step that nobody keeps."""
+    copy = Network(task.network.layers, task.network.input_shape)
+    copy.params = task.network.params
+    copy.buffers = {path: array.copy() for path, array in task.network.buffers.items()}
+    grads = {path: shared_array(a.shape, a.dtype) for path, a in copy.params.items()}
+    rng, smoothing = np.random.default_rng(0), task.settings.label_smoothing
+    return loss_and_gradients(
+        copy, taken.x, taken.targets, grads, rng=rng, label_smoothing=smoothing
+    )
+
+
+def _judging(task: Task, taken: Taken) -> object:
+    return surprisals(task.network, taken.x, taken.targets, counts=taken.counts)
+
+
+def check_run(task: Task, remedy: str) -> int:
+    """The bytes that a whole run takes, with what is there already; InputError where they would not
+    fit."""
+    there, needed = resident_memory() or task.feed.nbytes, run_bytes(task)
+    text = f"training by a step of {task.feed.step_text} needs {bytes_text(needed)}"
+    check_free(needed, text, remedy)
+    return there + needed
+
+
+def check_parameters(network: Network, remedy: str) -> None:
+    """InputError where parameters, gradients and the optimizer's vectors would not fit."""
+    count = total(network.parameters())
+    needed = 5 * FLOAT * count
+    check_free(needed, f"{count:,} parameters need {bytes_text(needed)} to be trained", remedy)
