@@ -80,35 +80,35 @@ def find_sources(
         elif not recursive:
             problems.append(f"{argument} is a folder: -r goes through it")
         else:
-            unread: list[str] = []
-            found = sorted(_walk(path, unread))
+            files, unread, others = _in_folder(path, results)
+            sources.extend(Source(file, file.parent.relative_to(path)) for file in files)
             problems.extend(unread)
-            if results is not None and results != Path(os.path.realpath(path)):
-                found = [f for f in found if results not in Path(os.path.realpath(f)).parents]
-            files = [file for file in found if file.is_file()]
-            others = sorted(set(found) - set(files))
-            left_out.extend(f"{file} is no regular file: left out" for file in others)
             if not files and not unread:
                 problems.append(f"{argument} holds no images that this tool reads")
-            sources.extend(Source(file, file.parent.relative_to(path)) for file in files)
+            left_out.extend(f"{file} is no regular file: left out" for file in others)
     if sum(source.path is None for source in sources) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
     return sources, problems, left_out
 
 
-def _walk(folder: Path, problems: list[str]) -> list[Path]:
-    """What has a picture's name below a folder; a line is added for each folder that cannot be
-    read."""
+def _in_folder(folder: Path, results: Path | None) -> tuple[list[Path], list[str], list[Path]]:
+    """The pictures below a folder but not in that of the results, a line for each folder that
+    cannot be read, and what has a picture's name and is no regular file."""
+    problems: list[str] = []
 
     def report(error: OSError) -> None:
         problems.append(f"{error.filename} cannot be read: {error.strerror}")
 
-    return [
+    found = sorted(
         Path(parent) / name
         for parent, _, names in os.walk(folder, onerror=report)
         for name in names
         if os.path.splitext(name)[1].lower() in EXTENSIONS and not name.startswith(".")
-    ]
+    )
+    if results is not None and results != Path(os.path.realpath(folder)):
+        found = [path for path in found if results not in Path(os.path.realpath(path)).parents]
+    files = [path for path in found if path.is_file()]
+    return files, problems, sorted(set(found) - set(files))
 
 
 def check_stdin(images: Sequence[str]) -> None:

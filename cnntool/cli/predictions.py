@@ -95,7 +95,7 @@ def run_predictions(
         return prepared(classifier, found[index], white, max_pixels)
 
     def lost(index: int) -> Prepared:
-        return Prepared(found[index].name, None, f"{found[index].name}: {LOST}")
+        return Prepared(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
 
     jobs = min(available_cores(), len(found))
     is_hidden = quiet or sys.stdout.isatty()

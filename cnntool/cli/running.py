@@ -19,7 +19,8 @@ from cnntool.wording import readable
 if TYPE_CHECKING:
     from cnntool.files.image import Image
 
-LOST = "the process that worked on it was ended: where memory is short, --jobs 1 needs less"
+LOST = "the process that worked on it was ended, as where memory is short: "
+"""Before what helps."""
 
 
 @dataclass
@@ -63,7 +64,7 @@ def run_each(
         return report
 
     def lost(index: int) -> Report:
-        return Report(sources[index].name, f"{sources[index].name}: {LOST}")
+        return Report(sources[index].name, f"{sources[index].name}: {LOST}--jobs 1 needs less")
 
     done = []
     with (
