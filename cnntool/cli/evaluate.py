@@ -139,7 +139,8 @@ def measure_images(asked: Asked) -> None:
     report = evaluate(classifier, images, asked.top or TOP)
     if not asked.quiet:
         origin = _origin(data, parts, loaded, chosen, is_trained_on)
-        for note in (*images.notes, *origin, *differences(data, images, classifier.preprocessing)):
+        unlike = differences(data, images, classifier.preprocessing)
+        for note in (*loaded.about, *images.notes, *origin, *unlike):
             complain(note)
     for name, path in targets.items():  # before stdout, which `| head` may close
         draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
@@ -226,12 +227,13 @@ def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset
         raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
     every = list(there.values())
     if len(every) == 1:  # nothing to copy
-        return "all", replace(every[0], notes=parts.notes)
+        return "all", every[0]
     x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
     files = None
     if all(each.files is not None for each in every):
         files = tuple(file for each in every for file in each.files or ())
-    return "all", replace(every[0], x=x, y=y, notes=parts.notes, files=files)
+    notes = tuple(note for each in every for note in each.notes)
+    return "all", replace(every[0], x=x, y=y, notes=notes, files=files)
 
 
 def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: bool) -> list[str]:

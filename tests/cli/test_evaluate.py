@@ -290,3 +290,13 @@ def test_a_reader_that_has_enough_costs_no_picture(cnntool, greys):
     os.close(writing)
     assert done.stderr == b""
     assert Path("c.png").is_file()
+
+
+def test_what_is_left_out_beside_the_part_that_is_measured_is_said(cnntool, folder):
+    darkness_model(folder / "m.npz")
+    for part in ("train", "val", "valid"):
+        for name, value in (("dark", 0), ("light", 255)):
+            save_picture(folder / "set" / part / name / "0.png", np.full((4, 4), value, np.uint8))
+    note = "set: valid/ left out, beside train/ and val/\n"
+    for part in ("validation", "train", "all"):
+        assert cnntool("evaluate", "m.npz", "set", "--part", part).err == note

@@ -139,7 +139,7 @@ def command(
         picture.note(f"{has}, fewer than {wanted}: all are shown")
     parts = load_for(classifier, data, False, picture.quiet)
     _, images = choose_part(parts, asked.part, data)
-    picture.note(*images.notes)
+    picture.note(*parts.about, *images.notes)
     with progress("looking", batch_count(network, images, name), picture.quiet) as advance:
         best = best_places(
             network, classifier.preprocessing, images, name, filters, patches.top, advance

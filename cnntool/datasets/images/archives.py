@@ -72,11 +72,9 @@ def _load(archive: zipfile.ZipFile, name: str, expected: Levels | None) -> Parts
             white, black = data.scale, data.black
             levels = {"white": data.white, "notes": ()}
     known = {"white", "black", "labels", *itertools.chain(*arrays.values())}
-    if others := keys - known:
-        first = next(iter(parts))
-        note = f"{name}: {some(others)} left out, beside {some(keys - others)}"
-        parts[first] = replace(parts[first], notes=(note, *parts[first].notes))
-    return joined(**parts)
+    others = keys - known
+    note = f"{name}: {some(others)} left out, beside {some(keys & known)}"
+    return joined(**parts, about=[note] if others else ())
 
 
 def _pair(part: str, keys: set[str], name: str) -> tuple[str, str] | None:

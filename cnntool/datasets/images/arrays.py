@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import Dataset, Levels, can_be, levels_of
+from cnntool.datasets.images.dataset import Dataset, Levels, found_levels
 from cnntool.errors import InputError
 from cnntool.wording import counted, nan_count
 
@@ -60,18 +60,14 @@ def dataset_of(
     low, high = float(x.min()) + 0.0, float(x.max()) + 0.0  # never -0
     unit = unit_of(low, high, x.dtype, name) if white is None else white
     _check_range(low, high, unit, name)
-    likely = levels_of(low, high, unit)
-    if is_expected := expected is not None and can_be(expected, low / unit, high / unit):
-        likely = unit * expected[0], unit * expected[1]
+    likely, note = found_levels(low, high, unit, expected, name)
     levels = likely[0] if black is None else black, likely[1] if white is None else white
     if levels[0] >= levels[1]:
         raise InputError(f"{name}: black is {levels[0]:g} and white {levels[1]:g}: expected less")
-    notes: tuple[str, ...] = ()
-    if levels != (black or 0.0, unit) and not is_expected:
-        notes = (
-            f"{name}: values run from {low:.6g} to {high:.6g}: {levels[0]:.6g} is taken for black, "
-            f"{levels[1]:.6g} for white; save others as 'black' and 'white'",
-        )
+    if levels != likely or not note:
+        notes: tuple[str, ...] = ()
+    else:
+        notes = (f"{note}; save others as 'black' and 'white'",)
     return Dataset(_stored(x), classes, labels, name, levels[1], notes, None, levels[0], unit)
 
 

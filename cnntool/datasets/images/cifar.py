@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def load_cifar_folder(folder: Path) -> Parts:
             f"{folder} holds CIFAR-10 for Python ({min(pickled)}), which is pickled: download the "
             "binary version (data_batch_1.bin)"
         )
-    labels, parts = _labels(folder), {}
+    labels = _labels(folder)
+    parts: dict[str, Any] = {}
     for part, start, name in (
         ("train", "data_batch", str(folder)),
         ("test", "test_batch", f"{folder} (test_batch.bin)"),

@@ -140,6 +140,18 @@ def levels_of(low: float, high: float, unit: float) -> Levels:
     return 0.0, next((white for white in WHITES if high <= 1.001 * white and white <= unit), unit)
 
 
+def found_levels(
+    low: float, high: float, unit: float, expected: Levels | None, name: str
+) -> tuple[Levels, str]:
+    """The levels that are expected, in units of ``unit``, where they may be those of such values;
+    else the likeliest, and a note where those are not 0 and ``unit``."""
+    if expected is not None and can_be(expected, low / unit, high / unit):
+        return (expected[0] * unit, expected[1] * unit), ""
+    black, white = levels = levels_of(low, high, unit)
+    note = f"{name}: values run from {low:.6g} to {high:.6g}: {black:.6g} is taken for black, "
+    return levels, "" if levels == (0, unit) else f"{note}{white:.6g} for white"
+
+
 def can_be(levels: Levels, low: float, high: float) -> bool:
     """Whether values from ``low`` to ``high`` may well have these levels, which are not FULL."""
     if levels == FULL:

@@ -8,13 +8,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cnntool.datasets.images.cache import Entry, Problems
-from cnntool.datasets.images.dataset import FULL, Dataset, Levels, LoadOptions, can_be, levels_of
+from cnntool.datasets.images.dataset import FULL, Dataset, Levels, LoadOptions, found_levels
 from cnntool.datasets.images.parts import Parts, joined
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
@@ -50,13 +50,13 @@ class ClassFolders:
     notes: tuple[str, ...] = ()
 
 
-def find_parts(folder: Path) -> dict[str, ClassFolders]:
+def find_parts(folder: Path) -> tuple[dict[str, ClassFolders], str]:
     """Those of ``train``, ``validation`` and ``test`` that are there.
 
     A folder with ``train/`` beside ``val/`` or ``test/``, or with such folders alone, has parts in
-    them; any other folder is one part, ``train``, with a class in every sub-folder. What lies
-    beside parts, such as a second spelling of one, is named in the notes. InputError where there
-    are no images, or images without a class.
+    them; any other folder is one part, ``train``, with a class in every sub-folder. Also a note on
+    what lies beside parts, such as a second spelling of one; else "". InputError where there are no
+    images, or images without a class.
     """
     folders = sorted(_folders(folder))
     named = {path.name.lower(): path for path in folders}
@@ -68,17 +68,14 @@ def find_parts(folder: Path) -> dict[str, ClassFolders]:
     }
     are_parts = bool(found) and all(any(name in s for s in PART_NAMES.values()) for name in named)
     if not are_parts and ("train" not in found or len(found) == 1):
-        return {"train": find_classes(folder)}
+        return {"train": find_classes(folder)}, ""
     parts = {part: find_classes(path, part == "train") for part, path in found.items()}
     beside = [f"{path.name}/" for path in folders if path not in found.values()]
     if loose := _loose(folder):
         beside.append(counted(loose, "image"))
-    if beside:
-        taken = joined_words([f"{path.name}/" for path in found.values()])
-        note = f"{folder}: {joined_words(beside)} left out, beside {taken}"
-        first = next(iter(parts))
-        parts[first] = replace(parts[first], notes=(note, *parts[first].notes))
-    return parts
+    taken = joined_words([f"{path.name}/" for path in found.values()])
+    note = f"{folder}: {joined_words(beside)} left out, beside {taken}"
+    return parts, note if beside else ""
 
 
 def find_classes(folder: Path, is_learned: bool = True) -> ClassFolders:
@@ -184,40 +181,31 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     InputError for folders without classes or images, for sizes that differ, and for what would not
     fit into memory.
     """
-    listings = find_parts(folder)
+    listings, beside = find_parts(folder)
     files = {part: listing.files for part, listing in listings.items()}
     entry = Entry.of(files, options) if options.cache else None
     known = entry.read() if entry is not None else None
     pixels, problems = known or _read_all(folder, listings, options, advance)
-    levels, notes = _levels(folder, pixels, options.levels)
+    levels, note = _levels(folder, pixels, options.levels)
     parts = {
         part: _dataset(listing, pixels[part], problems, part == "train", levels)
         for part, listing in listings.items()
     }
     if entry is not None and known is None:
         entry.write(pixels, problems)
-    first = next(iter(parts))
-    parts[first] = replace(parts[first], notes=(*notes, *parts[first].notes))
-    return joined(**parts)
+    return joined(**parts, about=filter(None, (beside, note)))
 
 
 def _levels(
     folder: Path, pixels: dict[str, np.ndarray], expected: Levels | None
-) -> tuple[Levels, tuple[str, ...]]:
+) -> tuple[Levels, str]:
     """Black and white in units of the white that the files name, and a note where those differ, as
     of pictures of 12 bits in 16."""
     if any(x.dtype == np.uint8 for x in pixels.values()):
-        return FULL, ()
-    low, high = (float(f([f(x) for x in pixels.values()])) for f in (np.min, np.max))
-    if expected is not None and can_be(expected, low, high):
-        return expected, ()
-    black, white = (value / DEEP for value in levels_of(low * DEEP, high * DEEP, DEEP))
-    if (black, white) == FULL:
-        return FULL, ()
-    return (black, white), (
-        f"{folder}: values run from {low * DEEP:.6g} to {high * DEEP:.6g} of {DEEP:g}: "
-        f"{black * DEEP:.6g} is taken for black, {white * DEEP:.6g} for white",
-    )
+        return FULL, ""
+    low, high = (DEEP * float(f([f(x) for x in pixels.values()])) for f in (np.min, np.max))
+    (black, white), note = found_levels(low, high, DEEP, expected, str(folder))
+    return (black / DEEP, white / DEEP), note
 
 
 def _read_all(

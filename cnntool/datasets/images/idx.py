@@ -6,7 +6,6 @@ import gzip
 import math
 import os
 import re
-from dataclasses import replace
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -65,11 +64,8 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
         for part in ("train", "test")
         if any(each == part for each, _ in found)
     }
-    if any(name.lower().startswith("emnist") for name in sets):
-        first = next(iter(parts))
-        notes = f"{folder}: {ON_THEIR_SIDE}", *parts[first].notes
-        parts[first] = replace(parts[first], notes=notes)
-    return joined(**parts)
+    is_emnist = any(name.lower().startswith("emnist") for name in sets)
+    return joined(**parts, about=[f"{folder}: {ON_THEIR_SIDE}"] if is_emnist else ())
 
 
 def _load_part(

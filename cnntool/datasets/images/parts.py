@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ class Parts:
     """A set as it comes: what to train on, and what its makers held out, each where it is there.
 
     each: the parts by name: train, validation, test; they have the labels, the shape of image and
-        the levels of the first.
+        the levels of the first. about: notes on the whole of it.
     """
 
     def __init__(
@@ -25,7 +25,9 @@ class Parts:
         train: Dataset | None = None,
         validation: Dataset | None = None,
         test: Dataset | None = None,
+        about: Iterable[str] = (),
     ) -> None:
+        self.about = tuple(about)
         given = {"train": train, "validation": validation, "test": test}
         self.each = {name: part for name, part in given.items() if part is not None}
 
@@ -55,30 +57,33 @@ class Parts:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The notes of every part."""
-        return tuple(note for part in self.each.values() for note in part.notes)
+        """Those about the whole and those of every part."""
+        return (*self.about, *(note for part in self.each.values() for note in part.notes))
 
     def alone(self, name: str) -> Dataset:
         """The part of this name, or the first of a set without it, with a note on the others."""
         chosen = self.each.get(name, self.first)
         others = [each for each, part in self.each.items() if part is not chosen]
         if not others:
-            return chosen
+            return replace(chosen, notes=(*self.about, *chosen.notes))
         taken = next(each for each, part in self.each.items() if part is chosen)
         note = f"{chosen.name}: the {taken} part is taken, without {joined_words(others)}"
-        return replace(chosen, notes=(note, *chosen.notes))
+        return replace(chosen, notes=(*self.about, note, *chosen.notes))
 
     def but(self, **parts: Dataset | None) -> Parts:
         """The same with these parts in the place of its own; without those that are None."""
-        return Parts(**{**self.each, **parts})
+        return Parts(**{**self.each, **parts}, about=self.about)
 
     def map(self, change: Callable[[Dataset], Dataset]) -> Parts:
         """The same change made to every part."""
-        return Parts(**{name: change(part) for name, part in self.each.items()})
+        return self.but(**{name: change(part) for name, part in self.each.items()})
 
 
 def joined(
-    train: Dataset | None = None, validation: Dataset | None = None, test: Dataset | None = None
+    train: Dataset | None = None,
+    validation: Dataset | None = None,
+    test: Dataset | None = None,
+    about: Iterable[str] = (),
 ) -> Parts:
     """Parts that fit together: classes of the others are matched to those of the first by name.
 
@@ -86,7 +91,7 @@ def joined(
     image. One class is enough here: a trained network may be measured on it; see
     check_classes.
     """
-    parts = Parts(train, validation, test)
+    parts = Parts(train, validation, test, about)
     return parts.map(lambda part: matched(part, parts.first))
 
 

@@ -98,13 +98,14 @@ def test_an_empty_folder_is_told_what_is_expected(make):
     ],
 )
 def test_folders_called_train_val_and_test_are_parts(make, names, parts):
-    found = find_parts(make(*names))
+    found, note = find_parts(make(*names))
+    assert bool(note) == ("docs/x.txt" in names)
     assert list(found) == parts
     assert all(listing.labels == ("a",) for listing in found.values())
 
 
 def test_a_class_may_be_called_train(make):
-    found = find_parts(make("train/1.png", "bus/1.png"))
+    found, _ = find_parts(make("train/1.png", "bus/1.png"))
     assert found["train"].labels == ("bus", "train")
 
 
@@ -120,16 +121,15 @@ def test_parts_are_read_without_one_to_train_on(tmp_path):
 def test_what_lies_beside_parts_is_named(make):
     names = "train/a/1.png", "val/a/1.png", "valid/a/1.png", "more/a/1.png", "x.png", "x.txt"
     folder = make(*names)
-    found = find_parts(folder)
+    found, note = find_parts(folder)
     assert list(found) == ["train", "validation"]
     assert found["validation"].folder == folder / "val"
-    note = f"{folder}: more/, valid/ and 1 image left out, beside train/ and val/"
-    assert found["train"].notes == (note,)
+    assert note == f"{folder}: more/, valid/ and 1 image left out, beside train/ and val/"
 
 
 def test_a_class_that_only_training_has_images_of_is_noted(make):
     folder = make("train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/")
-    held_out = find_parts(folder)["validation"]
+    held_out = find_parts(folder)[0]["validation"]
     assert (held_out.labels, held_out.y.tolist()) == (("a",), [0])
     assert held_out.notes == (f"{folder / 'val' / 'b'} holds no images: left out",)
     assert "holds no images" in refusal_of(find_parts, make("test/a/", "test/b/"))
