@@ -324,10 +324,11 @@ def _both_directions(cell: str) -> Case:
 
 
 def _over_time() -> Iterator[Case]:
-    for geometry, steps, settings in (
+    geometries: list[tuple[str, int, dict[str, Any]]] = [
         ("5 steps", 5, {}),
         ("lengths 6, 0, 4", 6, {"lengths": np.array([6, 0, 4])}),
-    ):
+    ]
+    for geometry, steps, settings in geometries:
         for mode in TIME_MODES:
             yield _case(
                 "time_pool", f"{mode}, {geometry}", {"x": (steps, 3, 4)}, mode=mode, **settings

@@ -22,9 +22,7 @@ class TimePoolCache:
     shape: tuple[int, ...]  # (T, B, D)
     mode: str
     lengths: np.ndarray  # (B,)
-    places: (
-        np.ndarray | None
-    )  # (B,) of the first or last steps, (B, D) of the largest; none of a mean
+    places: np.ndarray | None  # (B,) of first or last steps, (B, D) of the largest, none of a mean
 
 
 def time_pool(
@@ -75,6 +73,7 @@ def time_pool_backward(dy: np.ndarray, cache: TimePoolCache) -> np.ndarray:
         share = dy / np.maximum(cache.lengths, 1)[:, None].astype(dy.dtype)
         return np.where(within(cache.lengths, steps, batch)[..., None], share, dy.dtype.type(0))
     dx = np.zeros(cache.shape, dy.dtype)
+    assert cache.places is not None
     if cache.mode in ("first", "last"):
         dx[cache.places, np.arange(batch)] = dy
     else:
