@@ -52,31 +52,33 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_how_arrays_lie_in_memory_changes_no_result(operation, layout):
+def test_how_arrays_lie_in_memory_changes_no_result(operation):
+    """All arrays of an operation in one layout, and each of them alone."""
     arrays = operation.arrays(np.float64)
-    check(operation, arrays, layout, 1e-12, [[index] for index in range(len(arrays))])
+    check(operation, arrays, 1e-12, [[index] for index in range(len(arrays))])
 
 
 @pytest.mark.parametrize("operation", BATCHED, ids=str)
 def test_nor_does_it_in_a_batch_of_any_size_in_float32(operation):
     """Where there are faster ways, which come with other layouts of their own."""
-    for layout in LAYOUTS:
-        check(operation, operation.arrays(np.float32), layout, 2e-5)
+    check(operation, operation.arrays(np.float32), 2e-5)
 
 
-def check(operation, arrays, layout, rounding, alone=()):
-    """Results of arrays in a layout, all together and some ``alone``, are those of plain ones."""
-    turned = [LAYOUTS[layout](array) for array in arrays]
-    for which in [range(len(arrays)), *alone]:
-        given = [turned[i] if i in which else array for i, array in enumerate(arrays)]
-        given = [array.view() for array in given]
-        for array in given:
-            array.flags.writeable = False
-        plain = [np.array(array, order="C") for array in given]
-        for ours, expected in zip(
-            operation.results(*given), operation.results(*plain), strict=True
-        ):
-            limit = rounding * max(1, np.abs(expected).max())
-            np.testing.assert_allclose(ours, expected, rtol=0, atol=limit)
+def check(operation, arrays, rounding, alone=()):
+    """Results of arrays in any layout, all together and some ``alone``, are those of plain ones."""
+    usual = operation.results(*arrays)
+    for layout, lay in LAYOUTS.items():
+        turned = [lay(array) for array in arrays]
+        for which in [range(len(arrays)), *alone]:
+            given = [turned[i] if i in which else array for i, array in enumerate(arrays)]
+            given = [array.view() for array in given]
+            for array in given:
+                array.flags.writeable = False
+            if any(not np.array_equal(*pair) for pair in zip(given, arrays, strict=True)):
+                expected = operation.results(*[np.array(array, order="C") for array in given])
+            else:
+                expected = usual
+            for ours, right in zip(operation.results(*given), expected, strict=True):
+                limit = rounding * max(1, np.abs(right).max())
+                np.testing.assert_allclose(ours, right, rtol=0, atol=limit, err_msg=layout)
