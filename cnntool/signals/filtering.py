@@ -104,12 +104,11 @@ def run_passes(signal: Signal, plans: Sequence[Pass], live: bool = False) -> Sig
     return signal
 
 
-def run_pass(signal: Signal, plan: Pass, live: bool = False, outputs: int | None = None) -> Signal:
+def run_pass(signal: Signal, plan: Pass, live: bool = False) -> Signal:
     """The filtered signal, computed as its blocks are asked for.
 
-    ``outputs`` samples are made at a time, as many as fit the cache unless it is given; ``live``
-    makes each as soon as its samples are there. Asking for blocks raises InputError where the
-    signal turns out too short for any window, or a result is beyond float64.
+    ``live`` makes each sample as soon as those that it needs are there. Asking for blocks raises
+    InputError where the signal turns out too short for any window, or a result is beyond float64.
     """
     geometry, stride = plan.geometry, plan.geometry.stride
     channels = max(signal.channels, len(plan.kernel.weights))
@@ -117,10 +116,10 @@ def run_pass(signal: Signal, plan: Pass, live: bool = False, outputs: int | None
     measured = _measured(signal.blocks, lengths)
     padded = with_borders(measured, plan.before, plan.after, geometry.border, geometry.constant)
     if plan.method == "fft":
-        blocks = _transformed(padded, plan, outputs)
+        blocks = _transformed(padded, plan)
     else:
         span = max(BLOCK // channels, plan.extent)
-        pieces = _pieces(padded, outputs or max(1, span // stride), plan.extent, stride, live)
+        pieces = _pieces(padded, max(1, span // stride), plan.extent, stride, live)
         blocks = (_direct(piece, plan) for piece in pieces)
     return replace(
         signal,
@@ -211,9 +210,7 @@ def _direct(piece: np.ndarray, plan: Pass) -> np.ndarray:
     return responses[np.arange(rows), np.arange(rows)]
 
 
-def _transformed(
-    padded: Iterable[np.ndarray], plan: Pass, outputs: int | None
-) -> Iterator[np.ndarray]:
+def _transformed(padded: Iterable[np.ndarray], plan: Pass) -> Iterator[np.ndarray]:
     """The same by overlap-add, less the windows that begin before the signal and its padding."""
     geometry, weights = plan.geometry, plan.kernel.weights
     if not geometry.flip:
@@ -221,7 +218,7 @@ def _transformed(
     spread = np.zeros((len(weights), plan.extent))
     spread[:, :: geometry.dilation] = weights
     unread = plan.extent - 1  # results before the next one that is wanted
-    for results in overlap_add(_pieces(padded, outputs or block_length(plan.extent)), spread):
+    for results in overlap_add(_pieces(padded, block_length(plan.extent)), spread):
         wanted = results[:, unread :: geometry.stride]
         unread += wanted.shape[1] * geometry.stride - results.shape[1]
         yield wanted
