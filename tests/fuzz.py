@@ -191,6 +191,10 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
     lines = "".join(json.dumps(each) + "\n" for each in log).encode()
     model = darkness_model(folder / "seed.npz").read_bytes()
     kernel = b'{"kernel": [[1, 0, -1], [2, 0, -2]], "scale": 0.125}'
+    filter = (
+        b'{"kernels": [{"name": "a", "matrix": [[1, 0]]}, {"name": "b", "matrix": [[1, 2]]}],'
+        b' "combine": "magnitude", "directions": [0, 90], "size": [1, 2], "offset": 9}'
+    )
     read_kernel = lambda path: parse_kernel(str(path))
     read_wide, read_kana = (partial(load_corpus, encoding=each) for each in ("utf-16", "cp932"))
     for name, seeds, read in (
@@ -205,7 +209,7 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         ("text.txt", [b"some words and some more\n" * 9, "naïve café\n".encode() * 9], load_corpus),
         ("wide.txt", ["naïve café\n".encode("utf-16") * 9], read_wide),
         ("kana.txt", ["すべての 人間\n".encode("cp932") * 9], read_kana),
-        ("kernel.json", [kernel, b"[[1, 2], [3, 4]]"], read_kernel),
+        ("kernel.json", [kernel, filter, b"[[1, 2], [3, 4]]"], read_kernel),
         ("kernel.txt", [b"1 0 -1\n2 0 -2\n# end\n"], read_kernel),
         ("kernel.npy", [npy(bank[0, 0])], read_kernel),
     ):

@@ -24,6 +24,7 @@ CHUNK = 1 << 18
 """Bytes that are read at a time."""
 
 LONGEST_LINE = 1 << 24
+csv.field_size_limit(LONGEST_LINE)  # a cell is no longer than its line
 
 MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 """Of byte order: UTF-8, which is passed over, and UTF-16."""

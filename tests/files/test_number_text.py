@@ -201,6 +201,13 @@ def test_no_cut_of_the_bytes_changes_the_count_of_lines(monkeypatch, chunk, endi
     assert "in line 5: 'abc'" in message_of(ending.join(["12", "34", "", "56", "abc", "7"]))
 
 
+def test_a_quoted_cell_may_be_longer_than_the_csv_module_likes():
+    cell = '"' + "a" * 200_000 + '"'
+    assert values(f"{cell},b\n1,2\n", "b") == [[2]]
+    assert values(f"a,b\n{cell},2\n", "b") == [[2]]
+    assert len(message_of(f"a,b\n1,2\n{cell},2\n")) < 200
+
+
 def test_a_line_without_end_is_refused(monkeypatch):
     monkeypatch.setattr(number_text, "LONGEST_LINE", 1000)
     monkeypatch.setattr(number_text, "CHUNK", 100)

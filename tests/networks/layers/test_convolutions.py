@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from cnntool.errors import InputError
 from cnntool.networks.layers.convolutions import (
     LENET5_TABLE,
     Convolution,
     LocallyConnected,
     Window,
+    read_connections,
 )
 from cnntool.networks.layers.layer import Pass
 from cnntool.networks.model import network_of
@@ -216,3 +218,18 @@ def test_shapes_and_counts(layer, shape, output, trained, products, connections)
 def test_fans_count_what_reaches_an_output_and_what_an_input_reaches(layer, fans):
     weight = layer.parameters((4, 6, 6))["weight"]
     assert (weight.start.inputs, weight.start.outputs) == fans
+
+
+def test_connections_from_a_csv_are_its_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('1,0, 1\r\n\r\n"0","1",1\r\n')
+    assert read_connections(path) == ((True, False, True), (False, True, True))
+    for text, message in (
+        ("1,2\n", "row 1, column 2 is '2': expected 0 or 1"),
+        ("1,0\n1\n", "row 2 has 1 number, row 1 has 2"),
+        ('"' + "1" * 200_000 + '",0\n', "row 1, column 1 is '11111111111111111111': expected 0"),
+        (" ,\n", "is empty: expected a row of 0 and 1 for each filter"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_connections(path)
