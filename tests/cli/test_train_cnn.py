@@ -408,6 +408,14 @@ def test_how_often_to_save_is_a_time(train, text):
     assert f"'{text}' is no time: expected seconds, or such as 30s, 10m or 2h" in done.err
 
 
+def test_a_dry_run_of_what_is_done_has_no_steps_left(train, cnntool):
+    assert train("--epochs", "2", "-q").code == 0
+    more = cnntool("train-cnn", "--resume", "model.last.npz", "--dry-run")
+    assert more.code == 0
+    assert "is done, 2 of 2 epochs: --epochs 4 goes on" in more.err
+    assert "\n0 steps of" in more.err
+
+
 def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     done = train("--optimizer", "sgd", "--learning-rate", "1e11", "-q")
     assert done.code == 1

@@ -140,7 +140,8 @@ def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
 def _dry_run(trainer: Trainer, options: RunOptions) -> int:
     """A few steps that nobody keeps, and the time that all would take."""
     epoch, step = trainer.place
-    total = trainer.steps * (trainer.settings.epochs - epoch) - step
+    epochs = epoch if trainer.is_done else trainer.settings.epochs
+    total = trainer.steps * (epochs - epoch) - step
     steps, began, taken = trainer.run(), time.perf_counter(), []
     for event in steps:
         if isinstance(event, Epoch):
@@ -149,7 +150,7 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
         if len(taken) >= TRIAL_STEPS or time.perf_counter() - began > TRIAL_SECONDS:
             break
     taken = sorted(taken[1:] or taken)  # the first one makes room
-    each = taken[len(taken) // 2]
+    each = taken[len(taken) // 2] if taken else 0.0  # of a run that is done
     facts: dict[str, Any] = {"steps": total, "seconds_a_step": each, "seconds": total * each}
     if options.as_json:
         print_json(facts)
@@ -197,7 +198,7 @@ def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, 
         "last": str(plan.last),
         "epochs": len(trainer.history),
         "best_epoch": trainer.stopping.best_epoch,
-        "stopped_early": trainer.stopping.should_stop,
+        "stopped_early": len(trainer.history) < trainer.settings.epochs,
         "parameters": total(plan.task.network.parameters()),
         "seconds": round(seconds, 3),
     }
