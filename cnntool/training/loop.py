@@ -20,7 +20,7 @@ from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
 from cnntool.training.divergence import diverged, first_not_finite, is_finite
-from cnntool.training.progress import EarlyStopping, Place
+from cnntool.training.progress import EarlyStopping, Place, check_history
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, shared_array, views_of
@@ -302,7 +302,7 @@ class Trainer:
             self._at = Place(**plain["place"])
             self.stopping.restore(plain["stopping"], name)
             self.streams["order"].bit_generator.state = self._at.order
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"{name}: where its training stands cannot be read: {error}"
             ) from error
@@ -316,6 +316,7 @@ class Trainer:
             raise InputError(f"{name} is damaged: its best epoch is none that it has behind it")
         self.best = self._best_of(_part(arrays, "best/"), name)
         self.history = list(history[:epoch])
+        check_history(self.history, name)
         self.filters = {number: array for number, array in filters.items() if number <= epoch}
 
     def _best_of(self, kept: Arrays, name: str) -> Arrays | None:

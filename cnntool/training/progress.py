@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnntool.errors import InputError
+
+JUDGED = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
+"""What every row of a history says."""
+
+
+def check_history(rows: Sequence[Any], name: str) -> None:
+    """InputError where a file says of epochs, or of parts of them, what no run does."""
+    for row in rows:
+        parts = row.get("within", []) if isinstance(row, dict) else None
+        if not (_is_row(row) and isinstance(parts, list) and all(map(_is_row, parts))):
+            raise InputError(f"{name} is damaged: of an epoch it says {str(row)[:60]}")
+
+
+def _is_row(row: Any) -> bool:
+    if not isinstance(row, dict):
+        return False
+    return all(key in row and (row[key] is None or _is_finite(row[key])) for key in JUDGED)
 
 
 @dataclass
@@ -28,9 +45,9 @@ class Place:
 
     def check(self, name: str) -> None:
         """InputError where a file says what can be no place."""
-        sums, counts = (self.loss, self.rate), (self.epoch, self.step, self.correct)
-        is_list = isinstance(self.within, list) and all(isinstance(x, dict) for x in self.within)
-        if not (is_list and all(map(_is_finite, sums)) and all(map(_is_count, counts))):
+        sums, counts = (self.loss, self.rate, self.seconds), (self.epoch, self.step, self.correct)
+        is_sound = isinstance(self.within, list) and all(map(_is_row, self.within))
+        if not (is_sound and all(map(_is_finite, sums)) and all(map(_is_count, counts))):
             raise InputError(
                 f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
                 f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "

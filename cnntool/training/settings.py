@@ -131,5 +131,5 @@ class Streams:
         for name, rng in self._generators.items():
             try:
                 rng.bit_generator.state = plain[name]
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise ValueError(f"the state of the random numbers for {name} is none") from error

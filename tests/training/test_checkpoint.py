@@ -142,6 +142,19 @@ def test_a_run_goes_on_with_its_own_data_alone(parts):
         check_data(model, "9876543210", "set.npz", "it")
 
 
+@pytest.mark.parametrize(
+    "row", [{}, {"epoch": "1"}, {"loss": []}, {"within": [{}]}, {"within": None}, {"within": [3]}]
+)
+def test_a_history_that_no_run_has_is_refused(parts, row):
+    with trainer_of(parts) as trainer:
+        model = finished(trainer)
+    *others, last = model.header.history
+    broken = replace(model.header, history=(*others, {**last, **row} if row else row))
+    model = replace(model, header=broken)
+    with pytest.raises(InputError, match=r"^it is damaged: of an epoch it says "):
+        resumed(model, task_of(model, parts, settings_of(model, "it")), "it")
+
+
 @pytest.mark.parametrize("key", ["step", "epoch"])
 def test_a_place_that_the_run_does_not_have_is_refused(parts, key):
     with trainer_of(parts) as trainer:

@@ -171,6 +171,8 @@ def _as_before(options: ImageOptions, origin: dict[str, Any]) -> ImageOptions:
         height, width = map(int, origin["resize"] or (1, 1))
         resize = (height, width) if origin["resize"] else None
         how = {"resize": resize, "colour": origin["colour"], "val_split": origin["val_split"]}
+        if how["val_split"] is not None and not 0 <= how["val_split"] < 1:
+            raise ValueError(f"it held out {how['val_split']} of it")
         LoadOptions(resize, origin["colour"])
     except (KeyError, TypeError, ValueError, RequestError) as error:
         raise InputError(f"{name} does not say how its data was read: {error}") from error

@@ -24,14 +24,13 @@ from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure, judge
+from cnntool.training.progress import JUDGED
 from cnntool.wording import bytes_text, counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)
 
 TRIAL_STEPS, TRIAL_SECONDS = 10, 2.0
 """What a dry run takes to say how long training would."""
-
-OF_AN_EPOCH = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 
 
 def train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
@@ -203,7 +202,7 @@ def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, 
         "seconds": round(seconds, 3),
     }
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
-    found |= {name: {key: row[key] for key in OF_AN_EPOCH} for name, row in rows.items() if row}
+    found |= {name: {key: row[key] for key in JUDGED} for name, row in rows.items() if row}
     found |= plan.more(best or model_of(trainer))
     for part, each in beside.items():
         start = "test_" if part == "test" else ""
