@@ -47,25 +47,27 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
     Labels are '0', '1', ... InputError for files that are missing, malformed or disagree, and for
     those of several sets.
     """
-    found: dict[tuple[str, str], Path] = {}
-    sets: set[str] = set()
+    sets: dict[str, dict[tuple[str, str], Path]] = {}
     for path in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
         if (name := NAME.fullmatch(path.name)) and path.is_file():
             part = "train" if name["part"].lower() == "train" else "test"
-            found.setdefault((part, name["what"].lower()), path)
-            sets.add(name["set"] or "")
-    if len(sets) > 1:
-        names = joined_words(sorted({path.name for path in found.values()}))
+            files = sets.setdefault(name["set"] or "", {})
+            files.setdefault((part, name["what"].lower()), path)
+    chosen = "" if "" in sets else next(iter(sets))
+    others = joined_words(sorted(sets.keys() - {chosen}))
+    if others and chosen:
         raise InputError(
-            f"{folder} holds {names}, which are of several sets: give each a folder of its own"
+            f"{folder} holds files of {chosen} and {others}: give each set a folder of its own"
         )
+    found = sets[chosen]
     parts = {
         part: _load_part(folder, found, part, expected)
         for part in ("train", "test")
         if any(each == part for each, _ in found)
     }
-    is_emnist = any(name.lower().startswith("emnist") for name in sets)
-    return joined(**parts, about=[f"{folder}: {ON_THEIR_SIDE}"] if is_emnist else ())
+    about = [f"{folder}: files of {others} left out, beside those of no name"] if others else []
+    about += [f"{folder}: {ON_THEIR_SIDE}"] if chosen.lower().startswith("emnist") else []
+    return joined(**parts, about=about)
 
 
 def _load_part(

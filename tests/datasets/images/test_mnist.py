@@ -100,6 +100,12 @@ def test_names_may_begin_with_that_of_the_set(tmp_path):
     assert list(parts.each) == ["train", "test"]
     assert "rows of its images as columns" in parts.notes[0]
     write(tmp_path, [f"emnist-letters-{name}" for name in TRAIN])
-    message = message_of(tmp_path)
-    assert "emnist-letters-train-images-idx3-ubyte" not in message.split(" holds ")[0]
-    assert message.endswith("which are of several sets: give each a folder of its own")
+    assert message_of(tmp_path) == (
+        f"{tmp_path} holds files of emnist-digits and emnist-letters: give each set a folder of "
+        "its own"
+    )
+    write(tmp_path, TRAIN)
+    note = (
+        f"{tmp_path}: files of emnist-digits and emnist-letters left out, beside those of no name"
+    )
+    assert load_idx_folder(tmp_path).notes == (note,)
