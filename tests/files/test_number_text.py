@@ -54,6 +54,12 @@ def test_numbers_stand_one_a_line_or_all_in_one(data):
     assert values(data) == [[1, 2.5, -300]]
 
 
+def test_a_quoted_name_may_be_very_long():
+    name = "x" * 200_000
+    signal = read(f'"{name}",b\n1,2\n3,4\n')
+    assert signal.columns == (name, "b")
+
+
 @pytest.mark.parametrize("delimiter", [",", ", ", ";", "\t", " ", "   "])
 def test_columns_are_channels(delimiter):
     lines = [["1", "2"], ["3", "4"], ["5", "6"]]
