@@ -8,9 +8,6 @@ from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
 from cnntool.wording import bytes_text, counted
 
-DEFLATED = 1032
-"""Bytes that one of deflate's can stand for, at the most: zlib's manual, "Technical details"."""
-
 
 def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) -> None:
     """InputError when ``count`` arrays of ``shape`` with items of so many bytes exceed the memory

@@ -12,6 +12,8 @@ from cnntool.errors import InputError
 MAX_PIXELS = 500_000_000
 LARGE_TILE = 1 << 24
 """Pixels of a tile that any picture may have; decoders make room for all of it."""
+DEFLATED = 1032
+"""Bytes that deflate makes of one at the most. Source: zlib's manual, "Technical details"."""
 PIXEL_BYTES, OTHER_BYTES = 32, 1 << 26
 """A file may have so many bytes for each pixel it may have (numbers as text take the most), and as
 many for all else."""

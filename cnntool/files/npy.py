@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from math import prod
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,15 @@ from cnntool.files.image import (
     luminance,
     strips_of_samples,
 )
-from cnntool.files.limits import Limits
+from cnntool.files.limits import DEFLATED, Limits
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Readable, check_finite, cut_short, damaged, fill
 
 LARGEST = float(np.finfo(np.float32).max)
 """What a value may be in size, so that a network takes it as well."""
+
+if TYPE_CHECKING:
+    from zipfile import ZipInfo
 
 MAGIC = b"\x93NUMPY"
 
@@ -64,12 +67,16 @@ def read_header(stream: Readable, name: str) -> Header:
     return header
 
 
-def read_values(stream: Readable, header: Header, name: str) -> np.ndarray:
-    """The array that follows its header, to the end of the stream; InputError for objects."""
+def read_values(stream: Readable, header: Header, name: str, most: int | None = None) -> np.ndarray:
+    """The array that follows its header, to the end of the stream, which has so many bytes at the
+    ``most`` where that is known; InputError for objects."""
     if header.dtype.hasobject:
         raise InputError(
             f"{name} holds pickled objects, which are never loaded: save plain numbers or text"
         )
+    needed = prod(header.shape) * header.dtype.itemsize
+    if most is not None and needed > most:  # before room is made for what is not there
+        raise cut_short(name, f"its header says {needed:,} bytes, and {most:,} are there")
     try:
         array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
     except (MemoryError, ValueError):  # ValueError: more than an address can say
@@ -77,6 +84,13 @@ def read_values(stream: Readable, header: Header, name: str) -> np.ndarray:
     fill(stream, array.T if header.by_columns else array, name, "values")
     _refuse_more(stream, header.shape, name)
     return array
+
+
+def most_bytes(member: ZipInfo) -> int:
+    """Bytes that a member of an archive can have, whatever it says."""
+    if member.compress_type == 8:  # deflate; zipfile takes its time to import
+        return min(member.file_size, member.compress_size * DEFLATED)
+    return member.file_size
 
 
 def _real_header(stream: Readable, name: str) -> Header:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
-from cnntool.files.npy import read_header, read_values
+from cnntool.files.npy import most_bytes, read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
 from cnntool.wording import bytes_text
@@ -104,7 +104,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Contents]:
 def _npy(file: BinaryIO, name: str) -> Contents:
     header = read_header(file, name)
     fact = Fact(UNNAMED, header.shape, header.dtype)
-    return [fact], lambda _: read_values(file, header, name)
+    size = os.fstat(file.fileno()).st_size
+    return [fact], lambda _: read_values(file, header, name, size)
 
 
 def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
@@ -130,7 +131,8 @@ def _npz(archive: zipfile.ZipFile, name: str) -> Contents:
     def read(key: str) -> np.ndarray:
         with archive.open(f"{key}.npy") as file:
             label = f"{name}: {key}"
-            return read_values(file, read_header(file, label), label)
+            most = most_bytes(archive.getinfo(f"{key}.npy"))
+            return read_values(file, read_header(file, label), label, most)
 
     return facts, read
 

@@ -1,5 +1,6 @@
 """Weights from elsewhere: what is read, what is left out, and one line for what is wrong."""
 
+import io
 import json
 import struct
 import zipfile
@@ -109,6 +110,15 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+def bomb(path: Path) -> None:
+    """An archive of a few bytes whose array claims a gigabyte."""
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (1, 1, 16384, 16384)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", header.getvalue() + bytes(1000))
+
+
 def cut_npy(path: Path) -> None:
     with open(path, "wb") as file:
         np.save(file, BANK)
@@ -136,6 +146,7 @@ def huge(path: Path) -> None:
         (flipped, "is damaged"),
         (cut_npy, "is cut short: 1,195 of 1,200 bytes of values are there"),
         (huge, "of memory is free"),
+        (bomb, "a is cut short: its header says 1,073,741,824 bytes, and 1,128 are there"),
         (lambda path: None, "does not exist: name a model file or weights"),
         (lambda path: path.mkdir(), "cannot be read: Is a directory"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 from cnntool.datasets.images.arrays import dataset_of
 from cnntool.datasets.images.dataset import Dataset, Levels
 from cnntool.datasets.images.parts import Parts, joined
-from cnntool.datasets.memory import DEFLATED, check_fits
+from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
-from cnntool.files.npy import read_header, read_values
-from cnntool.files.streams import cut_short, plain_errors
+from cnntool.files.npy import most_bytes, read_header, read_values
+from cnntool.files.streams import plain_errors
 from cnntool.wording import joined as joined_words
 
 PARTS = {
@@ -117,15 +116,8 @@ def some(names: set[str]) -> str:
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
     label = f"{name}: {key}"
-    info = archive.getinfo(member)
     with archive.open(member) as file:
         header = read_header(file, label)
         shape = header.shape
         check_fits(label, shape[0] if shape else 1, shape[1:], header.dtype.itemsize)
-        needed = math.prod(shape) * header.dtype.itemsize
-        most = info.file_size
-        if info.compress_type == zipfile.ZIP_DEFLATED:
-            most = min(most, info.compress_size * DEFLATED)
-        if needed > most:  # before room is made for what is not there
-            raise cut_short(label, f"its header says {needed:,} bytes, and {most:,} are there")
-        return read_values(file, header, label)
+        return read_values(file, header, label, most_bytes(archive.getinfo(member)))

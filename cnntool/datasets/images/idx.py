@@ -14,8 +14,9 @@ import numpy as np
 from cnntool.datasets.images.arrays import dataset_of
 from cnntool.datasets.images.dataset import Dataset, Levels
 from cnntool.datasets.images.parts import Parts, joined
-from cnntool.datasets.memory import DEFLATED, check_fits
+from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
+from cnntool.files.limits import DEFLATED
 from cnntool.files.streams import cut_short, damaged, plain_errors
 from cnntool.wording import counted
 from cnntool.wording import joined as joined_words
