@@ -82,14 +82,19 @@ def console(stderr: bool = False) -> Console:
 
     class Screen(Console):
         def render_str(self, text: str, **settings: Any) -> Text:
-            return super().render_str(harmless(text), **settings)
+            return super().render_str(self._safe(text), **settings)
 
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterator[Segment]:
             """A ready text, too, of which the width may be wrong then."""
             for text, style, control in super().render(renderable, options):
-                yield Segment(text if control else harmless(text), style, control)
+                yield Segment(text if control else self._safe(text), style, control)
+
+        def _safe(self, text: str) -> str:
+            """Bytes that are no text stay themselves but for a terminal, which may obey them."""
+            text = harmless(text)
+            return text.encode(errors="backslashreplace").decode() if self.is_terminal else text
 
     return Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
 

@@ -164,7 +164,14 @@ def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
         pixels[...] = values
     if pixels.dtype.kind == "f" and (np.isinf(pixels) & np.isfinite(values)).any():
         raise _beyond(name)
-    if values.dtype.itemsize == 8 and values.dtype.kind in "iu" and (abs(pixels) > 2**53).any():
+    _check_whole(values, name)
+
+
+def _check_whole(values: np.ndarray, name: str) -> None:
+    """InputError for whole numbers that become others in 64-bit floats."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8:
+        return
+    if int(values.max(initial=0)) > 2**53 or int(values.min(initial=0)) < -(2**53):
         raise InputError(
             f"{name} holds whole numbers beyond {2**53:,}, of which 64-bit floats leave out every "
             "second one: divide them first"
@@ -252,6 +259,7 @@ def _read_columns(
 def _samples(blocks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
     done = 0
     for block in blocks:
+        _check_whole(block, name)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
             block = np.ascontiguousarray(block, np.float64)
         check_finite_samples(block, done, name)

@@ -1,5 +1,6 @@
 """What commands say to people and to programs."""
 
+import io
 import json
 import sys
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnntool.cli.console import json_text, labelled, plain, print_line, show, table
+from cnntool.cli.console import console, json_text, labelled, plain, print_line, show, table
 
 
 @dataclass
@@ -82,3 +83,11 @@ def test_a_path_is_itself_in_a_pipe_and_harmless_on_a_terminal(monkeypatch, caps
     print_line(Path("\x1b[31mred\n.png"))
     shown = capsys.readouterr().out
     assert shown == ("\\x1b[31mred\\n.png\n" if is_terminal else "\x1b[31mred\n.png\n")
+
+
+def test_bytes_that_are_no_text_stay_themselves_but_for_a_terminal():
+    for is_terminal, shown in ((True, "a\\udc9b\n"), (False, "a\udc9b\n")):
+        screen = console()
+        screen.file, screen._force_terminal = io.StringIO(), is_terminal
+        screen.print("a\udc9b")
+        assert screen.file.getvalue().strip("\r") == shown

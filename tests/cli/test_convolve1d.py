@@ -449,3 +449,10 @@ def test_a_given_rate_needs_no_rounding():
     words = ("in.wav", "-k", "identity", "--stride", "3", "-f", "-o", "out.wav")
     assert "rounded" in run(*words).stderr
     assert "rounded" not in run(*words, "--rate", "100").stderr
+
+
+def test_whole_numbers_that_no_float_has_are_refused(cnntool):
+    np.save("huge.npy", np.array([1, 2**60 + 1, 3]))
+    done = cnntool("convolve1d", "huge.npy", "--kernel", "1,2")
+    assert done.code == 1
+    assert "huge.npy holds whole numbers beyond 9,007,199,254,740,992" in done.err
