@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from unicodedata import category, name
+from shlex import quote
+from unicodedata import category
+from unicodedata import name as name_of
 
 from cnntool.errors import RequestError
 from cnntool.wording import joined, suggestion
@@ -110,9 +112,10 @@ def remedy(data: bytes, name: str) -> str:
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data[:LOOKED_AT])
     wrong, right = text.count("\ufffd"), sum(c > "\x7f" and c != "\ufffd" for c in text)
     if right >= 2 * wrong > 0:
+        source = "" if name == "stdin" else f" {quote(name)} > mended.txt"
         return (
             "the rest looks like UTF-8; mend that byte, or leave such bytes out with "
-            f"iconv -c -f utf-8 -t utf-8 {name}"
+            f"iconv -c -f utf-8 -t utf-8{source}"
         )
     likely = [f"--encoding {each}" for each in likely_encodings(data)]
     return f"set {joined(likely, 'or')}" if likely else "set its true --encoding, or mend the file"
@@ -171,7 +174,7 @@ def _is_letter(char: str) -> bool:
 
 
 def _script(char: str) -> str:
-    return name(char, "?").split()[0] if char > "\x7f" else "LATIN"
+    return name_of(char, "?").split()[0] if char > "\x7f" else "LATIN"
 
 
 def _go_together(one: str, two: str) -> bool:

@@ -63,7 +63,7 @@ def test_wide_characters_are_known_by_their_mark_or_their_zeros(language, encodi
     [
         ("“naïve”\n".encode("cp1252"), "utf-8", "is not UTF-8: set --encoding cp1252"),
         ("привет".encode(), "ascii", "is not ASCII: set --encoding utf-8"),
-        ("漢é\n".encode() + b"\xff\n", "utf-8", "with iconv -c -f utf-8 -t utf-8 stdin"),
+        ("漢é\n".encode() + b"\xff\n", "utf-8", "with iconv -c -f utf-8 -t utf-8"),
         (b"\x89PNG\r\n\x1a\n\0\0", "utf-8", "a binary file takes --level byte"),
         (b"\0\1\2\0a\n", "utf-8", "a binary file takes --level byte, a text its --encoding"),
         ("a\nprivé\n".encode("cp1252"), "idna", "(line 2) is not IDNA: set --encoding cp1252"),
