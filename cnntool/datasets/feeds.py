@@ -171,9 +171,10 @@ WARM_UP_SHARE = 10
 """The tokens that a row reads before its own are at most one in so many."""
 
 
-HIDDEN = 8
-"""Half of them would teach the odds of unknown tokens better, and all others worse: as long as the
-vocabulary is that of all the text, what is held out of it holds none."""
+HIDDEN, RARE = 8, 1000
+"""One in so many of the rare tokens is learned as the unknown one: of what occurs once, and of the
+rarest that are one in ``RARE`` of the text together, as characters have few that occur once. More
+would teach the odds of unknown tokens better, and all others worse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,8 +194,8 @@ class WindowFeed:
 
     restart: whether rows begin from states of 0 again where a window begins with the end of a line,
         as a text that is written does, and every so many windows; 0 for never.
-    hides: whether one in ``HIDDEN`` of the tokens that occur once, others in other epochs, is
-        learned as the unknown one, of which a text whose tokens are all known has no example.
+    hides: whether one in ``HIDDEN`` of the rare tokens, others in other epochs, is learned as the
+        unknown one, of which a text whose tokens are all known has no example.
     counting: how many targets count, from the first one of the text; None for all.
     warm_up: windows that each row but the first reads of the end of the row before.
 
@@ -321,7 +322,7 @@ class WindowFeed:
         places = batch.indices * self.stride + first + np.arange(length + 1)[:, None]
         ids = self.corpus.ids[places]
         if rng is not None and self.hides:
-            is_hidden = self._is_single[ids] & (ids % HIDDEN == batch.draw)
+            is_hidden = self._is_rare[ids] & (places % HIDDEN == batch.draw)
             ids = np.where(is_hidden, ids.dtype.type(self.unknown), ids)
         x, targets = np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(ids[1:])
         return Taken(x, targets, self._counts(batch, places[:-1]), self._begins(batch, x[0]))
@@ -347,16 +348,19 @@ class WindowFeed:
         return int(self.corpus.vocabulary.encode("\n")[0])
 
     @cached_property
-    def _is_single(self) -> np.ndarray:
-        is_single = self.corpus.counts == 1
-        is_single[self._line_end] = False
-        return is_single
+    def _is_rare(self) -> np.ndarray:
+        counts = self.corpus.counts
+        order = np.argsort(counts, kind="stable")
+        is_rare = counts == 1
+        is_rare[order[RARE * counts[order].cumsum() <= len(self.corpus)]] = True
+        is_rare[self._line_end] = False
+        return is_rare
 
     def with_hidden(self, shares: np.ndarray) -> np.ndarray:
         """(V,) how often each token is learned, a mean over epochs, for its share of the text."""
         if not self.hides:
             return shares
-        hidden = np.where(self._is_single, shares / HIDDEN, 0)
+        hidden = np.where(self._is_rare & (self.corpus.counts > 0), shares / HIDDEN, 0)
         shares = shares - hidden
         shares[self.unknown] += hidden.sum()
         return shares

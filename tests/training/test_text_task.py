@@ -236,6 +236,15 @@ def test_rows_begin_at_zero_where_a_line_ends_and_by_turns(corpus):
         np.testing.assert_allclose(trainer.task.carried["lstm1.h"], wanted, atol=1e-6)
 
 
+def test_of_characters_the_rarest_are_learned_as_unknown_too():
+    """At most one in a thousand of all, however many are as rare as each other."""
+    text = "ab" * 2500 + "cccc" + "\n"
+    for more, hidden in (("", 4), ("dddd", 4), ("d", 1)):
+        corpus = load_corpus(io.BytesIO((more + text).encode()), "char")
+        feed = WindowFeed(corpus, 1, 30, hides=True)
+        assert feed.with_hidden(corpus.counts)[0] == hidden / 8
+
+
 def test_of_what_occurs_once_one_in_eight_is_learned_as_unknown():
     singles = [f"w{number}" for number in range(16)]
     corpus = load_corpus(io.BytesIO(f"a b a b {' '.join(singles)}\n".encode()))
