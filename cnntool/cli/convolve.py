@@ -217,9 +217,8 @@ def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
 
     inputs: what else is read, one of which may be stdin.
     """
-    from cnntool.imaging.filter_pass import check_combination
     from cnntool.imaging.filtering import normalized
-    from cnntool.imaging.kernels import parse_kernel
+    from cnntool.imaging.kernels import check_combination, parse_kernel
 
     shortcuts = {"size": kernels.size, "sigma": kernels.sigma, "angle": kernels.angle}
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]

@@ -204,20 +204,6 @@ class FilterPass:
         return border_indices(positions, axis.size, "edge" if border == "constant" else border)
 
 
-def check_combination(kernel: Filter, combine: str) -> None:
-    """Raise RequestError where a filter's kernels cannot be combined in this way."""
-    if combine in ("magnitude", "maximum") and kernel.count < 2:
-        raise RequestError(
-            f"{kernel.label} has one kernel, so there is nothing to combine by {combine}: "
-            "use --combine none, or a bank such as sobel"
-        )
-    if combine == "orientation" and (kernel.directions is None or len(kernel.bank) < 2):
-        raise RequestError(
-            f"{kernel.label} has no orientation: --combine orientation needs kernels of known "
-            "directions, such as sobel, scharr, kirsch or robinson"
-        )
-
-
 def sum_colours(responses: np.ndarray) -> np.ndarray:
     """Responses of colour filters (3 F, ..., C), three kernels each, as (F, ..., 1).
 

@@ -166,6 +166,8 @@ def _reported(data: Fields, where: str, largest: int) -> Fields:
     if data.get("anchor", anchor) != anchor:
         raise no_anchor(json.dumps(data["anchor"]), where)
     names = [shortened(str(part["name"]), 100) for part in parts]
+    if len(set(names)) < len(names):
+        raise RequestError(f"{where} has two parts of one name: give each its own")
     is_colour = _one_of((False, True), data, "colour", where)
     if is_colour and len(names) % 3:
         raise RequestError(

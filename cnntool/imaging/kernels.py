@@ -136,10 +136,12 @@ def parse_kernel(
     count, height, width = fields["bank"].shape
     label = f"kernel{height}x{width}"
     if kind == "file":
-        return Filter(Path(spec).stem if os.path.isfile(spec) else label, spec, **fields)
-    if count == 1 and not fields.get("bias"):
+        text, label = spec, Path(spec).stem if os.path.isfile(spec) else label
+    elif count == 1 and not fields.get("bias"):
         text = "; ".join(" ".join(map(number_text, row)) for row in fields["bank"][0])
-    return Filter(label, text, **fields)
+    kernel = Filter(label, text, **fields)
+    check_combination(kernel, kernel.combine)
+    return kernel
 
 
 def build(name: str, **parameters: float | None) -> Filter:
@@ -151,6 +153,20 @@ def build(name: str, **parameters: float | None) -> Filter:
     if name not in CATALOGUE:
         raise RequestError(_unknown(name, CATALOGUE))
     return _build(CATALOGUE[name], parameters)
+
+
+def check_combination(kernel: Filter, combine: str) -> None:
+    """Raise RequestError where a filter's kernels cannot be combined in this way."""
+    if combine in ("magnitude", "maximum") and kernel.count < 2:
+        raise RequestError(
+            f"{kernel.label} has one kernel, so there is nothing to combine by {combine}: "
+            "use --combine none, or a bank such as sobel"
+        )
+    if combine == "orientation" and (kernel.directions is None or len(kernel.bank) < 2):
+        raise RequestError(
+            f"{kernel.label} has no orientation: --combine orientation needs kernels of known "
+            "directions, such as sobel, scharr, kirsch or robinson"
+        )
 
 
 def _named(entry: Entry, settings: str | None, overrides: Mapping[str, float]) -> Filter:

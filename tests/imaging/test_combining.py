@@ -5,8 +5,8 @@ import pytest
 
 from cnntool.engine.filters.banks import filter_bank
 from cnntool.errors import RequestError
-from cnntool.imaging.filter_pass import check_combination, combine_responses
-from cnntool.imaging.kernels import parse_kernel
+from cnntool.imaging.filter_pass import combine_responses
+from cnntool.imaging.kernels import check_combination, parse_kernel
 
 RESPONSES = np.array([[[3.0, -5.0]], [[4.0, 12.0]]])
 

@@ -426,6 +426,7 @@ def test_sizes_scale_and_offset_beside_a_kernel_count(tmp_path, data, bank, bias
          "has its anchor at [0, 0], and here it is always in the middle"),
         ({"kernels": [{"name": "a", "matrix": SOBEL}], "combine": "sum"},
          'has combine "sum": expected "none", "magnitude", "maximum" or "orientation"'),
+        ({"kernels": [{"name": "a", "matrix": SOBEL}] * 2}, "has two parts of one name"),
         ({"kernels": [{"name": "a", "matrix": SOBEL}], "directions": [1, 2]},
          "has 2 directions: one a kernel is needed"),
         ({"kernels": [{"name": "a", "matrix": SOBEL}], "size": [3, 5]},
@@ -463,6 +464,13 @@ parts = st.fixed_dictionaries({"name": values, "matrix": rows | values})
 )  # fmt: skip
 def test_whatever_an_object_says_it_is_a_filter_or_one_line(data, kernel):
     assert_filter_or_one_line(json.dumps(data | dict([kernel])))
+
+
+@pytest.mark.parametrize("combine", ["orientation", "magnitude", "maximum"])
+def test_an_object_cannot_combine_what_there_is_not(combine):
+    part = {"name": "a", "matrix": SOBEL}
+    message = message_of(json.dumps({"kernels": [part], "combine": combine}))
+    assert "--combine" in message
 
 
 def test_a_key_that_stands_twice_is_refused():
