@@ -1,5 +1,6 @@
 """How the program behaves as a process: signals, pipes, read-only folders, start-up, help."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -329,6 +330,35 @@ def test_no_image_bytes_go_to_a_terminal(folder, output):
     os.close(controller)
     assert done.returncode == 2
     assert "would go to the terminal" in done.stderr
+
+
+@posix
+def test_no_name_of_a_file_is_obeyed_by_a_terminal(folder):
+    import pty
+
+    name = "\x1b[31mred\x9b.png"
+    os.rename("grey.png", name)
+    for arguments in (
+        ["convolve", name, "-k", "sobel-x"],
+        ["convolve", name, "missing.png", "-k", "box", "--dry-run"],
+        ["pool", name, "--pyramid", "1"],
+        ["explain", "pool", name],
+    ):
+        controller, terminal = pty.openpty()
+        environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stdout=terminal, stderr=terminal, env=environment
+        )
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while chunk := os.read(controller, 65536):
+                shown += chunk
+        process.wait(timeout=60)
+        os.close(controller)
+        assert b"\\x1b[31mred\\x9b" in shown
+        assert b"\x1b" not in shown
+        assert b"\xc2\x9b" not in shown
 
 
 @posix

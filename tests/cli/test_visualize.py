@@ -295,3 +295,14 @@ def _has_matplotlib() -> bool:
 @pytest.mark.parametrize("words", [[], *([subject] for subject in SUBJECTS)])
 def test_help_needs_neither_numpy_nor_pillow_nor_rich(words):
     assert imported_by_help("visualize", *words) == []
+
+
+def test_a_layer_s_name_leads_to_no_other_folder(cnntool, folder):
+    np.savez("w.npz", **{"../../x": np.random.default_rng(0).normal(size=(4, 1, 3, 3))})
+    assert cnntool("visualize", "filters", "w.npz", "--layer", "../../x").lines == [
+        "w-.._.._x-filters.png"
+    ]
+    template = "out/{kernel}/x.png"
+    done = cnntool("convolve", "grey.png", "-k", "w.npz:../../x/0", "-o", template, "-q")
+    assert done.code == 0
+    assert (folder / "out").resolve() in (folder / done.lines[0]).resolve().parents
