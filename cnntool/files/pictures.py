@@ -56,7 +56,9 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     if header is None:
         picture = open_picture(stream, limits)
     else:
-        picture, _ = _open_png(stream, limits, pixels=False)
+        contents = png.read_contents(stream, limits.name, pixels=False)
+        beginning = png.for_decoder(stream, limits.name, contents, pixels=False)
+        picture = _open_png(beginning, contents, limits)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
     channels = 3 if kept.startswith("RGB") else 1
@@ -109,23 +111,24 @@ def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
     return None
 
 
-def _open_png(stream: BinaryIO, limits: Limits, pixels: bool = True) -> tuple[Picture, list[str]]:
-    """The picture with what the file says of it, and what else is in the file."""
-    contents = png.read_contents(stream, limits.name, pixels)
-    picture = open_picture(png.for_decoder(stream, limits.name, contents, pixels), limits)
+def _open_png(stream: BinaryIO, contents: png.Contents, limits: Limits) -> Picture:
+    """The picture, with what the file says of it."""
+    picture = open_picture(stream, limits)
     picture.info |= {
         "exif": contents.exif,
         "icc_profile": contents.icc_profile,
         "dpi": contents.dpi,
         "xmp": contents.xmp,
     }
-    return picture, contents.left_out
+    return picture
 
 
 def _read_png(stream: BinaryIO, limits: Limits) -> Image:
     name = limits.name
     header = png.read_header(stream, name)
-    picture, left_out = _open_png(stream, limits)
+    contents = png.read_contents(stream, name)
+    stream = png.for_decoder(stream, name, contents)
+    picture = _open_png(stream, contents, limits)
     if header.is_deep_color:
         image = _read_deep_png(stream, header, picture, limits)
     else:
@@ -135,7 +138,7 @@ def _read_png(stream: BinaryIO, limits: Limits) -> Image:
         is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
         if is_suspect and not png.has_all_rows(stream, name):
             raise cut_short(name, "rows of pixels are missing")
-    return replace(image, left_out=tuple(dict.fromkeys(left_out)))
+    return replace(image, left_out=tuple(dict.fromkeys(contents.left_out)))
 
 
 def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limits: Limits) -> Image:

@@ -147,7 +147,7 @@ def _read_text(contents: Contents, kind: bytes, data: bytes) -> None:
     elif key.startswith(_RAW):
         kind_of_raw = key.removeprefix(_RAW)
         contents.left_out.append(_RAW_KINDS.get(kind_of_raw, "a raw profile"))
-    else:
+    elif key != "Software":  # where encoders put their name
         contents.left_out.append("text")
 
 

@@ -222,7 +222,7 @@ def test_what_no_result_keeps_is_named():
     texts = png_text(Title="a card", Author="who", Raw_profile_type_iptc="\niptc\n 2\n0102\n")
     assert open_image(pillow_bytes(picture, "PNG", pnginfo=texts)).left_out == ("text", "IPTC")
     assert open_image(pillow_bytes(picture, "GIF", comment=b"hi")).left_out == ("the comment",)
-    assert open_image(pillow_bytes(picture, "PNG")).left_out == ()
+    assert open_image(pillow_bytes(picture, "PNG", pnginfo=png_text(Software="s"))).left_out == ()
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[700], tags[33723], tags[33550] = b"<xmp/>", b"\x1c\2", (1.0, 1.0, 0.0)
     tags.tagtype |= {700: 1, 33723: 7, 33550: 12}
@@ -275,3 +275,12 @@ def test_what_is_odd_beside_the_pixels_of_a_png_leaves_them_as_they_are(odd):
         odd_data = data[:place] + chunk + data[place:]
         assert probe_image(odd_data).width == 80
         np.testing.assert_array_equal(open_image(odd_data).frames[0].pixels[..., 0], card())
+
+
+def test_odd_chunks_of_deep_pngs_are_left_out_as_well():
+    pytest.importorskip("imagecodecs")
+    frame = Frame(np.arange(30, dtype=np.uint16).reshape(2, 5, 3) * 2000)
+    data = saved(Image((frame,), 65535.0, "PNG"), "PNG")
+    checksum = zlib.crc32(b"a1Zzq").to_bytes(4, "big")
+    odd = data[:33] + b"\0\0\0\1a1Zzq" + checksum + data[33:]
+    np.testing.assert_array_equal(open_image(odd).frames[0].pixels, frame.pixels)
