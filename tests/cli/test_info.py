@@ -117,11 +117,9 @@ def test_layers_of_tokens_are_shown_as_the_arrays_of_a_step(cnntool):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (
-            ["lstm"],
-            "'lstm' is no network of the zoo, no layers and no file of them: expected small",
-        ),
-        (["lstm 8; dense 3"], "layer 'lstm 8': it takes steps of a sequence, and images come in"),
+        (["lstmm"], "'lstmm' is no network of the zoo, no layers and no file of them: expected"),
+        (["lstm"], "layer 'lstm': it needs its number of units, such as 10"),
+        (["lstm 8; dense 3"], "it takes steps, not 1 x 28 x 28: put columns before it"),
         (["xyzzy 3; dense 3"], "layer 'xyzzy' is not known: expected conv, local, max"),
         (["embedding 9 x 4; dense 9", "--input", "1x8x8"], "it takes tokens of a text, and images"),
     ],
@@ -130,7 +128,7 @@ def test_typed_layers_are_those_of_images_unless_an_embedding_begins_them(cnntoo
     found = cnntool("info", *asked)
     assert found.code == 2
     assert message in found.err
-    assert "rnn" not in found.err
+    assert ", embedding" not in found.err
     assert cnntool("info", "# tokens\nembedding 9 x 4; lstm 8; dense 9").code == 0
 
 
