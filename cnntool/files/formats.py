@@ -21,13 +21,20 @@ class Format:
     quality: bool = False  # takes a quality from 1 to 100
     longest_side: int = 2**31 - 1
     keeps: tuple[str, ...] = ("icc_profile", "dpi", "exif")  # of the metadata
+    longest_exif: int = 2**31 - 1
 
 
 FORMATS = {
     each.name: each
     for each in (
         Format("PNG", (".png", ".apng"), ("uint8", "uint16"), alpha=True, frames=True),
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), quality=True, longest_side=65500),
+        Format(
+            "JPEG",
+            (".jpg", ".jpeg", ".jpe", ".jfif"),
+            quality=True,
+            longest_side=65500,
+            longest_exif=65533,  # what fits into one segment
+        ),
         Format("TIFF", (".tif", ".tiff"), ("uint8", "uint16", "float32"), alpha=True, frames=True),
         Format(
             "WEBP",

@@ -7,7 +7,6 @@ animations that it would shorten in animations.py.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -44,8 +43,6 @@ from cnntool.files.streams import cut_short, damaged
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-_LONGEST_EXIF = {"JPEG": 65533}  # what fits into one segment
 
 
 def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
@@ -282,6 +279,6 @@ def _compression(picture: Picture) -> dict[str, int]:
 def _save_options(metadata: Metadata, format: str) -> dict[str, Any]:
     """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
     kept = {name: value for name in FORMATS[format].keeps if (value := getattr(metadata, name))}
-    if len(kept.get("exif", b"")) > _LONGEST_EXIF.get(format, math.inf):
+    if len(kept.get("exif", b"")) > FORMATS[format].longest_exif:
         del kept["exif"]
     return kept

@@ -161,7 +161,9 @@ def test_a_senseless_resolution_is_dropped(dpi):
 def test_exif_too_long_for_jpeg_is_left_out():
     exif = exif_block(description="x" * 70000)
     data = pillow_bytes(Pillow.fromarray(card()), "PNG", exif=exif)
-    assert open_image(saved(open_image(data), "JPEG")).metadata.exif is None
+    image = open_image(data)
+    assert open_image(saved(image, "JPEG")).metadata.exif is None
+    assert left_out(image, "JPEG", np.dtype(np.uint8)) == ("EXIF",)
 
 
 def xmp(orientation):
