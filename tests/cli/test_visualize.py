@@ -17,6 +17,7 @@ from trained_models import darkness_model
 
 from cnntool.cli.visualize import SUBJECTS, command
 from cnntool.study.learned_kernels import load_banks
+from cnntool.visuals import fonts
 from cnntool.visuals.filter_sheet import LINE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -306,3 +307,50 @@ def test_a_layer_s_name_leads_to_no_other_folder(cnntool, folder):
     done = cnntool("convolve", "grey.png", "-k", "w.npz:../../x/0", "-o", template, "-q")
     assert done.code == 0
     assert (folder / "out").resolve() in (folder / done.lines[0]).resolve().parents
+
+
+@pytest.fixture
+def no_fonts(monkeypatch):
+    """A system without fonts of its own, and that is forgotten afterwards."""
+    monkeypatch.setattr(fonts, "_by_fontconfig", lambda letter: set())
+    fonts._fonts_of_system.cache_clear()
+    yield
+    monkeypatch.undo()
+    fonts._fonts_of_system.cache_clear()
+    fonts.use(None)
+
+
+def test_names_that_no_font_can_write_are_numbers_and_a_table_says_which(
+    cnntool, here, no_fonts, monkeypatch
+):
+    darkness_model(here / "animals.npz", labels=("\u72ac", "\u043a\u043e\u0442"))
+    done = cnntool("visualize", "maps", "animals.npz", "grey.png")
+    first, *table = done.err.splitlines()
+    assert first.startswith("no font here has the letters of ")
+    assert "(CJK and cyrillic): name a font file that has them with --font FILE" in first
+    assert ["#0", "is", "\u72ac"] in [line.split() for line in table]
+    assert ["#1", "is", "\u043a\u043e\u0442"] in [line.split() for line in table]
+    assert cnntool("visualize", "maps", "animals.npz", "grey.png", "-f", "-q").err == ""
+    assert cnntool("visualize", "maps", "digits.npz", "grey.png").err == ""
+    (here / "set" / "\u72ac").mkdir(parents=True)
+    (here / "set" / "\u043a\u043e\u0442").mkdir()
+    for name, shade in (("\u72ac", 0), ("\u043a\u043e\u0442", 250)):
+        Image.new("L", (4, 4), shade).save(here / "set" / name / "a.png")
+    words = ["evaluate", "animals.npz", "set", "--part", "all", "--confusion", "c.png"]
+    done = cnntool(*words)
+    assert "no font here has the letters of 2 texts" in done.err
+    assert "no font" not in cnntool(*words, "-f", "-q").err
+
+
+def test_a_font_file_writes_names(cnntool, here, no_fonts):
+    pytest.importorskip("matplotlib")
+    font = Path(pytest.importorskip("matplotlib").get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+    darkness_model(here / "animals.npz", labels=("\u043f\u0451\u0441", "\u043a\u043e\u0442"))
+    words = ["visualize", "maps", "animals.npz", "grey.png", "--font", str(font)]
+    assert cnntool(*words).err == ""
+    done = cnntool("visualize", "filters", "digits.npz", "--font", "grey.png")
+    assert (done.code, done.out) == (1, b"")
+    assert done.err == (
+        "cnntool: --font grey.png: no font: name a file of letters, such as one that ends in .ttf, "
+        ".otf or .ttc\n"
+    )
