@@ -97,27 +97,37 @@ WIDEST = 1 << 20
 """How many times as large as the faint pixels the largest may be: a transform rounds everywhere by
 a share of the largest, about 2^-50, which beside the faint is then below float32's own, 2^-24."""
 
-FAINT = 1.0
-"""Percentile of the sizes of pixels that are not 0."""
+FAINT = 0.01
+"""Which share of the pixels that are not 0 is as faint, or more so."""
 
-MOST_LOOKED_AT = 1 << 16
+MOST_LOOKED_AT = 1 << 10
 
 
-def is_wide(image: np.ndarray) -> bool:
-    """Whether pixels (H, W, C) span more than a transform keeps: never those of 8 and 16 bits."""
-    if image.dtype.kind != "f":
+def is_wide(values: np.ndarray, widest: float = WIDEST) -> bool:
+    """Whether pixels, or samples, span more than a transform keeps: never those of 8 and 16
+    bits."""
+    if values.dtype.kind != "f":
         return False
-    step = max(1, image.size // MOST_LOOKED_AT)
-    sizes = np.abs(image.reshape(-1)[::step])
+    step = max(1, values.size // MOST_LOOKED_AT)
+    sizes = np.abs(values.reshape(-1)[::step])
     sizes = sizes[sizes > 0]
-    largest = max(float(image.max()), -float(image.min()))
-    return bool(sizes.size) and largest > WIDEST * float(np.percentile(sizes, FAINT))
+    if not sizes.size:
+        return False
+    rank = int(FAINT * len(sizes))
+    largest = max(float(values.max()), -float(values.min()))
+    return largest > widest * float(np.partition(sizes, rank)[rank])
 
 
 def _outputs(axis: Axis, size: int) -> int:
     """How many outputs a transform of this size gives, when the axis is cut evenly."""
     return even_cuts(axis.output_size, (size - axis.extent) // axis.stride + 1)
 
+
+WIDEST_SIGNAL = 1 << 26
+"""The same of samples, more than 24 bits have: beside a larger one the faint are summed plainly."""
+
+MOST_PRODUCTS = 1 << 30
+"""Of a block that is: about a second."""
 
 SHORTEST = 1 << 14
 """Of the transforms, in samples: enough that calls are few, little enough for the cache."""
@@ -155,9 +165,12 @@ def overlap_add(blocks: Iterable[np.ndarray], kernels: np.ndarray) -> Iterator[n
         if length != transformed:
             spectra, transformed = np.fft.rfft(kernels, length), length
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float64 is infinite
-            results = np.fft.irfft(np.fft.rfft(block, length) * spectra, length)
-            results = results[:, : count + overlap]
-            _silence_noise(results)
+            if count * kernels.shape[1] <= MOST_PRODUCTS and is_wide(block, WIDEST_SIGNAL):
+                results = _products(block, kernels)
+            else:
+                results = np.fft.irfft(np.fft.rfft(block, length) * spectra, length)
+                results = results[:, : count + overlap]
+                _silence_noise(results)
         results[:, :overlap] += carried
         carried = results[:, count:]
         yield results[:, :count]
@@ -179,6 +192,15 @@ def transform_is_faster(taps: int, kernel_size: int, stride: int = 1) -> bool:
     count = block_length(kernel_size)
     transform_ns = TRANSFORM_NS * (count + kernel_size - 1) / count
     return stride * transform_ns < DIRECT_NS + TAP_NS * taps
+
+
+def _products(block: np.ndarray, kernels: np.ndarray) -> np.ndarray:
+    """The full convolution of a block (C, n) as plain sums of products: (max(C, F), n + k - 1)."""
+    count = max(len(block), len(kernels))
+    pairs = zip(
+        *(np.resize(rows, (count, rows.shape[1])) for rows in (block, kernels)), strict=True
+    )
+    return np.stack([np.convolve(*pair) for pair in pairs])
 
 
 def _silence_noise(results: np.ndarray) -> None:

@@ -89,3 +89,15 @@ def test_long_kernels_go_by_transform_and_short_or_sparse_ones_do_not():
     assert transform_is_faster(500, 500)
     assert not transform_is_faster(500, 500, stride=20)
     assert not transform_is_faster(5, 100_001)
+
+
+@pytest.mark.parametrize("spike", [1e9, 1e20])
+def test_faint_samples_keep_their_digits_beside_a_spike(spike):
+    """A transform would round them, or silence them, by a share of the spike."""
+    x, kernels = np.ones((1, 2000)), signal(2, 301)
+    x[0, 700] = spike
+    ours = convolved(x, kernels, [900])
+    for result, kernel in zip(ours, kernels, strict=True):
+        sums = np.convolve(x[0].astype(np.longdouble), kernel.astype(np.longdouble))[:2000]
+        sizes = np.convolve(x[0], abs(kernel))[:2000]
+        assert (abs(result - sums) <= 64 * np.finfo(float).eps * sizes).all()
