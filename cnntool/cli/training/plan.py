@@ -69,8 +69,8 @@ class Plan:
     """A run that is ready to start, and where its files go.
 
     data: what it learns from, in a line. notes: what there is to say of data and options.
-    replaces: whether what stands there is of another run. save_every: seconds within an epoch
-        after which the run is saved; 0 for never. resumed_from: the file of a run that goes on.
+    replaces: whether what stands there gives way as the run begins. save_every: seconds within an
+        epoch after which the run is saved; 0 for never. resumed_from: the file of one that goes on.
     memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
         it is compared with on what it is judged on. more: what else results say, of the best model.
     """
@@ -122,7 +122,7 @@ class Plan:
 class Start:
     """What is settled before any data is read.
 
-    replaces: whether what stands at the output is of another run.
+    replaces: whether what stands at the output is to give way from the start, as of another run.
     trained, best, origin: of the run that goes on, its model by its kind, its best model where that
         is in a file of its own, and where its data came from; None and empty for a new one.
     """
@@ -131,7 +131,7 @@ class Start:
     output: Path
     settings: Settings
     streams: Streams
-    replaces: bool = True
+    replaces: bool = False
     trained: Any = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -234,7 +234,7 @@ def begin(
         output = output_of(options.output, None)
         _check_places(options, output, read)
         settings = settings_from(vars(options), kind)
-        return Start(options, output, settings, Streams(settings.seed))
+        return Start(options, output, settings, Streams(settings.seed), options.force)
     name = options.resume
     trained = load_trained(name, kind)
     model = trained.model
@@ -251,7 +251,7 @@ def begin(
     settings = replace(settings, **changes)
     if best is not None and not is_best_of(best, model):
         best = None
-    streams, replaces = Streams(settings.seed), output not in owned
+    streams, replaces = Streams(settings.seed), options.force and output not in owned
     return Start(options, output, settings, streams, replaces, trained, best, origin_of(model))
 
 
