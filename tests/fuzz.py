@@ -255,7 +255,6 @@ def complaint(read: Read, data: bytes) -> str:
     """What is wrong with how a reader takes these bytes; empty where all is well."""
     started, said = time.perf_counter(), io.StringIO()
     with warnings.catch_warnings(record=True) as caught, redirect_stderr(said):
-        warnings.simplefilter("always")
         try:
             read(data)
         except (InputError, RequestError, click.UsageError) as error:
@@ -289,6 +288,7 @@ def main() -> int:
     parser.add_argument("--case", type=int, help="the number of one of its mutations")
     asked = parser.parse_args()
     limit_memory(3 << 30)
+    warnings.simplefilter("always")
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
