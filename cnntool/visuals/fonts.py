@@ -13,6 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,7 +188,7 @@ def _fonts_of_system(letter: str) -> tuple[str, ...]:
         return len(UNUSUAL.findall(stem)), "sans" not in stem.lower(), len(stem), path
 
     known = _by_fontconfig(letter)
-    paths = sorted(_in_folders() if known is None else known, key=rank)
+    paths = sorted(_in_folders() if known is None else known, key=rank) + _of_charts()
     return tuple(islice((path for path in paths if suits(path)), MOST_FONTS))
 
 
@@ -213,6 +214,13 @@ def _in_folders() -> set[str]:
     }.get(sys.platform, [])
     files = (each for folder in folders for each in Path(folder).expanduser().rglob("*"))
     return {str(each) for each in files if each.suffix.lower() in SUFFIXES}
+
+
+def _of_charts() -> list[str]:
+    """The font that comes with matplotlib, where that is installed, which is not imported here."""
+    found = find_spec("matplotlib")
+    folders = found.submodule_search_locations if found else None
+    return [f"{folder}/mpl-data/fonts/ttf/DejaVuSans.ttf" for folder in folders or ()]
 
 
 def script_of(letter: str) -> str:

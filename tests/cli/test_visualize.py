@@ -313,6 +313,7 @@ def test_a_layer_s_name_leads_to_no_other_folder(cnntool, folder):
 def no_fonts(monkeypatch):
     """A system without fonts of its own, and that is forgotten afterwards."""
     monkeypatch.setattr(fonts, "_by_fontconfig", lambda letter: set())
+    monkeypatch.setattr(fonts, "_of_charts", list)
     fonts._fonts_of_system.cache_clear()
     yield
     monkeypatch.undo()

@@ -15,6 +15,7 @@ from cnntool.visuals.word_map import word_map
 def alone(monkeypatch):
     """A system without fonts; and that is forgotten afterwards."""
     monkeypatch.setattr(fonts, "_by_fontconfig", lambda letter: set())
+    monkeypatch.setattr(fonts, "_of_charts", list)
     clear()
     yield
     monkeypatch.undo()
@@ -122,3 +123,12 @@ def test_what_is_no_font_is_refused(tmp_path, monkeypatch, name):
     with pytest.raises(InputError, match=f"--font {name}: .*name a file of letters"):
         fonts.use(name)
     assert fonts.drawable("cat") == "cat"
+
+
+def test_the_font_of_charts_is_taken_where_the_system_has_none(monkeypatch, dejavu):
+    monkeypatch.setattr(fonts, "_by_fontconfig", lambda letter: set())
+    clear()
+    assert [os.path.normpath(path) for path in fonts._of_charts()] == [os.path.normpath(dejavu)]
+    assert fonts.drawable("\u043a\u043e\u0442") == "\u043a\u043e\u0442"
+    monkeypatch.undo()
+    clear()
