@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from cnntool.cli.training import live
 from cnntool.datasets import memory
 from cnntool.networks.model import load_classifier
+from cnntool.training import loop
 from cnntool.training.measures import ACCURACY
 
 TINY = ["--layers", "conv 4 3x3; relu; max 2; dense 10", "--batch-size", "256", "--processes", "1"]
@@ -365,6 +367,24 @@ def test_a_dry_run_of_what_goes_on_counts_the_steps_that_are_left(train, cnntool
     assert train("--epochs", "2", "-q").code == 0
     more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "3", "--dry-run")
     assert "\n7 steps of" in more.err  # 1,618 images by 256
+
+
+def test_a_network_that_is_best_within_an_epoch_is_the_model(train, cnntool, monkeypatch):
+    monkeypatch.setattr(loop, "LEAST_PART", 3)  # of 7 steps: two parts
+    losses = [1.0, 2.0]
+    judged = iter(SimpleNamespace(loss=loss, accuracy=0.5) for loss in losses)
+    monkeypatch.setattr(loop.Task, "judge", lambda task: next(judged))
+    done = train("--epochs", "1", "--json", "--log", "run.jsonl", "--learning-rate", "0.1")
+    found = json.loads(done.out)["best"]
+    assert (found["epoch"], found["step"], found["validation_loss"]) == (1, 3, 1.0)
+    assert "epoch 1/1, to step 3: " in done.err
+    assert "validation accuracy 50.00% (epoch 1 to step 3, loss 1.0000)" in done.err
+    with open("run.jsonl", encoding="utf-8") as log:
+        assert [json.loads(line)["event"] for line in log] == ["part", "epoch"]
+    with np.load("model.npz") as best, np.load("model.last.npz") as last:
+        for name in (name for name in best.files if name.startswith("params/")):
+            np.testing.assert_array_equal(best[name], last[name.replace("params", "state/best")])
+            assert (best[name] != last[name]).any()
 
 
 def test_a_best_model_predicts_and_names_the_file_that_goes_on(train, cnntool, tmp_path):

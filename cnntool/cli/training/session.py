@@ -202,7 +202,8 @@ def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, 
         "seconds": round(seconds, 3),
     }
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
-    found |= {name: {key: row[key] for key in JUDGED} for name, row in rows.items() if row}
+    keys = (*JUDGED, "step")  # a step where it was best on its way
+    found |= {name: {k: row[k] for k in keys if k in row} for name, row in rows.items() if row}
     found |= plan.more(best or model_of(trainer))
     for part, each in beside.items():
         start = "test_" if part == "test" else ""
@@ -258,11 +259,13 @@ def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) ->
 
 def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]) -> None:
     reached, ending = (facts[f"validation_{measure.kind}"] for facts in (best, last))
-    loss, epoch = f"{best['validation_loss']:.4f}", best["epoch"]
+    loss, at = f"{best['validation_loss']:.4f}", f"epoch {best['epoch']}"
+    if "step" in best:
+        at += f" to step {best['step']:,}"
     if measure.by_loss:
-        text = f"validation loss {loss} nats, {measure.judged(reached)} (epoch {epoch}); last "
+        text = f"validation loss {loss} nats, {measure.judged(reached)} ({at}); last "
     else:
-        text = f"validation {measure.judged(reached)} (epoch {epoch}, loss {loss}); last "
+        text = f"validation {measure.judged(reached)} ({at}, loss {loss}); last "
     complain(text + ("none" if ending is None else measure.number(ending)))
 
 
