@@ -64,6 +64,36 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     riff_size, wave = struct.unpack(order + "I4s", _exactly(stream, 8, name))
     if wave != b"WAVE":
         raise InputError(f"{name} is RIFF, but not WAV: convert it to WAV first")
+    encoding, size, wide_size, others = _to_samples(stream, order, name)
+    if kind in (b"RF64", b"BW64") and size == UNKNOWN and wide_size is not None:
+        size = wide_size
+    elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
+        size = None
+    total = None if size is None else size // encoding.frame_bytes
+    if total == 0:
+        raise _empty(name)
+    frames = max(1, BLOCK // encoding.channels)
+    blocks = _blocks(stream, encoding, total, frames, name)
+    if size is not None and not is_pipe:  # where what follows does not have to be waited for
+        rest = size % encoding.frame_bytes + size % 2
+        blocks = _with_the_end(blocks, stream, rest, order, others, name)
+    return Signal(
+        name,
+        "wav",
+        encoding.channels,
+        blocks,
+        total,
+        encoding.rate,
+        encoding.depth,
+        expected_blocks=None if total is None else -(-total // frames),
+        left_out=others,
+    )
+
+
+def _to_samples(
+    stream: Readable, order: str, name: str
+) -> tuple[Encoding, int, int | None, list[str]]:
+    """How samples are stored, the two sizes that are said of them, and the chunks passed over."""
     encoding, wide_size = None, None
     others: list[str] = []
     while True:
@@ -81,28 +111,7 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
             _skip(stream, size + size % 2, name)
     if encoding is None:
         raise damaged(name, "it has samples before it says how they are stored")
-    if kind in (b"RF64", b"BW64") and size == UNKNOWN and wide_size is not None:
-        size = wide_size
-    elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
-        size = None
-    total = None if size is None else size // encoding.frame_bytes
-    if total == 0:
-        raise _empty(name)
-    frames = max(1, BLOCK // encoding.channels)
-    blocks = _blocks(stream, encoding, total, frames, name)
-    if total is not None and not is_pipe:  # where what follows does not have to be waited for
-        blocks = _with_the_end(blocks, stream, total * encoding.frame_bytes, encoding, others, name)
-    return Signal(
-        name,
-        "wav",
-        encoding.channels,
-        blocks,
-        total,
-        encoding.rate,
-        encoding.depth,
-        expected_blocks=None if total is None else -(-total // frames),
-        left_out=others,
-    )
+    return encoding, size, wide_size, others
 
 
 def _note(chunk: bytes, others: list[str]) -> None:
@@ -164,16 +173,16 @@ def _blocks(
 def _with_the_end(
     blocks: Iterator[np.ndarray],
     stream: Readable,
-    size: int,
-    encoding: Encoding,
+    rest: int,
+    order: str,
     others: list[str],
     name: str,
 ) -> Iterator[np.ndarray]:
     """The samples, and then what else the file has: its chunks by name, but no more samples."""
     yield from blocks
-    stream.read(size % 2)
+    stream.read(rest)
     while len(head := stream.read(8)) == 8:
-        chunk, size = struct.unpack(encoding.order + "4sI", head)
+        chunk, size = struct.unpack(order + "4sI", head)
         if chunk == b"data":
             raise InputError(
                 f"{name} goes on with more samples behind its first chunk of them, which is not "
