@@ -92,7 +92,7 @@ def drawable(text: str) -> str:
     Control characters, and bytes that are no text, are escapes such as ``\x1b``; what is not seen,
     such as a mark of direction, is left out.
     """
-    text = "".join(map(_seen, text))
+    text = "".join(map(_seen, unicodedata.normalize("NFC", text)))
     path = path_for(text)
     drawn = "".join(letter if has(path, letter) else _plain(letter) for letter in text)
     lost = [letter for letter in text if not has(path, letter) and _plain(letter) == "?"]
@@ -161,6 +161,8 @@ def _seen(letter: str) -> str:
 
 
 def _plain(letter: str) -> str:
+    if "\u0300" <= letter <= "\u036f":  # an accent over whatever letter
+        return ""
     plain = unicodedata.normalize("NFKD", letter.replace("ß", "ss"))
     plain = "".join(part for part in plain if not unicodedata.combining(part))
     return plain if plain and plain.isascii() and plain.isprintable() else "?"

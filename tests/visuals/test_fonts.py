@@ -38,6 +38,8 @@ def dejavu():
     ("text", "drawn"),
     [
         ("cat", "cat"),
+        ("cafe\u0301", "cafe"),
+        ("x\u0332", "x"),
         ("\u0150", "O"),
         ("\uff21", "A"),
         ("\u732b", "?"),
