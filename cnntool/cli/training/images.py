@@ -16,7 +16,6 @@ from cnntool.datasets.images.parts import (
     Parts,
     check_classes,
     hold_out,
-    matched,
     unlearned,
 )
 from cnntool.datasets.images.preprocessing import fit_preprocessing
@@ -132,7 +131,7 @@ def _load(options: ImageOptions) -> Parts:
             with reading(path, options.quiet) as advance:
                 expected = replace(how, levels=parts.train.levels)
                 other = load_images(path, expected, advance).alone(part)
-            parts = parts.but(**{part: matched(other, parts.train)})
+            parts = parts.but(**{part: other})
     return parts
 
 

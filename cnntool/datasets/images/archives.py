@@ -12,7 +12,7 @@ import numpy as np
 
 from cnntool.datasets.images.arrays import dataset_of
 from cnntool.datasets.images.dataset import Dataset, Levels
-from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.npy import most_bytes, read_header, read_values
@@ -73,7 +73,7 @@ def _load(archive: zipfile.ZipFile, name: str, expected: Levels | None) -> Parts
     known = {"white", "black", "labels", *itertools.chain(*arrays.values())}
     others = keys - known
     note = f"{name}: {some(others)} left out, beside {some(keys & known)}"
-    return joined(**parts, about=[note] if others else ())
+    return Parts(**parts, about=[note] if others else ())
 
 
 def _pair(part: str, keys: set[str], name: str) -> tuple[str, str] | None:

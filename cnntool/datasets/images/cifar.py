@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.streams import plain_errors
@@ -57,12 +57,12 @@ def load_cifar_folder(folder: Path) -> Parts:
         if own:
             own.sort(key=lambda path: int(re.sub(r"\D", "", path.name) or 0))
             parts[part] = read_batches(own, labels, name)
-    return joined(**parts)
+    return Parts(**parts)
 
 
 def load_cifar_file(path: Path) -> Parts:
     """One batch, with the classes named by a batches.meta.txt beside it."""
-    return joined(read_batches([path], _labels(path.parent), str(path)))
+    return Parts(read_batches([path], _labels(path.parent), str(path)))
 
 
 def read_batches(paths: Sequence[Path], labels: tuple[str, ...], name: str) -> Dataset:

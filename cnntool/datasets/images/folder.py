@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.datasets.images.cache import Entry, Problems
 from cnntool.datasets.images.dataset import FULL, Dataset, Levels, LoadOptions, found_levels
-from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
 from cnntool.engine.fast.threads import available_cores, parallel_for
@@ -193,7 +193,7 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     }
     if entry is not None and known is None:
         entry.write(pixels, problems)
-    return joined(**parts, about=filter(None, (beside, note)))
+    return Parts(**parts, about=filter(None, (beside, note)))
 
 
 def _levels(

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnntool.datasets.images.arrays import dataset_of
 from cnntool.datasets.images.dataset import Dataset, Levels
-from cnntool.datasets.images.parts import Parts, joined
+from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.limits import DEFLATED
@@ -68,7 +68,7 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
     }
     about = [f"{folder}: files of {others} left out, beside those of no name"] if others else []
     about += [f"{folder}: {ON_THEIR_SIDE}"] if chosen.lower().startswith("emnist") else []
-    return joined(**parts, about=about)
+    return Parts(**parts, about=about)
 
 
 def _load_part(

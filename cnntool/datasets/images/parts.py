@@ -16,8 +16,11 @@ from cnntool.wording import shape_text
 class Parts:
     """A set as it comes: what to train on, and what its makers held out, each where it is there.
 
-    each: the parts by name: train, validation, test; they have the labels, the shape of image and
-        the levels of the first. about: notes on the whole of it.
+    each: the parts by name: train, validation, test; classes of the others are matched to those of
+        the first by name, and their values to its black and white. about: notes on the whole of it.
+
+    InputError where another part has a class that the first has not, or another shape of image. One
+    class is enough here: a trained network may be measured on it; see check_classes.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Parts:
         self.about = tuple(about)
         given = {"train": train, "validation": validation, "test": test}
         self.each = {name: part for name, part in given.items() if part is not None}
+        self.each = {name: matched(part, self.first) for name, part in self.each.items()}
 
     @property
     def first(self) -> Dataset:
@@ -77,22 +81,6 @@ class Parts:
     def map(self, change: Callable[[Dataset], Dataset]) -> Parts:
         """The same change made to every part."""
         return self.but(**{name: change(part) for name, part in self.each.items()})
-
-
-def joined(
-    train: Dataset | None = None,
-    validation: Dataset | None = None,
-    test: Dataset | None = None,
-    about: Iterable[str] = (),
-) -> Parts:
-    """Parts that fit together: classes of the others are matched to those of the first by name.
-
-    InputError when another part has a class that the first has not, or another shape of
-    image. One class is enough here: a trained network may be measured on it; see
-    check_classes.
-    """
-    parts = Parts(train, validation, test, about)
-    return parts.map(lambda part: matched(part, parts.first))
 
 
 def check_classes(data: Dataset) -> None:

@@ -7,14 +7,14 @@ import pytest
 from labelled_images import small_set
 
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.datasets.images.parts import Parts, check_classes, joined, unlearned
+from cnntool.datasets.images.parts import Parts, check_classes, unlearned
 from cnntool.errors import InputError
 
 
 def test_classes_are_matched_by_name_not_by_number():
     train = small_set(9, 3, labels=("ant", "bee", "cow"))
     test = small_set(4, 2, labels=("cow", "bee"))
-    parts = joined(train, test=test)
+    parts = Parts(train, test=test)
     assert parts.test.labels == train.labels
     assert parts.test.y.tolist() == [2, 1, 2, 1]
     assert list(parts.each) == ["train", "test"]
@@ -23,17 +23,17 @@ def test_classes_are_matched_by_name_not_by_number():
 def test_a_class_that_training_has_not_is_named():
     other = replace(small_set(4, 2, labels=("a", "dog")), name="val")
     with pytest.raises(InputError, match=r"^val has the class dog, which set has not \(a, b\)"):
-        joined(small_set(), other)
+        Parts(small_set(), other)
 
 
 def test_a_label_without_images_may_be_missing_in_training():
     other = small_set(4, 2, labels=("a", "b", "z"))
-    assert joined(small_set(), other).validation.y.tolist() == [0, 1, 0, 1]
+    assert Parts(small_set(), other).validation.y.tolist() == [0, 1, 0, 1]
 
 
 def test_one_class_alone_is_nothing_to_learn():
     with pytest.raises(InputError, match="set has only the class a"):
-        check_classes(joined(small_set(5, 1)).train)
+        check_classes(Parts(small_set(5, 1)).train)
 
 
 def test_classes_without_images_are_named_where_they_would_be_learned():
@@ -56,7 +56,7 @@ def test_classes_without_images_are_named_where_they_would_be_learned():
 
 def test_parts_of_other_sizes_are_refused():
     with pytest.raises(InputError, match=r"images of 1 x 5 x 4, set of 1 x 4 x 4.*--resize"):
-        joined(small_set(), small_set(shape=(1, 5, 4)))
+        Parts(small_set(), small_set(shape=(1, 5, 4)))
 
 
 def test_parts_get_the_black_and_white_of_the_first():
@@ -66,10 +66,10 @@ def test_parts_get_the_black_and_white_of_the_first():
     digits = Dataset(x, y, labels, "digits", 16.0)
     signed = Dataset(x / 8 - 1, y, labels, "signed", 1.0, black=-1.0, unit=1.0)
     few = Dataset(x, y, labels, "few", 16.0, unit=255.0)
-    parts = joined(signed, digits, few)
+    parts = Parts(signed, digits, few)
     assert parts.validation.levels == parts.test.levels == (-1, 1)
     assert parts.validation.x.ravel().tolist() == parts.test.x.ravel().tolist() == [-1, 0, 1]
-    back = joined(digits, signed).validation
+    back = Parts(digits, signed).validation
     assert (back.x.ravel() / back.scale).tolist() == [0, 0.5, 1]
     for data in (digits, signed, few, back):
         assert data.light(slice(1, 3)).ravel().tolist() == [0.5, 1]
