@@ -375,5 +375,5 @@ class WindowFeed:
         return {
             "input_shape": (self.seq_length,),
             "preprocessing": {"level": vocabulary.level, "encoding": self.corpus.encoding},
-            "labels": vocabulary.to_labels(),
+            "labels": vocabulary.tokens,
         }

@@ -10,7 +10,9 @@ byte  0 to 255, as they are in the file: nothing is decoded or mended
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -110,7 +112,7 @@ class WordTally:
     level, line_end = "word", END
 
     def __init__(self) -> None:
-        self._numbers = _Numbers()
+        self._numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
         self._counts = np.zeros(0, np.int64)
         self._waiting: list[np.ndarray] = []  # a count takes as long as there are kinds of word
 
@@ -231,14 +233,6 @@ def counts_of(ids: np.ndarray, size: int) -> np.ndarray:
     for start in range(0, len(ids), COUNTED_AT_ONCE):
         counts += np.bincount(ids[start : start + COUNTED_AT_ONCE], minlength=size)
     return counts
-
-
-class _Numbers(dict):
-    """A number for each word that is asked for, counting up."""
-
-    def __missing__(self, word: str) -> int:
-        number = self[word] = len(self)
-        return number
 
 
 def _check_kinds(

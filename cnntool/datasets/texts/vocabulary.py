@@ -91,14 +91,10 @@ class Vocabulary:
 
     @classmethod
     def from_labels(cls, level: str, labels: Sequence[str], name: str = "the file") -> Vocabulary:
-        """What :meth:`to_labels` was; InputError where that cannot be."""
+        """Of the tokens that a model file holds; InputError where they cannot be."""
         if reason := _reason_against(level, tuple(labels)):
             raise InputError(f"{name} is damaged: {reason}")
         return cls(level, tuple(labels))
-
-    def to_labels(self) -> tuple[str, ...]:
-        """Texts that JSON holds: the tokens."""
-        return self.tokens
 
     def __repr__(self) -> str:
         return f"<Vocabulary of {len(self):,} {self.level}s>"

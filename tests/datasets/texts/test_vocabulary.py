@@ -166,7 +166,7 @@ def test_half_a_pair_from_a_shell_is_unknown_or_its_byte():
 @pytest.mark.parametrize("level", ["word", "char", "byte"])
 def test_labels_pass_through_json(level):
     vocabulary = Vocabulary.of([HARD], level)
-    labels = json.loads(json.dumps(vocabulary.to_labels()))
+    labels = json.loads(json.dumps(vocabulary.tokens))
     assert Vocabulary.from_labels(level, labels) == vocabulary
 
 
