@@ -155,20 +155,12 @@ def _read(stream: BufferedIOBase, name: str, most: int) -> np.ndarray:
     if math.prod(shape) * dtype.itemsize > there:  # before room is made for what is not there
         raise cut_short(name, f"its header says {_product(shape, dtype)}, and {there:,} are there")
     array = np.empty(shape, dtype)
-    _fill(stream, array, name)
+    found = stream.readinto(array.reshape(-1).view(np.uint8).data)
+    if found < array.nbytes:
+        raise cut_short(name, f"its header says {_product(shape, dtype)}, and {found:,} are there")
     if stream.read(1):
         raise damaged(name, f"it goes on after the {_product(shape, dtype)} of its header")
     return array.astype(dtype.newbyteorder("="), copy=False)
-
-
-def _fill(stream: BufferedIOBase, array: np.ndarray, name: str) -> None:
-    room, done = array.reshape(-1).view(np.uint8).data, 0
-    while done < len(room):
-        count = stream.readinto(room[done:])
-        if not count:
-            expected = _product(array.shape, array.dtype)
-            raise cut_short(name, f"its header says {expected}, and {done:,} are there")
-        done += count
 
 
 def _product(shape: tuple[int, ...], dtype: np.dtype) -> str:
