@@ -214,7 +214,9 @@ def _read_all(
     """The pixels of all sound files of each part, and what is wrong with the others."""
     files = [path for listing in listings.values() for path in listing.files]
     problems: Problems = {}
-    infos = _probe(files, problems)
+    headers: dict[Path, ImageInfo] = {}
+    _of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
+    infos = {path: headers[path] for path in files if path in headers}  # in their order
     if options.strict and problems:
         raise _refused(_reasons(files, problems))
     if not infos:
@@ -222,16 +224,15 @@ def _read_all(
     layout = _choose_layout(infos, options)
     shape = layout.channels, *layout.size
     check_fits(str(folder), len(files), shape, np.dtype(layout.dtype).itemsize)
-    count = _counting(len(files), advance)
-    pixels = {}
-    for part, listing in listings.items():
-        x: np.ndarray = np.empty((len(listing.files), *shape), layout.dtype)
-        _read(listing.files, x, layout, problems, count)
-        is_sound = np.array([path not in problems for path in listing.files])
-        if options.strict and not is_sound.all():
-            raise _refused(_reasons(listing.files, problems))
-        pixels[part] = x if is_sound.all() else x[is_sound]
-    return pixels, problems
+    x: np.ndarray = np.empty((len(files), *shape), layout.dtype)
+    read = lambda i: np.copyto(x[i], _planes(files[i], layout))
+    _of_each(files, problems, read, advance)
+    if options.strict and problems:
+        raise _refused(_reasons(files, problems))
+    is_sound = np.array([path not in problems for path in files])
+    ends = np.cumsum([len(listing.files) for listing in listings.values()])[:-1]
+    parts = zip(listings, np.split(x, ends), np.split(is_sound, ends), strict=True)
+    return {part: x if sound.all() else x[sound] for part, x, sound in parts}, problems
 
 
 def _dataset(
@@ -256,18 +257,27 @@ def _dataset(
     return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files, black, unit)
 
 
-def _probe(files: Sequence[Path], problems: Problems) -> dict[Path, ImageInfo]:
-    """The headers of all images that have sound ones, in the order of the files."""
-    infos: list[ImageInfo | None] = [None] * len(files)
+def _of_each(
+    files: Sequence[Path],
+    problems: Problems,
+    work: Callable[[int], None],
+    advance: Advance | None = None,
+) -> None:
+    """Work for the index of each file without problems so far, by all cores; an InputError becomes
+    its problem."""
+    lock, done = threading.Lock(), itertools.count(1)
 
-    def probe(index: int) -> None:
+    def attempt(index: int) -> None:
         try:
-            infos[index] = probe_image(files[index])
+            if files[index] not in problems:
+                work(index)
         except InputError as error:
             problems[files[index]] = str(error)
+        with lock:
+            if advance is not None:
+                advance(next(done), len(files))
 
-    parallel_for(range(len(files)), lambda: probe, available_cores())
-    return {path: info for path, info in zip(files, infos, strict=True) if info is not None}
+    parallel_for(range(len(files)), lambda: attempt, available_cores())
 
 
 def _choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
@@ -292,39 +302,6 @@ def _choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout
             f"{height}x{width}"
         )
     return Layout(channels, next(iter(firsts)), dtype, False)
-
-
-def _counting(total: int, advance: Advance | None) -> Callable[[], None]:
-    """What is called after each image, and tells ``advance`` how many are done."""
-    lock, numbers = threading.Lock(), itertools.count(1)
-
-    def count() -> None:
-        with lock:
-            if advance is not None:
-                advance(next(numbers), total)
-
-    return count
-
-
-def _read(
-    files: Sequence[Path],
-    x: np.ndarray,
-    layout: Layout,
-    problems: Problems,
-    count: Callable[[], None],
-) -> None:
-    """Fill ``x``, (N, C, H, W), with those files that have no problems so far."""
-
-    def read(index: int) -> None:
-        path = files[index]
-        if path not in problems:
-            try:
-                x[index] = _planes(path, layout)
-            except InputError as error:
-                problems[path] = str(error)
-        count()
-
-    parallel_for(range(len(files)), lambda: read, available_cores())
 
 
 def _planes(path: Path, layout: Layout) -> np.ndarray:
