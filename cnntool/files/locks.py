@@ -46,7 +46,7 @@ def written_alone(path: str | os.PathLike) -> Iterator[None]:
 def _locked(lock: str) -> int:
     """The descriptor of a lock file that is this process's; OSError where it cannot be."""
     if fcntl is None:  # on Windows a file that ends with its process
-        return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)  # type: ignore
+        return os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
     while True:
         descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
         try:
