@@ -64,10 +64,11 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     riff_size, wave = struct.unpack(order + "I4s", _exactly(stream, 8, name))
     if wave != b"WAVE":
         raise InputError(f"{name} is RIFF, but not WAV: convert it to WAV first")
-    encoding, size, wide_size, others = _to_samples(stream, order, name)
-    if kind in (b"RF64", b"BW64") and size == UNKNOWN and wide_size is not None:
+    encoding, said, wide_size, others = _to_samples(stream, order, name)
+    size: int | None = said
+    if kind in (b"RF64", b"BW64") and said == UNKNOWN and wide_size is not None:
         size = wide_size
-    elif size == UNKNOWN or (is_pipe and size >= ENDLESS) or (not size and riff_size in ENDLESSLY):
+    elif said == UNKNOWN or (is_pipe and said >= ENDLESS) or (not said and riff_size in ENDLESSLY):
         size = None
     total = None if size is None else size // encoding.frame_bytes
     if total == 0:
