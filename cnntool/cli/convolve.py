@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -220,7 +220,11 @@ def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernels import check_combination, parse_kernel
 
-    shortcuts = {"size": kernels.size, "sigma": kernels.sigma, "angle": kernels.angle}
+    shortcuts: dict[str, Any] = {
+        "size": kernels.size,
+        "sigma": kernels.sigma,
+        "angle": kernels.angle,
+    }
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
     if given and len(kernels.specs) > 1:
         raise RequestError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -68,7 +68,7 @@ def command(asked: Asked) -> None:
     from cnntool.cli.convolve import check_stdin_once, read_learned
     from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 
-    shortcuts = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
+    shortcuts: dict[str, Any] = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
     if asked.spec is None:
         given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
         if given:

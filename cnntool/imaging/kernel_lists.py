@@ -142,7 +142,8 @@ def _said(data: Fields, where: str, largest: int) -> Fields:
     """A kernel with its size beside it, divided by ``scale``; ``offset`` is added to responses."""
     kernel, size = data["kernel"], _size(data, where)
     if size and isinstance(kernel, list) and not any(isinstance(row, list) for row in kernel):
-        kernel = folded(kernel, *size, where)
+        height, width = size
+        kernel = folded(kernel, height, width, where)
     bank = _json_bank(kernel, where, largest)
     _check_size(size, bank, where)
     scale = _json_number(data.get("scale", 1), f"{where} scale")
@@ -210,7 +211,8 @@ def _offset(data: Fields, where: str) -> float:
 
 def _size(data: Fields, where: str) -> list[int] | None:
     """Height and width as an object says them; a "size" is a square's, either could come first."""
-    size, sides = data.get("size"), [data.get("height"), data.get("width")]
+    size = data.get("size")
+    sides: list[Any] = [data.get("height"), data.get("width")]
     if size is None and sides == [None, None]:
         return None
     if size is not None:

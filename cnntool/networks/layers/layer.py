@@ -211,8 +211,10 @@ class Layer:
         """The layer as it is behind those before it."""
         return self
 
-    mixes_samples = False
-    """Whether an output depends on the other samples of a batch while it trains."""
+    @property
+    def mixes_samples(self) -> bool:
+        """Whether an output depends on the other samples of a batch while it trains."""
+        return False
 
     needs_size = False
     """Whether its parameters depend on the height and width of its maps."""
@@ -220,11 +222,15 @@ class Layer:
     makes_size = False
     """Whether its output has one size whatever that of its maps."""
 
-    is_numbered = True
-    """Whether the number stands behind what it is called: a network has one embedding alone."""
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the number stands behind what it is called: a network has one embedding alone."""
+        return True
 
-    writes_out = False
-    """Whether its ``backward`` takes ``out``: by name, arrays that gradients are written into."""
+    @property
+    def writes_out(self) -> bool:
+        """Whether its ``backward`` takes ``out``: by name, arrays that gradients go into."""
+        return False
 
     gives = ""
     """What a lecture calls the features that it gives, such as hidden; nothing where it gives what

@@ -203,7 +203,8 @@ class Recurrent(Layer):
     ) -> Gradients:
         """Also by the state it began with, for ``dstate`` by the one it ended with, None for 0; dy
         may be None, for 0, where there is a dstate."""
-        dx, found = None, {}
+        dx: np.ndarray | None = None
+        found: Arrays = {}
         for index, end in enumerate(self._directions):
             part = dy
             if dy is not None and self.both:
