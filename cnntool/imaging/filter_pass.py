@@ -229,29 +229,23 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
     if combine == "magnitude":
         np.multiply(responses, responses, out=responses)
         for response in responses[1:]:
-            np.add(result[0], response, out=result[0])
+            result += response
         np.sqrt(result, out=result)
     elif combine == "maximum":
         for response in responses[1:]:
             np.maximum(result[0], response, out=result[0])
-    elif len(responses) == 2:
-        first, second = directions
-        turn = np.sign((second - first + 180) % 360 - 180)
-        flat = ~responses.any(axis=0)
-        np.arctan2(turn * responses[1], responses[0], out=result[0])
-        np.degrees(result, out=result)
-        result += first
-        result[0][flat] = 0
-        _wrap_degrees(result)
     else:
-        flat = responses.max(axis=0) <= 0
-        result[0] = np.asarray(directions, result.dtype)[responses.argmax(axis=0)]
+        if len(responses) == 2:
+            first, second = directions
+            turn = np.sign((second - first + 180) % 360 - 180)
+            flat = ~responses.any(axis=0)
+            np.arctan2(turn * responses[1], responses[0], out=result[0])
+            np.degrees(result, out=result)
+            result += first
+        else:
+            flat = responses.max(axis=0) <= 0
+            result[0] = np.asarray(directions, result.dtype)[responses.argmax(axis=0)]
         result[0][flat] = 0
-        _wrap_degrees(result)
+        result[result > 180] -= 360
+        result[result <= -180] += 360
     return result
-
-
-def _wrap_degrees(angles: np.ndarray) -> None:
-    """From within one turn of it to (-180, 180], in place."""
-    angles[angles > 180] -= 360
-    angles[angles <= -180] += 360

@@ -231,23 +231,17 @@ def _pool_visible(
     threads: int | None,
 ) -> np.ndarray:
     """The largest, smallest or median pixel of those that are not wholly transparent."""
-    hidden = weights == 0
-
-    def pooled_with(end: float) -> np.ndarray:
-        filled = np.where(hidden, pixels.dtype.type(end), pixels)
-        return _pool(filled, pooling, threads)
-
-    if pooling.mode == "max":
-        lowest = -np.inf if pixels.dtype.kind == "f" else 0
-        return _zero_infinite(pooled_with(lowest))
-    if pooling.mode == "min":
-        return _zero_infinite(pooled_with(np.inf if pixels.dtype.kind == "f" else white))
+    hidden, is_float = weights == 0, pixels.dtype.kind == "f"
+    if pooling.mode != "median":  # hidden ones become what never wins
+        ends = {"max": (0, -np.inf), "min": (white, np.inf)}[pooling.mode]
+        filled = np.where(hidden, pixels.dtype.type(ends[is_float]), pixels)
+        return _zero_infinite(_pool(filled, pooling, threads))
     values = np.where(hidden, float_dtype(pixels).type(np.nan), pixels)
     height, width = pixels.shape[:2]
     rows, columns = window_positions((height, width), pooling)
     medians = visible_median(values, _as_table(rows, height), _as_table(columns, width), threads)
     medians = _zero_infinite(medians)
-    if pixels.dtype.kind == "f":
+    if is_float:
         return medians
     return np.floor(medians + np.float32(0.5)).astype(pixels.dtype)  # as of opaque pictures
 

@@ -104,23 +104,14 @@ class Losses:
 
     def describe(self) -> str:
         """One sentence with shares: ``31% of the values were negative and are shown as ...``."""
-        parts = []
-        if self.negative:
-            share = _percent(self.negative, self.total)
-            parts.append(
-                f"{share} of the values were negative and are shown as their absolute value"
-            )
-        if self.below:
-            share = _percent(self.below, self.total)
-            parts.append(f"{share} {_of_values(parts)}were negative and clipped to black")
-        if self.above:
-            share = _percent(self.above, self.total)
-            parts.append(f"{share} {_of_values(parts)}were above white and clipped")
-        return "; ".join(parts)
-
-
-def _of_values(parts: list[str]) -> str:
-    return "" if parts else "of the values "
+        fates = {
+            "were negative and are shown as their absolute value": self.negative,
+            "were negative and clipped to black": self.below,
+            "were above white and clipped": self.above,
+        }
+        shares = [(_percent(n, self.total), fate) for fate, n in fates.items() if n]
+        text = "; ".join(f"{share} {fate}" for share, fate in shares)
+        return text.replace(" were", " of the values were", 1)
 
 
 def _percent(count: int, total: int) -> str:
