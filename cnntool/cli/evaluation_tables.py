@@ -270,11 +270,9 @@ def _print_tokens(report: TextReport) -> None:
 def _colour_tokens(report: TextReport) -> None:
     """The text, each token on the colour of its surprisal, and what the colours mean."""
     screen, vocabulary = console(), report.corpus.vocabulary
-    decoder = vocabulary.decoder()
-    line = Text()
+    line, ids = Text(), report.corpus.ids.tolist()
     surprisals = [0.0, *report.judgement.losses.tolist()]
-    for token, nats in zip(report.corpus.ids.tolist(), surprisals, strict=True):
-        text = decoder.feed(token)
+    for token, nats, text in zip(ids, surprisals, vocabulary.decoded(ids), strict=False):
         if text == "\n" or vocabulary.tokens[token] == END:
             line.append("↵", _style(nats))
             screen.print(line)

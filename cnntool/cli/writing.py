@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -47,14 +47,12 @@ def write_text(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None)
 
 
 def _pieces(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) -> Iterator[str]:
-    decoder = vocabulary.decoder()
-    if prime is not None:
-        # as it was typed, also where it is unknown; the decoder knows what it goes on from
-        shown = "".join(map(decoder.feed, vocabulary.encode(prime).tolist()))
+    given = vocabulary.encode(prime or "").tolist()
+    texts = vocabulary.decoded(chain(given, (draw.token for draw in drawn)))
+    if prime is not None:  # as it was typed, also where it is unknown
+        shown = "".join(islice(texts, len(given)))
         yield {"word": prime.rstrip(" \t"), "char": prime}.get(vocabulary.level, shown)
-    for draw in drawn:
-        yield decoder.feed(draw.token)
-    yield decoder.flush()  # what of a character is left
+    yield from texts
 
 
 def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
-from typing import Protocol
 
 import numpy as np
 
@@ -32,16 +31,6 @@ REPLACEMENT = "\ufffd"
 """What an unknown character is shown as: Unicode's REPLACEMENT CHARACTER."""
 
 LATIN = 1 << 8
-
-
-class Decoder(Protocol):
-    """Ids to text, one at a time."""
-
-    def feed(self, token: int) -> str:
-        """What can be shown now that this id came: nothing while a character is not whole."""
-
-    def flush(self) -> str:
-        """What is left at the end: U+FFFD for a character that was cut short."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,11 +141,22 @@ class Vocabulary:
         text = " ".join(shown[i] for i in ids.tolist())
         return text.replace(" \n", "\n").replace("\n ", "\n")
 
-    def decoder(self) -> Decoder:
-        """For ids that come one by one: all it gives, joined, is what :meth:`decode` gives."""
+    def decoded(self, ids: Iterable[int]) -> Iterator[str]:
+        """What can be shown at each id as it comes; joined, that is what :meth:`decode` gives.
+
+        Of bytes, that is nothing while a character is not whole; what is left comes at the end.
+        """
         if self.level == "byte":
-            return _ByteDecoder()
-        return _TokenDecoder(self._shown, is_spaced=self.level == "word")
+            characters = codecs.getincrementaldecoder("utf-8")("replace")
+            yield from (characters.decode(bytes([byte])) for byte in ids)
+            yield characters.decode(b"", True)
+            return
+        begins_line = True
+        for token in ids:
+            text = self._shown[token]
+            is_apart = self.level == "word" and not begins_line and text != "\n"
+            yield f" {text}" if is_apart else text
+            begins_line = text == "\n"
 
     @cached_property
     def _shown(self) -> tuple[str, ...]:
@@ -177,32 +177,6 @@ class Vocabulary:
     @cached_property
     def _latin(self) -> bytes:
         return self._table[:LATIN].tobytes()
-
-
-class _TokenDecoder:
-    def __init__(self, shown: tuple[str, ...], is_spaced: bool) -> None:
-        self._shown, self._is_spaced = shown, is_spaced
-        self._is_fresh = True  # at the start of a line
-
-    def feed(self, token: int) -> str:
-        text = self._shown[token]
-        space = " " if self._is_spaced and not self._is_fresh and text != "\n" else ""
-        self._is_fresh = text == "\n"
-        return space + text
-
-    def flush(self) -> str:
-        return ""
-
-
-class _ByteDecoder:
-    def __init__(self) -> None:
-        self._characters = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def feed(self, token: int) -> str:
-        return self._characters.decode(bytes([token]))
-
-    def flush(self) -> str:
-        return self._characters.decode(b"", True)
 
 
 def _reason_against(level: str, tokens: tuple[str, ...]) -> str | None:
