@@ -240,37 +240,28 @@ def with_borders(
     if border == "wrap" and before + after:
         yield from _wrapped(blocks, before, after)
         return
-    blocks = iter(blocks)
-    head, count = [], 0
-    needed = {"constant": 1, "edge": 1}.get(border, before + 1)
-    for block in blocks:
+    is_near = border in ("constant", "edge")  # which look no further than the end
+    first, last = (1 if is_near else size + 1 for size in (before, after))
+    blocks, head, count = iter(blocks), [], 0
+    while count < first and (block := next(blocks, None)) is not None:
         head.append(block)
         count += block.shape[1]
-        if count >= needed:
-            break
     if not head:
         return
     if before:
         yield _made_up(np.concatenate(head, axis=1), range(-before, 0), border, constant)
     tail: deque[np.ndarray] = deque()
     count = 0
-    needed = {"constant": 1, "edge": 1}.get(border, after + 1)
-    for block in _chained(head, blocks):
+    for block in chain(head, blocks):
         yield block
         tail.append(block)
         count += block.shape[1]
-        while count - tail[0].shape[1] >= needed:
+        while count - tail[0].shape[1] >= last:
             count -= tail.popleft().shape[1]
     if after:
         yield _made_up(
             np.concatenate(list(tail), axis=1), range(count, count + after), border, constant
         )
-
-
-def _chained(head: list[np.ndarray], blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    while head:
-        yield head.pop(0)
-    yield from blocks
 
 
 def _made_up(known: np.ndarray, positions: range, border: str, constant: float) -> np.ndarray:
