@@ -58,7 +58,7 @@ METHODS = ("auto", "direct", "fft")
 LARGEST_SIGNAL_KERNEL = 1 << 23
 """Samples that a kernel may span, dilation included: what is held of a signal at a time."""
 
-NETWORKS = ("small", "lenet", "lenet5", "alexnet")
+NETWORKS = ("light", "small", "lenet", "lenet5", "alexnet")
 COLOURS = ("auto", "grey", "rgb")
 """What images are read as: ``auto`` is colour where an image has it."""
 

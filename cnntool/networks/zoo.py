@@ -48,9 +48,23 @@ def lenet(shape: Shape, classes: int, width: float = 1) -> str:
     )
 
 
+def light(shape: Shape, classes: int, width: float = 1) -> str:
+    """A good start for small drawings and digits, from 8 pixels up: on 8 x 8 as good as ``small``,
+    on 28 x 28 as ``lenet``, in 1.5 times the time of that and a quarter of the time of ``small``.
+
+    Without batch normalisation, so that processes can share a batch.
+    """
+    w = _scaled(width)
+    pool = "; max 2" if min(shape[1:]) >= 16 else ""  # or too few rows are left
+    return (
+        f"conv {w(12)} 3x3 pad 1; relu; max 2; conv {w(24)} 3x3 pad 1; relu{pool}; "
+        f"dense {w(96)}; relu; dense {classes}"
+    )
+
+
 def small(shape: Shape, classes: int, width: float = 1) -> str:
-    """A good start for images of any size from 8 pixels up: convolutions with batch
-    normalisation, and a global average before the only dense layer."""
+    """A good start for photographs, and images of any size from 8 pixels up: convolutions with
+    batch normalisation, and a global average before the only dense layer."""
     w = _scaled(width)
     block = lambda filters: f"conv {filters} 3x3 pad 1 no-bias; batch-norm; relu"
     stages = [f"{block(w(16))}; {block(w(16))}", block(w(32)), block(w(64))]
@@ -82,17 +96,21 @@ def alexnet(shape: Shape, classes: int, width: float = 0.25) -> str:
 
 
 ZOO: dict[str, Callable[..., str]] = {
+    "light": light,
     "small": small,
     "lenet": lenet,
     "lenet5": lenet5,
     "alexnet": alexnet,
 }
 
-LEAST_SIZE = {"small": 8, "lenet": 16, "lenet5": 32, "alexnet": 32}
+LEAST_SIZE = {"light": 8, "small": 8, "lenet": 16, "lenet5": 32, "alexnet": 32}
 """Pixels that an image needs at least in both directions."""
 
-SCALED = ("small", "lenet", "alexnet")
+SCALED = ("light", "small", "lenet", "alexnet")
 """Those that take a width."""
+
+LIGHT_SIDE = 64
+"""Pixels from which on grey images, too, are taken for photographs."""
 
 USUAL_SIDE = 28
 """Pixels of an image of which nothing is said."""
@@ -101,6 +119,13 @@ LARGEST_WIDTH = 64
 
 LARGEST_TEXT = 1 << 20
 """Bytes of a file of layers."""
+
+
+def usual_network(shape: Shape) -> str:
+    """The name of the network that images are learned by if none is named: ``light`` for small grey
+    ones; photographs are told apart better by ``small``, which takes them longer."""
+    is_small = shape[0] == 1 and min(shape[1:]) < LIGHT_SIDE
+    return "light" if is_small else "small"
 
 
 def build(

@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_goes_on_from_where_it_was_saved(
         (["--layers", "cnov 4 3x3; dense 10"], 2, "did you mean 'conv'?"),
         (["--network", "lenet5"], 2, "--resize 32x32"),
         (["--network", "lennet"], 2, "did you mean 'lenet'?"),
-        (["--processes", "2"], 2, "batch norm"),
+        (["--processes", "2", "--network", "small"], 2, "batch norm"),
         (
             ["--batch-size", "1", "--layers", "dense 20; batch-norm; dense 10"],
             2,

@@ -5,7 +5,7 @@ import pytest
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.summary import summarize
-from cnntool.networks.zoo import build
+from cnntool.networks.zoo import build, usual_network
 
 PUBLISHED = {  # section II.B of LeCun et al. 1998: trainable parameters, connections
     "C1": (156, 122_304),
@@ -52,6 +52,8 @@ def test_alexnet_has_the_well_known_count():
     [
         ("lenet", 31, None, "conv 6 5x5 pad 2; relu"),
         ("lenet", 32, None, "conv 6 5x5; relu"),
+        ("light", 15, None, "conv 12 3x3 pad 1; relu; max 2; conv 24 3x3 pad 1; relu; dense 96"),
+        ("light", 16, 0.5, "conv 6 3x3 pad 1; relu; max 2; conv 12 3x3 pad 1; relu; max 2; dense"),
         ("small", 63, None, "conv 16 3x3 pad 1 no-bias; batch-norm; relu; conv"),
         ("small", 64, None, "conv 16 5x5 stride 2 pad 2 no-bias; batch-norm; relu; max 2"),
         ("alexnet", 127, None, "conv 24 7x7 pad 3; relu; max 3 stride 2; conv 64 5x5 pad 2"),
@@ -88,3 +90,11 @@ def test_shapes_and_work():
     assert conv.output_shape == (4, 6, 6)
     assert conv.multiply_adds == 4 * 2 * 9 * 36
     assert (dense.name, dense.layer, dense.parameters) == ("dense1", "dense 5", 5 * 37)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((1, 8, 8), "light"), ((1, 28, 28), "light"), ((1, 64, 64), "small"), ((3, 32, 32), "small")],
+)
+def test_small_grey_images_have_a_light_network_by_default_and_photographs_another(shape, name):
+    assert usual_network(shape) == name

@@ -25,7 +25,7 @@ from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.layers.pointwise import BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
-from cnntool.networks.zoo import build
+from cnntool.networks.zoo import build, usual_network
 from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import ACCURACY
@@ -207,7 +207,8 @@ def _built(options: ImageOptions, shape: tuple[int, ...], classes: int) -> Netwo
             "--layers is empty: write layers such as 'conv 8 3x3; relu; max 2; dense 10', or leave "
             "it out"
         )
-    network = build(options.layers or options.network or "small", shape, classes, options.width)
+    architecture = options.layers or options.network or usual_network(shape)
+    network = build(architecture, shape, classes, options.width)
     if options.connections is None:
         return network
     table = read_connections(options.connections)

@@ -201,8 +201,9 @@ class ImageNetwork:
     network: str | None = option(
         "--network",
         Choice(NETWORKS, "network", "NAME"),
-        "small (from 8 pixels, with batch norm), lenet (from 16), lenet5 (as published, from 32) "
-        "or alexnet (from 32).  [default: small]",
+        "light (from 8 pixels), small (from 8, with batch norm), lenet (from 16), lenet5 (as "
+        "published, from 32) or alexnet (from 32).  [default: light for grey images below 64 "
+        "pixels, else small]",
     )
     layers: str | None = option(
         "--layers",
