@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -347,6 +348,20 @@ def test_what_does_not_fit_into_memory_is_refused_before_any_step(cnntool, monke
     done = cnntool("train-cnn", "digits", "-q", "--layers", layers, "--batch-size", "1000")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert " MB of memory is free: " in done.err
+
+
+def test_a_warm_up_as_long_as_the_run_is_told_with_one_that_is_not(train):
+    done = train("--epochs", "2", "--schedule", "cosine:warmup=200", "--dry-run")
+    assert "the warm-up of 200 steps is as long as the run of 14, or longer" in done.err
+    assert "0.000209 of 0.003" in done.err  # step 14 of 201
+    better = re.search("--schedule (.*)", done.err)[1]
+    assert "warm-up" not in train("--epochs", "2", "--schedule", better, "--dry-run").err
+
+
+def test_a_rate_that_is_too_high_is_not_told_to_train_longer(train):
+    done = train("--epochs", "1", "--lr", "10")
+    assert "as good or better: it" in done.err
+    assert "steps are too large: try --learning-rate 0.003" in done.err
 
 
 def test_one_epoch_of_one_step_is_called_so(train):

@@ -201,7 +201,7 @@ class Start:
         else:
             trainer = resumed(self.trained.model, task, self.name)
             self.notes += self._standing(trainer)
-        notes = [*notes, *self.notes]
+        notes = [*notes, *self.notes, *_of_the_warm_up(trainer)]
         save_every, name = self.options.save_every, self.options.resume
         return Plan(trainer, self.output, self.replaces, save_every, name, notes, memory, **said)
 
@@ -217,6 +217,19 @@ class Start:
                 "here on counts"
             )
             trainer.stopping.best_loss = trainer.stopping.best_epoch = None
+
+
+def _of_the_warm_up(trainer: Trainer) -> Iterator[str]:
+    """That it takes the whole run, so that the rate never is what it was set to."""
+    schedule, settings = parse_schedule(trainer.settings.schedule), trainer.settings
+    steps = settings.epochs * trainer.steps
+    if schedule.warmup >= steps:
+        better, most = replace(schedule, warmup=steps // 10), schedule(steps - 1, steps)
+        yield (
+            f"the warm-up of {counted(schedule.warmup, 'step')} is as long as the run of "
+            f"{steps:,}, or longer: the learning rate comes to {most * settings.learning_rate:.3g} "
+            f"of {settings.learning_rate:g}; a tenth of the run is --schedule {better}"
+        )
 
 
 def begin(

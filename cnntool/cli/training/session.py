@@ -20,6 +20,7 @@ from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
 from cnntool.networks.network import Network
+from cnntool.training.advice import advice
 from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step, Trainer
@@ -245,13 +246,13 @@ def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) ->
     else:
         _say_validation(measure, best, found["final"])
         _say_beside(
-            measure, "validation", found, best[f"validation_{measure.kind}"], beside["validation"]
+            plan, "validation", found, best[f"validation_{measure.kind}"], beside["validation"]
         )
     reached = found.get(f"test_{measure.kind}")
     if reached is not None:
         loss = f"loss {reached:.4f}, " if measure.by_loss else ""
         complain(f"test {loss}{measure.judged(reached)}")
-        _say_beside(measure, "test", found, reached, beside["test"])
+        _say_beside(plan, "test", found, reached, beside["test"])
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
         tell(found["sample"])
@@ -270,10 +271,11 @@ def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]
 
 
 def _say_beside(
-    measure: Measure, part: str, found: dict[str, Any], reached: float, beside: Beside
+    plan: Plan, part: str, found: dict[str, Any], reached: float, beside: Beside
 ) -> None:
     """What the score is without unknown tokens, and what the model has to beat on the same part; an
     honest word where it does not."""
+    measure = plan.task.measure
     if f"{part}_known_loss" in found:
         rate, known = found[f"{part}_unknown_rate"], found[f"{part}_known_loss"]
         complain(
@@ -286,7 +288,8 @@ def _say_beside(
     complain(f"{beside.lead}: {', '.join(shown)}")
     *_, strongest = beside.values.values()
     if not measure.is_better(reached, strongest):
-        complain(
-            f"{beside.strongest} is as good or better: this network has learned no more; train it "
-            "longer, or make it larger"
-        )
+        trainer, chance = plan.trainer, [*beside.values.values()][-2:][0]
+        by_chance = not measure.is_better(reached, chance)
+        answers = trainer.network.output_shape[-1]
+        what = advice(plan.task.name, trainer.settings, trainer.history, answers, by_chance)
+        complain(f"{beside.strongest} is as good or better: {what}")

@@ -1,0 +1,50 @@
+"""What to try where a network is no better than what needs none: what its history tells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from cnntool.choices import rates_of
+from cnntool.specs import number_text
+from cnntool.training.settings import Settings
+
+FAR = 2
+"""Times the loss of guessing, or the usual learning rate, that are far off."""
+
+RISE, FALL = 1.05, 0.8
+"""Times the best validation loss, from which on the last one has risen; and times the loss of the
+middle of the run, below which it still falls."""
+
+
+def advice(
+    task: str, settings: Settings, history: Sequence[dict[str, Any]], answers: int, by_chance: bool
+) -> str:
+    """What went wrong, and what to try, in the words that end a sentence.
+
+    history: the rows of the epochs. answers: among how many the network chooses. by_chance: whether
+    it is no better than knowing how frequent each is.
+    """
+    usual, guessing = rates_of(task, settings.optimizer).learning_rate, math.log(answers)
+    losses = [row["validation_loss"] for row in history]
+    best = min((loss for loss in losses if loss is not None), default=math.inf)
+    if best > FAR * guessing:
+        rate = number_text(settings.smaller_rate(task))
+        return (
+            f"its loss is {best:.4g} nats where guessing has {guessing:.4g}, so steps are too "
+            f"large: try --learning-rate {rate}"
+        )
+    if by_chance and settings.learning_rate > FAR * usual:
+        rate = number_text(settings.smaller_rate(task))
+        return f"it learned nothing, as steps are too large: try --learning-rate {rate}"
+    if by_chance and settings.learning_rate < usual / FAR:
+        rate = number_text(usual)
+        return f"it learned next to nothing, as steps are small: try --learning-rate {rate}"
+    middle, last = history[(len(history) - 1) // 2], history[-1]
+    still_falls = len(history) == 1 or last["loss"] < FALL * middle["loss"]
+    if by_chance or (still_falls and losses[-1] == best):
+        return f"it needs more training: try --epochs {3 * len(history)}"
+    if losses[-1] is not None and losses[-1] > RISE * best:
+        return "it learns by heart what does not help: it needs more data, or a smaller network"
+    return "it has learned what it can: make it larger"

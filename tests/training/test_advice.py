@@ -1,0 +1,31 @@
+"""Divergence, rates too high or low, too little training and too small a network are told apart."""
+
+import pytest
+
+from cnntool.training.advice import advice
+from cnntool.training.settings import Settings
+
+
+def rows(*losses, validation=None):
+    pairs = zip(losses, validation or losses, strict=True)
+    return [{"loss": loss, "validation_loss": judged} for loss, judged in pairs]
+
+
+@pytest.mark.parametrize(
+    ("rate", "history", "by_chance", "words"),
+    [
+        (0.002, rows(900.0, 460.0), False, "460 nats where guessing has 4.382"),
+        (1.0, rows(900.0, 460.0), True, "try --learning-rate 0.002"),
+        (0.002, rows(460.0), True, "try --learning-rate 0.0002"),
+        (1.0, rows(5.0, 4.4, 4.4), True, "learned nothing, as steps are too large: try --learn"),
+        (1e-6, rows(4.4, 4.39), True, "as steps are small: try --learning-rate 0.002"),
+        (0.002, rows(4.4, 4.3), True, "needs more training: try --epochs 6"),
+        (0.002, rows(3.0, 2.0, 1.4, 1.0), False, "needs more training: try --epochs 12"),
+        (0.002, rows(2.0), False, "needs more training: try --epochs 3"),
+        (0.002, rows(3.0, 2.0, 1.99, 1.98), False, "make it larger"),
+        (0.002, rows(3.0, 1.0, 0.1, validation=(3.0, 1.5, 2.5)), False, "by heart"),
+    ],
+)
+def test_what_went_wrong_is_told_from_the_history(rate, history, by_chance, words):
+    settings = Settings(optimizer="adam", learning_rate=rate)
+    assert words in advice("rnn", settings, history, 80, by_chance)
