@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from cnntool.errors import RequestError
@@ -101,60 +102,42 @@ def can_hold(format: str, *, dtype: str = "uint8", alpha: bool = False, frames: 
 
 def format_of_bytes(head: bytes) -> str | None:
     """The format that a file's first bytes tell, or None when it is none of ours."""
-    for start, name in _SIGNATURES.items():
-        if head.startswith(start):
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[4:8] == b"ftyp" and (b"avif" in head[8:] or b"avis" in head[8:]):
-        return "AVIF"
-    if (
-        head[:1] == b"P"
-        and head[1:2] in b"123456"
-        and head[2:3] in (b" ", b"\t", b"\r", b"\n", b"#")
-    ):
-        return "PPM"
-    return None
+    return _kind_of(head, _SIGNATURES)
 
 
 def foreign_kind(head: bytes) -> str | None:
     """What else the first bytes look like ('a PDF document'), for a message that helps."""
-    if head[4:8] == b"ftyp":
-        return "a HEIC or video file"
-    for start, kind in _FOREIGN.items():
-        if head.startswith(start):
-            return kind
-    return None
+    return _kind_of(head, _FOREIGN)
+
+
+def _kind_of(head: bytes, kinds: dict[str, bytes]) -> str | None:
+    return next((kind for kind, start in kinds.items() if re.match(start, head, re.DOTALL)), None)
 
 
 _SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-    b"BM": "BMP",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"\0\0\0\x0cjP  ": "JPEG2000",
-    b"\xff\x4f\xff\x51": "JPEG2000",
-    b"\x93NUMPY": "NPY",
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "JPEG": rb"\xff\xd8\xff",
+    "TIFF": rb"II[*+]\x00|MM\x00[*+]",
+    "WEBP": rb"RIFF....WEBP",
+    "BMP": rb"BM",
+    "PPM": rb"P[1-6][ \t\r\n#]",
+    "GIF": rb"GIF8[79]a",
+    "AVIF": rb"....ftyp.*avi[fs]",
+    "JPEG2000": rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51",
+    "NPY": rb"\x93NUMPY",
 }
 _FOREIGN = {
-    b"%PDF": "a PDF document",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML file (SVG?)",
-    b"<html": "a web page",
-    b"<!DOCTYPE": "a web page",
-    b"PK\x03\x04": "a ZIP archive (.npz?)",
-    b"8BPS": "a Photoshop file",
-    b"gimp xcf": "a GIMP file",
-    b"\xff\x0a": "a JPEG XL image",
-    b"\0\0\0\x0cJXL": "a JPEG XL image",
-    b"\0\0\1\0": "an icon",
-    b"\x76\x2f\x31\x01": "an OpenEXR image",
-    b"P7": "a PAM image",
-    b"Pf": "a PFM image",
-    b"PF": "a PFM image",
+    "a HEIC or video file": rb"....ftyp",
+    "a PDF document": rb"%PDF",
+    "an SVG drawing": rb"<svg",
+    "an XML file (SVG?)": rb"<\?xml",
+    "a web page": rb"<html|<!DOCTYPE",
+    "a ZIP archive (.npz?)": rb"PK\x03\x04",
+    "a Photoshop file": rb"8BPS",
+    "a GIMP file": rb"gimp xcf",
+    "a JPEG XL image": rb"\xff\x0a|\x00\x00\x00\x0cJXL",
+    "an icon": rb"\x00\x00\x01\x00",
+    "an OpenEXR image": rb"\x76\x2f\x31\x01",
+    "a PAM image": rb"P7",
+    "a PFM image": rb"P[fF]",
 }
