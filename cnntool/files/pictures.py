@@ -55,7 +55,8 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     else:
         contents = png.read_contents(stream, limits.name, pixels=False)
         beginning = png.for_decoder(stream, limits.name, contents, pixels=False)
-        picture = _open_png(beginning, contents, limits)
+        picture = open_picture(beginning, limits)
+        picture.info |= contents.info
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
     channels = 3 if kept.startswith("RGB") else 1
@@ -108,24 +109,13 @@ def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
     return None
 
 
-def _open_png(stream: BinaryIO, contents: png.Contents, limits: Limits) -> Picture:
-    """The picture, with what the file says of it."""
-    picture = open_picture(stream, limits)
-    picture.info |= {
-        "exif": contents.exif,
-        "icc_profile": contents.icc_profile,
-        "dpi": contents.dpi,
-        "xmp": contents.xmp,
-    }
-    return picture
-
-
 def _read_png(stream: BinaryIO, limits: Limits) -> Image:
     name = limits.name
     header = png.read_header(stream, name)
     contents = png.read_contents(stream, name)
     stream = png.for_decoder(stream, name, contents)
-    picture = _open_png(stream, contents, limits)
+    picture = open_picture(stream, limits)
+    picture.info |= contents.info
     if header.is_deep_color:
         image = _read_deep_png(stream, header, picture, limits)
     else:

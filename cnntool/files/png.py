@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from cnntool.files.streams import cut_short, damaged
 
@@ -50,13 +50,10 @@ class Header(NamedTuple):
 
 @dataclass
 class Contents:
-    """What the chunks beside the pixels say."""
+    """What the chunks beside the pixels say: under Pillow's names, and by name what is left out."""
 
     has_others: bool = False
-    exif: bytes | None = None
-    icc_profile: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    xmp: bytes = b""
+    info: dict[str, Any] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -116,12 +113,12 @@ def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> Contents:
         if kind in (b"tEXt", b"zTXt", b"iTXt"):
             _read_text(contents, kind, data)
         elif kind == b"eXIf":
-            contents.exif = data
+            contents.info["exif"] = data
         elif kind == b"iCCP":
-            contents.icc_profile = _unpacked(data.partition(b"\0")[2][1:])
+            contents.info["icc_profile"] = _unpacked(data.partition(b"\0")[2][1:])
         elif kind == b"pHYs" and data[8:] == b"\1":
             across, down = struct.unpack_from(">II", data)
-            contents.dpi = across * 0.0254, down * 0.0254
+            contents.info["dpi"] = across * 0.0254, down * 0.0254
     if b"IDAT" not in kinds:
         raise damaged(name, "it has no pixels")
     contents.has_others = not kinds.issubset(_PICTURE)
@@ -139,11 +136,12 @@ def _read_text(contents: Contents, kind: bytes, data: bytes) -> None:
     key = keyword.decode("latin-1")
     text = (_unpacked(text) or b"") if is_packed else text
     if key == _XMP:
-        contents.xmp = text
+        contents.info["xmp"] = text
         contents.left_out.append("XMP")
-    elif key in (_RAW + "exif", _RAW + "APP1") and contents.exif is None:
+    elif key in (_RAW + "exif", _RAW + "APP1") and "exif" not in contents.info:
         with suppress(ValueError):
-            contents.exif = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+            exif = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+            contents.info["exif"] = exif
     elif key.startswith(_RAW):
         kind_of_raw = key.removeprefix(_RAW)
         contents.left_out.append(_RAW_KINDS.get(kind_of_raw, "a raw profile"))
