@@ -11,6 +11,7 @@ file's first byte:
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import stat
@@ -73,23 +74,12 @@ def probe_image(
     return info
 
 
+_MODULES = {"NPY": "npy", "PPM": "pnm", "TIFF": "tiff"}
+
+
 def _module(format: str) -> ModuleType:
     """What probes, reads and writes a format, loaded when it is first asked for."""
-    if format == "NPY":
-        from cnntool.files import npy
-
-        return npy
-    if format == "PPM":
-        from cnntool.files import pnm
-
-        return pnm
-    if format == "TIFF":
-        from cnntool.files import tiff
-
-        return tiff
-    from cnntool.files import pictures
-
-    return pictures
+    return importlib.import_module(f"cnntool.files.{_MODULES.get(format, 'pictures')}")
 
 
 @contextmanager
