@@ -128,24 +128,21 @@ def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
     if page.axes == "SYX":  # each channel a plane of its own
         samples = np.moveaxis(samples, 0, -1)
     samples = samples.reshape(expected.height, expected.width, expected.samples)
-    alpha = expected.alpha_sample
-    colors = expected.colors
+    alpha, colors = expected.alpha_sample, expected.colors
+    is_float = expected.sample_format == FLOAT
     if expected.photometric == PALETTE:
         samples = np.moveaxis(page.colormap[:, samples[..., 0]], 0, -1)
         return samples if expected.depth == "16-bit" else (samples >> 8).astype(np.uint8)
-    if alpha is not None:
-        samples = np.concatenate([samples[..., :colors], samples[..., alpha : alpha + 1]], axis=2)
-    if expected.sample_format == FLOAT:
-        samples = _floats(samples[..., : colors + expected.has_alpha], name)
-    else:
-        samples = full_range(samples[..., : colors + expected.has_alpha], max(expected.bits))
-    if expected.photometric == WHITE_IS_ZERO and expected.sample_format != FLOAT:
+    kept = [samples[..., :colors]] + ([] if alpha is None else [samples[..., alpha, None]])
+    samples = np.concatenate(kept, axis=2)
+    samples = _floats(samples, name) if is_float else full_range(samples, max(expected.bits))
+    if expected.photometric == WHITE_IS_ZERO and not is_float:
         samples[..., 0] = np.iinfo(samples.dtype).max - samples[..., 0]
     if expected.photometric == CMYK:
         samples = np.concatenate([light_of_inks(samples[..., :4]), samples[..., 4:]], axis=2)
     if 1 in expected.extra_samples and alpha is not None:
         samples = _unassociated(samples)
-        if expected.sample_format == FLOAT:
+        if is_float:
             check_finite(samples, name)
     return np.ascontiguousarray(samples)
 

@@ -56,7 +56,7 @@ def read_header(stream: Readable, name: str) -> Header:
         read = readers[np.lib.format.read_magic(stream)]
         with warnings.catch_warnings():  # a malformed header may warn before it fails
             warnings.simplefilter("ignore")
-            header = Header(*read(stream))
+            return Header(*read(stream))
     except KeyError:
         remedy = "save it with numpy.save"
         raise InputError(f"{name} is a .npy of an unknown version: {remedy}") from None
@@ -64,7 +64,6 @@ def read_header(stream: Readable, name: str) -> Header:
         if isinstance(error, ValueError) and "EOF" in str(error):
             raise cut_short(name, "the header ends too soon") from None
         raise damaged(name, "its .npy header cannot be understood") from None
-    return header
 
 
 def read_values(stream: Readable, header: Header, name: str, most: int | None = None) -> np.ndarray:

@@ -222,7 +222,7 @@ def left_out_of(picture: Picture) -> tuple[str, ...]:
     if info.get("comment") and picture.format != "JPEG2000":  # where encoders put their name
         names.append("the comment")
     pictures = getattr(picture, "n_frames", 1) if "mp" in info else 1
-    return tuple(names + ([f"{counted(pictures - 1, 'more picture')}"] if pictures > 1 else []))
+    return tuple(names + ([counted(pictures - 1, "more picture")] if pictures > 1 else []))
 
 
 def image_of(frames: list[Frame], metadata: Metadata, limits: Limits) -> Image:
