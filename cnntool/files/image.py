@@ -116,6 +116,10 @@ def plain_dpi(dpi: Any) -> tuple[float, float] | None:
     return (across, down) if sensible else None
 
 
+BEYOND_FLOAT32 = "what of its 64-bit values no 32 bits hold"
+"""What is left out where values are read or written in fewer bits."""
+
+
 @dataclass(frozen=True)
 class Depth:
     """The type that pixels are wanted in, and the brightness of white in it."""

@@ -34,7 +34,7 @@ from cnntool.files.formats import (
     format_named,
     format_of_bytes,
 )
-from cnntool.files.image import Image, ImageInfo, Metadata, plain_dpi
+from cnntool.files.image import BEYOND_FLOAT32, Image, ImageInfo, Metadata, plain_dpi
 from cnntool.files.limits import MAX_PIXELS, Limits
 from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors, read_whole
 
@@ -228,7 +228,10 @@ def left_out(image: Image, format: str, dtype: np.dtype) -> tuple[str, ...]:
     if format == "TIFF" and dtype != np.uint8 and channels > 1:  # which tifffile writes
         kept = ("icc_profile", "dpi")
     there = (what for what in _NAMES if getattr(image.metadata, what))
-    return (*image.left_out, *(_NAMES[what] for what in there if what not in kept))
+    lost = [_NAMES[what] for what in there if what not in kept]
+    if image.frames[0].pixels.dtype == np.float64 and dtype == np.float32:
+        lost.append(BEYOND_FLOAT32)
+    return (*image.left_out, *lost)
 
 
 def _fitting_metadata(image: Image, format: str) -> Metadata:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cnntool.files.image import (
+    BEYOND_FLOAT32,
     Frame,
     Image,
     ImageInfo,
@@ -32,7 +33,7 @@ from cnntool.files.pillow import (
     to_picture,
 )
 from cnntool.files.streams import check_finite
-from cnntool.files.tiff_pages import WHITE_IS_ZERO, Page, check_pieces, read_pages
+from cnntool.files.tiff_pages import FLOAT, WHITE_IS_ZERO, Page, check_pieces, read_pages
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def _left_out(pages: list[Page]) -> tuple[str, ...]:
     """What is not read of them, each thing once."""
     others = pages[0].samples - pages[0].colors - pages[0].has_alpha
     more = (f"{counted(others, 'more sample')} a pixel",) if others > 0 else ()
+    if pages[0].sample_format == FLOAT and max(pages[0].bits) > 32:
+        more = (*more, BEYOND_FLOAT32)
     return tuple(dict.fromkeys(name for page in pages for name in page.left_out)) + more
 
 

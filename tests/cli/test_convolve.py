@@ -709,3 +709,16 @@ def test_one_pixel_far_above_all_others_changes_none_but_those_around_it(cnntool
         np.save("hot.npy", hot.astype(dtype))
         cnntool("convolve", "hot.npy", "-k", "disc.npy", "-o", "out.npy", "-f")
         np.testing.assert_allclose(np.load("out.npy"), expected, rtol=digits)
+
+
+def test_values_of_64_bits_lose_none_in_silence(cnntool):
+    tifffile = pytest.importorskip("tifffile")
+    values = np.random.default_rng(0).random((6, 7))
+    tifffile.imwrite("wide.tif", values)
+    np.save("wide.npy", values)
+    for given, made in (("wide.tif", "made.npy"), ("wide.npy", "made.tif")):
+        done = cnntool("convolve", given, "-k", "identity", "-o", made)
+        assert "left out of the result: what of its 64-bit values no 32 bits hold" in done.err
+    done = cnntool("convolve", "wide.npy", "-k", "identity", "-o", "same.npy")
+    assert done.err == ""
+    np.testing.assert_array_equal(np.load("same.npy").reshape(6, 7), values)
