@@ -66,13 +66,12 @@ class Parts:
 
     def alone(self, name: str) -> Dataset:
         """The part of this name, or the first of a set without it, with a note on the others."""
-        chosen = self.each.get(name, self.first)
-        others = [each for each, part in self.each.items() if part is not chosen]
-        if not others:
-            return replace(chosen, notes=(*self.about, *chosen.notes))
-        taken = next(each for each, part in self.each.items() if part is chosen)
-        note = f"{chosen.name}: the {taken} part is taken, without {joined_words(others)}"
-        return replace(chosen, notes=(*self.about, note, *chosen.notes))
+        taken = name if name in self.each else next(iter(self.each))
+        chosen, about = self.each[taken], [*self.about]
+        if others := [each for each in self.each if each != taken]:
+            without = joined_words(others)
+            about.append(f"{chosen.name}: the {taken} part is taken, without {without}")
+        return replace(chosen, notes=(*about, *chosen.notes))
 
     def but(self, **parts: Dataset | None) -> Parts:
         """The same with these parts in the place of its own; without those that are None."""

@@ -123,11 +123,10 @@ class Preprocessing:
             "levels": (lambda value: _is_range(value) and value[0] < value[1], "black and white"),
             "brightness": (_is_range, "the least and the greatest"),
         }
+        plain = plain if isinstance(plain, Mapping) else {}
         for key, (is_sound, what) in expected.items():
-            is_optional = key in ("levels", "brightness")
-            if isinstance(plain, Mapping) and is_optional and plain.get(key) is None:
-                continue
-            if not isinstance(plain, Mapping) or key not in plain or not is_sound(plain[key]):
+            is_left_out = key in ("levels", "brightness") and plain.get(key) is None
+            if not is_left_out and not (key in plain and is_sound(plain[key])):
                 raise InputError(f"{name}: its preprocessing needs '{key}', {what}")
         channels, mean, std = plain["channels"], tuple(plain["mean"]), tuple(plain["std"])
         if not len(mean) == len(std) == channels:

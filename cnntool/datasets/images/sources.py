@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.cifar import is_cifar_folder, load_cifar_file, load_cifar_folder
-from cnntool.datasets.images.dataset import Levels, LoadOptions, load_digits
-from cnntool.datasets.images.folder import load_image_folder
+from cnntool.datasets.images.dataset import LoadOptions, load_digits
+from cnntool.datasets.images.folder import Advance, load_image_folder
 from cnntool.datasets.images.idx import NAME, is_idx_folder, load_idx_folder
 from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.preprocessing import COLOURS, converted
@@ -26,7 +25,7 @@ KINDS = (
 def load_images(
     source: str | os.PathLike,
     options: LoadOptions | None = None,
-    advance: Callable[[int, int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Parts:
     """The data set that ``source`` names, in the parts that it comes in.
 
@@ -46,26 +45,26 @@ def load_images(
     if os.fspath(source) == BUILT_IN:
         parts = Parts(load_digits())
     else:
-        path = Path(source)
         try:
-            if path.is_dir() and not (is_idx_folder(path) or is_cifar_folder(path)):
-                return load_image_folder(path, options, advance)
-            parts = _load(path, options.levels)
+            parts = _load(Path(source), options, advance)
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+            raise InputError(f"{Path(source)} cannot be read: {error.strerror or error}") from None
     channels = COLOURS.get(options.colour)
     return parts.map(lambda part: converted(part, channels, options.resize))
 
 
-def _load(path: Path, expected: Levels | None) -> Parts:
+def _load(path: Path, options: LoadOptions, advance: Advance | None) -> Parts:
     if path.is_dir():
-        is_idx = is_idx_folder(path)
-        return load_idx_folder(path, expected) if is_idx else load_cifar_folder(path)
+        if is_idx_folder(path):
+            return load_idx_folder(path, options.levels)
+        if is_cifar_folder(path):
+            return load_cifar_folder(path)
+        return load_image_folder(path, options, advance)
     if not path.exists():
         hint = did_you_mean(str(path), [BUILT_IN]) or f"expected {KINDS}"
         raise InputError(f"{path} does not exist: {hint}")
     if path.suffix.lower() == ".npz":
-        return load_npz(path, expected)
+        return load_npz(path, options.levels)
     if path.suffix.lower() == ".bin":
         return load_cifar_file(path)
     if NAME.fullmatch(path.name):

@@ -240,12 +240,12 @@ def _check_kinds(
 ) -> None:
     unit, total = UNITS[tally.level], int(found.counts.sum())
     choices = [token for token in kept if token != tally.line_end]
-    is_end = [token == tally.line_end for token in found.tokens]
-    others = [t for t, end in zip(found.tokens, is_end, strict=True) if not end]
+    places = [k for k, token in enumerate(found.tokens) if token != tally.line_end]
+    others = [found.tokens[k] for k in places]
     if len(choices) + (len(others) > len(choices)) >= 2:
         return
     if len(others) > 1:
-        most = int(found.counts[~np.array(is_end)].max())
+        most = int(found.counts[places].max())
         raise InputError(
             f"{name} has {len(others):,} different {unit}s, and --min-count {min_count:,} leaves "
             f"none: the most frequent occurs {counted(most, 'time')}; set it to that or less"
