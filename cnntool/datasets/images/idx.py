@@ -17,7 +17,7 @@ from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.limits import DEFLATED
-from cnntool.files.streams import cut_short, damaged, plain_errors
+from cnntool.files.streams import cut_short, damaged, open_path, plain_errors
 from cnntool.wording import counted
 from cnntool.wording import joined as joined_words
 
@@ -116,9 +116,7 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
     InputError for a file that is no IDX, that ends too soon or goes on too long.
     """
     name = os.fspath(path)
-    if not os.path.exists(path):
-        raise InputError(f"{name} does not exist: check the name")
-    with plain_errors(name), open(path, "rb") as file:
+    with open_path(path, name, "an IDX file") as file, plain_errors(name):
         packed = file.read(2) == GZIP
         file.seek(0)
         size = os.fstat(file.fileno()).st_size

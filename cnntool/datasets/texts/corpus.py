@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -127,24 +127,17 @@ def load_corpus(
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
         return replace(_of_bytes(data, name, not vocabulary), encoding=encoding)
-    characters = 0
-
-    def counted(chunks: Iterable[str]) -> Iterator[str]:
-        nonlocal characters
-        for chunk in chunks:
-            characters += len(chunk)
-            yield chunk
-
-    chunks = counted(_filled(read_text(sources, encoding, advance), name, whole))
+    chunks = _filled(read_text(sources, encoding, advance), name, whole)
     chunks = whole_words(chunks) if level == "word" else chunks
     tally, ids = TALLIES[level](), None
     encode = vocabulary.encode if vocabulary else tally.add
-    numbers, own, length = [], [], 0
+    numbers, own, length, characters = [], [], 0, 0
     for chunk in chunks:
         numbers.append(encode(chunk))
         if level == "word" and UNKNOWN in chunk:
             own.append(length + places_of(UNKNOWN, chunk))
         length += len(numbers[-1])
+        characters += len(chunk)
     if vocabulary is None:
         ranking = ranked(tally, size, min_count, name)
         vocabulary, ids = Vocabulary(level, ranking.tokens), ranking.ids
@@ -200,9 +193,9 @@ def _byte_characters(ids: np.ndarray) -> int:
 
 def _part(corpus: Corpus, place: slice, suffix: str) -> Corpus:
     ids = corpus.ids[place]
-    level = corpus.vocabulary.level
-    characters = {"word": lambda: None, "char": lambda: len(ids)}
-    count = characters.get(level, lambda: _byte_characters(ids))()
+    level, count = corpus.vocabulary.level, None
+    if level != "word":
+        count = len(ids) if level == "char" else _byte_characters(ids)
     first, last, _ = place.indices(len(corpus))
     own = corpus.own_unknown - first
     own = own[(own >= 0) & (own < last - first)]

@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import IO, TypeGuard
 
 from cnntool.datasets.texts.encodings import (
@@ -213,14 +213,11 @@ def _read(stream: IO[bytes], name: str) -> bytes:
         raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
 
 
-@contextmanager
-def _opened(source: Source, name: str) -> Iterator[IO[bytes]]:
+def _opened(source: Source, name: str) -> AbstractContextManager[IO[bytes]]:
     """The stream of a source; a file is closed behind it, a stream that was given is not."""
-    if not _is_path(source):
-        yield _stream(source)
-        return
-    with open_path(source, name, "a text: name the files in it") as stream:
-        yield stream
+    if _is_path(source):
+        return open_path(source, name, "a text: name the files in it")
+    return nullcontext(_stream(source))
 
 
 def _stream(source: Source) -> IO[bytes]:
