@@ -128,7 +128,8 @@ def gradient_flow(network: Network, ids: np.ndarray) -> GradientFlow:
 
     All is float64 from float32 parameters, so that a gradient may explode by 300 decades.
     """
-    network = _with_params(network, {k: v.astype(np.float64) for k, v in network.params.items()})
+    params = {path: array.astype(np.float64) for path, array in network.params.items()}
+    network = network.with_arrays(params, network.buffers)
     states, last = network.start(ids.shape[1]), len(network.layers) - 1
     caches = []
     for token in ids[:-1]:
@@ -272,12 +273,6 @@ def remembering(cell: str, seed: int = 0) -> Network:
     return network
 
 
-def _with_params(network: Network, params: Arrays) -> Network:
-    copy = Network(network.layers, network.input_shape)
-    copy.params = params
-    return copy
-
-
 def with_gain(network: Network, gain: float) -> Network:
     """The same network with ``gain`` times as large weights of the state.
 
@@ -288,7 +283,7 @@ def with_gain(network: Network, gain: float) -> Network:
         path: array * array.dtype.type(gain) if path.endswith(".w_hidden") else array
         for path, array in network.params.items()
     }
-    return _with_params(network, params)
+    return network.with_arrays(params, network.buffers)
 
 
 @np.errstate(over="ignore", invalid="ignore")

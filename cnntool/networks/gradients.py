@@ -112,8 +112,8 @@ def _of_layer(
     ``laid`` puts maps into a layout."""
     rng = np.random.default_rng(seed)
     layer, shape, name = network.layers[index], network.shapes[index], network.names[index]
-    params = _in_float64(network.params_of(index))
-    buffers = _in_float64({k: network.buffers[f"{name}.{k}"] for k in layer.buffers(shape)})
+    params = _as(np.float64, network.params_of(index))
+    buffers = {k: network.buffers[f"{name}.{k}"] for k in layer.buffers(shape)}
     states = {k: rng.uniform(-1, 1, (samples, *size)) for k, size in layer.state(shape).items()}
     x = _random_batch(network, shape, rng, samples)
     inputs = {"x": x} if x.dtype.kind == "f" else {}
@@ -121,8 +121,7 @@ def _of_layer(
 
     def forward(**given: np.ndarray) -> tuple[np.ndarray, Any]:
         way = Pass(training=True, rng=np.random.default_rng(seed))
-        kept = {k: array.copy() for k, array in buffers.items()}
-        kept |= {k: given.pop(k) for k in states}
+        kept = _as(np.float64, buffers) | {k: given.pop(k) for k in states}
         y, cache = layer.forward(laid(given.pop("x", x)), given, kept, way)
         sizes[:] = [y.shape, *(kept[k].shape for k in states)]
         return _joined([y, *(kept[k] for k in states)]), cache
@@ -139,16 +138,13 @@ def _of_layer(
 def _of_network(network: Network, seed: int, tolerance: float) -> tuple[GradientCheck, ...]:
     rng = np.random.default_rng(seed)
     x = _random_batch(network, network.input_shape, rng)
-    buffers = _in_float64(network.buffers)
-    copy = Network(network.layers, network.input_shape)
 
     def forward(**params: np.ndarray) -> tuple[np.ndarray, Any]:
-        copy.params = params
-        copy.buffers = {key: array.copy() for key, array in buffers.items()}
-        return copy.forward(x, training=True, rng=np.random.default_rng(seed))
+        other = network.with_arrays(params, _as(np.float64, network.buffers))
+        return other.forward(x, training=True, rng=np.random.default_rng(seed))
 
     def backward(dy: np.ndarray, caches: Any) -> tuple[np.ndarray, ...]:
-        grads = copy.backward(dy, caches)
+        grads = network.backward(dy, caches)
         return tuple(grads[path] for path in network.params)
 
     return gradcheck(forward, backward, network.params, rng, tolerance=tolerance)
@@ -162,13 +158,11 @@ def _of_training(network: Network, seed: int) -> tuple[GradientCheck, ...]:
     targets = rng.integers(network.output_shape[-1], size=places)
     found = []
     for dtype in (np.float32, np.float64):
-        copy = Network(network.layers, network.input_shape)
-        copy.params = {path: array.astype(dtype) for path, array in network.params.items()}
-        copy.buffers = {path: array.astype(dtype) for path, array in network.buffers.items()}
+        other = network.with_arrays(_as(dtype, network.params), _as(dtype, network.buffers))
         given = x.astype(dtype) if x.dtype.kind == "f" else x
-        grads = {path: np.zeros_like(array) for path, array in copy.params.items()}
+        grads = {path: np.zeros_like(array) for path, array in other.params.items()}
         with np.errstate(all="ignore"):  # what is not finite in float32 is found below
-            loss_and_gradients(copy, given, targets, grads, rng=np.random.default_rng(seed))
+            loss_and_gradients(other, given, targets, grads, rng=np.random.default_rng(seed))
         found.append(grads)
     largest = max(float(np.abs(grad).max()) for grad in found[1].values())
     return tuple(_beside(path, found[0][path], found[1][path], largest) for path in found[1])
@@ -194,8 +188,9 @@ def _beside(path: str, single: np.ndarray, double: np.ndarray, largest: float) -
     )
 
 
-def _in_float64(arrays: Arrays) -> Arrays:
-    return {key: array.astype(np.float64) for key, array in arrays.items()}
+def _as(dtype: type, arrays: Arrays) -> Arrays:
+    """Copies in a dtype."""
+    return {key: array.astype(dtype) for key, array in arrays.items()}
 
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,6 +99,12 @@ class Network:
             for key, parameter in layer.parameters(shape).items():
                 self.params[f"{name}.{key}"] = parameter.drawn(rng, used)
         return self
+
+    def with_arrays(self, params: Arrays, buffers: Arrays) -> Network:
+        """The same layers with other parameters and buffers."""
+        other = copy(self)
+        other.params, other.buffers = params, buffers
+        return other
 
     def _is_before_relu(self, index: int) -> bool:
         """Whether the next activation is relu. Batch norm, pools and dropout may stand between,

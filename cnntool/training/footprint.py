@@ -90,13 +90,13 @@ def _traced(work: Callable[[Task, Taken], object], task: Task, taken: Taken) -> 
 
 def _learning(task: Task, taken: Taken) -> Lesson:
     """A step that nobody keeps."""
-    copy = Network(task.network.layers, task.network.input_shape)
-    copy.params = task.network.params
-    copy.buffers = {path: array.copy() for path, array in task.network.buffers.items()}
-    grads = {path: shared_array(a.shape, a.dtype) for path, a in copy.params.items()}
+    params = task.network.params
+    buffers = {path: array.copy() for path, array in task.network.buffers.items()}
+    grads = {path: shared_array(a.shape, a.dtype) for path, a in params.items()}
     rng, smoothing = np.random.default_rng(0), task.settings.label_smoothing
+    network = task.network.with_arrays(params, buffers)
     return loss_and_gradients(
-        copy, taken.x, taken.targets, grads, rng=rng, label_smoothing=smoothing
+        network, taken.x, taken.targets, grads, rng=rng, label_smoothing=smoothing
     )
 
 
