@@ -38,9 +38,6 @@ class Flatten(Layer):
     kind = "flatten"
     needs_size = True
 
-    def __str__(self) -> str:
-        return "flatten"
-
     def output_shape(self, shape: Shape) -> Shape:
         return (prod(shape_of_sample(shape)),)
 

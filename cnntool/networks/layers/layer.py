@@ -202,6 +202,9 @@ class Layer:
         """What it is called in a network, with a number behind: ``conv1``."""
         raise NotImplementedError
 
+    def __str__(self) -> str:
+        return self.kind
+
     @property
     def inner(self) -> Layer:
         """The layer that does the work on each step, of one over all of them; else itself."""

@@ -58,9 +58,6 @@ class Activation(Layer):
     def kind(self) -> str:
         return self.function
 
-    def __str__(self) -> str:
-        return self.function
-
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         return ACTIVATIONS[self.function][0](x)
 

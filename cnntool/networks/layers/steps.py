@@ -89,9 +89,6 @@ class Columns(Layer):
     kind = "columns"
     needs_size = True
 
-    def __str__(self) -> str:
-        return "columns"
-
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = maps_of(shape)
         return width, channels * height
