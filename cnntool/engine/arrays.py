@@ -54,6 +54,12 @@ def kept_where(kept: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.multiply(x.view(bits), kept).view(x.dtype)
 
 
+def quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """``above / below`` in float64, of arrays that broadcast; 0 where below is 0."""
+    above, below = np.broadcast_arrays(np.asarray(above, np.float64), below)
+    return np.divide(above, below, out=np.zeros(above.shape), where=below != 0)
+
+
 def within(lengths: np.ndarray, steps: int, batch: int) -> np.ndarray:
     """(T, B) booleans: whether step t of sequence b is before its end; ValueError unless lengths
     are (B,) whole numbers from 0 to T."""

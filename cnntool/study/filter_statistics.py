@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from cnntool.engine.arrays import quotients
 from cnntool.imaging.kernels import CATALOGUE, build
 from cnntool.study.gabor import Gabor, fit_gabor, spectral_peaks
 from cnntool.study.interpolation import resized
@@ -227,8 +228,7 @@ def orientation_strengths(patterns: np.ndarray) -> np.ndarray:
     total, energy = xx + yy, np.square(patterns).sum(axis=(1, 2))
     difference = np.hypot(xx - yy, 2 * xy)
     # A chequerboard has no gradient there at all but for rounding.
-    is_there = total > 1e-12 * energy
-    return np.divide(difference, total, out=np.zeros(len(patterns)), where=is_there)
+    return quotients(difference, np.where(total > 1e-12 * energy, total, 0))
 
 
 WAVE_ANGLES = tuple(range(0, 180, 30))

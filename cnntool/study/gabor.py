@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.arrays import quotients
+
 STARTS = 8
 """Candidates that each kernel is fitted from."""
 
@@ -375,4 +377,4 @@ def _explained(patterns: np.ndarray, us: np.ndarray, vs: np.ndarray) -> np.ndarr
     ee, oo = ee + ridge, oo + ridge
     determinant = ee * oo - eo**2
     power = oo * with_even**2 - 2 * eo * with_even * with_odd + ee * with_odd**2
-    return np.divide(power, determinant, out=np.zeros_like(power), where=determinant > 0)
+    return quotients(power, np.maximum(determinant, 0))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnntool.datasets.feeds import Feed, WindowFeed
+from cnntool.engine.arrays import quotients
 from cnntool.engine.linear import check_ids
 from cnntool.engine.losses import log_softmax
 from cnntool.networks.layers.layer import Arrays
@@ -268,7 +269,7 @@ class ClassScores:
         means, classes = {}, {}
         for name, undefined in self.undefined.items():
             values, own = getattr(self, name)[~undefined], weights[~undefined]
-            means[name] = float(_quotients(values @ own, own.sum()))
+            means[name] = float(quotients(values @ own, own.sum()))
             classes[name] = len(values)
         return Averages(**means, classes=classes)
 
@@ -278,15 +279,9 @@ def class_scores(confusion: np.ndarray) -> ClassScores:
     confusion = np.asarray(confusion)
     right, taken, support = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
     denominators = {"precision": taken, "recall": support, "f1": (taken + support) / 2}
-    scores = {name: _quotients(right, below) for name, below in denominators.items()}
+    scores = {name: quotients(right, below) for name, below in denominators.items()}
     undefined = {name: below == 0 for name, below in denominators.items()}
     return ClassScores(**scores, support=support.astype(np.int64), undefined=undefined)
-
-
-def _quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """``above / below`` in float64, 0 where below is 0."""
-    above, below = np.broadcast_arrays(np.asarray(above, np.float64), below)
-    return np.divide(above, below, out=np.zeros(above.shape), where=below != 0)
 
 
 def _pair(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.engine.arrays import quotients
 from cnntool.visuals import fonts, paper
 
 RIGHT = paper.BLUE
@@ -82,8 +83,7 @@ def _layout(confusion: np.ndarray, labels: Sequence[str]) -> _Layout:
 
 def _shades(confusion: np.ndarray) -> np.ndarray:
     """(K, K, 3) uint8: white where nothing is, full colour where a whole row is."""
-    support = confusion.sum(axis=1, keepdims=True)
-    share = np.divide(confusion, support, out=np.zeros(confusion.shape), where=support > 0)
+    share = quotients(confusion, confusion.sum(axis=1, keepdims=True))
     strength = np.where(share > 0, 0.08 + 0.92 * share, 0)[..., None]
     full = np.where(np.eye(len(confusion), dtype=bool)[..., None], RIGHT, WRONG)
     return np.rint(255 + (full - 255) * strength).astype(np.uint8)

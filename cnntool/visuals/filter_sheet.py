@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.choices import SCALES
+from cnntool.engine.arrays import quotients
 from cnntool.visuals import paper
 from cnntool.wording import evenly, figures
 
@@ -38,11 +39,11 @@ def shades(bank: np.ndarray, scale: str = "bank", limit: float | None = None) ->
     bank = np.asarray(bank, np.float64)
     if scale == "minmax":
         least, most = (f(axis=(1, 2, 3), keepdims=True) for f in (bank.min, bank.max))
-        share = _quotients(2 * bank - least - most, most - least)
+        share = quotients(2 * bank - least - most, most - least)
     elif scale == "each":
-        share = _quotients(bank, np.abs(bank).max(axis=(1, 2, 3), keepdims=True))
+        share = quotients(bank, np.abs(bank).max(axis=(1, 2, 3), keepdims=True))
     elif scale == "bank":
-        share = _quotients(bank, np.float64(limit_of([bank]) if limit is None else limit))
+        share = quotients(bank, np.float64(limit_of([bank]) if limit is None else limit))
     else:
         raise ValueError(f"the scale is {scale!r}: expected one of {', '.join(SCALES)}")
     return np.floor(np.clip(127.5 * (1 + share), 0, 255) + 0.5).astype(np.uint8)
@@ -51,12 +52,6 @@ def shades(bank: np.ndarray, scale: str = "bank", limit: float | None = None) ->
 def limit_of(banks: Sequence[np.ndarray]) -> float:
     """The largest weight in size, of several banks."""
     return max(float(np.abs(bank).max()) for bank in banks)
-
-
-def _quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """``above / below``, 0 where below is 0."""
-    above, below = np.broadcast_arrays(above, below)
-    return np.divide(above, below, out=np.zeros(above.shape), where=below != 0)
 
 
 @dataclass(frozen=True)
