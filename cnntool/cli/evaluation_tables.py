@@ -221,14 +221,14 @@ BITS_A_COLOUR = 2.0
 def show_text_report(report: TextReport, title: str) -> None:
     """Print what a language model made of a text on stdout."""
     noun = UNITS[report.corpus.vocabulary.level]
-    count = counted(report.judgement.count, noun)
+    count = counted(report.count, noun)
     show((title, "bold cyan"), f"  {count}, {report.part}")
     show()
     rows = [
         ("loss", f"{report.loss:.4f}", f"nats a {noun}"),
         ("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between"),
     ]
-    corpus, unknown = report.corpus, report.judgement.unknown
+    corpus, unknown = report.corpus, report.unknown
     if unknown:
         known = f"{perplexity(report.known_loss):,.2f}"
         rows.append(("  of known ones", known, f"without {unknown:,} {UNKNOWN}"))
@@ -237,7 +237,7 @@ def show_text_report(report: TextReport, title: str) -> None:
     if report.bits_per_character is not None:
         uncounted = f"how {unknown:,} {UNKNOWN} are spelled is not counted" if unknown else ""
         rows.append(("bits per character", f"{report.bits_per_character:.4f}", uncounted))
-    rows.append(("likeliest was right", f"{report.judgement.accuracy:.2%}", ""))
+    rows.append(("likeliest was right", f"{report.accuracy:.2%}", ""))
     own = f", and {corpus.own_unknown_rate:.2%} are {UNKNOWN} in the text itself"
     words = f"of its {noun}s{own if len(corpus.own_unknown) else ''}"
     rows.append(("unknown", f"{corpus.unknown_rate:.2%}", words))
@@ -256,7 +256,7 @@ def show_tokens(report: TextReport, as_json: bool) -> None:
 def _print_tokens(report: TextReport) -> None:
     """A line of JSON a token; the first, which is given, has no surprisal."""
     corpus, tokens = report.corpus, report.corpus.vocabulary.tokens
-    surprisals = [None, *report.judgement.losses.tolist()]
+    surprisals = [None, *report.losses.tolist()]
     for index, (token, nats) in enumerate(zip(corpus.ids.tolist(), surprisals, strict=True)):
         entry = {
             "index": index,
@@ -271,7 +271,7 @@ def _colour_tokens(report: TextReport) -> None:
     """The text, each token on the colour of its surprisal, and what the colours mean."""
     screen, vocabulary = console(), report.corpus.vocabulary
     line, ids = Text(), report.corpus.ids.tolist()
-    surprisals = [0.0, *report.judgement.losses.tolist()]
+    surprisals = [0.0, *report.losses.tolist()]
     for token, nats, text in zip(ids, surprisals, vocabulary.decoded(ids), strict=False):
         if text == "\n" or vocabulary.tokens[token] == END:
             line.append("↵", _style(nats))

@@ -50,7 +50,8 @@ class Judgement:
 
     @property
     def known_loss(self) -> float:
-        """The mean over all others, in nats; nan where there are none."""
+        """The mean over all others, in nats; nan where there are none. What a word is costs nothing
+        where all that is said of it is that it is unknown."""
         if self.is_unknown is None or not self.unknown:
             return self.loss
         known = self.losses[~self.is_unknown]

@@ -41,7 +41,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Answers):
     """How good a network is on a set of labelled samples.
 
     files: of the samples, where they have one each. k: how many of the likeliest classes
@@ -49,32 +49,18 @@ class Report:
     """
 
     labels: tuple[str, ...]
-    answers: Answers
     files: tuple[str, ...] | None
     k: int
 
     @property
-    def count(self) -> int:
-        return self.answers.count
-
-    @property
-    def accuracy(self) -> float:
-        return self.answers.accuracy
-
-    @property
-    def loss(self) -> float:
-        """The mean cross-entropy, in nats."""
-        return self.answers.loss
-
-    @property
     def top_k(self) -> float:
         """The share of samples whose class is among the k likeliest."""
-        return float(np.mean(self.answers.ranks < self.k))
+        return float(np.mean(self.ranks < self.k))
 
     @cached_property
     def confusion(self) -> np.ndarray:
         """(K, K) int64, rows the true classes, columns the predicted ones."""
-        return confusion_matrix(self.answers.predicted, self.answers.targets, len(self.labels))
+        return confusion_matrix(self.predicted, self.targets, len(self.labels))
 
     @cached_property
     def scores(self) -> ClassScores:
@@ -83,14 +69,13 @@ class Report:
     @cached_property
     def mistakes(self) -> tuple[Mistake, ...]:
         """All of them, the most confident first."""
-        given = self.answers
-        wrong = np.flatnonzero(given.predicted != given.targets)
-        order = wrong[np.argsort(-given.probabilities[wrong], kind="stable")]
+        wrong = np.flatnonzero(self.predicted != self.targets)
+        order = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
         found = []
         for i in order.tolist():
-            target, predicted = int(given.targets[i]), int(given.predicted[i])
+            target, predicted = int(self.targets[i]), int(self.predicted[i])
             file = None if self.files is None else self.files[i]
-            found.append(Mistake(i, target, predicted, float(given.probabilities[i]), file))
+            found.append(Mistake(i, target, predicted, float(self.probabilities[i]), file))
         return tuple(found)
 
 
@@ -99,7 +84,7 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
     found = answers(classifier.network, ImageFeed(data, classifier.preprocessing))
     if not np.isfinite(found.losses).all():
         raise not_finite(f"{classifier.name}: its network")
-    return Report(classifier.labels, found, data.files, k)
+    return Report(**vars(found), labels=classifier.labels, files=data.files, k=k)
 
 
 @dataclass(frozen=True)
@@ -146,7 +131,7 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
 
 
 @dataclass(frozen=True, eq=False)
-class TextReport:
+class TextReport(Judgement):
     """What a model made of a part of a text: all its tokens but the first, which is given.
 
     learned_from: whether the model was trained on it.
@@ -154,22 +139,11 @@ class TextReport:
 
     part: str
     corpus: Corpus
-    judgement: Judgement
     learned_from: bool
-
-    @property
-    def loss(self) -> float:
-        return self.judgement.loss
 
     @property
     def perplexity(self) -> float:
         return perplexity(self.loss)
-
-    @property
-    def known_loss(self) -> float:
-        """The mean over all tokens but unknown ones: what a word is costs nothing where all that is
-        said of it is that it is unknown."""
-        return self.judgement.known_loss
 
     @property
     def bits_per_token(self) -> float:
@@ -183,7 +157,7 @@ class TextReport:
             return self.bits_per_token
         if not self.corpus.characters:
             return None
-        return bits(self.loss) * self.judgement.count / self.corpus.characters
+        return bits(self.loss) * self.count / self.corpus.characters
 
 
 def parts_of(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
@@ -213,4 +187,5 @@ def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None)
     judgement = judge(trained.network, WindowFeed.whole(chosen))
     if not np.isfinite(judgement.losses).all():
         raise not_finite(f"{trained.name}: its network")
-    return TextReport(part, chosen, judgement, is_trained_on and part != "validation")
+    learned_from = is_trained_on and part != "validation"
+    return TextReport(**vars(judgement), part=part, corpus=chosen, learned_from=learned_from)
