@@ -47,12 +47,18 @@ def are_weights(path: str | os.PathLike) -> bool:
         if Path(path).suffix.lower() == SUFFIX:
             return os.path.isfile(path)
         with open(path, "rb") as file:
-            if file.read(len(MAGIC)) == MAGIC:
-                return True
-        with zipfile.ZipFile(path) as archive:
-            return "header.npy" not in archive.namelist()
-    except Exception:  # whatever zipfile meets; reading it as a model says what is wrong
+            return file.read(len(MAGIC)) == MAGIC or has_header(path) is False
+    except (OSError, ValueError):  # reading it as a model says what is wrong
         return False
+
+
+def has_header(path: str | os.PathLike) -> bool | None:
+    """Whether an archive has the header of a model; None of what is no archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "header.npy" in archive.namelist()
+    except Exception:  # whatever zipfile meets; reading it says what is wrong
+        return None
 
 
 def read_kernels(path: str | os.PathLike) -> dict[str, np.ndarray]:

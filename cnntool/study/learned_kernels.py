@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +14,7 @@ from cnntool.imaging.kernels import COLOURS, Filter
 from cnntool.networks.layers.convolutions import Convolution
 from cnntool.networks.model import Classifier, load_classifier
 from cnntool.networks.network import Network
-from cnntool.networks.weight_files import read_kernels
+from cnntool.networks.weight_files import has_header, read_kernels
 from cnntool.wording import counted, instead, nan_count
 
 
@@ -78,7 +77,7 @@ def load_banks(path: str | os.PathLike) -> Banks:
     InputError, one line, whatever is wrong with the file.
     """
     name = os.fspath(path)
-    if not _is_model(path):
+    if not has_header(path):
         return Banks(name, read_kernels(path))
     trained = load_classifier(path)
     return Banks(name, kernels_of(trained.network), trained, dict(trained.model.filters))
@@ -91,15 +90,6 @@ def kernels_of(network: Network) -> dict[str, np.ndarray]:
         for name, layer, _ in network.each()
         if isinstance(layer, Convolution)
     }
-
-
-def _is_model(path: str | os.PathLike) -> bool:
-    """Whether an archive has a model's header; what cannot be read is not one here."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "header.npy" in archive.namelist()
-    except Exception:  # whatever zipfile meets; reading it as weights says what is wrong
-        return False
 
 
 SHOWN = "stretch"
