@@ -108,7 +108,7 @@ def _finite_float(text: str) -> float:
 
 def _checked_header(facts: Any, path: str) -> Header:
     """The header that a JSON text describes, or InputError where something in it is not so."""
-    if not isinstance(facts, dict) or not _is_whole(facts.get("format"), 1):
+    if not isinstance(facts, dict) or not is_count(facts.get("format"), 1):
         raise InputError(f"{path} is no model file: its header names no format")
     if facts["format"] > FORMAT:
         raise InputError(
@@ -131,7 +131,8 @@ def _checked_header(facts: Any, path: str) -> Header:
     return Header(**values)
 
 
-def _is_whole(value: Any, least: int) -> bool:
+def is_count(value: Any, least: int = 0) -> bool:
+    """Whether it is a whole number that an array can be as long as."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 63
 
 
@@ -149,7 +150,7 @@ def _is_list(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "spec": (_is_text, "a text"),
-    "input_shape": (_is_list(lambda side: _is_whole(side, 1)), "a list of sizes"),
+    "input_shape": (_is_list(lambda side: is_count(side, 1)), "a list of sizes"),
     "preprocessing": (_is_dict, "an object"),
     "labels": (_is_list(_is_text), "a list of texts"),
     "seed": (lambda seed: isinstance(seed, int) and not isinstance(seed, bool), "a whole number"),

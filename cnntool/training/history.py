@@ -14,6 +14,8 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.networks.array_archive import not_there
 from cnntool.networks.model_file import load_header
+from cnntool.networks.model_header import is_count
+from cnntool.training.progress import is_finite
 
 PARTS = ("training", "validation")
 LONGEST_LINE = 1 << 20
@@ -95,12 +97,8 @@ def _log_rows(file: TextIO, name: str) -> list[dict[str, Any]]:
 
 
 def _is_epoch(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40
+    return is_count(value, 1) and value < 1 << 40
 
 
 def _number(value: Any) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    try:
-        return float(value) if is_number else math.nan
-    except OverflowError:
-        return math.nan
+    return float(value) if is_finite(value) else math.nan

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cnntool.errors import InputError
+from cnntool.networks.model_header import is_count
 
 JUDGED = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 """What every row of a history says."""
@@ -24,7 +26,7 @@ def check_history(rows: Sequence[Any], name: str) -> None:
 def _is_row(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
-    return all(key in row and (row[key] is None or _is_finite(row[key])) for key in JUDGED)
+    return all(key in row and (row[key] is None or is_finite(row[key])) for key in JUDGED)
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Place:
         """InputError where a file says what can be no place."""
         sums, counts = (self.loss, self.rate, self.seconds), (self.epoch, self.step, self.correct)
         is_sound = isinstance(self.within, list) and all(map(_is_row, self.within))
-        if not (is_sound and all(map(_is_finite, sums)) and all(map(_is_count, counts))):
+        if not (is_sound and all(map(is_finite, sums)) and all(map(is_count, counts))):
             raise InputError(
                 f"{name} is damaged: its training stands at epoch {self.epoch!r}, step "
                 f"{self.step!r}, with {self.correct!r} right, loss {self.loss!r} and rate "
@@ -100,20 +102,15 @@ class EarlyStopping:
 
     def to_json(self) -> dict[str, Any]:
         """What has been seen, as plain numbers. The patience is a setting and not among them."""
-        return {
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
-            "best_step": self.best_step,
-            "waited": self.waited,
-        }
+        return {key: value for key, value in vars(self).items() if key != "patience"}
 
     def restore(self, plain: Mapping[str, Any], name: str = "the model file") -> None:
         """Go on from what ``to_json`` gave. InputError where it is no sense."""
         loss, epoch = plain.get("best_loss"), plain.get("best_epoch")
         waited, step = plain.get("waited"), plain.get("best_step", 0)
         none_yet = loss is None and epoch is None
-        some = _is_finite(loss) and _is_count(epoch)
-        are_counts = _is_count(waited) and _is_count(step)
+        some = is_finite(loss) and is_count(epoch)
+        are_counts = is_count(waited) and is_count(step)
         if waited is None or not ((none_yet or some) and are_counts):
             raise InputError(
                 f"{name}: its early stopping has loss {loss!r}, epoch {epoch!r} and {waited!r} "
@@ -122,11 +119,7 @@ class EarlyStopping:
         self.best_loss, self.best_epoch, self.best_step, self.waited = loss, epoch, step, waited
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return -math.inf < value < math.inf
+def is_finite(value: object) -> bool:
+    """Whether it is a number, and no boolean."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max

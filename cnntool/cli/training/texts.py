@@ -28,6 +28,7 @@ from cnntool.networks.zoo import language_model, language_sizes
 from cnntool.training.baselines import Unigram, cross_entropy
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import measure_of
+from cnntool.training.progress import is_finite
 from cnntool.training.task import Task
 from cnntool.wording import counted
 
@@ -184,8 +185,7 @@ def _as_before(options: TextOptions, start: Start) -> TextOptions:
     is_sound &= all(path != "" and isinstance(path, str | None) for path in others.values())
     if not is_sound or not texts:
         raise InputError(f"{name} does not say where its text is: it cannot go on")
-    is_share = isinstance(split_at, int | float) and not isinstance(split_at, bool)
-    if split_at is not None and not (is_share and 0 <= split_at < 1):
+    if split_at is not None and not (is_finite(split_at) and 0 <= split_at < 1):
         raise InputError(f"{name} is damaged: it held out {split_at!r} of its text")
     restart, hides = origin.get("restart", 0), origin.get("hides", False)
     if not (isinstance(restart, int) and restart >= 0 and isinstance(hides, bool)):
