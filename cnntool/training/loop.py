@@ -23,7 +23,7 @@ from cnntool.training.divergence import diverged, first_not_finite, is_finite
 from cnntool.training.progress import EarlyStopping, Place, check_history
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
-from cnntool.training.shards import Shards, fill, shared_array, views_of
+from cnntool.training.shards import Shards, fill, flatten, shared_array, views_of
 from cnntool.training.task import Task
 
 LEAST_PART, MOST_PARTS = 5_000, 4
@@ -114,14 +114,10 @@ class Trainer:
         Buffers are not shared: each process has its own running statistics, and the network those
         of the first part of every batch.
         """
-        network, count = self.network, self.settings.shards
-        size = sum(array.size for array in network.params.values())
-        dtype = np.result_type(*network.params.values())
-        self._vector = shared_array((size,), dtype)
-        views = views_of(self._vector, network.params)
-        fill(views, network.params)
-        network.params = views
-        self._gradients = shared_array((count, size), dtype)
+        self._vector, views = flatten(self.network.params, shared_array)
+        self.network.params = views
+        shape = self.settings.shards, self._vector.size
+        self._gradients = shared_array(shape, self._vector.dtype)
         learners = [partial(self.task.learn, views_of(row, views)) for row in self._gradients]
         self._shards = Shards(learners, self._gradients)
 

@@ -132,12 +132,14 @@ def _serve(learner: Learner, pipe: Connection) -> None:
             pipe.send_bytes(pickle.dumps((batch, answer), pickle.HIGHEST_PROTOCOL))
 
 
-def flatten(params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def flatten(
+    params: Mapping[str, np.ndarray], make: Callable[..., np.ndarray] = np.zeros
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Copy arrays into one vector: (vector (n,), views by path into it, in the same order).
 
     What is written into a view stands in the vector, and the other way round. All arrays must be of
     one dtype, float32 or float64. The order of the paths is the order in the vector: two networks
-    built alike have their parameters in the same places.
+    built alike have their parameters in the same places. ``make`` is what makes the vector.
 
     >>> vector, views = flatten({"a": np.eye(2), "b": np.full(3, 5.0)})
     >>> vector *= 2
@@ -149,7 +151,7 @@ def flatten(params: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.
         raise ValueError(
             f"parameters are {' and '.join(dtypes) or 'none'}: expected one float type"
         )
-    vector = np.zeros(sum(array.size for array in params.values()), dtypes[0])
+    vector = make((sum(array.size for array in params.values()),), np.dtype(dtypes[0]))
     views = views_of(vector, params)
     fill(views, params)
     return vector, views
