@@ -52,8 +52,8 @@ def test_alexnet_has_the_well_known_count():
     [
         ("lenet", 31, None, "conv 6 5x5 pad 2; relu"),
         ("lenet", 32, None, "conv 6 5x5; relu"),
-        ("light", 15, None, "conv 12 3x3 pad 1; relu; max 2; conv 24 3x3 pad 1; relu; dense 96"),
-        ("light", 16, 0.5, "conv 6 3x3 pad 1; relu; max 2; conv 12 3x3 pad 1; relu; max 2; dense"),
+        ("light", 15, None, "conv 16 5x5 pad 2; relu; max 2; conv 32 3x3 pad 1; relu; dense 96"),
+        ("light", 16, 0.5, "conv 8 5x5 pad 2; relu; max 2; conv 16 3x3; relu; max 2; dense 48"),
         ("small", 63, None, "conv 16 3x3 pad 1 no-bias; batch-norm; relu; conv"),
         ("small", 64, None, "conv 16 5x5 stride 2 pad 2 no-bias; batch-norm; relu; max 2"),
         ("alexnet", 127, None, "conv 24 7x7 pad 3; relu; max 3 stride 2; conv 64 5x5 pad 2"),
