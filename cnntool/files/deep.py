@@ -95,7 +95,7 @@ _PACKERS = (1, 5, 8, 32773, 32946, 34925, 50000)
 """Compressions of bytes, which are unpacked to the size of a piece and no further."""
 _PICTURES: dict[int, Callable[[bytes, str], tuple[int, ...]]] = {
     7: jpeg.size_of,
-    50001: lambda data, name: whole.check_webp(io.BytesIO(data), name),
+    50001: lambda data, _: whole.webp_size(data),
     **dict.fromkeys((33003, 33004, 33005, 34712), lambda data, _: whole.jpeg_2000_sizes(data)),
 }
 """Those that make a piece a picture of its own, by what tells its size."""

@@ -52,17 +52,22 @@ def check_gif(stream: BinaryIO, name: str) -> tuple[int, int, int]:
 
 
 def check_webp(stream: BinaryIO, name: str) -> tuple[int, int]:
-    """Width and height of the canvas; InputError for a file shorter than it says.
-
-    Source: WebP Container Specification and WebP Lossless Bitstream Specification (Google), and
-    RFC 6386, section 9.1.
-    """
+    """Width and height of the canvas; InputError for a file shorter than it says."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(4)
     if int.from_bytes(stream.read(4), "little") + 8 > size:
         raise cut_short(name, "the end of the WebP is missing")
-    stream.seek(12)
-    kind, _, head = struct.unpack("<4sI10s", stream.read(18))
+    stream.seek(0)
+    return webp_size(stream.read(30))
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the canvas, by the first 30 bytes of a WebP.
+
+    Source: WebP Container Specification and WebP Lossless Bitstream Specification (Google), and
+    RFC 6386, section 9.1.
+    """
+    kind, _, head = struct.unpack_from("<4sI10s", data, 12)
     if kind == b"VP8X":
         return int.from_bytes(head[4:7], "little") + 1, int.from_bytes(head[7:], "little") + 1
     if kind == b"VP8L":

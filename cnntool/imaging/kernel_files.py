@@ -39,7 +39,7 @@ def read_numbers(text: str, where: str = "kernel", largest: int = LARGEST_SIZE) 
     Rows of numbers, also in brackets as MATLAB has them ('[1 0 -1; 2 0 -2]'); a size and all
     numbers row by row as ImageMagick has them ('3x3: 1,0,-1 2,0,-2 1,0,-1'); or JSON.
     """
-    text = text.strip()
+    text = text.strip().removesuffix(";").rstrip()
     inner = text[1:].lstrip()
     if text[:1] == "{" or (text[:1] == "[" and inner[:1] == "["):
         return read_json(text, where, largest)

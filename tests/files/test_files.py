@@ -479,6 +479,15 @@ def test_compressions_that_pillow_does_not_know(compression):
     assert np.abs(open_image(data).frames[0].pixels.astype(int) - pixels).max() <= 20
 
 
+def test_a_long_piece_of_webp_within_a_tiff_is_whole():
+    needs_deep()
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    args = {"lossless": True}
+    data = from_tifffile(pixels, photometric="rgb", compression="webp", compressionargs=args)
+    assert len(data) > 1 << 17
+    np.testing.assert_array_equal(open_image(data).frames[0].pixels, pixels)
+
+
 @pytest.mark.parametrize(("bits", "channels"), [(12, 1), (12, 3), (10, 3)])
 def test_deep_avif_and_jpeg_2000_keep_8_bits_and_say_so(bits, channels):
     needs_deep()

@@ -183,11 +183,19 @@ def _end(processes: Iterable[int]) -> None:
     """End processes that may be in the midst of something, or have hardly begun."""
     waiting = set(processes)
     deadline = time.monotonic() + PATIENCE
-    while waiting := {each for each in waiting if os.waitpid(each, os.WNOHANG) == (0, 0)}:
+    while waiting := set(filter(_goes_on, waiting)):
         is_late = time.monotonic() > deadline
         for process in waiting:
             os.kill(process, signal.SIGKILL if is_late else signal.SIGTERM)
         time.sleep(0.005)
+
+
+def _goes_on(process: int) -> bool:
+    """Whether a process of ours has not ended."""
+    try:
+        return os.waitpid(process, os.WNOHANG) == (0, 0)
+    except ChildProcessError:  # where SIGCHLD is ignored, the system forgets who has ended
+        return False
 
 
 def sendable(error: Exception) -> Exception:

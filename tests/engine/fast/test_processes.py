@@ -111,3 +111,12 @@ def test_an_interruption_ends_processes_that_wait_for_ever(tmp_path):
 def check_that_none_is_left():
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_parent_that_ignores_the_end_of_its_children_is_no_fault():
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as a shell's trap '' CHLD hands down
+    try:
+        with in_order(lambda number: number, 3, 2, lost) as results:
+            assert list(results) == [0, 1, 2]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
