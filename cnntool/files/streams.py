@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def check_finite(pixels: np.ndarray, name: str) -> None:
         )
 
 
-def open_path(path: str | os.PathLike, name: str, instead: str) -> BinaryIO:
+def open_path(path: str | os.PathLike, name: str, instead: str) -> io.BufferedReader:
     """A file to be read. InputError where it is not there, a folder, or may not be opened.
 
     What a person names may be a pipe or a device as well, which is read forward and under limits;
