@@ -58,6 +58,12 @@ def joined(words: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def listed(words: Sequence[str], most: int | None = 10) -> str:
+    """``"sigma, size, ..."``: the first of them, and whether there are more."""
+    shown = list(words[:most])
+    return ", ".join(shown if len(shown) == len(words) else [*shown, "..."])
+
+
 def readable(name: str | os.PathLike | None) -> str | None:
     """A file's name as Unicode, as JSON wants it, whatever bytes it has; None stays None."""
     return None if name is None else os.fsencode(name).decode(errors="backslashreplace")
@@ -192,15 +198,12 @@ def suggestion(word: str, known: Iterable[str], most: int | None = None) -> str:
     most: of names that are listed, the first ones.  [default: all]
     """
     known = list(known)
-    shown = known[:most]
-    listed = ", ".join(shown) + (", ..." if len(shown) < len(known) else "")
-    return f": {did_you_mean(word, known) or 'expected ' + listed}"
+    return f": {did_you_mean(word, known) or 'expected ' + listed(known, most)}"
 
 
 def instead(word: str, there: Sequence[str], most: int = 12) -> str:
     """``"conv1, conv2: did you mean 'conv2'?"``: what there is where the word names none of it."""
-    listed = ", ".join(there[:most]) + (", ..." if len(there) > most else "")
-    return f"{listed}: {did_you_mean(word, there) or 'name one of those'}"
+    return f"{listed(there, most)}: {did_you_mean(word, there) or 'name one of those'}"
 
 
 def _plain(name: str) -> str:

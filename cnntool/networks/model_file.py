@@ -35,7 +35,7 @@ from cnntool.networks.model_header import (
     read_header,
     shortened,
 )
-from cnntool.wording import counted
+from cnntool.wording import counted, listed
 
 FLOATS = (np.float32, np.float64)
 """What parameters, buffers and filters are of."""
@@ -131,7 +131,7 @@ def _sync(descriptor: int) -> None:
 def _read_header(archive: ArrayArchive, path: str, kind: str | None) -> tuple[Header, list[str]]:
     """The header, and the names that it gives for all other arrays."""
     if "header" not in archive.names:
-        held = ", ".join(archive.names[:6]) + (", ..." if len(archive.names) > 6 else "")
+        held = listed(archive.names, 6)
         raise InputError(
             f"{path} is no model file: it has no header and holds {held or 'nothing'}; name a file "
             "that cnntool trained"

@@ -17,7 +17,7 @@ from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.npy import most_bytes, read_header, read_values
 from cnntool.files.streams import plain_errors
-from cnntool.wording import joined as joined_words
+from cnntool.wording import joined
 
 PARTS = {
     "train": (("x", "y"), ("x_train", "y_train")),
@@ -110,7 +110,7 @@ def some(names: set[str]) -> str:
     """Some names in order, in words."""
     first = sorted(names)[:MOST_NAMES]
     more = [f"{len(names) - len(first):,} more"] if len(names) > len(first) else []
-    return joined_words([*first, *more])
+    return joined([*first, *more])
 
 
 def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:

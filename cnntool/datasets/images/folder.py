@@ -23,8 +23,7 @@ from cnntool.errors import InputError
 from cnntool.files.formats import EXTENSIONS, READABLE
 from cnntool.files.image import ImageInfo
 from cnntool.files.images import open_image, probe_image
-from cnntool.wording import counted
-from cnntool.wording import joined as joined_words
+from cnntool.wording import counted, joined
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -73,8 +72,8 @@ def find_parts(folder: Path) -> tuple[dict[str, ClassFolders], str]:
     beside = [f"{path.name}/" for path in folders if path not in found.values()]
     if loose := _loose(folder):
         beside.append(counted(loose, "image"))
-    taken = joined_words([f"{path.name}/" for path in found.values()])
-    note = f"{folder}: {joined_words(beside)} left out, beside {taken}"
+    taken = joined([f"{path.name}/" for path in found.values()])
+    note = f"{folder}: {joined(beside)} left out, beside {taken}"
     return parts, note if beside else ""
 
 

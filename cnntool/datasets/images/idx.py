@@ -18,8 +18,7 @@ from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.limits import DEFLATED
 from cnntool.files.streams import cut_short, damaged, open_path, plain_errors
-from cnntool.wording import counted
-from cnntool.wording import joined as joined_words
+from cnntool.wording import counted, joined
 
 NAME = re.compile(
     r"((?P<set>.+)[-_.])?(?P<part>train|t10k|test)[-_.](?P<what>images|labels)"
@@ -55,7 +54,7 @@ def load_idx_folder(folder: Path, expected: Levels | None = None) -> Parts:
             files = sets.setdefault(name["set"] or "", {})
             files.setdefault((part, name["what"].lower()), path)
     chosen = "" if "" in sets else next(iter(sets))
-    others = joined_words(sorted(sets.keys() - {chosen}))
+    others = joined(sorted(sets.keys() - {chosen}))
     if others and chosen:
         raise InputError(
             f"{folder} holds files of {chosen} and {others}: give each set a folder of its own"

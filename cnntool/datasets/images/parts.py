@@ -9,8 +9,7 @@ import numpy as np
 
 from cnntool.datasets.images.dataset import Dataset, in_levels
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import joined as joined_words
-from cnntool.wording import shape_text
+from cnntool.wording import joined, listed, shape_text
 
 
 class Parts:
@@ -44,7 +43,7 @@ class Parts:
     def train(self) -> Dataset:
         """What to learn from; InputError where the set has no such part."""
         if "train" not in self.each:
-            there = joined_words([f"a {name} part" for name in self.each])
+            there = joined([f"a {name} part" for name in self.each])
             raise InputError(
                 f"{self.first.name} is {there} alone: a network learns from a set with a training "
                 "part"
@@ -69,7 +68,7 @@ class Parts:
         taken = name if name in self.each else next(iter(self.each))
         chosen, about = self.each[taken], [*self.about]
         if others := [each for each in self.each if each != taken]:
-            without = joined_words(others)
+            without = joined(others)
             about.append(f"{chosen.name}: the {taken} part is taken, without {without}")
         return replace(chosen, notes=(*about, *chosen.notes))
 
@@ -95,7 +94,7 @@ def unlearned(train: Dataset) -> tuple[str, ...]:
     empty = np.flatnonzero(train.class_counts == 0)
     if not len(empty):
         return ()
-    named = ", ".join(train.labels[k] for k in empty[:10]) + (", ..." if len(empty) > 10 else "")
+    named = listed([train.labels[k] for k in empty])
     which = f"class {named}, which gets" if len(empty) == 1 else f"classes {named}, which get"
     remedy = "leave out names that no image has"
     if train.labels == tuple(map(str, range(len(train.labels)))):
@@ -130,10 +129,9 @@ def relabelled(data: Dataset, labels: tuple[str, ...], owner: str) -> Dataset:
     numbers = np.array([places.get(label, -1) for label in data.labels], np.int64)
     strange = np.flatnonzero((numbers < 0) & (data.class_counts > 0))
     if len(strange):
-        known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
         raise InputError(
             f"{data.name} has the class {data.labels[strange[0]]}, which {owner} has not "
-            f"({known}): the classes must have the same names"
+            f"({listed(labels)}): the classes must have the same names"
         )
     return replace(data, y=numbers[data.y], labels=labels)
 
