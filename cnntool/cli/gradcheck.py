@@ -176,7 +176,7 @@ class Proof:
             for by in ("elements", "directions")
         }
         counts["past kinks"] = sum(check.passed for check in self.checks)
-        return ", ".join(f"{count} {by}" for by, count in counts.items() if count)
+        return ", ".join(f"{count:,} {by}" for by, count in counts.items() if count)
 
     @property
     def complaints(self) -> list[str]:
