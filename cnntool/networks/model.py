@@ -19,7 +19,7 @@ from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.layers.layer import Shape, size_text
+from cnntool.networks.layers.layer import size_text
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -192,9 +192,6 @@ def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
 
 
 def _untrained(header: Header) -> Network:
-    return Network(parse_layers(header.spec), _input_shape(header))
-
-
-def _input_shape(header: Header) -> Shape:
-    """Of one sample; the header of a text has the length of the windows that were trained on."""
-    return header.input_shape if header.kind == "cnn" else (None,)
+    """The header of a text has the length of the windows that were trained on."""
+    shape = header.input_shape if header.kind == "cnn" else (None,)
+    return Network(parse_layers(header.spec), shape)

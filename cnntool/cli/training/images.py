@@ -22,7 +22,6 @@ from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.datasets.images.sources import load_images
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
-from cnntool.networks.layers.pointwise import BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.zoo import build, usual_network
@@ -228,7 +227,7 @@ def _least_batch(network: Network, batch_size: int) -> int:
 
 
 def _reason_for_one_process(network: Network) -> str | None:
-    if not any(isinstance(layer, BatchNorm) for layer in network.layers):
+    if not any(layer.mixes_samples for layer in network.layers):
         return None
     return (
         "batch norm needs the statistics of the whole batch, so one process trains; leave it out, "

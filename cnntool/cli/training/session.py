@@ -20,6 +20,7 @@ from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
 from cnntool.networks.network import Network
+from cnntool.networks.summary import multiply_adds
 from cnntool.training.advice import advice
 from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.divergence import Diverged
@@ -170,8 +171,7 @@ def describe(plan: Plan) -> Iterator[str]:
     yield from str(network).splitlines()
     work = ""
     if not network.is_sequential:
-        adds = sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
-        work = f"{counted(adds, 'multiply-add')} an {plan.task.feed.unit}, "
+        work = f"{counted(multiply_adds(network), 'multiply-add')} an {plan.task.feed.unit}, "
     count = counted(total(network.parameters()), "parameter")
     yield f"{count}, {work}about {bytes_text(plan.memory)} of memory"
     text = (
