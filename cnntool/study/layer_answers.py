@@ -12,12 +12,12 @@ import numpy as np
 from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
-from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.errors import RequestError, not_finite
 from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.model import Classifier
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField
-from cnntool.networks.summary import batch_size_for, fields_of
+from cnntool.networks.summary import batch_size_for
 from cnntool.wording import instead, shape_text
 
 SILENT = ("dropout", "flatten")
@@ -131,10 +131,7 @@ def best_places(
         places = np.take_along_axis(places, order, axis=1)
         advance()
     if not np.isfinite(values).all():
-        raise InputError(
-            f"{layer} gives numbers that are not finite: the network's parameters are too large, "
-            "train it with a smaller learning rate"
-        )
+        raise not_finite(f"{layer} of the network")
     _, _, width = network.shapes[stop]
     assert width is not None
     return Best(values, images, np.stack(np.divmod(places, width), axis=2))
@@ -145,13 +142,6 @@ def batch_count(network: Network, data: Dataset, layer: str) -> int:
     return -(-len(data) // batch_size_for(network, stop=network.names.index(layer) + 1))
 
 
-def receptive_field_of(
-    network: Network, layer: str
-) -> tuple[ReceptiveField, ReceptiveField] | None:
-    """What the outputs of a layer see, along the height and the width; None for all of it."""
-    return fields_of(network)[network.names.index(layer)]
-
-
 def cut_out(
     image: np.ndarray,
     place: Sequence[int] | np.ndarray,
@@ -160,17 +150,13 @@ def cut_out(
 ) -> np.ndarray:
     """What one output sees of an image (C, H, W), as (C, h, w); what lies outside is ``fill``.
 
-    place: row and column of the output. Without a field it is all of the image.
+    place: row and column of the output. field: of its layer
+        (:func:`~cnntool.networks.summary.fields_of`); None, of one that sees all of the image.
     """
     if field is None:
         return image
-    rows, columns = (axis.seen(int(at)) for axis, at in zip(field, place, strict=True))
-    patch = np.full((len(image), len(rows), len(columns)), fill, image.dtype)
-    inside = []
-    for seen, size in zip((rows, columns), image.shape[1:], strict=True):
-        first = min(max(seen.start, 0), size)
-        stop = max(first, min(seen.stop, size))  # a window of padding alone has nothing inside
-        inside.append((slice(first, stop), slice(first - seen.start, stop - seen.start)))
-    (from_rows, to_rows), (from_columns, to_columns) = inside
-    patch[:, to_rows, to_columns] = image[:, from_rows, from_columns]
+    seen = [np.array(axis.seen(int(at))) for axis, at in zip(field, place, strict=True)]
+    rows, columns = (np.clip(p, 0, n - 1) for p, n in zip(seen, image.shape[1:], strict=True))
+    patch = image[:, rows[:, None], columns]
+    patch[:, ~np.logical_and.outer(rows == seen[0], columns == seen[1])] = fill
     return patch

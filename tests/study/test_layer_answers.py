@@ -14,13 +14,13 @@ from cnntool.networks import summary
 from cnntool.networks.model import load_classifier
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
+from cnntool.networks.summary import fields_of
 from cnntool.study.layer_answers import (
     batch_count,
     best_places,
     cut_out,
     feature_maps,
     layer_named,
-    receptive_field_of,
 )
 
 
@@ -134,7 +134,7 @@ def test_of_equal_images_the_first_counts_and_of_few_all():
 def test_the_cut_out_is_what_the_answer_depends_on_and_no_more(layer):
     """Other pixels outside change nothing; each output has a pixel inside that changes it."""
     network = network_of(DEEP.replace("max", "average"))
-    field = receptive_field_of(network, layer)
+    field = fields_of(network)[network.names.index(layer)]
     rng = np.random.default_rng(2)
     stop = network.names.index(layer) + 1
     x = rng.standard_normal((1, *SHAPE)).astype(np.float32)
@@ -154,19 +154,19 @@ def test_the_cut_out_is_what_the_answer_depends_on_and_no_more(layer):
 def test_outside_the_image_is_grey():
     network = network_of("conv 2 3x3 pad 1; dense 2", (1, 4, 4))
     image = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
-    field = receptive_field_of(network, "conv1")
+    field = fields_of(network)[0]
     corner = [[0.5, 0.5, 0.5], [0.5, 0, 1], [0.5, 4, 5]]
     assert cut_out(image, (0, 0), field).tolist() == [corner]
     assert cut_out(image, (3, 2), field).tolist() == [[[9, 10, 11], [13, 14, 15], [0.5, 0.5, 0.5]]]
     wide = network_of("conv 2 2x2 pad 5; dense 2", (1, 8, 8))
-    field = receptive_field_of(wide, "conv1")
+    field = fields_of(wide)[0]
     for place in ((0, 0), (0, 16), (16, 5)):
         assert (cut_out(np.zeros((1, 8, 8)), place, field) == 0.5).all()
 
 
 def test_a_layer_that_sees_all_gives_the_whole_image():
     network = network_of("global-average; conv 3 1x1; dense 2")
-    assert receptive_field_of(network, "conv1") is None
+    assert fields_of(network)[1] is None
     image = np.ones(SHAPE)
     assert cut_out(image, (0, 0), None) is image
 

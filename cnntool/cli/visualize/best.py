@@ -121,7 +121,8 @@ def command(
     from cnntool.cli.evaluate import choose_part, load_for
     from cnntool.cli.terminal import draw_pixels
     from cnntool.networks.model import load_classifier
-    from cnntool.study.layer_answers import batch_count, best_places, receptive_field_of
+    from cnntool.networks.summary import fields_of
+    from cnntool.study.layer_answers import batch_count, best_places
     from cnntool.study.learned_kernels import Banks, kernels_of
     from cnntool.visuals.tiles import patch_grid, patch_sheet
 
@@ -144,7 +145,7 @@ def command(
         best = best_places(
             network, classifier.preprocessing, images, name, filters, patches.top, advance
         )
-    field = receptive_field_of(network, name)
+    field = fields_of(network)[network.names.index(name)]
     found = Found(model, data, name, count, images, filters, field, best)
     words, rows = caption(found), rows_of(found)
     target.deliver(
