@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
-from cnntool.files.npy import most_bytes, read_header, read_values
+from cnntool.files.npy import MAGIC, most_bytes, read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
 from cnntool.wording import bytes_text
@@ -26,9 +26,6 @@ RANK = 4
 SUFFIX = ".safetensors"
 UNNAMED = "conv1"
 """What the only array of a .npy file is called."""
-
-MAGIC = b"\x93NUMPY"
-"""Of .npy files."""
 
 Shape = tuple[int, ...]
 
