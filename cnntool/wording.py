@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -69,10 +70,21 @@ def readable(name: str | os.PathLike | None) -> str | None:
     return None if name is None else os.fsencode(name).decode(errors="backslashreplace")
 
 
-def finite(value: Any) -> Any:
-    """The value, of a mapping its values, but None for infinity and NaN, which JSON has not."""
+def plain(value: Any) -> Any:
+    """The value as JSON has it: a mapping of a dataclass, lists of an array, names of files as
+    Unicode, and None for NaN and infinity."""
+    if isinstance(value, str | int):
+        return value  # a vocabulary is long
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return readable(value)
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -10,11 +10,11 @@ from cnntool.wording import (
     duration,
     evenly,
     figures,
-    finite,
     instead,
     joined,
     nan_count,
     nearest,
+    plain,
     readable,
     shown_layer,
     signed,
@@ -69,7 +69,7 @@ def test_a_curve_runs_from_the_least_to_the_greatest():
 def test_json_gets_names_that_are_text_and_numbers_that_are_numbers():
     assert readable("a\udcff.png") == "a\\xff.png"
     assert readable(None) is None
-    assert finite({"a": float("nan"), "b": {"c": -float("inf"), "d": 1}}) == {
+    assert plain({"a": float("nan"), "b": {"c": -float("inf"), "d": 1}}) == {
         "a": None,
         "b": {"c": None, "d": 1},
     }

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnntool.wording import readable
+from cnntool.wording import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -166,22 +164,6 @@ def labelled(rows: Iterable[Sequence[RenderableType]]) -> Table:
     for column in made.columns[1:-1]:
         column.justify, column.no_wrap = "right", True
     return made
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON has it: a mapping of a dataclass, lists of an array, names of files as
-    Unicode, and None for NaN and infinity."""
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, os.PathLike):
-        return readable(value)
-    if hasattr(value, "tolist"):  # NumPy's arrays and numbers
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

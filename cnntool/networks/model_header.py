@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any
-
-import numpy as np
 
 from cnntool import __version__
 from cnntool.errors import InputError
 from cnntool.files.streams import damaged
-from cnntool.wording import finite
+from cnntool.wording import plain
 
 FORMAT = 1
 """The version of what stands in a file; every change that older readers cannot read adds 1."""
@@ -52,7 +50,7 @@ class Header:
 def header_text(header: Header, arrays: list[str]) -> bytes:
     """A header and the names of all other arrays as JSON; InputError or ValueError where it is
     none that :func:`read_header` would take."""
-    facts = {"format": FORMAT, **_plain(asdict(header)), "arrays": arrays}
+    facts = {"format": FORMAT, **plain(header), "arrays": arrays}
     _checked_header(facts, "this model")
     return json.dumps(facts, allow_nan=False, indent=1).encode()
 
@@ -79,17 +77,6 @@ def shortened(value: Any, most: int = 60) -> str:
     text = "".join(c if c.isprintable() else " " for c in str(value))
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 3]}..."
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: tuples as lists, NumPy's numbers as Python's, None for no number."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    return finite(value)
 
 
 def _bounded_int(digits: str) -> int:

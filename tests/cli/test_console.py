@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnntool.cli.console import console, json_text, labelled, plain, print_line, show, table
+from cnntool.cli.console import console, json_text, labelled, print_line, show, table
+from cnntool.wording import plain
 
 
 @dataclass

@@ -16,7 +16,7 @@ from cnntool.cli.console import complain
 from cnntool.errors import InputError
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
-from cnntool.wording import SPARKS, counted, duration, finite, sparkline
+from cnntool.wording import SPARKS, counted, duration, plain, sparkline
 
 REFRESH_SECONDS = 0.125
 """Between two pictures of the screen, so that drawing takes no time from training."""
@@ -180,7 +180,7 @@ class Log:
         """One line: the event, the kind of task, and numbers; null for what is none."""
         if self._file is None:
             return
-        line = json.dumps({"event": event, "task": self._task, **finite(facts)}, ensure_ascii=False)
+        line = json.dumps({"event": event, "task": self._task, **plain(facts)}, ensure_ascii=False)
         try:
             self._file.write(line + "\n")
             self._file.flush()
