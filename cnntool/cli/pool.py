@@ -187,6 +187,37 @@ def read_pooling(
     pool: Pool, windows: Windows, sizes: Sizes, pyramid: tuple[int, ...] | None = None
 ) -> Pooling:
     """The pooling that the options describe; raises UsageError where they contradict each other."""
+    from cnntool.imaging.pooling import Pooling
+
+    check_options(pool, windows, sizes, pyramid)
+    kernel_size, padding = windows.kernel_size or (2, 2), windows.padding or (0, 0)
+    dilation = windows.dilation or (1, 1)
+    if pool.mode == "median" and math.prod(kernel_size) > LARGEST_MEDIAN:
+        raise click.UsageError(
+            f"a median of {kernel_size[0]} x {kernel_size[1]} pixels takes too long: use a window "
+            f"of at most {LARGEST_MEDIAN} pixels"
+        )
+    if windows.edge == "pad" and any(padding):
+        raise click.UsageError(
+            "--edge pad fills the last windows up with black, --padding holds no pixels: use one"
+        )
+    check_padding(padding, kernel_size, dilation)
+    return Pooling(
+        pool.mode,
+        kernel_size,
+        windows.stride,
+        padding,
+        dilation,
+        windows.edge or "partial",
+        2.0 if pool.p is None else pool.p,
+        pool.sigma,
+        pool.is_sum,
+        (1, 1) if sizes.is_global else sizes.output_size,
+    )
+
+
+def check_options(pool: Pool, windows: Windows, sizes: Sizes, pyramid) -> None:
+    """Raise UsageError where two options contradict each other, whatever their values."""
     fixed = {
         "--output-size": sizes.output_size,
         "--global": sizes.is_global,
@@ -206,45 +237,18 @@ def read_pooling(
     unused = [name for name, value in laid.items() if value]
     if given and unused:
         raise click.UsageError(f"{unused[0]} lays windows, {given[0]} cuts bins: use one of them")
-    mode = pool.mode
     only = {
         "--p": (pool.p, "lp"),
         "--sum": (pool.is_sum, "lp"),
         "--sigma": (pool.sigma, "gaussian"),
     }
     for name, (value, owner) in only.items():
-        if value and mode != owner:
-            raise click.UsageError(f"{name} is for --mode {owner}, not for {mode}")
-    kernel_size, padding = windows.kernel_size or (2, 2), windows.padding or (0, 0)
-    dilation = windows.dilation or (1, 1)
-    if mode == "median" and math.prod(kernel_size) > LARGEST_MEDIAN:
-        raise click.UsageError(
-            f"a median of {kernel_size[0]} x {kernel_size[1]} pixels takes too long: use a window "
-            f"of at most {LARGEST_MEDIAN} pixels"
-        )
-    if windows.edge == "pad" and any(padding):
-        raise click.UsageError(
-            "--edge pad fills the last windows up with black, --padding holds no pixels: use one"
-        )
+        if value and pool.mode != owner:
+            raise click.UsageError(f"{name} is for --mode {owner}, not for {pool.mode}")
     if windows.is_ceil and windows.edge in ("drop", "pad"):
         raise click.UsageError(
             f"--ceil keeps the last window, --edge {windows.edge} does not: use one"
         )
-    from cnntool.imaging.pooling import Pooling
-
-    check_padding(padding, kernel_size, dilation)
-    return Pooling(
-        mode,
-        kernel_size,
-        windows.stride,
-        padding,
-        dilation,
-        windows.edge or "partial",
-        2.0 if pool.p is None else pool.p,
-        pool.sigma,
-        pool.is_sum,
-        (1, 1) if sizes.is_global else sizes.output_size,
-    )
 
 
 def check_padding(padding, kernel_size, dilation) -> None:
