@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -224,7 +223,6 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
 
 
 def _check_request(file: str, asked: Kernels) -> None:
-
     if bool(asked.specs) == bool(asked.other):
         found = "both are there" if asked.specs else "neither is there"
         raise RequestError(f"give --kernel SPEC or --with SIGNAL, one of them: {found}")
@@ -260,6 +258,7 @@ def _read_kernels(asked: Kernels) -> list[Kernel]:
 
 def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
     """The signal to convolve with, as a kernel."""
+    from cnntool.cli.files import source_of
     from cnntool.cli.signal_files import open_file
     from cnntool.files.signal import read_whole
     from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, scaled
@@ -272,8 +271,7 @@ def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
                 "one of them first"
             )
         weights = read_whole(signal, LARGEST_KERNEL) * (asked.dt or 1.0)
-    stem = "stdin" if file == "-" else Path(file).stem
-    return scaled(Kernel(f"with-{stem}", weights), asked.normalize, asked.scale)
+    return scaled(Kernel(f"with-{source_of(file).stem}", weights), asked.normalize, asked.scale)
 
 
 def _remark(kernels: Sequence[Kernel], geometry: Geometry, rate: int | None) -> None:

@@ -10,7 +10,7 @@ import click
 
 from cnntool.choices import PARTS
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import font_file
 from cnntool.wording import readable
@@ -28,11 +28,10 @@ OF_IMAGES, OF_TEXT = ("strict", "confusion", "mistakes", "top", "font"), ("token
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Model):
     """What is measured on what, and how it is told."""
 
     section = "Output"
-    model: str = argument("MODEL", PathName("a model file"))
     data: str = argument("DATA", PathName("a data set or a text"))
     part: str | None = option(
         "--part",
@@ -47,13 +46,7 @@ class Asked:
         WholeNumber(1, metavar="K"),
         f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
     )
-    encoding: str | None = option(
-        "--encoding",
-        str,
-        "Of a text, such as utf-16.  [default: that of the text it learned from]",
-        section="Data",
-        metavar="NAME",
-    )
+    encoding: str | None = encoding_option("Of a text, such as utf-16", "Data")
     confusion: str | None = option(
         "--confusion",
         PathName("a picture, such as confusion.png"),
@@ -74,14 +67,6 @@ class Asked:
     force: bool = flag("-f --force", "Overwrite files that exist.")
     as_json: bool = flag("--json", "Report as JSON, every mistake.", section="Running")
     quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section="Running")
-
-    def check_of_use(self, kind: str, others: tuple[str, ...]) -> None:
-        """UsageError where an option was given that models of this kind have no use for."""
-        for name in others:
-            if getattr(self, name) not in (None, False):
-                raise click.UsageError(
-                    f"--{name} is of no use here: {self.model} is a model {kind}"
-                )
 
 
 @click.command(
@@ -114,10 +99,10 @@ def command(asked: Asked) -> None:
     from cnntool.networks.model_file import load_header
 
     if load_header(asked.model).kind == "rnn":
-        asked.check_of_use("of text", OF_IMAGES)
+        refuse(asked, OF_IMAGES, f"is of no use here: {asked.model} is a model of text")
         measure_text(asked)
     else:
-        asked.check_of_use("of images", OF_TEXT)
+        refuse(asked, OF_TEXT, f"is of no use here: {asked.model} is a model of images")
         measure_images(asked)
 
 
@@ -328,28 +313,20 @@ def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force:
     from cnntool.cli.console import complain
     from cnntool.cli.evaluation_tables import surest
     from cnntool.visuals.fonts import drawable_names
-    from cnntool.visuals.tiles import Captioned, contact_sheet
+    from cnntool.visuals.tiles import Captioned, contact_sheet, pixels_of
 
     if not report.mistakes:
         complain(f"{path} is not written: there are no mistakes")
         return
     names, tiles = drawable_names(report.labels), []
     for mistake in report.mistakes[:MOST_PICTURES]:
-        pixels = _pixels(images.light(slice(mistake.index, mistake.index + 1))[0])
+        pixels = pixels_of(images.light(slice(mistake.index, mistake.index + 1))[0])
         true, taken = names[mistake.target], names[mistake.predicted]
         place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
         tiles.append(Captioned(pixels, lines, place))
     shown = surest(MOST_PICTURES, len(report.mistakes))
     _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
-
-
-def _pixels(planes):
-    """(C, H, W) from 0 to 1 as a picture: colour of 3 channels, else the first in grey."""
-    import numpy as np
-
-    pixels = np.rint(np.clip(planes, 0, 1) * 255).astype(np.uint8)
-    return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
 
 
 def _save(pixels, path: str, force: bool) -> None:

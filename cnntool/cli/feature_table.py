@@ -15,16 +15,16 @@ import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
 from cnntool.cli.files import Source, check_free, gather
-from cnntool.cli.images import open_source
-from cnntool.cli.options import Batch
+from cnntool.cli.images import open_source, probe_source
+from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, run_each
-from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
 from cnntool.wording import counted, readable
 
 KINDS = (".csv", ".npy", ".json")
+OF_PICTURES = ("show", "skip_existing", "depth", "quality", "format")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 
@@ -67,16 +67,7 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
 
 def _check_options(options: Batch) -> Path | None:
     """The file of the table, None for stdout. Raises UsageError on what a table cannot do."""
-    unfit = {
-        "--show": options.show,
-        "--skip-existing": options.skip_existing,
-        "--depth": options.depth,
-        "--quality": options.quality,
-        "--format": options.format,
-    }
-    for name, value in unfit.items():
-        if value:
-            raise click.UsageError(f"{name} is for pictures: --pyramid writes a table")
+    refuse(options, OF_PICTURES, "is for pictures: --pyramid writes a table")
     if options.output is None or options.output == "-":
         return None
     path = Path(options.output)
@@ -99,15 +90,10 @@ def _rows_of(source: Source, image: Image, pooling: Pooling, levels: tuple[int, 
 
 
 def _plan_line(source: Source, levels: tuple[int, ...], options: Batch) -> str:
-    from cnntool.files.images import probe_image
-
-    if source.path is None:
-        raise InputError("stdin: a dry run reads no data: name a file")
-    info = probe_image(source.path)
-    channels = 1 if options.gray else info.channels
-    count = channels * sum(level * level for level in levels)
+    info = probe_source(source, options)
+    count = info.channels * sum(level * level for level in levels)
     where = options.output or "stdout"
-    size = f"{info.width}x{info.height}, {counted(channels, 'channel')}"
+    size = f"{info.width}x{info.height}, {counted(info.channels, 'channel')}"
     return f"{source.name}: {size} -> {where}: {counted(count, 'number')}"
 
 

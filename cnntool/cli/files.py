@@ -48,35 +48,28 @@ class Source:
         return Path(*(part for part in parent.parts if part not in (parent.anchor, os.pardir)))
 
 
+def source_of(argument: str) -> Source:
+    """The input that an argument names."""
+    return Source(None if argument == STDIO else Path(argument))
+
+
 def gather(
-    images: Sequence[str], recursive: bool, quiet: bool, output: str | None = None
+    arguments: Sequence[str], recursive: bool, quiet: bool, output: str | None = None
 ) -> tuple[list[Source], bool]:
-    """The inputs that the arguments name, and whether some argument is none, which is said."""
-    check_stdin(images)
-    sources, problems, left_out = find_sources(images, recursive, output)
-    for line in problems + ([] if quiet else left_out):
-        complain(line)
-    return sources, bool(problems)
+    """The inputs that the arguments name, and whether some argument is none, which is said.
 
-
-def find_sources(
-    arguments: Sequence[str], recursive: bool, output: str | None = None
-) -> tuple[list[Source], list[str], list[str]]:
-    """The inputs that the arguments name, a line for each argument that is none, and a line for
-    each thing in a folder that is left out.
-
-    Folders are gone through without what lies in the folder ``output``: earlier results.
+    Folders are gone through without what lies in the folder ``output``: earlier results. What else
+    of them is left out is said, too.
     """
+    check_stdin(arguments)
     results = Path(os.path.realpath(output)) if output and Path(output).is_dir() else None
     sources: list[Source] = []
     problems: list[str] = []
     left_out: list[str] = []
     for argument in arguments:
         path = Path(argument)
-        if argument == STDIO:
-            sources.append(Source(None))
-        elif not path.is_dir():
-            sources.append(Source(path))
+        if argument == STDIO or not path.is_dir():
+            sources.append(source_of(argument))
         elif not recursive:
             problems.append(f"{argument} is a folder: -r goes through it")
         else:
@@ -88,7 +81,9 @@ def find_sources(
             left_out.extend(f"{file} is no regular file: left out" for file in others)
     if sum(source.path is None for source in sources) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
-    return sources, problems, left_out
+    for line in problems + ([] if quiet else left_out):
+        complain(line)
+    return sources, bool(problems)
 
 
 def _in_folder(folder: Path, results: Path | None) -> tuple[list[Path], list[str], list[Path]]:

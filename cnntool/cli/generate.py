@@ -10,18 +10,17 @@ from itertools import islice
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Number, PathName, WholeNumber
+from cnntool.cli.options import Model, encoding_option, flag, option, takes
+from cnntool.cli.types import Number, WholeNumber
 
 MOST_LENGTH = 10**9
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Model):
     """Which model writes, how its text begins, and how tokens are drawn and shown."""
 
     section = "Choice"
-    model: str = argument("MODEL", PathName("a model file"))
     length: int = option(
         "-n --length",
         WholeNumber(0, MOST_LENGTH),
@@ -36,13 +35,7 @@ class Asked:
         section="Text",
         metavar="TEXT",
     )
-    encoding: str | None = option(
-        "--encoding",
-        str,
-        "Of stdin, where --prime is -.  [default: that of the text it learned from]",
-        section="Text",
-        metavar="NAME",
-    )
+    encoding: str | None = encoding_option("Of stdin, where --prime is -", "Text")
     new_only: bool = flag("--new-only", "Print what is new, without --prime.", section="Text")
     temperature: float = option(
         "-t --temperature",

@@ -43,6 +43,7 @@ from cnntool.files.image import (
     DEPTHS,
     Frame,
     Image,
+    ImageInfo,
     choose_depth,
     stacked,
     with_alpha,
@@ -151,11 +152,7 @@ class Job:
 
     def _probe(self) -> None:
         batch = self.batch
-        if self.source.path is None:
-            raise InputError("stdin: a dry run reads no data: name a file")
-        info = probe_image(self.source.path, max_pixels=batch.max_pixels)
-        self._info = replace(info, channels=1) if batch.gray else info
-        info = self._info
+        self._info = info = probe_source(self.source, batch)
         self.shapes = [(info.height, info.width, info.channels)] * info.frames
         self.formats = self._formats(info.format)
         self._dtype = np.dtype(DEPTHS[batch.depth or "8"])
@@ -184,9 +181,7 @@ class Job:
         if self.target.stdout and self.parts > 1:
             return
         frames = []
-        nothing = np.zeros(
-            (), self._dtype
-        )  # stands for pixels: takes no memory, whatever its shape
+        nothing = np.zeros((), self._dtype)  # stands for pixels, and takes no memory in any shape
         for (height, width), (_, _, channels) in zip(sides, self.shapes, strict=True):
             alpha = np.broadcast_to(nothing, (height, width)) if self._has_alpha else None
             frames.append(Frame(np.broadcast_to(nothing, (height, width, channels)), alpha))
@@ -271,6 +266,14 @@ def open_source(source: Source, reading: Reading) -> Image:
         float_white=reading.white,
     )
     return with_alpha(image, reading.alpha, source.name)
+
+
+def probe_source(source: Source, reading: Reading) -> ImageInfo:
+    """What a dry run knows of an image: what its header says, read as the options say."""
+    if source.path is None:
+        raise InputError("stdin: a dry run reads no data: name a file")
+    info = probe_image(source.path, max_pixels=reading.max_pixels)
+    return replace(info, channels=1) if reading.gray else info
 
 
 def _check_options(batch: Batch) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.options import argument, flag, option, refuse, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber, whole_number
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_SIDE = 1 << 16
 USUAL_CLASSES = 10
+OF_NETWORKS = ("input", "classes", "width")
 
 
 def read_shape(text: str) -> tuple[int, ...]:
@@ -57,12 +58,6 @@ class Asked:
         "A named network with W times as many filters and units.",
     )
     as_json: bool = flag("--json", "Report as JSON.", section="Running")
-
-    def refuse(self, names: tuple[str, ...], reason: str) -> None:
-        """UsageError where one of these options was given."""
-        for name in names:
-            if getattr(self, name) is not None:
-                raise click.UsageError(f"--{name} is for {reason}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +120,7 @@ def _show_weights(asked: Asked) -> None:
     from cnntool.networks.weight_files import read_facts
 
     target = asked.target
-    asked.refuse(("input", "classes", "width"), f"networks: {target} holds weights alone")
+    refuse(asked, OF_NETWORKS, f"is for networks: {target} holds weights alone")
     facts = read_facts(target)
     if asked.as_json:
         arrays = [{**fact._asdict(), "dtype": fact.dtype.name} for fact in facts]
@@ -144,14 +139,12 @@ def read_subject(asked: Asked) -> Subject:
     if is_model(target):
         trained = load_trained(target)
         if trained.network.is_sequential:
-            asked.refuse(
-                ("input", "classes", "width"), f"networks of images: {target} is one of text"
-            )
-        asked.refuse(("classes", "width"), f"named networks: {target} has been trained")
+            refuse(asked, OF_NETWORKS, f"is for networks of images: {target} is one of text")
+        refuse(asked, ("classes", "width"), f"is for named networks: {target} has been trained")
         return Subject(target, _resized(trained.network, shape, target), trained)
     is_named = target in ZOO
     if not is_named:
-        asked.refuse(("width",), f"named networks: {', '.join(ZOO)}")
+        refuse(asked, ["width"], f"is for named networks: {', '.join(ZOO)}")
     elif shape and min(shape[1:]) < LEAST_SIZE[target]:
         least = "x".join(map(str, (shape[0], *2 * (LEAST_SIZE[target],))))
         raise RequestError(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,24 @@ def _parameters(kind: type) -> Iterator[click.Parameter]:
             )
             attributes["section"] = said["section"] or vars(owner).get("section", owner.__name__)
         yield said["kind"]([field.name, *said["names"]], **attributes)
+
+
+def encoding_option(of: str, section: str = "") -> Any:
+    """``--encoding`` of a command that reads a text for a model that learned from one."""
+    return option(
+        "--encoding",
+        str,
+        f"{of}.  [default: that of the text it learned from]",
+        section=section,
+        metavar="NAME",
+    )
+
+
+def refuse(options: Any, names: Iterable[str], reason: str) -> None:
+    """UsageError where one of these options was given: ``--name`` and the reason."""
+    for name in names:
+        if (value := getattr(options, name)) is not None and value is not False:
+            raise click.UsageError(f"--{name.replace('_', '-')} {reason}")
 
 
 def _depth() -> Any:

@@ -58,4 +58,4 @@ def command(input: Input, output: Output) -> int:
     if input.own_size:
         classifier = classifier.with_own_sizes()
     printer = Printer(classifier.labels, min(output.top, len(classifier.labels)), output.as_json)
-    return run_predictions(classifier, input, printer, input.white, input.max_pixels, output.quiet)
+    return run_predictions(classifier, input, input, printer, output.quiet)

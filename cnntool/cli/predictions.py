@@ -12,7 +12,8 @@ import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
 from cnntool.cli.files import Source, gather
-from cnntool.cli.options import Sources
+from cnntool.cli.images import open_source
+from cnntool.cli.options import Limits, Reading, Sources
 from cnntool.cli.running import LOST, Notes
 from cnntool.datasets.images.dataset import FULL, Dataset, levels_of
 from cnntool.datasets.images.preprocessing import Preprocessing, brightness
@@ -20,7 +21,6 @@ from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
-from cnntool.files.images import open_image
 from cnntool.networks.model import Classifier
 from cnntool.wording import counted, readable
 
@@ -82,9 +82,8 @@ class Printer:
 def run_predictions(
     classifier: Classifier,
     sources: Sources,
+    limits: Limits,
     printer: Printer,
-    white: float,
-    max_pixels: int,
     quiet: bool,
 ) -> int:
     """Print a line for every image, in the order of the arguments; returns the exit code."""
@@ -92,7 +91,7 @@ def run_predictions(
     printer.expect(found)
 
     def prepare(index: int) -> Prepared:
-        return prepared(classifier, found[index], white, max_pixels)
+        return prepared(classifier, found[index], limits)
 
     def lost(index: int) -> Prepared:
         return Prepared(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
@@ -118,11 +117,11 @@ def run_predictions(
     return int(is_failed)
 
 
-def prepared(classifier: Classifier, source: Source, white: float, max_pixels: int) -> Prepared:
+def prepared(classifier: Classifier, source: Source, limits: Limits) -> Prepared:
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
-        _, planes, note = read_prepared(classifier, source, white, max_pixels)
+        _, planes, note = read_prepared(classifier, source, limits)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
         return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
@@ -130,12 +129,11 @@ def prepared(classifier: Classifier, source: Source, white: float, max_pixels: i
 
 
 def read_prepared(
-    classifier: Classifier, source: Source, white: float, max_pixels: int
+    classifier: Classifier, source: Source, limits: Limits
 ) -> tuple[Image, np.ndarray, str]:
     """An image, what the network takes of it, and what to say of its levels; raises what goes
     wrong."""
-    stream = sys.stdin.buffer if source.path is None else source.path
-    image = open_image(stream, name=source.name, max_pixels=max_pixels, float_white=white)
+    image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
     planes = classifier.preprocessing.picture(image)
     return image, planes, _note(source.name, image, planes, classifier.preprocessing)
 

@@ -21,6 +21,7 @@ from cnntool.cli.files import (
     check_no_terminal,
     is_folder,
     make_folder,
+    source_of,
     within_name,
 )
 from cnntool.cli.options import SignalOutput
@@ -59,15 +60,13 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
 
     Raises for what cannot be, before any work.
     """
-    output, as_json = options.output, options.as_json
+    output = options.output
     format = _format(output, options.format, result)
     is_text = format in TEXT
-    path = None
-    if output not in (None, STDIO):
-        path = _path(output, file, label, format)
-    elif output is None and file != STDIO and not is_text:
-        path = _path("", file, label, format)
-    if path is None and as_json:
+    if output is None:
+        output = STDIO if is_text or file == STDIO else ""
+    path = None if output == STDIO else _path(output, file, label, format)
+    if path is None and options.as_json:
         raise RequestError("the result and --json both go to stdout: name a file with -o")
     if path is None and not is_text:
         check_no_terminal(f"{format} bytes", "")
@@ -109,8 +108,8 @@ def _format(output: str | None, format: str | None, result: Signal) -> str:
 def _path(output: str, file: str, label: str, format: str) -> str:
     if not is_folder(output):
         return output
-    stem = "stdin" if file == STDIO else Path(file).stem
-    return os.path.join(output, within_name(f"{stem}-{label}") + FORMATS[format])
+    name = within_name(f"{source_of(file).stem}-{label}")
+    return os.path.join(output, name + FORMATS[format])
 
 
 def _is_device(output: str) -> bool:

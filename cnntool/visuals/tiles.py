@@ -30,6 +30,12 @@ class Captioned:
     file: str = ""
 
 
+def pixels_of(planes: np.ndarray) -> np.ndarray:
+    """Planes (C, H, W) from 0 to 1 as uint8: (H, W, 3) of three, else the first in grey (H, W)."""
+    pixels = np.rint(np.clip(planes, 0, 1) * 255).astype(np.uint8)
+    return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
+
+
 def contact_sheet(
     tiles: Sequence[Captioned], columns: int | None = None, title: str = ""
 ) -> np.ndarray:

@@ -4,16 +4,16 @@ import os
 
 import pytest
 
-from cnntool.cli.files import find_sources
+from cnntool.cli.files import gather
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_named(tmp_path):
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, capsys):
     (tmp_path / "secret").mkdir(mode=0)
-    check_that_it_is_named(tmp_path)
+    check_that_it_is_named(tmp_path, capsys)
 
 
-def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch, capsys):
     (tmp_path / "secret").mkdir()
     scandir = os.scandir
 
@@ -23,11 +23,13 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    check_that_it_is_named(tmp_path)
+    check_that_it_is_named(tmp_path, capsys)
 
 
-def check_that_it_is_named(folder):
+def check_that_it_is_named(folder, capsys):
     (folder / "one.png").touch()
-    sources, problems, _ = find_sources([str(folder)], recursive=True)
+    sources, is_failed = gather([str(folder)], recursive=True, quiet=True)
     assert [source.path.name for source in sources] == ["one.png"]
-    assert problems == [f"{folder / 'secret'} cannot be read: Permission denied"]
+    assert is_failed
+    said = f"{folder / 'secret'} cannot be read: Permission denied\n"
+    assert capsys.readouterr().err == said

@@ -14,7 +14,7 @@ from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, argument, option, takes
+from cnntool.cli.options import Model, argument, encoding_option, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber
 from cnntool.wording import bar, counted, evenly, figures, suggestion
 
@@ -51,12 +51,7 @@ class Windows(Model):
         WholeNumber(1, MOST_STEPS),
         f"How many steps back.  [default: the model's --seq-length, at most {MOST_STEPS}]",
     )
-    encoding: str | None = option(
-        "--encoding",
-        str,
-        "Of TEXT, such as utf-16.  [default: that of the text it learned from]",
-        metavar="NAME",
-    )
+    encoding: str | None = encoding_option("Of TEXT, such as utf-16")
     compare: tuple[str, ...] = option(
         "--compare",
         Spec("CELL,...", read_cells),

@@ -11,7 +11,7 @@ import click
 
 from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.blocks import size_formula
-from cnntool.cli.explain.options import Report, numbers
+from cnntool.cli.explain.options import Report, numbers, planning
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes
 from cnntool.cli.types import Number, Padding, WholeNumber
@@ -123,10 +123,8 @@ def _check(signal, kernel, grad, stride, padding, dilation, flip) -> None:
     from cnntool.engine.windows import plan_axis
     from cnntool.errors import RequestError
 
-    try:
+    with planning("give a longer signal, or more --padding"):
         axis = plan_axis(len(signal), len(kernel), stride, dilation, padding, flipped=flip)
-    except ValueError as error:
-        raise RequestError(f"{error}: give a longer signal, or more --padding") from None
     if axis.output_size > LARGEST_RESULT:
         raise RequestError(
             f"the result would have {axis.output_size:,} numbers: at most {LARGEST_RESULT:,} are "

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnntool.choices import POOLS
+from cnntool.cli.files import check_stdin, source_of
 from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, PathName, Spec
+from cnntool.errors import RequestError
 from cnntool.specs import Form, Parameter, read_number
 from cnntool.wording import suggestion
 
@@ -56,6 +58,15 @@ def numbers(what: str) -> Spec:
     return Spec("N,N,...", read)
 
 
+@contextmanager
+def planning(remedy: str) -> Iterator[None]:
+    """Where windows are planned: what does not fit is a RequestError that ends in a remedy."""
+    try:
+        yield
+    except ValueError as error:
+        raise RequestError(f"{error}: {remedy}") from None
+
+
 @dataclass(frozen=True)
 class Picture:
     """An image."""
@@ -85,11 +96,10 @@ class Report:
 
 def open_one(path: str, reading: Reading) -> tuple[Image, str]:
     """The image that IMAGE names, and what to call it; raises as open_image."""
-    from cnntool.cli.files import STDIO, Source, check_stdin
     from cnntool.cli.images import open_source
 
     check_stdin([path])
-    source = Source(None if path == STDIO else Path(path))
+    source = source_of(path)
     return open_source(source, reading), source.name
 
 

@@ -11,9 +11,9 @@ import click
 
 from cnntool.cli.console import console, print_json, show, table
 from cnntool.cli.explain.blocks import layout_width, size_formula
-from cnntool.cli.explain.options import LayerSpec, Report, layer
+from cnntool.cli.explain.options import LayerSpec, Report, layer, planning
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, flag, option, takes
+from cnntool.cli.options import argument, flag, option, refuse, takes
 from cnntool.cli.types import LARGEST_STEP, Padding, WholeNumber
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ LARGEST_SIZE = 1_000_000
 LISTED_WINDOWS = 1000  # in JSON
 MOST_WINDOWS = 24
 BAR_CELLS = 24
+REMEDY = "use a smaller kernel, or other padding"
 SIGNAL, PADDING, TAP, TAP_ON_PADDING, GAP = "■", "□", "●", "○", "·"
 SIGNAL_STYLE, PADDING_STYLE, TAP_STYLE = "cyan", "yellow", "bold green"
 
@@ -95,11 +96,10 @@ def command(chain: Chain, one: OneLayer, report: Report) -> None:
     from cnntool.networks.receptive_field import receptive_fields
 
     size, layers = chain.size, chain.layers
-    given = [f"--{name}" for name, value in asdict(one).items() if value not in (None, False)]
-    if layers and given:
-        raise click.UsageError(f"{given[0]} is for one layer: write it into the LAYER")
     if layers:
-        fields = _planned(receptive_fields, size, [window_layer(layer) for layer in layers])
+        refuse(one, asdict(one), "is for one layer: write it into the LAYER")
+        with planning(REMEDY):
+            fields = receptive_fields(size, [window_layer(layer) for layer in layers])
         if report.as_json:
             print_json(_chain_entry(size, layers, fields))
         else:
@@ -122,17 +122,8 @@ def _plan_one(size: int, one: OneLayer) -> Axis:
 
     padding = "valid" if one.padding is None else one.padding
     settings = one.kernel or 3, one.stride or 1, one.dilation or 1, padding
-    return _planned(plan_axis, size, *settings, ceil_mode=one.ceil)
-
-
-def _planned(plan, *arguments, **settings):
-    """The plan, or a RequestError with what does not fit."""
-    from cnntool.errors import RequestError
-
-    try:
-        return plan(*arguments, **settings)
-    except ValueError as error:
-        raise RequestError(f"{error}: use a smaller kernel, or other padding") from None
+    with planning(REMEDY):
+        return plan_axis(size, *settings, ceil_mode=one.ceil)
 
 
 def _axis_entry(axis: Axis) -> dict:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.cli.console import print_json, show, table
-from cnntool.cli.explain.options import Report
+from cnntool.cli.explain.options import Report, planning
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, option, takes
 from cnntool.cli.types import Padding, Pair, WholeNumber
@@ -72,13 +72,10 @@ def command(layer: Layer, report: Report) -> None:
     weights of its own. Convolution: every output of a map sees its window through the same
     weights. All give as many outputs, and each has a bias.
     """
-    from cnntool.errors import RequestError
     from cnntool.explain.sharing import layer_sharing
 
-    try:
+    with planning("use a smaller kernel, or more --padding"):
         sharing = layer_sharing(**asdict(layer))
-    except ValueError as error:
-        raise RequestError(f"{error}: use a smaller kernel, or more --padding") from None
     print_json(_entry(sharing)) if report.as_json else _show(sharing)
 
 

@@ -214,13 +214,11 @@ def rows_of(found: Found) -> list[PatchRow]:
 
 def _patch(found: Found, index: int, place: np.ndarray) -> np.ndarray:
     """What was seen, as (h, w) or (h, w, 3) uint8."""
-    import numpy as np
-
     from cnntool.study.layer_answers import cut_out
+    from cnntool.visuals.tiles import pixels_of
 
     image = found.images.light(slice(index, index + 1))[0]
-    patch = np.rint(np.clip(cut_out(image, place, found.field), 0, 1) * 255).astype(np.uint8)
-    return patch.transpose(1, 2, 0) if len(patch) == 3 else patch[0]
+    return pixels_of(cut_out(image, place, found.field))
 
 
 def caption(found: Found) -> tuple[str, str]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MEASURES
+from cnntool.cli.files import STDIO, check_free, check_no_terminal
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
-from cnntool.cli.visualize.options import OUTPUT, STDIO, WHAT, Picture, Report
+from cnntool.cli.visualize.options import OUTPUT, WHAT, Picture, Report
 
 if TYPE_CHECKING:
     from cnntool.training.history import History
@@ -71,7 +72,6 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
-    from cnntool.cli.files import check_no_terminal
     from cnntool.training.history import read_history
     from cnntool.visuals import fonts
 
@@ -101,7 +101,6 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
 
 def check_chart(path: Path, force: bool) -> None:
     """Raise where a chart cannot be written, before any work."""
-    from cnntool.cli.files import check_free
     from cnntool.files.atomic import check_writable
     from cnntool.visuals.curve_chart import FORMATS
 

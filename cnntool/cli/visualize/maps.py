@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.cli.files import source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import (
-    STDIO,
     WHAT,
     Picture,
     Preparing,
@@ -65,12 +65,12 @@ def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -
     from cnntool.study.layer_answers import feature_maps, layer_named
 
     model, layer = asked.model, asked.layer
-    name = "stdin" if asked.image == STDIO else asked.image
-    target = target_of(picture, model, Path(name).stem, layer, "maps")
+    source = source_of(asked.image)
+    target = target_of(picture, model, source.stem, layer, "maps")
     classifier, _, planes = read_one(model, asked.image, preparing, picture)
     found, probabilities = feature_maps(classifier, planes)
     label, most = classifier.labels[probabilities.argmax()], float(probabilities.max())
-    words = f"{Path(name).name} through {Path(model).name}: {label}, {most:.1%}"
+    words = f"{Path(source.name).name} through {Path(model).name}: {label}, {most:.1%}"
     if layer is not None:
         _draw_layer(target, layer_named(classifier, found, layer), words, scale.scale)
         return

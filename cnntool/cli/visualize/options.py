@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import SCALES
+from cnntool.cli.files import (
+    STDIO,
+    check_no_terminal,
+    check_picture,
+    check_stdin,
+    source_of,
+    within_name,
+)
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
 
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     from cnntool.files.image import Image
     from cnntool.networks.model import Classifier
 
-STDIO = "-"
 WHAT, OUTPUT, RUN = "What", "Output", "Running"
 
 
@@ -180,7 +187,6 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
     UsageError for a name that is no picture's, InputError for a file that exists or a place that
     takes none.
     """
-    from cnntool.cli.files import check_no_terminal, check_picture, within_name
     from cnntool.visuals import fonts
 
     fonts.use(options.font)
@@ -204,7 +210,6 @@ def read_one(
 
     InputError where a file cannot be read or used.
     """
-    from cnntool.cli.files import Source, check_stdin
     from cnntool.cli.predictions import read_prepared, wrong_with
     from cnntool.errors import InputError, RequestError
     from cnntool.networks.model import load_classifier
@@ -215,10 +220,9 @@ def read_one(
     check_stdin([name])
     if Path(name).is_dir():
         raise InputError(f"{name} is a folder: name one image")
-    source = Source(None if name == STDIO else Path(name))
+    source = source_of(name)
     try:
-        limits = preparing.white, preparing.max_pixels
-        image, planes, note = read_prepared(classifier, source, *limits)
+        image, planes, note = read_prepared(classifier, source, preparing)
     except (InputError, RequestError, OSError, MemoryError) as error:
         raise InputError(wrong_with(source.name, error)) from None
     picture.note(note)

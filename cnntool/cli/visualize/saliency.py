@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.files import source_of
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, argument, option, takes
+from cnntool.cli.options import Model, argument, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import (
-    STDIO,
     WHAT,
     Picture,
     Preparing,
@@ -90,8 +90,8 @@ class Asked(Model):
                 f"saliency shows one image, and {len(self.images)} were named: run it once for each"
             )
         for name, owner in OWNERS.items():
-            if getattr(self, name) is not None and owner != self.method:
-                raise click.UsageError(f"--{name} is for --method {owner}: leave it out")
+            if owner != self.method:
+                refuse(self, [name], f"is for --method {owner}: leave it out")
 
 
 @click.command(
@@ -119,8 +119,8 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
 
     asked.check()
     report.check(picture)
-    name = "stdin" if asked.images[0] == STDIO else asked.images[0]
-    target = target_of(picture, asked.model, Path(name).stem, asked.method)
+    source = source_of(asked.images[0])
+    name, target = source.name, target_of(picture, asked.model, source.stem, asked.method)
     classifier, image, x = read_one(asked.model, asked.images[0], preparing, picture)
     layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
     index = class_index(classifier, asked.label)
