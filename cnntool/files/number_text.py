@@ -32,11 +32,11 @@ MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = (";", "\t", ",")
 """In the order in which they are believed; without any of them, white space is one."""
 
-
 MISSING = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?")
 """What stands, in small letters, where a table has no number."""
 
 LIKE_A_NUMBER = re.compile(r"(?=.*\d)[-+.,/\d_xXeEjJ]+")
+"""What is no name of a column."""
 
 
 @dataclass(frozen=True)
@@ -179,19 +179,14 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
             f"{name} has {counted(len(header), 'name')} in its first line, and "
             f"{counted(columns, 'column')} in the next: every line needs as many"
         )
-    if len(header) == 1:
-        _refuse_mistyped(header[0], name)
+    if len(header) == 1 and LIKE_A_NUMBER.fullmatch(header[0]):
+        cell = repr(header[0])
+        raise InputError(
+            f"{name}: {cell} is not a number: correct it, or give the column a name of letters"
+        )
     used = [_column(column, header, columns, name) for column in wanted] or list(range(columns))
     in_a_row = second is None and columns > 1 and not wanted
     return Layout(delimiter, tuple(header), columns, tuple(used), bool(wanted), in_a_row)
-
-
-def _refuse_mistyped(cell: str, name: str) -> None:
-    """Raise InputError where what would be the name of the only column looks like a number."""
-    if LIKE_A_NUMBER.fullmatch(cell):
-        raise InputError(
-            f"{name}: {cell!r} is not a number: correct it, or give the column a name of letters"
-        )
 
 
 def _delimiter(line: str) -> str | None:

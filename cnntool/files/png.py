@@ -53,7 +53,7 @@ class Contents:
     """What the chunks beside the pixels say: under Pillow's names, and by name what is left out."""
 
     has_others: bool = False
-    info: dict[str, Any] = field(default_factory=dict)
+    info: dict[Any, Any] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
