@@ -13,8 +13,8 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from cnntool.datasets.memory import check_free
 from cnntool.errors import InputError
-from cnntool.files.limits import free_memory
 from cnntool.files.npy import MAGIC, most_bytes, read_header, read_values
 from cnntool.files.streams import cut_short, plain_errors
 from cnntool.networks.array_archive import not_there
@@ -179,12 +179,9 @@ def _kernels(
     for key, shape, dtype in facts:
         if len(shape) != RANK or not prod(shape) or dtype.kind not in "fiu":
             continue
-        free, needed = free_memory(), prod(shape) * (dtype.itemsize + 4)
-        if free is not None and needed > free:
-            raise InputError(
-                f"{name}: {key} would need {bytes_text(needed)}, and {bytes_text(free)} of "
-                "memory is free: save fewer layers"
-            )
+        needed = prod(shape) * (dtype.itemsize + 4)
+        text = f"{name}: {key} would need {bytes_text(needed)}"
+        check_free(needed, text, "save fewer layers")
         with np.errstate(over="ignore"):  # beyond float32 is infinity, and told of as such
             found[key] = np.asarray(read(key), np.float32)
     if not found:
