@@ -81,16 +81,6 @@ def resumed(model: Model, task: Task, name: str = "the model file") -> Trainer:
     return trainer
 
 
-def check_data(model: Model, fingerprint: str, source: str, name: str) -> None:
-    """InputError unless a model was trained on the data with this fingerprint."""
-    if fingerprint != model.header.fingerprint:
-        raise InputError(
-            f"{source} is not what {name} was trained on: it differs "
-            f"({fingerprint[:8]}, not {model.header.fingerprint[:8]}); name the same data, or "
-            "train anew without --resume"
-        )
-
-
 def is_best_of(best: Model, last: Model) -> bool:
     """Whether one model holds the best epoch of the run that another stands later in."""
     one, two = best.header, last.header

@@ -15,7 +15,6 @@ from cnntool.errors import InputError
 from cnntool.training.checkpoint import (
     PLACE,
     best_of,
-    check_data,
     is_best_of,
     model_of,
     resumed,
@@ -129,17 +128,6 @@ def test_the_best_of_a_run_is_not_that_of_another_with_other_settings(parts):
     assert is_best_of(best[0], last[0])
     assert is_best_of(best[1], last[1])
     assert not is_best_of(best[0], last[1])
-
-
-def test_a_run_goes_on_with_its_own_data_alone(parts):
-    with trainer_of(parts) as trainer:
-        trainer.task.fingerprint = "0123456789"
-        model = model_of(trainer)
-    check_data(model, "0123456789", "set.npz", "it")
-    with pytest.raises(
-        InputError, match=r"set.npz is not what it was trained on.*\(9876.*, not 0123"
-    ):
-        check_data(model, "9876543210", "set.npz", "it")
 
 
 @pytest.mark.parametrize(

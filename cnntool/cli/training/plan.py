@@ -19,14 +19,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
-from cnntool.training.checkpoint import (
-    check_data,
-    is_best_of,
-    is_of_run,
-    origin_of,
-    resumed,
-    settings_of,
-)
+from cnntool.training.checkpoint import is_best_of, is_of_run, origin_of, resumed, settings_of
 from cnntool.training.footprint import check_run
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
@@ -66,30 +59,21 @@ class Beside(NamedTuple):
 
 @dataclass
 class Plan:
-    """A run that is ready to start, and where its files go.
+    """A run that is ready to start.
 
     data: what it learns from, in a line. notes: what there is to say of data and options.
-    replaces: whether what stands there gives way as the run begins. save_every: seconds within an
-        epoch after which the run is saved; 0 for never. resumed_from: the file of one that goes on.
     memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
         it is compared with on what it is judged on. more: what else results say, of the best model.
     """
 
+    start: Start
     trainer: Trainer
-    output: Path
-    replaces: bool
-    save_every: float
-    resumed_from: str | None
     notes: list[str]
     memory: int
     data: str
     test: Feed | None
     beside: Callable[[Any], Beside]
     more: Callable[[Model], dict[str, Any]]
-
-    @property
-    def last(self) -> Path:
-        return last_of(self.output)
 
     @property
     def judged_on(self) -> dict[str, Feed]:
@@ -104,7 +88,7 @@ class Plan:
     @property
     def standing(self) -> str:
         """How far a run that goes on has come, or why it does not."""
-        trainer, name, (epoch, step) = self.trainer, self.resumed_from, self.trainer.place
+        trainer, name, (epoch, step) = self.trainer, self.start.name, self.trainer.place
         epochs = trainer.settings.epochs
         if not trainer.is_done:
             behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
@@ -142,6 +126,11 @@ class Start:
         """The file of the run that goes on; "" of a new one."""
         return self.options.resume or ""
 
+    @property
+    def last(self) -> Path:
+        """Where all of the run is written, beside its best model in ``output``."""
+        return last_of(self.output)
+
     def check_apart(self, read: dict[str, str | None]) -> None:
         """RequestError where the log of a run that goes on would overwrite what it reads."""
         best = str(output_of(None, self.name))
@@ -164,8 +153,12 @@ class Start:
 
     def check_data(self, fingerprint: str, source: str) -> None:
         """InputError where a run would go on with other data than it began with."""
-        if self.trained is not None:
-            check_data(self.trained.model, fingerprint, source, self.name)
+        if self.trained is None or fingerprint == (saved := self.trained.header.fingerprint):
+            return
+        raise InputError(
+            f"{source} is not what {self.name} was trained on: it differs ({fingerprint[:8]}, not "
+            f"{saved[:8]}); name the same data, or train anew without --resume"
+        )
 
     def check_validation(self, fingerprint: str | None, source: str | None) -> None:
         """The same for data of its own to validate on."""
@@ -202,8 +195,8 @@ class Start:
             trainer = resumed(self.trained.model, task, self.name)
             self.notes += self._standing(trainer)
         notes = [*notes, *self.notes, *_of_the_warm_up(trainer)]
-        save_every, name = self.options.save_every, self.options.resume
-        return Plan(trainer, self.output, self.replaces, save_every, name, notes, memory, **said)
+        start = replace(self, trained=None, best=None)  # whose arrays the trainer has
+        return Plan(start, trainer, notes, memory, **said)
 
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""

@@ -51,7 +51,7 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
-        log = Log(options.log, plan.resumed_from is not None, plan.task.name, options.log_steps)
+        log = Log(options.log, bool(plan.start.name), plan.task.name, options.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
                 _run(plan, log, view, asked)
@@ -77,16 +77,16 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
     had happened: that has all of the run, the best model too, which is written behind it.
     """
     trainer = plan.trainer
-    if plan.replaces and trainer.best is None:  # another's model is none of this run
+    if plan.start.replaces and trainer.best is None:  # another's model is none of this run
         with suppress(FileNotFoundError):
-            os.unlink(os.path.realpath(plan.output))
+            os.unlink(os.path.realpath(plan.start.output))
     _save(plan, trainer.best is not None)
     saved = time.monotonic()
     try:
         for event in trainer.run():
             judged = event if isinstance(event, Epoch) else event.judged
             _log(log, event, judged)
-            if judged is not None or 0 < plan.save_every <= time.monotonic() - saved:
+            if judged is not None or 0 < plan.start.options.save_every <= time.monotonic() - saved:
                 _save_or_say(plan, judged is not None and judged.is_best)
                 saved = time.monotonic()
             if view and isinstance(event, Step):
@@ -97,16 +97,16 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
                 break
     except Diverged as error:
         _save(plan)
-        raise InputError(f"{error}; the last good state stands in {plan.last}") from error
+        raise InputError(f"{error}; the last good state stands in {plan.start.last}") from error
     _save(plan, trainer.best is not None)
 
 
 def _save(plan: Plan, has_better: bool = False) -> None:
     """Write the run as it stands, and then its best model where that is another now."""
-    save_model(plan.last, model_of(plan.trainer), overwrite=True)
+    save_model(plan.start.last, model_of(plan.trainer), overwrite=True)
     best = best_of(plan.trainer) if has_better else None
     if best is not None:
-        save_model(plan.output, best, overwrite=True)
+        save_model(plan.start.output, best, overwrite=True)
 
 
 def _save_or_say(plan: Plan, has_better: bool) -> None:
@@ -133,7 +133,7 @@ def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
     epoch, step = plan.trainer.place
     complain(
         f"stopped after epoch {epoch}, step {step}; go on with: cnntool {command} --resume "
-        f"{shlex.quote(str(plan.last))}"
+        f"{shlex.quote(str(plan.start.last))}"
     )
     return asked.exit_code
 
@@ -182,7 +182,7 @@ def describe(plan: Plan) -> Iterator[str]:
     if settings.shards > 1:
         text += f", in {counted(settings.shards, 'process')}"
     yield text + f"; seed {settings.seed}"
-    if plan.resumed_from is not None:
+    if plan.start.name:
         yield plan.standing
 
 
@@ -194,8 +194,8 @@ def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, 
     """
     trainer, best = plan.trainer, best_of(plan.trainer)
     found: dict[str, Any] = {
-        "model": None if best is None else str(plan.output),
-        "last": str(plan.last),
+        "model": None if best is None else str(plan.start.output),
+        "last": str(plan.start.last),
         "epochs": len(trainer.history),
         "best_epoch": trainer.stopping.best_epoch,
         "stopped_early": len(trainer.history) < trainer.settings.epochs,
