@@ -119,7 +119,7 @@ class EarlyStopping:
         self.best_loss, self.best_epoch, self.best_step, self.waited = loss, epoch, step, waited
 
 
-def is_finite(value: object) -> bool:
+def is_finite(value: Any) -> bool:
     """Whether it is a number, and no boolean."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) <= sys.float_info.max
