@@ -96,6 +96,7 @@ _PACKERS = (1, 5, 8, 32773, 32946, 34925, 50000)
 _PICTURES: dict[int, Callable[[bytes, str], tuple[int, ...]]] = {
     7: jpeg.size_of,
     50001: lambda data, _: whole.webp_size(data),
+    34933: lambda data, name: png.read_header(io.BytesIO(data), name)[:2],
     **dict.fromkeys((33003, 33004, 33005, 34712), lambda data, _: whole.jpeg_2000_sizes(data)),
 }
 """Those that make a piece a picture of its own, by what tells its size."""

@@ -23,11 +23,13 @@ def advice(
 ) -> str:
     """What went wrong, and what to try, in the words that end a sentence.
 
-    history: the rows of the epochs. answers: among how many the network chooses. by_chance: whether
-    it is no better than knowing how frequent each is.
+    history: the rows of the epochs, of whose losses those on the validation part count where there
+    is one. answers: among how many the network chooses. by_chance: whether it is no better than
+    knowing how frequent each is.
     """
     usual, guessing = rates_of(task, settings.optimizer).learning_rate, math.log(answers)
-    losses = [row["validation_loss"] for row in history]
+    is_validated = any(row["validation_loss"] is not None for row in history)
+    losses = [row["validation_loss" if is_validated else "loss"] for row in history]
     best = min((loss for loss in losses if loss is not None), default=math.inf)
     if best > FAR * guessing:
         rate = number_text(settings.smaller_rate(task))
@@ -45,6 +47,6 @@ def advice(
     still_falls = len(history) == 1 or last["loss"] < FALL * middle["loss"]
     if by_chance or (still_falls and losses[-1] == best):
         return f"it needs more training: try --epochs {3 * len(history)}"
-    if losses[-1] is not None and losses[-1] > RISE * best:
+    if is_validated and losses[-1] is not None and losses[-1] > RISE * best:
         return "it learns by heart what does not help: it needs more data, or a smaller network"
     return "it has learned what it can: make it larger"

@@ -69,7 +69,8 @@ class Settings:
         """A learning rate to try where this one is too high: the task's own if that is well below
         it, else a tenth."""
         usual = rates_of(task, self.optimizer).learning_rate
-        return usual if usual < self.learning_rate / 2 else self.learning_rate / 10
+        tenth = float(f"{self.learning_rate / 10:.3g}")
+        return usual if usual < self.learning_rate / 2 else tenth
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -479,6 +479,13 @@ def test_compressions_that_pillow_does_not_know(compression):
     assert np.abs(open_image(data).frames[0].pixels.astype(int) - pixels).max() <= 20
 
 
+def test_png_within_a_tiff_is_read():
+    needs_deep()
+    pixels = np.random.default_rng(0).integers(0, 1 << 16, (24, 37, 3), np.uint16)
+    data = from_tifffile(pixels, photometric="rgb", compression="png")
+    np.testing.assert_array_equal(open_image(data).frames[0].pixels, pixels)
+
+
 def test_a_long_piece_of_webp_within_a_tiff_is_whole():
     needs_deep()
     pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)

@@ -29,3 +29,11 @@ def rows(*losses, validation=None):
 def test_what_went_wrong_is_told_from_the_history(rate, history, by_chance, words):
     settings = Settings(optimizer="adam", learning_rate=rate)
     assert words in advice("rnn", settings, history, 80, by_chance)
+
+
+def test_without_a_validation_part_the_loss_on_what_is_learned_from_counts():
+    settings = Settings(optimizer="adamw", learning_rate=0.003)
+    history = rows(0.9, 0.5, validation=(None, None))
+    assert advice("cnn", settings, history, 10, False) == "it needs more training: try --epochs 6"
+    history = rows(90.0, 50.0, validation=(None, None))
+    assert advice("cnn", settings, history, 10, True).endswith("try --learning-rate 0.0003")
