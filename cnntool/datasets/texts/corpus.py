@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cnntool.datasets.memory import check_free, free_memory
+from cnntool.datasets.memory import check_free
 from cnntool.datasets.texts.text import (
     Advance,
     Sources,
@@ -219,21 +219,12 @@ def _filled(chunks: Iterable[str] | Iterable[bytes], name: str, whole: int):
     one that does not say its size, ``whole`` being 0, has taken most of the memory."""
     size, is_blank = 0, True
     for chunk in chunks:
-        if not whole and (size + len(chunk)) // CHECKED_EACH > size // CHECKED_EACH:
-            _check_room(name, size + len(chunk))
-        size += len(chunk)
+        before, size = size, size + len(chunk)
+        if not whole and size // CHECKED_EACH > before // CHECKED_EACH:
+            text = f"{name} has brought {bytes_text(size)} and has not ended"
+            check_free(int(ROOM * size), text, "name a part of it, such as what head -c gives")
         is_blank = is_blank and chunk.isspace()
         yield chunk
     if is_blank:
         what = "holds nothing but white space" if size else "is empty"
         raise InputError(f"{name} {what}: name a text to read")
-
-
-def _check_room(name: str, size: int) -> None:
-    """InputError where a text that may never end has taken most of the memory."""
-    free = free_memory()
-    if free is not None and free < ROOM * size:
-        raise InputError(
-            f"{name} has brought {bytes_text(size)} and has not ended, and {bytes_text(free)} of "
-            "memory is free: name a part of it, such as what head -c gives"
-        )

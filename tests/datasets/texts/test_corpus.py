@@ -214,8 +214,8 @@ class Endless:
 
 @pytest.mark.parametrize("level", ["byte", "char"])
 def test_a_text_without_end_is_refused_before_memory_is_full(monkeypatch, level):
-    stream, memory = Endless(b"a"), 10_000_000
+    stream = Endless(b"a")
     monkeypatch.setattr(corpora, "CHECKED_EACH", 1_000_000)
-    monkeypatch.setattr(corpora, "free_memory", lambda: memory - stream.count)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10_000_000 - stream.count)
     with pytest.raises(InputError, match=r"stdin has brought [78]\.\d MB and has not ended"):
         load_corpus(stream, level)
