@@ -64,10 +64,8 @@ def dataset_of(
     levels = likely[0] if black is None else black, likely[1] if white is None else white
     if levels[0] >= levels[1]:
         raise InputError(f"{name}: black is {levels[0]:g} and white {levels[1]:g}: expected less")
-    if levels != likely or not note:
-        notes: tuple[str, ...] = ()
-    else:
-        notes = (f"{note}; save others as 'black' and 'white'",)
+    is_told = note and levels == likely
+    notes = (f"{note}; save others as 'black' and 'white'",) if is_told else ()
     return Dataset(_stored(x), classes, labels, name, levels[1], notes, None, levels[0], unit)
 
 
