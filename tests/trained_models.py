@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def train_digits(path: Path) -> Path:
     parts = hold_out(loaded, streams["split"], 0.1)
     layers = "conv 8 3x3 pad 1; relu; max 2; conv 16 3x3; relu; global-max; dense 10"
     network = build(layers, (1, 8, 8)).initialise(streams["start"])
-    preprocessing = fit_preprocessing(parts.train, any_size=network.takes_any_size)
+    preprocessing = replace(fit_preprocessing(parts.train), size=None)
     with Trainer(image_task(network, preprocessing, parts, settings), streams) as trainer:
         history = [step.to_json() for step in trainer.run() if isinstance(step, Epoch)]
         header = Header(

@@ -144,11 +144,11 @@ class Preprocessing:
         return np.asarray(values, np.float32).reshape(self.channels, 1, 1)
 
 
-def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessing:
+def fit_preprocessing(train: Dataset) -> Preprocessing:
     """The preprocessing for a network trained on these images: their size, channels, mean and
     standard deviation per channel.
 
-    A channel of one value has a standard deviation of 1. any_size: pictures are not resized.
+    A channel of one value has a standard deviation of 1.
     """
     channels, height, width = train.image_shape
     unit = train.scale
@@ -165,10 +165,14 @@ def fit_preprocessing(train: Dataset, *, any_size: bool = False) -> Preprocessin
     mean = (origin[:, 0] + sums / count) / unit
     std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / unit
     std[std < 1e-6] = 1.0
-    size = None if any_size else (height, width)
     least, most = np.quantile(brightness(train), (0.01, 0.99)).tolist()
     return Preprocessing(
-        channels, size, tuple(mean.tolist()), tuple(std.tolist()), train.levels, (least, most)
+        channels,
+        (height, width),
+        tuple(mean.tolist()),
+        tuple(std.tolist()),
+        train.levels,
+        (least, most),
     )
 
 

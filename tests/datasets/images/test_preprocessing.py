@@ -71,7 +71,7 @@ def test_a_picture_of_the_training_set_is_what_it_was_in_training(tmp_path):
 
 
 def test_a_network_of_any_size_keeps_the_size_of_a_picture(tmp_path):
-    fitted = fit_preprocessing(small_set(), any_size=True)
+    fitted = replace(fit_preprocessing(small_set()), size=None)
     path = save_picture(tmp_path / "a.png", noise(13, 11))
     assert fitted.picture(open_image(path)).shape == (1, 1, 13, 11)
 
@@ -84,7 +84,7 @@ def test_deep_pictures_keep_their_depth(tmp_path):
 
 
 def test_it_goes_through_json_unchanged():
-    for given in (PLAIN, fit_preprocessing(small_set(6, 2, (3, 4, 4)), any_size=True)):
+    for given in (PLAIN, replace(fit_preprocessing(small_set(6, 2, (3, 4, 4))), size=None)):
         assert Preprocessing.from_json(json.loads(json.dumps(given.to_json()))) == given
 
 
