@@ -150,8 +150,8 @@ def fit_preprocessing(train: Dataset) -> Preprocessing:
 
     A channel of one value has a standard deviation of 1.
     """
-    channels, height, width = train.image_shape
-    unit = train.scale
+    channels, size = train.image_shape[0], train.image_shape[1:]
+    unit, count = train.scale, train.x.size // channels
     sums, squares = np.zeros(channels), np.zeros(channels)
     origin = train.x[0, :, :1, 0].astype(np.float32)  # (C, 1): sums from here lose no digits
     step = max(1, BLOCK_VALUES // train.x[:1].size)
@@ -161,18 +161,12 @@ def fit_preprocessing(train: Dataset) -> Preprocessing:
         sums += planes.sum(axis=1, dtype=np.float64)
         np.square(planes, out=planes)
         squares += planes.sum(axis=1, dtype=np.float64)
-    count = len(train) * height * width
     mean = (origin[:, 0] + sums / count) / unit
     std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0)) / unit
     std[std < 1e-6] = 1.0
     least, most = np.quantile(brightness(train), (0.01, 0.99)).tolist()
     return Preprocessing(
-        channels,
-        (height, width),
-        tuple(mean.tolist()),
-        tuple(std.tolist()),
-        train.levels,
-        (least, most),
+        channels, size, tuple(mean.tolist()), tuple(std.tolist()), train.levels, (least, most)
     )
 
 
