@@ -23,11 +23,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Of a pixel, by the colour type."""
 LARGEST_NOTE = 1 << 26
-"""Bytes of a colour profile or a text, once unpacked."""
+"""Bytes of a colour profile and of texts, once unpacked, all together."""
 
 _PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"fdAT", b"IEND")
 _PIXELS = (b"IDAT", b"fdAT")
 _XMP, _RAW = "XML:com.adobe.xmp", "Raw profile type "
+_RAW_EXIF = _RAW + "exif", _RAW + "APP1"
 _RAW_KINDS = {"xmp": "XMP", "iptc": "IPTC", "8bim": "IPTC"}
 
 
@@ -55,6 +56,7 @@ class Contents:
     has_others: bool = False
     info: dict[Any, Any] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    room: int = LARGEST_NOTE
 
 
 def read_header(stream: BinaryIO, name: str) -> Header:
@@ -115,7 +117,7 @@ def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> Contents:
         elif kind == b"eXIf":
             contents.info["exif"] = data
         elif kind == b"iCCP":
-            contents.info["icc_profile"] = _unpacked(data.partition(b"\0")[2][1:])
+            contents.info["icc_profile"] = _unpacked(contents, data.partition(b"\0")[2][1:])
         elif kind == b"pHYs" and data[8:] == b"\1":
             across, down = struct.unpack_from(">II", data)
             contents.info["dpi"] = across * 0.0254, down * 0.0254
@@ -134,11 +136,12 @@ def _read_text(contents: Contents, kind: bytes, data: bytes) -> None:
     elif is_packed:
         text = text[1:]
     key = keyword.decode("latin-1")
-    text = (_unpacked(text) or b"") if is_packed else text
+    if is_packed and key in (_XMP, *_RAW_EXIF):
+        text = _unpacked(contents, text) or b""
     if key == _XMP:
         contents.info["xmp"] = text
         contents.left_out.append("XMP")
-    elif key in (_RAW + "exif", _RAW + "APP1") and "exif" not in contents.info:
+    elif key in _RAW_EXIF and "exif" not in contents.info:
         with suppress(ValueError):
             exif = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
             contents.info["exif"] = exif
@@ -149,11 +152,12 @@ def _read_text(contents: Contents, kind: bytes, data: bytes) -> None:
         contents.left_out.append("text")
 
 
-def _unpacked(data: bytes) -> bytes | None:
-    """What zlib packed; None where that is odd, or too large."""
+def _unpacked(contents: Contents, data: bytes) -> bytes | None:
+    """What zlib packed; None where that is odd, or more than there is room for."""
     unpack = zlib.decompressobj()
     with suppress(zlib.error):
-        plain = unpack.decompress(data, LARGEST_NOTE)
+        plain = unpack.decompress(data, max(1, contents.room))
+        contents.room -= len(plain)
         return plain if unpack.eof else None
     return None
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from cnntool.errors import InputError
+from cnntool.files import png
 from cnntool.files.formats import FORMATS, can_hold
 from cnntool.files.image import Frame, Image
 from cnntool.files.images import open_image, probe_image, save_image
@@ -197,6 +198,24 @@ def grey_png(rows, height, interlace=0, depth=8, color_type=0):
     header = struct.pack(">IIBBBBB", 30, height, depth, color_type, 0, 0, interlace)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress((b"\0" + bytes(30)) * rows))
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        (b"iCCP", b"profile\0\0"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"),
+        (b"zTXt", b"Raw profile type exif\0\0"),
+        (b"zTXt", b"Comment\0\0"),
+    ],
+)
+def test_packed_notes_of_a_png_are_unpacked_to_so_much_in_all(kind, start):
+    note = chunk(kind, start + zlib.compress(bytes(png.LARGEST_NOTE * 3 // 4), 1))
+    data = grey_png(4, 4)
+    with_notes = data[:33] + note * 5 + data[33:]
+    contents = png.read_contents(io.BytesIO(with_notes), "a.png")
+    assert contents.room >= -5  # of notes beyond it a byte each, to see that there is more
+    assert is_same(open_image(with_notes), open_image(data))
 
 
 def test_png_with_well_ended_data_of_too_few_rows_is_cut_short():
