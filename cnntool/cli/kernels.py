@@ -198,23 +198,23 @@ def matrix_table(matrix: np.ndarray, width: int = 80):
 
     What is too large for ``width`` characters, or 15 weights on a side, is shown by its middle.
     """
-    from rich.table import Table
     from rich.text import Text
+
+    from cnntool.cli.console import table
 
     cell = 2 + max(len(_weight(value)) for value in matrix[_middle(len(matrix))].ravel())
     most = max(1, min(LARGEST_SHOWN, width // cell))
     rows, columns = _middle(matrix.shape[0]), _middle(matrix.shape[1], most)
     shown = matrix[rows, columns]
     largest = abs(matrix).max() or 1
-    table = Table(box=None, pad_edge=False, show_header=False, padding=0)
-    for _ in shown[0]:
-        table.add_column(justify="right", no_wrap=True)
+    made = table(*[""] * shown.shape[1])
+    made.padding = (0, 0, 0, 0)
     for row in shown:
-        table.add_row(*(Text(f" {_weight(v)} ", style=shade(v / largest)) for v in row))
+        made.add_row(*(Text(f" {_weight(v)} ", style=shade(v / largest)) for v in row))
     if shown.shape != matrix.shape:
-        table.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
-        table.caption_justify = "left"
-    return table
+        made.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
+        made.caption_justify = "left"
+    return made
 
 
 def _middle(size: int, most: int = LARGEST_SHOWN) -> slice:

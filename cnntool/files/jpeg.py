@@ -23,6 +23,7 @@ _END, _SCAN, _TABLES, _RESTARTS = 0xD9, 0xDA, 0xC4, 0xDD
 _HUFFMAN, _ARITHMETIC, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA), (0xC2, 0xCA)
 _NOT_READ = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xCF: "lossless"}
 _NOT_READ |= {marker: "hierarchical" for marker in (0xC5, 0xC6, 0xCD, 0xCE)}
+_FRAMES = (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ)
 _ZEROS = bytes(16)
 _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
 
@@ -51,7 +52,7 @@ def check(data: bytes, name: str) -> Structure:
     zero_codes: dict[int, int] = {}  # by Huffman table: what a code of zeros stands for
     missing: dict[int, np.ndarray] = {}  # by component: bits that each coefficient still lacks
     for marker, body, start, end in _segments(data, name):
-        if marker in (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ):
+        if marker in _FRAMES:
             frame = marker
             _check_kind(marker, body, name)
             missing = {number: np.full(64, 14) for number in body[6::3]}
@@ -98,7 +99,7 @@ def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
 def size_of(data: bytes, name: str) -> tuple[int, int]:
     """Width and height; the data may end behind them."""
     for marker, body, _, _ in _segments(data + b"\xff\xd9", name):
-        if marker in (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ):
+        if marker in _FRAMES:
             return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
     raise damaged(name, "a JPEG in it has no size")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import complain, console, show
+from cnntool.cli.console import complain, console, show, table
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import (
@@ -159,7 +159,6 @@ def entry(
 
 def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     """Print a row a filter and the summary below, on stdout."""
-    from rich.table import Table
     from rich.text import Text
 
     has_colour = any(each.colour is not None for each in facts)
@@ -170,13 +169,9 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
     screen = console()
     is_tight = has_colour and screen.is_terminal and screen.width < WIDE
     gap = 1 if is_tight else 2  # a name cut in two can't be copied
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
-    table.add_column("filter", justify="right", no_wrap=True, style="cyan")
-    table.add_column("is", no_wrap=True)
-    for header in numbers:
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("most like", overflow="fold")
-    table.add_column("cos", justify="right", no_wrap=True)
+    rows = table("filter", "is", *numbers, "most like", "cos", left=("is", "most like"))
+    rows.padding = (0, gap, 0, 0)
+    rows.columns[0].style, rows.columns[1].no_wrap, rows.columns[-2].overflow = "cyan", True, "fold"
     for index, each in enumerate(facts):
         style = "dim" if each.is_dead else "bold" if each.is_oriented else ""
         cells = [str(index), _kind(each), *_numbers(each, has_mixture, has_colour)]
@@ -184,10 +179,10 @@ def show_facts(title: str, facts: Sequence[FilterFacts], summary: str) -> None:
             cells += ["", ""]
         else:
             cells += [each.nearest.name, f"{each.nearest.similarity:.2f}"]
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        rows.add_row(*(Text(cell) for cell in cells), style=style)
     show((title, "bold cyan"))
     show("")
-    show(table)
+    show(rows)
     show("")
     show(summary)
 
