@@ -135,8 +135,8 @@ def test_what_does_not_fit_is_refused(words, message):
         explain("padding", *words)
 
 
-def test_layers_and_options_for_one_layer_do_not_mix():
-    with pytest.raises(
-        click.UsageError, match="--stride is for one layer: write it into the LAYER"
-    ):
-        explain("padding", 9, "conv:3", "--stride", 2)
+@pytest.mark.parametrize(("option", "value"), [("--stride", 2), ("--padding", 0)])
+def test_layers_and_options_for_one_layer_do_not_mix(option, value):
+    said = f"{option} is for one layer: write it into the LAYER"
+    with pytest.raises(click.UsageError, match=said):
+        explain("padding", 9, "conv:3", option, value)

@@ -216,6 +216,9 @@ def test_a_dry_run_says_what_would_come_out(cnntool, folder):
     done = cnntool("pool", "colour.png", "--size", "3", "--dry-run")
     line = one_line(done.out.decode())
     assert "colour-max-pool-3.png: 14x10 by max windows, on " in line
+    done = cnntool("pool", "colour.png", "--pyramid", "1", "--dry-run", "--max-pixels", "9")
+    assert done.code == 1
+    assert "raise the limit with --max-pixels" in one_line(done.err)
     done = cnntool("pool", "colour.png", "--pyramid", "1,2", "--dry-run")
     assert "15 numbers" in one_line(done.out.decode())
     assert sorted(folder.iterdir()) == before
