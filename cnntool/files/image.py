@@ -6,7 +6,6 @@ depth, with alpha or without.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -106,14 +105,15 @@ class ImageInfo:
     alpha: bool = False
 
 
-def plain_dpi(dpi: Any) -> tuple[float, float] | None:
-    """Two sensible numbers, or None."""
+def plain_dpi(dpi: Any, orientation: int = 1) -> tuple[float, float] | None:
+    """Two sensible numbers, across and down the picture as it is shown, or None."""
     try:
         across, down = (float(each) for each in dpi)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    sensible = all(math.isfinite(each) and 0.1 <= each <= 1e5 for each in (across, down))
-    return (across, down) if sensible else None
+    if not all(0.1 <= each <= 1e5 for each in (across, down)):
+        return None
+    return (down, across) if swaps_sides(orientation) else (across, down)
 
 
 BEYOND_FLOAT32 = "what of its 64-bit values no 32 bits hold"

@@ -195,14 +195,11 @@ def read_metadata(picture: Picture) -> tuple[int, Metadata]:
     if orientation is None and isinstance(xmp, bytes) and (found := _XMP_ORIENTATION.search(xmp)):
         orientation = int(found[1])
     orientation = orientation or 1
-    dpi = plain_dpi(info.get("dpi"))
-    if dpi and swaps_sides(orientation):
-        dpi = dpi[::-1]
     profile = info.get("icc_profile")
     loop = info.get("loop")
     return orientation, Metadata(
         profile if isinstance(profile, bytes) and len(profile) > 128 else None,
-        dpi,
+        plain_dpi(info.get("dpi"), orientation),
         exif,
         loop if isinstance(loop, int) and loop >= 0 else None,
     )

@@ -106,7 +106,7 @@ def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> Image:
         if index == 0:
             picture.info["exif"] = _read_exif(picture)
             _, metadata = read_metadata(picture)
-            metadata = Metadata(metadata.icc_profile, _dpi(page), metadata.exif)
+            metadata = replace(metadata, dpi=plain_dpi(page.dpi, page.orientation))
         picture.load()  # and sets it upright
         frame = to_frame(picture, limits.gray, adjust=_adjustment(page))
         if page.depth == "float":
@@ -124,12 +124,8 @@ def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> Image:
     ]
     picture = _picture(stream, limits)  # which may know the tags all the same
     exif = _read_exif(picture) if picture else None
-    return image_of(frames, Metadata(pages[0].icc_profile, _dpi(pages[0]), exif), limits)
-
-
-def _dpi(page: Page) -> tuple[float, float] | None:
-    dpi = plain_dpi(page.dpi)
-    return dpi[::-1] if dpi and swaps_sides(page.orientation) else dpi
+    dpi = plain_dpi(pages[0].dpi, pages[0].orientation)
+    return image_of(frames, Metadata(pages[0].icc_profile, dpi, exif), limits)
 
 
 def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
