@@ -25,8 +25,6 @@ UNKNOWN = 0xFFFFFFFF
 """Size of a chunk whose end was not known when its header was written."""
 ENDLESS = 0x7FFFF000
 """From here on, a size in what comes from a pipe is no size; what SoX writes."""
-ENDLESSLY = (0, UNKNOWN)
-"""What stands for the size of the file beside a chunk of samples of size 0 that is not empty."""
 
 COMPRESSED = {2: "Microsoft ADPCM", 6: "A-law", 7: "µ-law", 17: "IMA ADPCM", 85: "MP3"}
 
@@ -68,7 +66,11 @@ def read_wav(stream: Readable, name: str, is_pipe: bool = False) -> Signal:
     size: int | None = said
     if kind in (b"RF64", b"BW64") and said == UNKNOWN and wide_size is not None:
         size = wide_size
-    elif said == UNKNOWN or (is_pipe and said >= ENDLESS) or (not said and riff_size in ENDLESSLY):
+    elif (
+        said == UNKNOWN
+        or (is_pipe and said >= ENDLESS)
+        or (said == 0 and riff_size in (0, UNKNOWN))  # nor does the file say its own
+    ):
         size = None
     total = None if size is None else size // encoding.frame_bytes
     if total == 0:

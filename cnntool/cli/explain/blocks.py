@@ -59,15 +59,12 @@ def number_texts(values: np.ndarray | Sequence[float], digits: int = 4) -> list[
         style, decimals = "e", digits - 1
     elif not np.array_equal(finite, np.rint(finite)):
         decimals = int(min(digits + 2, max(0, digits - 1 - np.floor(np.log10(largest)))))
-        zeros = min(len(text) - len(text.rstrip("0")) for text in _fixed(finite, decimals))
+        texts = [f"{value:.{decimals}f}" for value in finite]
+        zeros = min(len(text) - len(text.rstrip("0")) for text in texts)
         decimals = max(min(1, decimals), decimals - zeros)
     if style == "f":
         flat = np.round(flat, decimals) + 0.0  # no -0
     return ["·" if value != value else f"{value:.{decimals}{style}}" for value in flat]
-
-
-def _fixed(values: np.ndarray, decimals: int) -> list[str]:
-    return [f"{value:.{decimals}f}" for value in values]
 
 
 def number_text(value: float, digits: int = 4) -> str:
