@@ -223,10 +223,7 @@ def filter_sheet(
     lines = [line for panel in panels for line, _ in panel.lines]
     widest = max((paper.text_width(line, paper.LETTERS) for line in lines), default=0)
     cell = side + max(grid.size[1], min(widest, WIDEST_HEADING))
-    above = (
-        2 * paper.line_height(paper.LETTERS) if lines else 0
-    )  # for both, so that frames are alike
-    above += over
+    above = over + (2 * paper.line_height(paper.LETTERS) if lines else 0)  # frames are alike
     pitch = above + grid.size[0] + GAP
     legend = legend_of(scale, limit, unit) + _places(grid, panels[0].bank.shape[1], unit)
     width, height = across * (cell + GAP) - GAP, rows * pitch - GAP + 10
@@ -234,10 +231,7 @@ def filter_sheet(
     for number, panel in enumerate(panels):
         row, column = divmod(number, across)
         left, top = paper.MARGIN + column * (cell + GAP) + side, paper.MARGIN + row * pitch
-        headings = [
-            (paper.shortened(line, paper.LETTERS, cell - side), ink) for line, ink in panel.lines
-        ]
-        sheet.write_lines(left, top - 4, headings)
+        sheet.write_lines(left, top - 4, panel.lines, width=cell - side)
         _number_rows(sheet, grid, left - 5, top + above)
         _number_columns(sheet, grid, left, top + above - 3)
         sheet.paste(filter_grid(shades(panel.bank, scale, limit), grid), left, top + above)

@@ -64,9 +64,7 @@ def map_sheet(stages: Sequence[Stage], caption: str, scale: str = "bank") -> np.
         for index in row:
             stage, column = stages[index], columns[index]
             lines = (stage.name, paper.INK), (stage.words, paper.FAINT), (stage.shape, paper.FAINT)
-            room = column.shape[1] + GAP - 6
-            heading = [(paper.shortened(line, LETTERS, room), colour) for line, colour in lines]
-            sheet.write_lines(left, top, heading, LETTERS)
+            sheet.write_lines(left, top, lines, LETTERS, column.shape[1] + GAP - 6)
             sheet.paste(column, left, top + head)
             left += column.shape[1] + GAP
         top += tall

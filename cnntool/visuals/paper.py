@@ -146,9 +146,17 @@ class Sheet:
         """One line from its upper left corner (x, y), or where Pillow's ``anchor`` says."""
         _write(self.draw, at, text, size, colour, anchor or "la")
 
-    def write_lines(self, left: int, top: int, lines: Sequence[Line], size: int = LETTERS) -> None:
-        """Lines below each other, each in its colour."""
+    def write_lines(
+        self,
+        left: int,
+        top: int,
+        lines: Sequence[Line],
+        size: int = LETTERS,
+        width: int | None = None,
+    ) -> None:
+        """Lines below each other, each in its colour; to a width, where there is one."""
         for number, (line, colour) in enumerate(lines):
+            line = line if width is None else shortened(line, size, width)
             self.write((left, top + number * line_height(size)), line, size, colour)
 
     def write_upright(self, text: str, size: int, middle: int, bottom: int) -> None:

@@ -71,12 +71,11 @@ def contact_sheet(
         left, middle = GAP + column * (cell_width + GAP), top + row * (cell_height + GAP)
         middle += max(heights)  # between pictures and words
         sheet.paste(picture, left, middle - len(picture), paper.FRAME)
-        words = [paper.shortened(line, CAPTION, cell_width) for line in tile.lines]
-        words.append(paper.end_of(tile.file, CAPTION, cell_width))
+        words = *tile.lines, paper.end_of(tile.file, CAPTION, cell_width)
         coloured = [
             (line, paper.FAINT if number else paper.INK) for number, line in enumerate(words)
         ]
-        sheet.write_lines(left, middle + 6, coloured, CAPTION)
+        sheet.write_lines(left, middle + 6, coloured, CAPTION, cell_width)
     return sheet.pixels
 
 
