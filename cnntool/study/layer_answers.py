@@ -113,8 +113,7 @@ def best_places(
     """
     stop = network.names.index(layer) + 1
     chosen = np.asarray(filters)
-    values = np.empty((len(chosen), 0), np.float32)
-    images, places = np.empty(values.shape, np.int64), np.empty(values.shape, np.int64)
+    kept = [np.empty((len(chosen), 0), dtype) for dtype in (np.float32, np.int64, np.int64)]
     for indices in batches(len(data), batch_size_for(network, stop=stop)):
         x = preprocessing.normalized(data.x[indices], data.scale)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -122,14 +121,12 @@ def best_places(
         answers = maps[:, chosen].reshape(len(indices), len(chosen), -1)
         at = answers.argmax(axis=2)
         most = np.take_along_axis(answers, at[..., None], axis=2)[..., 0]
-        values = np.concatenate([values, most.T], axis=1)
-        images = np.concatenate([images, np.tile(indices, (len(chosen), 1))], axis=1)
-        places = np.concatenate([places, at.T], axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")[:, :top]
-        values = np.take_along_axis(values, order, axis=1)
-        images = np.take_along_axis(images, order, axis=1)
-        places = np.take_along_axis(places, order, axis=1)
+        found = most.T, np.tile(indices, (len(chosen), 1)), at.T
+        joined = [np.concatenate(pair, axis=1) for pair in zip(kept, found, strict=True)]
+        order = np.argsort(-joined[0], axis=1, kind="stable")[:, :top]
+        kept = [np.take_along_axis(each, order, axis=1) for each in joined]
         advance()
+    values, images, places = kept
     if not np.isfinite(values).all():
         raise not_finite(f"{layer} of the network")
     _, _, width = network.shapes[stop]
