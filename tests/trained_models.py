@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def train_digits(path: Path) -> Path:
             preprocessing.to_json(),
             parts.train.labels,
             settings.seed,
-            settings.to_json() | {"data": "digits", "val_split": 0.1},
+            asdict(settings) | {"data": "digits", "val_split": 0.1},
             tuple(history),
             loaded.train.fingerprint,
         )

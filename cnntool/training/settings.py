@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,9 @@ class Settings:
         tenth = float(f"{self.learning_rate / 10:.3g}")
         return usual if usual < self.learning_rate / 2 else tenth
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Settings:
-        """The settings that :meth:`to_json` gave; RequestError for other names or types."""
+        """The settings of these values; RequestError for other names or types."""
         known = {field.name: type(field.default) for field in fields(cls)}
         for name, value in plain.items():
             kind = known.get(name)

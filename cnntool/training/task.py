@@ -7,6 +7,7 @@ is one step, of images as of texts; the loop hands the gradients to the optimize
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,6 @@ class Task:
             "spec": self.network.spec,
             **self.feed.header(),
             "seed": self.settings.seed,
-            "training": {**self.settings.to_json(), **self.origin},
+            "training": {**asdict(self.settings), **self.origin},
             "fingerprint": self.fingerprint,
         }
