@@ -61,14 +61,13 @@ class Beside(NamedTuple):
 class Plan:
     """A run that is ready to start.
 
-    data: what it learns from, in a line. notes: what there is to say of data and options.
+    start: with all notes, and without models. data: what it learns from, in a line.
     memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
         it is compared with on what it is judged on. more: what else results say, of the best model.
     """
 
     start: Start
     trainer: Trainer
-    notes: list[str]
     memory: int
     data: str
     test: Feed | None
@@ -109,6 +108,7 @@ class Start:
     replaces: whether what stands at the output is to give way from the start, as of another run.
     trained, best, origin: of the run that goes on, its model by its kind, its best model where that
         is in a file of its own, and where its data came from; None and empty for a new one.
+    notes: what there is to say of data and options.
     """
 
     options: RunOptions
@@ -195,8 +195,8 @@ class Start:
             trainer = resumed(self.trained.model, task, self.name)
             self.notes += self._standing(trainer)
         notes = [*notes, *self.notes, *_of_the_warm_up(trainer)]
-        start = replace(self, trained=None, best=None)  # whose arrays the trainer has
-        return Plan(start, trainer, notes, memory, **said)
+        start = replace(self, trained=None, best=None, notes=notes)  # the trainer has the arrays
+        return Plan(start, trainer, memory, **said)
 
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""

@@ -166,7 +166,7 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
 def describe(plan: Plan) -> Iterator[str]:
     """The data, the network and the settings, a line each or a few."""
     trainer, network, settings = plan.trainer, plan.task.network, plan.trainer.settings
-    yield from plan.notes
+    yield from plan.start.notes
     yield plan.data
     yield from str(network).splitlines()
     work = ""
