@@ -456,7 +456,16 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     assert done.code == 1
     assert "--learning-rate" in done.err
     assert len(done.err.splitlines()) == 1
+    assert "model.last.npz, and no model in model.npz yet" in done.err
     load_classifier(tmp_path / "model.last.npz")
+
+
+def test_the_model_of_an_earlier_run_is_said_to_be_gone(train):
+    assert "removed" not in train("--epochs", "1").err
+    told = train("--epochs", "1", "-f").err
+    note = "the model of an earlier run in model.npz has been removed"
+    assert -1 < told.find(note) < told.find("epoch 1/1")
+    assert train("--epochs", "1", "-f", "-q").err == ""
 
 
 def test_a_dry_run_that_diverges_says_so_in_one_line(train, tmp_path):

@@ -80,6 +80,11 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
     if plan.start.replaces and trainer.best is None:  # another's model is none of this run
         with suppress(FileNotFoundError):
             os.unlink(os.path.realpath(plan.start.output))
+            if not plan.start.options.quiet:
+                complain(
+                    f"the model of an earlier run in {plan.start.output} has been removed; that of "
+                    "this one comes with its first epoch"
+                )
     _save(plan, trainer.best is not None)
     saved = time.monotonic()
     try:
@@ -97,8 +102,16 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
                 break
     except Diverged as error:
         _save(plan)
-        raise InputError(f"{error}; the last good state stands in {plan.start.last}") from error
+        raise InputError(
+            f"{error}; the last good state stands in {plan.start.last}{_no_model(plan)}"
+        ) from error
     _save(plan, trainer.best is not None)
+
+
+def _no_model(plan: Plan) -> str:
+    """The words for a run that ends before its first model; none where one stands there."""
+    output = plan.start.output
+    return "" if os.path.exists(output) else f", and no model in {output} yet"
 
 
 def _save(plan: Plan, has_better: bool = False) -> None:
@@ -132,8 +145,8 @@ def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
 def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
     epoch, step = plan.trainer.place
     complain(
-        f"stopped after epoch {epoch}, step {step}; go on with: cnntool {command} --resume "
-        f"{shlex.quote(str(plan.start.last))}"
+        f"stopped after epoch {epoch}, step {step}{_no_model(plan)}; go on with: "
+        f"cnntool {command} --resume {shlex.quote(str(plan.start.last))}"
     )
     return asked.exit_code
 
