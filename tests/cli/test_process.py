@@ -183,6 +183,23 @@ def test_a_full_disk_is_named(folder, arguments):
 @posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize(
+    "arguments", ["train-cnn digits --layers", "train-lstm text.txt --num-samples"]
+)
+def test_a_log_that_was_not_written_fails_and_the_model_is_kept(cnntool, folder, arguments):
+    (folder / "text.txt").write_text("one two three four\n" * 40)
+    value = "dense 10" if "digits" in arguments else "0"
+    rest = ["--epochs", "1", "--processes", "1", "-q", "--log", "/dev/full"]
+    done = cnntool(*arguments.split(), value, *rest)
+    assert (done.code, done.out) == (1, b"model.npz\n")
+    (line,) = done.err.splitlines()
+    assert line.startswith("/dev/full: the log ends here: ")
+    assert "name another file with --log" in line
+    assert (folder / "model.npz").exists()
+
+
+@posix
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize(
     ("end", "reason"),
     [(">&-", "stdout is closed: leave out >&-, or"), (">/dev/full", "stdout cannot be written: ")],
 )

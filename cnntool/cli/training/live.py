@@ -162,10 +162,14 @@ def watching(trainer: Trainer, quiet: bool) -> Iterator[PlainView | None]:
 
 
 class Log:
-    """Lines appended to a file; a disk that takes no more ends the log and not the training."""
+    """Lines appended to a file; a disk that takes no more ends the log and not the training.
+
+    is_whole: whether all of them were written.
+    """
 
     def __init__(self, path: str | None, append: bool, task: str, steps: bool = False) -> None:
         self.has_steps = steps and path is not None
+        self.is_whole = True
         self._path, self._task, self._file = path, task, None
         if path is None:
             return
@@ -185,8 +189,11 @@ class Log:
             self._file.write(line + "\n")
             self._file.flush()
         except OSError as error:
-            complain(f"{self._path}: the log ends here: {error.strerror or error}")
-            self._file = None
+            complain(
+                f"{self._path}: the log ends here: {error.strerror or error}; training goes on, "
+                "without it: make room, or name another file with --log"
+            )
+            self._file, self.is_whole = None, False
 
     def close(self) -> None:
         if self._file is not None:

@@ -67,7 +67,7 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
         print_json(found)
     else:
         print_line(found["model"] or found["last"])
-    return 0
+    return 0 if log.is_whole else 1
 
 
 def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> None:
