@@ -34,11 +34,16 @@ def diverged(
 ) -> Diverged:
     """What to raise for a batch whose loss or flat gradient is not finite, or what layers keep of
     it, by the path ``kept``."""
-    rate = number_text(task.settings.smaller_rate(task.name))
-    return Diverged(
-        f"{epoch}, step {batch.number}: {_first_broken(lesson, task, batch, kept)}: a smaller step "
-        f"usually helps, --learning-rate {rate}, or --clip 1"
-    )
+    settings, what = task.settings, _first_broken(lesson, task, batch, kept)
+    rate, decay = settings.smaller_rate(task.name), settings.gentler_decay(task.name)
+    cure = f"a smaller step usually helps, --learning-rate {number_text(rate)}, or --clip 1"
+    if decay is not None:
+        cure = (
+            f"--weight-decay {number_text(settings.weight_decay)} times the learning rate of "
+            f"{number_text(settings.learning_rate)} is 1 or more, which leaves nothing of a "
+            f"parameter: try --weight-decay {number_text(decay)}"
+        )
+    return Diverged(f"{epoch}, step {batch.number}: {what}: {cure}")
 
 
 def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) -> str:

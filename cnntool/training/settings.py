@@ -65,6 +65,14 @@ class Settings:
             clip=self.clip or None,
         )
 
+    def gentler_decay(self, task: str) -> float | None:
+        """A weight decay to try where this one takes all of a parameter in a step, or more, also at
+        the usual learning rate; None where it does not."""
+        usual = rates_of(task, self.optimizer)
+        if min(self.learning_rate, usual.learning_rate) * self.weight_decay < 1:
+            return None
+        return usual.weight_decay
+
     def smaller_rate(self, task: str) -> float:
         """A learning rate to try where this one is too high: the task's own if that is well below
         it, else a tenth."""

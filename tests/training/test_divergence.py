@@ -13,10 +13,10 @@ from cnntool.training.settings import Settings
 BATCH = Batch(3, np.arange(2), 2)
 
 
-def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None, rate=0.1):
+def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None, rate=0.1, decay=0.0):
     """Check a step whose network has one weight, and whose layers give what ``output`` says."""
     network = SimpleNamespace(params={"dense1.weight": np.array(weight, np.float32)})
-    settings = Settings(optimizer="sgd", learning_rate=rate)
+    settings = Settings(optimizer="sgd", learning_rate=rate, weight_decay=decay)
     task = SimpleNamespace(
         name="cnn", settings=settings, network=network, first_broken=lambda batch: output
     )
@@ -52,3 +52,21 @@ def test_a_rate_to_try_is_named(rate, better):
     """The one that the optimizer usually has; where it was that, a tenth."""
     with pytest.raises(Diverged, match=f"--learning-rate {better},"):
         check(loss=np.nan, rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("rate", "decay", "words"),
+    [
+        (
+            0.1,
+            1e9,
+            "--weight-decay 1000000000 times the learning rate of 0.1 is 1 or more.* try --wei",
+        ),
+        (0.001, 1000, "try --weight-decay 0$"),
+        (9e11, 0.3, "--learning-rate 0.1,"),  # at the usual rate that decay is harmless
+        (0.1, 9, "--learning-rate 0.01,"),
+    ],
+)
+def test_a_decay_that_takes_all_of_a_parameter_is_the_cause(rate, decay, words):
+    with pytest.raises(Diverged, match=words):
+        check(loss=np.nan, rate=rate, decay=decay)
