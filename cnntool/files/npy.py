@@ -51,6 +51,7 @@ def read_header(stream: Readable, name: str) -> Header:
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
+        (3, 0): np.lib.format.read_array_header_2_0,  # other letters in names of fields alone
     }
     try:
         read = readers[np.lib.format.read_magic(stream)]

@@ -32,6 +32,13 @@ def test_any_array_of_numbers_is_a_signal(dtype, shape):
     np.testing.assert_array_equal(read(stored(np.asfortranarray(array))), expected)
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_header_is_read(version):
+    file, array = io.BytesIO(), np.linspace(-1, 1, 300)
+    np.lib.format.write_array(file, array, version=version)
+    np.testing.assert_array_equal(read(file.getvalue())[0], array)
+
+
 def test_columns_are_chosen_by_number():
     array = np.arange(12.0).reshape(4, 3)
     np.testing.assert_array_equal(read(stored(array), "3", "1"), array.T[[2, 0]])
