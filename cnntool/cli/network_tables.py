@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -16,6 +15,7 @@ from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.networks.weight_files import Fact
+from cnntool.training.progress import is_finite
 from cnntool.wording import counted, duration, shape_text, shown_layer, sparkline
 
 CURVE_WIDTH = 40
@@ -241,12 +241,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def _numbers(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     """What the epochs say of a key, without those that have no number."""
-    values = (epoch.get(key) for epoch in history)
-    return [
-        float(value)
-        for value in values
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    ]
+    return [float(epoch[key]) for epoch in history if is_finite(epoch.get(key))]
 
 
 def _figure(value: float, is_share: bool) -> str:
