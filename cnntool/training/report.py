@@ -14,17 +14,7 @@ from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model import Classifier, TrainedText
 from cnntool.networks.model_header import Header
-from cnntool.training.measures import (
-    Answers,
-    ClassScores,
-    Judgement,
-    answers,
-    bits,
-    class_scores,
-    confusion_matrix,
-    judge,
-    perplexity,
-)
+from cnntool.training import measures
 from cnntool.training.settings import Streams
 
 
@@ -41,7 +31,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, eq=False)
-class Report(Answers):
+class Report(measures.Answers):
     """How good a network is on a set of labelled samples.
 
     files: of the samples, where they have one each. k: how many of the likeliest classes
@@ -60,11 +50,11 @@ class Report(Answers):
     @cached_property
     def confusion(self) -> np.ndarray:
         """(K, K) int64, rows the true classes, columns the predicted ones."""
-        return confusion_matrix(self.predicted, self.targets, len(self.labels))
+        return measures.confusion_matrix(self.predicted, self.targets, len(self.labels))
 
     @cached_property
-    def scores(self) -> ClassScores:
-        return class_scores(self.confusion)
+    def scores(self) -> measures.ClassScores:
+        return measures.class_scores(self.confusion)
 
     @cached_property
     def mistakes(self) -> tuple[Mistake, ...]:
@@ -81,7 +71,7 @@ class Report(Answers):
 
 def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
     """Put a network to all images of a set, whose classes are numbered as the network's are."""
-    found = answers(classifier.network, ImageFeed(data, classifier.preprocessing))
+    found = measures.answers(classifier.network, ImageFeed(data, classifier.preprocessing))
     if not np.isfinite(found.losses).all():
         raise not_finite(f"{classifier.name}: its network")
     return Report(**vars(found), labels=classifier.labels, files=data.files, k=k)
@@ -131,7 +121,7 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
 
 
 @dataclass(frozen=True, eq=False)
-class TextReport(Judgement):
+class TextReport(measures.Judgement):
     """What a model made of a part of a text: all its tokens but the first, which is given.
 
     learned_from: whether the model was trained on it.
@@ -143,11 +133,11 @@ class TextReport(Judgement):
 
     @property
     def perplexity(self) -> float:
-        return perplexity(self.loss)
+        return measures.perplexity(self.loss)
 
     @property
     def bits_per_token(self) -> float:
-        return bits(self.loss)
+        return measures.bits(self.loss)
 
     @property
     def bits_per_character(self) -> float | None:
@@ -157,7 +147,7 @@ class TextReport(Judgement):
             return self.bits_per_token
         if not self.corpus.characters:
             return None
-        return bits(self.loss) * self.count / self.corpus.characters
+        return measures.bits(self.loss) * self.count / self.corpus.characters
 
 
 def parts_of(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
@@ -184,7 +174,7 @@ def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None)
     chosen = parts[part]
     if len(chosen) < 2:
         raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
-    judgement = judge(trained.network, WindowFeed.whole(chosen))
+    judgement = measures.judge(trained.network, WindowFeed.whole(chosen))
     if not np.isfinite(judgement.losses).all():
         raise not_finite(f"{trained.name}: its network")
     learned_from = is_trained_on and part != "validation"

@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from cnntool.choices import (
-    CELLS,
-    COLOURS,
-    INITIALISATIONS,
-    LEARNING,
-    LEVELS,
-    NETWORKS,
-    OPTIMIZERS,
-    rates_of,
-)
+from cnntool import choices
 from cnntool.cli.options import argument, flag, option
 from cnntool.cli.types import (
     Choice,
@@ -38,7 +29,9 @@ class Learning:
     epochs: int | None = option("--epochs", WholeNumber(1, MOST_EPOCHS), "Times through the data.")
     batch_size: int | None = option("--batch-size", WholeNumber(1, MOST_BATCH), "Samples a step.")
     optimizer: str | None = option(
-        "--optimizer", Choice(OPTIMIZERS, "optimizer", "NAME"), f"{', '.join(OPTIMIZERS)}."
+        "--optimizer",
+        Choice(choices.OPTIMIZERS, "optimizer", "NAME"),
+        f"{', '.join(choices.OPTIMIZERS)}.",
     )
     learning_rate: float | None = option(
         "--learning-rate --lr", Number(above=0), "Of the steps, before the schedule."
@@ -126,13 +119,13 @@ class Running:
 
 def usual(task: str, name: str, help: str = "", names: str = "") -> Any:
     """An option of :class:`Learning` once more, with what a task takes for granted."""
-    learning = LEARNING[task]
+    learning = choices.LEARNING[task]
     if name == "learning_rate":
         shown = dict.fromkeys((learning["optimizer"], "sgd", "momentum"))
-        rates = (f"{each} {rates_of(task, each).learning_rate:g}" for each in shown)
+        rates = (f"{each} {choices.rates_of(task, each).learning_rate:g}" for each in shown)
         default = f"by the optimizer: {', '.join(rates)}"
     elif name == "weight_decay":
-        default = f"0; adamw {rates_of(task, 'adamw').weight_decay:g}"
+        default = f"0; adamw {choices.rates_of(task, 'adamw').weight_decay:g}"
     else:
         value = learning[name]
         default = f"{value:g}" if isinstance(value, float) else f"{value}"
@@ -182,7 +175,7 @@ class ImageData:
     )
     colour: str | None = option(
         "--colour --color",
-        Choice(COLOURS, "colour", "HOW"),
+        Choice(choices.COLOURS, "colour", "HOW"),
         "grey, rgb, or auto: colour where an image has it.  [default: auto]",
     )
     strict: bool = flag(
@@ -200,7 +193,7 @@ class ImageNetwork:
     section = "Network"
     network: str | None = option(
         "--network",
-        Choice(NETWORKS, "network", "NAME"),
+        Choice(choices.NETWORKS, "network", "NAME"),
         "light (from 8 pixels), small (from 8, with batch norm), lenet (from 16), lenet5 (as "
         "published, from 32) or alexnet (from 32).  [default: light for grey images below 64 "
         "pixels, else small]",
@@ -225,7 +218,7 @@ class ImageNetwork:
     )
     init: str | None = option(
         "--init",
-        Choice(INITIALISATIONS, "rule", "RULE"),
+        Choice(choices.INITIALISATIONS, "rule", "RULE"),
         "How weights start: he, glorot or lecun.  [default: he before relu, else glorot]",
     )
 
@@ -273,7 +266,7 @@ class TextData:
     )
     level: str | None = option(
         "--level",
-        Choice(LEVELS, "level", "NAME"),
+        Choice(choices.LEVELS, "level", "NAME"),
         "What a token is: word, char or byte.  [default: word]",
     )
     encoding: str | None = option(
@@ -313,7 +306,7 @@ class TextNetwork:
 
     section = "Network"
     cell: str | None = option(
-        "--cell", Choice(CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh).  [default: lstm]"
+        "--cell", Choice(choices.CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh).  [default: lstm]"
     )
     embed_size: int | None = option(
         "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token.  [default: 32]"
