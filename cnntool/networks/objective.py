@@ -11,14 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnntool.engine.losses import (
-    VocabularyCache,
-    log_softmax,
-    softmax_cross_entropy,
-    softmax_cross_entropy_backward,
-    vocabulary_cross_entropy,
-    vocabulary_cross_entropy_backward,
-)
+from cnntool.engine import losses
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
@@ -69,13 +62,13 @@ def loss_and_gradients(
     if last is not None and last.outputs >= MANY_OUTPUTS and not label_smoothing:
         y, caches = network.forward(x, **given, stop=-1)
         loss, fused = _with_last_layer(network, last, y, targets)
-        dy, dweight, dbias = vocabulary_cross_entropy_backward(share, fused)
+        dy, dweight, dbias = losses.vocabulary_cross_entropy_backward(share, fused)
         grads = network.collect(-1, last.gradients(dweight, dbias), out)
         network.backward(dy.reshape(y.shape), caches, out=out, grads=grads)
         return Lesson(loss, fused.correct, caches.states)
     logits, caches = network.forward(x, **given)
-    loss, cache = softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
-    network.backward(softmax_cross_entropy_backward(share, cache), caches, out=out)
+    loss, cache = losses.softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    network.backward(losses.softmax_cross_entropy_backward(share, cache), caches, out=out)
     return Lesson(loss, _correct(logits, targets), caches.states)
 
 
@@ -102,7 +95,7 @@ def surprisals(
         logits, caches = network.forward(x, states=states, keeps_caches=False)
         if counts is not None:
             logits, targets = np.where(counts[..., None], logits, 0), np.where(counts, targets, -1)
-        found = -np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+        found = -np.take_along_axis(losses.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
         found = found if counts is None else np.where(counts, found, 0)
         return found, _correct(logits, targets), caches.states
 
@@ -121,10 +114,10 @@ def _with_last_layer(
     counts: np.ndarray | None = None,
     *,
     need_gradient: bool = True,
-) -> tuple[float, VocabularyCache]:
+) -> tuple[float, losses.VocabularyCache]:
     """The last layer and the loss in one, for what comes into the layer."""
     params = network.params_of(-1)
-    return vocabulary_cross_entropy(
+    return losses.vocabulary_cross_entropy(
         y.reshape(-1, y.shape[-1]),
         last.weight(params),
         params["bias"],

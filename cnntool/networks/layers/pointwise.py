@@ -9,18 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.activations import (
-    dropout,
-    dropout_backward,
-    relu,
-    relu_backward,
-    scaled_tanh,
-    scaled_tanh_backward,
-    sigmoid,
-    sigmoid_backward,
-    tanh,
-    tanh_backward,
-)
+from cnntool.engine import activations
 from cnntool.engine.normalization import batch_norm, batch_norm_backward
 from cnntool.networks.layers.layer import (
     ONE,
@@ -37,10 +26,10 @@ from cnntool.networks.layers.layer import (
 from cnntool.specs import number_text
 
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
-    "relu": (relu, relu_backward),
-    "tanh": (tanh, tanh_backward),
-    "scaled-tanh": (scaled_tanh, scaled_tanh_backward),
-    "sigmoid": (sigmoid, sigmoid_backward),
+    "relu": (activations.relu, activations.relu_backward),
+    "tanh": (activations.tanh, activations.tanh_backward),
+    "scaled-tanh": (activations.scaled_tanh, activations.scaled_tanh_backward),
+    "sigmoid": (activations.sigmoid, activations.sigmoid_backward),
 }
 
 
@@ -85,10 +74,10 @@ class Dropout(Layer):
             return x, None
         if way.rng is None:
             raise ValueError("dropout draws while it trains: the pass needs an rng")
-        return dropout(x, self.rate, way.rng)
+        return activations.dropout(x, self.rate, way.rng)
 
     def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
-        return dy if cache is None else dropout_backward(dy, cache), {}
+        return dy if cache is None else activations.dropout_backward(dy, cache), {}
 
 
 @dataclass(frozen=True)
