@@ -7,12 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnntool.engine.bin_pooling import (
-    adaptive_pool2d,
-    adaptive_pool2d_backward,
-    bin_sigma,
-    plan_bins,
-)
+from cnntool.engine import bin_pooling
 from cnntool.engine.pool_reductions import checked_sigma, decay
 from cnntool.engine.pooling import lp_pool2d, lp_pool2d_backward
 from cnntool.explain.windows import place_of
@@ -143,8 +138,8 @@ def _gradient(window: np.ndarray, pooling: Pooling, weights: np.ndarray) -> np.n
         dx = lp_pool2d_backward(lp_pool2d_backward(np.ones_like(y), down), across)
     else:
         mode = "average" if pooling.mode == "average" else "max"
-        y, cache = adaptive_pool2d(-x if pooling.mode == "min" else x, 1, mode)
-        dx = adaptive_pool2d_backward(np.ones_like(y), cache)
+        y, cache = bin_pooling.adaptive_pool2d(-x if pooling.mode == "min" else x, 1, mode)
+        dx = bin_pooling.adaptive_pool2d_backward(np.ones_like(y), cache)
     gradient[there] = dx[0].transpose(1, 2, 0)
     return gradient
 
@@ -154,8 +149,8 @@ def _weights(
 ) -> np.ndarray:
     """What a Gaussian over a window, its rows and columns, weighs each pixel of a part of it."""
     if pooling.output_size:
-        rows, columns = map(plan_bins, sides, pooling.output_size)
-        sigma = bin_sigma(rows, columns, pooling.sigma)
+        rows, columns = map(bin_pooling.plan_bins, sides, pooling.output_size)
+        sigma = bin_pooling.bin_sigma(rows, columns, pooling.sigma)
     else:
         sigma = checked_sigma(pooling.sigma, max(taps[-1] - taps[0] + 1 for taps in windows) / 4)
     weights = []

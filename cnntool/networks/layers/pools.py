@@ -9,26 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.engine.bin_pooling import (
-    MODES,
-    adaptive_pool2d,
-    adaptive_pool2d_backward,
-    plan_bins,
-    pyramid_pool2d,
-    pyramid_pool2d_backward,
-)
+from cnntool.engine import bin_pooling, pooling
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_backward
 from cnntool.engine.pool_windows import plan_pool
-from cnntool.engine.pooling import (
-    average_pool2d,
-    average_pool2d_backward,
-    gaussian_pool2d,
-    gaussian_pool2d_backward,
-    lp_pool2d,
-    lp_pool2d_backward,
-    subsample2d,
-    subsample2d_backward,
-)
 from cnntool.networks.layers.layer import (
     ONE,
     Arrays,
@@ -55,9 +38,9 @@ LARGEST_LEVEL = 999
 
 POOLS: dict[str, tuple[Callable, Callable]] = {
     "max": (max_pool2d, max_pool2d_backward),
-    "average": (average_pool2d, average_pool2d_backward),
-    "lp": (lp_pool2d, lp_pool2d_backward),
-    "gaussian": (gaussian_pool2d, gaussian_pool2d_backward),
+    "average": (pooling.average_pool2d, pooling.average_pool2d_backward),
+    "lp": (pooling.lp_pool2d, pooling.lp_pool2d_backward),
+    "gaussian": (pooling.gaussian_pool2d, pooling.gaussian_pool2d_backward),
 }
 
 
@@ -171,10 +154,10 @@ class AdaptivePool(Layer):
         return _binned(maps_of(shape), self.output_size)
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        return adaptive_pool2d(x, self.output_size, self.mode)
+        return bin_pooling.adaptive_pool2d(x, self.output_size, self.mode)
 
     def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
-        return adaptive_pool2d_backward(dy, cache) if need_dx else None, {}
+        return bin_pooling.adaptive_pool2d_backward(dy, cache) if need_dx else None, {}
 
 
 def _widest_bin(size: int, count: int) -> WindowLayer | None:
@@ -210,7 +193,7 @@ class PyramidPool(Layer):
                 f"levels '{shown(text)}': expected up to {MOST_LEVELS} whole numbers from 1 to "
                 f"{LARGEST_LEVEL} such as 1,2,4"
             )
-        return cls(tuple(map(int, parts)), words.setting(MODES) or "max")
+        return cls(tuple(map(int, parts)), words.setting(bin_pooling.MODES) or "max")
 
     def __str__(self) -> str:
         text = "pyramid " + ",".join(map(str, self.levels))
@@ -226,17 +209,17 @@ class PyramidPool(Layer):
         return sum(_binned(maps_of(shape), (level, level)) for level in self.levels)
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        return pyramid_pool2d(x, self.levels, self.mode)
+        return bin_pooling.pyramid_pool2d(x, self.levels, self.mode)
 
     def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
-        return pyramid_pool2d_backward(dy, cache) if need_dx else None, {}
+        return bin_pooling.pyramid_pool2d_backward(dy, cache) if need_dx else None, {}
 
 
 def _binned(shape: tuple[int, int, int], output_size: tuple[int, int]) -> int:
     """Elements of all bins: neighbours share some where sizes do not divide."""
     channels, *size = shape
     axes = zip(size, output_size, strict=True)
-    return channels * prod(int(plan_bins(*axis).lengths.sum()) for axis in axes)
+    return channels * prod(int(bin_pooling.plan_bins(*axis).lengths.sum()) for axis in axes)
 
 
 @dataclass(frozen=True)
@@ -272,8 +255,8 @@ class Subsampling(Layer):
         return prod(self.output_shape(shape))
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        return subsample2d(x, params["weight"], params["bias"], self.size)
+        return pooling.subsample2d(x, params["weight"], params["bias"], self.size)
 
     def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
-        dx, dweight, dbias = subsample2d_backward(dy, cache)
+        dx, dweight, dbias = pooling.subsample2d_backward(dy, cache)
         return dx if need_dx else None, {"weight": dweight, "bias": dbias}
