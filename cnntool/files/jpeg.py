@@ -25,6 +25,7 @@ _NOT_READ = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xCF: "lossle
 _NOT_READ |= {marker: "hierarchical" for marker in (0xC5, 0xC6, 0xCD, 0xCE)}
 _FRAMES = (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ)
 _ZEROS = bytes(16)
+_ENDING_ZEROS = 4  # that the last codes of a picture may have
 _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
 
 
@@ -34,6 +35,7 @@ class Scan(NamedTuple):
     start: int
     end: int
     has_zeros: bool
+    is_padded: bool  # it ends in zeros that can stand for no picture: no data, or lost ones
 
 
 class Structure(NamedTuple):
@@ -66,11 +68,14 @@ def check(data: bytes, name: str) -> Structure:
             first, last, bits = band
             for number in body[1:header:2]:
                 missing[number][first : last + 1] = bits & 15
-            scans.append(Scan(start, end, _ZEROS in data[start:end]))
-            if scans[-1].has_zeros and last and not bits >> 4:
+            coded = data[start:end]
+            has_zeros, is_padded = _ZEROS in coded, False
+            if has_zeros and last and not bits >> 4:
                 codes = [zero_codes.get(0x10 | tables & 15, 0) for tables in body[2:header:2]]
-                if any(code & 15 for code in codes):
-                    raise damaged(name, "a part of its data is zeros, which stand for no picture")
+                is_padded = any(code & 15 for code in codes)
+                if is_padded and _ZEROS in coded.rstrip(b"\0"):
+                    raise zeroed(name)
+            scans.append(Scan(start, end, has_zeros, is_padded))
     if not scans:
         raise cut_short(name, "it has no picture")
     if len(scans) > MOST_SCANS:
@@ -81,6 +86,10 @@ def check(data: bytes, name: str) -> Structure:
     if any(bits.any() for bits in missing.values()):
         raise cut_short(name, f"it ends after {counted(len(scans), 'scan')}, and more are missing")
     return Structure(frame in _HUFFMAN, frame in _PROGRESSIVE, has_restarts, tuple(scans))
+
+
+def zeroed(name: str) -> InputError:
+    return damaged(name, "a part of its data is zeros, which stand for no picture")
 
 
 def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
@@ -155,6 +164,21 @@ def with_more_data(data: bytes, structure: Structure) -> bytes:
                 parts += [bytes([0xFF, 0xD0 + count % 8]), _MEANINGLESS]
         done = scan.end
     return b"".join([*parts, data[done:]])
+
+
+def with_other_padding(data: bytes, structure: Structure) -> bytes:
+    """The JPEG with other bytes for the zeros that a scan ends in, but the first few.
+
+    It decodes to the same picture where they only fill up, as some cameras do, and not where they
+    stand for data that were lost.
+    """
+    changed = bytearray(data)
+    for scan in structure.scans:
+        kept = len(data[scan.start : scan.end].rstrip(b"\0")) + _ENDING_ZEROS
+        if scan.is_padded:
+            first = scan.start + kept
+            changed[first : scan.end] = b"\x5a" * (scan.end - first)
+    return bytes(changed)
 
 
 def with_other_ends(data: bytes, structure: Structure) -> list[bytes]:

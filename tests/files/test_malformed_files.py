@@ -280,6 +280,19 @@ def test_zeros_that_leave_data_of_a_progressive_jpeg_over_are_found():
     assert sum(refused) >= 24  # zeros after which a decoder is in step again cannot be found
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_zeros_that_fill_up_a_jpeg_before_its_end_mark_are_no_damage(progressive):
+    data = by_pillow("JPEG", progressive=progressive, optimize=True)
+    padded = data[:-2] + bytes(64) + data[-2:]
+    assert is_same(open_image(padded), open_image(data))
+
+
+def test_zeros_in_place_of_the_last_third_of_a_jpeg_are_damage():
+    data = by_pillow("JPEG", optimize=True)
+    lost = len(data) // 3
+    assert opened(data[: -lost - 2] + bytes(lost) + data[-2:]) is None
+
+
 def test_flat_jpegs_whose_data_are_mostly_zeros_are_whole():
     for shade, quality in itertools.product(((255, 255, 255), (250, 3, 7)), (50, 90, 100)):
         for options in ({"optimize": True}, {"progressive": True}, {"restart_marker_blocks": 90}):
