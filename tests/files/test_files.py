@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
+from tiffs import tiff
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for
@@ -308,22 +309,6 @@ def test_tiff_compressions(compression, mode):
     expected = np.asarray(shown).reshape(40, 30, -1)
     np.testing.assert_array_equal(frame.pixels, expected[..., : frame.pixels.shape[2]])
     assert (frame.alpha is not None) == (mode == "RGBA")
-
-
-def tiff(pixels, tags, order="<"):
-    """An uncompressed one-strip TIFF made without the code under test."""
-    data = pixels.tobytes()
-    tags = {256: pixels.shape[1], 257: pixels.shape[0], 273: 8, 279: len(data), **tags}
-    entries = b"".join(
-        struct.pack(order + "HHI", tag, 4, 1) + struct.pack(order + "I", value)
-        for tag, value in sorted(tags.items())
-    )
-    mark = b"II*\0" if order == "<" else b"MM\0*"
-    end = 8 + len(data)
-    return (
-        mark + struct.pack(order + "I", end) + data
-        + struct.pack(order + "H", len(tags)) + entries + bytes(4)
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

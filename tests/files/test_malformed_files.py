@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from tiffs import tiff
 
 from cnntool.errors import InputError
 from cnntool.files import png
@@ -367,15 +368,8 @@ BOMBS = {
     "npy": npy(np.zeros((2, 2)))[:10]
     + f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({HUGE}, {HUGE})}}".ljust(117).encode()
     + b"\n",
-    "tiff": b"II*\0\x08\0\0\0\x07\0"
-    + b"".join(
-        struct.pack("<HHII", tag, 4, 1, value)
-        for tag, value in (
-            (256, HUGE), (257, HUGE), (258, 8), (262, 1), (273, 8), (277, 1), (279, 9),
-        )
-    )
-    + bytes(4),
-}  # fmt: skip
+    "tiff": tiff(np.zeros((1, 9), np.uint8), {256: HUGE, 257: HUGE, 258: 8, 262: 1, 277: 1}),
+}
 
 
 @pytest.mark.parametrize("kind", BOMBS)
@@ -468,13 +462,8 @@ def test_a_piece_of_a_tiff_that_unpacks_to_more_than_its_room_is_refused(compres
     kind = {7: "JPEG", 34712: "JPEG2000", 50001: "WEBP"}.get(compression, "PNG")
     buffer = io.BytesIO()
     wide.save(buffer, kind)
-    data = buffer.getvalue()
-    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 12), (259, 3, 1, compression)]
-    tags += [(262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 16)]
-    tags += [(279, 4, 1, len(data))]
-    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    file = b"II*\0" + struct.pack("<I", 8 + len(data)) + data
-    file += struct.pack("<H", len(tags)) + entries + bytes(4)
+    tags = {256: 16, 257: 16, 258: 12, 259: compression, 262: 1, 277: 1, 278: 16}
+    file = tiff(np.frombuffer(buffer.getvalue(), np.uint8)[None], tags)
     said = "in a way that is not read" if kind == "PNG" else "16 x 16 says that it is 3000 x 2000"
     with pytest.raises(InputError, match=said):
         open_image(file)
