@@ -28,13 +28,7 @@ from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.streams import damaged
 from cnntool.networks.array_archive import ArrayArchive, open_arrays, write_arrays
-from cnntool.networks.model_header import (
-    KINDS,
-    Header,
-    header_text,
-    read_header,
-    shortened,
-)
+from cnntool.networks.model_header import KINDS, Header, header_text, read_header, shortened
 from cnntool.wording import counted, listed
 
 FLOATS = (np.float32, np.float64)

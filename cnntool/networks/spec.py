@@ -15,13 +15,7 @@ from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense, Flatten
 from cnntool.networks.layers.layer import SHOWN, Layer, Words, shown
 from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
-from cnntool.networks.layers.pools import (
-    POOLS,
-    AdaptivePool,
-    PyramidPool,
-    SlidingPool,
-    Subsampling,
-)
+from cnntool.networks.layers.pools import POOLS, AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
 from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
 from cnntool.wording import suggestion
