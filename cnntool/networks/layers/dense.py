@@ -59,6 +59,7 @@ class Dense(Layer):
     kind = "dense"
     gives = "output"
     needs_size = True
+    sees_all = True
 
     @classmethod
     def read(cls, name: str, words: Words) -> Dense:
@@ -92,9 +93,6 @@ class Dense(Layer):
             "table": ("decode", f"{source} x output, embed's"),
             "bias": ("decode bias", "output"),
         }
-
-    def sees(self, shape: Shape) -> None:
-        return None
 
     def multiply_adds(self, shape: Shape) -> int:
         return _inputs(shape) * self.outputs * _steps(shape)

@@ -225,6 +225,9 @@ class Layer:
     makes_size = False
     """Whether its output has one size whatever that of its maps."""
 
+    sees_all = False
+    """Whether each of its outputs depends on all that comes in."""
+
     @property
     def is_numbered(self) -> bool:
         """Whether the number stands behind what it is called: a network has one embedding alone."""
@@ -271,7 +274,7 @@ class Layer:
     def sees(self, shape: Shape) -> tuple[WindowLayer, WindowLayer] | None:
         """The windows of its outputs over the height and the width of what comes in, one element
         each unless it says otherwise; None where an output sees all of it."""
-        return WindowLayer(1), WindowLayer(1)
+        return None if self.sees_all else (WindowLayer(1), WindowLayer(1))
 
     def multiply_adds(self, shape: Shape) -> int:
         """Of one sample, or one step of a sequence, forward, in its products."""

@@ -179,6 +179,7 @@ class PyramidPool(Layer):
 
     kind = "pyramid"
     makes_size = True
+    sees_all = True
 
     @classmethod
     def read(cls, name: str, words: Words) -> PyramidPool:
@@ -201,9 +202,6 @@ class PyramidPool(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         return (maps_of(shape)[0] * sum(level**2 for level in self.levels),)
-
-    def sees(self, shape: Shape) -> None:
-        return None
 
     def connections(self, shape: Shape) -> int:
         return sum(_binned(maps_of(shape), (level, level)) for level in self.levels)

@@ -53,6 +53,7 @@ class Embedding(Layer):
 
     kind = "embedding"
     gives = "embed"
+    sees_all = True
     is_numbered = False
     writes_out = True
 
@@ -76,9 +77,6 @@ class Embedding(Layer):
 
     def lecture(self, source: str) -> dict[str, tuple[str, str]]:
         return {"weight": ("embed", "input x embed")}
-
-    def sees(self, shape: Shape) -> None:
-        return None
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         if not way.keeps_caches:  # token by token what embedding() checks is most of its time
@@ -105,6 +103,7 @@ class Recurrent(Layer):
     both: bool = False
 
     gives = "hidden"
+    sees_all = True
 
     @classmethod
     def read(cls, name: str, words: Words) -> Recurrent:
@@ -171,9 +170,6 @@ class Recurrent(Layer):
     def connections(self, shape: Shape) -> int:
         biases = (2 if self.cell == "gru" else 1) * GATES[self.cell] * self.units
         return self.multiply_adds(shape) + biases * len(self._directions) * (shape[0] or 1)
-
-    def sees(self, shape: Shape) -> None:
-        return None
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         """States that are not in the buffers begin at 0."""

@@ -43,6 +43,8 @@ class TimePool(Layer):
     name: str
     of_both: bool = False
 
+    sees_all = True
+
     @classmethod
     def read(cls, name: str, words: Words) -> TimePool:
         return cls(name)
@@ -62,9 +64,6 @@ class TimePool(Layer):
         if not is_steps(shape):
             raise ValueError(f"it takes steps, not {shape_text(shape)}: put it behind a recurrence")
         return shape[1:]
-
-    def sees(self, shape: Shape) -> None:
-        return None
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         modes = [TIME_POOLS[self.name]]
