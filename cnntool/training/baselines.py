@@ -11,17 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnntool import engine
 from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.datasets.texts.tokens import counts_of
-from cnntool.engine import (
-    adaptive_pool2d,
-    dense,
-    dense_backward,
-    softmax_cross_entropy,
-    softmax_cross_entropy_backward,
-)
 from cnntool.engine.fast.threads import one_blas_thread
 from cnntool.engine.linear import DenseCache
 from cnntool.training.measures import accuracy, predicted_classes
@@ -79,9 +73,11 @@ def _trained(training: Dataset, preprocessing: Preprocessing, seed: int) -> dict
     state = optimizer.start(vector)
     for step, indices in enumerate(_batches(len(training), np.random.default_rng(seed))):
         logits, cache = _logits(training, indices, preprocessing, params)
-        _, loss_cache = softmax_cross_entropy(logits, training.y[indices])
-        dlogits = softmax_cross_entropy_backward(1.0, loss_cache)
-        _, grads["weight"][...], grads["bias"][...] = dense_backward(dlogits, cache, need_dx=False)
+        _, loss_cache = engine.softmax_cross_entropy(logits, training.y[indices])
+        dlogits = engine.softmax_cross_entropy_backward(1.0, loss_cache)
+        _, grads["weight"][...], grads["bias"][...] = engine.dense_backward(
+            dlogits, cache, need_dx=False
+        )
         optimizer.step(vector, gradient, state, optimizer.learning_rate * schedule(step, STEPS))
     return params
 
@@ -96,7 +92,7 @@ def _logits(
     data: Dataset, indices: np.ndarray, preprocessing: Preprocessing, params: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, DenseCache]:
     x = preprocessing.normalized(data.x[indices], data.scale)
-    return dense(x.reshape(len(x), -1), params["weight"], params["bias"])
+    return engine.dense(x.reshape(len(x), -1), params["weight"], params["bias"])
 
 
 def _shrunk(data: Dataset) -> Dataset:
@@ -109,7 +105,7 @@ def _shrunk(data: Dataset) -> Dataset:
     step = max(1, BLOCK_VALUES // data.x[0].size)
     for start in range(0, len(data), step):
         block = data.x[start : start + step].astype(np.float32)
-        x[start : start + step] = adaptive_pool2d(block, size, "average")[0]
+        x[start : start + step] = engine.adaptive_pool2d(block, size, "average")[0]
     return replace(data, x=x)
 
 
