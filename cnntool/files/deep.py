@@ -96,6 +96,7 @@ _PACKERS = (1, 5, 8, 32773, 32946, 34925, 50000)
 _PICTURES: dict[int, Callable[[bytes, str], tuple[int, ...]]] = {
     7: jpeg.size_of,
     50001: lambda data, _: whole.webp_size(data),
+    34887: lambda data, _: whole.lerc_size(data),
     34933: lambda data, name: png.read_header(io.BytesIO(data), name)[:2],
     **dict.fromkeys((33003, 33004, 33005, 34712), lambda data, _: whole.jpeg_2000_sizes(data)),
 }
@@ -111,7 +112,11 @@ def _check_pictures(stream: BinaryIO, page: Page, name: str) -> None:
     across, down = page.piece
     for offset, count in zip(page.offsets.tolist(), page.counts.tolist(), strict=False):
         stream.seek(offset)
-        width, height, *_ = _PICTURES[page.compression](stream.read(min(count, 1 << 16)), name)
+        head = stream.read(min(count, 1 << 16))
+        try:
+            width, height, *_ = _PICTURES[page.compression](head, name)
+        except (ValueError, struct.error):
+            raise _not_read(page, name) from None
         if width > across + 16 or height > down + 16:
             raise damaged(name, f"a piece of {across} x {down} says that it is {width} x {height}")
 

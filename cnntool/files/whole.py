@@ -77,6 +77,19 @@ def webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
+def lerc_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a LERC blob, which has a checksum from version 3 on; ValueError for what
+    is none, such as one that is packed again.
+
+    Source: Esri, LERC specification, version 2.
+    """
+    magic, version = struct.unpack_from("<6si", data)
+    if magic != b"Lerc2 ":
+        raise ValueError("no LERC")
+    height, width = struct.unpack_from("<2i", data, 14 if version >= 3 else 10)
+    return width, height
+
+
 def check_boxes(stream: BinaryIO, limits: Limits) -> int:
     """The bits of a channel of an AVIF or a JPEG 2000; InputError where its end is missing.
 

@@ -471,6 +471,15 @@ def test_png_within_a_tiff_is_read():
     np.testing.assert_array_equal(open_image(data).frames[0].pixels, pixels)
 
 
+def test_lerc_within_a_tiff_is_read_where_it_is_not_packed_again():
+    needs_deep()
+    values = np.random.default_rng(0).random((24, 37), np.float32)
+    data = from_tifffile(values, compression="lerc")
+    np.testing.assert_array_equal(open_image(data).frames[0].pixels[..., 0], values)
+    with pytest.raises(InputError, match="in a way that is not read"):
+        open_image(data.replace(b"Lerc2 ", b"packed"))
+
+
 def test_a_long_piece_of_webp_within_a_tiff_is_whole():
     needs_deep()
     pixels = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)

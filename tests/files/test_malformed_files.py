@@ -469,6 +469,17 @@ def test_a_piece_of_a_tiff_that_unpacks_to_more_than_its_room_is_refused(compres
         open_image(file)
 
 
+def test_a_piece_of_lerc_is_held_to_its_room():
+    pytest.importorskip("imagecodecs")
+    tifffile, buffer = pytest.importorskip("tifffile"), io.BytesIO()
+    tifffile.imwrite(buffer, np.zeros((16, 16), np.float32), compression="lerc")
+    data = buffer.getvalue()
+    at = data.index(b"Lerc2 ") + 14
+    said = data[:at] + struct.pack("<2i", 60_000, 50_000) + data[at + 8 :]
+    with pytest.raises(InputError, match="16 x 16 says that it is 50000 x 60000"):
+        open_image(said)
+
+
 def test_the_limit_is_the_callers():
     data = made("PNG")
     assert open_image(data, max_pixels=HEIGHT * WIDTH)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-CAN_FORK = hasattr(os, "fork")
+CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
+"""Of macOS the libraries that NumPy computes with do not survive it."""
 
 MOST_WAITING = 4096
 """Items that are handed out at most before the one whose turn it is is done: as many fit into a
