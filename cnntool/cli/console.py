@@ -243,6 +243,6 @@ def system_reason(error: OSError) -> str:
     except OSError:
         return "the folder that this runs in is gone: change to another one with cd"
     if error.errno == errno.EBADF:
-        return "stdout is closed: leave out >&-, or name a file with -o"
+        return "stdout is closed: leave out >&-, or put > FILE in its place"
     is_of_disk = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EDQUOT)
     return f"stdout cannot be written: {said}" if is_of_disk else said

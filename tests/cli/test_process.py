@@ -201,7 +201,10 @@ def test_a_log_that_was_not_written_fails_and_the_model_is_kept(cnntool, folder,
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 @pytest.mark.parametrize(
     ("end", "reason"),
-    [(">&-", "stdout is closed: leave out >&-, or"), (">/dev/full", "stdout cannot be written: ")],
+    [
+        (">&-", "stdout is closed: leave out >&-, or put > FILE"),
+        (">/dev/full", "stdout cannot be written: "),
+    ],
 )
 @pytest.mark.parametrize(
     "arguments",
@@ -212,6 +215,7 @@ def test_a_log_that_was_not_written_fails_and_the_model_is_kept(cnntool, folder,
         "pool grey.png --pyramid 1,2",
         "kernels",
         "kernels sobel --json",
+        "info lenet5",
         "explain pool grey.png --mode max",
         "--help",
         "convolve --help",
