@@ -58,7 +58,16 @@ METHODS = ("auto", "direct", "fft")
 LARGEST_SIGNAL_KERNEL = 1 << 23
 """Samples that a kernel may span, dilation included: what is held of a signal at a time."""
 
-NETWORKS = ("light", "small", "lenet", "lenet5", "alexnet")
+NETWORKS = {
+    "light": "from 8 pixels",
+    "small": "from 8, with batch norm",
+    "lenet": "from 16",
+    "lenet5": "as published, from 32",
+    "alexnet": "from 32",
+}
+"""The networks that have names, each with the images that it takes."""
+
+USUAL_NETWORKS = "light for grey images below 64 pixels, else small"
 COLOURS = ("auto", "grey", "rgb")
 """What images are read as: ``auto`` is colour where an image has it."""
 

@@ -135,7 +135,7 @@ class Pixels:
     + """\b
 Examples:
   cnntool convolve photo.jpg --kernel sobel
-  cnntool convolve photo.jpg -k gaussian:sigma=2 -k laplacian -o edges.png
+  cnntool convolve photo.jpg -k gaussian:sigma=2 -k laplacian -o outlines.png
   cnntool convolve photo.jpg -k '1 0 -1; 2 0 -2; 1 0 -1' --range offset
   cnntool convolve photos/*.jpg -k sharpen -o out/ --jobs 4
   cnntool convolve photos -r -k sobel -o 'out/{folder}/{stem}.png' --skip-existing

@@ -25,6 +25,14 @@ class Option(click.Option):
 class FoldedEpilog(click.Command):
     """A command whose notes and examples fit the terminal, though Click is to leave their lines."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As Click does, whose parser forgets whose option it is that lacks its value."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if not self.epilog:
             return

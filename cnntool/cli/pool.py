@@ -137,7 +137,7 @@ Examples:
   cnntool pool photos/*.jpg --mode average --output-size 32x32 -o thumbnails/
   cnntool pool photo.jpg --show-winners --show
   cnntool pool photos/*.jpg --pyramid 1,2,4 -o features.csv
-  cnntool convolve photo.jpg -k sobel -o - | cnntool pool - --size 4 -o edges.png""",
+  cnntool convolve photo.jpg -k sobel -o - | cnntool pool - --size 4 -o pooled.png""",
 )
 @takes(Pool, Windows, Sizes, Instead, Batch)
 def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch: Batch) -> int:

@@ -1,10 +1,14 @@
 """Help that fits the terminal, and whose examples can be copied from it."""
 
+import re
+
 import click
 import pytest
 
+from cnntool.choices import NETWORKS, USUAL_NETWORKS
 from cnntool.cli.help import folded
 from cnntool.cli.main import cli
+from cnntool.networks.zoo import LEAST_SIZE, ZOO, usual_network
 
 
 def commands(group=cli):
@@ -57,3 +61,30 @@ go on and on and on.
         "      | cnntool y",
     ]
     assert "'aaa -b ccc'" in folded("  cnntool x 'aaa -b ccc' y", 20)
+
+
+@pytest.mark.parametrize("arguments", [["convolve", "x.png", "-k"], ["explain", "pool", "--mode"]])
+def test_an_option_without_a_value_names_the_help_of_its_command(cnntool, arguments):
+    done = cnntool(*arguments)
+    name = " ".join(["cnntool", *(word for word in arguments[:-1] if "." not in word)])
+    assert done.code == 2
+    assert done.err == f"{name}: Option '{arguments[-1]}' requires an argument. ({name} --help)\n"
+
+
+def test_every_network_with_a_name_is_in_the_help(cnntool):
+    assert (list(ZOO), usual_network((1, 63, 63))) == (list(NETWORKS), "light")
+    assert {usual_network(shape) for shape in ((1, 64, 64), (3, 8, 8))} == {"small"}
+    for command in ("info", "train-cnn"):
+        text = " ".join(cnntool(command, "--help").out.decode().split())
+        assert all(re.search(rf"\b{name}\b", text) for name in NETWORKS)
+    assert USUAL_NETWORKS in text
+    for name, what in NETWORKS.items():
+        assert f"from {LEAST_SIZE[name]}" in what
+    assert ", ".join(NETWORKS) in cnntool("train-cnn", "digits", "--network", "foo").err
+
+
+def test_no_two_examples_of_a_help_write_the_same_file(cnntool):
+    for command in ("convolve", "pool"):
+        text = cnntool(command, "--help").out.decode().split("Examples:")[-1]
+        names = re.findall(r"-o (\w+\.\w+)", text)
+        assert len(set(names)) == len(names) > 1

@@ -17,6 +17,7 @@ from cnntool.cli.types import (
     WholeNumber,
     read_duration,
 )
+from cnntool.wording import joined
 
 MOST_EPOCHS, MOST_BATCH, MOST_PROCESSES = 10**6, 1 << 20, 256
 MOST_SIZE, MOST_LAYERS, MOST_TOKENS = 1 << 16, 64, 1 << 20
@@ -194,9 +195,8 @@ class ImageNetwork:
     network: str | None = option(
         "--network",
         Choice(choices.NETWORKS, "network", "NAME"),
-        "light (from 8 pixels), small (from 8, with batch norm), lenet (from 16), lenet5 (as "
-        "published, from 32) or alexnet (from 32).  [default: light for grey images below 64 "
-        "pixels, else small]",
+        f"{joined([f'{name} ({what})' for name, what in choices.NETWORKS.items()], 'or')}.  "
+        f"[default: {choices.USUAL_NETWORKS}]",
     )
     layers: str | None = option(
         "--layers",
