@@ -86,7 +86,8 @@ Examples:
 def command(asked: Asked) -> None:
     """Show a network layer by layer: MODEL is a file that cnntool trained, NAME one of the zoo
     (light, small, lenet, lenet5, alexnet), LAYERS a text such as 'conv 8 3x3; relu; dense 10' or a
-    file of it. Of weights that another tool saved, .npy, .npz or .safetensors, the arrays are listed.
+    file of it. Of weights that another tool saved, .npy, .npz or .safetensors, the arrays are
+    listed.
 
     A row gives the shape of the layer's output, its trained parameters, its connections (inputs
     and biases that reach its outputs, each counted where it does), the multiply-adds of one image,
