@@ -10,7 +10,7 @@ from itertools import islice
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, encoding_option, flag, option, takes
+from cnntool.cli.options import Model, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Number, WholeNumber
 
 MOST_LENGTH = 10**9
@@ -90,9 +90,12 @@ def command(asked: Asked) -> None:
 
     from cnntool.cli.console import complain, reading
     from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
+    from cnntool.datasets.texts.text import STDIN
     from cnntool.networks.model import load_text_model
     from cnntool.networks.sampling import Choice, draws, line_start, primed
 
+    if asked.prime != STDIN:
+        refuse(asked, ["encoding"], "is that of stdin: give --prime - too, or leave it out")
     trained = load_text_model(asked.model)
     vocabulary = trained.vocabulary
     prime = typed_text(asked.prime or "", trained, asked.encoding)

@@ -140,6 +140,7 @@ def test_text_comes_while_it_is_written_and_a_closed_pipe_ends_it(generate):
         (["words.npz", "--top-p", "0"], 2, "above 0, up to 1"),
         (["words.npz", "--top-k", "0"], 2, "--top-k"),
         (["words.npz", "--length", "x"], 2, "--length"),
+        (["words.npz", "--encoding", "utf-16"], 2, "--encoding is that of stdin: give --prime -"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(generate, options, code, message):

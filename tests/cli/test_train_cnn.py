@@ -364,6 +364,12 @@ def test_a_rate_that_is_too_high_is_not_told_to_train_longer(train):
     assert "steps are too large: try --learning-rate 0.003" in done.err
 
 
+def test_patience_says_what_it_looks_at_where_nothing_is_held_out(train):
+    note = "--patience looks at the loss on the images it learns from"
+    options = ["--dry-run", "--patience", "1", "--val-split"]
+    assert [note in train(*options, share).err for share in ("0", "0.1")] == [True, False]
+
+
 def test_one_epoch_of_one_step_is_called_so(train):
     done = train("--epochs", "1", "--batch-size", "5000", "--dry-run")
     assert "1 epoch of 1 step of 5,000 images; seed 0" in done.err

@@ -310,11 +310,12 @@ def test_a_text_of_its_own_to_validate_on_is_the_one_that_is_measured(train, cnn
     assert "short.txt has 1 token: it needs two, one to predict" in done.err
 
 
-def test_tied_weights_take_the_size_that_was_given(cnntool, folder):
+@pytest.mark.parametrize("given", ["--hidden-size", "--embed-size"])
+def test_tied_weights_take_the_size_that_was_given(cnntool, folder, given):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
-    options = ["--tie-weights", "--hidden-size", "7", "-q"]
-    assert cnntool("train-lstm", "text.txt", *options).code == 0
-    assert language_sizes(load_text_model("model.npz").network)["embed_size"] == 7
+    assert cnntool("train-lstm", "text.txt", "--tie-weights", given, "7", "-q").code == 0
+    sizes = language_sizes(load_text_model("model.npz").network)
+    assert sizes["embed_size"] == sizes["hidden_size"] == 7
 
 
 def test_stdin_is_read_once(train):

@@ -326,7 +326,8 @@ class TextNetwork:
     )
     tie_weights: bool = flag(
         "--tie-weights",
-        "One table for embedding and output; --embed-size is --hidden-size then.",
+        "One table for embedding and output, whose sizes are one then: --embed-size or "
+        "--hidden-size, whichever is given.",
     )
 
 

@@ -195,6 +195,11 @@ class Start:
             trainer = resumed(self.trained.model, task, self.name)
             self.notes += self._standing(trainer)
         notes = [*notes, *self.notes, *_of_the_warm_up(trainer)]
+        if trainer.settings.patience and task.held_out is None:
+            notes.append(
+                "nothing is held out for validation: --patience looks at the loss on the "
+                f"{task.feed.unit}s it learns from"
+            )
         start = replace(self, trained=None, best=None, notes=notes)  # the trainer has the arrays
         return Plan(start, trainer, memory, **said)
 
