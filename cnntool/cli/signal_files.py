@@ -25,11 +25,12 @@ from cnntool.cli.files import (
     within_name,
 )
 from cnntool.cli.options import SignalOutput
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import RequestError
 from cnntool.files.atomic import atomic_write
 from cnntool.files.number_text import CHUNK
 from cnntool.files.signal import Signal
 from cnntool.files.signals import Written, open_signal, write_signal
+from cnntool.files.streams import open_path
 from cnntool.wording import readable
 
 DIGITS = 12
@@ -44,10 +45,7 @@ def open_file(
         stream, name = sys.stdin.buffer, "stdin"
     else:
         name = file
-        try:
-            stream = files.enter_context(open(file, "rb"))  # noqa: SIM115
-        except OSError as error:
-            raise InputError(f"{file} cannot be read: {error.strerror}") from None
+        stream = files.enter_context(open_path(file, name, "a signal: name the files in it"))
     signal = open_signal(stream, name, columns, is_pipe=not stream.seekable(), live=live)
     if signal.kind == "text" and file != STDIO:
         size = os.fstat(stream.fileno()).st_size

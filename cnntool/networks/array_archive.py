@@ -159,7 +159,10 @@ def open_arrays(path: str | os.PathLike) -> Iterator[ArrayArchive]:
             if not start:
                 raise InputError(f"{path} is empty: name a model file")
             if not b"PK\3\4".startswith(start):
-                raise InputError(f"{path} is no model file: it is not an .npz archive")
+                raise InputError(
+                    f"{path} is no model file: it is not an .npz archive; name a file "
+                    "that cnntool trained"
+                )
             archive = opened.enter_context(zipfile.ZipFile(file))
             found = ArrayArchive(str(path), archive, size)
         yield found
@@ -222,7 +225,9 @@ def _plain_errors(path: str) -> Iterator[None]:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except zipfile.BadZipFile as error:
         reason = "a checksum is wrong" if "CRC" in str(error) else "its list of arrays is not whole"
-        raise InputError(f"{path} is cut short or damaged: {reason}") from None
+        raise InputError(
+            f"{path} is cut short or damaged: {reason}; copy it again, or train anew"
+        ) from None
     except _BROKEN:
         raise InputError(f"{path} is damaged: its list of arrays makes no sense") from None
 

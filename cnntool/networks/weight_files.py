@@ -16,7 +16,7 @@ import numpy as np
 from cnntool.datasets.memory import check_free
 from cnntool.errors import InputError
 from cnntool.files.npy import MAGIC, most_bytes, read_header, read_values
-from cnntool.files.streams import cut_short, plain_errors
+from cnntool.files.streams import cut_short, open_path, plain_errors
 from cnntool.networks.array_archive import not_there
 from cnntool.wording import bytes_text
 
@@ -90,7 +90,7 @@ def _opened(path: str | os.PathLike) -> Iterator[Contents]:
         if Path(path).suffix.lower() == SUFFIX:
             yield opened.enter_context(_safetensors(path, name))
             return
-        file = opened.enter_context(open(path, "rb"))
+        file = opened.enter_context(open_path(path, name, "weights: name a file in it"))
         start = file.read(len(MAGIC))
         file.seek(0)
         if start == MAGIC:
@@ -115,7 +115,7 @@ def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile:  # the list stands at the end
-        raise cut_short(name, "its list of arrays is not whole") from None
+        raise cut_short(name, "its list of arrays is not whole; copy or save it again") from None
 
 
 def _npz(archive: zipfile.ZipFile, name: str) -> Contents:

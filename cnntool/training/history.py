@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.files.streams import open_path
 from cnntool.networks.array_archive import not_there
 from cnntool.networks.model_file import load_header
 from cnntool.networks.model_header import is_count
@@ -45,14 +46,9 @@ def read_history(path: str | os.PathLike) -> History:
     counts. InputError, one line, for a file that is neither or holds no epoch that is done.
     """
     name = os.fspath(path)
-    try:
-        file = open(path, "rb")  # noqa: SIM115
-    except FileNotFoundError:
-        raise not_there(name, "a model file or a log") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} cannot be read: {reason}") from None
-    with file:  # a pipe is opened once
+    if not os.path.exists(path):
+        raise not_there(name, "a model file or a log")
+    with open_path(path, name, "a model file or a log: name one in it") as file:  # a pipe, once
         if file.peek(2)[:2] == b"PK":
             header = load_header(path)
             rows, is_text = list(header.history), header.kind == "rnn"

@@ -272,10 +272,10 @@ def test_an_even_kernel_is_remarked_on_where_its_middle_matters():
         (["-k", "box"], b"", "stdin is empty"),
         (["-k", "box"], bytes(range(256)) * 20, "stdin is neither text nor .npy nor WAV"),
         (["-k", "box", "--padding", "valid"], b"1\n2\n", "spans 3 does not fit into 2"),
-        (["missing.txt", "-k", "box"], b"", "missing.txt cannot be read: No such file"),
+        (["missing.txt", "-k", "box"], b"", "missing.txt does not exist: check the name"),
         (["-k", "box"], b"a,b\n", "stdin line 1, 'a,b', holds no number, and nothing"),
         (["-k", "box"], wav.wav_header(1, RATE, "16", 0), "stdin is empty: it holds no samples"),
-        ([".", "-k", "box"], b"", ". cannot be read: Is a directory"),
+        ([".", "-k", "box"], b"", ". is a folder, not a signal: name the files in it"),
         (["-k", "box", "-o", "no/such/"], b"1\nx\n", "stdin line 2"),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_few_unknown_words_are_named_and_the_others_counted(explain):
 @pytest.mark.parametrize(
     ("options", "stdin", "code", "message"),
     [
-        (["--text", ""], b"", 2, "--text has 0 tokens: expected 1 to 10,000"),
+        (["--text", ""], b"", 2, "--text has 0 tokens: expected 1 to 10,000, write a text"),
         (["--text", "a " * 10_001], b"", 2, "--text has 10,001 tokens"),
         (["--text", "-"], b"", 1, "stdin has 0 tokens"),
         (["--text", "-"], b"caf\xe9", 1, "is not UTF-8"),

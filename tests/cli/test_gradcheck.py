@@ -179,7 +179,11 @@ def test_a_model_of_text_is_checked_layer_by_layer_and_whole(cnntool, folder):
     ("name", "message"),
     [
         ("none.npz", "none.npz does not exist: name a model file\n"),
-        ("grey.png", "grey.png is no model file: it is not an .npz archive\n"),
+        (
+            "grey.png",
+            "grey.png is no model file: it is not an .npz archive; name a file that cnntool "
+            "trained\n",
+        ),
     ],
 )
 def test_what_is_no_model_file_is_named(cnntool, name, message):

@@ -197,6 +197,8 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("curves digits.npz -o - --json", 2, "--json and -o - both write to stdout: name a file"),
         ("curves digits.npz -o - --show", 2, "--show and -o - both write to stdout: name a file"),
         ("curves none.npz", 1, "none.npz does not exist: name a model file or a log"),
+        ("filters .", 1, ". is a folder, not weights: name a file in it"),
+        ("curves .", 1, ". is a folder, not a model file or a log: name one in it"),
         ("filters -", 1, "- is no file, and stdin cannot be read here: name a model file or w"),
         ("maps - grey.png", 1, "- is no file, and stdin cannot be read here: name a model file"),
         ("curves -", 1, "- is no file, and stdin cannot be read here: name a model file or a log"),

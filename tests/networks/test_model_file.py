@@ -257,7 +257,9 @@ def test_files_that_are_none_are_named(tmp_path):
     path.write_bytes(b"")
     assert refusal(path) == "FILE is empty: name a model file"
     path.write_bytes(b"epoch,loss\n")
-    assert refusal(path) == "FILE is no model file: it is not an .npz archive"
+    assert refusal(path) == (
+        "FILE is no model file: it is not an .npz archive; name a file that cnntool trained"
+    )
     np.savez(path, x_train=np.ones(3), y_train=np.ones(3))
     assert "it has no header and holds x_train, y_train" in refusal(path)
     np.savez(path, header=np.ones(3))

@@ -142,13 +142,13 @@ def huge(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "holds no weights: expected a file that"),
         (pickled, "expected kernels, real numbers of 4"),
         (torch_file, "a PyTorch file, which holds pickled objects: save its weights with safe"),
-        (cut, "is cut short: its list of arrays is not whole"),
+        (cut, "is cut short: its list of arrays is not whole; copy or save it again"),
         (flipped, "is damaged"),
         (cut_npy, "is cut short: 1,195 of 1,200 bytes of values are there"),
         (huge, "of memory is free"),
         (bomb, "a is cut short: its header says 1,073,741,824 bytes, and 1,128 are there"),
         (lambda path: None, "does not exist: name a model file or weights"),
-        (lambda path: path.mkdir(), "cannot be read: Is a directory"),
+        (lambda path: path.mkdir(), "is a folder, not weights: name a file in it"),
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_the_file(tmp_path, write, expected):

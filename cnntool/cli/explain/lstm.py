@@ -91,7 +91,10 @@ def command(asked: Asked, report: Report) -> None:
     text = typed_text(asked.text, trained)
     ids = trained.vocabulary.encode(text)
     if not 1 <= len(ids) <= MOST_TOKENS:
-        raise kind(f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}")
+        remedy = "write a text" if not len(ids) else "take a part of it"
+        raise kind(
+            f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}, {remedy}"
+        )
     name_unknown(text, trained.vocabulary, "--text")
     found = unit_trace(trained, ids, layer, asked.unit)
     tokens = ids.tolist()

@@ -14,6 +14,7 @@ from cnntool.engine.convolution import conv2d, conv2d_backward
 from cnntool.engine.local_convolution import local_conv2d, local_conv2d_backward
 from cnntool.engine.windows import plan_axes
 from cnntool.errors import InputError, RequestError
+from cnntool.files.streams import open_path
 from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import (
     Arrays,
@@ -271,10 +272,8 @@ def read_connections(path: str | os.PathLike) -> Table:
     InputError, one line, where it is none.
     """
     try:
-        with open(path, "rb") as file:
+        with open_path(path, str(path), "a table: name a CSV file of 0 and 1") as file:
             text = file.read(LARGEST_BYTES + 1).decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is no text: expected a CSV file of 0 and 1") from None
     if len(text) > LARGEST_BYTES:
