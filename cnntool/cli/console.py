@@ -28,6 +28,9 @@ OBEYED = re.compile(
 """What a terminal obeys instead of showing it: control characters but tabs and line ends, and what
 turns the direction of writing; and halves of pairs, which are no text."""
 
+STRAY = re.compile("[\udc80-\udcff]")
+"""A byte that is no text, as Python keeps it in the name of a file."""
+
 
 def harmless(text: str) -> str:
     """The text, with escapes for what a terminal obeys; joiners, marks and emoji stay."""
@@ -51,7 +54,12 @@ def one_line(text: str) -> str:
 
 def _for_people(text: str) -> str:
     """One line, in which bytes that are no text are escapes, too."""
-    return one_line(text).encode(errors="backslashreplace").decode()
+    return _with_bytes(one_line(text))
+
+
+def _with_bytes(text: str) -> str:
+    """The text, in which a byte of a name that is no text is an escape, such as ``\\xff``."""
+    return STRAY.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", text)
 
 
 def print_line(text: str | os.PathLike, is_asked_for: bool = False) -> None:
@@ -92,7 +100,7 @@ def console(stderr: bool = False) -> Console:
         def _safe(self, text: str) -> str:
             """Bytes that are no text stay themselves but for a terminal, which may obey them."""
             text = harmless(text)
-            return text.encode(errors="backslashreplace").decode() if self.is_terminal else text
+            return _with_bytes(text) if self.is_terminal else text
 
     return Screen(stderr=stderr, highlight=False, markup=False, emoji=False)
 

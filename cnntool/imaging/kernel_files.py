@@ -96,13 +96,13 @@ def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> Fields:
     The end of its name says what it is, without one what is in it: .npy, JSON or numbers as text,
     of which '#' begins a comment.
     """
-    where = "stdin: kernel" if spec == STDIN else f"{spec!r}: kernel"
+    where = "stdin: kernel" if spec == STDIN else f"'{spec}': kernel"
     content, kind = _content(spec), Path(spec).suffix.lower()
     if kind == ".npy" or content.startswith(npy.MAGIC):
         return {"bank": _npy_bank(content, where, largest)}
     if content.startswith(wav.MAGIC):
         raise RequestError(
-            f"{spec!r} is a sound, no kernel: cnntool convolve1d --with {spec} convolves with it"
+            f"'{spec}' is a sound, no kernel: cnntool convolve1d --with {spec} convolves with it"
         )
     try:
         text = content.decode("utf-8-sig")
@@ -129,14 +129,14 @@ def _content(spec: str) -> bytes:
             with open(spec, "rb") as file:
                 content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise RequestError(f"kernel file {spec!r} does not exist: check the path") from None
+        raise RequestError(f"kernel file '{spec}' does not exist: check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise RequestError(
-            f"kernel file {spec!r} cannot be read ({reason}): name a file that you may read"
+            f"kernel file '{spec}' cannot be read ({reason}): name a file that you may read"
         ) from None
     if len(content) > LARGEST_FILE:
-        name = "stdin" if spec == STDIN else f"kernel file {spec!r}"
+        name = "stdin" if spec == STDIN else f"kernel file '{spec}'"
         raise RequestError(f"{name} is over {LARGEST_FILE:,} bytes: name a file of kernels")
     return content
 

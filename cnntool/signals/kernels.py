@@ -112,12 +112,12 @@ def parse_signal_kernel(spec: str, dt: float | None = None) -> Kernel:
     kernel = parse_kernel(spec, catalogue=catalogue(dt or 1.0), largest=LARGEST_KERNEL)
     if kernel.bias:
         raise RequestError(
-            f"{spec!r} adds an offset of {kernel.bias:g}, and a signal takes none: leave it out"
+            f"'{spec}' adds an offset of {kernel.bias:g}, and a signal takes none: leave it out"
         )
     count, height, width = kernel.bank.shape
     if kernel.bank.size != max(count, height, width):
         raise RequestError(
-            f"the kernel {spec!r} has {height} rows of {width} numbers: a signal takes one row, "
+            f"the kernel '{spec}' has {height} rows of {width} numbers: a signal takes one row, "
             "such as '1 0 -1'"
         )
     row = kernel.bank.reshape(1, -1)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from cnntool.cli.console import console, json_text, labelled, print_line, show, table
-from cnntool.wording import plain
+from cnntool.wording import plain, readable
 
 
 @dataclass
@@ -87,8 +88,27 @@ def test_a_path_is_itself_in_a_pipe_and_harmless_on_a_terminal(monkeypatch, caps
 
 
 def test_bytes_that_are_no_text_stay_themselves_but_for_a_terminal():
-    for is_terminal, shown in ((True, "a\\udc9b\n"), (False, "a\udc9b\n")):
+    for is_terminal, shown in ((True, "a\\x9b\n"), (False, "a\udc9b\n")):
         screen = console()
         screen.file, screen._force_terminal = io.StringIO(), is_terminal
         screen.print("a\udc9b")
         assert screen.file.getvalue().strip("\r") == shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convolve", "NAME", "-k", "box"],
+        ["convolve", "grey.png", "-k", "NAME"],
+        ["convolve", "grey.png", "-k", "box", "--range", "NAME"],
+        ["info", "NAME"],
+        ["train-cnn", "NAME"],
+    ],
+)
+def test_a_byte_of_a_name_that_is_no_text_is_shown_as_json_shows_it(cnntool, arguments):
+    name = os.fsdecode(b"no/\xff.txt")
+    done = cnntool(*(name if word == "NAME" else word for word in arguments))
+    assert done.code != 0
+    assert readable(name) == "no/\\xff.txt"
+    assert readable(name) in done.err
+    assert "udcff" not in done.err

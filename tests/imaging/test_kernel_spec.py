@@ -549,7 +549,7 @@ def test_a_missing_file_a_folder_and_a_file_of_another_kind_are_named(tmp_path):
         f"{str(other)!r}: kernel is neither numbers as text nor JSON nor .npy: name a file of a "
         "kernel"
     )
-    assert message_of("a\0b.txt").startswith("kernel file 'a\\x00b.txt' cannot be read (")
+    assert message_of("a\0b.txt").startswith("kernel file 'a\0b.txt' cannot be read (")
 
 
 def test_an_archive_of_arrays_under_the_name_npy_is_refused(tmp_path):
