@@ -105,6 +105,17 @@ def test_ctrl_c_behind_the_last_step_stops_nothing(train, tmp_path, monkeypatch)
     assert (tmp_path / "whole.npz").read_bytes() == (tmp_path / "part.npz").read_bytes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c_before_the_first_model_says_that_there_is_none(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(live.PlainView, "step", lambda *_: signal.raise_signal(signal.SIGINT))
+    done = train("--epochs", "2")
+    words = (
+        "stopped after epoch 0, step 1, and no model in model.npz yet; go on with: cnntool train"
+    )
+    assert (done.code, (tmp_path / "model.npz").exists()) == (130, False)
+    assert words in done.err
+
+
 def test_an_epoch_fits_into_80_columns_and_a_long_curve_into_few_means():
     epoch = live.Epoch(100, 0.00111, 1.0, 0.02791, 1.0, 0.002, 1.5, True, False)
     assert len(live.epoch_line(epoch, 200, ACCURACY)) <= 80
