@@ -2,7 +2,7 @@
 
 Python's threads take turns at the interpreter, which small pictures and small layers ask for every
 few microseconds, so that two threads are no faster than one. Two processes take an eighth more work
-in all for a thousand small pictures, so on two cores little more than half the time.
+in all for a thousand small pictures, and on two cores two thirds of the time.
 """
 
 from __future__ import annotations
