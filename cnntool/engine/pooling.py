@@ -1,4 +1,5 @@
-"""Average, Gaussian and Lp pooling over sliding windows, each with its gradient."""
+"""Average, Gaussian and Lp pooling over sliding windows, trainable subsampling, and the pools of
+one-dimensional maps, the largest too: each with its gradient."""
 
 from __future__ import annotations
 

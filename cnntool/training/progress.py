@@ -1,4 +1,5 @@
-"""Where a run stands, as plain values that a file takes and gives back checked."""
+"""Where a run stands and whether it stops early, as plain values that a file takes and gives back
+checked."""
 
 from __future__ import annotations
 
