@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype, within
+from cnntool.engine.linear import DenseCache, dense, dense_backward
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +26,15 @@ class AttentionCache:
     query: np.ndarray  # (T, B, H)
     keys: np.ndarray  # (S, B, D), 0 behind the ends
     projected: np.ndarray  # (S, B, H), additive (S, B, A): the keys by their weights
-    weight: np.ndarray  # (D, H), additive (D, A)
+    projection: DenseCache
     odds: np.ndarray  # (B, T, S), 0 behind the ends
 
 
 @dataclass(frozen=True, eq=False)
 class AdditiveAttentionCache(AttentionCache):
-    w_query: np.ndarray  # (H, A)
-    v: np.ndarray  # (A,)
     projected_query: np.ndarray  # (T, B, A)
+    query_projection: DenseCache
+    v: np.ndarray  # (A,)
 
 
 def general_attention(
@@ -58,10 +59,10 @@ def general_attention(
             f"{(keys.shape[2], query.shape[2])}"
         )
     keys = _cleared(keys, is_there)
-    projected = keys @ weight
+    projected, projection = dense(keys, weight)
     scores = np.matmul(_batch_first(query), projected.transpose(1, 2, 0))
     odds = _softmax(scores, is_there)
-    return _mean(odds, keys), AttentionCache(query, keys, projected, weight, odds)
+    return _mean(odds, keys), AttentionCache(query, keys, projected, projection, odds)
 
 
 def general_attention_backward(
@@ -71,7 +72,7 @@ def general_attention_backward(
     dkeys, dscores = _mean_backward(dcontext, cache)
     dquery = _time_first(np.matmul(dscores, _batch_first(cache.projected)))
     dprojected = _time_first(np.matmul(dscores.swapaxes(1, 2), _batch_first(cache.query)))
-    more, dweight = _product_backward(dprojected, cache.keys, cache.weight)
+    more, dweight, _ = dense_backward(dprojected, cache.projection)
     return dquery, dkeys + more, dweight
 
 
@@ -103,13 +104,14 @@ def additive_attention(
             f"{keys.shape} need ({query.shape[2]}, A), ({keys.shape[2]}, A) and (A,)"
         )
     keys = _cleared(keys, is_there)
-    projected, projected_query = keys @ w_keys, query @ w_query
+    projected, projection = dense(keys, w_keys)
+    projected_query, query_projection = dense(query, w_query)
     scores = np.empty((query.shape[1], len(query), len(keys)), dtype)
     for t, row in enumerate(projected_query):
         scores[:, t] = (np.tanh(projected + row) @ v).T
     odds = _softmax(scores, is_there)
     cache = AdditiveAttentionCache(
-        query, keys, projected, w_keys, odds, w_query, v, projected_query
+        query, keys, projected, projection, odds, projected_query, query_projection, v
     )
     return _mean(odds, keys), cache
 
@@ -127,8 +129,9 @@ def additive_attention_backward(
         dinner = dscore * cache.v * (1 - tangents * tangents)
         drows[t] = dinner.sum(axis=0)
         dprojected += dinner
-    more, dw_keys = _product_backward(dprojected, cache.keys, cache.weight)
-    dquery, dw_query = _product_backward(drows, cache.query, cache.w_query)
+    more, dw_keys, _ = dense_backward(dprojected, cache.projection)
+    dquery, dw_query, _ = dense_backward(drows, cache.query_projection)
+    assert dquery is not None  # as it is needed
     return dquery, dkeys + more, dw_query, dw_keys, dv
 
 
@@ -169,14 +172,6 @@ def _mean_backward(dcontext: np.ndarray, cache: AttentionCache) -> tuple[np.ndar
     dkeys = _time_first(np.matmul(odds.swapaxes(1, 2), dcontext))
     dodds = np.matmul(dcontext, keys.transpose(1, 2, 0))
     return dkeys, odds * (dodds - (odds * dodds).sum(axis=-1, keepdims=True))
-
-
-def _product_backward(
-    dy: np.ndarray, x: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of ``x W`` by x and by W."""
-    rows = dy.reshape(-1, dy.shape[-1])
-    return dy @ weight.T, x.reshape(-1, x.shape[-1]).T @ rows
 
 
 def _batch_first(x: np.ndarray) -> np.ndarray:
