@@ -19,6 +19,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files import jpeg, png, whole
 from cnntool.files.image import (
+    WHITE,
     Frame,
     Image,
     full_range,
@@ -162,7 +163,7 @@ def _floats(samples: np.ndarray, name: str) -> np.ndarray:
 
 def _unassociated(samples: np.ndarray) -> np.ndarray:
     """Colours that were stored multiplied by alpha, divided by it again."""
-    white = 1.0 if samples.dtype == np.float32 else float(np.iinfo(samples.dtype).max)
+    white = WHITE.get(samples.dtype.name, 1.0)
     alpha = samples[..., -1:].astype(np.float32) / white
     with np.errstate(over="ignore"):
         colors = samples[..., :-1] / np.where(alpha == 0, 1, alpha)

@@ -174,8 +174,8 @@ def with_other_padding(data: bytes, structure: Structure) -> bytes:
     """
     changed = bytearray(data)
     for scan in structure.scans:
-        kept = len(data[scan.start : scan.end].rstrip(b"\0")) + _ENDING_ZEROS
         if scan.is_padded:
+            kept = len(data[scan.start : scan.end].rstrip(b"\0")) + _ENDING_ZEROS
             first = scan.start + kept
             changed[first : scan.end] = b"\x5a" * (scan.end - first)
     return bytes(changed)

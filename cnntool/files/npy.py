@@ -162,7 +162,8 @@ def _convert(values: np.ndarray, pixels: np.ndarray, name: str) -> None:
     """Put values into pixels; InputError where these would be infinite, or other whole numbers."""
     with np.errstate(over="ignore"):
         pixels[...] = values
-    if pixels.dtype.kind == "f" and (np.isinf(pixels) & np.isfinite(values)).any():
+    is_wider = values.dtype.itemsize > pixels.dtype.itemsize  # longdouble alone
+    if is_wider and (np.isinf(pixels) & np.isfinite(values)).any():
         raise _beyond(name)
     _check_whole(values, name)
 

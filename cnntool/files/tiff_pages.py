@@ -136,7 +136,7 @@ def _page(tags: dict[int, np.ndarray]) -> Page:
         icc_profile=tags[34675].tobytes() if 34675 in tags else None,
         subsampling=some(530) or (2, 2),
         slices=one(32997, 1),
-        left_out=tuple(dict.fromkeys(name for tag, name in _LEFT_OUT.items() if tag in tags)),
+        left_out=tuple(name for tag, name in _LEFT_OUT.items() if tag in tags),
     )
 
 
