@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
-from cnntool.cli.files import STDIO
+from cnntool.cli.files import STDIO, check_stdin
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
@@ -241,11 +240,11 @@ def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
 
 def check_stdin_once(specs: Sequence[str], inputs: Sequence[str] = ()) -> None:
     """RequestError where a kernel from stdin could not be read: it is taken, or a terminal."""
-    count = [spec.strip() for spec in specs].count(STDIO)
+    stripped = [spec.strip() for spec in specs]
+    count = stripped.count(STDIO)
     if count + (STDIO in inputs) > 1 and count:
         raise RequestError("stdin can be read once, and two are to come from it: name a file")
-    if count and sys.stdin.isatty():
-        raise RequestError("- reads a kernel from stdin, which is a terminal: pipe one in")
+    check_stdin(stripped, "a kernel")
 
 
 def read_learned(path: str, place: str | None) -> Filter:

@@ -106,10 +106,10 @@ def _in_folder(folder: Path, results: Path | None) -> tuple[list[Path], list[str
     return files, problems, sorted(set(found) - set(files))
 
 
-def check_stdin(images: Sequence[str]) -> None:
-    """RequestError where an image is to come from a terminal."""
-    if STDIO in images and sys.stdin.isatty():
-        raise RequestError("- reads an image from stdin, which is a terminal: pipe one in")
+def check_stdin(names: Sequence[str], what: str = "an image") -> None:
+    """RequestError where an image, or another thing, is to come from a terminal."""
+    if STDIO in names and sys.stdin.isatty():
+        raise RequestError(f"- reads {what} from stdin, which is a terminal: pipe one in")
 
 
 def check_no_terminal(what: str = "the image", instead: str = " or use --show") -> None:
