@@ -324,8 +324,8 @@ class WindowFeed:
         if rng is not None and self.hides:
             is_hidden = self._is_rare[ids] & (places % HIDDEN == batch.draw)
             ids = np.where(is_hidden, ids.dtype.type(self.unknown), ids)
-        x, targets = np.ascontiguousarray(ids[:-1]), np.ascontiguousarray(ids[1:])
-        return Taken(x, targets, self._counts(batch, places[:-1]), self._begins(batch, x[0]))
+        counts, begins = self._counts(batch, places[:-1]), self._begins(batch, ids[0])
+        return Taken(ids[:-1], ids[1:], counts, begins)
 
     def _counts(self, batch: Batch, places: np.ndarray) -> np.ndarray | None:
         if self.counting is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -84,7 +85,7 @@ def pool_facts(
     sides = zip((rows, columns), frame.pixels.shape[:2], strict=True)
     is_filled = np.logical_or.outer(*(np.array(taps) >= size for taps, size in sides))
     pixels = _read(filled.pixels, rows, columns)
-    weights = _weights(size, laid, windows, (rows, columns))
+    weigh = partial(_weights, size, laid, windows, (rows, columns))
     return PoolFacts(
         x=x,
         y=y,
@@ -94,7 +95,7 @@ def pool_facts(
         pixels=pixels,
         is_filled=is_filled & ~np.isnan(pixels[..., 0]),
         alphas=alphas,
-        gradient=_gradient(pixels, laid, weights) if alphas is None else None,
+        gradient=_gradient(pixels, laid, weigh) if alphas is None else None,
         values=values[y, x],
         result=pooled.frames[0].pixels[y, x],
         alpha=None if alpha is None else float(alpha[y, x]),
@@ -119,14 +120,15 @@ def _read(pixels: np.ndarray, rows: range, columns: range) -> np.ndarray:
     return values
 
 
-def _gradient(window: np.ndarray, pooling: Pooling, weights: np.ndarray) -> np.ndarray:
+def _gradient(window: np.ndarray, pooling: Pooling, weigh: Callable[[], np.ndarray]) -> np.ndarray:
     """dy/dx of one window (kh, kw, C), NaN outside the picture: the engine's way back over what is
-    inside; for gaussian the weights (kh, kw)."""
+    inside; for gaussian the weights (kh, kw) that ``weigh`` gives."""
     if pooling.mode == "median":
         return _median_gradient(window)
     inside = ~np.isnan(window[..., 0])
     gradient = np.full(window.shape, np.nan)
     if pooling.mode == "gaussian":
+        weights = weigh()
         gradient[inside] = (weights[inside] / weights[inside].sum())[:, None]
         return gradient
     there = np.ix_(inside.any(axis=1), inside.any(axis=0))

@@ -85,8 +85,8 @@ def _sized_rows(match: re.Match, where: str, largest: int) -> list[list[float]]:
         )
     if match[3] and (int(match[3]), int(match[4])) != (width // 2, height // 2):
         raise no_anchor(f"+{match[3]}+{match[4]}", where)
-    flat = " ".join(match[5].split())
-    numbers = _numbers(flat, where, width * height + 1) if flat else []
+    flat = match[5]
+    numbers = _numbers(flat, where, width * height + 1) if flat.strip() else []
     return folded(numbers, height, width, where)
 
 

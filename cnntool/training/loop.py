@@ -320,7 +320,7 @@ class Trainer:
         network = {**self.network.params, **self.network.buffers}
         if not kept and not self.is_at_best:
             return None
-        found = {path: array.copy() for path, array in network.items()}
+        found = {path: np.empty_like(array) for path, array in network.items()}
         try:
             fill(found, kept or network)
         except ValueError as error:

@@ -82,7 +82,8 @@ def judge(network: Network, feed: Feed) -> Judgement:
             network, taken.x, taken.targets, states=before, counts=taken.counts
         )
         found.append(losses)
-        unknown.append(taken.targets == feed.unknown)
+        if feed.unknown is not None:
+            unknown.append(taken.targets == feed.unknown)
         correct += right
         if isinstance(feed, WindowFeed) and batch.number == feed.warm_up:
             begun = states

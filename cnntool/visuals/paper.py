@@ -191,7 +191,8 @@ def _write(
 ) -> None:
     """One line, word by word on one base line."""
     font, (x, y) = font_of(text, size), at
-    x -= {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * text_width(text, size)
+    if share := {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]]:
+        x -= share * text_width(text, size)
     y += font.getbbox(text, anchor=f"l{anchor[1]}")[1] - font.getbbox(text, anchor="ls")[1]
     for across, word in _words(text, size):
         draw.text((x + across, y), word, colour, font, anchor="ls")

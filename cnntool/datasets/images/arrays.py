@@ -66,7 +66,9 @@ def dataset_of(
         raise InputError(f"{name}: black is {levels[0]:g} and white {levels[1]:g}: expected less")
     is_told = note and levels == likely
     notes = (f"{note}; save others as 'black' and 'white'",) if is_told else ()
-    return Dataset(_stored(x), classes, labels, name, levels[1], notes, None, levels[0], unit)
+    return Dataset(
+        _stored(x, low, high), classes, labels, name, levels[1], notes, None, levels[0], unit
+    )
 
 
 def _check_range(low: float, high: float, unit: float, name: str) -> None:
@@ -152,6 +154,6 @@ def unit_of(low: float, high: float, dtype: np.dtype, name: str) -> float:
     )
 
 
-def _stored(x: np.ndarray) -> np.ndarray:
-    whole = x.dtype.kind in "bui" and x.min() >= 0 and x.max() <= 255
+def _stored(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    whole = x.dtype.kind in "bui" and low >= 0 and high <= 255
     return np.ascontiguousarray(x, np.uint8 if whole else np.float32)

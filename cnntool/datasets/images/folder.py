@@ -130,7 +130,7 @@ def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
         for path in [Path(parent, name) for name in names if not name.startswith(".")]:
             if not _is_image(path.name):
                 left_out["of other kinds"] += 1
-            elif path.exists() and not path.is_file():
+            elif not path.is_file() and path.exists():
                 left_out["of the kind of pipes and devices"] += 1
             else:
                 images.append(path)
