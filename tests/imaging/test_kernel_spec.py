@@ -10,7 +10,7 @@ from time import process_time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
@@ -183,6 +183,7 @@ def test_whatever_is_typed_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
 
 
+@example("-\n")
 @given(st.text(alphabet="0123456789.,;/eE+- \nnaif[]:x", max_size=30))
 def test_whatever_looks_like_a_matrix_gives_a_filter_or_one_line(spec):
     assert_filter_or_one_line(spec)
