@@ -1,0 +1,1 @@
+"""Sequences with answers: labelled, tagged, translated, and pictures that are said in words."""
