@@ -133,3 +133,40 @@ PARTS = ("validation", "test", "train", "all")
 
 SCALES = ("bank", "each", "minmax")
 """Which weights share one scale of grey in a picture of filters."""
+
+SAMPLE_FORMATS: dict[str, dict[str, str]] = {
+    "classifier": {
+        "fasttext": "lines of __label__x text",
+        "jsonl": "JSON, an object a line",
+        "tsv": "columns parted by tabs",
+        "csv": "columns parted by commas",
+        "folders": "a folder of text files a class",
+        "files": "a file CLASS.txt a class, an item a line",
+        "ts": "series as sktime and aeon have them",
+        "npz": "series as arrays x, lengths and y",
+    },
+    "tagger": {
+        "conllu": "CoNLL-U",
+        "jsonl": "JSON, an object a sentence",
+        "slashes": "lines of word/tag",
+        "csv": "columns parted by commas, a row a word or step",
+        "tsv": "the same, parted by tabs",
+        "conll": "a word a line, its tag in the last column",
+        "npz": "series as arrays x, lengths and y",
+        "clips": "a folder of videos",
+    },
+    "translator": {
+        "parallel": "two files, line by line",
+        "jsonl": "JSON, an object a pair",
+        "sigmorphon": "lemma, inflected form and features",
+        "tsv": "source and target, parted by a tab",
+        "lexicon": "WORD P P P",
+    },
+    "captioner": {
+        "coco": "COCO's JSON",
+        "jsonl": "metadata.jsonl beside the pictures",
+        "captions": "captions.txt beside the pictures, as Flickr8k has it",
+        "beside": "NAME.txt or NAME.gt.txt beside each picture",
+    },
+}
+"""Of each task the formats that its data may be in, the first that suits being taken."""

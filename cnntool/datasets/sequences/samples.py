@@ -16,11 +16,16 @@ others a tuple of one text or more that are all right, the first being the usual
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from cnntool.choices import COLOURS
+from cnntool.errors import RequestError
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,16 @@ class Samples:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits of SHA-256 over form, inputs and answers: the same content has the
+        same fingerprint, wherever it was read from."""
+        digest = hashlib.sha256(f"{self.form} {len(self)}".encode())
+        for value in (*self.inputs, *self.answers):
+            for piece in _pieces(value):
+                digest.update(piece)
+        return digest.hexdigest()[:32]
+
     def at(self, indices: Sequence[int] | np.ndarray) -> Samples:
         """Some of them, in the order of their indices, without the notes."""
 
@@ -60,3 +75,49 @@ class Samples:
             groups=None if self.groups is None else those(self.groups),
             notes=(),
         )
+
+
+def _pieces(value: Any) -> Iterator[bytes]:
+    """An input or an answer as bytes that no other has."""
+    if isinstance(value, str):
+        text = value.encode("utf-8", "surrogatepass")
+        yield b"t%d:" % len(text) + text
+    elif isinstance(value, np.ndarray):
+        ordered = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
+        yield f"a{ordered.dtype.str}{ordered.shape}:".encode()
+        yield ordered.tobytes()
+    else:
+        yield b"s%d:" % len(value)
+        for each in value:
+            yield from _pieces(each)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How samples are written; RequestError for values that make no sense.
+
+    format: one of those of the task, see :data:`choices.SAMPLE_FORMATS`; None for what the content
+        looks like. encoding: of texts; None for UTF-8.
+    text_column, label_column: of a table, by name or by number from 1; None for the usual names.
+    column: the number from 1 of the tags in CoNLL's columns; None for the usual one.
+    group: the column of what rows belong to; see :class:`Samples`.
+    resize, colour: of pictures; see :class:`images.dataset.LoadOptions`.
+    """
+
+    format: str | None = None
+    encoding: str | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    column: int | None = None
+    group: str | None = None
+    resize: tuple[int, int] | None = None
+    colour: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.colour not in COLOURS:
+            raise RequestError(f"colour is {self.colour!r}, expected one of {', '.join(COLOURS)}")
+        if self.column is not None and self.column < 2:
+            raise RequestError(
+                f"--column {self.column}: expected the number of the tags' column, from 2 on, the "
+                "words being the first"
+            )

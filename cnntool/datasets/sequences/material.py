@@ -1,0 +1,82 @@
+"""What one part of a set is read from: files or a folder, and their texts, decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from cnntool.datasets.memory import check_free
+from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
+from cnntool.wording import bytes_text
+
+NEEDED = 4
+"""Bytes of memory for a byte of text, at least, while it is read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A text. name: as messages have it. lines: without their ends."""
+
+    name: str
+    lines: list[str]
+
+    def place(self, index: int) -> str:
+        """Where a line stands, counted from 0: ``tags.txt:17``, counted from 1."""
+        return f"{self.name}:{index + 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What one part is read from.
+
+    files: paths as they were given or found, ``-`` for stdin; of a folder those that lie in it,
+        in natural order, without hidden ones.
+    folder: where one was given that is no set of files of parts; else None.
+    advance: called with (bytes or files read, all of them or 0) on the way.
+    """
+
+    files: Sequence[str]
+    how: ReadOptions = field(default_factory=ReadOptions)
+    folder: Path | None = None
+    advance: Advance | None = None
+
+    @cached_property
+    def name(self) -> str:
+        return str(self.folder) if self.folder else joint_name(list(self.files))
+
+    @cached_property
+    def first(self) -> Document:
+        """The text of the first file; InputError where memory is short of room for all."""
+        size = joint_size(list(self.files))
+        needed = f"{self.name} has {bytes_text(size)} and would need {bytes_text(NEEDED * size)}"
+        check_free(NEEDED * size, needed, "name a part of it")
+        return self.read(self.files[0])
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        """The texts of all files; see :func:`texts.text.read_text` for what goes wrong."""
+        return [self.first, *(self.read(path) for path in self.files[1:])]
+
+    def read(self, path: str, advance: Advance | None = None) -> Document:
+        """The text of one file."""
+        pieces = read_text(path, self.how.encoding or "utf-8", advance or self.advance)
+        return Document(source_name(path), "".join(pieces).split("\n")[:-1])
+
+
+class Format(NamedTuple):
+    """A way to write samples. fits: whether a material looks so; read: it as samples, with all
+    that has to be said in their notes, InputError naming the place where it is not so."""
+
+    fits: Callable[[Material], bool]
+    read: Callable[[Material], Samples]
+
+
+def has_suffix(material: Material, *suffixes: str) -> bool:
+    """Whether all files of a material have one of these extensions; no for a folder of none."""
+    return bool(material.files) and all(
+        Path(path).suffix.lower() in suffixes for path in material.files
+    )

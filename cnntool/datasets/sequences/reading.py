@@ -1,0 +1,191 @@
+"""Samples of a task from whatever holds them: a built-in set, files, a folder, stdin."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from unicodedata import is_normalized, normalize
+
+from cnntool.choices import SAMPLE_FORMATS
+from cnntool.datasets.images.folder import natural_key
+from cnntool.datasets.sequences import labelled
+from cnntool.datasets.sequences.material import Format, Material
+from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import counted, joined, listed, suggestion
+
+FORMATS: dict[str, dict[str, Format]] = {
+    "classifier": {**labelled.FORMATS},
+    "tagger": {},
+    "translator": {},
+    "captioner": {},
+}
+"""Of each task, by their names in :data:`choices.SAMPLE_FORMATS`."""
+
+BUILT_IN: dict[str, tuple[str, Callable[[str, int], dict[str, Samples]]]] = {}
+"""Sets that come along or are made: the task of each, and what reads it, from its name with all
+that follows a colon and the seed."""
+
+PART_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev", "devel", "testa"),
+    "test": ("test", "testing", "tst", "testb"),
+}
+"""What the files and folders of parts may be called, or have in their names."""
+
+
+def load_samples(
+    sources: str | Sequence[str],
+    task: str,
+    how: ReadOptions | None = None,
+    seed: int = 0,
+    advance: Advance | None = None,
+) -> dict[str, Samples]:
+    """The set that is named, in the parts that it comes in: train, validation, test.
+
+    sources: the name of a built-in or generated set (a folder of that name is ./NAME), a file,
+        ``-`` for stdin, a folder, or several files, for a translator two that go line by line.
+    task: classifier, tagger, translator or captioner. seed: of a generated set.
+    advance: called with (done, all or 0) on the way, in bytes or files.
+
+    Texts are in the normal form C of Unicode. InputError for what is missing or malformed, with
+    its file and line; RequestError for a format that the task has not.
+    """
+    how, sources = how or ReadOptions(), [str(each) for each in checked_sources(sources)]
+    if how.format is not None and how.format not in SAMPLE_FORMATS[task]:
+        hint = suggestion(how.format, SAMPLE_FORMATS[task])
+        raise RequestError(f"--format {how.format!r} is no format of a {task}{hint}")
+    if (built_in := sources[0].partition(":")[0]) in BUILT_IN and len(sources) == 1:
+        of_task, load = BUILT_IN[built_in]
+        if of_task != task:
+            raise InputError(
+                f"{built_in} is a set for train-{of_task}, not for train-{task}: a file of that "
+                f"name is ./{built_in}"
+            )
+        return load(sources[0], seed)
+    try:
+        materials, beside = find_parts(sources, how, advance)
+        parts = {part: in_normal_form(_read(task, each)) for part, each in materials.items()}
+    except OSError as error:
+        name = error.filename or joined(sources)
+        raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
+    if beside:
+        first = next(iter(parts))
+        parts[first] = replace(parts[first], notes=(beside, *parts[first].notes))
+    return parts
+
+
+def find_parts(
+    sources: Sequence[str], how: ReadOptions, advance: Advance | None = None
+) -> tuple[dict[str, Material], str]:
+    """What each part is read from, and a note on what lies beside parts, else "".
+
+    A folder has parts where all files, or folders, in it have the name of one in their names, or
+    where one of them is to be trained on and another is not.
+    """
+    folder = Path(sources[0])
+    if len(sources) > 1 or sources[0] == STDIN or not folder.is_dir():
+        return {"train": Material(sources, how, advance=advance)}, ""
+    there = sorted(
+        (path for path in folder.iterdir() if not path.name.startswith((".", "__"))),
+        key=lambda path: natural_key(path.name),
+    )
+    folders, files = [p for p in there if p.is_dir()], [p for p in there if p.is_file()]
+    found = _by_part(folders) or _by_part(files)
+    if not found:
+        return {"train": Material([str(path) for path in files], how, folder, advance)}, ""
+    parts = {
+        part: _inside(paths[0], how, advance)
+        if paths[0].is_dir()
+        else Material([str(path) for path in paths], how, advance=advance)
+        for part, paths in found.items()
+    }
+    taken = [path for paths in found.values() for path in paths]
+    beside = [
+        f"{path.name}/" if path.is_dir() else path.name for path in there if path not in taken
+    ]
+    note = f"{folder}: {listed(beside, 5)} left out, beside {joined([p.name for p in taken])}"
+    return parts, note if beside else ""
+
+
+def _inside(folder: Path, how: ReadOptions, advance: Advance | None) -> Material:
+    """A folder, whatever the names in it, and the files that lie in it."""
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    files.sort(key=lambda path: natural_key(path.name))
+    return Material([str(path) for path in files], how, folder, advance)
+
+
+def _by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """The files or folders of each part; of several the first, and what differs from it in its
+    last extension alone, as two parallel files do. Empty where they are no parts."""
+    named = {path: _part_of(path.name) for path in paths}
+    found: dict[str, list[Path]] = {}
+    for part in PART_NAMES:
+        of_part = [path for path in paths if named[path] == part]
+        if of_part:
+            found[part] = [path for path in of_part if path.stem == of_part[0].stem]
+    are_all = all(named.values())
+    return found if found and (are_all or ("train" in found and len(found) > 1)) else {}
+
+
+def _part_of(name: str) -> str:
+    """The part that a name has in it, as ``en_ewt-ud-dev.conllu``; else ""."""
+    words = [re.sub(r"\d+$", "", word) for word in re.split(r"[-_. ]", name.lower())]
+    found = (part for part, names in PART_NAMES.items() if set(names) & set(words))
+    return next(found, "")
+
+
+def _read(task: str, material: Material) -> Samples:
+    """The samples of one part, in the format that is asked for or that it looks like."""
+    if material.folder is None:
+        for path in material.files:
+            if path != STDIN and not os.path.exists(path):
+                raise InputError(f"{path} does not exist: name {_kinds(task)}")
+    formats, wanted = FORMATS[task], material.how.format
+    name = wanted or next((each for each in formats if formats[each].fits(material)), None)
+    if name is None:
+        known = SAMPLE_FORMATS[task]
+        raise InputError(
+            f"{material.name} is in no format that a {task} learns from: expected "
+            f"{joined(list(known.values()), 'or')}; --format ({', '.join(known)}) says which it is"
+        )
+    samples = formats[name].read(material)
+    if not len(samples):
+        raise InputError(f"{material.name} holds no samples: expected {SAMPLE_FORMATS[task][name]}")
+    return samples
+
+
+def _kinds(task: str) -> str:
+    return f"what a {task} learns from, a file or folder"
+
+
+def in_normal_form(samples: Samples) -> Samples:
+    """The same with all texts, words, labels and tags in NFC, and a note on how many changed.
+
+    Not in NFKC, which would change what is meant, such as ``x²``.
+    """
+    changed = 0
+
+    def composed(value):
+        nonlocal changed
+        if isinstance(value, tuple):
+            return tuple(map(composed, value))
+        if not isinstance(value, str) or value.isascii() or is_normalized("NFC", value):
+            return value
+        changed += 1
+        return normalize("NFC", value)
+
+    inputs, answers = samples.inputs, [composed(answer) for answer in samples.answers]
+    if samples.form in ("text", "words"):
+        inputs = [composed(value) for value in inputs]
+    groups = samples.groups and [composed(group) for group in samples.groups]
+    if not changed:
+        return samples
+    what = counted(changed, "text" if samples.form == "text" else "word")
+    note = f"{samples.name}: {what} put into Unicode's normal form C, which looks the same"
+    notes = (*samples.notes, note)
+    return replace(samples, inputs=inputs, answers=answers, groups=groups, notes=notes)
