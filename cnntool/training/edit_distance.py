@@ -1,0 +1,125 @@
+"""How few tokens to insert, delete and substitute to make one sequence another (Levenshtein 1966).
+
+The textbook's table ``D`` has a row for each token of the reference and a column for each of the
+answer, beginning with ``D[i, 0] = i`` and ``D[0, j] = j``::
+
+    D[i, j] = min(D[i-1, j] + 1, D[i, j-1] + 1, D[i-1, j-1] + (reference[i] != answer[j]))
+
+No cell of an anti-diagonal ``i + j = k`` needs another, so one is computed at once, for many pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from cnntool.datasets.sequences.ragged import Ragged
+
+Tokens = Sequence[Hashable]
+"""A text counts as its characters, bytes as theirs."""
+
+CELLS = 1 << 16
+"""Of an anti-diagonal of all pairs that are computed side by side: five arrays fit the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """What makes references of answers, (N,) int64 each. Insertions are tokens of the answer that
+    the reference does not have, deletions those of the reference that the answer does not have.
+
+    Of several ways with as few edits it is one with the fewest substitutions, which has the most
+    tokens right.
+    """
+
+    insertions: np.ndarray
+    deletions: np.ndarray
+    substitutions: np.ndarray
+
+    @property
+    def distances(self) -> np.ndarray:
+        """(N,) all of them."""
+        return self.insertions + self.deletions + self.substitutions
+
+
+def edit_distance(answer: Tokens, reference: Tokens) -> int:
+    """Of one pair.
+
+    >>> edit_distance("kitten", "sitting")
+    3
+    """
+    return int(edits([answer], [reference]).distances[0])
+
+
+def edits(answers: Sequence[Tokens], references: Sequence[Tokens]) -> Edits:
+    """Of each answer and the reference at the same place; ValueError unless there is one each."""
+    if len(answers) != len(references):
+        raise ValueError(f"{len(answers)} answers and {len(references)} references: expected pairs")
+    ids: dict[Hashable, int] = {}
+    columns, rows = (_numbered(sequences, ids) for sequences in (answers, references))
+    costs, unit = _costs(rows, columns)
+    distances, substitutions = np.divmod(costs, unit)
+    surplus = columns.lengths - rows.lengths  # insertions - deletions
+    deletions = (distances - substitutions - surplus) // 2
+    return Edits(deletions + surplus, deletions, substitutions)
+
+
+def _numbered(sequences: Sequence[Tokens], ids: dict[Hashable, int]) -> Ragged:
+    """A number for each kind of token, as in ``ids``, where new ones are put."""
+    lengths = np.array([len(each) for each in sequences], np.int64)
+    every = chain.from_iterable(sequences)
+    values = [ids.setdefault(token, len(ids)) for token in every]
+    return Ragged(np.array(values, np.int32), lengths)
+
+
+def _costs(rows: Ragged, columns: Ragged) -> tuple[np.ndarray, int]:
+    """(N,) int64 ``unit * edits + substitutions``, least of all ways, and the unit."""
+    longest = np.maximum(rows.lengths, columns.lengths)
+    unit = int(longest.max(initial=0)) + 1
+    dtype = np.dtype(np.int32 if unit < 1 << 15 else np.int64)
+    costs = np.zeros(len(rows), np.int64)
+    order, start = np.argsort(-longest, kind="stable"), 0
+    while start < len(order):
+        count = max(1, CELLS // int(longest[order[start]] + 1))
+        some = order[start : start + count]
+        costs[some] = _block(rows.padded(some), columns.padded(some), unit, dtype)
+        start += count
+    return costs, unit
+
+
+def _block(
+    rows: tuple[np.ndarray, np.ndarray],
+    columns: tuple[np.ndarray, np.ndarray],
+    unit: int,
+    dtype: np.dtype,
+) -> np.ndarray:
+    """(B,) of padded pairs, (R, B) and (C, B) with their lengths. What is past an end is computed
+    too, and not looked at: no cell needs one below or to the right."""
+    (reference, heights), (answer, widths) = rows, columns
+    reversed_answer = answer[::-1]
+    ends, last_row, last_column = heights + widths, len(reference), len(answer)
+    costs = np.zeros(len(ends), np.int64)
+    diagonals = np.zeros((3, last_row + 1, len(ends)), dtype)
+    before, latest, new = diagonals[0], diagonals[1], diagonals[2]  # k - 2, k - 1 and k, by row
+    for k in range(1, int(ends.max(initial=0)) + 1):
+        low, high = max(1, k - last_column), min(k - 1, last_row)  # the rows inside the table
+        if low <= high:
+            first = last_column - k + low  # where among the reversed answer column k - low stands
+            others = reversed_answer[first : first + high - low + 1]
+            cells = new[low : high + 1]
+            np.not_equal(reference[low - 1 : high], others, out=cells, casting="unsafe")
+            cells *= unit + 1
+            cells += before[low - 1 : high]
+            shorter = np.minimum(latest[low - 1 : high], latest[low : high + 1])
+            shorter += unit
+            np.minimum(cells, shorter, out=cells)
+        if k <= last_column:
+            new[0] = k * unit
+        if k <= last_row:
+            new[k] = k * unit
+        ended = np.flatnonzero(ends == k)
+        costs[ended] = new[heights[ended], ended]
+        before, latest, new = latest, new, before
+    return costs
