@@ -279,7 +279,11 @@ class ClassScores:
 def class_scores(confusion: np.ndarray) -> ClassScores:
     """Precision, recall, F1 and support of each class from a confusion matrix (K, K)."""
     confusion = np.asarray(confusion)
-    right, taken, support = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
+    return scores_of_counts(confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1))
+
+
+def scores_of_counts(right: np.ndarray, taken: np.ndarray, support: np.ndarray) -> ClassScores:
+    """The same from (K,) how many were found, how many were taken for k, and how many there are."""
     denominators = {"precision": taken, "recall": support, "f1": (taken + support) / 2}
     scores = {name: quotients(right, below) for name, below in denominators.items()}
     undefined = {name: below == 0 for name, below in denominators.items()}
