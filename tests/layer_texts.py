@@ -9,6 +9,7 @@ from cnntool.networks.layers.convolutions import (
     Window,
 )
 from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import LARGEST
 from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import (
@@ -18,7 +19,7 @@ from cnntool.networks.layers.pools import (
     SlidingPool,
     Subsampling,
 )
-from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
+from cnntool.networks.layers.recurrent import GATES, Recurrent
 from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
 
 counts = st.one_of(st.integers(1, 12), st.integers(1, LARGEST))

@@ -30,15 +30,17 @@ class Batch(NamedTuple):
     indices: np.ndarray  # of what processes can share: images, or the rows of a text
     samples: int  # that its loss is a mean over: images, or tokens
     draw: int = 0  # that an epoch made for all of its batches
+    weights: np.ndarray | None = None  # of each of the indices in that mean; None where all alike
 
 
 class Taken(NamedTuple):
     """A batch as a network takes it; what ``counts`` says is not, is in no loss and no score."""
 
-    x: np.ndarray
+    x: Any  # an array, or what has one and more
     targets: np.ndarray
-    counts: np.ndarray | None = None  # of bool, as the targets; None where all count
+    counts: np.ndarray | None = None  # weights in the loss, as the targets; None where all count 1
     begins: np.ndarray | None = None  # (B,) of bool: the rows whose states are 0; None for none
+    lengths: np.ndarray | None = None  # (B,) of sequences; None where all are of one length
 
 
 class Feed(Protocol):

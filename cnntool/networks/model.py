@@ -1,7 +1,8 @@
 """A model file that is ready to be used: its network, and what goes in and comes out of it.
 
 What a file is a model of stands in its header as ``kind``: images, which are prepared before the
-network sees them and get one of some labels; or text, whose tokens are the network's vocabulary.
+network sees them and get one of some labels; text, whose tokens are the network's vocabulary; or
+sequences with their answers, which are labels, tags or texts.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.sequences.inputs import Input, TextInput, input_from_json
 from cnntool.datasets.texts.corpus import Corpus, load_corpus
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.layers.layer import size_text
+from cnntool.networks.joined import Joined, parse_network
+from cnntool.networks.layers.layer import Shape, size_text
 from cnntool.networks.model_file import Model, load_model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_header import KINDS, Header, is_count
 from cnntool.networks.network import Network
-from cnntool.networks.spec import parse_layers
 from cnntool.wording import counted, shape_text
 
 
@@ -116,20 +118,59 @@ class TrainedText(Trained):
         return load_corpus(sources, encoding=encoding, vocabulary=self.vocabulary, advance=advance)
 
 
+@dataclass(frozen=True, eq=False)
+class SequenceModel(Trained):
+    """A classifier of sequences, a tagger, a translator or a captioner.
+
+    reader: how inputs become what the network takes. writer: of a translator or a captioner, how
+    what it says becomes a text; else None, and ``labels`` are those of classes or tags.
+    longest: tokens that it says at most.
+    """
+
+    reader: Input
+    writer: TextInput | None
+    longest: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.header.labels
+
+    @property
+    def encoding(self) -> str:
+        """Of the texts it was trained on."""
+        return self.header.preprocessing.get("encoding", "utf-8")
+
+    @property
+    def joined(self) -> Joined:
+        """The network of a translator or a captioner."""
+        assert isinstance(self.network, Joined)
+        return self.network
+
+
+AnyModel = Classifier | TrainedText | SequenceModel
+
+Sequenced = Literal["classifier", "tagger", "translator", "captioner"]
+
+
+@overload
+def load_trained(path: str | os.PathLike, kind: Sequenced) -> SequenceModel: ...
 @overload
 def load_trained(path: str | os.PathLike, kind: Literal["cnn"]) -> Classifier: ...
 @overload
 def load_trained(path: str | os.PathLike, kind: Literal["rnn"]) -> TrainedText: ...
 @overload
-def load_trained(path: str | os.PathLike, kind: None = None) -> Classifier | TrainedText: ...
+def load_trained(path: str | os.PathLike, kind: str | None = None) -> AnyModel: ...
 
 
-def load_trained(path: str | os.PathLike, kind: str | None = None) -> Classifier | TrainedText:
+def load_trained(path: str | os.PathLike, kind: str | None = None) -> AnyModel:
     """A model file of this kind, None for any; InputError, one line, whatever is wrong with it."""
     model, name = load_model(path, needs, kind), os.fspath(path)
+    network = network_of(model)
     if model.header.kind == "cnn":
-        return _classifier(model, network_of(model), name)
-    return _text_model(model, network_of(model), name)
+        return _classifier(model, network, name)
+    if model.header.kind == "rnn":
+        return _text_model(model, network, name)
+    return _sequence_model(model, network, name)
 
 
 def load_classifier(path: str | os.PathLike) -> Classifier:
@@ -169,6 +210,22 @@ def _text_model(model: Model, network: Network, name: str) -> TrainedText:
     return TrainedText(name, model, network, Vocabulary.from_labels(level, header.labels, name))
 
 
+def _sequence_model(model: Model, network: Network, name: str) -> SequenceModel:
+    header, how = model.header, model.header.preprocessing
+    reader = input_from_json(how, name)
+    if tuple(reader.shape) != tuple(header.input_shape):
+        raise InputError(f"{name} is damaged: its network takes other inputs than it describes")
+    if not isinstance(network, Joined):
+        return SequenceModel(name, model, network, reader, None, 0)
+    target, longest = how.get("target"), how.get("longest")
+    if not isinstance(target, dict) or not is_count(longest, 1):
+        raise InputError(f"{name} is damaged: it does not say what texts it gives")
+    writer = input_from_json({**target, "tokens": list(header.labels)}, name)
+    if not isinstance(writer, TextInput):
+        raise InputError(f"{name} is damaged: it does not say what texts it gives")
+    return SequenceModel(name, model, network, reader, writer, int(longest or 1))
+
+
 def network_of(model: Model) -> Network:
     """The network of a model, with copies of its parameters and buffers."""
     network = _untrained(model.header)
@@ -181,8 +238,12 @@ def network_of(model: Model) -> Network:
 def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
     """The shape and dtype of every ``params/<path>`` and ``buffers/<path>`` of an architecture."""
     network, count = _untrained(header), len(header.labels)
-    wanted, noun = ((count,), "label") if header.kind == "cnn" else ((None, count), "token")
+    is_one = header.kind in ("cnn", "classifier")
+    wanted = (count,) if is_one else (None, count)
+    noun = "label" if is_one else "tag" if header.kind == "tagger" else "token"
     given = network.output_shape
+    if (header.kind in ("translator", "captioner")) != isinstance(network, Joined):
+        raise InputError(f"its network, {header.spec[:60]}, is none of {KINDS[header.kind]}")
     if given != wanted:
         outputs = shape_text(given) if len(given) == 3 else counted(given[-1] or 0, "output")
         raise InputError(f"its network gives {outputs}, and it names {counted(count, noun)}")
@@ -193,5 +254,8 @@ def needs(header: Header) -> dict[str, tuple[tuple[int, ...], Any]]:
 
 def _untrained(header: Header) -> Network:
     """The header of a text has the length of the windows that were trained on."""
-    shape = header.input_shape if header.kind == "cnn" else (None,)
-    return Network(parse_layers(header.spec), shape)
+    if header.kind in ("cnn", "captioner"):
+        shape: Shape = header.input_shape
+    else:
+        shape = (None,) if header.kind == "rnn" else (None, *header.input_shape)
+    return parse_network(header.spec, shape)

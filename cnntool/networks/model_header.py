@@ -16,7 +16,14 @@ from cnntool.wording import plain
 FORMAT = 1
 """The version of what stands in a file; every change that older readers cannot read adds 1."""
 
-KINDS = {"cnn": "an image model", "rnn": "a text model"}
+KINDS = {
+    "cnn": "an image model",
+    "rnn": "a text model",
+    "classifier": "a classifier of sequences",
+    "tagger": "a tagger",
+    "translator": "a translator",
+    "captioner": "a captioner",
+}
 
 
 @dataclass(frozen=True)
@@ -24,14 +31,14 @@ class Header:
     """What stands in a model file beside its arrays.
 
     spec: the architecture, as the text that builds it again.
-    input_shape: of one sample: (C, H, W) of an image.
+    input_shape: of one sample: (C, H, W) of an image; of sequences that of a step, () of a token.
     preprocessing: what is done to a sample before the network sees it, as plain JSON.
     labels: the names of the classes, or a vocabulary, by index.
     seed: of the random numbers of training.
     training: its settings, as plain JSON.
     history: one dict an epoch; a number that was not finite is None.
     fingerprint: of the training data.
-    kind: "cnn" for images, "rnn" for text.
+    kind: one of ``KINDS``, the task that was learned: "cnn" for images, "rnn" for running text.
     version: of the cnntool that wrote it.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ class Caches(list):
         super().__init__()
         self.order = order
         self.states: Arrays = {}
+        self.before: Any = None  # of an encoder that stands before these layers
 
 
 class Wiring(NamedTuple):
@@ -53,10 +54,13 @@ class Network:
     """
 
     def __init__(self, layers: Sequence[Layer], input_shape: Shape) -> None:
-        self.layers = tuple(layer.behind(layers[:at]) for at, layer in enumerate(layers))
         self.input_shape = tuple(input_shape)
-        self.names = tuple(_names(self.layers))
-        self.shapes = tuple(_shapes(self.layers, self.input_shape))
+        self.layers = behind_each_other(layers)
+        self._wire(names_of(self.layers), shapes_of(self.layers, self.input_shape))
+
+    def _wire(self, names: Iterable[str], shapes: Iterable[Shape]) -> None:
+        """Settle which arrays each layer takes; shapes: what each takes, and what comes out."""
+        self.names, self.shapes = tuple(names), tuple(shapes)
         self.params: Arrays = {}
         self.buffers: Arrays = {}
         self._order = _order(self.layers)
@@ -72,6 +76,7 @@ class Network:
         )
         borrowed = {}
         for key, (path, needed) in layer.borrowed(shape).items():
+            path = f"{name[: name.rfind('.') + 1]}{path}"
             parameter = self.parameters().get(path)
             if parameter is None or parameter.shape != needed:
                 found = "which is not there" if parameter is None else f"found {parameter.shape}"
@@ -121,6 +126,11 @@ class Network:
         return self.shapes[-1]
 
     @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """What every layer gives."""
+        return self.shapes[1:]
+
+    @property
     def is_sequential(self) -> bool:
         """Whether sequences come in, time first, and not samples of one shape."""
         return self.input_shape[0] is None
@@ -145,7 +155,7 @@ class Network:
     def __str__(self) -> str:
         """One line a layer: its name, what it is, the shape that comes out and its parameters."""
         rows = [("input", "", shape_text(self.input_shape), "")]
-        for (name, layer, shape), output in zip(self.each(), self.shapes[1:], strict=True):
+        for (name, layer, shape), output in zip(self.each(), self.output_shapes, strict=True):
             count = total(layer.parameters(shape))
             rows.append((name, str(layer), shape_text(output), f"{count:,}" if count else ""))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -256,10 +266,13 @@ class Network:
         """The output for a batch, without what the way back needs."""
         return self.forward(x, keeps_caches=False)[0]
 
-    def outputs(self, x: np.ndarray, states: Arrays | None = None) -> list[np.ndarray]:
+    def outputs(
+        self, x: np.ndarray, states: Arrays | None = None, lengths: np.ndarray | None = None
+    ) -> list[np.ndarray]:
         """What every layer makes of a batch, in the order of the layers."""
         found: list[np.ndarray] = []
-        self._run(range(len(self.layers)), x, Pass(keeps_caches=False), states, found)
+        way = Pass(keeps_caches=False, lengths=lengths)
+        self._run(range(len(self.layers)), x, way, states, found)
         return found
 
     def _run(
@@ -306,18 +319,23 @@ class Network:
             size = ("H", "W") if self.takes_any_size else self.input_shape[1:]
             expected = ", ".join(map(str, ("N", self.input_shape[0], *size)))
             raise ValueError(f"x is {shape}: expected ({expected})")
-        for _ in _shapes(self.layers, shape[1:]):  # raises where a layer does not fit
+        for _ in shapes_of(self.layers, shape[1:]):  # raises where a layer does not fit
             pass
 
 
-def _names(layers: Sequence[Layer]) -> Iterator[str]:
+def behind_each_other(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers as each is behind those before it."""
+    return tuple(layer.behind(layers[:at]) for at, layer in enumerate(layers))
+
+
+def names_of(layers: Sequence[Layer]) -> Iterator[str]:
     counts: dict[str, int] = {}
     for layer in layers:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
         yield f"{layer.kind}{counts[layer.kind] if layer.is_numbered else ''}"
 
 
-def _shapes(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:
+def shapes_of(layers: Sequence[Layer], shape: Shape) -> Iterator[Shape]:
     """The input's shape and that after every layer; RequestError where one does not fit."""
     yield shape
     for number, layer in enumerate(layers, 1):

@@ -47,6 +47,8 @@ def loss_and_gradients(
     out: Arrays,
     *,
     states: Arrays | None = None,
+    lengths: np.ndarray | None = None,
+    counts: np.ndarray | None = None,
     rng: np.random.Generator | None = None,
     label_smoothing: float = 0.0,
     share: float = 1.0,
@@ -55,21 +57,26 @@ def loss_and_gradients(
     learned from. ``share`` times its gradient by every parameter goes into ``out``, by path.
 
     states: what the layers of sequences begin with, None for 0; the gradient ends there.
+    lengths: (B,) of sequences that do not all have T steps.
+    counts: weights in the mean, in the shape of the targets, None where all count alike; where one
+        is 0, as behind the end of a sequence, the target may be anything.
     rng: what dropout draws from.
     """
-    given: dict[str, Any] = {"states": states, "training": True, "rng": rng}
+    given: dict[str, Any] = {"states": states, "lengths": lengths, "training": True, "rng": rng}
     last = _last_dense(network)
     if last is not None and last.outputs >= MANY_OUTPUTS and not label_smoothing:
         y, caches = network.forward(x, **given, stop=-1)
-        loss, fused = _with_last_layer(network, last, y, targets)
+        loss, fused = _with_last_layer(network, last, y, targets, counts)
         dy, dweight, dbias = losses.vocabulary_cross_entropy_backward(share, fused)
         grads = network.collect(-1, last.gradients(dweight, dbias), out)
         network.backward(dy.reshape(y.shape), caches, out=out, grads=grads)
         return Lesson(loss, fused.correct, caches.states)
     logits, caches = network.forward(x, **given)
-    loss, cache = losses.softmax_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    loss, cache = losses.softmax_cross_entropy(
+        logits, targets, counts, label_smoothing=label_smoothing
+    )
     network.backward(losses.softmax_cross_entropy_backward(share, cache), caches, out=out)
-    return Lesson(loss, _correct(logits, targets), caches.states)
+    return Lesson(loss, _correct(logits, targets, counts), caches.states)
 
 
 def surprisals(
@@ -78,6 +85,7 @@ def surprisals(
     targets: np.ndarray,
     *,
     states: Arrays | None = None,
+    lengths: np.ndarray | None = None,
     counts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int, Arrays]:
     """``-log p(target)`` in nats, in the shape of the targets, of a network as it is; how many
@@ -86,13 +94,14 @@ def surprisals(
     counts: booleans in the shape of the targets, of sequences. Where one is not true, the target
         may be anything: its surprisal is 0, and it is never right.
     """
+    given: dict[str, Any] = {"states": states, "lengths": lengths, "keeps_caches": False}
     with np.errstate(over="ignore", invalid="ignore"):  # not finite: whoever uses them says it
         last = _last_dense(network)
         if last is not None:
-            y, caches = network.forward(x, stop=-1, states=states, keeps_caches=False)
+            y, caches = network.forward(x, stop=-1, **given)
             _, cache = _with_last_layer(network, last, y, targets, counts, need_gradient=False)
             return cache.losses.reshape(targets.shape), cache.correct, caches.states
-        logits, caches = network.forward(x, states=states, keeps_caches=False)
+        logits, caches = network.forward(x, **given)
         if counts is not None:
             logits, targets = np.where(counts[..., None], logits, 0), np.where(counts, targets, -1)
         found = -np.take_along_axis(losses.log_softmax(logits), targets[..., None], axis=-1)[..., 0]
@@ -122,10 +131,11 @@ def _with_last_layer(
         last.weight(params),
         params["bias"],
         targets.ravel(),
-        None if counts is None or counts.all() else counts.ravel(),
+        None if counts is None or np.all(counts == 1) else counts.ravel(),
         need_gradient=need_gradient,
     )
 
 
-def _correct(logits: np.ndarray, targets: np.ndarray) -> int:
-    return int(np.count_nonzero(logits.argmax(axis=-1) == targets))
+def _correct(logits: np.ndarray, targets: np.ndarray, counts: np.ndarray | None = None) -> int:
+    is_right = logits.argmax(axis=-1) == targets
+    return int(np.count_nonzero(is_right if counts is None else is_right & (counts > 0)))

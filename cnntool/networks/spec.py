@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 
 from cnntool.engine.bin_pooling import MODES
 from cnntool.errors import RequestError
+from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
 from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import SHOWN, Layer, Words, shown
 from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import POOLS, AdaptivePool, PyramidPool, SlidingPool, Subsampling
-from cnntool.networks.layers.recurrent import GATES, Embedding, Recurrent
-from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
+from cnntool.networks.layers.recurrent import GATES, Recurrent
+from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, Places, TimePool
 from cnntool.wording import suggestion
 
 LAYERS: dict[str, Callable[[str, Words], Layer]] = {
@@ -37,6 +39,8 @@ LAYERS: dict[str, Callable[[str, Words], Layer]] = {
     **dict.fromkeys(GATES, Recurrent.read),
     **dict.fromkeys(TIME_POOLS, TimePool.read),
     "columns": Columns.read,
+    "places": Places.read,
+    "attend": Attend.read,
     "each": lambda name, words: Each(_layer(words.rest("layer", "conv 8 3x3"))),
 }
 """What reads the text of every layer, by the name that begins it."""

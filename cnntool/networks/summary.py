@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, total
-from cnntool.networks.layers.recurrent import Embedding
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField, receptive_fields
 
@@ -48,7 +48,7 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
             None if field is None else (field[0].size, field[1].size),
         )
         for (name, layer, shape), output, field in zip(
-            network.each(), network.shapes[1:], fields_of(network), strict=True
+            network.each(), network.output_shapes, fields_of(network), strict=True
         )
     )
 

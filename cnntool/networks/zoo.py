@@ -10,9 +10,10 @@ from typing import Any
 
 from cnntool.errors import RequestError
 from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.layers.pointwise import Dropout
-from cnntool.networks.layers.recurrent import Embedding, Recurrent
+from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import begins_with_embedding, image_layers, parse_layers
 from cnntool.specs import number_text

@@ -51,7 +51,7 @@ def feature_maps(classifier: Classifier, x: np.ndarray) -> tuple[list[FeatureMap
     found = [
         FeatureMaps(name, str(layer), _of_one(output.astype(np.float32), shape))
         for (name, layer, _), output, shape in zip(
-            network.each(), outputs, network.shapes[1:], strict=True
+            network.each(), outputs, network.output_shapes, strict=True
         )
         if layer.kind not in SILENT
     ]

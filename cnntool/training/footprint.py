@@ -69,7 +69,7 @@ def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
 
 def _values(network: Network) -> int:
     """Of what all layers but the last give for a sample, or a step of one."""
-    return sum(prod(size for size in shape if size) for shape in network.shapes[1:-1])
+    return sum(prod(size for size in shape if size) for shape in network.output_shapes[:-1])
 
 
 def _traced(work: Callable[[Task, Taken], object], task: Task, taken: Taken) -> int:
@@ -96,12 +96,21 @@ def _learning(task: Task, taken: Taken) -> Lesson:
     rng, smoothing = np.random.default_rng(0), task.settings.label_smoothing
     network = task.network.with_arrays(params, buffers)
     return loss_and_gradients(
-        network, taken.x, taken.targets, grads, rng=rng, label_smoothing=smoothing
+        network,
+        taken.x,
+        taken.targets,
+        grads,
+        lengths=taken.lengths,
+        counts=taken.counts,
+        rng=rng,
+        label_smoothing=smoothing,
     )
 
 
 def _judging(task: Task, taken: Taken) -> object:
-    return surprisals(task.network, taken.x, taken.targets, counts=taken.counts)
+    return surprisals(
+        task.network, taken.x, taken.targets, lengths=taken.lengths, counts=taken.counts
+    )
 
 
 def check_run(task: Task, remedy: str) -> int:

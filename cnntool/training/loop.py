@@ -175,8 +175,9 @@ class Trainer:
     def _epoch(self) -> Iterator[Step | Epoch]:
         at, settings, rng = self._at, self.settings, self.streams["order"]
         rng.bit_generator.state = at.order
-        ends_of_parts = self._ends_of_parts()
+        ends_of_parts, samples = self._ends_of_parts(), 0
         for batch in self.task.feed.batches(rng):
+            samples += batch.samples
             if batch.number <= at.step:
                 continue
             began = time.perf_counter()
@@ -191,7 +192,7 @@ class Trainer:
             at.seconds += took
             judged = None
             if batch.number in ends_of_parts:
-                judged = self._judged(batch.number * batch.samples, batch.number)
+                judged = self._judged(samples, batch.number)
                 at.within.append(dict(sorted(judged.to_history().items())))  # as it is read back
             yield Step(
                 at.epoch + 1,

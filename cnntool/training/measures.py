@@ -79,7 +79,12 @@ def judge(network: Network, feed: Feed) -> Judgement:
         taken = feed.take(batch)
         before = states if feed.carries and batch.number > 1 else None
         losses, right, states = surprisals(
-            network, taken.x, taken.targets, states=before, counts=taken.counts
+            network,
+            taken.x,
+            taken.targets,
+            states=before,
+            lengths=taken.lengths,
+            counts=taken.counts,
         )
         found.append(losses)
         if feed.unknown is not None:
@@ -112,9 +117,12 @@ def answers(network: Network, feed: Feed) -> Answers:
     """What a network of a few classes answers to everything that a feed has, as :func:`judge`."""
     found, states = [], None
     for batch in feed.batches():
-        x, targets, *_ = feed.take(batch)
+        taken = feed.take(batch)
+        targets = taken.targets
         with np.errstate(over="ignore", invalid="ignore"):  # whoever uses them says it
-            logits, caches = network.forward(x, states=states, keeps_caches=False)
+            logits, caches = network.forward(
+                taken.x, states=states, lengths=taken.lengths, keeps_caches=False
+            )
             logs = log_softmax(logits)
         states = caches.states if feed.carries else None
         predicted = predicted_classes(logits)

@@ -13,7 +13,7 @@ import mmap
 import os
 import pickle
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from math import prod
@@ -74,10 +74,10 @@ class Shards:
         self._batch += 1
         if self.count == 1:
             return self._first(batch, 1.0, (seed, 0))
-        pieces = [piece for piece in np.array_split(batch.indices, self.count) if len(piece)]
-        shares = [len(piece) / len(batch.indices) for piece in pieces]
+        pieces = list(self._pieces(batch))
+        shares = [_weight(piece) / _weight(batch) for piece in pieces]
         first, *others = (
-            (batch._replace(indices=piece), share, (seed, number))
+            (piece, share, (seed, number))
             for number, (piece, share) in enumerate(zip(pieces, shares, strict=True))
         )
         pipes = [pipe for _, pipe in self._helpers[: len(others)]]
@@ -101,6 +101,14 @@ class Shards:
                 os.waitpid(process, 0)
         self._helpers.clear()
 
+    def _pieces(self, batch: Batch) -> Iterator[Batch]:
+        """Parts of a batch, as equal as they can be, that have something to learn from."""
+        for places in np.array_split(np.arange(len(batch.indices)), self.count):
+            weights = None if batch.weights is None else batch.weights[places]
+            piece = batch._replace(indices=batch.indices[places], weights=weights)
+            if _weight(piece):
+                yield piece
+
     @staticmethod
     def _send(pipe: Connection, work: tuple) -> None:
         try:
@@ -118,6 +126,11 @@ class Shards:
         if isinstance(found, Exception):
             raise found
         return found
+
+
+def _weight(batch: Batch) -> float:
+    """What of a mean over targets is its own: their number, where all count alike."""
+    return len(batch.indices) if batch.weights is None else float(batch.weights.sum())
 
 
 def _serve(learner: Learner, pipe: Connection) -> None:

@@ -65,6 +65,8 @@ class Task:
                 taken.targets,
                 grads,
                 states=self._carried_into(batch, taken.begins),
+                lengths=taken.lengths,
+                counts=taken.counts,
                 rng=rng,
                 label_smoothing=self.settings.label_smoothing,
                 share=share,
@@ -90,7 +92,8 @@ class Task:
         """The layer whose output for a batch is not finite first, in words; None if all are."""
         with np.errstate(all="ignore"):
             taken = self.feed.take(batch)
-            outputs = self.network.outputs(taken.x, self._carried_into(batch, taken.begins))
+            states = self._carried_into(batch, taken.begins)
+            outputs = self.network.outputs(taken.x, states, taken.lengths)
         for (name, layer, _), output in zip(self.network.each(), outputs, strict=True):
             if not np.isfinite(output).all():
                 return f"the output of {name} ({layer})"

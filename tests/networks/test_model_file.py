@@ -374,11 +374,11 @@ def test_arrays_that_belong_to_no_model_are_named(place, held, message):
 @pytest.mark.parametrize("error", [ValueError, InputError, RequestError, OverflowError])
 def test_an_architecture_that_cannot_be_built_is_the_files_fault(place, saved, error):
     def needs(header):
-        raise error("no layer\n'conw'\x1b[2J")
+        raise error("no layer\x1b[2J 'conw'\n")
 
     place.write_bytes(saved)
     assert refusal(place, needs).startswith(
-        "FILE is damaged: its architecture cannot be built: no layer 'conw'"
+        "FILE is damaged: its architecture cannot be built: no layer [2J 'conw'"
     )
 
 

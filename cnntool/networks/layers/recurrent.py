@@ -1,8 +1,6 @@
-"""Layers of sequences: tokens as vectors, and cells that carry a state from step to step.
+"""The layer whose cell carries a state from step to step, ``h_t = cell(x_t, h_(t-1))``.
 
-    e_t = table[w_t],  h_t = cell(e_t, h_(t-1))
-
-Time comes first: ids (T, B), B texts side by side, T tokens of each; steps (T, B, D).
+Time comes first: steps (T, B, D), B sequences side by side.
 """
 
 from __future__ import annotations
@@ -13,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.engine.cells.stack import CELLS
-from cnntool.engine.linear import embedding, embedding_backward
-from cnntool.networks.initialisation import Constant, Fans, Orthogonal, Uniform
+from cnntool.networks.initialisation import Constant, Fans, Orthogonal
 from cnntool.networks.layers.layer import (
     Arrays,
     Gradients,
@@ -37,57 +34,8 @@ WEIGHTS = "w_input", "w_hidden", "bias", "hidden_bias"
 REVERSE = "_reverse"
 """What the names of the arrays end with of the cell that reads from the end."""
 
-EMBEDDING_RANGE = 0.1
-"""Embeddings start between minus this and this."""
-
 FORGET_BIAS = 1.0
 """At the start the cell is kept: Jozefowicz, Zaremba, Sutskever, ICML 2015."""
-
-
-@dataclass(frozen=True)
-class Embedding(Layer):
-    """:func:`~cnntool.engine.linear.embedding`: a row of a table for each of ``words`` tokens."""
-
-    words: int
-    width: int
-
-    kind = "embedding"
-    gives = "embed"
-    sees_all = True
-    is_numbered = False
-    writes_out = True
-
-    @classmethod
-    def read(cls, name: str, words: Words) -> Embedding:
-        """``embedding 65 x 64``."""
-        count = words.count("number of tokens")
-        words.sign("x")
-        return cls(count, words.count("width"))
-
-    def __str__(self) -> str:
-        return f"embedding {self.words} x {self.width}"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if shape != (None,):
-            raise ValueError(f"it takes tokens, not {shape_text(shape)}: it comes first")
-        return None, self.width
-
-    def parameters(self, shape: Shape) -> dict[str, Parameter]:
-        return {"weight": Parameter((self.words, self.width), Uniform(EMBEDDING_RANGE))}
-
-    def lecture(self, source: str) -> dict[str, tuple[str, str]]:
-        return {"weight": ("embed", "input x embed")}
-
-    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
-        if not way.keeps_caches:  # token by token what embedding() checks is most of its time
-            return params["weight"][x], None
-        return embedding(x, params["weight"])
-
-    def backward(
-        self, dy: np.ndarray, cache: Any, *, need_dx: bool = True, out: Arrays | None = None
-    ) -> Gradients:
-        """Tokens have no gradient."""
-        return None, {"weight": embedding_backward(dy, cache, out=(out or {}).get("weight"))}
 
 
 @dataclass(frozen=True)

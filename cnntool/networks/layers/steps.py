@@ -107,6 +107,28 @@ class Columns(Layer):
 
 
 @dataclass(frozen=True)
+class Places(Layer):
+    """Maps (N, C, H, W) as H*W steps of C features, (H*W, N, C): a place each, row by row."""
+
+    kind = "places"
+    needs_size = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = maps_of(shape)
+        return height * width, channels
+
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
+        count, channels, height, width = x.shape
+        steps = x.transpose(2, 3, 0, 1).reshape(height * width, count, channels)
+        return np.ascontiguousarray(steps), x.shape
+
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
+        count, channels, height, width = cache
+        dx = dy.reshape(height, width, count, channels).transpose(2, 3, 0, 1)
+        return np.ascontiguousarray(dx), {}
+
+
+@dataclass(frozen=True)
 class Each(Layer):
     """A layer over maps or features on every frame of steps of them, with the same weights.
 

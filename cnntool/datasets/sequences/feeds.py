@@ -1,0 +1,225 @@
+"""What a step reads of sequences: a batch of like length, each with a label, tags or a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnntool.datasets.feeds import Batch, Taken
+from cnntool.datasets.sequences.inputs import Rows
+from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.engine.arrays import within
+from cnntool.wording import counted
+
+PIECE = 50
+"""Batches that are sorted by length together: so many are drawn at random first."""
+
+
+class Pair(NamedTuple):
+    """What an encoder and a decoder take.
+
+    lengths: (B,) of what the decoder is given, None where all are of one length.
+    """
+
+    source: Any
+    given: np.ndarray  # (T, B): the end of a text, then the text
+    lengths: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return self.source.nbytes + self.given.nbytes
+
+
+def like_lengths(
+    keys: np.ndarray, batch_size: int, rng: np.random.Generator | None
+) -> list[np.ndarray]:
+    """Indices of one epoch, ``batch_size`` at a time, of samples whose keys are alike: all are
+    shuffled, cut into pieces of ``PIECE`` batches, sorted within each, and the batches shuffled.
+
+    keys: (N,), or (N, K) of which the first column counts most. Without ``rng`` all are sorted,
+    from the shortest on, and those of one length stay in order.
+
+    >>> [batch.tolist() for batch in like_lengths(np.array([3, 1, 2, 1, 9]), 2, None)]
+    [[1, 3], [2, 0], [4]]
+    """
+    columns = keys.reshape(len(keys), -1).T[::-1]
+    if rng is None:
+        order = np.lexsort(columns)
+        return np.split(order, range(batch_size, len(order), batch_size))
+    order, found = rng.permutation(len(keys)), []
+    for start in range(0, len(order), PIECE * batch_size):
+        piece = order[start : start + PIECE * batch_size]
+        piece = piece[np.lexsort(columns[:, piece])]
+        found += np.split(piece, range(batch_size, len(piece), batch_size))
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFeed:
+    """Sequences, each with a label, or a tag for each of its steps.
+
+    targets: labels (N,), or tags as long as the sequences. class_weights: (K,) of each class in the
+    loss while learning. facts: what a model file says of what goes in and comes out.
+    """
+
+    rows: Rows
+    targets: np.ndarray | Ragged
+    batch_size: int
+    unit: str = "text"
+    class_weights: np.ndarray | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    carries, unknown, has_unknown = False, None, False
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def samples(self) -> int:
+        """Labels or tags."""
+        return len(self.targets.values if isinstance(self.targets, Ragged) else self.targets)
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes
+
+    @property
+    def step_text(self) -> str:
+        return counted(self.batch_size, self.unit)
+
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        lengths = self.rows.lengths
+        return np.zeros(len(self.rows), int) if lengths is None else lengths
+
+    @cached_property
+    def _weights(self) -> np.ndarray | None:
+        """(N,) what each sequence comes to in a mean; None where all come to the same."""
+        if self.class_weights is not None:
+            values = self.targets.values if isinstance(self.targets, Ragged) else self.targets
+            each = self.class_weights[values]
+            if not isinstance(self.targets, Ragged):
+                return each
+            sums = np.append(0.0, np.cumsum(each))
+            starts = self.targets.starts
+            return sums[starts + self.targets.lengths] - sums[starts]
+        return self.targets.lengths if isinstance(self.targets, Ragged) else None
+
+    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        found = like_lengths(self._keys, self.batch_size, rng)
+        is_aligned = isinstance(self.targets, Ragged)
+        for number, indices in enumerate(found, 1):
+            samples = int(self._keys[indices].sum()) if is_aligned else len(indices)
+            weights = None if self._weights is None else self._weights[indices]
+            yield Batch(number, indices, samples, weights=weights)
+
+    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
+        """The sequences time first; targets (B,), or (T, B) of which those before the ends count.
+        While learning classes count by their weights."""
+        x, lengths = self.rows.take(batch.indices, rng)
+        counts: np.ndarray | None = None
+        if isinstance(self.targets, Ragged):
+            targets, lengths = self.targets.padded(batch.indices)
+            counts = within(lengths, *targets.shape)
+        else:
+            targets = self.targets[batch.indices]
+        if rng is not None and self.class_weights is not None:
+            weights = self.class_weights[targets]
+            counts = weights if counts is None else weights * counts
+        return Taken(x, targets, counts, lengths=lengths)
+
+    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
+        batches = [batch.indices for batch in self.batches()]
+        if isinstance(self.targets, Ragged):
+            return unpadded(found, batches, self.targets)
+        order = np.concatenate(batches)
+        values = np.concatenate(found)
+        restored = np.empty_like(values)
+        restored[order] = values
+        return restored
+
+    def header(self) -> dict[str, Any]:
+        return self.facts
+
+
+@dataclass(frozen=True, eq=False)
+class PairFeed:
+    """Sequences or pictures, each with a text that is given token by token, and to be said.
+
+    targets: ids of texts, each with the end behind it. sources: (N,) the row that each is of; None
+    for one each.
+    """
+
+    rows: Rows
+    targets: Ragged
+    end: int
+    batch_size: int
+    sources: np.ndarray | None = None
+    unit: str = "pair"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    carries, unknown, has_unknown = False, None, False
+
+    @property
+    def steps(self) -> int:
+        return -(-len(self.targets) // self.batch_size)
+
+    @property
+    def samples(self) -> int:
+        """Tokens, the ends among them."""
+        return len(self.targets.values)
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes + self.targets.nbytes
+
+    @property
+    def step_text(self) -> str:
+        return counted(self.batch_size, self.unit)
+
+    @cached_property
+    def _keys(self) -> np.ndarray:
+        lengths = self.rows.lengths
+        if lengths is None:
+            return self.targets.lengths
+        if self.sources is not None:
+            lengths = lengths[self.sources]
+        return np.stack([lengths, self.targets.lengths], axis=1)
+
+    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+        for number, indices in enumerate(like_lengths(self._keys, self.batch_size, rng), 1):
+            weights = self.targets.lengths[indices]
+            yield Batch(number, indices, int(weights.sum()), weights=weights)
+
+    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
+        """A :class:`Pair`, the targets (T, B), and the lengths of the sources."""
+        rows = batch.indices if self.sources is None else self.sources[batch.indices]
+        source, lengths = self.rows.take(rows, rng)
+        targets, counts = self.targets.padded(batch.indices)
+        given = np.concatenate([np.full_like(targets[:1], self.end), targets[:-1]])
+        pair = Pair(source, given, counts)
+        return Taken(pair, targets, within(counts, *targets.shape), lengths=lengths)
+
+    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
+        return unpadded(found, [batch.indices for batch in self.batches()], self.targets)
+
+    def header(self) -> dict[str, Any]:
+        return self.facts
+
+
+def unpadded(
+    found: Sequence[np.ndarray], batches: Sequence[np.ndarray], like: Ragged
+) -> np.ndarray:
+    """What batches (T, B) of sequences came to, in the order of the values of ``like``."""
+    values = np.empty((len(like.values), *found[0].shape[2:]), found[0].dtype)
+    for part, indices in zip(found, batches, strict=True):
+        lengths = like.lengths[indices]
+        is_there = within(lengths, *part.shape[:2])
+        places = like.starts[indices] + np.arange(len(part))[:, None]
+        values[places[is_there]] = part[is_there]
+    return values
