@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from cnntool.networks.layers.attend import SCORES, Attend
 from cnntool.networks.layers.convolutions import (
     LENET5_TABLE,
     Convolution,
@@ -20,7 +21,7 @@ from cnntool.networks.layers.pools import (
     Subsampling,
 )
 from cnntool.networks.layers.recurrent import GATES, Recurrent
-from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, TimePool
+from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, Places, TimePool
 
 counts = st.one_of(st.integers(1, 12), st.integers(1, LARGEST))
 pairs = st.tuples(counts, counts)
@@ -55,10 +56,12 @@ LAYERS = st.one_of(
     st.builds(Subsampling, pairs),
     st.builds(Flatten),
     st.builds(Dense, counts, st.booleans()),
-    st.builds(Embedding, counts, counts),
+    st.builds(Embedding, counts, counts, st.one_of(st.none(), pairs)),
+    st.builds(Attend, st.sampled_from(SCORES)),
     st.builds(Recurrent, st.sampled_from(sorted(GATES)), counts, st.booleans()),
     st.builds(TimePool, st.sampled_from(sorted(TIME_POOLS))),
     st.builds(Columns),
+    st.builds(Places),
     st.builds(Each, st.builds(Dense, counts)),
     st.builds(Activation, st.sampled_from(sorted(ACTIVATIONS))),
     st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
@@ -101,11 +104,15 @@ EVERY_LAYER = (
     "dropout 0.4",
     "batch-norm",
     "columns",
+    "places",
 )
 """Over 2 maps of 7 x 6."""
 
 OF_SEQUENCES = (
     "embedding 9 x 4",
+    "embedding 9 x 4 letters 7 x 3",
+    "attend",
+    "attend additive",
     "lstm 5",
     "gru 5",
     "rnn 5",

@@ -45,7 +45,11 @@ LAYERS: dict[str, Callable[[str, Words], Layer]] = {
 }
 """What reads the text of every layer, by the name that begins it."""
 
-OF_SEQUENCES = {"embedding": "tokens of a text", "each": "steps of maps or features"}
+OF_SEQUENCES = {
+    "embedding": "tokens of a text",
+    "each": "steps of maps or features",
+    "attend": "steps of a decoder",
+}
 """What the layers take that nothing makes of an image, by their names."""
 
 

@@ -54,7 +54,7 @@ def test_windows_by_hand():
     found = windows(np.arange(10, dtype=np.uint8), 2, 3)
     assert (found.steps, found.columns, found.samples) == (2, 4, 8)
     assert [(batch.number, batch.samples) for batch in found.batches()] == [(1, 6), (2, 2)]
-    (x0, y0, all_count, _), (x1, y1, *_) = taken(found)
+    (x0, y0, all_count, *_), (x1, y1, *_) = taken(found)
     assert x0.tolist() == [[0, 4], [1, 5], [2, 6]]
     assert y0.tolist() == [[1, 5], [2, 6], [3, 7]]
     assert (x1.tolist(), y1.tolist()) == ([[3, 7]], [[4, 8]])
