@@ -8,6 +8,7 @@ sequences with their answers, which are labels, tags or texts.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
@@ -145,6 +146,23 @@ class SequenceModel(Trained):
         """The network of a translator or a captioner."""
         assert isinstance(self.network, Joined)
         return self.network
+
+
+def sequence_facts(
+    reader: Input,
+    labels: Sequence[str] = (),
+    writer: TextInput | None = None,
+    longest: int = 0,
+    encoding: str = "utf-8",
+) -> dict[str, Any]:
+    """What the header of a :class:`SequenceModel` says of what goes in and comes out; labels: of
+    classes or tags, where no ``writer`` has a vocabulary."""
+    how = reader.to_json() | {"encoding": encoding}
+    if writer is not None:
+        target = writer.to_json()
+        labels = target.pop("tokens")
+        how |= {"target": target, "longest": longest}
+    return {"input_shape": reader.shape, "preprocessing": how, "labels": tuple(labels)}
 
 
 AnyModel = Classifier | TrainedText | SequenceModel
