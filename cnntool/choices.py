@@ -136,24 +136,23 @@ SCALES = ("bank", "each", "minmax")
 
 SAMPLE_FORMATS: dict[str, dict[str, str]] = {
     "classifier": {
+        "npz": "series as arrays x, lengths and y",
+        "ts": "series as sktime and aeon have them",
+        "folders": "a folder of texts a class",
         "fasttext": "lines of __label__x text",
         "jsonl": "JSON, an object a line",
+        "files": "a file CLASS.txt a class, an item a line",
         "tsv": "columns parted by tabs",
         "csv": "columns parted by commas",
-        "folders": "a folder of text files a class",
-        "files": "a file CLASS.txt a class, an item a line",
-        "ts": "series as sktime and aeon have them",
-        "npz": "series as arrays x, lengths and y",
     },
     "tagger": {
+        "npz": "series as arrays x, lengths and y",
+        "clips": "a folder of videos",
         "conllu": "CoNLL-U",
         "jsonl": "JSON, an object a sentence",
         "slashes": "lines of word/tag",
-        "csv": "columns parted by commas, a row a word or step",
-        "tsv": "the same, parted by tabs",
+        "csv": "columns with names, a row a word or step",
         "conll": "a word a line, its tag in the last column",
-        "npz": "series as arrays x, lengths and y",
-        "clips": "a folder of videos",
     },
     "translator": {
         "parallel": "two files, line by line",

@@ -2,59 +2,259 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from cnntool.datasets.sequences.material import Format, Material
-from cnntool.datasets.sequences.samples import Samples
+from cnntool.datasets.images.folder import natural_key
+from cnntool.datasets.sequences.material import (
+    Document,
+    Format,
+    Material,
+    first_line,
+    of_documents,
+)
+from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.sequences.tables import (
+    Table,
+    is_csv,
+    is_jsonl,
+    is_tsv,
+    read_delimited,
+    read_jsonl,
+)
 from cnntool.errors import InputError
-from cnntool.wording import counted
+from cnntool.files.formats import EXTENSIONS
+from cnntool.wording import counted, joined, listed
+
+TEXT_NAMES = ("text", "sentence", "review", "content", "document", "message", "title", "tweet")
+LABEL_NAMES = ("label", "class", "category", "sentiment", "target", "y")
+"""What columns are usually called, of several the first."""
 
 PREFIX = "__label__"
 LABELLED = re.compile(rf"(?:^|(?<=\s)){PREFIX}(\S*)\s*")
 
-
-def is_fasttext(material: Material) -> bool:
-    first = next((line for line in material.first.lines if line.strip()), "")
-    return PREFIX in first and bool(LABELLED.search(first))
+UNLABELLED = "unsup"
+"""The folder of reviews without a label in the Large Movie Review Dataset (aclImdb)."""
 
 
-def read_fasttext(material: Material) -> Samples:
+def is_fasttext(document: Document, how: ReadOptions) -> bool:
+    return bool(LABELLED.search(first_line(document)))
+
+
+def read_fasttext(document: Document, how: ReadOptions) -> Samples:
     """Lines of ``__label__x text``, as fastText has them."""
-    inputs, answers, places, blank = [], [], [], 0
-    for document in material.documents:
-        for index, line in enumerate(document.lines):
-            if not line.strip():
-                continue
-            labels, place = LABELLED.findall(line), document.place(index)
-            if len(labels) != 1 or not labels[0]:
-                raise InputError(_not_one_label(place, labels))
-            if not (text := LABELLED.sub("", line).strip()):
-                blank += 1
-                continue
-            inputs.append(text)
-            answers.append(labels[0])
-            places.append(place)
-    notes = [f"{material.name}: {counted(blank, 'line')} with a label alone left out"][:blank]
-    return Samples(
-        material.name,
-        "text",
-        inputs,
-        answers,
-        f"lines of {PREFIX}x text",
-        places,
-        notes=tuple(notes),
-    )
+    texts, labels, places = [], [], []
+    for index, line in enumerate(document.lines):
+        if not line.strip():
+            continue
+        found, place = LABELLED.findall(line), document.place(index)
+        if len(found) != 1 or not found[0]:
+            raise InputError(_not_one_label(place, found))
+        texts.append(LABELLED.sub("", line).strip())
+        labels.append(found[0])
+        places.append(place)
+    return _filled(document.name, texts, labels, places, f"lines of {PREFIX}x text")
 
 
-def _not_one_label(place: str, labels: list[str]) -> str:
+def _not_one_label(place: str, labels: Sequence[str]) -> str:
     if not labels:
-        return f"{place} has no label: begin it with {PREFIX} and a name, as the others"
+        return f"{place} has no label: begin it with {PREFIX} and a name, as the first line does"
     if len(labels) == 1:
         return f"{place} has {PREFIX} without a name: write {PREFIX}NAME"
     return (
-        f"{place} has {counted(len(labels), 'label')} ({', '.join(labels)}): a classifier learns "
-        "one of each text; leave one, or give each its own line"
+        f"{place} has {counted(len(labels), 'label')} ({listed(labels)}): a classifier learns one "
+        "of each text: leave one, or leave the line out"
     )
 
 
-FORMATS = {"fasttext": Format(is_fasttext, read_fasttext)}
+def _filled(
+    name: str,
+    texts: Sequence[str],
+    labels: Sequence[str],
+    places: Sequence[str],
+    format: str,
+    notes: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
+) -> Samples:
+    """Those that have a text, and a note on how many have none."""
+    found = Samples(name, "text", texts, labels, format, places, groups, tuple(notes))
+    filled = [index for index, text in enumerate(texts) if text]
+    if len(filled) == len(texts):
+        return found
+    blank = f"{name}: {counted(len(texts) - len(filled), 'label')} without a text left out"
+    return replace(found.at(filled), notes=(*notes, blank))
+
+
+def read_table(document: Document, how: ReadOptions) -> Samples:
+    """Columns with a header, or two without; or JSON lines."""
+    wanted = how.text_column, how.label_column, how.group
+    is_json = how.format == "jsonl" or (how.format is None and is_jsonl(document))
+    known = (*TEXT_NAMES, *LABEL_NAMES)
+    table = read_jsonl(document) if is_json else read_delimited(document, known, wanted, how.format)
+    if not table.rows:
+        return Samples(table.name, "text", [], [])
+    text, label, why = _columns(table, how)
+    group = table.find(how.group, (), "--group")
+    _refuse_lists(table, label)
+    notes = [*why, *table.unused(text, label, group)]
+    return _filled(
+        table.name,
+        table.texts(text, may_be_empty=True),
+        table.texts(label),
+        table.places,
+        f"{table.kind}, {table.named(text)} the text and {table.named(label)} the label",
+        notes,
+        None if group is None else table.texts(group),
+    )
+
+
+def _columns(table: Table, how: ReadOptions) -> tuple[int, int, list[str]]:
+    """Of the text, of the label, and what is to be said of how they were found."""
+    text = table.find(how.text_column, TEXT_NAMES, "--text-column")
+    label = table.find(how.label_column, LABEL_NAMES, "--label-column")
+    if text is not None and text == label:
+        raise InputError(f"{table.name}: {table.named(text)} cannot be both the text and the label")
+    if text is not None and label is not None:
+        return text, label, []
+    if table.width == 2 and (text is not None or label is not None):
+        return (1 - label, label, []) if label is not None else (text or 0, 1 - (text or 0), [])
+    if table.width == 2 and not table.header:
+        label = _likelier_label(table)
+        return 1 - label, label, _first_line_note(table, label)
+    missing = joined([n for n, c in (("text", text), ("label", label)) if c is None])
+    options = joined([f"--{n}-column" for n, c in (("text", text), ("label", label)) if c is None])
+    there = f"({listed([name or '(no name)' for name in table.header])})" if table.header else ""
+    raise InputError(
+        f"{table.name} has {counted(table.width, 'column')} {there or 'without names'}: name that "
+        f"of the {missing} with {options}, which may be a number from 1"
+    )
+
+
+def _likelier_label(table: Table) -> int:
+    """Of two columns that with fewer different values, of as many that with the shorter ones."""
+    facts = []
+    for column in range(2):
+        values = [row[column].strip() for row in table.rows]
+        facts.append((len(set(values)), sum(map(len, values)), column))
+    return min(facts)[2]
+
+
+def _first_line_note(table: Table, label: int) -> list[str]:
+    """That the first line is data, where its label comes nowhere else and all others do."""
+    counts = Counter(row[label].strip() for row in table.rows)
+    first = table.rows[0][label].strip()
+    if counts[first] > 1 or len(counts) < 3 or sorted(counts.values())[1] < 2:
+        return []
+    return [
+        f"{table.places[0]} is read as data, with the label {first!r}: where it names the columns, "
+        f"set --label-column {first}"
+    ]
+
+
+def _refuse_lists(table: Table, label: int) -> None:
+    for row, place in zip(table.rows, table.places, strict=True):
+        if isinstance(row[label], list):
+            raise InputError(
+                f"{place} has a list of labels: a classifier learns one of each text: leave one, "
+                "or leave the object out"
+            )
+
+
+def is_class_folders(material: Material) -> bool:
+    return material.folder is not None and bool(_classes(material.folder))
+
+
+def read_class_folders(material: Material) -> Samples:
+    """A folder a class with a text in each file, as aclImdb and 20 Newsgroups have it."""
+    folder = material.folder
+    if folder is None:
+        raise InputError(f"{material.name} is no folder: --format folders wants one")
+    classes = _classes(folder)
+    notes = []
+    if len(classes) > 1 and any(path.name == UNLABELLED for path in classes):
+        classes = [path for path in classes if path.name != UNLABELLED]
+        notes.append(f"{folder}: {UNLABELLED}/ left out, whose texts have no label")
+    if material.files:
+        names = listed([Path(path).name for path in material.files], 5)
+        notes.append(f"{folder}: {names} outside the class folders left out")
+    files, left_out = {}, 0
+    for path in classes:
+        files[path], others = _texts_below(path)
+        left_out += others
+    if empty := [path for path in classes if not files[path]]:
+        raise InputError(
+            f"{empty[0]} holds no texts, and every folder in {folder} is taken for a class: put "
+            "its texts there as .txt, or remove it"
+        )
+    if left_out:
+        notes.append(f"{folder}: {counted(left_out, 'file')} without .txt left out")
+    total, texts, labels, places = sum(map(len, files.values())), [], [], []
+    for path, own in files.items():
+        for file in own:
+            texts.append("\n".join(material.read(file, lambda *_: None).lines).strip())
+            labels.append(path.name)
+            places.append(file)
+            if material.advance:
+                material.advance(len(texts), total)
+    return _filled(str(folder), texts, labels, places, "a folder of texts a class", notes)
+
+
+def _classes(folder: Path) -> list[Path]:
+    found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _texts_below(folder: Path) -> tuple[list[str], int]:
+    """The files in a folder and below it, sorted as people do; where some end in .txt those alone,
+    else all but pictures. And how many others there are."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    texts = [path for path in found if path.suffix.lower() == ".txt"]
+    texts = texts or [path for path in found if path.suffix.lower() not in EXTENSIONS]
+    texts.sort(key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
+    return [str(path) for path in texts], len(found) - len(texts)
+
+
+def is_class_files(material: Material) -> bool:
+    names = [Path(path) for path in material.files if path.lower().endswith(".txt")]
+    return (
+        len(names) > 1
+        and not is_fasttext(material.first, material.how)
+        and not is_tsv(material.first)
+    )
+
+
+def read_class_files(material: Material) -> Samples:
+    """A file a class, called by its name, with a text in each line."""
+    files = [path for path in material.files if path.lower().endswith(".txt")]
+    others = [Path(path).name for path in material.files if path not in files]
+    if len({Path(path).stem for path in files}) < len(files):
+        raise InputError(f"{material.name}: two files have one name, which is taken for a class")
+    texts, labels, places = [], [], []
+    for path in files:
+        document = material.read(path)
+        lines = [(index, line.strip()) for index, line in enumerate(document.lines) if line.strip()]
+        if not lines:
+            raise InputError(f"{path} holds no text: write an item a line, or remove the file")
+        texts += [line for _, line in lines]
+        labels += [Path(path).stem] * len(lines)
+        places += [document.place(index) for index, _ in lines]
+    notes = [f"{material.name}: {listed(others, 5)} left out, being no .txt"][: len(others)]
+    format = f"a file a class ({listed(list(dict.fromkeys(labels)), 5)}), an item a line"
+    return Samples(material.name, "text", texts, labels, format, places, notes=tuple(notes))
+
+
+FORMATS = {
+    "folders": Format(is_class_folders, read_class_folders),
+    "fasttext": of_documents(is_fasttext, read_fasttext),
+    "jsonl": of_documents(is_jsonl, read_table),
+    "files": Format(is_class_files, read_class_files),
+    "tsv": of_documents(is_tsv, read_table),
+    "csv": of_documents(is_csv, read_table),
+}

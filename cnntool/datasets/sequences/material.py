@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnntool.datasets.memory import check_free
-from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
 from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
-from cnntool.wording import bytes_text
+from cnntool.errors import InputError
+from cnntool.wording import bytes_text, listed
+
+BINARY = {
+    "a binary file takes --level byte, and ": "",
+    "a binary file takes --level byte, a text its": "a text takes its",
+}
+"""What the reader of texts says of bytes, and what is said here, where lines are read."""
 
 NEEDED = 4
 """Bytes of memory for a byte of text, at least, while it is read."""
@@ -64,7 +71,14 @@ class Material:
     def read(self, path: str, advance: Advance | None = None) -> Document:
         """The text of one file."""
         pieces = read_text(path, self.how.encoding or "utf-8", advance or self.advance)
-        return Document(source_name(path), "".join(pieces).split("\n")[:-1])
+        try:
+            text = "".join(pieces)
+        except InputError as error:
+            message = str(error)
+            for level, encoding in BINARY.items():
+                message = message.replace(level, encoding)
+            raise InputError(message) from None
+        return Document(source_name(path), text.split("\n")[:-1])
 
 
 class Format(NamedTuple):
@@ -73,6 +87,32 @@ class Format(NamedTuple):
 
     fits: Callable[[Material], bool]
     read: Callable[[Material], Samples]
+
+
+def of_documents(
+    fits: Callable[[Document, ReadOptions], bool], read: Callable[[Document, ReadOptions], Samples]
+) -> Format:
+    """A format of texts, each of which is read alone; of a folder those that do not look so are
+    left out, with a note."""
+
+    def read_all(material: Material) -> Samples:
+        documents, notes = material.documents, []
+        if material.folder and material.how.format is None:
+            others = [each.name for each in documents if not fits(each, material.how)]
+            documents = [each for each in documents if each.name not in others]
+            if others:
+                names = listed([Path(name).name for name in others], 5)
+                notes.append(f"{material.name}: {names} left out, being in another format")
+        return put_together(material.name, [read(each, material.how) for each in documents], notes)
+
+    return Format(
+        lambda material: bool(material.files) and fits(material.first, material.how), read_all
+    )
+
+
+def first_line(document: Document) -> str:
+    """The first line that is not blank; "" where there is none."""
+    return next((line for line in document.lines if line.strip()), "")
 
 
 def has_suffix(material: Material, *suffixes: str) -> bool:

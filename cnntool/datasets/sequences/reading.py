@@ -11,17 +11,18 @@ from unicodedata import is_normalized, normalize
 
 from cnntool.choices import SAMPLE_FORMATS
 from cnntool.datasets.images.folder import natural_key
-from cnntool.datasets.sequences import labelled
-from cnntool.datasets.sequences.material import Format, Material
+from cnntool.datasets.sequences import labelled, pairs, tagged
+from cnntool.datasets.sequences.material import Format, Material, first_line
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
 from cnntool.errors import InputError, RequestError
+from cnntool.files.formats import EXTENSIONS
 from cnntool.wording import counted, joined, listed, suggestion
 
 FORMATS: dict[str, dict[str, Format]] = {
     "classifier": {**labelled.FORMATS},
-    "tagger": {},
-    "translator": {},
+    "tagger": {**tagged.FORMATS},
+    "translator": {**pairs.FORMATS},
     "captioner": {},
 }
 """Of each task, by their names in :data:`choices.SAMPLE_FORMATS`."""
@@ -31,7 +32,7 @@ BUILT_IN: dict[str, tuple[str, Callable[[str, int], dict[str, Samples]]]] = {}
 that follows a colon and the seed."""
 
 PART_NAMES = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "trn"),
     "validation": ("val", "valid", "validation", "dev", "devel", "testa"),
     "test": ("test", "testing", "tst", "testb"),
 }
@@ -68,7 +69,7 @@ def load_samples(
             )
         return load(sources[0], seed)
     try:
-        materials, beside = find_parts(sources, how, advance)
+        materials, beside = find_parts(sources, task, how, advance)
         parts = {part: in_normal_form(_read(task, each)) for part, each in materials.items()}
     except OSError as error:
         name = error.filename or joined(sources)
@@ -80,7 +81,7 @@ def load_samples(
 
 
 def find_parts(
-    sources: Sequence[str], how: ReadOptions, advance: Advance | None = None
+    sources: Sequence[str], task: str, how: ReadOptions, advance: Advance | None = None
 ) -> tuple[dict[str, Material], str]:
     """What each part is read from, and a note on what lies beside parts, else "".
 
@@ -95,7 +96,8 @@ def find_parts(
         key=lambda path: natural_key(path.name),
     )
     folders, files = [p for p in there if p.is_dir()], [p for p in there if p.is_file()]
-    found = _by_part(folders) or _by_part(files)
+    texts = [path for path in files if path.suffix.lower() not in EXTENSIONS]
+    found = _by_part(folders, 1) or _by_part(texts, 2 if task == "translator" else 1)
     if not found:
         return {"train": Material([str(path) for path in files], how, folder, advance)}, ""
     parts = {
@@ -119,15 +121,15 @@ def _inside(folder: Path, how: ReadOptions, advance: Advance | None) -> Material
     return Material([str(path) for path in files], how, folder, advance)
 
 
-def _by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """The files or folders of each part; of several the first, and what differs from it in its
-    last extension alone, as two parallel files do. Empty where they are no parts."""
+def _by_part(paths: Sequence[Path], most: int) -> dict[str, list[Path]]:
+    """The files or folders of each part; of several the first, and of those that differ from it in
+    their last extension alone, as parallel files do, at most so many. Empty where they are none."""
     named = {path: _part_of(path.name) for path in paths}
     found: dict[str, list[Path]] = {}
     for part in PART_NAMES:
         of_part = [path for path in paths if named[path] == part]
         if of_part:
-            found[part] = [path for path in of_part if path.stem == of_part[0].stem]
+            found[part] = [path for path in of_part if path.stem == of_part[0].stem][:most]
     are_all = all(named.values())
     return found if found and (are_all or ("train" in found and len(found) > 1)) else {}
 
@@ -145,17 +147,20 @@ def _read(task: str, material: Material) -> Samples:
         for path in material.files:
             if path != STDIN and not os.path.exists(path):
                 raise InputError(f"{path} does not exist: name {_kinds(task)}")
-    formats, wanted = FORMATS[task], material.how.format
-    name = wanted or next((each for each in formats if formats[each].fits(material)), None)
+    formats, known, name = FORMATS[task], SAMPLE_FORMATS[task], material.how.format
+    name = name or next(
+        (each for each in known if each in formats and formats[each].fits(material)), None
+    )
+    if name is None and material.files and not first_line(material.first):
+        raise InputError(f"{material.name} is empty: name {_kinds(task)}")
     if name is None:
-        known = SAMPLE_FORMATS[task]
         raise InputError(
             f"{material.name} is in no format that a {task} learns from: expected "
             f"{joined(list(known.values()), 'or')}; --format ({', '.join(known)}) says which it is"
         )
     samples = formats[name].read(material)
     if not len(samples):
-        raise InputError(f"{material.name} holds no samples: expected {SAMPLE_FORMATS[task][name]}")
+        raise InputError(f"{material.name} holds no samples: expected {known[name]}")
     return samples
 
 

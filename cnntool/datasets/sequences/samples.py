@@ -17,7 +17,7 @@ others a tuple of one text or more that are all right, the first being the usual
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.choices import COLOURS
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,32 @@ class Samples:
             groups=None if self.groups is None else those(self.groups),
             notes=(),
         )
+
+
+def put_together(name: str, parts: Sequence[Samples], notes: Sequence[str] = ()) -> Samples:
+    """Samples one behind the other, with the notes of all behind these; InputError where their
+    forms differ."""
+    first = parts[0]
+    for part in parts:
+        if part.form != first.form:
+            raise InputError(
+                f"{part.name} holds {part.form}, {first.name} {first.form}: name them apart"
+            )
+
+    def all_of(values: Iterable[Sequence[Any] | None]) -> list[Any] | None:
+        found = list(values)
+        there = [each for part in found if part is not None for each in part]
+        return None if any(part is None for part in found) else there
+
+    return replace(
+        first,
+        name=name,
+        inputs=[each for part in parts for each in part.inputs],
+        answers=[each for part in parts for each in part.answers],
+        places=all_of(part.places for part in parts),
+        groups=all_of(part.groups for part in parts),
+        notes=(*notes, *(note for part in parts for note in part.notes)),
+    )
 
 
 def _pieces(value: Any) -> Iterator[bytes]:

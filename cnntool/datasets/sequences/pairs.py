@@ -1,0 +1,267 @@
+"""Texts with what they are in other words, for translators."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from unicodedata import normalize
+
+from cnntool.datasets.sequences.material import (
+    Document,
+    Format,
+    Material,
+    first_line,
+    of_documents,
+)
+from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.sequences.tables import as_text, is_jsonl, is_tsv, read_delimited, read_jsonl
+from cnntool.errors import InputError
+from cnntool.wording import counted, listed, shortened
+
+SOURCE_NAMES = ("source", "src", "input", "word", "text")
+TARGET_NAMES = ("target", "tgt", "output", "pronunciation", "translation", "label")
+"""What columns are usually called, of several the first."""
+
+FEATURES = re.compile(r"[A-Z0-9{][^\s;=]*(;[A-Z0-9{][^\s;=]*)+|\w+=[^\s,]+(,\w+=[^\s,]+)*|[A-Z]+")
+LOOKED_AT = 1000
+"""Lines by which a format is known."""
+
+ALTERNATIVE = re.compile(r"(.+)\(\w+\)")
+COMMENT = re.compile(r"^(;;;|#(?=\s|$)).*|\s#\s.*")
+LONGEST_SYMBOL, MOST_SYMBOLS = 5, 300
+"""Of a lexicon's pronunciations: what has longer or more words is a text."""
+
+
+class Pair(NamedTuple):
+    source: str
+    target: str
+    place: str
+
+
+def gathered(name: str, pairs: Sequence[Pair], format: str, notes: Iterable[str] = ()) -> Samples:
+    """A sample for each source, with its targets in their order, all of which are right.
+
+    Pairs without a source or target are left out; that and what stands more than once is noted.
+    """
+    found: dict[str, tuple[Pair, dict[str, str]]] = {}
+    filled = [pair for pair in pairs if pair.source and pair.target]
+    for pair in filled:
+        _, targets = found.setdefault(normalize("NFC", pair.source), (pair, {}))
+        targets.setdefault(normalize("NFC", pair.target), pair.target)
+    firsts = [pair for pair, _ in found.values()]
+    answers = [tuple(targets.values()) for _, targets in found.values()]
+    several = sum(len(each) > 1 for each in answers)
+    repeats = len(filled) - sum(map(len, answers))
+    notes = [*notes, *_blank_note(name, len(pairs) - len(filled))]
+    if several:
+        verb = "has" if several == 1 else "have"
+        notes.append(
+            f"{name}: {counted(several, 'source')} {verb} several targets, any of which is right"
+        )
+    if repeats:
+        notes.append(f"{name}: {counted(repeats, 'pair')} left out that came before")
+    sources, places = [pair.source for pair in firsts], [pair.place for pair in firsts]
+    return Samples(name, "text", sources, answers, format, places, notes=tuple(notes))
+
+
+def _blank_note(name: str, blank: int) -> list[str]:
+    return [f"{name}: {counted(blank, 'pair')} with an empty side left out"] * bool(blank)
+
+
+def on_one_line(text: str) -> str:
+    """A text without line ends in it, which a line of output could not show."""
+    return " ".join(text.split("\n")).strip()
+
+
+def is_parallel(material: Material) -> bool:
+    if len(material.files) != 2:
+        return False
+    return not all(is_tsv(each) or is_jsonl(each) for each in material.documents)
+
+
+def read_parallel(material: Material) -> Samples:
+    """Two files, a line of the one being what the same line of the other is; each pair a sample."""
+    if len(material.files) != 2:
+        raise InputError(f"{material.name}: expected two files, whose lines are pairs")
+    source, target = material.documents
+    if len(source.lines) != len(target.lines):
+        longer, shorter = sorted((source, target), key=lambda each: -len(each.lines))
+        odd = len(shorter.lines)
+        raise InputError(
+            f"{longer.place(odd)} has no line beside it ({shortened(longer.lines[odd], 40)!r}): "
+            f"{longer.name} has {counted(len(longer.lines), 'line')}, {shorter.name} "
+            f"{len(shorter.lines):,}; make them go line by line"
+        )
+    pairs = [
+        Pair(one.strip(), other.strip(), source.place(index))
+        for index, (one, other) in enumerate(zip(source.lines, target.lines, strict=True))
+    ]
+    filled = [pair for pair in pairs if pair.source and pair.target]
+    name = f"{source.name} and {target.name}"
+    return Samples(
+        name,
+        "text",
+        [pair.source for pair in filled],
+        [(pair.target,) for pair in filled],
+        f"two files line by line, {source.name} the source",
+        [pair.place for pair in filled],
+        notes=tuple(_blank_note(name, len(pairs) - len(filled))),
+    )
+
+
+def read_objects(document: Document, how: ReadOptions) -> Samples:
+    """JSON lines with a source and a target, or a list of targets that are all right."""
+    table = read_jsonl(document)
+    if not table.rows:
+        return Samples(table.name, "text", [], [])
+    source = table.find(how.text_column, SOURCE_NAMES, "--text-column")
+    target = table.find(how.label_column, TARGET_NAMES, "--label-column")
+    if source is None or target is None:
+        missing, option = ("source", "text") if source is None else ("target", "label")
+        raise InputError(
+            f"{table.name} has no {missing} among {listed(table.header)}: name it with "
+            f"--{option}-column"
+        )
+    pairs = []
+    sources = table.texts(source)
+    for text, row, place in zip(sources, table.rows, table.places, strict=True):
+        targets = row[target] if isinstance(row[target], list) else [row[target]]
+        for each in targets:
+            other = as_text(each, place, table.named(target))
+            if not other:
+                raise InputError(f"{place} has no {table.named(target)}: add it, or leave it out")
+            pairs.append(Pair(on_one_line(text), on_one_line(other), place))
+    format = f"JSON lines, {table.named(source)} to {table.named(target)}"
+    return gathered(table.name, pairs, format, table.unused(source, target))
+
+
+def is_sigmorphon(document: Document, how: ReadOptions) -> bool:
+    return _features_column(document) is not None
+
+
+def _features_column(document: Document) -> int | None:
+    """The second or third of three columns, where every line has features in it."""
+    lines = [line for line in document.lines[:LOOKED_AT] if line.strip()]
+    rows = [line.split("\t") for line in lines]
+    if not rows or any(len(row) != 3 for row in rows):
+        return None
+    for column in (2, 1):
+        values = [row[column].strip() for row in rows]
+        if all(map(FEATURES.fullmatch, values)) and any(set(";=") & set(v) for v in values):
+            return column
+    return None
+
+
+def read_sigmorphon(document: Document, how: ReadOptions) -> Samples:
+    """Lemma, inflected form and features, as the shared tasks of 2017 to 2021 have them, or lemma,
+    features and form, as those of 2016 and from 2022 on; the source is ``lemma features``."""
+    column = _features_column(document)
+    if column is None:
+        raise InputError(
+            f"{document.name} has no column of features such as V;PST, the second or third of three"
+        )
+    pairs = []
+    for index, line in enumerate(document.lines):
+        if not line.strip():
+            continue
+        fields, place = [each.strip() for each in line.split("\t")], document.place(index)
+        if len(fields) != 3:
+            raise InputError(f"{place} has {counted(len(fields), 'column')}, expected three")
+        pairs.append(Pair(f"{fields[0]} {fields[column]}", fields[3 - column], place))
+    order = "lemma, form, features" if column == 2 else "lemma, features, form"
+    return gathered(document.name, pairs, f"{order}; the source is the lemma and its features")
+
+
+def read_tsv(document: Document, how: ReadOptions) -> Samples:
+    """``source<TAB>target``; what is behind another tab is not read."""
+    if how.text_column or how.label_column:
+        return _named_columns(document, how)
+    pairs: list[Pair] = []
+    more, example = 0, ""
+    for index, line in enumerate(document.lines):
+        if not line.strip():
+            continue
+        fields, place = line.split("\t"), document.place(index)
+        if len(fields) < 2:
+            raise InputError(
+                f"{place} has no tab ({shortened(line, 40)!r}): expected a source, a tab and a "
+                "target"
+            )
+        if not pairs and _names_both(fields):
+            return _named_columns(document, how)
+        if len(fields) > 2 and any(each.strip() for each in fields[2:]):
+            more += 1
+            example = example or place
+        pairs.append(Pair(fields[0].strip(), fields[1].strip(), place))
+    notes = [
+        f"{document.name}: what is behind the second tab is not read, in {counted(more, 'line')} "
+        f"from {example} on"
+    ][:more]
+    return gathered(document.name, pairs, "source and target, parted by a tab", notes)
+
+
+def _names_both(fields: Sequence[str]) -> bool:
+    names = {each.strip().casefold() for each in fields}
+    return bool(names & set(SOURCE_NAMES)) and bool(names & set(TARGET_NAMES))
+
+
+def _named_columns(document: Document, how: ReadOptions) -> Samples:
+    known = (*SOURCE_NAMES, *TARGET_NAMES)
+    table = read_delimited(document, known, (how.text_column, how.label_column), "tsv")
+    source = table.find(how.text_column, SOURCE_NAMES, "--text-column")
+    target = table.find(how.label_column, TARGET_NAMES, "--label-column")
+    source = source if source is not None else int(target == 0)
+    target = target if target is not None else int(source == 0)
+    texts = zip(
+        table.texts(source, may_be_empty=True),
+        table.texts(target, may_be_empty=True),
+        table.places,
+        strict=True,
+    )
+    pairs = [Pair(on_one_line(one), on_one_line(other), place) for one, other, place in texts]
+    format = f"{table.kind}, {table.named(source)} to {table.named(target)}"
+    return gathered(table.name, pairs, format, table.unused(source, target))
+
+
+def is_lexicon(document: Document, how: ReadOptions) -> bool:
+    """Whether every line is a word and what may be its sounds: few different, short symbols."""
+    lines = [COMMENT.sub("", line).split() for line in document.lines[:LOOKED_AT]]
+    symbols = {symbol for line in lines for symbol in line[1:]}
+    lengths = [len(line) for line in lines if line]
+    return (
+        "\t" not in first_line(document)
+        and min(lengths, default=0) > 1
+        and len(symbols) <= MOST_SYMBOLS
+        and all(len(symbol) <= LONGEST_SYMBOL for symbol in symbols)
+    )
+
+
+def read_lexicon(document: Document, how: ReadOptions) -> Samples:
+    """``WORD  P P P``, as CMUdict has it: ``word(2)`` another way to say the word, ``;;;`` and
+    ``#`` before a comment."""
+    pairs, comments = [], 0
+    for index, line in enumerate(document.lines):
+        bare = COMMENT.sub("", line)
+        comments += bare != line
+        if not (fields := bare.split()):
+            continue
+        if len(fields) < 2:
+            raise InputError(
+                f"{document.place(index)}: {fields[0]!r} has no symbols behind it: expected WORD "
+                "P P P"
+            )
+        other_way = ALTERNATIVE.fullmatch(fields[0])
+        word = other_way[1] if other_way else fields[0]
+        pairs.append(Pair(word, " ".join(fields[1:]), document.place(index)))
+    notes = [f"{document.name}: {counted(comments, 'comment')} left out"][:comments]
+    return gathered(document.name, pairs, "a lexicon of words and their symbols", notes)
+
+
+FORMATS = {
+    "parallel": Format(is_parallel, read_parallel),
+    "jsonl": of_documents(is_jsonl, read_objects),
+    "sigmorphon": of_documents(is_sigmorphon, read_sigmorphon),
+    "tsv": of_documents(is_tsv, read_tsv),
+    "lexicon": of_documents(is_lexicon, read_lexicon),
+}
