@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import is_normalized, normalize
@@ -12,6 +12,7 @@ from unicodedata import is_normalized, normalize
 from cnntool.choices import SAMPLE_FORMATS
 from cnntool.datasets.images.folder import natural_key
 from cnntool.datasets.sequences import labelled, pairs, tagged
+from cnntool.datasets.sequences.builtin import BUILT_IN, load_built_in
 from cnntool.datasets.sequences.material import Format, Material, first_line
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
@@ -26,10 +27,6 @@ FORMATS: dict[str, dict[str, Format]] = {
     "captioner": {},
 }
 """Of each task, by their names in :data:`choices.SAMPLE_FORMATS`."""
-
-BUILT_IN: dict[str, tuple[str, Callable[[str, int], dict[str, Samples]]]] = {}
-"""Sets that come along or are made: the task of each, and what reads it, from its name with all
-that follows a colon and the seed."""
 
 PART_NAMES = {
     "train": ("train", "training", "trn"),
@@ -61,13 +58,12 @@ def load_samples(
         hint = suggestion(how.format, SAMPLE_FORMATS[task])
         raise RequestError(f"--format {how.format!r} is no format of a {task}{hint}")
     if (built_in := sources[0].partition(":")[0]) in BUILT_IN and len(sources) == 1:
-        of_task, load = BUILT_IN[built_in]
-        if of_task != task:
+        if (of_task := BUILT_IN[built_in].task) != task:
             raise InputError(
                 f"{built_in} is a set for train-{of_task}, not for train-{task}: a file of that "
                 f"name is ./{built_in}"
             )
-        return load(sources[0], seed)
+        return load_built_in(sources[0], seed)
     try:
         materials, beside = find_parts(sources, task, how, advance)
         parts = {part: in_normal_form(_read(task, each)) for part, each in materials.items()}
