@@ -96,17 +96,21 @@ def _logits(
 
 
 def _shrunk(data: Dataset) -> Dataset:
-    """The images with no side above LARGEST_SIDE, averages of the pixels there were."""
-    channels, *sides = data.image_shape
+    return replace(data, x=shrunk(data.x))
+
+
+def shrunk(images: np.ndarray) -> np.ndarray:
+    """Images (N, C, H, W) with no side above LARGEST_SIDE, averages of the pixels there were."""
+    count, channels, *sides = images.shape
     size = tuple(min(side, LARGEST_SIDE) for side in sides)
     if size == tuple(sides):
-        return data
-    x = np.empty((len(data), channels, *size), np.float32)
-    step = max(1, BLOCK_VALUES // data.x[0].size)
-    for start in range(0, len(data), step):
-        block = data.x[start : start + step].astype(np.float32)
+        return images
+    x = np.empty((count, channels, *size), np.float32)
+    step = max(1, BLOCK_VALUES // images[0].size)
+    for start in range(0, count, step):
+        block = images[start : start + step].astype(np.float32)
         x[start : start + step] = engine.adaptive_pool2d(block, size, "average")[0]
-    return replace(data, x=x)
+    return x
 
 
 DENSE_SIZE = 1 << 11
