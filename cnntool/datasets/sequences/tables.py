@@ -115,7 +115,7 @@ def is_csv(document: Document, how: ReadOptions | None = None) -> bool:
 
 
 def read_jsonl(document: Document) -> Table:
-    """The columns of JSON lines are the keys of the first object."""
+    """The columns of JSON lines are their keys."""
     records, places = [], []
     for index, line in enumerate(document.lines):
         if not line.strip():
@@ -140,7 +140,7 @@ def read_jsonl(document: Document) -> Table:
             _check_whole(value, place)
         records.append(value)
         places.append(place)
-    header = list(records[0]) if records else []
+    header = list(dict.fromkeys(key for record in records for key in record))
     rows = [[record.get(key) for key in header] for record in records]
     return Table(document.name, "JSON lines", header, rows, places)
 

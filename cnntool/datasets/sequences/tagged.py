@@ -80,6 +80,11 @@ def read_conllu(document: Document, how: ReadOptions) -> Samples:
                 yield place, (fields[1], fields[column - 1])
 
     sentences = list(_sentences(rows()))
+    if all(tag == "_" for _, tags, _ in sentences for tag in tags):
+        raise InputError(
+            f"{document.name} has _ in column {column} of every word, which is none: --column "
+            "names another from 2 to 10"
+        )
     notes = [
         f"{document.name}: {counted(skipped, 'line')} of words written as one (1-2) or not at all "
         "(1.1) left out"
@@ -98,21 +103,14 @@ def read_columns(document: Document, how: ReadOptions) -> Samples:
     """A word a line, first, its tag in the last column, as CoNLL 2000 to 2003 have it.
 
     Columns are parted by tabs, or where the first line has none by spaces. A line with # at its
-    begin is a comment, unless it is as wide as the others and has one of their tags.
+    begin is a comment, unless it is as wide as the others and has a word behind the #, or one of
+    their tags.
     """
-    lines = [line.rstrip(" \t") for line in document.lines]
-    by_tabs = _tabs([line for line in lines if not line.startswith(("#", DOCUMENT_START))])
-    width, width_place, tags = 0, "", set()
-    for index, line in enumerate(lines):
-        if not line or line.startswith(("#", DOCUMENT_START)):
-            continue
-        fields, place = _fields(line, by_tabs), document.place(index)
-        if not width:
-            width, width_place = len(fields), place
-            column = _tag_column(how.column, width, place)
-        if len(fields) != width:
-            raise InputError(_other_columns(place, fields, width, width_place, by_tabs))
-        tags.add(fields[column])
+    name, lines = document.name, [line.rstrip(" \t") for line in document.lines]
+    by_tabs, width, seen = _layout(document, lines)
+    if not width:
+        return Samples(name, "words", [], [])
+    column = _tag_column(how.column, width, name)
     skipped: Counter[str] = Counter()
 
     def rows() -> Iterator[tuple[str, Sequence[str] | None]]:
@@ -124,38 +122,50 @@ def read_columns(document: Document, how: ReadOptions) -> Samples:
                 skipped[f"{DOCUMENT_START} line"] += 1
                 yield document.place(index), None
             elif line.startswith("#") and (
-                len(fields) != width or fields[column] not in tags or FACT.match(line)
+                len(fields) != width
+                or FACT.match(line)
+                or (fields[0] == "#" and fields[-1] not in seen)
             ):
                 skipped["comment"] += 1
             else:
                 yield document.place(index), (fields[0], fields[column])
 
-    if not width:
-        return Samples(document.name, "words", [], [])
     sentences = list(_sentences(rows()))
-    notes = [
-        f"{document.name}: {joined([counted(n, what) for what, n in skipped.items()])} left out"
-    ][: len(skipped)]
+    notes = []
+    if skipped:
+        left_out = joined([counted(count, what) for what, count in skipped.items()])
+        notes.append(f"{name}: {left_out} left out")
     if width > 2:
         others = [str(each + 1) for each in range(1, width) if each != column]
-        notes.append(
-            f"{document.name}: column{'s' * (len(others) > 1)} {joined(others)} of {width} not "
-            "read; --column names the tags'"
-        )
-    return _of_words(document.name, sentences, f"CoNLL columns, {_tag_name(column, width)}", notes)
+        columns = f"column{'s' * (len(others) > 1)} {joined(others)}"
+        notes.append(f"{name}: {columns} of {width} not read; --column names the tags'")
+    which = "the last" if column == width - 1 else f"column {column + 1}"
+    return _of_words(name, sentences, f"CoNLL columns, {which} the tag", notes)
 
 
-def _tag_name(column: int, width: int) -> str:
-    return "the last the tag" if column == width - 1 else f"column {column + 1} the tag"
+def _layout(document: Document, lines: Sequence[str]) -> tuple[bool, int, set[str]]:
+    """Whether tabs part the columns, how many there are, and what stands behind words: of the lines
+    that are no comments. InputError for a line of another width than the first."""
+    is_row = [bool(line) and not line.startswith(("#", DOCUMENT_START)) for line in lines]
+    rows = [index for index, is_one in enumerate(is_row) if is_one]
+    by_tabs, width, seen = _tabs([lines[index] for index in rows[:1]]), 0, set[str]()
+    for index in rows:
+        fields = _fields(lines[index], by_tabs)
+        width = width or len(fields)
+        if len(fields) != width:
+            place, first = document.place(index), document.place(rows[0])
+            raise InputError(_other_columns(place, fields, width, first, by_tabs))
+        seen.update(fields[1:])
+    return by_tabs, width, seen
 
 
-def _tag_column(wanted: int | None, width: int, place: str) -> int:
+def _tag_column(wanted: int | None, width: int, name: str) -> int:
     if width < 2:
         raise InputError(
-            f"{place} has one column, expected a word and its tag, parted by a space or tab"
+            f"{name} has one column, expected a word and its tag, parted by a space or tab"
         )
     if wanted is not None and wanted > width:
-        raise InputError(f"--column {wanted}: {place} has {counted(width, 'column')}")
+        raise InputError(f"--column {wanted}: {name} has {counted(width, 'column')}")
     return (wanted or width) - 1
 
 
