@@ -26,6 +26,10 @@ class BuiltIn:
     parameters: tuple[Parameter, ...] = ()
 
 
+def _count(default: int | None, help: str, maximum: int) -> Parameter:
+    return Parameter("count", default, help, 10, maximum, int)
+
+
 BUILT_IN = {
     "addresses": BuiltIn(
         "tagger",
@@ -46,6 +50,21 @@ BUILT_IN = {
         "translator",
         "30,000 English words and how they are said, in 39 phonemes; from CMUdict, BSD-2",
         "packed.pronunciations",
+    ),
+    "sums": BuiltIn(
+        "translator",
+        "two numbers added, such as 123+45 with the answer 168; made on the spot",
+        "sums.sums",
+        (
+            _count(None, "by default 20,000, or half of all pairs", 500_000),
+            Parameter("digits", 3, "a number has at most", 1, 9, int),
+        ),
+    ),
+    "dates": BuiltIn(
+        "translator",
+        "dates in fourteen ways of five languages, with the answer 2024-03-05; made on the spot",
+        "dates.dates",
+        (_count(20_000, "of dates", 500_000),),
     ),
 }
 """By the names that commands take, with a colon and settings behind those that are made."""
