@@ -18,6 +18,9 @@ from cnntool.wording import counted
 PIECE = 50
 """Batches that are sorted by length together: so many are drawn at random first."""
 
+MOST_STEPS = 1 << 16
+"""Of a batch in order, padding included: a few very long sequences do not take all memory."""
+
 
 class Pair(NamedTuple):
     """What an encoder and a decoder take.
@@ -41,21 +44,30 @@ def like_lengths(
     shuffled, cut into pieces of ``PIECE`` batches, sorted within each, and the batches shuffled.
 
     keys: (N,), or (N, K) of which the first column counts most. Without ``rng`` all are sorted,
-    from the shortest on, and those of one length stay in order.
+    from the longest on, those of one length in order, and a batch has ``MOST_STEPS`` at most.
 
     >>> [batch.tolist() for batch in like_lengths(np.array([3, 1, 2, 1, 9]), 2, None)]
-    [[1, 3], [2, 0], [4]]
+    [[4, 0], [2, 1], [3]]
     """
     columns = keys.reshape(len(keys), -1).T[::-1]
     if rng is None:
-        order = np.lexsort(columns)
-        return np.split(order, range(batch_size, len(order), batch_size))
+        order = np.lexsort(-columns)
+        return list(_in_order(order, columns[:, order].max(axis=0, initial=1), batch_size))
     order, found = rng.permutation(len(keys)), []
     for start in range(0, len(order), PIECE * batch_size):
         piece = order[start : start + PIECE * batch_size]
         piece = piece[np.lexsort(columns[:, piece])]
         found += np.split(piece, range(batch_size, len(piece), batch_size))
     return [found[i] for i in rng.permutation(len(found))]
+
+
+def _in_order(order: np.ndarray, steps: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    start = 0
+    while start < len(order):
+        longest = max(1, int(steps[start : start + batch_size].max()))
+        stop = start + min(batch_size, max(1, MOST_STEPS // longest))
+        yield order[start:stop]
+        start = stop
 
 
 @dataclass(frozen=True, eq=False)

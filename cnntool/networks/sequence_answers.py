@@ -1,0 +1,78 @@
+"""What a trained network answers to sequences: labels, tags or texts, batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.sequences.feeds import like_lengths, unpadded
+from cnntool.datasets.sequences.inputs import Rows
+from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.engine.losses import softmax
+from cnntool.errors import not_finite
+from cnntool.networks.decoding import Said, beams, greedy
+from cnntool.networks.joined import Joined
+from cnntool.networks.network import Network
+
+BATCH = 256
+"""Sequences that are read side by side."""
+
+BEAM_ROWS = 512
+"""Beginnings of all texts that a beam goes on from at a time."""
+
+
+def class_odds(network: Network, rows: Rows) -> np.ndarray:
+    """(N, K) the probability of each class; InputError where they are not finite."""
+    found = np.empty((len(rows), network.output_shape[-1]), np.float32)
+    for indices, x, lengths in _batches(rows, BATCH):
+        found[indices] = _odds(network, x, lengths)
+    return found
+
+
+def tag_odds(network: Network, rows: Rows) -> Ragged:
+    """(steps, K) the probability of each tag, for each step of each sequence; InputError where
+    they are not finite."""
+    lengths = rows.lengths
+    assert lengths is not None  # there is a tag a step
+    like = Ragged(np.empty(lengths.sum(), bool), lengths)
+    if not len(like.values):
+        return Ragged(np.empty((0, network.output_shape[-1]), np.float32), lengths)
+    parts, batches = [], []
+    for indices, x, own in _batches(rows, BATCH):
+        parts.append(_odds(network, x, own))
+        batches.append(indices)
+    return Ragged(unpadded(parts, batches, like), lengths)
+
+
+def texts_said(
+    network: Joined, rows: Rows, end: int, longest: int, beam: int = 1
+) -> list[list[Said]]:
+    """What is said to each: the best text first, of a beam; the likeliest token again and again
+    where its width is 1. InputError where the network's numbers are not finite."""
+    found: list[list[Said]] = [[] for _ in range(len(rows))]
+    for indices, x, lengths in _batches(rows, max(1, min(BATCH, BEAM_ROWS // beam))):
+        if beam == 1:
+            said = [[each] for each in greedy(network, x, lengths, end, longest)]
+        else:
+            said = beams(network, x, lengths, end, longest, beam)
+        for index, texts in zip(indices, said, strict=True):
+            found[index] = texts
+    return found
+
+
+def _batches(rows: Rows, size: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
+    lengths = np.zeros(len(rows), int) if rows.lengths is None else rows.lengths
+    for indices in like_lengths(lengths, size, None):
+        yield indices, *rows.take(indices)
+
+
+def _odds(network: Network, x: Any, lengths: np.ndarray | None) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        y, _ = network.forward(x, lengths=lengths, keeps_caches=False)
+    if lengths is not None and y.ndim == 3:
+        y[np.arange(len(y))[:, None] >= lengths] = 0
+    if not np.isfinite(y).all():
+        raise not_finite("the network")
+    return softmax(y)
