@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from cnntool.datasets.fraction import check_fraction
 from cnntool.datasets.images.dataset import Dataset, in_levels
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.wording import joined, listed, shape_text
 
 
@@ -172,11 +173,7 @@ def stratified_split(
     held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that
     is not from 0 up to 1.
     """
-    if not 0 <= fraction < 1:
-        raise RequestError(
-            f"the validation split is {fraction:g}, expected a fraction from 0 to below 1, such as "
-            "0.1: set --val-split"
-        )
+    check_fraction(fraction)
     held = np.zeros(len(y), bool)
     if fraction > 0:
         order = rng.permutation(len(y))

@@ -42,6 +42,8 @@ SPAN_ID = re.compile(r"\d+-\d+|\d+\.\d+")
 FACT = re.compile(r"#\s*[\w.:-]+\s*=")
 DOCUMENT_START = "-DOCSTART-"
 
+LARGEST = float(np.finfo(np.float32).max)
+
 Sentence = tuple[tuple[str, ...], tuple[str, ...], str]
 """Words, tags, and the place of the first."""
 
@@ -364,7 +366,8 @@ def _numbers(table: Table, columns: Sequence[int]) -> np.ndarray:
             "numbers: name one with --text-column"
         )
     try:
-        steps = np.array([[float(row[i]) for i in columns] for row in table.rows], np.float32)
+        with np.errstate(over="ignore"):
+            steps = np.array([[float(row[i]) for i in columns] for row in table.rows], np.float32)
         is_sound = bool(np.isfinite(steps).all())
     except ValueError:
         is_sound = False
@@ -373,7 +376,7 @@ def _numbers(table: Table, columns: Sequence[int]) -> np.ndarray:
     for row, place in zip(table.rows, table.places, strict=True):
         for i in columns:
             number = _number(row[i])
-            if number is None or not np.isfinite(np.float32(number)):
+            if number is None or not abs(number) <= LARGEST:
                 raise InputError(
                     f"{place}: {table.named(i)} is {shortened(row[i].strip(), 40)!r}, expected a "
                     "finite number: fill it in, or leave the sequence out"

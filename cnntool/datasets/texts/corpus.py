@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cnntool.datasets.fraction import check_fraction
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.texts.text import (
     Advance,
@@ -31,7 +32,7 @@ from cnntool.datasets.texts.tokens import (
     whole_words,
 )
 from cnntool.datasets.texts.vocabulary import Vocabulary
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.wording import bytes_text
 
 NEEDED = {"word": 1.5, "char": 2, "byte": 1}
@@ -153,11 +154,7 @@ def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
     what is no fraction, InputError where a part would have less than two tokens, and so nothing to
     predict.
     """
-    if not 0 <= fraction < 1:
-        raise RequestError(
-            f"the validation split is {fraction:g}, expected a fraction from 0 to below 1, such as "
-            "0.1: set --val-split"
-        )
+    check_fraction(fraction)
     if fraction == 0:
         return corpus, None
     held = round(fraction * len(corpus))
