@@ -245,7 +245,7 @@ def read_class_files(material: Material) -> Samples:
         texts += [line for _, line in lines]
         labels += [Path(path).stem] * len(lines)
         places += [document.place(index) for index, _ in lines]
-    notes = [f"{material.name}: {listed(others, 5)} left out, being no .txt"][: len(others)]
+    notes = [f"{material.name}: {listed(others, 5)} left out, being no .txt"] * bool(others)
     format = f"a file a class ({listed(list(dict.fromkeys(labels)), 5)}), an item a line"
     return Samples(material.name, "text", texts, labels, format, places, notes=tuple(notes))
 

@@ -178,7 +178,7 @@ def read_tsv(document: Document, how: ReadOptions) -> Samples:
     if how.text_column or how.label_column:
         return _named_columns(document, how)
     pairs: list[Pair] = []
-    more, example = 0, ""
+    more: list[int] = []
     for index, line in enumerate(document.lines):
         if not line.strip():
             continue
@@ -191,13 +191,13 @@ def read_tsv(document: Document, how: ReadOptions) -> Samples:
         if not pairs and _names_both(fields):
             return _named_columns(document, how)
         if len(fields) > 2 and any(each.strip() for each in fields[2:]):
-            more += 1
-            example = example or place
+            more.append(index + 1)
         pairs.append(Pair(fields[0].strip(), fields[1].strip(), place))
-    notes = [
-        f"{document.name}: what is behind the second tab is not read, in {counted(more, 'line')} "
-        f"from {example} on"
-    ][:more]
+    notes = []
+    if more:
+        what = "what is behind the second tab is not read"
+        lines = f"{counted(len(more), 'line')}, from line {more[0]:,} on"
+        notes.append(f"{document.name}: {what}, in {lines}")
     return gathered(document.name, pairs, "source and target, parted by a tab", notes)
 
 
@@ -254,7 +254,7 @@ def read_lexicon(document: Document, how: ReadOptions) -> Samples:
         other_way = ALTERNATIVE.fullmatch(fields[0])
         word = other_way[1] if other_way else fields[0]
         pairs.append(Pair(word, " ".join(fields[1:]), document.place(index)))
-    notes = [f"{document.name}: {counted(comments, 'comment')} left out"][:comments]
+    notes = [f"{document.name}: {counted(comments, 'comment')} left out"] * bool(comments)
     return gathered(document.name, pairs, "a lexicon of words and their symbols", notes)
 
 

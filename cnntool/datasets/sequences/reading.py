@@ -18,7 +18,7 @@ from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS
-from cnntool.wording import counted, joined, listed, suggestion
+from cnntool.wording import counted, did_you_mean, joined, listed, suggestion
 
 FORMATS: dict[str, dict[str, Format]] = {
     "classifier": {**labelled.FORMATS},
@@ -142,7 +142,9 @@ def _read(task: str, material: Material) -> Samples:
     if material.folder is None:
         for path in material.files:
             if path != STDIN and not os.path.exists(path):
-                raise InputError(f"{path} does not exist: name {_kinds(task)}")
+                sets = [name for name, built_in in BUILT_IN.items() if built_in.task == task]
+                hint = did_you_mean(path, sets) or f"name {_kinds(task)}, or one of {joined(sets)}"
+                raise InputError(f"{path} does not exist: {hint}")
     formats, known, name = FORMATS[task], SAMPLE_FORMATS[task], material.how.format
     name = name or next(
         (each for each in known if each in formats and formats[each].fits(material)), None
@@ -150,9 +152,10 @@ def _read(task: str, material: Material) -> Samples:
     if name is None and material.files and not first_line(material.first):
         raise InputError(f"{material.name} is empty: name {_kinds(task)}")
     if name is None:
+        formats_there = "; ".join(f"{each}: {line}" for each, line in known.items())
         raise InputError(
-            f"{material.name} is in no format that a {task} learns from: expected "
-            f"{joined(list(known.values()), 'or')}; --format ({', '.join(known)}) says which it is"
+            f"{material.name} is in no format that a {task} learns from: write it as one of these, "
+            f"or name the one it has with --format ({formats_there})"
         )
     samples = formats[name].read(material)
     if not len(samples):

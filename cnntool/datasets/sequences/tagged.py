@@ -42,6 +42,9 @@ SPAN_ID = re.compile(r"\d+-\d+|\d+\.\d+")
 FACT = re.compile(r"#\s*[\w.:-]+\s*=")
 DOCUMENT_START = "-DOCSTART-"
 
+LONG = 200
+"""Words of a sentence beyond which it is likely none."""
+
 LARGEST = float(np.finfo(np.float32).max)
 
 Sentence = tuple[tuple[str, ...], tuple[str, ...], str]
@@ -87,10 +90,10 @@ def read_conllu(document: Document, how: ReadOptions) -> Samples:
             f"{document.name} has _ in column {column} of every word, which is none: --column "
             "names another from 2 to 10"
         )
-    notes = [
-        f"{document.name}: {counted(skipped, 'line')} of words written as one (1-2) or not at all "
-        "(1.1) left out"
-    ][:skipped]
+    notes = []
+    if skipped:
+        what = "of words written as one (1-2) or not at all (1.1)"
+        notes.append(f"{document.name}: {counted(skipped, 'line')} {what} left out")
     kind = "UPOS" if column == UPOS else f"column {column}"
     return _of_words(document.name, sentences, f"CoNLL-U, {kind} the tag", notes)
 
@@ -141,6 +144,9 @@ def read_columns(document: Document, how: ReadOptions) -> Samples:
         others = [str(each + 1) for each in range(1, width) if each != column]
         columns = f"column{'s' * (len(others) > 1)} {joined(others)}"
         notes.append(f"{name}: {columns} of {width} not read; --column names the tags'")
+    if len(sentences) == 1 and len(sentences[0][0]) > LONG:
+        words = counted(len(sentences[0][0]), "word")
+        notes.append(f"{name}: no blank line parts sentences, so that all {words} are one")
     which = "the last" if column == width - 1 else f"column {column + 1}"
     return _of_words(name, sentences, f"CoNLL columns, {which} the tag", notes)
 

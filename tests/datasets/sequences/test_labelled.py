@@ -151,7 +151,7 @@ def test_texts_of_csv_may_have_line_ends_and_any_length(tmp_path):
         ('{"text": "x", "label": "a"}\n[1]\n', "data.txt:2 is [1]: expected one object a line; jq"),
         ('{"text": "\\ud800", "label": "a"}\n', "data.txt:1 holds half a surrogate pair"),
         ('[\n{"text": "x"}]\n', "data.txt:1 is not JSON"),
-        ("just a line\n", "data.txt is in no format that a classifier learns from: expected"),
+        ("just a line\n", "data.txt is in no format that a classifier learns from: write it"),
         ("", "data.txt is empty: name what a classifier learns from, a file or folder"),
         ("\n \n", "data.txt is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "data.txt is binary: it holds byte 0x89"),

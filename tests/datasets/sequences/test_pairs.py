@@ -81,7 +81,7 @@ def test_what_is_behind_the_second_tab_is_not_read(tmp_path):
     samples = read(tmp_path, "a\tx\nb\ty\tCC-BY\nc\tz\tCC-BY\n", "translator")
     assert samples.answers == [("x",), ("y",), ("z",)]
     assert notes(samples, tmp_path) == [
-        "data.txt: what is behind the second tab is not read, in 2 lines from data.txt:2 on"
+        "data.txt: what is behind the second tab is not read, in 2 lines, from line 2 on"
     ]
 
 
