@@ -100,31 +100,6 @@ def test_gradients_of_letters_are_those_of_differences():
     check_gradients(network, x, np.array([[0, 1], [1, 1], [0, 0]]), counts, lengths)
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_padding_counts_nowhere(spec):
-    network = network_of(spec)
-    x, targets, counts, lengths = batch()
-    found, right, _ = surprisals(network, x, targets, lengths=lengths, counts=counts)
-    longer = Pair(
-        np.pad(x.source, ((0, 3), (0, 0)), constant_values=6),
-        np.pad(x.given, ((0, 2), (0, 0)), constant_values=4),
-        x.lengths,
-    )
-    more = np.pad(targets, ((0, 2), (0, 0)), constant_values=1)
-    is_there = np.pad(counts, ((0, 2), (0, 0)))
-    padded, still, _ = surprisals(network, longer, more, lengths=lengths, counts=is_there)
-    assert_allclose(padded[:4], found, rtol=1e-12)
-    assert right == still
-    for column, length in enumerate(lengths):
-        alone = Pair(
-            x.source[:length, [column]], x.given[: x.lengths[column], [column]], x.lengths[[column]]
-        )
-        own, *_ = surprisals(
-            network, alone, targets[: x.lengths[column], [column]], lengths=lengths[[column]]
-        )
-        assert_allclose(own[:, 0], found[: x.lengths[column], column], rtol=1e-10)
-
-
 def test_what_prints_parses():
     for spec in SPECS.values():
         network = parse_network(spec, (None,))
