@@ -95,8 +95,6 @@ def read_table(document: Document, how: ReadOptions) -> Samples:
     is_json = how.format == "jsonl" or (how.format is None and is_jsonl(document))
     known = (*TEXT_NAMES, *LABEL_NAMES)
     table = read_jsonl(document) if is_json else read_delimited(document, known, wanted, how.format)
-    if not table.rows:
-        return Samples(table.name, "text", [], [])
     text, label, why = _columns(table, how)
     group = table.find(how.group, (), "--group")
     _refuse_lists(table, label)

@@ -113,8 +113,6 @@ def read_parallel(material: Material) -> Samples:
 def read_objects(document: Document, how: ReadOptions) -> Samples:
     """JSON lines with a source and a target, or a list of targets that are all right."""
     table = read_jsonl(document)
-    if not table.rows:
-        return Samples(table.name, "text", [], [])
     source = table.find(how.text_column, SOURCE_NAMES, "--text-column")
     target = table.find(how.label_column, TARGET_NAMES, "--label-column")
     if source is None or target is None:
@@ -213,6 +211,11 @@ def _named_columns(document: Document, how: ReadOptions) -> Samples:
     target = table.find(how.label_column, TARGET_NAMES, "--label-column")
     source = source if source is not None else int(target == 0)
     target = target if target is not None else int(source == 0)
+    if source == target or table.width < 2:
+        raise InputError(
+            f"{table.name} has {counted(table.width, 'column')}: expected a source and a target in "
+            "columns of their own, parted by tabs"
+        )
     texts = zip(
         table.texts(source, may_be_empty=True),
         table.texts(target, may_be_empty=True),

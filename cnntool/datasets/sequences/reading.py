@@ -157,10 +157,29 @@ def _read(task: str, material: Material) -> Samples:
             f"{material.name} is in no format that a {task} learns from: write it as one of these, "
             f"or name the one it has with --format ({formats_there})"
         )
+    _refuse_unused(task, name, material)
     samples = formats[name].read(material)
     if not len(samples):
         raise InputError(f"{material.name} holds no samples: expected {known[name]}")
     return samples
+
+
+def _refuse_unused(task: str, format: str, material: Material) -> None:
+    """RequestError for columns that are asked for of a format that has none."""
+    how, tables = material.how, ("tsv", "csv", "jsonl")
+    asked = {
+        "--text-column": (how.text_column, tables),
+        "--label-column": (how.label_column, tables),
+        "--group": (how.group, () if task == "translator" else tables),
+        "--column": (how.column, ("conll", "conllu")),
+    }
+    for option, (value, suited) in asked.items():
+        if value is not None and format not in suited and task != "captioner":
+            raise RequestError(
+                f"{option} {value}: {material.name} is read as {format} "
+                f"({SAMPLE_FORMATS[task][format]}), for which it means nothing: leave it out, or "
+                "set another --format"
+            )
 
 
 def _kinds(task: str) -> str:

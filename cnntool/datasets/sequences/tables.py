@@ -140,6 +140,8 @@ def read_jsonl(document: Document) -> Table:
             _check_whole(value, place)
         records.append(value)
         places.append(place)
+    if not records:
+        raise InputError(f"{document.name} is empty: expected one object a line")
     header = list(dict.fromkeys(key for record in records for key in record))
     rows = [[record.get(key) for key in header] for record in records]
     return Table(document.name, "JSON lines", header, rows, places)
@@ -178,8 +180,10 @@ def read_delimited(
             raise InputError(_other_width(document.place(index), row, rows[0], places[0], kind))
         rows.append(row)
         places.append(document.place(index))
+    if not rows:
+        raise InputError(f"{document.name} is empty: expected rows of columns")
     names = [name for name in wanted if name]
-    header = list(rows[0]) if rows and _is_header(rows, known, names) else []
+    header = list(rows[0]) if _is_header(rows, known, names) else []
     if header and len(rows) == 1:
         raise InputError(f"{document.name} has names of columns ({listed(header)}) and no rows")
     start = bool(header)

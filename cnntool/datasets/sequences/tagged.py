@@ -240,8 +240,6 @@ def read_slashes(document: Document, how: ReadOptions) -> Samples:
 def read_objects(document: Document, how: ReadOptions) -> Samples:
     """JSON lines with a list of words and one of tags."""
     table = read_jsonl(document)
-    if not table.rows:
-        return Samples(table.name, "words", [], [])
     words = _needed(table, how.text_column, WORDS_NAMES, "--text-column", "words")
     tags = _needed(table, how.label_column, TAGS_NAMES, "--label-column", "tags")
     group = table.find(how.group, (), "--group")
@@ -318,8 +316,6 @@ def read_rows(document: Document, how: ReadOptions) -> Samples:
     """
     known = (*WORD_NAMES, *TAG_NAMES, *GROUP_NAMES)
     table = read_delimited(document, known, (how.text_column, how.label_column, how.group))
-    if not table.rows:
-        return Samples(table.name, "words", [], [])
     tag = _needed(table, how.label_column, TAG_NAMES, "--label-column", "tag")
     group = table.find(how.group, GROUP_NAMES, "--group")
     if group is None:

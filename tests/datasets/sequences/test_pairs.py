@@ -137,6 +137,13 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):
     assert problem(tmp_path, text, "translator").startswith(message)
 
 
+def test_a_pair_has_two_columns(tmp_path):
+    for how in ({"text_column": "2", "label_column": "2"}, {"text_column": "1"}):
+        text = "a\tb\n" if len(how) == 2 else "a\n"
+        found = problem(tmp_path, text, "translator", format="tsv", **how)
+        assert "expected a source and a target in columns of their own" in found
+
+
 def test_a_word_without_symbols_is_an_error(tmp_path):
     found = problem(tmp_path, "a AH\nb\n", "translator", format="lexicon")
     assert found == "data.txt:2: 'b' has no symbols behind it: expected WORD P P P"

@@ -107,6 +107,20 @@ def test_a_format_of_another_task_is_refused(tmp_path):
         ReadOptions(column=1)
 
 
+@pytest.mark.parametrize(
+    ("task", "text", "how"),
+    [
+        ("classifier", FASTTEXT, {"label_column": "x"}),
+        ("tagger", "a X\n", {"text_column": "1"}),
+        ("tagger", '{"words": ["a"], "tags": ["X"]}\n', {"column": 2}),
+        ("translator", "a\tb\n", {"group": "x"}),
+    ],
+)
+def test_columns_of_what_has_none_are_refused(tmp_path, task, text, how):
+    with pytest.raises(RequestError, match="for which it means nothing: leave it out"):
+        read(tmp_path, text, task, **how)
+
+
 def test_a_format_that_is_asked_for_but_not_there_is_said(tmp_path):
     assert problem(tmp_path, "a b\n", "tagger", format="jsonl").startswith("data.txt:1 is not JSON")
     assert "expected two files" in problem(tmp_path, "a\n", "translator", format="parallel")
