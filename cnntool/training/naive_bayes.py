@@ -11,12 +11,13 @@ up to a constant. n-grams that stand in no training text are left out.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 
 import numpy as np
 
 from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.datasets.texts.tokens import code_points
 
 AT_ONCE = 1 << 19
 """Tokens, or counts, that are looked up at a time."""
@@ -36,7 +37,7 @@ def letters(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class NGrams:
-    """The kinds of n-gram that some texts have, of 1 to ``order`` tokens.
+    """Kinds of n-gram, of 1 to ``order`` tokens.
 
     ids: the number of each token, from 1. codes: (G,) int64, ascending, of the kinds: the numbers
     of an n-gram's tokens as the digits of one number, of which there are ``len(ids) + 1``.
@@ -48,14 +49,10 @@ class NGrams:
 
     @classmethod
     def of(cls, texts: Sequence[Text], order: int) -> NGrams:
-        ids: dict[Hashable, int] = {}
-        for token in chain.from_iterable(texts):
-            ids.setdefault(token, len(ids) + 1)
-        made = cls(ids, order, np.zeros(0, np.int64))
-        for some in _pieces(texts):
-            found, _ = made._all(texts[some])
-            made = cls(ids, order, np.union1d(made.codes, found))
-        return made
+        """Of none yet, but with the tokens of the texts."""
+        tokens = dict.fromkeys(chain.from_iterable(texts))
+        ids = {token: number for number, token in enumerate(tokens, start=1)}
+        return cls(ids, order, np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -67,10 +64,31 @@ class NGrams:
         is_known = self.codes[places] == codes if len(self) else np.zeros(len(codes), bool)
         return places[is_known], owners[is_known]
 
+    def counts(self, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
+        """The codes of the kinds that the texts have, ascending, and how often."""
+        codes, times = np.zeros((2, 0), np.int64)
+        for some in _parts(np.array([len(text) for text in texts], np.int64)):
+            more = np.unique(self._all(texts[some])[0], return_counts=True)
+            every = [np.concatenate(both) for both in zip((codes, times), more, strict=True)]
+            codes, places = np.unique(every[0], return_inverse=True)
+            times = np.bincount(places, every[1]).astype(np.int64)
+        return codes, times
+
+    def _tokens(self, texts: Sequence[Text]) -> np.ndarray:
+        """(M,) the numbers of those of all texts, 0 for unknown ones."""
+        if not texts or not all(isinstance(text, str) for text in texts):
+            found = [self.ids.get(token, 0) for token in chain.from_iterable(texts)]
+            return np.array(found, np.int64)
+        known = {ord(str(token)): number for token, number in self.ids.items()}
+        table = np.zeros(max(known, default=0) + 2, np.int64)
+        table[list(known)] = list(known.values())
+        points = code_points("".join(map(str, texts))).astype(np.int64)
+        return table[np.minimum(points, len(table) - 1)]
+
     def _all(self, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """(M,) the codes of all n-grams without unknown tokens, and whose each is. They wrap round
         above 55,000 kinds of letters, where two n-grams may count as one."""
-        tokens = np.array([self.ids.get(each, 0) for each in chain.from_iterable(texts)], np.int64)
+        tokens = self._tokens(texts)
         owners = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
         codes, firsts = tokens, owners
         found = [(codes[tokens > 0], firsts[tokens > 0])]
@@ -105,30 +123,29 @@ class NaiveBayes:
     def fit(cls, texts: Sequence[Text], answers: Sequence[str], order: int) -> NaiveBayes:
         """On n-grams of 1 to ``order`` tokens: 2 for words, 4 for :func:`letters`."""
         labels, targets = np.unique(np.array(answers, object), return_inverse=True)
-        ngrams, count = NGrams.of(texts, order), len(labels)
-        codes, times = np.zeros((2, 0), np.int64)
-        for some in _pieces(texts):
-            numbers, owners = ngrams.numbers(texts[some])
-            found = np.concatenate([codes, numbers * count + targets[some][owners]])
-            times = np.concatenate([times, np.ones(len(numbers), np.int64)])
-            codes, places = np.unique(found, return_inverse=True)
-            times = np.bincount(places, times).astype(np.int64)
-        kinds, classes = np.divmod(codes, count)
-        sums = np.bincount(classes, times, minlength=count)
+        tokens = NGrams.of(texts, order)
+        members = [np.flatnonzero(targets == k).tolist() for k in range(len(labels))]
+        each = [tokens.counts([texts[i] for i in own]) for own in members]
+        ngrams = replace(tokens, codes=np.unique(np.concatenate([codes for codes, _ in each])))
+        kinds = np.concatenate([np.searchsorted(ngrams.codes, codes) for codes, _ in each])
+        logs = np.concatenate([np.log(times + 1) for _, times in each])
+        classes = np.repeat(np.arange(len(labels)), [len(codes) for codes, _ in each])
+        by_kind = np.argsort(kinds, kind="stable")
+        sums = np.array([times.sum() for _, times in each])
         return cls(
             ngrams,
             tuple(labels.tolist()),
             np.log(np.bincount(targets) / len(targets)),
             np.log(np.maximum(1, sums + len(ngrams))),
-            Ragged(np.arange(len(codes)), np.bincount(kinds, minlength=len(ngrams))),
-            classes,
-            np.log(times + 1),
+            Ragged(np.arange(len(kinds)), np.bincount(kinds, minlength=len(ngrams))),
+            classes[by_kind],
+            logs[by_kind],
         )
 
     def answers(self, texts: Sequence[Text]) -> list[str]:
         """The likeliest class of each text, of equally likely ones the first."""
         found = []
-        for some in _pieces(texts):
+        for some in _parts(np.array([len(text) for text in texts], np.int64)):
             found += [self.labels[k] for k in self.scores(texts[some]).argmax(axis=1)]
         return found
 
@@ -145,10 +162,6 @@ class NaiveBayes:
             found = np.bincount(cells, self.logs[places.values], minlength=scores.size)
             scores += found.reshape(shape)
         return scores
-
-
-def _pieces(texts: Sequence[Text]) -> Iterator[slice]:
-    return _parts(np.array([len(text) for text in texts], np.int64))
 
 
 def _parts(lengths: np.ndarray) -> Iterator[slice]:

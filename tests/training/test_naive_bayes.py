@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnntool.training import naive_bayes
-from cnntool.training.naive_bayes import NaiveBayes, NGrams, letters
+from cnntool.training.naive_bayes import NaiveBayes, letters
 
 TEXTS = [["Chinese", "Beijing", "Chinese"], ["Chinese", "Chinese", "Shanghai"]]
 TEXTS += [["Chinese", "Macao"], ["Tokyo", "Japan", "Chinese"]]
@@ -35,11 +35,19 @@ def test_nothing_at_all_may_be_learned():
 
 
 def test_pairs_do_not_reach_into_the_next_text():
-    ngrams = NGrams.of(["ab", "cd"], order=3)
+    ngrams = NaiveBayes.fit(["ab", "cd"], ["x", "x"], order=3).ngrams
     assert len(ngrams) == 6
-    numbers, owners = ngrams.numbers(["cda", "b", "xab"])
+    numbers, owners = ngrams.numbers(["cda", "b", "xab€"])
     assert owners.tolist() == [0, 0, 0, 1, 2, 2, 0, 2]
     assert len(set(numbers.tolist())) == 6  # c, d, a, b, cd, ab
+
+
+def test_letters_are_the_same_in_a_text_and_in_a_list():
+    texts = ["añb€", "b😀", "", "aab"]
+    lists = [list(text) for text in texts]
+    one, other = (NaiveBayes.fit(each, ["x", "y", "y", "x"], 3) for each in (texts, lists))
+    assert one.ngrams.codes.tolist() == other.ngrams.codes.tolist()
+    assert one.scores(["a😀b", "ż"]).tolist() == other.scores([list("a😀b"), ["ż"]]).tolist()
 
 
 def test_letters_are_marked_where_words_begin_and_end():
