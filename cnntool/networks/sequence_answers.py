@@ -15,6 +15,7 @@ from cnntool.errors import not_finite
 from cnntool.networks.decoding import Said, beams, greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.network import Network
+from cnntool.networks.sampling import Choice
 
 BATCH = 256
 """Sequences that are read side by side."""
@@ -47,14 +48,22 @@ def tag_odds(network: Network, rows: Rows) -> Ragged:
 
 
 def texts_said(
-    network: Joined, rows: Rows, end: int, longest: int, beam: int = 1
+    network: Joined,
+    rows: Rows,
+    end: int,
+    longest: int,
+    beam: int = 1,
+    choice: Choice | None = None,
+    rng: np.random.Generator | None = None,
 ) -> list[list[Said]]:
-    """What is said to each: the best text first, of a beam; the likeliest token again and again
-    where its width is 1. InputError where the network's numbers are not finite."""
+    """What is said to each: the best text first, of a beam; where its width is 1 the likeliest
+    token again and again, or what is drawn by a ``choice`` with an ``rng``. InputError where the
+    network's numbers are not finite."""
     found: list[list[Said]] = [[] for _ in range(len(rows))]
     for indices, x, lengths in _batches(rows, max(1, min(BATCH, BEAM_ROWS // beam))):
         if beam == 1:
-            said = [[each] for each in greedy(network, x, lengths, end, longest)]
+            one = greedy(network, x, lengths, end, longest, choice, rng)
+            said = [[each] for each in one]
         else:
             said = beams(network, x, lengths, end, longest, beam)
         for index, texts in zip(indices, said, strict=True):

@@ -6,6 +6,7 @@ from sequence_models import MOODS, REVERSALS, write_sequence_models
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError
 from cnntool.networks.model import load_trained
+from cnntool.networks.sampling import Choice
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
 
 
@@ -55,3 +56,15 @@ def test_numbers_that_are_not_finite_are_said(models):
     model.network.params["dense1.bias"][:] = np.inf
     with pytest.raises(InputError, match="not finite"):
         class_odds(model.network, model.reader.rows(["good"]))
+
+
+def test_what_is_drawn_is_that_of_the_seed(models):
+    model, choice = models["translator"], Choice(temperature=2.0)
+    rows = model.reader.rows([text for text, _ in REVERSALS[:7]])
+
+    def drawn(seed):
+        rng = np.random.default_rng(seed)
+        end, longest = model.writer.end, model.longest
+        return texts_said(model.joined, rows, end, longest, choice=choice, rng=rng)
+
+    assert drawn(1) == drawn(1) != drawn(2)
