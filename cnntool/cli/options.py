@@ -134,8 +134,9 @@ def encoding_option(of: str, section: str = "") -> Any:
 
 def refuse(options: Any, names: Iterable[str], reason: str) -> None:
     """UsageError where one of these options was given: ``--name`` and the reason."""
+    usual = {field.name: field.default for field in dataclasses.fields(options)}
     for name in names:
-        if (value := getattr(options, name)) is not None and value is not False:
+        if getattr(options, name) != usual[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} {reason}")
 
 

@@ -1,32 +1,70 @@
-"""`cnntool predict`: what a trained network takes images for."""
+"""`cnntool predict`: what a trained model takes images, texts, sentences or series for, or says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, Model, OwnSize, Sources, flag, option, takes
-from cnntool.cli.types import WholeNumber
+from cnntool.cli.options import (
+    Limits,
+    Model,
+    OwnSize,
+    Sources,
+    argument,
+    encoding_option,
+    flag,
+    option,
+    refuse,
+    takes,
+)
+from cnntool.cli.types import PathName, WholeNumber
+
+if TYPE_CHECKING:
+    from cnntool.networks.model import AnyModel
+
+MOST_BEAM = 1000
+
+OF_IMAGES = ("recursive", "white", "max_pixels")
+OF_SENTENCES = ("columns",)
+OF_TEXTS = ("encoding",)
 
 
 @dataclass(frozen=True)
 class Input(Limits, OwnSize, Sources, Model):
     """What goes through which network."""
 
+    images: tuple[str, ...] = argument(
+        "INPUT...", PathName("a file, a folder (-r) or -"), many=True
+    )
+    encoding: str | None = encoding_option("Of texts, such as utf-16", "Input")
+    columns: bool = flag(
+        "--columns",
+        "Of sentences to be tagged: a word a line, in the first column, with a blank line behind "
+        "each sentence.  [default: where the first line has a tab]",
+        section="Input",
+    )
+
 
 @dataclass(frozen=True)
 class Output:
     """What is printed."""
 
-    top: int = option(
+    top: int | None = option(
         "--top",
         WholeNumber(1, metavar="K"),
-        "The K likeliest classes of each image.  [default: 1]",
-        default=1,
+        "The K likeliest classes or tags of each; of a model that says texts, the K best that its "
+        "beam found, with their probabilities.  [default: 1]",
     )
-    as_json: bool = flag("--json", "One line of JSON an image.", section="Running")
+    beam: int | None = option(
+        "--beam",
+        WholeNumber(1, MOST_BEAM, metavar="N"),
+        "Of a model that says texts: go on from the N likeliest beginnings, not from one.  "
+        "[default: 1, or K]",
+    )
+    as_json: bool = flag("--json", "One line of JSON an answer.", section="Running")
     quiet: bool = flag("-q --quiet", "No progress: only results and errors.", section="Running")
 
 
@@ -36,26 +74,79 @@ class Output:
     epilog="""\b
 Examples:
   cnntool predict digits.npz scan.png
-  cnntool predict pets.npz photos/*.jpg --top 3
   cnntool predict pets.npz photos -r --json
   cat photo.jpg | cnntool predict pets.npz -
-  cnntool predict pets.npz photos -r | awk -F'\\t' '$2 == "cat" && $3 > 0.9 {print $1}'""",
+  cnntool predict pets.npz photos -r | awk -F'\\t' '$2 == "cat" && $3 > 0.9 {print $1}'
+  cnntool predict mood.npz reviews.txt --top 2
+  echo '12 Main St Springfield IL' | cnntool predict address.npz -
+  echo through | cnntool predict say.npz - --beam 4 --top 3
+  cnntool predict shapes.npz *.png""",
 )
 @takes(Input, Output)
 def command(input: Input, output: Output) -> int:
-    """Say what a trained network takes each image for: its path, class and probability.
+    """Ask a trained model: the class of an image, a text or a series, the tags of a sentence or a
+    video, what a text becomes, or what a picture shows.
 
-    Each IMAGE is a file, a folder (with -r) or - for stdin, of any size, depth and colour: it is
-    prepared as the images were that the network learned from. Transparent pixels are white, and of
-    animations the first frame counts.
+    For a model of images, and for one that puts pictures into words, each INPUT is an image, a
+    folder (with -r) or - for stdin, of any size, depth and colour: it is prepared as the images
+    were that the model learned from. Transparent pixels are white, and of animations the first
+    frame counts. A line is its path, then class and probability, or what it shows.
 
-    Fields are separated by tabs; with --top there are K pairs of class and probability.
+    For a model of texts, each INPUT is a text file or -, and each line of it is a text, whole: its
+    class and probability, or what it becomes. Of a tagger it is a sentence, its words parted by
+    white space as in the data that the model learned from; a line of the answer is a word, its tag
+    and the tag's probability, and a blank line stands behind each sentence. An empty line is
+    answered by an empty one.
+
+    Fields are separated by tabs; with --top there are K pairs of an answer and its probability. Of
+    texts that are said the best is the one whose tokens are likeliest on average.
     """
-    from cnntool.cli.predictions import Printer, run_predictions
-    from cnntool.networks.model import load_classifier
+    from cnntool.networks.model import Classifier, SequenceModel, TrainedText, load_trained
 
-    classifier = load_classifier(input.model)
+    model = load_trained(input.model)
+    if isinstance(model, TrainedText):
+        from cnntool.errors import InputError
+
+        raise InputError(
+            f"{input.model} is a text model, which goes on with texts: use cnntool generate"
+        )
+    _refuse_of_others(input, output, model)
+    if isinstance(model, Classifier):
+        return _classes_of_images(input, output, model)
+    assert isinstance(model, SequenceModel)
+    from cnntool.cli.sequence_predictions import Asking, tell_pictures, tell_sequences
+
+    asking = Asking(model, output.top, output.beam, output.as_json, output.quiet)
+    if model.header.kind == "captioner":
+        return tell_pictures(asking, input, input)
+    return tell_sequences(asking, input.images, input.encoding, input.columns or None)
+
+
+def _refuse_of_others(input: Input, output: Output, model: AnyModel) -> None:
+    """UsageError for options that this model has no use for."""
+    from cnntool.networks.model_header import KINDS
+
+    kind, form = model.header.kind, model.header.preprocessing.get("form", "picture")
+    reason = f"is of no use here: {model.name} is {KINDS[kind]}"
+    if kind not in ("translator", "captioner"):
+        refuse(output, ["beam"], reason)
+    if kind != "cnn":
+        refuse(input, ["own_size"], reason)
+    for forms, names in (
+        (("picture",), OF_IMAGES),
+        (("text", "words"), OF_TEXTS),
+        (("words",), OF_SENTENCES),
+    ):
+        if form not in forms:
+            refuse(input, names, reason)
+
+
+def _classes_of_images(input: Input, output: Output, classifier) -> int:
+    from cnntool.cli.predictions import Printer, run_predictions
+
     if input.own_size:
         classifier = classifier.with_own_sizes()
-    printer = Printer(classifier.labels, min(output.top, len(classifier.labels)), output.as_json)
-    return run_predictions(classifier, input, input, printer, output.quiet)
+    k = min(output.top or 1, len(classifier.labels))
+    printer = Printer(classifier.labels, k, output.as_json)
+    answer, preparing = classifier.probabilities, classifier.preprocessing
+    return run_predictions(preparing, answer, input, input, printer, output.quiet)

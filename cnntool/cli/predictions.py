@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,8 +22,10 @@ from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
-from cnntool.networks.model import Classifier
 from cnntool.wording import counted, readable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 1 << 18
@@ -38,6 +41,14 @@ class Prepared:
     error: str = ""
     bytes: int = 0
     note: str = ""
+
+
+class Prints(Protocol):
+    """Prints the answer to each image."""
+
+    def expect(self, sources: Sequence[Source]) -> None: ...
+
+    def __call__(self, name: str, answer: Any, /) -> None: ...
 
 
 class Printer:
@@ -56,42 +67,66 @@ class Printer:
         self._name_width = min(longest, max(12, room))
 
     def __call__(self, name: str, probabilities: np.ndarray) -> None:
-        best = np.argsort(-probabilities, kind="stable")[: self.k]
-        found = [(self.labels[index], float(probabilities[index])) for index in best]
+        found = ranked(self.labels, probabilities, self.k)
         if self.as_json:
-            pairs = [{"label": label, "probability": round(p, 6)} for label, p in found]
-            line = {"image": readable(name), **pairs[0]} | ({"top": pairs} if self.k > 1 else {})
-            print(json_text(line), flush=True)
+            print(json_text({"image": readable(name), **as_facts(found, "label")}), flush=True)
         elif self._screen.is_terminal:
             self._print_columns(name, found)
         else:
-            fields = [field for label, p in found for field in (one_line(label), f"{p:.4f}")]
-            print("\t".join([one_line(name), *fields]), flush=True)
+            print("\t".join([one_line(name), *as_fields(found)]), flush=True)
 
     def _print_columns(self, name: str, found: Sequence[tuple[str, float]]) -> None:
         from rich.text import Text
 
         line = Text(one_line(name).ljust(self._name_width))
-        for place, (label, p) in enumerate(found):
-            style = "dim" if place else "bold green" if p >= 0.9 else "bold yellow"
-            line.append("  ").append(one_line(label).ljust(self._label_width), style)
-            line.append(f" {p:7.2%}", "dim" if place else "")
+        for cell in as_cells(found, self._label_width):
+            line.append("  ").append_text(cell)
         self._screen.print(line, soft_wrap=True)
 
 
+def ranked(labels: Sequence[str], odds: np.ndarray, k: int) -> list[tuple[str, float]]:
+    """The k likeliest of labels by their odds (K,), the likeliest first."""
+    best = np.argsort(-odds, kind="stable")[:k]
+    return [(labels[index], float(odds[index])) for index in best]
+
+
+def as_fields(found: Sequence[tuple[str, float]]) -> list[str]:
+    return [field for label, p in found for field in (one_line(label), f"{p:.4f}")]
+
+
+def as_facts(found: Sequence[tuple[str, float]], name: str) -> dict[str, Any]:
+    """The likeliest as JSON has it, and of several all; name: what a label is called."""
+    pairs = [{name: label, "probability": round(p, 6)} for label, p in found]
+    return pairs[0] | ({"top": pairs} if len(pairs) > 1 else {})
+
+
+def as_cells(found: Sequence[tuple[str, float]], width: int) -> Iterator[Text]:
+    """Labels, of this width, with their odds, the sure ones in green."""
+    from rich.text import Text
+
+    for place, (label, p) in enumerate(found):
+        style = "dim" if place else "bold green" if p >= 0.9 else "bold yellow"
+        cell = Text(one_line(label).ljust(width), style)
+        yield cell.append(f" {p:7.2%}", "dim" if place else "not bold default")
+
+
 def run_predictions(
-    classifier: Classifier,
+    preprocessing: Preprocessing,
+    answer: Callable[[np.ndarray], Sequence[Any]],
     sources: Sources,
     limits: Limits,
-    printer: Printer,
+    printer: Prints,
     quiet: bool,
 ) -> int:
-    """Print a line for every image, in the order of the arguments; returns the exit code."""
+    """Print a line for every image, in the order of the arguments; returns the exit code.
+
+    answer: to some that are prepared, (N, C, H, W), one for each, which is what is printed.
+    """
     found, is_failed = gather(sources.images, sources.recursive, quiet)
     printer.expect(found)
 
     def prepare(index: int) -> Prepared:
-        return prepared(classifier, found[index], limits)
+        return prepared(preprocessing, found[index], limits)
 
     def lost(index: int) -> Prepared:
         return Prepared(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
@@ -107,21 +142,21 @@ def run_predictions(
             for image in batch:
                 if image.note:
                     notes.say(image.name, image.note.removeprefix(image.name))
-            for name, probabilities, error in _classified(classifier, batch):
-                if probabilities is None:
+            for name, given, error in _answered(answer, batch):
+                if error:
                     is_failed = True
                     complain(error)
                 else:
-                    printer(name, probabilities)
+                    printer(name, given)
                 advance()
     return int(is_failed)
 
 
-def prepared(classifier: Classifier, source: Source, limits: Limits) -> Prepared:
+def prepared(preprocessing: Preprocessing, source: Source, limits: Limits) -> Prepared:
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
-        _, planes, note = read_prepared(classifier, source, limits)
+        _, planes, note = read_prepared(preprocessing, source, limits)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
         return Prepared(name, planes, bytes=size, note=note)
     except (InputError, RequestError, OSError, MemoryError) as error:
@@ -129,13 +164,13 @@ def prepared(classifier: Classifier, source: Source, limits: Limits) -> Prepared
 
 
 def read_prepared(
-    classifier: Classifier, source: Source, limits: Limits
+    preprocessing: Preprocessing, source: Source, limits: Limits
 ) -> tuple[Image, np.ndarray, str]:
     """An image, what the network takes of it, and what to say of its levels; raises what goes
     wrong."""
     image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
-    planes = classifier.preprocessing.picture(image)
-    return image, planes, _note(source.name, image, planes, classifier.preprocessing)
+    planes = preprocessing.picture(image)
+    return image, planes, _note(source.name, image, planes, preprocessing)
 
 
 def _note(name: str, image: Image, planes: np.ndarray, preprocessing: Preprocessing) -> str:
@@ -229,18 +264,18 @@ def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
         yield batch
 
 
-def _classified(
-    classifier: Classifier, batch: Sequence[Prepared]
-) -> Iterator[tuple[str, np.ndarray | None, str]]:
-    """Name, probabilities (K,) and error of every image of a batch."""
+def _answered(
+    answer: Callable[[np.ndarray], Sequence[Any]], batch: Sequence[Prepared]
+) -> Iterator[tuple[str, Any, str]]:
+    """Name, answer and error of every image of a batch."""
     if batch[0].planes is None:
         yield from ((image.name, None, image.error) for image in batch)
         return
     try:
-        found = classifier.probabilities(np.concatenate([image.planes for image in batch]))
+        found = answer(np.concatenate([image.planes for image in batch]))
     except (InputError, MemoryError) as error:
         for image in batch:
             yield image.name, None, wrong_with(image.name, error)
         return
-    for image, probabilities in zip(batch, found, strict=True):
-        yield image.name, probabilities, ""
+    for image, given in zip(batch, found, strict=True):
+        yield image.name, given, ""

@@ -273,7 +273,7 @@ def test_a_closed_pipe_ends_quietly(model, folder):
     [
         (["none.npz", "grey.png"], 1, "cnntool: none.npz does not exist: name a model file"),
         (["grey.png", "grey.png"], 1, "cnntool: grey.png is no model file"),
-        (["m.npz"], 2, "cnntool predict: Missing argument 'IMAGE...'"),
+        (["m.npz"], 2, "cnntool predict: Missing argument 'INPUT...'"),
         (["m.npz", "-", "-"], 2, "cnntool: - stands for stdin, which can be read once"),
         (["m.npz", "empty", "-r"], 1, "empty holds no images"),
         (["m.npz", "grey.png", "--own-size"], 2, "cnntool: the network of m.npz takes images of"),

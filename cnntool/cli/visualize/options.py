@@ -222,7 +222,7 @@ def read_one(
         raise InputError(f"{name} is a folder: name one image")
     source = source_of(name)
     try:
-        image, planes, note = read_prepared(classifier, source, preparing)
+        image, planes, note = read_prepared(classifier.preprocessing, source, preparing)
     except (InputError, RequestError, OSError, MemoryError) as error:
         raise InputError(wrong_with(source.name, error)) from None
     picture.note(note)

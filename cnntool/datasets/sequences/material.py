@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -70,15 +70,19 @@ class Material:
 
     def read(self, path: str, advance: Advance | None = None) -> Document:
         """The text of one file."""
-        pieces = read_text(path, self.how.encoding or "utf-8", advance or self.advance)
-        try:
-            text = "".join(pieces)
-        except InputError as error:
-            message = str(error)
-            for level, encoding in BINARY.items():
-                message = message.replace(level, encoding)
-            raise InputError(message) from None
-        return Document(source_name(path), text.split("\n")[:-1])
+        pieces = decoded(path, self.how.encoding or "utf-8", advance or self.advance)
+        return Document(source_name(path), "".join(pieces).split("\n")[:-1])
+
+
+def decoded(path: str, encoding: str, advance: Advance | None = None) -> Iterator[str]:
+    """The text of a file in pieces, as :func:`read_text`; InputError for what is no text."""
+    try:
+        yield from read_text(path, encoding, advance)
+    except InputError as error:
+        message = str(error)
+        for level, remedy in BINARY.items():
+            message = message.replace(level, remedy)
+        raise InputError(message) from None
 
 
 class Format(NamedTuple):

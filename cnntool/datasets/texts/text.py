@@ -207,8 +207,9 @@ def _pieces_of_each(
 
 
 def _read(stream: IO[bytes], name: str) -> bytes:
+    """What there is, so that what is piped in line by line need not be waited for."""
     try:
-        return stream.read(CHUNK)
+        return getattr(stream, "read1", stream.read)(CHUNK)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror or error}") from None
 

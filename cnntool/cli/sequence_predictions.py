@@ -1,0 +1,250 @@
+"""What models of sequences answer, an input at a time: a line each, JSON, or columns to be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from cnntool.cli.console import complain, console, json_text, one_line, reason
+from cnntool.cli.predictions import as_cells, as_facts, as_fields, ranked, run_predictions
+from cnntool.datasets.sequences.inputs import ArrayRows, PixelInput, TextInput, TextRows
+from cnntool.datasets.sequences.unlabelled import line_blocks, sentence_blocks
+from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.text import checked_sources, source_name
+from cnntool.datasets.texts.tokens import UNITS
+from cnntool.errors import InputError
+from cnntool.networks.decoding import Said
+from cnntool.networks.model import SequenceModel
+from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
+from cnntool.wording import counted, readable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from cnntool.cli.files import Source
+    from cnntool.cli.options import Limits, Sources
+
+
+def tell_sequences(
+    asking: Asking, sources: Sequence[str], encoding: str | None, is_columns: bool | None
+) -> int:
+    """Print the answers to the lines of all files, in their order; returns the exit code.
+
+    is_columns: whether sentences are in columns, None for what they look like.
+    """
+    model, is_failed = asking.model, False
+    answered = {"classifier": asking.labels, "tagger": asking.tags, "translator": asking.texts}
+    answer = answered[model.header.kind]
+    encoding = checked_encoding(model.encoding if encoding is None else encoding)
+    for source in map(str, checked_sources(sources)):
+        try:
+            for block in _blocks(asking, source, encoding, is_columns):
+                for line in answer(block):
+                    asking.print(line)
+        except (InputError, MemoryError) as error:
+            complain(reason(error, source_name(source)))
+            is_failed = True
+    asking.say_notes()
+    return int(is_failed)
+
+
+def _blocks(
+    asking: Asking, source: str, encoding: str, wanted: bool | None
+) -> Iterator[Sequence[Any]]:
+    """Some inputs at a time, as they come; wanted: whether words were said to be in columns."""
+    if asking.model.reader.form != "words":
+        return line_blocks(source, encoding)
+    blocks, is_columns = sentence_blocks(source, encoding, wanted)
+    if is_columns and not wanted and not asking.is_quiet:
+        complain(f"{source_name(source)}: read as columns, a word a line, for its tabs")
+    return blocks
+
+
+class Asking:
+    """A model that is asked, what it is to tell, and what there was to note on the way."""
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        top: int | None = None,
+        beam: int | None = None,
+        as_json: bool = False,
+        is_quiet: bool = False,
+    ) -> None:
+        self.model, self.as_json, self.is_quiet = model, as_json, is_quiet
+        self.has_odds, self.top = top is not None, top or 1  # odds: of texts that are said
+        self.beam = self.top if beam is None else beam
+        if self.beam < self.top and model.writer is not None:
+            raise click.UsageError(f"--top {self.top} takes --beam {self.top} or more")
+        self._screen = console()
+        self._is_seen = self._screen.is_terminal and not self.as_json
+        self._tokens = self._unknown = self._texts = self._broken_off = 0
+
+    def print(self, line: str | Text) -> None:
+        if isinstance(line, str):
+            print(line, flush=True)
+        else:
+            self._screen.print(line, no_wrap=True, overflow="ellipsis")
+
+    def labels(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
+        """Of each input a line: its likeliest labels."""
+        width = max(map(len, self.model.labels))
+        name = "text" if self.model.reader.form == "text" else "series"
+        for given, odds in self._each(inputs, class_odds):
+            found = [] if odds is None else ranked(self.model.labels, odds, self.top)
+            if self.as_json:
+                answer = as_facts(found, "label") if found else {"label": None, "probability": None}
+                yield json_text({name: given, **answer})
+            elif self._is_seen and found:
+                yield _in_columns((*as_cells(found, width), one_line(given)))
+            else:
+                yield "\t".join(as_fields(found))
+
+    def tags(self, inputs: Sequence[Sequence[str]]) -> Iterator[str | Text]:
+        """Of each sentence a line a word: the word and its likeliest tags; and an empty one."""
+        for words, odds in self._each(inputs, tag_odds):
+            every = [
+                ranked(self.model.labels, each, self.top) for each in ([] if odds is None else odds)
+            ]
+            if self.as_json:
+                yield json_text(_tag_facts(words, every, self.top))
+                continue
+            width = max(map(len, words), default=0)
+            label_width = max(map(len, self.model.labels))
+            for word, found in zip(words, every, strict=True):
+                if self._is_seen:
+                    yield _in_columns([one_line(word).ljust(width), *as_cells(found, label_width)])
+                else:
+                    yield "\t".join([one_line(word), *as_fields(found)])
+            yield ""
+
+    def texts(self, inputs: Sequence[str]) -> Iterator[str]:
+        """Of each text a line: what it becomes."""
+        for given, found in self._each(inputs, self.said):
+            if self.as_json:
+                yield json_text({"source": given, **self.said_facts(found or [])})
+            else:
+                yield "\t".join(self.said_fields(found or []))
+
+    def _each(self, inputs: Sequence[Any], answered: Callable) -> Iterator[tuple[Any, Any]]:
+        """Each input with its answer, None where there is nothing in it."""
+        filled, answers = [each for each in inputs if _holds(each)], iter(())
+        if filled:
+            rows = self.model.reader.rows(filled)
+            self._count_unknown(rows)
+            answers = iter(answered(self.model.network, rows))
+        for each in inputs:
+            yield each, next(answers) if _holds(each) else None
+
+    def said(self, network: Any, rows: Any) -> list[list[Said]]:
+        """The best texts for each."""
+        model = self.model
+        assert model.writer is not None
+        found = texts_said(model.joined, rows, model.writer.end, model.longest, self.beam)
+        self._texts += len(found)
+        self._broken_off += sum(not texts[0].has_ended for texts in found)
+        return [texts[: self.top] for texts in found]
+
+    def said_fields(self, found: Sequence[Said]) -> list[str]:
+        """The texts, with the probability of each where that was asked for."""
+        assert self.model.writer is not None
+        texts = [(one_line(self.model.writer.text(each.ids)), _odds(each)) for each in found]
+        return [
+            part for text, p in texts for part in ((text, f"{p:.4g}") if self.has_odds else (text,))
+        ]
+
+    def said_facts(self, found: Sequence[Said]) -> dict[str, Any]:
+        assert self.model.writer is not None
+        facts = [
+            {
+                "text": self.model.writer.text(each.ids),
+                "probability": float(f"{_odds(each):.6g}"),
+                "ended": each.has_ended,
+            }
+            for each in found
+        ]
+        if not facts:
+            return {"text": "", "probability": None, "ended": True}
+        return facts[0] | ({"top": facts} if self.top > 1 else {})
+
+    def _count_unknown(self, rows: Any) -> None:
+        if isinstance(rows, TextRows) and isinstance(self.model.reader, TextInput):
+            ends = len(rows) if self.model.reader.form == "text" else 0
+            self._tokens += len(rows.ids.values) - ends
+            self._unknown += self.model.reader.vocabulary.count_unknown(rows.ids.values)
+
+    def say_notes(self) -> None:
+        """What was unknown, and what was broken off, unless all is to be quiet."""
+        for note in () if self.is_quiet else self._notes():
+            complain(note)
+
+    def _notes(self) -> Iterator[str]:
+        if self._unknown and isinstance(self.model.reader, TextInput):
+            unit = {"symbol": "symbol", **UNITS}[self.model.reader.level]
+            share = f"{self._unknown:,} of {counted(self._tokens, unit)}"
+            yield f"{self.model.name}: {share} ({self._unknown / self._tokens:.1%}) unknown to it"
+        if self._broken_off:
+            share = f"{self._broken_off:,} of {counted(self._texts, 'text')}"
+            most = counted(self.model.longest, "token")
+            yield f"{self.model.name}: {share} broken off at {most}, the most that it says"
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is something in it."""
+    return bool(value.strip()) if isinstance(value, str) else len(value) > 0
+
+
+def _in_columns(cells: Iterable[str | Text]) -> Text:
+    from rich.text import Text
+
+    line = Text()
+    for cell in cells:
+        line.append("  " if line else "").append_text(Text(cell) if isinstance(cell, str) else cell)
+    return line
+
+
+def _tag_facts(
+    words: Sequence[str], every: Sequence[Sequence[tuple[str, float]]], top: int
+) -> dict[str, Any]:
+    facts = [as_facts(found, "tag") for found in every]
+    columns = {"words": words, "tags": [each["tag"] for each in facts]}
+    columns["probabilities"] = [each["probability"] for each in facts]
+    return columns | ({"top": [each.get("top") for each in facts]} if top > 1 else {})
+
+
+def _odds(said: Said) -> float:
+    return math.exp(said.log_probability)
+
+
+def tell_pictures(asking: Asking, sources: Sources, limits: Limits) -> int:
+    """Print what each picture shows; returns the exit code."""
+    model = asking.model
+    assert isinstance(model.reader, PixelInput)
+
+    def answer(planes: np.ndarray) -> list[list[Said]]:
+        return asking.said(model.network, ArrayRows(planes, lambda x: x))
+
+    printer = _CaptionPrinter(asking)
+    preparing = model.reader.preprocessing
+    code = run_predictions(preparing, answer, sources, limits, printer, asking.is_quiet)
+    asking.say_notes()
+    return code
+
+
+class _CaptionPrinter:
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    def expect(self, sources: Sequence[Source]) -> None:
+        """Nothing: a path and a text are no columns."""
+
+    def __call__(self, name: str, found: list[Said]) -> None:
+        if self._asking.as_json:
+            facts = self._asking.said_facts(found)
+            print(json_text({"image": readable(name), **facts}), flush=True)
+        else:
+            print("\t".join([one_line(name), *self._asking.said_fields(found)]), flush=True)

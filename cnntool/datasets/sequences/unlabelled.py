@@ -1,0 +1,94 @@
+"""Texts and sentences without answers, as a trained model is asked about them: as they come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from unicodedata import normalize
+
+from cnntool.datasets.sequences.material import decoded
+from cnntool.datasets.sequences.tagged import CONLLU_WIDTH, DOCUMENT_START, SPAN_ID
+from cnntool.datasets.texts.text import source_name
+from cnntool.errors import InputError
+
+LONGEST = 1 << 20
+"""Characters of a line, and words of a sentence."""
+
+BLOCK = 1000
+"""Lines or sentences that are handed on together, at most."""
+
+Sentence = tuple[str, ...]
+
+
+def line_blocks(source: str, encoding: str) -> Iterator[list[str]]:
+    """The lines of a file or of ``-``, stdin, in Unicode's normal form C: those that are there at a
+    time, none being waited for.
+
+    InputError for what cannot be read, and for a line that has no end.
+    """
+    held, done = "", 0
+    for text in decoded(source, encoding):
+        *lines, held = (held + text).split("\n")
+        for start in range(0, len(lines), BLOCK):
+            yield [normalize("NFC", line) for line in lines[start : start + BLOCK]]
+        done += len(lines)
+        if len(held) > LONGEST:
+            raise InputError(
+                f"{source_name(source)}:{done + 1:,} has more than {LONGEST:,} characters in one "
+                "line: put its texts on lines of their own"
+            )
+
+
+def sentence_blocks(
+    source: str, encoding: str, is_columns: bool | None = None
+) -> tuple[Iterator[list[Sentence]], bool]:
+    """The sentences of a file or of stdin, and whether they stand in columns: a word a line, with a
+    blank line behind each sentence, none of which is empty. Else each is a line, its words parted
+    by white space.
+
+    is_columns: None for those whose first line, behind comments, holds a tab.
+    """
+    blocks = line_blocks(source, encoding)
+    before: list[list[str]] = []
+    if is_columns is None:
+        first = ""
+        while not first and (block := next(blocks, None)) is not None:
+            before.append(block)
+            first = next((line for line in block if line.strip() and line[0] != "#"), "")
+        is_columns = "\t" in first or first.startswith(DOCUMENT_START)
+    every = chain(before, blocks)
+    if is_columns:
+        return _of_columns(every, source_name(source)), True
+    return ([tuple(line.split()) for line in block] for block in every), False
+
+
+def _of_columns(blocks: Iterable[list[str]], name: str) -> Iterator[list[Sentence]]:
+    """A word is the first field of its line, of CoNLL-U's ten columns the second."""
+    words: list[str] = []
+    width = 0
+    for block in blocks:
+        found: list[Sentence] = []
+        for line in block:
+            fields = line.split("\t") if "\t" in line else line.split()
+            if not line.strip() or line.startswith(DOCUMENT_START):
+                if words:
+                    found.append(tuple(words))
+                words = []
+                continue
+            if line.startswith("#") and len(fields) != (width or 1):  # a comment
+                continue
+            width = width or len(fields)
+            is_conllu = width == CONLLU_WIDTH and re.fullmatch(r"\d+([-.]\d+)?", fields[0])
+            if not is_conllu:
+                words.append(fields[0])
+            elif not SPAN_ID.fullmatch(fields[0]) and len(fields) > 1:
+                words.append(fields[1])
+            if len(words) > LONGEST:
+                raise InputError(
+                    f"{name} has more than {LONGEST:,} words without a blank line between: put one "
+                    "behind each sentence"
+                )
+        yield found
+    if words:
+        yield [tuple(words)]
