@@ -36,6 +36,7 @@ ADDRESSES = [
     (("9", "Elm", "Ave", "Ohio"), ("number", "street", "street", "state")),
     (("PO", "Box", "77"), ("box", "box", "number")),
 ] * 8
+SOUNDS = [("phone", "F OW N"), ("through", "TH R UW"), ("hope", "HH OW P"), ("get", "G EH T")] * 6
 REVERSALS = [(text, text[::-1]) for text in ("abc", "ba", "cab", "acb", "b", "bca", "aab")] * 6
 
 
@@ -117,11 +118,11 @@ def tagger_task(kind: str = "words", settings: Settings = QUICK) -> Task:
     return _task("tagger", spec, reader, feed, held, settings)
 
 
-def translator_task(settings: Settings = QUICK) -> Task:
+def translator_task(settings: Settings = QUICK, pairs=REVERSALS, level="char") -> Task:
     """Of words to their reversals, letter by letter."""
-    inputs, answers = map(list, zip(*REVERSALS, strict=True))
+    inputs, answers = map(list, zip(*pairs, strict=True))
     reader = TextInput.of(inputs, "text", "char")
-    return _pair_task("translator", reader, inputs, answers, "char", settings)
+    return _pair_task("translator", reader, inputs, answers, level, settings)
 
 
 def captioner_task(settings: Settings = QUICK) -> Task:
@@ -164,8 +165,19 @@ TASKS = {
 def write_sequence_models(folder: Path, *names: str) -> None:
     """``NAME.npz`` for each of ``TASKS``, or for those named, after a few epochs."""
     for name in names or TASKS:
-        task = TASKS[name]()
-        with Trainer(task, Streams(task.settings.seed)) as trainer:
-            for _ in trainer.run():
-                pass
-            save_model(folder / f"{name}.npz", model_of(trainer), overwrite=True)
+        _write(TASKS[name](), folder / f"{name}.npz")
+
+
+def write_example_models(folder: Path) -> None:
+    """The models that the examples of commands name, after a few epochs of what they are of."""
+    longer = replace(QUICK, epochs=30)
+    _write(translator_task(longer, SOUNDS, "symbol"), folder / "say.npz")
+    for name, kind in (("mood", "classifier"), ("address", "tagger"), ("shapes", "captioner")):
+        _write(TASKS[kind](), folder / f"{name}.npz")
+
+
+def _write(task: Task, path: Path) -> None:
+    with Trainer(task, Streams(task.settings.seed)) as trainer:
+        for _ in trainer.run():
+            pass
+        save_model(path, model_of(trainer), overwrite=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -124,10 +124,16 @@ def typed_text(text: str, trained: TrainedText, encoding: str | None = None) -> 
 
 def name_unknown(text: str, vocabulary: Vocabulary, option: str) -> None:
     """Say on stderr which tokens of the text of an option are unknown, if any are."""
-    unknown = vocabulary.unknown_tokens(text)
+    for note in names_of_unknown(vocabulary.unknown_tokens(text), vocabulary.level, option):
+        complain(note)
+
+
+def names_of_unknown(unknown: Sequence[str], level: str, option: str) -> tuple[str, ...]:
+    """A line that names the unknown tokens of the text of an option, the first of many; none where
+    all are known."""
     if not unknown:
-        return
+        return ()
     named = ", ".join(one_line(shortened(each, MOST_QUOTED)) for each in unknown[:MOST_NAMED])
     more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
-    what = counted(len(unknown), UNITS[vocabulary.level])
-    complain(f"{what} of {option} unknown to the model: {named}{more}")
+    what = counted(len(unknown), UNITS[level])
+    return (f"{what} of {option} unknown to the model: {named}{more}",)

@@ -38,6 +38,10 @@ class Said:
     def log_probability(self) -> float:
         return sum(self.log_odds)
 
+    def tokens(self, end: int) -> tuple[int, ...]:
+        """The ids, with the end behind them where it was said."""
+        return (*self.ids, end) if self.has_ended else self.ids
+
     @property
     def score(self) -> float:
         return self.log_probability / max(1, len(self.log_odds)) ** PENALTY

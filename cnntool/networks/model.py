@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from cnntool.networks.layers.layer import Shape, size_text
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import KINDS, Header, is_count
 from cnntool.networks.network import Network
-from cnntool.wording import counted, shape_text
+from cnntool.wording import counted, joined, shape_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +168,7 @@ def sequence_facts(
 AnyModel = Classifier | TrainedText | SequenceModel
 
 Sequenced = Literal["classifier", "tagger", "translator", "captioner"]
+KINDS_OF_SEQUENCES = get_args(Sequenced)
 
 
 @overload
@@ -199,6 +200,15 @@ def load_classifier(path: str | os.PathLike) -> Classifier:
 def load_text_model(path: str | os.PathLike) -> TrainedText:
     """A model file of text; InputError, one line, whatever is wrong with it."""
     return load_trained(path, "rnn")
+
+
+def load_sequence_model(path: str | os.PathLike) -> SequenceModel:
+    """A model file of any kind of sequences; InputError, one line, whatever is wrong with it."""
+    found = load_trained(path)
+    if not isinstance(found, SequenceModel):
+        kinds = joined(KINDS_OF_SEQUENCES, "or")
+        raise InputError(f"{found.name} is {KINDS[found.header.kind]}: expected a {kinds}")
+    return found
 
 
 def _classifier(model: Model, network: Network, name: str) -> Classifier:

@@ -10,6 +10,7 @@ import click
 import pytest
 from explaining import explain
 from processes import imported_by_help
+from sequence_models import write_example_models
 from text_models import write_text_models
 
 from cnntool.cli.explain import SUBJECTS, command
@@ -30,6 +31,7 @@ def home(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "sample_images", folder / "sample_images")
     write_text_models(folder)
+    write_example_models(folder)
     return folder
 
 

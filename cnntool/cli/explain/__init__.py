@@ -15,6 +15,8 @@ SUBJECTS = {
     "sharing": "Parameters and connections: dense, locally connected, convolution.",
     "bptt": "How a gradient vanishes or explodes, step by step back through time.",
     "lstm": "The gates, cell and hidden state of one unit, token by token.",
+    "attention": "What a decoder looks at before it says a token: scores, softmax, context.",
+    "beam": "How a beam search went: what was kept, what ended, what was dropped and why.",
 }
 
 
@@ -32,7 +34,9 @@ Examples:
   cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --shifts 0..4
   cnntool explain sharing 32 --kernel 5 --maps 6
   cnntool explain bptt words.npz text.txt --compare rnn,lstm,gru
-  cnntool explain lstm words.npz --text 'the king is dead'""",
+  cnntool explain lstm words.npz --text 'the king is dead'
+  cnntool explain attention say.npz --text phone --step 2
+  cnntool explain beam say.npz --text phone --beam 3""",
 )
 def command() -> None:
     """Show the numbers of one step: which window, which products, which sum, which gradient.

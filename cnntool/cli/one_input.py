@@ -1,0 +1,203 @@
+"""One input of a model of sequences, as its network takes it: a typed text, a picture or a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
+
+from cnntool.cli.console import one_line, reason
+from cnntool.cli.files import STDIO, Source, check_stdin, source_of
+from cnntool.cli.images import open_source
+from cnntool.cli.options import Limits, Reading
+from cnntool.cli.writing import names_of_unknown, token_text
+from cnntool.datasets.images.preprocessing import picture_planes
+from cnntool.datasets.sequences.inputs import PixelInput, TextInput
+from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.text import read_text
+from cnntool.datasets.texts.tokens import UNITS
+from cnntool.errors import InputError, RequestError
+from cnntool.files.formats import EXTENSIONS
+from cnntool.files.image import Image
+from cnntool.networks.model import SequenceModel
+from cnntool.wording import counted
+
+END = "(end)"
+"""What the end of a text is called among its tokens."""
+
+TAKES = {
+    "text": "texts: give one with --text",
+    "words": "sentences: give one with --text",
+    "picture": "pictures: name one",
+    "frames": "clips: name a folder of frames, or an animation",
+    "steps": "series of numbers, which have neither words nor frames to show",
+}
+"""By the form of a model's inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class OneInput:
+    """A batch of one.
+
+    name: of the file, or the text itself. x, lengths: what the network takes. steps: what each step
+    is called; none of a picture. frames: of a clip or a picture, each (H, W, 3) uint8. notes: what
+    there is to say of it.
+    """
+
+    name: str
+    x: Any
+    lengths: np.ndarray | None
+    steps: tuple[str, ...] = ()
+    frames: tuple[np.ndarray, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """What it is called in the name of a result."""
+        if self.frames:
+            return source_of(self.name).stem
+        return "-".join(self.name.split())[:40] or "stdin"
+
+
+def one_input(
+    model: SequenceModel,
+    text: str | None,
+    file: str | None = None,
+    most: int = 10_000,
+    limits: Limits | None = None,
+    option: str = "--text",
+) -> OneInput:
+    """The text, or the picture or clip in a file, whichever the model takes.
+
+    most: steps that it may have. option: what a text is called. RequestError where the other one
+    was given, or what is no text; InputError for what cannot be read.
+    """
+    reader = model.reader
+    if isinstance(reader, TextInput):
+        if text is None:
+            raise RequestError(_expects(model, file))
+        return _of_text(model, reader, text, most, option)
+    if file is None or not isinstance(reader, PixelInput):
+        raise RequestError(_expects(model, file or text))
+    if reader.form == "picture":
+        return _of_picture(reader, file, limits or Limits())
+    return _of_clip(reader, file, most, limits or Limits())
+
+
+def _expects(model: SequenceModel, given: str | None) -> str:
+    instead = f", not {one_line(given)[:40]!r}" if given is not None else ""
+    what, colon, remedy = TAKES[model.reader.form].partition(":")
+    return f"{model.name} takes {what}{instead}{colon}{remedy}"
+
+
+def _of_text(
+    model: SequenceModel, reader: TextInput, text: str, most: int, option: str
+) -> OneInput:
+    is_piped = text == STDIO
+    if is_piped:
+        check_stdin([STDIO], "a text")
+        encoding = checked_encoding(model.encoding)
+        text = "".join(read_text(STDIO, encoding)).removesuffix("\n")
+    text = normalize("NFC", text)
+    given: Any = tuple(text.split()) if reader.form == "words" else text
+    tokens, name = reader.tokens(given, is_raw=True), "stdin" if is_piped else option
+    if not 1 <= len(tokens) <= most:
+        kind = InputError if is_piped else RequestError
+        level = "word" if reader.level == "symbol" else reader.level
+        unit, remedy = UNITS[level], "take a part of it" if tokens else "write a text"
+        raise kind(f"{name} has {counted(len(tokens), unit)}: expected 1 to {most:,}, {remedy}")
+    x, lengths = reader.rows([given]).take(np.array([0]))
+    ids = np.ravel(x if isinstance(x, np.ndarray) else x.ids).tolist()
+    if reader.level == "byte":
+        tokens = [token_text(reader.vocabulary, each) for each in ids[:-1]]
+    unknown = [t for t, each in zip(tokens, ids, strict=False) if each == reader.vocabulary.unknown]
+    steps = [step_name(token) for token in tokens]
+    return OneInput(
+        text,
+        x,
+        lengths,
+        (*steps, END) if reader.form == "text" else tuple(steps),
+        notes=names_of_unknown(
+            list(dict.fromkeys(map(step_name, unknown))), reader.vocabulary.level, name
+        ),
+    )
+
+
+def step_name(token: str) -> str:
+    """A token as it is shown: white space in quotes, and nothing that a terminal obeys."""
+    return one_line(token) if token.strip() else repr(token)
+
+
+def said_names(model: SequenceModel, ids: Sequence[int]) -> list[str]:
+    """Tokens that a translator or a captioner says, the end among them, as they are shown."""
+    assert model.writer is not None
+    vocabulary, end = model.writer.vocabulary, model.writer.end
+    is_bytes = vocabulary.level == "byte"
+    return [
+        END
+        if each == end
+        else token_text(vocabulary, each)
+        if is_bytes
+        else step_name(vocabulary.tokens[each])
+        for each in ids
+    ]
+
+
+def _of_picture(reader: PixelInput, name: str, limits: Limits) -> OneInput:
+    check_stdin([name])
+    source = source_of(name)
+    if source.path is not None and source.path.is_dir():
+        raise InputError(f"{name} is a folder: name one image")
+    try:
+        image = _opened(source, limits)
+        x = reader.preprocessing.picture(image)
+        return OneInput(source.name, x, None, frames=(_in_colour(image),))
+    except (InputError, OSError, MemoryError) as error:
+        raise InputError(reason(error, source.name)) from None
+
+
+def _of_clip(reader: PixelInput, name: str, most: int, limits: Limits) -> OneInput:
+    """The frames of an animation, or the pictures of a folder in the order of their names."""
+    check_stdin([name], "an animation")
+    images = []
+    for source in _frames_in(name):
+        try:
+            image = _opened(source, limits)
+        except (InputError, OSError, MemoryError) as error:
+            raise InputError(reason(error, source.name)) from None
+        images += [replace(image, frames=(frame,)) for frame in image.frames]
+    if not 1 <= len(images) <= most:
+        remedy = "name a clip of pictures" if not images else "name a shorter clip"
+        raise InputError(f"{name} has {counted(len(images), 'frame')}: {remedy}, of 1 to {most:,}")
+    x = np.concatenate([reader.preprocessing.picture(image) for image in images])
+    frames = tuple(map(_in_colour, images))
+    steps = tuple(str(number) for number in range(1, len(images) + 1))
+    return OneInput(name, x[:, None], np.array([len(x)]), steps, frames)
+
+
+def _frames_in(name: str) -> list[Source]:
+    path = Path(name)
+    if name == STDIO or not path.is_dir():
+        return [source_of(name)]
+    files = (each for each in path.iterdir() if each.suffix.lower() in EXTENSIONS)
+    return [Source(each) for each in sorted(files) if not each.name.startswith(".")]
+
+
+def _opened(source: Source, limits: Limits) -> Image:
+    return open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
+
+
+LARGEST = 384
+"""Pixels on the longer side of a frame, which is shown no larger."""
+
+
+def _in_colour(image: Image) -> np.ndarray:
+    """The first frame, (H, W, 3) uint8 on white."""
+    height, width = image.frames[0].pixels.shape[:2]
+    scale = min(1.0, LARGEST / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return picture_planes(image, 3, size).transpose(1, 2, 0)
