@@ -112,8 +112,54 @@ LEARNING: dict[str, dict[str, Any]] = {
         "clip": 0.5,
         "schedule": "constant",
     },
+    "classifier": {
+        "epochs": 8,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "clip": 1.0,
+        "schedule": "cosine",
+    },
+    "tagger": {
+        "epochs": 12,
+        "batch_size": 16,
+        "optimizer": "adam",
+        "clip": 1.0,
+        "schedule": "cosine",
+    },
+    "translator": {
+        "epochs": 10,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "clip": 1.0,
+        "schedule": "cosine",
+    },
+    "captioner": {
+        "epochs": 12,
+        "batch_size": 64,
+        "optimizer": "adam",
+        "clip": 1.0,
+        "schedule": "cosine",
+    },
 }
-"""What a task takes for granted of how it learns; of texts as in the lecture."""
+"""What a task takes for granted of how it learns; of running texts as in the lecture."""
+
+LEAST_STEPS = {"classifier": 600, "tagger": 1000, "translator": 3000, "captioner": 1000}
+"""Of a run of sequences whose epochs nobody says: little data is gone through more often."""
+
+SIZES: dict[str, dict[str, Any]] = {
+    "classifier": {"cell": "lstm", "embed_size": 64, "hidden_size": 64, "letters": 0},
+    "tagger": {"cell": "lstm", "embed_size": 64, "hidden_size": 64, "letters": 24},
+    "translator": {"cell": "gru", "embed_size": 64, "hidden_size": 128, "letters": 0},
+    "captioner": {"cell": "gru", "embed_size": 32, "hidden_size": 128, "letters": 0},
+}
+"""What networks of sequences are made of, where nothing is said."""
+
+TOKENS = ("word", "symbol", "char", "byte")
+"""What a token of a text with an answer is: symbols are what stands between white space."""
+
+TIME_POOLS = ("last", "mean", "max")
+ATTENTIONS = ("general", "additive", "none")
+CLASS_WEIGHTS = ("none", "balanced")
 
 
 def rates_of(task: str, optimizer: str) -> Rates:

@@ -142,6 +142,16 @@ class SequenceModel(Trained):
         return self.header.preprocessing.get("encoding", "utf-8")
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What its header says of what goes in and comes out."""
+        header = self.header
+        return {
+            "input_shape": header.input_shape,
+            "preprocessing": header.preprocessing,
+            "labels": header.labels,
+        }
+
+    @property
     def joined(self) -> Joined:
         """The network of a translator or a captioner."""
         assert isinstance(self.network, Joined)
@@ -236,6 +246,20 @@ def _text_model(model: Model, network: Network, name: str) -> TrainedText:
     except RequestError:
         raise InputError(f"{name} is damaged: its encoding is {encoding[:40]!r}") from None
     return TrainedText(name, model, network, Vocabulary.from_labels(level, header.labels, name))
+
+
+def sequence_model(
+    kind: str,
+    network: Network,
+    facts: dict[str, Any],
+    reader: Input,
+    writer: TextInput | None = None,
+    longest: int = 0,
+) -> SequenceModel:
+    """One that has not been trained yet; facts: those of :func:`sequence_facts`."""
+    header = Header(network.spec, seed=0, kind=kind, **facts)
+    model = Model(header, network.params, network.buffers)
+    return SequenceModel("the model", model, network, reader, writer, longest)
 
 
 def _sequence_model(model: Model, network: Network, name: str) -> SequenceModel:

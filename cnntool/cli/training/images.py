@@ -85,7 +85,7 @@ def plan_images(options: ImageOptions) -> Plan:
         (*parts.notes, *unlearned(parts.train)),
         data=_line(parts),
         test=test,
-        beside=lambda feed: _beside(parts.train, feed, settings.seed),
+        beside=lambda feed, _: _beside(parts.train, feed, settings.seed),
         more=lambda best: {},
     )
 

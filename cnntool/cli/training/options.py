@@ -367,7 +367,3 @@ class TextOptions(Running, Output, TextLearning, TextNetwork, TextData):
         default=200,
         section="Output",
     )
-
-
-RunOptions = ImageOptions | TextOptions
-"""Those of a training command; None is what was not given."""

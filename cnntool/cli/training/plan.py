@@ -12,17 +12,20 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from cnntool.choices import SIZES
 from cnntool.cli.files import check_apart, check_new, last_of, output_of
-from cnntool.cli.training.options import RunOptions
+from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.datasets.feeds import Feed
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
+from cnntool.networks.network import Network
 from cnntool.training.checkpoint import is_best_of, is_of_run, origin_of, resumed, settings_of
 from cnntool.training.footprint import check_run
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
+from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.task import Task
 from cnntool.wording import counted
@@ -34,13 +37,14 @@ CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 SMALLER = {
     "cnn": "set a smaller --batch-size, --resize or --width",
     "rnn": "set a smaller --seq-length, --batch-size or --hidden-size",
+    **dict.fromkeys(SIZES, "set a smaller --batch-size, --max-length or --hidden-size"),
 }
 """What helps where a run does not fit into memory."""
 
 PROCESSES = 2
 """That share a batch, whatever the cores, so that the same seed gives the same file anywhere."""
 
-Kind = Literal["cnn", "rnn"]
+Kind = Literal["cnn", "rnn", "classifier", "tagger", "translator", "captioner"]
 """Of a model file."""
 
 
@@ -55,6 +59,7 @@ class Beside(NamedTuple):
     values: dict[str, float]
     strongest: str
     facts: dict[str, Any]
+    report: SequenceReport | None = None  # of the model itself, where it has one
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Plan:
     memory: int
     data: str
     test: Feed | None
-    beside: Callable[[Any], Beside]
+    beside: Callable[[Any, Network], Beside]
     more: Callable[[Model], dict[str, Any]]
 
     @property

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from cnntool.cli.console import complain, print_json, print_line, tell
 from cnntool.cli.files import output_of
 from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
-from cnntool.cli.training.options import RunOptions
 from cnntool.cli.training.plan import Beside, Plan
+from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
 from cnntool.files.locks import written_alone
 from cnntool.networks.layers.layer import total
@@ -25,7 +25,7 @@ from cnntool.training.advice import advice
 from cnntool.training.checkpoint import best_of, model_of
 from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step, Trainer
-from cnntool.training.measures import Measure, judge
+from cnntool.training.measures import ACCURACY, Measure, judge
 from cnntool.training.progress import JUDGED
 from cnntool.wording import bytes_text, counted, duration
 
@@ -59,7 +59,8 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 return _interrupted(plan, asked, command)
         finally:
             log.close()
-        beside = {part: plan.beside(feed) for part, feed in plan.judged_on.items()}
+        network = network_of(best_of(plan.trainer) or model_of(plan.trainer))
+        beside = {part: plan.beside(feed, network) for part, feed in plan.judged_on.items()}
         found = results(plan, time.perf_counter() - began, beside)
     if not options.quiet:
         say_results(plan, found, beside)
@@ -294,11 +295,17 @@ def _say_beside(
         complain(
             f"{rate:.2%} of that is unknown; without it loss {known:.4f}, {measure.judged(known)}"
         )
-    shown = (
-        f"{name} {measure.number(value)}" + (f" ({measure.text(value)})" if measure.by_loss else "")
-        for name, value in beside.values.items()
-    )
-    complain(f"{beside.lead}: {', '.join(shown)}")
+    if beside.report is not None:
+        measure, reached = ACCURACY, beside.report.score.value
+        for line in beside.report.lines():
+            complain(line)
+    else:
+        shown = (
+            f"{name} {measure.number(value)}"
+            + (f" ({measure.text(value)})" if measure.by_loss else "")
+            for name, value in beside.values.items()
+        )
+        complain(f"{beside.lead}: {', '.join(shown)}")
     *_, strongest = beside.values.values()
     if not measure.is_better(reached, strongest):
         trainer, chance = plan.trainer, [*beside.values.values()][-2:][0]

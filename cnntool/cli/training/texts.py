@@ -86,7 +86,7 @@ def plan_text(options: TextOptions) -> Plan:
         ],
         data=_line(corpus, {"train": train, "validation": held, "test": test}),
         test=testing,
-        beside=lambda judged: _beside(train, judged),
+        beside=lambda judged, _: _beside(train, judged),
         more=lambda best: facts | _sample(best, corpus.vocabulary, options),
     )
 

@@ -34,9 +34,11 @@ MOST_STEPS = 1000
 
 
 class Rows(Protocol):
-    """What inputs are to a feed; lengths: (N,) of sequences, None where all are of one shape."""
+    """What inputs are to a feed."""
 
-    lengths: np.ndarray | None
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """(N,) of sequences, None where all are of one shape."""
 
     def __len__(self) -> int: ...
 
@@ -222,6 +224,10 @@ class TextInput:
         """What ids without the end say: words as a sentence is written, symbols with spaces."""
         found = self.vocabulary.decode([i for i in ids if i != self.end])
         return TIGHT.sub("", found) if self.level == "word" else found
+
+    def respelled(self, text: str) -> str:
+        """A text as :meth:`text` would say it, whatever is known of it."""
+        return TIGHT.sub("", " ".join(self.tokens(text))) if self.level == "word" else text
 
     def to_json(self) -> dict[str, Any]:
         letters = None if self.letters is None else self.letters.tokens

@@ -1,0 +1,51 @@
+"""`cnntool train-tagger`: train a recurrent tagger: a tag for each word, row or frame."""
+
+from __future__ import annotations
+
+import click
+
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import takes
+from cnntool.cli.training.sequence_options import TaggerOptions
+
+
+@click.command(
+    "train-tagger",
+    cls=SectionedCommand,
+    epilog="""\b
+DATA is a name of what comes along, a file, a folder, or - for stdin:
+  addresses            US addresses, what each word is
+  moving-digits        videos, which digit each frame shows
+  words                CoNLL columns; CoNLL-U; word/tag lines; JSON lines
+  rows and series      CSV with a label a row and --group; .npz with x (N, T, D) and y (N, T)
+  videos               a folder of frames, GIF or PNG a clip, with labels.csv or a .txt a clip
+
+\b
+Layers, for --layers, separated by ';' (? stands for a number that the data has):
+  embedding ? x 64 [letters ? x 24]; lstm, gru, rnn H [both]; dense ?
+  each LAYER (on every frame, such as each conv 8 3x3)
+
+\b
+Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
+
+\b
+Examples:
+  cnntool train-tagger addresses -o address.npz
+  cnntool train-tagger moving-digits -o video.npz
+  cnntool train-tagger train.conll --test test.conll -o chunks.npz
+  cnntool train-tagger steps.csv --group person --class-weights balanced
+  cnntool train-tagger --resume model.last.npz --epochs 20""",
+)
+@takes(TaggerOptions)
+def command(options: TaggerOptions) -> int:
+    """Train a recurrent network to tag each word, row or frame, many to many.
+
+    Each word of a sentence, row of a series or frame of a video gets a tag. The model with the best
+    validation loss is kept in one file, that `cnntool predict` and other commands read; beside it,
+    the run as it stands, to go on with. At the end its tags are counted beside the most frequent
+    tag of each word.
+    """
+    from cnntool.cli.training.sequences import plan_tagger
+    from cnntool.cli.training.session import train
+
+    return train("train-tagger", plan_tagger, options)

@@ -1,0 +1,302 @@
+"""What the trainers of sequences may be asked: what all have in common, and what each has alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from cnntool import choices
+from cnntool.cli.options import argument, flag, option
+from cnntool.cli.training.options import (
+    MOST_LAYERS,
+    MOST_SIZE,
+    MOST_TOKENS,
+    ImageData,
+    ImageOptions,
+    Learning,
+    Output,
+    Running,
+    TextOptions,
+    again,
+    usual,
+)
+from cnntool.cli.types import Choice, Number, PathName, Spec, WholeNumber
+
+
+def read_layers(text: str) -> int | str:
+    """A number of recurrent layers, or the text of all layers."""
+    if not text.strip():
+        raise ValueError("the layers are empty: write a number, or such as 'embedding ? x 64; ...'")
+    if not text.strip().isdecimal():
+        return text
+    number = int(text)
+    if not 1 <= number <= MOST_LAYERS:
+        raise ValueError(f"{number} layers: expected 1 to {MOST_LAYERS}, or the text of layers")
+    return number
+
+
+def _formats(task: str) -> Any:
+    return option(
+        "--format",
+        Choice(choices.SAMPLE_FORMATS[task], "format", "NAME"),
+        f"How DATA is written: {', '.join(choices.SAMPLE_FORMATS[task])}.  [default: what it "
+        "looks like]",
+    )
+
+
+def _level(names: str, of: str, default: str) -> Any:
+    return option(
+        names,
+        Choice(choices.TOKENS, "level", "NAME"),
+        f"What a token of {of} is: word (signs apart), symbol (what stands between white space), "
+        f"char or byte.  [default: {default}]",
+    )
+
+
+@dataclass(frozen=True)
+class SampleData:
+    """Which samples are learned from."""
+
+    section = "Data"
+    data: tuple[str, ...] = argument(
+        "DATA...", PathName("a data set, or - for stdin"), many=True, required=False
+    )
+    valid: str | None = option(
+        "--valid",
+        PathName("data to validate on"),
+        "Validate on this data instead of a part of DATA.",
+        metavar="PATH",
+    )
+    val_split: float | None = option(
+        "--val-split",
+        Number(least=0, below=1),
+        "Of DATA's samples to hold out for validation; 0 for none.  [default: 0.1, or the "
+        "validation part that DATA has]",
+        metavar="FRACTION",
+    )
+    test: str | None = option(
+        "--test",
+        PathName("data to test on"),
+        "Judge the best model on this data at the end, instead of on DATA's test part.",
+        metavar="PATH",
+    )
+    encoding: str | None = option(
+        "--encoding", str, "Of texts, such as latin-1.  [default: utf-8]", metavar="NAME"
+    )
+    max_length: int | None = option(
+        "--max-length",
+        WholeNumber(1, MOST_TOKENS),
+        "Learn from the first N tokens or steps of each input.  [default: 1000]",
+    )
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which tokens are known."""
+
+    section = "Data"
+    vocab_size: int | None = option(
+        "--vocab-size",
+        WholeNumber(2, MOST_TOKENS),
+        "Know the N most frequent tokens, <unk> for all others being one of them.  [default: all]",
+    )
+    min_count: int | None = option(
+        "--min-count", WholeNumber(1), "Know the tokens that occur N times or more.  [default: 1]"
+    )
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What belongs together."""
+
+    section = "Data"
+    group: str | None = option(
+        "--group",
+        str,
+        "The column that says what rows belong to: those of one group are never split between "
+        "training and held out.",
+        metavar="COLUMN",
+    )
+    class_weights: str | None = option(
+        "--class-weights",
+        Choice(choices.CLASS_WEIGHTS, "weighting", "HOW"),
+        "balanced: rare classes count as much as frequent ones in the loss.  [default: none]",
+        section="Learning",
+    )
+
+
+@dataclass(frozen=True)
+class SequenceNetwork:
+    """What learns them."""
+
+    section = "Network"
+    cell: str | None = option(
+        "--cell", Choice(choices.CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh)."
+    )
+    embed_size: int | None = option(
+        "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token."
+    )
+    hidden_size: int | None = option(
+        "--hidden-size",
+        WholeNumber(1, MOST_SIZE),
+        "Units of each recurrent layer, in each direction.",
+    )
+    layers: int | str | None = option(
+        "--layers --num-layers",
+        Spec("N|TEXT", read_layers),
+        "Recurrent layers, one upon the other; or the text of all layers, where ? stands for the "
+        "number that the data has.  [default: 1]",
+    )
+    dropout: float | None = option(
+        "--dropout",
+        Number(least=0, below=1),
+        "Of the units before each layer and the output, in training.  [default: 0]",
+    )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads the inputs."""
+
+    section = "Network"
+    letters: int | None = option(
+        "--letters",
+        WholeNumber(0, MOST_SIZE),
+        "Units, in each direction, of a recurrence over each word's letters beside its vector; 0 "
+        "for none.",
+    )
+    one_way: bool = flag("--one-way", "Read from the beginning alone, not from both ends.")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """What says the answers."""
+
+    section = "Network"
+    attention: str | None = option(
+        "--attention",
+        Choice(choices.ATTENTIONS, "attention", "HOW"),
+        "How the decoder looks back: general (Luong), additive (Bahdanau) or none.  "
+        "[default: general]",
+    )
+    beam: int | None = option(
+        "--beam",
+        WholeNumber(1, 100),
+        "Texts that are kept in sight when the model is judged at the end.  [default: 1]",
+        section="Running",
+    )
+
+
+Kind = TypeVar("Kind", bound=type)
+
+
+def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
+    """Say in the help of a trainer's options what its task takes for granted."""
+
+    def decorate(kind: Kind) -> Kind:
+        least = f"{choices.LEAST_STEPS[task]:,}"
+        said = {"epochs": f"Times to go through the {samples}; more for fewer than {least} steps."}
+        said["batch_size"] = f"{samples.capitalize()} a step."
+        found = {name: usual(task, name, said.get(name, "")) for name in choices.LEARNING[task]} | {
+            name: usual(task, name) for name in ("learning_rate", "weight_decay")
+        }
+        for part in (SequenceNetwork, Reader):
+            sizes = choices.SIZES[task]
+            names = [each.name for each in fields(part) if each.name in sizes]
+            if issubclass(kind, part):
+                found |= {name: again(part, name, sizes[name]) for name in names}
+        found["processes"] = again(Running, "processes", f"2, for 8 {samples} each")
+        for name, value in found.items():
+            declares = [k for k in kind.__mro__ if name in vars(k).get("__annotations__", ())]
+            owner = declares[0]
+            section = vars(owner).get("section", owner.__name__)
+            value.metadata = {**value.metadata, "section": section}
+            kind.__annotations__[name] = owner.__annotations__[name]
+            setattr(kind, name, value)
+        return kind
+
+    return decorate
+
+
+@dataclass(frozen=True)
+@of_task("classifier", "samples")
+class ClassifierOptions(
+    Running, Output, Learning, Reader, SequenceNetwork, Groups, Words, SampleData
+):
+    """All that `cnntool train-classifier` takes."""
+
+    section = "Data"
+    format: str | None = _formats("classifier")
+    text_column: str | None = option(
+        "--text-column",
+        str,
+        "The column of a table that holds the texts, by name or number.  [default: text, "
+        "sentence, review and the like]",
+        metavar="COLUMN",
+    )
+    label_column: str | None = option(
+        "--label-column",
+        str,
+        "And that with the labels.  [default: label, class, category and the like]",
+        metavar="COLUMN",
+    )
+    level: str | None = _level("--level", "a text", "word; char where each text is one word")
+    pool: str | None = option(
+        "--pool",
+        Choice(choices.TIME_POOLS, "pool", "NAME"),
+        "What of all steps counts: last, mean or max of each feature.  [default: max]",
+        section="Network",
+    )
+
+
+@dataclass(frozen=True)
+@of_task("tagger", "sequences")
+class TaggerOptions(Running, Output, Learning, Reader, SequenceNetwork, Groups, Words, SampleData):
+    """All that `cnntool train-tagger` takes."""
+
+    section = "Data"
+    format: str | None = _formats("tagger")
+    column: int | None = option(
+        "--column",
+        WholeNumber(2, 1000),
+        "The number of the tags' column, the words being in the first.  [default: the last]",
+        metavar="N",
+    )
+    resize: tuple[int, int] | None = again(ImageData, "resize", "as they are", "Of frames: to HxW.")
+    colour: str | None = again(ImageData, "colour", "auto", "Of frames: grey, rgb or auto.")
+
+
+@dataclass(frozen=True)
+@of_task("translator", "pairs")
+class TranslatorOptions(
+    Running, Output, Learning, Decoder, Reader, SequenceNetwork, Words, SampleData
+):
+    """All that `cnntool train-translator` takes."""
+
+    section = "Data"
+    format: str | None = _formats("translator")
+    source_level: str | None = _level(
+        "--source-level", "a source", "word; char where each source or target is one word"
+    )
+    target_level: str | None = _level(
+        "--target-level", "a target", "word; char for one word, symbol for the sounds of one"
+    )
+
+
+@dataclass(frozen=True)
+@of_task("captioner", "captions")
+class CaptionerOptions(Running, Output, Learning, Decoder, SequenceNetwork, Words, SampleData):
+    """All that `cnntool train-captioner` takes."""
+
+    section = "Data"
+    format: str | None = _formats("captioner")
+    level: str | None = _level("--level", "a caption", "word; char where each is one word")
+    resize: tuple[int, int] | None = again(ImageData, "resize", "as they are")
+    colour: str | None = again(ImageData, "colour", "auto", "grey, rgb or auto.")
+
+
+SequenceOptions = ClassifierOptions | TaggerOptions | TranslatorOptions | CaptionerOptions
+
+RunOptions = ImageOptions | TextOptions | SequenceOptions
+"""Those of a training command; None is what was not given."""

@@ -1,0 +1,125 @@
+"""A model of sequences put to samples: its report, beside what simple ways to answer reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnntool.datasets.sequences.inputs import TextInput
+from cnntool.datasets.sequences.samples import Samples
+from cnntool.errors import InputError
+from cnntool.networks.model import SequenceModel
+from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
+from cnntool.training.classifier_report import ClassifierReport
+from cnntool.training.decoded_report import DecodedReport
+from cnntool.training.sequence_baselines import (
+    Baseline,
+    captioner_baselines,
+    classifier_baselines,
+    tagger_baselines,
+    translator_baselines,
+)
+from cnntool.training.sequence_report import SequenceReport
+from cnntool.training.tagger_report import TaggerReport
+from cnntool.wording import listed
+
+UNITS = {"words": "word", "steps": "step", "frames": "frame"}
+"""What has a tag, by the form of the inputs."""
+
+
+def baselines_of(model: SequenceModel, training: Samples) -> dict[str, Baseline]:
+    """What the model has to beat, fitted on what it learned from, by name."""
+    kind, reader = model.header.kind, model.reader
+    if kind == "classifier":
+        level: str = "word"
+        cut: Callable[[str], list[str]] = str.split
+        if isinstance(reader, TextInput):
+            level = "word" if reader.level in ("word", "symbol") else "char"
+            cut = reader.tokens
+        return classifier_baselines(training, level, cut)
+    if kind == "tagger":
+        return tagger_baselines(training)
+    if kind == "translator":
+        return translator_baselines(training, reader.level if isinstance(reader, TextInput) else "")
+    return captioner_baselines(training)
+
+
+def evaluate_samples(
+    model: SequenceModel,
+    samples: Samples,
+    baselines: Mapping[str, Baseline] | None = None,
+    beam: int = 1,
+) -> SequenceReport:
+    """What a model answers to samples, and what baselines do.
+
+    beam: the width of it, of what is said. InputError for a label or a tag that the model has not,
+    and where its numbers are not finite.
+    """
+    make: dict[str, Callable[..., Any]] = {"classifier": _classified, "tagger": _tagged}
+    report = make.get(model.header.kind, _said)(model, samples, beam)
+    if not baselines:
+        return report
+    return report.against({name: each.answers(samples.inputs) for name, each in baselines.items()})
+
+
+def _classified(model: SequenceModel, samples: Samples, beam: int) -> ClassifierReport:
+    targets = numbered(samples.answers, model.labels, "label", samples, model.name)
+    odds = class_odds(model.network, model.reader.rows(samples.inputs))
+    predicted = odds.argmax(axis=1)
+    texts = samples.inputs if samples.form == "text" else None
+    sure = odds[np.arange(len(odds)), predicted]
+    return ClassifierReport(model.labels, targets, predicted, sure, texts, places=samples.places)
+
+
+def _tagged(model: SequenceModel, samples: Samples, beam: int) -> TaggerReport:
+    for tags in samples.answers:
+        numbered(tags, model.labels, "tag", samples, model.name)
+    odds = tag_odds(model.network, model.reader.rows(samples.inputs))
+    found = [odds[index] for index in range(len(odds))]
+    predicted = [each.argmax(axis=1) for each in found]
+    words, is_unknown = None, None
+    if isinstance(model.reader, TextInput):
+        words, reader = samples.inputs, model.reader
+        is_unknown = [reader.ids(each) == reader.vocabulary.unknown for each in words]
+    return TaggerReport(
+        model.labels,
+        samples.answers,
+        [tuple(model.labels[k] for k in each) for each in predicted],
+        words,
+        is_unknown,
+        [each.max(axis=1, initial=0) for each in found],
+        UNITS[samples.form],
+        places=samples.places,
+    )
+
+
+def _said(model: SequenceModel, samples: Samples, beam: int) -> DecodedReport:
+    writer = model.writer
+    assert writer is not None  # it is a translator or a captioner
+    rows = model.reader.rows(samples.inputs)
+    best = [each[0] for each in texts_said(model.joined, rows, writer.end, model.longest, beam)]
+    return DecodedReport(
+        model.header.kind,
+        [tuple(map(writer.respelled, each)) for each in samples.answers],
+        [writer.text(each.ids) for each in best],
+        writer.level,
+        samples.inputs if samples.form == "text" else None,
+        np.exp([each.log_probability for each in best]),
+        places=samples.places,
+    )
+
+
+def numbered(
+    answers: Sequence[str], labels: Sequence[str], what: str, samples: Samples, owner: str
+) -> np.ndarray:
+    """(N,) int64 the place of each among the labels; InputError for one that is not there."""
+    places = {label: index for index, label in enumerate(labels)}
+    for answer in answers:
+        if answer not in places:
+            raise InputError(
+                f"{samples.name} has the {what} {answer!r}, which {owner} has not "
+                f"({listed(list(labels))}): they must have the same names"
+            )
+    return np.array([places[answer] for answer in answers], np.int64)
