@@ -17,7 +17,7 @@ TRAIN = ["train-cnn", "digits"]
 @pytest.mark.parametrize(
     ("arguments", "parameter", "expected"),
     [
-        (["predict", "m.npz", ""], "'IMAGE...'", "an image, a folder (-r) or -"),
+        (["predict", "m.npz", ""], "'INPUT...'", "a file, a folder (-r) or -"),
         (["predict", "", "grey.png"], "'MODEL'", "a model file"),
         (["evaluate", "", "digits"], "'MODEL'", "a model file"),
         (["evaluate", "m.npz", ""], "'DATA'", "a data set or a text"),
