@@ -66,6 +66,24 @@ BUILT_IN = {
         "dates.dates",
         (_count(20_000, "of dates", 500_000),),
     ),
+    "shapes": BuiltIn(
+        "captioner",
+        "colour pictures of 32x32 of one or two shapes, with a sentence each; made on the spot",
+        "shapes.shapes",
+        (_count(5_000, "of pictures", 100_000),),
+    ),
+    "digit-strings": BuiltIn(
+        "captioner",
+        "pictures of 16x64 of one to five handwritten digits, and which; from UCI's, CC BY 4.0",
+        "digit_strings.digit_strings",
+        (_count(6_000, "of pictures", 100_000),),
+    ),
+    "moving-digits": BuiltIn(
+        "tagger",
+        "videos of 16x16 in which a digit comes, turns into others and goes; from UCI's, CC BY 4.0",
+        "moving_digits.moving_digits",
+        (_count(2_000, "of videos", 20_000),),
+    ),
 }
 """By the names that commands take, with a colon and settings behind those that are made."""
 
