@@ -34,7 +34,7 @@ TAKES = {
     "words": "sentences: give one with --text",
     "picture": "pictures: name one",
     "frames": "clips: name a folder of frames, or an animation",
-    "steps": "series of numbers, which have neither words nor frames to show",
+    "steps": "series of numbers: they have neither words nor frames to show",
 }
 """By the form of a model's inputs."""
 

@@ -136,6 +136,43 @@ def draw_grid(
     draw_pixels(filter_grid(shades(bank, scale, limit), grid), lines=lines)
 
 
+CELL = 2
+"""Characters of a cell of a heat map."""
+
+
+def draw_cells(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], words: Sequence[str]
+) -> None:
+    """Draw numbers (R, C) from 0 to 1 on stderr, a cell each, below lines of ``words``: the names
+    of rows left of them, those of columns read downwards above.
+
+    Without colour a cell is one of ten characters, twice. Columns that do not fit are left out,
+    which is said.
+    """
+    from rich.cells import cell_len, set_cell_size
+    from rich.text import Text
+
+    from cnntool.visuals.heat import tinted
+
+    screen, coloured = console(stderr=True), has_colour()
+    say(words)
+    left = min(24, max(map(cell_len, rows)))
+    fit = max(1, (screen.width - 1 - left - 1) // CELL) if screen.is_terminal else len(columns)
+    for k in range(min(12, max(map(len, columns[:fit])))):
+        letters = (set_cell_size(name[k : k + 1], CELL) for name in columns[:fit])
+        screen.print(Text(" " * (left + 1) + "".join(letters)), soft_wrap=True)
+    for name, numbers, colours in zip(rows, values, tinted(values), strict=True):
+        line = Text(f"{set_cell_size(name, left)} ")
+        for value, colour in zip(numbers[:fit], colours, strict=False):
+            if coloured:
+                line.append(" " * CELL, f"on {_colour(colour)}")
+            else:
+                line.append(SHADES[round(float(value) * (len(SHADES) - 1))] * CELL)
+        screen.print(line, soft_wrap=True)
+    if fit < len(columns):
+        say([f"{len(columns) - fit} more columns do not fit: write a picture with -o"])
+
+
 STYLES = ("bold blue", "bold red", "bold green", "bold magenta", "bold yellow", "bold cyan")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ROWS, WIDEST, LABEL = 10, 76, 9

@@ -8,6 +8,7 @@ are so large that numbers of them are not finite, as they may be though the scor
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,20 @@ def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
     """
     scores, caches = network.forward(x)
     return _finite(network.backward_to_input(_by_score(scores, target), caches), "the gradient")
+
+
+@NOT_FINITE_IS_FOUND_LATER
+def token_saliency(network: Network, x: Any, lengths: np.ndarray | None, target: int) -> np.ndarray:
+    """(T,): what each token of a text, a batch of one, says for the score of class ``target``, or
+    against it: ``dy/de_t . e_t``, with the vectors e that the embedding gives.
+
+    Source: M. Denil, A. Demiraj, N. de Freitas, "Extraction of salient sentences from labelled
+    documents", arXiv:1412.6815, 2014, section 4.
+    """
+    vectors, _ = network.forward(x, stop=1, lengths=lengths)
+    scores, caches = network.forward(vectors, start=1, lengths=lengths)
+    gradient = network.backward_to_input(_by_score(scores, target), caches)
+    return _finite((gradient * vectors).sum(axis=-1)[:, 0], "the gradient")
 
 
 def _finite(values: np.ndarray, what: str) -> np.ndarray:

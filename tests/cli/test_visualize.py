@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from processes import imported_by_help, pixels, run_here
+from sequence_models import write_example_models
 from text_models import write_text_models
 from trained_models import darkness_model
 
@@ -278,6 +279,7 @@ def test_every_example_in_the_help_works(here, subject):
     shutil.copy("digits.jsonl", "shifted.jsonl")
     shutil.copy("digits.npz", "shifted.npz")
     write_text_models(here)
+    write_example_models(here)
     assert len(examples(subject)) >= 4
     for example in examples(subject):
         if "curves.png" in example and not _has_matplotlib():

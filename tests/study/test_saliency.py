@@ -17,6 +17,7 @@ from cnntool.study.saliency import (
     occlusion_places,
     smooth_gradient,
     strength_of,
+    token_saliency,
 )
 
 MIXED = "conv 4 3x3 pad 1; batch-norm; relu; max 2; dropout 0.5; conv 3 2x2; tanh; dense 3"
@@ -194,3 +195,27 @@ def test_numbers_that_are_not_finite_are_one_line_though_the_scores_are(find):
 )
 def test_grad_cam_takes_the_maps_after_the_first_activation(text, stop):
     assert activated(network_of(text), 0) == stop
+
+
+@pytest.mark.parametrize("pool", ["last", "mean-steps", "max-steps"])
+def test_what_a_token_says_is_how_the_score_changes_with_the_size_of_its_vector(pool):
+    network = network_of(f"embedding 9 x 3; gru 4 both; {pool}; dense 2", (None,))
+    ids, lengths = np.array([[3], [1], [8], [1]]), np.array([4])
+    found = token_saliency(network, ids, lengths, 1)
+    vectors, _ = network.forward(ids, stop=1)
+
+    def score(step, factor):
+        scaled = vectors.copy()
+        scaled[step] *= factor
+        return network.forward(scaled, start=1, lengths=lengths)[0][0, 1]
+
+    expected = [(score(t, 1 + 1e-6) - score(t, 1 - 1e-6)) / 2e-6 for t in range(4)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+
+
+def test_what_tokens_say_to_a_network_without_bends_is_the_score():
+    network = network_of("embedding 9 x 3; mean-steps; dense 2", (None,))
+    network.params["dense1.bias"][:] = 0
+    ids = np.array([[3], [1], [8]])
+    found = token_saliency(network, ids, np.array([3]), 0)
+    assert found.sum() == pytest.approx(network.predict(ids)[0, 0])

@@ -11,10 +11,11 @@ SUBJECTS = {
     "evolution": "How the first layer came from noise to what it is, an epoch a frame.",
     "stats": "Which filters are oriented edges, at which directions: measured, a row a filter.",
     "maps": "What every layer makes of one image, from left to right as the data flows.",
-    "saliency": "What the answer for one image rests on, in colour over it.",
+    "saliency": "What the answer for one image or one text rests on, in colour over it.",
     "best": "The patches of a data set that excite each filter most, cut out of its images.",
     "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
     "embedding": "The words of a language model in the plane, and which are near each other.",
+    "attention": "What each token looked at that a translator or a captioner said.",
 }
 
 
@@ -32,7 +33,8 @@ Examples:
   cnntool visualize saliency digits.npz sample_images/brick.png
   cnntool visualize best digits.npz --layer conv2 --data digits
   cnntool visualize curves digits.npz
-  cnntool visualize embedding words.npz""",
+  cnntool visualize embedding words.npz
+  cnntool visualize attention say.npz through""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.

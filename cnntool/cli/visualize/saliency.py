@@ -1,4 +1,4 @@
-"""`cnntool visualize saliency`: what the answer for one image rests on, over the image."""
+"""`cnntool visualize saliency`: what the answer for one image or text rests on, in colour."""
 
 from __future__ import annotations
 
@@ -47,7 +47,15 @@ class Asked(Model):
     """What is asked of which network, and how it is answered."""
 
     section = WHAT
-    images: tuple[str, ...] = argument("IMAGE", PathName("an image or -"), many=True)
+    images: tuple[str, ...] = argument(
+        "[IMAGE]", PathName("an image or -"), many=True, required=False
+    )
+    text: str | None = option(
+        "--text",
+        str,
+        "What a classifier of texts reads, in place of IMAGE; - reads it from stdin.",
+        metavar="TEXT",
+    )
     method: str = option(
         "--method",
         Choice(("gradient", "grad-cam", "occlusion"), "method", "HOW"),
@@ -82,9 +90,18 @@ class Asked(Model):
     )
 
     def check(self) -> None:
-        """Raise where several images are named, or an option is of another method."""
+        """Raise where several images are named or none, or an option is of another method."""
         from cnntool.errors import RequestError
 
+        if self.text is not None:
+            if self.images or self.method != "gradient":
+                given = self.images[0] if self.images else f"--method {self.method}"
+                raise RequestError(
+                    f"{given} is for an image, and --text gives a text: leave it out"
+                )
+            refuse(self, OWNERS, "is for an image: leave it out, or --text")
+        elif not self.images:
+            raise RequestError("name an image, or give --text for a classifier of texts")
         if len(self.images) > 1:
             raise RequestError(
                 f"saliency shows one image, and {len(self.images)} were named: run it once for each"
@@ -102,23 +119,33 @@ Examples:
   cnntool visualize saliency digits.npz sample_images/brick.png
   cnntool visualize saliency digits.npz sample_images/cat.jpg --class 3
   cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam
-  cnntool visualize saliency digits.npz sample_images/brick.png --show""",
+  cnntool visualize saliency digits.npz sample_images/brick.png --show
+  cnntool visualize saliency mood.npz --text 'not bad at all'
+  cnntool visualize saliency mood.npz --text 'not bad at all' --class bad --show""",
 )
 @takes(Asked, Preparing, Picture, Report)
 def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report) -> None:
-    """Show what the answer for one image rests on, in colour over it.
+    """Show what the answer for one image, or for one text, rests on, in colour over it.
 
     The image is prepared as those were that the network learned from. The hotter a colour, the more
     a place counts for the class: by the gradient of its score, smoothed (SmoothGrad), by the maps
     of a convolution weighted by their gradients (Grad-CAM), or by how far its probability falls
     where a grey square covers the place (occlusion). Below stand the likeliest class and its
     probability. With --json also every number of the map.
+
+    Of a text each token has the colour of what it says for the class or against it: the gradient of
+    the class's score by the token's vector, times the vector.
     """
     from cnntool.cli.console import print_json
     from cnntool.visuals.saliency_picture import saliency_picture
 
     asked.check()
     report.check(picture)
+    if asked.text is not None:
+        from cnntool.cli.visualize.text_saliency import draw_text_saliency
+
+        draw_text_saliency(asked.model, asked.text, asked.label, picture, report)
+        return
     source = source_of(asked.images[0])
     name, target = source.name, target_of(picture, asked.model, source.stem, asked.method)
     classifier, image, x = read_one(asked.model, asked.images[0], preparing, picture)

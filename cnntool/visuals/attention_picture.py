@@ -1,0 +1,35 @@
+"""What each word of a caption looked at, over the picture that it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnntool.visuals.saliency_picture import overlaid, panels, stretched
+from cnntool.visuals.tiles import Captioned, contact_sheet
+
+
+def attention_maps(
+    picture: np.ndarray, maps: np.ndarray, words: Sequence[str], title: str
+) -> np.ndarray:
+    """A picture (H, W, 3) uint8 as it is, and once for each word with the map of it over it,
+    (T, h, w) for equal parts of the picture, as (H', W', 3) uint8.
+
+    The hottest colour of each is where its word looked most, which is said below it.
+    """
+    plain, shown = overlays(picture, maps)
+    tiles = [Captioned(plain, ("the picture",))]
+    for pixels, heat, word in zip(shown, maps, words, strict=True):
+        tiles.append(Captioned(pixels, (word, f"most {heat.max():.0%}")))
+    return contact_sheet(tiles, title=title)
+
+
+def overlays(picture: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The picture as it is, and with each of the maps over it, all of one size, without words."""
+    plain = panels(picture, maps[0])[0]
+    found = []
+    for heat in maps:
+        share = heat / (float(heat.max()) or 1.0)
+        found.append(overlaid(plain, stretched(share, picture.shape[:2])))
+    return plain, found

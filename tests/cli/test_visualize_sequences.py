@@ -1,0 +1,118 @@
+"""`cnntool visualize` of models of sequences: from a text or a picture to a picture and JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from processes import pixels
+from sequence_models import pictures, write_sequence_models
+
+from cnntool.networks.model import load_sequence_model
+from cnntool.study.saliency import token_saliency
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_sequence_models(folder)
+    return folder
+
+
+@pytest.fixture
+def visualize(cnntool, folder, trained):
+    for path in trained.iterdir():
+        (folder / path.name).symlink_to(path)
+    Image.fromarray(pictures()[0][0][0]).save("square.png")
+    return lambda *words, **stdin: cnntool("visualize", *words, **stdin)
+
+
+def report(done):
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["attention", "translator.npz", "cab"], "translator-cab-attention.png"),
+        (["attention", "captioner.npz", "square.png"], "captioner-square-attention.png"),
+        (
+            ["saliency", "classifier.npz", "--text", "a good film"],
+            "classifier-a-good-film-gradient.png",
+        ),
+    ],
+)
+def test_a_picture_is_written_and_its_path_is_the_one_line(visualize, words, name):
+    done = visualize(*words)
+    assert (done.code, done.err, done.lines) == (0, "", [name])
+    assert pixels(name).ndim == 3
+    assert visualize(*words).code == 1  # it exists
+    assert visualize(*words, "-o", "-").out.startswith(b"\x89PNG")
+    shown = visualize(*words, "--show", "-q")
+    assert (shown.code, shown.out) == (0, b"")
+    assert len(shown.err.splitlines()) >= 2
+
+
+def test_rows_of_attention_are_tokens_and_add_up(visualize):
+    found = report(visualize("attention", "translator.npz", "cab", "--json"))
+    assert found["columns"] == ["c", "a", "b", "(end)"]
+    sums = [sum(each["weights"]) for each in found["tokens"]]
+    np.testing.assert_allclose(sums, 1, rtol=1e-6)
+    found = report(visualize("attention", "captioner.npz", "square.png", "--json"))
+    assert np.shape(found["tokens"][0]["weights"]) == (2, 2)
+
+
+def test_a_text_from_stdin_is_read_as_one_that_is_typed(visualize):
+    piped = report(visualize("attention", "translator.npz", "-", "--json", stdin=b"cab\n"))
+    typed = report(visualize("attention", "translator.npz", "cab", "--json", "-f"))
+    assert piped["tokens"] == typed["tokens"]
+
+
+def test_the_words_have_the_numbers_of_the_function(visualize):
+    words = ["saliency", "classifier.npz", "--text", "A good, film", "--json"]
+    found = report(visualize(*words, "--class", "bad"))
+    assert [each["token"] for each in found["tokens"]] == ["A", "good", ",", "film", "(end)"]
+    model = load_sequence_model("classifier.npz")
+    x, lengths = model.reader.rows(["A good, film"]).take(np.array([0]))
+    values = [each["value"] for each in found["tokens"]]
+    expected = token_saliency(model.network, x, lengths, model.labels.index("bad"))
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    assert found["class"]["label"] == "bad"
+    assert report(visualize(*words, "-f"))["class"] == found["likeliest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["attention", "translator.npz", ""], 2, "the name is empty: name a text"),
+        (["attention", "translator.npz", "a" * 101], 2, "the text has 101 characters"),
+        (["attention", "captioner.npz", "missing.png"], 1, "missing.png"),
+        (["attention", "tagger.npz", "a"], 2, "is a tagger, which says no text"),
+        (["saliency", "classifier.npz"], 2, "name an image, or give --text"),
+        (["saliency", "classifier.npz", "--text", ""], 2, "--text has 0 words"),
+        (["saliency", "classifier.npz", "a.png", "--text", "a"], 2, "a.png is for an image"),
+        (
+            ["saliency", "classifier.npz", "--text", "a", "--patch", "2"],
+            2,
+            "--patch is for an image",
+        ),
+        (["saliency", "classifier.npz", "--text", "a", "--class", "god"], 2, "did you mean 'good'"),
+        (["saliency", "tagger.npz", "--text", "a"], 2, "is a tagger"),
+        (["saliency", "series.npz", "--text", "a"], 2, "takes series of numbers, not 'a'"),
+        (["saliency", "classifier.npz", "square.png"], 1, "classifier.npz is a classifier of"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(visualize, words, code, message):
+    done = visualize(*words)
+    assert (done.code, done.out) == (code, b""), done.err
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_letters_of_any_script_are_drawn_or_told(visualize):
+    done = visualize("attention", "translator.npz", "aλ水")
+    assert done.code == 0
+    assert "2 characters of the text unknown to the model: λ, 水" in done.err
