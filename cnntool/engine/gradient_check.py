@@ -199,6 +199,8 @@ def _compare(probe: _Probe, u: np.ndarray, step: float, floor: float, tolerance:
 
     found = [finding(step)]
     excess = found[0].rounding / (NEGLIGIBLE * least) if least else 0.0
+    if analytic and not found[0].numeric:  # nothing moved: it was rounded away on the way
+        excess = LARGEST_GROWTH
     if excess > 1:
         found = [finding(step * min(excess, LARGEST_GROWTH))]
     while True:

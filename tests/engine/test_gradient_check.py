@@ -283,3 +283,15 @@ def test_small_shapes(shape):
 def test_gradients_that_cannot_be_compared_are_refused(forward, backward, message):
     with pytest.raises(ValueError, match=message):
         run(forward, backward, x=np.ones(3))
+
+
+def test_what_is_rounded_away_on_the_way_takes_a_larger_step():
+    x = np.array([13.2, 0.3])
+
+    def forward(x):
+        return 1e3 * np.tanh(x), np.tanh(x)
+
+    (found,) = gradcheck(
+        forward, lambda dy, y: 1e3 * dy * (1 - y * y), {"x": x}, np.random.default_rng(0)
+    )
+    assert found.verdict == "ok"
