@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.sequences.feeds import Pair
+from cnntool.datasets.sequences.inputs import Spelled
 from cnntool.engine.fast.layout import FEWEST_SAMPLES, batch_last
 from cnntool.engine.gradient_check import TOLERANCE, GradientCheck, gradcheck
-from cnntool.networks.layers.layer import Arrays, Pass, Shape, is_steps
+from cnntool.networks.joined import Joined
+from cnntool.networks.layers.embeddings import Embedding
+from cnntool.networks.layers.layer import Arrays, Layer, Pass, Shape, is_steps
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients
-from cnntool.networks.summary import vocabulary_size
 from cnntool.wording import counted, shape_text
 
 SAMPLES = 3
 """Of a batch: enough for batch normalisation, few enough to be quick."""
+
+SPELLINGS, LETTERS = 4, 3
+"""Different words of a batch, and letters of the longest, where a network reads them."""
 
 STEPS = 6
 """Of each sequence: enough for a gradient to come back through time."""
@@ -71,11 +77,25 @@ def _size_text(shape: Shape) -> str:
 
 
 def _random_batch(
-    network: Network, shape: Shape, rng: np.random.Generator, samples: int = SAMPLES
-) -> np.ndarray:
-    if shape == (None,):
-        return rng.integers(vocabulary_size(network), size=_batch_shape(shape, samples))
-    return rng.standard_normal(_batch_shape(shape, samples))
+    layer: Layer, shape: Shape, rng: np.random.Generator, samples: int = SAMPLES
+) -> Any:
+    """What a layer takes: numbers, or tokens, with their spelling where it reads that."""
+    size = _batch_shape(shape, samples)
+    if not isinstance(layer, Embedding):
+        return rng.standard_normal(size)
+    ids = rng.integers(layer.words, size=size)
+    if layer.letters is None:
+        return ids
+    letters = rng.integers(layer.letters[0], size=(LETTERS, SPELLINGS))
+    lengths = np.arange(SPELLINGS) % LETTERS + 1
+    return Spelled(ids, rng.integers(SPELLINGS, size=size), letters, lengths)
+
+
+def _random_input(network: Network, rng: np.random.Generator, samples: int = SAMPLES) -> Any:
+    source = _random_batch(network.layers[0], network.input_shape, rng, samples)
+    if not isinstance(network, Joined):
+        return source
+    return Pair(source, _random_batch(network.layers[network.joint], (None,), rng, samples))
 
 
 def _of_layer_as_it_lies(
@@ -114,21 +134,27 @@ def _of_layer(
     layer, shape, name = network.layers[index], network.shapes[index], network.names[index]
     params = _as(np.float64, network.params_of(index))
     buffers = {k: network.buffers[f"{name}.{k}"] for k in layer.buffers(shape)}
-    states = {k: rng.uniform(-1, 1, (samples, *size)) for k, size in layer.state(shape).items()}
-    x = _random_batch(network, shape, rng, samples)
-    inputs = {"x": x} if x.dtype.kind == "f" else {}
+    states, fixed = _random_states(layer, shape, rng, samples)
+    x = _random_batch(layer, shape, rng, samples)
+    inputs = {} if isinstance(layer, Embedding) else {"x": x}
     sizes: list[tuple[int, ...]] = []
+    changed: list[str] = []  # of the states; others go through as they are
 
     def forward(**given: np.ndarray) -> tuple[np.ndarray, Any]:
         way = Pass(training=True, rng=np.random.default_rng(seed))
-        kept = _as(np.float64, buffers) | {k: given.pop(k) for k in states}
-        y, cache = layer.forward(laid(given.pop("x", x)), given, kept, way)
-        sizes[:] = [y.shape, *(kept[k].shape for k in states)]
-        return _joined([y, *(kept[k] for k in states)]), cache
+        kept = _as(np.float64, buffers) | {k: given.pop(k) for k in states} | fixed
+        begun = dict(kept)
+        taken = laid(given.pop("x")) if inputs else x
+        y, cache = layer.forward(taken, given, kept, way)
+        changed[:] = [k for k in states if kept[k] is not begun[k]]
+        sizes[:] = [y.shape, *(kept[k].shape for k in changed)]
+        return _joined([y, *(kept[k] for k in changed)]), cache
 
     def backward(d: np.ndarray, cache: Any) -> tuple[Any, ...]:
         dy, *dstates = _split(d, sizes)
-        ends: dict[str, Any] = {"dstate": dict(zip(states, dstates, strict=True))} if states else {}
+        ends: dict[str, Any] = {}
+        if changed:
+            ends["dstate"] = dict(zip(changed, dstates, strict=True))
         dx, grads = layer.backward(laid(dy) if dy.ndim == 4 else dy, cache, **ends)
         return *([dx] if inputs else []), *(grads[k] for k in (*states, *params))
 
@@ -137,7 +163,7 @@ def _of_layer(
 
 def _of_network(network: Network, seed: int, tolerance: float) -> tuple[GradientCheck, ...]:
     rng = np.random.default_rng(seed)
-    x = _random_batch(network, network.input_shape, rng)
+    x = _random_input(network, rng)
 
     def forward(**params: np.ndarray) -> tuple[np.ndarray, Any]:
         other = network.with_arrays(params, _as(np.float64, network.buffers))
@@ -153,13 +179,13 @@ def _of_network(network: Network, seed: int, tolerance: float) -> tuple[Gradient
 def _of_training(network: Network, seed: int) -> tuple[GradientCheck, ...]:
     """The gradients of one batch in float32, as it is learned from, beside those in float64."""
     rng = np.random.default_rng(seed)
-    x = _random_batch(network, network.input_shape, rng, FEWEST_SAMPLES)
-    places = x.shape if network.is_sequential else x.shape[:1]
+    x, shape = _random_input(network, rng, FEWEST_SAMPLES), network.output_shape
+    places = (STEPS, FEWEST_SAMPLES) if is_steps(shape) else (FEWEST_SAMPLES,)
     targets = rng.integers(network.output_shape[-1], size=places)
     found = []
     for dtype in (np.float32, np.float64):
         other = network.with_arrays(_as(dtype, network.params), _as(dtype, network.buffers))
-        given = x.astype(dtype) if x.dtype.kind == "f" else x
+        given = _input_as(dtype, x)
         grads = {path: np.zeros_like(array) for path, array in other.params.items()}
         with np.errstate(all="ignore"):  # what is not finite in float32 is found below
             loss_and_gradients(other, given, targets, grads, rng=np.random.default_rng(seed))
@@ -186,6 +212,28 @@ def _beside(path: str, single: np.ndarray, double: np.ndarray, largest: float) -
         numeric=float(double[where]),
         verdict="ok" if error <= ROUNDING else "wrong",
     )
+
+
+def _random_states(
+    layer: Layer, shape: Shape, rng: np.random.Generator, samples: int
+) -> tuple[Arrays, Arrays]:
+    """What a layer begins with, and of that what has no gradient: how many steps of an encoder
+    there are for each sample."""
+    states, fixed = {}, {}
+    for key, size in layer.state(shape).items():
+        if size:
+            sides = (samples, *(side or STEPS for side in size))
+            states[key] = rng.uniform(-1, 1, sides)
+        else:
+            fixed[key] = np.arange(samples) % STEPS + 1.0
+    return states, fixed
+
+
+def _input_as(dtype: type, x: Any) -> Any:
+    """Numbers in a dtype, tokens as they are."""
+    if isinstance(x, Pair):
+        return x._replace(source=_input_as(dtype, x.source))
+    return x.astype(dtype) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
 
 
 def _as(dtype: type, arrays: Arrays) -> Arrays:

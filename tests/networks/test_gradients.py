@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from sequence_models import TASKS
 
 from cnntool.engine.cells import stack
 from cnntool.engine.fast.layout import is_batch_last
 from cnntool.networks.gradients import network_cases
+from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.pointwise import Dropout
 from cnntool.networks.layers.pools import SlidingPool
@@ -37,6 +39,31 @@ def test_every_layer_and_the_whole_network_are_right(text):
     assert [case.operation for case in cases] == [*made.names, "network", "training"]
     for case in cases:
         assert {found.verdict for found in case.check()} == {"ok"}, case.geometry
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_networks_of_sequences_are_right(name):
+    made = TASKS[name]().network
+    cases = list(network_cases(made, seed=1))
+    assert [case.operation for case in cases] == [*made.names, "network", "training"]
+    for case in cases:
+        assert {found.verdict for found in case.check()} == {"ok"}, case.geometry
+
+
+def test_a_wrong_way_back_to_the_encoder_is_found(monkeypatch):
+    right = Attend.backward
+
+    def wrong(self, dy, cache, **settings):
+        dx, grads = right(self, dy, cache, **settings)
+        return dx, grads | {"keys": 1.01 * grads["keys"]}
+
+    monkeypatch.setattr(Attend, "backward", wrong)
+    made = TASKS["translator"]().network
+    found = {case.operation: case.check() for case in network_cases(made, seed=1)}
+    wrong_ones = [
+        name for name, checks in found.items() if any(each.verdict == "wrong" for each in checks)
+    ]
+    assert wrong_ones == ["decoder.attend1", "network"]
 
 
 DEEP = (
