@@ -19,6 +19,7 @@ from cnntool.networks.model_header import is_count
 from cnntool.training.progress import is_finite
 
 PARTS = ("training", "validation")
+OF_TEXTS = ("rnn", "translator", "captioner")
 LONGEST_LINE = 1 << 20
 """Characters of a log's line, which may have no end."""
 
@@ -30,13 +31,13 @@ class History:
     epochs: (E,) their numbers, from 1. values: (E,) float64 by measure and part, such as
         ``("loss", "validation")``; NaN where there is no number, all of it without a validation
         part.
-    is_text: whether it is known to be a language model.
+    by_loss: whether it is known to be of what says texts, which a perplexity tells more of.
     """
 
     name: str
     epochs: np.ndarray
     values: dict[tuple[str, str], np.ndarray]
-    is_text: bool = False
+    by_loss: bool = False
 
 
 def read_history(path: str | os.PathLike) -> History:
@@ -51,11 +52,11 @@ def read_history(path: str | os.PathLike) -> History:
     with open_path(path, name, "a model file or a log: name one in it") as file:  # a pipe, once
         if file.peek(2)[:2] == b"PK":
             header = load_header(path)
-            rows, is_text = list(header.history), header.kind == "rnn"
+            rows, by_loss = list(header.history), header.kind in OF_TEXTS
         else:
             with io.TextIOWrapper(file, "utf-8", "replace") as text:
                 rows = _log_rows(text, name)
-            is_text = all(row.get("task") == "rnn" for row in rows)
+            by_loss = all(row.get("task") in OF_TEXTS for row in rows)
     by_epoch = {row["epoch"]: row for row in rows if _is_epoch(row.get("epoch"))}
     if not by_epoch:
         raise InputError(f"{name} holds no epoch that is done: train one at least")
@@ -68,7 +69,7 @@ def read_history(path: str | os.PathLike) -> History:
         with np.errstate(over="ignore"):
             values["perplexity", part] = np.exp(values["loss", part])
     finite = {key: np.where(np.isfinite(v), v, np.nan) for key, v in values.items()}
-    return History(name, np.array(epochs), finite, is_text)
+    return History(name, np.array(epochs), finite, by_loss)
 
 
 def _log_rows(file: TextIO, name: str) -> list[dict[str, Any]]:

@@ -61,10 +61,12 @@ def test_the_half_line_of_a_killed_run_is_left_out(tmp_path):
 def test_language_models_are_told_apart(tmp_path):
     header = Header("x", (1,), {}, ("a",), 0, history=({"epoch": 1, "loss": 2.0},), kind="rnn")
     save_model(tmp_path / "t.npz", Model(header, {"a.b": np.zeros(1, np.float32)}))
-    assert read_history(tmp_path / "t.npz").is_text
-    assert read_history(log(tmp_path, line(1, 2.0, task="rnn"))).is_text
-    assert not read_history(log(tmp_path, line(1, 2.0, task="cnn"))).is_text
-    assert not read_history(log(tmp_path, line(1, 2.0))).is_text  # as 0.1.0 wrote them
+    assert read_history(tmp_path / "t.npz").by_loss
+    assert read_history(log(tmp_path, line(1, 2.0, task="rnn"))).by_loss
+    assert read_history(log(tmp_path, line(1, 2.0, task="translator"))).by_loss
+    assert not read_history(log(tmp_path, line(1, 2.0, task="tagger"))).by_loss
+    assert not read_history(log(tmp_path, line(1, 2.0, task="cnn"))).by_loss
+    assert not read_history(log(tmp_path, line(1, 2.0))).by_loss  # as 0.1.0 wrote them
 
 
 @pytest.mark.parametrize(

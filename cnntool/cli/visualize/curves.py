@@ -33,7 +33,8 @@ class Runs:
         "--measure",
         Choice(MEASURES, "measure", "NAME"),
         "loss, accuracy or perplexity (the exponential of the loss); repeat it for several.  "
-        "[default: loss and accuracy; of language models loss and perplexity]",
+        "[default: loss and accuracy; of what says texts loss and perplexity, given the right "
+        "beginning]",
         multiple=True,
     )
 
@@ -86,8 +87,8 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     histories = [read_history(path) for path in dict.fromkeys(runs.paths)]
     measures = runs.measures
     if not measures:
-        is_text = all(history.is_text for history in histories)
-        measures = ("loss", "perplexity") if is_text else ("loss", "accuracy")
+        by_loss = all(history.by_loss for history in histories)
+        measures = ("loss", "perplexity") if by_loss else ("loss", "accuracy")
     panels = panels_of(histories, dict.fromkeys(measures))
     fonts.use(chart.font)
     if output is not None:
