@@ -68,6 +68,22 @@ class Subject:
     network: Network
     trained: Trained | None = None
 
+    @property
+    def of_steps(self) -> str:
+        """What reads sequences or says some, but goes on with no text, is called; else ""."""
+        from cnntool.networks.joined import Joined
+        from cnntool.networks.model import SequenceModel
+        from cnntool.networks.model_header import KINDS
+
+        if isinstance(self.trained, SequenceModel):
+            return KINDS[self.trained.header.kind]
+        return "an encoder and a decoder" if isinstance(self.network, Joined) else ""
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether it is shown as a lecture shows networks of tokens."""
+        return self.network.is_sequential and not self.of_steps
+
 
 @click.command(
     "info",
@@ -80,6 +96,8 @@ Examples:
   cnntool info 'conv 8 3x3 pad 1; relu; max 2; dense 10' --input 1x28x28
   cnntool info layers.txt --input 3x64x64
   cnntool info words.npz
+  cnntool info say.npz
+  cnntool info 'embedding 9 x 4; gru 8 => embedding 7 x 4; gru 8; attend; dense 7'
   cnntool info digits.npz --json | jq '.layers[].parameters'""",
 )
 @takes(Asked)
@@ -88,6 +106,8 @@ def command(asked: Asked) -> None:
     (light, small, lenet, lenet5, alexnet), LAYERS a text such as 'conv 8 3x3; relu; dense 10' or a
     file of it. Of weights that another tool saved, .npy, .npz or .safetensors, the arrays are
     listed.
+
+    A network of sequences may have an encoder and a decoder, with => between.
 
     A row gives the shape of the layer's output, its trained parameters, its connections (inputs
     and biases that reach its outputs, each counted where it does), the multiply-adds of one image,
@@ -104,10 +124,12 @@ def command(asked: Asked) -> None:
     if asked.as_json:
         print_json(_entry(subject))
         return
-    from cnntool.cli.network_tables import show_arrays, show_layers, show_model
+    from cnntool.cli.network_tables import show_arrays, show_layers, show_model, show_steps
 
-    if subject.network.is_sequential:
+    if subject.has_arrays:
         show_arrays(subject.name, subject.network, subject.trained)
+    elif subject.of_steps:
+        show_steps(subject.name, subject.network, subject.of_steps)
     else:
         show_layers(subject.name, subject.network)
     if subject.trained is not None:
@@ -134,13 +156,15 @@ def read_subject(asked: Asked) -> Subject:
     """The network that a person names."""
     from cnntool.errors import RequestError
     from cnntool.networks.model import load_trained
+    from cnntool.networks.model_header import KINDS
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 
     target, shape, classes = asked.target, asked.input, asked.classes
     if is_model(target):
         trained = load_trained(target)
-        if trained.network.is_sequential:
-            refuse(asked, OF_NETWORKS, f"is for networks of images: {target} is one of text")
+        kind = trained.header.kind
+        if kind != "cnn":
+            refuse(asked, OF_NETWORKS, f"is for networks of images: {target} is {KINDS[kind]}")
         refuse(asked, ("classes", "width"), f"is for named networks: {target} has been trained")
         return Subject(target, _resized(trained.network, shape, target), trained)
     is_named = target in ZOO
@@ -188,13 +212,14 @@ def _resized(network: Network, shape, name: str) -> Network:
 def _entry(subject: Subject) -> dict[str, Any]:
     network, trained = subject.network, subject.trained
     entry: dict[str, Any] = {"name": subject.name, "spec": network.spec}
-    entry |= _arrays(network, trained) if network.is_sequential else _layers(network)
+    entry |= _arrays(network, trained) if subject.has_arrays else _layers(network)
     if trained is not None:
+        entry["kind"] = trained.header.kind
         names = ("labels", "preprocessing", "seed", "training", "history", "fingerprint", "version")
         entry |= {name: getattr(trained.header, name) for name in names}
         entry["bytes"] = os.path.getsize(subject.name)
         entry["resumable"] = bool(trained.model.state)
-        if not network.is_sequential:
+        if not subject.has_arrays:
             entry["filters_of_epochs"] = list(trained.model.filters)
     return entry
 

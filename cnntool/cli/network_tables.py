@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+from rich.table import Table
 from rich.text import Text
 
 from cnntool.cli.console import console, labelled, one_line, show, table
+from cnntool.datasets.sequences.inputs import Input, PixelInput, TextInput, input_from_json
+from cnntool.datasets.texts.tokens import UNITS
 from cnntool.networks.model import Trained, TrainedText
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.networks.weight_files import Fact
+from cnntool.training.measures import perplexity
 from cnntool.training.progress import is_finite
 from cnntool.wording import counted, duration, shape_text, shown_layer, sparkline
 
@@ -27,43 +31,60 @@ ORIGIN = ("seed", "data", "valid", "val_split", "validation_fingerprint", "test"
 NARROW = 110
 """Columns of a terminal below which headers are short."""
 
+LOSSES, ACCURACIES = ("loss", "validation_loss"), ("accuracy", "validation_accuracy")
+"""What an epoch says of itself. An accuracy of texts that are said would be one of single tokens,
+given the right beginning, which tells little of whole ones."""
+
 LEAST_ROOM = 15
 """Columns that the layers' texts need, on several lines."""
 
 
 def show_layers(name: str, network: Network) -> None:
-    """Print a row a layer, and the sums, on stdout."""
-    layers = summarize(network)
+    """Print a row a layer of a network of images, and the sums, on stdout."""
     size = ", or of any size" if network.takes_any_size else ""
-    takes = f"  images of {shape_text(network.input_shape)}{size}"
-    show((name, "bold cyan"), takes)
+    show((name, "bold cyan"), f"  images of {shape_text(network.input_shape)}{size}")
     show()
-    sums = (
-        sum(layer.parameters for layer in layers),
-        sum(layer.connections for layer in layers),
-        sum(layer.multiply_adds for layer in layers),
-    )
+    show(_layer_table(summarize(network), ("parameters", "connections", "multiply_adds")))
+
+
+def show_steps(name: str, network: Network, what: str) -> None:
+    """The same of a network of sequences, or of an encoder and a decoder; what: kind it is of."""
+    show((name, "bold cyan"), f"  {what}")
+    show(shown_layer(network.spec))
+    show()
+    layers = summarize(network)
+    show(_layer_table(layers, ("parameters", "multiply_adds")))
+    show()
+    show("multiply-adds are those of a step, or of a picture")
+
+
+def _layer_table(layers: Sequence[LayerSummary], names: Sequence[str]) -> Table:
+    """A row a layer with some of its numbers; what it sees where any sees a window."""
+    sums = [sum(getattr(layer, name) for layer in layers) for name in names]
     is_narrow, is_short = _fitted(layers, sums)
-    numbers = "parameters", "connections", "mult-adds" if is_narrow else "multiply-adds"
+    has_windows = any(layer.receptive_field for layer in layers)
+    work = "mult-adds" if is_narrow else "multiply-adds"
+    heads = [work if name == "multiply_adds" else name for name in names]
     rows = table(
-        *("layer", "output", *numbers, "sees"),
+        *("layer", "output", *heads, *["sees"][: int(has_windows)]),
         names="name",
         left=("layer", "output", "sees"),
         footer=("total", "", "", *(_count(total, is_short) for total in sums)),
     )
-    for column in rows.columns[2], rows.columns[6]:
-        column.no_wrap = True
+    rows.columns[2].no_wrap = True
+    rows.columns[-1].no_wrap = True
     rows.columns[0].style, rows.columns[1].overflow = "cyan", "fold"
     for layer in layers:
-        counts = layer.parameters, layer.connections, layer.multiply_adds
         field = layer.receptive_field
         sees = "all" if field is None else f"{field[0]} x {field[1]}"
         output = shape_text(layer.output_shape)
         if is_short:
             sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
-        cells = (_count(count, is_short) if count else "" for count in counts)
-        rows.add_row(layer.name, Text(shown_layer(layer.layer)), output, *cells, sees)
-    show(rows)
+        counts = (getattr(layer, name) for name in names)
+        cells = [_count(count, is_short) if count else "" for count in counts]
+        cells += [sees] if has_windows else []
+        rows.add_row(layer.name, Text(shown_layer(layer.layer)), output, *cells)
+    return rows
 
 
 def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, bool]:
@@ -78,9 +99,8 @@ def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, 
             [shape_text(layer.output_shape) for layer in layers],
         )
     )
-    heads = len("parameters"), len("connections"), len("mult-adds"), len("100 x 100")
-    numbers = [max(head, len(f"{total:,}")) for head, total in zip(heads, (*sums, 0), strict=True)]
-    room = screen.width - names - outputs - sum(numbers) - 12
+    numbers = [max(len("connections"), len(f"{total:,}")) for total in sums]
+    room = screen.width - names - outputs - sum(numbers) - len("100 x 100") - 12
     return screen.width < NARROW, room < LEAST_ROOM
 
 
@@ -141,10 +161,17 @@ def show_model(model: Model, size: int) -> None:
 def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     header = model.header
     if header.kind == "rnn":
-        facts = [("tokens", _some([_token(header, label) for label in header.labels]))]
-    else:
+        level = header.preprocessing.get("level")
+        facts = [("tokens", _some([_token(level, label) for label in header.labels]))]
+    elif header.kind == "cnn":
         facts = [("labels", _some(header.labels)), ("images", _preprocessing(header))]
-    facts += _history(header.history)
+    else:
+        facts = _sequences(header)
+    says_texts = header.kind in ("translator", "captioner")
+    facts += _history(header.history, LOSSES if says_texts else (*LOSSES, *ACCURACIES))
+    if says_texts and (losses := _numbers(header.history, "validation_loss")):
+        reached = f"{perplexity(min(losses)):.4g} at best, given the right beginning"
+        facts.append(("validation perplexity", reached))
     origin = _origin(header.training)
     if origin:
         facts.append(("trained on", origin))
@@ -162,10 +189,50 @@ def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     return facts
 
 
-def _token(header: Header, label: str) -> str:
+def _token(level: Any, label: str) -> str:
     """A token of a text; characters and bytes in quotes, as a space or a comma is one."""
-    is_word = header.preprocessing.get("level") == "word" or len(label) > 1
+    is_word = level in ("word", "symbol") or len(label) > 1
     return one_line(label) if is_word else repr(label)
+
+
+def _sequences(header: Header) -> list[tuple[str, str]]:
+    """What goes into a model of sequences, and what comes out."""
+    reader = input_from_json(header.preprocessing)
+    facts = [("takes", _taken(header, reader))]
+    if isinstance(reader, TextInput):
+        facts.append((_unit(reader), _tokens(reader)))
+    target = header.preprocessing.get("target")
+    if not isinstance(target, dict):
+        what = "tags" if header.kind == "tagger" else "labels"
+        return [*facts, (what, _some([one_line(label) for label in header.labels]))]
+    writer = input_from_json({**target, "tokens": list(header.labels)})
+    assert isinstance(writer, TextInput)
+    most = counted(header.preprocessing["longest"], "token")
+    facts.append(("says", f"texts of {_unit(writer)}, at most {most}"))
+    return [*facts, (f"{_unit(writer)} said", _tokens(writer))]
+
+
+def _unit(texts: TextInput) -> str:
+    return f"{UNITS.get(texts.level, texts.level)}s"
+
+
+def _taken(header: Header, reader: Input) -> str:
+    if isinstance(reader, PixelInput):
+        kind = "videos, frames" if reader.form == "frames" else "pictures"
+        return f"{kind} {_preprocessing(header)}"
+    if not isinstance(reader, TextInput):
+        return f"series of {counted(len(reader.mean), 'number')} a step"
+    what = "words given one by one" if reader.form == "words" else f"texts of {_unit(reader)}"
+    folded = ", in lower case" if reader.folds and reader.level == "word" else ""
+    spelled = ""
+    if reader.letters is not None:
+        spelled = f", and their {counted(len(reader.letters), 'letter')}"
+    return f"{what}{folded}{spelled}"
+
+
+def _tokens(texts: TextInput) -> str:
+    known = texts.vocabulary
+    return _some([_token(texts.level, token) for token in known.tokens])
 
 
 def _some(labels: Sequence[str]) -> str:
@@ -180,7 +247,7 @@ def _preprocessing(header: Header) -> str:
 
     found = Preprocessing.from_json(header.preprocessing)
     colour = {1: "grey", 3: "in colour"}.get(found.channels, f"of {found.channels} channels")
-    _, height, width = header.input_shape
+    height, width = header.input_shape[-2:]
     size = f"{height} x {width} pixels" + (" or any other size" if found.size is None else "")
     mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (found.mean, found.std))
     black, white = found.levels or FULL
@@ -216,19 +283,14 @@ def _contents(model: Model) -> list[str]:
     return held
 
 
-def _history(history: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _history(history: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[tuple[str, str]]:
     """The length of training, and the course of loss and accuracy as small curves."""
     if not history:
         return []
     seconds = sum(_numbers(history, "seconds"))
     facts = [("epochs", f"{len(history):,}" + (f", in {duration(seconds)}" if seconds else ""))]
-    for key, is_share in (
-        ("loss", False),
-        ("accuracy", True),
-        ("validation_loss", False),
-        ("validation_accuracy", True),
-    ):
-        values = _numbers(history, key)
+    for key in sorted(keys, key=lambda key: key.startswith("validation")):
+        is_share, values = key in ACCURACIES, _numbers(history, key)
         if not values:
             continue
         first, last = (_figure(value, is_share) for value in (values[0], values[-1]))

@@ -37,12 +37,13 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
     >>> summarize(build("lenet5", (1, 32, 32), 10))[0].connections
     122304
     """
+    parameters = network.parameters()  # of a decoder's layer also those that its state begins with
     return tuple(
         LayerSummary(
             name,
             str(layer),
             output,
-            total(layer.parameters(shape)),
+            total({path: p for path, p in parameters.items() if path.startswith(f"{name}.")}),
             layer.connections(shape),
             layer.multiply_adds(shape),
             None if field is None else (field[0].size, field[1].size),
@@ -56,7 +57,7 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
 def fields_of(network: Network) -> list[tuple[ReceptiveField, ReceptiveField] | None]:
     """What the outputs of each layer see, along the height and along the width of the input; None
     where each sees all of it."""
-    sizes = network.input_shape[1:] if len(network.input_shape) == 3 else (1, 1)
+    sizes = network.input_shape[-2:] if len(network.input_shape) >= 3 else (1, 1)
     windows = [layer.sees(shape) for _, layer, shape in network.each()]
     reach = windows.index(None) if None in windows else len(windows)
     along = zip(*windows[:reach], strict=True) if reach else ((), ())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.errors import RequestError
+from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, is_steps
@@ -170,7 +171,10 @@ def build(
         text = _read(architecture)
     if input_shape is None and begins_with_embedding(text):
         shape = (None,)
-    network = Network(parse_layers(text, for_images=shape != (None,)), shape)
+    if "=>" in text:
+        network = parse_network(text, shape)
+    else:
+        network = Network(parse_layers(text, for_images=shape != (None,)), shape)
     if classes is not None and network.output_shape != (classes,):
         pooled = "max-steps; " if is_steps(network.output_shape) else ""
         raise RequestError(

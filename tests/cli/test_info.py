@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from sequence_models import write_sequence_models
 from trained_models import darkness_model, train_digits
 
+from cnntool.networks.model import load_trained
 from cnntool.networks.zoo import ZOO
 
 
@@ -159,3 +161,49 @@ def test_one_array_is_listed_too(cnntool):
     assert json.loads(cnntool("info", "weights.npy", "--json").out)["arrays"] == [
         {"name": "conv1", "shape": [8, 3, 5, 5], "dtype": "float32"}
     ]
+
+
+def shown(cnntool, model: str) -> dict[str, str]:
+    """What info says below its table, by name."""
+    lines = [line.split("  ", 1) for line in cnntool("info", model).lines if "  " in line]
+    return {name: text.strip() for name, text in lines}
+
+
+def test_models_of_sequences_say_what_they_take_and_give(cnntool, folder):
+    write_sequence_models(folder)
+    facts = shown(cnntool, "classifier.npz")
+    assert facts["takes"] == "texts of words, in lower case"
+    assert facts["labels"] == "bad, good"
+    assert facts["dense1"].split() == ["dense", "2", "2", "features", "34", "32"]
+    assert shown(cnntool, "series.npz")["takes"] == "series of 2 numbers a step"
+    facts = shown(cnntool, "tagger.npz")
+    assert facts["takes"] == "words given one by one, in lower case, and their 24 letters"
+    assert facts["tags"] == "box, number, state, street"
+    assert shown(cnntool, "frames.npz")["takes"].startswith("videos, frames grey, 8 x 8 pixels")
+    facts = shown(cnntool, "translator.npz")
+    assert facts["says"] == "texts of characters, at most 12 tokens"
+    assert facts["validation perplexity"].endswith("at best, given the right beginning")
+    assert "accuracy" not in facts
+    facts = shown(cnntool, "captioner.npz")
+    assert facts["takes"].startswith("pictures grey, 8 x 8 pixels")
+    assert facts["encoder.conv1"].split()[-3:] == ["3", "x", "3"]
+    assert facts["words said"] == "<unk>, a, square, <eos>, right, left"
+
+
+def test_all_parameters_of_an_encoder_and_a_decoder_are_counted(cnntool, folder):
+    write_sequence_models(folder, "captioner")
+    network = load_trained("captioner.npz").network
+    count = sum(array.size for array in network.params.values())
+    found = json.loads(cnntool("info", "captioner.npz", "--json").out)
+    assert found["totals"]["parameters"] == count
+    assert (found["kind"], found["spec"]) == ("captioner", network.spec)
+    text = "embedding 9 x 4; gru 5 => embedding 7 x 4; gru 6; attend; dense 7"
+    found = json.loads(cnntool("info", text, "--json").out)
+    assert [layer["name"] for layer in found["layers"]][1:3] == [
+        "encoder.gru1",
+        "decoder.embedding",
+    ]
+    assert found["layers"][3]["parameters"] == (4 + 6 + 2) * 18 + 5 * 6 + 6
+    done = cnntool("info", "captioner.npz", "--input", "1x9x9")
+    assert (done.code, done.out) == (2, b"")
+    assert "--input is for networks of images: captioner.npz is a captioner" in done.err
