@@ -169,13 +169,23 @@ class Twin(nn.Module):
         """As a network's: of tensors, or of a pair of them."""
         if self.joint == len(self.own):
             return self._through(range(self.joint), x, lengths, {})[0]
-        y, state = self._through(range(self.joint), x.source, lengths, {})
-        begun = {}
-        for index in range(self.joint, len(self.own)):
-            if isinstance(self.own[index], Recurrent):
-                begun[index] = self._begun(index, y, state)
+        y, begun = self.encoded(x.source, lengths)
+        return self.decoded(x.given, x.lengths, begun, y, lengths)[0]
+
+    def encoded(self, source: Any, lengths: Any) -> tuple[Any, dict[int, Any]]:
+        """What the encoder gives, and what the decoder's recurrences begin with."""
+        y, states = self._through(range(self.joint), source, lengths, {})
+        state = states[max(states)] if states else None
         rest = range(self.joint, len(self.own))
-        return self._through(rest, x.given, x.lengths, begun, y, lengths)[0]
+        recurrences = [index for index in rest if isinstance(self.own[index], Recurrent)]
+        return y, {index: self._begun(index, y, state) for index in recurrences}
+
+    def decoded(
+        self, given: Any, lengths: Any, begun: dict[int, Any], keys: Any, keys_lengths: Any
+    ) -> tuple[Any, dict[int, Any]]:
+        """The logits, and the states behind them."""
+        rest = range(self.joint, len(self.own))
+        return self._through(rest, given, lengths, begun, keys, keys_lengths)
 
     def _begun(self, index: int, y: Any, state: Any) -> Any:
         """What a recurrence of the decoder begins with."""
@@ -202,15 +212,15 @@ class Twin(nn.Module):
         begun: dict[int, Any],
         keys: Any = None,
         keys_lengths: Any = None,
-    ) -> tuple[Any, Any]:
-        """What some layers make of x, and the last state of their last recurrence."""
-        state = None
+    ) -> tuple[Any, dict[int, Any]]:
+        """What some layers make of x, and the last states of their recurrences."""
+        states: dict[int, Any] = {}
         for index in indices:
             layer, module = self.own[index], self.layers[index]
             if isinstance(layer, Recurrent):
-                x, state = module(x, lengths, begun.get(index))
+                x, states[index] = module(x, lengths, begun.get(index))
             elif isinstance(layer, TimePool):
-                x = pooled(layer.name, x, state, lengths)
+                x = pooled(layer.name, x, states[max(states)], lengths)
             elif isinstance(layer, Attend):
                 x = module(x, keys, keys_lengths)
             elif isinstance(layer, Places):
@@ -219,7 +229,7 @@ class Twin(nn.Module):
                 x = given_maps(module, x.flatten(0, 1)).unflatten(0, x.shape[:2])
             else:
                 x = given_maps(module, x)
-        return x, state
+        return x, states
 
 
 def tensors(x: Any, dtype: Any = torch.float32) -> Any:
