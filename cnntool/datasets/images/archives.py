@@ -64,7 +64,7 @@ def _load(archive: zipfile.ZipFile, name: str, expected: Levels | None) -> Parts
     levels: dict[str, Any] = {}
     for part, (x, y) in arrays.items():
         title = name if part == "train" else f"{name} ({x})"
-        images, classes = _read(archive, x, name), _read(archive, y, name)
+        images, classes = read_array(archive, x, name), read_array(archive, y, name)
         data = dataset_of(images, classes, title, labels, white, black, expected)
         parts[part] = replace(data, **levels)
         if not levels:  # those of the first part hold for all
@@ -90,7 +90,7 @@ def _pair(part: str, keys: set[str], name: str) -> tuple[str, str] | None:
 def _number(archive: zipfile.ZipFile, key: str, keys: set[str], name: str) -> float | None:
     if key not in keys:
         return None
-    value = _read(archive, key, name)
+    value = read_array(archive, key, name)
     if value.size != 1 or value.dtype.kind not in "uif":
         raise InputError(f"{name}: {key} has shape {value.shape}, expected one number")
     return float(value.reshape(())[()])
@@ -99,7 +99,7 @@ def _number(archive: zipfile.ZipFile, key: str, keys: set[str], name: str) -> fl
 def _labels(archive: zipfile.ZipFile, keys: set[str], name: str) -> tuple[str, ...] | None:
     if "labels" not in keys:
         return None
-    words = _read(archive, "labels", name)
+    words = read_array(archive, "labels", name)
     labels = tuple(words.astype(str).tolist()) if words.ndim == 1 else ()
     if len(set(labels)) != len(labels) or not labels:
         raise InputError(f"{name}: labels has shape {words.shape}, expected (K,), all different")
@@ -113,7 +113,8 @@ def some(names: set[str]) -> str:
     return joined([*first, *more])
 
 
-def _read(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
+def read_array(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
+    """One of the arrays of an archive; InputError where it is malformed or memory too small."""
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
     label = f"{name}: {key}"
     with archive.open(member) as file:

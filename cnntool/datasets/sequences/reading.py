@@ -11,7 +11,7 @@ from unicodedata import is_normalized, normalize
 
 from cnntool.choices import SAMPLE_FORMATS
 from cnntool.datasets.images.folder import natural_key
-from cnntool.datasets.sequences import labelled, pairs, tagged
+from cnntool.datasets.sequences import labelled, pairs, series, tagged
 from cnntool.datasets.sequences.builtin import BUILT_IN, load_built_in
 from cnntool.datasets.sequences.material import Format, Material, first_line
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
@@ -21,8 +21,8 @@ from cnntool.files.formats import EXTENSIONS
 from cnntool.wording import counted, did_you_mean, joined, listed, suggestion
 
 FORMATS: dict[str, dict[str, Format]] = {
-    "classifier": {**labelled.FORMATS},
-    "tagger": {**tagged.FORMATS},
+    "classifier": {**series.OF_CLASSIFIERS, **labelled.FORMATS},
+    "tagger": {**series.OF_TAGGERS, **tagged.FORMATS},
     "translator": {**pairs.FORMATS},
     "captioner": {},
 }
