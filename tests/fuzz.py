@@ -31,6 +31,7 @@ import click
 import numpy as np
 from PIL import Image as Pillow
 from PIL import features
+from sequence_models import write_sequence_models
 from trained_models import darkness_model
 
 from cnntool.cli import types
@@ -39,11 +40,14 @@ from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.cifar import load_cifar_file
 from cnntool.datasets.images.idx import read_idx
+from cnntool.datasets.sequences.builtin import load_built_in
+from cnntool.datasets.sequences.reading import load_samples
 from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.errors import InputError, RequestError
 from cnntool.files.images import open_image, probe_image
 from cnntool.files.signals import open_signal
 from cnntool.imaging.kernels import parse_kernel
+from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.convolutions import read_connections
 from cnntool.networks.model import load_trained
 from cnntool.networks.spec import parse_layers
@@ -224,6 +228,38 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         )
 
 
+SAMPLES = {
+    ("classifier", "reviews.txt"): [
+        b"__label__good a film\n__label__bad a one\n",
+        b"a film\tgood\n",
+    ],
+    ("classifier", "reviews.csv"): [b'text,label\n"a, film",good\nbad,bad\n'],
+    ("classifier", "a.jsonl"): [
+        b'{"text": "a film", "label": "good"}\n{"text": "b", "label": 0}\n'
+    ],
+    ("classifier", "vowels.ts"): [
+        b"@problemName v\n@univariate false\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n1:2:b\n"
+    ],
+    ("tagger", "tags.conll"): [b"EU B-ORG\nrejects O\n\nGerman B-MISC\n", b"# one\n1-2\tdu\t_\n"],
+    ("tagger", "words.txt"): [b"the/DT cat/NN 1/2/CD\na/DT dog/NN\n"],
+    ("tagger", "rows.csv"): [b"group,x,y,label\n1,0.5,2,up\n1,1,3,down\n2,5,1,up\n"],
+    ("translator", "pairs.tsv"): [b"one\tuno\ntwo\tdos\n", b"walk\tV;PST\twalked\n"],
+    ("translator", "words.dict"): [b";;; c\nTHROUGH  TH R UW1\nREAD(2)  R EH1 D\n"],
+    ("translator", "a.jsonl"): [b'{"source": "one", "target": ["uno", "un"]}\n'],
+}
+"""By task and name, files that its reader takes."""
+
+
+def samples(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
+    for (task, name), seeds in SAMPLES.items():
+        read = partial(load_samples, task=task)
+        yield f"{task} {name}", seeds, from_file(name, lambda p, r=read: r(str(p)), folder)
+    write_sequence_models(folder, "tagger", "translator")
+    for name in ("tagger", "translator"):
+        seed = (folder / f"{name}.npz").read_bytes()
+        yield f"{name}.npz", [seed], from_file(f"{name}.npz", load_trained, folder)
+
+
 def specs() -> Iterator[tuple[str, list[bytes], Read]]:
     def text_of(parse: Callable[[str], object]) -> Read:
         return lambda data: parse(data.decode("utf-8", "replace"))
@@ -231,10 +267,13 @@ def specs() -> Iterator[tuple[str, list[bytes], Read]]:
     convert = lambda kind: lambda text: kind.convert(text, None, None)
     kernels = [b"gaussian:sigma=2,size=9", b"1 0 -1; 2 0 -2; 1 0 -1", b"3x3: 1,0,-1 2,0,-2 1,0,-1"]
     layers = [b"conv 8 3x3 pad 1; relu; max 2; dense 10", b"embedding 9 x 4; lstm 8 both; last"]
+    joined = b"embedding 9 x 4 letters 7 x 3; gru 4 both => embedding 5 x 3; gru 8; attend; dense 5"
     for name, seeds, parse in (
         ("kernel", [*kernels, b"gabor:wavelength=6,angle=30", b"[1/9 1/9; 1/9 1/9]"], parse_kernel),
         ("signal kernel", [b"box:size=3", b"1/3,1/3", b"exponential:tau=5"], parse_signal_kernel),
         ("layers", layers, parse_layers),
+        ("network", [joined], lambda text: parse_network(text, (None,))),
+        ("set", [b"sums:digits=1,count=20", b"dates:count=20"], load_built_in),
         ("schedule", [b"cosine:warmup=3", b"step:every=10,factor=0.1"], parse_schedule),
         (
             "augmentation",
@@ -292,7 +331,8 @@ def main() -> int:
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        readers = [*images(), *signals(), *files(Path(folder))]
+        place = Path(folder)
+        readers = [*images(), *signals(), *files(place), *samples(place)]
         parts = [(*each, None) for each in readers] + [(*each, TYPED) for each in specs()]
         parts = [each for each in parts if asked.only in (None, each[0])]
         for name, seeds, read, alphabet in parts:
