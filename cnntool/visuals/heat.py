@@ -16,7 +16,7 @@ AGAINST: paper.Colour = (24, 98, 174)
 """Of numbers above and below 0, which is white; told apart also by who sees no red."""
 
 LETTERS, SMALL = 13, 11
-LONGEST_NAME, LONGEST_UPRIGHT = 170, 120
+LONGEST_NAME, LONGEST_UPRIGHT = 170, 160
 """Pixels of the name of a row, and of a column's that is read upwards."""
 
 SMALLEST, LARGEST = 10, 44
@@ -97,17 +97,25 @@ def head_height(names: Sequence[str], cell: int) -> int:
 
 
 def write_columns(
-    sheet: paper.Sheet, names: Sequence[str], cell: int, left: int, bottom: int
+    sheet: paper.Sheet,
+    names: Sequence[str],
+    cell: int,
+    left: int,
+    at: int,
+    hangs: bool = False,
 ) -> None:
-    """The names of columns, ending at ``bottom``; of columns narrower than letters some."""
+    """The names of columns, their lower ends at ``at``, or their upper ones where they hang below;
+    of columns narrower than letters some."""
     shown, upright = _shown(names, LONGEST_UPRIGHT), upright_names(names, cell)
     every = -(-paper.line_height(SMALL) // cell) if any(upright) else 1
     for number in range(0, len(shown), every):
-        middle = left + (number + 0.5) * cell
+        name, middle = shown[number], left + (number + 0.5) * cell
         if upright[number]:
-            sheet.write_upright(shown[number], LETTERS, round(middle), bottom)
+            bottom = at + paper.text_width(name, LETTERS) + 2 if hangs else at
+            sheet.write_upright(name, LETTERS, round(middle), bottom)
         else:
-            sheet.write((middle, bottom - 3), shown[number], LETTERS, anchor="ms")
+            place = (middle, at + LETTERS if hangs else at - 3)
+            sheet.write(place, name, LETTERS, anchor="ms")
 
 
 def _shown(names: Sequence[str], width: int) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from processes import pixels
-from sequence_models import pictures, write_sequence_models
+from sequence_models import pictures, videos, write_sequence_models
 
 from cnntool.networks.model import load_sequence_model
 from cnntool.study.saliency import token_saliency
@@ -26,6 +26,12 @@ def visualize(cnntool, folder, trained):
     for path in trained.iterdir():
         (folder / path.name).symlink_to(path)
     Image.fromarray(pictures()[0][0][0]).save("square.png")
+    frames = [Image.fromarray(frame[0]) for frame in videos()[0][0]]
+    (folder / "clip").mkdir()
+    (folder / "empty").mkdir()
+    for number, frame in enumerate(frames):
+        frame.save(folder / "clip" / f"{number:02}.png")
+    frames[0].save("clip.gif", save_all=True, append_images=frames[1:], duration=50)
     return lambda *words, **stdin: cnntool("visualize", *words, **stdin)
 
 
@@ -84,6 +90,20 @@ def test_the_words_have_the_numbers_of_the_function(visualize):
     assert report(visualize(*words, "-f"))["class"] == found["likeliest"]
 
 
+def test_states_have_a_number_for_each_step_and_unit_and_a_tag_a_frame(visualize):
+    found = report(visualize("states", "frames.npz", "clip", "--json"))
+    video, tags = (each[0] for each in videos())
+    assert len(found["answers"]) == len(found["steps"]) == len(video) == len(tags)
+    for direction in found["directions"]:
+        assert {np.shape(values) for values in direction.values()} == {(len(video), 8)}
+    animated = report(visualize("states", "frames.npz", "clip.gif", "--json", "-f"))
+    assert animated["answers"] == found["answers"]
+    model = load_sequence_model("frames.npz")
+    x, lengths = model.reader.rows([video]).take(np.array([0]))
+    answers = model.network.forward(x, lengths=lengths)[0][:, 0].argmax(axis=1)
+    assert found["answers"] == [model.labels[answer] for answer in answers]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -102,6 +122,13 @@ def test_the_words_have_the_numbers_of_the_function(visualize):
         (["saliency", "classifier.npz", "--text", "a", "--class", "god"], 2, "did you mean 'good'"),
         (["saliency", "tagger.npz", "--text", "a"], 2, "is a tagger"),
         (["saliency", "series.npz", "--text", "a"], 2, "takes series of numbers, not 'a'"),
+        (["states", "tagger.npz"], 2, "takes sentences: give one with --text"),
+        (["states", "tagger.npz", "--text", "a " * 201], 2, "--text has 201 words"),
+        (["states", "tagger.npz", "--text", "a", "--layer", "lstm2"], 2, "only lstm1"),
+        (["states", "frames.npz"], 2, "takes clips: name a folder of frames, or an animation"),
+        (["states", "frames.npz", "missing"], 1, "missing"),
+        (["states", "frames.npz", "empty"], 1, "empty has 0 frames: name a clip of pictures"),
+        (["states", "captioner.npz", "square.png"], 2, "without a recurrent layer"),
         (["saliency", "classifier.npz", "square.png"], 1, "classifier.npz is a classifier of"),
     ],
 )

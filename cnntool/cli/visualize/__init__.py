@@ -16,6 +16,7 @@ SUBJECTS = {
     "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
     "embedding": "The words of a language model in the plane, and which are near each other.",
     "attention": "What each token looked at that a translator or a captioner said.",
+    "states": "Gates, cells and hidden states of a recurrent layer over words or frames.",
 }
 
 
@@ -34,7 +35,8 @@ Examples:
   cnntool visualize best digits.npz --layer conv2 --data digits
   cnntool visualize curves digits.npz
   cnntool visualize embedding words.npz
-  cnntool visualize attention say.npz through""",
+  cnntool visualize attention say.npz through
+  cnntool visualize states address.npz --text '123 Main St Springfield IL'""",
 )
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.
