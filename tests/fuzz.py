@@ -40,7 +40,6 @@ from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.cifar import load_cifar_file
 from cnntool.datasets.images.idx import read_idx
-from cnntool.datasets.sequences.builtin import load_built_in
 from cnntool.datasets.sequences.reading import load_samples
 from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.errors import InputError, RequestError
@@ -273,7 +272,11 @@ def specs() -> Iterator[tuple[str, list[bytes], Read]]:
         ("signal kernel", [b"box:size=3", b"1/3,1/3", b"exponential:tau=5"], parse_signal_kernel),
         ("layers", layers, parse_layers),
         ("network", [joined], lambda text: parse_network(text, (None,))),
-        ("set", [b"sums:digits=1,count=20", b"dates:count=20"], load_built_in),
+        (
+            "set",
+            [b"sums:digits=1,count=20", b"dates:count=20"],
+            partial(load_samples, task="translator"),
+        ),
         ("schedule", [b"cosine:warmup=3", b"step:every=10,factor=0.1"], parse_schedule),
         (
             "augmentation",
