@@ -25,7 +25,7 @@ from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import TrainedText
 from cnntool.networks.network import Caches, Network
-from cnntool.networks.zoo import language_model, language_sizes
+from cnntool.networks.zoo import language_model
 from cnntool.wording import counted
 
 GATE_NAMES = ("input", "forget", "output", "reset", "update")
@@ -57,7 +57,7 @@ def unit_trace(trained: TrainedText, ids: np.ndarray, layer: int, unit: int | No
     if unit is None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
     values = {name: each[:, unit].tolist() for name, each in traces.items()}
-    return UnitTrace(_cell_of(trained.network), layer, unit, values)
+    return UnitTrace(_cell_of(trained.network, layer), layer, unit, values)
 
 
 def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
@@ -70,8 +70,18 @@ def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray
     return {name: values[:, 0] for name, values in cell.trace(h, caches[-1]).items()}
 
 
-def _cell_of(network: Network) -> str:
-    return next(layer.cell for layer in network.layers if isinstance(layer, Recurrent))
+def _with_cells(network: Network, cell: str) -> Network:
+    """The same layers with other recurrences; parameters not drawn yet."""
+    layers = [
+        replace(layer, cell=cell) if isinstance(layer, Recurrent) else layer
+        for layer in network.layers
+    ]
+    return Network(layers, network.input_shape)
+
+
+def _cell_of(network: Network, layer: int = 1) -> str:
+    """Of a recurrent layer, which count from 1."""
+    return [each.cell for each in network.layers if isinstance(each, Recurrent)][layer - 1]
 
 
 PASSES = {"lstm": ("c", "forget"), "gru": ("h", "update"), "rnn": ("h", "slope")}
@@ -198,13 +208,12 @@ def flows_beside(
     Those have learned to remember, see :func:`remembering`; with a ``gain`` they are untrained, of
     the model's size, and read what it reads. InputError where a gradient grows beyond all numbers.
     """
-    sizes = language_sizes(trained.network)
-    flows = {f"trained {sizes['cell']}": gradient_flow(trained.network, ids)}
+    flows = {f"trained {_cell_of(trained.network)}": gradient_flow(trained.network, ids)}
     for cell in cells:
         if gain is None:
             flows[f"{cell} that learned to remember"] = remembered(cell, len(ids) - 1, seed)
             continue
-        fresh = language_model(**{**sizes, "cell": cell})
+        fresh = _with_cells(trained.network, cell)
         fresh.initialise(np.random.default_rng(seed))
         name = f"fresh {cell}" + ("" if gain == 1 else f", gain {gain:g}")
         flows[name] = gradient_flow(with_gain(fresh, gain), ids)

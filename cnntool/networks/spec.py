@@ -7,6 +7,7 @@ parses to it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from cnntool.engine.bin_pooling import MODES
@@ -56,6 +57,24 @@ OF_SEQUENCES = {
 def image_layers() -> list[str]:
     """The names of ``LAYERS`` that a network of images may have."""
     return [name for name in LAYERS if name not in OF_SEQUENCES]
+
+
+def filled(text: str, tokens: int, letters: int, outputs: int) -> str:
+    """A text of layers with what the data has for each ``?``: its tokens and their letters, and
+    what there is to choose from at the end.
+
+    >>> filled("embedding ? x 8; gru 9 => embedding ? x 8; gru 9; dense ?", 60, 0, 45)
+    'embedding 60 x 8; gru 9 => embedding 45 x 8; gru 9; dense 45'
+    """
+    encoder, arrow, decoder = text.partition("=>")
+
+    def put(part: str, tokens: int) -> str:
+        counts = {"embedding": tokens, "letters": letters, "dense": outputs}
+        for name, count in counts.items():
+            part = re.sub(rf"\b{name} +\?", f"{name} {count}", part)
+        return part
+
+    return put(encoder, tokens) + arrow + put(decoder, outputs)
 
 
 def begins_with_embedding(text: str) -> bool:

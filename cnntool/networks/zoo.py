@@ -13,10 +13,10 @@ from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, is_steps
-from cnntool.networks.layers.pointwise import Dropout
+from cnntool.networks.layers.pointwise import Activation, Dropout
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
-from cnntool.networks.spec import begins_with_embedding, image_layers, parse_layers
+from cnntool.networks.spec import begins_with_embedding, filled, image_layers, parse_layers
 from cnntool.specs import number_text
 from cnntool.wording import counted, shape_text, suggestion
 
@@ -213,6 +213,40 @@ def language_model(
     written = f"dense {vocabulary_size}" + (" tied" if tie_weights else "")
     text = "; ".join([*(part for layer in read for part in (layer, *drop)), written])
     return Network(parse_layers(text), (None,))
+
+
+def language_network(text: str, vocabulary_size: int) -> Network:
+    """A recurrent language model of a text of layers, in which ? stands for the vocabulary's size:
+    ``embedding ? x 64; lstm 128; gru 64; dense ?``; parameters not drawn yet. RequestError where it
+    is none."""
+    example = "such as 'embedding ? x 64; lstm 128; dense ?'"
+    if "=>" in text:
+        raise RequestError(
+            f"--layers has '=>', and a language model no decoder: write it without, {example}"
+        )
+    network = Network(parse_layers(filled(text, vocabulary_size, 0, vocabulary_size)), (None,))
+    first, last = network.layers[0], network.layers[-1]
+    for layer in network.layers:
+        if not isinstance(layer, Embedding | Recurrent | Dropout | Activation | Dense):
+            raise RequestError(f"--layers: {layer} is no layer of a language model, {example}")
+        if isinstance(layer, Recurrent) and layer.both:
+            raise RequestError(
+                f"--layers: {layer} would read what it is to foretell: leave out both, {example}"
+            )
+        if isinstance(layer, Embedding) and layer.letters:
+            raise RequestError(f"--layers: {layer}: leave the letters out, {example}")
+    if not any(isinstance(layer, Recurrent) for layer in network.layers):
+        raise RequestError(f"--layers has no recurrence: add lstm, gru or rnn, {example}")
+    sizes = [
+        first.words if isinstance(first, Embedding) else 0,
+        last.outputs if isinstance(last, Dense) else 0,
+    ]
+    if sizes != [vocabulary_size] * 2:
+        raise RequestError(
+            f"--layers is to begin with 'embedding ? x N' and to end with 'dense ?', where ? is "
+            f"{vocabulary_size:,}, the tokens of the text"
+        )
+    return network
 
 
 def language_sizes(network: Network) -> dict[str, Any]:

@@ -141,12 +141,13 @@ class Measure(NamedTuple):
     """What a run is judged by: its accuracy, or what follows from its loss.
 
     name: what it is called. text: how it is written, of the accuracy or of the loss in nats.
-    by_loss: which of the two.
+    by_loss: which of the two. given: what it is told besides, that whoever uses the model is not.
     """
 
     name: str
     text: Callable[[float], str]
     by_loss: bool = True
+    given: str = ""
 
     @property
     def kind(self) -> str:
@@ -155,6 +156,10 @@ class Measure(NamedTuple):
     def judged(self, value: float) -> str:
         """Such as ``accuracy 97.10%``, ``perplexity 123.4`` or ``bits/char 2.345``."""
         return f"{self.name} {self.text(value)}"
+
+    def fully(self, value: float) -> str:
+        """The same with what is given: ``perplexity 1.4 given the right beginning``."""
+        return f"{self.judged(value)}{self.given and f' given {self.given}'}"
 
     def number(self, value: float) -> str:
         """The loss or the accuracy itself."""
@@ -182,8 +187,16 @@ def perplexity(loss: float) -> float:
         return math.inf
 
 
-def _perplexity_text(value: float) -> str:
-    return f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
+def _perplexity_text(value: float, digits: int = 1) -> str:
+    return f"{value:.{digits}f}" if value < 1e6 else f"{value:.3g}"
+
+
+DECODED = Measure(
+    "perplexity",
+    lambda loss: _perplexity_text(perplexity(loss), 3),
+    given="the right beginning",
+)
+"""Of texts that are said token by token, near 1; what a network says by itself is judged apart."""
 
 
 def bits(nats: float) -> float:

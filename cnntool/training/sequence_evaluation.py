@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from cnntool.datasets.sequences.inputs import TextInput
 from cnntool.datasets.sequences.samples import Samples
-from cnntool.errors import InputError
 from cnntool.networks.model import SequenceModel
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
 from cnntool.training.classifier_report import ClassifierReport
@@ -21,16 +20,24 @@ from cnntool.training.sequence_baselines import (
     tagger_baselines,
     translator_baselines,
 )
+from cnntool.training.sequence_feeds import numbered
 from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.tagger_report import TaggerReport
-from cnntool.wording import listed
+from cnntool.training.task import Task
+from cnntool.training.without_recurrence import WithoutRecurrence, is_compared
 
 UNITS = {"words": "word", "steps": "step", "frames": "frame"}
 """What has a tag, by the form of the inputs."""
 
 
-def baselines_of(model: SequenceModel, training: Samples) -> dict[str, Baseline]:
-    """What the model has to beat, fitted on what it learned from, by name."""
+def baselines_of(
+    model: SequenceModel, training: Samples, task: Task | None = None
+) -> dict[str, Baseline]:
+    """What the model has to beat, fitted on what it learned from, by name.
+
+    task: what it was trained by, which a tagger of frames or rows needs beside it: the same network
+    without recurrence is trained then.
+    """
     kind, reader = model.header.kind, model.reader
     if kind == "classifier":
         level: str = "word"
@@ -40,7 +47,10 @@ def baselines_of(model: SequenceModel, training: Samples) -> dict[str, Baseline]
             cut = reader.tokens
         return classifier_baselines(training, level, cut)
     if kind == "tagger":
-        return tagger_baselines(training)
+        found = tagger_baselines(training)
+        if task is not None and is_compared(model):
+            found["the same network without recurrence"] = WithoutRecurrence.fit(model, task)
+        return found
     if kind == "translator":
         return translator_baselines(training, reader.level if isinstance(reader, TextInput) else "")
     return captioner_baselines(training)
@@ -109,17 +119,3 @@ def _said(model: SequenceModel, samples: Samples, beam: int) -> DecodedReport:
         np.exp([each.log_probability for each in best]),
         places=samples.places,
     )
-
-
-def numbered(
-    answers: Sequence[str], labels: Sequence[str], what: str, samples: Samples, owner: str
-) -> np.ndarray:
-    """(N,) int64 the place of each among the labels; InputError for one that is not there."""
-    places = {label: index for index, label in enumerate(labels)}
-    for answer in answers:
-        if answer not in places:
-            raise InputError(
-                f"{samples.name} has the {what} {answer!r}, which {owner} has not "
-                f"({listed(list(labels))}): they must have the same names"
-            )
-    return np.array([places[answer] for answer in answers], np.int64)

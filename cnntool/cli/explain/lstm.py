@@ -75,18 +75,17 @@ def command(asked: Asked, report: Report) -> None:
     from cnntool.cli.writing import name_unknown, typed_text
     from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import unit_trace
+    from cnntool.networks.layers.recurrent import Recurrent
     from cnntool.networks.model import load_text_model
-    from cnntool.networks.zoo import language_sizes
     from cnntool.wording import counted
 
     trained, model = load_text_model(asked.model), asked.model
-    sizes = language_sizes(trained.network)
-    layer = asked.layer or sizes["layers"]
-    if layer > sizes["layers"]:
-        raise RequestError(f"--layer {layer}: {model} has layers 1 to {sizes['layers']}")
-    if asked.unit is not None and asked.unit >= sizes["hidden_size"]:
-        last = sizes["hidden_size"] - 1
-        raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {last}")
+    units = [each.units for each in trained.network.layers if isinstance(each, Recurrent)]
+    layer = asked.layer or len(units)
+    if layer > len(units):
+        raise RequestError(f"--layer {layer}: {model} has layers 1 to {len(units)}")
+    if asked.unit is not None and asked.unit >= units[layer - 1]:
+        raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {units[layer - 1] - 1}")
     name, kind = ("stdin", InputError) if asked.text == "-" else ("--text", RequestError)
     text = typed_text(asked.text, trained)
     ids = trained.vocabulary.encode(text)

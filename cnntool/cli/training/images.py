@@ -83,7 +83,7 @@ def plan_images(options: ImageOptions) -> Plan:
     return start.plan(
         task,
         (*parts.notes, *unlearned(parts.train)),
-        data=_line(parts),
+        data=(_line(parts),),
         test=test,
         beside=lambda feed, _: _beside(parts.train, feed, settings.seed),
         more=lambda best: {},

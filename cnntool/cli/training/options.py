@@ -118,6 +118,28 @@ class Running:
     quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.")
 
 
+def read_layers(text: str) -> int | str:
+    """A number of recurrent layers, or the text of all layers."""
+    if not text.strip():
+        raise ValueError("the layers are empty: write a number, or such as 'embedding ? x 64; ...'")
+    if not text.strip().isdecimal():
+        return text
+    number = int(text)
+    if not 1 <= number <= MOST_LAYERS:
+        raise ValueError(f"{number} layers: expected 1 to {MOST_LAYERS}, or the text of layers")
+    return number
+
+
+def layers_option() -> Any:
+    """``--layers`` of a trainer of recurrent networks."""
+    return option(
+        "--layers --num-layers",
+        Spec("N|TEXT", read_layers),
+        "Recurrent layers, one upon the other; or the text of all layers, where ? stands for the "
+        "number that the data has.  [default: 1]",
+    )
+
+
 def usual(task: str, name: str, help: str = "", names: str = "") -> Any:
     """An option of :class:`Learning` once more, with what a task takes for granted."""
     learning = choices.LEARNING[task]
@@ -314,11 +336,7 @@ class TextNetwork:
     hidden_size: int | None = option(
         "--hidden-size", WholeNumber(1, MOST_SIZE), "Units of each recurrent layer.  [default: 32]"
     )
-    layers: int | None = option(
-        "--layers --num-layers",
-        WholeNumber(1, MOST_LAYERS),
-        "Recurrent layers, one upon the other.  [default: 1]",
-    )
+    layers: int | str | None = layers_option()
     dropout: float | None = option(
         "--dropout",
         Number(least=0, below=1),

@@ -28,7 +28,7 @@ from cnntool.training.schedules import parse_schedule
 from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.task import Task
-from cnntool.wording import counted
+from cnntool.wording import counted, joined
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
@@ -66,7 +66,7 @@ class Beside(NamedTuple):
 class Plan:
     """A run that is ready to start.
 
-    start: with all notes, and without models. data: what it learns from, in a line.
+    start: with all notes, and without models. data: what it learns from, in a line or two.
     memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
         it is compared with on what it is judged on. more: what else results say, of the best model.
     """
@@ -74,7 +74,7 @@ class Plan:
     start: Start
     trainer: Trainer
     memory: int
-    data: str
+    data: tuple[str, ...]
     test: Feed | None
     beside: Callable[[Any, Network], Beside]
     more: Callable[[Model], dict[str, Any]]
@@ -309,7 +309,7 @@ def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) ->
         if key == "schedule" and given is not None:
             given = str(parse_schedule(given))
         given = list(given) if isinstance(given, tuple) else given
-        if given is not None and given != value:
+        if given is not None and given is not False and given != value:
             raise RequestError(
                 f"--{key.replace('_', '-')} is {_text(given)}, and {name} was trained with "
                 f"{_text(value)}: leave it out, or train anew"
@@ -323,6 +323,18 @@ def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) ->
     if options.valid is not None and had_none:
         raise RequestError(
             f"--valid {options.valid}: {name} was trained without one; leave it out, or train anew"
+        )
+
+
+def check_layers(options: RunOptions, *names: str) -> None:
+    """RequestError for options, those of these names, of what a text of all layers says, too."""
+    if not isinstance(getattr(options, "layers", None), str):
+        return
+    given = [name for name in names if getattr(options, name, None) not in (None, False)]
+    if given:
+        words = joined([f"--{name.replace('_', '-')}" for name in given])
+        raise RequestError(
+            f"{words} beside --layers TEXT: write what you mean into the text, or leave one out"
         )
 
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from cnntool import choices
 from cnntool.cli.options import argument, flag, option
 from cnntool.cli.training.options import (
-    MOST_LAYERS,
     MOST_SIZE,
     MOST_TOKENS,
     ImageData,
@@ -19,21 +18,10 @@ from cnntool.cli.training.options import (
     Running,
     TextOptions,
     again,
+    layers_option,
     usual,
 )
-from cnntool.cli.types import Choice, Number, PathName, Spec, WholeNumber
-
-
-def read_layers(text: str) -> int | str:
-    """A number of recurrent layers, or the text of all layers."""
-    if not text.strip():
-        raise ValueError("the layers are empty: write a number, or such as 'embedding ? x 64; ...'")
-    if not text.strip().isdecimal():
-        return text
-    number = int(text)
-    if not 1 <= number <= MOST_LAYERS:
-        raise ValueError(f"{number} layers: expected 1 to {MOST_LAYERS}, or the text of layers")
-    return number
+from cnntool.cli.types import Choice, Number, PathName, WholeNumber
 
 
 def _formats(task: str) -> Any:
@@ -118,11 +106,17 @@ class Groups:
         "training and held out.",
         metavar="COLUMN",
     )
+
+
+@dataclass(frozen=True)
+class ClassWeights:
+    """What counts how much."""
+
+    section = "Learning"
     class_weights: str | None = option(
         "--class-weights",
         Choice(choices.CLASS_WEIGHTS, "weighting", "HOW"),
         "balanced: rare classes count as much as frequent ones in the loss.  [default: none]",
-        section="Learning",
     )
 
 
@@ -142,12 +136,7 @@ class SequenceNetwork:
         WholeNumber(1, MOST_SIZE),
         "Units of each recurrent layer, in each direction.",
     )
-    layers: int | str | None = option(
-        "--layers --num-layers",
-        Spec("N|TEXT", read_layers),
-        "Recurrent layers, one upon the other; or the text of all layers, where ? stands for the "
-        "number that the data has.  [default: 1]",
-    )
+    layers: int | str | None = layers_option()
     dropout: float | None = option(
         "--dropout",
         Number(least=0, below=1),
@@ -180,11 +169,17 @@ class Decoder:
         "How the decoder looks back: general (Luong), additive (Bahdanau) or none.  "
         "[default: general]",
     )
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How its answers are found."""
+
+    section = "Running"
     beam: int | None = option(
         "--beam",
         WholeNumber(1, 100),
         "Texts that are kept in sight when the model is judged at the end.  [default: 1]",
-        section="Running",
     )
 
 
@@ -192,24 +187,23 @@ Kind = TypeVar("Kind", bound=type)
 
 
 def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
-    """Say in the help of a trainer's options what its task takes for granted."""
+    """Say in the help of a trainer's options what its task takes for granted; they keep the places
+    that they have in the help of all."""
 
     def decorate(kind: Kind) -> Kind:
         least = f"{choices.LEAST_STEPS[task]:,}"
         said = {"epochs": f"Times to go through the {samples}; more for fewer than {least} steps."}
         said["batch_size"] = f"{samples.capitalize()} a step."
-        found = {name: usual(task, name, said.get(name, "")) for name in choices.LEARNING[task]} | {
-            name: usual(task, name) for name in ("learning_rate", "weight_decay")
-        }
+        learning = (*choices.LEARNING[task], "learning_rate", "weight_decay")
+        found = {name: usual(task, name, said.get(name, "")) for name in learning}
+        sizes = choices.SIZES[task]
         for part in (SequenceNetwork, Reader):
-            sizes = choices.SIZES[task]
-            names = [each.name for each in fields(part) if each.name in sizes]
             if issubclass(kind, part):
-                found |= {name: again(part, name, sizes[name]) for name in names}
+                names = [each.name for each in fields(part) if each.name in sizes]
+                found |= {name: again(part, name, f"{sizes[name]}") for name in names}
         found["processes"] = again(Running, "processes", f"2, for 8 {samples} each")
         for name, value in found.items():
-            declares = [k for k in kind.__mro__ if name in vars(k).get("__annotations__", ())]
-            owner = declares[0]
+            owner = next(k for k in kind.__mro__ if name in vars(k).get("__annotations__", ()))
             section = vars(owner).get("section", owner.__name__)
             value.metadata = {**value.metadata, "section": section}
             kind.__annotations__[name] = owner.__annotations__[name]
@@ -220,11 +214,8 @@ def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
 
 
 @dataclass(frozen=True)
-@of_task("classifier", "samples")
-class ClassifierOptions(
-    Running, Output, Learning, Reader, SequenceNetwork, Groups, Words, SampleData
-):
-    """All that `cnntool train-classifier` takes."""
+class LabelledData:
+    """How samples with a label are written."""
 
     section = "Data"
     format: str | None = _formats("classifier")
@@ -242,18 +233,41 @@ class ClassifierOptions(
         metavar="COLUMN",
     )
     level: str | None = _level("--level", "a text", "word; char where each text is one word")
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """What becomes one answer."""
+
+    section = "Network"
     pool: str | None = option(
         "--pool",
         Choice(choices.TIME_POOLS, "pool", "NAME"),
         "What of all steps counts: last, mean or max of each feature.  [default: max]",
-        section="Network",
     )
 
 
 @dataclass(frozen=True)
-@of_task("tagger", "sequences")
-class TaggerOptions(Running, Output, Learning, Reader, SequenceNetwork, Groups, Words, SampleData):
-    """All that `cnntool train-tagger` takes."""
+@of_task("classifier", "samples")
+class ClassifierOptions(
+    Running,
+    Output,
+    ClassWeights,
+    Learning,
+    Pooling,
+    Reader,
+    SequenceNetwork,
+    Groups,
+    Words,
+    SampleData,
+    LabelledData,
+):
+    """All that `cnntool train-classifier` takes."""
+
+
+@dataclass(frozen=True)
+class TaggedData:
+    """How sequences with their tags are written."""
 
     section = "Data"
     format: str | None = _formats("tagger")
@@ -268,11 +282,25 @@ class TaggerOptions(Running, Output, Learning, Reader, SequenceNetwork, Groups, 
 
 
 @dataclass(frozen=True)
-@of_task("translator", "pairs")
-class TranslatorOptions(
-    Running, Output, Learning, Decoder, Reader, SequenceNetwork, Words, SampleData
+@of_task("tagger", "sequences")
+class TaggerOptions(
+    Running,
+    Output,
+    ClassWeights,
+    Learning,
+    Reader,
+    SequenceNetwork,
+    Groups,
+    Words,
+    SampleData,
+    TaggedData,
 ):
-    """All that `cnntool train-translator` takes."""
+    """All that `cnntool train-tagger` takes."""
+
+
+@dataclass(frozen=True)
+class PairData:
+    """How pairs of texts are written."""
 
     section = "Data"
     format: str | None = _formats("translator")
@@ -285,15 +313,39 @@ class TranslatorOptions(
 
 
 @dataclass(frozen=True)
-@of_task("captioner", "captions")
-class CaptionerOptions(Running, Output, Learning, Decoder, SequenceNetwork, Words, SampleData):
-    """All that `cnntool train-captioner` takes."""
+@of_task("translator", "pairs")
+class TranslatorOptions(
+    Judging,
+    Running,
+    Output,
+    Learning,
+    Decoder,
+    Reader,
+    SequenceNetwork,
+    Words,
+    SampleData,
+    PairData,
+):
+    """All that `cnntool train-translator` takes."""
+
+
+@dataclass(frozen=True)
+class CaptionData:
+    """How pictures with their captions are written."""
 
     section = "Data"
     format: str | None = _formats("captioner")
     level: str | None = _level("--level", "a caption", "word; char where each is one word")
     resize: tuple[int, int] | None = again(ImageData, "resize", "as they are")
     colour: str | None = again(ImageData, "colour", "auto", "grey, rgb or auto.")
+
+
+@dataclass(frozen=True)
+@of_task("captioner", "captions")
+class CaptionerOptions(
+    Judging, Running, Output, Learning, Decoder, SequenceNetwork, Words, SampleData, CaptionData
+):
+    """All that `cnntool train-captioner` takes."""
 
 
 SequenceOptions = ClassifierOptions | TaggerOptions | TranslatorOptions | CaptionerOptions

@@ -181,7 +181,7 @@ def describe(plan: Plan) -> Iterator[str]:
     """The data, the network and the settings, a line each or a few."""
     trainer, network, settings = plan.trainer, plan.task.network, plan.trainer.settings
     yield from plan.start.notes
-    yield plan.data
+    yield from plan.data
     yield from str(network).splitlines()
     work = ""
     if not network.is_sequential:
@@ -265,7 +265,7 @@ def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) ->
     reached = found.get(f"test_{measure.kind}")
     if reached is not None:
         loss = f"loss {reached:.4f}, " if measure.by_loss else ""
-        complain(f"test {loss}{measure.judged(reached)}")
+        complain(f"test {loss}{measure.fully(reached)}")
         _say_beside(plan, "test", found, reached, beside["test"])
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
@@ -278,7 +278,7 @@ def _say_validation(measure: Measure, best: dict[str, Any], last: dict[str, Any]
     if "step" in best:
         at += f" to step {best['step']:,}"
     if measure.by_loss:
-        text = f"validation loss {loss} nats, {measure.judged(reached)} ({at}); last "
+        text = f"validation loss {loss} nats, {measure.fully(reached)} ({at}); last "
     else:
         text = f"validation {measure.judged(reached)} ({at}, loss {loss}); last "
     complain(text + ("none" if ending is None else measure.number(ending)))

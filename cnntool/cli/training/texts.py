@@ -11,11 +11,18 @@ import numpy as np
 
 from cnntool.cli.console import reading
 from cnntool.cli.training.options import TextOptions
-from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement
+from cnntool.cli.training.plan import (
+    Beside,
+    Plan,
+    Start,
+    begin,
+    check_agreement,
+    check_layers,
+)
+from cnntool.cli.training.sources import check_stdin, files_read, sources_of
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
 from cnntool.datasets.texts.encodings import checked_encoding
-from cnntool.datasets.texts.text import STDIN
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -24,7 +31,7 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sampling import Choice, draws, line_start, primed
-from cnntool.networks.zoo import language_model, language_sizes
+from cnntool.networks.zoo import language_model, language_network, language_sizes
 from cnntool.training.baselines import Unigram, cross_entropy
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import measure_of
@@ -50,7 +57,8 @@ def plan_text(options: TextOptions) -> Plan:
         _check_agreement(options, start)
         options = _as_before(options, start)
         start.check_apart(_files(options))
-    _network(options, 1)  # what makes no sense is said before a long text is read
+    if not isinstance(options.layers, str):
+        _network(options, 1)  # what makes no sense is said before a long text is read
     moves = "text", "train-lstm TEXT", is_named
     with start.telling_of_moves(*moves):
         corpus = _load(options, trained.vocabulary if trained else None)
@@ -84,7 +92,7 @@ def plan_text(options: TextOptions) -> Plan:
             *_notes("--valid", valid, corpus),
             *_notes("--test", test, corpus),
         ],
-        data=_line(corpus, {"train": train, "validation": held, "test": test}),
+        data=(_line(corpus, {"train": train, "validation": held, "test": test}),),
         test=testing,
         beside=lambda judged, _: _beside(train, judged),
         more=lambda best: facts | _sample(best, corpus.vocabulary, options),
@@ -96,26 +104,15 @@ def _checked(options: TextOptions) -> TextOptions:
     other."""
     if not options.texts and options.resume is None:
         raise RequestError("TEXT is missing: name a text file, or - for stdin, or --resume a run")
-    _check_stdin(options)
+    check_stdin(*options.texts, options.valid, options.test)
+    check_layers(options, "cell", "embed_size", "hidden_size", "dropout", "tie_weights")
     if options.encoding is None:
         return options
     return replace(options, encoding=checked_encoding(options.encoding))
 
 
-def _check_stdin(options: TextOptions) -> None:
-    readers = [*options.texts, options.valid, options.test].count(STDIN)
-    if readers > 1:
-        raise RequestError("- stands for stdin, which can be read once: name it once")
-
-
 def _files(options: TextOptions) -> dict[str, str | None]:
-    """The files that are read, by what they are called in a message."""
-    read: dict[str, str | None] = {
-        f"TEXT {number}" if number > 1 else "TEXT": path
-        for number, path in enumerate(options.texts, 1)
-    }
-    read |= {"--valid": options.valid, "--test": options.test}
-    return {name: None if path == STDIN else path for name, path in read.items()}
+    return files_read("TEXT", options.texts, options.valid, options.test)
 
 
 def _load(options: TextOptions, vocabulary: Vocabulary | None) -> Corpus:
@@ -178,35 +175,19 @@ def _origin(options: TextOptions, valid: Corpus | None, train: Corpus) -> dict[s
 def _as_before(options: TextOptions, start: Start) -> TextOptions:
     """What was given, and what was not as it was when the run began; InputError where its file does
     not say that."""
-    name, origin = options.resume, start.origin
-    texts, split_at = origin.get("data"), origin.get("val_split")
-    others = {key: origin.get(key) for key in ("valid", "test")}
-    is_sound = isinstance(texts, list) and all(isinstance(path, str) and path for path in texts)
-    is_sound &= all(path != "" and isinstance(path, str | None) for path in others.values())
-    if not is_sound or not texts:
-        raise InputError(f"{name} does not say where its text is: it cannot go on")
+    name, origin = start.name, start.origin
+    named = options.texts, options.valid, options.test
+    texts, valid, test = sources_of(name, origin, "text", *named)
+    split_at = origin.get("val_split")
     if split_at is not None and not (is_finite(split_at) and 0 <= split_at < 1):
         raise InputError(f"{name} is damaged: it held out {split_at!r} of its text")
     restart, hides = origin.get("restart", 0), origin.get("hides", False)
     if not (isinstance(restart, int) and restart >= 0 and isinstance(hides, bool)):
         raise InputError(f"{name} is damaged: it read its text by {restart!r} and {hides!r}")
-    is_named = STDIN in (*options.texts, options.valid, options.test)
-    found = replace(
-        options,
-        texts=options.texts or tuple(texts),
-        valid=options.valid or others["valid"],
-        test=options.test or others["test"],
-        val_split=split_at,
-        encoding=start.trained.encoding,
+    encoding = start.trained.encoding
+    return replace(
+        options, texts=texts, valid=valid, test=test, val_split=split_at, encoding=encoding
     )
-    if STDIN in (*found.texts, found.valid, found.test) and not is_named:
-        what = next((f"--{key} " for key in others if getattr(found, key) == STDIN), "")
-        raise RequestError(
-            f"{name} had its text from stdin: name {what or 'it '}again, a file with the same or - "
-            "for stdin"
-        )
-    _check_stdin(found)
-    return found
 
 
 def _check_agreement(options: TextOptions, start: Start) -> None:
@@ -220,7 +201,15 @@ def _check_agreement(options: TextOptions, start: Start) -> None:
         "encoding": trained.encoding,
         "seq_length": trained.seq_length,
     }
-    check_agreement(start, options, plain)
+    is_text = isinstance(options.layers, str)
+    check_agreement(start, replace(options, layers=None) if is_text else options, plain)
+    if isinstance(options.layers, str):
+        network = language_network(options.layers, len(trained.vocabulary))
+        if network.spec != trained.network.spec:
+            raise RequestError(
+                f"--layers gives another network than that of {options.resume}: leave it out, or "
+                "train anew"
+            )
     if options.tie_weights and not sizes["tie_weights"]:
         raise RequestError(
             f"--tie-weights: the weights of {options.resume} are not tied; leave it out, or train "
@@ -231,6 +220,8 @@ def _check_agreement(options: TextOptions, start: Start) -> None:
 def _network(options: TextOptions, count: int) -> Network:
     """The network that the options describe, over a vocabulary of ``count``; with tied weights a
     size that was not given is the other one."""
+    if isinstance(options.layers, str):
+        return language_network(options.layers, count)
     embed, hidden = options.embed_size, options.hidden_size
     if options.tie_weights:
         embed, hidden = embed or hidden, hidden or embed

@@ -1,0 +1,115 @@
+"""Samples as a model of sequences is fed them: to learn from, and to be judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+
+from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
+from cnntool.datasets.sequences.inputs import MOST_STEPS, Rows, TextInput
+from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.datasets.sequences.samples import Samples
+from cnntool.errors import InputError
+from cnntool.networks.model import SequenceModel
+from cnntool.wording import listed
+
+UNITS = {
+    "classifier": "sample",
+    "tagger": "sequence",
+    "translator": "pair",
+    "captioner": "caption",
+}
+"""What a batch has so many of, by the task."""
+
+JUDGED_AT_ONCE = 256
+"""Samples of a batch that is judged."""
+
+
+def learning_feed(
+    model: SequenceModel,
+    samples: Samples,
+    batch_size: int,
+    most: int = MOST_STEPS,
+    is_balanced: bool = False,
+) -> SequenceFeed | PairFeed:
+    """What a model learns from; InputError for a label or a tag that it has not.
+
+    most: tokens or steps of an input, and of a text that is to be said. is_balanced: whether all
+    classes count alike in the loss. Of several texts that are right each is learned.
+    """
+    rows = model.reader.rows(samples.inputs, True, most)
+    if model.writer is not None:
+        return _pairs(model, model.writer, rows, samples.answers, batch_size, most)
+    targets = _targets(model, samples, most)
+    weights = _balanced(values_of(targets), len(model.labels)) if is_balanced else None
+    unit = UNITS[model.header.kind]
+    return SequenceFeed(rows, targets, batch_size, unit, weights, model.facts)
+
+
+def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed | PairFeed:
+    """What a model is judged on: all of each input, and of several right texts the first."""
+    rows = model.reader.rows(samples.inputs)
+    if model.writer is not None:
+        firsts = [right[:1] for right in samples.answers]
+        return _pairs(model, model.writer, rows, firsts, JUDGED_AT_ONCE)
+    targets, unit = _targets(model, samples), UNITS[model.header.kind]
+    return SequenceFeed(rows, targets, JUDGED_AT_ONCE, unit, facts=model.facts)
+
+
+def target_counts(feed: SequenceFeed | PairFeed, kinds: int) -> np.ndarray:
+    """(kinds,) how often each class, tag or token is to be said."""
+    return np.bincount(values_of(feed.targets), minlength=kinds)
+
+
+def values_of(targets: np.ndarray | Ragged) -> np.ndarray:
+    return targets.values if isinstance(targets, Ragged) else targets
+
+
+def numbered(
+    answers: Sequence[str], labels: Sequence[str], what: str, samples: Samples, owner: str
+) -> np.ndarray:
+    """(N,) int64 the place of each among the labels; InputError for one that is not there."""
+    places = {label: index for index, label in enumerate(labels)}
+    for answer in answers:
+        if answer not in places:
+            raise InputError(
+                f"{samples.name} has the {what} {answer!r}, which {owner} has not "
+                f"({listed(list(labels))}): they must have the same names"
+            )
+    return np.array([places[answer] for answer in answers], np.int64)
+
+
+def _targets(
+    model: SequenceModel, samples: Samples, most: int | None = None
+) -> np.ndarray | Ragged:
+    if model.header.kind == "classifier":
+        return numbered(samples.answers, model.labels, "label", samples, model.name)
+    return Ragged.of(
+        [
+            numbered(tags, model.labels, "tag", samples, model.name)[:most]
+            for tags in samples.answers
+        ]
+    )
+
+
+def _balanced(targets: np.ndarray, kinds: int) -> np.ndarray:
+    """(kinds,) weights by which all classes that there are come to the same, on average 1."""
+    counts = np.bincount(targets, minlength=kinds)
+    return len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+
+
+def _pairs(
+    model: SequenceModel,
+    writer: TextInput,
+    rows: Rows,
+    answers: Iterable[tuple[str, ...]],
+    batch_size: int,
+    most: int | None = None,
+) -> PairFeed:
+    answers = list(answers)
+    sources = np.repeat(np.arange(len(answers)), [len(each) for each in answers])
+    ids = [writer.ids(text)[:most] for text in chain.from_iterable(answers)]
+    targets, unit = Ragged.of(ids, writer.vocabulary.dtype), UNITS[model.header.kind]
+    return PairFeed(rows, targets, writer.end, batch_size, sources, unit, model.facts)
