@@ -119,7 +119,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _loose(folder: Path) -> int:
     """How many images lie in a folder that holds folders."""
-    return sum(_is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
+    return sum(is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
 
 
 def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
@@ -128,7 +128,7 @@ def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "__"))]
         for path in [Path(parent, name) for name in names if not name.startswith(".")]:
-            if not _is_image(path.name):
+            if not is_image(path.name):
                 left_out["of other kinds"] += 1
             elif not path.is_file() and path.exists():
                 left_out["of the kind of pipes and devices"] += 1
@@ -137,7 +137,8 @@ def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
     return sorted(images, key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image, not being hidden."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
@@ -214,18 +215,18 @@ def _read_all(
     files = [path for listing in listings.values() for path in listing.files]
     problems: Problems = {}
     headers: dict[Path, ImageInfo] = {}
-    _of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
+    of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
     infos = {path: headers[path] for path in files if path in headers}  # in their order
     if options.strict and problems:
         raise _refused(_reasons(files, problems))
     if not infos:
         raise _none_readable(folder, _reasons(files, problems))
-    layout = _choose_layout(infos, options)
+    layout = choose_layout(infos, options)
     shape = layout.channels, *layout.size
     check_fits(str(folder), len(files), shape, np.dtype(layout.dtype).itemsize)
     x: np.ndarray = np.empty((len(files), *shape), layout.dtype)
     read = lambda i: np.copyto(x[i], _planes(files[i], layout))
-    _of_each(files, problems, read, advance)
+    of_each(files, problems, read, advance)
     if options.strict and problems:
         raise _refused(_reasons(files, problems))
     is_sound = np.array([path not in problems for path in files])
@@ -256,7 +257,7 @@ def _dataset(
     return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files, black, unit)
 
 
-def _of_each(
+def of_each(
     files: Sequence[Path],
     problems: Problems,
     work: Callable[[int], None],
@@ -279,7 +280,8 @@ def _of_each(
     parallel_for(range(len(files)), lambda: attempt, available_cores())
 
 
-def _choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
+def choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
+    """What images of these headers all become; InputError where they differ in size."""
     if options.colour == "auto":
         channels = 1 if all(info.channels == 1 for info in infos.values()) else 3
     else:

@@ -11,7 +11,7 @@ from unicodedata import is_normalized, normalize
 
 from cnntool.choices import SAMPLE_FORMATS
 from cnntool.datasets.images.folder import natural_key
-from cnntool.datasets.sequences import labelled, pairs, series, tagged
+from cnntool.datasets.sequences import captions, clips, labelled, pairs, series, tagged
 from cnntool.datasets.sequences.builtin import BUILT_IN, load_built_in
 from cnntool.datasets.sequences.material import Format, Material, first_line
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
@@ -22,9 +22,9 @@ from cnntool.wording import counted, did_you_mean, joined, listed, suggestion
 
 FORMATS: dict[str, dict[str, Format]] = {
     "classifier": {**series.OF_CLASSIFIERS, **labelled.FORMATS},
-    "tagger": {**series.OF_TAGGERS, **tagged.FORMATS},
+    "tagger": {**series.OF_TAGGERS, **clips.FORMATS, **tagged.FORMATS},
     "translator": {**pairs.FORMATS},
-    "captioner": {},
+    "captioner": {**captions.FORMATS},
 }
 """Of each task, by their names in :data:`choices.SAMPLE_FORMATS`."""
 
@@ -149,7 +149,8 @@ def _read(task: str, material: Material) -> Samples:
     name = name or next(
         (each for each in known if each in formats and formats[each].fits(material)), None
     )
-    if name is None and material.files and not first_line(material.first):
+    is_picture = bool(material.files) and Path(material.files[0]).suffix.lower() in EXTENSIONS
+    if name is None and material.files and not is_picture and not first_line(material.first):
         raise InputError(f"{material.name} is empty: name {_kinds(task)}")
     if name is None:
         formats_there = "; ".join(f"{each}: {line}" for each, line in known.items())
