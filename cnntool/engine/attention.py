@@ -6,28 +6,35 @@
 Two ways to score: general, ``q_t . (k_s W)`` (Luong, Pham, Manning, Effective approaches to
 attention-based neural machine translation, EMNLP 2015), and additive, ``v . tanh(q_t U + k_s W)``
 (Bahdanau, Cho, Bengio, Neural machine translation by jointly learning to align and translate,
-ICLR 2015). All queries of a sequence are there at once, so nothing is done step by step.
+ICLR 2015). All queries of a sequence are there at once, so nothing is done step by step. Where they
+are fewer than the keys, as while a decoder says one token after the other, it is they that go
+through the weight of the general score.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, float_dtype, within
+from cnntool.engine.fast import is_textbook
 from cnntool.engine.linear import DenseCache, dense, dense_backward
 
 
 @dataclass(frozen=True, eq=False)
 class AttentionCache:
-    """What the way back needs; ``odds`` are what each step looked at."""
+    """What the way back needs; ``odds`` are what each step looked at.
+
+    is_of_query: whether ``projected`` are the queries by the transposed weight, (T, B, D).
+    """
 
     query: np.ndarray  # (T, B, H)
     keys: np.ndarray  # (S, B, D), 0 behind the ends
     projected: np.ndarray  # (S, B, H), additive (S, B, A): the keys by their weights
     projection: DenseCache
     odds: np.ndarray  # (B, T, S), 0 behind the ends
+    is_of_query: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +66,15 @@ def general_attention(
             f"{(keys.shape[2], query.shape[2])}"
         )
     keys = _cleared(keys, is_there)
-    projected, projection = dense(keys, weight)
-    scores = np.matmul(_batch_first(query), projected.transpose(1, 2, 0))
+    if is_of_query := len(query) < len(keys) and not is_textbook():  # q . (k W) = (q W^T) . k
+        projected, projection = dense(query, weight.T)
+        scores = np.matmul(_batch_first(projected), keys.transpose(1, 2, 0))
+    else:
+        projected, projection = dense(keys, weight)
+        scores = np.matmul(_batch_first(query), projected.transpose(1, 2, 0))
     odds = _softmax(scores, is_there)
-    return _mean(odds, keys), AttentionCache(query, keys, projected, projection, odds)
+    cache = AttentionCache(query, keys, projected, projection, odds, is_of_query=is_of_query)
+    return _products(odds, keys), cache
 
 
 def general_attention_backward(
@@ -70,10 +82,16 @@ def general_attention_backward(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients (dquery, dkeys, dweight) of :func:`general_attention` for dcontext (T, B, D)."""
     dkeys, dscores = _mean_backward(dcontext, cache)
-    dquery = _time_first(np.matmul(dscores, _batch_first(cache.projected)))
-    dprojected = _time_first(np.matmul(dscores.swapaxes(1, 2), _batch_first(cache.query)))
-    more, dweight, _ = dense_backward(dprojected, cache.projection)
-    return dquery, dkeys + more, dweight
+    left, right = cache.query, cache.projected
+    if cache.is_of_query:
+        left, right = cache.projected, cache.keys
+    dleft = _products(dscores, right)
+    dright = _products(dscores.swapaxes(1, 2), left)
+    more, dweight, _ = dense_backward(dleft if cache.is_of_query else dright, cache.projection)
+    if cache.is_of_query:
+        assert more is not None  # as it is needed
+        return more, dkeys + dright, dweight.T
+    return dleft, dkeys + more, dweight
 
 
 def additive_attention(
@@ -113,7 +131,7 @@ def additive_attention(
     cache = AdditiveAttentionCache(
         query, keys, projected, projection, odds, projected_query, query_projection, v
     )
-    return _mean(odds, keys), cache
+    return _products(odds, keys), cache
 
 
 def additive_attention_backward(
@@ -142,11 +160,15 @@ def _checked(query: np.ndarray, keys: np.ndarray, lengths: np.ndarray | None) ->
             f"query has shape {query.shape}, keys {keys.shape}: expected (T, batch, H) and "
             "(S, batch, D)"
         )
-    return None if lengths is None else within(lengths, *keys.shape[:2])
+    is_there = None if lengths is None else within(lengths, *keys.shape[:2])
+    return None if is_there is None or is_there.all() else is_there
 
 
 def _cleared(keys: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
-    return keys if is_there is None else np.where(is_there[..., None], keys, keys.dtype.type(0))
+    """The keys with 0 behind the ends; as they are where a recurrence has seen to that."""
+    if is_there is None or not keys[~is_there].any():
+        return keys
+    return np.where(is_there[..., None], keys, keys.dtype.type(0))
 
 
 def _softmax(scores: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
@@ -159,26 +181,23 @@ def _softmax(scores: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
     return np.divide(scores, sums, out=scores, where=sums > 0)
 
 
-def _mean(odds: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """``sum_s a_ts k_s``, (T, B, D)."""
-    return _time_first(np.matmul(odds, _batch_first(keys)))
+def _products(weights: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """``sum_s w_bts x_sb``, (T, B, D), of weights (B, T, S) and steps (S, B, D)."""
+    found = np.empty((weights.shape[1], *steps.shape[1:]), steps.dtype)
+    np.matmul(weights, _batch_first(steps), out=_batch_first(found))
+    return found
 
 
 def _mean_backward(dcontext: np.ndarray, cache: AttentionCache) -> tuple[np.ndarray, np.ndarray]:
     """The gradient by the keys through the mean (S, B, D), and that by the scores (B, T, S)."""
     odds, keys = cache.odds, cache.keys
     shape = (odds.shape[1], odds.shape[0], keys.shape[2])
-    dcontext = _batch_first(as_gradient(dcontext, shape, keys.dtype))
-    dkeys = _time_first(np.matmul(odds.swapaxes(1, 2), dcontext))
-    dodds = np.matmul(dcontext, keys.transpose(1, 2, 0))
+    dcontext = as_gradient(dcontext, shape, keys.dtype)
+    dkeys = _products(odds.swapaxes(1, 2), dcontext)
+    dodds = np.matmul(_batch_first(dcontext), keys.transpose(1, 2, 0))
     return dkeys, odds * (dodds - (odds * dodds).sum(axis=-1, keepdims=True))
 
 
 def _batch_first(x: np.ndarray) -> np.ndarray:
     """(T, B, D) as (B, T, D)."""
     return x.swapaxes(0, 1)
-
-
-def _time_first(x: np.ndarray) -> np.ndarray:
-    """(B, T, D) as (T, B, D)."""
-    return np.ascontiguousarray(x.swapaxes(0, 1))

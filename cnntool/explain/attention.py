@@ -11,6 +11,7 @@ import numpy as np
 
 from cnntool.datasets.sequences.feeds import Pair
 from cnntool.engine.attention import AdditiveAttentionCache, AttentionCache
+from cnntool.engine.fast import textbook
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError, not_finite
 from cnntool.networks.decoding import BeamStep, Candidate, Said, beams, greedy
@@ -74,7 +75,8 @@ def attention_step(
             f"among them: expected 1 to {len(said.log_odds)}"
         )
     given = np.array([end, *said.ids][:step])[:, None]
-    logits, caches = network.forward(Pair(source, given), lengths=lengths)
+    with textbook():  # which has the keys by their weights
+        logits, caches = network.forward(Pair(source, given), lengths=lengths)
     attention, output, y = caches[list(caches.order).index(layer)]
     params, t = network.params_of(layer), step - 1
     found = AttentionStep(

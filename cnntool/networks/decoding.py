@@ -85,25 +85,25 @@ def greedy(
     """
     states = network.encoded(source, lengths).states
     count = len(next(iter(states.values())))
-    ids: list[list[int]] = [[] for _ in range(count)]
-    odds: list[list[float]] = [[] for _ in range(count)]
+    ids, odds = np.empty((count, most + 1), np.intp), np.empty((count, most + 1))
+    counts = np.zeros(count, int)
     rows, given = np.arange(count), np.full(count, end)
-    for _ in range(most + 1):
+    for step in range(most + 1):
         logs, states = _next(network, given, states)
         if choice is None or rng is None:
             given = logs.argmax(axis=1)
         else:
             given = np.array([_drawn(row, choice, rng) for row in logs])
-        for row, token, log in zip(rows, given, logs[np.arange(len(rows)), given], strict=True):
-            ids[row].append(int(token))
-            odds[row].append(float(log))
+        ids[rows, step], odds[rows, step] = given, logs[np.arange(len(rows)), given]
+        counts[rows] += 1
         goes_on = given != end
         if not goes_on.any():
             break
         if not goes_on.all():
             rows, given = rows[goes_on], given[goes_on]
             states = {path: array[goes_on] for path, array in states.items()}
-    return [_said(*each, end, most) for each in zip(ids, odds, strict=True)]
+    found = zip(ids.tolist(), odds.tolist(), counts.tolist(), strict=True)
+    return [_said(own[:n], logs[:n], end, most) for own, logs, n in found]
 
 
 def beams(
@@ -122,46 +122,90 @@ def beams(
     begun = network.encoded(source, lengths).states
     count = len(next(iter(begun.values())))
     states = {path: np.repeat(array, width, axis=0) for path, array in begun.items()}
-    alive = [[Said((), ())] for _ in range(count)]
-    ended: list[list[Said]] = [[] for _ in range(count)]
-    rows = list(range(count))
+    beam, given = _Beam.at_start(count, width, most + 1), np.full(count * width, end)
+    found: list[list[Said]] = [[] for _ in range(count)]
     for step in range(most + 1):
-        given = [
-            each[k].ids[-1] if k < len(each) and each[k].ids else end
-            for each in alive
-            for k in range(width)
-        ]
-        logs, states = _next(network, np.array(given), states)
-        parents, kept = [], []
-        for at, row in enumerate(rows):
-            own = logs[at * width : at * width + len(alive[at])]
-            candidates = _candidates(alive[at], own, width, end)
-            if watch:
-                watch(BeamStep([each.ids for each in alive[at]], candidates))
-            goes_on = []
-            for each in candidates:
-                parent = alive[at][each.beginning]
-                log = float(own[each.beginning, each.token])
-                said = Said((*parent.ids, each.token), (*parent.log_odds, log))
-                if each.became == "ended":
-                    ended[row].append(_said(list(said.ids), list(said.log_odds), end, most))
-                elif each.became == "kept":
-                    goes_on.append((said, each.beginning))
-            is_done = len(ended[row]) >= width or not goes_on
-            if step == most or is_done:
-                if not is_done:
-                    ended[row] += [
-                        _said(list(s.ids), list(s.log_odds), end, most) for s, _ in goes_on
-                    ]
-                continue
-            kept.append((row, [said for said, _ in goes_on]))
-            places = [at * width + parent for _, parent in goes_on]
-            parents += places + [at * width] * (width - len(places))
-        if not kept:
+        logs, after = _next(network, given, states)
+        logs = logs.reshape(len(beam.rows), width, -1)
+        ways = _ways(beam.totals, logs, end)
+        if watch:
+            for at in range(len(beam.rows)):
+                watch(_watched(beam, ways, at, step))
+        beam.end(ways, logs, step, found)
+        beam, parents = beam.grown(ways, logs, step)
+        goes_on = np.array([len(found[row]) < width for row in beam.rows]) & beam.is_there[:, 0]
+        if step == most or not goes_on.any():
+            beam.of(goes_on).break_off(found)
             break
-        rows, alive = [row for row, _ in kept], [each for _, each in kept]
-        states = {path: array[parents] for path, array in states.items()}
-    return [sorted(each, key=lambda said: -said.score)[:width] for each in ended]
+        places = (np.arange(len(parents))[:, None] * width + parents)[goes_on].ravel()
+        states = {
+            # what a step leaves as it is, such as keys, all beginnings of a source have alike
+            path: array if array is states[path] and goes_on.all() else array[places]
+            for path, array in after.items()
+        }
+        beam = beam.of(goes_on)
+        given = beam.ids[:, :, step].ravel()
+    return [sorted(each, key=lambda said: -said.score)[:width] for each in found]
+
+
+class _Ways(NamedTuple):
+    """The likeliest ways to go on, (N, C) each, the likeliest first."""
+
+    beginnings: np.ndarray
+    tokens: np.ndarray
+    totals: np.ndarray  # log probabilities of all, -inf where there is no such way
+    is_kept: np.ndarray
+    has_ended: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Beam:
+    """K beginnings for each of N sources, the likeliest first."""
+
+    rows: np.ndarray  # (N,) the numbers of the sources
+    ids: np.ndarray  # (N, K, most)
+    odds: np.ndarray  # (N, K, most)
+    totals: np.ndarray  # (N, K), -inf where there is none
+
+    @classmethod
+    def at_start(cls, count: int, width: int, most: int) -> _Beam:
+        """One beginning each, which is empty."""
+        totals = np.full((count, width), -np.inf)
+        totals[:, 0] = 0
+        ids = np.zeros((count, width, most), np.intp)
+        return cls(np.arange(count), ids, np.zeros(ids.shape), totals)
+
+    @property
+    def is_there(self) -> np.ndarray:
+        return self.totals > -np.inf
+
+    def of(self, chosen: np.ndarray) -> _Beam:
+        """That of some sources."""
+        return _Beam(self.rows[chosen], self.ids[chosen], self.odds[chosen], self.totals[chosen])
+
+    def grown(self, ways: _Ways, logs: np.ndarray, step: int) -> tuple[_Beam, np.ndarray]:
+        """The kept ways as beginnings, and of each the number (N, K) of the one it goes on from."""
+        order = np.argsort(~ways.is_kept, axis=1, kind="stable")[:, : self.totals.shape[1]]
+        parents, tokens = (np.take_along_axis(each, order, axis=1) for each in ways[:2])
+        at = np.arange(len(self.rows))[:, None]
+        ids, odds = self.ids[at, parents], self.odds[at, parents]
+        ids[:, :, step], odds[:, :, step] = tokens, logs[at, parents, tokens]
+        totals = np.take_along_axis(np.where(ways.is_kept, ways.totals, -np.inf), order, axis=1)
+        return _Beam(self.rows, ids, odds, totals), parents
+
+    def end(self, ways: _Ways, logs: np.ndarray, step: int, found: list[list[Said]]) -> None:
+        """Put the texts that have ended to those found for each source."""
+        for at, way in zip(*np.nonzero(ways.has_ended), strict=True):
+            parent, token = ways.beginnings[at, way], ways.tokens[at, way]
+            ids = tuple(self.ids[at, parent, :step].tolist())
+            odds = *self.odds[at, parent, :step].tolist(), float(logs[at, parent, token])
+            found[self.rows[at]].append(Said(ids, odds))
+
+    def break_off(self, found: list[list[Said]]) -> None:
+        """The same with all there are, without the last token."""
+        for at, k in zip(*np.nonzero(self.is_there), strict=True):
+            ids, odds = (each[at, k, :-1].tolist() for each in (self.ids, self.odds))
+            found[self.rows[at]].append(Said(tuple(ids), tuple(odds), has_ended=False))
 
 
 def _next(network: Joined, given: np.ndarray, states: Arrays) -> tuple[np.ndarray, Arrays]:
@@ -179,23 +223,33 @@ def _drawn(logs: np.ndarray, choice: Choice, rng: np.random.Generator) -> int:
     return int(rng.choice(len(p), p=p))
 
 
-def _candidates(alive: list[Said], logs: np.ndarray, width: int, end: int) -> list[Candidate]:
-    """The likeliest ways to go on, as many as may be kept or end and those just behind them."""
-    totals = np.array([each.log_probability for each in alive])[:, None] + logs
-    order = np.argsort(-totals, axis=None, kind="stable")[: 3 * width]
-    found, kept, has_ended = [], 0, 0
-    for place in order:
-        beginning, token = divmod(int(place), logs.shape[1])
-        total = float(totals[beginning, token])
-        length = len(alive[beginning].ids) + 1
-        if token == end and kept + has_ended < width:
-            became, has_ended = "ended", has_ended + 1
-        elif token != end and kept < width:
-            became, kept = "kept", kept + 1
-        else:
-            became = "dropped"
-        found.append(Candidate(beginning, token, total, total / length**PENALTY, became))
-    return found
+def _ways(totals: np.ndarray, logs: np.ndarray, end: int) -> _Ways:
+    """As many as may be kept or end, and those just behind them; an end is one of the first K."""
+    sums = (totals[:, :, None] + logs).reshape(len(logs), -1)
+    width = totals.shape[1]
+    count = min(3 * width, sums.shape[1])
+    places = np.sort(np.argpartition(sums, -count, axis=1)[:, -count:], axis=1)
+    found = np.take_along_axis(sums, places, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    places, found = (np.take_along_axis(each, order, axis=1) for each in (places, found))
+    beginnings, tokens = np.divmod(places, logs.shape[2])
+    is_end, is_there = tokens == end, found > -np.inf
+    is_kept = is_there & ~is_end & (np.cumsum(~is_end, axis=1) <= width)
+    return _Ways(beginnings, tokens, found, is_kept, is_there & is_end & (np.arange(count) < width))
+
+
+def _watched(beam: _Beam, ways: _Ways, at: int, step: int) -> BeamStep:
+    """A step of one source."""
+    found = []
+    for beginning, token, total, is_kept, has_ended in zip(
+        *(each[at].tolist() for each in ways), strict=True
+    ):
+        became = "kept" if is_kept else "ended" if has_ended else "dropped"
+        score = total / (step + 1) ** PENALTY
+        if total > -np.inf:
+            found.append(Candidate(beginning, token, total, score, became))
+    beginnings = beam.ids[at, beam.is_there[at], :step].tolist()
+    return BeamStep([tuple(ids) for ids in beginnings], found)
 
 
 def _said(ids: list[int], odds: list[float], end: int, most: int) -> Said:

@@ -6,6 +6,7 @@ from cnntool.engine import (
     additive_attention_backward,
     general_attention,
     general_attention_backward,
+    textbook,
 )
 
 SHAPES = {"query": (3, 4, 5), "keys": (6, 4, 7)}
@@ -85,6 +86,20 @@ def test_what_stands_behind_an_end_counts_nowhere(score):
     for name, mine, longer in zip(arrays, first, backward(dcontext, cache), strict=True):
         longer = longer[:6] if name == "keys" else longer
         np.testing.assert_allclose(longer, mine, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("steps", [2, 8])
+def test_few_queries_or_many_are_those_of_the_textbook(steps):
+    arrays, lengths = drawn("general"), np.array([4, 1, 6, 0])
+    arrays["query"] = np.random.default_rng(2).normal(size=(steps, 4, 5))
+    dcontext = np.random.default_rng(1).normal(size=(steps, 4, 7))
+    context, cache = general_attention(**arrays, lengths=lengths)
+    with textbook():
+        plain, plainly = general_attention(**arrays, lengths=lengths)
+    np.testing.assert_allclose(context, plain, atol=1e-12)
+    one, other = (general_attention_backward(dcontext, each) for each in (cache, plainly))
+    for mine, wanted in zip(one, other, strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=1e-12)
 
 
 def test_shapes_that_do_not_fit_are_named():
