@@ -23,8 +23,26 @@ if TYPE_CHECKING:
 
 MOST_PICTURES, TOP = 48, 3
 
-OF_IMAGES, OF_TEXT = ("strict", "confusion", "mistakes", "top", "font"), ("tokens", "encoding")
-"""Options that models of one kind alone have a use for."""
+OF_IMAGES, OF_PICTURES, OF_MISTAKES = ("strict", "top"), ("confusion", "font"), ("mistakes",)
+OF_TEXT, OF_TEXTS = ("tokens",), ("encoding",)
+OF_SAMPLES = ("format", "text_column", "label_column", "column", "group")
+OF_DECODERS = ("beam",)
+"""Options that not every kind of model has a use for."""
+
+USELESS = {
+    "cnn": (*OF_TEXT, *OF_TEXTS, *OF_SAMPLES, *OF_DECODERS),
+    "rnn": (*OF_IMAGES, *OF_PICTURES, *OF_MISTAKES, *OF_SAMPLES, *OF_DECODERS),
+    "classifier": (*OF_IMAGES, *OF_TEXT, *OF_DECODERS),
+    "tagger": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT, *OF_DECODERS),
+    "translator": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT),
+    "captioner": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT),
+}
+"""Those that each kind has none for."""
+
+
+def _column(name: str, type: Any, what: str, metavar: str = "COLUMN") -> Any:
+    help = f"{what}.  [default: as in training]"
+    return option(name, type, help, section="Data", metavar=metavar)
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,7 @@ class Asked(Model):
     """What is measured on what, and how it is told."""
 
     section = "Output"
-    data: str = argument("DATA", PathName("a data set or a text"))
+    data: tuple[str, ...] = argument("DATA...", PathName("a data set or a text"), many=True)
     part: str | None = option(
         "--part",
         Choice(PARTS, "part", "PART"),
@@ -47,6 +65,25 @@ class Asked(Model):
         f"Also the share of images whose class is among the K likeliest.  [default: {TOP}]",
     )
     encoding: str | None = encoding_option("Of a text, such as utf-16", "Data")
+    format: str | None = option(
+        "--format",
+        str,
+        "How sequences are written, as for the command that trained MODEL.  [default: what they "
+        "look like]",
+        section="Data",
+        metavar="NAME",
+    )
+    text_column: str | None = _column("--text-column", str, "The column that holds the texts")
+    label_column: str | None = _column("--label-column", str, "The column with the labels")
+    column: int | None = _column(
+        "--column", WholeNumber(2, 1000), "The number of the column with the tags", metavar="N"
+    )
+    group: str | None = _column("--group", str, "The column that says what rows belong to")
+    beam: int | None = option(
+        "--beam",
+        WholeNumber(1, 1000),
+        "Texts that a translator or captioner keeps in sight.  [default: 1]",
+    )
     confusion: str | None = option(
         "--confusion",
         PathName("a picture, such as confusion.png"),
@@ -55,8 +92,9 @@ class Asked(Model):
     )
     mistakes: str | None = option(
         "--mistakes",
-        PathName("a picture, such as mistakes.png"),
-        f"Write a sheet of the {MOST_PICTURES} most confident mistakes.",
+        PathName("a picture, such as mistakes.png, or a table, such as wrong.tsv"),
+        f"Write a sheet of the {MOST_PICTURES} most confident mistakes; of sequences a table of "
+        "all, .tsv.",
         metavar="FILE",
     )
     tokens: bool = flag(
@@ -79,12 +117,15 @@ Examples:
   cnntool evaluate pets.npz pets/ --part test --confusion confusion.png
   cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
   cnntool evaluate digits.npz digits --json | jq .accuracy
+  cnntool evaluate say.npz pronunciations --beam 4 --mistakes wrong.tsv
+  cnntool evaluate address.npz test.conll
+  cnntool evaluate de-en.npz test.de test.en
   cnntool evaluate words.npz other-text.txt
   cnntool evaluate words.npz other-text.txt --tokens | jq -c 'select(.bits > 15)'""",
 )
 @takes(Asked)
 def command(asked: Asked) -> None:
-    """Measure a trained model on labelled images, or on a text.
+    """Measure a trained model on data whose answers are known, or on a text.
 
     For a model of images, DATA is what `cnntool train-cnn` takes: 'digits', a folder with one
     sub-folder a class, IDX files, CIFAR-10 or an .npz archive. Its classes are matched to those of
@@ -93,17 +134,25 @@ def command(asked: Asked) -> None:
     Shows accuracy, loss and top-k accuracy, precision, recall and F1 of each class, which classes
     are taken for which, and the mistakes that the network is surest of.
 
+    For a classifier of texts or series, a tagger, a translator or a captioner, DATA is what the
+    command takes that trained it, which may be two files. Shows its scores on what it decoded
+    itself, beside those of simple ways to answer, fitted on what it learned from; and its surest
+    mistakes. Of the data that it was trained on, the samples that were held out.
+
     For a model of text, DATA is a text file, or - for stdin. Shows loss, perplexity, bits per
     character and the share of unknown words; of the text it was trained on, of its held-out end.
     """
     from cnntool.networks.model_file import load_header
+    from cnntool.networks.model_header import KINDS
 
-    if load_header(asked.model).kind == "rnn":
-        refuse(asked, OF_IMAGES, f"is of no use here: {asked.model} is a model of text")
-        measure_text(asked)
-    else:
-        refuse(asked, OF_TEXT, f"is of no use here: {asked.model} is a model of images")
-        measure_images(asked)
+    kind = load_header(asked.model).kind
+    refuse(asked, USELESS[kind], f"is of no use here: {asked.model} is {KINDS[kind]}")
+    if len(asked.data) > (2 if kind == "translator" else 1):
+        raise click.UsageError(
+            f"{len(asked.data)} DATA: {asked.model} is measured on one at a time"
+        )
+    measure = {"cnn": measure_images, "rnn": measure_text}
+    measure.get(kind, measure_sequences)(asked)
 
 
 def measure_images(asked: Asked) -> None:
@@ -115,7 +164,7 @@ def measure_images(asked: Asked) -> None:
     from cnntool.visuals import fonts
 
     fonts.use(asked.font)
-    model, data = asked.model, asked.data
+    model, (data,) = asked.model, asked.data
     targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
@@ -146,7 +195,7 @@ def measure_text(asked: Asked) -> None:
     from cnntool.networks.model import load_text_model
     from cnntool.training.report import evaluate_text
 
-    model, text = asked.model, asked.data
+    model, (text,) = asked.model, asked.data
     trained = load_text_model(model)
     with reading(text, asked.quiet) as advance:
         corpus = trained.read(text, asked.encoding, advance)
@@ -164,6 +213,48 @@ def measure_text(asked: Asked) -> None:
         show_tokens(report, asked.as_json)
     else:
         show_text_report(report, f"{model} on {text}")
+
+
+def measure_sequences(asked: Asked) -> None:
+    """Put a model of sequences to samples, and print and write what was found."""
+    from cnntool.cli.console import complain, print_json, reading
+    from cnntool.cli.sequence_tables import check_table, draw_classes, show_samples, write_mistakes
+    from cnntool.networks.model import load_sequence_model
+    from cnntool.training import sequence_parts
+    from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples, judge_texts
+    from cnntool.visuals import fonts
+    from cnntool.wording import joined
+
+    fonts.use(asked.font)
+    check_table(asked.mistakes, asked.force)
+    check_outputs(asked.confusion, None, asked.force)
+    model, data = load_sequence_model(asked.model), joined(asked.data)
+    given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
+    with reading(data, asked.quiet) as advance:
+        how = sequence_parts.read_options(model, given)
+        loaded = sequence_parts.load_for(model, asked.data, how, advance)
+    found = sequence_parts.judged(model, loaded, asked.part, data)
+    baselines = None if found.training is None else baselines_of(model, found.training)
+    report = evaluate_samples(model, found.samples, baselines, asked.beam or 1)
+    judgement = None if model.writer is None else judge_texts(model, found.samples)
+    if not asked.quiet:
+        for note in found.notes:
+            complain(note)
+    title = f"{asked.model} on {data}"
+    if asked.mistakes is not None:
+        write_mistakes(report, found.samples, asked.mistakes, asked.force)
+    if asked.confusion is not None:
+        draw_classes(report, asked.confusion, f"{title}, {found.part}", asked.force)
+    if not asked.as_json:
+        show_samples(report, judgement, found.samples, title, found.part)
+        return
+    entry: dict[str, Any] = {"model": asked.model, "data": asked.data, "part": found.part}
+    entry |= {"samples": len(found.samples), "learned_from": found.is_learned_from}
+    if judgement is not None:
+        from cnntool.training.measures import perplexity
+
+        entry["perplexity_given_the_right_beginning"] = perplexity(judgement.loss)
+    print_json({**entry, **report.facts(), "mistakes": report.mistakes})
 
 
 def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:

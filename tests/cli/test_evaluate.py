@@ -250,10 +250,10 @@ def test_what_is_for_the_other_kind_of_model_is_refused(cnntool, folder):
     for option in (["--strict"], ["--top", "2"], ["--confusion", "c.png"], ["--mistakes", "c.png"]):
         done = cnntool("evaluate", "text.npz", "a.txt", *option)
         assert done.code == 2
-        assert "text.npz is a model of text" in done.err
+        assert "text.npz is a text model" in done.err
     done = cnntool("evaluate", "image.npz", "digits", "--tokens")
     assert done.code == 2
-    assert "image.npz is a model of images" in done.err
+    assert "image.npz is an image model" in done.err
 
 
 @pytest.mark.parametrize("picture", ["--confusion", "--mistakes"])

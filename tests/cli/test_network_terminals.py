@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from trained_models import darkness_model
 
+from cnntool.cli import class_tables, evaluation_tables, network_tables, predictions
 from cnntool.cli import console as console_module
-from cnntool.cli import evaluation_tables, network_tables, predictions
 from cnntool.cli.files import Source
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.networks.model import load_classifier
@@ -26,7 +26,13 @@ def terminal(monkeypatch):
         screen = Console(
             file=file, force_terminal=True, width=width, color_system=color, highlight=False
         )
-        for module in (console_module, evaluation_tables, network_tables, predictions):
+        for module in (
+            console_module,
+            class_tables,
+            evaluation_tables,
+            network_tables,
+            predictions,
+        ):
             monkeypatch.setattr(module, "console", lambda stderr=False: screen)
         function(*arguments)
         return file.getvalue().splitlines()

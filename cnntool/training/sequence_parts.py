@@ -1,0 +1,123 @@
+"""The samples that a model of sequences learned from, found again, and what it held out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnntool.datasets.sequences.holding_out import hold_out, overlap
+from cnntool.datasets.sequences.inputs import PixelInput
+from cnntool.datasets.sequences.reading import load_samples
+from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
+from cnntool.datasets.texts.text import STDIN, Advance
+from cnntool.errors import InputError, RequestError
+from cnntool.networks.model import SequenceModel
+from cnntool.networks.model_header import Header
+from cnntool.training.settings import Streams
+
+COLOURS = {1: "grey", 3: "rgb"}
+
+READING = ("format", "text_column", "label_column", "column", "group")
+"""What the header says of how the data was written."""
+
+
+def read_options(model: SequenceModel, given: Mapping[str, Any]) -> ReadOptions:
+    """How data is read for a model: as it was in training, but for what is given; pictures in its
+    size and colours."""
+    training = model.header.training
+    found: dict[str, Any] = {key: training.get(key) for key in READING}
+    found |= {key: value for key, value in given.items() if value is not None}
+    found.setdefault("encoding", model.encoding)
+    if isinstance(model.reader, PixelInput):
+        how = model.reader.preprocessing
+        found |= {"resize": how.size, "colour": COLOURS.get(how.channels, "auto")}
+    return ReadOptions(**found)
+
+
+def load_for(
+    model: SequenceModel,
+    data: str | Sequence[str],
+    how: ReadOptions,
+    advance: Advance | None = None,
+) -> dict[str, Samples]:
+    """The parts of some data, made from the seed of training where it is made on the spot."""
+    header = model.header
+    return load_samples(data, header.kind, how, abs(header.seed), advance)
+
+
+def as_in_training(parts: Mapping[str, Samples], header: Header) -> tuple[dict[str, Samples], bool]:
+    """The parts as they were in training, and whether the model learned from ``train``.
+
+    What was held out of it is found again by the seed.
+    """
+    train = parts.get("train")
+    if train is None or not header.fingerprint or train.fingerprint != header.fingerprint:
+        return dict(parts), False
+    fraction = header.training.get("val_split")
+    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        return dict(parts), True
+    rng = Streams(abs(header.seed))["split"]
+    learned, held, _ = hold_out(train, rng, fraction, header.kind == "classifier")
+    own = {} if held is None else {"validation": held}
+    return {**parts, "train": learned, **own}, True
+
+
+def learned_from(model: SequenceModel) -> Samples | None:
+    """The training part that its header names, without what was held out; None where it is not
+    there any more, or has changed."""
+    header = model.header
+    data = header.training.get("data")
+    if not isinstance(data, list) or not data or STDIN in data:
+        return None
+    try:
+        parts = load_for(model, [str(each) for each in data], read_options(model, {}))
+    except (InputError, RequestError):
+        return None
+    found, is_trained_on = as_in_training(parts, header)
+    return found["train"] if is_trained_on else None
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The samples that a model is judged by, of which part; training: what it learned from, None
+    where that is not known. notes: what there is to say of all of them."""
+
+    part: str
+    samples: Samples
+    training: Samples | None
+    is_learned_from: bool
+    notes: tuple[str, ...]
+
+
+def judged(
+    model: SequenceModel, loaded: Mapping[str, Samples], part: str | None, data: str
+) -> Judged:
+    """The part that was asked for, or that says most: test, else what was held out, else all.
+
+    RequestError for a part that there is not.
+    """
+    parts, is_trained_on = as_in_training(loaded, model.header)
+    if part is None:
+        part = next((name for name in ("test", "validation") if name in parts), "all")
+    if part not in (*parts, "all"):
+        there = " or ".join(parts)
+        raise RequestError(f"{data} has no {part} part: use --part {there}, or all")
+    samples = parts[part] if part in parts else put_together(data, list(loaded.values()))
+    training = parts["train"] if is_trained_on else learned_from(model)
+    notes = [note for each in loaded.values() for note in each.notes]
+    is_held_out = is_trained_on and part == "validation" and "validation" not in loaded
+    is_learned_from = is_trained_on and part in ("train", "all")
+    if is_held_out:
+        notes.append(f"{data}: these are the samples that training held out; --part all takes all")
+    if is_learned_from:
+        held = "; --part validation takes those held out" if "validation" in parts else ""
+        notes.append(f"{data}: {model.name} learned from these, new ones may be harder{held}")
+    if training is None:
+        notes.append(
+            f"{model.name}: what it learned from is not there any more, or has changed: no simple "
+            "ways to answer are fitted beside"
+        )
+    elif not is_learned_from:
+        notes += overlap(training, samples)
+    return Judged(part, samples, training, is_learned_from, tuple(notes))

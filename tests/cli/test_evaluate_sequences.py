@@ -1,0 +1,148 @@
+"""`cnntool evaluate` of models of sequences: scores, what stands beside them, mistakes, parts."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sequence_models import MOODS, write_sequence_models
+
+from cnntool.networks.model import load_trained
+from cnntool.networks.model_file import load_model, save_model
+from cnntool.networks.sequence_answers import class_odds
+
+NETWORK = ["--epochs", 2, "--hidden-size", 4, "--embed-size", 4, "--batch-size", 8]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_sequence_models(folder)
+    return folder
+
+
+def report(done) -> dict:
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+@pytest.fixture
+def moods(folder) -> str:
+    lines = [f"{text} {index}\t{label}\n" for index, (text, label) in enumerate(MOODS)]
+    (folder / "moods.tsv").write_text("".join(lines))
+    return "moods.tsv"
+
+
+def test_what_training_held_out_is_found_again_with_all_that_was_said_of_it(cnntool, moods):
+    trained = report(
+        cnntool("train-classifier", moods, "-o", "m.npz", "--seed", 3, "--json", "-q", *NETWORK)
+    )
+    done = cnntool("evaluate", "m.npz", moods, "--json")
+    found = report(done)
+    assert (found["part"], found["samples"], found["learned_from"]) == ("validation", 4, False)
+    for key in ("accuracy", "macro_f1", "confusions", "beside"):
+        assert found[key] == trained[key]
+    assert "these are the samples that training held out" in done.err
+    table = cnntool("evaluate", "m.npz", moods).out.decode()
+    assert "Naive Bayes on words and pairs" in table
+    done = cnntool("evaluate", "m.npz", moods, "--part", "train", "--json")
+    assert report(done)["samples"] == len(MOODS) - 4
+    assert "learned from these, new ones may be harder; --part validation" in done.err
+
+
+def test_other_data_is_judged_beside_what_the_training_data_says(cnntool, moods, folder):
+    cnntool("train-classifier", moods, "-o", "m.npz", "-q", *NETWORK)
+    (folder / "new.tsv").write_text("good thing\tgood\nbad thing\tbad\na bad film 2\tbad\n")
+    done = cnntool("evaluate", "m.npz", "new.tsv", "--json")
+    found = report(done)
+    assert (found["part"], found["samples"]) == ("all", 3)
+    assert set(found["beside"]) == {"most frequent class", "Naive Bayes on words and pairs"}
+    assert "new.tsv: 1 of 3 inputs stands in moods.tsv too" in done.err
+    (folder / moods).write_text("good\tgood\nbad\tbad\n")
+    done = cnntool("evaluate", "m.npz", "new.tsv", "--json")
+    assert report(done)["beside"] == {}
+    assert "is not there any more, or has changed" in done.err
+
+
+def test_figures_are_those_counted_by_hand(cnntool, models, folder):
+    path = models / "classifier.npz"
+    texts = [("a good film", "good"), ("so bad", "good"), ("bad film", "bad")]
+    (folder / "three.tsv").write_text("".join(f"{text}\t{label}\n" for text, label in texts))
+    done = cnntool("evaluate", path, "three.tsv", "--json", "--mistakes", "wrong.tsv")
+    found, model = report(done), load_trained(path)
+    odds = class_odds(model.network, model.reader.rows([text for text, _ in texts]))
+    assert (found["accuracy"]["right"], found["accuracy"]["count"]) == (2, 3)
+    assert [each["given"] for each in found["mistakes"]] == ["so bad"]
+    assert found["mistakes"][0]["probability"] == pytest.approx(odds[1].max(), rel=1e-5)
+    assert Path("wrong.tsv").read_text().splitlines() == [
+        "place\tinput\tright\tanswer\tprobability",
+        f"three.tsv:2\tso bad\tgood\tbad\t{odds[1].max():.6g}",
+    ]
+    cnntool("evaluate", path, "three.tsv", "--confusion", "c.png", "-q")
+    assert Path("c.png").stat().st_size > 1000
+
+
+def test_tags_are_counted_word_by_word(cnntool, models, folder):
+    lines = ["12 number", "Main street", "Zyx street", "", "9 number", "Elm state", ""]
+    (folder / "tags.txt").write_text("\n".join(lines))
+    done = cnntool("evaluate", models / "tagger.npz", "tags.txt", "--json", "--mistakes", "w.tsv")
+    found = report(done)
+    assert found["words"]["count"] == 5
+    assert found["unknown_words"]["count"] == 1
+    assert found["whole"]["count"] == 2
+    rows = [line.split("\t") for line in Path("w.tsv").read_text().splitlines()[1:]]
+    assert ["tags.txt:5 word 2", "Elm", "state"] in [row[:3] for row in rows]
+    out = cnntool("evaluate", models / "tagger.npz", "tags.txt").out.decode()
+    assert "unknown words" in out
+
+
+def test_spans_are_shown_where_tags_have_a_scheme(cnntool, models, folder):
+    renamed = {"number": "B-a", "street": "I-a", "state": "O", "box": "B-b"}
+    model = load_model(models / "tagger.npz", kind=None)
+    labels = tuple(renamed[label] for label in model.header.labels)
+    save_model(folder / "iob.npz", replace(model, header=replace(model.header, labels=labels)))
+    (folder / "tags.txt").write_text("12 B-a\nMain I-a\n\n9 B-b\n")
+    out = cnntool("evaluate", "iob.npz", "tags.txt").out.decode()
+    assert "spans: IOB2, by conlleval's rule" in out
+    assert "span precision" in out
+
+
+def test_texts_are_judged_as_they_were_said(cnntool, models, folder):
+    (folder / "pairs.tsv").write_text("abc\tcba\nba\tab\nb\tb\n")
+    path = models / "translator.npz"
+    said = cnntool("predict", path, "-", "--beam", 3, stdin=b"abc\nba\nb\n").lines
+    found = report(cnntool("evaluate", path, "pairs.tsv", "--beam", 3, "--json"))
+    right = sum(a == b for a, b in zip(said, ["cba", "ab", "b"], strict=True))
+    assert (found["exact"]["right"], found["exact"]["count"]) == (right, 3)
+    assert found["error_rate"]["name"] == "CER"
+    assert found["perplexity_given_the_right_beginning"] > 1
+    out = cnntool("evaluate", path, "pairs.tsv").out.decode()
+    assert "perplexity, given the right beginning: " in out
+    (folder / "a").write_text("abc\nba\n")
+    (folder / "b").write_text("cba\nab\n")
+    assert report(cnntool("evaluate", path, "a", "b", "--json"))["samples"] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "code", "message"),
+    [
+        ("classifier", ["x.tsv"], 1, "x.tsv does not exist"),
+        ("classifier", ["t.tsv"], 1, "has the label 'odd', which"),
+        ("classifier", ["t.tsv", "t.tsv"], 2, "2 DATA: "),
+        ("classifier", ["t.tsv", "--part", "test"], 2, "t.tsv has no test part: use --part train"),
+        ("classifier", ["t.tsv", "--beam", "2"], 2, "--beam is of no use here"),
+        ("classifier", ["t.tsv", "--tokens"], 2, "--tokens is of no use here"),
+        ("classifier", ["t.tsv", "--mistakes", "w.png"], 2, "end it in .tsv"),
+        ("classifier", ["t.tsv", "--mistakes", "t.tsv"], 1, "t.tsv exists: -f overwrites it"),
+        ("classifier", ["t.tsv", "--format", "tvs"], 2, "is no format of a classifier"),
+        ("tagger", ["t.tsv", "--confusion", "c.png"], 2, "--confusion is of no use here"),
+        ("translator", ["t.tsv", "--strict"], 2, "is a translator"),
+        ("classifier", ["pronunciations"], 1, "is a set for train-translator"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(cnntool, models, folder, model, arguments, code, message):
+    (folder / "t.tsv").write_text("good film\todd\n")
+    done = cnntool("evaluate", models / f"{model}.npz", *arguments)
+    assert done.code == code
+    assert message in done.err
+    assert len(done.err.splitlines()) == 1
