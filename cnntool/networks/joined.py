@@ -81,6 +81,17 @@ class Joined(Network):
         self._bridges = self._starts()
 
     @property
+    def encoder(self) -> Network:
+        """What reads, as a network of its own, with the same arrays."""
+        found = Network(self.layers[: self.joint], self.input_shape)
+
+        def own(arrays: Arrays) -> Arrays:
+            start = len(ENCODER)
+            return {path[start:]: a for path, a in arrays.items() if path.startswith(ENCODER)}
+
+        return found.with_arrays(own(self.params), own(self.buffers))
+
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         first, second = self.shapes[1 : self.joint], self.shapes[self.joint + 1 :]
         return (*first, self.encoded_shape, *second)

@@ -14,7 +14,6 @@ from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import RequestError, not_finite
 from cnntool.networks.layers.layer import Shape, is_steps
-from cnntool.networks.model import Classifier
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField
 from cnntool.networks.summary import batch_size_for
@@ -38,40 +37,38 @@ class FeatureMaps:
         return shape_text(self.values.shape)
 
 
-def feature_maps(classifier: Classifier, x: np.ndarray) -> tuple[list[FeatureMaps], np.ndarray]:
+def feature_maps(network: Network, x: np.ndarray, name: str) -> list[FeatureMaps]:
     """What every layer but the SILENT ones makes of a prepared image (1, C, H, W), in the order of
-    the network, and the probabilities of the classes (K,).
+    the network.
 
-    InputError where the image is too small, or values are not finite.
+    name: of its file. InputError where values are not finite.
     """
-    probabilities = classifier.probabilities(x)[0]
-    network = classifier.network
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = network.outputs(x)
     found = [
-        FeatureMaps(name, str(layer), _of_one(output.astype(np.float32), shape))
-        for (name, layer, _), output, shape in zip(
+        FeatureMaps(each, str(layer), _of_one(output.astype(np.float32), shape))
+        for (each, layer, _), output, shape in zip(
             network.each(), outputs, network.output_shapes, strict=True
         )
         if layer.kind not in SILENT
     ]
     for each in found:
         if not np.isfinite(each.values).all():
-            raise not_finite(f"{classifier.name}: {each.name}")
-    return found, probabilities
+            raise not_finite(f"{name}: {each.name}")
+    return found
 
 
 def _of_one(output: np.ndarray, shape: Shape) -> np.ndarray:
     return output.transpose(1, 2, 0) if is_steps(shape) else output[0]
 
 
-def layer_named(classifier: Classifier, found: list[FeatureMaps], name: str) -> FeatureMaps:
+def layer_named(model: str, found: list[FeatureMaps], name: str) -> FeatureMaps:
     """The output of the layer with this name; RequestError with those that there are."""
     for each in found:
         if each.name == name:
             return each
     there = instead(name, [each.name for each in found], most=len(found))
-    raise RequestError(f"{classifier.name} has no maps of a layer '{name[:60]}', only of {there}")
+    raise RequestError(f"{model} has no maps of a layer '{name[:60]}', only of {there}")
 
 
 GREY = 0.5

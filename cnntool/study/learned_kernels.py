@@ -11,8 +11,9 @@ import numpy as np
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.kernel_files import check_bank
 from cnntool.imaging.kernels import COLOURS, Filter
+from cnntool.networks.joined import ENCODER
 from cnntool.networks.layers.convolutions import Convolution
-from cnntool.networks.model import Classifier, load_classifier
+from cnntool.networks.model import Trained, TrainedText, load_classifier, load_trained
 from cnntool.networks.network import Network
 from cnntool.networks.weight_files import has_header, read_kernels
 from cnntool.wording import counted, instead, nan_count
@@ -33,7 +34,7 @@ class Banks:
 
     name: str
     layers: dict[str, np.ndarray]
-    model: Classifier | None = None
+    model: Trained | None = None
     epochs: dict[int, np.ndarray] = field(default_factory=dict)
 
     def layer_name(self, layer: str | None = None) -> str:
@@ -47,6 +48,8 @@ class Banks:
             )
         if layer is None:
             return next(iter(self.layers))
+        if layer not in self.layers and ENCODER + layer in self.layers:
+            return ENCODER + layer
         if layer not in self.layers:
             there = instead(layer, list(self.layers))
             raise RequestError(
@@ -79,16 +82,19 @@ def load_banks(path: str | os.PathLike) -> Banks:
     name = os.fspath(path)
     if not has_header(path):
         return Banks(name, read_kernels(path))
-    trained = load_classifier(path)
+    trained: Trained = load_trained(path)
+    if isinstance(trained, TrainedText):
+        trained = load_classifier(path)  # raises
     return Banks(name, kernels_of(trained.network), trained, dict(trained.model.filters))
 
 
 def kernels_of(network: Network) -> dict[str, np.ndarray]:
-    """The kernels (F, C, kh, kw) of every convolution of a network, by the layer's name."""
+    """The kernels (F, C, kh, kw) of every convolution of a network, by the layer's name, those over
+    each frame of a video among them."""
     return {
         name: network.params[f"{name}.weight"]
         for name, layer, _ in network.each()
-        if isinstance(layer, Convolution)
+        if isinstance(layer.inner, Convolution)
     }
 
 

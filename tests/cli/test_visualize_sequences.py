@@ -104,6 +104,24 @@ def test_states_have_a_number_for_each_step_and_unit_and_a_tag_a_frame(visualize
     assert found["answers"] == [model.labels[answer] for answer in answers]
 
 
+def test_the_embedding_is_that_of_the_tokens_that_are_read_or_said(visualize):
+    for name, words, path, tokens in [
+        ("tagger", [], "embedding", lambda model: model.reader.vocabulary.tokens),
+        ("translator", [], "encoder.embedding", lambda model: model.reader.vocabulary.tokens),
+        ("translator", ["--target"], "decoder.embedding", lambda model: model.labels),
+        ("captioner", [], "decoder.embedding", lambda model: model.labels),
+    ]:
+        found = report(visualize("embedding", f"{name}.npz", "--json", *words))
+        model = load_sequence_model(f"{name}.npz")
+        rows = model.network.params[f"{path}.weight"].astype(float)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        first, known = found["words"][0], list(tokens(model))
+        products = rows @ rows[known.index(first["token"])]
+        for each in first["nearest"]:
+            expected = products[known.index(each["token"])]
+            assert each["cosine"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -129,6 +147,16 @@ def test_states_have_a_number_for_each_step_and_unit_and_a_tag_a_frame(visualize
         (["states", "frames.npz", "missing"], 1, "missing"),
         (["states", "frames.npz", "empty"], 1, "empty has 0 frames: name a clip of pictures"),
         (["states", "captioner.npz", "square.png"], 2, "without a recurrent layer"),
+        (["embedding", "tagger.npz", "--target"], 2, "--target is of a translator"),
+        (["embedding", "frames.npz"], 2, "frames.npz reads no tokens, so it has no embedding"),
+        (["filters", "translator.npz"], 1, "has no convolution layer, so no filters"),
+        (
+            ["maps", "tagger.npz", "square.png"],
+            1,
+            "tagger.npz is a tagger: expected an image model",
+        ),
+        (["maps", "captioner.npz", "square.png", "--own-size"], 2, "leave out --own-size"),
+        (["maps", "captioner.npz", "square.png", "--layer", "conv3"], 2, "did you mean 'conv2'"),
         (["saliency", "classifier.npz", "square.png"], 1, "classifier.npz is a classifier of"),
     ],
 )

@@ -169,3 +169,14 @@ def test_attention_sums_to_one_and_looks_behind_no_end():
     assert_allclose(odds.sum(axis=-1), 1)
     for column, length in enumerate(lengths):
         assert not odds[column, :, length:].any()
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_what_reads_is_a_network_of_its_own(spec):
+    network = network_of(spec)
+    x, _, _, lengths = batch()
+    encoder = network.encoder
+    assert encoder.spec == spec.partition(" => ")[0]
+    assert list(encoder.params) == list(encoder.parameters())
+    y, _ = encoder.forward(x.source, lengths=lengths)
+    assert_array_equal(y, network.encoded(x.source, lengths).y)

@@ -1,7 +1,5 @@
 """What layers answer to one image, and to a data set."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
@@ -34,7 +32,8 @@ X = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
 
 def test_every_layer_that_does_something_gives_its_maps(classifier):
     torch = pytest.importorskip("torch")
-    found, probabilities = feature_maps(classifier, X)
+    found = feature_maps(classifier.network, X, classifier.name)
+    probabilities = classifier.probabilities(X)[0]
     assert [each.name for each in found] == ["conv1", "relu1", "pool1", "conv2", "relu2", "dense1"]
     params = {name: torch.from_numpy(array) for name, array in classifier.network.params.items()}
     functional, x = torch.nn.functional, torch.from_numpy(X)
@@ -50,21 +49,21 @@ def test_every_layer_that_does_something_gives_its_maps(classifier):
 
 
 def test_a_wrong_layer_lists_those_there_are(classifier):
-    found, _ = feature_maps(classifier, X)
-    assert layer_named(classifier, found, "conv2") is found[3]
+    found = feature_maps(classifier.network, X, classifier.name)
+    assert layer_named(classifier.name, found, "conv2") is found[3]
     with pytest.raises(RequestError, match=r"'conv3', only of conv1, relu1, .*did you mean 'conv"):
-        layer_named(classifier, found, "conv3")
+        layer_named(classifier.name, found, "conv3")
 
 
 def test_numbers_that_are_not_finite_are_one_line(classifier):
     with pytest.raises(InputError, match="not finite"):
-        feature_maps(classifier, X * np.float32(1e38))
+        feature_maps(classifier.network, X * np.float32(1e38), classifier.name)
 
 
 def test_layers_that_change_no_value_have_no_maps(classifier):
     network = Network(parse_layers("conv 2 3x3; dropout 0.5; flatten; dense 2"), (1, 8, 8))
     network.initialise(np.random.default_rng(0))
-    found, _ = feature_maps(replace(classifier, network=network), X)
+    found = feature_maps(network, X, "a model")
     assert [each.name for each in found] == ["conv1", "dense1"]
 
 

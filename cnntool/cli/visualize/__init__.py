@@ -14,7 +14,7 @@ SUBJECTS = {
     "saliency": "What the answer for one image or one text rests on, in colour over it.",
     "best": "The patches of a data set that excite each filter most, cut out of its images.",
     "curves": "How loss, accuracy or perplexity went over the epochs, of one run or several.",
-    "embedding": "The words of a language model in the plane, and which are near each other.",
+    "embedding": "The words of a model of text in the plane, and which are near each other.",
     "attention": "What each token looked at that a translator or a captioner said.",
     "states": "Gates, cells and hidden states of a recurrent layer over words or frames.",
 }

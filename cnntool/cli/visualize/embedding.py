@@ -1,4 +1,4 @@
-"""`cnntool visualize embedding`: which words of a language model lie near each other."""
+"""`cnntool visualize embedding`: which words of a model lie near each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import argument, option, takes
+from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     OUTPUT,
@@ -21,7 +21,9 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
-    from cnntool.networks.model import TrainedText
+    import numpy as np
+
+    from cnntool.datasets.texts.vocabulary import Vocabulary
     from cnntool.study.embedding_space import Plane
 
 DEFAULT_WORDS, MOST_WORDS = 120, 2000
@@ -34,7 +36,7 @@ ALONE = "a dot stands alone where there is no room for its name"
 
 @dataclass(frozen=True)
 class Words:
-    """A language model, and which of its words."""
+    """A model, and which of its words."""
 
     section = WHAT
     model: str = argument("MODEL", PathName("a model file of text"))
@@ -43,6 +45,10 @@ class Words:
         WholeNumber(2, MOST_WORDS),
         f"Draw the N most frequent tokens.  [default: {DEFAULT_WORDS}]",
         default=DEFAULT_WORDS,
+    )
+    target: bool = flag(
+        "--target",
+        "Of a translator the tokens that it says.  [default: those that it reads]",
     )
     near: tuple[str, ...] = option(
         "--near",
@@ -57,6 +63,16 @@ class Words:
         f"How many neighbours of each.  [default: {NEIGHBOURS}]",
         default=NEIGHBOURS,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Tokens of a level, each with its row of ``rows`` (V, E); name: of the model's file."""
+
+    name: str
+    level: str
+    vocabulary: Vocabulary
+    rows: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -78,11 +94,12 @@ Examples:
   cnntool visualize embedding words.npz --words 300 -o words.png
   cnntool visualize embedding words.npz --near king --near cat
   cnntool visualize embedding words.npz --near king -o king.png
-  cnntool visualize embedding words.npz --json | jq '.words[0].nearest'""",
+  cnntool visualize embedding words.npz --json | jq '.words[0].nearest'
+  cnntool visualize embedding say.npz --target""",
 )
 @takes(Words, Map, Report)
 def command(asked: Words, picture: Map, report: Report) -> None:
-    """Draw the words of a language model in the plane, and say which lie near each other.
+    """Draw the words of a model of text in the plane, and say which lie near each other.
 
     Each word is a point in as many dimensions as --embed-size says; the picture shows the plane in
     which they spread most (principal components). Words are near that point in about the same
@@ -91,19 +108,19 @@ def command(asked: Words, picture: Map, report: Report) -> None:
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.terminal import draw_words
-    from cnntool.networks.model import load_text_model
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
 
     report.check(picture)
     near, count, as_json = asked.near, asked.neighbours, report.as_json
     is_drawn = picture.is_asked_for or not (near or as_json)
-    target = target_of(picture, asked.model, "embedding") if is_drawn else None
-    trained = load_text_model(asked.model)
+    which = "target" if asked.target else None
+    target = target_of(picture, asked.model, which, "embedding") if is_drawn else None
+    trained = table_of(asked.model, asked.target)
     chosen = known_ids(trained, near)
     marked = _with_neighbours(trained, chosen, count)
     drawn = list(dict.fromkeys([*chosen, *marked, *frequent_ids(trained, asked.words)]))
-    plane = principal_plane(trained.network.params["embedding.weight"][drawn])
+    plane = principal_plane(trained.rows[drawn])
     if as_json:
         print_json(_entry(trained, drawn, plane, chosen or drawn, count))
     elif near and not (target is not None and target.stdout):
@@ -118,7 +135,32 @@ def command(asked: Words, picture: Map, report: Report) -> None:
         )
 
 
-def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
+def table_of(path: str, of_target: bool) -> Table:
+    """The embedding of a model file; RequestError where there is none of those tokens."""
+    from cnntool.datasets.sequences.inputs import TextInput
+    from cnntool.errors import RequestError
+    from cnntool.networks.model import Classifier, SequenceModel, load_text_model, load_trained
+
+    trained = load_trained(path)
+    if isinstance(trained, Classifier):
+        trained = load_text_model(path)  # raises
+    if not isinstance(trained, SequenceModel):
+        if of_target:
+            raise RequestError(f"--target is of a translator, and {path} is none: leave it out")
+        vocabulary = trained.vocabulary
+        return Table(path, vocabulary.level, vocabulary, trained.network.params["embedding.weight"])
+    params, reader, writer = trained.network.params, trained.reader, trained.writer
+    if writer is not None and (of_target or not isinstance(reader, TextInput)):
+        return Table(path, writer.level, writer.vocabulary, params["decoder.embedding.weight"])
+    if of_target:
+        raise RequestError(f"--target is of a translator, and {path} is none: leave it out")
+    if not isinstance(reader, TextInput):
+        raise RequestError(f"{path} reads no tokens, so it has no embedding: name a model of texts")
+    start = "" if writer is None else "encoder."
+    return Table(path, reader.level, reader.vocabulary, params[f"{start}embedding.weight"])
+
+
+def known_ids(trained: Table, words: tuple[str, ...]) -> list[int]:
     """The ids of words; RequestError for one that the model does not know."""
     from cnntool.errors import RequestError
     from cnntool.wording import suggestion
@@ -134,30 +176,30 @@ def known_ids(trained: TrainedText, words: tuple[str, ...]) -> list[int]:
     return list(dict.fromkeys(index[word] for word in words))
 
 
-def frequent_ids(trained: TrainedText, count: int) -> range:
+def frequent_ids(trained: Table, count: int) -> range:
     """The most frequent tokens, as vocabularies are in that order; all of them for bytes."""
     first = 0 if trained.vocabulary.unknown is None else 1
     return range(first, min(len(trained.vocabulary), first + count))
 
 
-def _with_neighbours(trained: TrainedText, ids: list[int], count: int) -> dict[int, None]:
+def _with_neighbours(trained: Table, ids: list[int], count: int) -> dict[int, None]:
     """Words and their neighbours, in this order."""
     from cnntool.study.embedding_space import nearest
 
-    table = trained.network.params["embedding.weight"]
+    table = trained.rows
     return dict.fromkeys([*ids, *(i for word in ids for i, _ in nearest(table, word, count))])
 
 
 def _entry(
-    trained: TrainedText, drawn: list[int], plane: Plane, asked: list[int], count: int
+    trained: Table, drawn: list[int], plane: Plane, asked: list[int], count: int
 ) -> dict[str, Any]:
     from cnntool.study.embedding_space import nearest
 
-    tokens, table = trained.vocabulary.tokens, trained.network.params["embedding.weight"]
+    tokens, table = trained.vocabulary.tokens, trained.rows
     places = dict(zip(drawn, plane.points, strict=True))
     return {
         "model": trained.name,
-        "level": trained.vocabulary.level,
+        "level": trained.level,
         "dimensions": table.shape[1],
         "variance": plane.shares,
         "words": [
@@ -174,14 +216,14 @@ def _entry(
     }
 
 
-def _show(trained: TrainedText, words: list[int], count: int) -> None:
+def _show(trained: Table, words: list[int], count: int) -> None:
     from rich.text import Text
 
     from cnntool.cli.console import show, table
     from cnntool.study.embedding_space import nearest
     from cnntool.wording import signed
 
-    weights = trained.network.params["embedding.weight"]
+    weights = trained.rows
     for number, word in enumerate(words):
         if number:
             show("")
@@ -193,16 +235,16 @@ def _show(trained: TrainedText, words: list[int], count: int) -> None:
         show(rows)
 
 
-def _names(trained: TrainedText, words: list[int]) -> list[str]:
+def _names(trained: Table, words: list[int]) -> list[str]:
     from cnntool.cli.writing import token_text
 
     return [token_text(trained.vocabulary, word) for word in words]
 
 
-def _caption(trained: TrainedText, drawn: list[int], plane: Plane) -> str:
+def _caption(trained: Table, drawn: list[int], plane: Plane) -> str:
     from cnntool.datasets.texts.tokens import UNITS
 
-    level = f"{UNITS[trained.vocabulary.level]}s"
+    level = f"{UNITS.get(trained.level, trained.level)}s"
     first, second = (f"{share:.0%}" for share in plane.shares)
     return (
         f"{Path(trained.name).name}: {len(drawn):,} {level} in the plane of their first two "

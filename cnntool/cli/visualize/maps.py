@@ -23,6 +23,10 @@ from cnntool.cli.visualize.options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from cnntool.datasets.images.preprocessing import Preprocessing
+    from cnntool.networks.network import Network
     from cnntool.study.layer_answers import FeatureMaps
     from cnntool.visuals.map_sheet import Stage
 
@@ -58,33 +62,73 @@ Examples:
 def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -> None:
     """Draw what every layer makes of one image: a sheet that reads from left to right.
 
-    The image is prepared as those were that the network learned from. Layers that change no value,
+    The image is prepared as those were that the network learned from; of a captioner the encoder is
+    shown, which reads it. Layers that change no value,
     dropout and flatten, are left out, and of wide layers the first maps are shown: --layer shows
     them all. On the sheet each layer has a scale of its own.
     """
+    from cnntool.networks.model_file import load_header
     from cnntool.study.layer_answers import feature_maps, layer_named
 
     model, layer = asked.model, asked.layer
     source = source_of(asked.image)
     target = target_of(picture, model, source.stem, layer, "maps")
-    classifier, _, planes = read_one(model, asked.image, preparing, picture)
-    found, probabilities = feature_maps(classifier, planes)
-    label, most = classifier.labels[probabilities.argmax()], float(probabilities.max())
-    words = f"{Path(source.name).name} through {Path(model).name}: {label}, {most:.1%}"
+    look = _caption if load_header(model).kind == "captioner" else _classify
+    seen = look(asked, preparing, picture)
+    found = feature_maps(seen.network, seen.planes, model)
+    words = f"{Path(source.name).name} through {Path(model).name}: {seen.answer}"
     if layer is not None:
-        _draw_layer(target, layer_named(classifier, found, layer), words, scale.scale)
+        layer = layer.removeprefix("encoder.")
+        _draw_layer(target, layer_named(model, found, layer), words, scale.scale)
         return
     from cnntool.visuals.map_sheet import Stage, map_sheet
 
-    shown = classifier.preprocessing.shown(planes)[0]
-    shape = " x ".join(map(str, planes.shape[1:]))
+    shown = seen.preprocessing.shown(seen.planes)[0]
+    shape = " x ".join(map(str, seen.planes.shape[1:]))
     stages = [Stage("input", "as the network sees it", shape, shown, is_picture=True)]
     stages += [Stage(each.name, each.layer, each.shape, each.values) for each in found]
-    stages.append(
-        Stage("output", "softmax", "probabilities", probabilities, names=classifier.labels)
-    )
-    sheet = stages, words, scale.scale
+    sheet = [*stages, *seen.output], words, scale.scale
     target.deliver(map_sheet(*sheet), draw=lambda: _draw_stages(*sheet))
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An image as a network takes it, what it answers in words, and the stage of that, if any."""
+
+    network: Network
+    preprocessing: Preprocessing
+    planes: np.ndarray
+    answer: str
+    output: tuple[Stage, ...] = ()
+
+
+def _classify(asked: Maps, preparing: Preparing, picture: Picture) -> Seen:
+    from cnntool.visuals.map_sheet import Stage
+
+    classifier, _, planes = read_one(asked.model, asked.image, preparing, picture)
+    odds, labels = classifier.probabilities(planes)[0], classifier.labels
+    answer = f"{labels[odds.argmax()]}, {float(odds.max()):.1%}"
+    output = Stage("output", "softmax", "probabilities", odds, names=labels)
+    return Seen(classifier.network, classifier.preprocessing, planes, answer, (output,))
+
+
+def _caption(asked: Maps, preparing: Preparing, picture: Picture) -> Seen:
+    """Of a captioner what its encoder makes of the image, and the caption."""
+    from cnntool.cli.one_input import one_input
+    from cnntool.datasets.sequences.inputs import PixelInput
+    from cnntool.errors import RequestError
+    from cnntool.networks.decoding import greedy
+    from cnntool.networks.model import load_sequence_model
+
+    model = load_sequence_model(asked.model)
+    if preparing.own_size:
+        raise RequestError(f"{asked.model} takes images of one size only: leave out --own-size")
+    given = one_input(model, None, asked.image, limits=preparing)
+    assert isinstance(model.reader, PixelInput)
+    assert model.writer is not None
+    said = greedy(model.joined, given.x, None, model.writer.end, model.longest)[0]
+    answer = model.writer.text(said.ids)
+    return Seen(model.joined.encoder, model.reader.preprocessing, given.x, answer)
 
 
 def _draw_layer(target: Target, maps: FeatureMaps, words: str, scale: str) -> None:
