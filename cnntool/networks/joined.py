@@ -4,9 +4,10 @@
 
 The decoder is given what has been said so far and gives what comes next. It begins where the
 encoder ended: its recurrences start from what the encoder came to, the last states of its last
-recurrence, or the mean of its steps, or its features. Where that has as many numbers as the
-decoder's state it is that state, and a cell state goes to a cell state; else ``h_0 = tanh(summary W
-+ b)``, with W and b learned. And ``attend`` looks back at all of the encoder's steps.
+recurrence; or its features, all its steps in a row where their number is known, else their mean.
+Where that has as many numbers as the decoder's state it is that state, and a cell state goes to a
+cell state; else ``h_0 = tanh(summary W + b)``, with W and b learned. And ``attend`` looks back at
+all of the encoder's steps.
 
 Sutskever, Vinyals, Le, Sequence to sequence learning with neural networks, NIPS 2014; Luong, Pham,
 Manning, Effective approaches to attention-based neural machine translation, EMNLP 2015; Vinyals,
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -117,7 +119,7 @@ class Joined(Network):
             layer = self.layers[self._reader]
             assert isinstance(layer, Recurrent)
             return layer.units * (2 if layer.both else 1)
-        return self.encoded_shape[-1]
+        return prod(size for size in self.encoded_shape if size)
 
     def _starts(self) -> dict[str, Parameter]:
         """The parameters of the layers that make a state of the summary, by path."""
@@ -169,7 +171,9 @@ class Joined(Network):
     ) -> tuple[np.ndarray, Any]:
         if self._reader is not None:
             return self._last(caches.states, "h"), None
-        return (y, None) if y.ndim == 2 else time_pool(y, "mean", lengths=lengths)
+        if None in self.encoded_shape:
+            return time_pool(y, "mean", lengths=lengths)
+        return (y if y.ndim == 2 else y.swapaxes(0, 1).reshape(y.shape[1], -1)), None
 
     def _last(self, states: Arrays, key: str) -> np.ndarray:
         """The last states of the encoder's last recurrence, those of both directions in a row."""
@@ -283,7 +287,11 @@ class Joined(Network):
             if dcell is not None:
                 self._spread(dcell, "c", dstates)
         elif dsummary is not None:
-            dy = dy + (dsummary if dy.ndim == 2 else time_pool_backward(dsummary, before.summary))
+            if before.summary is not None:
+                dsummary = time_pool_backward(dsummary, before.summary)
+            elif dy.ndim == 3:
+                dsummary = dsummary.reshape(dy.shape[1], len(dy), -1).swapaxes(0, 1)
+            dy = dy + dsummary
         return super().backward(dy, before.caches, dstates=dstates, out=out, grads=grads)
 
     def _spread(self, gradient: np.ndarray, key: str, dstates: Arrays) -> None:
