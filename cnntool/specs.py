@@ -89,7 +89,8 @@ class Parameter:
         """A value that it may have."""
         some = *self.words, *map(number_text, self.choices)
         if self.default or not some:
-            return f"{self.default or min(5 if self.kind is int else 1, self.maximum):g}"
+            usual = min(max(5 if self.kind is int else 1, self.minimum), self.maximum)
+            return f"{self.default or usual:g}"
         return some[0]
 
     def text(self, value: Any) -> str:

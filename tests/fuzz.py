@@ -253,10 +253,45 @@ def samples(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
     for (task, name), seeds in SAMPLES.items():
         read = partial(load_samples, task=task)
         yield f"{task} {name}", seeds, from_file(name, lambda p, r=read: r(str(p)), folder)
+    yield from samples_with_pictures(folder)
     write_sequence_models(folder, "tagger", "translator")
     for name in ("tagger", "translator"):
         seed = (folder / f"{name}.npz").read_bytes()
         yield f"{name}.npz", [seed], from_file(f"{name}.npz", load_trained, folder)
+
+
+SAID = {
+    "captions.txt": [
+        b"a.png#0\ta dog\nb.png#0\ta cat\n",
+        b'image,caption\na.png,"a, b"\nb.png,c\n',
+        b"image_name| comment_number| comment\na.png| 0| a dog , running\n",
+    ],
+    "metadata.jsonl": [b'{"file_name": "a.png", "text": ["one", "two"]}\n'],
+    "captions.json": [
+        b'{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1, "caption": '
+        b'"a dog"}]}'
+    ],
+}
+"""By name, captions of two pictures."""
+
+
+def samples_with_pictures(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
+    series = {"x": np.arange(24.0).reshape(2, 4, 3), "lengths": np.array([4, 2])}
+    for task, y in (("classifier", np.array(["a", "b"])), ("tagger", np.eye(2, 4, dtype=int))):
+        buffer = io.BytesIO()
+        np.savez(buffer, y=y, **series)
+        read = lambda path, task=task: load_samples(str(path), task)
+        yield f"{task} npz", [buffer.getvalue()], from_file("series.npz", read, folder)
+    for place in ("said", "clips/a", "clips/b"):
+        (folder / place).mkdir(parents=True)
+        for name in ("a.png", "b.png"):
+            Pillow.new("L", (4, 4)).save(folder / place / name)
+    for name, seeds in SAID.items():
+        read = lambda path: load_samples(str(path), "captioner")
+        yield f"captioner {name}", seeds, from_file(name, read, folder / "said")
+    labels = [b"clip,frame,label\na,0,x\na,1,y\nb,a.png,x\nb,b,y\n", b"a,x,y\nb,x,y\n"]
+    read = lambda path: load_samples(str(path.parent), "tagger")
+    yield "tagger labels.csv", labels, from_file("labels.csv", read, folder / "clips")
 
 
 def specs() -> Iterator[tuple[str, list[bytes], Read]]:
@@ -276,6 +311,11 @@ def specs() -> Iterator[tuple[str, list[bytes], Read]]:
             "set",
             [b"sums:digits=1,count=20", b"dates:count=20"],
             partial(load_samples, task="translator"),
+        ),
+        (
+            "pictured set",
+            [b"shapes:count=10", b"digit-strings:count=10"],
+            partial(load_samples, task="captioner"),
         ),
         ("schedule", [b"cosine:warmup=3", b"step:every=10,factor=0.1"], parse_schedule),
         (

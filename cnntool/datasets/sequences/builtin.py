@@ -100,4 +100,7 @@ def load_built_in(spec: str, seed: int = 0) -> dict[str, Samples]:
     module, function = chosen.maker.split(".")
     make = getattr(importlib.import_module(f"cnntool.datasets.sequences.{module}"), function)
     parts = make(**values, seed=seed) if chosen.parameters else make()
-    return {part: replace(each, format=chosen.line) for part, each in parts.items()}
+    return {
+        part: replace(each, name=each.name.replace(name, spec, 1), format=chosen.line)
+        for part, each in parts.items()
+    }

@@ -46,6 +46,11 @@ def test_the_seed_tells_what_is_made(spec):
     [
         ("sums:digits=0", "sums: digits is 0, but must be a whole number from 1 to 9: for example"),
         ("sums:digit=3", "sums has no parameter 'digit': did you mean 'digits'?"),
+        (
+            "sums:count=3",
+            "sums: count is 3, but must be a whole number from 10 to 500000: for example "
+            "sums:count=10",
+        ),
         ("dates:count=3", "dates: count is 3, but must be a whole number from 10 to 500000"),
         ("dates:", "'' in 'dates:' is no setting: write 'dates:count=NUMBER'"),
     ],
