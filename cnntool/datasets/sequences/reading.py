@@ -13,7 +13,7 @@ from cnntool.choices import SAMPLE_FORMATS
 from cnntool.datasets.images.folder import natural_key
 from cnntool.datasets.sequences import captions, clips, labelled, pairs, series, tagged
 from cnntool.datasets.sequences.builtin import BUILT_IN, load_built_in
-from cnntool.datasets.sequences.material import Format, Material, first_line
+from cnntool.datasets.sequences.material import Format, Material, first_line, has_suffix
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
 from cnntool.errors import InputError, RequestError
@@ -145,6 +145,11 @@ def _read(task: str, material: Material) -> Samples:
                 sets = [name for name, built_in in BUILT_IN.items() if built_in.task == task]
                 hint = did_you_mean(path, sets) or f"name {_kinds(task)}, or one of {joined(sets)}"
                 raise InputError(f"{path} does not exist: {hint}")
+    if task == "tagger" and has_suffix(material, ".ts"):
+        raise InputError(
+            f"{material.name} has a label a series, and a tagger learns one a step: "
+            "train-classifier learns from such, and a tagger from .npz or rows of CSV"
+        )
     formats, known, name = FORMATS[task], SAMPLE_FORMATS[task], material.how.format
     name = name or next(
         (each for each in known if each in formats and formats[each].fits(material)), None

@@ -45,6 +45,12 @@ def test_a_folder_of_train_and_test_has_parts(tmp_path):
     assert parts["train"].inputs[0].shape == (2, 1)
 
 
+def test_a_label_a_series_is_not_for_a_tagger(tmp_path):
+    path = written(tmp_path, HEADER + "1:2:up\n")
+    with pytest.raises(InputError, match="has a label a series, and a tagger learns one a step: "):
+        load_samples(path, "tagger")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -81,14 +81,14 @@ def test_every_sentence_can_be_read_off_its_picture():
 
 
 def test_the_pictures_are_of_one_kind_and_their_sentences_many():
-    data = load_built_in("shapes")["train"]
-    assert (len(data), data.form) == (5000, "picture")
+    data = load_built_in("shapes:count=1500")["train"]
+    assert (len(data), data.form) == (1500, "picture")
     assert {(x.shape, x.dtype.name) for x in data.inputs} == {((3, 32, 32), "uint8")}
     assert {len(answer) for answer in data.answers} == {1}
-    assert len(set(data.answers)) > 2000
+    assert len(set(data.answers)) > 900
     words = Counter(word for (said,) in data.answers for word in said.split())
     assert set(words) == {"a", "small", "large", *PALETTE, *SHAPES, "above", "left", "of"}
-    assert min(words.values()) > 500
+    assert min(words.values()) > 300
 
 
 def test_the_seed_tells_what_is_drawn():
