@@ -15,13 +15,13 @@ from cnntool.cli.files import STDIO, Source, check_stdin, source_of
 from cnntool.cli.images import open_source
 from cnntool.cli.options import Limits, Reading
 from cnntool.cli.writing import names_of_unknown, token_text
+from cnntool.datasets.images.folder import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_planes
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import read_text
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
-from cnntool.files.formats import EXTENSIONS
 from cnntool.files.image import Image
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import counted
@@ -183,8 +183,8 @@ def _frames_in(name: str) -> list[Source]:
     path = Path(name)
     if name == STDIO or not path.is_dir():
         return [source_of(name)]
-    files = (each for each in path.iterdir() if each.suffix.lower() in EXTENSIONS)
-    return [Source(each) for each in sorted(files) if not each.name.startswith(".")]
+    files = [each for each in path.iterdir() if is_image(each.name)]
+    return [Source(each) for each in sorted(files, key=lambda each: natural_key(each.name))]
 
 
 def _opened(source: Source, limits: Limits) -> Image:

@@ -96,7 +96,8 @@ def command(input: Input, output: Output) -> int:
     class and probability, or what it becomes. Of a tagger it is a sentence, its words parted by
     white space as in the data that the model learned from; a line of the answer is a word, its tag
     and the tag's probability, and a blank line stands behind each sentence. An empty line is
-    answered by an empty one.
+    answered by an empty one. Series are read from .ts files, or .npz archives with x and lengths;
+    of videos each INPUT is an animation, or a folder of frames (with -r a folder of those).
 
     Fields are separated by tabs; with --top there are K pairs of an answer and its probability. Of
     texts that are said the best is the one whose tokens are likeliest on average.
@@ -114,11 +115,18 @@ def command(input: Input, output: Output) -> int:
     if isinstance(model, Classifier):
         return _classes_of_images(input, output, model)
     assert isinstance(model, SequenceModel)
-    from cnntool.cli.sequence_predictions import Asking, tell_pictures, tell_sequences
+    from cnntool.cli.sequence_predictions import (
+        Asking,
+        tell_pictures,
+        tell_sequences,
+        tell_videos,
+    )
 
     asking = Asking(model, output.top, output.beam, output.as_json, output.quiet)
     if model.header.kind == "captioner":
         return tell_pictures(asking, input, input)
+    if model.reader.form == "frames":
+        return tell_videos(asking, input.images, input.recursive, input)
     return tell_sequences(asking, input.images, input.encoding, input.columns or None)
 
 
@@ -133,8 +141,8 @@ def _refuse_of_others(input: Input, output: Output, model: AnyModel) -> None:
     if kind != "cnn":
         refuse(input, ["own_size"], reason)
     for forms, names in (
-        (("picture",), OF_IMAGES),
-        (("text", "words"), OF_TEXTS),
+        (("picture", "frames"), OF_IMAGES),
+        (("text", "words", "steps"), OF_TEXTS),
         (("words",), OF_SENTENCES),
     ):
         if form not in forms:

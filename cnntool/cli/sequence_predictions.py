@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, reason
+from cnntool.cli.one_input import one_input
 from cnntool.cli.predictions import as_cells, as_facts, as_fields, ranked, run_predictions
-from cnntool.datasets.sequences.inputs import ArrayRows, PixelInput, TextInput, TextRows
-from cnntool.datasets.sequences.unlabelled import line_blocks, sentence_blocks
+from cnntool.datasets.sequences.clips import find_clips
+from cnntool.datasets.sequences.inputs import (
+    ArrayRows,
+    PixelInput,
+    Rows,
+    SeriesInput,
+    TextInput,
+    TextRows,
+)
+from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.datasets.sequences.unlabelled import line_blocks, sentence_blocks, series_blocks
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import checked_sources, source_name
 from cnntool.datasets.texts.tokens import UNITS
@@ -29,20 +40,57 @@ if TYPE_CHECKING:
     from cnntool.cli.options import Limits, Sources
 
 
+MOST_FRAMES = 100_000
+"""Of a clip."""
+
+
 def tell_sequences(
     asking: Asking, sources: Sequence[str], encoding: str | None, is_columns: bool | None
 ) -> int:
-    """Print the answers to the lines of all files, in their order; returns the exit code.
+    """Print the answers to the lines, or the series, of all files; returns the exit code.
 
     is_columns: whether sentences are in columns, None for what they look like.
     """
-    model, is_failed = asking.model, False
-    answered = {"classifier": asking.labels, "tagger": asking.tags, "translator": asking.texts}
-    answer = answered[model.header.kind]
+    model = asking.model
     encoding = checked_encoding(model.encoding if encoding is None else encoding)
-    for source in map(str, checked_sources(sources)):
+
+    def blocks(source: str) -> Iterator[Sequence[Any]]:
+        if isinstance(model.reader, SeriesInput):
+            return series_blocks(source, encoding, len(model.reader.mean))
+        if model.reader.form == "text":
+            return line_blocks(source, encoding)
+        found, are_columns = sentence_blocks(source, encoding, is_columns)
+        if are_columns and not is_columns and not asking.is_quiet:
+            complain(f"{source_name(source)}: read as columns, a word a line, for its tabs")
+        return found
+
+    return _tell(asking, [str(each) for each in checked_sources(sources)], blocks)
+
+
+def tell_videos(asking: Asking, sources: Sequence[str], is_recursive: bool, limits: Limits) -> int:
+    """Print the tags of the frames of clips, each an animation or a folder of frames; returns the
+    exit code. is_recursive: whether folders hold clips."""
+    names = [
+        str(clip.path)
+        for source in sources
+        for clip in (find_clips(Path(source)) if is_recursive and Path(source).is_dir() else ())
+    ] or list(sources)
+
+    def frames(source: str) -> Iterator[Sequence[Any]]:
+        yield [one_input(asking.model, None, source, MOST_FRAMES, limits).x[:, 0]]
+
+    return _tell(asking, names, frames)
+
+
+def _tell(
+    asking: Asking, sources: Sequence[str], blocks: Callable[[str], Iterator[Sequence[Any]]]
+) -> int:
+    answered = {"classifier": asking.labels, "tagger": asking.tags, "translator": asking.texts}
+    answer, is_failed = answered[asking.model.header.kind], False
+    for source in sources:
+        asking.begin(source_name(source))
         try:
-            for block in _blocks(asking, source, encoding, is_columns):
+            for block in blocks(source):
                 for line in answer(block):
                     asking.print(line)
         except (InputError, MemoryError) as error:
@@ -50,18 +98,6 @@ def tell_sequences(
             is_failed = True
     asking.say_notes()
     return int(is_failed)
-
-
-def _blocks(
-    asking: Asking, source: str, encoding: str, wanted: bool | None
-) -> Iterator[Sequence[Any]]:
-    """Some inputs at a time, as they come; wanted: whether words were said to be in columns."""
-    if asking.model.reader.form != "words":
-        return line_blocks(source, encoding)
-    blocks, is_columns = sentence_blocks(source, encoding, wanted)
-    if is_columns and not wanted and not asking.is_quiet:
-        complain(f"{source_name(source)}: read as columns, a word a line, for its tabs")
-    return blocks
 
 
 class Asking:
@@ -82,7 +118,12 @@ class Asking:
             raise click.UsageError(f"--top {self.top} takes --beam {self.top} or more")
         self._screen = console()
         self._is_seen = self._screen.is_terminal and not self.as_json
+        self._source, self._count = "", 0
         self._tokens = self._unknown = self._texts = self._broken_off = 0
+
+    def begin(self, source: str) -> None:
+        """Go on with another file."""
+        self._source, self._count = source, 0
 
     def print(self, line: str | Text) -> None:
         if isinstance(line, str):
@@ -93,25 +134,27 @@ class Asking:
     def labels(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
         """Of each input a line: its likeliest labels."""
         width = max(map(len, self.model.labels))
-        name = "text" if self.model.reader.form == "text" else "series"
         for given, odds in self._each(inputs, class_odds):
             found = [] if odds is None else ranked(self.model.labels, odds, self.top)
             if self.as_json:
                 answer = as_facts(found, "label") if found else {"label": None, "probability": None}
-                yield json_text({name: given, **answer})
+                yield json_text(self._named(given) | answer)
             elif self._is_seen and found:
-                yield _in_columns((*as_cells(found, width), one_line(given)))
+                shown = given if isinstance(given, str) else f"series {self._count}"
+                yield _in_columns((*as_cells(found, width), one_line(shown)))
             else:
                 yield "\t".join(as_fields(found))
 
-    def tags(self, inputs: Sequence[Sequence[str]]) -> Iterator[str | Text]:
-        """Of each sentence a line a word: the word and its likeliest tags; and an empty one."""
-        for words, odds in self._each(inputs, tag_odds):
+    def tags(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
+        """Of each sentence a line a word: the word and its likeliest tags; of others the number of
+        the step; and an empty one behind."""
+        for given, odds in self._each(inputs, tag_odds):
+            words = given if isinstance(given, tuple) else [*map(str, range(1, len(given) + 1))]
             every = [
                 ranked(self.model.labels, each, self.top) for each in ([] if odds is None else odds)
             ]
             if self.as_json:
-                yield json_text(_tag_facts(words, every, self.top))
+                yield json_text(self._named(given) | _tag_facts(every, self.top))
                 continue
             width = max(map(len, words), default=0)
             label_width = max(map(len, self.model.labels))
@@ -121,6 +164,16 @@ class Asking:
                 else:
                     yield "\t".join([one_line(word), *as_fields(found)])
             yield ""
+
+    def _named(self, given: Any) -> dict[str, Any]:
+        """What was answered, as JSON has it."""
+        if isinstance(given, tuple):
+            return {"words": given}
+        if isinstance(given, str):
+            return {"text": given}
+        if self.model.reader.form == "frames":
+            return {"clip": readable(self._source)}
+        return {"file": readable(self._source), "series": self._count}
 
     def texts(self, inputs: Sequence[str]) -> Iterator[str]:
         """Of each text a line: what it becomes."""
@@ -134,10 +187,13 @@ class Asking:
         """Each input with its answer, None where there is nothing in it."""
         filled, answers = [each for each in inputs if _holds(each)], iter(())
         if filled:
-            rows = self.model.reader.rows(filled)
+            rows: Rows = self.model.reader.rows(filled)
+            if self.model.reader.form == "frames":  # which are prepared already
+                rows = ArrayRows(Ragged.of(filled), lambda x: x)
             self._count_unknown(rows)
             answers = iter(answered(self.model.network, rows))
         for each in inputs:
+            self._count += 1
             yield each, next(answers) if _holds(each) else None
 
     def said(self, network: Any, rows: Any) -> list[list[Said]]:
@@ -207,11 +263,9 @@ def _in_columns(cells: Iterable[str | Text]) -> Text:
     return line
 
 
-def _tag_facts(
-    words: Sequence[str], every: Sequence[Sequence[tuple[str, float]]], top: int
-) -> dict[str, Any]:
+def _tag_facts(every: Sequence[Sequence[tuple[str, float]]], top: int) -> dict[str, Any]:
     facts = [as_facts(found, "tag") for found in every]
-    columns = {"words": words, "tags": [each["tag"] for each in facts]}
+    columns = {"tags": [each["tag"] for each in facts]}
     columns["probabilities"] = [each["probability"] for each in facts]
     return columns | ({"top": [each.get("top") for each in facts]} if top > 1 else {})
 

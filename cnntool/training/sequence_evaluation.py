@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.sequences.feeds import PairFeed
 from cnntool.datasets.sequences.inputs import TextInput
-from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.networks.model import SequenceModel
-from cnntool.networks.sequence_answers import BATCH, class_odds, tag_odds, texts_said
+from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
 from cnntool.training.classifier_report import ClassifierReport
 from cnntool.training.decoded_report import DecodedReport
 from cnntool.training.measures import Judgement, judge
@@ -23,7 +21,7 @@ from cnntool.training.sequence_baselines import (
     tagger_baselines,
     translator_baselines,
 )
-from cnntool.training.sequence_feeds import numbered
+from cnntool.training.sequence_feeds import judging_feed, numbered
 from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.tagger_report import TaggerReport
 from cnntool.training.task import Task
@@ -80,12 +78,7 @@ def evaluate_samples(
 def judge_texts(model: SequenceModel, samples: Samples) -> Judgement:
     """How likely the first right text of each is to the model of a translator or a captioner, token
     by token, the beginning of the text being given."""
-    writer = model.writer
-    assert writer is not None
-    ids = [writer.ids(right[0]) for right in samples.answers]
-    targets = Ragged.of(ids, writer.vocabulary.dtype)
-    rows = model.reader.rows(samples.inputs)
-    return judge(model.network, PairFeed(rows, targets, writer.end, BATCH))
+    return judge(model.network, judging_feed(model, samples))
 
 
 def _classified(model: SequenceModel, samples: Samples, beam: int) -> ClassifierReport:

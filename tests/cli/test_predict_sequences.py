@@ -5,10 +5,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from labelled_images import save_picture
+from PIL import Image
 from processes import COMMAND
-from sequence_models import pictures, write_sequence_models
+from sequence_models import pictures, series, videos, write_sequence_models
 
 from cnntool.networks.model import load_trained
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
@@ -180,3 +182,51 @@ def test_a_pipe_that_stays_open_is_answered_line_by_line(models):
         process.stdin.close()
         assert process.stdout.read() == b""
     assert process.returncode == 0
+
+
+def test_series_are_read_with_and_without_labels(cnntool, models, folder):
+    (first, second, *_), _ = series()
+    x = np.zeros((2, max(len(first), len(second)), 2), np.float32)
+    x[0, : len(first)], x[1, : len(second)] = first, second
+    np.savez("s.npz", x=x, lengths=[len(first), len(second)])
+    lines = [
+        ":".join(",".join(map(repr, column.tolist())) for column in each.T)
+        for each in (first, second)
+    ]
+    (folder / "s.ts").write_text(f"@classLabel true a b\n@data\n{lines[0]}\n{lines[1]}:a\n")
+    path, model = models / "series.npz", load_trained(models / "series.npz")
+    odds = class_odds(model.network, model.reader.rows([first, second]))
+    expected = [f"{model.labels[each.argmax()]}\t{each.max():.4f}" for each in odds]
+    assert cnntool("predict", path, "s.npz").lines == expected
+    assert cnntool("predict", path, "s.ts").lines == expected
+    stdin = (folder / "s.ts").read_bytes()
+    assert cnntool("predict", path, "-", stdin=stdin).lines == expected
+    entry = json.loads(cnntool("predict", path, "s.npz", "--json").lines[1])
+    assert (entry["file"], entry["series"]) == ("s.npz", 2)
+    (folder / "wrong.ts").write_text("1,2,3\n")
+    done = cnntool("predict", path, "wrong.ts")
+    assert done.err == (
+        "wrong.ts:1 has 1 dimension: the model takes series of 2 dimensions, parted by colons in a "
+        ".ts file\n"
+    )
+    np.savez("x.npz", z=x)
+    assert "x.npz holds z, and no x" in cnntool("predict", path, "x.npz").err
+
+
+def test_frames_of_clips_are_tagged_in_order(cnntool, models, folder):
+    frames = videos()[0][0]
+    pictures = [Image.fromarray(frame[0]) for frame in frames]
+    for number, picture in enumerate(pictures, 8):  # 8, 9, 10, ...
+        save_picture(folder / "clips" / "walk" / f"{number}.png", np.asarray(picture))
+    pictures[0].save("clips/run.gif", save_all=True, append_images=pictures[1:])
+    path, model = models / "frames.npz", load_trained(models / "frames.npz")
+    odds = tag_odds(model.network, model.reader.rows([frames]))[0]
+    expected = [
+        f"{step}\t{model.labels[each.argmax()]}\t{each.max():.4f}"
+        for step, each in enumerate(odds, 1)
+    ]
+    assert cnntool("predict", path, "clips/walk").lines == [*expected, ""]
+    both = [json.loads(line) for line in cnntool("predict", path, "clips", "-r", "--json").lines]
+    assert [each["clip"] for each in both] == ["clips/run.gif", "clips/walk"]
+    assert both[0]["tags"] == [line.split("\t")[1] for line in expected]
+    assert cnntool("predict", path, "no.gif").err.startswith("no.gif does not exist")

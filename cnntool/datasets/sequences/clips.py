@@ -48,7 +48,7 @@ def are_clips(material: Material) -> bool:
     folder = material.folder
     if folder is None:
         return False
-    clips = _find(folder)
+    clips = find_clips(folder)
     named = (folder / LABELS).is_file()
     return bool(clips) and (named or any(_text_of(clip) for clip in clips))
 
@@ -63,7 +63,7 @@ def read_clips(material: Material) -> Samples:
     folder = material.folder
     if folder is None:
         raise InputError(f"{material.name} is no folder: name the one with the clips in it")
-    clips = _find(folder)
+    clips = find_clips(folder)
     if not clips:
         raise InputError(
             f"{folder} holds no clips: expected a sub-folder of frames or an animated picture each"
@@ -98,7 +98,7 @@ def read_clips(material: Material) -> Samples:
     )
 
 
-def _find(folder: Path) -> list[Clip]:
+def find_clips(folder: Path) -> list[Clip]:
     """The sub-folders of pictures, and the pictures beside them, in natural order."""
     clips = []
     for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):

@@ -53,7 +53,7 @@ def read_ts(document: Document, how: ReadOptions) -> Samples:
                 f"{place} ends in the label {shortened(label, 40)!r}, which is none of @classLabel "
                 f"({listed(labels)}): mend the one or the other"
             )
-        steps = _dimensions(dimensions, place)
+        steps = steps_of(dimensions, place)
         if series and steps.shape[1] != series[0].shape[1]:
             raise InputError(
                 f"{place} has {counted(steps.shape[1], 'dimension')}, where {places[0]} has "
@@ -88,7 +88,7 @@ def _header(document: Document) -> tuple[Sequence[str], int]:
     raise InputError(f"{document.name} has no line '@data', behind which the series stand")
 
 
-def _dimensions(texts: Sequence[str], place: Place) -> np.ndarray:
+def steps_of(texts: Sequence[str], place: Place) -> np.ndarray:
     """(T, D) float32 of the values of each dimension."""
     dimensions = [text.split(",") for text in texts]
     for number, values in enumerate(dimensions, 1):
@@ -148,13 +148,7 @@ def read_npz(path: str, axes: int) -> Samples:
     Pickled objects are never loaded. InputError for what is missing or does not fit together.
     """
     found, extra = _arrays(path)
-    x, y = found["x"], found["y"]
-    if x.ndim not in (2, 3) or not x.size or x.dtype.kind not in "buif":
-        raise InputError(
-            f"{path}: x is {x.dtype} {x.shape}, expected numbers (N, T, D), or (N, T) of one "
-            "dimension"
-        )
-    x = x[:, :, None] if x.ndim == 2 else x
+    x, y = _steps(found["x"], path), found["y"]
     expected = x.shape[:axes]
     if y.shape != expected or y.dtype.kind not in "buifUS":
         what, task = ("series", "tagger") if axes == 1 else ("step", "classifier")
@@ -175,20 +169,39 @@ def read_npz(path: str, axes: int) -> Samples:
     return Samples(path, "steps", series, answers, format, places, notes=notes)
 
 
-def _arrays(path: str) -> tuple[dict[str, np.ndarray], set[str]]:
-    """x, y and lengths where they are there, and the names of all others."""
+def read_series(path: str) -> list[np.ndarray]:
+    """The series of x alone, (T, D) float32 each, up to their lengths."""
+    found, _ = _arrays(path, ("x",))
+    x = _steps(found["x"], path)
+    return _cut(x, _lengths(found.get("lengths"), x, path), path)
+
+
+def _steps(x: np.ndarray, path: str) -> np.ndarray:
+    """x as (N, T, D)."""
+    if x.ndim not in (2, 3) or not x.size or x.dtype.kind not in "buif":
+        raise InputError(
+            f"{path}: x is {x.dtype} {x.shape}, expected numbers (N, T, D), or (N, T) of one "
+            "dimension"
+        )
+    return x[:, :, None] if x.ndim == 2 else x
+
+
+def _arrays(
+    path: str, needed: Sequence[str] = ("x", "y")
+) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Those that are needed, and lengths where they are there; and the names of all others."""
     with plain_errors(path):
         if not Path(path).is_file() or not zipfile.is_zipfile(path):
             raise InputError(f"{path} is no .npz archive: write it with numpy.savez")
         with zipfile.ZipFile(path) as archive:
             keys = {member.removesuffix(".npy") for member in archive.namelist()}
-            if missing := {"x", "y"} - keys:
-                needed = joined(sorted(missing), "or")
+            if missing := set(needed) - keys:
                 raise InputError(
-                    f"{path} holds {some(keys) or 'nothing'}, and no {needed}: save x, lengths and "
-                    "y, each part in a file of its own, such as train.npz"
+                    f"{path} holds {some(keys) or 'nothing'}, and no "
+                    f"{joined(sorted(missing), 'or')}: save x, lengths and y, each part in a file "
+                    "of its own, such as train.npz"
                 )
-            there = [key for key in ("x", "y", "lengths") if key in keys]
+            there = [key for key in (*needed, "lengths") if key in keys]
             return {key: read_array(archive, key, path) for key in there}, keys - set(there)
 
 

@@ -1,4 +1,5 @@
-"""Texts and sentences without answers, as a trained model is asked about them: as they come."""
+"""Texts, sentences and series without answers, as a trained model is asked about them: as they
+come."""
 
 from __future__ import annotations
 
@@ -7,10 +8,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from unicodedata import normalize
 
+import numpy as np
+
 from cnntool.datasets.sequences.material import decoded
+from cnntool.datasets.sequences.series import read_series, steps_of
 from cnntool.datasets.sequences.tagged import CONLLU_WIDTH, DOCUMENT_START, SPAN_ID
 from cnntool.datasets.texts.text import source_name
 from cnntool.errors import InputError
+from cnntool.wording import counted
 
 LONGEST = 1 << 20
 """Characters of a line, and words of a sentence."""
@@ -92,3 +97,39 @@ def _of_columns(blocks: Iterable[list[str]], name: str) -> Iterator[list[Sentenc
         yield found
     if words:
         yield [tuple(words)]
+
+
+def series_blocks(source: str, encoding: str, dimensions: int) -> Iterator[list[np.ndarray]]:
+    """The series of an .npz archive, x and lengths, or of the lines of a .ts file or of stdin, each
+    (T, D) float32 with D the dimensions; labels that there are, are left out.
+
+    InputError for what is no series, or has other dimensions.
+    """
+    if source.lower().endswith(".npz"):
+        series = read_series(source)
+        _check_dimensions(source, series[0].shape[1], dimensions)
+        for start in range(0, len(series), BLOCK):
+            yield series[start : start + BLOCK]
+        return
+    name, done = source_name(source), 0
+    for block in line_blocks(source, encoding):
+        found = []
+        for number, line in enumerate(block, done + 1):
+            if not line.strip() or line.startswith(("#", "@")):
+                continue
+            place, fields = f"{name}:{number}", [field.strip() for field in line.split(":")]
+            if len(fields) == dimensions + 1:  # with a label
+                fields.pop()
+            _check_dimensions(place, len(fields), dimensions)
+            found.append(steps_of(fields, place))
+        done += len(block)
+        if found:
+            yield found
+
+
+def _check_dimensions(place: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(
+            f"{place} has {counted(found, 'dimension')}: the model takes series of "
+            f"{counted(expected, 'dimension')}, parted by colons in a .ts file"
+        )
