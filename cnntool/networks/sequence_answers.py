@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.sequences.feeds import like_lengths, unpadded
+from cnntool.datasets.sequences.feeds import MOST_STEPS, like_lengths, unpadded
 from cnntool.datasets.sequences.inputs import Rows
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.engine.losses import softmax
@@ -20,6 +21,9 @@ from cnntool.networks.sampling import Choice
 BATCH = 256
 """Sequences that are read side by side."""
 
+MOST_VALUES = 1 << 24
+"""Of what a layer gives for a batch: 64 MB of float32."""
+
 BEAM_ROWS = 512
 """Beginnings of all texts that a beam goes on from at a time."""
 
@@ -27,7 +31,7 @@ BEAM_ROWS = 512
 def class_odds(network: Network, rows: Rows) -> np.ndarray:
     """(N, K) the probability of each class; InputError where they are not finite."""
     found = np.empty((len(rows), network.output_shape[-1]), np.float32)
-    for indices, x, lengths in _batches(rows, BATCH):
+    for indices, x, lengths in _batches(network, rows, BATCH):
         found[indices] = _odds(network, x, lengths)
     return found
 
@@ -41,7 +45,7 @@ def tag_odds(network: Network, rows: Rows) -> Ragged:
     if not len(like.values):
         return Ragged(np.empty((0, network.output_shape[-1]), np.float32), lengths)
     parts, batches = [], []
-    for indices, x, own in _batches(rows, BATCH):
+    for indices, x, own in _batches(network, rows, BATCH):
         parts.append(_odds(network, x, own))
         batches.append(indices)
     return Ragged(unpadded(parts, batches, like), lengths)
@@ -60,7 +64,7 @@ def texts_said(
     token again and again, or what is drawn by a ``choice`` with an ``rng``. InputError where the
     network's numbers are not finite."""
     found: list[list[Said]] = [[] for _ in range(len(rows))]
-    for indices, x, lengths in _batches(rows, max(1, min(BATCH, BEAM_ROWS // beam))):
+    for indices, x, lengths in _batches(network, rows, max(1, min(BATCH, BEAM_ROWS // beam))):
         if beam == 1:
             one = greedy(network, x, lengths, end, longest, choice, rng)
             said = [[each] for each in one]
@@ -71,9 +75,12 @@ def texts_said(
     return found
 
 
-def _batches(rows: Rows, size: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
-    lengths = np.zeros(len(rows), int) if rows.lengths is None else rows.lengths
-    for indices in like_lengths(lengths, size, None):
+def _batches(network: Network, rows: Rows, size: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
+    """Up to so many at a time, fewer of what is large: steps of pictures, and pictures."""
+    values = max(prod(filter(None, shape)) for shape in network.shapes)
+    most = min(MOST_STEPS, max(1, MOST_VALUES // values))
+    lengths = np.ones(len(rows), int) if rows.lengths is None else rows.lengths
+    for indices in like_lengths(lengths, size, None, most):
         yield indices, *rows.take(indices)
 
 

@@ -38,13 +38,17 @@ class Pair(NamedTuple):
 
 
 def like_lengths(
-    keys: np.ndarray, batch_size: int, rng: np.random.Generator | None
+    keys: np.ndarray,
+    batch_size: int,
+    rng: np.random.Generator | None,
+    most_steps: int = MOST_STEPS,
 ) -> list[np.ndarray]:
     """Indices of one epoch, ``batch_size`` at a time, of samples whose keys are alike: all are
     shuffled, cut into pieces of ``PIECE`` batches, sorted within each, and the batches shuffled.
 
     keys: (N,), or (N, K) of which the first column counts most. Without ``rng`` all are sorted,
-    from the longest on, those of one length in order, and a batch has ``MOST_STEPS`` at most.
+    from the longest on, those of one length in order, and a batch has at most ``most_steps``, if it
+    has more than one.
 
     >>> [batch.tolist() for batch in like_lengths(np.array([3, 1, 2, 1, 9]), 2, None)]
     [[4, 0], [2, 1], [3]]
@@ -52,7 +56,9 @@ def like_lengths(
     columns = keys.reshape(len(keys), -1).T[::-1]
     if rng is None:
         order = np.lexsort(-columns)
-        return list(_in_order(order, columns[:, order].max(axis=0, initial=1), batch_size))
+        return list(
+            _in_order(order, columns[:, order].max(axis=0, initial=1), batch_size, most_steps)
+        )
     order, found = rng.permutation(len(keys)), []
     for start in range(0, len(order), PIECE * batch_size):
         piece = order[start : start + PIECE * batch_size]
@@ -61,11 +67,13 @@ def like_lengths(
     return [found[i] for i in rng.permutation(len(found))]
 
 
-def _in_order(order: np.ndarray, steps: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+def _in_order(
+    order: np.ndarray, steps: np.ndarray, batch_size: int, most_steps: int
+) -> Iterator[np.ndarray]:
     start = 0
     while start < len(order):
         longest = max(1, int(steps[start : start + batch_size].max()))
-        stop = start + min(batch_size, max(1, MOST_STEPS // longest))
+        stop = start + min(batch_size, max(1, most_steps // longest))
         yield order[start:stop]
         start = stop
 
