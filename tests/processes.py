@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from unittest import mock
 
@@ -50,6 +52,41 @@ def run_here(*arguments: str, stdin: bytes = b"") -> Done:
             code = _run()
     written, complaints = (each.result() for each in said)
     return Done(code, written, complaints.decode("utf-8", "backslashreplace"))
+
+
+MOVES = ("replace", "link", "rename", "unlink")
+"""What gives files their names and takes them away."""
+
+
+def is_killed(number: int, *arguments: str) -> bool:
+    """Whether the command is killed before or behind its move of a file of this number, from 0."""
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            _kill_at(number)
+            os._exit(run_here(*arguments).code)
+        os._exit(99)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+def _kill_at(number: int) -> None:
+    moments = iter(range(sys.maxsize))
+
+    def killing(move):
+        def moved(*arguments, **options):
+            for is_done in (False, True):
+                if is_done:
+                    result = move(*arguments, **options)
+                if next(moments) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return moved
+
+    for name in MOVES:
+        setattr(os, name, killing(getattr(os, name)))
 
 
 def imported_by_help(*words: str) -> list[str]:

@@ -241,11 +241,15 @@ def _text_model(model: Model, network: Network, name: str) -> TrainedText:
     level, encoding = (header.preprocessing.get(key) for key in ("level", "encoding"))
     if not isinstance(level, str) or not isinstance(encoding, str) or len(header.input_shape) != 1:
         raise InputError(f"{name} is damaged: it does not say what text it takes")
-    try:
-        checked_encoding(encoding)
-    except RequestError:
-        raise InputError(f"{name} is damaged: its encoding is {encoding[:40]!r}") from None
+    _check_encoding(encoding, name)
     return TrainedText(name, model, network, Vocabulary.from_labels(level, header.labels, name))
+
+
+def _check_encoding(encoding: Any, name: str) -> None:
+    try:
+        checked_encoding(encoding if isinstance(encoding, str) else "")
+    except RequestError:
+        raise InputError(f"{name} is damaged: its encoding is {str(encoding)[:40]!r}") from None
 
 
 def sequence_model(
@@ -265,6 +269,7 @@ def sequence_model(
 def _sequence_model(model: Model, network: Network, name: str) -> SequenceModel:
     header, how = model.header, model.header.preprocessing
     reader = input_from_json(how, name)
+    _check_encoding(how.get("encoding", "utf-8"), name)
     if tuple(reader.shape) != tuple(header.input_shape):
         raise InputError(f"{name} is damaged: its network takes other inputs than it describes")
     if not isinstance(network, Joined):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnntool.choices import rates_of
+from cnntool.choices import LEAST_STEPS, rates_of
 from cnntool.specs import number_text
 from cnntool.training.settings import Settings
 
@@ -19,13 +19,18 @@ middle of the run, below which it still falls."""
 
 
 def advice(
-    task: str, settings: Settings, history: Sequence[dict[str, Any]], answers: int, by_chance: bool
+    task: str,
+    settings: Settings,
+    history: Sequence[dict[str, Any]],
+    answers: int,
+    by_chance: bool,
+    steps: int = 0,
 ) -> str:
     """What went wrong, and what to try, in the words that end a sentence.
 
     history: the rows of the epochs, of whose losses those on the validation part count where there
     is one. answers: among how many the network chooses. by_chance: whether it is no better than
-    knowing how frequent each is.
+    knowing how frequent each is. steps: of an epoch, where it is known.
     """
     usual, guessing = rates_of(task, settings.optimizer).learning_rate, math.log(answers)
     is_validated = any(row["validation_loss"] is not None for row in history)
@@ -43,6 +48,9 @@ def advice(
     if by_chance and settings.learning_rate < usual / FAR:
         rate = number_text(usual)
         return f"it learned next to nothing, as steps are small: try --learning-rate {rate}"
+    least = LEAST_STEPS.get(task, 0)
+    if 0 < steps * len(history) < least:
+        return f"it needs more training: try --epochs {-(-least // steps)}"
     middle, last = history[(len(history) - 1) // 2], history[-1]
     still_falls = len(history) == 1 or last["loss"] < FALL * middle["loss"]
     if by_chance or (still_falls and losses[-1] == best):

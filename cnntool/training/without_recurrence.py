@@ -56,6 +56,9 @@ class WithoutRecurrence:
         settings = replace(settings, epochs=-(-settings.epochs // PART), patience=0)
         streams, network = Streams(settings.seed), without_recurrence(model.network)
         network.initialise(streams["start"])
+        if len(network.layers) == 1:  # linear: from 0 it comes to the same, and sooner
+            for array in network.params.values():
+                array[...] = 0
         if feed.class_weights is None:
             counts = target_counts(feed, len(model.labels))
             begin_at_frequencies(network, Unigram(counts).distribution)

@@ -5,24 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import COMMAND, run_here
+from processes import COMMAND, is_killed, run_here
 
 from cnntool.networks.model_file import load_model, save_model
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks of POSIX")
-
-MOVES = ("replace", "link", "rename", "unlink")
-"""What gives files their names and takes them away."""
 
 RUN = ["train-cnn", "set.npz", "--layers", "conv 2 3x3; relu; dense 2", "--epochs", "4"]
 RUN += ["--val-split", "0.4", "--lr", "0.05", "--processes", "1", "-q"]
@@ -39,37 +33,6 @@ def data(folder, monkeypatch):
     rng = np.random.default_rng(1)
     x = rng.integers(0, 256, (60, 8, 8), dtype=np.uint8)
     np.savez("set.npz", x=x, y=np.arange(60) % 2)
-
-
-def is_killed(number: int, *arguments: str) -> bool:
-    """Whether the command is killed before or behind its move of a file of this number, from 0."""
-    child = os.fork()
-    if not child:
-        with suppress(BaseException):
-            _kill_at(number)
-            os._exit(run_here(*arguments).code)
-        os._exit(99)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
-
-
-def _kill_at(number: int) -> None:
-    moments = iter(range(sys.maxsize))
-
-    def killing(move):
-        def moved(*arguments, **options):
-            for is_done in (False, True):
-                if is_done:
-                    result = move(*arguments, **options)
-                if next(moments) == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        return moved
-
-    for name in MOVES:
-        setattr(os, name, killing(getattr(os, name)))
 
 
 def whole(run: list[str]) -> list[bytes]:

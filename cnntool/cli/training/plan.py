@@ -52,14 +52,21 @@ class Beside(NamedTuple):
     """What a model has to beat.
 
     lead: how to introduce it. values: by name, losses or accuracies, the strongest last; what to
-        call that one in a sentence. facts: the same in the results.
+        call that one in a sentence. facts: the same in the results. report: of the model itself,
+        where it has one. chance: the name of what knows only how frequent each answer is, by
+        default the last but one.
     """
 
     lead: str
     values: dict[str, float]
     strongest: str
     facts: dict[str, Any]
-    report: SequenceReport | None = None  # of the model itself, where it has one
+    report: SequenceReport | None = None
+    chance: str = ""
+
+    @property
+    def by_chance(self) -> float:
+        return self.values[self.chance or [*self.values][-2:][0]]
 
 
 @dataclass

@@ -89,6 +89,42 @@ def untrained_model(
     return sequence_model(kind, network, facts, reader, writer, longest)
 
 
+def check_answers(kind: Sequenced, train: Samples) -> None:
+    """InputError where all have the same label or tag, so that there is nothing to learn."""
+    if kind not in LABELLED:
+        return
+    there = _counts(kind, train)
+    if len(there) < 2:
+        raise InputError(
+            f"{train.name} has only the {NOUNS[kind]} {next(iter(there), '')!r}: a network learns "
+            "to tell two or more apart"
+        )
+
+
+PICTURES = ("frames", "picture")
+TEXTS = ("text", "words")
+
+
+def check_form(kind: Sequenced, options: SequenceOptions, train: Samples) -> None:
+    """RequestError for options of pictures where there are none, and of texts likewise."""
+    refused: list[str] = []
+    if train.form not in PICTURES:
+        refused += ["resize", "colour"]
+    if train.form not in TEXTS and kind in LABELLED:
+        refused += ["letters", "embed_size", "vocab_size", "min_count", "level"]
+    levels = {_option(options, name) for name in ("level", "source_level", "target_level")}
+    if "byte" in levels and levels <= {"byte", None}:
+        refused += ["vocab_size", "min_count"]
+    given = [name for name in refused if _option(options, name) is not None]
+    if given:
+        holds = {"steps": "series", "frames": "videos"}.get(train.form, train.form)
+        holds = "bytes, which are all known" if train.form in TEXTS and "byte" in levels else holds
+        raise RequestError(
+            f"--{given[0].replace('_', '-')} means nothing for {train.name}, which holds {holds}: "
+            "leave it out"
+        )
+
+
 def unlearned(kind: Sequenced, train: Samples, others: Sequence[Samples]) -> Iterator[str]:
     """That there are tags that nothing is learned of."""
     if kind != "tagger":
@@ -107,14 +143,9 @@ def unlearned(kind: Sequenced, train: Samples, others: Sequence[Samples]) -> Ite
 
 
 def _labels(kind: Sequenced, train: Samples, others: Sequence[Samples]) -> tuple[str, ...]:
-    """Classes or tags of all parts, numbers by their size; InputError where there is one alone, or
-    a class that training has not."""
-    learned, noun = _counts(kind, train), NOUNS[kind]
-    if len(learned) < 2:
-        only = next(iter(learned), "")
-        raise InputError(
-            f"{train.name} has only the {noun} {only!r}: a network learns to tell two or more apart"
-        )
+    """Classes or tags of all parts, numbers by their size; InputError for a class that training has
+    not."""
+    learned = _counts(kind, train)
     for other in others if kind == "classifier" else ():
         strange = next((label for label in other.answers if label not in learned), None)
         if strange is not None:

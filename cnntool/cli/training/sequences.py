@@ -22,6 +22,8 @@ from cnntool.cli.training.plan import (
 )
 from cnntool.cli.training.sequence_models import (
     LABELLED,
+    check_answers,
+    check_form,
     unlearned,
     untrained_model,
     with_levels,
@@ -108,6 +110,9 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
     with start.telling_of_moves("data", f"train-{kind} DATA", is_named):
         parts = _load(kind, options, start.settings.seed)
     _check_sameness(start, options, parts)
+    if start.trained is None:
+        check_answers(kind, parts["train"])
+        check_form(kind, options, parts["train"])
     fingerprint, validation = parts["train"].fingerprint, _own_validation(options, parts)
     parts, notes = _split(kind, options, start, parts)
     train, others = parts["train"], [part for name, part in parts.items() if name != "train"]
@@ -243,7 +248,8 @@ def _as_before(options: Options, start: Start) -> Options:
             value = kept[each.name] = tuple(value)
         if value is not None and not _is_possible(each.metadata["attributes"], value):
             raise InputError(f"{name} is damaged: its {each.name} is {str(value)[:40]!r}")
-    return replace(options, data=data, valid=valid, test=test, **kept)
+    encoding = start.trained.encoding
+    return replace(options, **(kept | {"encoding": encoding}), data=data, valid=valid, test=test)
 
 
 def _is_possible(attributes: dict[str, Any], value: Any) -> bool:
@@ -362,6 +368,7 @@ def _judge(
         report = evaluate_samples(replace(model, network=best), samples, baselines(), beam)
         values = {name: each.score.value for name, each in report.beside.items()}
         ordered = dict(sorted(values.items(), key=lambda item: item[1]))
-        return Beside("beside it", ordered, [*ordered][-1], report.facts(), report)
+        chance = next(name for name in values if name.startswith("most frequent"))
+        return Beside("beside it", ordered, [*ordered][-1], report.facts(), report, chance)
 
     return beside

@@ -16,6 +16,7 @@ from cnntool.cli.training.plan import Beside, Plan
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
 from cnntool.files.locks import written_alone
+from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
@@ -184,7 +185,7 @@ def describe(plan: Plan) -> Iterator[str]:
     yield from plan.data
     yield from str(network).splitlines()
     work = ""
-    if not network.is_sequential:
+    if not network.is_sequential and not isinstance(network, Joined):
         work = f"{counted(multiply_adds(network), 'multiply-add')} an {plan.task.feed.unit}, "
     count = counted(total(network.parameters()), "parameter")
     yield f"{count}, {work}about {bytes_text(plan.memory)} of memory"
@@ -308,8 +309,9 @@ def _say_beside(
         complain(f"{beside.lead}: {', '.join(shown)}")
     *_, strongest = beside.values.values()
     if not measure.is_better(reached, strongest):
-        trainer, chance = plan.trainer, [*beside.values.values()][-2:][0]
-        by_chance = not measure.is_better(reached, chance)
-        answers = trainer.network.output_shape[-1]
-        what = advice(plan.task.name, trainer.settings, trainer.history, answers, by_chance)
+        trainer = plan.trainer
+        by_chance = not measure.is_better(reached, beside.by_chance)
+        answers, name = trainer.network.output_shape[-1], plan.task.name
+        settings, history, steps = trainer.settings, trainer.history, trainer.steps
+        what = advice(name, settings, history, answers, by_chance, steps)
         complain(f"{beside.strongest} is as good or better: {what}")

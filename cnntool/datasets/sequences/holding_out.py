@@ -45,8 +45,8 @@ def hold_out(
         held = _without_whole_classes(held, samples.answers)
     if not held:
         raise InputError(
-            f"{samples.name} has nothing that can be held out, its samples being one of a class or "
-            "all of one group or input: set --val-split 0, or add some"
+            f"{samples.name}: nothing can be held out of {_why_whole(samples, len(bundles))}: set "
+            "--val-split 0, or add some"
         )
     is_held = np.zeros(len(samples), bool)
     is_held[[index for bundle in held for index in bundle]] = True
@@ -57,6 +57,16 @@ def hold_out(
     train = replace(train, notes=samples.notes)
     validation = replace(validation, name=f"{samples.name} (held out)")
     return train, validation, tuple(_kept_together(samples, keys, is_held))
+
+
+def _why_whole(samples: Samples, bundles: int) -> str:
+    """What there is, of which no part can be taken."""
+    count = counted(len(samples), "sample")
+    if len(samples) == 1:
+        return f"{count} (a blank line ends one)" if samples.form == "words" else count
+    if bundles == 1:
+        return f"{count} of one {'input' if samples.groups is None else 'group'}"
+    return f"{count}, one of each class"
 
 
 def overlap(train: Samples, other: Samples) -> tuple[str, ...]:
