@@ -1,4 +1,4 @@
-"""`cnntool generate`: have a language model write."""
+"""`cnntool generate`: have a language model write, or a translator or a captioner say a text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from itertools import islice
 import click
 
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Model, encoding_option, flag, option, refuse, takes
-from cnntool.cli.types import Number, WholeNumber
+from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
+from cnntool.cli.types import Number, PathName, WholeNumber
 
 MOST_LENGTH = 10**9
+
+OF_WRITERS = ("length", "prime", "new_only", "why")
+OF_DECODERS = ("text", "count")
+"""Options that models of one kind alone have a use for."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,23 @@ class Asked(Model):
     """Which model writes, how its text begins, and how tokens are drawn and shown."""
 
     section = "Choice"
+    picture: str | None = argument(
+        "[PICTURE]", PathName("a picture, of a captioner"), required=False
+    )
+    text: str | None = option(
+        "--text",
+        str,
+        "Of a translator: what it is given; - reads it from stdin.",
+        section="Text",
+        metavar="TEXT",
+    )
+    count: int = option(
+        "--count",
+        WholeNumber(1, MOST_LENGTH),
+        "Of a translator or a captioner: texts to draw, a line each.  [default: 1]",
+        section="Text",
+        default=1,
+    )
     length: int = option(
         "-n --length",
         WholeNumber(0, MOST_LENGTH),
@@ -35,7 +56,7 @@ class Asked(Model):
         section="Text",
         metavar="TEXT",
     )
-    encoding: str | None = encoding_option("Of stdin, where --prime is -", "Text")
+    encoding: str | None = encoding_option("Of stdin, where --prime or --text is -", "Text")
     new_only: bool = flag("--new-only", "Print what is new, without --prime.", section="Text")
     temperature: float = option(
         "-t --temperature",
@@ -63,7 +84,11 @@ class Asked(Model):
         "A line a token: how likely it was, and what else could have come.",
         section="Output",
     )
-    as_json: bool = flag("--json", "One line of JSON a token.", section="Running")
+    as_json: bool = flag(
+        "--json",
+        "One line of JSON a token, or of a translator or captioner a text.",
+        section="Running",
+    )
     quiet: bool = flag("-q --quiet", "No notes: only the text and errors.", section="Running")
 
 
@@ -76,34 +101,94 @@ Examples:
   cnntool generate model.npz --prime 'The king' --length 50 --temperature 0.8
   cnntool generate model.npz --prime 'The king' --temperature 0 --why
   head -c 500 story.txt | cnntool generate model.npz --prime - --new-only
-  cnntool generate model.npz --top-p 0.9 --seed 7 --length 1000 > sample.txt""",
+  cnntool generate model.npz --top-p 0.9 --seed 7 --length 1000 > sample.txt
+  cnntool generate say.npz --text phone --temperature 0.7 --count 5
+  cnntool generate shapes.npz picture.png --count 5 --seed 1""",
 )
 @takes(Asked)
 def command(asked: Asked) -> None:
-    """Write a text with a model of `cnntool train-lstm`, token by token as they are drawn.
+    """Write a text with a model of `cnntool train-lstm`, token by token as they are drawn; or have
+    a translator or a captioner say what else it might, of a text or a picture.
 
     Each token is drawn from the probabilities that the model gives to what may come next, and is
     then read by it. Words that the model does not know, in --prime, are read as unknown; it never
     writes one.
     """
+    from cnntool.errors import InputError
+    from cnntool.networks.model_file import load_header
+    from cnntool.networks.model_header import KINDS
+
+    kind = load_header(asked.model).kind
+    if kind not in ("rnn", "translator", "captioner"):
+        raise InputError(
+            f"{asked.model} is {KINDS[kind]}, which writes no text: use cnntool predict"
+        )
+    others = OF_DECODERS if kind == "rnn" else OF_WRITERS
+    reason = f"is of no use here: {asked.model} is {KINDS[kind]}"
+    refuse(asked, others, reason)
+    if kind == "rnn" and asked.picture is not None:
+        raise click.UsageError(f"{asked.picture} {reason}")
+    if "-" not in (asked.prime, asked.text):
+        option = "--prime" if kind == "rnn" else "--text"
+        refuse(asked, ["encoding"], f"is that of stdin: give {option} - too, or leave it out")
+    seed = secrets.randbits(32) if asked.seed is None else asked.seed
+    if kind == "rnn":
+        write(asked, seed)
+    else:
+        say(asked, seed)
+    sys.stdout.flush()  # a full disk is an error
+
+
+def say(asked: Asked, seed: int) -> None:
+    """Print what a decoder says, drawn token by token, a text a line."""
     import numpy as np
 
-    from cnntool.cli.console import complain, reading
+    from cnntool.cli.console import complain
+    from cnntool.cli.one_input import one_input
+    from cnntool.cli.sequence_predictions import Asking
+    from cnntool.networks.decoding import greedy
+    from cnntool.networks.model import load_sequence_model
+    from cnntool.networks.sampling import Choice
+
+    model = load_sequence_model(asked.model)
+    given = one_input(model, asked.text, asked.picture, encoding=asked.encoding)
+    writer, asking = model.writer, Asking(model, None, None, asked.as_json, asked.quiet)
+    assert writer is not None
+    for note in () if asked.quiet else given.notes:
+        complain(note)
+    _tell_seed(asked, seed)
+    unknown = writer.vocabulary.unknown
+    banned = () if unknown is None else (unknown,)
+    choice = Choice(asked.temperature, asked.top_k, asked.top_p, banned)
+    rng, network = np.random.default_rng(seed), model.joined
+    for _ in range(asked.count):
+        drawn = greedy(network, given.x, given.lengths, writer.end, model.longest, choice, rng)
+        asking.print(asking.said_line(drawn))
+
+
+def _tell_seed(asked: Asked, seed: int) -> None:
+    """How to have the same again, where it was left to chance."""
+    from cnntool.cli.console import complain
+
+    if asked.seed is None and asked.temperature > 0 and not asked.quiet:
+        complain(f"--seed {seed} writes this text again")
+
+
+def write(asked: Asked, seed: int) -> None:
+    """Print what a language model writes."""
+    import numpy as np
+
+    from cnntool.cli.console import reading
     from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
-    from cnntool.datasets.texts.text import STDIN
     from cnntool.networks.model import load_text_model
     from cnntool.networks.sampling import Choice, draws, line_start, primed
 
-    if asked.prime != STDIN:
-        refuse(asked, ["encoding"], "is that of stdin: give --prime - too, or leave it out")
     trained = load_text_model(asked.model)
     vocabulary = trained.vocabulary
     prime = typed_text(asked.prime or "", trained, asked.encoding)
     if not asked.quiet:
         name_unknown(prime, vocabulary, "--prime")
-    seed = secrets.randbits(32) if asked.seed is None else asked.seed
-    if asked.seed is None and asked.temperature > 0 and not asked.quiet:
-        complain(f"--seed {seed} writes this text again")
+    _tell_seed(asked, seed)
     ids = np.concatenate([line_start(vocabulary), vocabulary.encode(prime)])
     with reading("--prime", asked.quiet) as advance:
 
@@ -122,4 +207,3 @@ def command(asked: Asked) -> None:
         write_reasons(drawn, vocabulary)
     else:
         write_text(drawn, vocabulary, None if asked.new_only else prime)
-    sys.stdout.flush()  # a full disk is an error

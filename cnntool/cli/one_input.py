@@ -70,17 +70,19 @@ def one_input(
     most: int = 10_000,
     limits: Limits | None = None,
     option: str = "--text",
+    encoding: str | None = None,
 ) -> OneInput:
     """The text, or the picture or clip in a file, whichever the model takes.
 
-    most: steps that it may have. option: what a text is called. RequestError where the other one
+    most: steps that it may have. option: what a text is called. encoding: of stdin, None for that
+    of the model's own texts. RequestError where the other one
     was given, or what is no text; InputError for what cannot be read.
     """
     reader = model.reader
     if isinstance(reader, TextInput):
         if text is None:
             raise RequestError(_expects(model, file))
-        return _of_text(model, reader, text, most, option)
+        return _of_text(model, reader, text, most, option, encoding)
     if file is None or not isinstance(reader, PixelInput):
         raise RequestError(_expects(model, file or text))
     if reader.form == "picture":
@@ -95,12 +97,17 @@ def _expects(model: SequenceModel, given: str | None) -> str:
 
 
 def _of_text(
-    model: SequenceModel, reader: TextInput, text: str, most: int, option: str
+    model: SequenceModel,
+    reader: TextInput,
+    text: str,
+    most: int,
+    option: str,
+    encoding: str | None,
 ) -> OneInput:
     is_piped = text == STDIO
     if is_piped:
         check_stdin([STDIO], "a text")
-        encoding = checked_encoding(model.encoding)
+        encoding = checked_encoding(model.encoding if encoding is None else encoding)
         text = "".join(read_text(STDIO, encoding)).removesuffix("\n")
     text = normalize("NFC", text)
     given: Any = tuple(text.split()) if reader.form == "words" else text

@@ -205,6 +205,14 @@ class Asking:
         self._broken_off += sum(not texts[0].has_ended for texts in found)
         return [texts[: self.top] for texts in found]
 
+    def said_line(self, found: Sequence[Said]) -> str:
+        """The texts in fields, or as JSON."""
+        return (
+            json_text(self.said_facts(found))
+            if self.as_json
+            else "\t".join(self.said_fields(found))
+        )
+
     def said_fields(self, found: Sequence[Said]) -> list[str]:
         """The texts, with the probability of each where that was asked for."""
         assert self.model.writer is not None
