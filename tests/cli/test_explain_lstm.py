@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from sequence_models import write_sequence_models
 from text_models import write_text_models
 
 from cnntool.networks.model import load_text_model
@@ -31,6 +32,15 @@ def test_a_text_from_stdin_is_read_as_one_that_is_typed(explain):
     piped = explain("words.npz", "--text", "-", "--json", stdin=b"the cat\r\nsat\n")
     assert piped.out == explain("words.npz", "--text", "the cat\nsat", "--json").out
     assert (piped.code, piped.err) == (0, "")
+
+
+def test_other_models_are_told_what_shows_their_gates(explain, folder):
+    write_sequence_models(folder, "tagger")
+    done = explain("tagger.npz", "--text", "St")
+    assert (done.code, done.out) == (1, b"")
+    assert "tagger.npz is a tagger: expected a language model" in done.err
+    assert "`cnntool visualize states tagger.npz`" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_few_unknown_words_are_named_and_the_others_counted(explain):

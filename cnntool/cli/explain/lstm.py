@@ -76,10 +76,17 @@ def command(asked: Asked, report: Report) -> None:
     from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.layers.recurrent import Recurrent
-    from cnntool.networks.model import load_text_model
+    from cnntool.networks.model import KINDS_OF_SEQUENCES, load_text_model
+    from cnntool.networks.model_file import load_header
     from cnntool.wording import counted
 
-    trained, model = load_text_model(asked.model), asked.model
+    model = asked.model
+    if (task := load_header(model).kind) in KINDS_OF_SEQUENCES:
+        raise InputError(
+            f"{model} is a {task}: expected a language model; `cnntool visualize states {model}` "
+            "shows its gates, with --json every number"
+        )
+    trained = load_text_model(model)
     units = [each.units for each in trained.network.layers if isinstance(each, Recurrent)]
     layer = asked.layer or len(units)
     if layer > len(units):
