@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnntool.visuals.saliency_picture import overlaid, panels, stretched
-from cnntool.visuals.tiles import Captioned, contact_sheet
+from cnntool.visuals.tiles import TILE, Captioned, contact_sheet
 
 
 def attention_maps(
@@ -22,7 +22,8 @@ def attention_maps(
     tiles = [Captioned(plain, ("the picture",))]
     for pixels, heat, word in zip(shown, maps, words, strict=True):
         tiles.append(Captioned(pixels, (word, f"most {heat.max():.0%}")))
-    return contact_sheet(tiles, title=title)
+    is_strip = max(plain.shape[:2]) >= 2 * min(plain.shape[:2])
+    return contact_sheet(tiles, title=title, most=2 * TILE if is_strip else TILE)
 
 
 def overlays(picture: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -52,10 +52,11 @@ def state_picture(
 ) -> np.ndarray:
     """The maps of each direction below each other, a column a step, as (H, W, 3) uint8.
 
-    Directions stand side by side where there is room. Above the maps are the frames, if there are,
-    and the names of the steps, below them the answer to each, if there are any.
+    Directions stand side by side where there is room. Above the maps are the frames, or one picture
+    of which each step is a band, and the names of the steps; below them the answer to each, if
+    there are any.
     """
-    cell = _cell(len(steps), bool(frames))
+    cell = _cell(len(steps), has_frames=len(frames) == len(steps))
     width = NAMES + cell * len(steps)
     height = _Column(cell, steps, answers, frames).height(directions[0])
     is_beside = len(directions) * (width + BESIDE) <= WIDEST
@@ -99,11 +100,19 @@ class _Column:
         return title + names + (self._frame_height() + 4 if self.frames else 0)
 
     def _frame_height(self) -> int:
-        return max(len(self._frame(each)) for each in self.frames)
+        return max(len(each) for each, _ in self._pictures())
 
-    def _frame(self, pixels: np.ndarray) -> np.ndarray:
-        """As wide as a step is, at most, and twice as high."""
-        return paper.fitted(pixels, self.cell - 2)
+    def _pictures(self) -> list[tuple[np.ndarray, int]]:
+        """The frames, no wider than a step, each with where it begins; or the one picture."""
+        if len(self.frames) == len(self.steps):
+            shown = [paper.fitted(each, self.cell - 2) for each in self.frames]
+            starts = range(0, self.cell * len(self.steps), self.cell)
+            return [
+                (each, start + (self.cell - each.shape[1]) // 2)
+                for each, start in zip(shown, starts, strict=True)
+            ]
+        (picture,), width = self.frames, self.cell * len(self.steps)
+        return [(stretched(picture, width), 0)]
 
     def draw(
         self, sheet: paper.Sheet, left: int, top: int, maps: Sequence[StateMap], title: str
@@ -113,10 +122,8 @@ class _Column:
         y += paper.line_height(LETTERS) + 4
         if self.frames:
             high = self._frame_height()
-            for number, pixels in enumerate(self.frames):
-                shown = self._frame(pixels)
-                across = x + number * self.cell + (self.cell - shown.shape[1]) // 2
-                sheet.paste(shown, across, y + (high - len(shown)) // 2)
+            for shown, across in self._pictures():
+                sheet.paste(shown, x + across, y + (high - len(shown)) // 2)
             y += high + 4
         y += head_height(self.steps, self.cell) + 6
         write_columns(sheet, self.steps, self.cell, x, y - 6)
@@ -138,6 +145,15 @@ class _Column:
             sheet.write((x - 5, top + SMALL / 2), "0", SMALL, paper.FAINT, anchor="rm")
             at = top + high - SMALL / 2
             sheet.write((x - 5, at), str(units - 1), SMALL, paper.FAINT, anchor="rm")
+
+
+def stretched(picture: np.ndarray, width: int) -> np.ndarray:
+    """A picture (h, w, 3) uint8 in this width, its proportions kept and its pixels sharp."""
+    from PIL import Image
+
+    height = max(1, round(len(picture) * width / picture.shape[1]))
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
 
 
 def _map_height(each: StateMap) -> int:

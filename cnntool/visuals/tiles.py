@@ -37,17 +37,18 @@ def pixels_of(planes: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(
-    tiles: Sequence[Captioned], columns: int | None = None, title: str = ""
+    tiles: Sequence[Captioned], columns: int | None = None, title: str = "", most: int = TILE
 ) -> np.ndarray:
     """The pictures row by row, as (H, W, 3) uint8 on white.
 
     Small ones are enlarged by a whole factor, so that their pixels stay square and sharp; large
-    ones are made smaller. Lines that are too long end in dots. Without ``columns`` the sheet is
-    about as wide as high. Raises ValueError where there are no pictures.
+    ones are made smaller, to ``most`` pixels on either side. Lines that are too long end in dots.
+    Without ``columns`` the sheet is about as wide as high. Raises ValueError where there are no
+    pictures.
     """
     if not tiles:
         raise ValueError("a contact sheet needs a picture at least")
-    shown = [paper.fitted(tile.pixels, TILE) for tile in tiles]
+    shown = [paper.fitted(tile.pixels, most) for tile in tiles]
     lines = max(len(tile.lines) + bool(tile.file) for tile in tiles)
     longest = max(
         (paper.text_width(paper.drawable(line), CAPTION) for t in tiles for line in t.lines),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +86,11 @@ def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> N
     target = target_of(picture, asked.model, given.stem, asked.layer, "states")
     found = states_of(model, given.x, given.lengths, asked.layer)
     picture.note(*given.notes)
-    steps, frames = _steps(given, found)
+    steps = _steps(given, found)
     answers, lines = _answers(model, given), _lines(model, given, found)
     maps = _maps(found)
     target.deliver(
-        state_picture(maps, WAYS[: len(maps)], steps, lines, answers, frames),
+        state_picture(maps, WAYS[: len(maps)], steps, lines, answers, given.frames),
         draw=lambda: _draw(maps, lines[0]),
         print_path=not report.as_json,
     )
@@ -99,16 +98,10 @@ def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> N
         print_json(_entry(model, given, found, steps, answers, target.path))
 
 
-def _steps(given: OneInput, found: States) -> tuple[Sequence[str], Sequence[Any]]:
-    """What the steps are called, and the frame or the band of a picture that each is."""
-    if given.steps:
-        return given.steps, given.frames
+def _steps(given: OneInput, found: States) -> Sequence[str]:
+    """What the steps are called; those of a picture are its bands."""
     count = len(found.directions[0]["h"])
-    (picture,) = given.frames
-    width = picture.shape[1]
-    edges = [width * number // count for number in range(count + 1)]
-    bands = [picture[:, min(a, width - 1) : max(b, a + 1)] for a, b in pairwise(edges)]
-    return [str(number) for number in range(1, count + 1)], bands
+    return given.steps or [str(number) for number in range(1, count + 1)]
 
 
 def _answers(model: SequenceModel, given: OneInput) -> list[str]:
