@@ -19,7 +19,7 @@ def attention_maps(
     The hottest colour of each is where its word looked most, which is said below it.
     """
     plain, shown = overlays(picture, maps)
-    tiles = [Captioned(plain, ("the picture",))]
+    tiles = [Captioned(plain, ("the picture", "scales differ"))]
     for pixels, heat, word in zip(shown, maps, words, strict=True):
         tiles.append(Captioned(pixels, (word, f"most {heat.max():.0%}")))
     is_strip = max(plain.shape[:2]) >= 2 * min(plain.shape[:2])

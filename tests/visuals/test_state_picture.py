@@ -54,6 +54,14 @@ def test_frames_stand_above_and_tags_below_the_maps():
     assert len(picture) > len(plain)
 
 
+def test_a_picture_of_bands_stands_whole_above_all_steps():
+    strip = np.full((4, 16, 3), (9, 200, 9), np.uint8)
+    picture = state_picture([one_gate((0, 0))], ["on"], list("123"), [], frames=[strip])
+    rows, columns = where(picture, (9, 200, 9))
+    assert columns.min() == MARGIN + NAMES
+    assert (np.ptp(columns) + 1, np.ptp(rows) + 1) == (3 * WIDE, 3 * WIDE // 4)
+
+
 @pytest.mark.parametrize("units", [1, 300])
 def test_few_and_many_units_are_pictures(units):
     maps = [StateMap("h", np.zeros((1, units)), -1, 1)]
