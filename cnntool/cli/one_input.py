@@ -24,10 +24,12 @@ from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
 from cnntool.networks.model import SequenceModel
-from cnntool.wording import counted
+from cnntool.wording import counted, shortened
 
 END = "(end)"
 """What the end of a text is called among its tokens."""
+
+LONGEST_TITLE = 60
 
 TAKES = {
     "text": "texts: give one with --text",
@@ -54,6 +56,11 @@ class OneInput:
     steps: tuple[str, ...] = ()
     frames: tuple[np.ndarray, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name in some words of one line."""
+        return shortened(one_line(self.name), LONGEST_TITLE)
 
     @property
     def stem(self) -> str:

@@ -12,7 +12,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, option, takes
 from cnntool.cli.types import PathName, WholeNumber
-from cnntool.wording import bar, counted, readable, signed
+from cnntool.wording import bar, counted, readable, shortened, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ def _show(model: SequenceModel, given: OneInput, found: AttentionStep) -> None:
     assert model.writer is not None
     said = said_names(model, found.said.tokens(model.writer.end))
     layer = model.network.layers[attending(model)]
-    show((model.name, "bold cyan"), f"  {given.name} -> {' '.join(said)}")
+    show((model.name, "bold cyan"), f"  {given.title} -> {shortened(' '.join(said), 50)}")
     show(f"step {found.step} of {len(said)}, by {layer}: it says ", (said[found.step - 1], "bold"))
     show("")
     _vector("h, the state", found.query)

@@ -13,7 +13,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, option, takes
 from cnntool.cli.types import WholeNumber
-from cnntool.wording import counted, readable
+from cnntool.wording import counted, readable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 WIDEST = 26
 """Characters of a beginning: of a longer one the end is shown."""
+
+LONGEST_TEXT = 50
+"""Of what was found, of which --json gives all."""
 
 MARK = "*"
 STYLES = {"kept": "", "ended": "bold", "dropped": "dim"}
@@ -126,7 +129,7 @@ def _text(model: SequenceModel, said: Said) -> str:
 
 
 def _show(model: SequenceModel, given: OneInput, tree: BeamTree) -> None:
-    show((model.name, "bold cyan"), f"  {given.name}, a beam of {tree.width}")
+    show((model.name, "bold cyan"), f"  {given.title}, a beam of {tree.width}")
     for number, step in enumerate(tree.steps, 1):
         show("")
         show(_step(model, tree, step, number))
@@ -139,7 +142,8 @@ def _show(model: SequenceModel, given: OneInput, tree: BeamTree) -> None:
     show("")
     show(_found(model, tree))
     if tree.greedy.ids != tree.found[0].ids:
-        show(f"a beam of 1, greedy, says {_text(model, tree.greedy)}: {tree.greedy.score:.3f}")
+        text = shortened(_text(model, tree.greedy), LONGEST_TEXT)
+        show(f"a beam of 1, greedy, says {text}: {_figure(tree.greedy.score)}")
 
 
 def _step(model: SequenceModel, tree: BeamTree, step: BeamStep, number: int) -> Table:
@@ -194,6 +198,9 @@ def _found(model: SequenceModel, tree: BeamTree) -> Table:
         mark = "  " if number else f"{MARK} "
         count, total = len(said.log_odds), said.log_probability
         cells = str(count), _figure(total), _figure(said.score)
-        rows.add_row(Text(mark + _text(model, said), style), *(Text(c, style) for c in cells))
-    rows.columns[0].no_wrap, rows.columns[0].min_width = False, WIDEST + 2
+        rows.add_row(
+            Text(mark + shortened(_text(model, said), LONGEST_TEXT), style),
+            *(Text(c, style) for c in cells),
+        )
+    rows.columns[0].min_width = WIDEST + 2
     return rows

@@ -12,7 +12,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import Picture, Report, Target, target_of
-from cnntool.wording import readable, shortened
+from cnntool.wording import readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 MOST_STEPS = 100
 """Of what is read: more are no picture to look at."""
 
-LONGEST_TITLE = 60
 IN_A_ROW, TERMINAL_LINES = 4, 12
 
 
@@ -86,7 +85,7 @@ def _said(model: SequenceModel, found: Looked) -> list[str]:
 
 def _title(model: SequenceModel, given: OneInput, found: Looked) -> str:
     assert model.writer is not None
-    text = f"'{shortened(given.name, LONGEST_TITLE)}'"
+    text = f"'{given.title}'"
     name = text if given.steps else Path(given.name).name
     return f"{name} through {Path(model.name).name}: {model.writer.text(found.said.ids)}"
 

@@ -12,7 +12,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, option, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import WHAT, Picture, Report, target_of
-from cnntool.wording import figures, readable, shortened
+from cnntool.wording import figures, readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MOST_STEPS = 200
 """That are a picture to look at."""
 
-LONGEST_TITLE = 60
 TERMINAL_LINES, TERMINAL_WIDTH = 8, 72
 WAYS = ("from the beginning", "from the end")
 
@@ -130,7 +129,7 @@ def _maps(found: States) -> list[list[StateMap]]:
 
 
 def _lines(model: SequenceModel, given: OneInput, found: States) -> list[str]:
-    name = f"'{shortened(given.name, LONGEST_TITLE)}'"
+    name = f"'{given.title}'"
     shown = Path(given.name).name if given.frames else name
     units = found.directions[0]["h"].shape[1]
     first = f"{shown} through {Path(model.name).name}: {units} units of {found.layer}"

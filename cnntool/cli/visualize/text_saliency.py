@@ -19,10 +19,9 @@ from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
 from cnntool.visuals.heat import tinted
 from cnntool.visuals.word_picture import coloured_words
-from cnntool.wording import instead, readable, shortened, signed
+from cnntool.wording import instead, readable, signed
 
 MOST_TOKENS = 1000
-LONGEST_TITLE = 60
 
 
 def draw_text_saliency(
@@ -39,7 +38,7 @@ def draw_text_saliency(
     values = token_saliency(model.network, given.x, given.lengths, index)
     answers = [likeliest] if index == likeliest else [likeliest, index]
     said = "; ".join(f"{model.labels[each]}, {odds[each]:.1%}" for each in answers)
-    name, label = shortened(given.name, LONGEST_TITLE), model.labels[index]
+    name, label = given.title, model.labels[index]
     title = f"'{name}' through {Path(path).name}: {said}"
     how = f"gradient of the score of {label} by each token's vector, times the vector"
     are_letters = model.reader.vocabulary.level != "word"  # type: ignore[union-attr]
