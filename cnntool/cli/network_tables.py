@@ -12,6 +12,7 @@ from rich.text import Text
 from cnntool.cli.console import console, labelled, one_line, show, table
 from cnntool.datasets.sequences.inputs import Input, PixelInput, TextInput, input_from_json
 from cnntool.datasets.texts.tokens import UNITS
+from cnntool.networks.layers.layer import Shape
 from cnntool.networks.model import Trained, TrainedText
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
@@ -79,12 +80,18 @@ def _layer_table(layers: Sequence[LayerSummary], names: Sequence[str]) -> Table:
         sees = "all" if field is None else f"{field[0]} x {field[1]}"
         output = shape_text(layer.output_shape)
         if is_short:
-            sees, output = sees.replace(" ", ""), output.replace(" x ", "x").split()[0]
+            sees, output = sees.replace(" ", ""), _short(layer.output_shape)
         counts = (getattr(layer, name) for name in names)
         cells = [_count(count, is_short) if count else "" for count in counts]
         cells += [sees] if has_windows else []
         rows.add_row(layer.name, Text(shown_layer(layer.layer)), output, *cells)
     return rows
+
+
+def _short(shape: Shape) -> str:
+    """``16x5x5``, ``84``, or of steps ``64 a step``."""
+    sizes = "x".join(str(size) for size in shape if size)
+    return f"{sizes} a step" if shape[0] is None else sizes
 
 
 def _fitted(layers: Sequence[LayerSummary], sums: Sequence[int]) -> tuple[bool, bool]:

@@ -129,7 +129,7 @@ class Asking:
         if isinstance(line, str):
             print(line, flush=True)
         else:
-            self._screen.print(line, no_wrap=True, overflow="ellipsis")
+            self._screen.print(line, no_wrap=True, soft_wrap=line.overflow != "ellipsis")
 
     def labels(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
         """Of each input a line: its likeliest labels."""
@@ -141,7 +141,9 @@ class Asking:
                 yield json_text(self._named(given) | answer)
             elif self._is_seen and found:
                 shown = given if isinstance(given, str) else f"series {self._count}"
-                yield _in_columns((*as_cells(found, width), one_line(shown)))
+                line = _in_columns((*as_cells(found, width), one_line(shown)))
+                line.overflow = "ellipsis"
+                yield line
             else:
                 yield "\t".join(as_fields(found))
 

@@ -3,7 +3,6 @@ answer, classes, tags or spans, and the surest mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -67,7 +66,7 @@ def show_samples(
 
         show()
         show((surest(SHOWN_MISTAKES, len(report.mistakes)), "italic"))
-        show(_mistakes(report.mistakes[:SHOWN_MISTAKES]))
+        show(_mistakes(report, unit))
 
 
 def _scores(report: SequenceReport) -> Table:
@@ -129,17 +128,30 @@ def _settings(report: SequenceReport, judgement: Judgement | None) -> list[str]:
     return found
 
 
-def _mistakes(wrong: Sequence[WrongAnswer]) -> Table:
-    has_text, has_place = any(each.given for each in wrong), any(each.place for each in wrong)
+def _mistakes(report: SequenceReport, unit: str) -> Table:
+    """The surest, with what was given where that is text, and its place where it has one."""
+    wrong = report.mistakes[:SHOWN_MISTAKES]
+    has_text = any(each.given for each in wrong)
+    has_place = any(each.place for each in wrong) or not has_text
     heads = [*["place"][: int(has_place)], *["input"][: int(has_text)], "right", "answer"]
     rows = plain_table(*heads, "probability", right=("probability",))
     for each in wrong:
-        cells: list[Text | PathText] = [PathText(each.place)] if has_place else []
+        cells: list[Text | PathText] = []
+        if has_place:
+            cells.append(PathText(_place(report, each, unit)))
         texts = [each.given] if has_text else []
         cells += [name_text(one_line(text)) for text in (*texts, each.reference, each.answer)]
         p = "" if each.probability is None else f"{each.probability:.1%}"
         rows.add_row(*cells, p)
     return rows
+
+
+def _place(report: SequenceReport, wrong: WrongAnswer, unit: str) -> str:
+    """Where it stands, or which of all it is, counted from 1; and which step of it."""
+    place = wrong.place or f"{unit} {wrong.index + 1}"
+    if wrong.step is None or not isinstance(report, TaggerReport):
+        return place
+    return f"{place} {report.unit} {wrong.step + 1}"
 
 
 def check_table(path: str | None, force: bool) -> None:
@@ -165,12 +177,8 @@ def write_mistakes(report: SequenceReport, samples: Samples, path: str, force: b
         right = [each.reference]
         if isinstance(report, DecodedReport):
             right = list(samples.answers[each.index])
-        place = each.place or str(each.index)
-        if each.step is not None:
-            place += (
-                f" {report.unit if isinstance(report, TaggerReport) else 'step'} {each.step + 1}"
-            )
         p = "" if each.probability is None else f"{each.probability:.6g}"
+        place = _place(report, each, UNITS.get(samples.form, samples.form))
         fields = (place, each.given, " | ".join(right), each.answer, p)
         lines.append("\t".join(map(one_line, fields)))
     with atomic_write(path, force) as file:
