@@ -39,16 +39,22 @@ def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
 
 
 @NOT_FINITE_IS_FOUND_LATER
-def token_saliency(network: Network, x: Any, lengths: np.ndarray | None, target: int) -> np.ndarray:
+def token_saliency(
+    network: Network, x: Any, lengths: np.ndarray | None, target: int, step: int = 0
+) -> np.ndarray:
     """(T,): what each token of a text, a batch of one, says for the score of class ``target``, or
     against it: ``dy/de_t . e_t``, with the vectors e that the embedding gives.
+
+    step: of a tagger, which has scores for each token, the one whose tag is asked for, from 0.
 
     Source: M. Denil, A. Demiraj, N. de Freitas, "Extraction of salient sentences from labelled
     documents", arXiv:1412.6815, 2014, section 4.
     """
     vectors, _ = network.forward(x, stop=1, lengths=lengths)
     scores, caches = network.forward(vectors, start=1, lengths=lengths)
-    gradient = network.backward_to_input(_by_score(scores, target), caches)
+    dscores = np.zeros_like(scores)
+    dscores[(step, 0, target) if scores.ndim == 3 else (0, target)] = 1
+    gradient = network.backward_to_input(dscores, caches)
     return _finite((gradient * vectors).sum(axis=-1)[:, 0], "the gradient")
 
 

@@ -26,12 +26,13 @@ def coloured_words(
     lines: Sequence[str],
     ends: tuple[str, str],
     are_letters: bool = False,
+    framed: int | None = None,
 ) -> np.ndarray:
     """Words with the colours of their values (N,), 0 being white and the largest the fullest, and
     ``lines`` of text below them, (H, W, 3) uint8.
 
     ends: what the colours at the two ends of the scale say. are_letters: they stand close to each
-    other, without the numbers that words have below them.
+    other, without the numbers that words have below them. framed: the word that it is about.
     """
     limit = float(np.abs(values).max()) or 1.0
     names = [
@@ -39,7 +40,7 @@ def coloured_words(
     ]
     side, gap = (1, 0) if are_letters else (SIDE, GAP)
     below = 0 if are_letters else paper.line_height(SMALL)
-    decimals = max(0, 1 - int(np.floor(np.log10(limit))))
+    decimals = max(2 if limit < 10 else 0, 1 - int(np.floor(np.log10(limit))))
     numbers = [f"{round(value, decimals) + 0.0:+.{decimals}f}" for value in values.tolist()]
     least = [LETTER] * len(names)
     if not are_letters:
@@ -54,11 +55,11 @@ def coloured_words(
     rows = places[-1][0] + 1
     sheet = paper.captioned_sheet(across, rows * pitch + 30, lines, least_text=560)
     colours = tinted(values, -limit, limit).tolist()
-    for (row, left), width, name, number, (r, g, b) in zip(
-        places, widths, names, numbers, colours, strict=True
-    ):
+    each = zip(places, widths, names, numbers, colours, strict=True)
+    for index, ((row, left), width, name, number, (r, g, b)) in enumerate(each):
         x, y = paper.MARGIN + left, paper.MARGIN + row * pitch
-        sheet.draw.rectangle((x, y, x + width - 1, y + high), (r, g, b))
+        outline = paper.INK if index == framed else None
+        sheet.draw.rectangle((x, y, x + width - 1, y + high), (r, g, b), outline, width=2)
         middle = x + width / 2
         sheet.write((middle, y + high / 2 + 1), name, LETTERS, paper.ink_on((r, g, b)), "mm")
         if below:

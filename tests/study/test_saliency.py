@@ -213,6 +213,22 @@ def test_what_a_token_says_is_how_the_score_changes_with_the_size_of_its_vector(
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
 
 
+@pytest.mark.parametrize("step", [0, 2])
+def test_what_a_token_says_for_the_tag_of_another(step):
+    network = network_of("embedding 9 x 3; lstm 4 both; dense 3", (None,))
+    ids, lengths = np.array([[3], [1], [8], [1]]), np.array([4])
+    vectors, _ = network.forward(ids, stop=1)
+
+    def score(at, factor):
+        scaled = vectors.copy()
+        scaled[at] *= factor
+        return network.forward(scaled, start=1, lengths=lengths)[0][step, 0, 2]
+
+    expected = [(score(t, 1 + 1e-6) - score(t, 1 - 1e-6)) / 2e-6 for t in range(4)]
+    found = token_saliency(network, ids, lengths, 2, step)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+
+
 def test_what_tokens_say_to_a_network_without_bends_is_the_score():
     network = network_of("embedding 9 x 3; mean-steps; dense 2", (None,))
     network.params["dense1.bias"][:] = 0

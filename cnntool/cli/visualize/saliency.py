@@ -53,8 +53,11 @@ class Asked(Model):
     text: str | None = option(
         "--text",
         str,
-        "What a classifier of texts reads, in place of IMAGE; - reads it from stdin.",
+        "What a classifier or a tagger of texts reads, in place of IMAGE; - reads it from stdin.",
         metavar="TEXT",
+    )
+    word: int | None = option(
+        "--word", WholeNumber(1), "Of a tagger: what speaks for the tag of this word, from 1."
     )
     method: str = option(
         "--method",
@@ -100,7 +103,9 @@ class Asked(Model):
                     f"{given} is for an image, and --text gives a text: leave it out"
                 )
             refuse(self, OWNERS, "is for an image: leave it out, or --text")
-        elif not self.images:
+            return
+        refuse(self, ["word"], "is for a tagger of texts: give --text, too")
+        if not self.images:
             raise RequestError("name an image, or give --text for a classifier of texts")
         if len(self.images) > 1:
             raise RequestError(
@@ -121,7 +126,8 @@ Examples:
   cnntool visualize saliency digits.npz sample_images/cat.jpg --method grad-cam
   cnntool visualize saliency digits.npz sample_images/brick.png --show
   cnntool visualize saliency mood.npz --text 'not bad at all'
-  cnntool visualize saliency mood.npz --text 'not bad at all' --class bad --show""",
+  cnntool visualize saliency mood.npz --text 'not bad at all' --class bad --show
+  cnntool visualize saliency address.npz --text '12 Main St' --word 2""",
 )
 @takes(Asked, Preparing, Picture, Report)
 def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report) -> None:
@@ -133,8 +139,8 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     where a grey square covers the place (occlusion). Below stand the likeliest class and its
     probability. With --json also every number of the map.
 
-    Of a text each token has the colour of what it says for the class or against it: the gradient of
-    the class's score by the token's vector, times the vector.
+    Of a text each token has the colour of what it says for the class, or for the tag of a word, or
+    against it: the gradient of the score by the token's vector, times the vector.
     """
     from cnntool.cli.console import print_json
     from cnntool.visuals.saliency_picture import saliency_picture
@@ -144,7 +150,8 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     if asked.text is not None:
         from cnntool.cli.visualize.text_saliency import draw_text_saliency
 
-        draw_text_saliency(asked.model, asked.text, asked.label, picture, report)
+        what = asked.text, asked.label, asked.word
+        draw_text_saliency(asked.model, *what, picture, report)
         return
     source = source_of(asked.images[0])
     name, target = source.name, target_of(picture, asked.model, source.stem, asked.method)

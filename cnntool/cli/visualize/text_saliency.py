@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.console import complain, console, print_json
-from cnntool.cli.one_input import one_input
+from cnntool.cli.one_input import OneInput, one_input
 from cnntool.cli.terminal import has_colour, say
 from cnntool.cli.visualize.options import Picture, Report, target_of
 from cnntool.engine.losses import softmax
@@ -19,45 +19,57 @@ from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
 from cnntool.visuals.heat import tinted
 from cnntool.visuals.word_picture import coloured_words
-from cnntool.wording import instead, readable, signed
+from cnntool.wording import counted, instead, readable, signed
 
 MOST_TOKENS = 1000
 
 
 def draw_text_saliency(
-    path: str, text: str, label: str | None, picture: Picture, report: Report
+    path: str, text: str, label: str | None, word: int | None, picture: Picture, report: Report
 ) -> None:
-    """Draw what each token says for a class, the likeliest one for None."""
-    model = _load(path)
+    """Draw what each token says for a class, or for the tag of a word by its number from 1; the
+    likeliest one for None."""
+    model = _load(path, word)
     given = one_input(model, text, most=MOST_TOKENS)
-    target = target_of(picture, path, given.stem, "gradient")
-    picture.note(*given.notes)
-    scores = model.network.forward(given.x, lengths=given.lengths)[0][0]
-    odds, likeliest = softmax(scores), int(scores.argmax())
+    if word is not None and word > len(given.steps):
+        raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
+    step = (word or 1) - 1
+    target = target_of(picture, path, given.stem, f"word-{word}" if word else None, "gradient")
+    scores = model.network.forward(given.x, lengths=given.lengths)[0]
+    odds = softmax(scores[step, 0] if word else scores[0])
+    likeliest = int(odds.argmax())
     index = likeliest if label is None else _index(model, label)
-    values = token_saliency(model.network, given.x, given.lengths, index)
+    values = token_saliency(model.network, given.x, given.lengths, index, step)
+    picture.note(*given.notes)
     answers = [likeliest] if index == likeliest else [likeliest, index]
     said = "; ".join(f"{model.labels[each]}, {odds[each]:.1%}" for each in answers)
-    name, label = given.title, model.labels[index]
-    title = f"'{name}' through {Path(path).name}: {said}"
+    of = f"{given.steps[step]}: " if word else ""
+    title, label = f"'{given.title}' through {Path(path).name}: {of}{said}", model.labels[index]
     how = f"gradient of the score of {label} by each token's vector, times the vector"
     are_letters = model.reader.vocabulary.level != "word"  # type: ignore[union-attr]
-    words = (title, how), (f"against {label}", f"for {label}"), are_letters
+    ends = f"against {label}", f"for {label}"
     target.deliver(
-        coloured_words(given.steps, values, *words),
+        coloured_words(
+            given.steps, values, (title, how), ends, are_letters, step if word else None
+        ),
         draw=lambda: _draw(given.steps, values, title, are_letters),
         print_path=not report.as_json,
     )
     if report.as_json:
-        print_json(_entry(model, given, values, odds, index, target.path))
+        print_json(_entry(model, given, word, values, odds, index, target.path))
 
 
-def _load(path: str) -> SequenceModel:
+def _load(path: str, word: int | None) -> SequenceModel:
     model = load_trained(path)
-    if not isinstance(model, SequenceModel) or model.header.kind != "classifier":
+    if not isinstance(model, SequenceModel) or model.header.kind not in ("classifier", "tagger"):
         raise RequestError(
-            f"--text is for a classifier of texts, and {path} is {KINDS[model.header.kind]}"
+            f"--text is for a classifier or a tagger of texts, and {path} is "
+            f"{KINDS[model.header.kind]}"
         )
+    if model.header.kind == "tagger" and word is None:
+        raise RequestError(f"{path} is a tagger: say which word's tag is asked for with --word N")
+    if model.header.kind == "classifier" and word is not None:
+        raise RequestError(f"--word is for a tagger, and {path} is a classifier: leave it out")
     return model
 
 
@@ -85,7 +97,13 @@ def _draw(steps: tuple[str, ...], values: np.ndarray, title: str, are_letters: b
 
 
 def _entry(
-    model: SequenceModel, given: Any, values: np.ndarray, odds: np.ndarray, index: int, path: Any
+    model: SequenceModel,
+    given: OneInput,
+    word: int | None,
+    values: np.ndarray,
+    odds: np.ndarray,
+    index: int,
+    path: Path | None,
 ) -> dict[str, Any]:
     def answer(each: int) -> dict[str, Any]:
         return {"label": model.labels[each], "probability": odds[each]}
@@ -94,6 +112,7 @@ def _entry(
         "text": readable(given.name),
         "model": readable(model.name),
         "method": "gradient",
+        "word": word,
         "class": answer(index),
         "likeliest": answer(int(odds.argmax())),
         "tokens": [
