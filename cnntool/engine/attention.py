@@ -177,6 +177,7 @@ def _softmax(scores: np.ndarray, is_there: np.ndarray | None) -> np.ndarray:
         scores[np.broadcast_to(~is_there.T[:, None], scores.shape)] = -np.inf
     largest = scores.max(axis=-1, keepdims=True, initial=np.finfo(scores.dtype).min)
     np.exp(np.subtract(scores, largest, out=scores), out=scores)
+    scores *= scores > np.finfo(scores.dtype).eps ** 3  # what follows would be slow on denormals
     sums = scores.sum(axis=-1, keepdims=True)
     return np.divide(scores, sums, out=scores, where=sums > 0)
 

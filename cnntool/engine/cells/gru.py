@@ -241,11 +241,12 @@ def gru_backward(
     flat = dz.reshape(*dz.shape[:2], 4 * hidden)
     (_back_step_by_step if is_textbook() else _back_in_long_calls)(cache, dh_all, dh, dz)
     order.clear(dz)
-    from_state = np.concatenate([flat[..., hidden : 3 * hidden], flat[..., :hidden]], axis=-1)
     dx, dw_input, dw_hidden, dbias = weight_gradients(
-        cache, flat[..., hidden:], from_state, need_dx, out and out[:3]
+        cache, flat[..., hidden:], flat[..., : 3 * hidden], need_dx, out and out[:3]
     )
-    dhidden_bias = from_state.sum(axis=(0, 1), out=out[3] if out else None)
+    dw_hidden[...] = np.roll(dw_hidden, -hidden, axis=1)  # from m, r and u to r, u and m
+    by_m = flat[..., :hidden].sum(axis=(0, 1))
+    dhidden_bias = np.concatenate([dbias[: 2 * hidden], by_m], out=out[3] if out else None)
     return dx, order.restored_rows(dh), dw_input, dw_hidden, dbias, dhidden_bias
 
 

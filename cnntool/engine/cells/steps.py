@@ -51,6 +51,8 @@ class TimeOrder:
             return cls(steps, batch, is_reversed)
         lengths = np.asarray(lengths)
         rows = np.count_nonzero(within(lengths, steps, batch), axis=1)
+        if (rows == batch).all():
+            return cls(steps, batch, is_reversed)
         rows = rows[::-1] if is_reversed else rows
         return cls(steps, batch, is_reversed, rows, np.argsort(-lengths, kind="stable"))
 
