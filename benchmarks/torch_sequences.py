@@ -57,7 +57,7 @@ class Cell(nn.Module):
 
 
 def side_by_side(state: Any) -> Any:
-    """The last states (directions, B, H) as (B, directions H)."""
+    """The last states (directions, B, H) as (B, directions H); the places of pictures alike."""
     return state.transpose(0, 1).flatten(1)
 
 
@@ -142,8 +142,8 @@ def given_maps(module: nn.Module, x: Any) -> Any:
 
 class Twin(nn.Module):
     """The layers of a network; of a joined one the decoder's recurrences begin where the encoder
-    ended: with the last states of its last recurrence, else the mean of its steps, through a layer
-    where sizes differ."""
+    ended: with the last states of its last recurrence, else all it gives of a picture, through a
+    layer where sizes differ."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class Twin(nn.Module):
         """What a recurrence of the decoder begins with."""
         is_lstm = self.own[index].cell == "lstm"
         if state is None:
-            h, c = y if y.ndim == 2 else y.mean(0), None
+            h, c = y if y.ndim == 2 else side_by_side(y), None
         else:
             h, c = (
                 map(side_by_side, state)
