@@ -464,7 +464,7 @@ def test_levels_and_known_words_are_chosen(train):
 
 def test_little_data_is_gone_through_more_often(train):
     done = train("tagger", "--dry-run")
-    assert "500 epochs of 2 steps of 16 sequences" in done.err
+    assert "100 epochs of 2 steps of 16 sequences" in done.err
 
 
 def test_series_are_compared_with_the_same_network_without_recurrence(train):

@@ -51,6 +51,9 @@ from cnntool.training.task import Task
 from cnntool.training.without_recurrence import is_compared
 from cnntool.wording import counted, listed, shape_text
 
+MOST_TIMES = 100
+"""That little data is gone through, where nobody says how often."""
+
 SAMPLES_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
 
@@ -303,7 +306,7 @@ def _begin(
     """Settle how often little data is gone through, and what the model says before any learning."""
     settings = start.settings
     if options.epochs is None:
-        least = -(-choices.LEAST_STEPS[model.header.kind] // feed.steps)
+        least = min(MOST_TIMES, -(-choices.LEAST_STEPS[model.header.kind] // feed.steps))
         start.settings = replace(settings, epochs=max(settings.epochs, least))
     if getattr(feed, "class_weights", None) is None:
         counts = target_counts(feed, model.network.output_shape[-1] or 0)
