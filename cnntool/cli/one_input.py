@@ -87,11 +87,11 @@ def one_input(
     """
     reader = model.reader
     if isinstance(reader, TextInput):
-        if text is None:
+        if text is None or file is not None:
             raise RequestError(_expects(model, file))
         return _of_text(model, reader, text, most, option, encoding)
-    if file is None or not isinstance(reader, PixelInput):
-        raise RequestError(_expects(model, file or text))
+    if file is None or text is not None or not isinstance(reader, PixelInput):
+        raise RequestError(_expects(model, file if text is None else text))
     if reader.form == "picture":
         return _of_picture(reader, file, limits or Limits())
     return _of_clip(reader, file, most, limits or Limits())

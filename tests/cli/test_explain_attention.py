@@ -90,6 +90,8 @@ def test_letters_that_are_unknown_are_named(explain):
         (["translator.npz", "--text", "-"], 1, "stdin has 0 characters"),
         (["captioner.npz"], 2, "takes pictures: name one"),
         (["captioner.npz", "--text", "cab"], 2, "takes pictures, not 'cab': name one"),
+        (["captioner.npz", "square.png", "--text", "a"], 2, "takes pictures, not 'a': name one"),
+        (["translator.npz", "square.png", "--text", "a"], 2, "takes texts, not 'square.png'"),
         (["captioner.npz", "missing.png"], 1, "missing.png"),
         (["captioner.npz", "translator.npz"], 1, "translator.npz"),
         (["tagger.npz", "--text", "a"], 2, "is a tagger, which says no text"),
