@@ -16,10 +16,11 @@ def attention_maps(
     """A picture (H, W, 3) uint8 as it is, and once for each word with the map of it over it,
     (T, h, w) for equal parts of the picture, as (H', W', 3) uint8.
 
-    The hottest colour of each is where its word looked most, which is said below it.
+    All are on one scale, so that a word that looked nowhere in particular is pale; how much it
+    looked where it did most is said below it.
     """
     plain, shown = overlays(picture, maps)
-    tiles = [Captioned(plain, ("the picture", "scales differ"))]
+    tiles = [Captioned(plain, ("the picture", f"hottest {maps.max():.0%}"))]
     for pixels, heat, word in zip(shown, maps, words, strict=True):
         tiles.append(Captioned(pixels, (word, f"most {heat.max():.0%}")))
     is_strip = max(plain.shape[:2]) >= 2 * min(plain.shape[:2])
@@ -29,8 +30,5 @@ def attention_maps(
 def overlays(picture: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """The picture as it is, and with each of the maps over it, all of one size, without words."""
     plain = panels(picture, maps[0])[0]
-    found = []
-    for heat in maps:
-        share = heat / (float(heat.max()) or 1.0)
-        found.append(overlaid(plain, stretched(share, picture.shape[:2])))
-    return plain, found
+    shares = maps / (float(maps.max()) or 1.0)
+    return plain, [overlaid(plain, stretched(share, picture.shape[:2])) for share in shares]

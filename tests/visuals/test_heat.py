@@ -64,7 +64,7 @@ def test_words_of_no_weight_and_letters_are_no_trouble():
 def test_each_word_has_a_map_whose_most_is_the_hottest():
     picture = np.full((16, 16, 3), 90, np.uint8)
     maps = np.zeros((2, 4, 4))
-    maps[0, 0, 0], maps[1, 3, 3] = 0.25, 1
+    maps[0, 0, 0], maps[1, 3, 3] = 1, 1
     plain, (one, two) = overlays(picture, maps)
     assert plain.shape == one.shape == two.shape
     half = len(plain) // 2
@@ -73,4 +73,6 @@ def test_each_word_has_a_map_whose_most_is_the_hottest():
         assert colour[rows, rows].max() > 60
         colour[rows, rows] = 0
         assert colour.max() < 40
+    _, (one, two) = overlays(picture, maps * np.array([0.05, 1])[:, None, None])
+    assert np.ptp(one.astype(int), axis=2).max() < np.ptp(two.astype(int), axis=2).max() / 2
     assert attention_maps(picture, maps, ["a", "b"], "title").shape[1] > 112 * 2

@@ -49,8 +49,8 @@ def command(read: Read, limits: Limits, picture: Picture, report: Report) -> Non
     """Draw what a translator or a captioner looked at while it said its tokens.
 
     Of a text each row is a token that is said and each column one that was read; the darker a cell,
-    the more it counts, and a row is 1 together. Over a picture there is a map for each word: the
-    hotter a colour, the more the word looked there. With --json also every number.
+    the more it counts, and a row is 1 together. Over a picture there is a map for each word, all on
+    one scale: the hotter a colour, the more the word looked there. With --json also every number.
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
