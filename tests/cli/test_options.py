@@ -20,7 +20,7 @@ TRAIN = ["train-cnn", "digits"]
         (["predict", "m.npz", ""], "'INPUT...'", "a file, a folder (-r) or -"),
         (["predict", "", "grey.png"], "'MODEL'", "a model file"),
         (["evaluate", "", "digits"], "'MODEL'", "a model file"),
-        (["evaluate", "m.npz", ""], "'DATA'", "a data set or a text"),
+        (["evaluate", "m.npz", ""], "'DATA...'", "a data set or a text"),
         (["evaluate", "m.npz", "digits", "--mistakes", ""], "'--mistakes'", "a picture"),
         (["train-cnn", ""], "'DATA'", "a data set, such as digits"),
         ([*TRAIN, "--valid", ""], "'--valid'", "a data set of the same classes"),
