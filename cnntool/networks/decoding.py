@@ -122,7 +122,7 @@ def beams(
     begun = network.encoded(source, lengths).states
     count = len(next(iter(begun.values())))
     states = {path: np.repeat(array, width, axis=0) for path, array in begun.items()}
-    beam, given = _Beam.at_start(count, width, most + 1), np.full(count * width, end)
+    beam, given = _Beam.at_start(count, width), np.full(count * width, end)
     found: list[list[Said]] = [[] for _ in range(count)]
     for step in range(most + 1):
         logs, after = _next(network, given, states)
@@ -130,10 +130,11 @@ def beams(
         ways = _ways(beam.totals, logs, end)
         if watch:
             for at in range(len(beam.rows)):
-                watch(_watched(beam, ways, at, step))
-        beam.end(ways, logs, step, found)
-        beam, parents = beam.grown(ways, logs, step)
-        goes_on = np.array([len(found[row]) < width for row in beam.rows]) & beam.is_there[:, 0]
+                watch(_watched(beam, ways, at))
+        beam.end(ways, logs, found)
+        beam, parents = beam.grown(ways, logs)
+        is_open = np.array([len(found[row]) < width for row in beam.rows], bool)
+        goes_on = is_open & beam.is_there[:, 0]
         if step == most or not goes_on.any():
             beam.of(goes_on).break_off(found)
             break
@@ -144,7 +145,7 @@ def beams(
             for path, array in after.items()
         }
         beam = beam.of(goes_on)
-        given = beam.ids[:, :, step].ravel()
+        given = beam.ids[:, :, -1].ravel()
     return [sorted(each, key=lambda said: -said.score)[:width] for each in found]
 
 
@@ -163,16 +164,16 @@ class _Beam:
     """K beginnings for each of N sources, the likeliest first."""
 
     rows: np.ndarray  # (N,) the numbers of the sources
-    ids: np.ndarray  # (N, K, most)
-    odds: np.ndarray  # (N, K, most)
+    ids: np.ndarray  # (N, K, T), after T steps
+    odds: np.ndarray  # (N, K, T), their log probabilities
     totals: np.ndarray  # (N, K), -inf where there is none
 
     @classmethod
-    def at_start(cls, count: int, width: int, most: int) -> _Beam:
+    def at_start(cls, count: int, width: int) -> _Beam:
         """One beginning each, which is empty."""
         totals = np.full((count, width), -np.inf)
         totals[:, 0] = 0
-        ids = np.zeros((count, width, most), np.intp)
+        ids = np.zeros((count, width, 0), np.intp)
         return cls(np.arange(count), ids, np.zeros(ids.shape), totals)
 
     @property
@@ -183,22 +184,23 @@ class _Beam:
         """That of some sources."""
         return _Beam(self.rows[chosen], self.ids[chosen], self.odds[chosen], self.totals[chosen])
 
-    def grown(self, ways: _Ways, logs: np.ndarray, step: int) -> tuple[_Beam, np.ndarray]:
+    def grown(self, ways: _Ways, logs: np.ndarray) -> tuple[_Beam, np.ndarray]:
         """The kept ways as beginnings, and of each the number (N, K) of the one it goes on from."""
         order = np.argsort(~ways.is_kept, axis=1, kind="stable")[:, : self.totals.shape[1]]
         parents, tokens = (np.take_along_axis(each, order, axis=1) for each in ways[:2])
         at = np.arange(len(self.rows))[:, None]
-        ids, odds = self.ids[at, parents], self.odds[at, parents]
-        ids[:, :, step], odds[:, :, step] = tokens, logs[at, parents, tokens]
+        last = logs[at, parents, tokens]
+        ids = np.concatenate([self.ids[at, parents], tokens[..., None]], axis=2)
+        odds = np.concatenate([self.odds[at, parents], last[..., None]], axis=2)
         totals = np.take_along_axis(np.where(ways.is_kept, ways.totals, -np.inf), order, axis=1)
         return _Beam(self.rows, ids, odds, totals), parents
 
-    def end(self, ways: _Ways, logs: np.ndarray, step: int, found: list[list[Said]]) -> None:
+    def end(self, ways: _Ways, logs: np.ndarray, found: list[list[Said]]) -> None:
         """Put the texts that have ended to those found for each source."""
         for at, way in zip(*np.nonzero(ways.has_ended), strict=True):
             parent, token = ways.beginnings[at, way], ways.tokens[at, way]
-            ids = tuple(self.ids[at, parent, :step].tolist())
-            odds = *self.odds[at, parent, :step].tolist(), float(logs[at, parent, token])
+            ids = tuple(self.ids[at, parent].tolist())
+            odds = *self.odds[at, parent].tolist(), float(logs[at, parent, token])
             found[self.rows[at]].append(Said(ids, odds))
 
     def break_off(self, found: list[list[Said]]) -> None:
@@ -238,17 +240,17 @@ def _ways(totals: np.ndarray, logs: np.ndarray, end: int) -> _Ways:
     return _Ways(beginnings, tokens, found, is_kept, is_there & is_end & (np.arange(count) < width))
 
 
-def _watched(beam: _Beam, ways: _Ways, at: int, step: int) -> BeamStep:
+def _watched(beam: _Beam, ways: _Ways, at: int) -> BeamStep:
     """A step of one source."""
-    found = []
+    found, length = [], beam.ids.shape[2] + 1
     for beginning, token, total, is_kept, has_ended in zip(
         *(each[at].tolist() for each in ways), strict=True
     ):
         became = "kept" if is_kept else "ended" if has_ended else "dropped"
-        score = total / (step + 1) ** PENALTY
+        score = total / length**PENALTY
         if total > -np.inf:
             found.append(Candidate(beginning, token, total, score, became))
-    beginnings = beam.ids[at, beam.is_there[at], :step].tolist()
+    beginnings = beam.ids[at, beam.is_there[at]].tolist()
     return BeamStep([tuple(ids) for ids in beginnings], found)
 
 

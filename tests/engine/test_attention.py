@@ -102,6 +102,15 @@ def test_few_queries_or_many_are_those_of_the_textbook(steps):
         np.testing.assert_allclose(mine, wanted, atol=1e-12)
 
 
+def test_weights_that_are_lost_in_rounding_are_0():
+    """And not denormal, with which all that follows takes many times as long."""
+    keys = np.linspace(0, 120, 60, dtype=np.float32)[:, None, None]
+    _, cache = general_attention(np.ones((1, 1, 1), np.float32), keys, np.ones((1, 1), np.float32))
+    assert (cache.odds[cache.odds > 0] > 1e-21).all()
+    assert np.count_nonzero(cache.odds) > 20
+    np.testing.assert_allclose(cache.odds.sum(), 1, rtol=1e-6)
+
+
 def test_shapes_that_do_not_fit_are_named():
     arrays = drawn("general")
     with pytest.raises(ValueError, match=r"weight has shape \(5, 7\).*need \(7, 5\)"):
