@@ -82,8 +82,8 @@ def one_input(
     """The text, or the picture or clip in a file, whichever the model takes.
 
     most: steps that it may have. option: what a text is called. encoding: of stdin, None for that
-    of the model's own texts. RequestError where the other one
-    was given, or what is no text; InputError for what cannot be read.
+    of the model's own texts. RequestError where the other one was given, or what is no text;
+    InputError for what cannot be read.
     """
     reader = model.reader
     if isinstance(reader, TextInput):

@@ -41,8 +41,10 @@ Examples:
 def command() -> None:
     """Draw what a network learned, from a model file or from weights of other tools.
 
-    The examples take a model that `cnntool train-cnn digits -o digits.npz` made, and one of
-    `cnntool train-lstm text.txt -o words.npz`.
+    The examples take models that `cnntool train-cnn digits -o digits.npz` made, `train-lstm
+    text.txt -o words.npz`, `train-translator pronunciations -o say.npz`, `train-captioner shapes -o
+    shapes.npz`, `train-tagger addresses -o address.npz` and `train-classifier reviews.tsv -o
+    mood.npz`.
 
     Each picture lands in this folder under a name that tells what it shows, and its path is
     printed. --show draws it in the terminal instead.
