@@ -47,7 +47,8 @@ def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
     """The most that a batch of a feed takes at any time.
 
     Python says it of all of the batch; where that is more than ``TRIED``, or than memory may hold,
-    of fewer and of half as many, and what it comes to in proportion.
+    of fewer and of half as many, and what it comes to in proportion; never more than in proportion
+    to the samples, as some of it is taken once, however many there are.
     """
     batch = next(feed.batches())
     count = len(batch.indices)
@@ -57,13 +58,14 @@ def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
     tried = max(1, min(count, TRIED, most))
 
     def traced(size: int) -> int:
-        return _traced(work, task, feed.take(batch._replace(indices=batch.indices[:size])))
+        some = batch.indices[np.arange(size) * count // size]  # evenly, as they go by length
+        return _traced(work, task, feed.take(batch._replace(indices=some)))
 
     whole = traced(tried)
     if tried == count:
         return whole
     few = tried // 2
-    each = (whole - (traced(few) if few else 0)) / (tried - few)
+    each = min(whole / tried, (whole - (traced(few) if few else 0)) / (tried - few))
     return round(whole + each * (count - tried))
 
 

@@ -88,6 +88,20 @@ def test_what_learning_a_text_says_it_takes_is_what_it_takes(folder):
     held_to_what_it_said("train-lstm", "text.txt", "--level", "char", *sizes.split())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "train-classifier vowels --hidden-size 256 --batch-size 270",
+        "train-tagger addresses --hidden-size 256 --batch-size 128",
+        "train-translator dates:count=500 --batch-size 450",
+        "train-captioner shapes:count=150 --batch-size 135",
+    ],
+)
+def test_what_learning_sequences_says_it_takes_is_what_it_takes(folder, call):
+    held_to_what_it_said(*call.split(), "--epochs", "1")
+
+
 def held_to_what_it_said(*arguments: str) -> None:
     """Within a quarter, of the whole process: Python and the data are some of it."""
     taken, text = peak(*arguments, "--processes", "1")
