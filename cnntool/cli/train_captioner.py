@@ -13,7 +13,7 @@ from cnntool.cli.training.sequence_options import CaptionerOptions
     "train-captioner",
     cls=SectionedCommand,
     epilog="""\b
-DATA is a name of what comes along, a file or a folder:
+DATA is a set that comes along, a file or a folder:
   shapes               pictures of two shapes, and a sentence; made on the spot
   digit-strings        pictures of some digits, and their number; made on the spot
   pictures             NAME.txt or NAME.gt.txt beside each; captions.txt, as Flickr8k has it

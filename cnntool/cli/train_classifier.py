@@ -13,7 +13,7 @@ from cnntool.cli.training.sequence_options import ClassifierOptions
     "train-classifier",
     cls=SectionedCommand,
     epilog="""\b
-DATA is a name of what comes along, a file, a folder, or - for stdin:
+DATA is a set that comes along, a file, a folder, or - for stdin:
   names, vowels        first names by sex; series of a vowel by nine speakers
   lines                __label__x text; tab- or comma-separated columns; JSON lines
   folders and files    a folder of .txt files a class; CLASS.txt, an item a line

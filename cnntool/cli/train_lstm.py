@@ -21,6 +21,10 @@ Words are what white space parts, and <eos> ends each line; characters and bytes
 Line ends of any kind, a missing last one and a byte-order mark change nothing.
 
 \b
+Layers, for --layers, separated by ';' (? stands for the number of different tokens):
+  embedding ? x 64; lstm, gru, rnn H; dropout 0.2; dense ? [tied]
+
+\b
 Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
 
 \b
@@ -29,6 +33,7 @@ Examples:
   cnntool train-lstm text.txt --level char --hidden-size 128 --num-epochs 5 -o chars.npz
   cnntool train-lstm train.txt --valid valid.txt --test test.txt --vocab-size 10000
   cat chapters/*.txt | cnntool train-lstm - --cell gru --layers 2 --dropout 0.2
+  cnntool train-lstm text.txt --layers 'embedding ? x 64; lstm 128; gru 64; dense ?'
   cnntool train-lstm text.txt --dry-run
   cnntool train-lstm --resume model.last.npz --num-epochs 3""",
 )

@@ -13,7 +13,7 @@ from cnntool.cli.training.sequence_options import TaggerOptions
     "train-tagger",
     cls=SectionedCommand,
     epilog="""\b
-DATA is a name of what comes along, a file, a folder, or - for stdin:
+DATA is a set that comes along, a file, a folder, or - for stdin:
   addresses            US addresses, what each word is
   moving-digits        videos, which digit each frame shows
   words                CoNLL columns; CoNLL-U; word/tag lines; JSON lines
@@ -43,7 +43,7 @@ def command(options: TaggerOptions) -> int:
     Each word of a sentence, row of a series or frame of a video gets a tag. The model with the best
     validation loss is kept in one file, that `cnntool predict` and other commands read; beside it,
     the run as it stands, to go on with. At the end its tags are counted beside the most frequent
-    tag of each word.
+    tag of each word, or beside those that the same network without recurrence gives to each frame.
     """
     from cnntool.cli.training.sequences import plan_tagger
     from cnntool.cli.training.session import train

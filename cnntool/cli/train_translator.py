@@ -13,7 +13,7 @@ from cnntool.cli.training.sequence_options import TranslatorOptions
     "train-translator",
     cls=SectionedCommand,
     epilog="""\b
-DATA is a name of what comes along, one file or two, a folder, or - for stdin:
+DATA is a set that comes along, one file or two, a folder, or - for stdin:
   pronunciations       30,000 English words and how they are said
   sums:digits=3        two numbers added; made on the spot
   dates                dates in many ways, to 2024-03-05; made on the spot

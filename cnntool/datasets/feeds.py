@@ -46,7 +46,8 @@ class Taken(NamedTuple):
 class Feed(Protocol):
     """Where batches come from.
 
-    unit: what its samples are called. carries: whether a batch goes on where the one before it
+    unit: what a batch has so many of; counts: what has a target each, of which a unit may have
+    many. carries: whether a batch goes on where the one before it
     ended, so that states are carried over. unknown: the target that stands for all unknown ones.
     steps, samples: of an epoch.
     """
@@ -62,6 +63,9 @@ class Feed(Protocol):
 
     @property
     def unit(self) -> str: ...
+
+    @property
+    def counts(self) -> str: ...
 
     @property
     def batch_size(self) -> int: ...
@@ -123,7 +127,7 @@ class ImageFeed:
     augmentation: Augmentation | None = None
     least: int = 1
 
-    unit = "image"
+    unit = counts = "image"
     carries, unknown, has_unknown = False, None, False
 
     @property
@@ -266,6 +270,8 @@ class WindowFeed:
     @property
     def unit(self) -> str:
         return UNITS[self.corpus.vocabulary.level]
+
+    counts = unit
 
     @property
     def unknown(self) -> int | None:

@@ -332,3 +332,28 @@ def test_a_window_that_does_not_fit_into_memory_is_refused(train, monkeypatch):
     assert "a step of 4 rows x " in done.err
     assert "set a smaller --seq-length, --batch-size or --hidden-size" in done.err
     assert train("text.txt", "--seq-length", "10", "--dry-run").code == 0
+
+
+def test_layers_may_be_given_as_text(cnntool):
+    Path("text.txt").write_text(text_of(60), encoding="utf-8")
+    layers = "embedding ? x 6; lstm 8; dropout 0.1; gru 12; dense ?"
+    given = ["--layers", layers, "--processes", "1", "--num-samples", "5"]
+    assert cnntool("train-lstm", "text.txt", *given, "-q").code == 0
+    trained = load_text_model("model.npz")
+    assert trained.network.spec == layers.replace("?", str(len(trained.vocabulary)))
+    for command in (
+        ["info", "model.npz"],
+        ["generate", "model.npz", "-n", "5"],
+        ["evaluate", "model.npz", "text.txt"],
+        ["explain", "lstm", "model.npz", "--text", "the cat", "--layer", "1", "--unit", "7"],
+        ["explain", "bptt", "model.npz", "text.txt", "--steps", "5"],
+        ["train-lstm", "--resume", "model.last.npz", "--num-epochs", "2", *given],
+    ):
+        done = cnntool(*command)
+        assert done.code == 0, done.err
+    other = ["--layers", layers.replace("gru", "rnn")]
+    done = cnntool("train-lstm", "--resume", "model.last.npz", "--num-epochs", "3", *other)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--layers gives another network than that of model.last.npz" in done.err
+    done = cnntool("train-lstm", "text.txt", "-f", *given, "--cell", "gru", "--tie-weights")
+    assert "--cell and --tie-weights beside --layers TEXT" in done.err

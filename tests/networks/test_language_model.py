@@ -11,7 +11,7 @@ from cnntool.networks import objective
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients, surprisals
 from cnntool.networks.spec import parse_layers
-from cnntool.networks.zoo import language_model, language_sizes
+from cnntool.networks.zoo import language_model, language_network, language_sizes
 
 WORDS, EMBED, HIDDEN = 70, 40, 30
 PATHS = "lstm1.w_input", "lstm2.w_input", "dense1.weight"
@@ -247,3 +247,28 @@ def test_losses_are_those_of_any_last_layer():
     np.testing.assert_allclose(losses, np.where(counts, wanted, 0), rtol=1e-5)
     assert correct == right == (logits.argmax(axis=1) == targets)[:4].sum()
     assert states == {}
+
+
+def test_layers_given_as_text_have_the_vocabulary_for_each_question_mark():
+    text = "embedding ? x 6; lstm 8; dropout 0.1; gru 12; relu; dense ?"
+    assert language_network(text, 50).spec == text.replace("?", "50")
+    tied = language_network("embedding ? x 8; rnn 8; dense ? tied", 50)
+    assert tied.spec == language_model("rnn", 50, 8, 8, tie_weights=True).spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("embedding ? x 6; lstm 8 both; dense ?", "would read what it is to foretell"),
+        ("embedding ? x 6; lstm 8; last; dense ?", "last is no layer of a language model"),
+        ("embedding ? x 6; dense ?", "has no recurrence"),
+        ("embedding ? x 6; lstm 8; dense 7", "end with 'dense [?]', where [?] is 50"),
+        ("embedding 7 x 6; lstm 8; dense ?", "begin with 'embedding [?] x N'"),
+        ("embedding ? x 6; lstm 8", "end with 'dense [?]'"),
+        ("embedding ? x 6; gru 8 => embedding ? x 6; gru 8; dense ?", "no decoder"),
+        ("embedding ? x 6 letters 9 x 3; lstm 8; dense ?", "leave the letters out"),
+    ],
+)
+def test_layers_that_are_no_language_model_are_named(text, message):
+    with pytest.raises(RequestError, match=message):
+        language_network(text, 50)

@@ -14,7 +14,7 @@ from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.layer import LARGEST
 from cnntool.networks.layers.pointwise import Activation, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool
-from cnntool.networks.spec import LAYERS, parse_layers
+from cnntool.networks.spec import LAYERS, filled, parse_layers
 
 
 @given(st.lists(ANY_LAYER, min_size=1, max_size=4))
@@ -208,3 +208,14 @@ def test_layers_of_texts_are_no_layers_of_images_and_not_offered_there(text, mes
         parse_layers(f"relu; {text}; dense 3", for_images=True)
     offered = str(caught.value).partition("expected")[2].split(", ")
     assert not {"embedding", "each", "tied"} & set(offered)
+
+
+def test_question_marks_are_filled_by_what_stands_before_them():
+    text = "embedding ? x 64 letters ? x 24; lstm 8 both; dense ?"
+    filled_in = "embedding 500 x 64 letters 30 x 24; lstm 8 both; dense 17"
+    assert filled(text, 500, 30, 17) == filled_in
+    pair = "embedding ? x 8; dense 5; gru 9 => embedding ? x 8; gru 9; dense ?"
+    assert filled(pair, 60, 0, 45) == (
+        "embedding 60 x 8; dense 5; gru 9 => embedding 45 x 8; gru 9; dense 45"
+    )
+    assert filled("lstm ?; max ?", 60, 0, 45) == "lstm ?; max ?"

@@ -92,7 +92,7 @@ class LiveView(PlainView):
         task, epochs, steps = trainer.task, trainer.settings.epochs, trainer.steps
         epoch, step = trainer.place
         super().__init__(task.measure, epochs)
-        self._unit = task.feed.unit
+        self._counts = task.feed.counts
         screen = console(stderr=True)
         try:
             SPARKS.encode(screen.encoding)
@@ -134,7 +134,7 @@ class LiveView(PlainView):
         loss = self._loss / self._samples
         value = loss if self._measure.by_loss else self._correct / self._samples
         facts = (
-            f"{self._samples / max(self._seconds, 1e-9):,.0f} {self._unit}s/s  loss {loss:.4f}  "
+            f"{self._samples / max(self._seconds, 1e-9):,.0f} {self._counts}s/s  loss {loss:.4f}  "
             f"{self._measure.judged(value)}"
         )
         if self._has_sparks:

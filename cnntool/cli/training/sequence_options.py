@@ -183,6 +183,12 @@ class Judging:
     )
 
 
+SAID = {
+    "translator": "Learn from the first N tokens of each source and each target.",
+    "captioner": "Learn from the first N tokens of each caption.",
+}
+"""What a length is of, where texts are said."""
+
 Kind = TypeVar("Kind", bound=type)
 
 
@@ -201,6 +207,8 @@ def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
             if issubclass(kind, part):
                 names = [each.name for each in fields(part) if each.name in sizes]
                 found |= {name: again(part, name, f"{sizes[name]}") for name in names}
+        if task in SAID:
+            found["max_length"] = again(SampleData, "max_length", "1000", SAID[task])
         found["processes"] = again(Running, "processes", f"2, for 8 {samples} each")
         for name, value in found.items():
             owner = next(k for k in kind.__mro__ if name in vars(k).get("__annotations__", ()))

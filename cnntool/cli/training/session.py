@@ -266,7 +266,8 @@ def say_results(plan: Plan, found: dict[str, Any], beside: dict[str, Beside]) ->
     reached = found.get(f"test_{measure.kind}")
     if reached is not None:
         loss = f"loss {reached:.4f}, " if measure.by_loss else ""
-        complain(f"test {loss}{measure.fully(reached)}")
+        if measure.by_loss or beside["test"].report is None:  # which begins with the same accuracy
+            complain(f"test {loss}{measure.fully(reached)}")
         _say_beside(plan, "test", found, reached, beside["test"])
     if "sample" in found:
         complain(f"a sample of the model of epoch {found['best_epoch'] or found['epochs']}:")
@@ -298,8 +299,8 @@ def _say_beside(
         )
     if beside.report is not None:
         measure, reached = ACCURACY, beside.report.score.value
-        for line in beside.report.lines():
-            complain(line)
+        for number, line in enumerate(beside.report.lines()):
+            complain(line if number else f"{part}: {line}")
     else:
         shown = (
             f"{name} {measure.number(value)}"

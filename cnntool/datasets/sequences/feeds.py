@@ -100,6 +100,10 @@ class SequenceFeed:
         return -(-len(self.rows) // self.batch_size)
 
     @property
+    def counts(self) -> str:
+        return "tag" if isinstance(self.targets, Ragged) else self.unit
+
+    @property
     def samples(self) -> int:
         """Labels or tags."""
         return len(self.targets.values if isinstance(self.targets, Ragged) else self.targets)
@@ -184,6 +188,7 @@ class PairFeed:
     facts: dict[str, Any] = field(default_factory=dict)
 
     carries, unknown, has_unknown = False, None, False
+    counts = "token"
 
     @property
     def steps(self) -> int:
