@@ -144,7 +144,9 @@ LEARNING: dict[str, dict[str, Any]] = {
 """What a task takes for granted of how it learns; of running texts as in the lecture."""
 
 LEAST_STEPS = {"classifier": 600, "tagger": 1000, "translator": 3000, "captioner": 1000}
-"""Of a run of sequences whose epochs nobody says: little data is gone through more often."""
+MOST_TIMES = 100
+"""Of a run of sequences whose epochs nobody says: little data is gone through more often, but so
+many times at most."""
 
 SIZES: dict[str, dict[str, Any]] = {
     "classifier": {"cell": "lstm", "embed_size": 64, "hidden_size": 64, "letters": 0},

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnntool.choices import LEAST_STEPS, rates_of
+from cnntool.choices import LEAST_STEPS, MOST_TIMES, rates_of
 from cnntool.specs import number_text
 from cnntool.training.settings import Settings
 
@@ -49,8 +49,8 @@ def advice(
         rate = number_text(usual)
         return f"it learned next to nothing, as steps are small: try --learning-rate {rate}"
     least = LEAST_STEPS.get(task, 0)
-    if 0 < steps * len(history) < least:
-        return f"it needs more training: try --epochs {-(-least // steps)}"
+    if 0 < steps * len(history) < least and len(history) < MOST_TIMES:
+        return f"it needs more training: try --epochs {min(MOST_TIMES, -(-least // steps))}"
     middle, last = history[(len(history) - 1) // 2], history[-1]
     still_falls = len(history) == 1 or last["loss"] < FALL * middle["loss"]
     if by_chance or (still_falls and losses[-1] == best):

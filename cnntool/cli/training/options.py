@@ -130,16 +130,6 @@ def read_layers(text: str) -> int | str:
     return number
 
 
-def layers_option() -> Any:
-    """``--layers`` of a trainer of recurrent networks."""
-    return option(
-        "--layers --num-layers",
-        Spec("N|TEXT", read_layers),
-        "Recurrent layers, one upon the other; or the text of all layers, where ? stands for the "
-        "number that the data has.  [default: 1]",
-    )
-
-
 def usual(task: str, name: str, help: str = "", names: str = "") -> Any:
     """An option of :class:`Learning` once more, with what a task takes for granted."""
     learning = choices.LEARNING[task]
@@ -279,6 +269,50 @@ class ImageOptions(Running, Output, ImageLearning, ImageNetwork, ImageData):
 
 
 @dataclass(frozen=True)
+class Words:
+    """Which tokens are known."""
+
+    section = "Data"
+    vocab_size: int | None = option(
+        "--vocab-size",
+        WholeNumber(2, MOST_TOKENS),
+        "Know the N most frequent tokens, <unk> for all others being one of them.  [default: all]",
+    )
+    min_count: int | None = option(
+        "--min-count", WholeNumber(1), "Know the tokens that occur N times or more.  [default: 1]"
+    )
+
+
+@dataclass(frozen=True)
+class RecurrentNetwork:
+    """What learns them."""
+
+    section = "Network"
+    cell: str | None = option(
+        "--cell", Choice(choices.CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh)."
+    )
+    embed_size: int | None = option(
+        "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token."
+    )
+    hidden_size: int | None = option(
+        "--hidden-size",
+        WholeNumber(1, MOST_SIZE),
+        "Units of each recurrent layer, in each direction.",
+    )
+    layers: int | str | None = option(
+        "--layers --num-layers",
+        Spec("N|TEXT", read_layers),
+        "Recurrent layers, one upon the other; or the text of all layers, where ? stands for the "
+        "number that the data has.  [default: 1]",
+    )
+    dropout: float | None = option(
+        "--dropout",
+        Number(least=0, below=1),
+        "Of the units before each layer and the output, in training.  [default: 0]",
+    )
+
+
+@dataclass(frozen=True)
 class TextData:
     """Which texts are learned from."""
 
@@ -293,14 +327,6 @@ class TextData:
     )
     encoding: str | None = option(
         "--encoding", str, "Of the text, such as latin-1.  [default: utf-8]", metavar="NAME"
-    )
-    vocab_size: int | None = option(
-        "--vocab-size",
-        WholeNumber(2, MOST_TOKENS),
-        "Know the N most frequent tokens, <unk> for all others being one of them.  [default: all]",
-    )
-    min_count: int | None = option(
-        "--min-count", WholeNumber(1), "Know the tokens that occur N times or more.  [default: 1]"
     )
     val_split: float | None = option(
         "--val-split",
@@ -323,24 +349,14 @@ class TextData:
 
 
 @dataclass(frozen=True)
-class TextNetwork:
+class TextNetwork(RecurrentNetwork):
     """What learns them."""
 
     section = "Network"
-    cell: str | None = option(
-        "--cell", Choice(choices.CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh).  [default: lstm]"
-    )
-    embed_size: int | None = option(
-        "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token.  [default: 32]"
-    )
-    hidden_size: int | None = option(
-        "--hidden-size", WholeNumber(1, MOST_SIZE), "Units of each recurrent layer.  [default: 32]"
-    )
-    layers: int | str | None = layers_option()
-    dropout: float | None = option(
-        "--dropout",
-        Number(least=0, below=1),
-        "Of the units before each layer and the output, in training.  [default: 0]",
+    cell: str | None = again(RecurrentNetwork, "cell", "lstm")
+    embed_size: int | None = again(RecurrentNetwork, "embed_size", "32")
+    hidden_size: int | None = again(
+        RecurrentNetwork, "hidden_size", "32", "Units of each recurrent layer."
     )
     tie_weights: bool = flag(
         "--tie-weights",
@@ -373,7 +389,7 @@ class TextLearning(Learning):
 
 
 @dataclass(frozen=True)
-class TextOptions(Running, Output, TextLearning, TextNetwork, TextData):
+class TextOptions(Running, Output, TextLearning, TextNetwork, Words, TextData):
     """All that `cnntool train-lstm` takes."""
 
     section = "Running"

@@ -15,10 +15,11 @@ from cnntool.cli.training.options import (
     ImageOptions,
     Learning,
     Output,
+    RecurrentNetwork,
     Running,
     TextOptions,
+    Words,
     again,
-    layers_option,
     usual,
 )
 from cnntool.cli.types import Choice, Number, PathName, WholeNumber
@@ -80,21 +81,6 @@ class SampleData:
 
 
 @dataclass(frozen=True)
-class Words:
-    """Which tokens are known."""
-
-    section = "Data"
-    vocab_size: int | None = option(
-        "--vocab-size",
-        WholeNumber(2, MOST_TOKENS),
-        "Know the N most frequent tokens, <unk> for all others being one of them.  [default: all]",
-    )
-    min_count: int | None = option(
-        "--min-count", WholeNumber(1), "Know the tokens that occur N times or more.  [default: 1]"
-    )
-
-
-@dataclass(frozen=True)
 class Groups:
     """What belongs together."""
 
@@ -117,30 +103,6 @@ class ClassWeights:
         "--class-weights",
         Choice(choices.CLASS_WEIGHTS, "weighting", "HOW"),
         "balanced: rare classes count as much as frequent ones in the loss.  [default: none]",
-    )
-
-
-@dataclass(frozen=True)
-class SequenceNetwork:
-    """What learns them."""
-
-    section = "Network"
-    cell: str | None = option(
-        "--cell", Choice(choices.CELLS, "cell", "NAME"), "lstm, gru or rnn (tanh)."
-    )
-    embed_size: int | None = option(
-        "--embed-size", WholeNumber(1, MOST_SIZE), "Numbers that stand for a token."
-    )
-    hidden_size: int | None = option(
-        "--hidden-size",
-        WholeNumber(1, MOST_SIZE),
-        "Units of each recurrent layer, in each direction.",
-    )
-    layers: int | str | None = layers_option()
-    dropout: float | None = option(
-        "--dropout",
-        Number(least=0, below=1),
-        "Of the units before each layer and the output, in training.  [default: 0]",
     )
 
 
@@ -203,7 +165,7 @@ def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
         learning = (*choices.LEARNING[task], "learning_rate", "weight_decay")
         found = {name: usual(task, name, said.get(name, "")) for name in learning}
         sizes = choices.SIZES[task]
-        for part in (SequenceNetwork, Reader):
+        for part in (RecurrentNetwork, Reader):
             if issubclass(kind, part):
                 names = [each.name for each in fields(part) if each.name in sizes]
                 found |= {name: again(part, name, f"{sizes[name]}") for name in names}
@@ -264,7 +226,7 @@ class ClassifierOptions(
     Learning,
     Pooling,
     Reader,
-    SequenceNetwork,
+    RecurrentNetwork,
     Groups,
     Words,
     SampleData,
@@ -297,7 +259,7 @@ class TaggerOptions(
     ClassWeights,
     Learning,
     Reader,
-    SequenceNetwork,
+    RecurrentNetwork,
     Groups,
     Words,
     SampleData,
@@ -329,7 +291,7 @@ class TranslatorOptions(
     Learning,
     Decoder,
     Reader,
-    SequenceNetwork,
+    RecurrentNetwork,
     Words,
     SampleData,
     PairData,
@@ -351,7 +313,7 @@ class CaptionData:
 @dataclass(frozen=True)
 @of_task("captioner", "captions")
 class CaptionerOptions(
-    Judging, Running, Output, Learning, Decoder, SequenceNetwork, Words, SampleData, CaptionData
+    Judging, Running, Output, Learning, Decoder, RecurrentNetwork, Words, SampleData, CaptionData
 ):
     """All that `cnntool train-captioner` takes."""
 

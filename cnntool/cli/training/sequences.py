@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-import click
 import numpy as np
 
 from cnntool import choices
 from cnntool.cli.console import complain, reading
+from cnntool.cli.training.kept_options import (
+    KEPT,
+    NETWORKS,
+    READING,
+    Options,
+    as_before,
+    origin_of,
+    settled,
+)
 from cnntool.cli.training.plan import (
     Beside,
     Plan,
@@ -29,7 +37,7 @@ from cnntool.cli.training.sequence_models import (
     with_levels,
 )
 from cnntool.cli.training.sequence_options import SequenceOptions
-from cnntool.cli.training.sources import check_stdin, files_read, sources_of
+from cnntool.cli.training.sources import check_stdin, files_read
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
 from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION, hold_out, overlap
 from cnntool.datasets.sequences.inputs import MOST_STEPS, TextInput
@@ -51,38 +59,8 @@ from cnntool.training.task import Task
 from cnntool.training.without_recurrence import is_compared
 from cnntool.wording import counted, listed, shape_text
 
-MOST_TIMES = 100
-"""That little data is gone through, where nobody says how often."""
-
 SAMPLES_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
-
-READING = (
-    "format", "encoding", "text_column", "label_column", "column", "group", "resize", "colour",
-)  # fmt: skip
-"""Options that say how data is read."""
-
-MAKING = (
-    "level", "source_level", "target_level", "vocab_size", "min_count", "max_length", "cell",
-    "embed_size", "hidden_size", "layers", "dropout", "letters", "one_way", "pool", "attention",
-    "class_weights",
-)  # fmt: skip
-"""Options that say what is made of it."""
-
-KEPT = ("val_split", *READING, *MAKING)
-"""What a file keeps of the options, with ``data``, ``valid`` and ``test``."""
-
-USUAL: dict[str, Any] = {
-    "encoding": "utf-8",
-    "colour": "auto",
-    "min_count": 1,
-    "max_length": MOST_STEPS,
-    "class_weights": "none",
-}
-NETWORKS: dict[str, Any] = {"dropout": 0.0, "pool": "max", "attention": "general"}
-"""What is taken for granted, of networks where no text gives all layers."""
-
-Options = TypeVar("Options", bound=SequenceOptions)
 
 
 def plan_classifier(options: SequenceOptions) -> Plan:
@@ -108,7 +86,7 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
     is_named = bool(options.data)
     if start.trained is not None:
         check_agreement(start, options, {key: start.origin.get(key) for key in KEPT})
-        options = _as_before(options, start)
+        options = as_before(options, start)
         start.check_apart(_files(options))
     with start.telling_of_moves("data", f"train-{kind} DATA", is_named):
         parts = _load(kind, options, start.settings.seed)
@@ -119,18 +97,13 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
     fingerprint, validation = parts["train"].fingerprint, _own_validation(options, parts)
     parts, notes = _split(kind, options, start, parts)
     train, others = parts["train"], [part for name, part in parts.items() if name != "train"]
-
+    start.share(min(start.settings.batch_size, len(train)), SAMPLES_A_PROCESS)
     if start.trained is None:
-        options = _settled(kind, with_levels(kind, options, train))
-        model = untrained_model(kind, options, train, others)
-        check_parameters(model.network, "set a smaller --hidden-size, --embed-size or --vocab-size")
-        model.network.initialise(start.streams["start"])
+        options = settled(kind, with_levels(kind, options, train))
+        model, feed = _begun(kind, options, start, train, others)
     else:
         model = start.trained
-    start.share(min(start.settings.batch_size, len(train)), SAMPLES_A_PROCESS)
-    feed = _learned(model, options, train, start.settings.batch_size)
-    if start.trained is None:
-        _begin(start, options, model, feed)
+        feed = _learned(model, options, train, start.settings.batch_size)
     judged = {part: judging_feed(model, parts[part]) for part in parts if part != "train"}
     task = Task(
         kind,
@@ -140,16 +113,39 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
         start.settings,
         ACCURACY if kind in LABELLED else DECODED,
         fingerprint,
-        start.origin or _origin(options, validation),
+        start.origin or origin_of(options, validation),
     )
     return start.plan(
         task,
-        [*notes, *unlearned(kind, train, others), *_of_lengths(model, options, train)],
+        [*notes, *unlearned(kind, train, others), *_of_lengths(model, options, train, feed)],
         data=_lines(model, parts),
         test=judged.get("test"),
         beside=_judge(model, options, task, parts, judged),
         more=lambda best: {},
     )
+
+
+def _begun(
+    kind: Sequenced,
+    options: SequenceOptions,
+    start: Start,
+    train: Samples,
+    others: list[Samples],
+) -> tuple[SequenceModel, SequenceFeed | PairFeed]:
+    """A model that says how often each answer comes, before any learning, and what it learns from;
+    how often little data is gone through is settled."""
+    model = untrained_model(kind, options, train, others)
+    check_parameters(model.network, "set a smaller --hidden-size, --embed-size or --vocab-size")
+    model.network.initialise(start.streams["start"])
+    settings = start.settings
+    feed = _learned(model, options, train, settings.batch_size)
+    if options.epochs is None:
+        least = min(choices.MOST_TIMES, -(-choices.LEAST_STEPS[kind] // feed.steps))
+        start.settings = replace(settings, epochs=max(settings.epochs, least))
+    if getattr(feed, "class_weights", None) is None:
+        counts = target_counts(feed, model.network.output_shape[-1] or 0)
+        begin_at_frequencies(model.network, Unigram(counts).distribution)
+    return model, feed
 
 
 def _checked(kind: str, options: Options) -> Options:
@@ -236,62 +232,6 @@ def _overlaps(name: str, train: Samples, part: Samples, own: Samples | None) -> 
     return () if name == "validation" and own is None else overlap(train, part)
 
 
-def _as_before(options: Options, start: Start) -> Options:
-    """What was given, and what was not as it was when the run began; InputError where its file does
-    not say that."""
-    name, origin = start.name, start.origin
-    named = options.data, options.valid, options.test
-    data, valid, test = sources_of(name, origin, "data", *named)
-    kept: dict[str, Any] = {
-        each.name: origin.get(each.name) for each in fields(options) if each.name in KEPT
-    }
-    for each in fields(options):
-        value = kept.get(each.name)
-        if each.name == "resize" and isinstance(value, list):
-            value = kept[each.name] = tuple(value)
-        if value is not None and not _is_possible(each.metadata["attributes"], value):
-            raise InputError(f"{name} is damaged: its {each.name} is {str(value)[:40]!r}")
-    encoding = start.trained.encoding
-    return replace(options, **(kept | {"encoding": encoding}), data=data, valid=valid, test=test)
-
-
-def _is_possible(attributes: dict[str, Any], value: Any) -> bool:
-    """Whether a command could be given the value of an option with these attributes."""
-    if "type" not in attributes:
-        return isinstance(value, bool)  # a flag
-    if attributes["type"] is str:
-        return isinstance(value, str)
-    text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    try:
-        return attributes["type"].convert(text, None, None) == value
-    except click.UsageError:
-        return False
-
-
-def _settled(kind: Sequenced, options: Options) -> Options:
-    """With what is taken for granted in the place of what was not given."""
-    usual = USUAL
-    if not isinstance(options.layers, str):
-        usual = USUAL | {"layers": 1} | NETWORKS | choices.SIZES[kind]
-    names = [each.name for each in fields(options)]
-    missing = [name for name in usual if name in names and getattr(options, name) is None]
-    return replace(options, **{name: usual[name] for name in missing})
-
-
-def _origin(options: SequenceOptions, validation: Samples | None) -> dict[str, Any]:
-    """What reading, splitting and making the same again takes."""
-    found: dict[str, Any] = {"data": list(options.data)}
-    found |= {key: getattr(options, key) for key in ("valid", "test")}
-    found["validation_fingerprint"] = validation.fingerprint if validation else None
-    for key in KEPT:
-        if hasattr(options, key):
-            value = getattr(options, key)
-            found[key] = list(value) if isinstance(value, tuple) else value
-    if found["val_split"] is None and validation is None:
-        found["val_split"] = DEFAULT_FRACTION
-    return found
-
-
 def _learned(
     model: SequenceModel, options: SequenceOptions, train: Samples, batch_size: int
 ) -> SequenceFeed | PairFeed:
@@ -300,23 +240,18 @@ def _learned(
     return learning_feed(model, train, batch_size, most, is_balanced)
 
 
-def _begin(
-    start: Start, options: SequenceOptions, model: SequenceModel, feed: SequenceFeed | PairFeed
-) -> None:
-    """Settle how often little data is gone through, and what the model says before any learning."""
-    settings = start.settings
-    if options.epochs is None:
-        least = min(MOST_TIMES, -(-choices.LEAST_STEPS[model.header.kind] // feed.steps))
-        start.settings = replace(settings, epochs=max(settings.epochs, least))
-    if getattr(feed, "class_weights", None) is None:
-        counts = target_counts(feed, model.network.output_shape[-1] or 0)
-        begin_at_frequencies(model.network, Unigram(counts).distribution)
-
-
-def _of_lengths(model: SequenceModel, options: SequenceOptions, train: Samples) -> Iterator[str]:
+def _of_lengths(
+    model: SequenceModel,
+    options: SequenceOptions,
+    train: Samples,
+    feed: SequenceFeed | PairFeed,
+) -> Iterator[str]:
     """How many inputs are longer than what is learned of each."""
-    most = options.max_length or MOST_STEPS
-    lengths = model.reader.rows(train.inputs).lengths
+    most, learned = options.max_length or MOST_STEPS, feed.rows.lengths
+    if learned is None:
+        return
+    cut = [train.inputs[index] for index in np.flatnonzero(learned >= most).tolist()]
+    lengths = model.reader.rows(cut).lengths if cut else None
     longer = 0 if lengths is None else int(np.count_nonzero(lengths > most + 1))
     if longer:
         yield (
