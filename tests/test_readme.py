@@ -18,7 +18,7 @@ from cnntool.cli.main import COMMANDS
 from cnntool.cli.visualize import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
-SUBJECT_PAGES = ("filters", "signals", "training", "texts", "looking", "speed")
+SUBJECT_PAGES = ("filters", "signals", "training", "texts", "sequences", "looking", "speed")
 """In the order in which they are read: a page may use what those before it made."""
 PAGES = {
     path: path.read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def blocks(page: str, language: str) -> list[str]:
 def examples(page: str) -> list[str]:
     """Every line of the shell blocks that is a use of the installed command."""
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
-    return [line for line in lines if re.match(r"((cat|seq) \S+ \| )?cnntool ", line)]
+    return [line for line in lines if re.match(r"((cat|seq|echo) [^|]+ \| )?cnntool ", line)]
 
 
 ALL_EXAMPLES = list(dict.fromkeys(line for page in PAGES.values() for line in examples(page)))
