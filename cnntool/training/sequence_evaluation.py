@@ -21,7 +21,7 @@ from cnntool.training.sequence_baselines import (
     tagger_baselines,
     translator_baselines,
 )
-from cnntool.training.sequence_feeds import judging_feed, numbered
+from cnntool.training.sequence_feeds import check_fits, judging_feed, numbered
 from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.tagger_report import TaggerReport
 from cnntool.training.task import Task
@@ -68,6 +68,7 @@ def evaluate_samples(
     beam: the width of it, of what is said. InputError for a label or a tag that the model has not,
     and where its numbers are not finite.
     """
+    check_fits(model, samples)
     make: dict[str, Callable[..., Any]] = {"classifier": _classified, "tagger": _tagged}
     report = make.get(model.header.kind, _said)(model, samples, beam)
     if not baselines:

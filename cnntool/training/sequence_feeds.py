@@ -10,7 +10,7 @@ import numpy as np
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
 from cnntool.datasets.sequences.inputs import MOST_STEPS, Rows, TextInput
 from cnntool.datasets.sequences.ragged import Ragged
-from cnntool.datasets.sequences.samples import Samples
+from cnntool.datasets.sequences.samples import Samples, what_of
 from cnntool.errors import InputError
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import listed
@@ -50,12 +50,20 @@ def learning_feed(
 
 def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed | PairFeed:
     """What a model is judged on: all of each input, and of several right texts the first."""
+    check_fits(model, samples)
     rows = model.reader.rows(samples.inputs)
     if model.writer is not None:
         firsts = [right[:1] for right in samples.answers]
         return _pairs(model, model.writer, rows, firsts, JUDGED_AT_ONCE)
     targets, unit = _targets(model, samples), UNITS[model.header.kind]
     return SequenceFeed(rows, targets, JUDGED_AT_ONCE, unit, facts=model.facts)
+
+
+def check_fits(model: SequenceModel, samples: Samples) -> None:
+    """InputError where a model takes other inputs."""
+    takes = what_of(model.reader.form, model.reader.shape)
+    if samples.what != takes and len(samples):
+        raise InputError(f"{samples.name} holds {samples.what}, and {model.name} takes {takes}")
 
 
 def target_counts(feed: SequenceFeed | PairFeed, kinds: int) -> np.ndarray:

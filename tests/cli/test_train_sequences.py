@@ -320,6 +320,16 @@ def test_data_of_another_task_is_one_line(train):
     assert_refused(train("classifier", "vowels", "--letters", "3"), "which holds series")
 
 
+def test_parts_of_several_kinds_are_one_line(train):
+    for name, features in (("two.npz", 2), ("three.npz", 3)):
+        np.savez(name, x=np.ones((9, 4, features), "f"), y=np.arange(36).reshape(9, 4) % 2)
+    for test, what in (("three.npz", "series of 3 features"), ("addresses.conll", "words")):
+        done = train("tagger", "two.npz", *TINY, "--test", test)
+        said = f"{test} holds {what}, and two.npz series of 2 features: the test part has to be"
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert said in done.err
+
+
 def test_tags_that_are_never_learned_are_said(train):
     write("valid.conll", ["12 number", "Main street", "3c floor", "4d floor"])
     done = train("tagger", *TINY, "--valid", "valid.conll")

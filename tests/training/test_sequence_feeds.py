@@ -57,3 +57,9 @@ def test_a_label_that_the_model_has_not_is_named():
     samples = Samples("data.tsv", "text", ["a"], ["best"])
     with pytest.raises(InputError, match=r"data.tsv has the label 'best'.*\(bad, good\)"):
         learning_feed(classifier(), samples, 2)
+
+
+def test_inputs_of_another_kind_are_named():
+    series = Samples("rows.npz", "steps", [np.ones((3, 2), "f")], ["good"])
+    with pytest.raises(InputError, match=r"rows\.npz holds series of 2 features, and the"):
+        judging_feed(classifier(), series)

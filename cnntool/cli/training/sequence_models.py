@@ -117,8 +117,8 @@ def check_form(kind: Sequenced, options: SequenceOptions, train: Samples) -> Non
         refused += ["vocab_size", "min_count"]
     given = [name for name in refused if _option(options, name) is not None]
     if given:
-        holds = {"steps": "series", "frames": "videos"}.get(train.form, train.form)
-        holds = "bytes, which are all known" if train.form in TEXTS and "byte" in levels else holds
+        is_bytes = train.form in TEXTS and "byte" in levels
+        holds = "bytes, which are all known" if is_bytes else train.what
         raise RequestError(
             f"--{given[0].replace('_', '-')} means nothing for {train.name}, which holds {holds}: "
             "leave it out"

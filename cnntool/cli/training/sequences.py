@@ -57,7 +57,7 @@ from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples
 from cnntool.training.sequence_feeds import judging_feed, learning_feed, target_counts
 from cnntool.training.task import Task
 from cnntool.training.without_recurrence import is_compared
-from cnntool.wording import counted, listed, shape_text
+from cnntool.wording import counted, listed
 
 SAMPLES_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
@@ -179,11 +179,12 @@ def _load(kind: Sequenced, options: SequenceOptions, seed: int) -> dict[str, Sam
         if path is not None:
             found = _read(kind, (path,), options, how, seed)
             parts[part] = found.get(part) or next(iter(found.values()))
+    train = parts["train"]
     for part, samples in parts.items():
-        if samples.form != parts["train"].form:
+        if samples.what != train.what:
             raise InputError(
-                f"{samples.name} ({part}) holds {samples.form}, and {parts['train'].name} "
-                f"{parts['train'].form}: name data of one kind"
+                f"{samples.name} holds {samples.what}, and {train.name} {train.what}: the {part} "
+                "part has to be of the same kind"
             )
     return parts
 
@@ -263,13 +264,7 @@ def _of_lengths(
 def _lines(model: SequenceModel, parts: dict[str, Samples]) -> tuple[str, str]:
     """The data, and how many of what become what."""
     train, reader = parts["train"], model.reader
-    if isinstance(reader, TextInput):
-        given = _tokens(reader)
-    elif train.form == "steps":
-        given = f"series of {shape_text(reader.shape)}"
-    else:
-        form = {"frames": "videos", "picture": "pictures"}[train.form]
-        given = f"{form} of {shape_text(reader.shape)}"
+    given = _tokens(reader) if isinstance(reader, TextInput) else train.what
     if model.writer is not None:
         gives = _tokens(model.writer)
     else:

@@ -26,6 +26,17 @@ import numpy as np
 
 from cnntool.choices import COLOURS
 from cnntool.errors import InputError, RequestError
+from cnntool.wording import shape_text
+
+
+def what_of(form: str, shape: tuple[int, ...] = ()) -> str:
+    """Inputs in words, of a form and with steps or pictures of a shape.
+
+    >>> what_of("words"), what_of("steps", (12,)), what_of("frames", (1, 16, 16))
+    ('words', 'series of 12 features', 'videos of 1 x 16 x 16')
+    """
+    name = {"text": "texts", "steps": "series", "frames": "videos", "picture": "pictures"}
+    return name.get(form, form) + (f" of {shape_text(shape)}" if shape else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +61,13 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def what(self) -> str:
+        """Its inputs in words, see :func:`what_of`."""
+        if self.form in ("text", "words") or not len(self):
+            return what_of(self.form)
+        return what_of(self.form, self.inputs[0].shape[self.form != "picture" :])
 
     @cached_property
     def fingerprint(self) -> str:
