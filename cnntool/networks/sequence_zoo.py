@@ -63,11 +63,6 @@ def tagger(inputs: Inputs, tags: int, sizes: Sizes) -> str:
     return "; ".join([*_read(inputs, sizes), *sizes.recurrences(), f"dense {tags}"])
 
 
-def frame_tagger_without_time(inputs: Inputs, tags: int, sizes: Sizes) -> str:
-    """The same of frames without its recurrences: each is told by itself."""
-    return "; ".join([*_read(inputs, sizes), f"dense {tags}"])
-
-
 def translator(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
     """Many to many: ``embedding 60 x 64; gru 64 both => embedding 45 x 64; gru 64; ...``."""
     encoder = [*_read(inputs, sizes), *sizes.recurrences()]
