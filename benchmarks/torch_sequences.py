@@ -56,6 +56,14 @@ class Cell(nn.Module):
         return pad_packed_sequence(y, total_length=len(x))[0], state
 
 
+def with_places(maps: Any) -> Any:
+    """Maps (B, C, H, W) as steps (H*W, B, C + 2), of which the last two say where each is."""
+    rows, columns = (torch.linspace(-1, 1, n, dtype=maps.dtype) for n in maps.shape[2:])
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    maps = torch.cat([maps, grid.expand(len(maps), -1, -1, -1)], 1)
+    return maps.permute(2, 3, 0, 1).flatten(0, 1)
+
+
 def side_by_side(state: Any) -> Any:
     """The last states (directions, B, H) as (B, directions H); the places of pictures alike."""
     return state.transpose(0, 1).flatten(1)
@@ -224,7 +232,7 @@ class Twin(nn.Module):
             elif isinstance(layer, Attend):
                 x = module(x, keys, keys_lengths)
             elif isinstance(layer, Places):
-                x = x.permute(2, 3, 0, 1).flatten(0, 1)
+                x = with_places(x)
             elif isinstance(layer, Each):
                 x = given_maps(module, x.flatten(0, 1)).unflatten(0, x.shape[:2])
             else:

@@ -108,23 +108,31 @@ class Columns(Layer):
 
 @dataclass(frozen=True)
 class Places(Layer):
-    """Maps (N, C, H, W) as H*W steps of C features, (H*W, N, C): a place each, row by row."""
+    """Maps (N, C, H, W) as H*W steps of C + 2 features, (H*W, N, C + 2): a place each, row by row.
+
+    The last two say where it is, y and x from -1 to 1: what looks at places one by one could not
+    tell above from below (Liu et al., An intriguing failing of convolutional neural networks and
+    the CoordConv solution, NeurIPS 2018).
+    """
 
     kind = "places"
     needs_size = True
 
     def output_shape(self, shape: Shape) -> Shape:
         channels, height, width = maps_of(shape)
-        return height * width, channels
+        return height * width, channels + 2
 
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         count, channels, height, width = x.shape
-        steps = x.transpose(2, 3, 0, 1).reshape(height * width, count, channels)
-        return np.ascontiguousarray(steps), x.shape
+        steps = np.empty((height, width, count, channels + 2), x.dtype)
+        steps[..., :-2] = x.transpose(2, 3, 0, 1)
+        steps[..., -2] = np.linspace(-1, 1, height)[:, None, None]
+        steps[..., -1] = np.linspace(-1, 1, width)[:, None]
+        return steps.reshape(height * width, count, channels + 2), x.shape
 
     def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
         count, channels, height, width = cache
-        dx = dy.reshape(height, width, count, channels).transpose(2, 3, 0, 1)
+        dx = dy[..., :-2].reshape(height, width, count, channels).transpose(2, 3, 0, 1)
         return np.ascontiguousarray(dx), {}
 
 

@@ -116,6 +116,17 @@ def test_columns_are_read_from_left_to_right():
     assert y[:, 0].tolist() == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
 
 
+def test_places_say_where_they_are():
+    x = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
+    net = Network(parse_layers("places"), (2, 2, 3))
+    y, caches = net.forward(x)
+    assert y[:, 0].tolist() == [
+        [0, 6, -1, -1], [1, 7, -1, 0], [2, 8, -1, 1],
+        [3, 9, 1, -1], [4, 10, 1, 0], [5, 11, 1, 1],
+    ]  # fmt: skip
+    np.testing.assert_array_equal(net.backward_to_input(y, caches), x)
+
+
 def test_a_network_says_its_shapes_and_parameters():
     text = str(Network(parse_layers(FRAMES), (None, 2, 6, 7)))
     assert "steps of 3 x 4 x 5" in text
