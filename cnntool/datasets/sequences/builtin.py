@@ -56,7 +56,7 @@ BUILT_IN = {
         "two numbers added, such as 123+45 with the answer 168; made on the spot",
         "sums.sums",
         (
-            _count(None, "by default 20,000, or half of all pairs", 500_000),
+            _count(None, "by default 40,000, or half of all pairs", 500_000),
             Parameter("digits", 3, "a number has at most", 1, 9, int),
         ),
     ),
@@ -64,7 +64,7 @@ BUILT_IN = {
         "translator",
         "dates in fourteen ways of five languages, with the answer 2024-03-05; made on the spot",
         "dates.dates",
-        (_count(20_000, "of dates", 500_000),),
+        (_count(12_000, "of dates", 500_000),),
     ),
     "shapes": BuiltIn(
         "captioner",

@@ -15,7 +15,7 @@ def sums(count: int | None = None, digits: int = 3, seed: int = 0) -> dict[str, 
     """``123+45`` with the answer ``168``: two numbers of 1 to ``digits`` digits, each length as
     often as another while there are any.
 
-    No two numbers stand together twice, in neither order. count: None for 20,000, or for half of
+    No two numbers stand together twice, in neither order. count: None for 40,000, or for half of
     all pairs where those are fewer. RequestError for more than half of all pairs.
 
     Source: the task of W. Zaremba and I. Sutskever, Learning to Execute, arXiv:1410.4615, and of
@@ -23,7 +23,7 @@ def sums(count: int | None = None, digits: int = 3, seed: int = 0) -> dict[str, 
     """
     numbers = 10**digits
     most = numbers * (numbers + 1) // 4
-    count = min(20_000, most) if count is None else count
+    count = min(40_000, most) if count is None else count
     if count > most:
         raise RequestError(
             f"sums: count is {count:,}, but of numbers of {counted(digits, 'digit')} half of all "

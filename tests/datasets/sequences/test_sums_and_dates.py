@@ -13,14 +13,14 @@ from cnntool.errors import RequestError
 
 def test_sums_are_right_and_no_pair_comes_twice():
     data = load_built_in("sums")["train"]
-    assert (len(data), data.form) == (20_000, "text")
+    assert (len(data), data.form) == (40_000, "text")
     pairs = [tuple(map(int, text.split("+"))) for text in data.inputs]
     assert [(str(a + b),) for a, b in pairs] == list(data.answers)
-    assert len({tuple(sorted(pair)) for pair in pairs}) == 20_000
+    assert len({tuple(sorted(pair)) for pair in pairs}) == 40_000
     assert max(map(max, pairs)) == 999
     assert all(f"{a}+{b}" == text for (a, b), text in zip(pairs, data.inputs, strict=True))
     lengths = Counter(len(str(a)) for a, _ in pairs)
-    assert lengths[2] > 6_000
+    assert lengths[2] > 12_000
     assert lengths[1] > 2_000
 
 
@@ -83,7 +83,7 @@ def test_a_date_is_written_in_every_pattern():
 
 def test_dates_have_one_answer_each_and_come_once():
     data = load_built_in("dates")["train"]
-    assert len(set(data.inputs)) == len(data) == 20_000
+    assert len(set(data.inputs)) == len(data) == 12_000
     days = [date.fromisoformat(answer) for (answer,) in data.answers]
     assert (min(days).year, max(days).year) == (1950, 2049)
     for text, day in zip(data.inputs[:4000], days, strict=False):
@@ -91,5 +91,5 @@ def test_dates_have_one_answer_each_and_come_once():
     parse = pytest.importorskip("dateutil.parser").parse
     english = re.compile(r"[A-Z][a-z]{2,8} \d+, \d{4}")  # March 5, 2024
     checked = [(t, d) for t, d in zip(data.inputs, days, strict=True) if english.fullmatch(t)]
-    assert len(checked) > 1000
+    assert len(checked) > 500
     assert all(parse(text).date() == day for text, day in checked[:200])
