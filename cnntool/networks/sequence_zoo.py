@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from cnntool.networks.layers.layer import Shape
 from cnntool.specs import number_text
 
-MAPS = 16, 32
-"""Filters of the convolutions over pictures and frames."""
+MAPS = 16, 32, 64
+"""Filters of the convolutions over pictures and frames, pooled behind all but the last; over strips
+the first two."""
 
-FRAME = 64
-"""Features of a frame."""
+LOW = 16
+"""Pixels up to which a strip is low: what tells signs of half as many apart is gone when they are
+pooled before two convolutions."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ def translator(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
 def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
     """One to many: convolutions, and a decoder that looks at their places; at columns of strips."""
     _, height, width = inputs.shape
-    encoder = _convolutions(inputs.shape)
     if width >= 2 * height:
-        encoder += ["columns", f"{sizes.cell} {sizes.hidden_size} both"]
+        encoder = [*_strip(height), *sizes.drop, "columns"]
+        encoder += [f"{sizes.cell} {sizes.hidden_size} both", *sizes.drop]
     elif sizes.attention == "none":
-        encoder += [f"dense {sizes.hidden_size}", "relu"]
+        encoder = [*_convolutions(), *sizes.drop, f"dense {sizes.hidden_size}", "relu"]
     else:
-        encoder.append("places")
+        encoder = [*_convolutions(), *sizes.drop, "places"]
     return f"{'; '.join(encoder)} => {_decoder(vocabulary, sizes)}"
 
 
@@ -95,12 +97,17 @@ def _read(inputs: Inputs, sizes: Sizes) -> list[str]:
         return [f"embedding {inputs.vocabulary} x {sizes.embed_size}{letters}", *sizes.drop]
     if len(inputs.shape) == 1:
         return []
-    layers = [*_convolutions(inputs.shape), f"dense {FRAME}", "relu"]
+    layers = [*_convolutions(), "global-max", "flatten"]
     return [f"each {layer}" for layer in layers] + sizes.drop
 
 
-def _convolutions(shape: Shape) -> list[str]:
+def _convolutions() -> list[str]:
     found: list[str] = []
     for filters in MAPS:
-        found += [f"conv {filters} 3x3 pad 1", "relu", "max 2"]
+        found += [*(["max 2"] if found else []), f"conv {filters} 3x3 pad 1", "relu"]
     return found
+
+
+def _strip(height: int) -> list[str]:
+    first, second = ([f"conv {filters} 3x3 pad 1", "relu"] for filters in MAPS[:2])
+    return [*first, *(["max 2"] if height > LOW else []), *second, "max 2"]

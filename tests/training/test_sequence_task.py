@@ -25,7 +25,7 @@ def trained(name: str, **changes):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_learns(name):
-    epochs, _ = trained(name, epochs=6)
+    epochs, _ = trained(name, epochs=6, learning_rate=0.01)
     assert epochs[-1].loss < 0.8 * epochs[0].loss
     assert epochs[-1].validation_loss < epochs[0].validation_loss
 
