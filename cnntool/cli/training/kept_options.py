@@ -39,7 +39,7 @@ USUAL: dict[str, Any] = {
     "max_length": MOST_STEPS,
     "class_weights": "none",
 }
-NETWORKS: dict[str, Any] = {"dropout": 0.0, "pool": "max", "attention": "general"}
+NETWORKS: dict[str, Any] = {"pool": "max", "attention": "general"}
 """What is taken for granted, of networks where no text gives all layers."""
 
 Options = TypeVar("Options", bound=SequenceOptions)

@@ -308,7 +308,7 @@ class RecurrentNetwork:
     dropout: float | None = option(
         "--dropout",
         Number(least=0, below=1),
-        "Of the units before each layer and the output, in training.  [default: 0]",
+        "Of the units before each layer and the output, in training.",
     )
 
 
@@ -358,6 +358,7 @@ class TextNetwork(RecurrentNetwork):
     hidden_size: int | None = again(
         RecurrentNetwork, "hidden_size", "32", "Units of each recurrent layer."
     )
+    dropout: float | None = again(RecurrentNetwork, "dropout", "0")
     tie_weights: bool = flag(
         "--tie-weights",
         "One table for embedding and output, whose sizes are one then: --embed-size or "

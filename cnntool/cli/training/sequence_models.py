@@ -199,7 +199,7 @@ def _text_input(
 
 
 def _sizes(kind: Sequenced, options: SequenceOptions) -> zoo.Sizes:
-    names = (*choices.SIZES[kind], "layers", "dropout", "one_way", "pool", "attention")
+    names = (*choices.SIZES[kind], "layers", "one_way", "pool", "attention")
     given = {name: _option(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     return zoo.Sizes(**(choices.SIZES[kind] | given))
