@@ -142,9 +142,9 @@ LEARNING: dict[str, dict[str, Any]] = {
         "schedule": "cosine",
     },
     "captioner": {
-        "epochs": 12,
+        "epochs": 18,
         "batch_size": 64,
-        "optimizer": "adam",
+        "optimizer": "adamw",
         "clip": 1.0,
         "schedule": "cosine",
     },
@@ -159,12 +159,12 @@ many times at most."""
 SIZES: dict[str, dict[str, Any]] = {
     "classifier": {
         "cell": "lstm",
-        "embed_size": 32,
+        "embed_size": 64,
         "hidden_size": 64,
         "letters": 0,
-        "dropout": 0.3,
+        "dropout": 0.1,
     },
-    "tagger": {"cell": "lstm", "embed_size": 64, "hidden_size": 64, "letters": 24, "dropout": 0.3},
+    "tagger": {"cell": "lstm", "embed_size": 32, "hidden_size": 64, "letters": 40, "dropout": 0.3},
     "translator": {
         "cell": "gru",
         "embed_size": 64,

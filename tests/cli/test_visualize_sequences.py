@@ -160,7 +160,7 @@ def test_the_embedding_is_that_of_the_tokens_that_are_read_or_said(visualize):
             "tagger.npz is a tagger: expected an image model",
         ),
         (["maps", "captioner.npz", "square.png", "--own-size"], 2, "leave out --own-size"),
-        (["maps", "captioner.npz", "square.png", "--layer", "conv3"], 2, "did you mean 'conv2'"),
+        (["maps", "captioner.npz", "square.png", "--layer", "conv4"], 2, "did you mean 'conv"),
         (["saliency", "classifier.npz", "square.png"], 1, "classifier.npz is a classifier of"),
     ],
 )

@@ -109,7 +109,8 @@ class Running:
     processes: int | None = option(
         "--processes",
         WholeNumber(1, MOST_PROCESSES),
-        "Processes that share each batch; another number differs in rounding.",
+        "Processes that share each batch; another number differs in rounding, "
+        "and in what dropout leaves out.",
     )
     dry_run: bool = flag(
         "--dry-run", "Say what would be trained and how long it would take; write nothing."
