@@ -175,7 +175,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "captioner": {
         "cell": "gru",
         "embed_size": 32,
-        "hidden_size": 128,
+        "hidden_size": 64,
         "letters": 0,
         "dropout": 0.1,
     },

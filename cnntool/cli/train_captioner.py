@@ -22,7 +22,7 @@ DATA is a set that comes along, a file or a folder:
 \b
 Layers, for --layers, separated by ';' (? stands for a number that the data has):
   conv 16 3x3 pad 1; relu; max 2; places | columns =>
-    embedding ? x 32; gru 128; attend [additive]; dense ?
+    embedding ? x 32; gru 64; attend [additive]; dense ?
 
 \b
 Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
