@@ -41,6 +41,6 @@ def test_without_a_validation_part_the_loss_on_what_is_learned_from_counts():
 
 def test_a_run_of_few_steps_needs_more_whatever_its_losses_say():
     settings, flat = Settings(), rows(1.0, 0.99, 0.99)
-    assert advice("tagger", settings, flat, 9, False, steps=10).endswith("try --epochs 120")
+    assert advice("tagger", settings, flat, 9, False, steps=20).endswith("try --epochs 60")
     assert "larger" in advice("tagger", settings, flat, 9, False, steps=400)
     assert "larger" in advice("cnn", settings, flat, 9, False, steps=10)
