@@ -111,7 +111,7 @@ def test_what_is_no_fraction_is_refused(fraction):
 
 
 def test_where_nothing_can_be_held_out_is_an_error():
-    with pytest.raises(InputError, match=r"t has nothing that can be held out, .*--val-split 0"):
+    with pytest.raises(InputError, match=r"t: nothing can be held out of .*--val-split 0"):
         hold_out(texts(["a", "A"]), np.random.default_rng(0))
 
 
