@@ -16,7 +16,7 @@ import numpy as np
 
 from cnntool.engine.losses import log_softmax
 from cnntool.errors import not_finite
-from cnntool.networks.joined import Joined
+from cnntool.networks.joined import Encoded, Joined
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.sampling import Choice
 
@@ -83,27 +83,39 @@ def greedy(
 
     InputError where the network's numbers are not finite.
     """
-    states = network.encoded(source, lengths).states
-    count = len(next(iter(states.values())))
-    ids, odds = np.empty((count, most + 1), np.intp), np.empty((count, most + 1))
-    counts = np.zeros(count, int)
+    return said_of(network, network.encoded(source, lengths), end, most, choice, rng)
+
+
+def said_of(
+    network: Joined,
+    encoded: Encoded,
+    end: int,
+    most: int,
+    choice: Choice | None = None,
+    rng: np.random.Generator | None = None,
+) -> list[Said]:
+    """As :func:`greedy`, of sources that are encoded already."""
+    states, count = encoded.states, len(encoded)
+    ids: list[list[int]] = [[] for _ in range(count)]
+    odds: list[list[float]] = [[] for _ in range(count)]
     rows, given = np.arange(count), np.full(count, end)
-    for step in range(most + 1):
+    for _ in range(most + 1):
         logs, states = _next(network, given, states)
         if choice is None or rng is None:
             given = logs.argmax(axis=1)
         else:
             given = np.array([_drawn(row, choice, rng) for row in logs])
-        ids[rows, step], odds[rows, step] = given, logs[np.arange(len(rows)), given]
-        counts[rows] += 1
+        found = logs[np.arange(len(rows)), given]
+        for row, token, p in zip(rows.tolist(), given.tolist(), found.tolist(), strict=True):
+            ids[row].append(token)
+            odds[row].append(p)
         goes_on = given != end
         if not goes_on.any():
             break
         if not goes_on.all():
             rows, given = rows[goes_on], given[goes_on]
             states = {path: array[goes_on] for path, array in states.items()}
-    found = zip(ids.tolist(), odds.tolist(), counts.tolist(), strict=True)
-    return [_said(own[:n], logs[:n], end, most) for own, logs, n in found]
+    return [_said(*each, end, most) for each in zip(ids, odds, strict=True)]
 
 
 def beams(
@@ -119,9 +131,9 @@ def beams(
 
     watch: is told of each step, of one source.
     """
-    begun = network.encoded(source, lengths).states
-    count = len(next(iter(begun.values())))
-    states = {path: np.repeat(array, width, axis=0) for path, array in begun.items()}
+    begun = network.encoded(source, lengths)
+    count = len(begun)
+    states = {path: np.repeat(array, width, axis=0) for path, array in begun.states.items()}
     beam, given = _Beam.at_start(count, width), np.full(count * width, end)
     found: list[list[Said]] = [[] for _ in range(count)]
     for step in range(most + 1):

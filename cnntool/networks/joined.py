@@ -29,8 +29,10 @@ from cnntool.engine.time_pooling import time_pool, time_pool_backward
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.attend import Attend
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
 from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.layers.steps import TimePool
 from cnntool.networks.network import Caches, Network, behind_each_other, names_of, shapes_of
 from cnntool.networks.spec import parse_layers
 from cnntool.wording import shape_text
@@ -52,6 +54,10 @@ class Encoded:
     summary: Any  # the cache of a mean over steps, None where there is none
     starts: dict[str, Any]  # by the path of a state, the cache of the layer that made it, and h_0
 
+    def __len__(self) -> int:
+        """Sources of the batch."""
+        return self.y.shape[-2]
+
 
 class Joined(Network):
     """An encoder over samples of ``input_shape``, and a decoder over tokens.
@@ -72,6 +78,7 @@ class Joined(Network):
                 f"the encoder gives {shape_text(self.encoded_shape)}: end it with columns, places, "
                 "a dense layer or a recurrence"
             )
+        _check_decoder(decoder, self.encoded_shape)
         keys = self.encoded_shape[-1] if len(self.encoded_shape) == 2 else None
         second = behind_each_other(
             [replace(each, keys=keys) if isinstance(each, Attend) else each for each in decoder]
@@ -102,10 +109,6 @@ class Joined(Network):
     def spec(self) -> str:
         parts = self.layers[: self.joint], self.layers[self.joint :]
         return " => ".join("; ".join(map(str, part)) for part in parts)
-
-    @property
-    def attends(self) -> bool:
-        return any(isinstance(layer, Attend) for layer in self.layers)
 
     @property
     def _reader(self) -> int | None:
@@ -313,6 +316,29 @@ class Joined(Network):
         way = replace(way, lengths=x.lengths)
         self._run(range(self.joint, len(self.layers)), x.given, way, begun, found)
         return found
+
+
+def _check_decoder(layers: Sequence[Layer], encoded: Shape) -> None:
+    """RequestError for layers that cannot say a text token by token."""
+    for layer in layers:
+        if isinstance(layer, Embedding) and layer.letters is not None:
+            raise RequestError(f"the decoder's {layer} reads letters: leave that to an encoder")
+        if isinstance(layer, TimePool) or (isinstance(layer, Recurrent) and layer.both):
+            remedy = "leave out both" if isinstance(layer, Recurrent) else "leave it out"
+            raise RequestError(
+                f"the decoder's {layer} reads what has not been said yet, as a decoder says a text "
+                f"from its beginning: {remedy}"
+            )
+        if isinstance(layer, Attend) and len(encoded) != 2:
+            raise RequestError(
+                f"{layer} looks back at steps, and the encoder gives {shape_text(encoded)}: end "
+                "the encoder in places, columns or a recurrence"
+            )
+    if not any(isinstance(layer, Recurrent) for layer in layers):
+        raise RequestError(
+            "the decoder has no recurrence, so it knows nothing of what it was given: put one such "
+            "as gru 64 behind its embedding"
+        )
 
 
 def attention_of(network: Joined, x: Pair, lengths: np.ndarray | None = None) -> np.ndarray:

@@ -111,7 +111,14 @@ def test_what_prints_parses():
     ("spec", "message"),
     [
         ("embedding 7 x 3; attend; dense 2", "put one before it, with =>"),
-        ("embedding 7 x 3; last => embedding 6 x 3; attend; dense 6", "put one before it, with =>"),
+        (
+            "embedding 7 x 3; last => embedding 6 x 3; gru 3; attend; dense 6",
+            "encoder gives 3 features: end the encoder in places, columns or a recurrence",
+        ),
+        ("embedding 7 x 3 => embedding 6 x 3; gru 8 both; dense 6", "gru 8 both reads what has no"),
+        ("embedding 7 x 3 => embedding 6 x 3; gru 8; last; dense 6", "last reads what has not"),
+        ("embedding 7 x 3 => embedding 6 x 3; attend; dense 6", "the decoder has no recurrence"),
+        ("embedding 7 x 3 => embedding 6 x 3 letters 4 x 2; gru 8; dense 6", "reads letters"),
         ("embedding 7 x 3 => embedding 6 x 3 => dense 6", "the layers have 2 '=>'"),
         ("embedding 7 x 3 =>", "there is no layer"),
     ],
