@@ -113,15 +113,20 @@ def series_blocks(source: str, encoding: str, dimensions: int) -> Iterator[list[
         return
     name, done = source_name(source), 0
     for block in line_blocks(source, encoding):
-        found = []
+        found: list[np.ndarray] = []
         for number, line in enumerate(block, done + 1):
             if not line.strip() or line.startswith(("#", "@")):
                 continue
             place, fields = f"{name}:{number}", [field.strip() for field in line.split(":")]
             if len(fields) == dimensions + 1:  # with a label
                 fields.pop()
-            _check_dimensions(place, len(fields), dimensions)
-            found.append(steps_of(fields, place))
+            try:
+                _check_dimensions(place, len(fields), dimensions)
+                found.append(steps_of(fields, place))
+            except InputError:
+                if found:
+                    yield found  # what came before it
+                raise
         done += len(block)
         if found:
             yield found
