@@ -22,7 +22,9 @@ from cnntool.datasets.texts.text import Advance, Sources
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.files.streams import damaged
 from cnntool.networks.joined import Joined, parse_network
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, size_text
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import KINDS, Header, is_count
@@ -177,6 +179,17 @@ def sequence_facts(
 
 AnyModel = Classifier | TrainedText | SequenceModel
 
+FORMS = {
+    "classifier": ("text", "steps"),
+    "tagger": ("words", "steps", "frames"),
+    "translator": ("text",),
+    "captioner": ("picture",),
+}
+"""Of what comes in, by the kind of model."""
+
+LARGEST_LONGEST = 2 * (1 << 20) + 10
+"""Tokens that a model may say at most: of texts of 2^20, the longest that are learned from."""
+
 Sequenced = Literal["classifier", "tagger", "translator", "captioner"]
 KINDS_OF_SEQUENCES = get_args(Sequenced)
 
@@ -260,7 +273,10 @@ def sequence_model(
     writer: TextInput | None = None,
     longest: int = 0,
 ) -> SequenceModel:
-    """One that has not been trained yet; facts: those of :func:`sequence_facts`."""
+    """One that has not been trained yet; facts: those of :func:`sequence_facts`. RequestError for a
+    network that does not read what the ``reader`` gives, or say what the ``writer`` spells."""
+    if reason := _misfit(network, reader, writer):
+        raise RequestError(f"{reason}: write ? for these numbers")
     header = Header(network.spec, seed=0, kind=kind, **facts)
     model = Model(header, network.params, network.buffers)
     return SequenceModel("the model", model, network, reader, writer, longest)
@@ -270,17 +286,41 @@ def _sequence_model(model: Model, network: Network, name: str) -> SequenceModel:
     header, how = model.header, model.header.preprocessing
     reader = input_from_json(how, name)
     _check_encoding(how.get("encoding", "utf-8"), name)
+    if reader.form not in FORMS[header.kind]:
+        raise damaged(name, f"no {header.kind} reads the form {reader.form!r}")
     if tuple(reader.shape) != tuple(header.input_shape):
-        raise InputError(f"{name} is damaged: its network takes other inputs than it describes")
-    if not isinstance(network, Joined):
-        return SequenceModel(name, model, network, reader, None, 0)
-    target, longest = how.get("target"), how.get("longest")
-    if not isinstance(target, dict) or not is_count(longest, 1):
-        raise InputError(f"{name} is damaged: it does not say what texts it gives")
-    writer = input_from_json({**target, "tokens": list(header.labels)}, name)
-    if not isinstance(writer, TextInput):
-        raise InputError(f"{name} is damaged: it does not say what texts it gives")
-    return SequenceModel(name, model, network, reader, writer, int(longest or 1))
+        raise damaged(name, "its network takes other inputs than it describes")
+    writer: TextInput | None = None
+    longest: Any = 0
+    if isinstance(network, Joined):
+        target, longest = how.get("target"), how.get("longest")
+        if not isinstance(target, dict) or not is_count(longest, 1) or longest > LARGEST_LONGEST:
+            raise damaged(name, "it does not say what texts it gives")
+        said = input_from_json({**target, "tokens": list(header.labels)}, name)
+        if not isinstance(said, TextInput) or said.form != "text" or said.letters is not None:
+            raise damaged(name, "it does not say what texts it gives")
+        writer = said
+    if reason := _misfit(network, reader, writer):
+        raise damaged(name, reason)
+    return SequenceModel(name, model, network, reader, writer, longest)
+
+
+def _misfit(network: Network, reader: Input, writer: TextInput | None) -> str | None:
+    """Where the network has other numbers of tokens or of their letters; None if nowhere."""
+    first = network.layers[0]
+    if isinstance(reader, TextInput):
+        if not isinstance(first, Embedding):
+            return f"its network begins with {first}, and tokens take an embedding"
+        if first.words != len(reader.vocabulary):
+            return f"its {first} is not one of {counted(len(reader.vocabulary), 'token')}"
+        letters = 0 if reader.letters is None else len(reader.letters)
+        if (first.letters or (0, 0))[0] != letters:
+            return f"its {first} does not read {letters or 'no'} letters"
+    if writer is not None and isinstance(network, Joined):
+        said = network.layers[network.joint]
+        if not isinstance(said, Embedding) or said.words != len(writer.vocabulary):
+            return f"its decoder's {said} is not one of {counted(len(writer.vocabulary), 'token')}"
+    return None
 
 
 def network_of(model: Model) -> Network:
