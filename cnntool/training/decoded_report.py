@@ -55,8 +55,12 @@ class DecodedReport(SequenceReport):
 
     @cached_property
     def is_right(self) -> np.ndarray:
-        """(N,) booleans: whether an answer is one of its references."""
-        return exact(self.answers, self.references)
+        """(N,) booleans: whether an answer is one of its references, where words or symbols are
+        told apart by white space whatever that is."""
+        if self.level not in ("word", "symbol"):
+            return exact(self.answers, self.references)
+        right = [tuple(map(_spaced, each)) for each in self.references]
+        return exact([_spaced(answer) for answer in self.answers], right)
 
     @property
     def exact(self) -> Share:
@@ -131,3 +135,7 @@ class DecodedReport(SequenceReport):
             )
             for i in np.flatnonzero(~self.is_right).tolist()
         )
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())

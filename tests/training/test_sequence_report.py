@@ -153,6 +153,13 @@ def test_bleu_counts_what_there_are_four_of(level, reference, tokenizer, score):
     assert report.errors.rate == 0
 
 
+@pytest.mark.parametrize(("level", "right"), [("symbol", 1), ("word", 1), ("char", 0), ("byte", 0)])
+def test_more_than_one_space_counts_where_it_is_a_token(level, right):
+    report = DecodedReport("translator", [("HH  AH",)], ["HH AH"], level)
+    assert report.against({"copy": ["HH   AH"]}).beside["copy"].exact.value == right
+    assert report.exact.value == right
+
+
 def test_a_captioners_report_counts_different_captions():
     captions = ["a red circle above a square", "a blue square", "a red circle above a square"]
     report = DecodedReport("captioner", [(text,) for text in captions], captions[:1] * 3, "word")
