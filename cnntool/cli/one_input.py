@@ -129,14 +129,16 @@ def _of_text(
     if reader.level == "byte":
         tokens = [token_text(reader.vocabulary, each) for each in ids[:-1]]
     unknown = [t for t, each in zip(tokens, ids, strict=False) if each == reader.vocabulary.unknown]
-    steps = [step_name(token) for token in tokens]
+    steps = [step_name(reader.shown(token)) for token in tokens]
     return OneInput(
         text,
         x,
         lengths,
         (*steps, END) if reader.form == "text" else tuple(steps),
         notes=names_of_unknown(
-            list(dict.fromkeys(map(step_name, unknown))), reader.vocabulary.level, name
+            list(dict.fromkeys(step_name(reader.shown(token)) for token in unknown)),
+            reader.vocabulary.level,
+            name,
         ),
     )
 
@@ -149,14 +151,14 @@ def step_name(token: str) -> str:
 def said_names(model: SequenceModel, ids: Sequence[int]) -> list[str]:
     """Tokens that a translator or a captioner says, the end among them, as they are shown."""
     assert model.writer is not None
-    vocabulary, end = model.writer.vocabulary, model.writer.end
+    shown, vocabulary, end = model.writer.shown, model.writer.vocabulary, model.writer.end
     is_bytes = vocabulary.level == "byte"
     return [
         END
         if each == end
         else token_text(vocabulary, each)
         if is_bytes
-        else step_name(vocabulary.tokens[each])
+        else step_name(shown(vocabulary.tokens[each]))
         for each in ids
     ]
 

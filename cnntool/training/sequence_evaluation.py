@@ -120,7 +120,7 @@ def _said(model: SequenceModel, samples: Samples, beam: int) -> DecodedReport:
     best = [each[0] for each in texts_said(model.joined, rows, writer.end, model.longest, beam)]
     return DecodedReport(
         model.header.kind,
-        [tuple(map(writer.respelled, each)) for each in samples.answers],
+        samples.answers,
         [writer.text(each.ids) for each in best],
         writer.level,
         samples.inputs if samples.form == "text" else None,

@@ -64,6 +64,17 @@ def test_other_data_is_judged_beside_what_the_training_data_says(cnntool, moods,
     assert "is not there any more, or has changed" in done.err
 
 
+def test_texts_that_are_right_are_scored_as_they_stand(cnntool, folder):
+    pairs = [f'w{k}\twell-known  "la" (no. {k}), $10.5 !\n' for k in range(12)]
+    (folder / "pairs.tsv").write_text("".join(pairs))
+    options = ["--target-level", "word", "--val-split", 0, "-o", "m.npz", "-q"]
+    report(cnntool("train-translator", "pairs.tsv", *options, "--json", *NETWORK))
+    (folder / "other.tsv").write_text("".join([*pairs[:3], "w1\tw-1\n"]))
+    found = report(cnntool("evaluate", "m.npz", "other.tsv", "--json"))
+    assert found["beside"]["nearest source"]["exact"]["right"] == 3
+    assert 'well-known  "la" (no. 0), $10.5 !' in {each["reference"] for each in found["mistakes"]}
+
+
 def test_figures_are_those_counted_by_hand(cnntool, models, folder):
     path = models / "classifier.npz"
     texts = [("a good film", "good"), ("so bad", "good"), ("bad film", "bad")]

@@ -6,8 +6,6 @@ from which a model file makes it again.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -15,16 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.sequences.cutting import all_tokens, bare, written
 from cnntool.datasets.sequences.ragged import Ragged
-from cnntool.datasets.texts.tokens import UNKNOWN
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError
-
-APART = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
-"""Words, an apostrophe within one included, and every other sign by itself."""
-
-TIGHT = re.compile(r" (?=[.,!?;:%)\]}])|(?<=[(\[{]) ")
-"""The spaces that a sentence is written without."""
 
 HIDDEN = 0.5
 """How often a word that occurs once is learned as the unknown one, of which there is no other."""
@@ -140,8 +132,8 @@ class ArrayRows:
 
 @dataclass(frozen=True)
 class TextInput:
-    """Texts of a level: word (signs apart), symbol (what stands between white space), char or byte;
-    or ``words`` that are given one by one.
+    """Texts of a level: word (signs apart, see :mod:`cutting`), symbol (what stands between white
+    space), char or byte; or ``words`` that are given one by one.
 
     letters: what each word is spelled with, where the network reads that, too. folds: whether words
     are read in lower case, and those given one by one with all digits as 0.
@@ -167,13 +159,11 @@ class TextInput:
     ) -> TextInput:
         """That of the inputs of a training part, or of its answers."""
         kind = "word" if level == "symbol" else level
-        lines = (
-            "".join(_lines(tokens, kind)) for tokens in _all_tokens(inputs, form, level, folds)
-        )
+        lines = ("".join(_lines(tokens, kind)) for tokens in all_tokens(inputs, form, level, folds))
         vocabulary = Vocabulary.of(lines, kind, size, min_count, name)
         letters = None
         if has_letters:
-            words = (" ".join(tokens) for tokens in _all_tokens(inputs, form, level, False))
+            words = (" ".join(tokens) for tokens in all_tokens(inputs, form, level, False))
             letters = Vocabulary.of(words, "char", name=name)
         return cls(form, level, vocabulary, letters, folds)
 
@@ -189,7 +179,7 @@ class TextInput:
 
     def tokens(self, text: Any, is_raw: bool = False) -> list[str]:
         """What a text is cut into; raw: before it is folded."""
-        return next(_all_tokens([text], self.form, self.level, self.folds and not is_raw))
+        return next(all_tokens([text], self.form, self.level, self.folds and not is_raw))
 
     def ids(self, text: Any) -> np.ndarray:
         """(N,): of a text with the end behind it, which words to be tagged do not have."""
@@ -221,13 +211,15 @@ class TextInput:
         return words if self.form == "words" else [*words, "\n"]
 
     def text(self, ids: Iterable[int]) -> str:
-        """What ids without the end say: words as a sentence is written, symbols with spaces."""
-        found = self.vocabulary.decode([i for i in ids if i != self.end])
-        return TIGHT.sub("", found) if self.level == "word" else found
+        """What ids without the end say, with one space where there may be more white space."""
+        said = [i for i in ids if i != self.end]
+        if self.level == "word":
+            return written(self.vocabulary.tokens[i] for i in said)
+        return self.vocabulary.decode(said)
 
-    def respelled(self, text: str) -> str:
-        """A text as :meth:`text` would say it, whatever is known of it."""
-        return TIGHT.sub("", " ".join(self.tokens(text))) if self.level == "word" else text
+    def shown(self, token: str) -> str:
+        """A token as people are shown it: a sign without the marks of what it touches."""
+        return bare(token) if self.form == "text" and self.level == "word" else token
 
     def to_json(self) -> dict[str, Any]:
         letters = None if self.letters is None else self.letters.tokens
@@ -343,23 +335,6 @@ def _numbers(value: Any, name: str, key: str) -> tuple[float, ...]:
     if not is_right:
         raise InputError(f"{name} is damaged: its '{key}' is no list of numbers")
     return tuple(map(float, value))
-
-
-def _all_tokens(
-    inputs: Sequence[Any], form: str, level: str, is_folded: bool = True
-) -> Iterator[list[str]]:
-    """The tokens of each input, folded where words are."""
-    for each in inputs:
-        if form == "words":
-            words = ["_".join(word.split()) or UNKNOWN for word in each]
-            yield [re.sub(r"\d", "0", word.lower()) for word in words] if is_folded else words
-        elif level == "word":
-            text = unicodedata.normalize("NFC", each)
-            yield APART.findall(text.lower() if is_folded else text)
-        elif level == "symbol":
-            yield each.split()
-        else:
-            yield list(each.replace("\n", " "))
 
 
 def _lines(tokens: list[str], level: str) -> Iterator[str]:

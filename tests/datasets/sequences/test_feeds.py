@@ -114,7 +114,7 @@ def test_series_and_videos_are_prepared_and_0_behind_their_ends():
 @pytest.mark.parametrize(
     ("level", "text", "tokens"),
     [
-        ("word", "Don't stop, Ann!", ["don't", "stop", ",", "ann", "!"]),
+        ("word", "Don't stop, Ann!", ["don't", "stop", "_,", "ann", "_!"]),
         ("symbol", "AH0  B K", ["AH0", "B", "K"]),
         ("char", "a b", ["a", " ", "b"]),
     ],
