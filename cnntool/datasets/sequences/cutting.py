@@ -32,13 +32,13 @@ def all_tokens(
     inputs: Sequence[Any], form: str, level: str, is_folded: bool = True
 ) -> Iterator[list[str]]:
     """The tokens of each input, folded where words are: after the cut, as small letters may be
-    more than the capital one."""
+    more than the capital one. White space around a text is none of it."""
     for each in inputs:
         if form == "words":
             words = ["_".join(word.split()) or UNKNOWN for word in each]
             yield [re.sub(r"\d", "0", word.lower()) for word in words] if is_folded else words
             continue
-        text = unicodedata.normalize("NFC", each)
+        text = unicodedata.normalize("NFC", each).strip()
         if level == "word":
             words = cut(text)
             yield [word.lower() for word in words] if is_folded else words

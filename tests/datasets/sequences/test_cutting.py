@@ -61,6 +61,12 @@ def test_a_word_is_cut_before_it_is_folded(has_letters):
     assert lengths.tolist() == [3, 2]
 
 
+@pytest.mark.parametrize("level", ["word", "symbol", "char", "byte"])
+def test_white_space_around_a_text_is_none_of_it(level):
+    reader = TextInput.of(["through it", "x y"], "text", level)
+    assert reader.ids(" through it \n").tolist() == reader.ids("through it").tolist()
+
+
 def test_people_are_shown_signs_without_marks():
     reader = TextInput.of(["a, b_ _"], "text", "word")
     assert [reader.shown(token) for token in reader.tokens("a, b_ _ (c)")] == [
