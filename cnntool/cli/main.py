@@ -19,9 +19,9 @@ COMMANDS = {
     "train-tagger": "Train a recurrent network to tag each word, row or frame.",
     "train-translator": "Train an encoder and a decoder to turn one text into another.",
     "train-captioner": "Train convolutions and a decoder to say what pictures show.",
-    "evaluate": "Measure a trained model on labelled images, or on a text.",
-    "predict": "Say what a trained network takes images for.",
-    "generate": "Have a language model write a text.",
+    "evaluate": "Measure a trained model on labelled images or sequences, or on a text.",
+    "predict": "Ask a trained network: the classes of images or texts, tags, or what it says.",
+    "generate": "Have a language model write a text, or a translator or captioner say one.",
     "visualize": "Draw what a network learned: filters, feature maps, how they came to be.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
@@ -42,7 +42,7 @@ Examples:
 )
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Convolve images, and train small networks on images and texts, on one NumPy engine.
+    """Convolve images, and train small networks on images, texts and series, on one NumPy engine.
 
     Data goes to stdout, everything else to stderr; `-` is stdin or stdout.
     """
