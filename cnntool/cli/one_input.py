@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -46,16 +47,20 @@ class OneInput:
     """A batch of one.
 
     name: of the file, or the text itself. x, lengths: what the network takes. steps: what each step
-    is called; none of a picture. frames: of a clip or a picture, each (H, W, 3) uint8. notes: what
-    there is to say of it.
+    is called; none of a picture. images: of a clip or a picture. notes: what there is to say of it.
     """
 
     name: str
     x: Any
     lengths: np.ndarray | None
     steps: tuple[str, ...] = ()
-    frames: tuple[np.ndarray, ...] = ()
+    images: tuple[Image, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def frames(self) -> tuple[np.ndarray, ...]:
+        """Of a clip or a picture, each (H, W, 3) uint8, no larger than it is to be shown."""
+        return tuple(map(_in_colour, self.images))
 
     @property
     def title(self) -> str:
@@ -65,7 +70,7 @@ class OneInput:
     @property
     def stem(self) -> str:
         """What it is called in the name of a result."""
-        if self.frames:
+        if self.images:
             return source_of(self.name).stem
         return "-".join(self.name.split())[:40] or "stdin"
 
@@ -171,7 +176,7 @@ def _of_picture(reader: PixelInput, name: str, limits: Limits) -> OneInput:
     try:
         image = _opened(source, limits)
         x = reader.preprocessing.picture(image)
-        return OneInput(source.name, x, None, frames=(_in_colour(image),))
+        return OneInput(source.name, x, None, images=(image,))
     except (InputError, OSError, MemoryError) as error:
         raise InputError(reason(error, source.name)) from None
 
@@ -190,9 +195,8 @@ def _of_clip(reader: PixelInput, name: str, most: int, limits: Limits) -> OneInp
         remedy = "name a clip of pictures" if not images else "name a shorter clip"
         raise InputError(f"{name} has {counted(len(images), 'frame')}: {remedy}, of 1 to {most:,}")
     x = np.concatenate([reader.preprocessing.picture(image) for image in images])
-    frames = tuple(map(_in_colour, images))
     steps = tuple(str(number) for number in range(1, len(images) + 1))
-    return OneInput(name, x[:, None], np.array([len(x)]), steps, frames)
+    return OneInput(name, x[:, None], np.array([len(x)]), steps, tuple(images))
 
 
 def _frames_in(name: str) -> list[Source]:
