@@ -70,16 +70,21 @@ def tell_sequences(
 def tell_videos(asking: Asking, sources: Sequence[str], is_recursive: bool, limits: Limits) -> int:
     """Print the tags of the frames of clips, each an animation or a folder of frames; returns the
     exit code. is_recursive: whether folders hold clips."""
-    names = [
-        str(clip.path)
-        for source in sources
-        for clip in (find_clips(Path(source)) if is_recursive and Path(source).is_dir() else ())
-    ] or list(sources)
+    names: list[str] = []
+    is_failed = False
+    for source in sources:
+        if not (is_recursive and Path(source).is_dir()):
+            names.append(source)
+        elif clips := find_clips(Path(source)):
+            names += [str(clip.path) for clip in clips]
+        else:
+            complain(f"{one_line(source)} holds no clips: name a folder of folders of frames")
+            is_failed = True
 
     def frames(source: str) -> Iterator[Sequence[Any]]:
         yield [one_input(asking.model, None, source, MOST_FRAMES, limits).x[:, 0]]
 
-    return _tell(asking, names, frames)
+    return int(_tell(asking, names, frames) or is_failed)
 
 
 def _tell(

@@ -230,3 +230,10 @@ def test_frames_of_clips_are_tagged_in_order(cnntool, models, folder):
     assert [each["clip"] for each in both] == ["clips/run.gif", "clips/walk"]
     assert both[0]["tags"] == [line.split("\t")[1] for line in expected]
     assert cnntool("predict", path, "no.gif").err.startswith("no.gif does not exist")
+    (folder / "empty").mkdir()
+    some = cnntool("predict", path, "clips/run.gif", "no", "clips", "empty", "-r", "--json")
+    assert some.code == 1
+    named = [json.loads(line)["clip"] for line in some.lines]
+    assert named == ["clips/run.gif", "clips/run.gif", "clips/walk"]
+    assert "empty holds no clips" in some.err
+    assert "no does not exist" in some.err
