@@ -187,6 +187,9 @@ TOKENS = ("word", "symbol", "char", "byte")
 
 TIME_POOLS = ("last", "mean", "max")
 ATTENTIONS = ("general", "additive", "none")
+MOST_BEAM = 100
+"""Texts that a beam keeps in sight."""
+
 CLASS_WEIGHTS = ("none", "balanced")
 
 

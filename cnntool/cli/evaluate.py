@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.choices import PARTS
+from cnntool.choices import MOST_BEAM, PARTS
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
@@ -81,7 +81,7 @@ class Asked(Model):
     group: str | None = _column("--group", str, "The column that says what rows belong to")
     beam: int | None = option(
         "--beam",
-        WholeNumber(1, 1000),
+        WholeNumber(1, MOST_BEAM),
         "Texts that a translator or captioner keeps in sight.  [default: 1]",
     )
     confusion: str | None = option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.choices import MOST_BEAM
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import (
     Limits,
@@ -24,8 +25,6 @@ from cnntool.cli.types import PathName, WholeNumber
 
 if TYPE_CHECKING:
     from cnntool.networks.model import AnyModel
-
-MOST_BEAM = 1000
 
 OF_IMAGES = ("recursive", "white", "max_pixels")
 OF_SENTENCES = ("columns",)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
+from cnntool import choices
 from cnntool.cli.console import complain, console, json_text, one_line, reason
 from cnntool.cli.one_input import one_input
 from cnntool.cli.predictions import as_cells, as_facts, as_fields, ranked, run_predictions
@@ -119,6 +121,10 @@ class Asking:
         self.model, self.as_json, self.is_quiet = model, as_json, is_quiet
         self.has_odds, self.top = top is not None, top or 1  # odds: of texts that are said
         self.beam = self.top if beam is None else beam
+        if self.top > choices.MOST_BEAM and model.writer is not None:
+            raise click.UsageError(
+                f"--top {self.top} takes a beam of as many: expected 1 to {choices.MOST_BEAM}"
+            )
         if self.beam < self.top and model.writer is not None:
             raise click.UsageError(f"--top {self.top} takes --beam {self.top} or more")
         self._screen = console()

@@ -144,6 +144,12 @@ def test_texts_are_composed_as_those_that_were_learned_from(cnntool, models):
         ("tagger", ["-", "--max-pixels", "5M"], 2, "--max-pixels is of no use"),
         ("translator", ["-", "--own-size"], 2, "--own-size is of no use here"),
         ("translator", ["-", "--beam", "2", "--top", "3"], 2, "--top 3 takes --beam 3 or more"),
+        (
+            "translator",
+            ["-", "--top", "101"],
+            2,
+            "--top 101 takes a beam of as many: expected 1 to",
+        ),
         ("captioner", ["grey.png", "--encoding", "utf-8"], 2, "is a captioner"),
         ("captioner", ["."], 1, ". is a folder: -r goes through it"),
         ("series", ["grey.png", "--white", "1"], 2, "--white is of no use here"),

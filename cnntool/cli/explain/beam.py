@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.choices import MOST_BEAM
 from cnntool.cli.console import complain, print_json, show, table
 from cnntool.cli.explain.attention import Read
 from cnntool.cli.explain.options import Report
@@ -43,7 +44,7 @@ class Asked(Read):
     section = "What"
     beam: int = option(
         "--beam",
-        WholeNumber(1, 64),
+        WholeNumber(1, MOST_BEAM),
         "How many beginnings are kept at each step.  [default: 3]",
         default=3,
     )

@@ -140,7 +140,7 @@ class Judging:
     section = "Running"
     beam: int | None = option(
         "--beam",
-        WholeNumber(1, 100),
+        WholeNumber(1, choices.MOST_BEAM),
         "Texts that are kept in sight when the model is judged at the end.  [default: 1]",
     )
 
