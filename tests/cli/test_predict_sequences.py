@@ -215,6 +215,10 @@ def test_series_are_read_with_and_without_labels(cnntool, models, folder):
         "wrong.ts:1 has 1 dimension: the model takes series of 2 dimensions, parted by colons in a "
         ".ts file\n"
     )
+    (folder / "late.ts").write_text(f"{lines[0]}\n{lines[1]}\n1,2,3\n")
+    done = cnntool("predict", path, "late.ts")
+    assert (done.code, done.lines) == (1, expected)
+    assert done.err.startswith("late.ts:3 has 1 dimension")
     np.savez("x.npz", z=x)
     assert "x.npz holds z, and no x" in cnntool("predict", path, "x.npz").err
 
