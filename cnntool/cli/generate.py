@@ -146,7 +146,7 @@ def say(asked: Asked, seed: int) -> None:
     from cnntool.cli.console import complain
     from cnntool.cli.one_input import one_input
     from cnntool.cli.sequence_predictions import Asking
-    from cnntool.networks.decoding import greedy
+    from cnntool.networks.decoding import said_of
     from cnntool.networks.model import load_sequence_model
     from cnntool.networks.sampling import Choice
 
@@ -161,9 +161,12 @@ def say(asked: Asked, seed: int) -> None:
     banned = () if unknown is None else (unknown,)
     choice = Choice(asked.temperature, asked.top_k, asked.top_p, banned)
     rng, network = np.random.default_rng(seed), model.joined
+    encoded = network.encoded(given.x, given.lengths)
     for _ in range(asked.count):
-        drawn = greedy(network, given.x, given.lengths, writer.end, model.longest, choice, rng)
+        drawn = said_of(network, encoded, writer.end, model.longest, choice, rng)
+        asking.count(drawn)
         asking.print(asking.said_line(drawn))
+    asking.say_notes()
 
 
 def _tell_seed(asked: Asked, seed: int) -> None:

@@ -145,7 +145,7 @@ class Asking:
     def labels(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
         """Of each input a line: its likeliest labels."""
         width = max(map(len, self.model.labels))
-        for given, odds in self._each(inputs, class_odds):
+        for given, odds in self._each(inputs, partial(class_odds, self.model.network)):
             found = [] if odds is None else ranked(self.model.labels, odds, self.top)
             if self.as_json:
                 answer = as_facts(found, "label") if found else {"label": None, "probability": None}
@@ -161,7 +161,7 @@ class Asking:
     def tags(self, inputs: Sequence[Any]) -> Iterator[str | Text]:
         """Of each sentence a line a word: the word and its likeliest tags; of others the number of
         the step; and an empty one behind."""
-        for given, odds in self._each(inputs, tag_odds):
+        for given, odds in self._each(inputs, partial(tag_odds, self.model.network)):
             words = given if isinstance(given, tuple) else [*map(str, range(1, len(given) + 1))]
             every = [
                 ranked(self.model.labels, each, self.top) for each in ([] if odds is None else odds)
@@ -204,19 +204,24 @@ class Asking:
             if self.model.reader.form == "frames":  # which are prepared already
                 rows = ArrayRows(Ragged.of(filled), lambda x: x)
             self._count_unknown(rows)
-            answers = iter(answered(self.model.network, rows))
+            answers = iter(answered(rows))
         for each in inputs:
             self._count += 1
             yield each, next(answers) if _holds(each) else None
 
-    def said(self, network: Any, rows: Any) -> list[list[Said]]:
+    def said(self, rows: Rows) -> list[list[Said]]:
         """The best texts for each."""
         model = self.model
         assert model.writer is not None
         found = texts_said(model.joined, rows, model.writer.end, model.longest, self.beam)
-        self._texts += len(found)
-        self._broken_off += sum(not texts[0].has_ended for texts in found)
+        self.count(texts[0] for texts in found)
         return [texts[: self.top] for texts in found]
+
+    def count(self, found: Iterable[Said]) -> None:
+        """Note which texts were broken off."""
+        for each in found:
+            self._texts += 1
+            self._broken_off += not each.has_ended
 
     def said_line(self, found: Sequence[Said]) -> str:
         """The texts in fields, or as JSON."""
@@ -301,7 +306,7 @@ def tell_pictures(asking: Asking, sources: Sources, limits: Limits) -> int:
     assert isinstance(model.reader, PixelInput)
 
     def answer(planes: np.ndarray) -> list[list[Said]]:
-        return asking.said(model.network, ArrayRows(planes, lambda x: x))
+        return asking.said(ArrayRows(planes, lambda x: x))
 
     printer = _CaptionPrinter(asking)
     preparing = model.reader.preprocessing

@@ -22,6 +22,19 @@ def test_texts_are_drawn_as_often_as_asked_and_by_the_seed(cnntool, models):
     assert one.lines == same.lines != other.lines
     assert len(set(one.lines)) > 1
     assert "writes this text again" in cnntool(*asked).err
+    first = cnntool("generate", models / "translator.npz", "--text", "cab", "-t", 2, "--seed", 1)
+    assert first.lines == one.lines[:1]
+
+
+def test_texts_that_were_broken_off_are_said_once(cnntool, models):
+    asked = ["generate", models / "translator.npz", "--text", "cab", "--seed", 0, "-t", 1000]
+    done = cnntool(*asked, "--count", 50, "--json")
+    count = sum(not json.loads(line)["ended"] for line in done.lines)
+    assert 0 < count < 50
+    assert done.err.endswith(
+        f": {count} of 50 texts broken off at 12 tokens, the most that it says\n"
+    )
+    assert cnntool(*asked, "--count", 50, "-q").err == ""
 
 
 def test_without_chance_it_is_what_predict_says(cnntool, models, folder):
