@@ -18,7 +18,7 @@ pooled before two convolutions."""
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a network of sequences is made of.
+    """What a network of sequences is made of, with dropout before recurrences and what comes out.
 
     one_way: whether its recurrences read from the beginning alone. pool: last, mean or max, of a
     classifier. attention: general, additive or none, of a decoder. letters: units over the letters
@@ -41,7 +41,8 @@ class Sizes:
 
     def recurrences(self, one_way: bool | None = None) -> list[str]:
         both = "" if (self.one_way if one_way is None else one_way) else " both"
-        return [f"{self.cell} {self.hidden_size}{both}", *self.drop] * self.layers
+        found = [f"{self.cell} {self.hidden_size}{both}", *self.drop] * self.layers
+        return found[:-1] if self.drop else found
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def classifier(inputs: Inputs, classes: int, sizes: Sizes) -> str:
 
 def tagger(inputs: Inputs, tags: int, sizes: Sizes) -> str:
     """Many to many, aligned: ``embedding 10000 x 32; lstm 64 both; dense 17``."""
-    return "; ".join([*_read(inputs, sizes), *sizes.recurrences(), f"dense {tags}"])
+    return "; ".join([*_read(inputs, sizes), *sizes.recurrences(), *sizes.drop, f"dense {tags}"])
 
 
 def translator(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
@@ -76,7 +77,7 @@ def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
     _, height, width = inputs.shape
     if width >= 2 * height:
         encoder = [*_strip(height), *sizes.drop, "columns"]
-        encoder += [f"{sizes.cell} {sizes.hidden_size} both", *sizes.drop]
+        encoder += [f"{sizes.cell} {sizes.hidden_size} both"]
     elif sizes.attention == "none":
         encoder = [*_convolutions(), *sizes.drop, f"dense {sizes.hidden_size}", "relu"]
     else:
@@ -87,7 +88,8 @@ def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
 def _decoder(vocabulary: int, sizes: Sizes) -> str:
     attend = {"general": ["attend"], "additive": ["attend additive"], "none": []}
     parts = [f"embedding {vocabulary} x {sizes.embed_size}", *sizes.drop]
-    parts += [*sizes.recurrences(one_way=True), *attend[sizes.attention], f"dense {vocabulary}"]
+    parts += [*sizes.recurrences(one_way=True), *attend[sizes.attention], *sizes.drop]
+    parts += [f"dense {vocabulary}"]
     return "; ".join(parts)
 
 
