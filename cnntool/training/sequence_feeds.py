@@ -36,8 +36,9 @@ def learning_feed(
 ) -> SequenceFeed | PairFeed:
     """What a model learns from; InputError for a label or a tag that it has not.
 
-    most: tokens or steps of an input, and of a text that is to be said. is_balanced: whether all
-    classes count alike in the loss. Of several texts that are right each is learned.
+    most: tokens or steps of an input, and of a text that is to be said, which has its end behind
+    them where it is no longer. is_balanced: whether all classes count alike in the loss. Of several
+    texts that are right each is learned.
     """
     rows = model.reader.rows(samples.inputs, True, most)
     if model.writer is not None:
@@ -118,6 +119,8 @@ def _pairs(
 ) -> PairFeed:
     answers = list(answers)
     sources = np.repeat(np.arange(len(answers)), [len(each) for each in answers])
-    ids = [writer.ids(text)[:most] for text in chain.from_iterable(answers)]
+    ids = [writer.ids(text) for text in chain.from_iterable(answers)]
+    if most is not None:
+        ids = [each if len(each) <= most + 1 else each[:most] for each in ids]
     targets, unit = Ragged.of(ids, writer.vocabulary.dtype), UNITS[model.header.kind]
     return PairFeed(rows, targets, writer.end, batch_size, sources, unit, model.facts)

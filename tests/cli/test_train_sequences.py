@@ -358,6 +358,26 @@ def test_very_long_texts_are_learned_up_to_a_length(train):
     assert "long.tsv: of 10 inputs longer than 20 the rest is left out of training" in done.err
 
 
+@pytest.mark.parametrize(
+    "task, options, said",
+    [
+        ("tagger", ["--max-length", "3", "--val-split", "0.1"], "of {} inputs longer than 3"),
+        ("tagger", ["--max-length", "5"], None),
+        ("translator", ["--max-length", "14"], "of {} targets longer than 14"),
+        ("translator", ["--max-length", "15"], None),
+        ("captioner", ["--max-length", "2"], "of {} captions longer than 2"),
+    ],
+)
+def test_what_is_left_out_of_training_is_counted(train, task, options, said):
+    done = train(task, *TINY, *options, "--dry-run")
+    assert done.code == 0, done.err
+    found = re.findall(r"of \d+ (\w+) longer than (\d+)", done.err)
+    if said is None:
+        assert not found
+    else:
+        assert re.search(said.replace("{}", r"\d+"), done.err)
+
+
 def test_two_files_are_read_line_by_line_and_stdin_like_a_file(train):
     """Pairs that are given again are left out of a table, not of two files: here are none."""
     pairs = sorted({line for line in Path("reversals.tsv").read_text().splitlines()})

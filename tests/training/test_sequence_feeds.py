@@ -41,7 +41,18 @@ def test_each_right_text_is_learned_and_the_first_is_judged():
     learned, judged = learning_feed(translator(), samples, 2), judging_feed(translator(), samples)
     assert (len(learned.targets), len(judged.targets)) == (3, 2)
     assert learned.sources.tolist() == [0, 0, 1]
-    assert learning_feed(translator(), samples, 2, most=2).targets.lengths.tolist() == [2, 2, 2]
+    assert learning_feed(translator(), samples, 2, most=1).targets.lengths.tolist() == [1, 2, 1]
+
+
+def test_a_text_of_the_greatest_length_is_learned_with_its_end():
+    samples = Samples("data", "text", ["abc", "de"], [("cba",), ("ed",)])
+    model = translator()
+    targets = learning_feed(model, samples, 2, most=2).targets
+    assert [targets[index].tolist() for index in (0, 1)] == [
+        model.writer.ids("cba")[:2].tolist(),
+        model.writer.ids("ed").tolist(),
+    ]
+    assert targets[1][-1] == model.writer.end
 
 
 def test_balanced_classes_weigh_the_same_and_one_on_average():

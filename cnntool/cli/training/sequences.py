@@ -32,6 +32,7 @@ from cnntool.cli.training.sequence_models import (
     LABELLED,
     check_answers,
     check_form,
+    references,
     unlearned,
     untrained_model,
     with_levels,
@@ -247,18 +248,25 @@ def _of_lengths(
     train: Samples,
     feed: SequenceFeed | PairFeed,
 ) -> Iterator[str]:
-    """How many inputs are longer than what is learned of each."""
+    """How many inputs, and texts to be said, are longer than what is learned of each."""
     most, learned = options.max_length or MOST_STEPS, feed.rows.lengths
-    if learned is None:
-        return
-    cut = [train.inputs[index] for index in np.flatnonzero(learned >= most).tolist()]
-    lengths = model.reader.rows(cut).lengths if cut else None
-    longer = 0 if lengths is None else int(np.count_nonzero(lengths > most + 1))
-    if longer:
-        yield (
-            f"{train.name}: of {counted(longer, 'input')} longer than {most:,} the rest is left "
-            "out of training; --max-length says how much is learned"
-        )
+    longer: dict[str, int] = {}
+    if learned is not None:
+        cut = [train.inputs[index] for index in np.flatnonzero(learned >= most).tolist()]
+        lengths = model.reader.rows(cut).lengths if cut else None
+        ends = model.reader.form == "text"  # the end behind a text counts as none of its tokens
+        longer["input"] = 0 if lengths is None else int(np.count_nonzero(lengths - ends > most))
+    if model.writer is not None:
+        texts, said = references(train), feed.targets.lengths
+        cut = [texts[index] for index in np.flatnonzero(said >= most).tolist()]
+        noun = "target" if model.header.kind == "translator" else "caption"
+        longer[noun] = sum(len(model.writer.ids(text)) - 1 > most for text in cut)
+    for noun, count in longer.items():
+        if count:
+            yield (
+                f"{train.name}: of {counted(count, noun)} longer than {most:,} the rest is left "
+                "out of training; --max-length says how much is learned"
+            )
 
 
 def _lines(model: SequenceModel, parts: dict[str, Samples]) -> tuple[str, str]:
