@@ -65,8 +65,8 @@ def evaluate_samples(
 ) -> SequenceReport:
     """What a model answers to samples, and what baselines do.
 
-    beam: the width of it, of what is said. InputError for a label or a tag that the model has not,
-    and where its numbers are not finite.
+    beam: the width of it, of what is said. A tag that the model has not is never right. InputError
+    for a class that it has not, and where its numbers are not finite.
     """
     check_fits(model, samples)
     make: dict[str, Callable[..., Any]] = {"classifier": _classified, "tagger": _tagged}
@@ -92,8 +92,6 @@ def _classified(model: SequenceModel, samples: Samples, beam: int) -> Classifier
 
 
 def _tagged(model: SequenceModel, samples: Samples, beam: int) -> TaggerReport:
-    for tags in samples.answers:
-        numbered(tags, model.labels, "tag", samples, model.name)
     odds = tag_odds(model.network, model.reader.rows(samples.inputs))
     found = [odds[index] for index in range(len(odds))]
     predicted = [each.argmax(axis=1) for each in found]

@@ -77,10 +77,10 @@ def values_of(targets: np.ndarray | Ragged) -> np.ndarray:
 
 
 def numbered(
-    answers: Sequence[str], labels: Sequence[str], what: str, samples: Samples, owner: str
+    answers: Iterable[str], labels: Sequence[str], what: str, samples: Samples, owner: str
 ) -> np.ndarray:
     """(N,) int64 the place of each among the labels; InputError for one that is not there."""
-    places = {label: index for index, label in enumerate(labels)}
+    places, answers = {label: index for index, label in enumerate(labels)}, list(answers)
     for answer in answers:
         if answer not in places:
             raise InputError(
@@ -95,12 +95,9 @@ def _targets(
 ) -> np.ndarray | Ragged:
     if model.header.kind == "classifier":
         return numbered(samples.answers, model.labels, "label", samples, model.name)
-    return Ragged.of(
-        [
-            numbered(tags, model.labels, "tag", samples, model.name)[:most]
-            for tags in samples.answers
-        ]
-    )
+    answers = [tags[:most] for tags in samples.answers]
+    tags = numbered(chain.from_iterable(answers), model.labels, "tag", samples, model.name)
+    return Ragged(tags, np.array([len(each) for each in answers], np.int64))
 
 
 def _balanced(targets: np.ndarray, kinds: int) -> np.ndarray:

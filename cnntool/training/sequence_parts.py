@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from cnntool.datasets.sequences.holding_out import hold_out, overlap
@@ -15,6 +17,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
 from cnntool.networks.model_header import Header
 from cnntool.training.settings import Streams
+from cnntool.wording import counted, listed
 
 COLOURS = {1: "grey", 3: "rgb"}
 
@@ -78,6 +81,20 @@ def learned_from(model: SequenceModel) -> Samples | None:
     return found["train"] if is_trained_on else None
 
 
+def _strange_tags(model: SequenceModel, samples: Samples) -> list[str]:
+    """A note on tags that a tagger has not; none where there are none."""
+    if model.header.kind != "tagger":
+        return []
+    counts = Counter(chain.from_iterable(samples.answers))
+    strange = sorted(set(counts) - set(model.labels))
+    if not strange:
+        return []
+    which = f"{counted(len(strange), 'tag')} ({listed(strange, 4)}), that {model.name} has not"
+    count = sum(counts[tag] for tag in strange)
+    verb = "is" if len(strange) == 1 else "are"
+    return [f"{samples.name}: {which}, {verb} never answered: {count:,} of its tags count as wrong"]
+
+
 @dataclass(frozen=True, eq=False)
 class Judged:
     """The samples that a model is judged by, of which part; training: what it learned from, None
@@ -120,4 +137,5 @@ def judged(
         )
     elif not is_learned_from:
         notes += overlap(training, samples)
+    notes += _strange_tags(model, samples)
     return Judged(part, samples, training, is_learned_from, tuple(notes))

@@ -107,6 +107,16 @@ def test_tags_are_counted_word_by_word(cnntool, models, folder):
     assert "unknown words" in out
 
 
+def test_a_tag_that_a_tagger_has_not_counts_as_wrong_and_is_said(cnntool, models, folder):
+    (folder / "tags.txt").write_text("12 number\nMain odd\n\n9 number\nElm odd\n")
+    done = cnntool("evaluate", models / "tagger.npz", "tags.txt", "--json")
+    found = report(done)
+    assert found["words"]["count"] == 4
+    assert found["words"]["right"] <= 2
+    assert "tags.txt: 1 tag (odd), that " in done.err
+    assert "is never answered: 2 of its tags count as wrong" in done.err
+
+
 def test_spans_are_shown_where_tags_have_a_scheme(cnntool, models, folder):
     renamed = {"number": "B-a", "street": "I-a", "state": "O", "box": "B-b"}
     model = load_model(models / "tagger.npz", kind=None)
