@@ -41,7 +41,7 @@ USELESS = {
 
 
 def _column(name: str, type: Any, what: str, metavar: str = "COLUMN") -> Any:
-    help = f"{what}.  [default: as in training]"
+    help = f"{what}.  [default: as in training for its data, else the usual one]"
     return option(name, type, help, section="Data", metavar=metavar)
 
 
@@ -68,8 +68,8 @@ class Asked(Model):
     format: str | None = option(
         "--format",
         str,
-        "How sequences are written, as for the command that trained MODEL.  [default: what they "
-        "look like]",
+        "How sequences are written, as for the command that trained MODEL.  [default: as in "
+        "training for its data, else what they look like]",
         section="Data",
         metavar="NAME",
     )
@@ -231,14 +231,14 @@ def measure_sequences(asked: Asked) -> None:
     model, data = load_sequence_model(asked.model), joined(asked.data)
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
     with reading(data, asked.quiet) as advance:
-        how = sequence_parts.read_options(model, given)
+        how = sequence_parts.read_options(model, asked.data, given)
         loaded = sequence_parts.load_for(model, asked.data, how, advance)
     found = sequence_parts.judged(model, loaded, asked.part, data)
     baselines = None if found.training is None else baselines_of(model, found.training)
     report = evaluate_samples(model, found.samples, baselines, asked.beam or 1)
     judgement = None if model.writer is None else judge_texts(model, found.samples)
     if not asked.quiet:
-        for note in found.notes:
+        for note in (*sequence_parts.not_taken(model, asked.data, given), *found.notes):
             complain(note)
     title = f"{asked.model} on {data}"
     if asked.mistakes is not None:

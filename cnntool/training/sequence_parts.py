@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
 from cnntool.networks.model_header import Header
 from cnntool.training.settings import Streams
-from cnntool.wording import counted, listed
+from cnntool.wording import counted, joined, listed
 
 COLOURS = {1: "grey", 3: "rgb"}
 
@@ -25,17 +26,47 @@ READING = ("format", "text_column", "label_column", "column", "group")
 """What the header says of how the data was written."""
 
 
-def read_options(model: SequenceModel, given: Mapping[str, Any]) -> ReadOptions:
-    """How data is read for a model: as it was in training, but for what is given; pictures in its
-    size and colours."""
-    training = model.header.training
-    found: dict[str, Any] = {key: training.get(key) for key in READING}
+def read_options(
+    model: SequenceModel, data: Sequence[str], given: Mapping[str, Any]
+) -> ReadOptions:
+    """How data is read for a model: what training named as it was there, but for what is given;
+    pictures in the model's size and colours."""
+    found = _asked_in_training(model) if _is_named_in_training(model, data) else {}
     found |= {key: value for key, value in given.items() if value is not None}
     found.setdefault("encoding", model.encoding)
     if isinstance(model.reader, PixelInput):
         how = model.reader.preprocessing
         found |= {"resize": how.size, "colour": COLOURS.get(how.channels, "auto")}
     return ReadOptions(**found)
+
+
+def not_taken(model: SequenceModel, data: Sequence[str], given: Mapping[str, Any]) -> list[str]:
+    """A note on what training asked for, by which other data is not read; none where it is none."""
+    asked = {k: v for k, v in _asked_in_training(model).items() if given.get(k) is None}
+    if not asked or _is_named_in_training(model, data):
+        return []
+    options = joined([f"--{key.replace('_', '-')} {value}" for key, value in asked.items()])
+    return [
+        f"{joined(data)}: read as it looks, not with the {options} that {model.name} was trained "
+        "with: name it where it holds here, too"
+    ]
+
+
+def _asked_in_training(model: SequenceModel) -> dict[str, Any]:
+    training = model.header.training
+    return {key: training[key] for key in READING if training.get(key) is not None}
+
+
+def _is_named_in_training(model: SequenceModel, data: Sequence[str]) -> bool:
+    """Whether it is what was learned from, or that to validate or to test on."""
+    training = model.header.training
+    own = [training.get("data"), *([training.get(key)] for key in ("valid", "test"))]
+    there = [os.path.realpath(each) for each in data]
+    return any(
+        [os.path.realpath(str(each)) for each in paths] == there
+        for paths in own
+        if isinstance(paths, list) and None not in paths
+    )
 
 
 def load_for(
@@ -74,7 +105,8 @@ def learned_from(model: SequenceModel) -> Samples | None:
     if not isinstance(data, list) or not data or STDIN in data:
         return None
     try:
-        parts = load_for(model, [str(each) for each in data], read_options(model, {}))
+        data = [str(each) for each in data]
+        parts = load_for(model, data, read_options(model, data, {}))
     except (InputError, RequestError):
         return None
     found, is_trained_on = as_in_training(parts, header)

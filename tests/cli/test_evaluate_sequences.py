@@ -75,6 +75,21 @@ def test_texts_that_are_right_are_scored_as_they_stand(cnntool, folder):
     assert 'well-known  "la" (no. 0), $10.5 !' in {each["reference"] for each in found["mistakes"]}
 
 
+def test_options_of_training_are_those_of_its_data_alone(cnntool, moods, folder):
+    lines = [f'"{text} {index}",{label}\n' for index, (text, label) in enumerate(MOODS)]
+    (folder / "own.csv").write_text("what,how\n" + "".join(lines))
+    named = "--text-column", "what", "--label-column", "how"
+    done = cnntool("train-classifier", "own.csv", *named, "-o", "m.npz", "-q", *NETWORK)
+    assert done.code == 0, done.err
+    assert report(cnntool("evaluate", "m.npz", "./own.csv", "--json"))["samples"] == 4
+    (folder / "new.csv").write_text("text,label\na good film,good\n")
+    done = cnntool("evaluate", "m.npz", "new.csv", "--json")
+    assert report(done)["samples"] == 1
+    assert "new.csv: read as it looks, not with the --text-column what and --label-col" in done.err
+    done = cnntool("evaluate", "m.npz", moods, "--json", "-q")
+    assert (report(done)["samples"], done.err) == (4, "")  # the same, and the same held out
+
+
 def test_figures_are_those_counted_by_hand(cnntool, models, folder):
     path = models / "classifier.npz"
     texts = [("a good film", "good"), ("so bad", "good"), ("bad film", "bad")]

@@ -359,7 +359,7 @@ def test_very_long_texts_are_learned_up_to_a_length(train):
 
 
 @pytest.mark.parametrize(
-    "task, options, said",
+    ("task", "options", "said"),
     [
         ("tagger", ["--max-length", "3", "--val-split", "0.1"], "of {} inputs longer than 3"),
         ("tagger", ["--max-length", "5"], None),
