@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,20 +55,28 @@ Scene = tuple[str, list[Shape]]
 """How the first shape stands to the second, "" for one alone, and the shapes."""
 
 
+class Chances(NamedTuple):
+    """What of a picture the scene does not say."""
+
+    ground: float
+    jitter: np.ndarray  # (2, 3): of each shape
+    noise: np.ndarray  # (3, 32, 32)
+
+
 def shapes(count: int = 5000, seed: int = 0) -> dict[str, Samples]:
     """Pictures (3, 32, 32) of one or two shapes, such as ``a small red circle above a large blue
     square``: each can be said in one way alone.
 
     Of two shapes the upper or the left one comes first, and one is never half above and half left
-    of the other.
+    of the other. Of one seed, the first pictures are the same whatever the count.
     """
-    rng = np.random.default_rng(seed)
-    scenes = [_scene(rng) for _ in range(count)]
-    pictures = np.concatenate(
-        [_drawn(scenes[i : i + DRAWN_AT_ONCE], rng) for i in range(0, count, DRAWN_AT_ONCE)]
-    )
-    sentences = [(_sentence(*scene),) for scene in scenes]
-    return {"train": Samples("shapes", "picture", list(pictures), sentences)}
+    rng, pictures, sentences = np.random.default_rng(seed), [], []
+    for start in range(0, count, DRAWN_AT_ONCE):
+        some = [(_scene(rng), _chances(rng)) for _ in range(min(DRAWN_AT_ONCE, count - start))]
+        scenes, chances = zip(*some, strict=True)
+        pictures += [*_drawn(scenes, chances)]
+        sentences += [(_sentence(*scene),) for scene in scenes]
+    return {"train": Samples("shapes", "picture", pictures, sentences)}
 
 
 def _sentence(relation: str, there: list[Shape]) -> str:
@@ -104,18 +113,23 @@ def _moved(shape: Shape, y: float, x: float) -> Shape:
     return replace(shape, centre=(y, x))
 
 
-def _drawn(scenes: list[Scene], rng: np.random.Generator) -> np.ndarray:
+def _chances(rng: np.random.Generator) -> Chances:
+    noise = NOISE * rng.standard_normal((3, SIDE, SIDE), np.float32)
+    return Chances(rng.uniform(10, 60), rng.uniform(-JITTER, JITTER, (2, 3)), noise)
+
+
+def _drawn(scenes: Sequence[Scene], chances: Sequence[Chances]) -> np.ndarray:
     """(N, 3, 32, 32) uint8, the shapes of each scene from the last to the first."""
     pixels = np.empty((len(scenes), 3, SIDE, SIDE), np.float32)
-    pixels[:] = rng.uniform(10, 60, (len(scenes), 1, 1, 1))
+    pixels[:] = np.reshape([each.ground for each in chances], (-1, 1, 1, 1))
     for place in (1, 0):
         rows = [i for i, (_, there) in enumerate(scenes) if len(there) > place]
         drawn = [scenes[i][1][place] for i in rows]
         colours = np.array([COLOURS[shape.colour] for shape in drawn], np.float32).reshape(-1, 3)
-        colours = colours + rng.uniform(-JITTER, JITTER, colours.shape).astype(np.float32)
+        colours += np.reshape([chances[i].jitter[place] for i in rows], (-1, 3))
         covered = _coverage(drawn)[:, None]
         pixels[rows] += covered * (colours[:, :, None, None] - pixels[rows])
-    pixels += NOISE * rng.standard_normal(pixels.shape, np.float32)
+    pixels += np.stack([each.noise for each in chances])
     return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
 
 

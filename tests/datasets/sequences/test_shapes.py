@@ -96,3 +96,9 @@ def test_the_seed_tells_what_is_drawn():
     np.testing.assert_array_equal(one.inputs, same.inputs)
     assert one.answers == same.answers
     assert one.answers != other.answers
+
+
+def test_the_first_pictures_of_a_seed_are_the_same_whatever_the_count():
+    few, many = (load_built_in(f"shapes:count={count}")["train"] for count in (10, 200))
+    assert all(map(np.array_equal, few.inputs, many.inputs))
+    assert few.answers == many.answers[:10]
