@@ -19,7 +19,7 @@ from cnntool.networks.model_header import is_count
 from cnntool.training.progress import is_finite
 
 PARTS = ("training", "validation")
-OF_TEXTS = ("rnn", "translator", "captioner")
+OF_TEXTS, OF_DECODERS = ("rnn", "translator", "captioner"), ("translator", "captioner")
 LONGEST_LINE = 1 << 20
 """Characters of a log's line, which may have no end."""
 
@@ -31,7 +31,9 @@ class History:
     epochs: (E,) their numbers, from 1. values: (E,) float64 by measure and part, such as
         ``("loss", "validation")``; NaN where there is no number, all of it without a validation
         part.
-    by_loss: whether it is known to be of what says texts, which a perplexity tells more of.
+    by_loss: whether it is known to be of what says texts, which a perplexity tells more of. Of a
+        decoder there is no accuracy: that of single tokens, the right beginning being given, would
+        pass for that of what it says.
     """
 
     name: str
@@ -53,6 +55,7 @@ def read_history(path: str | os.PathLike) -> History:
         if file.peek(2)[:2] == b"PK":
             header = load_header(path)
             rows, by_loss = list(header.history), header.kind in OF_TEXTS
+            rows = [{"task": header.kind, **row} for row in rows]
         else:
             with io.TextIOWrapper(file, "utf-8", "replace") as text:
                 rows = _log_rows(text, name)
@@ -65,7 +68,14 @@ def read_history(path: str | os.PathLike) -> History:
     values = {}
     for part, prefix in zip(PARTS, ("", "validation_"), strict=True):
         for measure in ("loss", "accuracy"):
-            values[measure, part] = np.array([_number(row.get(prefix + measure)) for row in rows])
+            values[measure, part] = np.array(
+                [
+                    math.nan
+                    if measure == "accuracy" and row.get("task") in OF_DECODERS
+                    else _number(row.get(prefix + measure))
+                    for row in rows
+                ]
+            )
         with np.errstate(over="ignore"):
             values["perplexity", part] = np.exp(values["loss", part])
     finite = {key: np.where(np.isfinite(v), v, np.nan) for key, v in values.items()}

@@ -45,6 +45,13 @@ def test_the_later_line_of_an_epoch_counts_and_steps_are_passed_over(tmp_path):
     assert np.isnan(history.values["loss", "validation"]).all()
 
 
+def test_the_accuracy_of_tokens_is_none_of_a_decoder(tmp_path):
+    rows = [line(1, 3.0, task=task) for task in ("captioner", "tagger")]
+    decoder, tagger = (read_history(log(tmp_path, row)).values for row in rows)
+    assert np.isnan(decoder["accuracy", "training"]).all()
+    assert tagger["accuracy", "training"].tolist() == [0.5]
+
+
 def test_null_and_what_is_no_number_are_gaps(tmp_path):
     history = read_history(log(tmp_path, line(1, None), line(2, "x"), line(3, 5.0), line(4, 1e9)))
     np.testing.assert_array_equal(history.values["loss", "training"], [np.nan, np.nan, 5, 1e9])

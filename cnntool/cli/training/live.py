@@ -14,6 +14,7 @@ from typing import Any
 
 from cnntool.cli.console import complain
 from cnntool.errors import InputError
+from cnntool.training.history import OF_DECODERS
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
 from cnntool.wording import SPARKS, counted, duration, plain, sparkline
@@ -181,9 +182,12 @@ class Log:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
     def write(self, event: str, facts: dict[str, Any]) -> None:
-        """One line: the event, the kind of task, and numbers; null for what is none."""
+        """One line: the event, the kind of task, and numbers; null for what is none. Of decoders
+        without the accuracy of tokens, which is none of what they say."""
         if self._file is None:
             return
+        if self._task in OF_DECODERS:
+            facts = {key: value for key, value in facts.items() if not key.endswith("accuracy")}
         line = json.dumps({"event": event, "task": self._task, **plain(facts)}, ensure_ascii=False)
         try:
             self._file.write(line + "\n")
