@@ -218,7 +218,9 @@ def measure_text(asked: Asked) -> None:
 def measure_sequences(asked: Asked) -> None:
     """Put a model of sequences to samples, and print and write what was found."""
     from cnntool.cli.console import complain, print_json, reading
+    from cnntool.cli.predictions import differences
     from cnntool.cli.sequence_tables import check_table, draw_classes, show_samples, write_mistakes
+    from cnntool.datasets.sequences.inputs import PixelInput
     from cnntool.networks.model import load_sequence_model
     from cnntool.training import sequence_parts
     from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples, judge_texts
@@ -238,7 +240,12 @@ def measure_sequences(asked: Asked) -> None:
     report = evaluate_samples(model, found.samples, baselines, asked.beam or 1)
     judgement = None if model.writer is None else judge_texts(model, found.samples)
     if not asked.quiet:
-        for note in (*sequence_parts.not_taken(model, asked.data, given), *found.notes):
+        unlike: list[str] = []
+        if isinstance(model.reader, PixelInput):
+            images = PixelInput.images(found.samples.inputs, found.samples.form)
+            unlike = differences(data, images, model.reader.preprocessing)
+        own = sequence_parts.not_taken(model, asked.data, given)
+        for note in (*own, *found.notes, *unlike):
             complain(note)
     title = f"{asked.model} on {data}"
     if asked.mistakes is not None:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.images.dataset import Dataset
+from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.datasets.sequences.cutting import all_tokens, bare, written
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.texts.vocabulary import Vocabulary
@@ -274,12 +275,13 @@ class PixelInput:
 
     @classmethod
     def of(cls, inputs: Sequence[np.ndarray], form: str) -> PixelInput:
-        values = (np.stack(inputs) if form == "picture" else np.concatenate(inputs)) / 255.0
-        channels, *size = values.shape[1:]
-        deviation = np.maximum(values.std(axis=(0, 2, 3)), 1 / 255)
-        mean = values.mean(axis=(0, 2, 3))
-        how = Preprocessing(channels, tuple(size), tuple(mean.tolist()), tuple(deviation.tolist()))
-        return cls(form, how)
+        return cls(form, fit_preprocessing(cls.images(inputs, form)))
+
+    @staticmethod
+    def images(inputs: Sequence[np.ndarray], form: str) -> Dataset:
+        """All pictures, or all frames, uint8 (N, C, H, W), as images of no class."""
+        x = np.stack(inputs) if form == "picture" else np.concatenate(inputs)
+        return Dataset(x, np.zeros(len(x), np.int64), (), form)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,3 +125,17 @@ def test_a_level_says_what_a_token_is(level, text, tokens):
     reader = TextInput.of([text, "x y"], "text", level)
     assert reader.tokens(text) == tokens
     assert len(reader.ids(text)) == len(tokens) + 1
+
+
+def test_pictures_are_normalized_by_their_mean_and_deviation_in_little_memory():
+    rng = np.random.default_rng(0)
+    pictures = [*rng.integers(0, 90, (2500, 3, 32, 32), dtype=np.uint8)]
+    whole = np.stack(pictures) / 255
+    tracemalloc.start()
+    fitted = PixelInput.of(pictures, "picture").preprocessing
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert_allclose(fitted.mean, whole.mean(axis=(0, 2, 3)), rtol=1e-6)
+    assert_allclose(fitted.std, whole.std(axis=(0, 2, 3)), rtol=1e-6)
+    assert_allclose(fitted.brightness, np.quantile(whole.mean(axis=(1, 2, 3)), (0.01, 0.99)))
+    assert peak < 1.3 * whole.nbytes
