@@ -75,12 +75,16 @@ def texts_said(
     return found
 
 
+def steps_at_once(network: Network) -> int:
+    """Of a batch that is not learned from: fewer, the larger what a layer gives for one is."""
+    values = max(prod(filter(None, shape)) for shape in network.shapes)
+    return min(MOST_STEPS, max(1, MOST_VALUES // values))
+
+
 def _batches(network: Network, rows: Rows, size: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
     """Up to so many at a time, fewer of what is large: steps of pictures, and pictures."""
-    values = max(prod(filter(None, shape)) for shape in network.shapes)
-    most = min(MOST_STEPS, max(1, MOST_VALUES // values))
     lengths = np.ones(len(rows), int) if rows.lengths is None else rows.lengths
-    for indices in like_lengths(lengths, size, None, most):
+    for indices in like_lengths(lengths, size, None, steps_at_once(network)):
         yield indices, *rows.take(indices)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnntool.datasets.feeds import Feed, Taken
 from cnntool.datasets.memory import check_free
+from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
@@ -28,19 +29,23 @@ PROCESS_BYTES = 12 << 20
 """Of a process that trains along, beside its part of a step."""
 
 
-def run_bytes(task: Task) -> int:
+HELD_OUT = "hold out nothing with --val-split 0, or set a smaller --hidden-size"
+"""What helps where judging takes more than learning, as of one very long sequence it does."""
+
+
+def run_bytes(task: Task) -> tuple[int, bool]:
     """What a run takes beside what is there already: the parameters where all processes see them,
     gradients for each, the optimizer's vectors and the best network; and what a step takes, or a
-    judgement, or the best model beside the last.
+    judgement, or the best model beside the last. And whether that is the judgement.
 
     That is not reckoned from the layers but measured: see :func:`_peak`.
     """
     parameters = {path: array.nbytes for path, array in task.network.params.items()}
     shards, vectors = task.settings.shards, len(task.settings.build_optimizer().slots)
     held = 0 if task.held_out is None else _peak(task, task.held_out, _judging)
-    passing = max(_peak(task, task.feed, _learning), held, sum(parameters.values()))
+    others = max(_peak(task, task.feed, _learning), sum(parameters.values()))
     kept = sum(parameters.values()) * (1 + shards + vectors)
-    return kept + passing + (shards - 1) * PROCESS_BYTES
+    return kept + max(others, held) + (shards - 1) * PROCESS_BYTES, held > others
 
 
 def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
@@ -118,8 +123,10 @@ def _judging(task: Task, taken: Taken) -> object:
 def check_run(task: Task, remedy: str) -> int:
     """The bytes that a whole run takes, with what is there already; InputError where they would not
     fit."""
-    there, needed = resident_memory() or task.feed.nbytes, run_bytes(task)
+    there, (needed, is_of_judging) = resident_memory() or task.feed.nbytes, run_bytes(task)
     text = f"training by a step of {task.feed.step_text} needs {bytes_text(needed)}"
+    if is_of_judging and isinstance(task.feed, SequenceFeed | PairFeed):
+        text, remedy = f"judging what is held out needs {bytes_text(needed)}", HELD_OUT
     check_free(needed, text, remedy)
     return there + needed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -13,6 +14,7 @@ from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.sequences.samples import Samples, what_of
 from cnntool.errors import InputError
 from cnntool.networks.model import SequenceModel
+from cnntool.networks.sequence_answers import steps_at_once
 from cnntool.wording import listed
 
 UNITS = {
@@ -24,7 +26,7 @@ UNITS = {
 """What a batch has so many of, by the task."""
 
 JUDGED_AT_ONCE = 256
-"""Samples of a batch that is judged."""
+"""Samples of a batch that is judged, at most."""
 
 
 def learning_feed(
@@ -52,12 +54,14 @@ def learning_feed(
 def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed | PairFeed:
     """What a model is judged on: all of each input, and of several right texts the first."""
     check_fits(model, samples)
+    most = steps_at_once(model.network)
     rows = model.reader.rows(samples.inputs)
     if model.writer is not None:
         firsts = [right[:1] for right in samples.answers]
-        return _pairs(model, model.writer, rows, firsts, JUDGED_AT_ONCE)
+        feed = _pairs(model, model.writer, rows, firsts, JUDGED_AT_ONCE)
+        return replace(feed, most_steps=most)
     targets, unit = _targets(model, samples), UNITS[model.header.kind]
-    return SequenceFeed(rows, targets, JUDGED_AT_ONCE, unit, facts=model.facts)
+    return SequenceFeed(rows, targets, JUDGED_AT_ONCE, unit, facts=model.facts, most_steps=most)
 
 
 def check_fits(model: SequenceModel, samples: Samples) -> None:

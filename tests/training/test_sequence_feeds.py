@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from cnntool.datasets import memory
 from cnntool.datasets.sequences.inputs import TextInput
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.errors import InputError
+from cnntool.networks import sequence_answers
 from cnntool.networks.joined import parse_network
 from cnntool.networks.model import sequence_facts, sequence_model
+from cnntool.training.footprint import check_run
+from cnntool.training.measures import ACCURACY
 from cnntool.training.sequence_feeds import judging_feed, learning_feed, target_counts
+from cnntool.training.settings import Settings
+from cnntool.training.task import Task
 
 
 def classifier(labels=("bad", "good")):
@@ -62,6 +68,30 @@ def test_balanced_classes_weigh_the_same_and_one_on_average():
     assert_allclose(feed.class_weights * counts, [4, 4])
     assert learning_feed(classifier(), samples, 2).class_weights is None
     assert_allclose(np.sum(feed.class_weights * counts), len(samples))
+
+
+def test_what_is_judged_at_once_has_few_values_and_what_is_learned_is_tried_whole(monkeypatch):
+    samples = Samples("data", "text", ["a b c d e f"] * 5, ["good"] * 5)
+    monkeypatch.setattr(sequence_answers, "MOST_VALUES", 60)  # of 15 steps with up to 4 each
+    model = classifier()
+    judged, learned = judging_feed(model, samples), learning_feed(model, samples, 5)
+    assert [len(batch.indices) for batch in judged.batches()] == [2, 2, 1]
+    assert [len(batch.indices) for batch in learned.batches()] == [5]
+    long = Samples("data", "text", ["a " * 30_000] * 3, ["good"] * 3)
+    learned = learning_feed(model, long, 3, most=40_000)
+    assert [len(batch.indices) for batch in learned.batches()] == [3]
+
+
+def test_memory_for_judging_is_saved_by_judging_nothing(monkeypatch):
+    samples = Samples("data", "text", ["a b", "c d"], ["good", "bad"])
+    long = Samples("data", "text", ["a " * 20_000], ["good"])
+    model = classifier()
+    feeds = learning_feed(model, samples, 2), judging_feed(model, long)
+    model.network.initialise(np.random.default_rng(0))
+    task = Task("classifier", model.network, *feeds, Settings(), ACCURACY)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
+    with pytest.raises(InputError, match=r"judging what is held out needs .*--val-split 0"):
+        check_run(task, "set a smaller --batch-size")
 
 
 def test_a_label_that_the_model_has_not_is_named():

@@ -41,14 +41,14 @@ def like_lengths(
     keys: np.ndarray,
     batch_size: int,
     rng: np.random.Generator | None,
-    most_steps: int = MOST_STEPS,
+    most_steps: int | None = MOST_STEPS,
 ) -> list[np.ndarray]:
     """Indices of one epoch, ``batch_size`` at a time, of samples whose keys are alike: all are
     shuffled, cut into pieces of ``PIECE`` batches, sorted within each, and the batches shuffled.
 
     keys: (N,), or (N, K) of which the first column counts most. Without ``rng`` all are sorted,
     from the longest on, those of one length in order, and a batch has at most ``most_steps``, if it
-    has more than one.
+    has more than one; None for any.
 
     >>> [batch.tolist() for batch in like_lengths(np.array([3, 1, 2, 1, 9]), 2, None)]
     [[4, 0], [2, 1], [3]]
@@ -68,12 +68,13 @@ def like_lengths(
 
 
 def _in_order(
-    order: np.ndarray, steps: np.ndarray, batch_size: int, most_steps: int
+    order: np.ndarray, steps: np.ndarray, batch_size: int, most_steps: int | None
 ) -> Iterator[np.ndarray]:
     start = 0
     while start < len(order):
         longest = max(1, int(steps[start : start + batch_size].max()))
-        stop = start + min(batch_size, max(1, most_steps // longest))
+        fitting = batch_size if most_steps is None else max(1, most_steps // longest)
+        stop = start + min(batch_size, fitting)
         yield order[start:stop]
         start = stop
 
@@ -83,7 +84,8 @@ class SequenceFeed:
     """Sequences, each with a label, or a tag for each of its steps.
 
     targets: labels (N,), or tags as long as the sequences. class_weights: (K,) of each class in the
-    loss while learning. facts: what a model file says of what goes in and comes out.
+    loss while learning. facts: what a model file says of what goes in and comes out. most_steps:
+    of a batch in order, see :func:`like_lengths`.
     """
 
     rows: Rows
@@ -92,6 +94,7 @@ class SequenceFeed:
     unit: str = "text"
     class_weights: np.ndarray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    most_steps: int | None = None
 
     carries, unknown, has_unknown = False, None, False
 
@@ -135,7 +138,7 @@ class SequenceFeed:
         return self.targets.lengths if isinstance(self.targets, Ragged) else None
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        found = like_lengths(self._keys, self.batch_size, rng)
+        found = like_lengths(self._keys, self.batch_size, rng, self.most_steps)
         is_aligned = isinstance(self.targets, Ragged)
         for number, indices in enumerate(found, 1):
             samples = int(self._keys[indices].sum()) if is_aligned else len(indices)
@@ -176,7 +179,7 @@ class PairFeed:
     """Sequences or pictures, each with a text that is given token by token, and to be said.
 
     targets: ids of texts, each with the end behind it. sources: (N,) the row that each is of; None
-    for one each.
+    for one each. most_steps: of a batch in order, see :func:`like_lengths`.
     """
 
     rows: Rows
@@ -186,6 +189,7 @@ class PairFeed:
     sources: np.ndarray | None = None
     unit: str = "pair"
     facts: dict[str, Any] = field(default_factory=dict)
+    most_steps: int | None = None
 
     carries, unknown, has_unknown = False, None, False
     counts = "token"
@@ -217,7 +221,8 @@ class PairFeed:
         return np.stack([lengths, self.targets.lengths], axis=1)
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        for number, indices in enumerate(like_lengths(self._keys, self.batch_size, rng), 1):
+        found = like_lengths(self._keys, self.batch_size, rng, self.most_steps)
+        for number, indices in enumerate(found, 1):
             weights = self.targets.lengths[indices]
             yield Batch(number, indices, int(weights.sum()), weights=weights)
 
