@@ -358,6 +358,18 @@ def test_very_long_texts_are_learned_up_to_a_length(train):
     assert "long.tsv: of 10 inputs longer than 20 the rest is left out of training" in done.err
 
 
+@pytest.mark.parametrize("task", ["tagger", "translator"])
+def test_columns_may_be_named(train, task):
+    rows = ["id,here,there"] + [f"{k // 3},{'abcde'[k % 5]},{'xy'[k % 2]}" for k in range(60)]
+    ends = {"tagger": ["--group", "id"], "translator": []}[task]
+    separator = {"tagger": ",", "translator": "\t"}[task]
+    write("table", [row.replace(",", separator) for row in rows])
+    named = ["--text-column", "here", "--label-column", "there", *ends]
+    done = train(task, "table", *TINY, *named, "--dry-run")
+    assert done.code == 0, done.err
+    assert "here" in done.err + done.out.decode()
+
+
 @pytest.mark.parametrize(
     ("task", "options", "said"),
     [

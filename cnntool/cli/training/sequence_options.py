@@ -43,6 +43,10 @@ def _level(names: str, of: str, default: str) -> Any:
     )
 
 
+def _column(name: str, what: str, usual: str) -> Any:
+    return option(name, str, f"{what}.  [default: {usual} and the like]", metavar="COLUMN")
+
+
 @dataclass(frozen=True)
 class SampleData:
     """Which samples are learned from."""
@@ -189,18 +193,13 @@ class LabelledData:
 
     section = "Data"
     format: str | None = _formats("classifier")
-    text_column: str | None = option(
+    text_column: str | None = _column(
         "--text-column",
-        str,
-        "The column of a table that holds the texts, by name or number.  [default: text, "
-        "sentence, review and the like]",
-        metavar="COLUMN",
+        "The column of a table that holds the texts, by name or number",
+        "text, sentence, review",
     )
-    label_column: str | None = option(
-        "--label-column",
-        str,
-        "And that with the labels.  [default: label, class, category and the like]",
-        metavar="COLUMN",
+    label_column: str | None = _column(
+        "--label-column", "And that with the labels", "label, class, category"
     )
     level: str | None = _level("--level", "a text", "word; char where each text is one word")
 
@@ -241,10 +240,19 @@ class TaggedData:
 
     section = "Data"
     format: str | None = _formats("tagger")
+    text_column: str | None = _column(
+        "--text-column",
+        "The column of a table, or of JSON lines, that holds the words, by name or number",
+        "word, token, words",
+    )
+    label_column: str | None = _column(
+        "--label-column", "And that with the tags", "tag, label, tags"
+    )
     column: int | None = option(
         "--column",
         WholeNumber(2, 1000),
-        "The number of the tags' column, the words being in the first.  [default: the last]",
+        "Of CoNLL's: the number of the tags' column, the words being in the first.  "
+        "[default: the last]",
         metavar="N",
     )
     resize: tuple[int, int] | None = again(ImageData, "resize", "as they are", "Of frames: to HxW.")
@@ -274,6 +282,14 @@ class PairData:
 
     section = "Data"
     format: str | None = _formats("translator")
+    text_column: str | None = _column(
+        "--text-column",
+        "The column of a table that holds the sources, by name or number",
+        "source, input, word",
+    )
+    label_column: str | None = _column(
+        "--label-column", "And that with the targets", "target, output, translation"
+    )
     source_level: str | None = _level(
         "--source-level", "a source", "word; char where each source or target is one word"
     )
