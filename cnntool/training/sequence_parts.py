@@ -18,6 +18,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
 from cnntool.networks.model_header import Header
 from cnntool.training.settings import Streams
+from cnntool.training.without_recurrence import is_compared
 from cnntool.wording import counted, joined, listed
 
 COLOURS = {1: "grey", 3: "rgb"}
@@ -83,11 +84,14 @@ def load_for(
 def as_in_training(parts: Mapping[str, Samples], header: Header) -> tuple[dict[str, Samples], bool]:
     """The parts as they were in training, and whether the model learned from ``train``.
 
-    What was held out of it is found again by the seed.
+    What was held out of it is found again by the seed. Where no part is to be trained on, the first
+    was, and is ``train`` then.
     """
-    train = parts.get("train")
-    if train is None or not header.fingerprint or train.fingerprint != header.fingerprint:
+    first = "train" if "train" in parts else next(iter(parts))
+    train = parts[first]
+    if not header.fingerprint or train.fingerprint != header.fingerprint:
         return dict(parts), False
+    parts = {"train": train, **{part: each for part, each in parts.items() if part != first}}
     fraction = header.training.get("val_split")
     if not isinstance(fraction, int | float) or not 0 < fraction < 1:
         return dict(parts), True
@@ -155,7 +159,7 @@ def judged(
     samples = parts[part] if part in parts else put_together(data, list(loaded.values()))
     training = parts["train"] if is_trained_on else learned_from(model)
     notes = [note for each in loaded.values() for note in each.notes]
-    is_held_out = is_trained_on and part == "validation" and "validation" not in loaded
+    is_held_out = is_trained_on and part == "validation" and samples is not loaded.get(part)
     is_learned_from = is_trained_on and part in ("train", "all")
     if is_held_out:
         notes.append(f"{data}: these are the samples that training held out; --part all takes all")
@@ -169,5 +173,10 @@ def judged(
         )
     elif not is_learned_from:
         notes += overlap(training, samples)
+    if training is not None and is_compared(model):
+        notes.append(
+            f"{model.name}: the same network without recurrence is trained beside in training "
+            "alone, and not compared with here"
+        )
     notes += _strange_tags(model, samples)
     return Judged(part, samples, training, is_learned_from, tuple(notes))

@@ -75,6 +75,21 @@ def test_texts_that_are_right_are_scored_as_they_stand(cnntool, folder):
     assert 'well-known  "la" (no. 0), $10.5 !' in {each["reference"] for each in found["mistakes"]}
 
 
+def test_a_part_that_was_learned_from_in_place_of_another_is_found_again(cnntool, folder):
+    (folder / "set").mkdir()
+    for part, count in (("dev", len(MOODS)), ("test", 6)):
+        lines = [f"{text} {part} {k}\t{label}\n" for k, (text, label) in enumerate(MOODS[:count])]
+        (folder / "set" / f"{part}.tsv").write_text("".join(lines))
+    done = cnntool("train-classifier", "set", "-o", "m.npz", *NETWORK)
+    assert "there is no training part, so that the validation part is learned" in done.err
+    done = cnntool("evaluate", "m.npz", "set", "--part", "validation", "--json")
+    assert report(done)["samples"] == 4
+    assert "these are the samples that training held out" in done.err
+    found = report(cnntool("evaluate", "m.npz", "set", "--part", "train", "--json"))
+    assert (found["learned_from"], found["samples"]) == (True, len(MOODS) - 4)
+    assert report(cnntool("evaluate", "m.npz", "set", "--json"))["part"] == "test"
+
+
 def test_options_of_training_are_those_of_its_data_alone(cnntool, moods, folder):
     lines = [f'"{text} {index}",{label}\n' for index, (text, label) in enumerate(MOODS)]
     (folder / "own.csv").write_text("what,how\n" + "".join(lines))

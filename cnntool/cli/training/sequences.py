@@ -175,7 +175,9 @@ def _load(kind: Sequenced, options: SequenceOptions, seed: int) -> dict[str, Sam
     parts = _read(kind, options.data, options, how, seed)
     if "train" not in parts:
         first = next(iter(parts))
-        parts = {"train": parts.pop(first), **parts}
+        learned = parts.pop(first)
+        note = f"{learned.name}: there is no training part, so that the {first} part is learned"
+        parts = {"train": replace(learned, notes=(*learned.notes, note)), **parts}
     for part, path in (("validation", options.valid), ("test", options.test)):
         if path is not None:
             found = _read(kind, (path,), options, how, seed)
@@ -256,7 +258,7 @@ def _of_lengths(
         lengths = model.reader.rows(cut).lengths if cut else None
         ends = model.reader.form == "text"  # the end behind a text counts as none of its tokens
         longer["input"] = 0 if lengths is None else int(np.count_nonzero(lengths - ends > most))
-    if model.writer is not None:
+    if model.writer is not None and isinstance(feed, PairFeed):
         texts, said = references(train), feed.targets.lengths
         cut = [texts[index] for index in np.flatnonzero(said >= most).tolist()]
         noun = "target" if model.header.kind == "translator" else "caption"
