@@ -164,7 +164,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "letters": 0,
         "dropout": 0.1,
     },
-    "tagger": {"cell": "lstm", "embed_size": 32, "hidden_size": 64, "letters": 40, "dropout": 0.3},
+    "tagger": {"cell": "lstm", "embed_size": 32, "hidden_size": 64, "letters": 64, "dropout": 0.3},
     "translator": {
         "cell": "gru",
         "embed_size": 64,

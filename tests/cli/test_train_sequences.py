@@ -426,7 +426,7 @@ def test_going_on_needs_the_same_data_and_options(train):
     assert train("tagger", *TINY, "-q").code == 0
     for options, code, message in [
         (["--cell", "gru"], 2, "--cell is gru, and model.last.npz was trained with lstm"),
-        (["--letters", "3"], 2, "--letters is 3, and model.last.npz was trained with 40"),
+        (["--letters", "3"], 2, "--letters is 3, and model.last.npz was trained with 64"),
         (["--one-way"], 2, "--one-way is True"),
         (["--val-split", "0.5"], 2, "--val-split is 0.5, and model.last.npz was trained with 0.1"),
         (["--class-weights", "balanced"], 2, "was trained with none"),
