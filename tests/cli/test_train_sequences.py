@@ -345,7 +345,7 @@ def test_tags_that_are_never_learned_are_said(train):
 
 
 def test_a_step_that_does_not_fit_into_memory_is_refused(train, monkeypatch):
-    monkeypatch.setattr(memory, "free_memory", lambda: 3_000_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 5_000_000)
     done = train("tagger", "--batch-size", "1000", "--dry-run")
     assert_refused(done, "set a smaller --batch-size, --max-length or --hidden-size")
 
