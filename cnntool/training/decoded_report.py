@@ -29,7 +29,7 @@ from cnntool.training.translation_scores import References, Score, bleu, chrf
 from cnntool.wording import counted
 
 SENTENCE = 4
-"""Words of the average reference from which on BLEU counts words: it is about four in a row."""
+"""Words that the references of sentences have on average, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +73,10 @@ class DecodedReport(SequenceReport):
             [[tokens_of(text, self.level) for text in right] for right in self.references],
         )
 
-    @cached_property
+    @property
     def tokenizer(self) -> str:
-        """What BLEU counts: symbols as they stand, words of sentences, characters of the rest."""
-        if self.level == "symbol":
-            return "none"
-        words = sum(len(right[0].split()) for right in self.references)
-        return "13a" if words >= SENTENCE * len(self.references) else "char"
+        """What BLEU counts, as the model's own tokens are: symbols, words or characters."""
+        return {"symbol": "none", "word": "13a"}.get(self.level, "char")
 
     @cached_property
     def bleu(self) -> Score:
@@ -92,7 +89,9 @@ class DecodedReport(SequenceReport):
     @property
     def score(self) -> Headline:
         """BLEU of translated sentences, else the share of exact answers."""
-        if self.kind == "translator" and self.tokenizer == "13a":
+        words = sum(len(right[0].split()) for right in self.references)
+        are_sentences = self.level != "symbol" and words >= SENTENCE * len(self.references)
+        if self.kind == "translator" and are_sentences:
             return Headline("BLEU", self.bleu.value, f"{self.bleu.value:.1f}")
         return Headline("exact", self.exact.value, self.exact.text)
 

@@ -139,13 +139,14 @@ def test_a_translators_report_on_pronunciations():
     ("level", "reference", "tokenizer", "score"),
     [
         ("word", "ein Hund bellt im Hof", "13a", "BLEU"),
-        ("char", "ein Hund bellt im Hof", "13a", "BLEU"),
+        ("char", "ein Hund bellt im Hof", "char", "BLEU"),
+        ("word", "ein Hund", "13a", "exact"),
         ("char", "2024-03-05", "char", "exact"),
         ("byte", "März", "char", "exact"),
         ("symbol", "a b c d e", "none", "exact"),
     ],
 )
-def test_bleu_counts_what_there_are_four_of(level, reference, tokenizer, score):
+def test_bleu_counts_tokens_of_the_models_level(level, reference, tokenizer, score):
     report = DecodedReport("translator", [(reference,)], [reference], level)
     assert report.tokenizer == tokenizer
     assert report.score.name == score
