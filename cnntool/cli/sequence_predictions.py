@@ -25,7 +25,12 @@ from cnntool.datasets.sequences.inputs import (
     TextRows,
 )
 from cnntool.datasets.sequences.ragged import Ragged
-from cnntool.datasets.sequences.unlabelled import line_blocks, sentence_blocks, series_blocks
+from cnntool.datasets.sequences.unlabelled import (
+    is_of_table,
+    line_blocks,
+    sentence_blocks,
+    series_blocks,
+)
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import checked_sources, source_name
 from cnntool.datasets.texts.tokens import UNITS
@@ -60,7 +65,7 @@ def tell_sequences(
         if isinstance(model.reader, SeriesInput):
             return series_blocks(source, encoding, len(model.reader.mean))
         if model.reader.form == "text":
-            return line_blocks(source, encoding)
+            return asking.noting_tables(source, line_blocks(source, encoding))
         found, are_columns = sentence_blocks(source, encoding, is_columns)
         if are_columns and not is_columns and not asking.is_quiet:
             complain(f"{source_name(source)}: read as columns, a word a line, for its tabs")
@@ -135,6 +140,19 @@ class Asking:
     def begin(self, source: str) -> None:
         """Go on with another file."""
         self._source, self._count = source, 0
+
+    def noting_tables(self, source: str, blocks: Iterable[list[str]]) -> Iterator[list[str]]:
+        """The same lines; a note comes first where they look like those of a table."""
+        is_begun = self.is_quiet
+        for block in blocks:
+            first = next((line for line in block if line.strip()), "")
+            if first and not is_begun and is_of_table(first):
+                complain(
+                    f"{source_name(source)} looks like a table: each line is read whole, its label "
+                    "included; evaluate takes tables"
+                )
+            is_begun = is_begun or bool(first)
+            yield block
 
     def print(self, line: str | Text) -> None:
         if isinstance(line, str):

@@ -50,6 +50,34 @@ def test_top_and_json_have_all_that_was_asked_for(cnntool, models):
     assert empty == {"text": " ", "label": None, "probability": None}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a good film\tgood\nso bad\tbad\n",
+        b'{"text": "a good film", "label": "good"}\n',
+        b"\nreview,sentiment\na good film,good\n",
+        b'"Label";"Text"\ngood;a good film\n',
+    ],
+    ids=["tabs", "json", "commas", "semicolons"],
+)
+def test_a_table_is_read_whole_with_a_note(cnntool, models, folder, text):
+    (folder / "reviews.txt").write_bytes(text)
+    done = cnntool("predict", models / "classifier.npz", "reviews.txt")
+    assert done.code == 0
+    assert len(done.lines) == text.count(b"\n")
+    notes = [line for line in done.err.splitlines() if "looks like a table" in line]
+    (note,) = notes
+    assert "reviews.txt looks like a table: each line is read whole, its label included" in note
+    assert "table" not in cnntool("predict", models / "classifier.npz", "reviews.txt", "-q").err
+
+
+@pytest.mark.parametrize(
+    "text", [b"text, please\n", b"{so} bad\n", b"good, bad\ntext,label\n", b"good,film\n"]
+)
+def test_a_text_with_commas_is_no_table(cnntool, models, text):
+    assert "table" not in cnntool("predict", models / "classifier.npz", "-", stdin=text).err
+
+
 def test_sentences_become_columns(cnntool, models):
     done = cnntool("predict", models / "tagger.npz", "-", stdin=b"12 Main St\n\n9 Elm\n")
     model = load_trained(models / "tagger.npz")

@@ -3,6 +3,8 @@ come."""
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -10,7 +12,9 @@ from unicodedata import normalize
 
 import numpy as np
 
+from cnntool.datasets.sequences.labelled import LABEL_NAMES, TEXT_NAMES
 from cnntool.datasets.sequences.material import decoded
+from cnntool.datasets.sequences.pairs import SOURCE_NAMES, TARGET_NAMES
 from cnntool.datasets.sequences.series import read_series, steps_of
 from cnntool.datasets.sequences.tagged import CONLLU_WIDTH, DOCUMENT_START, SPAN_ID
 from cnntool.datasets.texts.text import source_name
@@ -22,6 +26,9 @@ LONGEST = 1 << 20
 
 BLOCK = 1000
 """Lines or sentences that are handed on together, at most."""
+
+NAME = re.compile(r"[\w-]+")
+COLUMNS = {*TEXT_NAMES, *LABEL_NAMES, *SOURCE_NAMES, *TARGET_NAMES}
 
 Sentence = tuple[str, ...]
 
@@ -43,6 +50,23 @@ def line_blocks(source: str, encoding: str) -> Iterator[list[str]]:
                 f"{source_name(source)}:{done + 1:,} has more than {LONGEST:,} characters in one "
                 "line: put its texts on lines of their own"
             )
+
+
+def is_of_table(line: str) -> bool:
+    """Whether a first line looks like that of a table of texts and labels: it holds a tab, is an
+    object of JSON, or names columns with commas or semicolons between, one of them a usual name."""
+    if "\t" in line.strip():
+        return True
+    if line.lstrip().startswith("{"):
+        try:
+            return isinstance(json.loads(line), dict)
+        except (ValueError, RecursionError):
+            return False
+    for delimiter in ",;":
+        names = next(csv.reader([line.strip().casefold()], delimiter=delimiter), [])
+        if len(names) > 1 and all(map(NAME.fullmatch, names)) and not COLUMNS.isdisjoint(names):
+            return True
+    return False
 
 
 def sentence_blocks(
