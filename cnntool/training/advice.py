@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnntool.choices import LEAST_STEPS, MOST_TIMES, rates_of
+from cnntool.choices import LEARNING, LEAST_STEPS, MOST_TIMES, rates_of
 from cnntool.specs import number_text
 from cnntool.training.settings import Settings
 
@@ -39,22 +39,44 @@ def advice(
     if best > FAR * guessing:
         rate = number_text(settings.smaller_rate(task))
         return (
-            f"its loss is {best:.4g} nats where guessing has {guessing:.4g}, so steps are too "
-            f"large: try --learning-rate {rate}"
+            f"the network's loss is {best:.4g} nats where guessing has {guessing:.4g}, so "
+            f"steps are too large: try --learning-rate {rate}"
         )
     if by_chance and settings.learning_rate > FAR * usual:
         rate = number_text(settings.smaller_rate(task))
-        return f"it learned nothing, as steps are too large: try --learning-rate {rate}"
+        return f"the network learned nothing, as steps are too large: try --learning-rate {rate}"
     if by_chance and settings.learning_rate < usual / FAR:
         rate = number_text(usual)
-        return f"it learned next to nothing, as steps are small: try --learning-rate {rate}"
-    least = LEAST_STEPS.get(task, 0)
-    if 0 < steps * len(history) < least and len(history) < MOST_TIMES:
-        return f"it needs more training: try --epochs {min(MOST_TIMES, -(-least // steps))}"
-    middle, last = history[(len(history) - 1) // 2], history[-1]
-    still_falls = len(history) == 1 or last["loss"] < FALL * middle["loss"]
-    if by_chance or (still_falls and losses[-1] == best):
-        return f"it needs more training: try --epochs {3 * len(history)}"
-    if is_validated and losses[-1] is not None and losses[-1] > RISE * best:
-        return "it learns by heart what does not help: it needs more data, or a smaller network"
-    return "it has learned what it can: make it larger"
+        return (
+            f"the network learned next to nothing, as steps are small: try --learning-rate {rate}"
+        )
+    best_row = history[losses.index(best)] if best in losses else history[-1]
+    has_risen = is_validated and losses[-1] is not None and losses[-1] > RISE * best
+    if has_risen and history[-1]["loss"] < best_row["loss"]:
+        return (
+            "the network learns by heart what does not help: it needs more data, or fewer "
+            "parameters"
+        )
+    epochs = _more_epochs(task, history, losses, by_chance, steps)
+    if epochs:
+        return f"the network needs more training: try --epochs {epochs}"
+    return "the network has learned what it can: make it larger"
+
+
+def _more_epochs(
+    task: str,
+    history: Sequence[dict[str, Any]],
+    losses: Sequence[float | None],
+    by_chance: bool,
+    steps: int,
+) -> int:
+    """How many epochs to try where it has had too few; else 0."""
+    done, least, usual = len(history), LEAST_STEPS.get(task, 0), LEARNING[task]["epochs"]
+    if 0 < steps * done < least and done < MOST_TIMES:
+        return min(MOST_TIMES, -(-least // steps))
+    *before, last = [math.inf if loss is None else loss for loss in losses]
+    middle = history[(done - 1) // 2]
+    still_falls = done == 1 or history[-1]["loss"] < FALL * middle["loss"]
+    if by_chance or (still_falls and last <= min(before, default=last)):
+        return 3 * done
+    return usual if done < usual and last < min(before) else 0

@@ -527,3 +527,13 @@ def test_series_are_compared_with_the_same_network_without_recurrence(train):
     alone = found["beside"]["the same network without recurrence"]["steps"]["share"]
     assert found["steps"]["share"] > alone + 0.1 > 0.6
     assert f"the same network without recurrence {alone:.1%}" in done.err
+
+
+def test_a_network_and_a_baseline_that_are_both_right_on_all_are_said_to_be(train):
+    write("easy.tsv", (f"{'good' if n % 2 else 'bad'}\t{'ab'[n % 2] * (n + 2)}" for n in range(40)))
+    options = ["--level", "char", "--epochs", "20", "--learning-rate", "0.03", "--processes", "1"]
+    done = train("classifier", "easy.tsv", *options)
+    assert "validation accuracy 100.00%" in done.err
+    last = done.err.splitlines()[-1]
+    assert re.search("Naive Bayes on .* and the network are both right on all$", last)
+    assert "training:" not in done.err

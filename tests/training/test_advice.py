@@ -24,6 +24,7 @@ def rows(*losses, validation=None):
         (0.002, rows(2.0), False, "needs more training: try --epochs 3"),
         (0.002, rows(3.0, 2.0, 1.99, 1.98), False, "make it larger"),
         (0.002, rows(3.0, 1.0, 0.1, validation=(3.0, 1.5, 2.5)), False, "by heart"),
+        (0.002, rows(3.0, 1.0, 0.1, validation=(1.5, 2.5, 2.9)), True, "by heart"),
     ],
 )
 def test_what_went_wrong_is_told_from_the_history(rate, history, by_chance, words):
@@ -34,7 +35,10 @@ def test_what_went_wrong_is_told_from_the_history(rate, history, by_chance, word
 def test_without_a_validation_part_the_loss_on_what_is_learned_from_counts():
     settings = Settings(optimizer="adamw", learning_rate=0.003)
     history = rows(0.9, 0.5, validation=(None, None))
-    assert advice("cnn", settings, history, 10, False) == "it needs more training: try --epochs 6"
+    assert (
+        advice("cnn", settings, history, 10, False)
+        == "the network needs more training: try --epochs 6"
+    )
     history = rows(90.0, 50.0, validation=(None, None))
     assert advice("cnn", settings, history, 10, True).endswith("try --learning-rate 0.0003")
 
@@ -44,3 +48,16 @@ def test_a_run_of_few_steps_needs_more_whatever_its_losses_say():
     assert advice("tagger", settings, flat, 9, False, steps=20).endswith("try --epochs 60")
     assert "larger" in advice("tagger", settings, flat, 9, False, steps=400)
     assert "larger" in advice("cnn", settings, flat, 9, False, steps=10)
+
+
+def test_a_loss_that_has_risen_from_its_best_calls_for_no_more_steps():
+    learned = rows(3.0, 1.0, 0.1, validation=(1.5, 2.5, 2.9))
+    assert "by heart" in advice("translator", Settings(), learned, 80, True, steps=15)
+
+
+def test_a_loss_that_falls_to_the_last_of_few_epochs_calls_for_the_usual_number():
+    falling = rows(0.4857, 0.3874, 0.3529, validation=(0.3717, 0.3446, 0.3340))
+    words = advice("classifier", Settings(), falling, 2, False, steps=226)
+    assert words == "the network needs more training: try --epochs 12"
+    many = rows(0.5, *[0.36 - n / 1000 for n in range(11)])
+    assert "larger" in advice("classifier", Settings(), many, 2, False, steps=226)

@@ -309,7 +309,12 @@ def _say_beside(
         )
         complain(f"{beside.lead}: {', '.join(shown)}")
     *_, strongest = beside.values.values()
-    if not measure.is_better(reached, strongest):
+    if measure.is_better(reached, strongest):
+        return
+    most = 100 if beside.report is not None and beside.report.score.name == "BLEU" else 1
+    if not measure.by_loss and min(reached, strongest) > most - 1e-9:
+        complain(f"{beside.strongest} and the network are both right on all")
+    else:
         trainer = plan.trainer
         by_chance = not measure.is_better(reached, beside.by_chance)
         answers, name = trainer.network.output_shape[-1], plan.task.name
