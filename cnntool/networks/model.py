@@ -192,6 +192,7 @@ LARGEST_LONGEST = 2 * (1 << 20) + 10
 
 Sequenced = Literal["classifier", "tagger", "translator", "captioner"]
 KINDS_OF_SEQUENCES = get_args(Sequenced)
+KINDS_THAT_SAY = "translator", "captioner"
 
 
 @overload
@@ -225,11 +226,16 @@ def load_text_model(path: str | os.PathLike) -> TrainedText:
     return load_trained(path, "rnn")
 
 
-def load_sequence_model(path: str | os.PathLike) -> SequenceModel:
-    """A model file of any kind of sequences; InputError, one line, whatever is wrong with it."""
+def load_sequence_model(
+    path: str | os.PathLike, expected: Sequence[str] = KINDS_OF_SEQUENCES
+) -> SequenceModel:
+    """A model file of any kind of sequences; InputError, one line, whatever is wrong with it.
+
+    expected: the kinds that are named where it is none of sequences.
+    """
     found = load_trained(path)
     if not isinstance(found, SequenceModel):
-        kinds = joined(KINDS_OF_SEQUENCES, "or")
+        kinds = joined(expected, "or")
         raise InputError(f"{found.name} is {KINDS[found.header.kind]}: expected a {kinds}")
     return found
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sequence_models import pictures, write_sequence_models
+from trained_models import darkness_model
 
 from cnntool.networks.decoding import beams
 from cnntool.networks.model import load_sequence_model
@@ -103,6 +104,14 @@ def test_what_makes_no_sense_is_one_line(explain, subject, words, code, message)
     assert (done.code, done.out) == (code, b""), done.err
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("subject", ["attention", "beam"])
+def test_only_what_says_texts_is_expected_in_place_of_an_image_model(explain, folder, subject):
+    darkness_model(folder / "dark.npz")
+    done = explain(subject, "dark.npz", "--text", "a")
+    assert (done.code, done.out) == (1, b"")
+    assert done.err == "cnntool: dark.npz is an image model: expected a translator or captioner\n"
 
 
 def test_a_step_beyond_what_is_said_is_one_line(explain):

@@ -129,7 +129,11 @@ def test_the_embedding_is_that_of_the_tokens_that_are_read_or_said(visualize):
         (["attention", "translator.npz", "a" * 101], 2, "the text has 101 characters"),
         (["attention", "captioner.npz", "missing.png"], 1, "missing.png"),
         (["attention", "tagger.npz", "a"], 2, "is a tagger, which says no text"),
-        (["saliency", "classifier.npz"], 2, "name an image, or give --text"),
+        (["saliency", "classifier.npz"], 2, "give --text with what the model reads"),
+        (["saliency", "series.npz"], 2, "series.npz is a classifier of sequences, of series: sal"),
+        (["saliency", "frames.npz"], 2, "frames.npz is a tagger, of clips: saliency takes image"),
+        (["saliency", "translator.npz"], 2, "translator.npz is a translator: saliency takes image"),
+        (["saliency", "missing.npz"], 1, "missing.npz"),
         (["saliency", "classifier.npz", "--text", ""], 2, "--text has 0 words"),
         (["saliency", "classifier.npz", "a.png", "--text", "a"], 2, "a.png is for an image"),
         (

@@ -83,9 +83,9 @@ def command(asked: Asked, limits: Limits, report: Report) -> None:
     """
     from cnntool.cli.one_input import one_input
     from cnntool.explain.attention import attending, attention_step, end_of
-    from cnntool.networks.model import load_sequence_model
+    from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
 
-    model = load_sequence_model(asked.model)
+    model = load_sequence_model(asked.model, KINDS_THAT_SAY)
     end_of(model)
     attending(model)
     given = one_input(model, asked.text, asked.image, limits=limits)

@@ -55,11 +55,11 @@ def command(read: Read, limits: Limits, picture: Picture, report: Report) -> Non
     from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
     from cnntool.explain.attention import attending, end_of
-    from cnntool.networks.model import load_sequence_model
+    from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
     from cnntool.study.attention import looked_at
 
     report.check(picture)
-    model = load_sequence_model(read.model)
+    model = load_sequence_model(read.model, KINDS_THAT_SAY)
     end_of(model)
     attending(model)
     is_text = model.reader.form in ("text", "words")

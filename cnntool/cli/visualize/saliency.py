@@ -106,7 +106,7 @@ class Asked(Model):
             return
         refuse(self, ["word"], "is for a tagger of texts: give --text, too")
         if not self.images:
-            raise RequestError("name an image, or give --text for a classifier of texts")
+            raise RequestError(_wanted(self.model))
         if len(self.images) > 1:
             raise RequestError(
                 f"saliency shows one image, and {len(self.images)} were named: run it once for each"
@@ -114,6 +114,24 @@ class Asked(Model):
         for name, owner in OWNERS.items():
             if owner != self.method:
                 refuse(self, [name], f"is for --method {owner}: leave it out")
+
+
+def _wanted(model: str) -> str:
+    """What to give where neither an image nor a text is named; or that the model takes neither."""
+    from cnntool.networks.model_file import load_header
+    from cnntool.networks.model_header import KINDS
+
+    header = load_header(model)
+    form = header.preprocessing.get("form")
+    if header.kind == "cnn":
+        return "name an image"
+    if header.kind in ("classifier", "tagger") and form in ("text", "words"):
+        return "give --text with what the model reads"
+    of = {"steps": ", of series", "frames": ", of clips"}.get(str(form), "")
+    return (
+        f"{model} is {KINDS[header.kind]}{of}: saliency takes image models, and classifiers and "
+        "taggers of texts"
+    )
 
 
 @click.command(
