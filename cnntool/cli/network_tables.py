@@ -57,6 +57,8 @@ def show_steps(name: str, network: Network, what: str) -> None:
     show(_layer_table(layers, ("parameters", "multiply_adds")))
     show()
     show("multiply-adds are those of a step, or of a picture")
+    if any(map(network.starts_of, network.names)):
+        show("a decoder's start state, made once a text, is counted with its recurrence")
 
 
 def _layer_table(layers: Sequence[LayerSummary], names: Sequence[str]) -> Table:

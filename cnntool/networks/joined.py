@@ -137,6 +137,9 @@ class Joined(Network):
     def parameters(self) -> dict[str, Parameter]:
         return super().parameters() | getattr(self, "_bridges", {})
 
+    def starts_of(self, name: str) -> dict[str, Parameter]:
+        return {path: p for path, p in self._bridges.items() if path.startswith(f"{name}.")}
+
     def initialise(self, rng: np.random.Generator, rule: str | None = None) -> Joined:
         super().initialise(rng, rule)
         for path, parameter in self._bridges.items():

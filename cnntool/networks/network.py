@@ -96,6 +96,11 @@ class Network:
             for key, parameter in layer.parameters(shape).items()
         }
 
+    def starts_of(self, name: str) -> dict[str, Parameter]:
+        """The parameters of the layer that makes the start state of the one of this name, by path;
+        such are in a decoder alone."""
+        return {}
+
     def initialise(self, rng: np.random.Generator, rule: str | None = None) -> Network:
         """Draw all parameters anew; without a rule by the activation that follows: He's before
         relu, else Glorot's."""
@@ -156,7 +161,7 @@ class Network:
         """One line a layer: its name, what it is, the shape that comes out and its parameters."""
         rows = [("input", "", shape_text(self.input_shape), "")]
         for (name, layer, shape), output in zip(self.each(), self.output_shapes, strict=True):
-            count = total(layer.parameters(shape))
+            count = total(layer.parameters(shape)) + total(self.starts_of(name))
             rows.append((name, str(layer), shape_text(output), f"{count:,}" if count else ""))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from cnntool.networks.layers.embeddings import Embedding
-from cnntool.networks.layers.layer import Shape, total
+from cnntool.networks.layers.layer import Layer, Shape, total
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField, receptive_fields
 
@@ -16,7 +16,8 @@ class LayerSummary:
     """One layer of a network, for one sample.
 
     parameters: that are trained. connections: inputs, and biases, that reach its outputs, each
-        counted where it does. multiply_adds: forward, in its products.
+        counted where it does. multiply_adds: forward, in its products. Of a decoder's recurrence
+        all three count also the layer that makes its start state, once a text.
     receptive_field: the (height, width) of the input that one output sees, padding included; None
         where it sees all of it.
     """
@@ -37,21 +38,25 @@ def summarize(network: Network) -> tuple[LayerSummary, ...]:
     >>> summarize(build("lenet5", (1, 32, 32), 10))[0].connections
     122304
     """
-    parameters = network.parameters()  # of a decoder's layer also those that its state begins with
     return tuple(
         LayerSummary(
             name,
             str(layer),
             output,
-            total({path: p for path, p in parameters.items() if path.startswith(f"{name}.")}),
-            layer.connections(shape),
-            layer.multiply_adds(shape),
+            total(layer.parameters(shape)) + total(network.starts_of(name)),
+            layer.connections(shape) + total(network.starts_of(name)),
+            _work(network, name, layer, shape),
             None if field is None else (field[0].size, field[1].size),
         )
         for (name, layer, shape), output, field in zip(
             network.each(), network.output_shapes, fields_of(network), strict=True
         )
     )
+
+
+def _work(network: Network, name: str, layer: Layer, shape: Shape) -> int:
+    starts = network.starts_of(name).values()
+    return layer.multiply_adds(shape) + sum(p.count for p in starts if len(p.shape) == 2)
 
 
 def fields_of(network: Network) -> list[tuple[ReceptiveField, ReceptiveField] | None]:
@@ -109,7 +114,7 @@ def vocabulary_size(network: Network) -> int:
 
 def multiply_adds(network: Network) -> int:
     """Of one sample, or of one step of a sequence, forward, in products."""
-    return sum(layer.multiply_adds(shape) for _, layer, shape in network.each())
+    return sum(_work(network, *each) for each in network.each())
 
 
 MOST_VALUES = 1 << 24

@@ -204,6 +204,9 @@ def test_all_parameters_of_an_encoder_and_a_decoder_are_counted(cnntool, folder)
         "decoder.embedding",
     ]
     assert found["layers"][3]["parameters"] == (4 + 6 + 2) * 18 + 5 * 6 + 6
+    start = "a decoder's start state, made once a text, is counted with its recurrence"
+    assert start in cnntool("info", text).out.decode()
+    assert start not in cnntool("info", text.replace("gru 6", "gru 5")).out.decode()
     done = cnntool("info", "captioner.npz", "--input", "1x9x9")
     assert (done.code, done.out) == (2, b"")
     assert "--input is for networks of images: captioner.npz is a captioner" in done.err

@@ -9,6 +9,7 @@ from cnntool.networks.decoding import beams, greedy
 from cnntool.networks.joined import Joined, attention_of, parse_network
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients, surprisals
+from cnntool.networks.summary import multiply_adds, summarize
 
 SPECS = {
     "same size": "embedding 7 x 3; lstm 4 => embedding 6 x 3; lstm 4; attend; dense 6",
@@ -98,6 +99,24 @@ def test_gradients_of_letters_are_those_of_differences():
     counts = np.arange(3)[:, None] < lengths
     x = Spelled(ids, words, letters, spelled)
     check_gradients(network, x, np.array([[0, 1], [1, 1], [0, 0]]), counts, lengths)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_the_rows_of_layers_sum_to_all_parameters(spec):
+    network = network_of(spec)
+    count = sum(array.size for array in network.params.values())
+    cells = [line.split()[-1].replace(",", "") for line in str(network).splitlines()[1:]]
+    assert sum(int(cell) for cell in cells if cell.isdigit()) == count
+    assert sum(layer.parameters for layer in summarize(network)) == count
+
+
+def test_what_makes_a_start_state_is_counted_with_its_recurrence():
+    network = parse_network("embedding 7 x 3; lstm 2 => embedding 6 x 3; gru 5; dense 6", (None,))
+    layer = summarize(network)[3]
+    assert (layer.name, layer.parameters) == ("decoder.gru1", (3 + 5 + 2) * 15 + 2 * 5 + 5)
+    assert layer.multiply_adds == (3 + 5) * 15 + 2 * 5
+    assert layer.connections == (3 + 5 + 2) * 15 + 2 * 5 + 5
+    assert multiply_adds(network) == (3 + 2) * 8 + layer.multiply_adds + 5 * 6
 
 
 def test_what_prints_parses():
