@@ -34,11 +34,16 @@ from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.layers.steps import TimePool
 from cnntool.networks.network import Caches, Network, behind_each_other, names_of, shapes_of
-from cnntool.networks.spec import parse_layers
+from cnntool.networks.spec import has_layers, parse_layers
 from cnntool.wording import shape_text
 
 ENCODER, DECODER = "encoder.", "decoder."
 """What the names of the layers begin with."""
+
+EXAMPLES = (
+    "an encoder, such as 'embedding 9 x 4; gru 8'",
+    "a decoder, such as 'embedding 7 x 4; gru 8; dense 7'",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,4 +369,7 @@ def parse_network(text: str, input_shape: Shape) -> Network:
         raise RequestError(
             f"the layers have {len(parts) - 1} '=>': expected one, between an encoder and a decoder"
         )
+    for part, place, such_as in zip(parts, ("before", "behind"), EXAMPLES, strict=True):
+        if not has_layers(part):
+            raise RequestError(f"nothing stands {place} '=>': expected {such_as}")
     return Joined(parse_layers(parts[0]), parse_layers(parts[1]), input_shape)

@@ -82,6 +82,25 @@ def begins_with_embedding(text: str) -> bool:
     return next(_words(text), [""])[0] == "embedding"
 
 
+def has_layers(text: str) -> bool:
+    """Whether anything but blanks and comments stands in a text of layers."""
+    return any(_words(text))
+
+
+def check_filled(text: str) -> None:
+    """RequestError for a text of layers with a ``?`` that data would fill."""
+    tasks = "train-lstm, train-classifier or train-tagger"
+    if "=>" in text:
+        tasks = "train-translator or train-captioner"
+    for words in _words(text.replace("=>", ";")):
+        layer = " ".join(words)
+        if filled(layer, 1, 1, 1) != layer:
+            raise RequestError(
+                f"layer '{shown(layer)}': ? is known from data alone: write a number, or let "
+                f"{tasks} show the layers: DATA --layers LAYERS --dry-run"
+            )
+
+
 def parse_layers(text: str, for_images: bool = False) -> list[Layer]:
     """The layers of a text; RequestError that names the layer and what would be one.
 

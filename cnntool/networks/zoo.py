@@ -16,7 +16,13 @@ from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.layers.pointwise import Activation, Dropout
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
-from cnntool.networks.spec import begins_with_embedding, filled, image_layers, parse_layers
+from cnntool.networks.spec import (
+    begins_with_embedding,
+    check_filled,
+    filled,
+    image_layers,
+    parse_layers,
+)
 from cnntool.specs import number_text
 from cnntool.wording import counted, shape_text, suggestion
 
@@ -169,6 +175,7 @@ def build(
         text = ZOO[architecture](shape, classes, **scale)
     elif _first_word(architecture) not in image_layers():
         text = _read(architecture)
+    check_filled(text)
     if input_shape is None and begins_with_embedding(text):
         shape = (None,)
     if "=>" in text:

@@ -102,6 +102,25 @@ def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("embedding 9 x 4; gru 8 => ", "nothing stands behind '=>': expected a decoder, such as"),
+        ("=> embedding 9 x 4; gru 8", "nothing stands before '=>': expected an encoder, such as"),
+        ("embedding ? x 4; gru 8; last; dense ?", "layer 'embedding ? x 4': ? is known from data "),
+        ("embedding 9 x 4; gru 8 => embedding 7 x 4; gru 8; dense ?", "let train-translator or "),
+    ],
+)
+def test_layers_that_say_too_little_get_a_remedy(cnntool, text, message):
+    done = cnntool("info", text)
+    assert (done.code, done.out, done.err.count("\n")) == (2, b"", 1)
+    assert message in done.err
+
+
+def test_a_question_mark_in_a_comment_is_none_of_data(cnntool):
+    assert cnntool("info", "conv 8 3x3; dense 10  # or dense ?").code == 0
+
+
 def test_layers_of_tokens_are_shown_as_the_arrays_of_a_step(cnntool):
     done = cnntool("info", "embedding 9 x 4; gru 5; dense 9", "--json")
     shown = json.loads(done.out)

@@ -139,7 +139,9 @@ def test_what_prints_parses():
         ("embedding 7 x 3 => embedding 6 x 3; attend; dense 6", "the decoder has no recurrence"),
         ("embedding 7 x 3 => embedding 6 x 3 letters 4 x 2; gru 8; dense 6", "reads letters"),
         ("embedding 7 x 3 => embedding 6 x 3 => dense 6", "the layers have 2 '=>'"),
-        ("embedding 7 x 3 =>", "there is no layer"),
+        ("embedding 7 x 3 =>", "nothing stands behind '=>': expected a decoder, such as 'embeddi"),
+        ("embedding 7 x 3 => # none", "nothing stands behind '=>'"),
+        (" => embedding 7 x 3; gru 3; dense 7", "nothing stands before '=>': expected an encoder"),
     ],
 )
 def test_what_does_not_join_is_one_line(spec, message):
