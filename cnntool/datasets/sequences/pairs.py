@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -240,9 +242,24 @@ def is_lexicon(document: Document, how: ReadOptions) -> bool:
     )
 
 
+def _are_sentences(document: Document) -> bool:
+    """Whether most lines begin with a word that others begin with, too, which do not stand beside
+    it, as other ways to say a word do."""
+    firsts = [COMMENT.sub("", line).split()[:1] for line in document.lines[:LOOKED_AT]]
+    words = [first[0] for first in firsts if first]
+    runs = Counter(word for word, _ in groupby(words))
+    return 2 * sum(runs[word] > 1 for word in words) > len(words)
+
+
 def read_lexicon(document: Document, how: ReadOptions) -> Samples:
     """``WORD  P P P``, as CMUdict has it: ``word(2)`` another way to say the word, ``;;;`` and
     ``#`` before a comment."""
+    if how.format is None and _are_sentences(document):
+        raise InputError(
+            f"{document.name} looks like sentences, as most lines begin with the word of others: "
+            "name the file with their translations behind it, or give --format lexicon for words "
+            "and their sounds"
+        )
     pairs, comments = [], 0
     for index, line in enumerate(document.lines):
         bare = COMMENT.sub("", line)

@@ -111,6 +111,16 @@ def test_a_lexicon_has_other_ways_to_say_a_word_and_comments(tmp_path):
     assert samples.answers == [("AH0", "EY1"), ("P OY1 N T",)]
 
 
+def test_sentences_without_their_translations_are_no_lexicon(tmp_path):
+    text = "Ein Hund rennt\nDer Mann singt\nEin Kind malt\nDer Hund malt\nWer singt\n"
+    found = problem(tmp_path, text, "translator")
+    assert found.startswith("data.txt looks like sentences, as most lines begin with the word of")
+    assert "name the file with their translations" in found
+    assert len(read(tmp_path, text, "translator", format="lexicon")) == 3
+    ways = "a AH\na EY\nthe DH AH\nthe DH IY\n"
+    assert read(tmp_path, ways, "translator").answers == [("AH", "EY"), ("DH AH", "DH IY")]
+
+
 @pytest.mark.parametrize("order", ["touch\t{form}\t{tags}", "touch\t{tags}\t{form}"])
 @pytest.mark.parametrize("tags", ["V;V.PTCP;PRS", "pos=V,tense=PRS", "V;IND(ARGNO1S)"])
 def test_inflections_have_features_in_the_source(tmp_path, order, tags):
