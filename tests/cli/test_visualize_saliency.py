@@ -135,6 +135,19 @@ def test_where_nothing_speaks_for_the_class_it_is_said(cnntool, folder):
     assert "lowers the probability of light nowhere" in done.err
 
 
+def test_each_class_has_a_picture_of_its_own_and_a_wrong_one_comes_first(cnntool, digits_run):
+    words = ["visualize", "saliency", digits_run, "grey.png"]
+    names = [cnntool(*words, *more).lines for more in ([], ["--class", "1"], ["--class", "2"])]
+    starts = "digits-grey-gradient"
+    assert names == [[f"{starts}.png"], [f"{starts}-1.png"], [f"{starts}-2.png"]]
+    again = cnntool(*words, "--class", "1")
+    assert again.code == 1
+    assert f"{starts}-1.png" in again.err
+    wrong = cnntool(*words, "--class", "33", "-o", names[0][0])
+    assert wrong.code == 2
+    assert "has no class '33'" in wrong.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -49,6 +49,10 @@ def report(done):
             ["saliency", "classifier.npz", "--text", "a good film"],
             "classifier-a-good-film-gradient.png",
         ),
+        (
+            ["saliency", "classifier.npz", "--text", "a good film", "--class", "bad"],
+            "classifier-a-good-film-gradient-bad.png",
+        ),
     ],
 )
 def test_a_picture_is_written_and_its_path_is_the_one_line(visualize, words, name):
@@ -56,6 +60,8 @@ def test_a_picture_is_written_and_its_path_is_the_one_line(visualize, words, nam
     assert (done.code, done.err, done.lines) == (0, "", [name])
     assert pixels(name).ndim == 3
     assert visualize(*words).code == 1  # it exists
+    if words[0] == "saliency":
+        assert "has no class 'x'" in visualize(*words[:4], "--class", "x", "-o", name).err
     assert visualize(*words, "-o", "-").out.startswith(b"\x89PNG")
     shown = visualize(*words, "--show", "-q")
     assert (shown.code, shown.out) == (0, b"")

@@ -172,10 +172,11 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
         draw_text_saliency(asked.model, *what, picture, report)
         return
     source = source_of(asked.images[0])
-    name, target = source.name, target_of(picture, asked.model, source.stem, asked.method)
+    name = source.name
     classifier, image, x = read_one(asked.model, asked.images[0], preparing, picture)
     layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
     index = class_index(classifier, asked.label)
+    target = target_of(picture, asked.model, source.stem, asked.method, asked.label)
     probabilities = classifier.probabilities(x)[0]
     if index is None:
         index = int(probabilities.argmax())

@@ -34,11 +34,13 @@ def draw_text_saliency(
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1
-    target = target_of(picture, path, given.stem, f"word-{word}" if word else None, "gradient")
+    asked = None if label is None else _index(model, label)
+    what = given.stem, f"word-{word}" if word else None, "gradient", label
+    target = target_of(picture, path, *what)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
     odds = softmax(scores[step, 0] if word else scores[0])
     likeliest = int(odds.argmax())
-    index = likeliest if label is None else _index(model, label)
+    index = likeliest if asked is None else asked
     values = token_saliency(model.network, given.x, given.lengths, index, step)
     picture.note(*given.notes)
     answers = [likeliest] if index == likeliest else [likeliest, index]
