@@ -77,7 +77,7 @@ def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
     _, height, width = inputs.shape
     if width >= 2 * height:
         encoder = [*_strip(height), *sizes.drop, "columns"]
-        encoder += [f"{sizes.cell} {sizes.hidden_size} both"]
+        encoder += [f"{sizes.cell} {sizes.hidden_size} both", *sizes.drop]
     elif sizes.attention == "none":
         encoder = [*_convolutions(), *sizes.drop, f"dense {sizes.hidden_size}", "relu"]
     else:
@@ -88,8 +88,8 @@ def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
 def _decoder(vocabulary: int, sizes: Sizes) -> str:
     attend = {"general": ["attend"], "additive": ["attend additive"], "none": []}
     parts = [f"embedding {vocabulary} x {sizes.embed_size}", *sizes.drop]
-    parts += [*sizes.recurrences(one_way=True), *attend[sizes.attention], *sizes.drop]
-    parts += [f"dense {vocabulary}"]
+    parts += [*sizes.recurrences(one_way=True), *sizes.drop]  # a decoder attends to what is left
+    parts += [*attend[sizes.attention], f"dense {vocabulary}"]
     return "; ".join(parts)
 
 
