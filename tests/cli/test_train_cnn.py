@@ -371,7 +371,7 @@ def test_a_warm_up_as_long_as_the_run_is_told_with_one_that_is_not(train):
 
 def test_a_rate_that_is_too_high_is_not_told_to_train_longer(train):
     done = train("--epochs", "1", "--lr", "10")
-    assert "as good or better: it" in done.err
+    assert "as good or better: the network" in done.err
     assert "steps are too large: try --learning-rate 0.003" in done.err
 
 

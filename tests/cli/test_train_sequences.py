@@ -223,7 +223,7 @@ def test_groups_stay_whole(train):
         ("translator", "--attention additive", ".*; attend additive; dense 5"),
         ("translator", "--attention none --one-way", ".*; gru 6 => .*; gru 6; dense 5"),
         ("captioner", "--attention none", ".*; dense 6; relu => embedding N x 32; .*; gru 6; .*"),
-        ("captioner", "--dropout 0.5", ".* => .*; dropout 0.5; gru 6; attend; dropout 0.5; .*"),
+        ("captioner", "--dropout 0.5", ".* => .*; dropout 0.5; gru 6; dropout 0.5; attend; .*"),
     ],
 )
 def test_options_make_the_network(train, task, options, layers):
