@@ -16,7 +16,6 @@ from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError, not_finite
 from cnntool.networks.decoding import BeamStep, Candidate, Said, beams, greedy
 from cnntool.networks.joined import Joined
-from cnntool.networks.layers.attend import Attend
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import counted
 
@@ -77,7 +76,7 @@ def attention_step(
     given = np.array([end, *said.ids][:step])[:, None]
     with textbook():  # which has the keys by their weights
         logits, caches = network.forward(Pair(source, given), lengths=lengths)
-    attention, output, y = caches[list(caches.order).index(layer)]
+    attention, output, y = caches.of(layer)
     params, t = network.params_of(layer), step - 1
     found = AttentionStep(
         score="additive" if isinstance(attention, AdditiveAttentionCache) else "general",
@@ -110,12 +109,12 @@ def _scores(attention: AttentionCache, t: int) -> np.ndarray:
 def attending(model: SequenceModel) -> int:
     """The last layer that attends, by number; RequestError where none does."""
     network = model.network
-    found = [i for i, layer in enumerate(network.layers) if isinstance(layer, Attend)]
-    if not found:
+    index = network.attending if isinstance(network, Joined) else None
+    if index is None:
         says = isinstance(network, Joined)
         remedy = "train it with --attention general" if says else "name a translator or a captioner"
         raise RequestError(f"{model.name} attends to nothing: {remedy}")
-    return found[-1]
+    return index
 
 
 def end_of(model: SequenceModel) -> int:

@@ -116,6 +116,12 @@ class Joined(Network):
         return " => ".join("; ".join(map(str, part)) for part in parts)
 
     @property
+    def attending(self) -> int | None:
+        """The last layer that attends, by number."""
+        found = [i for i, layer in enumerate(self.layers) if isinstance(layer, Attend)]
+        return found[-1] if found else None
+
+    @property
     def _reader(self) -> int | None:
         """The encoder's last recurrence, by number."""
         found = [i for i in range(self.joint) if isinstance(self.layers[i], Recurrent)]
@@ -352,9 +358,9 @@ def _check_decoder(layers: Sequence[Layer], encoded: Shape) -> None:
 def attention_of(network: Joined, x: Pair, lengths: np.ndarray | None = None) -> np.ndarray:
     """(B, T, S): how much each step of what is said looked at each step of what was read, by the
     last layer that attends."""
+    assert network.attending is not None  # it has one
     _, caches = network.forward(x, lengths=lengths)
-    at = max(i for i, layer in enumerate(network.layers) if isinstance(layer, Attend))
-    return caches[list(caches.order).index(at)][0].odds
+    return caches.of(network.attending)[0].odds
 
 
 def parse_network(text: str, input_shape: Shape) -> Network:

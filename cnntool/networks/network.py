@@ -28,6 +28,10 @@ class Caches(list):
         self.states: Arrays = {}
         self.before: Any = None  # of an encoder that stands before these layers
 
+    def of(self, index: int) -> Any:
+        """What the layer of this number left."""
+        return self[list(self.order).index(index)]
+
 
 class Wiring(NamedTuple):
     """What a layer is given, each by its own name with the path that the network has for it."""

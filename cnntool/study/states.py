@@ -39,7 +39,7 @@ def states_of(
     assert isinstance(recurrent, Recurrent)
     with np.errstate(over="ignore", invalid="ignore"):
         y, caches = network.forward(x, stop=index + 1, lengths=lengths)
-    traced = recurrent.trace(y, caches[list(caches.order).index(index)])
+    traced = recurrent.trace(y, caches.of(index))
     found = {name: values[:, 0] for name, values in traced.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         raise not_finite(f"{model.name}: its network")
