@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.datasets.sequences.feeds import MOST_STEPS, like_lengths, unpadded
 from cnntool.datasets.sequences.inputs import Rows
 from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.engine.arrays import within
 from cnntool.engine.losses import softmax
 from cnntool.errors import not_finite
 from cnntool.networks.decoding import Said, beams, greedy
@@ -92,7 +93,7 @@ def _odds(network: Network, x: Any, lengths: np.ndarray | None) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         y, _ = network.forward(x, lengths=lengths, keeps_caches=False)
     if lengths is not None and y.ndim == 3:
-        y[np.arange(len(y))[:, None] >= lengths] = 0
+        y[~within(lengths, *y.shape[:2])] = 0
     if not np.isfinite(y).all():
         raise not_finite("the network")
     return softmax(y)

@@ -17,6 +17,7 @@ from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessi
 from cnntool.datasets.sequences.cutting import all_tokens, bare, written
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.engine.arrays import within
 from cnntool.errors import InputError
 
 HIDDEN = 0.5
@@ -125,9 +126,9 @@ class ArrayRows:
         if not isinstance(self.values, Ragged):
             return self.prepare(self.values[indices]), None
         x, lengths = self.values.padded(indices)
-        shape, is_there = x.shape, np.arange(len(x))[:, None] < lengths
+        shape = x.shape
         x = self.prepare(x.reshape(-1, *shape[2:])).reshape(shape)
-        x[~is_there] = 0
+        x[~within(lengths, *shape[:2])] = 0
         return x, lengths
 
 

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from cnntool.engine.arrays import within
+
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
@@ -53,9 +55,9 @@ class Ragged:
         """Some of them side by side, time first: (T, B, ...), 0 behind the ends, and their lengths
         (B,); T is that of the longest of them."""
         indices = np.asarray(indices)
-        lengths, steps = self.lengths[indices], np.arange(max(self.lengths[indices], default=0))
-        places = self.starts[indices] + steps[:, None]
-        is_there = steps[:, None] < lengths
+        lengths = self.lengths[indices]
+        steps = np.arange(lengths.max(initial=0))[:, None]
+        places, is_there = self.starts[indices] + steps, within(lengths, len(steps), len(lengths))
         found = self.values[np.where(is_there, places, 0)] if len(self.values) else self.values
         found = found.reshape(*is_there.shape, *self.values.shape[1:])
         found[~is_there] = 0
