@@ -33,7 +33,14 @@ from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.layers.steps import TimePool
-from cnntool.networks.network import Caches, Network, behind_each_other, names_of, shapes_of
+from cnntool.networks.network import (
+    Caches,
+    Network,
+    behind_each_other,
+    names_of,
+    put,
+    shapes_of,
+)
 from cnntool.networks.spec import has_layers, parse_layers
 from cnntool.wording import shape_text
 
@@ -165,11 +172,14 @@ class Joined(Network):
         training: bool = False,
         rng: np.random.Generator | None = None,
         keeps_caches: bool = False,
+        outputs: list[np.ndarray] | None = None,
     ) -> Encoded:
-        """What the encoder makes of sources, with the states that the decoder begins with."""
+        """What the encoder makes of sources, with the states that the decoder begins with; and
+        what each of its layers gives, in their order, into ``outputs``."""
         way = Pass(training, rng, keeps_caches, lengths)
-        order = [index for index in self._order if index < self.joint]
-        y, caches = self._run(order, source, way, None)
+        within = range(self.joint)
+        order = [index for index in self._order if index in within] if outputs is None else within
+        y, caches = self._run(order, source, way, None, outputs)
         batch = y.shape[1] if y.ndim == 3 else len(y)
         summary, cache = self._summarised(y, caches, lengths)
         states = self.start(batch)
@@ -280,12 +290,9 @@ class Joined(Network):
         dsummary, dweight, dbias = dense_backward(gradient * (1 - y * y), cache)
         assert dsummary is not None  # as it is needed
         assert dbias is not None
-        name = path.removesuffix(".h")
-        for key, grad in (("weight", dweight), ("bias", dbias)):
-            place = None if out is None else out.get(f"{name}.start.{key}")
-            if place is not None:
-                place[...] = grad
-            grads[f"{name}.start.{key}"] = place if place is not None else grad
+        start = f"{path.removesuffix('.h')}.start"
+        put(f"{start}.weight", dweight, out, grads)
+        put(f"{start}.bias", dbias, out, grads)
         return dsummary
 
     def _encoder_backward(
@@ -324,10 +331,8 @@ class Joined(Network):
         self, x: Any, states: Arrays | None = None, lengths: np.ndarray | None = None
     ) -> list[np.ndarray]:
         found: list[np.ndarray] = []
-        way = Pass(keeps_caches=False, lengths=lengths)
-        self._run(range(self.joint), x.source, way, None, found)
-        begun = self.encoded(x.source, lengths).states
-        way = replace(way, lengths=x.lengths)
+        begun = self.encoded(x.source, lengths, outputs=found).states
+        way = Pass(keeps_caches=False, lengths=x.lengths)
         self._run(range(self.joint, len(self.layers)), x.given, way, begun, found)
         return found
 

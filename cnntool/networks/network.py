@@ -253,15 +253,7 @@ class Network:
         grads = {} if grads is None else grads
         paths = self._wiring[index].used | self._wiring[index].carried
         for key, grad in found.items():
-            path = paths[key]
-            place = None if out is None else out.get(path)
-            if path in grads:
-                grads[path] += grad
-            elif place is None or place is grad:
-                grads[path] = grad
-            else:
-                place[...] = grad
-                grads[path] = place
+            put(paths[key], grad, out, grads)
         return grads
 
     def backward_to_input(self, dy: Any, caches: Caches) -> np.ndarray:
@@ -330,6 +322,18 @@ class Network:
             raise ValueError(f"x is {shape}: expected ({expected})")
         for _ in shapes_of(self.layers, shape[1:]):  # raises where a layer does not fit
             pass
+
+
+def put(path: str, grad: np.ndarray, out: Arrays | None, grads: Arrays) -> None:
+    """Put a gradient to those by path, added to one that is there, or into its place in ``out``."""
+    place = None if out is None else out.get(path)
+    if path in grads:
+        grads[path] += grad
+    elif place is None or place is grad:
+        grads[path] = grad
+    else:
+        place[...] = grad
+        grads[path] = place
 
 
 def behind_each_other(layers: Sequence[Layer]) -> tuple[Layer, ...]:
