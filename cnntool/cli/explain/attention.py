@@ -46,6 +46,24 @@ class Read(Model):
         metavar="TEXT",
     )
 
+    def load(self) -> SequenceModel:
+        """RequestError for a model that says no text."""
+        from cnntool.explain.attention import end_of
+        from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
+
+        model = load_sequence_model(self.model, KINDS_THAT_SAY)
+        end_of(model)
+        return model
+
+    def given(self, model: SequenceModel, limits: Limits) -> OneInput:
+        """What the model reads; what there is to say of it is said."""
+        from cnntool.cli.one_input import one_input
+
+        found = one_input(model, self.text, self.image, limits=limits)
+        for note in found.notes:
+            complain(note)
+        return found
+
 
 @dataclass(frozen=True)
 class Asked(Read):
@@ -81,16 +99,11 @@ def command(asked: Asked, limits: Limits, report: Report) -> None:
     """Show what a translator or a captioner looks at before it says a token: the score of each step
     of what it read, the weights, their mean, and the odds of the next token.
     """
-    from cnntool.cli.one_input import one_input
-    from cnntool.explain.attention import attending, attention_step, end_of
-    from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
+    from cnntool.explain.attention import attending, attention_step
 
-    model = load_sequence_model(asked.model, KINDS_THAT_SAY)
-    end_of(model)
+    model = asked.load()
     attending(model)
-    given = one_input(model, asked.text, asked.image, limits=limits)
-    for note in given.notes:
-        complain(note)
+    given = asked.given(model, limits)
     found = attention_step(model, given.x, given.lengths, asked.step)
     if report.as_json:
         print_json(_entry(model, given, found))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import MOST_BEAM
-from cnntool.cli.console import complain, print_json, show, table
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.explain.attention import Read
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -70,15 +70,10 @@ def command(asked: Asked, limits: Limits, report: Report) -> None:
     """Show how a beam search over what a translator or a captioner says went: at each step what was
     kept, what ended, what was dropped and why. A star marks the way to the best text.
     """
-    from cnntool.cli.one_input import one_input
-    from cnntool.explain.attention import beam_tree, end_of
-    from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
+    from cnntool.explain.attention import beam_tree
 
-    model = load_sequence_model(asked.model, KINDS_THAT_SAY)
-    end_of(model)
-    given = one_input(model, asked.text, asked.image, limits=limits)
-    for note in given.notes:
-        complain(note)
+    model = asked.load()
+    given = asked.given(model, limits)
     tree = beam_tree(model, given.x, given.lengths, asked.beam)
     if report.as_json:
         print_json(_entry(model, given, tree))
