@@ -19,7 +19,7 @@ from cnntool.files.locks import written_alone
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
-from cnntool.networks.model_file import save_model
+from cnntool.networks.model_file import Model, save_model
 from cnntool.networks.network import Network
 from cnntool.networks.summary import multiply_adds
 from cnntool.training.advice import advice
@@ -60,9 +60,10 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 return _interrupted(plan, asked, command)
         finally:
             log.close()
-        network = network_of(best_of(plan.trainer) or model_of(plan.trainer))
+        model = best_of(trainer) or model_of(trainer)
+        network = network_of(model)
         beside = {part: plan.beside(feed, network) for part, feed in plan.judged_on.items()}
-        found = results(plan, time.perf_counter() - began, beside)
+        found = results(plan, time.perf_counter() - began, beside, model, network)
     if not options.quiet:
         say_results(plan, found, beside)
     if options.as_json:
@@ -201,15 +202,18 @@ def describe(plan: Plan) -> Iterator[str]:
         yield plan.standing
 
 
-def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, Any]:
+def results(
+    plan: Plan, seconds: float, beside: dict[str, Beside], model: Model, network: Network
+) -> dict[str, Any]:
     """What came of a run, as plain values: where the files are, how long it was, what the best
     epoch and the last one reached, the best model on the test part, and what to compare each with.
 
-    What is of the test part begins with ``test_``.
+    What is of the test part begins with ``test_``. model, network: of the best epoch, of the last
+    one where none was.
     """
-    trainer, best = plan.trainer, best_of(plan.trainer)
+    trainer, has_best = plan.trainer, plan.trainer.best is not None
     found: dict[str, Any] = {
-        "model": None if best is None else str(plan.start.output),
+        "model": str(plan.start.output) if has_best else None,
         "last": str(plan.start.last),
         "epochs": len(trainer.history),
         "best_epoch": trainer.stopping.best_epoch,
@@ -220,12 +224,12 @@ def results(plan: Plan, seconds: float, beside: dict[str, Beside]) -> dict[str, 
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
     keys = (*JUDGED, "step")  # a step where it was best on its way
     found |= {name: {k: row[k] for k in keys if k in row} for name, row in rows.items() if row}
-    found |= plan.more(best or model_of(trainer))
+    found |= plan.more(model)
     for part, each in beside.items():
         start = "test_" if part == "test" else ""
         found |= {f"{start}{name}": value for name, value in each.facts.items()}
-    if best is not None:
-        found |= _judged(plan, network_of(best))
+    if has_best:
+        found |= _judged(plan, network)
     return found
 
 
