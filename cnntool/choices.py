@@ -146,7 +146,7 @@ LEARNING: dict[str, dict[str, Any]] = {
         "batch_size": 64,
         "optimizer": "adamw",
         "clip": 1.0,
-        "schedule": "cosine",
+        "schedule": "cosine:warmup=200",
     },
 }
 """What a task takes for granted of how it learns; of running texts as in the lecture."""

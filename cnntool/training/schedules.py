@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnntool.errors import RequestError
@@ -84,6 +84,10 @@ class Schedule:
         rule, _ = SCHEDULES[self.name]
         left = step - self.warmup, total_steps - self.warmup, epoch_steps
         return rule(*left, **dict(self.numbers))
+
+    def within(self, total_steps: int) -> Schedule:
+        """The same with a warm-up of at most a tenth of so many steps."""
+        return replace(self, warmup=min(self.warmup, total_steps // 10))
 
     def __str__(self) -> str:
         numbers = [*self.numbers, *([("warmup", self.warmup)] if self.warmup else [])]

@@ -235,6 +235,20 @@ def test_options_make_the_network(train, task, options, layers):
 
 
 @pytest.mark.parametrize(
+    ("options", "schedule"),
+    [
+        ([], "cosine:floor=0,warmup=4"),
+        (["--epochs", "4000"], "cosine:floor=0,warmup=200"),
+        (["--schedule", "cosine:warmup=12"], "cosine:floor=0,warmup=12"),
+    ],
+)
+def test_the_usual_warm_up_is_a_tenth_of_a_run_at_most(train, options, schedule):
+    tiny = ["--hidden-size", "6", "--batch-size", "8", "--epochs", "14"]
+    done = train("captioner", *tiny, *options, "--dry-run")
+    assert f"adamw at 0.003 ({schedule}), " in done.err  # of 3 steps an epoch
+
+
+@pytest.mark.parametrize(
     ("task", "text"),
     [
         ("classifier", "embedding ? x 8; gru 6; last; dense ?"),

@@ -134,6 +134,13 @@ def test_mistakes_get_one_line_with_the_remedy(spec, message):
     assert "\n" not in str(raised.value)
 
 
+def test_a_warm_up_is_cut_to_a_tenth_of_a_short_run():
+    long = parse_schedule("cosine:floor=0.1,warmup=20")
+    assert str(long.within(199)) == "cosine:floor=0.1,warmup=19"
+    assert str(long.within(9)) == "cosine:floor=0.1"
+    assert long.within(200) == long.within(10_000) == long
+
+
 def test_every_schedule_says_what_it_does():
     for rule, _ in SCHEDULES.values():
         assert rule.__doc__

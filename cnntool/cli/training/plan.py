@@ -234,7 +234,7 @@ def _of_the_warm_up(trainer: Trainer) -> Iterator[str]:
     schedule, settings = parse_schedule(trainer.settings.schedule), trainer.settings
     steps = settings.epochs * trainer.steps
     if schedule.warmup >= steps:
-        better, most = replace(schedule, warmup=steps // 10), schedule(steps - 1, steps)
+        better, most = schedule.within(steps), schedule(steps - 1, steps)
         yield (
             f"the warm-up of {counted(schedule.warmup, 'step')} is as long as the run of "
             f"{steps:,}, or longer: the learning rate comes to {most * settings.learning_rate:.3g} "

@@ -53,6 +53,7 @@ from cnntool.networks.objective import begin_at_frequencies
 from cnntool.training.baselines import Unigram
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import ACCURACY, DECODED
+from cnntool.training.schedules import parse_schedule
 from cnntool.training.sequence_baselines import Baseline
 from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples
 from cnntool.training.sequence_feeds import judging_feed, learning_feed, target_counts
@@ -134,7 +135,7 @@ def _begun(
     others: list[Samples],
 ) -> tuple[SequenceModel, SequenceFeed | PairFeed]:
     """A model that says how often each answer comes, before any learning, and what it learns from;
-    how often little data is gone through is settled."""
+    how often little data is gone through, and how long the rate warms up, is settled."""
     model = untrained_model(kind, options, train, others)
     check_parameters(model.network, "set a smaller --hidden-size, --embed-size or --vocab-size")
     model.network.initialise(start.streams["start"])
@@ -142,7 +143,11 @@ def _begun(
     feed = _learned(model, options, train, settings.batch_size)
     if options.epochs is None:
         least = min(choices.MOST_TIMES, -(-choices.LEAST_STEPS[kind] // feed.steps))
-        start.settings = replace(settings, epochs=max(settings.epochs, least))
+        settings = replace(settings, epochs=max(settings.epochs, least))
+    if options.schedule is None:
+        schedule = parse_schedule(settings.schedule).within(settings.epochs * feed.steps)
+        settings = replace(settings, schedule=str(schedule))
+    start.settings = settings
     if getattr(feed, "class_weights", None) is None:
         counts = target_counts(feed, model.network.output_shape[-1] or 0)
         begin_at_frequencies(model.network, Unigram(counts).distribution)
