@@ -161,6 +161,12 @@ class Measure(NamedTuple):
         """The same with what is given: ``perplexity 1.4 given the right beginning``."""
         return f"{self.judged(value)}{self.given and f' given {self.given}'}"
 
+    def scored(self, value: float) -> float:
+        """What its name says, of the loss or of the accuracy."""
+        if not self.by_loss:
+            return value
+        return perplexity(value) if self.name == "perplexity" else bits(value)
+
     def number(self, value: float) -> str:
         """The loss or the accuracy itself."""
         return f"{value:.4f}" if self.by_loss else f"{value:.2%}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import is_killed
 from text_models import SAYINGS, text_of
 
 from cnntool.datasets import memory
@@ -53,6 +54,23 @@ def test_a_run_leaves_its_model_and_says_what_it_did(train, cnntool):
     assert "-f" in again.err
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks of POSIX")
+def test_a_run_that_is_killed_within_an_epoch_goes_on_to_where_it_would_have_come(
+    train, cnntool, monkeypatch
+):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    options = ["text.txt", *TINY, "--num-epochs", "2", "--dropout", "0.2"]
+    options += ["--save-every", "0.000001", "-q"]
+    assert train(*options, "-o", "whole.npz").code == 0
+    assert is_killed(8, "train-lstm", *options, "-o", "part.npz")
+    last = load_text_model("part.last.npz").model
+    place = json.loads(last.state["place"].tobytes())["place"]
+    assert (place["epoch"], place["step"] > 0) == (0, True)
+    assert cnntool("train-lstm", "--resume", "part.last.npz", "--num-samples", "5", "-q").code == 0
+    for end in (".npz", ".last.npz"):
+        assert Path(f"part{end}").read_bytes() == Path(f"whole{end}").read_bytes()
+
+
 def test_the_lectures_settings_are_the_defaults(cnntool):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
     assert cnntool("train-lstm", "text.txt", "-q").code == 0
@@ -74,6 +92,12 @@ def test_json_says_all_and_nothing_else_is_on_stdout(train):
     assert found["baselines"].keys() == {"uniform", "unigram", "bigram"}
     assert found["baselines"]["uniform"] == pytest.approx(np.log(found["vocabulary"]))
     assert found["best"]["validation_loss"] > found["baselines"]["bigram"]
+    bits = found["best"]["validation_loss"] / np.log(2)
+    assert found["score"] == {
+        "name": "bits/char",
+        "value": pytest.approx(bits),
+        "better": "lower",
+    }
     assert found["test_loss"] > 0
 
 

@@ -84,6 +84,9 @@ def test_a_run_leaves_its_model_and_says_what_it_did(train, task):
     assert found["best"]["validation_loss"] > 0
     scores = {"tagger": "words", "classifier": "accuracy"}.get(task, "exact")
     assert found[scores]["count"] > 0
+    name = "accuracy" if task == "tagger" else scores
+    share = found[scores]["share"]
+    assert found["score"] == {"name": name, "value": share, "better": "higher"}
     for figures in found["beside"].values():
         assert figures[scores]["count"] == found[scores]["count"]
     *_, beside = (line for line in done.err.splitlines() if line.startswith("beside it: "))
@@ -139,7 +142,10 @@ def test_a_run_that_is_stopped_within_an_epoch_loses_nothing(train, task, monkey
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks of POSIX")
-@pytest.mark.parametrize(("task", "moment"), [("tagger", 14), ("translator", 23)])
+@pytest.mark.parametrize(
+    ("task", "moment"),
+    [("tagger", 14), ("translator", 23), ("classifier", 14), ("captioner", 14)],
+)
 def test_a_run_that_is_killed_within_an_epoch_goes_on_to_where_it_would_have_come(
     train, task, moment, monkeypatch
 ):

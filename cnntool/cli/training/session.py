@@ -224,6 +224,8 @@ def results(
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
     keys = (*JUDGED, "step")  # a step where it was best on its way
     found |= {name: {k: row[k] for k in keys if k in row} for name, row in rows.items() if row}
+    if has_best and "validation" in beside:
+        found["score"] = _score(plan.task.measure, trainer.best_row or {}, beside["validation"])
     found |= plan.more(model)
     for part, each in beside.items():
         start = "test_" if part == "test" else ""
@@ -231,6 +233,16 @@ def results(
     if has_best:
         found |= _judged(plan, network)
     return found
+
+
+def _score(measure: Measure, best: dict[str, Any], beside: Beside) -> dict[str, Any]:
+    """The one number to compare runs by, of the best model on the validation part."""
+    name, by_loss = measure.name, measure.by_loss
+    value = measure.scored(best[f"validation_{measure.kind}"])
+    if beside.report is not None:
+        headline = beside.report.score
+        name, value, by_loss = headline.name, headline.value, False
+    return {"name": name, "value": value, "better": "lower" if by_loss else "higher"}
 
 
 def _judged(plan: Plan, best: Network) -> dict[str, Any]:
