@@ -59,7 +59,7 @@ def open_image(
 
     InputError for whatever cannot be read whole and true.
     """
-    with _opened(source, name, max_pixels) as (stream, limits):
+    with opened(source, name, max_pixels) as (stream, limits):
         limits = limits._replace(gray=gray, float_white=float_white)
         return _module(limits.format).read(stream, limits)
 
@@ -68,7 +68,7 @@ def probe_image(
     source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None = None
 ) -> ImageInfo:
     """What the headers of an image say, without decoding it. InputError as for open_image."""
-    with _opened(source, name, max_pixels) as (stream, limits):
+    with opened(source, name, max_pixels) as (stream, limits):
         info = _module(limits.format).probe(stream, limits)
     limits.check_size(info.width, info.height, info.frames)
     return info
@@ -83,8 +83,11 @@ def _module(format: str) -> ModuleType:
 
 
 @contextmanager
-def _opened(source: Source, name: str | None, max_pixels: int) -> Iterator[tuple[Readable, Limits]]:
-    """The stream at the image's first byte, and what it is called, is and may be."""
+def opened(source: Source, name: str | None, max_pixels: int) -> Iterator[tuple[Readable, Limits]]:
+    """The stream at the image's first byte, and what it is called, is and may be.
+
+    Whatever a decoder throws in the block becomes one line of InputError.
+    """
     file: BinaryIO
     if isinstance(source, (bytes, bytearray, memoryview)):
         label, file, owned = name or "the image", io.BytesIO(source), True
@@ -159,9 +162,9 @@ def save_image(
         chosen = format_for(path)
     else:
         raise RequestError("no file name tells the format: choose one with --format")
-    quality = _checked_quality(quality, chosen, label)
+    quality = checked_quality(quality, chosen, label)
     check_holdable(image, chosen, label)
-    image = Image(image.frames, image.white, chosen, _fitting_metadata(image, chosen))
+    image = Image(image.frames, image.white, chosen, fitting_metadata(image, chosen))
     if not isinstance(target, (str, os.PathLike)):
         _write_stream(image, target, quality, label)
         return
@@ -172,7 +175,7 @@ def save_image(
             _write_stream(image, file, quality, label)
 
 
-def _checked_quality(quality: int | None, format: str, label: str) -> int:
+def checked_quality(quality: int | None, format: str, label: str) -> int:
     if quality is None:
         return DEFAULT_QUALITY
     if not FORMATS[format].quality:
@@ -234,7 +237,7 @@ def left_out(image: Image, format: str, dtype: np.dtype) -> tuple[str, ...]:
     return (*image.left_out, *lost)
 
 
-def _fitting_metadata(image: Image, format: str) -> Metadata:
+def fitting_metadata(image: Image, format: str) -> Metadata:
     """The metadata without a profile for other channels than the file will have."""
     channels = max(frame.pixels.shape[2] for frame in image.frames)
     kept = image.metadata.fitting(channels, 3 if format == "WEBP" else channels)
@@ -253,9 +256,15 @@ def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> N
 
 
 def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    with encoding(label):
+        _module(image.format).write(image, file, quality, label)
+
+
+@contextmanager
+def encoding(label: str) -> Iterator[None]:
     """One line for whatever an encoder throws; errors of the disk or a pipe stay as they are."""
     try:
-        _module(image.format).write(image, file, quality, label)
+        yield
     except (InputError, RequestError):
         raise
     except MemoryError:

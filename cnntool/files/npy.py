@@ -23,7 +23,16 @@ from cnntool.files.image import (
     Image,
     ImageInfo,
     luminance,
-    strips_of_samples,
+)
+from cnntool.files.layout import (
+    Layout,
+    NotInRows,
+    PlainWriter,
+    Stored,
+    Strips,
+    layout_of,
+    rows_at_a_time,
+    strips_of,
 )
 from cnntool.files.limits import DEFLATED, Limits
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
@@ -118,12 +127,10 @@ def read(stream: Readable, limits: Limits) -> Image:
     The white of floats is what the caller says. Every channel counts as colour.
     """
     name = limits.name
-    shape, by_columns, dtype = _image_header(stream, name)
+    shape, by_columns, dtype = _limited_header(stream, limits)
     height, width, channels = shape
-    limits.check_size(width, height)
-    limits.check_channels(width, height, channels)
-    kind = np.dtype(dtype.name if dtype.name in WHITE else np.result_type(np.float32, dtype))
-    kind = min(kind, np.dtype(np.float64), key=lambda each: each.itemsize)
+    kind = _kept_as(dtype)
+    is_made_grey = _is_made_grey(channels, limits)
     pixels = np.empty(shape, kind)
     if by_columns:
         stored = np.empty(height * width * channels, dtype)
@@ -137,15 +144,61 @@ def read(stream: Readable, limits: Limits) -> Image:
             fill(stream, rows, name)
             _convert(rows, pixels[top : top + STRIP_ROWS], name)
     _refuse_more(stream, shape, name)
-    if kind.kind == "f":
+    _check_values(pixels, name)
+    pixels = luminance(pixels) if is_made_grey else pixels
+    return Image((Frame(pixels),), WHITE.get(kind.name, limits.float_white), "NPY")
+
+
+def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
+    """An array as `read` gives it, row by row."""
+    name = limits.name
+    shape, by_columns, dtype = _limited_header(stream, limits)
+    height, width, channels = shape
+    if by_columns:
+        raise NotInRows(name, "is an array stored by columns")
+    stored = Stored(stream, stream.tell(), dtype, shape, name)
+    if stored.check_all_there():
+        raise _more(shape, name)
+    kind, is_made_grey = _kept_as(dtype), _is_made_grey(channels, limits)
+
+    def read(top: int, bottom: int) -> Frame:
+        values = stored.read(top, bottom)
+        pixels = values if dtype == kind else np.empty(values.shape, kind)
+        if pixels is not values:
+            _convert(values, pixels, name)
+        _check_values(pixels, name)
+        return Frame(luminance(pixels) if is_made_grey else pixels)
+
+    white = WHITE.get(kind.name, limits.float_white)
+    layout = Layout(height, width, 1 if is_made_grey else channels, kind, white, False, "NPY")
+    return layout, strips_of(read, height, rows_at_a_time(stored.row_bytes), name)
+
+
+def _kept_as(dtype: np.dtype) -> np.dtype:
+    """The type of pixels that values of a type become."""
+    kind = np.dtype(dtype.name if dtype.name in WHITE else np.result_type(np.float32, dtype))
+    return min(kind, np.dtype(np.float64), key=lambda each: each.itemsize)
+
+
+def _check_values(pixels: np.ndarray, name: str) -> None:
+    if pixels.dtype.kind == "f":
         check_finite(pixels, name)
         if max(float(pixels.max()), -float(pixels.min())) > LARGEST:
             raise _beyond(name)
-    if limits.gray and channels > 1:
-        if channels != 3:
-            raise InputError(f"{name} has {channels} channels: only 3 can be made grey")
-        pixels = luminance(pixels)
-    return Image((Frame(pixels),), WHITE.get(kind.name, limits.float_white), "NPY")
+
+
+def _is_made_grey(channels: int, limits: Limits) -> bool:
+    if limits.gray and channels not in (1, 3):
+        raise InputError(f"{limits.name} has {channels} channels: only 3 can be made grey")
+    return limits.gray and channels == 3
+
+
+def _limited_header(stream: Readable, limits: Limits) -> Header:
+    header = _image_header(stream, limits.name)
+    height, width, channels = header.shape
+    limits.check_size(width, height)
+    limits.check_channels(width, height, channels)
+    return header
 
 
 def _image_header(stream: Readable, name: str) -> Header:
@@ -187,20 +240,27 @@ def _beyond(name: str) -> InputError:
 
 def _refuse_more(stream: Readable, shape: tuple[int, ...], name: str) -> None:
     if stream.read(1):
-        values = " x ".join(f"{count:,}" for count in shape)
-        raise damaged(name, f"it holds more than the {values} values its header says")
+        raise _more(shape, name)
+
+
+def _more(shape: tuple[int, ...], name: str) -> InputError:
+    values = " x ".join(f"{count:,}" for count in shape)
+    return damaged(name, f"it holds more than the {values} values its header says")
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """float32, or float64 where pixels are, (H, W) for one channel, else (H, W, C); alpha becomes
     the last channel."""
-    frame = image.frames[0]
-    height, width, channels = frame.pixels.shape
-    total = channels + (frame.alpha is not None)
-    dtype = "<f8" if frame.pixels.dtype == np.float64 else "<f4"
-    file.write(header_bytes((height, width) if total == 1 else (height, width, total), dtype))
-    for rows in strips_of_samples(frame, dtype):
-        file.write(rows.data.cast("B"))
+    write_rows(file, layout_of(image), label).write(image.frames[0])
+
+
+def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+    """The same row by row."""
+    total = layout.channels + layout.has_alpha
+    shape = (layout.height, layout.width, total)[: 2 if total == 1 else 3]
+    dtype = "<f8" if layout.dtype == np.float64 else "<f4"
+    file.write(header_bytes(shape, dtype))
+    return PlainWriter(file, dtype)
 
 
 def header_bytes(shape: tuple[int, ...], dtype: str) -> bytes:

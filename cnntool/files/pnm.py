@@ -7,14 +7,23 @@ ourselves. Source: the netpbm manual, pbm(5), pgm(5), ppm(5).
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import WHITE, Frame, Image, ImageInfo, luminance, strips_of_samples
+from cnntool.files.image import WHITE, Frame, Image, ImageInfo, luminance
+from cnntool.files.layout import (
+    Layout,
+    NotInRows,
+    PlainWriter,
+    Stored,
+    Strips,
+    layout_of,
+    rows_at_a_time,
+    strips_of,
+)
 from cnntool.files.limits import Limits
 from cnntool.files.streams import Readable, cut_short, damaged, fill
 
@@ -34,10 +43,20 @@ class Header(NamedTuple):
     def channels(self) -> int:
         return 3 if self.kind in (3, 6) else 1
 
-    def empty_pixels(self) -> np.ndarray:
-        """(H, W, C) to be filled: uint8 up to a maxval of 255, uint16 above."""
-        kind = np.uint8 if self.maxval < 256 else np.uint16
-        return np.empty((self.height, self.width, self.channels), kind)
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the pixels: uint8 up to a maxval of 255, uint16 above."""
+        return np.dtype(np.uint8 if self.maxval < 256 else np.uint16)
+
+    @property
+    def stored_dtype(self) -> np.dtype:
+        return self.dtype.newbyteorder(">")
+
+    @property
+    def stored_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of what a raw file holds, eight pixels of a bitmap in one."""
+        width = -(-self.width // 8) if self.kind == 4 else self.width
+        return self.height, width, self.channels
 
 
 def probe(stream: Readable, limits: Limits) -> ImageInfo:
@@ -57,41 +76,70 @@ def read(stream: Readable, limits: Limits) -> Image:
     limits.check_size(header.width, header.height)
     if header.kind in (1, 2, 3):
         pixels = _read_plain(stream, header, limits)
-    elif header.kind == 4:
-        pixels = _read_bits(stream, header, name)
     else:
-        pixels = _read_raw(stream, header, name)
+        stored = np.empty(header.stored_shape, header.stored_dtype)
+        fill(stream, stored, name)
+        pixels = _unpacked(stored, header)
     _scale(pixels, header.maxval, name)
-    if header.kind in (1, 4):  # 1 is ink
-        pixels = 255 - pixels
+    _refuse_more(stream, header, name)
+    frame = _as_shown(pixels, header, limits)
+    return Image((frame,), WHITE[pixels.dtype.name], "PPM")
+
+
+def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
+    """The picture of a raw file (P4 to P6), row by row."""
+    name = limits.name
+    header = _read_header(stream, name)
+    limits.check_size(header.width, header.height)
+    if header.kind in (1, 2, 3):
+        raise NotInRows(name, f"is a P{header.kind}, whose pixels are text")
+    stored = Stored(stream, stream.tell(), header.stored_dtype, header.stored_shape, name)
+    if stored.check_all_there():
+        stream.seek(stored.end)
+        _refuse_more(stream, header, name)
+
+    def read(top: int, bottom: int) -> Frame:
+        pixels = _unpacked(stored.read(top, bottom), header)
+        _scale(pixels, header.maxval, name)
+        return _as_shown(pixels, header, limits)
+
+    channels = 1 if limits.gray else header.channels
+    white = WHITE[header.dtype.name]
+    layout = Layout(header.height, header.width, channels, header.dtype, white, False, "PPM")
+    return layout, strips_of(read, header.height, rows_at_a_time(layout.row_bytes), name)
+
+
+def _refuse_more(stream: Readable, header: Header, name: str) -> None:
     if stream.read(64).strip():
         raise InputError(
             f"{name} goes on after its {header.width} x {header.height} pixels: several pictures "
             "in one file are not read, split them first (pamsplit)"
         )
-    if limits.gray and header.channels == 3:
-        pixels = luminance(pixels)
-    return Image((Frame(pixels),), WHITE[pixels.dtype.name], "PPM")
+
+
+def _as_shown(pixels: np.ndarray, header: Header, limits: Limits) -> Frame:
+    if header.kind in (1, 4):  # 1 is ink
+        pixels = 255 - pixels
+    return Frame(luminance(pixels) if limits.gray and header.channels == 3 else pixels)
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """P5 for grey, P6 for colour; maxval 255 or 65535. A file named .pgm takes no colour."""
-    pixels = image.frames[0].pixels
-    height, width, channels = pixels.shape
+    write_rows(file, layout_of(image), label).write(image.frames[0])
+
+
+def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+    """The same row by row."""
     if label.lower().endswith(".pbm"):
         raise RequestError(f"{label}: .pbm holds black and white only: name it .pgm or .ppm")
-    if label.lower().endswith(".pgm") and channels == 3:
+    if label.lower().endswith(".pgm") and layout.channels == 3:
         raise RequestError(
             f"{label}: .pgm is grey, the image has colour: name it .ppm or add --gray"
         )
-    kind = b"P5" if channels == 1 else b"P6"
-    maxval = 255 if pixels.dtype == np.uint8 else 65535
-    file.write(b"%s\n%d %d\n%d\n" % (kind, width, height, maxval))
-    if pixels.dtype == np.uint8:
-        file.write(np.ascontiguousarray(pixels).data.cast("B"))
-        return
-    for rows in strips_of_samples(image.frames[0], ">u2"):
-        file.write(rows.tobytes())
+    kind = b"P5" if layout.channels == 1 else b"P6"
+    maxval = 255 if layout.dtype == np.uint8 else 65535
+    file.write(b"%s\n%d %d\n%d\n" % (kind, layout.width, layout.height, maxval))
+    return PlainWriter(file, "u1" if layout.dtype == np.uint8 else ">u2")
 
 
 def _read_header(stream: Readable, name: str) -> Header:
@@ -122,22 +170,18 @@ def _read_number(stream: Readable, name: str) -> int:
     raise damaged(name, f"a comment in its header is longer than {_LONGEST_HEADER:,} bytes")
 
 
-def _read_raw(stream: Readable, header: Header, name: str) -> np.ndarray:
-    pixels = header.empty_pixels()
-    fill(stream, pixels, name)
-    if pixels.itemsize == 2 and sys.byteorder == "little":
-        pixels.byteswap(inplace=True)
-    return pixels
-
-
-def _read_bits(stream: Readable, header: Header, name: str) -> np.ndarray:
-    packed = np.empty((header.height, -(-header.width // 8)), np.uint8)
-    fill(stream, packed, name)
-    return np.unpackbits(packed, axis=1, count=header.width)[..., None]
+def _unpacked(stored: np.ndarray, header: Header) -> np.ndarray:
+    """The values of a raw file as (H, W, C) of the machine's byte order."""
+    if header.kind == 4:
+        return np.unpackbits(stored[..., 0], axis=1, count=header.width)[..., None]
+    if not stored.dtype.isnative:
+        stored = stored.byteswap(inplace=True).view(header.dtype)
+    return stored
 
 
 def _read_plain(stream: Readable, header: Header, limits: Limits) -> np.ndarray:
-    pixels, name = header.empty_pixels(), limits.name
+    shape, name = (header.height, header.width, header.channels), limits.name
+    pixels = np.empty(shape, header.dtype)
     flat = pixels.reshape(-1)
     done = 0
     for text in _plain_text(stream, limits):

@@ -84,14 +84,22 @@ def damaged(name: str, reason: str) -> InputError:
     return InputError(f"{name} is damaged: {reason}")
 
 
+class NotFinite(InputError):
+    """Float pixels that are not numbers, `count` of them."""
+
+    def __init__(self, count: int, name: str) -> None:
+        super().__init__(
+            f"{name} holds {nan_count(count, 'value')}: replace them first, for example with "
+            "numpy.nan_to_num"
+        )
+        self.count = count
+
+
 def check_finite(pixels: np.ndarray, name: str) -> None:
     """InputError for float pixels that are not numbers: they would spread through every filter."""
     bad = sum(int(np.count_nonzero(~np.isfinite(rows))) for rows in pixels)
     if bad:
-        raise InputError(
-            f"{name} holds {nan_count(bad, 'value')}: replace them first, for example with "
-            "numpy.nan_to_num"
-        )
+        raise NotFinite(bad, name)
 
 
 def open_path(path: str | os.PathLike, name: str, instead: str) -> io.BufferedReader:

@@ -1,0 +1,156 @@
+"""Pictures row by row, from files and to files: for those that are larger than memory.
+
+What comes out is what `open_image` gives of the same file, and what is written reads as what
+`save_image` writes; a few megabytes are held at a time, and at least a row.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from types import ModuleType
+
+from cnntool.errors import RequestError
+from cnntool.files.atomic import atomic_write
+from cnntool.files.formats import format_for, format_named
+from cnntool.files.image import Frame
+from cnntool.files.images import check_holdable, checked_quality, encoding, fitting_metadata, opened
+from cnntool.files.layout import Layout, NotInRows, Strips, Writer
+from cnntool.files.limits import MAX_PIXELS
+from cnntool.files.streams import plain_errors
+
+__all__ = ["Layout", "NotInRows", "RowReader", "RowWriter"]
+__all__ += ["can_write_rows", "open_rows", "save_rows"]
+
+_MODULES = {"NPY": "npy", "PPM": "pnm"}
+_WHOLE = {"JPEG": "a JPEG", "WEBP": "a WebP", "BMP": "a BMP", "GIF": "a GIF"}
+_WHOLE |= {"AVIF": "an AVIF", "JPEG2000": "a JPEG 2000", "PNG": "a PNG", "TIFF": "a TIFF"}
+
+
+class RowReader:
+    """A picture in an open file; a context manager that closes it.
+
+    layout: what its rows are.
+    """
+
+    def __init__(self, layout: Layout, strips: Strips, name: str, files: ExitStack) -> None:
+        self.layout = layout
+        self._strips, self._name, self._files = strips, name, files
+
+    def strips(self, start: int = 0) -> Iterator[Frame]:
+        """The rows from `start` on, from top to bottom, a few at a time: frames whose pixels are
+        (n, W, C), and alpha (n, W) or None. InputError where they are damaged.
+
+        Every call begins anew, and ends what an earlier one had left.
+        """
+        with plain_errors(self._name):
+            yield from self._strips(start)
+
+    def close(self) -> None:
+        self._files.close()
+
+    def __enter__(self) -> RowReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_rows(
+    path: str | os.PathLike,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    gray: bool = False,
+    float_white: float = 255.0,
+    name: str | None = None,
+) -> RowReader:
+    """A picture to be read row by row; the arguments are those of `open_image`.
+
+    NotInRows where only the whole of it can be read; InputError as for open_image, of pixels only
+    when they are read.
+    """
+    name = name or os.fspath(path)
+    with suppress(OSError, ValueError):  # which opening says in words
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise NotInRows(name, "comes through a pipe")
+    with ExitStack() as files:
+        stream, limits = files.enter_context(opened(path, name, max_pixels))
+        limits = limits._replace(gray=gray, float_white=float_white)
+        if limits.format not in _MODULES:
+            raise NotInRows(name, f"is {_WHOLE[limits.format]}")
+        layout, strips = _module(limits.format).open_rows(stream, limits)
+        return RowReader(layout, strips, name, files.pop_all())
+    raise AssertionError  # an ExitStack may swallow exceptions: this one does not
+
+
+def _module(format: str) -> ModuleType:
+    return importlib.import_module(f"cnntool.files.{_MODULES[format]}")
+
+
+def can_write_rows(format: str) -> str:
+    """'' where a format is written row by row, else why not: ``"a JPEG is written whole"``."""
+    return "" if format in _MODULES else f"{_WHOLE[format]} is written whole"
+
+
+class RowWriter:
+    """A picture that is being written."""
+
+    def __init__(self, writer: Writer, layout: Layout, label: str) -> None:
+        self._writer, self._layout, self._label = writer, layout, label
+        self._missing = layout.height
+
+    def write(self, frame: Frame) -> None:
+        """The next rows, any number of them: pixels (n, W, C), and alpha (n, W) or None."""
+        layout, count = self._layout, len(frame.pixels)
+        shape = (count, layout.width, layout.channels)
+        alpha = None if frame.alpha is None else frame.alpha.shape
+        if frame.pixels.shape != shape or alpha != (shape[:2] if layout.has_alpha else None):
+            raise ValueError(f"rows of {frame.pixels.shape}, alpha {alpha}: expected {shape}")
+        if frame.pixels.dtype != layout.dtype:
+            raise ValueError(f"rows of {frame.pixels.dtype}, expected {layout.dtype}")
+        if count > self._missing:
+            raise ValueError(f"{count} rows, and {self._missing} are missing")
+        self._missing -= count
+        with encoding(self._label):
+            self._writer.write(frame)
+
+    def finish(self) -> None:
+        if self._missing:
+            raise ValueError(f"{self._missing} rows are missing")
+        with encoding(self._label):
+            self._writer.finish()
+
+
+@contextmanager
+def save_rows(
+    path: str | os.PathLike,
+    layout: Layout,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    quality: int | None = None,
+) -> Iterator[RowWriter]:
+    """A picture to be written row by row, whole or not at all: when the block ends well.
+
+    layout: what the rows will be; its format is not asked for. The other arguments, the metadata
+    that is written and what is refused are those of `save_image`. RequestError, too, for a format
+    that is not written in rows.
+    """
+    label = os.fspath(path)
+    format = format_named(format) if format is not None else format_for(path)
+    checked_quality(quality, format, label)
+    image = layout.blank()
+    check_holdable(image, format, label)
+    if reason := can_write_rows(format):
+        raise RequestError(f"{label}: {reason}: use PNG, TIFF, PPM or .npy")
+    layout = replace(layout, format=format, metadata=fitting_metadata(image, format))
+    with atomic_write(path, overwrite) as file:
+        with encoding(label):
+            writer = RowWriter(_module(format).write_rows(file, layout, label), layout, label)
+        yield writer
+        writer.finish()
