@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
-from cnntool.cli.files import Source, check_free, gather
+from cnntool.cli.files import Source, check_free, gather, in_shard
 from cnntool.cli.images import open_source, probe_source
 from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, run_each
@@ -40,11 +40,11 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     """Write a row of features an image, in the order of the inputs; returns the exit code."""
     path = _check_options(options)
     sources, is_failed = gather(options.images, options.recursive, options.quiet)
+    sources = [sources[place] for place in in_shard(sources, options.shard, options.quiet)]
     if path is not None:
         check_free(path, options.force)
 
-    def work(index: int, report: Report, threads: int) -> None:
-        source = sources[index]
+    def work(source: Source, report: Report, threads: int) -> None:
         if options.dry_run:
             report.lines.append(_plan_line(source, levels, options))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from cnntool.cli.console import complain
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable, exists
 from cnntool.files.formats import EXTENSIONS, format_for
+from cnntool.wording import counted
 
 STDIO = "-"
 
@@ -46,6 +48,29 @@ class Source:
             return self.below or Path()
         parent = self.path.parent
         return Path(*(part for part in parent.parts if part not in (parent.anchor, os.pardir)))
+
+
+def shard_of(source: Source, count: int) -> int:
+    """Which of so many parts, from 1 on, an input belongs to: told by its path alone, below the
+    folder that was named, or as the file itself was."""
+    if source.path is None:
+        raise RequestError("--shard parts files by their names, and stdin has none: name files")
+    name = (source.folder / source.path.name).as_posix()
+    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+    return 1 + int.from_bytes(digest, "big") % count
+
+
+def in_shard(sources: Sequence[Source], shard: tuple[int, int] | None, quiet: bool) -> list[int]:
+    """The places of the inputs that are of this part, or of all; that there are none is said."""
+    if shard is None:
+        return list(range(len(sources)))
+    part, count = shard
+    mine = [place for place, source in enumerate(sources) if shard_of(source, count) == part]
+    if sources and not mine and not quiet:
+        complain(
+            f"shard {part}/{count} is empty: none of {counted(len(sources), 'image')} is in it"
+        )
+    return mine
 
 
 def source_of(argument: str) -> Source:

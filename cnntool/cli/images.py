@@ -30,6 +30,7 @@ from cnntool.cli.files import (
     check_free,
     check_no_terminal,
     gather,
+    in_shard,
     make_folder,
     plan_targets,
 )
@@ -74,6 +75,18 @@ class Result:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Item:
+    """An image and where its results go."""
+
+    source: Source
+    target: Targets
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+
 def run_images(
     batch: Batch, label: str, parts: tuple[str, ...], work: Callable[[Job], None]
 ) -> int:
@@ -86,13 +99,15 @@ def run_images(
     _check_options(batch)
     sources, is_failed = gather(batch.images, batch.recursive, batch.quiet, batch.output)
     targets = _plan(sources, batch, label, parts)
+    mine = in_shard(sources, batch.shard, batch.quiet)
 
-    def work_on(index: int, report: Report, threads: int) -> None:
-        job = Job(sources[index], targets[index], batch, len(parts), threads, report)
+    def work_on(item: Item, report: Report, threads: int) -> None:
+        job = Job(item.source, item.target, batch, len(parts), threads, report)
         if job.open():
             work(job)
 
-    reports = run_each(sources, label, batch, work_on, batch.as_json)
+    items = [Item(sources[place], targets[place]) for place in mine]
+    reports = run_each(items, label, batch, work_on, batch.as_json)
     return int(is_failed or any(report.error for report in reports))
 
 

@@ -35,6 +35,7 @@ from cnntool.cli.types import (
     Spec,
     WholeNumber,
     read_pixel_count,
+    read_shard,
 )
 from cnntool.files.limits import MAX_PIXELS
 
@@ -276,7 +277,21 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Batch(Running, Reading, Sources, Output):
+class Spread:
+    """Among how many runs the inputs are parted."""
+
+    section = "Many images"
+    shard: tuple[int, int] | None = option(
+        "--shard",
+        Spec("I/N", read_shard),
+        "Only the I-th of N parts of the inputs, such as 3/8. An input belongs to the part that a "
+        "hash of its path tells, below the folder that -r goes through, else as it is named: new "
+        "ones move no others, and {number} counts all.",
+    )
+
+
+@dataclass(frozen=True)
+class Batch(Spread, Running, Reading, Sources, Output):
     """All that is asked of a command that makes images of images."""
 
 

@@ -14,6 +14,7 @@ from cnntool.cli.options import (
     Model,
     OwnSize,
     Sources,
+    Spread,
     argument,
     encoding_option,
     flag,
@@ -81,8 +82,8 @@ Examples:
   echo through | cnntool predict say.npz - --beam 4 --top 3
   cnntool predict shapes.npz *.png""",
 )
-@takes(Input, Output)
-def command(input: Input, output: Output) -> int:
+@takes(Input, Output, Spread)
+def command(input: Input, output: Output, spread: Spread) -> int:
     """Ask a trained model: the class of an image, a text or a series, the tags of a sentence or a
     video, what a text becomes, or what a picture shows.
 
@@ -110,9 +111,9 @@ def command(input: Input, output: Output) -> int:
         raise InputError(
             f"{input.model} is a text model, which goes on with texts: use cnntool generate"
         )
-    _refuse_of_others(input, output, model)
+    _refuse_of_others(input, output, spread, model)
     if isinstance(model, Classifier):
-        return _classes_of_images(input, output, model)
+        return _classes_of_images(input, output, spread, model)
     assert isinstance(model, SequenceModel)
     from cnntool.cli.sequence_predictions import (
         Asking,
@@ -123,13 +124,13 @@ def command(input: Input, output: Output) -> int:
 
     asking = Asking(model, output.top, output.beam, output.as_json, output.quiet)
     if model.header.kind == "captioner":
-        return tell_pictures(asking, input, input)
+        return tell_pictures(asking, input, input, spread)
     if model.reader.form == "frames":
         return tell_videos(asking, input.images, input.recursive, input)
     return tell_sequences(asking, input.images, input.encoding, input.columns or None)
 
 
-def _refuse_of_others(input: Input, output: Output, model: AnyModel) -> None:
+def _refuse_of_others(input: Input, output: Output, spread: Spread, model: AnyModel) -> None:
     """UsageError for options that this model has no use for."""
     from cnntool.networks.model_header import KINDS
 
@@ -139,6 +140,8 @@ def _refuse_of_others(input: Input, output: Output, model: AnyModel) -> None:
         refuse(output, ["beam"], reason)
     if kind != "cnn":
         refuse(input, ["own_size"], reason)
+    if form != "picture":
+        refuse(spread, ["shard"], reason)
     for forms, names in (
         (("picture", "frames"), OF_IMAGES),
         (("text", "words", "steps"), OF_TEXTS),
@@ -148,7 +151,7 @@ def _refuse_of_others(input: Input, output: Output, model: AnyModel) -> None:
             refuse(input, names, reason)
 
 
-def _classes_of_images(input: Input, output: Output, classifier) -> int:
+def _classes_of_images(input: Input, output: Output, spread: Spread, classifier) -> int:
     from cnntool.cli.predictions import Printer, run_predictions
 
     if input.own_size:
@@ -156,4 +159,4 @@ def _classes_of_images(input: Input, output: Output, classifier) -> int:
     k = min(output.top or 1, len(classifier.labels))
     printer = Printer(classifier.labels, k, output.as_json)
     answer, preparing = classifier.probabilities, classifier.preprocessing
-    return run_predictions(preparing, answer, input, input, printer, output.quiet)
+    return run_predictions(preparing, answer, input, input, printer, output.quiet, spread)

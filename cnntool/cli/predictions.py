@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
-from cnntool.cli.files import Source, gather
+from cnntool.cli.files import Source, gather, in_shard
 from cnntool.cli.images import open_source
-from cnntool.cli.options import Limits, Reading, Sources
+from cnntool.cli.options import Limits, Reading, Sources, Spread
 from cnntool.cli.running import LOST, Notes
 from cnntool.datasets.images.dataset import FULL, Dataset, levels_of
 from cnntool.datasets.images.preprocessing import Preprocessing, brightness
@@ -117,12 +117,14 @@ def run_predictions(
     limits: Limits,
     printer: Prints,
     quiet: bool,
+    spread: Spread,
 ) -> int:
     """Print a line for every image, in the order of the arguments; returns the exit code.
 
     answer: to some that are prepared, (N, C, H, W), one for each, which is what is printed.
     """
     found, is_failed = gather(sources.images, sources.recursive, quiet)
+    found = [found[place] for place in in_shard(found, spread.shard, quiet)]
     printer.expect(found)
 
     def prepare(index: int) -> Prepared:

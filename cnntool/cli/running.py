@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cnntool.cli.console import complain, print_line, progress, reason
-from cnntool.cli.files import Source
 from cnntool.cli.options import Batch
 from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
@@ -37,26 +36,36 @@ class Report:
     rows: list[Any] = field(default_factory=list)
 
 
+class Named(Protocol):
+    """An input, such as a file, and whatever else is settled about it."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=Named)
+
+
 def run_each(
-    sources: Sequence[Source],
+    items: Sequence[Item],
     label: str,
     batch: Batch,
-    work: Callable[[int, Report, int], None],
+    work: Callable[[Item, Report, int], None],
     as_json: bool,
 ) -> list[Report]:
-    """Call ``work(index, report, threads)`` for every input, several at a time.
+    """Call ``work(item, report, threads)`` for every input, several at a time.
 
     It works in processes of their own: what comes back is the report. They are said, and returned,
     in the order of the inputs.
     """
-    jobs = min(batch.jobs or available_cores(), max(1, len(sources)))
+    jobs = min(batch.jobs or available_cores(), max(1, len(items)))
     threads = max(1, available_cores() // jobs)
-    has_names = len(sources) > 1 or batch.recursive
+    has_names = len(items) > 1 or batch.recursive or batch.shard is not None
 
     def report_on(index: int) -> Report:
-        report = Report(sources[index].name)
+        report = Report(items[index].name)
         try:
-            work(index, report, threads)
+            work(items[index], report, threads)
         except BrokenPipeError:
             raise
         except (InputError, RequestError, OSError, MemoryError) as error:
@@ -64,12 +73,12 @@ def run_each(
         return report
 
     def lost(index: int) -> Report:
-        return Report(sources[index].name, f"{sources[index].name}: {LOST}--jobs 1 needs less")
+        return Report(items[index].name, f"{items[index].name}: {LOST}--jobs 1 needs less")
 
     done = []
     with (
-        in_order(report_on, len(sources), jobs, lost) as reports,
-        progress(label, len(sources), batch.quiet) as advance,
+        in_order(report_on, len(items), jobs, lost) as reports,
+        progress(label, len(items), batch.quiet) as advance,
         Notes(batch.quiet) as notes,
     ):
         for report in reports:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cnntool.cli.files import Source
-    from cnntool.cli.options import Limits, Sources
+    from cnntool.cli.options import Limits, Sources, Spread
 
 
 MOST_FRAMES = 100_000
@@ -318,7 +318,7 @@ def _odds(said: Said) -> float:
     return math.exp(said.log_probability)
 
 
-def tell_pictures(asking: Asking, sources: Sources, limits: Limits) -> int:
+def tell_pictures(asking: Asking, sources: Sources, limits: Limits, spread: Spread) -> int:
     """Print what each picture shows; returns the exit code."""
     model = asking.model
     assert isinstance(model.reader, PixelInput)
@@ -328,7 +328,7 @@ def tell_pictures(asking: Asking, sources: Sources, limits: Limits) -> int:
 
     printer = _CaptionPrinter(asking)
     preparing = model.reader.preprocessing
-    code = run_predictions(preparing, answer, sources, limits, printer, asking.is_quiet)
+    code = run_predictions(preparing, answer, sources, limits, printer, asking.is_quiet, spread)
     asking.say_notes()
     return code
 

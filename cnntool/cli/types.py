@@ -27,6 +27,8 @@ LARGEST_STEP = 16384
 
 LARGEST_NUMBER = 1e12
 
+MOST_SHARDS = 1_000_000
+
 LONGEST_QUOTED = 80
 """Letters of a wrong value that its message shows."""
 
@@ -239,6 +241,21 @@ def read_duration(text: str) -> float:
     if not match:
         raise ValueError(f"'{text}' is no time: expected seconds, or such as 30s, 10m or 2h")
     return float(match[1]) * {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}[match[2]]
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """``(3, 8)`` of ``3/8``: which part, from 1 on, of how many."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is no part of a whole: expected I/N such as 3/8")
+    part, parts = whole_number(match[1]), whole_number(match[2])
+    if not 1 <= parts <= MOST_SHARDS:
+        raise ValueError(f"'{text}' is out of range: expected N from 1 to {MOST_SHARDS:,}")
+    if not 1 <= part <= parts:
+        raise ValueError(
+            f"'{text}' is none of {parts:,} parts: expected 1/{parts} to {parts}/{parts}"
+        )
+    return part, parts
 
 
 def read_pixel_count(text: str) -> int:
