@@ -71,6 +71,30 @@ def pool_image(
     image = as_numbers(image)
     check_image(image, mode)
     axes = plan_pool(image.shape[:2], kernel_size, stride, padding, dilation, ceil_mode)
+    return pool_windows(
+        image,
+        mode,
+        axes,
+        count_include_pad=count_include_pad,
+        p=p,
+        sigma=sigma,
+        mean=mean,
+        threads=threads,
+    )
+
+
+def pool_windows(
+    image: np.ndarray,
+    mode: str,
+    axes: tuple[Axis, Axis],
+    *,
+    count_include_pad: bool = False,
+    p: float = 2.0,
+    sigma: float | None = None,
+    mean: bool = False,
+    threads: int | None = None,
+) -> np.ndarray:
+    """:func:`pool_image` by windows that are planned, rows and columns."""
     planes, dtype = image[None], float_dtype(image)
     if mode == "median":
         return median_planes(planes, *axes, threads)[0]

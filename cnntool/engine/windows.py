@@ -10,6 +10,7 @@ import functools
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -249,8 +250,54 @@ def border_indices(positions: np.ndarray, size: int, border: str) -> np.ndarray:
     raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
 
 
+@dataclass(frozen=True, eq=False)
+class SomeRows:
+    """An image of which only those rows are at hand that are read: for :func:`padded_tile` one.
+
+    size: rows of the image. runs: some of them, (n, ...), each behind the number of its first.
+    """
+
+    size: int
+    runs: tuple[tuple[int, np.ndarray], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.size, *self.runs[0][1].shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.runs[0][1].dtype
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Neighbouring rows as a view, where they are in one run; any others in an array."""
+        if isinstance(rows, slice):
+            for first, run in self.runs:
+                if first <= rows.start and rows.stop <= first + len(run):
+                    return run[rows.start - first : rows.stop - first]
+            rows = np.arange(rows.start, rows.stop)
+        found, missing = np.empty((len(rows), *self.shape[1:]), self.dtype), len(rows)
+        for first, run in self.runs:
+            here = (rows >= first) & (rows < first + len(run))
+            found[here] = run[rows[here] - first]
+            missing -= np.count_nonzero(here)
+        if missing:
+            raise IndexError(f"{missing} of {len(rows)} rows are not at hand")
+        return found
+
+
+def runs_read(positions: range, size: int, border: str) -> list[range]:
+    """The elements of an axis of ``size`` that stand at positions anywhere on the line, in runs.
+
+    Of a constant border those at the ends are among them, which are nearest to what it makes up.
+    """
+    rule = "edge" if border == "constant" else border
+    found = np.unique(border_indices(np.arange(positions.start, positions.stop), size, rule))
+    cuts = np.flatnonzero(np.diff(found) > 1) + 1
+    return [range(int(run[0]), int(run[-1]) + 1) for run in np.split(found, cuts)]
+
+
 def padded_tile(
-    image: np.ndarray,
+    image: np.ndarray | SomeRows,
     rows: range,
     columns: range,
     border: str,

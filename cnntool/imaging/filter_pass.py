@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from cnntool.engine.filters.banks import Plan, plan_blocks, run_plan
-from cnntool.engine.windows import Axis, border_indices, plan_axes
+from cnntool.engine.filters.banks import Block, Plan, plan_blocks, run_plan, widened
+from cnntool.engine.windows import Axis, SomeRows, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.imaging.kernels import Filter
-from cnntool.imaging.transparency import unweighting, with_weights
+from cnntool.imaging.rows import SomeFrame
+from cnntool.imaging.transparency import hides, unweighting, weighted
 
 LARGEST_EXTENT = 16384
 """Pixels that a dilated kernel may span; what a block reads grows with it."""
@@ -55,6 +57,18 @@ class FilterPlan:
     def shape(self) -> tuple[int, int, int]:
         channels = 1 if self.kernel.is_colour else self.channels
         return self.rows.output_size, self.columns.output_size, channels
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """The input row and column at the centre of every output's window."""
+        return self._centre(self.rows), self._centre(self.columns)
+
+    def _centre(self, axis: Axis) -> np.ndarray:
+        centre = axis.extent // 2
+        if self.geometry.flip:
+            centre = axis.extent - 1 - centre
+        positions = np.arange(axis.output_size) * axis.stride - axis.before + centre
+        border = self.geometry.border
+        return border_indices(positions, axis.size, "edge" if border == "constant" else border)
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 (few, and small)
     def blocks(
@@ -107,33 +121,55 @@ def plan_filter(shape: tuple[int, int, int], kernel: Filter, geometry: Geometry)
     return FilterPlan(kernel, geometry, rows, columns, shape[2])
 
 
+@dataclass(frozen=True)
+class WholeFacts:
+    """What is to be known of a whole picture before its first rows are filtered.
+
+    is_weighted: whether some pixels are transparent, so that alpha goes through the kernels as
+    well. is_wide: whether pixels span more than a transform in float32 keeps.
+    """
+
+    is_weighted: bool = False
+    is_wide: bool = False
+
+
 class FilterPass:
     """A planned filter over a frame whose white is ``white``; results are ``scale * value + bias``.
 
-    The filter's own bias is a part of the value. Angles are neither scaled nor shifted.
+    The filter's own bias is a part of the value. Angles are neither scaled nor shifted. Of a frame
+    of which some rows are there, ``whole`` says what only the whole can tell.
     """
 
     def __init__(
-        self, frame: Frame, white: float, plan: FilterPlan, scale: float = 1.0, bias: float = 0.0
+        self,
+        frame: Frame | SomeFrame,
+        white: float,
+        plan: FilterPlan,
+        scale: float = 1.0,
+        bias: float = 0.0,
+        whole: WholeFacts | None = None,
     ):
         self.frame, self.plan = frame, plan
         self.kernel, self.geometry = plan.kernel, plan.geometry
         is_angle = self.kernel.combine == "orientation"
         bias += scale * self.kernel.bias
         self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
-        weighted = with_weights(frame, white)
-        self.pixels = frame.pixels if weighted is None else weighted
+        if whole is None:
+            assert isinstance(frame, Frame)
+            whole = WholeFacts(hides(frame.alpha, white))
+        self.is_weighted = whole.is_weighted
+        self.pixels = _weighted(frame, white) if self.is_weighted else frame.pixels
         may_be_whole = self.kernel.combine == "none" and not self.kernel.is_colour
         may_be_whole &= (self.scale, self.bias) == (1, 0)
         self.blocks = plan.blocks(self.pixels.shape[2], self.pixels.dtype, may_be_whole)
+        if whole.is_wide and self.blocks.is_narrow:
+            self.blocks = widened(self.blocks)
 
-    @property
-    def is_weighted(self) -> bool:
-        """Whether some pixels are transparent, so that alpha goes through the kernels as well."""
-        return self.pixels is not self.frame.pixels
-
-    def run(self, write: Write, threads: int | None = None) -> None:
-        """Hand every block to ``write(result, values, rows, columns)``, from several threads.
+    def run(
+        self, write: Write, threads: int | None = None, blocks: Sequence[Block] | None = None
+    ) -> None:
+        """Hand blocks to ``write(result, values, rows, columns)``, from several threads: those that
+        are given, whose rows are at hand, else all.
 
         ``values`` is (strips, rows of a strip, columns, C), floats or 16-bit integers with room for
         half a range more, scratch that may be overwritten.
@@ -142,7 +178,7 @@ class FilterPass:
         unweight = None
         if self.is_weighted:
             constant = np.append(np.full(self.frame.pixels.shape[2], constant), 1)
-            unweight = unweighting(self.frame.pixels, self.kernel.bank, *self._centres())
+            unweight = unweighting(self.frame.pixels, self.kernel.bank, *self.plan.centres())
 
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
@@ -153,7 +189,8 @@ class FilterPass:
                 write(index, values, rows, columns)
 
         border = self.geometry.border
-        run_plan(self.blocks, self.pixels, emit, border=border, constant=constant, threads=threads)
+        padding: dict[str, Any] = {"border": border, "constant": constant}
+        run_plan(self.blocks, self.pixels, emit, **padding, threads=threads, blocks=blocks)
 
     def finish(self, responses: np.ndarray) -> np.ndarray:
         """What becomes of responses (F, ...): combined, scaled and shifted, in their memory."""
@@ -167,12 +204,12 @@ class FilterPass:
             combined += self.bias
         return combined
 
-    def alpha(self) -> np.ndarray | None:
-        """The frame's alpha at the centre of every window, (oh, ow)."""
+    def alpha(self, rows: slice = slice(None)) -> np.ndarray | None:
+        """The frame's alpha at the centre of every window, or those of some rows, (oh, ow)."""
         if self.frame.alpha is None:
             return None
-        rows, columns = self._centres()
-        return self.frame.alpha[rows[:, None], columns]
+        centres, columns = self.plan.centres()
+        return self.frame.alpha[centres[rows]][:, columns]
 
     def bounds(self) -> tuple[float, float]:
         """What the results cannot go beyond: black and white under the weights that do most."""
@@ -191,17 +228,16 @@ class FilterPass:
         ends = sorted(self.scale * end + self.bias for end in (low, high))
         return ends[0], ends[1]
 
-    def _centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """The input row and column at the centre of every output's window."""
-        return self._centre(self.plan.rows), self._centre(self.plan.columns)
 
-    def _centre(self, axis: Axis) -> np.ndarray:
-        centre = axis.extent // 2
-        if self.geometry.flip:
-            centre = axis.extent - 1 - centre
-        positions = np.arange(axis.output_size) * axis.stride - axis.before + centre
-        border = self.geometry.border
-        return border_indices(positions, axis.size, "edge" if border == "constant" else border)
+def _weighted(frame: Frame | SomeFrame, white: float) -> np.ndarray | SomeRows:
+    """The colours weighted by alpha, which there is."""
+    if isinstance(frame, SomeFrame):
+        assert frame.alpha is not None
+        pairs = zip(frame.pixels.runs, frame.alpha.runs, strict=True)
+        runs = ((first, weighted(pixels, alpha, white)) for (first, pixels), (_, alpha) in pairs)
+        return SomeRows(frame.pixels.size, tuple(runs))
+    assert frame.alpha is not None
+    return weighted(frame.pixels, frame.alpha, white)
 
 
 def sum_colours(responses: np.ndarray) -> np.ndarray:

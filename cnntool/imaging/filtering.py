@@ -6,17 +6,23 @@ one after the other the picture is floats, unrounded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from threading import Lock
 
 import numpy as np
 
-from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import FilterPass, FilterPlan, Geometry, plan_filter
+from cnntool.imaging.filter_pass import (
+    FilterPass,
+    FilterPlan,
+    Geometry,
+    WholeFacts,
+    plan_filter,
+)
 from cnntool.imaging.kernel_weights import brightness
 from cnntool.imaging.kernels import Filter
+from cnntool.imaging.rows import Rows, rows_of
+from cnntool.imaging.strips import Pass, Place, check_finite, facts_of_whole
 from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
 from cnntool.imaging.transparency import alpha_in_depth
 
@@ -96,11 +102,12 @@ def run_chains(
     last = chains[0][-1].kernel
     names = last.names if last.combine == "none" else (last.label,)
     results: list[list[tuple[Frame, Losses]]] = [[] for _ in names]
-    for frame, chain in zip(image.frames, chains, strict=True):
-        final, tones = prepare(frame, image.white, chain, rendering, threads)
-        for kept, result in zip(results, _render(final, tones, image.white, threads), strict=True):
-            kept.append(result)
-    white, shown = float(rendering.white or image.white), tones[0].range
+    for frame, plans in zip(image.frames, chains, strict=True):
+        chain = chain_over(rows_of(frame), image.white, plans, rendering, threads=threads)
+        (rendered,) = chain.strips()
+        for found, losses, result in zip(rendered, chain.losses, results, strict=True):
+            result.append((replace(found, duration=frame.duration), losses))
+    white, shown = float(rendering.white or image.white), chain.tones[0].range
     return [
         FeatureMap(
             name,
@@ -113,90 +120,93 @@ def run_chains(
 
 
 def prepare(
-    frame: Frame,
-    white: float,
-    chain: Sequence[FilterPlan],
-    rendering: Rendering,
-    threads: int | None = None,
+    frame: Frame, white: float, plans: Sequence[FilterPlan], rendering: Rendering
 ) -> tuple[FilterPass, list[Tone]]:
-    """Run all filters but the last one; that one's pass, and the tone of each of its results.
+    """The last filter's pass over what those before it made of a frame, and the tone of each of its
+    results."""
+    chain = chain_over(rows_of(frame), white, plans, rendering)
+    ((step, _, _),) = chain.last.steps()
+    return step, chain.tones
 
-    ``white`` is the frame's. To stretch, the last pass runs once to find the extremes.
-    """
-    *before, last = chain
-    dtype = np.dtype(rendering.dtype or frame.pixels.dtype)
+
+def chain_over(
+    rows: Rows,
+    white: float,
+    plans: Sequence[FilterPlan],
+    rendering: Rendering,
+    *,
+    height: int | None = None,
+    threads: int | None = None,
+) -> Chain:
+    """Filters one after the other over a picture that goes by, in strips of about ``height`` rows;
+    None takes it whole, in one."""
+    *before, last = plans
+    dtype = np.dtype(rendering.dtype or rows.dtype)
     new_white = float(rendering.white or white)
     shown = rendering.range
     if shown == "auto":
-        filters = [plan.kernel for plan in chain]
+        filters = [plan.kernel for plan in plans]
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
-    check_range(frame.pixels)
-    for plan in before:
-        frame = _intermediate(FilterPass(frame, white, plan), threads)
+    rows = _within_range(rows)
+    wholes: list[WholeFacts | None] = [None] * len(plans)
+    if height is not None:
+        wholes = [*facts_of_whole(rows, white, plans)]
+    for plan, whole in zip(before, wholes, strict=False):
+        rows = Pass(rows, white, plan, whole, height, threads).result
     depth = new_white / white
-    final = FilterPass(frame, white, last, rendering.scale * depth, rendering.bias * depth)
-    return final, _tones(final, Tone(shown, dtype, new_white, bounds=final.bounds()), threads)
+    scale, bias = rendering.scale * depth, rendering.bias * depth
+    final = Pass(rows, white, last, wholes[-1], height, threads, scale, bias)
+    return Chain(final, Tone(shown, dtype, new_white))
 
 
-def _intermediate(step: FilterPass, threads: int | None) -> Frame:
-    """The unrounded picture after one filter; its feature maps become channels."""
-    height, width, channels = step.plan.shape
-    pixels = np.empty((height, width, step.plan.count, channels), step.blocks.dtype)
+def _within_range(rows: Rows) -> Rows:
+    """The same, with values that sums can take."""
 
-    def write(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
-        pixels[rows, columns, index].reshape(values.shape)[...] = values
+    def strips(start: int) -> Iterator[Frame]:
+        for strip in rows.strips(start):
+            check_range(strip.pixels)
+            yield strip
 
-    step.run(write, threads)
-    _check_finite(pixels, step.kernel.label)
-    maps = pixels.reshape(height, width, step.plan.count * channels)
-    return replace(step.frame, pixels=maps, alpha=step.alpha())
+    return replace(rows, strips=strips)
 
 
-def _check_finite(pixels: np.ndarray, label: str) -> None:
-    """Raise InputError where a float result has overflowed."""
-    if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
-        kind = pixels.dtype
-        raise InputError(f"{label}: values beyond {kind}: make the kernel's weights smaller")
+class Chain:
+    """Filters over a picture that goes by, and how the results of the last one are shown."""
 
+    def __init__(self, last: Pass, tone: Tone) -> None:
+        self.last = last
+        tone = replace(tone, bounds=last.any_step.bounds())
+        self.tones = [tone] * last.plan.count
+        if tone.range == "stretch":
+            self.tones = [replace(tone, low=low, high=high) for low, high in last.extremes()]
+        self.losses = [Losses() for _ in self.tones]  # of what has been shown so far
 
-def _tones(step: FilterPass, tone: Tone, threads: int | None) -> list[Tone]:
-    """One tone a result; to stretch, a first run over the picture finds the extremes."""
-    if tone.range != "stretch":
-        return [tone] * step.plan.count
-    extremes = [(np.inf, -np.inf)] * step.plan.count
-    lock = Lock()
+    def strips(self) -> Iterator[list[Frame]]:
+        """Every result as pixels of its tone, some rows after the other."""
+        _, width, channels = self.last.plan.shape
+        for step, rows, blocks in self.last.steps():
+            shape = rows.stop - rows.start, width, channels
+            outputs = [np.empty(shape, tone.dtype) for tone in self.tones]
+            lost: list[list[Losses]] = [[] for _ in outputs]
 
-    def measure(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
-        low, high = float(values.min()), float(values.max())
-        with lock:
-            extremes[index] = min(extremes[index][0], low), max(extremes[index][1], high)
+            def write(
+                index: int, values: np.ndarray, place: Place, outputs=outputs, lost=lost
+            ) -> None:
+                counted = Losses(total=values.size)
+                pixels = self.tones[index].apply(values, counted)
+                lost[index].append(counted)
+                target = outputs[index][place].reshape(values.shape)
+                np.copyto(target, pixels, casting="unsafe")
 
-    step.run(measure, threads)
-    return [replace(tone, low=low, high=high) for low, high in extremes]
-
-
-def _render(
-    step: FilterPass, tones: Sequence[Tone], white: float, threads: int | None
-) -> list[tuple[Frame, Losses]]:
-    """Every result as pixels of its tone, with what it lost."""
-    outputs = [np.empty(step.plan.shape, tone.dtype) for tone in tones]
-    losses: list[list[Losses]] = [[] for _ in tones]
-
-    def write(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
-        lost = Losses(total=values.size)
-        pixels = tones[index].apply(values, lost)
-        losses[index].append(lost)
-        target = outputs[index][rows, columns].reshape(values.shape)
-        np.copyto(target, pixels, casting="unsafe")
-
-    step.run(write, threads)
-    alpha = step.alpha()
-    results = []
-    for pixels, tone, lost in zip(outputs, tones, losses, strict=True):
-        if tone.dtype.kind == "f":
-            _check_finite(pixels, step.kernel.label)
-        kept = alpha
-        if alpha is not None:
-            kept = alpha_in_depth(alpha, white, tone.dtype, tone.white)
-        results.append((replace(step.frame, pixels=pixels, alpha=kept), sum(lost, Losses())))
-    return results
+            self.last.run(step, write, rows, blocks)
+            alpha, white = step.alpha(rows), self.last.white
+            frames = []
+            for index, (pixels, tone) in enumerate(zip(outputs, self.tones, strict=True)):
+                if tone.dtype.kind == "f":
+                    check_finite(pixels, step.kernel.label)
+                kept = alpha
+                if alpha is not None:
+                    kept = alpha_in_depth(alpha, white, tone.dtype, tone.white)
+                frames.append(Frame(pixels, kept))
+                self.losses[index] = sum(lost[index], self.losses[index])
+            yield frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 
 from cnntool.engine.arrays import float_dtype
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
-from cnntool.engine.image_pooling import pool_image, visible_median
+from cnntool.engine.image_pooling import pool_windows, visible_median
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
 from cnntool.engine.pool_windows import crop, plan_pool
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, luminance
+from cnntool.imaging.rows import Rows, View, joined, rows_of
 from cnntool.imaging.tone import Losses, Tone, check_range
-from cnntool.imaging.transparency import alpha_in_depth, with_weights
+from cnntool.imaging.transparency import alpha_in_depth, hides, weighted
 
 RANKS = ("max", "min", "median")
 """Modes whose results are pixels of the picture, so that alpha cannot weigh them."""
@@ -102,8 +104,11 @@ def pool_axes(height: int, width: int, pooling: Pooling) -> tuple[Axis, Axis]:
     return axes
 
 
-def window_positions(sides: tuple[int, int], pooling: Pooling) -> tuple[list[range], list[range]]:
-    """The rows and the columns that each output reads; some may lie outside.
+def window_positions(
+    sides: tuple[int, int], pooling: Pooling, axes: tuple[Axis, Axis] | None = None
+) -> tuple[list[range], list[range]]:
+    """The rows and the columns that each output reads, by these windows if they are planned; some
+    may lie outside.
 
     Errors as :func:`pooled_sides`.
     """
@@ -113,7 +118,7 @@ def window_positions(sides: tuple[int, int], pooling: Pooling) -> tuple[list[ran
     else:
         rows, columns = (
             [axis.input_positions(i, 1)[:: axis.dilation] for i in range(axis.output_size)]
-            for axis in pool_axes(*sides, pooling)
+            for axis in axes or pool_axes(*sides, pooling)
         )
     return rows, columns
 
@@ -135,19 +140,60 @@ def pool_picture(
     dtype, white = np.dtype(dtype or image.frames[0].pixels.dtype), float(white or image.white)
     frames, losses = [], Losses()
     for frame in image.frames:
-        converts = (dtype, white) != (frame.pixels.dtype, image.white)
-        pixels, alpha = pool_frame(frame, image.white, pooling, threads, keep_halves=converts)
-        lost = Losses(total=pixels.size)
-        if (dtype, white) != (pixels.dtype, image.white):
-            wide = float_dtype(pixels)
-            values = pixels.astype(wide) * wide.type(white / image.white)
-            shown = "raw" if dtype.kind == "f" else "clip"
-            pixels = Tone(shown, dtype, white).apply(values, lost).astype(dtype)
-        if alpha is not None:
-            alpha = alpha_in_depth(alpha, 1.0, dtype, white)
-        frames.append(replace(frame, pixels=pixels, alpha=alpha))
+        strips = pool_rows(rows_of(frame), image.white, pooling, dtype, white, threads=threads)
+        ((pooled, lost),) = strips
+        frames.append(replace(pooled, duration=frame.duration))
         losses += lost
     return replace(image, frames=tuple(frames), white=white), losses
+
+
+def pool_rows(
+    rows: Rows,
+    white: float,
+    pooling: Pooling,
+    dtype: np.dtype,
+    new_white: float,
+    *,
+    height: int | None = None,
+    threads: int | None = None,
+) -> Iterator[tuple[Frame, Losses]]:
+    """Pool a picture that goes by, ``height`` rows of the result at a time with what those lost;
+    None takes it whole. Bins, which have no windows, need the whole."""
+    converts = (dtype, new_white) != (rows.dtype, white)
+    shown = Tone("raw" if dtype.kind == "f" else "clip", dtype, new_white)
+    for frame, axes, is_weighted in _parts(rows, white, pooling, height):
+        pixels, alpha = _pool_part(frame, white, pooling, axes, is_weighted, threads, converts)
+        lost = Losses(total=pixels.size)
+        if (dtype, new_white) != (pixels.dtype, white):
+            wide = float_dtype(pixels)
+            values = pixels.astype(wide) * wide.type(new_white / white)
+            pixels = shown.apply(values, lost).astype(dtype)
+        if alpha is not None:
+            alpha = alpha_in_depth(alpha, 1.0, dtype, new_white)
+        yield Frame(pixels, alpha), lost
+
+
+Part = tuple[Frame, tuple[Axis, Axis] | None, bool]
+"""What some results are made of, the windows over that, and whether alpha weighs it."""
+
+
+def _parts(rows: Rows, white: float, pooling: Pooling, height: int | None) -> Iterator[Part]:
+    """The picture, or what each strip of the result reads of it."""
+    pooled_sides(*rows.shape[:2], pooling)
+    if height is None:
+        (frame,) = rows.strips(0)
+        frame, pooling = filled_up(frame, white, pooling)
+        height, width = frame.pixels.shape[:2]
+        axes = None if pooling.output_size else pool_axes(height, width, pooling)
+        yield frame, axes, hides(frame.alpha, white)
+        return
+    rows, pooling = filled_rows(rows, white, pooling)
+    down, across = pool_axes(rows.shape[0], rows.shape[1], pooling)
+    view = View(rows)
+    is_weighted = rows.has_alpha and any(hides(strip.alpha, white) for strip in rows.strips(0))
+    for top in range(0, down.output_size, height):
+        inputs, part = crop(down, slice(top, min(top + height, down.output_size)))
+        yield view.run(range(inputs.start, inputs.stop)), (part, across), is_weighted
 
 
 def pool_frame(
@@ -163,25 +209,35 @@ def pool_frame(
     The median of an even number of integers is rounded, unless its halves are to be kept. Raises
     InputError where no window fits, or a mean would be made of larger values than float32 adds up.
     """
-    height, width = frame.pixels.shape[:2]
-    pooled_sides(height, width, pooling)
+    ((part, axes, is_weighted),) = _parts(rows_of(frame), white, pooling, None)
+    return _pool_part(part, white, pooling, axes, is_weighted, threads, keep_halves)
+
+
+def _pool_part(
+    frame: Frame,
+    white: float,
+    pooling: Pooling,
+    axes: tuple[Axis, Axis] | None,
+    is_weighted: bool,
+    threads: int | None,
+    keep_halves: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
     if pooling.mode not in RANKS:
         check_range(frame.pixels)
     if keep_halves and pooling.mode == "median" and frame.pixels.dtype.kind != "f":
         frame = replace(frame, pixels=frame.pixels.astype(np.float32))
-    frame, pooling = filled_up(frame, white, pooling)
-    weighted = with_weights(frame, white)
-    if weighted is None:
-        pixels = _pool(frame.pixels, pooling, threads)
+    if not is_weighted or frame.alpha is None:
+        pixels = _pool(frame.pixels, pooling, axes, threads)
         alpha = None if frame.alpha is None else np.ones(pixels.shape[:2], np.float32)
         return pixels, alpha
-    weights = weighted[..., -1:]
-    alpha = _pool(weights, replace(pooling, mode="average"), threads)
+    weights = weighted(frame.pixels, frame.alpha, white)[..., -1:]
+    alpha = _pool(weights, replace(pooling, mode="average"), axes, threads)
     if pooling.mode in RANKS:
-        return _pool_visible(frame.pixels, weights, white, pooling, threads), alpha[..., 0]
+        return _pool_visible(frame.pixels, weights, white, pooling, axes, threads), alpha[..., 0]
     if pooling.mode == "lp" and np.isfinite(pooling.p):  # the weight belongs to |x|^p
         weights = weights ** (1 / pooling.p)
-    pooled = _pool(np.concatenate([frame.pixels * weights, weights], axis=2), pooling, threads)
+    values = np.concatenate([frame.pixels * weights, weights], axis=2)
+    pooled = _pool(values, pooling, axes, threads)
     colours, seen = pooled[..., :-1], pooled[..., -1:]
     if not (pooling.mode == "lp" and pooling.is_sum):
         colours = np.divide(colours, seen, out=np.zeros_like(colours), where=seen > 1e-6)
@@ -192,35 +248,46 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
     """For ``--edge pad``: the frame with black, opaque pixels up to the end of its last windows."""
     if pooling.output_size or pooling.edge != "pad":
         return frame, pooling
-    height, width = frame.pixels.shape[:2]
-    axes = pool_axes(height, width, pooling)
-    below, right = (axis.overhang for axis in axes)
-    pixels = np.pad(frame.pixels, ((0, below), (0, right), (0, 0)))
-    alpha = frame.alpha
-    if alpha is not None:
-        alpha = np.pad(alpha, ((0, below), (0, right)), constant_values=alpha.dtype.type(white))
-    return replace(frame, pixels=pixels, alpha=alpha), replace(pooling, edge="drop")
+    rows, pooling = filled_rows(rows_of(frame), white, pooling)
+    return joined([*rows.strips(0)], slice(0, None)), pooling
 
 
-def _pool(pixels: np.ndarray, pooling: Pooling, threads: int | None) -> np.ndarray:
+def filled_rows(rows: Rows, white: float, pooling: Pooling) -> tuple[Rows, Pooling]:
+    """:func:`filled_up` of a picture that goes by."""
+    if pooling.edge != "pad":
+        return rows, pooling
+    height, width, channels = rows.shape
+    below, right = (axis.overhang for axis in pool_axes(height, width, pooling))
+    shape = height + below, width + right, channels
+
+    def strips(start: int) -> Iterator[Frame]:
+        opaque = rows.dtype.type(white)
+        for strip in rows.strips(start) if start < height else ():
+            pixels = np.pad(strip.pixels, ((0, 0), (0, right), (0, 0)))
+            alpha = strip.alpha
+            if alpha is not None:
+                alpha = np.pad(alpha, ((0, 0), (0, right)), constant_values=opaque)
+            yield Frame(pixels, alpha)
+        black = np.zeros((shape[0] - max(start, height), *shape[1:]), rows.dtype)
+        if len(black):
+            yield Frame(black, np.full(black.shape[:2], opaque) if rows.has_alpha else None)
+
+    return replace(rows, shape=shape, strips=strips), replace(pooling, edge="drop")
+
+
+def _pool(
+    pixels: np.ndarray, pooling: Pooling, axes: tuple[Axis, Axis] | None, threads: int | None
+) -> np.ndarray:
     settings: dict[str, Any] = {
         "p": pooling.p,
         "sigma": pooling.sigma,
         "mean": not pooling.is_sum,
         "threads": threads,
     }
-    if pooling.output_size:
+    if axes is None:
+        assert pooling.output_size is not None
         return pool_image_to_size(pixels, pooling.output_size, pooling.mode, **settings)
-    return pool_image(
-        pixels,
-        pooling.mode,
-        pooling.kernel_size,
-        pooling.stride,
-        pooling.padding,
-        pooling.dilation,
-        pooling.edge == "partial",
-        **settings,
-    )
+    return pool_windows(pixels, pooling.mode, axes, **settings)
 
 
 def _pool_visible(
@@ -228,6 +295,7 @@ def _pool_visible(
     weights: np.ndarray,
     white: float,
     pooling: Pooling,
+    axes: tuple[Axis, Axis] | None,
     threads: int | None,
 ) -> np.ndarray:
     """The largest, smallest or median pixel of those that are not wholly transparent."""
@@ -235,10 +303,10 @@ def _pool_visible(
     if pooling.mode != "median":  # hidden ones become what never wins
         ends = {"max": (0, -np.inf), "min": (white, np.inf)}[pooling.mode]
         filled = np.where(hidden, pixels.dtype.type(ends[is_float]), pixels)
-        return _zero_infinite(_pool(filled, pooling, threads))
+        return _zero_infinite(_pool(filled, pooling, axes, threads))
     values = np.where(hidden, float_dtype(pixels).type(np.nan), pixels)
     height, width = pixels.shape[:2]
-    rows, columns = window_positions((height, width), pooling)
+    rows, columns = window_positions((height, width), pooling, axes)
     medians = visible_median(values, _as_table(rows, height), _as_table(columns, width), threads)
     medians = _zero_infinite(medians)
     if is_float:

@@ -7,23 +7,26 @@ from collections.abc import Callable
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.files.image import Frame
+from cnntool.engine.windows import SomeRows
 
 
-def with_weights(frame: Frame, white: float) -> np.ndarray | None:
-    """Colours times alpha, then alpha: (H, W, C + 1) floats; None where every pixel is opaque.
+def hides(alpha: np.ndarray | None, white: float) -> bool:
+    """Whether some pixel is not opaque."""
+    return alpha is not None and bool(alpha.min(initial=white) < white)
+
+
+def weighted(pixels: np.ndarray, alpha: np.ndarray, white: float) -> np.ndarray:
+    """Colours times alpha, then alpha: (H, W, C + 1) floats.
 
     Alpha is taken from [0, white] to [0, 1].
     """
-    if frame.alpha is None or frame.alpha.min(initial=white) >= white:
-        return None
-    dtype = float_dtype(frame.alpha)
-    weights = np.clip(frame.alpha[..., None].astype(dtype) / dtype.type(white), 0, 1)
-    return np.concatenate([frame.pixels * weights, weights], axis=2)
+    dtype = float_dtype(alpha)
+    weights = np.clip(alpha[..., None].astype(dtype) / dtype.type(white), 0, 1)
+    return np.concatenate([pixels * weights, weights], axis=2)
 
 
 def unweighting(
-    colours: np.ndarray, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
+    colours: np.ndarray | SomeRows, bank: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> Callable[[np.ndarray, slice, slice], np.ndarray]:
     """From responses to weighted colours and to alpha itself, to responses to the colours.
 
@@ -38,7 +41,7 @@ def unweighting(
     """
 
     def unweight(block: np.ndarray, row_slice: slice, column_slice: slice) -> np.ndarray:
-        centre = colours[rows[row_slice][:, None], columns[column_slice]]
+        centre = colours[rows[row_slice]][:, columns[column_slice]]
         centre = centre.reshape(*block.shape[1:-1], -1).astype(block.dtype)
         results, alphas = block[..., :-1], block[..., -1:]
         for kernel, result, alpha in zip(bank, results, alphas, strict=True):

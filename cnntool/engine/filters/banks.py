@@ -17,11 +17,21 @@ from cnntool.engine.filters.direct import MATRIX_BYTES, Direct, plan_direct
 from cnntool.engine.filters.separable import Separable, plan_separable
 from cnntool.engine.filters.shifting import Shifted, plan_shifted
 from cnntool.engine.filters.spectral import Spectral, is_wide, plan_spectral
-from cnntool.engine.windows import BORDERS, Axis, AxisPaddings, padded_tile, plan_axes
+from cnntool.engine.windows import (
+    BORDERS,
+    Axis,
+    AxisPaddings,
+    SomeRows,
+    padded_tile,
+    plan_axes,
+)
 
 Method = Direct | Separable | Shifted | Spectral
 
 Emit = Callable[[np.ndarray, slice, slice], None]
+
+Block = tuple[slice, slice]
+"""Rows and columns of what comes out."""
 
 SHORT_RUN = 1 << 25
 """Responses up to which scratch memory is kept for the next run; to a longer one it is nothing."""
@@ -46,7 +56,12 @@ class Plan:
         return self.method.filters, self.rows.output_size, self.columns.output_size, self.channels
 
     @property
-    def blocks(self) -> list[tuple[slice, slice]]:
+    def is_narrow(self) -> bool:
+        """Whether pixels may span more than it keeps: :func:`widened` does."""
+        return self.dtype == np.float32 and self.method.mixes
+
+    @property
+    def blocks(self) -> list[Block]:
         """Output rows and columns of each block, in reading order."""
         _, height, width, _ = self.shape
         whole = height - height % self.method.rows
@@ -68,6 +83,11 @@ class Plan:
         read_rows, read_columns = self.reads(slice(0, rows), slice(0, columns))
         tile = sum(map(len, read_rows)) * sum(map(len, read_columns)) * channels
         return 2 * MATRIX_BYTES + (2 * responses + 2 * tile) * self.dtype.itemsize
+
+    def in_whole_strips(self, rows: slice) -> slice:
+        """Output rows and what is computed besides to fill up the last strip."""
+        count = -(-(rows.stop - rows.start) // self.method.rows) * self.method.rows
+        return slice(rows.start, rows.start + count)
 
     def reads(self, rows: slice, columns: slice) -> tuple[list[range], list[range]]:
         """The input rows and columns that a block of outputs reads, in runs."""
@@ -186,16 +206,24 @@ def _choose_method(
     return min(found, key=lambda method: method.cost)
 
 
+def widened(plan: Plan) -> Plan:
+    """The plan in float64, for pixels that span too much for a transform's float32."""
+    return plan_blocks((plan.rows, plan.columns), plan.channels, plan.bank, dtype=np.float64)
+
+
 def run_plan(
     plan: Plan,
-    image: np.ndarray,
+    image: np.ndarray | SomeRows,
     emit: Emit,
     *,
     border: str = "reflect",
     constant: float | np.ndarray = 0,
     threads: int | None = None,
+    blocks: Sequence[Block] | None = None,
 ) -> None:
     """Compute every block and hand it to ``emit(block, rows, columns)``, from several threads.
+
+    ``blocks`` are some of the plan's, which read none but rows that are at hand.
 
     ``block`` is (F, strips, rows of a strip, columns, C), of the plan's dtype, int16 where it may
     be whole, or float64 where pixels span too much for float32; it is scratch that ``emit`` may
@@ -203,9 +231,8 @@ def run_plan(
     """
     if border not in BORDERS:
         raise ValueError(f"border is '{border}': expected one of {', '.join(BORDERS)}")
-    if plan.dtype == np.float32 and plan.method.mixes and is_wide(image):
-        axes = plan.rows, plan.columns
-        plan = plan_blocks(axes, plan.channels, plan.bank, dtype=np.float64)
+    if plan.is_narrow and isinstance(image, np.ndarray) and is_wide(image):
+        plan = widened(plan)
     dtype = image.dtype
     if border == "constant" and np.any(np.asarray(constant).astype(dtype) != constant):
         dtype = plan.dtype  # a constant such as 7.5 or -1 between 8-bit pixels
@@ -214,16 +241,15 @@ def run_plan(
 
     used: list[Scratch] = []
 
-    def make_worker() -> Callable[[tuple[slice, slice]], None]:
+    def make_worker() -> Callable[[Block], None]:
         scratch = take_scratch()
         used.append(scratch)
 
-        def work(block: tuple[slice, slice]) -> None:
+        def work(block: Block) -> None:
             rows, columns = block
             height, width = rows.stop - rows.start, columns.stop - columns.start
             strips = -(-height // plan.method.rows)
-            whole = slice(rows.start, rows.start + strips * plan.method.rows)
-            runs = plan.reads(whole, columns)
+            runs = plan.reads(plan.in_whole_strips(rows), columns)
             tile = _read_tile(image, dtype, runs, (border, constant), scratch)
             axes = _packed(plan.rows, runs[0]), _packed(plan.columns, runs[1])
             with np.errstate(over="ignore", invalid="ignore"):  # beyond the dtype is infinite
@@ -234,7 +260,7 @@ def run_plan(
 
         return work
 
-    blocks = plan.blocks
+    blocks = plan.blocks if blocks is None else blocks
     threads = available_cores() if threads is None else threads
     parallel_for(blocks, make_worker, max(1, min(threads, len(blocks))))
     if prod(plan.shape) <= SHORT_RUN:

@@ -103,19 +103,39 @@ FAINT = 0.01
 MOST_LOOKED_AT = 1 << 10
 
 
+class Spread:
+    """How far values span that come piece by piece; ``size`` of them in all."""
+
+    def __init__(self, size: int, widest: float = WIDEST) -> None:
+        self._step, self._widest = max(1, size // MOST_LOOKED_AT), widest
+        self._done, self._largest, self._sizes = 0, 0.0, [np.empty(0)]
+
+    def add(self, values: np.ndarray) -> None:
+        """The next ones."""
+        flat = values.reshape(-1)
+        self._sizes.append(np.abs(flat[-self._done % self._step :: self._step]))
+        self._done += flat.size
+        self._largest = max(self._largest, float(values.max()), -float(values.min()))
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether they span more than a transform keeps."""
+        sizes = np.concatenate(self._sizes)
+        sizes = sizes[sizes > 0]
+        if not sizes.size:
+            return False
+        rank = int(FAINT * len(sizes))
+        return self._largest > self._widest * float(np.partition(sizes, rank)[rank])
+
+
 def is_wide(values: np.ndarray, widest: float = WIDEST) -> bool:
     """Whether pixels, or samples, span more than a transform keeps: never those of 8 and 16
     bits."""
     if values.dtype.kind != "f":
         return False
-    step = max(1, values.size // MOST_LOOKED_AT)
-    sizes = np.abs(values.reshape(-1)[::step])
-    sizes = sizes[sizes > 0]
-    if not sizes.size:
-        return False
-    rank = int(FAINT * len(sizes))
-    largest = max(float(values.max()), -float(values.min()))
-    return largest > widest * float(np.partition(sizes, rank)[rank])
+    spread = Spread(values.size, widest)
+    spread.add(values)
+    return spread.is_wide
 
 
 def _outputs(axis: Axis, size: int) -> int:
