@@ -1,7 +1,6 @@
 """Deep colour: 16 bits or floats in more than one sample, which Pillow reduces or does not read.
 
-The extra `deep` does it: imagecodecs decodes the PNGs, tifffile the TIFFs. Only a PNG that is
-written needs no extra.
+The extra `deep` does it: imagecodecs decodes the PNGs, tifffile the TIFFs.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import struct
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -25,11 +23,10 @@ from cnntool.files.image import (
     full_range,
     light_of_inks,
     luminance,
-    strips_of_samples,
     upright,
 )
 from cnntool.files.limits import Limits
-from cnntool.files.pillow import library, silence
+from cnntool.files.pillow import silence
 from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
 
@@ -42,37 +39,6 @@ def read_png(stream: BinaryIO, name: str) -> np.ndarray:
     if samples.dtype != np.uint16 or samples.ndim != 3:
         raise damaged(name, "its depth is not what its header says")
     return samples
-
-
-def write_png(frame: Frame, file: BinaryIO, options: Mapping[str, Any]) -> None:
-    """A PNG of a uint16 frame with colour or alpha, and metadata as for Pillow's `save`."""
-    height, width, channels = frame.pixels.shape
-    samples = channels + (frame.alpha is not None)
-    color_type = {2: 4, 3: 2, 4: 6}[samples]
-    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
-    file.write(png.SIGNATURE + png.chunk(b"IHDR", header))
-    small = io.BytesIO()
-    library().new("L", (1, 1)).save(small, "PNG", **options)
-    for kind, data in png.chunks(small, "metadata"):
-        if kind not in (b"IHDR", b"IDAT", b"IEND"):
-            file.write(png.chunk(kind, data))
-    pack = zlib.compressobj(1)
-    for rows in strips_of_samples(frame, ">u2"):
-        if packed := pack.compress(_difference_from_left(rows)):
-            file.write(png.chunk(b"IDAT", packed))
-    file.write(png.chunk(b"IDAT", pack.flush()) + png.chunk(b"IEND", b""))
-
-
-def _difference_from_left(rows: np.ndarray) -> bytes:
-    """Filter type 1 (Sub) of a PNG: each byte less the byte of the pixel to its left."""
-    height, width, samples = rows.shape
-    raw = rows.view(np.uint8).reshape(height, width * samples * 2)
-    filtered = np.empty((height, 1 + raw.shape[1]), np.uint8)
-    filtered[:, 0] = 1
-    step = samples * 2
-    filtered[:, 1 : 1 + step] = raw[:, :step]
-    np.subtract(raw[:, step:], raw[:, :-step], out=filtered[:, 1 + step :])
-    return filtered.tobytes()
 
 
 def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray]:

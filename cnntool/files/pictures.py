@@ -26,6 +26,7 @@ from cnntool.files.image import (
     full_range,
     swaps_sides,
 )
+from cnntool.files.layout import layout_of
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     READ_AS,
@@ -180,7 +181,7 @@ def _image(picture: Picture, limits: Limits, bits: int = 8, count: int | None = 
     for place in places:
         picture.seek(place)
         picture.load()
-        transparent = _transparent_samples(picture, bits) if format == "PNG" else None
+        transparent = transparent_samples(picture, bits) if format == "PNG" else None
         frames.append(to_frame(picture, limits.gray, orientation, transparent))
     if format == "GIF":  # which counts repeats
         loop = metadata.loop
@@ -199,7 +200,7 @@ def _places(picture: Picture, format: str) -> range:
     return range(int(has_cover), getattr(picture, "n_frames", 1))
 
 
-def _transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
+def transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
     """The one see-through colour of a PNG as the samples we keep: 8-bit for depths below."""
     key = picture.info.get("transparency")
     if picture.mode not in ("1", "L", "I;16", "RGB") or key is None:
@@ -214,7 +215,7 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """One picture with its metadata, or an animation of all frames."""
     format, frames, metadata = image.format, alike(image.frames), image.metadata
     settings = {"quality": quality} if FORMATS[format].quality else {}
-    with_metadata = settings | _save_options(metadata, format)
+    with_metadata = settings | save_options(metadata, format)
     if format == "GIF":
         animations.write_gif(frames, metadata.loop, file)
     elif len(frames) == 1:
@@ -238,9 +239,11 @@ def _encoded(frame: Frame, format: str, options: Mapping[str, Any]) -> bytes:
 
 def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any]) -> None:
     if is_deep(frame):
-        from cnntool.files import deep
+        from cnntool.files.png_encoder import PngWriter
 
-        deep.write_png(frame, file, options)
+        writer = PngWriter(file, layout_of(Image((frame,), 0.0, format)), options)
+        writer.write(frame)
+        writer.finish()
         return
     load_plugin(format, "the image")
     picture = to_picture(frame)
@@ -269,7 +272,7 @@ def _compression(picture: Picture) -> dict[str, int]:
     return _REPEATS if 4 * sizes[0] < 3 * sizes[1] else _RUNS
 
 
-def _save_options(metadata: Metadata, format: str) -> dict[str, Any]:
+def save_options(metadata: Metadata, format: str) -> dict[str, Any]:
     """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
     kept = {name: value for name in FORMATS[format].keeps if (value := getattr(metadata, name))}
     if len(kept.get("exif", b"")) > FORMATS[format].longest_exif:

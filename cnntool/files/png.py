@@ -44,6 +44,11 @@ class Header(NamedTuple):
     interlaced: int
 
     @property
+    def bits(self) -> int:
+        """Of a pixel."""
+        return self.bit_depth * SAMPLES[self.color_type]
+
+    @property
     def is_deep_color(self) -> bool:
         """16 bits a sample and more than one sample: what Pillow reduces to 8 bits."""
         return self.bit_depth == 16 and self.color_type in (2, 4, 6)
@@ -196,7 +201,6 @@ def has_all_rows(stream: BinaryIO, name: str) -> bool:
 
 def _packed_size(header: Header, width: int, height: int) -> int:
     """Bytes of all rows before compression, each with its filter type."""
-    bits = header.bit_depth * SAMPLES[header.color_type]
     passes = [(0, 0, 1, 1)]
     if header.interlaced:  # Adam7: first column, first row, steps
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
@@ -206,5 +210,5 @@ def _packed_size(header: Header, width: int, height: int) -> int:
         columns = -(-(width - left) // across)
         rows = -(-(height - top) // down)
         if columns > 0 and rows > 0:
-            total += rows * (1 + (columns * bits + 7) // 8)
+            total += rows * (1 + (columns * header.bits + 7) // 8)
     return total

@@ -151,7 +151,7 @@ def _in_words(error: Exception, name: str) -> InputError:
         return InputError(
             f"{name} is of a kind that is not read ({text[:120]}): convert it to PNG first"
         )
-    if "decoder error" in text or "broken data stream" in text:
+    if any(words in text for words in ("decoder error", "broken data stream", "unrecognized data")):
         return damaged(name, "its compressed data cannot be decoded")
     is_said = isinstance(error, (OSError, SyntaxError)) and "cannot identify" not in text
     return damaged(name, text[:120] if text and is_said else "its header makes no sense")
