@@ -18,7 +18,16 @@ from cnntool.cli.main import COMMANDS
 from cnntool.cli.visualize import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
-SUBJECT_PAGES = ("filters", "signals", "training", "texts", "sequences", "looking", "speed")
+SUBJECT_PAGES = (
+    "filters",
+    "signals",
+    "training",
+    "texts",
+    "sequences",
+    "looking",
+    "scaling",
+    "speed",
+)
 """In the order in which they are read: a page may use what those before it made."""
 PAGES = {
     path: path.read_text(encoding="utf-8")
@@ -75,6 +84,35 @@ def test_every_example_runs_in_order(playground, monkeypatch):
         assert code == 0, f"{example}\n{errors}"
     assert (playground / "coffee-sobel.jpg").exists()
     assert len(list((playground / "maps").iterdir())) == 8
+
+
+@pytest.mark.skipif(shutil.which("parallel") is None, reason="GNU parallel is not installed")
+def test_the_shards_of_one_machine_run_by_parallel(playground, monkeypatch):
+    monkeypatch.chdir(playground)
+    monkeypatch.setenv("PATH", f"{playground / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    page = PAGES[ROOT / "docs" / "scaling.md"]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("parallel ")]
+    assert len(commands) == 2
+    for command in commands:
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert len(list((playground / "parted").iterdir())) == 4
+    assert len((playground / "parted.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
+def test_the_script_for_slurm_runs_as_its_tasks_do(playground, monkeypatch):
+    shutil.copytree(playground / "sample_images", playground / "photos")
+    monkeypatch.setenv("PATH", f"{playground / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    (script,) = blocks(PAGES[ROOT / "docs" / "scaling.md"], "bash")
+    (count,) = re.findall(r"--array=1-(\d+)", script)
+    for task in range(1, int(count) + 1):
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(task))
+        done = subprocess.run(["bash", "-ec", script], cwd=playground, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert len(list((playground / "edges").glob("*-sobel.*"))) == 4
 
 
 def test_every_picture_is_shown_and_there():

@@ -13,7 +13,7 @@ import click
 from cnntool.choices import COMBINATIONS, RANGES
 from cnntool.cli.files import STDIO, check_stdin
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Batch, flag, option, takes
+from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
 from cnntool.errors import RequestError
 
@@ -197,7 +197,9 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     if last.combine == "orientation":
         label += "-orientation"
     parts = last.names if last.combine == "none" and last.count > 1 else ("",)
-    return run_images(batch, label, parts, filter_one)
+    settings = {"command": "convolve", **given(kernels, windows, pixels)}
+    settings["weights"] = [kernel.digest for kernel in filters]
+    return run_images(batch, label, parts, filter_one, settings)
 
 
 ALPHA_KEPT = (

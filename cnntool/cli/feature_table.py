@@ -24,7 +24,7 @@ from cnntool.imaging.pooling import Pooling, pyramid_features
 from cnntool.wording import counted, readable
 
 KINDS = (".csv", ".npy", ".json")
-OF_PICTURES = ("show", "skip_existing", "depth", "quality", "format")
+OF_PICTURES = ("show", "skip_existing", "depth", "quality", "format", "manifest")
 COLOURS = {1: ("grey",), 3: ("red", "green", "blue")}
 
 

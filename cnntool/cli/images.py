@@ -10,7 +10,7 @@ progress, reports and errors are here. One bad file never stops the others.
         else:
             job.deliver([Result(shrunk(job.take_image()))])
 
-    return run_images(batch, "smaller", ("",), shrink)
+    return run_images(batch, "smaller", ("",), shrink, {"command": "shrink", "factor": 2})
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.cli.console import complain
 from cnntool.cli.files import (
     STDIO,
     Source,
@@ -34,7 +35,8 @@ from cnntool.cli.files import (
     make_folder,
     plan_targets,
 )
-from cnntool.cli.options import Batch, Reading
+from cnntool.cli.manifest import Fate, Manifest, State, state_of
+from cnntool.cli.options import Batch, Reading, given
 from cnntool.cli.running import Report, run_each
 from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memory
 from cnntool.errors import InputError, RequestError
@@ -88,12 +90,16 @@ class Item:
 
 
 def run_images(
-    batch: Batch, label: str, parts: tuple[str, ...], work: Callable[[Job], None]
+    batch: Batch,
+    label: str,
+    parts: tuple[str, ...],
+    work: Callable[[Job], None],
+    settings: dict[str, Any],
 ) -> int:
     """Do the work on every image that the options name; returns the exit code.
 
     ``label`` says in names what was done, ``parts`` name the results of one image, of which the
-    work delivers as many.
+    work delivers as many. ``settings`` are all else that the results depend on, for a manifest.
     """
     keep_freed_memory()
     _check_options(batch)
@@ -101,14 +107,62 @@ def run_images(
     targets = _plan(sources, batch, label, parts)
     mine = in_shard(sources, batch.shard, batch.quiet)
 
-    def work_on(item: Item, report: Report, threads: int) -> None:
-        job = Job(item.source, item.target, batch, len(parts), threads, report)
-        if job.open():
-            work(job)
-
     items = [Item(sources[place], targets[place]) for place in mine]
-    reports = run_each(items, label, batch, work_on, batch.as_json)
+    manifest = _manifest(items, batch, settings)
+
+    def work_on(item: Item, report: Report, threads: int) -> None:
+        job = Job(item, settle(item, batch, manifest), batch, len(parts), threads, report)
+        if job.open(is_recorded=manifest is not None):
+            work(job)
+            job.close()
+
+    def put_down(report: Report) -> None:
+        if manifest is not None and report.states is not None:
+            manifest.append(*report.states)
+
+    reports = run_each(items, label, batch, work_on, batch.as_json, put_down)
+    summary = manifest.summary(report.why for report in reports) if manifest else ""
+    if summary and not batch.quiet:
+        complain(summary)
     return int(is_failed or any(report.error for report in reports))
+
+
+OF_RESULTS = ("depth", "format", "quality", "gray", "alpha", "white")
+"""Options of a batch that make a difference to what is written."""
+
+
+def _manifest(items: Sequence[Item], batch: Batch, settings: dict[str, Any]) -> Manifest | None:
+    """What was done before, where that is asked for."""
+    if batch.manifest is None:
+        return None
+    if batch.skip_existing:
+        raise RequestError(
+            "--manifest tells what is done by content, --skip-existing by names: use one of them"
+        )
+    if any(item.source.path is None or not item.target.paths for item in items):
+        raise RequestError(
+            "--manifest puts down files that were read and written: name files, and write with -o"
+        )
+    asked = {name: value for name, value in given(batch).items() if name in OF_RESULTS}
+    wanted = [(item.source, item.target.paths) for item in items]
+    manifest = Manifest(batch.manifest, settings | asked, wanted, batch.dry_run)
+    for note in [] if batch.quiet else manifest.notes:
+        complain(note)
+    return manifest
+
+
+def settle(item: Item, batch: Batch, manifest: Manifest | None) -> Fate:
+    """What becomes of an image, by the outputs that exist; InputError where that may not be."""
+    paths = item.target.paths
+    if manifest is not None:
+        return manifest.fate(item.source, paths, batch.force)
+    if batch.dry_run:
+        return Fate(overwrite=batch.force)
+    kept = frozenset(path for path in paths if batch.skip_existing and path.is_file())
+    for path in paths:
+        if path not in kept:
+            check_free(path, batch.force)
+    return Fate(kept, overwrite=batch.force)
 
 
 class Job:
@@ -120,33 +174,35 @@ class Job:
 
     def __init__(
         self,
-        source: Source,
-        target: Targets,
+        item: Item,
+        fate: Fate,
         batch: Batch,
         parts: int,
         threads: int,
         report: Report,
     ):
-        self.source, self.target, self.batch, self.parts = source, target, batch, parts
-        self.threads, self.report = threads, report
+        self.source, self.target, self.fate = item.source, item.target, fate
+        self.batch, self.parts, self.threads, self.report = batch, parts, threads, report
         self.is_dry_run = batch.dry_run
-        self._kept: set[Path] = set()
+        self._read: State | None = None
 
-    def open(self) -> bool:
-        """Read the image, of a dry run its header alone; False where its results exist already."""
+    def open(self, is_recorded: bool = False) -> bool:
+        """Read the image, of a dry run its header alone; False where its results exist already.
+
+        is_recorded: what was read and written is put down in the report.
+        """
+        batch, fate, report = self.batch, self.fate, self.report
+        report.why, report.states = fate.why, fate.states
+        if fate.kept and fate.kept == set(self.target.paths):
+            report.skipped = True
+            if not fate.why:
+                report.notes.append("skipped, its output exists")
+            return False
         if self.is_dry_run:
             self._probe()
             return True
-        target, batch = self.target, self.batch
-        if batch.skip_existing:
-            self._kept = {path for path in target.paths if path.is_file()}
-        for path in target.paths:
-            if path not in self._kept:
-                check_free(path, batch.force)
-        if self._kept and self._kept == set(target.paths):
-            self.report.notes.append("skipped, its output exists")
-            self.report.skipped = True
-            return False
+        if is_recorded and self.source.path is not None and self.source.path.is_file():
+            self._read = state_of(self.source.path)
         image = open_source(self.source, batch)
         self.formats = self._formats(image.format)
         if not all(can_hold(name, alpha=True) for name in self.formats):
@@ -220,11 +276,16 @@ class Job:
             save_image(image, sys.stdout.buffer, format=self.formats[0], quality=batch.quality)
             return
         for path, format, result in zip(self.target.paths, self.formats, results, strict=False):
-            if path in self._kept:
+            if path in self.fate.kept:
                 continue
             make_folder(path.parent)
             save_image(
-                result.image, path, format=format, overwrite=batch.force, quality=batch.quality
+                result.image,
+                path,
+                format=format,
+                overwrite=self.fate.overwrite,
+                adopt=self.fate.adopt,
+                quality=batch.quality,
             )
             height, width, channels = result.image.frames[0].pixels.shape
             report.lines.append(str(path))
@@ -239,6 +300,11 @@ class Job:
                 }
             )
 
+    def close(self) -> None:
+        """Put down, where that was asked for, what was read and written."""
+        if self._read is not None:
+            self.report.states = self._read, [state_of(path) for path in self.target.paths]
+
     def describe(self, method: str, shape: Shape, scratch_bytes: int, **facts: int) -> None:
         """Put down, of a dry run, what would be done: by which windows, to a result of what shape.
 
@@ -249,7 +315,9 @@ class Job:
         values = info.frames * (info.height * info.width * info.channels + int(np.prod(shape)))
         height, width, _ = shape
         megabytes = round((item * values + scratch_bytes) / 1e6)
-        fate = "kept" if batch.skip_existing else "overwritten" if batch.force else "refused"
+        fate = "overwritten" if self.fate.overwrite else "refused"
+        if batch.skip_existing or self.fate.adopt:
+            fate = "kept" if batch.skip_existing else "kept if it is the same"
         fates: dict[str, str | None] = {
             str(path): fate if exists(path) else None for path in self.target.paths
         }

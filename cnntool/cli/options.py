@@ -133,6 +133,16 @@ def encoding_option(of: str, section: str = "") -> Any:
     )
 
 
+def given(*options: Any) -> dict[str, Any]:
+    """What was asked for, by the names of the fields: all that is not as usual."""
+    return {
+        field.name: value
+        for each in options
+        for field in dataclasses.fields(each)
+        if (value := getattr(each, field.name)) != field.default
+    }
+
+
 def refuse(options: Any, names: Iterable[str], reason: str) -> None:
     """UsageError where one of these options was given: ``--name`` and the reason."""
     usual = {field.name: field.default for field in dataclasses.fields(options)}
@@ -291,7 +301,22 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Batch(Spread, Running, Reading, Sources, Output):
+class Record:
+    """What is put down of the work."""
+
+    section = Spread.section
+    manifest: str | None = option(
+        "--manifest",
+        PathName("a file such as done.jsonl"),
+        "Put down what is done, a line of JSON an image: input, settings and outputs, with their "
+        "hashes. A later run leaves out what is there and unchanged, does the rest, and says why; "
+        "outputs that were changed since take -f. Several runs may share the file.",
+        metavar="FILE.jsonl",
+    )
+
+
+@dataclass(frozen=True)
+class Batch(Record, Spread, Running, Reading, Sources, Output):
     """All that is asked of a command that makes images of images."""
 
 

@@ -10,7 +10,7 @@ import click
 
 from cnntool.choices import EDGES, POOLS
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Batch, flag, option, takes
+from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
             job.deliver([Result(pooled, notes, {"pool": pooling.label, "lost": asdict(losses)})])
 
     label = pooling.label + ("-winners" if show_winners else "")
-    return run_images(batch, label, ("",), pool_one)
+    settings = {"command": "pool", **given(pool, windows, sizes, instead)}
+    return run_images(batch, label, ("",), pool_one, settings)
 
 
 def read_pooling(

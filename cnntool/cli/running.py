@@ -16,6 +16,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
+    from cnntool.cli.manifest import State
     from cnntool.files.image import Image
 
 LOST = "the process that worked on it was ended, as where memory is short: "
@@ -29,6 +30,8 @@ class Report:
     name: str
     error: str = ""
     skipped: bool = False
+    why: str = ""  # it is left out, or done again; as in cli/manifest.py
+    states: tuple[State, list[State]] | None = None  # of input and outputs, for the manifest
     notes: list[str] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)  # for stdout
@@ -52,11 +55,12 @@ def run_each(
     batch: Batch,
     work: Callable[[Item, Report, int], None],
     as_json: bool,
+    put_down: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
     """Call ``work(item, report, threads)`` for every input, several at a time.
 
     It works in processes of their own: what comes back is the report. They are said, and returned,
-    in the order of the inputs.
+    in the order of the inputs; ``put_down`` has each as soon as there is one, in any order.
     """
     jobs = min(batch.jobs or available_cores(), max(1, len(items)))
     threads = max(1, available_cores() // jobs)
@@ -66,6 +70,7 @@ def run_each(
         report = Report(items[index].name)
         try:
             work(items[index], report, threads)
+            put_down(report)
         except BrokenPipeError:
             raise
         except (InputError, RequestError, OSError, MemoryError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import re
 import stat
@@ -28,7 +29,9 @@ _swept: set[str] = set()
 
 
 @contextmanager
-def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[BinaryIO]:
+def atomic_write(
+    path: str | os.PathLike, overwrite: bool = False, adopt: bool = False
+) -> Iterator[BinaryIO]:
     """A binary file to write into, which becomes `path` when the block ends well.
 
     Until then the bytes are in a temporary file beside it (`.cnntool-*.tmp`, readable as the file
@@ -36,7 +39,8 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
     removes that and leaves `path` as it was. What a killed process left there is removed, too.
     Without `overwrite` a file that exists is refused, also one that appears meanwhile, and a
     symbolic link to none. With it a link is written through. What exists and is no regular file
-    (/dev/null, a FIFO) is written directly.
+    (/dev/null, a FIFO) is written directly. With `adopt` a file that exists stays as it is where it
+    has the bytes that were written: those of an earlier try.
 
     Raises InputError when the file exists, or the folder or the disk does not take it.
     """
@@ -44,7 +48,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
         kind = _kind(path)
         if kind == "folder":
             raise InputError(f"{path} is a folder: name a file in it")
-        if kind == "file" and not overwrite:
+        if kind == "file" and not (overwrite or (adopt and os.path.isfile(path))):
             raise _exists(path)
         if kind == "device":
             with open(path, "wb") as file:
@@ -56,8 +60,12 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = False) -> Iterator[B
                 yield file
             if overwrite:
                 os.replace(name, target)
-            else:
+                return
+            try:
                 _move_to_new(name, target, path)
+            except InputError:
+                if not (adopt and filecmp.cmp(name, target, shallow=False)):
+                    raise
 
 
 def exists(path: str | os.PathLike) -> bool:

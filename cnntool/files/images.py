@@ -141,13 +141,14 @@ def save_image(
     *,
     format: str | None = None,
     overwrite: bool = False,
+    adopt: bool = False,
     quality: int | None = None,
 ) -> None:
     """Write an image, whole or not at all.
 
     target: a path, whose extension tells the format unless `format` does; or a binary file
         object such as stdout, for which `format` must be given.
-    overwrite: replace a file that exists; else it is refused.
+    overwrite: replace a file that exists; else it is refused. adopt: unless it is the same.
     quality: 1 to 100, for JPEG and WebP; 90 if None.
 
     .npy is written as floats with the values as they are. The metadata that the format can hold
@@ -168,7 +169,7 @@ def save_image(
     if not isinstance(target, (str, os.PathLike)):
         _write_stream(image, target, quality, label)
         return
-    with atomic_write(target, overwrite) as file:
+    with atomic_write(target, overwrite, adopt) as file:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             _encode(image, file, quality, label)
         else:

@@ -6,6 +6,7 @@ screen: 0 points right, 90 up, 45 along '/'. Array rows grow downward, so a brig
 with the row has the direction -90.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -49,6 +50,14 @@ class Filter:
     is_colour: bool = False
     shown: str = ""
     bias: float = 0.0
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that makes a difference to its responses, beyond what processors round."""
+        facts = (self.bank.shape, self.combine, self.directions, self.is_colour, self.bias)
+        digest = hashlib.blake2b(repr((*facts, self.shown)).encode(), digest_size=16)
+        digest.update(self.bank.astype("<f4").tobytes())
+        return digest.hexdigest()
 
     @property
     def count(self) -> int:

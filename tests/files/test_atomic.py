@@ -280,3 +280,22 @@ def test_a_check_leaves_no_trace_and_raises_what_writing_would(tmp_path):
     assert there.read_bytes() == b"mine"
     with pytest.raises(InputError, match="there is no folder"):
         check_writable(tmp_path / "missing" / "new.bin")
+
+
+def test_what_an_earlier_try_wrote_is_adopted_and_nothing_else(tmp_path):
+    path = tmp_path / "a.bin"
+    for _ in range(2):
+        with atomic_write(path, adopt=True) as file:
+            file.write(b"new")
+    with pytest.raises(InputError, match="exists"), atomic_write(path, adopt=True) as file:
+        file.write(b"other")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@POSIX
+def test_a_link_to_nothing_is_not_adopted(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    with pytest.raises(InputError, match="exists"), atomic_write(tmp_path / "link", adopt=True):
+        pass
+    assert not (tmp_path / "there").exists()
