@@ -138,11 +138,14 @@ def _unassociated(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([colors.astype(samples.dtype), samples[..., -1:]], axis=2)
 
 
-def write_tiff(image: Image, file: BinaryIO, label: str) -> None:
-    """An uncompressed TIFF of uint16 or float32 pages, with colour or alpha."""
+def write_tiff(image: Image, file: BinaryIO, label: str, is_big: bool) -> None:
+    """An uncompressed TIFF of uint16 or float32 pages, with colour or alpha.
+
+    is_big: with offsets of 64 bits.
+    """
     tifffile = _extra("tifffile", label, "would have more than 8 bits per channel, which needs")
     metadata = image.metadata
-    with tifffile.TiffWriter(file) as writer:
+    with tifffile.TiffWriter(file, bigtiff=is_big) as writer:
         for frame in image.frames:
             samples = frame.pixels
             if frame.alpha is not None:

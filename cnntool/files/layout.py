@@ -102,9 +102,9 @@ class PlainWriter:
         pass
 
 
-def rows_at_a_time(row_bytes: int) -> int:
-    """How many rows of so many bytes make a strip."""
-    return max(1, STRIP_BYTES // max(1, row_bytes))
+def fitting(size: int) -> int:
+    """How many rows or pieces of so many bytes make a strip."""
+    return max(1, STRIP_BYTES // max(1, size))
 
 
 def strips_of(read: Callable[[int, int], Frame], height: int, step: int, name: str) -> Strips:

@@ -30,8 +30,8 @@ from cnntool.files.layout import (
     PlainWriter,
     Stored,
     Strips,
+    fitting,
     layout_of,
-    rows_at_a_time,
     strips_of,
 )
 from cnntool.files.limits import DEFLATED, Limits
@@ -171,7 +171,7 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
 
     white = WHITE.get(kind.name, limits.float_white)
     layout = Layout(height, width, 1 if is_made_grey else channels, kind, white, False, "NPY")
-    return layout, strips_of(read, height, rows_at_a_time(stored.row_bytes), name)
+    return layout, strips_of(read, height, fitting(stored.row_bytes), name)
 
 
 def _kept_as(dtype: np.dtype) -> np.dtype:

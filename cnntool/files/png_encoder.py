@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.files import png
 from cnntool.files.image import Frame, strips_of_samples
-from cnntool.files.layout import Layout, rows_at_a_time
+from cnntool.files.layout import Layout, fitting
 from cnntool.files.pillow import library
 
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -31,7 +31,7 @@ class PngWriter:
         self.file = file
         samples, size = layout.channels + layout.has_alpha, layout.dtype.itemsize
         self.dtype, self.pixel_bytes = f">u{size}", samples * size
-        count = min(rows_at_a_time(layout.row_bytes), layout.height)
+        count = min(fitting(layout.row_bytes), layout.height)
         self.rows = np.empty((count, layout.row_bytes), np.uint8)
         self.waiting = 0
         self.above = np.zeros(layout.row_bytes, np.uint8)

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnntool.files import png
 from cnntool.files.image import WHITE, Frame, luminance
-from cnntool.files.layout import Layout, NotInRows, Strips, rows_at_a_time
+from cnntool.files.layout import Layout, NotInRows, Strips, fitting
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options, transparent_samples
 from cnntool.files.pillow import library, load_plugin, open_picture, read_metadata, to_frame
@@ -78,7 +78,7 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
 
     def strips(start: int) -> Iterator[Frame]:
         top = 0
-        for rows in _rows(source, rows_at_a_time(layout.row_bytes)):
+        for rows in _rows(source, fitting(layout.row_bytes)):
             top += len(rows)
             if top > start:
                 yield _frame(rows[max(0, len(rows) - (top - start)) :], source)

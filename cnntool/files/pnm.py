@@ -20,8 +20,8 @@ from cnntool.files.layout import (
     PlainWriter,
     Stored,
     Strips,
+    fitting,
     layout_of,
-    rows_at_a_time,
     strips_of,
 )
 from cnntool.files.limits import Limits
@@ -106,7 +106,7 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     channels = 1 if limits.gray else header.channels
     white = WHITE[header.dtype.name]
     layout = Layout(header.height, header.width, channels, header.dtype, white, False, "PPM")
-    return layout, strips_of(read, header.height, rows_at_a_time(layout.row_bytes), name)
+    return layout, strips_of(read, header.height, fitting(layout.row_bytes), name)
 
 
 def _refuse_more(stream: Readable, header: Header, name: str) -> None:

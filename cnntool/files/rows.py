@@ -26,9 +26,9 @@ from cnntool.files.streams import plain_errors
 __all__ = ["Layout", "NotInRows", "RowReader", "RowWriter"]
 __all__ += ["can_write_rows", "open_rows", "save_rows"]
 
-_MODULES = {"NPY": "npy", "PPM": "pnm", "PNG": "png_rows"}
+_MODULES = {"NPY": "npy", "PPM": "pnm", "PNG": "png_rows", "TIFF": "tiff_rows"}
 _WHOLE = {"JPEG": "a JPEG", "WEBP": "a WebP", "BMP": "a BMP", "GIF": "a GIF"}
-_WHOLE |= {"AVIF": "an AVIF", "JPEG2000": "a JPEG 2000", "TIFF": "a TIFF"}
+_WHOLE |= {"AVIF": "an AVIF", "JPEG2000": "a JPEG 2000"}
 
 
 class RowReader:

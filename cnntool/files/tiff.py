@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -62,6 +62,22 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
 
 def read(stream: BinaryIO, limits: Limits) -> Image:
     """Every page at its own size and depth."""
+    pages = checked_pages(stream, limits)
+    frames = read_frames(stream, pages, limits)
+    image = image_of(frames, read_page_metadata(stream, pages[0], limits), limits)
+    return replace(image, left_out=left_out_of_pages(pages))
+
+
+def read_frames(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Frame]:
+    """The pixels of checked pages."""
+    picture = None if any(page.is_deep for page in pages) else _picture(stream, limits)
+    if picture is None:
+        return _read_deep(stream, pages, limits)
+    return _read_pages(picture, pages, limits)
+
+
+def checked_pages(stream: BinaryIO, limits: Limits) -> list[Page]:
+    """The pages, all of which the file holds, and which are within the limits."""
     name = limits.name
     pages = read_pages(stream, name)
     size = stream.seek(0, os.SEEK_END)
@@ -72,12 +88,18 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
         limits.check_channels(page.width, page.height, page.samples)
     total = sum(page.width * page.height for page in pages)
     limits.check_size(pages[0].width, pages[0].height, len(pages), total)
-    picture = None if any(page.is_deep for page in pages) else _picture(stream, limits)
-    if picture is None:
-        image = _read_deep(stream, pages, limits)
-    else:
-        image = _read_pages(picture, pages, limits)
-    return replace(image, left_out=_left_out(pages))
+    return pages
+
+
+def read_page_metadata(stream: BinaryIO, page: Page, limits: Limits) -> Metadata:
+    """The metadata of the first page."""
+    picture = _picture(stream, limits)  # which may know the tags of deep pages all the same
+    exif = _read_exif(picture) if picture else None
+    metadata = Metadata(page.icc_profile, None, exif)
+    if picture is not None and not page.is_deep:
+        picture.info["exif"] = exif
+        _, metadata = read_metadata(picture)
+    return replace(metadata, dpi=plain_dpi(page.dpi, page.orientation))
 
 
 def _picture(stream: BinaryIO, limits: Limits) -> Picture | None:
@@ -87,7 +109,7 @@ def _picture(stream: BinaryIO, limits: Limits) -> Picture | None:
     return None
 
 
-def _left_out(pages: list[Page]) -> tuple[str, ...]:
+def left_out_of_pages(pages: list[Page]) -> tuple[str, ...]:
     """What is not read of them, each thing once."""
     others = pages[0].samples - pages[0].colors - pages[0].has_alpha
     more = (f"{counted(others, 'more sample')} a pixel",) if others > 0 else ()
@@ -96,36 +118,28 @@ def _left_out(pages: list[Page]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for page in pages for name in page.left_out)) + more
 
 
-def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> Image:
+def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> list[Frame]:
     if any(page.is_compressed for page in pages):
         _silence_libtiff()
     frames = []
     for index, page in enumerate(pages):
         picture.seek(index)
         check_mode(picture.mode, limits.name)
-        if index == 0:
-            picture.info["exif"] = _read_exif(picture)
-            _, metadata = read_metadata(picture)
-            metadata = replace(metadata, dpi=plain_dpi(page.dpi, page.orientation))
         picture.load()  # and sets it upright
         frame = to_frame(picture, limits.gray, adjust=_adjustment(page))
         if page.depth == "float":
             check_finite(frame.pixels, limits.name)
         frames.append(Frame(frame.pixels, frame.alpha))
-    return image_of(frames, metadata, limits)
+    return frames
 
 
-def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> Image:
+def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Frame]:
     from cnntool.files import deep
 
-    frames = [
+    return [
         deep.frame_of(samples, page.channels, page.orientation, limits)
         for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
-    picture = _picture(stream, limits)  # which may know the tags all the same
-    exif = _read_exif(picture) if picture else None
-    dpi = plain_dpi(pages[0].dpi, pages[0].orientation)
-    return image_of(frames, Metadata(pages[0].icc_profile, dpi, exif), limits)
 
 
 def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -138,19 +152,32 @@ def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
     return adjust if page.depth == "16-bit" else None
 
 
+MOST_BYTES = (1 << 32) - (1 << 26)
+"""Bytes of pixels in a TIFF whose offsets have 32 bits."""
+
+
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """Every frame a page, uncompressed."""
+    arrays = [frame.pixels for frame in image.frames]
+    arrays += [frame.alpha for frame in image.frames if frame.alpha is not None]
+    write_pages(image, file, label, is_big=sum(each.nbytes for each in arrays) > MOST_BYTES)
+
+
+def write_pages(image: Image, file: BinaryIO, label: str, is_big: bool) -> None:
+    """is_big: with offsets of 64 bits."""
     first = image.frames[0].pixels
     if first.dtype != np.uint8 and any(is_deep(frame) for frame in image.frames):
         from cnntool.files import deep
 
-        deep.write_tiff(image, file, label)
+        deep.write_tiff(image, file, label, is_big)
         return
     pictures = [to_picture(frame) for frame in image.frames]
     metadata = image.metadata
     kept = {"icc_profile": metadata.icc_profile, "dpi": metadata.dpi}
     kept |= {"exif": _writable_exif(metadata.exif)} if metadata.exif else {}
-    options = {name: value for name, value in kept.items() if value}
+    options: dict[str, Any] = {name: value for name, value in kept.items() if value}
+    if is_big:
+        options["big_tiff"] = True
     pictures[0].save(
         file, "TIFF", save_all=len(pictures) > 1, append_images=pictures[1:], **options
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -168,6 +169,29 @@ def read_pages(stream: BinaryIO, name: str) -> list[Page]:
     return pages
 
 
+@dataclass(frozen=True)
+class Tag:
+    """A tag as it stands in a file: its type, the number of its values and their bytes."""
+
+    kind: int
+    count: int
+    data: bytes
+
+
+def read_tags(stream: BinaryIO, name: str, wanted: Container[int]) -> tuple[str, dict[int, Tag]]:
+    """The byte order of a file that `read_pages` has read, and these of its first page's tags."""
+    directories = _Directories(stream, name)
+    tags = {}
+    for tag, kind, count, inline in directories.entries(directories.following):
+        if tag in wanted and kind in _TYPES:
+            size = count * int(_TYPES[kind][-1]) * (2 if _TYPES[kind][0] == "2" else 1)
+            if size > len(inline):
+                stream.seek(struct.unpack(directories.pointer, inline)[0])
+                inline = stream.read(size)
+            tags[tag] = Tag(kind, count, inline[:size])
+    return directories.order, tags
+
+
 class _Directories:
     """Reads the directory of one page after the other; `following` is where the next one lies.
 
@@ -187,6 +211,14 @@ class _Directories:
 
     def read(self, offset: int) -> dict[int, np.ndarray]:
         """The tags of the directory at this offset that we know."""
+        return {
+            tag: self._values(tag, _TYPES[kind], number, inline)
+            for tag, kind, number, inline in self.entries(offset)
+            if kind in _TYPES
+        }
+
+    def entries(self, offset: int) -> list[tuple[int, int, int, bytes]]:
+        """Tag, type, count and what stands in the entry itself, of each in the directory there."""
         if offset >= self.size:
             raise cut_short(self.name, "its directory lies past the end of the file")
         self.stream.seek(offset)
@@ -200,14 +232,12 @@ class _Directories:
         if len(directory) < count * entry_size + pointer_size:
             raise cut_short(self.name, "a directory is not complete")
         (self.following,) = struct.unpack(self.pointer, directory[-pointer_size:])
-        tags = {}
+        entries = []
         for at in range(0, count * entry_size, entry_size):
             tag, kind = struct.unpack_from(self.order + "HH", directory, at)
-            if kind in _TYPES:
-                (number,) = struct.unpack_from(self.pointer, directory, at + 4)
-                inline = directory[at + 4 + pointer_size : at + entry_size]
-                tags[tag] = self._values(tag, _TYPES[kind], number, inline)
-        return tags
+            (number,) = struct.unpack_from(self.pointer, directory, at + 4)
+            entries.append((tag, kind, number, directory[at + 4 + pointer_size : at + entry_size]))
+        return entries
 
     def _values(self, tag: int, kind: str, number: int, inline: bytes) -> np.ndarray:
         """A tag's numbers: in its own entry when they fit, else where that points."""

@@ -1,0 +1,268 @@
+"""TIFF and BigTIFF row by row: plain samples from where they stand, all else in small files.
+
+A few strips, or tiles of a row of them, make a small TIFF with the same tags, which is read as any
+other: so every kind that is read whole is read in rows, and gives the same pixels. Writing, too,
+takes the tags of a small file.
+
+Source: TIFF 6.0 (Adobe, 1992); BigTIFF (libtiff's specification).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+import numpy as np
+
+from cnntool.files.image import WHITE, Frame, luminance
+from cnntool.files.layout import (
+    Layout,
+    NotInRows,
+    PlainWriter,
+    Strips,
+    fitting,
+    strips_of,
+)
+from cnntool.files.limits import Limits
+from cnntool.files.streams import NotFinite, check_finite, cut_short
+from cnntool.files.tiff import (
+    MOST_BYTES,
+    checked_pages,
+    left_out_of_pages,
+    read_frames,
+    read_page_metadata,
+    write_pages,
+)
+from cnntool.files.tiff_pages import BLACK_IS_ZERO, FLOAT, RGB, UNSIGNED, Page, Tag, read_tags
+from cnntool.wording import counted
+
+_WIDTH, _HEIGHT, _FILL_ORDER = 256, 257, 266
+_STRIP_OFFSETS, _STRIP_ROWS, _STRIP_COUNTS = 273, 278, 279
+_TILE_OFFSETS, _TILE_COUNTS = 324, 325
+_OF_DECODING = {258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 322, 323, 332, 334, 338}
+_OF_DECODING |= {339, 347, 512, 519, 520, 521, 529, 530, 531, 532, 34016, 50674}
+"""The tags that tell what the bytes of a piece mean."""
+_LONG, _LONG8 = 4, 16
+_LARGEST_PIECE = 1 << 26
+"""Bytes of a strip or tile, unpacked, that are held at a time."""
+
+
+def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
+    """The only page of a file, stored upright."""
+    name = limits.name
+    pages = checked_pages(stream, limits)
+    page = pages[0]
+    if len(pages) > 1:
+        raise NotInRows(name, f"has {counted(len(pages), 'page')}")
+    if page.orientation != 1:
+        raise NotInRows(name, "is turned by its orientation")
+    source = _Source(stream, limits, page, *read_tags(stream, name, _OF_DECODING))
+    rows = fitting(source.row_bytes)
+    if page.is_tiled or page.is_compressed:
+        if page.piece[0] * page.piece[1] * source.pixel_bits > 8 * _LARGEST_PIECE:
+            raise NotInRows(name, f"has strips or tiles of {page.piece[1]:,} rows")
+        rows = max(1, rows // page.piece[1]) * page.piece[1]
+    strips = strips_of(source.read, page.height, rows, name)
+    first = next(strips(0))
+    channels, dtype = first.pixels.shape[2], first.pixels.dtype
+    layout = Layout(
+        page.height,
+        page.width,
+        channels,
+        dtype,
+        WHITE.get(dtype.name, limits.float_white),
+        first.alpha is not None,
+        "TIFF",
+        read_page_metadata(stream, page, limits).fitting(channels),
+        left_out_of_pages(pages),
+    )
+    return layout, strips
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A page, with the tags that tell what its bytes mean."""
+
+    stream: BinaryIO
+    limits: Limits
+    page: Page
+    order: str  # of bytes
+    tags: dict[int, Tag]
+
+    @property
+    def pixel_bits(self) -> int:
+        bits = self.page.bits
+        return sum(bits) if len(bits) == self.page.samples else max(bits) * self.page.samples
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of all samples, or of those of a plane where each has its own."""
+        return -(-self.page.width * self.pixel_bits // self.page.planes // 8)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether samples are to be kept as they stand."""
+        page = self.page
+        kinds = [(UNSIGNED, 8), (UNSIGNED, 16), (FLOAT, 32)]
+        order = self.tags.get(_FILL_ORDER)
+        return (
+            not page.is_compressed
+            and not page.is_tiled
+            and page.planes == 1
+            and (page.sample_format, max(page.bits)) in kinds
+            and page.photometric in (BLACK_IS_ZERO, RGB)
+            and page.extra_samples in ((), (2,))
+            and page.samples == page.colors + len(page.extra_samples)
+            and (order is None or 1 in order.data)
+        )
+
+    def read(self, top: int, bottom: int) -> Frame:
+        """Rows that begin with a piece where pieces are whole."""
+        if self.is_plain:
+            return self._plain(self._stored(0, top, bottom), bottom - top)
+        if self.page.is_tiled:
+            return self._tiles(top, bottom)
+        if self.page.is_compressed:
+            across = [self._piece(k) for k in self._strips_between(top, bottom)]
+            return self._decoded(across, self.page.width, bottom - top, self.page.piece[1])
+        planes = [self._stored(plane, top, bottom) for plane in range(self.page.planes)]
+        return self._decoded(planes, self.page.width, bottom - top, bottom - top)
+
+    def _plain(self, data: bytes, rows: int) -> Frame:
+        page = self.page
+        kind = {8: "u1", 16: "u2", 32: "f4"}[max(page.bits)]
+        samples = np.frombuffer(data, self.order + kind).reshape(rows, page.width, page.samples)
+        pixels = np.empty((rows, page.width, page.colors), "=" + kind)
+        pixels[...] = samples[..., : page.colors]
+        alpha = None
+        if page.has_alpha:
+            alpha = samples[..., page.colors].astype("=" + kind)
+        if page.sample_format == FLOAT:
+            check_finite(samples, self.limits.name)
+        is_made_grey = self.limits.gray and page.colors == 3
+        return Frame(luminance(pixels) if is_made_grey else pixels, alpha)
+
+    def _stored(self, plane: int, top: int, bottom: int) -> bytes:
+        """The bytes of rows that are not packed, whatever strips they lie in."""
+        page = self.page
+        rows, parts = page.piece[1], []
+        first = plane * -(-page.height // rows)
+        for strip in range(top // rows, -(-bottom // rows)):
+            begin, end = max(top, strip * rows), min(bottom, (strip + 1) * rows)
+            offset = int(page.offsets[first + strip]) + (begin - strip * rows) * self.row_bytes
+            parts.append(self._bytes(offset, (end - begin) * self.row_bytes))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        self.stream.seek(offset)
+        data = self.stream.read(count)
+        if len(data) < count:
+            raise cut_short(self.limits.name, "part of the picture is missing")
+        return data
+
+    def _piece(self, index: int) -> bytes:
+        return self._bytes(int(self.page.offsets[index]), int(self.page.counts[index]))
+
+    def _strips_between(self, top: int, bottom: int) -> Iterator[int]:
+        rows = self.page.piece[1]
+        strips = -(-self.page.height // rows)
+        for plane in range(self.page.planes):
+            yield from range(plane * strips + top // rows, plane * strips + -(-bottom // rows))
+
+    def _tiles(self, top: int, bottom: int) -> Frame:
+        """Tiles side by side, a few at a time."""
+        page = self.page
+        across, down = page.piece
+        columns, height = -(-page.width // across), -(-page.height // down)
+        step = fitting((bottom - top) * across * self.pixel_bits // 8)
+        pixels = alpha = None
+        not_finite = 0
+        for left in range(0, columns, step):
+            right = min(left + step, columns)
+            tiles = [
+                self._piece((plane * height + row) * columns + column)
+                for plane in range(page.planes)
+                for row in range(top // down, -(-bottom // down))
+                for column in range(left, right)
+            ]
+            at = slice(left * across, min(right * across, page.width))
+            try:
+                frame = self._decoded(tiles, at.stop - at.start, bottom - top, down)
+            except NotFinite as error:
+                not_finite += error.count
+                continue
+            if pixels is None:
+                shape, dtype = (bottom - top, page.width), frame.pixels.dtype
+                pixels = np.empty((*shape, frame.pixels.shape[2]), dtype)
+                alpha = None if frame.alpha is None else np.empty(shape, dtype)
+            pixels[:, at] = frame.pixels
+            if alpha is not None:
+                alpha[:, at] = frame.alpha
+        if not_finite or pixels is None:
+            raise NotFinite(not_finite, self.limits.name)
+        return Frame(pixels, alpha)
+
+    def _decoded(self, pieces: list[bytes], width: int, height: int, rows: int) -> Frame:
+        """Pieces of so many rows as a picture of its own."""
+        tags = self.tags | {_WIDTH: self._numbers(width), _HEIGHT: self._numbers(height)}
+        if not self.page.is_tiled:
+            tags[_STRIP_ROWS] = self._numbers(rows)
+        small = io.BytesIO(_small_tiff(self.order, tags, pieces, self.page.is_tiled))
+        return read_frames(small, checked_pages(small, self.limits), self.limits)[0]
+
+    def _numbers(self, *values: int) -> Tag:
+        return Tag(_LONG, len(values), struct.pack(f"{self.order}{len(values)}I", *values))
+
+
+def _small_tiff(order: str, tags: dict[int, Tag], pieces: list[bytes], is_tiled: bool) -> bytes:
+    """A TIFF of one page with these tags and pieces of pixels."""
+    count = len(pieces)
+    places = (_TILE_OFFSETS, _TILE_COUNTS) if is_tiled else (_STRIP_OFFSETS, _STRIP_COUNTS)
+    sizes = [len(piece) for piece in pieces]
+    values_at = 8 + 2 + 12 * (len(tags) + 2) + 4
+    pixels_at = values_at + sum(len(tag.data) for tag in tags.values() if len(tag.data) > 4)
+    pixels_at += 8 * count if count > 1 else 0
+    offsets = pixels_at + np.cumsum([0, *sizes[:-1]])
+    for place, numbers in zip(places, (offsets.tolist(), sizes), strict=True):
+        tags = tags | {place: Tag(_LONG, count, struct.pack(f"{order}{count}I", *numbers))}
+    entries, values = b"", b""
+    for number, tag in sorted(tags.items()):
+        inline = tag.data.ljust(4, b"\0")
+        if len(tag.data) > 4:
+            inline = struct.pack(order + "I", values_at + len(values))
+            values += tag.data
+        entries += struct.pack(order + "HHI", number, tag.kind, tag.count) + inline
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
+    head += struct.pack(order + "H", len(tags)) + entries + bytes(4) + values
+    return b"".join([head, *pieces])
+
+
+def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+    """One uncompressed strip, with the tags of a picture that is a row high."""
+    size = layout.height * layout.row_bytes
+    small = io.BytesIO()
+    write_pages(layout.blank(rows=1), small, label, is_big=size > MOST_BYTES)
+    head = bytearray(small.getvalue())
+    order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
+    is_big = head[2:4] in (b"+\0", b"\0+")
+    pointer, number = ("Q", "Q") if is_big else ("I", "H")
+    (start,) = struct.unpack_from(order + pointer, head, 8 if is_big else 4)
+    (count,) = struct.unpack_from(order + number, head, start)
+    start += struct.calcsize(number)
+    step = 4 + 2 * struct.calcsize(pointer)
+    tags = range(start, start + count * step, step)
+    at = {struct.unpack_from(order + "H", head, tag)[0]: tag for tag in tags}
+    offset = at[_STRIP_OFFSETS] + 4 + struct.calcsize(pointer)
+    (pixels_at,) = struct.unpack_from(order + pointer, head, offset)  # its last bytes
+    values = ((_HEIGHT, layout.height), (_STRIP_ROWS, layout.height), (_STRIP_COUNTS, size))
+    for tag, value in values:
+        (kind,) = struct.unpack_from(order + "H", head, at[tag] + 2)
+        kind = _LONG8 if kind == _LONG8 or value >= 1 << 32 else _LONG
+        struct.pack_into(order + "H", head, at[tag] + 2, kind)
+        code = order + ("Q" if kind == _LONG8 else "I")
+        struct.pack_into(code, head, at[tag] + 4 + struct.calcsize(pointer), value)
+    file.write(head[:pixels_at])
+    return PlainWriter(file, layout.dtype.newbyteorder(order).str)
