@@ -18,10 +18,10 @@ from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
 from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
-    from cnntool.cli.images import Job
-    from cnntool.files.image import Image
+    from cnntool.cli.images import Job, Result
+    from cnntool.cli.strips import Passing
     from cnntool.imaging.filter_pass import FilterPlan, Geometry
-    from cnntool.imaging.filtering import FeatureMap
+    from cnntool.imaging.filtering import FeatureMap, Rendering
     from cnntool.imaging.kernels import Filter
 
 BORDER_RULES = """\b
@@ -157,9 +157,10 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     and their sum is one grey picture; others go through each channel.
     """
     from cnntool.cli.console import complain
-    from cnntool.cli.images import Result, run_images
+    from cnntool.cli.images import run_images
     from cnntool.imaging.filter_pass import Geometry
     from cnntool.imaging.filtering import Rendering, plan_chain, run_chains
+    from cnntool.imaging.transparency import hides
 
     filters = read_filters(kernels, batch.images)
     geometry = Geometry(
@@ -179,18 +180,21 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         if job.is_dry_run:
             describe(job, chains[0])
             return
-        image, depth = job.take_image(), job.depth
+        depth = job.depth
         rendering = Rendering(pixels.shown, pixels.scale, pixels.bias, depth.dtype, depth.white)
+        if job.passing is not None:
+            filter_strips(job, job.passing, chains[0], rendering)
+            return
+        image = job.take_image()
         maps = run_chains(image, chains, rendering, threads=job.threads)
-        results = []
-        more = [ALPHA_KEPT] if hides_something(image) else []
-        for each in maps:
-            facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
-            notes = [f"{each.name}: {text}" for text in remarks(each, image)] + more
-            results.append(Result(each.image, notes, facts))
-            more = []  # once a picture
+        source = Source(
+            max(float(frame.pixels.max()) for frame in image.frames),
+            image.white,
+            is_float=image.frames[0].pixels.dtype == "f4",
+            hides=any(hides(frame.alpha, image.white) for frame in image.frames),
+        )
         del image
-        job.deliver(results)
+        job.deliver(as_results(maps, source))
 
     last = filters[-1]
     label = "-".join(kernel.label for kernel in filters)
@@ -199,18 +203,71 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     parts = last.names if last.combine == "none" and last.count > 1 else ("",)
     settings = {"command": "convolve", **given(kernels, windows, pixels)}
     settings["weights"] = [kernel.digest for kernel in filters]
-    return run_images(batch, label, parts, filter_one, settings)
+    return run_images(batch, label, parts, filter_one, settings, between=4 * (len(filters) > 1))
+
+
+def filter_strips(
+    job: Job, passing: Passing, plans: Sequence[FilterPlan], rendering: Rendering
+) -> None:
+    """Filter a picture that goes by from file to file."""
+    from cnntool.cli.strips import height_within
+    from cnntool.imaging.filtering import chain_over
+    from cnntool.imaging.strips import bytes_in_strips
+
+    layout, rows, depth = passing.layout, passing.rows, job.depth
+    shape, count = plans[-1].shape, plans[-1].count
+    like = replace(
+        layout,
+        height=shape[0],
+        width=shape[1],
+        channels=shape[2],
+        dtype=depth.dtype,
+        white=depth.white,
+    )
+
+    def bytes_of(height: int) -> int:
+        return bytes_in_strips(rows, plans, height, job.threads, count * like.row_bytes)
+
+    height = height_within(job.memory, bytes_of, shape[0], job.source.name)
+    settings = {"height": height, "threads": job.threads}
+    chain = chain_over(rows, layout.white, plans, rendering, **settings)
+    images = [like.blank()] * count
+
+    def said() -> list[Result]:
+        source = Source(chain.source_brightest, layout.white, layout.dtype == "f4", chain.hides)
+        return as_results(chain.maps(images), source)
+
+    job.deliver_strips(images, chain.strips(), said)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What notes on a result ask of the picture that it was made of."""
+
+    brightest: float
+    white: float
+    is_float: bool
+    hides: bool
+
+
+def as_results(maps: Sequence[FeatureMap], source: Source) -> list[Result]:
+    """What came of a picture, with what there is to say of it."""
+    from cnntool.cli.images import Result
+
+    results = []
+    more = [ALPHA_KEPT] if source.hides else []
+    for each in maps:
+        facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
+        notes = [f"{each.name}: {text}" for text in remarks(each, source)] + more
+        results.append(Result(each.image, notes, facts))
+        more = []  # once a picture
+    return results
 
 
 ALPHA_KEPT = (
     "transparency stays as it is, and a shape that lies in it looks unfiltered (--alpha drop shows "
     "its colours alone)"
 )
-
-
-def hides_something(image: Image) -> bool:
-    """Whether a part of an image is transparent."""
-    return any(f.alpha is not None and f.alpha.min() < image.white for f in image.frames)
 
 
 def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
@@ -311,23 +368,21 @@ def _uneven(size: tuple[int, int], geometry: Geometry) -> str:
     )
 
 
-def remarks(result: FeatureMap, image: Image) -> list[str]:
+def remarks(result: FeatureMap, source: Source) -> list[str]:
     """What a result could not show, or that it is almost black, with the option that helps."""
     notes = []
-    pixels = [frame.pixels for frame in result.image.frames]
-    source = max(float(frame.pixels.max()) for frame in image.frames)
-    is_float = image.frames[0].pixels.dtype == "f4"
     if result.losses:
         remedy = "-o out.npy keeps everything"
         if result.range == "abs":
             remedy = f"--range offset keeps the sign, {remedy}"
-        if is_float and image.white == 255 and source > 2 * image.white:
+        if source.is_float and source.white == 255 and source.brightest > 2 * source.white:
             remedy = f"--white 65535 takes that for white, {remedy}"
         notes.append(f"{result.losses.describe()} ({remedy})")
-    brightest, white = max(float(each.max()) for each in pixels), result.image.white
-    if 0 < brightest < DIM * white and result.range in ("clip", "abs") and pixels[0].dtype != "f4":
+    brightest, white = result.brightest, result.image.white
+    is_dark = 0 < brightest < DIM * white and result.range in ("clip", "abs")
+    if is_dark and result.image.frames[0].pixels.dtype != "f4":
         remedy = "--range stretch uses all levels"
-        if is_float and source <= 1 < image.white:
+        if source.is_float and source.brightest <= 1 < source.white:
             remedy = "--white 1 takes 1 for white"
         notes.append(f"the brightest value is {brightest:g} of {white:g}, almost black ({remedy})")
     return notes

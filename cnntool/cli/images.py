@@ -16,7 +16,7 @@ progress, reports and errors are here. One bad file never stops the others.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.manifest import Fate, Manifest, State, state_of
 from cnntool.cli.options import Batch, Reading, given
-from cnntool.cli.running import Report, run_each
+from cnntool.cli.running import Report, jobs_of, run_each
+from cnntool.cli.strips import Passing, bytes_whole, is_large_file, memory_for_one, write_strips
 from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memory
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import exists
@@ -59,7 +60,12 @@ from cnntool.files.images import (
     probe_image,
     save_image,
 )
-from cnntool.wording import counted, joined, readable
+from cnntool.files.layout import NotInRows, layout_of
+from cnntool.files.rows import can_write_rows
+from cnntool.wording import bytes_text, counted, joined, readable
+
+EASY_BYTES = 400_000_000
+"""Of a picture and its result: what needs more goes in strips, where it can, which is no slower."""
 
 LARGE_BYTES = 50_000_000
 """Of a picture whose freed memory is not kept: there clearing new pages hardly counts."""
@@ -95,11 +101,15 @@ def run_images(
     parts: tuple[str, ...],
     work: Callable[[Job], None],
     settings: dict[str, Any],
+    between: int = 0,
+    why_whole: str = "",
 ) -> int:
     """Do the work on every image that the options name; returns the exit code.
 
     ``label`` says in names what was done, ``parts`` name the results of one image, of which the
     work delivers as many. ``settings`` are all else that the results depend on, for a manifest.
+    ``between``: bytes that it takes of each value beside image and results.
+    ``why_whole``: why it cannot be done in strips.
     """
     keep_freed_memory()
     _check_options(batch)
@@ -112,6 +122,7 @@ def run_images(
 
     def work_on(item: Item, report: Report, threads: int) -> None:
         job = Job(item, settle(item, batch, manifest), batch, len(parts), threads, report)
+        job.between, job.jobs, job.why_whole = between, jobs_of(batch, len(items)), why_whole
         if job.open(is_recorded=manifest is not None):
             work(job)
             job.close()
@@ -185,6 +196,7 @@ class Job:
         self.batch, self.parts, self.threads, self.report = batch, parts, threads, report
         self.is_dry_run = batch.dry_run
         self._read: State | None = None
+        self.between, self.jobs, self.why_whole = 0, 1, ""  # see run_images
 
     def open(self, is_recorded: bool = False) -> bool:
         """Read the image, of a dry run its header alone; False where its results exist already.
@@ -203,10 +215,14 @@ class Job:
             return True
         if is_recorded and self.source.path is not None and self.source.path.is_file():
             self._read = state_of(self.source.path)
-        image = open_source(self.source, batch)
-        self.formats = self._formats(image.format)
-        if not all(can_hold(name, alpha=True) for name in self.formats):
-            image = without_opaque_alpha(image)
+        self.passing = self._passing()
+        if self.passing is None:
+            image = open_source(self.source, batch)
+            self.formats = self._formats(image.format)
+            if not all(can_hold(name, alpha=True) for name in self.formats):
+                image = without_opaque_alpha(image)
+        else:
+            image = self.passing.layout.blank()
         self.depth = choose_depth(image, self.formats[0], batch.depth)
         pixels = [frame.pixels for frame in image.frames]
         if pixels[0].dtype == np.uint16 and self.depth.dtype == np.uint8 and not batch.depth:
@@ -215,7 +231,7 @@ class Job:
             self.report.notes.append(f"left out of the result: {joined(lost)}")
         self.shapes: list[Shape] = [each.shape for each in pixels]
         self._has_alpha = any(frame.alpha is not None for frame in image.frames)
-        self._dtype, self._images = self.depth.dtype, [image]
+        self._dtype, self._image = self.depth.dtype, image
         self._is_large = sum(each.nbytes for each in pixels) > LARGE_BYTES
         if self._is_large:
             give_back_freed_memory()  # of the decoder
@@ -259,9 +275,84 @@ class Job:
         for format, path in zip(self.formats, self.target.paths or ("the output",), strict=False):
             check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
 
+    def _passing(self) -> Passing | None:
+        """The image as one that goes by in strips, where it is large, and can.
+
+        InputError where it cannot, and takes more memory than was asked for.
+        """
+        batch, path = self.batch, self.source.path
+        if batch.memory is None and (path is None or not is_large_file(path)):
+            return None
+        self.memory = memory_for_one(batch.memory, self.jobs)
+        reason, item = self._why_whole(), 4 if batch.depth == "float" else 1
+        try:
+            if path is None:
+                raise NotInRows("stdin", "comes through a pipe")
+            passing = Passing(path, self.source.name, batch)
+            image, self.formats = passing.layout.blank(), self._formats(passing.layout.format)
+            reason = reason or next(filter(None, map(can_write_rows, self.formats)), "")
+        except NotInRows as error:
+            if batch.memory is None or path is None:
+                return None
+            info = probe_source(self.source, batch)
+            shape = info.frames * info.height, info.width, info.channels + info.alpha
+            own = np.dtype(DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
+            image, reason = _blank(shape, own), f"{self.source.name} {error.reason}"
+        item = max(item, image.frames[0].pixels.dtype.itemsize)
+        need = bytes_whole(image, item, self.between)
+        if need <= min(self.memory, float("inf") if reason else EASY_BYTES):
+            return None
+        if not reason:
+            if passing.layout.has_alpha and not all(can_hold(n, alpha=True) for n in self.formats):
+                passing.drop_opaque_alpha()
+            return passing
+        if need <= self.memory or batch.memory is None:
+            return None
+        raise InputError(
+            f"{self.source.name} needs about {bytes_text(need)} of memory as a whole, more than "
+            f"the {bytes_text(int(self.memory))} that it may take, and goes not in strips: {reason}"
+        )
+
+    def _why_whole(self) -> str:
+        """'' where the results may be written row by row, else why not."""
+        if self.why_whole:
+            return self.why_whole
+        if self.batch.show:
+            return "--show draws the whole of it"
+        return "" if self.target.paths else "stdout takes it whole, -o names a file"
+
     def take_image(self) -> Image:
         """The image, once: its memory is free when the caller lets go of it."""
-        return self._images.pop()
+        image = self._image
+        del self._image
+        return image
+
+    def deliver_strips(
+        self,
+        images: Sequence[Image],
+        strips: Iterator[Sequence[Frame]],
+        said: Callable[[], Sequence[Result]],
+    ) -> None:
+        """Write results that come in strips, and put down what there is to say of them then.
+
+        images: what they are like.
+        """
+        paths = [None if path in self.fate.kept else path for path in self.target.paths]
+        for path in paths:
+            if path is not None:
+                make_folder(path.parent)
+        write_strips(
+            paths,
+            [layout_of(image) for image in images],
+            strips,
+            self.formats,
+            overwrite=self.fate.overwrite,
+            adopt=self.fate.adopt,
+            quality=self.batch.quality,
+        )
+        results = said()
+        self.report.notes.extend(note for result in results for note in result.notes)
+        self._say_written(results)
 
     def deliver(self, results: Sequence[Result]) -> None:
         """Write the results, or draw them, and put down what there is to say of them."""
@@ -287,6 +378,13 @@ class Job:
                 adopt=self.fate.adopt,
                 quality=batch.quality,
             )
+        self._say_written(results)
+
+    def _say_written(self, results: Sequence[Result]) -> None:
+        report = self.report
+        for path, result in zip(self.target.paths, results, strict=False):
+            if path in self.fate.kept:
+                continue
             height, width, channels = result.image.frames[0].pixels.shape
             report.lines.append(str(path))
             report.outputs.append(
@@ -337,6 +435,11 @@ class Job:
             f"{self.source.name}: {read} -> {', '.join(written)}: {width}x{height} by {method} "
             f"windows, {counts}on {counted(self.threads, 'thread')}, about {megabytes} MB"
         )
+
+
+def _blank(shape: Shape, dtype: np.dtype) -> Image:
+    """An image that takes no memory."""
+    return Image((Frame(np.broadcast_to(np.zeros((), dtype), shape)),), 0.0, "")
 
 
 def open_source(source: Source, reading: Reading) -> Image:

@@ -34,6 +34,7 @@ from cnntool.cli.types import (
     PathName,
     Spec,
     WholeNumber,
+    read_memory,
     read_pixel_count,
     read_shard,
 )
@@ -316,7 +317,21 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Batch(Record, Spread, Running, Reading, Sources, Output):
+class Memory:
+    """How much memory may be taken."""
+
+    section = "Running"
+    memory: int | None = option(
+        "--memory",
+        Spec("SIZE", read_memory),
+        "Take no more than this, such as 500M or 2G, all in all: pictures that need more go from "
+        "file to file in strips, as .npy, PNM, PNG and TIFF can; what cannot is refused.  "
+        "[default: no limit, and strips of large pictures]",
+    )
+
+
+@dataclass(frozen=True)
+class Batch(Memory, Record, Spread, Running, Reading, Sources, Output):
     """All that is asked of a command that makes images of images."""
 
 

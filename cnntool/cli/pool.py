@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,11 @@ from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
 
 if TYPE_CHECKING:
+    from cnntool.cli.images import Job, Result
+    from cnntool.cli.strips import Passing
+    from cnntool.files.image import Frame, Image
     from cnntool.imaging.pooling import Pooling
+    from cnntool.imaging.tone import Losses
 
 LARGEST_MEDIAN = 4096
 THREAD_BYTES = 8_000_000
@@ -159,7 +164,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     if show_winners:
         check_has_winners(pooling)
 
-    from cnntool.cli.images import Job, Result, run_images
+    from cnntool.cli.images import Result, run_images
     from cnntool.imaging.pooling import mark_winners, pool_picture, pooled_sides
 
     def pool_one(job: Job) -> None:
@@ -168,6 +173,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         if job.is_dry_run:
             shape = *sides[0], job.shapes[0][2]
             job.describe(pooling.mode, shape, THREAD_BYTES * job.threads)
+        elif job.passing is not None:
+            pool_strips(job, job.passing, pooling)
         elif show_winners:
             marked, share = mark_winners(job.take_image(), pooling)
             note = f"{share:.1%} of the pixels won a window"
@@ -176,12 +183,52 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
             pooled, losses = pool_picture(
                 job.take_image(), pooling, job.depth.dtype, job.depth.white, threads=job.threads
             )
-            notes = [losses.describe()] if losses else []
-            job.deliver([Result(pooled, notes, {"pool": pooling.label, "lost": asdict(losses)})])
+            job.deliver([as_result(pooled, losses, pooling)])
 
     label = pooling.label + ("-winners" if show_winners else "")
     settings = {"command": "pool", **given(pool, windows, sizes, instead)}
-    return run_images(batch, label, ("",), pool_one, settings)
+    why_whole = "--show-winners marks the whole of it" if show_winners else ""
+    if pooling.output_size:
+        why_whole = "bins are parts of the whole, windows with --size are not"
+    return run_images(batch, label, ("",), pool_one, settings, why_whole=why_whole)
+
+
+def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
+    """Pool a picture that goes by from file to file."""
+    from cnntool.cli.strips import height_within
+    from cnntool.imaging.pooling import bytes_in_strips, pool_rows, pooled_sides
+    from cnntool.imaging.tone import Losses
+
+    layout, rows, depth = passing.layout, passing.rows, job.depth
+    height, width = pooled_sides(layout.height, layout.width, pooling)
+    like = replace(layout, height=height, width=width, dtype=depth.dtype, white=depth.white)
+
+    def bytes_of(height: int) -> int:
+        return THREAD_BYTES * job.threads + bytes_in_strips(rows, pooling, height, like.row_bytes)
+
+    strip = height_within(job.memory, bytes_of, height, job.source.name)
+    losses = Losses()
+
+    def strips() -> Iterator[list[Frame]]:
+        nonlocal losses
+        settings = {"height": strip, "threads": job.threads}
+        pooled = pool_rows(rows, layout.white, pooling, depth.dtype, depth.white, **settings)
+        for frame, lost in pooled:
+            losses += lost
+            yield [frame]
+
+    def said() -> list[Result]:
+        return [as_result(like.blank(), losses, pooling)]
+
+    job.deliver_strips([like.blank()], strips(), said)
+
+
+def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:
+    """What came of a picture, with what there is to say of it."""
+    from cnntool.cli.images import Result
+
+    notes = [losses.describe()] if losses else []
+    return Result(image, notes, {"pool": pooling.label, "lost": asdict(losses)})
 
 
 def read_pooling(

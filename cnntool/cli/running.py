@@ -49,6 +49,11 @@ class Named(Protocol):
 Item = TypeVar("Item", bound=Named)
 
 
+def jobs_of(batch: Batch, count: int) -> int:
+    """How many of so many inputs are worked on at a time."""
+    return min(batch.jobs or available_cores(), max(1, count))
+
+
 def run_each(
     items: Sequence[Item],
     label: str,
@@ -62,7 +67,7 @@ def run_each(
     It works in processes of their own: what comes back is the report. They are said, and returned,
     in the order of the inputs; ``put_down`` has each as soon as there is one, in any order.
     """
-    jobs = min(batch.jobs or available_cores(), max(1, len(items)))
+    jobs = jobs_of(batch, len(items))
     threads = max(1, available_cores() // jobs)
     has_names = len(items) > 1 or batch.recursive or batch.shard is not None
 

@@ -266,6 +266,15 @@ def read_pixel_count(text: str) -> int:
     return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
 
 
+def read_memory(text: str) -> int:
+    """A number of bytes, with k, M, G or T for thousand, million and so on."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)[bB]?", text)
+    if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
+        raise ValueError(f"'{text}' is no amount of memory: expected such as 500M or 2G")
+    powers = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+    return int(float(match[1]) * powers[match[2].lower()])
+
+
 def whole_number(digits: str) -> int:
     """The number, or of very many digits one that is beyond every limit as well.
 

@@ -133,6 +133,7 @@ def save_rows(
     *,
     format: str | None = None,
     overwrite: bool = False,
+    adopt: bool = False,
     quality: int | None = None,
 ) -> Iterator[RowWriter]:
     """A picture to be written row by row, whole or not at all: when the block ends well.
@@ -149,7 +150,7 @@ def save_rows(
     if reason := can_write_rows(format):
         raise RequestError(f"{label}: {reason}: use PNG, TIFF, PPM or .npy")
     layout = replace(layout, format=format, metadata=fitting_metadata(image, format))
-    with atomic_write(path, overwrite) as file:
+    with atomic_write(path, overwrite, adopt) as file:
         with encoding(label):
             writer = RowWriter(_module(format).write_rows(file, layout, label), layout, label)
         yield writer

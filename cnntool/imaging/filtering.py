@@ -49,6 +49,7 @@ class FeatureMap:
     image: Image
     losses: Losses
     range: str
+    brightest: float  # value of its pixels
 
 
 def normalized(kernel: Filter) -> Filter:
@@ -99,24 +100,25 @@ def run_chains(
     threads: int | None = None,
 ) -> list[FeatureMap]:
     """What :func:`filter_image` does, once there is a chain of plans for every frame."""
-    last = chains[0][-1].kernel
-    names = last.names if last.combine == "none" else (last.label,)
-    results: list[list[tuple[Frame, Losses]]] = [[] for _ in names]
+    white = float(rendering.white or image.white)
+    found: list[list[FeatureMap]] = []
     for frame, plans in zip(image.frames, chains, strict=True):
         chain = chain_over(rows_of(frame), image.white, plans, rendering, threads=threads)
-        (rendered,) = chain.strips()
-        for found, losses, result in zip(rendered, chain.losses, results, strict=True):
-            result.append((replace(found, duration=frame.duration), losses))
-    white, shown = float(rendering.white or image.white), chain.tones[0].range
-    return [
-        FeatureMap(
-            name,
-            replace(image, frames=tuple(frame for frame, _ in kept), white=white),
-            sum((losses for _, losses in kept), Losses()),
-            shown,
-        )
-        for name, kept in zip(names, results, strict=True)
-    ]
+        (frames,) = chain.strips()
+        shown = (replace(each, duration=frame.duration) for each in frames)
+        found.append(chain.maps([replace(image, frames=(each,), white=white) for each in shown]))
+    return [_one_of_frames(maps) for maps in zip(*found, strict=True)]
+
+
+def _one_of_frames(maps: Sequence[FeatureMap]) -> FeatureMap:
+    """One result of a picture whose frames these are."""
+    frames = tuple(each.image.frames[0] for each in maps)
+    return replace(
+        maps[0],
+        image=replace(maps[0].image, frames=frames),
+        losses=sum((each.losses for each in maps), Losses()),
+        brightest=max(each.brightest for each in maps),
+    )
 
 
 def prepare(
@@ -147,7 +149,8 @@ def chain_over(
     if shown == "auto":
         filters = [plan.kernel for plan in plans]
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
-    rows = _within_range(rows)
+    source = _Checked(rows)
+    rows = replace(rows, strips=source.strips)
     wholes: list[WholeFacts | None] = [None] * len(plans)
     if height is not None:
         wholes = [*facts_of_whole(rows, white, plans)]
@@ -156,30 +159,54 @@ def chain_over(
     depth = new_white / white
     scale, bias = rendering.scale * depth, rendering.bias * depth
     final = Pass(rows, white, last, wholes[-1], height, threads, scale, bias)
-    return Chain(final, Tone(shown, dtype, new_white))
+    hides = wholes[0] is not None and wholes[0].is_weighted
+    return Chain(final, Tone(shown, dtype, new_white), source, hides)
 
 
-def _within_range(rows: Rows) -> Rows:
-    """The same, with values that sums can take."""
+class _Checked:
+    """A picture that goes by, with values that sums can take, and the largest of its floats."""
 
-    def strips(start: int) -> Iterator[Frame]:
-        for strip in rows.strips(start):
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.brightest = rows, -np.inf
+
+    def strips(self, start: int) -> Iterator[Frame]:
+        for strip in self._rows.strips(start):
             check_range(strip.pixels)
+            if strip.pixels.dtype.kind == "f":
+                self.brightest = max(self.brightest, float(strip.pixels.max()))
             yield strip
-
-    return replace(rows, strips=strips)
 
 
 class Chain:
-    """Filters over a picture that goes by, and how the results of the last one are shown."""
+    """Filters over a picture that goes by, and how the results of the last one are shown.
 
-    def __init__(self, last: Pass, tone: Tone) -> None:
-        self.last = last
+    hides: whether some pixel of one that goes by in strips is transparent.
+    """
+
+    def __init__(self, last: Pass, tone: Tone, source: _Checked, hides: bool) -> None:
+        self.last, self._source, self.hides = last, source, hides
         tone = replace(tone, bounds=last.any_step.bounds())
         self.tones = [tone] * last.plan.count
         if tone.range == "stretch":
             self.tones = [replace(tone, low=low, high=high) for low, high in last.extremes()]
         self.losses = [Losses() for _ in self.tones]  # of what has been shown so far
+        self.brightest = [-np.inf for _ in self.tones]
+
+    @property
+    def source_brightest(self) -> float:
+        """The largest value of a picture of floats that has gone by."""
+        return self._source.brightest
+
+    def maps(self, images: Sequence[Image]) -> list[FeatureMap]:
+        """The results, of which these are images, once they have been shown."""
+        last = self.last.plan.kernel
+        names = last.names if last.combine == "none" else (last.label,)
+        kept = zip(names, images, self.losses, self.brightest, strict=True)
+        shown = self.tones[0].range
+        return [
+            FeatureMap(name, image, losses, shown, brightest)
+            for name, image, losses, brightest in kept
+        ]
 
     def strips(self) -> Iterator[list[Frame]]:
         """Every result as pixels of its tone, some rows after the other."""
@@ -209,4 +236,5 @@ class Chain:
                     kept = alpha_in_depth(alpha, white, tone.dtype, tone.white)
                 frames.append(Frame(pixels, kept))
                 self.losses[index] = sum(lost[index], self.losses[index])
+                self.brightest[index] = max(self.brightest[index], float(pixels.max()))
             yield frames

@@ -17,6 +17,7 @@ from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, luminance
 from cnntool.imaging.rows import Rows, View, joined, rows_of
+from cnntool.imaging.strips import IN_FLIGHT
 from cnntool.imaging.tone import Losses, Tone, check_range
 from cnntool.imaging.transparency import alpha_in_depth, hides, weighted
 
@@ -171,6 +172,17 @@ def pool_rows(
         if alpha is not None:
             alpha = alpha_in_depth(alpha, 1.0, dtype, new_white)
         yield Frame(pixels, alpha), lost
+
+
+def bytes_in_strips(rows: Rows, pooling: Pooling, height: int, result: int) -> int:
+    """About the memory that pooling takes in strips of so many rows, ``result`` bytes each."""
+    _, width, channels = rows.shape
+    down, across = pool_axes(rows.shape[0], width, pooling)
+    held = min(rows.shape[0], down.span(height)) * width
+    item = rows.dtype.itemsize
+    weights = 2 * 4 * (2 * channels + 2) + item if rows.has_alpha else 0
+    values = height * across.output_size * channels
+    return held * (2 * item * channels + weights) + 3 * 4 * values + IN_FLIGHT * height * result
 
 
 Part = tuple[Frame, tuple[Axis, Axis] | None, bool]

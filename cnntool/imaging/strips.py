@@ -33,6 +33,9 @@ Step = tuple[FilterPass, slice, Sequence[Block] | None]
 
 SURVEYED_ROWS = 64
 
+IN_FLIGHT = 3
+"""Strips of a result that there are at a time: one is made, one waits, one is written."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pass:
@@ -185,3 +188,29 @@ def _transparent(rows: Rows, white: float, plans: Sequence[FilterPlan]) -> list[
                 found[index] = hides(strip.alpha[here][:, across], white)
         top = bottom
     return found
+
+
+def bytes_in_strips(
+    rows: Rows, plans: Sequence[FilterPlan], height: int, threads: int, results: int
+) -> int:
+    """About the memory that a chain takes in strips of so many rows.
+
+    results: bytes of a row of all that comes out, of which strips are made, wait and are written.
+    """
+    total = IN_FLIGHT * height * results
+    width, channels, item = rows.shape[1], rows.shape[2], rows.dtype.itemsize
+    for plan in plans:
+        floats = 4 * (channels + 1) if rows.has_alpha else 0
+        alpha = item if rows.has_alpha else 0
+        blocks = plan.blocks(channels + rows.has_alpha, np.float32)
+        made = max(height, blocks.strips * blocks.method.rows)
+        held = min(plan.rows.size, plan.rows.span(made))
+        total += 2 * held * width * (item * channels + alpha) + held * width * floats
+        total += threads * blocks.scratch_bytes
+        _, width, channels = plan.shape
+        channels, item = plan.count * channels, 4
+        if plan is plans[-1]:
+            total += IN_FLIGHT * (made - height) * results
+        else:
+            total += made * width * (item * channels + alpha)
+    return total

@@ -1,109 +1,179 @@
-"""What the whole process takes beside the picture it reads and the one it writes."""
+"""``--memory``: pictures in strips, by the bytes of the whole, within a limit that holds."""
 
-import re
-import shlex
+from __future__ import annotations
+
+import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image as Pillow
 from processes import COMMAND
-from text_models import text_of
 
-MEGABYTE = 1_000_000
+from cnntool.cli.strips import write_strips
+from cnntool.files.formats import FORMATS
+from cnntool.files.image import Frame, Image
+from cnntool.files.images import open_image, save_image
+from cnntool.files.rows import can_write_rows
 
+resource = pytest.importorskip("resource", reason="without limits of the address space")
 
-def peak(*arguments: str) -> tuple[float, str]:
-    """Peak resident memory of the command, in megabytes, and what it says on stderr.
-
-    Started by a small process in between: Linux counts what the starter held as the child's own.
-    """
-    code = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    command = [sys.executable, "-c", code, *COMMAND, *arguments]
-    done = subprocess.run(command, capture_output=True, check=True)
-    return int(done.stdout) * 1024 / MEGABYTE, done.stderr.decode()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
-@pytest.mark.parametrize(
-    ("kind", "channels", "spec"),
-    [
-        ("png", 1, "sobel"),
-        ("png", 3, "gaussian:sigma=25"),
-        ("jpg", 3, "sobel"),
-    ],
-)
-def test_a_large_picture_takes_its_input_its_output_and_little_more(folder, kind, channels, spec):
-    """Little more: 120 MB, whatever the kernel; a third copy of the picture would be as much."""
-    height, width = 5000, 24_000 // channels
-    line = np.resize(np.arange(256, dtype=np.uint8), (width, channels))
-    pixels = np.broadcast_to(line, (height, width, channels))
-    Image.fromarray(pixels.squeeze()).save(f"in.{kind}")
-    taken, _ = peak("convolve", f"in.{kind}", "-k", spec, "-q", "-o", f"out.{kind}")
-    assert taken < 2 * pixels.size / MEGABYTE + 120
-
-
-NETWORKS = {
-    "lenet": ((28, 28), "--network lenet"),
-    "lenet5": ((32, 32), "--network lenet5"),
-    "small": ((64, 64, 3), "--network small"),
-    "alexnet": ((32, 32, 3), "--network alexnet"),
-    "wide and dense": ((28, 28), "--layers 'dense 2048; relu; dense 2048; relu; dense 10'"),
-    "deep, 3x3": (
-        (32, 32, 3),
-        "--layers 'conv 64 3x3 pad 1; relu; conv 64 3x3 pad 1; relu; conv 64 3x3 pad 1; relu; "
-        "global-average; dense 10'",
-    ),
-    "norms, dropout, lp": (
-        (32, 32, 3),
-        "--batch-size 90 --layers 'conv 32 5x5 pad 2 no-bias; batch-norm; tanh; dropout 0.3; "
-        "average 2; conv 64 3x3 no-bias; batch-norm; tanh; dropout 0.3; lp 2; dense 10'",
-    ),
-    "local": (
-        (32, 32, 3),
-        "--optimizer sgd --layers 'local 16 5x5; relu; max 2; dense 200; tanh; dense 10'",
-    ),
+IN_ROWS = [
+    name
+    for name in ("npy", "ppm", "png", "tif")
+    if not can_write_rows({"npy": "NPY", "ppm": "PPM", "png": "PNG", "tif": "TIFF"}[name])
+]
+WORK = {
+    "sobel": ["convolve", "-k", "sobel"],
+    "chain": ["convolve", "-k", "gaussian:sigma=2", "-k", "laplacian", "--range", "stretch"],
+    "wrapped": ["convolve", "-k", "box:size=7", "--border", "wrap", "--stride", "2"],
+    "bank": ["convolve", "-k", "kirsch", "--combine", "none"],
+    "pool": ["pool", "--size", "3", "--stride", "2", "--mode", "average"],
+    "filled": ["pool", "--size", "7", "--edge", "pad", "--mode", "median"],
 }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
-@pytest.mark.parametrize(("shape", "options"), NETWORKS.values(), ids=NETWORKS)
-def test_what_training_says_it_takes_is_what_it_takes(folder, shape, options):
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (100, *shape), dtype=np.uint8)
-    np.savez("images.npz", x=x, y=np.arange(100) % 10)
-    held_to_what_it_said("train-cnn", "images.npz", "--epochs", "1", *shlex.split(options))
+@pytest.fixture
+def limited(monkeypatch):
+    """Strips, as low as blocks are, for what else would be whole: a list of what they make."""
+    written: list = []
+
+    def write(paths, *others, **settings):
+        written.extend(paths)
+        return write_strips(paths, *others, **settings)
+
+    monkeypatch.setattr("cnntool.cli.images.write_strips", write)
+    monkeypatch.setattr("cnntool.cli.images.EASY_BYTES", 0)
+    monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
+    return written
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
-def test_what_learning_a_text_says_it_takes_is_what_it_takes(folder):
-    Path("text.txt").write_text(text_of(600), encoding="utf-8")
-    sizes = "--hidden-size 256 --batch-size 40 --seq-length 60 --num-samples 0"
-    held_to_what_it_said("train-lstm", "text.txt", "--level", "char", *sizes.split())
+@pytest.fixture(params=IN_ROWS)
+def picture(request, folder) -> str:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (500, 613, 3), dtype=np.uint8)
+    alpha = None
+    if FORMATS[{"tif": "TIFF"}.get(request.param, request.param.upper())].alpha:
+        alpha = random.integers(0, 256, (500, 613), dtype=np.uint8)
+    name = f"photo.{request.param}"
+    save_image(Image((Frame(pixels, alpha),), 255.0, request.param.upper()), name)
+    return name
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
+def results(folder: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_strips_give_the_pictures_and_words_of_the_whole(cnntool, picture, limited, work):
+    command, *options = WORK[work]
+    whole = cnntool(command, picture, *options, "-o", "whole/", "--json")
+    assert whole.code == 0, whole.err
+    strips = cnntool(command, picture, *options, "-o", "strips/", "--json", "--memory", "1G")
+    assert (strips.code, strips.err) == (0, whole.err)
+    assert {path.name for path in limited} == {path.name for path in Path("strips").iterdir()}
+    assert strips.out.replace(b"strips/", b"whole/") == whole.out
+    found, expected = results("strips"), results("whole")
+    assert found.keys() == expected.keys()
+    for name in expected:
+        if name.endswith((".npy", ".ppm")):
+            assert found[name] == expected[name]
+        a, b = (open_image(f"{where}/{name}") for where in ("strips", "whole"))
+        np.testing.assert_array_equal(a.frames[0].pixels, b.frames[0].pixels)
+        if b.frames[0].alpha is not None:
+            np.testing.assert_array_equal(a.frames[0].alpha, b.frames[0].alpha)
+        assert a.metadata.dpi == b.metadata.dpi
+
+
+@pytest.mark.parametrize("output", IN_ROWS)
+@pytest.mark.parametrize("work", ["sobel", "pool"])
+def test_a_hard_limit_of_the_address_space_is_kept(folder, output, work):
+    """The picture and its result take twice as much and more."""
+    side = 9000
+    pixels = np.lib.format.open_memmap("large.npy", "w+", np.uint8, (side, side, 3))
+    pixels[::8] = np.arange(side, dtype=np.uint8)[:, None]
+    del pixels
+    command, *options = WORK[work]
+    limit = 350_000_000
+    done = subprocess.run(
+        [*COMMAND, command, "large.npy", *options, "-o", f"small.{output}", "--memory", "300M"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, f"small.{output}\n"), done.stderr
+    Path("large.npy").unlink()
+    assert Path(f"small.{output}").stat().st_size > 1000
+
+
 @pytest.mark.parametrize(
-    "call",
+    ("arguments", "reason"),
     [
-        "train-classifier vowels --hidden-size 256 --batch-size 270",
-        "train-tagger addresses --hidden-size 256 --batch-size 128",
-        "train-translator dates:count=500 --batch-size 450",
-        "train-captioner shapes:count=150 --batch-size 135",
+        (["photo.jpg", "-o", "out.png"], "photo.jpg is a JPEG"),
+        (["photo.ppm", "-o", "out.jpg"], "a JPEG is written whole"),
+        (["photo.ppm", "--show"], "--show draws the whole of it"),
+        (["photo.ppm", "-o", "-"], "stdout takes it whole"),
     ],
 )
-def test_what_learning_sequences_says_it_takes_is_what_it_takes(folder, call):
-    held_to_what_it_said(*call.split(), "--epochs", "1")
+def test_what_cannot_be_cut_is_refused_with_its_need(cnntool, folder, arguments, reason):
+    pixels = np.zeros((3000, 4000, 3), np.uint8)
+    Pillow.fromarray(pixels).save(arguments[0])
+    done = cnntool("convolve", *arguments, "-k", "sobel", "--memory", "101M")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert (
+        f"{arguments[0]} needs about 244.0 MB of memory as a whole, more than the 101.0" in done.err
+    )
+    assert reason in done.err
+    assert not Path("out.png").exists()
+    assert cnntool("convolve", *arguments, "-k", "sobel", "--memory", "1G", "-q").code in (0, 2)
 
 
-def held_to_what_it_said(*arguments: str) -> None:
-    """Within a quarter, of the whole process: Python and the data are some of it."""
-    taken, text = peak(*arguments, "--processes", "1")
-    said = float(re.search(r"about ([\d.]+) MB of memory", text)[1])
-    assert 0.75 * taken < said < 1.25 * taken
+def test_bins_are_refused_where_the_whole_is_too_large(cnntool, folder):
+    Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.ppm")
+    done = cnntool("pool", "photo.ppm", "--global", "--memory", "101M")
+    assert done.code == 1
+    assert "bins are parts of the whole" in done.err
+
+
+def test_too_little_for_a_strip_is_told_with_what_it_needs(cnntool, picture):
+    done = cnntool("convolve", picture, "-k", "sobel", "--memory", "1M")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert f"{picture} needs about " in done.err
+    assert "even in strips, more than the 1.0 MB that it may take: raise --memory" in done.err
+    assert cnntool("convolve", picture, "-k", "sobel", "--memory", "much").code == 2
+
+
+def test_several_at_a_time_share_it(cnntool, picture, limited):
+    two = ["convolve", picture, "-k", "box:size=3", "--memory", "150M", "-o"]
+    assert cnntool(*two, "out/", "--jobs", "1").code == 0
+    Path("second").mkdir()
+    Path(f"second/{picture}").write_bytes(Path(picture).read_bytes())
+    two.insert(1, f"second/{picture}")
+    done = cnntool(*two, "{number}.npy", "--jobs", "2")
+    assert done.code == 1
+    assert "more than the 75.0 MB" in done.err
+
+
+def test_a_damaged_picture_leaves_nothing_half_written(cnntool, folder, limited):
+    pixels = np.zeros((400, 500, 1), np.float32)
+    pixels[390, 0] = np.nan
+    np.save("nan.npy", pixels)
+    done = cnntool("convolve", "nan.npy", "-k", "sobel", "-o", "out.npy", "--memory", "1G")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert not [path for path in Path().iterdir() if path.name.startswith(("out", ".cnntool"))]
+
+
+def test_notes_are_those_of_the_whole(cnntool, folder, limited):
+    """Alpha that is kept, dark results, clipped values: what is known of the whole alone."""
+    dark = np.full((300, 300, 1), 3, np.uint8)
+    np.save("dark.npy", dark / np.float32(255))
+    for options in (["-o", "a.npy"], ["-o", "a.ppm"], ["-o", "a.ppm", "--range", "clip"]):
+        said = [
+            cnntool("convolve", "dark.npy", "-k", "box:size=3", *options, "-f", *memory).err
+            for memory in ([], ["--memory", "1G"])
+        ]
+        assert said[0] == said[1]
+    assert json.loads(cnntool("convolve", "dark.npy", "-k", "sobel", "--json", "-f").out)

@@ -133,6 +133,44 @@ def parallel_blocks(
     return_scratch(used)
 
 
+def ahead(items: Iterator[Item], count: int = 1) -> Iterator[Item]:
+    """The items, of which ``count`` more are made on a thread of their own while one is used.
+
+    What making them raises is raised here; where the last ones are not wanted, none more is made.
+    """
+    made: SimpleQueue[tuple[Item, ...] | BaseException | None] = SimpleQueue()
+    room = threading.Semaphore(count - 1)
+    is_over = False
+    error_state: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
+
+    def make() -> None:
+        try:
+            with np.errstate(**error_state):
+                for item in items:
+                    made.put((item,))
+                    del item
+                    room.acquire()
+                    if is_over:
+                        return
+            made.put(None)
+        except BaseException as error:
+            made.put(error)
+
+    _helpers.run(make)
+    try:
+        while (found := made.get()) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            (item,) = found
+            room.release()
+            del found
+            yield item
+            del item
+    finally:
+        is_over = True
+        room.release()
+
+
 def _go_on() -> None:
     """Between the parts of a long item: end it where another thread has failed."""
     if getattr(_here, "errors", ()):

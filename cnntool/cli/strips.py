@@ -1,0 +1,148 @@
+"""Pictures that go from file to file in strips, within the memory that one may take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from cnntool.cli.options import Reading
+from cnntool.engine.fast.threads import ahead
+from cnntool.errors import InputError
+from cnntool.files.image import Frame, Image, with_alpha
+from cnntool.files.layout import Layout, layout_of
+from cnntool.files.limits import free_memory
+from cnntool.files.rows import RowReader, RowWriter, open_rows, save_rows
+from cnntool.imaging.rows import Rows
+from cnntool.imaging.transparency import hides
+from cnntool.wording import bytes_text
+
+PROGRAM_BYTES = 100_000_000
+"""Of Python, NumPy and Pillow, and of what the file's format takes a few rows at a time."""
+
+GOOD_BYTES = 100_000_000
+"""Of strips: higher ones are no faster."""
+
+LARGE_FILE = 1 << 24
+"""Bytes of a file from which on it is asked whether its picture fits into memory."""
+
+
+def memory_for_one(asked: int | None, jobs: int) -> float:
+    """Bytes that one picture of several at a time may take: its share of what was asked for, else
+    of half of what is free."""
+    if asked is not None:
+        return asked / jobs
+    free = free_memory()
+    return float("inf") if free is None else free / 2 / jobs
+
+
+def bytes_whole(image: Image, item: int, between: int) -> int:
+    """About the memory that a picture takes that is there whole, with a result of its size.
+
+    item: bytes of a value of the result. between: of a value between filters. Decoding and encoding
+    hold each once more.
+    """
+    values = sum(frame.pixels.size for frame in image.frames)
+    own = sum(frame.pixels.nbytes for frame in image.frames)
+    return PROGRAM_BYTES + 2 * own + 2 * values * item + values * between
+
+
+class Passing:
+    """A picture in a file that is read a few rows at a time, as often as it is needed.
+
+    layout: what it is like, read as the options say.
+    """
+
+    def __init__(self, path: Path, name: str, reading: Reading) -> None:
+        """NotInRows where only the whole of it can be read."""
+        self._path, self._name, self._reading = path, name, reading
+        with self._open() as reader:
+            self.layout = layout_of(self._as_asked(reader.layout.blank()))
+
+    def drop_opaque_alpha(self) -> None:
+        """Without its alpha where that hides nothing."""
+        white = self.layout.white
+        if not any(hides(strip.alpha, white) for strip in self._strips(0)):
+            self.layout = layout_of(with_alpha(self.layout.blank(), "drop", self._name))
+
+    @property
+    def rows(self) -> Rows:
+        layout = self.layout
+        shape = layout.height, layout.width, layout.channels
+        return Rows(shape, layout.dtype, layout.has_alpha, lambda start: ahead(self._strips(start)))
+
+    def _open(self) -> RowReader:
+        reading = self._reading
+        return open_rows(
+            self._path,
+            max_pixels=reading.max_pixels,
+            gray=reading.gray,
+            float_white=reading.white,
+            name=self._name,
+        )
+
+    def _strips(self, start: int) -> Iterator[Frame]:
+        with self._open() as reader:
+            for strip in reader.strips(start):
+                image = self._as_asked(Image((strip,), reader.layout.white, reader.layout.format))
+                yield image.frames[0]
+
+    def _as_asked(self, image: Image) -> Image:
+        image = with_alpha(image, self._reading.alpha, self._name)
+        if hasattr(self, "layout") and not self.layout.has_alpha:
+            image = with_alpha(image, "drop", self._name)
+        return image
+
+
+def height_within(memory: float, bytes_of: Callable[[int], int], rows: int, name: str) -> int:
+    """The rows of strips that take no more memory than this; InputError where one does.
+
+    bytes_of: what strips of so many rows take. rows: of the whole result.
+    """
+    room = memory - PROGRAM_BYTES
+    height = rows
+    while height > 1 and bytes_of(height) > min(room, GOOD_BYTES):
+        height = -(-height // 2)
+    if bytes_of(height) > room:
+        need = PROGRAM_BYTES + bytes_of(height)
+        raise InputError(
+            f"{name} needs about {bytes_text(need)} of memory even in strips, more than the "
+            f"{bytes_text(int(memory))} that it may take: raise --memory"
+        )
+    return height
+
+
+def write_strips(
+    paths: Sequence[Path | None],
+    layouts: Sequence[Layout],
+    strips: Iterator[Sequence[Frame]],
+    formats: Sequence[str],
+    *,
+    overwrite: bool,
+    adopt: bool,
+    quality: int | None,
+) -> None:
+    """Write the strips of several pictures as they come, each whole or not at all; those without a
+    path are left out."""
+    with ExitStack() as files:
+        writers: list[RowWriter | None] = []
+        for path, layout, format in zip(paths, layouts, formats, strict=True):
+            writer = None
+            if path is not None:
+                kept = {"overwrite": overwrite, "adopt": adopt}
+                saved = save_rows(path, layout, format=format, quality=quality, **kept)
+                writer = files.enter_context(saved)
+            writers.append(writer)
+        for frames in ahead(strips):
+            for writer, frame in zip(writers, frames, strict=True):
+                if writer is not None:
+                    writer.write(frame)
+
+
+def is_large_file(path: Path) -> bool:
+    """Whether its picture may be larger than memory."""
+    try:
+        return os.path.getsize(path) >= LARGE_FILE
+    except OSError:  # which reading says in words
+        return False
