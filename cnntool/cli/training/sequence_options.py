@@ -166,13 +166,12 @@ def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
         least = f"{choices.LEAST_STEPS[task]:,}"
         said = {"epochs": f"Times to go through the {samples}; more for fewer than {least} steps."}
         said["batch_size"] = f"{samples.capitalize()} a step."
-        if "warmup" in choices.LEARNING[task]["schedule"]:
-            said["schedule"] = (
-                "Of the learning rate: cosine, constant, step:every=EPOCHS,factor=0.1, each with "
-                "warmup=STEPS; where nothing is said a tenth of the run at most."
-            )
         learning = (*choices.LEARNING[task], "learning_rate", "weight_decay")
         found = {name: usual(task, name, said.get(name, "")) for name in learning}
+        if task != "translator":
+            frames = "; of frames" if task == "tagger" else ""
+            rule = f"{choices.LEARNING[task]['schedule']}{frames} with warmup={choices.WARM_UP}"
+            found["schedule"] = again(Learning, "schedule", f"{rule}, a tenth of the run at most")
         sizes = choices.SIZES[task]
         for part in (RecurrentNetwork, Reader):
             if issubclass(kind, part):

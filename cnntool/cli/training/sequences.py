@@ -144,8 +144,10 @@ def _begun(
     if options.epochs is None:
         least = min(choices.MOST_TIMES, -(-choices.LEAST_STEPS[kind] // feed.steps))
         settings = replace(settings, epochs=max(settings.epochs, least))
-    if options.schedule is None:
-        schedule = parse_schedule(settings.schedule).within(settings.epochs * feed.steps)
+    sees_pictures = len(model.network.input_shape) >= 3
+    if options.schedule is None and (kind == "classifier" or sees_pictures):
+        schedule = replace(parse_schedule(settings.schedule), warmup=choices.WARM_UP)
+        schedule = schedule.within(settings.epochs * feed.steps)
         settings = replace(settings, schedule=str(schedule))
     start.settings = settings
     if getattr(feed, "class_weights", None) is None:
