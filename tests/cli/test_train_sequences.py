@@ -241,7 +241,7 @@ def test_options_make_the_network(train, task, options, layers):
 
 
 @pytest.mark.parametrize(
-    ("task", "data", "options", "schedule"),
+    ("task", "source", "options", "schedule"),
     [
         ("captioner", "shapes:count=24", [], ",warmup=4"),  # of 14 epochs of 3 steps
         ("captioner", "shapes:count=24", ["--epochs", "4000"], ",warmup=200"),
@@ -253,9 +253,9 @@ def test_options_make_the_network(train, task, options, layers):
         ("translator", "reversals.tsv", [], ""),
     ],
 )
-def test_classifiers_and_networks_over_pictures_warm_up(train, task, data, options, schedule):
+def test_classifiers_and_networks_over_pictures_warm_up(train, task, source, options, schedule):
     tiny = ["--hidden-size", "6", "--batch-size", "8", "--epochs", "14"]
-    done = train(task, data, *tiny, *options, "--dry-run")
+    done = train(task, source, *tiny, *options, "--dry-run")
     assert f"(cosine:floor=0{schedule}), " in done.err
 
 
