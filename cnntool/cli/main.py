@@ -19,6 +19,7 @@ COMMANDS = {
     "train-tagger": "Train a recurrent network to tag each word, row or frame.",
     "train-translator": "Train an encoder and a decoder to turn one text into another.",
     "train-captioner": "Train convolutions and a decoder to say what pictures show.",
+    "sweep": "Train with many settings, and compare what comes of them.",
     "evaluate": "Measure a trained model on labelled images or sequences, or on a text.",
     "predict": "Ask a trained network: the classes of images or texts, tags, or what it says.",
     "generate": "Have a language model write a text, or a translator or captioner say one.",

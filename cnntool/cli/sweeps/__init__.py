@@ -1,0 +1,1 @@
+"""Parts of `cnntool sweep`: settings, runs, processes, and what came of them."""

@@ -1,0 +1,165 @@
+"""Trainings as processes of their own, some at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from cnntool.cli.running import LOST
+from cnntool.cli.sweeps.runs import LAST, LOG, SAID, Run
+from cnntool.cli.training.live import Interruption
+from cnntool.engine.fast.threads import available_cores
+
+PAUSE = 0.02
+"""Seconds between two looks at what runs."""
+
+PATIENCE = 10.0
+"""Seconds that a process has to end after it was asked for a second time."""
+
+PROGRAM = [sys.executable, "-m", "cnntool"]
+THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+"""Of the libraries below NumPy: the trainers bring processes and threads of their own."""
+
+
+class Training:
+    """A process that trains a run, on cores that are its own."""
+
+    def __init__(self, run: Run, slot: int, cores: Sequence[int]) -> None:
+        self.run, self.slot = run, slot
+        self._began = time.monotonic()
+        run.begin()
+        goes_on = ["--resume", str(run.folder / LAST)] if run.is_begun else ["-f"]
+        goes_on += [] if run.is_begun else ["-o", str(run.model)]
+        places = [*goes_on, "--log", str(run.folder / LOG), "--json"]
+        trainer, *words = run.words
+        self._said = open(run.folder / SAID, "ab" if run.is_begun else "wb")  # noqa: SIM115
+        self._result = tempfile.TemporaryFile()  # noqa: SIM115
+        self._start = self._said.tell()
+        self.process = subprocess.Popen(
+            [*PROGRAM, trainer, *places, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=self._result,
+            stderr=self._said,
+            env={**os.environ, **THREADS},
+            start_new_session=True,  # Ctrl-C reaches it once, through us
+        )
+        if cores and hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):  # it may have ended
+                os.sched_setaffinity(self.process.pid, cores)
+
+    def ask(self, number: int) -> None:
+        """Send it a signal; on Windows it has the console's own."""
+        if os.name == "posix":
+            self.process.send_signal(number)
+
+    def ended(self, was_asked: bool) -> bool:
+        """Note in its record what came of it; False where it stopped as it was asked to."""
+        run, code = self.run, self.process.wait()
+        run.record.seconds += time.monotonic() - self._began
+        is_over = not (was_asked and code)
+        if code == 0:
+            self._result.seek(0)
+            run.record.score, run.record.error = _score_of(self._result.read())
+        elif is_over:
+            run.record.error = self._reason(code)
+        self._result.close()
+        self._said.close()
+        run.save()
+        return is_over
+
+    def _reason(self, code: int) -> str:
+        if code == -getattr(signal, "SIGKILL", 9):
+            return f"{LOST}--jobs 1 needs less"
+        with open(self.run.folder / SAID, "rb") as file:
+            file.seek(self._start)
+            return error_of(file.read(), code)
+
+
+def _score_of(result: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """What a trainer's result says of the validation part, or why it says nothing."""
+    found = json.loads(result)
+    score = found.get("score")
+    if score is not None and score["value"] is not None:
+        return score, None
+    if found.get("best") is None:
+        return None, "no epoch had a loss that is a number"
+    return None, "nothing was held out to validate on, which runs are compared by"
+
+
+def error_of(said: bytes, code: int) -> str:
+    """The line with which a trainer ended."""
+    lines = said.decode("utf-8", "backslashreplace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    return last.removeprefix("cnntool: ") or f"it ended with the exit code {code}"
+
+
+def slots_of(jobs: int) -> list[Sequence[int]]:
+    """The cores of each job; none where there are fewer cores than jobs."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [()] * jobs
+    cores = sorted(os.sched_getaffinity(0))
+    each = len(cores) // jobs
+    return [cores[each * k : each * (k + 1)] for k in range(jobs)]
+
+
+def train_all(runs: Sequence[Run], jobs: int, asked: Interruption) -> Iterator[Run]:
+    """Each run as it ends, well or not; after a signal those that train save, and no others begin.
+
+    Whatever ends this early ends them, too.
+    """
+    slots, queue = slots_of(jobs), list(reversed(runs))
+    training: list[Training] = []
+    is_told = False
+    try:
+        while training or (queue and not asked.number):
+            if asked.number and not is_told:
+                is_told = True
+                for each in training:
+                    each.ask(asked.number)
+            while queue and len(training) < jobs and not asked.number:
+                slot = min({*range(jobs)} - {each.slot for each in training})
+                training.append(Training(queue.pop(), slot, slots[slot]))
+            over = [each for each in training if each.process.poll() is not None]
+            for each in over:
+                training.remove(each)
+                if each.ended(was_asked=bool(asked.number)):
+                    yield each.run
+            if not over:
+                time.sleep(PAUSE)
+    finally:
+        for each in training:
+            each.ask(signal.SIGINT)
+        for each in training:
+            try:
+                each.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                each.process.kill()
+                each.process.wait()
+
+
+def probe(run: Run) -> tuple[float | None, str, int]:
+    """The seconds that a run would take from its beginning, as long to start as this trial; else
+    the line that says why it cannot be, and the exit code."""
+    began = time.monotonic()
+    trainer, *words = run.words
+    done = subprocess.run(
+        [*PROGRAM, trainer, "--dry-run", "--json", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, **THREADS},
+    )
+    if done.returncode:
+        return None, error_of(done.stderr, done.returncode), done.returncode
+    return json.loads(done.stdout)["seconds"] + time.monotonic() - began, "", 0
+
+
+def usual_jobs(processes: int, runs: int) -> int:
+    return max(1, min(runs, available_cores() // processes))

@@ -1,0 +1,181 @@
+"""One call of `cnntool sweep`: find the runs, train those that are not done, compare all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnntool.cli.console import complain, print_json, print_line, progress
+from cnntool.cli.files import STDIO, check_free, make_folder
+from cnntool.cli.sweeps.jobs import probe, train_all, usual_jobs
+from cnntool.cli.sweeps.report import Table, picture, score_text
+from cnntool.cli.sweeps.runs import Run, find_runs
+from cnntool.cli.training.live import finishing_first
+from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import atomic_write, check_writable
+from cnntool.files.locks import written_alone
+from cnntool.wording import counted, duration, plain
+
+if TYPE_CHECKING:
+    from cnntool.cli.sweep import Asked
+
+LINES = "sweep.jsonl"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """seconds: of one run, None where that cannot be told. jobs: that train at a time."""
+
+    seconds: float | None
+    jobs: int
+
+    def text(self, count: int) -> str:
+        """Such as ``12 to do, 2 at a time, of about 20 s: 2 min 0 s``."""
+        text = f"{count:,} to do, {self.jobs:,} at a time"
+        if self.seconds is None:
+            return text
+        return f"{text}, of about {duration(self.seconds)}: {duration(self.total(count) or 0)}"
+
+    def total(self, count: int) -> float | None:
+        return None if self.seconds is None else self.seconds * -(-count // self.jobs)
+
+
+def run(asked: Asked) -> int:
+    """Do what was asked for; the exit code."""
+    options = asked.options
+    folder = Path(options.output or f"sweep-{asked.trainer}")
+    _check(asked)
+    if options.dry_run:
+        return _dry_run(asked, _found(asked, folder))
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        with written_alone(folder / LINES):
+            return _run(asked, folder)
+    finally:
+        if is_new:
+            with suppress(OSError):  # of what has a run
+                folder.rmdir()
+
+
+def _check(asked: Asked) -> None:
+    """RequestError or InputError for what cannot be, before any work."""
+    if STDIO in asked.data:
+        raise RequestError("- is stdin, which only one run could read: name a file")
+    if asked.options.picture is not None:
+        from cnntool.visuals.sweep_chart import check_there
+
+        path = Path(asked.options.picture)
+        check_there(path.suffix)
+        check_free(path, asked.options.force)
+        check_writable(path)
+
+
+def _found(asked: Asked, folder: Path) -> list[Run]:
+    names = asked.settings, asked.varied, asked.paths
+    return find_runs(folder, asked.trainer, asked.data, *names, asked.options.force)
+
+
+def _run(asked: Asked, folder: Path) -> int:
+    options, runs = asked.options, _found(asked, folder)
+    left = [each for each in runs if each.record.score is None or each.is_anew]
+    if left:
+        estimate = _estimate(asked, left)
+        if not options.quiet:
+            complain(f"{counted(len(runs), 'run')}: {estimate.text(len(left))}")
+        with finishing_first() as signals:
+            _train(runs, left, estimate.jobs, folder, options.quiet, signals)
+        if signals.number:
+            ended = sum(each.record.score is not None for each in runs)
+            count = counted(len(runs), "run")
+            complain(f"stopped with {ended} of {count} done: the same command goes on")
+            return signals.exit_code
+    else:
+        _write(runs, folder)
+    return _report(asked, runs)
+
+
+def _train(
+    runs: Sequence[Run], left: Sequence[Run], jobs: int, folder: Path, quiet: bool, signals
+) -> None:
+    """Train what is left; sweep.jsonl has a line more behind each run."""
+    with progress("training", len(left), quiet) as advance:
+        for number, each in enumerate(train_all(left, jobs, signals), 1):
+            _write(runs, folder)
+            record = each.record
+            place = f"{number}/{len(left)} {each.name}"
+            if record.score is None:
+                complain(f"{place}: {record.error}")
+            elif not quiet:
+                complain(f"{place}: {_said(record.score)} in {duration(record.seconds)}")
+            advance()
+
+
+def _said(score: dict) -> str:
+    return f"{score['name']} {score_text(score['name'], score['value'])}"
+
+
+def _write(runs: Sequence[Run], folder: Path) -> None:
+    """Write sweep.jsonl: a line a run that has ended."""
+    ended = (each for each in runs if each.record.score or each.record.error)
+    with atomic_write(folder / LINES, overwrite=True) as file:
+        for each in ended:
+            file.write(json.dumps(plain(each.entry()), ensure_ascii=False).encode() + b"\n")
+
+
+def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
+    """Of the first run that is left, or the last one where the first cannot be. InputError or
+    RequestError, as the trainer says it, where neither can, and no run is done."""
+    seconds, reason, code = probe(left[0])
+    if reason and left[1:]:
+        seconds, other, _ = probe(left[-1])
+        reason = other and reason
+    if reason and len(left) == len(asked.settings):
+        raise (RequestError if code == 2 else InputError)(reason)
+    processes = max(int(each.setting["processes"]) for each in left)
+    jobs = asked.options.jobs or usual_jobs(processes, len(left))
+    return Estimate(seconds, min(jobs, len(left)))
+
+
+def _dry_run(asked: Asked, runs: list[Run]) -> int:
+    """The runs, a line each, and how long those would take that are left."""
+    left = [each for each in runs if each.record.score is None or each.is_anew]
+    estimate = _estimate(asked, left) if left else None
+    if asked.options.as_json:
+        seconds = estimate.total(len(left)) if estimate else 0.0
+        lines = [{**each.entry(), "command": command_of(each)} for each in runs]
+        print_json({"runs": lines, "left": len(left), "seconds": seconds})
+        return 0
+    for each in runs:
+        print_line(f"{each.folder}{os.sep}\t{command_of(each)}", is_asked_for=True)
+    time = estimate.text(len(left)) if estimate else "all done"
+    complain(f"{counted(len(runs), 'run')}: {time}; nothing is written")
+    return 0
+
+
+def command_of(each: Run) -> str:
+    """What trains it, as a shell reads it."""
+    return shlex.join(["cnntool", *each.words])
+
+
+def _report(asked: Asked, runs: list[Run]) -> int:
+    table = Table.of(runs, asked.varied)
+    failed = [each for each in runs if each.record.score is None]
+    best = table.best
+    if asked.options.picture is not None and best is not None:
+        picture(table, Path(asked.options.picture), asked.options.force)
+    if asked.options.as_json:
+        print_json(table.facts() | {"command": best and command_of(best.runs[0])})
+    elif best is not None:
+        table.show()
+        print_line(command_of(best.runs[0]), is_asked_for=True)
+    if best is not None and not asked.options.quiet:
+        for note in table.notes():
+            complain(note)
+    return 1 if failed else 0
