@@ -124,8 +124,8 @@ class SweptCommand(SectionedCommand):
             if isinstance(each.type, Several) and getattr(each.type.own, "choices", ()) == SWITCH
             for name in each.opts
         }
-        words, behind = [], [*args[1:], ""]
-        for word, following in zip(args, behind, strict=True):
+        words = []
+        for word, following in zip(args, [*args[1:], ""], strict=False):
             is_alone = word in switches and not set(following.split(",")) <= {*SWITCH}
             words.append(f"{word}={SWITCH[0]}" if is_alone else word)
         return super().parse_args(ctx, words)

@@ -57,19 +57,21 @@ def sweep_chart(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    across = min(len(names), MOST_ACROSS) or 1
-    down = -(-len(names) // across) or 1
+    across = min(len(names), MOST_ACROSS)
+    down = -(-len(names) // across)
     figure = Figure((WIDTH * across + 0.5, HEIGHT * down + 0.3), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     first = None
+    lines: dict[str, Any] = {}
     for number, name in enumerate(names):
         axes = figure.add_subplot(down, across, number + 1, sharey=first)
         first = first or axes
         _draw(axes, [each.setting[name] for each in points], points)
         _frame(axes, name, measure if number % across == 0 else "", is_share)
-    if first is not None:
-        lines = first.get_legend_handles_labels()
-        figure.legend(*lines, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        drawn, labels = axes.get_legend_handles_labels()
+        lines |= dict(zip(labels, drawn, strict=True))
+    style: dict[str, Any] = {"loc": "outside lower center", "frameon": False, "fontsize": 8}
+    figure.legend([*lines.values()], [*lines], ncols=len(lines), **style)
     return figure
 
 
@@ -85,7 +87,7 @@ def _draw(axes: Axes, values: Sequence[str], points: Sequence[Point]) -> None:
     if 2 * len(by_place) <= len(points):  # else it would go from setting to setting
         ends = sorted(by_place)
         means = [sum(by_place[place]) / len(by_place[place]) for place in ends]
-        style: dict[str, Any] = {"marker": "o", "markersize": 4.5, "label": "mean of all with it"}
+        style: dict[str, Any] = {"marker": "o", "markersize": 4.5, "label": "mean of all its runs"}
         if are_words:
             style |= {"marker": "_", "markersize": 22, "markeredgewidth": 1.6, "linestyle": "none"}
         axes.plot(ends, means, color=COLOURS[1], linewidth=1.4, **style)
@@ -125,6 +127,7 @@ def _places(axes: Axes, values: Sequence[str]) -> tuple[list[float], bool]:
         return [float(words.index(value)) for value in values], True
     if min(numbers) > 0 and max(numbers) >= DECADE * min(numbers):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.08)
     ticks = sorted(set(numbers))
     if len(ticks) <= MOST_TICKS:

@@ -16,6 +16,7 @@ from cnntool.cli.files import STDIO, check_free, make_folder
 from cnntool.cli.sweeps.jobs import probe, train_all, usual_jobs
 from cnntool.cli.sweeps.report import Table, picture, score_text
 from cnntool.cli.sweeps.runs import Run, find_runs
+from cnntool.cli.sweeps.settings import SEED
 from cnntool.cli.training.live import finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable
@@ -71,6 +72,8 @@ def _check(asked: Asked) -> None:
     if asked.options.picture is not None:
         from cnntool.visuals.sweep_chart import check_there
 
+        if not set(asked.varied) - {SEED}:
+            raise RequestError("--picture needs a setting with several values: give one such")
         path = Path(asked.options.picture)
         check_there(path.suffix)
         check_free(path, asked.options.force)

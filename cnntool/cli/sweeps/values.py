@@ -80,8 +80,7 @@ def listed_values(parts: Iterable[str | Range], option: str) -> tuple[str, ...]:
             )
         elif part.high - part.low >= MOST_VALUES:
             raise click.UsageError(
-                f"{option} {part.text} are more than {MOST_VALUES:,} values: --random 20 draws "
-                "from them"
+                f"{option} {part.text} are more than {MOST_VALUES:,} values: give fewer"
             )
         else:
             found += map(str, range(int(part.low), int(part.high) + 1))
