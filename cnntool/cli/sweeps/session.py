@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cnntool.cli.console import complain, print_json, print_line, progress
 from cnntool.cli.files import STDIO, check_free, make_folder
 from cnntool.cli.sweeps.jobs import probe, train_all, usual_jobs
+from cnntool.cli.sweeps.options import Asked
 from cnntool.cli.sweeps.report import Table, picture, score_text
 from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
@@ -22,9 +22,6 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.locks import written_alone
 from cnntool.wording import counted, duration, plain
-
-if TYPE_CHECKING:
-    from cnntool.cli.sweep import Asked
 
 LINES = "sweep.jsonl"
 
