@@ -95,8 +95,11 @@ def as_fields(found: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def as_facts(found: Sequence[tuple[str, float]], name: str) -> dict[str, Any]:
-    """The likeliest as JSON has it, and of several all; name: what a label is called."""
+    """The likeliest as JSON has it, and of several all; none is null. name: what a label is
+    called."""
     pairs = [{name: label, "probability": round(p, 6)} for label, p in found]
+    if not pairs:
+        return {name: None, "probability": None}
     return pairs[0] | ({"top": pairs} if len(pairs) > 1 else {})
 
 

@@ -166,8 +166,8 @@ class Asking:
         for given, odds in self._each(inputs, partial(class_odds, self.model.network)):
             found = [] if odds is None else ranked(self.model.labels, odds, self.top)
             if self.as_json:
-                answer = as_facts(found, "label") if found else {"label": None, "probability": None}
-                yield json_text(self._named(given) | answer)
+                none = {"top": []} if self.top > 1 and not found else {}
+                yield json_text(self._named(given) | as_facts(found, "label") | none)
             elif self._is_seen and found:
                 shown = given if isinstance(given, str) else f"series {self._count}"
                 line = _in_columns((*as_cells(found, width), one_line(shown)))
@@ -268,7 +268,8 @@ class Asking:
             for each in found
         ]
         if not facts:
-            return {"text": "", "probability": None, "ended": True}
+            none = {"text": "", "probability": None, "ended": True}
+            return none | ({"top": []} if self.top > 1 else {})
         return facts[0] | ({"top": facts} if self.top > 1 else {})
 
     def _count_unknown(self, rows: Any) -> None:

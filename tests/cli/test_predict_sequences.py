@@ -47,7 +47,7 @@ def test_top_and_json_have_all_that_was_asked_for(cnntool, models):
     )
     assert (first["text"], first["label"]) == ("a good film", "good")
     assert [each["label"] for each in first["top"]] == ["good", "bad"]
-    assert empty == {"text": " ", "label": None, "probability": None}
+    assert empty == {"text": " ", "label": None, "probability": None, "top": []}
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,10 @@ def _is_header(rows: Sequence[Row], known: Sequence[str], wanted: Sequence[str])
 
 def _other_width(place: str, row: Row, first: Row, first_place: str, kind: str) -> str:
     remedy = "put quotes around a text that holds the separator"
-    if kind.startswith("tab"):
+    if len(row) < len(first):
+        separator = "a tab" if kind.startswith("tab") else "the separator"
+        remedy = f"write what is missing, with {separator} before it"
+    elif kind.startswith("tab"):
         remedy = "make a tab within a text a space"
     return (
         f"{place} has {counted(len(row), 'column')}, where {first_place} has {len(first):,}: "

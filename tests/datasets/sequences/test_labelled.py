@@ -129,6 +129,10 @@ def test_texts_of_csv_may_have_line_ends_and_any_length(tmp_path):
     ("text", "message"),
     [
         ("a\tx\nb\ty\tz\n", "data.txt:2 has 3 columns, where data.txt:1 has 2: make a tab"),
+        (
+            "a\tx\nb\n",
+            "data.txt:2 has 1 column, where data.txt:1 has 2: write what is missing, with a tab",
+        ),
         ('text,label\nx,a\n"y,b\nz,a\n', "data.txt:3 is no row of CSV (unexpected end of data)"),
         (
             "text,label\nx,a\ny,z,b\n",
