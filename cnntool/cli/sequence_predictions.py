@@ -166,7 +166,7 @@ class Asking:
         for given, odds in self._each(inputs, partial(class_odds, self.model.network)):
             found = [] if odds is None else ranked(self.model.labels, odds, self.top)
             if self.as_json:
-                none = {"top": []} if self.top > 1 and not found else {}
+                none: dict[str, Any] = {"top": []} if self.top > 1 and not found else {}
                 yield json_text(self._named(given) | as_facts(found, "label") | none)
             elif self._is_seen and found:
                 shown = given if isinstance(given, str) else f"series {self._count}"
