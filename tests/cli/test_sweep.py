@@ -256,9 +256,10 @@ def test_switches_and_texts_of_another_trainer_are_swept_too(cnntool):
     pytest.importorskip("matplotlib")
     Path("my moods.tsv").write_text("".join(f"{label}\t{text}\n" for text, label in MOODS))
     sweep = ["sweep", "train-classifier", "--one-way", "off,on", "my moods.tsv", "--epochs", "1"]
-    sweep += ["--hidden-size", "4", "--schedule", "cosine:warmup=2,floor=0.1", "-o", "out"]
+    sweep += ["--hidden-size", "4", "--schedule", "cosine:warmup=20,floor=0.1", "-o", "out"]
     done = cnntool(*sweep, "--json", "--picture", "sweep.png")
     assert done.code == 0, done.err
+    assert "one-way=on: the warm-up of 20 steps is as long as the run" in done.err
     found = json.loads(done.out)
     assert [row["settings"] for row in found["settings"]].count({"one-way": "on"}) == 1
     assert "one run a setting does not tell how much is chance" in done.err

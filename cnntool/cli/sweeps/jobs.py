@@ -67,7 +67,9 @@ class Training:
         is_over = not (was_asked and code)
         if code == 0:
             self._result.seek(0)
-            run.record.score, run.record.error = _score_of(self._result.read())
+            found = json.load(self._result)
+            run.record.score, run.record.error = _score_of(found)
+            run.notes = tuple(found["notes"])
         elif is_over:
             run.record.error = self._reason(code)
         self._result.close()
@@ -83,9 +85,8 @@ class Training:
             return error_of(file.read(), code)
 
 
-def _score_of(result: bytes) -> tuple[dict[str, Any] | None, str | None]:
+def _score_of(found: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
     """What a trainer's result says of the validation part, or why it says nothing."""
-    found = json.loads(result)
     score = found.get("score")
     if score is not None and score["value"] is not None:
         return score, None

@@ -18,6 +18,7 @@ from cnntool.cli.files import identity, make_folder
 from cnntool.cli.sweeps.settings import SEED, Setting, name_of, words_of
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
+from cnntool.files.locks import written_alone
 from cnntool.wording import counted, plain, readable
 
 RECORD = "run.json"
@@ -49,12 +50,14 @@ class Record:
 
 @dataclass
 class Run:
-    """One training. is_anew: whether what stands in its folder is of another run."""
+    """One training. is_anew: whether what stands in its folder is of another run. notes: what the
+    trainer had to say of data and options."""
 
     folder: Path
     setting: Setting
     record: Record
     is_anew: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -87,8 +90,9 @@ class Run:
         with."""
         make_folder(self.folder)
         if self.is_anew:
-            for name in (LAST, MODEL, LOG):
-                (self.folder / name).unlink(missing_ok=True)
+            with written_alone(self.model):  # and not by what a killed sweep left running
+                for name in (LAST, MODEL, LOG):
+                    (self.folder / name).unlink(missing_ok=True)
             self.is_anew = False
         self.record.error = None
         self.save()

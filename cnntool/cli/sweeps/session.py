@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cnntool.cli.console import complain, print_json, print_line, progress
 from cnntool.cli.files import STDIO, check_free, make_folder
+from cnntool.cli.running import Notes
 from cnntool.cli.sweeps.jobs import probe, train_all, usual_jobs
 from cnntool.cli.sweeps.options import Asked
 from cnntool.cli.sweeps.report import Table, picture, score_text
@@ -105,7 +106,7 @@ def _train(
     runs: Sequence[Run], left: Sequence[Run], jobs: int, folder: Path, quiet: bool, signals
 ) -> None:
     """Train what is left; sweep.jsonl has a line more behind each run."""
-    with progress("training", len(left), quiet) as advance:
+    with progress("training", len(left), quiet) as advance, Notes(quiet) as notes:
         for number, each in enumerate(train_all(left, jobs, signals), 1):
             _write(runs, folder)
             record = each.record
@@ -114,6 +115,8 @@ def _train(
                 complain(f"{place}: {record.error}")
             elif not quiet:
                 complain(f"{place}: {_said(record.score)} in {duration(record.seconds)}")
+            for note in each.notes:
+                notes.say(f"{each.name}: ", note)
             advance()
 
 

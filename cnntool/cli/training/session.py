@@ -220,6 +220,7 @@ def results(
         "stopped_early": len(trainer.history) < trainer.settings.epochs,
         "parameters": total(plan.task.network.parameters()),
         "seconds": round(seconds, 3),
+        "notes": list(plan.start.notes),
     }
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
     keys = (*JUDGED, "step")  # a step where it was best on its way
