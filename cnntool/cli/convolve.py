@@ -228,7 +228,7 @@ def filter_strips(
     def bytes_of(height: int) -> int:
         return bytes_in_strips(rows, plans, height, job.threads, count * like.row_bytes)
 
-    height = height_within(job.memory, bytes_of, shape[0], job.source.name)
+    height = height_within(job.memory, bytes_of, shape[0], job.source.name, job.beside)
     settings = {"height": height, "threads": job.threads}
     chain = chain_over(rows, layout.white, plans, rendering, **settings)
     images = [like.blank()] * count

@@ -305,6 +305,7 @@ class Job:
         if not reason:
             if passing.layout.has_alpha and not all(can_hold(n, alpha=True) for n in self.formats):
                 passing.drop_opaque_alpha()
+            self.beside = 0 if batch.memory is None else passing.address_space
             return passing
         if need <= self.memory or batch.memory is None:
             return None

@@ -206,7 +206,7 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
     def bytes_of(height: int) -> int:
         return THREAD_BYTES * job.threads + bytes_in_strips(rows, pooling, height, like.row_bytes)
 
-    strip = height_within(job.memory, bytes_of, height, job.source.name)
+    strip = height_within(job.memory, bytes_of, height, job.source.name, job.beside)
     losses = Losses()
 
     def strips() -> Iterator[list[Frame]]:

@@ -24,7 +24,7 @@ PROGRAM_BYTES = 100_000_000
 GOOD_BYTES = 100_000_000
 """Of strips: higher ones are no faster."""
 
-LARGE_FILE = 1 << 24
+LARGE_FILE = 1 << 22
 """Bytes of a file from which on it is asked whether its picture fits into memory."""
 
 
@@ -52,12 +52,14 @@ class Passing:
     """A picture in a file that is read a few rows at a time, as often as it is needed.
 
     layout: what it is like, read as the options say.
+    address_space: bytes that reading asks for, few of which are ever memory.
     """
 
     def __init__(self, path: Path, name: str, reading: Reading) -> None:
         """NotInRows where only the whole of it can be read."""
         self._path, self._name, self._reading = path, name, reading
         with self._open() as reader:
+            self.address_space = reader.address_space
             self.layout = layout_of(self._as_asked(reader.layout.blank()))
 
     def drop_opaque_alpha(self) -> None:
@@ -95,17 +97,20 @@ class Passing:
         return image
 
 
-def height_within(memory: float, bytes_of: Callable[[int], int], rows: int, name: str) -> int:
+def height_within(
+    memory: float, bytes_of: Callable[[int], int], rows: int, name: str, beside: int = 0
+) -> int:
     """The rows of strips that take no more memory than this; InputError where one does.
 
-    bytes_of: what strips of so many rows take. rows: of the whole result.
+    bytes_of: what strips of so many rows take. rows: of the whole result. beside: what else is
+    taken.
     """
-    room = memory - PROGRAM_BYTES
+    room = memory - PROGRAM_BYTES - beside
     height = rows
     while height > 1 and bytes_of(height) > min(room, GOOD_BYTES):
         height = -(-height // 2)
     if bytes_of(height) > room:
-        need = PROGRAM_BYTES + bytes_of(height)
+        need = PROGRAM_BYTES + beside + bytes_of(height)
         raise InputError(
             f"{name} needs about {bytes_text(need)} of memory even in strips, more than the "
             f"{bytes_text(int(memory))} that it may take: raise --memory"

@@ -6,7 +6,7 @@ Source: the JPEG standard (ITU-T T.81), annexes B, F and G.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +19,11 @@ MOST_SCANS = 100
 """Each takes as long as decoding the whole picture; encoders write some ten."""
 
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd8\xff])")  # neither a stuffed 0xff nor a restart
-_END, _SCAN, _TABLES, _RESTARTS = 0xD9, 0xDA, 0xC4, 0xDD
+END, SCAN, _TABLES, RESTARTS = 0xD9, 0xDA, 0xC4, 0xDD
 _HUFFMAN, _ARITHMETIC, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA), (0xC2, 0xCA)
 _NOT_READ = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xCF: "lossless"}
 _NOT_READ |= {marker: "hierarchical" for marker in (0xC5, 0xC6, 0xCD, 0xCE)}
-_FRAMES = (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ)
+FRAMES = (*_HUFFMAN, *_ARITHMETIC, *_NOT_READ)
 _ZEROS = bytes(16)
 _ENDING_ZEROS = 4  # that the last codes of a picture may have
 _MEANINGLESS = bytes(range(1, 255)) * 4  # no 0xff: a decoder that has all it needs skips it
@@ -53,27 +53,26 @@ def check(data: bytes, name: str) -> Structure:
     frame, has_restarts, scans = 0, False, []
     zero_codes: dict[int, int] = {}  # by Huffman table: what a code of zeros stands for
     missing: dict[int, np.ndarray] = {}  # by component: bits that each coefficient still lacks
-    for marker, body, start, end in _segments(data, name):
-        if marker in _FRAMES:
+    for marker, body, start, end in segments(data, name):
+        if marker in FRAMES:
             frame = marker
             _check_kind(marker, body, name)
             missing = {number: np.full(64, 14) for number in body[6::3]}
         elif marker == _TABLES:
             zero_codes |= _zero_codes(body)
-        elif marker == _RESTARTS:
+        elif marker == RESTARTS:
             has_restarts = any(body)
-        elif marker == _SCAN:
+        elif marker == SCAN:
             header = 1 + 2 * body[0]
             band = body[header : header + 3] if frame in _PROGRESSIVE else (0, 63, 0)
             first, last, bits = band
             for number in body[1:header:2]:
                 missing[number][first : last + 1] = bits & 15
-            coded = data[start:end]
-            has_zeros, is_padded = _ZEROS in coded, False
+            has_zeros, is_padded = data.find(_ZEROS, start, end) >= 0, False
             if has_zeros and last and not bits >> 4:
                 codes = [zero_codes.get(0x10 | tables & 15, 0) for tables in body[2:header:2]]
                 is_padded = any(code & 15 for code in codes)
-                if is_padded and _ZEROS in coded.rstrip(b"\0"):
+                if is_padded and _ZEROS in data[start:end].rstrip(b"\0"):
                     raise zeroed(name)
             scans.append(Scan(start, end, has_zeros, is_padded))
     if not scans:
@@ -92,11 +91,11 @@ def zeroed(name: str) -> InputError:
     return damaged(name, "a part of its data is zeros, which stand for no picture")
 
 
-def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
+def segments(data: bytes, name: str = "the JPEG") -> Iterator[tuple[int, bytes, int, int]]:
     """Each marker up to that of the end, what belongs to it, and from where to where coded data
     follow."""
     found = _MARKER.search(data, 2)
-    while found and found[1][0] != _END:
+    while found and found[1][0] != END:
         marker, at = found[1][0], found.end()
         start = at + int.from_bytes(data[at : at + 2], "big")
         found = _MARKER.search(data, start)
@@ -107,8 +106,8 @@ def _segments(data: bytes, name: str) -> Iterator[tuple[int, bytes, int, int]]:
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
     """Width and height; the data may end behind them."""
-    for marker, body, _, _ in _segments(data + b"\xff\xd9", name):
-        if marker in _FRAMES:
+    for marker, body, _, _ in segments(data + b"\xff\xd9", name):
+        if marker in FRAMES:
             return int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
     raise damaged(name, "a JPEG in it has no size")
 
@@ -134,6 +133,28 @@ def _zero_codes(body: bytes) -> dict[int, int]:
         codes[body[at]] = body[at + 17]
         at += 17 + sum(body[at + 1 : at + 17])
     return codes
+
+
+def check_decoded(
+    data: bytes,
+    structure: Structure,
+    pixels: np.ndarray,
+    is_same: Callable[[bytes], bool],
+    name: str,
+) -> None:
+    """InputError for a JPEG of which a part is missing, by what other data are decoded to.
+
+    pixels: (H, W, C), of which only the first and the last row are needed. is_same: whether other
+    data are decoded to the same picture.
+    """
+    is_doubtful = structure.is_progressive or looks_painted(pixels)
+    if structure.is_huffman and is_doubtful and not is_same(with_more_data(data, structure)):
+        raise cut_short(name, "part of the picture is missing")
+    is_padded = any(scan.is_padded for scan in structure.scans)
+    if is_padded and not is_same(with_other_padding(data, structure)):
+        raise zeroed(name)
+    if any(map(is_same, with_other_ends(data, structure))):
+        raise damaged(name, "a part of its data is zeros, which misled the decoder")
 
 
 def looks_painted(pixels: np.ndarray) -> bool:

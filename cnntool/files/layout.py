@@ -3,7 +3,7 @@
 A format that can has two functions more, in the module that `rows` names:
 
 - `open_rows(stream, limits) -> (Layout, Strips)`: all checks that need no pixels;
-- `write_rows(file, layout, label) -> Writer`: what takes the rows.
+- `write_rows(file, layout, quality, label) -> Writer`: what takes the rows.
 """
 
 from __future__ import annotations

@@ -251,10 +251,10 @@ def _more(shape: tuple[int, ...], name: str) -> InputError:
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """float32, or float64 where pixels are, (H, W) for one channel, else (H, W, C); alpha becomes
     the last channel."""
-    write_rows(file, layout_of(image), label).write(image.frames[0])
+    write_rows(file, layout_of(image), quality, label).write(image.frames[0])
 
 
-def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
     """The same row by row."""
     total = layout.channels + layout.has_alpha
     shape = (layout.height, layout.width, total)[: 2 if total == 1 else 3]

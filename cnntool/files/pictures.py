@@ -159,14 +159,7 @@ def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
             return np.array_equal(again.frames[0].pixels, pixels)
         return False
 
-    is_doubtful = structure.is_progressive or jpeg.looks_painted(pixels)
-    if structure.is_huffman and is_doubtful and not is_same(jpeg.with_more_data(data, structure)):
-        raise cut_short(limits.name, "part of the picture is missing")
-    is_padded = any(scan.is_padded for scan in structure.scans)
-    if is_padded and not is_same(jpeg.with_other_padding(data, structure)):
-        raise jpeg.zeroed(limits.name)
-    if any(map(is_same, jpeg.with_other_ends(data, structure))):
-        raise damaged(limits.name, "a part of its data is zeros, which misled the decoder")
+    jpeg.check_decoded(data, structure, pixels, is_same, limits.name)
     return image
 
 

@@ -215,5 +215,5 @@ def _frame_by_pillow(rows: np.ndarray, source: _Source) -> Frame:
     return to_frame(picture, source.limits.gray, 1, transparent)
 
 
-def write_rows(file: BinaryIO, layout: Layout, label: str) -> PngWriter:
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PngWriter:
     return PngWriter(file, layout, save_options(layout.metadata, "PNG"))

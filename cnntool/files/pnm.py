@@ -125,10 +125,10 @@ def _as_shown(pixels: np.ndarray, header: Header, limits: Limits) -> Frame:
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """P5 for grey, P6 for colour; maxval 255 or 65535. A file named .pgm takes no colour."""
-    write_rows(file, layout_of(image), label).write(image.frames[0])
+    write_rows(file, layout_of(image), quality, label).write(image.frames[0])
 
 
-def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
     """The same row by row."""
     if label.lower().endswith(".pbm"):
         raise RequestError(f"{label}: .pbm holds black and white only: name it .pgm or .ppm")

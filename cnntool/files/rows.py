@@ -26,8 +26,9 @@ from cnntool.files.streams import plain_errors
 __all__ = ["Layout", "NotInRows", "RowReader", "RowWriter"]
 __all__ += ["can_write_rows", "open_rows", "save_rows"]
 
-_MODULES = {"NPY": "npy", "PPM": "pnm", "PNG": "png_rows", "TIFF": "tiff_rows"}
-_WHOLE = {"JPEG": "a JPEG", "WEBP": "a WebP", "BMP": "a BMP", "GIF": "a GIF"}
+_MODULES = {"NPY": "npy", "PPM": "pnm"}
+_MODULES |= {"PNG": "png_rows", "TIFF": "tiff_rows", "JPEG": "jpeg_rows"}
+_WHOLE = {"WEBP": "a WebP", "BMP": "a BMP", "GIF": "a GIF"}
 _WHOLE |= {"AVIF": "an AVIF", "JPEG2000": "a JPEG 2000"}
 
 
@@ -40,6 +41,12 @@ class RowReader:
     def __init__(self, layout: Layout, strips: Strips, name: str, files: ExitStack) -> None:
         self.layout = layout
         self._strips, self._name, self._files = strips, name, files
+
+    @property
+    def address_space(self) -> int:
+        """Bytes that a pass over the rows asks for beside them, few of which are ever memory."""
+        layout = self.layout
+        return 4 * layout.height * layout.width if layout.format == "JPEG" else 0
 
     def strips(self, start: int = 0) -> Iterator[Frame]:
         """The rows from `start` on, from top to bottom, a few at a time: frames whose pixels are
@@ -144,14 +151,15 @@ def save_rows(
     """
     label = os.fspath(path)
     format = format_named(format) if format is not None else format_for(path)
-    checked_quality(quality, format, label)
+    quality = checked_quality(quality, format, label)
     image = layout.blank()
     check_holdable(image, format, label)
     if reason := can_write_rows(format):
-        raise RequestError(f"{label}: {reason}: use PNG, TIFF, PPM or .npy")
+        raise RequestError(f"{label}: {reason}: use PNG, TIFF or JPEG")
     layout = replace(layout, format=format, metadata=fitting_metadata(image, format))
     with atomic_write(path, overwrite, adopt) as file:
         with encoding(label):
-            writer = RowWriter(_module(format).write_rows(file, layout, label), layout, label)
+            encoder = _module(format).write_rows(file, layout, quality, label)
+            writer = RowWriter(encoder, layout, label)
         yield writer
         writer.finish()

@@ -240,7 +240,7 @@ def _small_tiff(order: str, tags: dict[int, Tag], pieces: list[bytes], is_tiled:
     return b"".join([head, *pieces])
 
 
-def write_rows(file: BinaryIO, layout: Layout, label: str) -> PlainWriter:
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
     """One uncompressed strip, with the tags of a picture that is a row high."""
     size = layout.height * layout.row_bytes
     small = io.BytesIO()

@@ -82,7 +82,7 @@ def test_limits_hold(tmp_path):
     assert "channels" in said(open_rows, path.with_suffix(".npy"), max_pixels=1000)
 
 
-@pytest.mark.parametrize("extension", ["jpg", "gif", "webp", "bmp"])
+@pytest.mark.parametrize("extension", ["gif", "webp", "bmp"])
 def test_formats_without_rows_say_so(tmp_path, extension):
     path = tmp_path / f"a.{extension}"
     save_image(picture(), path)

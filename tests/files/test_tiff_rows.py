@@ -216,7 +216,7 @@ def test_the_head_of_a_file_beyond_4_gigabytes(tmp_path):
     """Without its pixels, for which no test has room."""
     big = layout.Layout(50_000, 40_000, 3, np.dtype("uint8"), 255.0, False, "TIFF")
     head = io.BytesIO()
-    tiff_rows.write_rows(head, big, "a.tif")
+    tiff_rows.write_rows(head, big, 90, "a.tif")
     (page,) = tiff_files.read_pages(head, "a.tif")
     assert (page.width, page.height, page.piece) == (40_000, 50_000, (40_000, 50_000))
     assert page.counts.tolist() == [50_000 * 40_000 * 3]
