@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from cnntool.cli.console import complain
 from cnntool.cli.help import LazyGroup, Option, SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.options import refuse, takes
 from cnntool.cli.sweeps.options import Asked, Sweep
 from cnntool.cli.sweeps.settings import SEED, Axis, Setting, axis, drawn, grid
 from cnntool.cli.sweeps.values import SWITCH, Several
 from cnntool.cli.types import Choice, PathName
+from cnntool.wording import counted
 
 TRAINERS = {
     "train-cnn": "Networks on labelled images.",
@@ -159,13 +161,19 @@ def _several(parameter: Option) -> Option:
 
 def _settings(axes: list[Axis], sweep: Sweep) -> list[Setting]:
     if sweep.random is None:
+        refuse(sweep, ["sweep_seed"], "is of --random: give that, too, or leave it out")
         return grid(axes)
     if not any(each.varies for each in axes if each.name != SEED):
         raise click.UsageError(
             f"--random {sweep.random} has nothing to draw: give a range such as --lr 1e-4..1e-2, "
             "or a list"
         )
-    return drawn(axes, sweep.random, sweep.sweep_seed)
+    found = drawn(axes, sweep.random, sweep.sweep_seed)
+    seeds = next((len(each.values) for each in axes if each.name == SEED), 1)
+    if len(found) < sweep.random * seeds and not sweep.quiet:
+        count = counted(len(found) // seeds, "different setting")
+        complain(f"--random {sweep.random} found {count}: there are no more, or few")
+    return found
 
 
 @click.group(

@@ -124,10 +124,17 @@ def test_a_sweep_that_is_done_does_nothing_again_and_a_larger_one_only_what_is_n
     again = run_here(*SWEEP)
     assert (again.code, again.out) == (0, swept[1])
     assert "/4 lr=" not in again.err
+    gone = Path("sweep-train-cnn", NAMES[2], "model.npz")
+    content = gone.read_bytes()
+    gone.unlink()
+    before.pop(gone.resolve())
+    before.pop(gone.with_name("model.last.npz").resolve())
     wider = run_here(*SWEEP, "--lr", "1e-3", "--json")
-    assert wider.err.startswith("6 runs: 2 to do, ")
+    assert wider.err.startswith("6 runs: 3 to do, ")
+    assert gone.read_bytes() == content
     found = json.loads(wider.out)
     assert [row["count"] for row in found["settings"]] == [2, 2, 2]
+    assert len(lines()) == 6
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -222,6 +229,8 @@ def test_what_no_run_can_be_is_said_once_before_any(tmp_path, monkeypatch):
         ("--random 3 --seed 0..4", "has nothing to draw"),
         ("--seed 0..99999", "more than 10,000 values"),
         ("--seed 0..999 --epochs 1..999", "999,000 combinations"),
+        ("--lr 0.1,0.2 --sweep-seed 3", "is of --random"),
+        ("--lr 0.1,0.2 --val-split 0,0.1", "holds nothing out"),
         ("--lr 0.1 --picture x.png", "a setting with several values"),
         ("--lr 0.1,0.2 --picture x.txt", "end its name in one of .png"),
     ],

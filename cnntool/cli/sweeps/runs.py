@@ -72,6 +72,11 @@ class Run:
         return self.setting.get(SEED, "")
 
     @property
+    def is_done(self) -> bool:
+        """Whether it has come to its end, and its model is there."""
+        return not self.is_anew and self.record.score is not None and self.model.is_file()
+
+    @property
     def is_begun(self) -> bool:
         """Whether there is something to go on with."""
         return not self.is_anew and (self.folder / LAST).is_file()
@@ -111,7 +116,7 @@ class Run:
             "measure": score.get("name"),
             "score": score.get("value"),
             "seconds": round(self.record.seconds, 3),
-            "path": readable(self.model),
+            "path": readable(self.model) if score else None,
             "error": self.record.error,
         }
 

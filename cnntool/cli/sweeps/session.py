@@ -65,6 +65,11 @@ def run(asked: Asked) -> int:
 
 def _check(asked: Asked) -> None:
     """RequestError or InputError for what cannot be, before any work."""
+    if any(each.get("val-split") == "0" for each in asked.settings):
+        raise RequestError(
+            "--val-split 0 holds nothing out to validate on, which runs are compared by: leave it "
+            "out"
+        )
     if STDIO in asked.data:
         raise RequestError("- is stdin, which only one run could read: name a file")
     if asked.options.picture is not None:
@@ -85,7 +90,7 @@ def _found(asked: Asked, folder: Path) -> list[Run]:
 
 def _run(asked: Asked, folder: Path) -> int:
     options, runs = asked.options, _found(asked, folder)
-    left = [each for each in runs if each.record.score is None or each.is_anew]
+    left = [each for each in runs if not each.is_done]
     if left:
         estimate = _estimate(asked, left)
         if not options.quiet:
@@ -93,22 +98,26 @@ def _run(asked: Asked, folder: Path) -> int:
         with finishing_first() as signals:
             _train(runs, left, estimate.jobs, folder, options.quiet, signals)
         if signals.number:
-            ended = sum(each.record.score is not None for each in runs)
+            ended = sum(each.is_done for each in runs)
             count = counted(len(runs), "run")
             complain(f"stopped with {ended} of {count} done: the same command goes on")
             return signals.exit_code
-    else:
-        _write(runs, folder)
+    _write(runs, folder)
     return _report(asked, runs)
 
 
 def _train(
     runs: Sequence[Run], left: Sequence[Run], jobs: int, folder: Path, quiet: bool, signals
 ) -> None:
-    """Train what is left; sweep.jsonl has a line more behind each run."""
+    """Train what is left; sweep.jsonl has a line more behind each run.
+
+    What is done stands there first, and a run that failed before is one that is left.
+    """
+    _write([each for each in runs if each.is_done], folder)
     with progress("training", len(left), quiet) as advance, Notes(quiet) as notes:
         for number, each in enumerate(train_all(left, jobs, signals), 1):
-            _write(runs, folder)
+            with open(folder / LINES, "ab") as file:
+                file.write(_line(each))
             record = each.record
             place = f"{number}/{len(left)} {each.name}"
             if record.score is None:
@@ -128,8 +137,11 @@ def _write(runs: Sequence[Run], folder: Path) -> None:
     """Write sweep.jsonl: a line a run that has ended."""
     ended = (each for each in runs if each.record.score or each.record.error)
     with atomic_write(folder / LINES, overwrite=True) as file:
-        for each in ended:
-            file.write(json.dumps(plain(each.entry()), ensure_ascii=False).encode() + b"\n")
+        file.writelines(map(_line, ended))
+
+
+def _line(each: Run) -> bytes:
+    return json.dumps(plain(each.entry()), ensure_ascii=False).encode() + b"\n"
 
 
 def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
@@ -148,7 +160,7 @@ def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
 
 def _dry_run(asked: Asked, runs: list[Run]) -> int:
     """The runs, a line each, and how long those would take that are left."""
-    left = [each for each in runs if each.record.score is None or each.is_anew]
+    left = [each for each in runs if not each.is_done]
     estimate = _estimate(asked, left) if left else None
     if asked.options.as_json:
         seconds = estimate.total(len(left)) if estimate else 0.0
