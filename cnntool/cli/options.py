@@ -325,7 +325,7 @@ class Memory:
         "--memory",
         Spec("SIZE", read_memory),
         "Take no more than this, such as 500M or 2G, all in all: pictures that need more go from "
-        "file to file in strips, as .npy, PNM, PNG and TIFF can; what cannot is refused.  "
+        "file to file in strips, as .npy, PNM, PNG, TIFF and JPEG can; what cannot is refused.  "
         "[default: no limit, and strips of large pictures]",
     )
 

@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 14
 """Bytes of a JPEG that are decoded at a time: of flat pictures they are many rows."""
+_CHANNELS = {"L": 1, "RGB": 3}
 
 
 def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
-    """A JPEG of colours that is not progressive and is stored upright. Whether all of it is there
-    may be known but after the last row."""
+    """A JPEG of colours or greys that is not progressive and is stored upright. Whether all of it
+    is there may be known but after the last row."""
     name = limits.name
     stream.seek(0)
     data = stream.read()
@@ -53,8 +54,8 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     orientation, metadata = read_metadata(picture)
     if structure.is_progressive:
         raise NotInRows(name, "is a progressive JPEG")
-    if picture.mode != "RGB":
-        raise NotInRows(name, "is a JPEG of other colours than red, green and blue")
+    if picture.mode not in _CHANNELS:
+        raise NotInRows(name, "is a JPEG of printing inks")
     if orientation != 1:
         raise NotInRows(name, "is turned by its EXIF orientation")
 
@@ -72,17 +73,17 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
             top += len(rows)
             if top > start:
                 pixels = rows[max(0, len(rows) - (top - start)) :]
-                yield Frame(luminance(pixels) if limits.gray else pixels)
+                yield Frame(luminance(pixels) if limits.gray and pixels.shape[2] == 3 else pixels)
         jpeg.check_decoded(data, structure, np.stack([ends[0], ends[-1]]), is_same, name)
 
-    channels = 1 if limits.gray else 3
+    channels = 1 if limits.gray else _CHANNELS[picture.mode]
     kind = (np.dtype(np.uint8), 255.0, False, "JPEG")
     kept = metadata.fitting(channels), left_out_of(picture)
     return Layout(height, width, channels, *kind, *kept), strips
 
 
 def _decoded(data: bytes, limits: Limits) -> Iterator[np.ndarray]:
-    """The rows (n, W, 3) of a JPEG, a strip of them at a time; InputError for one that ends early.
+    """The rows (n, W, C) of a JPEG, a strip of them at a time; InputError for one that ends early.
 
     The decoder asks for room for all of them. What it has written is given back strip by strip, so
     that little of that is ever memory.
@@ -94,7 +95,8 @@ def _decoded(data: bytes, limits: Limits) -> Iterator[np.ndarray]:
     pixels = np.frombuffer(room, np.uint8).reshape(height, width, 4)
     is_there = pixels[:, -1, 3]  # which the decoder sets, as the last of a row
     feed = _Feed(picture, target, data, limits.name)
-    step, done = fitting(3 * width), 0
+    channels = _CHANNELS[picture.mode]
+    step, done = fitting(channels * width), 0
     for top in range(0, height, step):
         bottom = min(top + step, height)
         while done < bottom:
@@ -102,7 +104,7 @@ def _decoded(data: bytes, limits: Limits) -> Iterator[np.ndarray]:
                 done += 1
             else:
                 feed.go_on()
-        rows = np.ascontiguousarray(pixels[top:bottom, :, :3])
+        rows = np.ascontiguousarray(pixels[top:bottom, :, :channels])
         _give_back(room, 4 * width * top, 4 * width * bottom)
         yield rows
     while not feed.is_over:
@@ -113,8 +115,8 @@ class _Feed:
     """Pillow's decoder, which is given a piece of the data after the other."""
 
     def __init__(self, picture: Picture, target: Any, data: bytes, name: str) -> None:
-        settings = picture.tile[0][3]
-        self.decoder = library()._getdecoder("RGBX", "jpeg", settings, picture.decoderconfig)
+        as_colors = ("RGB", "")  # also greys, three times each
+        self.decoder = library()._getdecoder("RGBX", "jpeg", as_colors, picture.decoderconfig)
         self.decoder.setimage(target.im, (0, 0, *target.size))
         self.data, self.name = data, name
         self.at, self.waiting, self.is_over = 0, b"", False
