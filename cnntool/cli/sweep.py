@@ -172,7 +172,7 @@ def _settings(axes: list[Axis], sweep: Sweep) -> list[Setting]:
     seeds = next((len(each.values) for each in axes if each.name == SEED), 1)
     if len(found) < sweep.random * seeds and not sweep.quiet:
         count = counted(len(found) // seeds, "different setting")
-        complain(f"--random {sweep.random} found {count}: there are no more, or few")
+        complain(f"--random {sweep.random} found {count}, and no more")
     return found
 
 

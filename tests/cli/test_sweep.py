@@ -17,7 +17,7 @@ import pytest
 from processes import COMMAND, run_here
 from sequence_models import MOODS
 
-from cnntool.cli.sweeps.jobs import slots_of
+from cnntool.cli.sweeps.jobs import CHILD, slots_of
 from cnntool.networks.model_file import load_header
 
 TINY = ["--layers", "conv 2 3x3; relu; dense 2", "--val-split", "0.4"]
@@ -194,6 +194,24 @@ def test_ctrl_c_ends_all_and_the_same_sweep_goes_on_to_the_same_models(tmp_path,
         assert len((run / "log.jsonl").read_text().splitlines()) == 40
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_training_saves_its_run_and_ends_where_its_sweep_is_killed(tmp_path, monkeypatch):
+    """Which closes its stdin."""
+    monkeypatch.chdir(tmp_path)
+    write_set("set.npz")
+    child = subprocess.Popen(
+        [*CHILD, "train-cnn", "set.npz", *TINY, "--epochs", "100000", "--processes", "1", "-q"],
+        stdin=subprocess.PIPE,
+    )
+    while not Path("model.npz").exists():
+        assert child.poll() is None
+        time.sleep(0.005)
+    child.stdin.close()
+    assert child.wait(60) == 128 + signal.SIGTERM
+    assert load_header("model.last.npz").history
+    assert run_here("train-cnn", "--resume", "model.last.npz", "--dry-run", "-q").code == 0
+
+
 def test_a_run_that_fails_stops_no_other(here):
     Path("layers.txt").write_text("conv 2 20x20; relu; dense 2")
     layers = ["--layers", TINY[1], "--layers", "layers.txt"]
@@ -229,6 +247,7 @@ def test_what_no_run_can_be_is_said_once_before_any(tmp_path, monkeypatch):
         ("--random 3 --seed 0..4", "has nothing to draw"),
         ("--seed 0..99999", "more than 10,000 values"),
         ("--seed 0..999 --epochs 1..999", "999,000 combinations"),
+        ("--lr 0.1,0.2 -o -", "runs need a folder"),
         ("--lr 0.1,0.2 --sweep-seed 3", "is of --random"),
         ("--lr 0.1,0.2 --val-split 0,0.1", "holds nothing out"),
         ("--lr 0.1 --picture x.png", "a setting with several values"),

@@ -80,6 +80,8 @@ def test_the_first_of_many_draws_are_those_of_few_and_each_has_every_seed():
     assert [each["seed"] for each in few] == ["0", "1", "0", "1"]
     assert few[0]["lr"] == few[1]["lr"] != few[2]["lr"]
     assert drawn(axes, 2, seed=2) != few
+    with_more = drawn([Axis("epochs", ("5",)), *axes], 2, seed=1)
+    assert [each["lr"] for each in with_more] == [each["lr"] for each in few]
 
 
 def test_no_setting_is_drawn_twice_and_there_may_be_no_more():

@@ -25,6 +25,7 @@ PATIENCE = 10.0
 """Seconds that a process has to end after it was asked for a second time."""
 
 PROGRAM = [sys.executable, "-m", "cnntool"]
+CHILD = [sys.executable, "-m", "cnntool.cli.sweeps.child"]
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 """Of the libraries below NumPy: the trainers bring processes and threads of their own."""
 
@@ -44,8 +45,8 @@ class Training:
         self._result = tempfile.TemporaryFile()  # noqa: SIM115
         self._start = self._said.tell()
         self.process = subprocess.Popen(
-            [*PROGRAM, trainer, *places, *words],
-            stdin=subprocess.DEVNULL,
+            [*CHILD, trainer, *places, *words],
+            stdin=subprocess.PIPE,  # open as long as we are there
             stdout=self._result,
             stderr=self._said,
             env={**os.environ, **THREADS},
@@ -72,8 +73,9 @@ class Training:
             run.notes = tuple(found["notes"])
         elif is_over:
             run.record.error = self._reason(code)
-        self._result.close()
-        self._said.close()
+        for file in (self._result, self._said, self.process.stdin):
+            if file is not None:
+                file.close()
         run.save()
         return is_over
 

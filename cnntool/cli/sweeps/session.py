@@ -70,6 +70,8 @@ def _check(asked: Asked) -> None:
             "--val-split 0 holds nothing out to validate on, which runs are compared by: leave it "
             "out"
         )
+    if asked.options.output == STDIO:
+        raise RequestError("-o - is stdout, and runs need a folder: name one")
     if STDIO in asked.data:
         raise RequestError("- is stdin, which only one run could read: name a file")
     if asked.options.picture is not None:

@@ -87,6 +87,8 @@ def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Setting]:
 
 
 def _draw(axis: Axis, rng: Random) -> str:
+    if not axis.varies:
+        return axis.values[0]
     share, span = rng.random(), axis.range
     if span is None:
         return axis.values[int(share * len(axis.values))]
