@@ -230,7 +230,7 @@ def test_a_run_that_fails_stops_no_other(here):
 
 def test_what_no_run_can_be_is_said_once_before_any(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = run_here("sweep", "train-cnn", "nowhere", "--lr", "0.1,0.2")
+    done = run_here("sweep", "train-cnn", "nowhere", "--lr", "0.1,0.2", "--seed", "0,1")
     assert (done.code, done.out) == (1, b"")
     assert done.err.startswith("cnntool: nowhere does not exist: expected 'digits'")
     assert done.err.count("\n") == 1

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnntool.cli.running import LOST
 from cnntool.cli.sweeps.runs import LAST, LOG, SAID, Run
@@ -148,9 +148,17 @@ def train_all(runs: Sequence[Run], jobs: int, asked: Interruption) -> Iterator[R
                 each.process.wait()
 
 
-def probe(run: Run) -> tuple[float | None, str, int]:
-    """The seconds that a run would take from its beginning, as long to start as this trial; else
-    the line that says why it cannot be, and the exit code."""
+class Trial(NamedTuple):
+    """How long a run would take, its start being that of the trial; or the line that says why it
+    cannot be, and the exit code."""
+
+    seconds: float
+    reason: str = ""
+    code: int = 0
+
+
+def probe(run: Run) -> Trial:
+    """Ask the trainer what would come of a run, from its beginning."""
     began = time.monotonic()
     trainer, *words = run.words
     done = subprocess.run(
@@ -160,8 +168,8 @@ def probe(run: Run) -> tuple[float | None, str, int]:
         env={**os.environ, **THREADS},
     )
     if done.returncode:
-        return None, error_of(done.stderr, done.returncode), done.returncode
-    return json.loads(done.stdout)["seconds"] + time.monotonic() - began, "", 0
+        return Trial(0.0, error_of(done.stderr, done.returncode), done.returncode)
+    return Trial(json.loads(done.stdout)["seconds"] + time.monotonic() - began)
 
 
 def usual_jobs(processes: int, runs: int) -> int:

@@ -147,17 +147,19 @@ def _line(each: Run) -> bytes:
 
 
 def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
-    """Of the first run that is left, or the last one where the first cannot be. InputError or
-    RequestError, as the trainer says it, where neither can, and no run is done."""
-    seconds, reason, code = probe(left[0])
-    if reason and left[1:]:
-        seconds, other, _ = probe(left[-1])
-        reason = other and reason
-    if reason and len(left) == len(asked.settings):
-        raise (RequestError if code == 2 else InputError)(reason)
+    """Of the first run that is left, and of the last one, too, where the first cannot be or nothing
+    but the time is asked for. InputError or RequestError, as the trainer says it, where none can,
+    and no run is done."""
+    found = [probe(left[0])]
+    if asked.options.dry_run or found[0].reason:
+        found += map(probe, left[1:][-1:])
+    seconds = [each.seconds for each in found if not each.reason]
+    if not seconds and len(left) == len(asked.settings):
+        raise (RequestError if found[0].code == 2 else InputError)(found[0].reason)
     processes = max(int(each.setting["processes"]) for each in left)
     jobs = asked.options.jobs or usual_jobs(processes, len(left))
-    return Estimate(seconds, min(jobs, len(left)))
+    mean = sum(seconds) / len(seconds) if seconds else None
+    return Estimate(mean, min(jobs, len(left)))
 
 
 def _dry_run(asked: Asked, runs: list[Run]) -> int:
