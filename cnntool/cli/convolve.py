@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -170,9 +169,14 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         for note in notes_before_work(filters, geometry, pixels):
             complain(note)
 
-    @lru_cache(maxsize=64)
+    plans: dict[tuple[int, int, int], list[FilterPlan]] = {}
+
     def plan(shape: tuple[int, int, int]) -> list[FilterPlan]:
-        return plan_chain(shape, filters, geometry)
+        if shape not in plans:
+            if len(plans) == MOST_PLANS:
+                plans.clear()
+            plans[shape] = plan_chain(shape, filters, geometry)
+        return plans[shape]
 
     def filter_one(job: Job) -> None:
         chains = [plan(shape) for shape in job.shapes]
@@ -325,6 +329,9 @@ def describe(job: Job, chain: Sequence[FilterPlan]) -> None:
         blocks=sum(len(plan.blocks) for plan in plans),
     )
 
+
+MOST_PLANS = 64
+"""That are kept, for pictures of as many sizes."""
 
 DIM = 1 / 6
 """A result whose brightest value is below this share of white deserves a word."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ from cnntool.cli.manifest import Fate, Manifest, State, state_of
 from cnntool.cli.options import Batch, Reading, given
 from cnntool.cli.running import Report, jobs_of, run_each
 from cnntool.cli.strips import Passing, bytes_whole, is_large_file, memory_for_one, write_strips
+from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.scratch import give_back_freed_memory, keep_freed_memory
+from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import exists
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_for, format_named
@@ -89,6 +92,7 @@ class Item:
 
     source: Source
     target: Targets
+    fate: Fate | InputError | None = None  # None: not settled yet
 
     @property
     def name(self) -> str:
@@ -120,10 +124,16 @@ def run_images(
     items = [Item(sources[place], targets[place]) for place in mine]
     manifest = _manifest(items, batch, settings)
 
+    find_fate: Callable[[Item], Fate] = partial(settle, batch=batch, manifest=manifest)
+    if batch.cluster and not batch.dry_run:
+        items, find_fate = _settled(items, find_fate), known_fate
+    # This function goes by value to the workers of a cluster, with all that it names.
+    count, is_recorded = len(items), manifest is not None
+
     def work_on(item: Item, report: Report, threads: int) -> None:
-        job = Job(item, settle(item, batch, manifest), batch, len(parts), threads, report)
-        job.between, job.jobs, job.why_whole = between, jobs_of(batch, len(items)), why_whole
-        if job.open(is_recorded=manifest is not None):
+        job = Job(item, find_fate(item), batch, len(parts), threads, report)
+        job.between, job.jobs, job.why_whole = between, jobs_of(batch, count), why_whole
+        if job.open(is_recorded):
             work(job)
             job.close()
 
@@ -174,6 +184,35 @@ def settle(item: Item, batch: Batch, manifest: Manifest | None) -> Fate:
         if path not in kept:
             check_free(path, batch.force)
     return Fate(kept, overwrite=batch.force)
+
+
+def _settled(items: Sequence[Item], find_fate: Callable[[Item], Fate]) -> list[Item]:
+    """The items with their fates, before any work elsewhere.
+
+    What is written meanwhile is then that of an earlier try, whose worker was killed: it is adopted
+    where it is the same.
+    """
+
+    def settled(place: int) -> Item:
+        try:
+            return replace(items[place], fate=replace(find_fate(items[place]), adopt=True))
+        except InputError as error:
+            return replace(items[place], fate=error)
+
+    jobs = min(available_cores(), max(1, len(items)))
+    lost = InputError("the process that looked at its outputs was ended: run it again")
+    with in_order(
+        settled, len(items), jobs, lambda place: replace(items[place], fate=lost)
+    ) as all_:
+        return list(all_)
+
+
+def known_fate(item: Item) -> Fate:
+    """The fate that is settled already."""
+    assert item.fate is not None
+    if isinstance(item.fate, InputError):
+        raise item.fate
+    return item.fate
 
 
 class Job:
@@ -472,6 +511,12 @@ def _check_options(batch: Batch) -> None:
         )
     if writes_stdout:
         check_no_terminal()
+    if batch.cluster and (STDIO in batch.images or batch.output == STDIO):
+        raise RequestError(
+            "--cluster works on files that its workers share, not on stdin and stdout: name files"
+        )
+    if batch.cluster and batch.jobs:
+        raise RequestError("--jobs is of this machine, --cluster has workers: use one of them")
     if batch.force and batch.skip_existing:
         raise RequestError("--force and --skip-existing contradict each other: use one of them")
 

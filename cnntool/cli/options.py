@@ -34,6 +34,7 @@ from cnntool.cli.types import (
     PathName,
     Spec,
     WholeNumber,
+    read_cluster,
     read_memory,
     read_pixel_count,
     read_shard,
@@ -289,7 +290,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Spread:
-    """Among how many runs the inputs are parted."""
+    """Among which runs or machines the inputs are parted."""
 
     section = "Many images"
     shard: tuple[int, int] | None = option(
@@ -298,6 +299,12 @@ class Spread:
         "Only the I-th of N parts of the inputs, such as 3/8. An input belongs to the part that a "
         "hash of its path tells, below the folder that -r goes through, else as it is named: new "
         "ones move no others, and {number} counts all.",
+    )
+    cluster: str | None = option(
+        "--cluster",
+        Spec("WHERE", read_cluster),
+        "Have the workers of a Dask cluster do it, which share the folders: local:4 starts so many "
+        "here, tcp://HOST:8786 is the scheduler of those that run. Needs the extra cluster.",
     )
 
 

@@ -142,6 +142,8 @@ def _refuse_of_others(input: Input, output: Output, spread: Spread, model: AnyMo
         refuse(input, ["own_size"], reason)
     if form != "picture":
         refuse(spread, ["shard"], reason)
+    if kind != "cnn":
+        refuse(spread, ["cluster"], reason)
     for forms, names in (
         (("picture", "frames"), OF_IMAGES),
         (("text", "words", "steps"), OF_TEXTS),

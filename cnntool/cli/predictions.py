@@ -6,7 +6,9 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +17,7 @@ from cnntool.cli.console import complain, console, json_text, one_line, progress
 from cnntool.cli.files import Source, gather, in_shard
 from cnntool.cli.images import open_source
 from cnntool.cli.options import Limits, Reading, Sources, Spread
-from cnntool.cli.running import LOST, Notes
+from cnntool.cli.running import LOST, LOST_WORKERS, Notes
 from cnntool.datasets.images.dataset import FULL, Dataset, levels_of
 from cnntool.datasets.images.preprocessing import Preprocessing, brightness
 from cnntool.engine.fast.processes import in_order
@@ -115,7 +117,7 @@ def as_cells(found: Sequence[tuple[str, float]], width: int) -> Iterator[Text]:
 
 def run_predictions(
     preprocessing: Preprocessing,
-    answer: Callable[[np.ndarray], Sequence[Any]],
+    answer: Answers,
     sources: Sources,
     limits: Limits,
     printer: Prints,
@@ -129,6 +131,62 @@ def run_predictions(
     found, is_failed = gather(sources.images, sources.recursive, quiet)
     found = [found[place] for place in in_shard(found, spread.shard, quiet)]
     printer.expect(found)
+    is_hidden = quiet or sys.stdout.isatty()
+    with (
+        _handed_out(preprocessing, answer, found, limits, spread.cluster) as answers,
+        progress("predicting", len(found), is_hidden) as advance,
+        Notes(quiet, few=1) as notes,
+    ):
+        for each in answers:
+            if each.note:
+                notes.say(each.name, each.note.removeprefix(each.name))
+            if each.error:
+                is_failed = True
+                complain(each.error)
+            else:
+                printer(each.name, each.given)
+            advance()
+    return int(is_failed)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a network gives for an image, or what is wrong with it."""
+
+    name: str
+    given: Any
+    error: str = ""
+    note: str = ""
+
+
+Answers = Callable[[np.ndarray], Sequence[Any]]
+
+
+@contextmanager
+def _handed_out(
+    preprocessing: Preprocessing,
+    answer: Answers,
+    found: Sequence[Source],
+    limits: Limits,
+    cluster: str | None,
+) -> Iterator[Iterator[Answer]]:
+    """The answers in order. Images are prepared in processes, and answered here; or both is done
+    by the workers of a cluster."""
+    if cluster:
+        from cnntool.cli.cluster import on_cluster
+
+        if any(source.path is None for source in found):
+            raise RequestError("--cluster takes files that its workers share, not stdin: name some")
+        do = partial(_answers_to, preprocessing, answer, limits)
+        with on_cluster(
+            cluster,
+            do,
+            found,
+            lost=lambda source: Answer(source.name, None, f"{source.name}: {LOST_WORKERS}"),
+            again="run it again",
+        ) as answers:
+            yield answers
+        return
 
     def prepare(index: int) -> Prepared:
         return prepared(preprocessing, found[index], limits)
@@ -137,24 +195,14 @@ def run_predictions(
         return Prepared(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
 
     jobs = min(available_cores(), len(found))
-    is_hidden = quiet or sys.stdout.isatty()
-    with (
-        in_order(prepare, len(found), jobs, lost, BATCH_IMAGES) as images,
-        progress("predicting", len(found), is_hidden) as advance,
-        Notes(quiet, few=1) as notes,
-    ):
-        for batch in _batches(images):
-            for image in batch:
-                if image.note:
-                    notes.say(image.name, image.note.removeprefix(image.name))
-            for name, given, error in _answered(answer, batch):
-                if error:
-                    is_failed = True
-                    complain(error)
-                else:
-                    printer(name, given)
-                advance()
-    return int(is_failed)
+    with in_order(prepare, len(found), jobs, lost, BATCH_IMAGES) as images:
+        yield _answers(answer, images)
+
+
+def _answers_to(
+    preprocessing: Preprocessing, answer: Answers, limits: Limits, sources: Iterable[Source]
+) -> Iterator[Answer]:
+    return _answers(answer, (prepared(preprocessing, source, limits) for source in sources))
 
 
 def prepared(preprocessing: Preprocessing, source: Source, limits: Limits) -> Prepared:
@@ -269,18 +317,18 @@ def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
         yield batch
 
 
-def _answered(
-    answer: Callable[[np.ndarray], Sequence[Any]], batch: Sequence[Prepared]
-) -> Iterator[tuple[str, Any, str]]:
-    """Name, answer and error of every image of a batch."""
-    if batch[0].planes is None:
-        yield from ((image.name, None, image.error) for image in batch)
-        return
-    try:
-        found = answer(np.concatenate([image.planes for image in batch]))
-    except (InputError, MemoryError) as error:
-        for image in batch:
-            yield image.name, None, wrong_with(image.name, error)
-        return
-    for image, given in zip(batch, found, strict=True):
-        yield image.name, given, ""
+def _answers(answer: Answers, images: Iterable[Prepared]) -> Iterator[Answer]:
+    """The answer to every image, in batches."""
+    for batch in _batches(images):
+        names = [(image.name, image.note) for image in batch]
+        if batch[0].planes is None:
+            yield from (Answer(image.name, None, image.error, image.note) for image in batch)
+            continue
+        try:
+            found = answer(np.concatenate([image.planes for image in batch]))
+        except (InputError, MemoryError) as error:
+            for name, note in names:
+                yield Answer(name, None, wrong_with(name, error), note)
+            continue
+        for (name, note), given in zip(names, found, strict=True):
+            yield Answer(name, given, note=note)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cnntool.cli.console import complain, print_line, progress, reason
 from cnntool.cli.options import Batch
 from cnntool.engine.fast.processes import in_order
+from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import readable
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 
 LOST = "the process that worked on it was ended, as where memory is short: "
 """Before what helps."""
+
+LOST_WORKERS = (
+    "the workers that worked on it were ended, one after the other, as where memory is short: "
+    "leave out --cluster"
+)
 
 
 @dataclass
@@ -50,7 +57,9 @@ Item = TypeVar("Item", bound=Named)
 
 
 def jobs_of(batch: Batch, count: int) -> int:
-    """How many of so many inputs are worked on at a time."""
+    """How many of so many inputs are worked on at a time, on one machine."""
+    if batch.cluster and batch.cluster.startswith("local:"):
+        return int(batch.cluster.removeprefix("local:"))
     return min(batch.jobs or available_cores(), max(1, count))
 
 
@@ -72,22 +81,30 @@ def run_each(
     has_names = len(items) > 1 or batch.recursive or batch.shard is not None
 
     def report_on(index: int) -> Report:
-        report = Report(items[index].name)
-        try:
-            work(items[index], report, threads)
-            put_down(report)
-        except BrokenPipeError:
-            raise
-        except (InputError, RequestError, OSError, MemoryError) as error:
-            report.error = reason(error, report.name)
+        report = _report_on(work, items[index], threads)
+        _try(report, put_down, report)
         return report
 
     def lost(index: int) -> Report:
         return Report(items[index].name, f"{items[index].name}: {LOST}--jobs 1 needs less")
 
+    if batch.cluster and not batch.dry_run:
+        from cnntool.cli.cluster import on_cluster
+
+        left_out = "its manifest has" if batch.manifest else "--skip-existing leaves out"
+        handed_out = on_cluster(
+            batch.cluster,
+            partial(_reports_on, work),
+            items,
+            lost=lambda item: Report(item.name, f"{item.name}: {LOST_WORKERS}"),
+            arrived=lambda report: _try(report, put_down, report),
+            again=f"run it again, {left_out} what is done",
+        )
+    else:
+        handed_out = in_order(report_on, len(items), jobs, lost)
     done = []
     with (
-        in_order(report_on, len(items), jobs, lost) as reports,
+        handed_out as reports,
         progress(label, len(items), batch.quiet) as advance,
         Notes(batch.quiet) as notes,
     ):
@@ -101,6 +118,31 @@ def run_each(
             done.append(report)
             advance()
     return done
+
+
+def _report_on(work: Callable[[Item, Report, int], None], item: Item, threads: int) -> Report:
+    """What came of an input."""
+    report = Report(item.name)
+    _try(report, work, item, report, threads)
+    return report
+
+
+def _reports_on(
+    work: Callable[[Item, Report, int], None], items: Iterable[Item]
+) -> Iterator[Report]:
+    """The same for several, one after the other."""
+    keep_freed_memory()
+    return (_report_on(work, item, threads=1) for item in items)
+
+
+def _try(report: Report, do: Callable[..., None], *arguments: Any) -> None:
+    """Do something for an input; what goes wrong is put down in its report."""
+    try:
+        do(*arguments)
+    except BrokenPipeError:
+        raise
+    except (InputError, RequestError, OSError, MemoryError) as error:
+        report.error = reason(error, report.name)
 
 
 def _say_results(report: Report, as_json: bool) -> None:

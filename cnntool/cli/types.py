@@ -258,6 +258,16 @@ def read_shard(text: str) -> tuple[int, int]:
     return part, parts
 
 
+def read_cluster(text: str) -> str:
+    """``local:4``, or the address of a scheduler."""
+    match = re.fullmatch(r"local:(\d+)|(?:tcp|tls)://[^/\s]+:\d+/?", text.strip())
+    if not match:
+        raise ValueError(f"'{text}' is no cluster: expected local:4 or such as tcp://host:8786")
+    if match[1] and not 1 <= whole_number(match[1]) <= 256:
+        raise ValueError(f"'{text}' is out of range: expected local:1 to local:256")
+    return text.strip()
+
+
 def read_pixel_count(text: str) -> int:
     """A number of pixels, with k, M or G for thousand, million or thousand million."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", text)
