@@ -20,6 +20,7 @@ BELOW = {
     "explain": ("engine", "files", "imaging", "signals", "datasets", "networks"),
     "training": ("engine", "files", "imaging", "datasets", "networks", "study"),
     "visuals": ("engine", "files", "imaging", "study"),
+    "page": ("engine", "files", "imaging", "signals", "datasets", "networks"),
 }
 """What each floor may import of the house, beside itself and the modules without a floor."""
 
@@ -34,6 +35,7 @@ LIBRARIES = {
     "explain": {"numpy"},
     "training": {"numpy"},
     "visuals": {"numpy", "PIL", "matplotlib"},
+    "page": {"numpy"},
 }
 
 

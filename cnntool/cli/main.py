@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "Ask a trained network: the classes of images or texts, tags, or what it says.",
     "generate": "Have a language model write a text, or a translator or captioner say one.",
     "visualize": "Draw what a network learned: filters, feature maps, how they came to be.",
+    "explore": "Make a page to walk through a network: every map, window, product and gradient.",
     "info": "Show a network layer by layer: shapes, parameters, work; and how it was trained.",
     "gradcheck": "Check the gradient of every operation of the engine, or of a model file.",
 }

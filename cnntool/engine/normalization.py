@@ -26,6 +26,9 @@ BLOCK_BYTES = 1 << 20
 PIECES = 64
 """Of a map in one run, if it can be cut into so many, that are added up each by itself."""
 
+EPS = 1e-5
+"""Added to a variance, so that a map of one value can be divided by its deviation."""
+
 COST = 24
 """Of an element, in multiplications of a matrix product: from 700,000 on two threads are faster."""
 
@@ -49,7 +52,7 @@ def batch_norm(
     running_var: np.ndarray | None = None,
     training: bool = True,
     momentum: float = 0.1,
-    eps: float = 1e-5,
+    eps: float = EPS,
 ) -> tuple[np.ndarray, BatchNormCache, tuple[np.ndarray | None, np.ndarray | None]]:
     """``y = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]``: x (N, C) or (N, C, ...).
 

@@ -1,0 +1,107 @@
+"""The page of a network of images: its layers, inputs, and all that the browser needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cnntool.datasets.images.dataset import FULL, Dataset
+from cnntool.errors import RequestError
+from cnntool.networks.model import Classifier
+from cnntool.page.description import described
+from cnntool.page.html import packed, page
+from cnntool.wording import bytes_text, counted, instead
+
+MOST_BYTES = 20_000_000
+"""Of weights in a page: a browser opens what is made of them, and a mail takes it."""
+
+SCRIPTS = (
+    *("selftest", "arrays", "words", "windows", "convolution", "pools", "pointwise", "network"),
+    *("reach", "story", "dom", "draw", "pixels", "images"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image as the network takes it (1, C, H, W): its name, and its label where it has one."""
+
+    name: str
+    x: np.ndarray
+    label: str | None = None
+
+
+def image_page(model: Classifier, inputs: Sequence[Shown], last: str | None = None) -> bytes:
+    """The HTML file of a model of images; last: the layer up to which it goes, None for all.
+
+    RequestError for an unknown layer, or where the weights would take over ``MOST_BYTES``.
+    """
+    count = layers_up_to(model, last)
+    header, preparing = model.header, model.preprocessing
+    black, white = preparing.levels or FULL
+    is_whole = count == len(model.network.layers)
+    title = f"{Path(model.name).name}, layer by layer"
+    data = {
+        "title": title,
+        "facts": _facts(model),
+        "layers": described(model.network, count),
+        "labels": list(header.labels) if is_whole else None,
+        "preprocessing": {
+            "mean": preparing.mean,
+            "std": preparing.std,
+            "black": black,
+            "white": white,
+            "dark": preparing.usual_brightness < 0.5,
+        },
+        "inputs": [
+            {"name": each.name, "planes": packed(each.x[0])}
+            | ({} if each.label is None else {"label": each.label})
+            for each in inputs
+        ],
+    }
+    return page(title, data, SCRIPTS)
+
+
+def layers_up_to(model: Classifier, last: str | None) -> int:
+    """How many layers the page shows; RequestError as of :func:`image_page`."""
+    names = model.network.names
+    if last is not None and last not in names:
+        there = instead(last, names)
+        raise RequestError(f"{model.name} has no layer '{last[:60]}', only {there}")
+    count = len(names) if last is None else names.index(last) + 1
+    sizes = [_bytes_up_to(model, each) for each in range(len(names) + 1)]
+    if sizes[count] > MOST_BYTES:
+        most = max(each for each, size in enumerate(sizes) if size <= MOST_BYTES)
+        remedy = f"--layers {names[most - 1]} shows the layers up to there" if most else "none fits"
+        raise RequestError(
+            f"{model.name} has {bytes_text(sizes[count])} of weights, and a page takes "
+            f"{bytes_text(MOST_BYTES)}: {remedy}"
+        )
+    return count
+
+
+def _bytes_up_to(model: Classifier, count: int) -> int:
+    names = set(model.network.names[:count])
+    arrays = model.network.params | model.network.buffers
+    return sum(array.nbytes for path, array in arrays.items() if path.partition(".")[0] in names)
+
+
+def _facts(model: Classifier) -> str:
+    """What there is to say of it in a line."""
+    header = model.header
+    weights = sum(array.size for array in model.network.params.values())
+    found = [f"{counted(weights, 'weight')} in {counted(len(model.network.layers), 'layer')}"]
+    if data := header.training.get("data"):
+        found.append(f"learned from {Path(str(data)).name}")
+    best = [row for row in header.history if row.get("is_best")]
+    accuracy = best[-1].get("validation_accuracy") if best else None
+    if accuracy is not None:
+        found.append(f"{accuracy:.1%} right on what was held out")
+    return "; ".join(found)
+
+
+def one_of_each(data: Dataset) -> np.ndarray:
+    """Where the first image of each class stands that has any."""
+    return np.unique(data.y, return_index=True)[1]

@@ -1,0 +1,57 @@
+// A network: its layers one after the other, forward and back.
+
+const OPERATIONS = {
+  conv: convolution,
+  local,
+  max: pool,
+  average: pool,
+  lp: pool,
+  gaussian: pool,
+  subsample: pool,
+  bins: pool,
+  relu: activation,
+  tanh: activation,
+  'scaled-tanh': activation,
+  sigmoid: activation,
+  norm: batchNorm,
+  dropout: unchanged,
+  flatten: unchanged,
+  dense,
+};
+
+// The layers as the file has them, with their arrays and the lists of what windows read.
+function prepared(layers) {
+  return layers.map((layer) => {
+    const arrays = Object.fromEntries(
+      Object.entries(layer.arrays).map(([key, array]) => [key, unpacked(array)]));
+    const found = { ...layer, arrays };
+    if (OPERATIONS[layer.operation] === pool) found.pools = poolsOf(layer);
+    if (layer.operation === 'conv' || layer.operation === 'local') {
+      found.readsRows = windowsOf(layer.rows);
+      found.readsColumns = windowsOf(layer.columns);
+    }
+    return found;
+  });
+}
+
+// What comes in and what every layer makes of it.
+function outputsOf(layers, x) {
+  const found = [x];
+  for (const layer of layers) {
+    found.push(OPERATIONS[layer.operation].forward(layer, found.at(-1)));
+  }
+  return found;
+}
+
+// The gradients of one number, of the output numbered ``index``, by all of these.
+function gradientsOf(layers, outputs, index) {
+  let grad = zeros(outputs.at(-1).shape);
+  grad.data[index] = 1;
+  const found = [grad];
+  for (let at = layers.length - 1; at >= 0; at--) {
+    const { backward } = OPERATIONS[layers[at].operation];
+    grad = backward(layers[at], grad, outputs[at], outputs[at + 1]);
+    found.unshift(grad);
+  }
+  return found;
+}
