@@ -44,6 +44,7 @@ from cnntool.datasets.sequences.reading import load_samples
 from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.errors import InputError, RequestError
 from cnntool.files.images import open_image, probe_image
+from cnntool.files.rows import NotInRows, open_rows
 from cnntool.files.signals import open_signal
 from cnntool.imaging.kernels import parse_kernel
 from cnntool.networks.joined import parse_network
@@ -178,6 +179,20 @@ def from_file(name: str, read: Callable[[Path], object], folder: Path) -> Read:
         read(path)
 
     return written
+
+
+def rows(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
+    def read(path: Path) -> None:
+        with (
+            suppress(NotInRows),
+            open_rows(path, max_pixels=10**6, name="file") as picture,
+        ):
+            for _ in picture.strips():
+                pass
+
+    for name, seeds, _ in images():
+        if name in ("png", "jpeg", "tiff", "packed tiff", "deep tiff", "pnm", "npy"):
+            yield f"rows of {name}", seeds, from_file("rows", read, folder)
 
 
 def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
@@ -375,7 +390,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         place = Path(folder)
-        readers = [*images(), *signals(), *files(place), *samples(place)]
+        readers = [*images(), *signals(), *rows(place), *files(place), *samples(place)]
         parts = [(*each, None) for each in readers] + [(*each, TYPED) for each in specs()]
         parts = [each for each in parts if asked.only in (None, each[0])]
         for name, seeds, read, alphabet in parts:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -43,19 +44,30 @@ def read_png(stream: BinaryIO, name: str) -> np.ndarray:
 
 def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray]:
     """The samples of each page: uint8, uint16 or float32 (H, W, S), colour and perhaps alpha."""
-    kind = pages[0].kind
-    tifffile = _extra("tifffile", name, f"has {kind}, which needs")
-    _extra("imagecodecs", name, f"has {kind}, which needs")
     for page in pages:
         _check_pictures(stream, page, name)
+    with _tiff_file(stream, pages[0], name) as file:
+        return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
+
+
+def check_tiff(stream: BinaryIO, page: Page, name: str) -> None:
+    """InputError where the only page of a file is another for the library than for us."""
+    with _tiff_file(stream, page, name) as file:
+        _check_samples(file.pages[0], page, name)
+
+
+@contextmanager
+def _tiff_file(stream: BinaryIO, page: Page, name: str) -> Iterator[Any]:
+    tifffile = _extra("tifffile", name, f"has {page.kind}, which needs")
+    _extra("imagecodecs", name, f"has {page.kind}, which needs")
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
-            return [_page_samples(file.pages[i], page, name) for i, page in enumerate(pages)]
+            yield file
     except (InputError, MemoryError):
         raise
     except Exception:  # of any kind: what a directory can say is more than is supported
-        raise _not_read(pages[0], name) from None
+        raise _not_read(page, name) from None
 
 
 _PACKERS = (1, 5, 8, 32773, 32946, 34925, 50000)
@@ -94,9 +106,13 @@ def _not_read(page: Page, name: str) -> InputError:
     )
 
 
-def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
+def _check_samples(page: Any, expected: Page, name: str) -> None:
     if page.size != expected.height * expected.width * expected.samples:
         raise damaged(name, "a page has another size than its header says")
+
+
+def _page_samples(page: Any, expected: Page, name: str) -> np.ndarray:
+    _check_samples(page, expected, name)
     samples = page.asarray()
     if page.axes == "SYX":  # each channel a plane of its own
         samples = np.moveaxis(samples, 0, -1)

@@ -30,7 +30,7 @@ class NotInRows(InputError):
     """
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} {reason}, which is read only as a whole")
+        super().__init__(f"{name} {reason}: it is read only as a whole")
         self.reason = reason
 
 

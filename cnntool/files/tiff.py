@@ -48,7 +48,7 @@ def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     width, height = first.width, first.height
     if swaps_sides(first.orientation):
         width, height = height, width
-    picture = None if first.is_deep else _picture(stream, limits)
+    picture = None if first.is_deep else opened_by_pillow(stream, limits)
     if picture is None:
         colors = "RGB" if first.channels == 3 else "L"
         deep = {"float": ";float", "16-bit": ";16"}.get(first.depth, "")
@@ -70,7 +70,7 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
 
 def read_frames(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Frame]:
     """The pixels of checked pages."""
-    picture = None if any(page.is_deep for page in pages) else _picture(stream, limits)
+    picture = None if any(page.is_deep for page in pages) else opened_by_pillow(stream, limits)
     if picture is None:
         return _read_deep(stream, pages, limits)
     return _read_pages(picture, pages, limits)
@@ -93,7 +93,7 @@ def checked_pages(stream: BinaryIO, limits: Limits) -> list[Page]:
 
 def read_page_metadata(stream: BinaryIO, page: Page, limits: Limits) -> Metadata:
     """The metadata of the first page."""
-    picture = _picture(stream, limits)  # which may know the tags of deep pages all the same
+    picture = opened_by_pillow(stream, limits)  # which may know the tags of deep pages all the same
     exif = _read_exif(picture) if picture else None
     metadata = Metadata(page.icc_profile, None, exif)
     if picture is not None and not page.is_deep:
@@ -102,7 +102,7 @@ def read_page_metadata(stream: BinaryIO, page: Page, limits: Limits) -> Metadata
     return replace(metadata, dpi=plain_dpi(page.dpi, page.orientation))
 
 
-def _picture(stream: BinaryIO, limits: Limits) -> Picture | None:
+def opened_by_pillow(stream: BinaryIO, limits: Limits) -> Picture | None:
     """The file as opened by Pillow; None where that knows no such layout of pixels."""
     with suppress(library().UnidentifiedImageError):
         return open_picture(stream, limits)

@@ -188,6 +188,8 @@ def read_tags(stream: BinaryIO, name: str, wanted: Container[int]) -> tuple[str,
             if size > len(inline):
                 stream.seek(struct.unpack(directories.pointer, inline)[0])
                 inline = stream.read(size)
+            if len(inline) < size:
+                raise cut_short(name, "the values of a tag lie past the end of the file")
             tags[tag] = Tag(kind, count, inline[:size])
     return directories.order, tags
 

@@ -32,6 +32,7 @@ from cnntool.files.tiff import (
     MOST_BYTES,
     checked_pages,
     left_out_of_pages,
+    opened_by_pillow,
     read_frames,
     read_page_metadata,
     write_pages,
@@ -60,6 +61,7 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     if page.orientation != 1:
         raise NotInRows(name, "is turned by its orientation")
     source = _Source(stream, limits, page, *read_tags(stream, name, _OF_DECODING))
+    source.check_tags()
     rows = fitting(source.row_bytes)
     if page.is_tiled or page.is_compressed:
         if page.piece[0] * page.piece[1] * source.pixel_bits > 8 * _LARGEST_PIECE:
@@ -118,6 +120,19 @@ class _Source:
             and page.samples == page.colors + len(page.extra_samples)
             and (order is None or 1 in order.data)
         )
+
+    def check_tags(self) -> None:
+        """NotInRows where tags, repeated or of another type, mean for the library that reads the
+        whole what they do not mean for us; InputError where they mean nothing to it."""
+        page, name = self.page, self.limits.name
+        empty = self._small([b""] * page.planes, page.width, page.height, page.piece[1])
+        whole, same = (opened_by_pillow(each, self.limits) for each in (self.stream, empty))
+        if (whole and (whole.mode, whole.size)) != (same and (same.mode, same.size)):
+            raise NotInRows(name, "has tags that contradict each other")
+        if (whole is None or page.is_deep) and not self.is_plain:
+            from cnntool.files import deep
+
+            deep.check_tiff(self.stream, page, name)
 
     def read(self, top: int, bottom: int) -> Frame:
         """Rows that begin with a piece where pieces are whole."""
@@ -207,11 +222,14 @@ class _Source:
 
     def _decoded(self, pieces: list[bytes], width: int, height: int, rows: int) -> Frame:
         """Pieces of so many rows as a picture of its own."""
+        small = self._small(pieces, width, height, rows)
+        return read_frames(small, checked_pages(small, self.limits), self.limits)[0]
+
+    def _small(self, pieces: list[bytes], width: int, height: int, rows: int) -> io.BytesIO:
         tags = self.tags | {_WIDTH: self._numbers(width), _HEIGHT: self._numbers(height)}
         if not self.page.is_tiled:
             tags[_STRIP_ROWS] = self._numbers(rows)
-        small = io.BytesIO(_small_tiff(self.order, tags, pieces, self.page.is_tiled))
-        return read_frames(small, checked_pages(small, self.limits), self.limits)[0]
+        return io.BytesIO(_small_tiff(self.order, tags, pieces, self.page.is_tiled))
 
     def _numbers(self, *values: int) -> Tag:
         return Tag(_LONG, len(values), struct.pack(f"{self.order}{len(values)}I", *values))

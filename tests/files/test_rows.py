@@ -86,7 +86,7 @@ def test_limits_hold(tmp_path):
 def test_formats_without_rows_say_so(tmp_path, extension):
     path = tmp_path / f"a.{extension}"
     save_image(picture(), path)
-    with pytest.raises(NotInRows, match=r"is a .*, which is read only as a whole") as caught:
+    with pytest.raises(NotInRows, match=r"is a .*: it is read only as a whole") as caught:
         open_rows(path)
     assert caught.value.reason.startswith("is a ")
     assert "is written whole" in can_write_rows(open_image(path).format)
@@ -113,7 +113,7 @@ def test_files_without_rows_say_so(tmp_path, name, data, reason):
     with pytest.raises(NotInRows) as caught:
         open_rows(path)
     assert caught.value.reason == reason
-    assert str(caught.value) == f"{path} {reason}, which is read only as a whole"
+    assert str(caught.value) == f"{path} {reason}: it is read only as a whole"
 
 
 def test_what_is_no_file_is_said_as_of_images(tmp_path):

@@ -143,6 +143,14 @@ def test_files_without_rows_say_so(tmp_path, monkeypatch):
     ]
 
 
+def test_a_file_that_says_its_height_twice_is_not_read_in_rows(tmp_path):
+    data = tiff(noise(HEIGHT, WIDTH), {258: 8, 259: 1, 262: 1, 277: 1, 278: HEIGHT, 300: 9})
+    other, height = (number.to_bytes(2, "little") + b"\4\0\1\0\0\0" for number in (300, 257))
+    (tmp_path / "a.tif").write_bytes(data.replace(other, height))
+    with pytest.raises(NotInRows, match="contradict"):
+        open_rows(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("tile", [None, (16, 16)])
 def test_values_that_are_not_finite_are_counted_over_the_whole_picture(tmp_path, monkeypatch, tile):
     monkeypatch.setattr(layout, "STRIP_BYTES", 500)
