@@ -236,6 +236,7 @@ class Job:
         self.is_dry_run = batch.dry_run
         self._read: State | None = None
         self.between, self.jobs, self.why_whole = 0, 1, ""  # see run_images
+        self.source_dtype = np.dtype(np.uint8)  # of its pixels, once it is open
 
     def open(self, is_recorded: bool = False) -> bool:
         """Read the image, of a dry run its header alone; False where its results exist already.
@@ -270,7 +271,7 @@ class Job:
             self.report.notes.append(f"left out of the result: {joined(lost)}")
         self.shapes: list[Shape] = [each.shape for each in pixels]
         self._has_alpha = any(frame.alpha is not None for frame in image.frames)
-        self._dtype, self._image = self.depth.dtype, image
+        self._dtype, self._image, self.source_dtype = self.depth.dtype, image, pixels[0].dtype
         self._is_large = sum(each.nbytes for each in pixels) > LARGE_BYTES
         if self._is_large:
             give_back_freed_memory()  # of the decoder

@@ -13,6 +13,7 @@ from cnntool.choices import EDGES, POOLS
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
+from cnntool.wording import duration
 
 if TYPE_CHECKING:
     from cnntool.cli.images import Job, Result
@@ -168,6 +169,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     from cnntool.imaging.pooling import mark_winners, pool_picture, pooled_sides
 
     def pool_one(job: Job) -> None:
+        note_long_median(job, pooling)
         sides = [pooled_sides(*shape[:2], pooling) for shape in job.shapes]
         job.check([shape[:2] for shape in job.shapes] if show_winners else sides)
         if job.is_dry_run:
@@ -191,6 +193,32 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     if pooling.output_size:
         why_whole = "bins are parts of the whole, windows with --size are not"
     return run_images(batch, label, ("",), pool_one, settings, why_whole=why_whole)
+
+
+MEDIAN_NS = 2.7
+"""Of one tap of a window, of one channel; windows of 8 bits are counted, whatever their taps."""
+
+LONG = 60.0
+"""Seconds that deserve a word before they begin."""
+
+
+def note_long_median(job: Job, pooling: Pooling) -> None:
+    """Say of a median that takes minutes how long it will take."""
+    taps = math.prod(pooling.kernel_size)
+    is_counted = job.source_dtype == "uint8"
+    if pooling.mode != "median" or job.batch.quiet or pooling.output_size or is_counted:
+        return
+    from cnntool.cli.console import complain
+    from cnntool.imaging.pooling import pooled_sides
+
+    sides = (pooled_sides(*shape[:2], pooling) for shape in job.shapes)
+    windows = sum(math.prod(each) for each in sides) * job.shapes[0][2]
+    seconds = windows * taps * MEDIAN_NS / 1e9 / job.threads
+    if seconds > LONG:
+        complain(
+            f"{job.source.name}: the median of {taps:,} pixels around each takes about "
+            f"{duration(seconds)}; of a picture of 8 bits it takes seconds"
+        )
 
 
 def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:

@@ -18,8 +18,9 @@ from cnntool.engine.arrays import as_gradient, as_numbers, float_dtype
 from cnntool.engine.fast.layout import as_maps, as_planes
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores
-from cnntool.engine.image_pooling import check_image, median_of_last, pool_image
+from cnntool.engine.image_pooling import check_image, pool_image
 from cnntool.engine.max_pooling import MaxPoolCache, max_pool2d, max_pool2d_backward
+from cnntool.engine.medians import median_of_last
 from cnntool.engine.pool_reductions import checked_p, checked_sigma, decay, power
 from cnntool.engine.pool_windows import BLOCK_ELEMENTS, blocks_of, check_maps, limits, run
 from cnntool.engine.pooling import (

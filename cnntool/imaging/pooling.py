@@ -10,8 +10,9 @@ import numpy as np
 
 from cnntool.engine.arrays import float_dtype
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
-from cnntool.engine.image_pooling import pool_windows, visible_median
+from cnntool.engine.image_pooling import pool_windows
 from cnntool.engine.max_pooling import max_pool2d, max_pool2d_indices
+from cnntool.engine.medians import visible_median
 from cnntool.engine.pool_windows import crop, plan_pool
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError

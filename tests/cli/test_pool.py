@@ -306,3 +306,14 @@ def test_whole_numbers_that_no_float_has_are_refused(cnntool):
     done = cnntool("pool", "huge.npy")
     assert done.code == 1
     assert "whole numbers beyond 9,007,199,254,740,992" in done.err
+
+
+def test_a_median_that_takes_minutes_is_told_before(cnntool, folder, monkeypatch):
+    monkeypatch.setattr("cnntool.cli.pool.LONG", 0.001)
+    np.save("floats.npy", np.random.default_rng(0).random((60, 70)).astype(np.float32))
+    wide = ["--mode", "median", "--size", "31", "--stride", "1"]
+    done = cnntool("pool", "floats.npy", *wide)
+    assert done.code == 0
+    assert one_line(done.err).startswith("floats.npy: the median of 961 pixels around each takes")
+    assert cnntool("pool", "floats.npy", *wide, "-fq").err == ""
+    assert cnntool("pool", "grey.png", *wide).err == ""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_geometry import geometries, pool_by_hand
 
-from cnntool.engine import image_pooling, pool_windows
+from cnntool.engine import medians, pool_windows
 from cnntool.engine.image_pooling import median_pool2d, min_pool2d
 
 SEEDS = st.integers(0, 1 << 30)
@@ -45,17 +45,6 @@ def test_odd_windows_are_scipys_median_filter(size, dtype):
     np.testing.assert_array_equal(y[inside, inside], expected[inside, inside])
 
 
-@pytest.mark.parametrize("count", range(1, 65))
-def test_the_network_brings_every_rank_to_its_wire(count):
-    rng = np.random.default_rng(count)
-    taps = list(rng.integers(0, 50, (count, 200)))
-    ranks = (count - 1) // 2, count // 2
-    low, high = image_pooling._ordered(taps, ranks)
-    expected = np.sort(taps, axis=0)
-    np.testing.assert_array_equal(low, expected[ranks[0]])
-    np.testing.assert_array_equal(high, expected[ranks[1]])
-
-
 def test_half_rounds_up_without_overflow():
     for dtype, values, expected in (
         (np.uint8, [250, 255, 253, 252], 253),
@@ -81,7 +70,7 @@ def test_blocks_and_threads_leave_no_seams(monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 17, 13), dtype=np.uint8)
     windows = {"kernel_size": 3, "stride": 1, "padding": 1}
     whole = median_pool2d(x, **windows), min_pool2d(x, **windows)
-    monkeypatch.setattr(image_pooling, "MOST_WINDOWS", 20)
+    monkeypatch.setattr(medians, "MOST_WINDOWS", 20)
     monkeypatch.setattr(pool_windows, "BLOCK_ELEMENTS", 40)
     monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     monkeypatch.setattr(pool_windows, "available_cores", lambda: 3)
