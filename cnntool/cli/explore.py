@@ -10,14 +10,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.choices import POOLS
+from cnntool.cli.explain.options import numbers
 from cnntool.cli.files import STDIO, check_no_terminal, check_stdin, source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, argument, flag, option, takes
-from cnntool.cli.types import OutputName, PathName
+from cnntool.cli.types import OutputName, PathName, Spec, whole_number
+from cnntool.wording import counted, suggestion
 
 if TYPE_CHECKING:
     from cnntool.networks.model import Classifier
     from cnntool.page.models import Shown
+
+
+LARGEST_POOL = 16
+
+
+def read_pool(text: str) -> tuple[str, int]:
+    """``max:2`` or ``max``, which has windows of 2 x 2."""
+    mode, colon, size = text.partition(":")
+    if mode not in POOLS:
+        raise ValueError(f"no pool '{mode[:40]}'{suggestion(mode, POOLS)}")
+    count = whole_number(size) if size.isascii() and size.isdigit() else 0
+    if colon and not 1 <= count <= LARGEST_POOL:
+        raise ValueError(f"'{size[:40]}' is no window: expected 1 to {LARGEST_POOL}, as in max:2")
+    return mode, count or 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,26 @@ class Asked(Limits):
 
     section = "What"
     names: tuple[str, ...] = argument(
-        "MODEL [INPUT]...", PathName("a model file, and images"), many=True
+        "[MODEL] [INPUT]...",
+        PathName("a model file, and images"),
+        many=True,
+        required=False,
+    )
+    kernel: str | None = option(
+        "-k --kernel",
+        str,
+        "No model: this filter over one INPUT, such as sobel; with --signal its weights.",
+        metavar="KERNEL",
+    )
+    pool: tuple[str, int] | None = option(
+        "--pool",
+        Spec("MODE:SIZE", read_pool),
+        f"No model: this pool over one INPUT, such as max:2; the modes are {', '.join(POOLS)}.",
+    )
+    signal: tuple[float, ...] | None = option(
+        "--signal",
+        numbers("signal"),
+        "No model: these numbers under --kernel, such as 1,2,3, and the way back.",
     )
     layers: str | None = option(
         "--layers",
@@ -35,6 +71,28 @@ class Asked(Limits):
         "for a page; `cnntool info MODEL` lists them.  [default: all]",
         metavar="NAME",
     )
+
+    def check(self) -> None:
+        """UsageError where what is asked for is not one thing."""
+        given = [
+            f"--{key}" for key in ("pool", "signal", "kernel") if getattr(self, key) is not None
+        ]
+        if given and self.layers is not None:
+            raise click.UsageError(
+                f"--layers is for a model, and {given[0]} shows none: leave it out"
+            )
+        if self.pool is not None and len(given) > 1:
+            raise click.UsageError(f"--pool and {given[1]} are two pages: make one at a time")
+        if self.signal is not None:
+            if self.kernel is None:
+                raise click.UsageError("--signal needs a kernel: add --kernel 1,0,-1")
+            if self.names:
+                raise click.UsageError(f"--signal takes no file: leave out {self.names[0]}")
+        elif given and len(self.names) != 1:
+            count = counted(len(self.names), "file")
+            raise click.UsageError(f"{given[0]} is shown over one image, and {count} are named")
+        elif not self.names:
+            raise click.UsageError("Missing argument '[MODEL] [INPUT]...': name a model file")
 
 
 @dataclass(frozen=True)
@@ -45,7 +103,8 @@ class Page:
     output: str | None = option(
         "-o --output",
         OutputName("a file, such as page.html, or -"),
-        "An HTML file, or - for stdout.  [default: MODEL-explore.html in this folder]",
+        "An HTML file, or - for stdout.  [default: MODEL-explore.html in this folder, or "
+        "IMAGE-KERNEL-explore.html]",
         metavar="PATH",
     )
     force: bool = flag("-f --force", "Overwrite a file that exists.")
@@ -93,7 +152,10 @@ class Page:
 Examples:
   cnntool explore digits.npz -o page.html
   cnntool explore digits.npz sample_images/brick.png sample_images/cat.jpg
-  cnntool explore digits.npz --layers pool1 -o begin.html""",
+  cnntool explore digits.npz --layers pool1 -o begin.html
+  cnntool explore --kernel sobel sample_images/cat.jpg
+  cnntool explore --pool max:2 sample_images/cat.jpg
+  cnntool explore --signal 1,2,3 --kernel 1,0,-1""",
 )
 @takes(Asked, Page)
 def command(asked: Asked, page: Page) -> None:
@@ -104,9 +166,22 @@ def command(asked: Asked, page: Page) -> None:
     of any map: its window in the maps before, the kernel, the products, their sum and the bias,
     what relu and pool make of it, and the gradient of the class that is chosen. Choose among the
     INPUTs, or draw an image of your own, or drop one: the page runs it through the network itself.
-    Without INPUT a model of the digits shows one of each. All that a mouse does goes by keyboard,
-    too.
+    Without INPUT a model of the digits shows one of each.
+
+    Without a model: --kernel or --pool move over a photograph, in grey, while weights, stride,
+    padding, dilation and border are changed; --signal shows every sum of a one-dimensional
+    convolution and its way back. All that a mouse does goes by keyboard, too.
     """
+    asked.check()
+    if asked.signal is not None:
+        _of_signal(asked, page)
+    elif asked.pool is not None or asked.kernel is not None:
+        _of_picture(asked, page)
+    else:
+        _of_model(asked, page)
+
+
+def _of_model(asked: Asked, page: Page) -> None:
     from cnntool.networks.model import load_classifier
     from cnntool.page.models import image_page, layers_up_to
 
@@ -116,6 +191,40 @@ def command(asked: Asked, page: Page) -> None:
     layers_up_to(classifier, asked.layers)
     shown = list(_read(classifier, images, asked, page)) if images else _own_images(classifier)
     page.deliver(image_page(classifier, shown, asked.layers), path)
+
+
+def _of_picture(asked: Asked, page: Page) -> None:
+    from cnntool.cli.convolve import read_learned
+    from cnntool.cli.explain.options import open_one
+    from cnntool.cli.options import Reading
+    from cnntool.imaging.kernels import parse_kernel
+    from cnntool.page.filters import kernel_page, pool_page
+
+    (name,) = asked.names
+    kernel = None if asked.kernel is None else parse_kernel(asked.kernel, read_learned)
+    what = kernel.label if kernel else "-".join(map(str, asked.pool or ()))
+    path = page.path(f"{source_of(name).stem}-{what}")
+    image, title = open_one(name, Reading(white=asked.white, max_pixels=asked.max_pixels))
+    title = Path(title).name
+    if kernel is not None:
+        page.deliver(kernel_page(title, image, kernel), path)
+    elif asked.pool is not None:
+        page.deliver(pool_page(title, image, *asked.pool), path)
+
+
+def _of_signal(asked: Asked, page: Page) -> None:
+    from cnntool.engine.windows import plan_axis
+    from cnntool.errors import RequestError
+    from cnntool.page.filters import signal_page
+
+    assert asked.signal is not None
+    try:
+        kernel = numbers("kernel").read(asked.kernel or "")
+        plan_axis(len(asked.signal), len(kernel))
+    except ValueError as error:
+        raise RequestError(f"--kernel with --signal: {error}") from None
+    path = page.path("signal")
+    page.deliver(signal_page(asked.signal, kernel), path)
 
 
 def _read(

@@ -3,6 +3,7 @@
 function number(value, digits = 3) {
   if (value === 0) return '0';
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e6) return `${value}`.replace('-', '−');
   if (size < 0.0005 || size >= 1e6) return value.toExponential(1).replace('-', '−');
   const places = Math.max(0, digits - (size >= 100 ? 2 : size >= 10 ? 1 : 0));
   return value.toFixed(places).replace('-', '−');
@@ -12,6 +13,7 @@ function number(value, digits = 3) {
 function short(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);
+  if (Number.isInteger(value) && size < 1e5) return `${value}`.replace('-', '−');
   const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2).replace('-', '−');
   return Number(value.toFixed(2)) === 0 ? '0.00' : text;
 }

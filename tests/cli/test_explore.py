@@ -28,6 +28,17 @@ def test_without_input_a_model_of_the_digits_shows_one_of_each(cnntool, tmp_path
     assert b'"inputs":[]' in cnntool("explore", other, "-o", "-").out
 
 
+def test_pages_of_one_filter_one_pool_and_one_convolution_are_written(cnntool):
+    for arguments, name in (
+        (("--kernel", "sobel", "photo.jpg"), "photo-sobel-explore.html"),
+        (("--pool", "max:2", "photo.jpg"), "photo-max-2-explore.html"),
+        (("--signal", "1,2,3", "--kernel", "1,0,-1"), "signal-explore.html"),
+    ):
+        done = cnntool("explore", *arguments)
+        assert (done.code, done.lines) == (0, [name]), done.err
+        assert Path(name).read_text(encoding="utf-8").endswith("</html>\n")
+
+
 def test_what_cannot_be_shown_is_said_in_one_line(cnntool, digits_run):
     for arguments, code, words in (
         ((digits_run, "--layers", "conv7"), 2, "has no layer 'conv7', only conv1, relu1"),
@@ -36,6 +47,16 @@ def test_what_cannot_be_shown_is_said_in_one_line(cnntool, digits_run):
         (("grey.png",), 1, "grey.png"),
         ((digits_run, "-o", "nowhere/page.html"), 1, "there is no folder"),
         ((), 2, "Missing argument"),
+        (("--kernel", "sobel"), 2, "--kernel is shown over one image, and 0 files are named"),
+        (("--kernel", "sobell", "grey.png"), 2, "did you mean 'sobel'"),
+        (("--pool", "max:99", "grey.png"), 2, "'99' is no window: expected 1 to 16"),
+        (("--pool", "maxx", "grey.png"), 2, "no pool 'maxx': did you mean 'max'"),
+        (("--signal", "1,2"), 2, "--signal needs a kernel: add --kernel 1,0,-1"),
+        (("--signal", "1,2", "-k", "sobel"), 2, "--kernel with --signal: "),
+        (("--signal", "1,2", "-k", "1,2,3"), 2, "does not fit into 2"),
+        (("--signal", "1,2", "-k", "1", "grey.png"), 2, "--signal takes no file"),
+        (("--pool", "max", "-k", "sobel", "grey.png"), 2, "are two pages"),
+        (("--pool", "max", "--layers", "conv1", "grey.png"), 2, "--layers is for a model"),
     ):
         done = cnntool("explore", *arguments)
         assert (done.code, done.out) == (code, b""), done.err
