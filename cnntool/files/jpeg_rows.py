@@ -19,7 +19,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files import jpeg
-from cnntool.files.image import Frame, luminance
+from cnntool.files.image import Frame, copy_channels, luminance
 from cnntool.files.layout import Layout, NotInRows, Strips, fitting
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options
@@ -104,7 +104,8 @@ def _decoded(data: bytes, limits: Limits) -> Iterator[np.ndarray]:
                 done += 1
             else:
                 feed.go_on()
-        rows = np.ascontiguousarray(pixels[top:bottom, :, :channels])
+        rows = np.empty((bottom - top, width, channels), np.uint8)
+        copy_channels(pixels[top:bottom], rows)
         _give_back(room, 4 * width * top, 4 * width * bottom)
         yield rows
     while not feed.is_over:

@@ -22,6 +22,7 @@ from cnntool.files.image import (
     Metadata,
     alike,
     as_stored,
+    copy_channels,
     plain_dpi,
     swaps_sides,
 )
@@ -136,7 +137,7 @@ def to_frame(
         samples = _samples(strip if final == target else strip.convert(final), dtype)
         if adjust is not None:
             samples = adjust(samples)
-        stored_pixels[rows] = samples[..., :channels]
+        copy_channels(samples, stored_pixels[rows])
         if stored_alpha is not None and transparent is None:
             stored_alpha[rows] = samples[..., -1]
     return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.files import png
-from cnntool.files.image import WHITE, Frame, luminance
+from cnntool.files.image import WHITE, Frame, copy_channels, luminance
 from cnntool.files.layout import Layout, NotInRows, Strips, fitting
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options, transparent_samples
@@ -193,9 +193,11 @@ def _frame(rows: np.ndarray, source: _Source) -> Frame:
         opaque = (samples != key).any(axis=2, keepdims=True)
         samples = np.concatenate([samples, opaque * np.uint16(65535)], axis=2)
     channels = 1 if samples.shape[2] < 3 else 3
-    pixels = np.ascontiguousarray(samples[..., :channels])
-    has_alpha = samples.shape[2] > channels
-    alpha = np.ascontiguousarray(samples[..., channels]) if has_alpha else None
+    pixels, alpha = samples, None
+    if samples.shape[2] > channels:
+        pixels = np.empty((*samples.shape[:2], channels), samples.dtype)
+        copy_channels(samples, pixels)
+        alpha = np.ascontiguousarray(samples[..., channels])
     return Frame(luminance(pixels) if gray and channels == 3 else pixels, alpha)
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from cnntool.files.image import WHITE, Frame, luminance
+from cnntool.files.image import WHITE, Frame, copy_channels, luminance
 from cnntool.files.layout import (
     Layout,
     NotInRows,
@@ -151,7 +151,7 @@ class _Source:
         kind = {8: "u1", 16: "u2", 32: "f4"}[max(page.bits)]
         samples = np.frombuffer(data, self.order + kind).reshape(rows, page.width, page.samples)
         pixels = np.empty((rows, page.width, page.colors), "=" + kind)
-        pixels[...] = samples[..., : page.colors]
+        copy_channels(samples, pixels)
         alpha = None
         if page.has_alpha:
             alpha = samples[..., page.colors].astype("=" + kind)
