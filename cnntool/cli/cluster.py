@@ -191,21 +191,23 @@ def _task(wanted: dict[str, str], folder: str, do: Do, items: Sequence[Any]) -> 
     """What a worker does with some items: a result for each, or why it is no worker for them."""
     from distributed import get_worker
 
-    worker = get_worker()
-    if wrong := _wrong_with(worker.address, wanted, versions()):
+    if wrong := _wrong_with(get_worker().address, wanted, versions()):
         return wrong
-    key = worker.get_current_task()
-
-    def is_wanted() -> bool:
-        task = worker.state.tasks.get(key)
-        return task is not None and task.state not in ("cancelled", "forgotten")
-
     try:
         with _within(folder):
             return list(do(item for item in items if is_wanted()))
     except Exception as error:  # whose traceback may be too deep to travel
         text = f"{type(error).__name__}: {error}"
     raise RuntimeError(text)
+
+
+def is_wanted() -> bool:
+    """Whether the task that this worker is at is still to be done, which somebody may cancel."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is not None and task.state not in ("cancelled", "forgotten")
 
 
 _folder_is_free = threading.Condition()

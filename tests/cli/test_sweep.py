@@ -247,6 +247,7 @@ def test_what_no_run_can_be_is_said_once_before_any(tmp_path, monkeypatch):
         ("--random 3 --seed 0..4", "has nothing to draw"),
         ("--seed 0..99999", "more than 10,000 values"),
         ("--seed 0..999 --epochs 1..999", "999,000 combinations"),
+        ("--lr 0.1,0.2 --cluster local:2 --jobs 2", "use one of them"),
         ("--lr 0.1,0.2 -o -", "runs need a folder"),
         ("--lr 0.1,0.2 --sweep-seed 3", "is of --random"),
         ("--lr 0.1,0.2 --val-split 0,0.1", "holds nothing out"),

@@ -9,14 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from cnntool.cli.running import LOST
+from cnntool.cli.running import LOST, LOST_WORKERS
 from cnntool.cli.sweeps.runs import LAST, LOG, SAID, Run
 from cnntool.cli.training.live import Interruption
 from cnntool.engine.fast.threads import available_cores
+from cnntool.errors import InputError
 
 PAUSE = 0.02
 """Seconds between two looks at what runs."""
@@ -31,10 +32,11 @@ THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 
 class Training:
-    """A process that trains a run, on cores that are its own."""
+    """A process that trains a run, on these cores alone where some are named; InputError where the
+    run cannot begin."""
 
-    def __init__(self, run: Run, slot: int, cores: Sequence[int]) -> None:
-        self.run, self.slot = run, slot
+    def __init__(self, run: Run, cores: Sequence[int] = ()) -> None:
+        self.run = run
         self._began = time.monotonic()
         run.begin()
         goes_on = ["--resume", str(run.folder / LAST)] if run.is_begun else ["-f"]
@@ -113,39 +115,90 @@ def slots_of(jobs: int) -> list[Sequence[int]]:
     return [cores[each * k : each * (k + 1)] for k in range(jobs)]
 
 
-def train_all(runs: Sequence[Run], jobs: int, asked: Interruption) -> Iterator[Run]:
+def train_all(runs: Sequence[Run], jobs: int, asked: Interruption) -> Generator[Run]:
     """Each run as it ends, well or not; after a signal those that train save, and no others begin.
 
     Whatever ends this early ends them, too.
     """
     slots, queue = slots_of(jobs), list(reversed(runs))
-    training: list[Training] = []
+    training: dict[int, Training] = {}
     is_told = False
     try:
         while training or (queue and not asked.number):
             if asked.number and not is_told:
                 is_told = True
-                for each in training:
+                for each in training.values():
                     each.ask(asked.number)
-            while queue and len(training) < jobs and not asked.number:
-                slot = min({*range(jobs)} - {each.slot for each in training})
-                training.append(Training(queue.pop(), slot, slots[slot]))
-            over = [each for each in training if each.process.poll() is not None]
-            for each in over:
-                training.remove(each)
+            for slot in {*range(jobs)} - {*training} if queue and not asked.number else ():
+                run = queue.pop()
+                if begun := _begun(run, slots[slot]):
+                    training[slot] = begun
+                else:
+                    yield run
+                if not queue:
+                    break
+            over = [slot for slot, each in training.items() if each.process.poll() is not None]
+            for each in map(training.pop, over):
                 if each.ended(was_asked=bool(asked.number)):
                     yield each.run
             if not over:
                 time.sleep(PAUSE)
     finally:
-        for each in training:
-            each.ask(signal.SIGINT)
-        for each in training:
-            try:
-                each.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                each.process.kill()
-                each.process.wait()
+        _end(training.values())
+
+
+def _begun(run: Run, cores: Sequence[int] = ()) -> Training | None:
+    """None where a run cannot begin; why is noted in its record."""
+    try:
+        return Training(run, cores)
+    except InputError as error:
+        run.record.error = str(error)
+        return None
+
+
+def _end(training: Iterable[Training]) -> None:
+    for each in training:
+        each.ask(signal.SIGINT)
+    for each in training:
+        try:
+            each.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            each.process.kill()
+            each.process.wait()
+
+
+def train_on(where: str, runs: Sequence[Run]) -> Generator[Run]:
+    """Each run, in their order, once a worker of a cluster has trained it.
+
+    A run whose worker is killed goes on with another; where this ends early, those that train save.
+    """
+    from cnntool.cli.cluster import on_cluster
+
+    with on_cluster(where, _train_each, runs, _lost, "the same command goes on") as results:
+        for run, found in zip(runs, results, strict=True):
+            run.record, run.notes, run.is_anew = found.record, found.notes, found.is_anew
+            yield run
+
+
+def _train_each(runs: Iterable[Run]) -> Iterator[Run]:
+    """What a worker does."""
+    from cnntool.cli.cluster import is_wanted
+
+    for run in runs:
+        if training := _begun(run):
+            was_asked = False
+            while training.process.poll() is None:
+                if not was_asked and not is_wanted():
+                    was_asked = True
+                    training.ask(signal.SIGINT)
+                time.sleep(PAUSE)
+            training.ended(was_asked)
+        yield run
+
+
+def _lost(run: Run) -> Run:
+    run.record.error = LOST_WORKERS
+    return run
 
 
 class Trial(NamedTuple):

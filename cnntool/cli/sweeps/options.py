@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cnntool.cli.options import flag, option
 from cnntool.cli.sweeps.settings import Setting
-from cnntool.cli.types import OutputName, PathName, WholeNumber
+from cnntool.cli.types import OutputName, PathName, Spec, WholeNumber, read_cluster
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ class Sweep:
         "-j --jobs",
         WholeNumber(1, 256),
         "Runs at a time.  [default: as many as there are cores for their --processes]",
+    )
+    cluster: str | None = option(
+        "--cluster",
+        Spec("WHERE", read_cluster),
+        "Have the workers of a Dask cluster train, which share the folder: local:4 starts so many "
+        "here, tcp://HOST:8786 is the scheduler of those that run. Needs the extra cluster.",
     )
     picture: str | None = option(
         "--picture",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,8 @@ from cnntool.wording import counted, plain, readable
 RECORD = "run.json"
 MODEL, LAST, LOG, SAID = "model.npz", "model.last.npz", "log.jsonl", "said.txt"
 BLOCK = 1 << 20
+PATIENCE = 10.0
+"""Seconds that a training may take to end."""
 
 
 @dataclass
@@ -94,11 +97,10 @@ class Run:
         """Make its folder and its record; of another run nothing stays that this one could go on
         with."""
         make_folder(self.folder)
-        if self.is_anew:
-            with written_alone(self.model):  # and not by what a killed sweep left running
-                for name in (LAST, MODEL, LOG):
-                    (self.folder / name).unlink(missing_ok=True)
-            self.is_anew = False
+        _wait_for(self.model)
+        for name in (LAST, MODEL, LOG) if self.is_anew else ():
+            (self.folder / name).unlink(missing_ok=True)
+        self.is_anew = False
         self.record.error = None
         self.save()
 
@@ -119,6 +121,20 @@ class Run:
             "path": readable(self.model) if score else None,
             "error": self.record.error,
         }
+
+
+def _wait_for(model: Path) -> None:
+    """Until no other process writes it, as a training that saves its run where its sweep was
+    killed; InputError where one goes on."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with written_alone(model):
+                return
+        except InputError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(PATIENCE / 100)
 
 
 def find_runs(

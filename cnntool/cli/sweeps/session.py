@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnntool.cli.console import complain, print_json, print_line, progress
 from cnntool.cli.files import STDIO, check_free, make_folder
 from cnntool.cli.running import Notes
-from cnntool.cli.sweeps.jobs import probe, train_all, usual_jobs
-from cnntool.cli.sweeps.options import Asked
+from cnntool.cli.sweeps.jobs import probe, train_all, train_on, usual_jobs
+from cnntool.cli.sweeps.options import Asked, Sweep
 from cnntool.cli.sweeps.report import Table, picture, score_text
 from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
-from cnntool.cli.training.live import finishing_first
+from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.locks import written_alone
@@ -29,20 +29,24 @@ LINES = "sweep.jsonl"
 
 @dataclass(frozen=True)
 class Estimate:
-    """seconds: of one run, None where that cannot be told. jobs: that train at a time."""
+    """seconds: of one run. jobs: that train at a time. None where that cannot be told."""
 
     seconds: float | None
-    jobs: int
+    jobs: int | None
 
     def text(self, count: int) -> str:
         """Such as ``12 to do, 2 at a time, of about 20 s: 2 min 0 s``."""
-        text = f"{count:,} to do, {self.jobs:,} at a time"
+        text = f"{count:,} to do, "
+        text += f"{self.jobs:,} at a time" if self.jobs else "by the cluster's workers"
         if self.seconds is None:
             return text
-        return f"{text}, of about {duration(self.seconds)}: {duration(self.total(count) or 0)}"
+        text += f", of about {duration(self.seconds)}"
+        return text if (total := self.total(count)) is None else f"{text}: {duration(total)}"
 
     def total(self, count: int) -> float | None:
-        return None if self.seconds is None else self.seconds * -(-count // self.jobs)
+        if self.seconds is None or self.jobs is None:
+            return None
+        return self.seconds * -(-count // self.jobs)
 
 
 def run(asked: Asked) -> int:
@@ -70,6 +74,8 @@ def _check(asked: Asked) -> None:
             "--val-split 0 holds nothing out to validate on, which runs are compared by: leave it "
             "out"
         )
+    if asked.options.cluster and asked.options.jobs:
+        raise RequestError("--jobs is of this machine, and --cluster has its own: use one of them")
     if asked.options.output == STDIO:
         raise RequestError("-o - is stdout, and runs need a folder: name one")
     if STDIO in asked.data:
@@ -97,27 +103,36 @@ def _run(asked: Asked, folder: Path) -> int:
         estimate = _estimate(asked, left)
         if not options.quiet:
             complain(f"{counted(len(runs), 'run')}: {estimate.text(len(left))}")
-        with finishing_first() as signals:
-            _train(runs, left, estimate.jobs, folder, options.quiet, signals)
+        signals = Interruption()  # of a cluster it is an exception, which cancels
+        if options.cluster:
+            _train(runs, left, train_on(options.cluster, left), folder, options.quiet)
+        else:
+            with finishing_first() as signals:
+                ended = train_all(left, estimate.jobs or 1, signals)
+                _train(runs, left, ended, folder, options.quiet)
         if signals.number:
-            ended = sum(each.is_done for each in runs)
+            done = sum(each.is_done for each in runs)
             count = counted(len(runs), "run")
-            complain(f"stopped with {ended} of {count} done: the same command goes on")
+            complain(f"stopped with {done} of {count} done: the same command goes on")
             return signals.exit_code
     _write(runs, folder)
     return _report(asked, runs)
 
 
 def _train(
-    runs: Sequence[Run], left: Sequence[Run], jobs: int, folder: Path, quiet: bool, signals
+    runs: Sequence[Run], left: Sequence[Run], trained: Generator[Run], folder: Path, quiet: bool
 ) -> None:
-    """Train what is left; sweep.jsonl has a line more behind each run.
+    """Train what is left, each as ``trained`` gives it; sweep.jsonl has a line more behind each.
 
     What is done stands there first, and a run that failed before is one that is left.
     """
     _write([each for each in runs if each.is_done], folder)
-    with progress("training", len(left), quiet) as advance, Notes(quiet) as notes:
-        for number, each in enumerate(train_all(left, jobs, signals), 1):
+    with (
+        closing(trained),
+        progress("training", len(left), quiet) as advance,
+        Notes(quiet) as notes,
+    ):
+        for number, each in enumerate(trained, 1):
             with open(folder / LINES, "ab") as file:
                 file.write(_line(each))
             record = each.record
@@ -156,10 +171,17 @@ def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
     seconds = [each.seconds for each in found if not each.reason]
     if not seconds and len(left) == len(asked.settings):
         raise (RequestError if found[0].code == 2 else InputError)(found[0].reason)
-    processes = max(int(each.setting["processes"]) for each in left)
-    jobs = asked.options.jobs or usual_jobs(processes, len(left))
     mean = sum(seconds) / len(seconds) if seconds else None
-    return Estimate(mean, min(jobs, len(left)))
+    return Estimate(mean, _jobs(asked.options, left))
+
+
+def _jobs(options: Sweep, left: Sequence[Run]) -> int | None:
+    """How many train at a time; None where only a scheduler knows."""
+    if options.cluster:
+        kind, _, count = options.cluster.partition(":")
+        return min(int(count), len(left)) if kind == "local" else None
+    processes = max(int(each.setting["processes"]) for each in left)
+    return min(options.jobs or usual_jobs(processes, len(left)), len(left))
 
 
 def _dry_run(asked: Asked, runs: list[Run]) -> int:
