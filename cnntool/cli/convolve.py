@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,10 @@ from cnntool.errors import RequestError
 if TYPE_CHECKING:
     from cnntool.cli.images import Job, Result
     from cnntool.cli.strips import Passing
+    from cnntool.files.image import Frame
+    from cnntool.files.layout import Layout
     from cnntool.imaging.filter_pass import FilterPlan, Geometry
-    from cnntool.imaging.filtering import FeatureMap, Rendering
+    from cnntool.imaging.filtering import Chain, FeatureMap, Rendering
     from cnntool.imaging.kernels import Filter
 
 BORDER_RULES = """\b
@@ -233,15 +235,46 @@ def filter_strips(
         return bytes_in_strips(rows, plans, height, job.threads, count * like.row_bytes)
 
     height = height_within(job.memory, bytes_of, shape[0], job.source.name, job.beside)
-    settings = {"height": height, "threads": job.threads}
-    chain = chain_over(rows, layout.white, plans, rendering, **settings)
-    images = [like.blank()] * count
+    chain = chain_over(rows, layout.white, plans, rendering, height=height, threads=job.threads)
+    images, strips = [like.blank()] * count, chain.strips()
+    if job.share:
+        strips = shared(job, passing, plans, rendering, chain, [like] * count)
 
     def said() -> list[Result]:
-        source = Source(chain.source_brightest, layout.white, layout.dtype == "f4", chain.hides)
+        is_float, hides = layout.dtype == "f4", chain.known.hides
+        source = Source(chain.seen.source, layout.white, is_float, hides)
         return as_results(chain.maps(images), source)
 
-    job.deliver_strips(images, chain.strips(), said)
+    job.deliver_strips(images, strips, said)
+
+
+def shared(
+    job: Job,
+    passing: Passing,
+    plans: Sequence[FilterPlan],
+    rendering: Rendering,
+    chain: Chain,
+    layouts: Sequence[Layout],
+) -> Iterator[list[Frame]]:
+    """The strips of a chain as workers of a cluster make them."""
+    from cnntool.cli.shared_strips import Made, shared_strips
+
+    # What a worker needs to make the same chain: this goes to it by value.
+    filters, geometry = [plan.kernel for plan in plans], plans[0].geometry
+    known, height, white = chain.known, chain.last.height, passing.layout.white
+
+    def make(start: int, stop: int) -> Made:
+        from cnntool.imaging.filtering import chain_over, plan_chain
+
+        rows = passing.rows
+        plans = plan_chain(rows.shape, filters, geometry)
+        settings: dict[str, Any] = {"height": height, "threads": 1, "known": known}
+        again = chain_over(rows, white, plans, rendering, **settings)
+        return again.strips(start, stop), lambda: again.seen
+
+    tops = [rows.start for rows, _ in chain.last.bands()]
+    folder = job.target.paths[0].parent
+    return shared_strips(job.share, make, tops, layouts, folder, chain.seen.add)
 
 
 @dataclass(frozen=True)

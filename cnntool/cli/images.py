@@ -129,10 +129,14 @@ def run_images(
         items, find_fate = _settled(items, find_fate), known_fate
     # This function goes by value to the workers of a cluster, with all that it names.
     count, is_recorded = len(items), manifest is not None
+    share = _shared(items, batch, between, why_whole)
+    if share:
+        batch = replace(batch, cluster=None, jobs=1)
 
     def work_on(item: Item, report: Report, threads: int) -> None:
         job = Job(item, find_fate(item), batch, len(parts), threads, report)
         job.between, job.jobs, job.why_whole = between, jobs_of(batch, count), why_whole
+        job.share = share
         if job.open(is_recorded):
             work(job)
             job.close()
@@ -146,6 +150,18 @@ def run_images(
     if summary and not batch.quiet:
         complain(summary)
     return int(is_failed or any(report.error for report in reports))
+
+
+def _shared(items: Sequence[Item], batch: Batch, between: int, why_whole: str) -> str:
+    """The cluster whose workers share a picture that is large, and the only one; else nothing."""
+    if not batch.cluster or batch.dry_run or len(items) != 1:
+        return ""
+    job = Job(items[0], Fate(), batch, 1, 1, Report(items[0].name))
+    job.between, job.why_whole = between, why_whole
+    try:
+        return batch.cluster if job.find_passing() is not None else ""
+    except (InputError, RequestError, OSError, MemoryError):  # which the work itself says in words
+        return ""
 
 
 OF_RESULTS = ("depth", "format", "quality", "gray", "alpha", "white")
@@ -236,6 +252,7 @@ class Job:
         self.is_dry_run = batch.dry_run
         self._read: State | None = None
         self.between, self.jobs, self.why_whole = 0, 1, ""  # see run_images
+        self.share = ""  # the cluster whose workers make its strips
         self.source_dtype = np.dtype(np.uint8)  # of its pixels, once it is open
 
     def open(self, is_recorded: bool = False) -> bool:
@@ -255,7 +272,7 @@ class Job:
             return True
         if is_recorded and self.source.path is not None and self.source.path.is_file():
             self._read = state_of(self.source.path)
-        self.passing = self._passing()
+        self.passing = self.find_passing()
         if self.passing is None:
             image = open_source(self.source, batch)
             self.formats = self._formats(image.format)
@@ -315,7 +332,7 @@ class Job:
         for format, path in zip(self.formats, self.target.paths or ("the output",), strict=False):
             check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
 
-    def _passing(self) -> Passing | None:
+    def find_passing(self) -> Passing | None:
         """The image as one that goes by in strips, where it is large, and can.
 
         InputError where it cannot, and takes more memory than was asked for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ from cnntool.wording import duration
 
 if TYPE_CHECKING:
     from cnntool.cli.images import Job, Result
+    from cnntool.cli.shared_strips import Made
     from cnntool.cli.strips import Passing
     from cnntool.files.image import Frame, Image
     from cnntool.imaging.pooling import Pooling
@@ -224,7 +225,7 @@ def note_long_median(job: Job, pooling: Pooling) -> None:
 def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
     """Pool a picture that goes by from file to file."""
     from cnntool.cli.strips import height_within
-    from cnntool.imaging.pooling import bytes_in_strips, pool_rows, pooled_sides
+    from cnntool.imaging.pooling import alpha_weighs, bytes_in_strips, pool_rows, pooled_sides
     from cnntool.imaging.tone import Losses
 
     layout, rows, depth = passing.layout, passing.rows, job.depth
@@ -237,18 +238,42 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
     strip = height_within(job.memory, bytes_of, height, job.source.name, job.beside)
     losses = Losses()
 
-    def strips() -> Iterator[list[Frame]]:
+    white, dtype, new_white, threads = layout.white, depth.dtype, depth.white, job.threads
+    is_weighted = alpha_weighs(rows, white)
+
+    def add(lost: Losses) -> None:
         nonlocal losses
-        settings = {"height": strip, "threads": job.threads}
-        pooled = pool_rows(rows, layout.white, pooling, depth.dtype, depth.white, **settings)
-        for frame, lost in pooled:
-            losses += lost
-            yield [frame]
+        losses += lost
+
+    # This goes by value to the workers of a cluster, with all that it names.
+    def make(start: int, stop: int) -> Made:
+        settings: dict[str, Any] = {"height": strip, "threads": threads, "start": start}
+        settings |= {"stop": stop, "is_weighted": is_weighted}
+        lost = Losses()
+
+        def strips() -> Iterator[list[Frame]]:
+            nonlocal lost
+            pooled = pool_rows(passing.rows, white, pooling, dtype, new_white, **settings)
+            for frame, some in pooled:
+                lost += some
+                yield [frame]
+
+        return strips(), lambda: lost
+
+    if job.share:
+        from cnntool.cli.shared_strips import shared_strips
+
+        tops, folder = [*range(0, height, strip)], job.target.paths[0].parent
+        strips = shared_strips(job.share, make, tops, [like], folder, add)
+    else:
+        strips, heard = make(0, height)
 
     def said() -> list[Result]:
+        if not job.share:
+            add(heard())
         return [as_result(like.blank(), losses, pooling)]
 
-    job.deliver_strips([like.blank()], strips(), said)
+    job.deliver_strips([like.blank()], strips, said)
 
 
 def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:

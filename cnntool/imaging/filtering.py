@@ -128,7 +128,7 @@ def prepare(
     results."""
     chain = chain_over(rows_of(frame), white, plans, rendering)
     ((step, _, _),) = chain.last.steps()
-    return step, chain.tones
+    return step, list(chain.tones)
 
 
 def chain_over(
@@ -139,9 +139,13 @@ def chain_over(
     *,
     height: int | None = None,
     threads: int | None = None,
+    known: Known | None = None,
 ) -> Chain:
     """Filters one after the other over a picture that goes by, in strips of about ``height`` rows;
-    None takes it whole, in one."""
+    None takes it whole, in one.
+
+    known: of the same chain over the same picture, so that it need not go by to find that out.
+    """
     *before, last = plans
     dtype = np.dtype(rendering.dtype or rows.dtype)
     new_white = float(rendering.white or white)
@@ -153,14 +157,49 @@ def chain_over(
     rows = replace(rows, strips=source.strips)
     wholes: list[WholeFacts | None] = [None] * len(plans)
     if height is not None:
-        wholes = [*facts_of_whole(rows, white, plans)]
+        wholes = [*known.wholes] if known else [*facts_of_whole(rows, white, plans)]
     for plan, whole in zip(before, wholes, strict=False):
         rows = Pass(rows, white, plan, whole, height, threads).result
     depth = new_white / white
     scale, bias = rendering.scale * depth, rendering.bias * depth
     final = Pass(rows, white, last, wholes[-1], height, threads, scale, bias)
-    hides = wholes[0] is not None and wholes[0].is_weighted
-    return Chain(final, Tone(shown, dtype, new_white), source, hides)
+    tone = Tone(shown, dtype, new_white, bounds=final.any_step.bounds())
+    tones = [tone] * last.count
+    if known:
+        tones = list(known.tones)
+    elif shown == "stretch":
+        tones = [replace(tone, low=low, high=high) for low, high in final.extremes()]
+    return Chain(final, tones, source, Known(tuple(wholes), tuple(tones)))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a chain has to know of a whole picture, for each of its filters, and the tones that its
+    results are shown in."""
+
+    wholes: tuple[WholeFacts | None, ...]
+    tones: tuple[Tone, ...]
+
+    @property
+    def hides(self) -> bool:
+        """Whether some pixel of a picture that goes by in strips is transparent."""
+        return self.wholes[0] is not None and self.wholes[0].is_weighted
+
+
+@dataclass
+class Seen:
+    """Of what has gone by: what each result lost, its brightest value, and the largest value of a
+    picture of floats."""
+
+    losses: list[Losses]
+    brightest: list[float]
+    source: float = -np.inf
+
+    def add(self, other: Seen) -> None:
+        """And of other rows of the same."""
+        self.losses = [a + b for a, b in zip(self.losses, other.losses, strict=True)]
+        self.brightest = [*map(max, self.brightest, other.brightest)]
+        self.source = max(self.source, other.source)
 
 
 class _Checked:
@@ -180,38 +219,31 @@ class _Checked:
 class Chain:
     """Filters over a picture that goes by, and how the results of the last one are shown.
 
-    hides: whether some pixel of one that goes by in strips is transparent.
+    seen: of the results that were shown so far.
     """
 
-    def __init__(self, last: Pass, tone: Tone, source: _Checked, hides: bool) -> None:
-        self.last, self._source, self.hides = last, source, hides
-        tone = replace(tone, bounds=last.any_step.bounds())
-        self.tones = [tone] * last.plan.count
-        if tone.range == "stretch":
-            self.tones = [replace(tone, low=low, high=high) for low, high in last.extremes()]
-        self.losses = [Losses() for _ in self.tones]  # of what has been shown so far
-        self.brightest = [-np.inf for _ in self.tones]
-
-    @property
-    def source_brightest(self) -> float:
-        """The largest value of a picture of floats that has gone by."""
-        return self._source.brightest
+    def __init__(self, last: Pass, tones: Sequence[Tone], source: _Checked, known: Known) -> None:
+        self.last, self.tones, self.known, self._source = last, tones, known, source
+        self.seen = Seen([Losses() for _ in tones], [-np.inf for _ in tones])
 
     def maps(self, images: Sequence[Image]) -> list[FeatureMap]:
         """The results, of which these are images, once they have been shown."""
         last = self.last.plan.kernel
         names = last.names if last.combine == "none" else (last.label,)
-        kept = zip(names, images, self.losses, self.brightest, strict=True)
+        kept = zip(names, images, self.seen.losses, self.seen.brightest, strict=True)
         shown = self.tones[0].range
         return [
             FeatureMap(name, image, losses, shown, brightest)
             for name, image, losses, brightest in kept
         ]
 
-    def strips(self) -> Iterator[list[Frame]]:
-        """Every result as pixels of its tone, some rows after the other."""
+    def strips(self, start: int = 0, stop: int | None = None) -> Iterator[list[Frame]]:
+        """Every result as pixels of its tone, some rows after the other, of which some begin with
+        row ``start`` and some end before row ``stop``."""
         _, width, channels = self.last.plan.shape
-        for step, rows, blocks in self.last.steps():
+        for step, rows, blocks in self.last.steps(start):
+            if stop is not None and rows.start >= stop:
+                return
             shape = rows.stop - rows.start, width, channels
             outputs = [np.empty(shape, tone.dtype) for tone in self.tones]
             lost: list[list[Losses]] = [[] for _ in outputs]
@@ -226,15 +258,18 @@ class Chain:
                 np.copyto(target, pixels, casting="unsafe")
 
             self.last.run(step, write, rows, blocks)
-            alpha, white = step.alpha(rows), self.last.white
-            frames = []
-            for index, (pixels, tone) in enumerate(zip(outputs, self.tones, strict=True)):
-                if tone.dtype.kind == "f":
-                    check_finite(pixels, step.kernel.label)
-                kept = alpha
-                if alpha is not None:
-                    kept = alpha_in_depth(alpha, white, tone.dtype, tone.white)
-                frames.append(Frame(pixels, kept))
-                self.losses[index] = sum(lost[index], self.losses[index])
-                self.brightest[index] = max(self.brightest[index], float(pixels.max()))
-            yield frames
+            for pixels in outputs if outputs[0].dtype.kind == "f" else ():
+                check_finite(pixels, step.kernel.label)
+            brightest = [float(pixels.max()) for pixels in outputs]
+            losses = [sum(each, Losses()) for each in lost]
+            self.seen.add(Seen(losses, brightest, self._source.brightest))
+            yield self._frames(outputs, step.alpha(rows))
+
+    def _frames(self, outputs: Sequence[np.ndarray], alpha: np.ndarray | None) -> list[Frame]:
+        """The results with alpha in their depth."""
+        if alpha is None:
+            return [Frame(pixels) for pixels in outputs]
+        return [
+            Frame(pixels, alpha_in_depth(alpha, self.last.white, tone.dtype, tone.white))
+            for pixels, tone in zip(outputs, self.tones, strict=True)
+        ]

@@ -158,13 +158,22 @@ def pool_rows(
     *,
     height: int | None = None,
     threads: int | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    is_weighted: bool | None = None,
 ) -> Iterator[tuple[Frame, Losses]]:
-    """Pool a picture that goes by, ``height`` rows of the result at a time with what those lost;
-    None takes it whole. Bins, which have no windows, need the whole."""
+    """Pool a picture that goes by, ``height`` rows of the result at a time with what those lost,
+    those from ``start`` up to ``stop``; None takes it whole. Bins, which have no windows, need the
+    whole.
+
+    is_weighted: what :func:`alpha_weighs` says of it, so that it need not go by to find that out.
+    """
     converts = (dtype, new_white) != (rows.dtype, white)
     shown = Tone("raw" if dtype.kind == "f" else "clip", dtype, new_white)
-    for frame, axes, is_weighted in _parts(rows, white, pooling, height):
-        pixels, alpha = _pool_part(frame, white, pooling, axes, is_weighted, threads, converts)
+    if is_weighted is None and height is not None:
+        is_weighted = alpha_weighs(rows, white)
+    for frame, axes, weighs in _parts(rows, white, pooling, height, start, stop, is_weighted):
+        pixels, alpha = _pool_part(frame, white, pooling, axes, weighs, threads, converts)
         lost = Losses(total=pixels.size)
         if (dtype, new_white) != (pixels.dtype, white):
             wide = float_dtype(pixels)
@@ -190,7 +199,20 @@ Part = tuple[Frame, tuple[Axis, Axis] | None, bool]
 """What some results are made of, the windows over that, and whether alpha weighs it."""
 
 
-def _parts(rows: Rows, white: float, pooling: Pooling, height: int | None) -> Iterator[Part]:
+def alpha_weighs(rows: Rows, white: float) -> bool:
+    """Whether some pixel of a picture that goes by is transparent, so that alpha weighs all."""
+    return rows.has_alpha and any(hides(strip.alpha, white) for strip in rows.strips(0))
+
+
+def _parts(
+    rows: Rows,
+    white: float,
+    pooling: Pooling,
+    height: int | None,
+    start: int = 0,
+    stop: int | None = None,
+    is_weighted: bool | None = None,
+) -> Iterator[Part]:
     """The picture, or what each strip of the result reads of it."""
     pooled_sides(*rows.shape[:2], pooling)
     if height is None:
@@ -203,10 +225,9 @@ def _parts(rows: Rows, white: float, pooling: Pooling, height: int | None) -> It
     rows, pooling = filled_rows(rows, white, pooling)
     down, across = pool_axes(rows.shape[0], rows.shape[1], pooling)
     view = View(rows)
-    is_weighted = rows.has_alpha and any(hides(strip.alpha, white) for strip in rows.strips(0))
-    for top in range(0, down.output_size, height):
+    for top in range(start, down.output_size if stop is None else stop, height):
         inputs, part = crop(down, slice(top, min(top + height, down.output_size)))
-        yield view.run(range(inputs.start, inputs.stop)), (part, across), is_weighted
+        yield view.run(range(inputs.start, inputs.stop)), (part, across), bool(is_weighted)
 
 
 def pool_frame(

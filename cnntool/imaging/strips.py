@@ -61,7 +61,7 @@ class Pass:
             yield self.any_step, slice(0, self.plan.shape[0]), None
             return
         view, axis = View(self.source), self.plan.rows
-        for rows, blocks in self._bands():
+        for rows, blocks in self.bands():
             if rows.stop > start:
                 computed = self.any_step.blocks.in_whole_strips(blocks[-1][0])
                 reads = axis.input_positions(rows.start, computed.stop - rows.start)
@@ -82,7 +82,7 @@ class Pass:
     def _over(self, frame: Frame | SomeFrame) -> FilterPass:
         return FilterPass(frame, self.white, self.plan, self.scale, self.bias, self.whole)
 
-    def _bands(self) -> Iterator[tuple[slice, list[Block]]]:
+    def bands(self) -> Iterator[tuple[slice, list[Block]]]:
         """The blocks of the plan, those together that give about ``height`` rows."""
         blocks: list[Block] = []
         for block in self.any_step.blocks.blocks:

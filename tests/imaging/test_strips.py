@@ -62,7 +62,7 @@ def in_strips(image, filters, geometry, rendering, height, rows=7):
         )
         for i in range(len(chain.tones))
     ]
-    return joined, chain.losses, len(strips)
+    return joined, chain.seen.losses, len(strips)
 
 
 def check(image, filters, geometry, rendering, height, rows=7):
