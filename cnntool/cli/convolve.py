@@ -208,7 +208,8 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         label += "-orientation"
     parts = last.names if last.combine == "none" and last.count > 1 else ("",)
     settings = {"command": "convolve", **given(kernels, windows, pixels)}
-    settings["weights"] = [kernel.digest for kernel in filters]
+    if batch.manifest:
+        settings["weights"] = [kernel.digest for kernel in filters]
     return run_images(batch, label, parts, filter_one, settings, between=4 * (len(filters) > 1))
 
 

@@ -12,7 +12,6 @@ the content; only where the time alone differs is the content read and its hash 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -80,6 +79,8 @@ class Manifest:
         self.notes: list[str] = []
         facts = plain(settings)
         text = json.dumps([__version__, facts], sort_keys=True)
+        import hashlib
+
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         self._settings = {"hash": digest, **facts}
         self._lines: dict[tuple[str, ...], bytes] = {}
@@ -182,6 +183,8 @@ class Manifest:
 
 def state_of(path: Path) -> State:
     """What tells whether a file is still the same: its size, when it was changed, and a hash."""
+    import hashlib
+
     found = os.stat(path)
     digest = hashlib.blake2b(digest_size=16)
     if stat.S_ISREG(found.st_mode):

@@ -7,7 +7,6 @@ format's description in numpy.lib.format.
 from __future__ import annotations
 
 import io
-import tempfile
 import warnings
 from collections.abc import Iterator
 from math import prod
@@ -306,6 +305,8 @@ def _read_columns(
     stream: Readable, dtype: np.dtype, length: int, channels: int, frames: int, name: str
 ) -> Iterator[np.ndarray]:
     """Column after column: blocks are gathered by seeking."""
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         for row in _read_rows(stream, dtype, length * channels, 1, BLOCK, name):
             file.write(row.tobytes())

@@ -6,7 +6,6 @@ screen: 0 points right, 90 up, 45 along '/'. Array rows grow downward, so a brig
 with the row has the direction -90.
 """
 
-import hashlib
 import os
 import re
 import shlex
@@ -55,6 +54,8 @@ class Filter:
     def digest(self) -> str:
         """A hash of all that makes a difference to its responses, beyond what processors round."""
         facts = (self.bank.shape, self.combine, self.directions, self.is_colour, self.bias)
+        import hashlib
+
         digest = hashlib.blake2b(repr((*facts, self.shown)).encode(), digest_size=16)
         digest.update(self.bank.astype("<f4").tobytes())
         return digest.hexdigest()
