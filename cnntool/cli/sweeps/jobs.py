@@ -129,14 +129,12 @@ def train_all(runs: Sequence[Run], jobs: int, asked: Interruption) -> Generator[
                 is_told = True
                 for each in training.values():
                     each.ask(asked.number)
-            for slot in {*range(jobs)} - {*training} if queue and not asked.number else ():
-                run = queue.pop()
+            while queue and len(training) < jobs and not asked.number:
+                run, slot = queue.pop(), min({*range(jobs)} - {*training})
                 if begun := _begun(run, slots[slot]):
                     training[slot] = begun
                 else:
                     yield run
-                if not queue:
-                    break
             over = [slot for slot, each in training.items() if each.process.poll() is not None]
             for each in map(training.pop, over):
                 if each.ended(was_asked=bool(asked.number)):
