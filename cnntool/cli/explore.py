@@ -19,11 +19,15 @@ from cnntool.cli.types import OutputName, PathName, Spec, whole_number
 from cnntool.wording import counted, suggestion
 
 if TYPE_CHECKING:
-    from cnntool.networks.model import Classifier
+    from cnntool.networks.model import Classifier, SequenceModel, TrainedText
     from cnntool.page.models import Shown
 
 
 LARGEST_POOL = 16
+
+MOST_TEXTS = 40
+MOST_RUNNING = 300
+"""Characters of a running text that a page begins with."""
 
 
 def read_pool(text: str) -> tuple[str, int]:
@@ -44,9 +48,16 @@ class Asked(Limits):
     section = "What"
     names: tuple[str, ...] = argument(
         "[MODEL] [INPUT]...",
-        PathName("a model file, and images"),
+        PathName("a model file, and images or texts"),
         many=True,
         required=False,
+    )
+    texts: tuple[str, ...] = option(
+        "--text",
+        str,
+        "What a model of texts reads, in place of INPUT or beside it; it may stand several times.",
+        metavar="TEXT",
+        multiple=True,
     )
     kernel: str | None = option(
         "-k --kernel",
@@ -153,6 +164,7 @@ Examples:
   cnntool explore digits.npz -o page.html
   cnntool explore digits.npz sample_images/brick.png sample_images/cat.jpg
   cnntool explore digits.npz --layers pool1 -o begin.html
+  cnntool explore say.npz --text through
   cnntool explore --kernel sobel sample_images/cat.jpg
   cnntool explore --pool max:2 sample_images/cat.jpg
   cnntool explore --signal 1,2,3 --kernel 1,0,-1""",
@@ -168,6 +180,11 @@ def command(asked: Asked, page: Page) -> None:
     INPUTs, or draw an image of your own, or drop one: the page runs it through the network itself.
     Without INPUT a model of the digits shows one of each.
 
+    Of a model of texts (running text, classes, tags, texts for texts) tokens are columns: gates,
+    cell and hidden state of each unit as heat maps over time, how one of them came to be, the odds
+    of the next token, class or tag, and where a decoder looked. Type a text, and the page reads it.
+    INPUTs are text files: a line is a text, but of running text the file is one.
+
     Without a model: --kernel or --pool move over a photograph, in grey, while weights, stride,
     padding, dilation and border are changed; --signal shows every sum of a one-dimensional
     convolution and its way back. All that a mouse does goes by keyboard, too.
@@ -182,15 +199,44 @@ def command(asked: Asked, page: Page) -> None:
 
 
 def _of_model(asked: Asked, page: Page) -> None:
-    from cnntool.networks.model import load_classifier
+    from cnntool.errors import RequestError
+    from cnntool.networks.model import Classifier, load_trained
     from cnntool.page.models import image_page, layers_up_to
 
     model, *images = asked.names
     path = page.path(Path(model).stem)
-    classifier = load_classifier(model)
+    classifier = load_trained(model)
+    if not isinstance(classifier, Classifier):
+        _of_texts(asked, classifier, page, path)
+        return
+    if asked.texts:
+        raise RequestError(f"--text is for models of texts, and {model} is one of images")
     layers_up_to(classifier, asked.layers)
     shown = list(_read(classifier, images, asked, page)) if images else _own_images(classifier)
     page.deliver(image_page(classifier, shown, asked.layers), path)
+
+
+def _of_texts(
+    asked: Asked, model: TrainedText | SequenceModel, page: Page, path: Path | None
+) -> None:
+    """A line of a file is a text; of running text, which has lines of its own, its beginning."""
+    from cnntool.datasets.texts.text import read_text
+    from cnntool.errors import RequestError
+    from cnntool.networks.model import TrainedText
+    from cnntool.page.texts import text_page
+
+    if asked.layers is not None:
+        raise RequestError(f"--layers is for models of images, and {model.name} is one of texts")
+    files = asked.names[1:]
+    check_stdin(files, "texts")
+    texts = list(asked.texts)
+    for name in files:
+        read = "".join(read_text(name, model.encoding))
+        is_running = isinstance(model, TrainedText)
+        texts += [read[:MOST_RUNNING]] if is_running else filter(str.strip, read.splitlines())
+    if len(texts) > MOST_TEXTS:
+        page.note(f"of {len(texts):,} texts the first {MOST_TEXTS} are in the page")
+    page.deliver(text_page(model, texts[:MOST_TEXTS]), path)
 
 
 def _of_picture(asked: Asked, page: Page) -> None:

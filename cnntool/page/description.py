@@ -16,16 +16,20 @@ from cnntool.engine.pool_reductions import gaussian_weights
 from cnntool.engine.pool_windows import plan_pool
 from cnntool.engine.windows import Axis, plan_axes
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
+from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Layer, Shape
 from cnntool.networks.layers.pointwise import Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool, Subsampling
+from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.layers.steps import TIME_POOLS, TimePool
 from cnntool.networks.network import Network
 from cnntool.page.html import packed
 
 
 def described(network: Network, count: int | None = None) -> list[dict[str, Any]]:
     """The first ``count`` layers, or all, each with its arrays."""
-    found = []
+    found: list[dict[str, Any]] = []
+    places: dict[int, tuple[int, str]] = {}  # of arrays that stand in the page already
     rows = zip(network.each(), network.output_shapes, strict=True)
     for index, ((name, layer, shape), output) in enumerate(rows):
         if index == count:
@@ -40,10 +44,21 @@ def described(network: Network, count: int | None = None) -> list[dict[str, Any]
                 "input": list(shape),
                 "output": list(output),
                 **settings(layer, shape, arrays),
-                "arrays": {key: packed(array) for key, array in arrays.items()},
+                "arrays": {
+                    key: {"shared": places[id(array)]} if id(array) in places else packed(array)
+                    for key, array in (arrays | _starts(network, name)).items()
+                },
             }
         )
+        places |= {id(array): (index, key) for key, array in arrays.items()}
     return found
+
+
+def _starts(network: Network, name: str) -> Arrays:
+    """What makes the state that a recurrence of a decoder begins with, if anything does."""
+    start = f"{name}.start."
+    paths = [path for path in network.params if path.startswith(start)]
+    return {f"start_{path.removeprefix(start)}": network.params[path] for path in paths}
 
 
 def settings(layer: Layer, shape: Shape, arrays: Arrays) -> dict[str, Any]:
@@ -77,6 +92,13 @@ def settings(layer: Layer, shape: Shape, arrays: Arrays) -> dict[str, Any]:
         return {"operation": layer.function}
     if isinstance(layer, Dropout):
         return {"operation": "dropout", "rate": layer.rate}
+    if isinstance(layer, Embedding):
+        return {"operation": "embedding", "letters": layer.letters}
+    if isinstance(layer, Recurrent):
+        facts = {"cell": layer.cell, "units": layer.units, "both": layer.both}
+        return {"operation": "recurrent"} | facts
+    if isinstance(layer, TimePool):
+        return {"operation": f"time-{TIME_POOLS[layer.name]}", "ofBoth": layer.of_both}
     return {"operation": layer.kind}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnntool.datasets.images.dataset import FULL, Dataset
 from cnntool.errors import RequestError
-from cnntool.networks.model import Classifier
+from cnntool.networks.model import Classifier, Trained
 from cnntool.page.description import described
 from cnntool.page.html import packed, page
 from cnntool.wording import bytes_text, counted, instead
@@ -45,7 +45,7 @@ def image_page(model: Classifier, inputs: Sequence[Shown], last: str | None = No
     title = f"{Path(model.name).name}, layer by layer"
     data = {
         "title": title,
-        "facts": _facts(model),
+        "facts": facts_of(model),
         "layers": described(model.network, count),
         "labels": list(header.labels) if is_whole else None,
         "preprocessing": {
@@ -88,7 +88,7 @@ def _bytes_up_to(model: Classifier, count: int) -> int:
     return sum(array.nbytes for path, array in arrays.items() if path.partition(".")[0] in names)
 
 
-def _facts(model: Classifier) -> str:
+def facts_of(model: Trained) -> str:
     """What there is to say of it in a line."""
     header = model.header
     weights = sum(array.size for array in model.network.params.values())

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from sequence_models import write_sequence_models
+from text_models import write_text_models
 from trained_models import darkness_model, train_digits
 
 
@@ -39,10 +41,30 @@ def test_pages_of_one_filter_one_pool_and_one_convolution_are_written(cnntool):
         assert Path(name).read_text(encoding="utf-8").endswith("</html>\n")
 
 
+def test_a_model_of_texts_takes_texts_and_files_of_them(cnntool, tmp_path):
+    write_sequence_models(tmp_path, "classifier")
+    Path("moods.txt").write_text("a good film\n\nso bad\n", encoding="utf-8")
+    done = cnntool("explore", "classifier.npz", "moods.txt", "--text", "good fun")
+    assert (done.code, done.lines) == (0, ["classifier-explore.html"]), done.err
+    page = Path("classifier-explore.html").read_text(encoding="utf-8")
+    assert '"texts":["good fun","a good film","so bad"]' in page
+    write_text_models(tmp_path)
+    done = cnntool("explore", "chars.npz", "text.txt", "-o", "-")
+    assert b'"texts":["' in done.out
+    for arguments, code, words in (
+        (("chars.npz", "--layers", "lstm1"), 2, "--layers is for models of images"),
+        (("chars.npz", "none.txt"), 1, "none.txt"),
+    ):
+        done = cnntool("explore", *arguments)
+        assert done.code == code
+        assert words in done.err
+
+
 def test_what_cannot_be_shown_is_said_in_one_line(cnntool, digits_run):
     for arguments, code, words in (
         ((digits_run, "--layers", "conv7"), 2, "has no layer 'conv7', only conv1, relu1"),
         ((digits_run, "none.png"), 1, "none.png"),
+        ((digits_run, "--text", "good"), 2, "--text is for models of texts"),
         ((digits_run, "."), 1, ". is a folder: name images"),
         (("grey.png",), 1, "grey.png"),
         ((digits_run, "-o", "nowhere/page.html"), 1, "there is no folder"),
