@@ -1,6 +1,6 @@
-"""Deep colour: 16 bits or floats in more than one sample, which Pillow reduces or does not read.
+"""Deep TIFFs: 16 bits or floats in more than one sample, which Pillow reduces or does not read.
 
-The extra `deep` does it: imagecodecs decodes the PNGs, tifffile the TIFFs.
+The extra `deep` does it: tifffile, and imagecodecs for what is compressed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,6 @@ from cnntool.files.limits import Limits
 from cnntool.files.pillow import silence
 from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
-
-
-def read_png(stream: BinaryIO, name: str) -> np.ndarray:
-    """The samples of a 16-bit PNG: uint16 (H, W, S), S from 2 to 4, alpha last."""
-    imagecodecs = _extra("imagecodecs", name, "has 16 bits per colour channel, which needs")
-    stream.seek(0)
-    samples = imagecodecs.png_decode(stream.read())
-    if samples.dtype != np.uint16 or samples.ndim != 3:
-        raise damaged(name, "its depth is not what its header says")
-    return samples
 
 
 def read_tiff(stream: BinaryIO, pages: list[Page], name: str) -> list[np.ndarray]:

@@ -40,7 +40,7 @@ from cnntool.files.pillow import (
     to_frame,
     to_picture,
 )
-from cnntool.files.streams import cut_short, damaged
+from cnntool.files.streams import cut_short
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -130,7 +130,7 @@ def _read_png(stream: BinaryIO, limits: Limits) -> Image:
 
 
 def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limits: Limits) -> Image:
-    from cnntool.files import deep
+    from cnntool.files import deep, png_decoder
 
     limits.check_size(*picture.size, len(_places(picture, "PNG")))
     if getattr(picture, "is_animated", False):
@@ -139,10 +139,10 @@ def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limit
             "save it with 8 bits"
         )
     orientation, metadata = read_metadata(picture)
-    samples = deep.read_png(stream, limits.name)
-    if samples.shape[:2] != (header.height, header.width):
-        raise damaged(limits.name, "its size is not what its header says")
+    samples = png_decoder.read_deep_samples(stream, header, limits.name)
     channels = 1 if header.color_type == 4 else 3
+    if header.color_type == 2 and "transparency" in picture.info:
+        samples = png_decoder.with_see_through(samples, picture.info["transparency"])
     return image_of([deep.frame_of(samples, channels, orientation, limits)], metadata, limits)
 
 

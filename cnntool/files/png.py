@@ -49,6 +49,14 @@ class Header(NamedTuple):
         return self.bit_depth * SAMPLES[self.color_type]
 
     @property
+    def passes(self) -> list[tuple[int, int, int, int]]:
+        """The pictures that its pixels are stored as: first column, first row, steps."""
+        if not self.interlaced:
+            return [(0, 0, 1, 1)]
+        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]  # Adam7
+        return [*passes, (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+    @property
     def is_deep_color(self) -> bool:
         """16 bits a sample and more than one sample: what Pillow reduces to 8 bits."""
         return self.bit_depth == 16 and self.color_type in (2, 4, 6)
@@ -201,12 +209,8 @@ def has_all_rows(stream: BinaryIO, name: str) -> bool:
 
 def _packed_size(header: Header, width: int, height: int) -> int:
     """Bytes of all rows before compression, each with its filter type."""
-    passes = [(0, 0, 1, 1)]
-    if header.interlaced:  # Adam7: first column, first row, steps
-        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
-        passes += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     total = 0
-    for left, top, across, down in passes:
+    for left, top, across, down in header.passes:
         columns = -(-(width - left) // across)
         rows = -(-(height - top) // down)
         if columns > 0 and rows > 0:

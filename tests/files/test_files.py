@@ -247,7 +247,6 @@ DEEP = [(2, 3, 0), (6, 3, 1), (4, 1, 1)]  # colour type, channels, alpha
 
 @pytest.mark.parametrize(("color_type", "channels", "alpha"), DEEP)
 def test_16_bit_colour_png_is_never_reduced(color_type, channels, alpha):
-    pytest.importorskip("imagecodecs")
     samples = np.random.default_rng(2).integers(0, 65536, (8, 9, channels + alpha))
     samples = samples.astype(np.uint16)
     image = open_image(png16(samples, color_type))
@@ -258,26 +257,12 @@ def test_16_bit_colour_png_is_never_reduced(color_type, channels, alpha):
 
 
 def test_16_bit_transparent_colour_becomes_alpha():
-    pytest.importorskip("imagecodecs")
     samples = np.random.default_rng(2).integers(0, 65536, (8, 9, 3)).astype(np.uint16)
     key = png_chunk(b"tRNS", samples[1, 1].astype(">u2").tobytes())
     frame = open_image(png16(samples, 2, key)).frames[0]
     np.testing.assert_array_equal(frame.pixels, samples)
     assert frame.alpha[1, 1] == 0
     assert (frame.alpha == 65535).sum() == 8 * 9 - 1
-
-
-@pytest.mark.parametrize("color_type", [2, 4, 6])
-def test_16_bit_colour_png_without_the_extra_is_refused_by_name(tmp_path, monkeypatch, color_type):
-    monkeypatch.setitem(sys.modules, "imagecodecs", None)
-    path = tmp_path / "photo.png"
-    path.write_bytes(png16(np.zeros((2, 2, {2: 3, 4: 2, 6: 4}[color_type]), np.uint16), color_type))
-    with pytest.raises(InputError) as error:
-        open_image(path)
-    assert str(error.value) == (
-        f"{path} has 16 bits per colour channel, which needs an extra: pip install 'cnntool[deep]'"
-    )
-    assert probe_image(path).depth == "16-bit"
 
 
 @pytest.mark.parametrize("missing", ["tifffile", "imagecodecs"])

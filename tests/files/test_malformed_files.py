@@ -68,7 +68,7 @@ FILES = {
     "png grey": lambda: made("PNG", channels=1),
     "png palette": lambda: palette_png(),
     "png 16": lambda: made("PNG", "uint16", 1),
-    "png 16 rgb": lambda: deep("PNG", "uint16", 3),
+    "png 16 rgb": lambda: made("PNG", "uint16", 3),
     "apng": lambda: made("PNG", frames=3),
     "jpeg": lambda: made("JPEG"),
     "jpeg progressive": lambda: by_pillow("JPEG", progressive=True),

@@ -21,15 +21,10 @@ KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2
 KINDS += [(4, 8), (4, 16), (6, 8), (6, 16)]
 
 
-def needs_extra(color_type, depth):
-    if depth == 16 and color_type != 0:
-        pytest.importorskip("imagecodecs")
-
-
-def packed_rows(color_type, depth):
+def packed_rows(color_type, depth, height=HEIGHT, width=WIDTH):
     """Rows with each of the filters: whatever bytes follow are pixels."""
-    size = -(-WIDTH * depth * png.SAMPLES[color_type] // 8)
-    rows = np.concatenate([noise(HEIGHT, 1) % 5, noise(HEIGHT, size, seed=2)], axis=1)
+    size = -(-width * depth * png.SAMPLES[color_type] // 8)
+    rows = np.concatenate([noise(height, 1) % 5, noise(height, size, seed=2)], axis=1)
     return rows.astype(np.uint8).tobytes()
 
 
@@ -49,15 +44,39 @@ def made(color_type, depth, *others, data=None, interlaced=0, after=()):
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize(("color_type", "depth"), KINDS)
 def test_rows_of_every_kind_and_filter(tmp_path, strip_bytes, color_type, depth, gray):
-    needs_extra(color_type, depth)
     (tmp_path / "a.png").write_bytes(made(color_type, depth))
     assert_as_a_whole(tmp_path / "a.png", gray=gray)
+
+
+def passes():
+    """Height and width of those of Adam7, by the pattern that the specification shows."""
+    pattern = ["16462646", "77777777", "56565656", "77777777"]
+    pattern += ["36463646", "77777777", "56565656", "77777777"]
+    numbers = np.array([[int(each) for each in row] for row in pattern])
+    numbers = np.tile(numbers, (HEIGHT // 8 + 1, WIDTH // 8 + 1))[:HEIGHT, :WIDTH]
+    for number in range(1, 8):
+        rows, columns = np.nonzero(numbers == number)
+        yield len(set(rows)), len(set(columns))
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("color_type", [2, 4, 6])
+def test_16_bit_colour_is_that_of_libpng(strip_bytes, color_type, interlaced):
+    imagecodecs = pytest.importorskip("imagecodecs")
+    sides = list(passes()) if interlaced else [(HEIGHT, WIDTH)]
+    rows = b"".join(packed_rows(color_type, 16, *each) for each in sides)
+    data = made(color_type, 16, data=zlib.compress(rows), interlaced=interlaced)
+    frame = open_image(data).frames[0]
+    expected = imagecodecs.png_decode(data)
+    channels = 1 if color_type == 4 else 3
+    np.testing.assert_array_equal(frame.pixels, expected[..., :channels])
+    if color_type > 2:
+        np.testing.assert_array_equal(frame.alpha, expected[..., channels])
 
 
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize(("color_type", "depth"), [kind for kind in KINDS if kind[0] < 4])
 def test_rows_of_see_through_colours(tmp_path, strip_bytes, color_type, depth, gray):
-    needs_extra(color_type, depth)
     first = png.SIGNATURE + made(color_type, depth)[8:]
     if color_type == 3:
         see_through = (b"tRNS", bytes([0, 99][: 1 << depth]))
