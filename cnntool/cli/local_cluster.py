@@ -21,6 +21,15 @@ from cnntool.errors import InputError
 PATIENCE = 5.0
 """Seconds to end in order."""
 
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "10s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "2s",
+    "distributed.admin.tick.limit": "1h",
+}
+"""Nobody looks at what Dask would measure many times a second: a twentieth of a core."""
+
 
 @contextmanager
 def local_cluster(count: int) -> Iterator[str]:
@@ -66,7 +75,7 @@ def _serve(count: int) -> None:
     from distributed import LocalCluster
 
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(QUIET),
         LocalCluster(
             n_workers=count, threads_per_worker=1, memory_limit=0, dashboard_address=None
         ) as cluster,
