@@ -139,6 +139,7 @@ Examples:
   cnntool convolve photo.jpg -k '1 0 -1; 2 0 -2; 1 0 -1' --range offset
   cnntool convolve photos/*.jpg -k sharpen -o out/ --jobs 4
   cnntool convolve photos -r -k sobel -o 'out/{folder}/{stem}.png' --skip-existing
+  cnntool convolve photos -r -k sobel -o out/ --manifest done.jsonl --shard 1/8
   cat photo.png | cnntool convolve - -k gaussian:sigma=2 -o - --format npy |
     cnntool convolve - -k laplacian -o edges.png
   cnntool convolve photo.jpg -k digits.npz:conv1/7
