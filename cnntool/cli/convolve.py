@@ -17,7 +17,7 @@ from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
 from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
-    from cnntool.cli.images import Job, Result
+    from cnntool.cli.image_job import Job, Result
     from cnntool.cli.strips import Passing
     from cnntool.files.image import Frame
     from cnntool.files.layout import Layout
@@ -291,7 +291,7 @@ class Source:
 
 def as_results(maps: Sequence[FeatureMap], source: Source) -> list[Result]:
     """What came of a picture, with what there is to say of it."""
-    from cnntool.cli.images import Result
+    from cnntool.cli.image_job import Result
 
     results = []
     more = [ALPHA_KEPT] if source.hides else []

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_stdin, source_of
-from cnntool.cli.images import open_source
+from cnntool.cli.image_job import open_source
 from cnntool.cli.options import Limits, Reading
 from cnntool.cli.writing import names_of_unknown, token_text
 from cnntool.datasets.images.folder import is_image, natural_key

@@ -16,7 +16,7 @@ from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
 from cnntool.wording import duration
 
 if TYPE_CHECKING:
-    from cnntool.cli.images import Job, Result
+    from cnntool.cli.image_job import Job, Result
     from cnntool.cli.shared_strips import Made
     from cnntool.cli.strips import Passing
     from cnntool.files.image import Frame, Image
@@ -166,7 +166,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     if show_winners:
         check_has_winners(pooling)
 
-    from cnntool.cli.images import Result, run_images
+    from cnntool.cli.image_job import Result
+    from cnntool.cli.images import run_images
     from cnntool.imaging.pooling import mark_winners, pool_picture, pooled_sides
 
     def pool_one(job: Job) -> None:
@@ -278,7 +279,7 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
 
 def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:
     """What came of a picture, with what there is to say of it."""
-    from cnntool.cli.images import Result
+    from cnntool.cli.image_job import Result
 
     notes = [losses.describe()] if losses else []
     return Result(image, notes, {"pool": pooling.label, "lost": asdict(losses)})

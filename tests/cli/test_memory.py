@@ -38,8 +38,8 @@ def limited(monkeypatch):
         written.extend(paths)
         return write_strips(paths, *others, **settings)
 
-    monkeypatch.setattr("cnntool.cli.images.write_strips", write)
-    monkeypatch.setattr("cnntool.cli.images.EASY_BYTES", 0)
+    monkeypatch.setattr("cnntool.cli.image_job.write_strips", write)
+    monkeypatch.setattr("cnntool.cli.image_job.EASY_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
     return written
 

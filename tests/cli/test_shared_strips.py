@@ -45,8 +45,8 @@ WORK = {
 @pytest.fixture
 def large(folder, monkeypatch):
     """A picture that goes in strips, and in parts of a few rows, as small as it is."""
-    monkeypatch.setattr("cnntool.cli.images.is_large_file", lambda path: True)
-    monkeypatch.setattr("cnntool.cli.images.EASY_BYTES", 0)
+    monkeypatch.setattr("cnntool.cli.image_job.is_large_file", lambda path: True)
+    monkeypatch.setattr("cnntool.cli.image_job.EASY_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.shared_strips.PART_BYTES", 1 << 16)
     pixels = np.random.default_rng(0).integers(0, 256, (900, 700, 3), dtype=np.uint8)
