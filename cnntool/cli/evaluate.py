@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 MOST_PICTURES, TOP = 48, 3
 
-OF_IMAGES, OF_PICTURES, OF_MISTAKES = ("strict", "top"), ("confusion", "font"), ("mistakes",)
+OF_IMAGES = ("strict", "top", "html")
+OF_PICTURES, OF_MISTAKES = ("confusion", "font"), ("mistakes",)
 OF_TEXT, OF_TEXTS = ("tokens",), ("encoding",)
 OF_SAMPLES = ("format", "text_column", "label_column", "column", "group")
 OF_DECODERS = ("beam",)
@@ -97,6 +98,14 @@ class Asked(Model):
         "all, .tsv.",
         metavar="FILE",
     )
+    html: str | None = option(
+        "--html",
+        PathName("a page, such as report.html"),
+        "Of images, write a page that holds the network: scores, confusions, how it learned, and "
+        f"the {MOST_PICTURES} most confident mistakes, each of which opens layer by layer, as in "
+        "`cnntool explore`.",
+        metavar="FILE",
+    )
     tokens: bool = flag(
         "--tokens",
         "Of a text each token and its surprisal: in colour on a terminal, else as JSON lines.",
@@ -116,6 +125,7 @@ Examples:
   cnntool evaluate digits.npz digits --part all --top 2
   cnntool evaluate pets.npz pets/ --part test --confusion confusion.png
   cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
+  cnntool evaluate digits.npz digits --html report.html
   cnntool evaluate digits.npz digits --json | jq .accuracy
   cnntool evaluate say.npz pronunciations --beam 4 --mistakes wrong.tsv
   cnntool evaluate address.npz test.conll
@@ -167,6 +177,10 @@ def measure_images(asked: Asked) -> None:
     model, (data,) = asked.model, asked.data
     targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
+    if asked.html is not None:
+        from cnntool.cli.evaluation_page import check_page
+
+        check_page(asked.html, classifier, asked.force)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = choose_part(parts, asked.part, data)
@@ -181,8 +195,13 @@ def measure_images(asked: Asked) -> None:
         draw(report, images, path, f"{model} on {data}, {chosen}", asked.force)
     for note in fonts.told_lost() if targets and not asked.quiet else ():
         complain(note)
+    entry = _entry(report, model, data, chosen, is_trained_on)
+    if asked.html is not None:
+        from cnntool.cli.evaluation_page import write_page
+
+        write_page(asked.html, classifier, report, images, entry, asked.force)
     if asked.as_json:
-        print_json(_entry(report, model, data, chosen, is_trained_on))
+        print_json(entry)
     else:
         from cnntool.cli.evaluation_tables import show_report
 

@@ -359,6 +359,24 @@ function explorer(data) {
         }), canvas);
     }));
 
+  // Of a mistake the picture, for its card.
+  function pictureOf(x) {
+    const layout = layoutOf([1, ...shape.slice(1)], 72, 72);
+    const canvas = newCanvas(layout, { 'aria-hidden': 'true' });
+    paintPicture(canvas, layout, pixelsOf(x, data.preprocessing));
+    return canvas;
+  }
+
+  function open(index) {
+    chooser.querySelectorAll('input')[index].click();
+    network.scrollIntoView({ behavior: 'smooth' });
+  }
+
+  const report = data.report ? reportOf({
+    ...data.report,
+    mistakes: data.report.mistakes.map((mistake) =>
+      ({ ...mistake, picture: () => pictureOf(inputs[mistake.input].x) })),
+  }, open) : null;
   const strip = element('div', { class: 'strip' }, ...stages.map(({ node }) => node));
   const showing = element('div', { class: 'showing' },
     classes ? choice('Maps show', [['values', 'values'], ['gradient', 'gradient of the class'],
@@ -366,18 +384,20 @@ function explorer(data) {
     choice('Shades', [['layer', 'alike in a layer'], ['map', 'each map by itself']], 'layer',
       (value) => { state.isEach = value === 'map'; redraw(); }));
 
+  const network = element('div', { class: 'top' },
+    element('section', { class: 'side', 'aria-label': 'Input and answer' }, chooser,
+      element('details', { class: 'own' }, element('summary', {}, 'Draw or drop an image of your own'),
+        board.node),
+      bars?.node),
+    element('div', { class: 'network' },
+      element('section', { class: 'layers', 'aria-label': 'Layers' }, showing, strip),
+      element('section', { class: 'unit', 'aria-label': 'The pixel looked at' },
+        looking.node, detail, spoken),
+      legendOf()));
   document.getElementById('page').append(
     element('header', {}, element('h1', {}, data.title), element('p', {}, data.facts)),
-    element('div', { class: 'top' },
-      element('section', { class: 'side', 'aria-label': 'Input and answer' }, chooser,
-        element('details', { class: 'own' }, element('summary', {}, 'Draw or drop an image of your own'),
-          board.node),
-        bars?.node),
-      element('div', { class: 'network' },
-        element('section', { class: 'layers', 'aria-label': 'Layers' }, showing, strip),
-        element('section', { class: 'unit', 'aria-label': 'The pixel looked at' },
-          looking.node, detail, spoken),
-        legendOf())));
+    ...(report ? [report, element('h2', { class: 'opened' }, 'The network, layer by layer')] : []),
+    network);
   onShades(redraw);
   const first = inputs[0]?.x
     ?? normalized(new Float32Array(product(shape)).fill(ground), shape, data.preprocessing);
@@ -416,6 +436,7 @@ function explorer(data) {
         worst = Math.max(worst, Math.abs(sum - value) / Math.max(1, Math.abs(value)));
       }
     });
+    document.querySelectorAll('.card, .report td button').forEach((button) => button.click());
     return { runs, stories: { worst, count }, slowest };
   }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ MOST_BYTES = 20_000_000
 
 SCRIPTS = (
     *("selftest", "arrays", "words", "windows", "convolution", "pools", "pointwise", "network"),
-    *("reach", "story", "dom", "draw", "pixels", "images"),
+    *("reach", "story", "dom", "draw", "pixels", "report", "images"),
 )
 
 
@@ -33,8 +34,16 @@ class Shown:
     label: str | None = None
 
 
-def image_page(model: Classifier, inputs: Sequence[Shown], last: str | None = None) -> bytes:
+def image_page(
+    model: Classifier,
+    inputs: Sequence[Shown],
+    last: str | None = None,
+    report: dict[str, Any] | None = None,
+) -> bytes:
     """The HTML file of a model of images; last: the layer up to which it goes, None for all.
+
+    report: what was measured, to stand above: scores, confusion, history and mistakes, each with
+    the number of the input that it is of.
 
     RequestError for an unknown layer, or where the weights would take over ``MOST_BYTES``.
     """
@@ -43,6 +52,8 @@ def image_page(model: Classifier, inputs: Sequence[Shown], last: str | None = No
     black, white = preparing.levels or FULL
     is_whole = count == len(model.network.layers)
     title = f"{Path(model.name).name}, layer by layer"
+    if report is not None:
+        title = report["title"]
     data = {
         "title": title,
         "facts": facts_of(model),
@@ -60,6 +71,7 @@ def image_page(model: Classifier, inputs: Sequence[Shown], last: str | None = No
             | ({} if each.label is None else {"label": each.label})
             for each in inputs
         ],
+        "report": report,
     }
     return page(title, data, SCRIPTS)
 

@@ -81,7 +81,15 @@ function drawingBoard(shape, ground, onchange) {
     { maps: [0], top: brush.row, bottom: brush.row, left: brush.column, right: brush.column },
     'mark');
 
-  const paint = (row, column, isErasing) => {
+  let last = null; // where a stroke has come to
+
+  const paint = (places, isErasing) => {
+    for (const { row, column } of places) dab(row, column, isErasing);
+    redraw();
+    onchange(pixels);
+  };
+
+  const dab = (row, column, isErasing) => {
     const ink = [1, 3, 5].map((at) => parseInt(colour.value.slice(at, at + 2), 16) / 255);
     const grey = 0.299 * ink[0] + 0.587 * ink[1] + 0.114 * ink[2];
     const radius = Number(size.value);
@@ -95,8 +103,6 @@ function drawingBoard(shape, ground, onchange) {
         }
       }
     }
-    redraw();
-    onchange(pixels);
   };
 
   const place = (event) => ({
@@ -106,13 +112,18 @@ function drawingBoard(shape, ground, onchange) {
   canvas.addEventListener('pointerdown', (event) => {
     event.preventDefault();
     canvas.setPointerCapture(event.pointerId);
-    const { row, column } = place(event);
-    paint(row, column, eraser.checked);
+    last = place(event);
+    paint([last], eraser.checked);
   });
   canvas.addEventListener('pointermove', (event) => {
     if (!event.buttons) return;
-    const { row, column } = place(event);
-    paint(row, column, eraser.checked);
+    const next = place(event);
+    const steps = Math.max(1, Math.ceil(Math.hypot(next.row - last.row, next.column - last.column)));
+    paint(Array.from({ length: steps }, (_, n) => ({
+      row: last.row + ((next.row - last.row) * (n + 1)) / steps,
+      column: last.column + ((next.column - last.column) * (n + 1)) / steps,
+    })), eraser.checked);
+    last = next;
   });
   canvas.addEventListener('focus', mark);
   canvas.addEventListener('blur', () => overlay.replaceChildren());
@@ -124,9 +135,9 @@ function drawingBoard(shape, ground, onchange) {
         column: clamped(brush.column + move[1], width),
       };
       mark();
-    } else if (event.key === ' ') paint(brush.row, brush.column, eraser.checked);
+    } else if (event.key === ' ') paint([brush], eraser.checked);
     else if (event.key === 'Delete' || event.key === 'Backspace') {
-      paint(brush.row, brush.column, true);
+      paint([brush], true);
     } else return;
     event.preventDefault();
   });

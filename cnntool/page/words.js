@@ -20,7 +20,7 @@ function short(value) {
 
 function counted(count, noun) {
   const plural = noun.endsWith('x') ? `${noun}es` : `${noun}s`;
-  return `${count} ${count === 1 ? noun : plural}`;
+  return `${count.toLocaleString('en')} ${count === 1 ? noun : plural}`;
 }
 
 function percent(share) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import computed, needs_browser
 from labelled_images import save_picture
 from PIL import Image
 from processes import pixels
@@ -300,3 +302,29 @@ def test_what_is_left_out_beside_the_part_that_is_measured_is_said(cnntool, fold
     note = "set: valid/ left out, beside train/ and val/\n"
     for part in ("validation", "train", "all"):
         assert cnntool("evaluate", "m.npz", "set", "--part", part).err == note
+
+
+@needs_browser
+def test_the_page_of_a_report_opens_every_mistake(cnntool, digits_run, tmp_path):
+    done = cnntool("evaluate", digits_run, "digits", "--part", "all", "--html", "report.html")
+    assert done.code == 0, done.err
+    facts = json.loads(cnntool("evaluate", digits_run, "digits", "--part", "all", "--json").out)
+    text = Path("report.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*)</script>', text)
+    report = json.loads(data)["report"]
+    assert report["confusion"] == facts["confusion"]
+    assert report["wrong"] == len(facts["mistakes"])
+    first, mistake = report["mistakes"][0], facts["mistakes"][0]
+    assert report["classes"][first["target"]]["label"] == mistake["true"]
+    assert json.loads(data)["inputs"][0]["label"] == mistake["true"]
+    page = tmp_path / "few.html"
+    page.write_text(text, encoding="utf-8")
+    assert computed(page, tmp_path / "browser")["complaints"] == []
+
+
+def test_a_page_of_a_report_is_not_written_over_a_file(cnntool, digits_run):
+    Path("report.html").write_text("mine")
+    done = cnntool("evaluate", digits_run, "digits", "--html", "report.html")
+    assert done.code == 1
+    assert "report.html exists: -f overwrites it" in done.err
+    assert Path("report.html").read_text() == "mine"

@@ -17,7 +17,7 @@ def test_a_page_is_written_and_its_path_and_size_are_said(cnntool, digits_run):
     assert re.findall('"name":"([a-z.]+)","planes"', text) == ["grey.png", "photo.jpg"]
     again = cnntool("explore", digits_run)
     assert again.code == 1
-    assert "digits-explore.html exists: add --force to overwrite it" in again.err
+    assert "digits-explore.html exists: -f overwrites it" in again.err
     assert cnntool("explore", digits_run, "-f", "-q").err == ""
 
 
