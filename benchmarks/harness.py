@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import subprocess
 import sys
@@ -71,9 +73,21 @@ def turns(contenders: dict[str, Callable[[], object]]) -> dict[str, Callable[[],
     return {name: repeated(call) for name, call in contenders.items()}
 
 
+ROWS = "CNNTOOL_BENCHMARK_ROWS"
+"""The variable that names a file which has a line of JSON for whatever is measured."""
+
+
+def record(**facts: object) -> None:
+    """Put down what was measured, where that is asked for."""
+    if path := os.environ.get(ROWS):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
+
+
 def report(title: str, timings: dict[str, Timing]) -> None:
     """Print a row a contender, with each peer's time as a multiple of ours, the first."""
     ours = next(iter(timings.values())).median
+    record(title=title, seconds={name: timing.median for name, timing in timings.items()})
     print(f"\n{title}")
     for name, timing in timings.items():
         print(f"  {name:<28} {timing!s:<28} {timing.median / ours:6.2f} x ours")
@@ -97,10 +111,16 @@ def print_machine(threads: int) -> None:
     """What this machine can do at best: sgemm and memory copies, on one core and on all."""
     large = np.zeros(64 << 20, np.uint8)
     times = race({"one": sgemm(1), "all": sgemm(threads), "copy": large.copy}, 9)
+    facts = {
+        "cores": threads,
+        "gflops_of_one": SGEMM_FLOPS / times["one"].median / 1e9,
+        "gflops_of_all": threads * SGEMM_FLOPS / times["all"].median / 1e9,
+        "copied_gb_a_second": 2 * large.nbytes / times["copy"].median / 1e9,
+    }
+    record(machine=facts)
     print(
-        f"{threads} cores; sgemm {SGEMM_FLOPS / times['one'].median / 1e9:.0f} GFLOP/s on one "
-        f"core, {threads * SGEMM_FLOPS / times['all'].median / 1e9:.0f} on {threads}; "
-        f"copy {2 * large.nbytes / times['copy'].median / 1e9:.1f} GB/s"
+        f"{threads} cores; sgemm {facts['gflops_of_one']:.0f} GFLOP/s on one core, "
+        f"{facts['gflops_of_all']:.0f} on {threads}; copy {facts['copied_gb_a_second']:.1f} GB/s"
     )
 
 

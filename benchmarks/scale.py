@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from filters import cnntool_command, picture
-from harness import peak_megabytes, print_machine
+from harness import peak_megabytes, print_machine, record
 
 from cnntool.engine.fast.threads import available_cores
 from cnntool.files.image import Frame
@@ -68,15 +68,18 @@ def race(title: str, contenders: dict[str, Contender], rounds: int, pixels: floa
             times[name].append(run(command))
     print(f"\n{title}")
     ours = min(next(iter(times.values())))[0]
+    found = {"seconds": {}, "cpu": {}, "megabytes": {}}
     for name, (prepare, command) in contenders.items():
         seconds, cpu = min(times[name])
         prepare()
         memory = peak_megabytes(command)
+        found["seconds"][name], found["cpu"][name], found["megabytes"][name] = seconds, cpu, memory
         rate = f"{pixels / seconds:7.0f} a second" if pixels else ""
         print(
             f"  {name:<34} {seconds:7.2f} s {seconds / ours:6.2f} x ours {cpu:7.2f} CPU s "
             f"{memory:6.0f} MB {rate}"
         )
+    record(title=title, **found)
 
 
 def time_photographs(count: int, rounds: int) -> None:
