@@ -25,6 +25,7 @@ SUBJECT_PAGES = (
     "texts",
     "sequences",
     "looking",
+    "lecture",
     "scaling",
     "speed",
 )
@@ -173,6 +174,14 @@ def test_the_changes_know_this_version():
 def test_everything_that_can_be_visualized_has_an_example():
     for subject in SUBJECTS:
         assert any(f"cnntool visualize {subject} " in example for example in ALL_EXAMPLES)
+
+
+def test_every_heading_of_the_lecture_has_one_command():
+    page = PAGES[ROOT / "docs" / "lecture.md"]
+    headings = re.findall(r"^## .*$", page, re.MULTILINE)
+    assert len(headings) == len(examples(page)) == len(blocks(page, "sh")) == 10
+    whole = re.findall(r"^## .*\n\n```sh\ncnntool .*\n```\n\n\w", page, re.MULTILINE)
+    assert len(whole) == 10
 
 
 def anchors(page: str) -> set[str]:
