@@ -6,10 +6,13 @@ const convolution = {
     const bias = layer.arrays.bias?.data;
     const plane = layer.rows.count * layer.columns.count;
     const sums = new Float64Array(plane);
+    const step = layer.columns.stride;
     for (let filter = 0; filter < layer.output[0]; filter++) {
       sums.fill(bias ? bias[filter] : 0);
       eachTap(layer, filter, (weight, map, k, l) => {
-        eachPlace(layer, k, l, (from, to) => { sums[to] += weight * x.data[from]; }, map);
+        eachLine(layer, map, k, l, (from, to, count) => {
+          for (let n = 0; n < count; n++) sums[to + n] += weight * x.data[from + n * step];
+        });
       });
       y.data.set(sums, filter * plane);
     }
@@ -19,10 +22,13 @@ const convolution = {
   backward(layer, dy, x) {
     const sums = new Float64Array(x.data.length);
     const plane = layer.rows.count * layer.columns.count;
+    const step = layer.columns.stride;
     for (let filter = 0; filter < layer.output[0]; filter++) {
-      const start = filter * plane;
+      const grads = dy.data.subarray(filter * plane, (filter + 1) * plane);
       eachTap(layer, filter, (weight, map, k, l) => {
-        eachPlace(layer, k, l, (from, to) => { sums[from] += weight * dy.data[start + to]; }, map);
+        eachLine(layer, map, k, l, (from, to, count) => {
+          for (let n = 0; n < count; n++) sums[from + n * step] += weight * grads[to + n];
+        });
       });
     }
     return { shape: x.shape, data: Float32Array.from(sums) };
@@ -94,18 +100,16 @@ function eachTap(layer, filter, take) {
   }
 }
 
-// Where tap (k, l) of a map lies inside: take(index of the input, index of the output in its map).
-function eachPlace(layer, k, l, take, map) {
+// Where tap (k, l) of a map lies inside, line by line: take(index of the first input, index of the
+// first output in its map, how many); inputs are a stride apart.
+function eachLine(layer, map, k, l, take) {
   const { rows, columns } = layer;
   const [top, bottom] = outputsInside(rows, k);
   const [left, right] = outputsInside(columns, l);
+  if (left >= right) return;
   for (let i = top; i < bottom; i++) {
     const line = (map * rows.size + inputOf(rows, i, k)) * columns.size;
-    let from = line + inputOf(columns, left, l);
-    for (let to = i * columns.count + left; to < i * columns.count + right; to++) {
-      take(from, to);
-      from += columns.stride;
-    }
+    take(line + inputOf(columns, left, l), i * columns.count + left, right - left);
   }
 }
 

@@ -14,7 +14,7 @@ from cnntool.errors import RequestError
 from cnntool.networks.model import Classifier, Trained
 from cnntool.page.description import described
 from cnntool.page.html import packed, page
-from cnntool.wording import bytes_text, counted, instead
+from cnntool.wording import bytes_text, counted, instead, listed
 
 MOST_BYTES = 20_000_000
 """Of weights in a page: a browser opens what is made of them, and a mail takes it."""
@@ -106,7 +106,8 @@ def facts_of(model: Trained) -> str:
     weights = sum(array.size for array in model.network.params.values())
     found = [f"{counted(weights, 'weight')} in {counted(len(model.network.layers), 'layer')}"]
     if data := header.training.get("data"):
-        found.append(f"learned from {Path(str(data)).name}")
+        names = [data] if isinstance(data, str) else data
+        found.append(f"learned from {listed([Path(str(name)).name for name in names], 4)}")
     best = [row for row in header.history if row.get("is_best")]
     accuracy = best[-1].get("validation_accuracy") if best else None
     if accuracy is not None:
