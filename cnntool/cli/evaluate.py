@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURES, TOP = 48, 3
 
-OF_IMAGES = ("strict", "top", "html")
+OF_IMAGES, OF_CLASSES = ("strict", "top"), ("html",)
 OF_PICTURES, OF_MISTAKES = ("confusion", "font"), ("mistakes",)
 OF_TEXT, OF_TEXTS = ("tokens",), ("encoding",)
 OF_SAMPLES = ("format", "text_column", "label_column", "column", "group")
@@ -32,11 +32,11 @@ OF_DECODERS = ("beam",)
 
 USELESS = {
     "cnn": (*OF_TEXT, *OF_TEXTS, *OF_SAMPLES, *OF_DECODERS),
-    "rnn": (*OF_IMAGES, *OF_PICTURES, *OF_MISTAKES, *OF_SAMPLES, *OF_DECODERS),
+    "rnn": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_MISTAKES, *OF_SAMPLES, *OF_DECODERS),
     "classifier": (*OF_IMAGES, *OF_TEXT, *OF_DECODERS),
-    "tagger": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT, *OF_DECODERS),
-    "translator": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT),
-    "captioner": (*OF_IMAGES, *OF_PICTURES, *OF_TEXT),
+    "tagger": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT, *OF_DECODERS),
+    "translator": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT),
+    "captioner": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT),
 }
 """Those that each kind has none for."""
 
@@ -101,9 +101,9 @@ class Asked(Model):
     html: str | None = option(
         "--html",
         PathName("a page, such as report.html"),
-        "Of images, write a page that holds the network: scores, confusions, how it learned, and "
-        f"the {MOST_PICTURES} most confident mistakes, each of which opens layer by layer, as in "
-        "`cnntool explore`.",
+        "Of classes of images or texts, write a page that holds the network: scores, confusions, "
+        f"how it learned, and the {MOST_PICTURES} most confident mistakes, each of which opens as "
+        "in `cnntool explore`.",
         metavar="FILE",
     )
     tokens: bool = flag(
@@ -127,6 +127,7 @@ Examples:
   cnntool evaluate pets.npz new-photos/ --mistakes mistakes.png -f
   cnntool evaluate digits.npz digits --html report.html
   cnntool evaluate digits.npz digits --json | jq .accuracy
+  cnntool evaluate mood.npz reviews.tsv --html mood.html
   cnntool evaluate say.npz pronunciations --beam 4 --mistakes wrong.tsv
   cnntool evaluate address.npz test.conll
   cnntool evaluate de-en.npz test.de test.en
@@ -250,6 +251,10 @@ def measure_sequences(asked: Asked) -> None:
     check_table(asked.mistakes, asked.force)
     check_outputs(asked.confusion, None, asked.force)
     model, data = load_sequence_model(asked.model), joined(asked.data)
+    if asked.html is not None:
+        from cnntool.cli.evaluation_page import check_page
+
+        check_page(asked.html, model, asked.force)
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
     with reading(data, asked.quiet) as advance:
         how = sequence_parts.read_options(model, asked.data, given)
@@ -271,6 +276,12 @@ def measure_sequences(asked: Asked) -> None:
         write_mistakes(report, found.samples, asked.mistakes, asked.force)
     if asked.confusion is not None:
         draw_classes(report, asked.confusion, f"{title}, {found.part}", asked.force)
+    if asked.html is not None:
+        from cnntool.cli.evaluation_page import write_text_page
+        from cnntool.training.classifier_report import ClassifierReport
+
+        assert isinstance(report, ClassifierReport)  # as it is refused of others
+        write_text_page(asked.html, model, report, data, asked.force)
     if not asked.as_json:
         show_samples(report, judgement, found.samples, title, found.part)
         return

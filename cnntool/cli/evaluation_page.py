@@ -1,4 +1,4 @@
-"""What was measured on images as a page, whose mistakes open in the network, layer by layer."""
+"""What was measured on images or texts as a page, whose mistakes open in the network itself."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ import numpy as np
 from cnntool.cli.files import check_free
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.files.atomic import atomic_write, check_writable
-from cnntool.networks.model import Classifier
+from cnntool.networks.model import Classifier, SequenceModel, Trained
 from cnntool.page.models import Shown, image_page, layers_up_to, one_of_each
+from cnntool.page.texts import check_texts, text_page
+from cnntool.training.classifier_report import ClassifierReport
 from cnntool.training.report import Report
-from cnntool.wording import plain
+from cnntool.training.sequence_report import class_facts
+from cnntool.wording import counted, plain
 
 MOST_MISTAKES = 48
 CURVES = "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"
 
 
-def check_page(path: str, classifier: Classifier, force: bool) -> None:
+def check_page(path: str, model: Classifier | SequenceModel, force: bool) -> None:
     """Raise where the page cannot be written, or cannot hold the network, before any work."""
     check_free(Path(path), force)
     check_writable(path)
-    layers_up_to(classifier, None)
+    if isinstance(model, Classifier):
+        layers_up_to(model, None)
+    else:
+        check_texts(model)
 
 
 def write_page(
@@ -45,16 +51,12 @@ def write_page(
         name = None if images.files is None else Path(images.files[place]).name
         label = classifier.labels[int(some.y[n])]
         inputs.append(Shown(name or f"image {place} of {images.name}", x[n : n + 1], label))
-    facts = {
-        "title": f"{Path(classifier.name).name} on {images.name}",
-        "accuracy": report.accuracy,
-        "count": report.count,
-        "loss": report.loss,
-        "k": report.k,
-        "top": report.top_k,
-        "classes": entry["classes"],
-        "confusion": report.confusion,
-        "history": [{key: row.get(key) for key in CURVES} for row in classifier.header.history],
+    facts = _facts(classifier, images.name, "image", entry["classes"], report.confusion) | {
+        "figures": [
+            [f"{report.accuracy:.1%}", f"right, of {counted(report.count, 'image')}"],
+            [f"{report.top_k:.1%}", f"among the {report.k} likeliest"],
+            [f"{report.loss:.3f}", "loss, in nats an image"],
+        ],
         "wrong": len(report.mistakes),
         "mistakes": [
             {
@@ -69,3 +71,44 @@ def write_page(
     content = image_page(classifier, inputs, report=plain(facts))
     with atomic_write(target, force) as file:
         file.write(content)
+
+
+def write_text_page(
+    path: str, model: SequenceModel, report: ClassifierReport, data: str, force: bool
+) -> None:
+    """The same of a classifier of texts."""
+    target, mistakes = Path(path), report.mistakes[:MOST_MISTAKES]
+    number = {label: k for k, label in enumerate(report.labels)}
+    classes = class_facts(report.labels, report.scores)
+    facts = _facts(model, data, "text", classes, report.confusion) | {
+        "figures": [
+            [report.accuracy.text, f"right, of {counted(report.accuracy.count, 'text')}"],
+            [f"{report.scores.macro.f1:.3f}", "F1, the mean over classes"],
+        ],
+        "wrong": len(report.mistakes),
+        "mistakes": [
+            {
+                "input": n,
+                "target": number[each.reference],
+                "predicted": number[each.answer],
+                "probability": each.probability,
+            }
+            for n, each in enumerate(mistakes)
+        ],
+    }
+    texts = [each.given for each in mistakes] or list(report.texts or ())[:MOST_MISTAKES]
+    content = text_page(model, texts, plain(facts))
+    with atomic_write(target, force) as file:
+        file.write(content)
+
+
+def _facts(
+    model: Trained, data: str, noun: str, classes: list[dict[str, Any]], confusion: np.ndarray
+) -> dict[str, Any]:
+    return {
+        "title": f"{Path(model.name).name} on {data}",
+        "noun": noun,
+        "classes": classes,
+        "confusion": confusion,
+        "history": [{key: row.get(key) for key in CURVES} for row in model.header.history],
+    }

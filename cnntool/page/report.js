@@ -1,5 +1,5 @@
-// What was measured on labelled images: scores, confusions, how it was learned, and the mistakes,
-// each of which opens below.
+// What was measured on labelled images or texts: scores, confusions, how it was learned, and the
+// mistakes, each of which opens below. A mistake has a picture or a text.
 
 const CHART = { width: 340, height: 150, left: 44, bottom: 22, top: 8, right: 8 };
 
@@ -20,10 +20,8 @@ function reportOf(report, open) {
     ? element('p', { class: 'note' }, `Of ${report.wrong} mistakes in all, the surest stand here.`)
     : null;
   return element('section', { class: 'report', 'aria-label': 'What was measured' },
-    element('div', { class: 'figures' },
-      figure(percent(report.accuracy), `right, of ${counted(report.count, 'image')}`),
-      figure(percent(report.top), `among the ${report.k} likeliest`),
-      figure(number(report.loss), 'loss, in nats an image')),
+    element('div', { class: 'figures' }, ...report.figures.map(([value, words]) =>
+      element('p', {}, element('b', {}, value), ` ${words}`))),
     element('div', { class: 'panels' },
       element('div', { class: 'unit' }, element('h2', {}, 'What is taken for what'),
         confusionTable(report, list)),
@@ -35,16 +33,12 @@ function reportOf(report, open) {
     element('div', { class: 'unit' }, heading, mistakes, total));
 }
 
-function figure(value, words) {
-  return element('p', {}, element('b', {}, value), ` ${words}`);
-}
-
-function mistakeCard(report, { input, target, predicted, probability, picture }, open) {
+function mistakeCard(report, { input, target, predicted, probability, picture, text }, open) {
   const [label, taken] = [report.classes[target].label, report.classes[predicted].label];
   return element('button', {
     type: 'button', class: 'card', onclick: () => open(input),
     'aria-label': `${label}, taken for ${taken} with ${percent(probability)}: open`,
-  }, picture(), element('span', {}, `true: ${label}`), element('span', {}, `taken for: ${taken}`),
+  }, picture ? picture() : element('q', {}, text), element('span', {}, `true: ${label}`), element('span', {}, `taken for: ${taken}`),
   element('span', {}, percent(probability)));
 }
 
@@ -64,7 +58,7 @@ function confusionTable(report, list) {
       if (!count) return element('td', {}, '');
       return element('td', { class: shadeClass(count, most) }, element('button', {
         type: 'button', onclick: () => list([i, j]),
-        'aria-label': `${counted(count, 'image')} of ${labels[i]} taken for ${labels[j]}: show`,
+        'aria-label': `${counted(count, report.noun)} of ${labels[i]} taken for ${labels[j]}: show`,
       }, `${count}`));
     }))));
   return table;
@@ -75,7 +69,7 @@ function classTable(report) {
   const shown = (key, value) =>
     (value === null ? '–' : key === 'support' ? `${value}` : value.toFixed(3));
   return element('table', { class: 'terms' }, element('thead', {}, element('tr', {},
-    element('td'), ...['precision', 'recall', 'F1', 'images'].map((words) =>
+    element('td'), ...['precision', 'recall', 'F1', `${report.noun}s`].map((words) =>
       element('th', { scope: 'col' }, words)))),
   element('tbody', {}, ...report.classes.map((each) => element('tr', {},
     element('th', { scope: 'row' }, each.label),

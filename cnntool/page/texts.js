@@ -323,8 +323,18 @@ function textPage(data) {
     ...data.texts.map((text) => element('button', { type: 'button',
       onclick: () => { field.value = text; state.at = null; run(text); } },
     text.length > 40 ? `${text.slice(0, 38)}…` : text))) : null;
+  const report = data.report ? reportOf({
+    ...data.report,
+    mistakes: data.report.mistakes.map((mistake) => ({ ...mistake, text: data.texts[mistake.input] })),
+  }, (index) => {
+    state.at = null;
+    field.value = data.texts[index];
+    run(field.value);
+    field.scrollIntoView({ behavior: 'smooth' });
+  }) : null;
   document.getElementById('page').append(
     element('header', {}, element('h1', {}, data.title), element('p', {}, data.facts)),
+    ...(report ? [report, element('h2', { class: 'opened' }, 'The network, token by token')] : []),
     element('section', { class: 'unit', 'aria-label': 'The text' },
       element('label', { class: 'typed' }, 'Text ', field), examples, said),
     answer, attention,
@@ -338,6 +348,7 @@ function textPage(data) {
   field.value = data.texts[0] ?? '';
   run(field.value);
   selftest(() => ({
+    opened: [...document.querySelectorAll('.card, .report td button')].map((each) => each.click()),
     runs: data.texts.map((text) => {
       const { read, found, spoken } = computed(text);
       const flat = (parts) => parts.map(({ y }) => base64Of(y.data));

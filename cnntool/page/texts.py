@@ -18,26 +18,39 @@ from cnntool.wording import bytes_text
 
 SCRIPTS = (
     *("selftest", "arrays", "words", "pointwise", "cells", "sequences", "tokens"),
-    *("dom", "draw", "pixels", "texts"),
+    *("dom", "draw", "pixels", "report", "texts"),
 )
 
 MOST_SAMPLES = 7
 """Tokens of a text that is made where none is given."""
 
 
-def text_page(model: TrainedText | SequenceModel, texts: Sequence[str]) -> bytes:
-    """The HTML file of a model of texts; InputError for a model of anything else, and where its
-    weights are over ``MOST_BYTES``."""
-    header, network = model.header, model.network
-    reader = _reader(model)
+def check_texts(model: TrainedText | SequenceModel) -> dict[str, Any]:
+    """How a text becomes tokens; errors as of :func:`text_page`."""
+    network = model.network
     size = sum(array.nbytes for array in network.params.values())
     if size > MOST_BYTES:
         raise InputError(
             f"{model.name} has {bytes_text(size)} of weights, and a page takes "
             f"{bytes_text(MOST_BYTES)}: train a smaller one"
         )
+    return _reader(model)
+
+
+def text_page(
+    model: TrainedText | SequenceModel,
+    texts: Sequence[str],
+    report: dict[str, Any] | None = None,
+) -> bytes:
+    """The HTML file of a model of texts; report: what was measured, to stand above.
+
+    InputError for a model of anything else, and where its weights are over ``MOST_BYTES``.
+    """
+    header, network = model.header, model.network
+    reader = check_texts(model)
     data: dict[str, Any] = {
-        "title": f"{Path(model.name).name}, token by token",
+        "title": report["title"] if report else f"{Path(model.name).name}, token by token",
+        "report": report,
         "facts": facts_of(model),
         "kind": header.kind,
         "layers": described(network),

@@ -1,10 +1,12 @@
 """`cnntool evaluate` of models of sequences: scores, what stands beside them, mistakes, parts."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from browser import computed, needs_browser
 from sequence_models import MOODS, write_sequence_models
 
 from cnntool.networks.model import load_trained
@@ -197,3 +199,19 @@ def test_what_cannot_be_done_is_one_line(cnntool, models, folder, model, argumen
     assert done.code == code
     assert message in done.err
     assert len(done.err.splitlines()) == 1
+
+
+@needs_browser
+def test_a_page_has_what_was_measured_and_opens_every_mistake(cnntool, models, moods, tmp_path):
+    (tmp_path / "wrong.tsv").write_text("a <b>good</b> film\tbad\nso bad\tbad\n")
+    model = models / "classifier.npz"
+    found = report(cnntool("evaluate", model, "wrong.tsv", "--html", "page.html", "--json"))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*)</script>', text)
+    told, facts = json.loads(data), json.loads(data)["report"]
+    assert facts["wrong"] == len(found["mistakes"]) == 1
+    assert told["texts"] == [found["mistakes"][0]["given"]]
+    assert computed(tmp_path / "page.html", tmp_path / "browser")["complaints"] == []
+    done = cnntool("evaluate", models / "tagger.npz", "wrong.tsv", "--html", "other.html")
+    assert done.code == 2
+    assert "--html is of no use here" in done.err
