@@ -23,6 +23,7 @@ from cnntool.files.image import (
     ImageInfo,
     Metadata,
     alike,
+    as_stored,
     full_range,
     swaps_sides,
 )
@@ -147,20 +148,36 @@ def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limit
 
 
 def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
+    from cnntool.files.jpeg_decoder import decoded_rows
+
     stream.seek(0)
     data = stream.read()
     structure = jpeg.check(data, limits.name)
-    image = _image(open_picture(stream, limits), limits)
-    pixels = image.frames[0].pixels
+    picture = open_picture(stream, limits)
+    limits.check_size(*picture.size)
+    orientation, metadata = read_metadata(picture)
+    sides = picture.size if swaps_sides(orientation) else picture.size[::-1]
+    channels = 1 if limits.gray or READ_AS[picture.mode] == "L" else 3
+    pixels = np.empty((*sides, channels), np.uint8)
+    stored = as_stored(pixels, orientation)
+    top = 0
+    for rows in decoded_rows(data, limits):
+        stored[top : top + len(rows)] = rows
+        top += len(rows)
 
     def is_same(other: bytes) -> bool:
-        with suppress(OSError):
-            again = _image(open_picture(io.BytesIO(other), limits), limits)
-            return np.array_equal(again.frames[0].pixels, pixels)
+        top = 0
+        with suppress(InputError, OSError):
+            for rows in decoded_rows(other, limits):
+                if not np.array_equal(stored[top : top + len(rows)], rows):
+                    return False
+                top += len(rows)
+            return True
         return False
 
     jpeg.check_decoded(data, structure, pixels, is_same, limits.name)
-    return image
+    image = image_of([Frame(pixels)], replace(metadata, loop=None), limits)
+    return replace(image, left_out=left_out_of(picture))
 
 
 def _image(picture: Picture, limits: Limits, bits: int = 8, count: int | None = None) -> Image:

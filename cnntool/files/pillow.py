@@ -143,6 +143,13 @@ def to_frame(
     return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))
 
 
+def pixel_strips(picture: Picture, gray: bool) -> Iterator[np.ndarray]:
+    """The pixels (n, W, C) of a picture of 8 bits without alpha, a few rows at a time."""
+    target = READ_AS[picture.mode]
+    for _, strip in _strips(picture, target):
+        yield _samples(strip.convert("L") if gray else strip, np.dtype(np.uint8))
+
+
 def _strips(picture: Picture, mode: str) -> Iterator[tuple[slice, Picture]]:
     """The picture a few rows at a time, in this mode."""
     width, height = picture.size
