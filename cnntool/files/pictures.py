@@ -27,14 +27,12 @@ from cnntool.files.image import (
     full_range,
     swaps_sides,
 )
-from cnntool.files.layout import layout_of
+from cnntool.files.layout import Writer, layout_of
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     READ_AS,
     image_of,
-    is_deep,
     left_out_of,
-    library,
     load_plugin,
     open_picture,
     read_metadata,
@@ -248,38 +246,22 @@ def _encoded(frame: Frame, format: str, options: Mapping[str, Any]) -> bytes:
 
 
 def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any]) -> None:
-    if is_deep(frame):
+    layout = layout_of(Image((frame,), 0.0, format))
+    writer: Writer | None = None
+    if format == "PNG":  # Pillow's has no 16-bit colour, and takes one and a half times as long
         from cnntool.files.png_encoder import PngWriter
 
-        writer = PngWriter(file, layout_of(Image((frame,), 0.0, format)), options)
-        writer.write(frame)
-        writer.finish()
+        writer = PngWriter(file, layout, options)
+    elif format == "JPEG":
+        from cnntool.files.jpeg_encoder import JpegWriter
+
+        writer = JpegWriter(file, layout, options)
+    if writer is None:
+        load_plugin(format, "the image")
+        to_picture(frame).save(file, format, **options)
         return
-    load_plugin(format, "the image")
-    picture = to_picture(frame)
-    compression = _compression(picture) if format == "PNG" else {}
-    picture.save(file, format, **compression, **options)
-
-
-_RUNS = {"compress_level": 1, "compress_type": 3}  # Z_RLE: fastest, and small for photographs
-_REPEATS = {"compress_level": 4, "compress_type": 0}  # far smaller for drawings and screens
-
-
-def _compression(picture: Picture) -> dict[str, int]:
-    """The setting that suits a PNG, by a trial on a few of its rows."""
-    width, height = picture.size
-    if width * height < 1 << 16:
-        return _REPEATS
-    sample = library().new(picture.mode, (width, 64))
-    for band in range(4):
-        top = (height - 16) * band // 3
-        sample.paste(picture.crop((0, top, width, top + 16)), (0, 16 * band))
-    sizes = []
-    for settings in (_REPEATS, _RUNS):
-        buffer = io.BytesIO()
-        sample.save(buffer, "PNG", **settings)
-        sizes.append(buffer.tell())
-    return _REPEATS if 4 * sizes[0] < 3 * sizes[1] else _RUNS
+    writer.write(frame)
+    writer.finish()
 
 
 def save_options(metadata: Metadata, format: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from cnntool.files import png
 from cnntool.files.image import Frame, strips_of_samples
 from cnntool.files.layout import Layout, fitting
-from cnntool.files.pillow import library
+from cnntool.files.pillow import library, load_plugin
 
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """From the samples of a pixel."""
@@ -38,13 +38,8 @@ class PngWriter:
         self.checksum = zlib.adler32(b"")
         sides, kind = (layout.width, layout.height), COLOR_TYPES[samples]
         header = struct.pack(">IIBBBBB", *sides, 8 * size, kind, 0, 0, 0)
-        file.write(png.SIGNATURE + png.chunk(b"IHDR", header))
-        small = io.BytesIO()
-        library().new("L", (1, 1)).save(small, "PNG", **options)
-        for kind_of_chunk, data in png.chunks(small, "metadata"):
-            if kind_of_chunk not in (b"IHDR", b"IDAT", b"IEND"):
-                file.write(png.chunk(kind_of_chunk, data))
-        file.write(png.chunk(b"IDAT", b"\x78\x01"))  # deflate, a window of 32 kB
+        file.write(png.SIGNATURE + png.chunk(b"IHDR", header) + _chunks_of(options))
+        self.packed = b"\x78\x01"  # deflate, a window of 32 kB
 
     def write(self, frame: Frame) -> None:
         for strip in strips_of_samples(frame, self.dtype):
@@ -62,13 +57,30 @@ class PngWriter:
         data = filtered(rows, self.above, self.pixel_bytes).reshape(-1).data
         self.above, self.waiting = rows[-1].copy(), 0
         self.checksum = zlib.adler32(data, self.checksum)
-        self.file.write(png.chunk(b"IDAT", _packed(data)))
+        self.packed += _packed(data)
+        if len(self.packed) >= _SAMPLE:
+            self.file.write(png.chunk(b"IDAT", self.packed))
+            self.packed = b""
 
     def finish(self) -> None:
         if self.waiting:
             self._write_segment()
         end = b"\x03\0" + self.checksum.to_bytes(4, "big")  # an empty last block
-        self.file.write(png.chunk(b"IDAT", end) + png.chunk(b"IEND", b""))
+        self.file.write(png.chunk(b"IDAT", self.packed + end) + png.chunk(b"IEND", b""))
+
+
+def _chunks_of(options: Mapping[str, Any]) -> bytes:
+    """The chunks of metadata, as Pillow writes them."""
+    if not options:
+        return b""
+    small = io.BytesIO()
+    load_plugin("PNG", "the image")
+    library().new("L", (1, 1)).save(small, "PNG", **options)
+    kept = (each for each in png.chunks(small, "metadata") if each[0] not in _OF_PIXELS)
+    return b"".join(png.chunk(*each) for each in kept)
+
+
+_OF_PIXELS = (b"IHDR", b"IDAT", b"IEND")
 
 
 _RUNS, _REPEATS = (1, zlib.Z_RLE), (4, zlib.Z_DEFAULT_STRATEGY)
@@ -78,6 +90,8 @@ _SAMPLE = 1 << 16
 
 def _packed(data: memoryview) -> bytes:
     """A segment, the way that suits it by a trial on its middle."""
+    if len(data) <= 2 * _SAMPLE:
+        return _deflated(data, *_REPEATS)
     start = max(0, len(data) - _SAMPLE) // 2
     sample = data[start : start + _SAMPLE]
     small = len(_deflated(sample, *_REPEATS)), len(_deflated(sample, *_RUNS))
