@@ -24,14 +24,6 @@ def image():
     return Image((Frame(pixels),), 255.0, "PNG")
 
 
-def results(content, folder):
-    page = folder / "page.html"
-    page.write_bytes(content)
-    found = computed(page, folder / "browser")
-    assert found.pop("complaints") == []
-    return found
-
-
 def array(result):
     return np.frombuffer(base64.b64decode(result["data"]), "<f4").reshape(result["shape"])
 
@@ -48,9 +40,9 @@ def test_a_filter_gives_what_convolve_gives(image, tmp_path):
     for each in tried:
         if each["kernel"][0] == "1":
             each["kernel"] = own.spec
-    found = results(kernel_page("it.png", image, own, tried), tmp_path)["results"]
+    (found,) = computed(tmp_path, kernel_page("it.png", image, own, tried))
     raw = Rendering("raw", dtype=np.dtype("f4"), white=255.0)
-    for each, result in zip(tried, found, strict=True):
+    for each, result in zip(tried, found["results"], strict=True):
         padding = int(each["padding"]) if each["padding"].isdigit() else each["padding"]
         geometry = Geometry(
             (each["stride"],) * 2, (each["dilation"],) * 2, padding, each["border"], 0.0
@@ -71,8 +63,8 @@ def test_a_pool_gives_what_pool_gives(image, tmp_path):
         }
         for mode, size, stride, dilation, part in settings
     ]
-    found = results(pool_page("it.png", image, "max", 2, tried), tmp_path)["results"]
-    for each, result in zip(tried, found, strict=True):
+    (found,) = computed(tmp_path, pool_page("it.png", image, "max", 2, tried))
+    for each, result in zip(tried, found["results"], strict=True):
         stride, dilation = (each["stride"],) * 2, (each["dilation"],) * 2
         size = (each["pool"]["size"],) * 2
         edge = "partial" if each["hasPart"] else "drop"
@@ -83,14 +75,15 @@ def test_a_pool_gives_what_pool_gives(image, tmp_path):
 
 
 @needs_browser
-@pytest.mark.parametrize("padding", ["valid", "same", "full"])
-def test_a_signal_gives_what_explain_conv1d_gives(padding, tmp_path):
-    x, w = (1, 2, 3, 4.5, -2, 7), (1, 0.5, -1)
-    found = results(signal_page(x, w, 2, padding, 1), tmp_path)
-    steps = conv1d_steps(x, w, None, (1.0,), stride=2, padding=padding, dilation=1, flip=False)
-    np.testing.assert_allclose(found["y"], steps.y)
-    np.testing.assert_allclose(found["dw"], steps.gradients["weight"])
-    np.testing.assert_allclose(found["dx"], steps.gradients["x"])
+def test_a_signal_gives_what_explain_conv1d_gives(tmp_path):
+    x, w, paddings = (1, 2, 3, 4.5, -2, 7), (1, 0.5, -1), ("valid", "same", "full")
+    pages = [signal_page(x, w, 2, padding, 1) for padding in paddings]
+    for padding, found in zip(paddings, computed(tmp_path, *pages), strict=True):
+        how = {"stride": 2, "padding": padding, "dilation": 1, "flip": False}
+        steps = conv1d_steps(x, w, None, (1.0,), **how)
+        np.testing.assert_allclose(found["y"], steps.y)
+        np.testing.assert_allclose(found["dw"], steps.gradients["weight"])
+        np.testing.assert_allclose(found["dx"], steps.gradients["x"])
 
 
 def test_a_photograph_becomes_small_enough_to_compute():

@@ -52,41 +52,44 @@ def floats(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def check_page(model, folder):
+def check(models, folder):
     """Every map of every layer, the gradient of a class by the input, and every story's sum."""
-    shape = model.network.input_shape
     rng = np.random.default_rng(1)
-    inputs = [Shown(f"<i>{n}</i>.png", rng.normal(0, 1, (1, *shape)).astype("f")) for n in (1, 2)]
-    page = folder / "page.html"
-    page.write_bytes(image_page(model, inputs))
-    found = computed(page, folder / "browser")
-    assert found["complaints"] == []
-    assert found["stories"]["worst"] < 1e-5
-    assert found["stories"]["count"] > len(model.network.layers)
-    for given, run in zip(inputs, found["runs"], strict=True):
-        expected = [given.x, *model.network.outputs(given.x)]
-        names = "input", *model.network.names
-        for name, maps, text in zip(names, expected, run["outputs"], strict=True):
-            limit = 1e-5 * max(1, np.abs(maps).max())
-            assert np.abs(floats(text) - maps.ravel()).max() <= limit, name
-        gradient = input_gradient(model.network, given.x, 0).ravel()
-        limit = 1e-5 * max(1, np.abs(gradient).max())
-        assert np.abs(floats(run["gradients"][0]) - gradient).max() <= limit
+    inputs, pages = [], []
+    for model in models:
+        x = rng.normal(0, 1, (2, 1, *model.network.input_shape)).astype("f")
+        inputs.append([Shown(f"<i>{n}</i>.png", each) for n, each in enumerate(x)])
+        pages.append(image_page(model, inputs[-1]))
+    for model, given, found in zip(models, inputs, computed(folder, *pages), strict=True):
+        assert found["stories"]["worst"] < 1e-5
+        assert found["stories"]["count"] > len(model.network.layers)
+        for each, run in zip(given, found["runs"], strict=True):
+            compare(model.network, each.x, run)
+
+
+def compare(network, x, run):
+    names = "input", *network.names
+    for name, maps, text in zip(names, [x, *network.outputs(x)], run["outputs"], strict=True):
+        limit = 1e-5 * max(1, np.abs(maps).max())
+        assert np.abs(floats(text) - maps.ravel()).max() <= limit, (network.spec, name)
+    gradient = input_gradient(network, x, 0).ravel()
+    limit = 1e-5 * max(1, np.abs(gradient).max())
+    assert np.abs(floats(run["gradients"][0]) - gradient).max() <= limit, network.spec
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ZOO)
-def test_a_page_of_every_network_of_the_zoo_computes_what_the_engine_computes(name, tmp_path):
-    side, channels = LEAST_SIZE[name], 1 if name == "lenet5" else 3
-    width = 0.05 if name == "alexnet" else None
-    check_page(classifier(name, (channels, side, side), 4, width), tmp_path)
+def test_a_page_of_every_network_of_the_zoo_computes_what_the_engine_computes(tmp_path):
+    models = []
+    for name in ZOO:
+        side, channels = LEAST_SIZE[name], 1 if name == "lenet5" else 3
+        width = 0.05 if name == "alexnet" else None
+        models.append(classifier(name, (channels, side, side), 4, width))
+    check(models, tmp_path)
 
 
 @needs_browser
-@pytest.mark.parametrize("layers", CHAINS)
-def test_a_page_of_every_layer_computes_what_the_engine_computes(layers, tmp_path):
-    model = classifier(layers, (2, 13, 12), int(layers.split()[-1]))
-    check_page(model, tmp_path)
+def test_a_page_of_every_layer_computes_what_the_engine_computes(tmp_path):
+    check([classifier(each, (2, 13, 12), int(each.split()[-1])) for each in CHAINS], tmp_path)
 
 
 def test_the_networks_that_are_compared_have_every_layer_of_images():

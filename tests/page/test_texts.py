@@ -32,13 +32,13 @@ def floats(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def computed_page(model, texts, folder):
-    page = folder / "page.html"
-    page.write_bytes(text_page(model, texts))
-    found = computed(page, folder / "browser")
-    assert found["complaints"] == []
-    assert min(found["moved"]) > 0
-    return found["runs"]
+def runs_of(models, folder):
+    """Each model with what its page made of the texts, one by one."""
+    found = computed(folder, *(text_page(model, TEXTS) for model in models))
+    for model, each in zip(models, found, strict=True):
+        assert min(each["moved"]) > 0
+        for text, run in zip(TEXTS, each["runs"], strict=True):
+            yield model, text, run
 
 
 def same(text, expected):
@@ -65,25 +65,27 @@ def traces(network, x, lengths=None):
             yield from layer.trace(y[index], caches.of(index)).values()
 
 
+LANGUAGES = {
+    "char": "embedding ? x 6; lstm 8; dropout 0.2; gru 6; dense ? tied",
+    "word": "embedding ? x 5; gru 7; tanh; dense ?",
+    "byte": "embedding ? x 5; rnn 7; lstm 5; dense ?",
+}
+
+
 @needs_browser
-@pytest.mark.parametrize(
-    ("level", "spec"),
-    [
-        ("char", "embedding ? x 6; lstm 8; dropout 0.2; gru 6; dense ? tied"),
-        ("word", "embedding ? x 5; gru 7; tanh; dense ?"),
-        ("byte", "embedding ? x 5; rnn 7; lstm 5; dense ?"),
-    ],
-)
-def test_a_language_model_reads_as_the_engine_does(level, spec, tmp_path):
-    model = language(level, spec)
-    for text, run in zip(TEXTS, computed_page(model, TEXTS, tmp_path), strict=True):
+def test_language_models_read_as_the_engine_does(tmp_path):
+    models = [language(*each) for each in LANGUAGES.items()]
+    for model, text, run in runs_of(models, tmp_path):
         ids = model.vocabulary.encode(text)
         assert run["ids"] == ids.tolist()
-        x = ids[:, None]
-        for found, expected in zip(run["outputs"], model.network.outputs(x), strict=True):
-            same(found, expected)
-        for found, expected in zip(run["tracks"], traces(model.network, x), strict=True):
-            same(found, expected)
+        compare(model.network, ids[:, None], None, run)
+
+
+def compare(network, x, lengths, run):
+    for found, expected in zip(run["outputs"], network.outputs(x, lengths=lengths), strict=True):
+        same(found, expected)
+    for found, expected in zip(run["tracks"], traces(network, x, lengths), strict=True):
+        same(found, expected)
 
 
 READERS = {
@@ -106,54 +108,51 @@ def prepared(reader, text):
     return reader.rows([given]).take(np.array([0]))
 
 
+CLASSIFIERS = {
+    "word": "embedding {v} x 5; lstm 4 both; max-steps; dense 3",
+    "symbol": "embedding {v} x 5 letters {l} x 3; gru 4 both; last; relu; dense 3",
+    "byte": "embedding {v} x 5; rnn 4; mean-steps; dense 3",
+    "char": "embedding {v} x 5; lstm 4; last; dense 3",
+    "words": "embedding {v} x 5 letters {l} x 3; lstm 4 both; dense 3",
+}
+
+
 @needs_browser
-@pytest.mark.parametrize(
-    ("name", "spec"),
-    [
-        ("word", "embedding {v} x 5; lstm 4 both; max-steps; dense 3"),
-        ("symbol", "embedding {v} x 5 letters {l} x 3; gru 4 both; last; relu; dense 3"),
-        ("byte", "embedding {v} x 5; rnn 4; mean-steps; dense 3"),
-        ("char", "embedding {v} x 5; lstm 4; last; dense 3"),
-        ("words", "embedding {v} x 5 letters {l} x 3; lstm 4 both; dense 3"),
-    ],
-)
-def test_a_classifier_or_tagger_reads_as_the_engine_does(name, spec, tmp_path):
-    reader = READERS[name]
-    letters = len(reader.letters) if reader.letters else 0
-    kind = "tagger" if name == "words" else "classifier"
-    model = drawn(kind, reader, spec.format(v=len(reader.vocabulary), l=letters))
-    for text, run in zip(TEXTS, computed_page(model, TEXTS, tmp_path), strict=True):
-        x, lengths = prepared(reader, text)
+def test_classifiers_and_taggers_read_as_the_engine_does(tmp_path):
+    models = []
+    for name, spec in CLASSIFIERS.items():
+        reader, kind = READERS[name], "tagger" if name == "words" else "classifier"
+        letters = len(reader.letters) if reader.letters else 0
+        models.append(drawn(kind, reader, spec.format(v=len(reader.vocabulary), l=letters)))
+    for model, text, run in runs_of(models, tmp_path):
+        x, lengths = prepared(model.reader, text)
         ids = x if isinstance(x, np.ndarray) else x.ids
         assert run["ids"] == ids[:, 0].tolist()
-        outputs = model.network.outputs(x, lengths=lengths)
-        for found, expected in zip(run["outputs"], outputs, strict=True):
-            same(found, expected)
-        for found, expected in zip(run["tracks"], traces(model.network, x, lengths), strict=True):
-            same(found, expected)
+        compare(model.network, x, lengths, run)
+
+
+TRANSLATORS = (
+    "lstm 4 both => embedding {w} x 5; lstm 8; attend; dense {w}",
+    "gru 4 => embedding {w} x 5; gru 6; attend additive; dense {w}",
+    "lstm 4 => embedding {w} x 5; lstm 7; dense {w}",
+)
 
 
 @needs_browser
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        "lstm 4 both => embedding {w} x 5; lstm 8; attend; dense {w}",
-        "gru 4 => embedding {w} x 5; gru 6; attend additive; dense {w}",
-        "lstm 4 => embedding {w} x 5; lstm 7; dense {w}",
-    ],
-)
-def test_a_translator_says_and_looks_as_the_engine_does(sizes, tmp_path):
+def test_translators_say_and_look_as_the_engine_does(tmp_path):
     reader, writer = READERS["char"], TextInput.of(TEXTS[:2], "text", "word", folds=False)
-    spec = f"embedding {len(reader.vocabulary)} x 5; " + sizes.format(w=len(writer.vocabulary))
-    model = drawn("translator", reader, spec, writer=writer)
-    for text, run in zip(TEXTS, computed_page(model, TEXTS, tmp_path), strict=True):
+    begin, words = f"embedding {len(reader.vocabulary)} x 5; ", len(writer.vocabulary)
+    specs = [begin + each.format(w=words) for each in TRANSLATORS]
+    models = [drawn("translator", reader, each, writer=writer) for each in specs]
+    for model, text, run in runs_of(models, tmp_path):
         x, lengths = prepared(reader, text)
         (said,) = greedy(model.joined, x, lengths, writer.end, 9)
         assert run["said"][: len(said.ids)] == list(said.ids)
         given = np.array([[writer.end, *run["said"][:-1]]]).T
         pair = Pair(x, given, np.array([len(given)]))
-        outputs = model.network.outputs(pair, lengths=lengths)
-        for found, expected in zip(run["outputs"], outputs, strict=True):
+        for found, expected in zip(
+            run["outputs"], model.network.outputs(pair, lengths=lengths), strict=True
+        ):
             same(found, expected)
 
 
