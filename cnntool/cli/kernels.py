@@ -10,7 +10,7 @@ import click
 
 from cnntool.cli.help import FoldedEpilog
 from cnntool.cli.options import argument, flag, option, takes
-from cnntool.cli.types import Number
+from cnntool.cli.types import Number, OutputName, PathName, Spec
 from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnntool.imaging.kernels import Entry, Filter
     from cnntool.specs import Parameter
 
+LARGEST_FOUND = 63  # weights on a side of a kernel that is sought: their square are unknowns
 LARGEST_SHOWN = 15  # weights on a side; larger kernels are shown by their middle
 
 
@@ -29,13 +30,30 @@ class KernelsCommand(FoldedEpilog):
         return super().parse_args(ctx, [re.sub(r"^(?=-[\d.])", " ", arg) for arg in args])
 
 
+def read_size(text: str) -> tuple[float, float]:
+    """``N``, or ``HxW``: rows and columns."""
+    height, _, width = text.lower().partition("x")
+    return Number().read(height), Number().read(width or height)
+
+
 @dataclass(frozen=True)
 class Asked:
     """Which kernel is shown, and how."""
 
     spec: str | None = argument("[SPEC]", str, required=False)
-    size: float | None = option(
-        "--size", Number(metavar="N"), "Size of the kernel, as in box:size=N."
+    pair: tuple[str, str] | None = option(
+        "--from",
+        PathName("two pictures, BEFORE and AFTER"),
+        "Find the kernel that made the picture AFTER of the picture BEFORE; .npy holds plain "
+        "numbers.",
+        metavar="BEFORE AFTER",
+        nargs=2,
+    )
+    size: tuple[float, float] | None = option(
+        "--size",
+        Spec("N", read_size),
+        "Size of the kernel, as in box:size=N; with --from N or HxW.  [default with --from: from "
+        "1x1 up to 31x31]",
     )
     sigma: float | None = option(
         "--sigma", Number(metavar="S"), "Its sigma, as in gaussian:sigma=S."
@@ -43,6 +61,13 @@ class Asked:
     angle: float | None = option(
         "--angle", Number(metavar="A"), "Its angle in degrees, counterclockwise."
     )
+    output: str | None = option(
+        "-o --output",
+        OutputName("a file such as kernel.npy, or -"),
+        "With --from: write the kernel, for --kernel kernel.npy.",
+        metavar="FILE.npy",
+    )
+    force: bool = flag("-f --force", "Overwrite a file that exists.")
     as_json: bool = flag("--json", "Print JSON.")
 
 
@@ -55,31 +80,76 @@ Examples:
   cnntool kernels sobel
   cnntool kernels gaussian:sigma=2
   cnntool kernels '1 0 -1; 2 0 -2; 1 0 -1'
-  cnntool kernels log --sigma 1.4 --json""",
+  cnntool kernels log --sigma 1.4 --json
+  cnntool kernels --from photo.png blurred.png
+  cnntool kernels --from photo.png blurred.png --size 5 -o kernel.npy""",
 )
 @takes(Asked)
-def command(asked: Asked) -> None:
-    """List the kernels, or show one: its weights and what they do.
+def command(asked: Asked) -> int:
+    """List the kernels, show one: its weights and what they do, or find one that was used.
 
     SPEC is a name with parameters, a matrix, a file, - for stdin or a learned filter, as for
     `cnntool convolve --kernel`, which reads what --json prints as well.
+
+    With --from, least squares over the windows of BEFORE finds the kernel, the bias, the rule for
+    the border and the stride that made AFTER, its name in the catalogue, and the command that does
+    it again, whose result is compared with AFTER. Pixels that may be clipped are left out. Where no
+    single convolution explains AFTER, the exit code is 1, and what else it may be is said.
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.convolve import check_stdin_once, read_learned
     from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 
-    shortcuts: dict[str, Any] = {"size": asked.size, "sigma": asked.sigma, "angle": asked.angle}
+    if asked.pair is not None:
+        return _recover(asked, asked.pair)
+    for name in ("output", "force"):
+        if getattr(asked, name):
+            raise RequestError(f"--{name} is for a kernel that is found: give --from BEFORE AFTER")
+    size = _one_side(asked.size)
+    shortcuts: dict[str, Any] = {"size": size, "sigma": asked.sigma, "angle": asked.angle}
     if asked.spec is None:
         given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
         if given:
             raise RequestError(f"{given[0]} needs a kernel: cnntool kernels gaussian {given[0]} 2")
         entries = list(CATALOGUE.values())
         print_json([_entry(entry) for entry in entries]) if asked.as_json else _show_list(entries)
-        return
+        return 0
     check_stdin_once([asked.spec])
     kernel = parse_kernel(asked.spec, read_learned, **shortcuts)
     entry = CATALOGUE.get(asked.spec.partition(":")[0].strip())
     print_json(_details(kernel, entry)) if asked.as_json else _show_kernel(kernel, entry)
+    return 0
+
+
+def _one_side(size: tuple[float, float] | None) -> float | None:
+    """Of a kernel of the catalogue, which is a square."""
+    if size is not None and size[0] != size[1]:
+        raise RequestError(
+            f"--size {size[0]:g}x{size[1]:g}: a kernel of the catalogue has one size, such as "
+            "--size 5; HxW goes with --from BEFORE AFTER"
+        )
+    return None if size is None else size[0]
+
+
+def _recover(asked: Asked, pair: tuple[str, str]) -> int:
+    """Find the kernel that made one picture of another."""
+    from cnntool.cli.kernel_recovery import recover_kernel
+
+    given = {"SPEC": asked.spec, "--sigma": asked.sigma, "--angle": asked.angle}
+    for name, value in given.items():
+        if value is not None:
+            raise RequestError(f"--from finds the kernel: leave out {name}, {value}")
+    size = None
+    if asked.size is not None:
+        size = int(asked.size[0]), int(asked.size[1])
+        if size != asked.size or not all(1 <= side <= LARGEST_FOUND for side in size):
+            sides = "x".join(f"{side:g}" for side in asked.size)
+            raise RequestError(
+                f"--size {sides}: expected whole numbers from 1 to {LARGEST_FOUND}, such as 5 or "
+                "3x5"
+            )
+    to = asked.output, asked.force, asked.as_json
+    return recover_kernel(pair, size, *to, matrix_table)
 
 
 def _entry(entry: Entry) -> dict:
