@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from cnntool.errors import InputError
 from cnntool.files.image import WHITE, Frame, copy_channels, luminance
 from cnntool.files.layout import (
     Layout,
@@ -266,6 +267,11 @@ def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> Plai
     head = bytearray(small.getvalue())
     order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
     is_big = head[2:4] in (b"+\0", b"\0+")
+    if size > MOST_BYTES and not is_big:  # Pillow before 11.1
+        raise InputError(
+            f"{label} would have {size:,} bytes, more than the installed Pillow can write as TIFF: "
+            "pip install -U pillow"
+        )
     pointer, number = ("Q", "Q") if is_big else ("I", "H")
     (start,) = struct.unpack_from(order + pointer, head, 8 if is_big else 4)
     (count,) = struct.unpack_from(order + number, head, start)

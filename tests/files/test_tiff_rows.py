@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from rows_of import HEIGHT, WIDTH, assert_as_a_whole, noise, picture, read_back, said, write_rows
 from tiffs import tiff
 
+from cnntool.errors import InputError
 from cnntool.files import layout, tiff_rows
 from cnntool.files import tiff as tiff_files
 from cnntool.files.image import Frame, Image, Metadata
@@ -228,6 +229,17 @@ def test_the_head_of_a_file_beyond_4_gigabytes(tmp_path):
     assert (page.width, page.height, page.piece) == (40_000, 50_000, (40_000, 50_000))
     assert page.counts.tolist() == [50_000 * 40_000 * 3]
     assert page.offsets.tolist() == [len(head.getvalue())]
+
+
+def test_a_pillow_without_large_files_is_named(monkeypatch):
+    def small(image, file, label, is_big):
+        return write_pages(image, file, label, is_big=False)
+
+    write_pages = tiff_rows.write_pages
+    monkeypatch.setattr(tiff_rows, "write_pages", small)
+    big = layout.Layout(50_000, 40_000, 3, np.dtype("uint8"), 255.0, False, "TIFF")
+    with pytest.raises(InputError, match="pip install -U pillow"):
+        tiff_rows.write_rows(io.BytesIO(), big, 90, "a.tif")
 
 
 @pytest.mark.parametrize("options", [{}, {"tile": (64, 64), "compression": "zlib"}])
