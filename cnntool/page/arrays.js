@@ -24,9 +24,19 @@ function zeros(shape) {
   return { shape, data: new Float32Array(product(shape)) };
 }
 
-// [C, H, W] of any sample: features are maps of one pixel.
+// [C, H, W] of any sample: features are maps of one pixel, steps are one map.
 function mapsOf(shape) {
-  return shape.length === 3 ? shape : [product(shape), 1, 1];
+  if (shape.length === 2) return [1, ...shape];
+  return shape.length === 3 ? shape : [shape[0], 1, 1];
+}
+
+function placeOf(shape, index) {
+  const [, height, width] = mapsOf(shape);
+  return {
+    map: Math.floor(index / (height * width)),
+    row: Math.floor(index / width) % height,
+    column: index % width,
+  };
 }
 
 function valueAt(x, at) {

@@ -15,13 +15,16 @@ from cnntool.engine.normalization import EPS
 from cnntool.engine.pool_reductions import gaussian_weights
 from cnntool.engine.pool_windows import plan_pool
 from cnntool.engine.windows import Axis, plan_axes
+from cnntool.errors import RequestError
+from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
+from cnntool.networks.layers.dense import Dense, Flatten
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Layer, Shape
 from cnntool.networks.layers.pointwise import Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.layers.recurrent import Recurrent
-from cnntool.networks.layers.steps import TIME_POOLS, TimePool
+from cnntool.networks.layers.steps import TIME_POOLS, Columns, Places, TimePool
 from cnntool.networks.network import Network
 from cnntool.page.html import packed
 
@@ -62,7 +65,8 @@ def _starts(network: Network, name: str) -> Arrays:
 
 
 def settings(layer: Layer, shape: Shape, arrays: Arrays) -> dict[str, Any]:
-    """Which operation it is, and where its windows lie over samples of this shape."""
+    """Which operation it is, and where its windows lie over samples of this shape; RequestError
+    for a layer that pages do not have."""
     if isinstance(layer, Convolution | LocallyConnected):
         window = layer.window
         axes = plan_axes(shape[1:], window.size, window.stride, window.dilation, window.padding)
@@ -99,6 +103,8 @@ def settings(layer: Layer, shape: Shape, arrays: Arrays) -> dict[str, Any]:
         return {"operation": "recurrent"} | facts
     if isinstance(layer, TimePool):
         return {"operation": f"time-{TIME_POOLS[layer.name]}", "ofBoth": layer.of_both}
+    if not isinstance(layer, Flatten | Dense | Attend | Columns | Places):
+        raise RequestError(f"a page does not compute '{layer}': leave it out of the network")
     return {"operation": layer.kind}
 
 

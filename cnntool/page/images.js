@@ -9,6 +9,8 @@ function explorer(data) {
   const layers = prepared(data.layers);
   const shape = data.layers[0].input;
   const classes = data.labels; // null where the last layers were left out
+  const goesBack = classes && hasWayBack(layers)
+    && !layers.some(({ operation, input }) => operation === 'dense' && input.length === 2);
   const inputs = data.inputs.map(({ name, label, planes }) =>
     ({ name, label, x: unpacked(planes) }));
   const state = {
@@ -30,7 +32,8 @@ function explorer(data) {
 
   function stageOf(stage, index) {
     const layout = layoutOf(
-      index ? stage.output : [1, ...shape.slice(1)], STRIP, index ? TILE : 120);
+      index ? stage.output : [1, ...shape.slice(1)], STRIP,
+      index && mapsOf(stage.output)[0] > 1 ? TILE : 120);
     const words = shapeWords(stage.output);
     const canvas = newCanvas(layout, {
       tabindex: 0,
@@ -104,7 +107,7 @@ function explorer(data) {
 
   // The gradients of the chosen class; of networks without classes those of the unit looked at.
   function goBack() {
-    state.grads = classes ? gradientsOf(layers, state.outputs, state.chosen) : [];
+    state.grads = goesBack ? gradientsOf(layers, state.outputs, state.chosen) : [];
     redraw();
   }
 
@@ -378,8 +381,10 @@ function explorer(data) {
       ({ ...mistake, picture: () => pictureOf(inputs[mistake.input].x) })),
   }, open) : null;
   const strip = element('div', { class: 'strip' }, ...stages.map(({ node }) => node));
-  const showing = element('div', { class: 'showing' },
-    classes ? choice('Maps show', [['values', 'values'], ['gradient', 'gradient of the class'],
+  const noGradient = classes && !goesBack ? element('p', { class: 'note' },
+    'The page goes forward alone through steps, so it has no gradients of this network.') : null;
+  const showing = element('div', { class: 'showing' }, noGradient,
+    goesBack ? choice('Maps show', [['values', 'values'], ['gradient', 'gradient of the class'],
       ['product', 'value × gradient']], 'values', (value) => { state.show = value; redraw(); }) : null,
     choice('Shades', [['layer', 'alike in a layer'], ['map', 'each map by itself']], 'layer',
       (value) => { state.isEach = value === 'map'; redraw(); }));
@@ -414,7 +419,7 @@ function explorer(data) {
   function walk() {
     const runs = inputs.map(({ x }) => {
       const outputs = outputsOf(layers, x);
-      const grads = classes ? gradientsOf(layers, outputs, 0) : [];
+      const grads = goesBack ? gradientsOf(layers, outputs, 0) : [];
       return {
         outputs: outputs.map(({ data: values }) => base64Of(values)),
         gradients: grads.map(({ data: values }) => base64Of(values)),
@@ -444,15 +449,6 @@ function explorer(data) {
 function indexOf(x, at) {
   const [, height, width] = mapsOf(x.shape);
   return (at.map * height + at.row) * width + at.column;
-}
-
-function placeOf(shape, index) {
-  const [, height, width] = mapsOf(shape);
-  return {
-    map: Math.floor(index / (height * width)),
-    row: Math.floor(index / width) % height,
-    column: index % width,
-  };
 }
 
 function sameUnit(one, other) {

@@ -20,7 +20,8 @@ MOST_BYTES = 20_000_000
 """Of weights in a page: a browser opens what is made of them, and a mail takes it."""
 
 SCRIPTS = (
-    *("selftest", "arrays", "words", "windows", "convolution", "pools", "pointwise", "network"),
+    *("selftest", "arrays", "words", "windows", "convolution", "pools", "pointwise", "cells"),
+    *("sequences", "steps", "network"),
     *("reach", "story", "dom", "draw", "pixels", "report", "images"),
 )
 

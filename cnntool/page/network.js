@@ -17,7 +17,17 @@ const OPERATIONS = {
   dropout: unchanged,
   flatten: unchanged,
   dense,
+  columns: rearranged,
+  places: rearranged,
+  recurrent: overSteps,
+  'time-last': overSteps,
+  'time-mean': overSteps,
+  'time-max': overSteps,
 };
+
+function hasWayBack(layers) {
+  return layers.every(({ operation }) => OPERATIONS[operation].backward);
+}
 
 // The layers as the file has them, with their arrays and the lists of what windows read.
 function prepared(layers) {

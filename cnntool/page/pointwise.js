@@ -57,8 +57,10 @@ const unchanged = {
   backward: (layer, dy, x) => ({ shape: x.shape, data: dy.data }),
 };
 
+// Of features; maps are flattened, and steps are each by itself, without a way back here.
 const dense = {
   forward(layer, x) {
+    if (x.shape.length === 2) return OVER_STEPS.dense(layer, x).y;
     const { weight, bias } = layer.arrays;
     const count = bias.data.length;
     const sums = Float64Array.from(bias.data);

@@ -23,8 +23,16 @@ function seenBy(layer, area) {
     return { maps: own.maps, top, bottom, left, right };
   }
   if (operation === 'flatten' && area.maps?.length === 1) return areaOf(unflattened(layer, area));
-  if (operation === 'flatten' || operation === 'dense') return everything(layer);
-  return area;
+  if (FROM_MAPS[operation]) {
+    const isOne = area.top === area.bottom && area.left === area.right;
+    const from = isOne && FROM_MAPS[operation](layer, { row: area.top, column: area.left });
+    return from ? areaOf(from) : everything(layer);
+  }
+  if (operation === 'dense' && layer.input.length === 2) {
+    return { ...everything(layer), top: area.top, bottom: area.bottom };
+  }
+  if (ACTIVATIONS[operation] || operation === 'norm' || operation === 'dropout') return area;
+  return everything(layer);
 }
 
 // For every stage up to this one, 0 being the input, the area that the output depends on.

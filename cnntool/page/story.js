@@ -9,6 +9,9 @@ function storyOf(layer, x, at) {
   if (operation === 'conv' || operation === 'local') return ofWindow(layer, x, at);
   if (layer.pools) return ofPool(layer, x, at);
   if (operation === 'dense') return ofDense(layer, x, at);
+  if (operation === 'recurrent') return ofCell(layer, x, at);
+  if (operation.startsWith('time-')) return ofTime(layer, x, at);
+  if (FROM_MAPS[operation]) return ofPlace(layer, x, at);
   if (operation === 'flatten') {
     const from = unflattened(layer, { maps: [at.map] });
     const value = valueAt(x, from);
@@ -71,23 +74,52 @@ function ofPool(layer, x, at) {
 function ofDense(layer, x, at) {
   const { weight, bias } = layer.arrays;
   const count = bias.data.length;
-  const [, height, width] = mapsOf(x.shape);
-  const terms = Array.from(x.data, (value, i) => ({
-    at: {
-      map: Math.floor(i / (height * width)),
-      row: Math.floor(i / width) % height,
-      column: i % width,
-    },
+  const isSteps = x.shape.length === 2;
+  const [own, output] = isSteps ? [stepAt(x, at.row), at.column] : [x.data, at.map];
+  const terms = Array.from(own, (value, i) => ({
+    at: isSteps ? { map: 0, row: at.row, column: i } : placeOf(x.shape, i),
     value,
-    weight: weight.data[i * count + at.map],
-    product: value * weight.data[i * count + at.map],
+    weight: weight.data[i * count + output],
+    product: value * weight.data[i * count + output],
   }));
   const products = terms.reduce((sum, { product: each }) => sum + each, 0);
   const steps = [
     [`sum of all ${terms.length} products`, products],
-    ['+ bias', bias.data[at.map]],
+    ['+ bias', bias.data[output]],
   ];
-  return { blocks: [], terms, steps, sum: products + bias.data[at.map] };
+  return { blocks: [], terms, steps, sum: products + bias.data[output] };
+}
+
+// A unit of a recurrence at a step: its gates, and what they make of the state.
+function ofCell(layer, x, at) {
+  const isBack = at.column >= layer.units;
+  const end = isBack ? '_reverse' : '';
+  const run = OVER_STEPS.recurrent(layer, x).runs[isBack ? 1 : 0];
+  const story = cellStory(layer, x, run, end, at.row, at.column % layer.units);
+  const gates = story.rows.map(({ name, of, input, hidden, value }) =>
+    [`${name} = ${of}(${number(input)} from the input + ${number(hidden)} from the state)`, value]);
+  const steps = [...gates, ...story.steps];
+  return { blocks: [], terms: [], steps, sum: steps.at(-1)[1] };
+}
+
+function ofTime(layer, x, at) {
+  const values = Array.from({ length: x.shape[0] }, (_, t) => stepAt(x, t)[at.map]);
+  const how = layer.operation.slice('time-'.length);
+  const isFirst = layer.ofBoth && at.map >= x.shape[1] / 2;
+  const [words, sum] = {
+    last: isFirst ? ['the first step, the last that is read from the end', values[0]]
+      : ['the last step', values.at(-1)],
+    mean: [`the mean of ${values.length} steps`, values.reduce((a, b) => a + b, 0) / values.length],
+    max: [`the largest of ${values.length} steps, at step ${argmax(values) + 1}`, Math.max(...values)],
+  }[how];
+  return { blocks: [], terms: [], steps: [[words, sum]], sum };
+}
+
+function ofPlace(layer, x, at) {
+  const from = FROM_MAPS[layer.operation](layer, at);
+  const sum = from ? valueAt(x, from) : coordinate(layer, at);
+  const words = from ? placeWords(x.shape, from) : 'where the place is, from −1 to 1';
+  return { blocks: [], terms: [], steps: [[words, sum]], sum };
 }
 
 // A layer that sees one element: its value there, and how it is made.
@@ -140,6 +172,9 @@ function fateOf(layers, outputs, stage, at) {
 function placesInWords(layer, x, at, places) {
   if (layer.operation === 'dense') return 'every output sees it, each with its own weight';
   if (layer.operation === 'flatten') return 'one feature among all';
+  if (FROM_MAPS[layer.operation]) return 'one feature of a step';
+  if (layer.operation === 'recurrent') return 'its step reads it, and so do those behind';
+  if (layer.operation.startsWith('time-')) return 'one step among all of time';
   if (!layer.pools) {
     const count = layer.output[0];
     return `it is in ${counted(places.length, 'window')} of each of ${counted(count, 'filter')}`;

@@ -31,11 +31,13 @@ function shapeWords(shape) {
   if (shape.length === 3) {
     return `${counted(shape[0], 'map')} of ${shape[1]} × ${shape[2]}`;
   }
-  return counted(shape.at(-1), 'feature');
+  const features = counted(shape.at(-1), 'feature');
+  return shape.length === 2 ? `${counted(shape[0], 'step')} of ${features}` : features;
 }
 
 // Where an output stands.
 function placeWords(shape, at) {
+  if (shape.length === 2) return `step ${at.row + 1}, feature ${at.column + 1}`;
   const [, height, width] = mapsOf(shape);
   if (height * width === 1) return `${shape.length === 3 ? 'map' : 'feature'} ${at.map + 1}`;
   return `map ${at.map + 1}, row ${at.row + 1}, column ${at.column + 1}`;
