@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.engine.arrays import float_dtype
 from cnntool.engine.filters.banks import Block, Plan, plan_blocks, run_plan, widened
 from cnntool.engine.windows import Axis, SomeRows, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
@@ -158,12 +159,22 @@ class FilterPass:
             assert isinstance(frame, Frame)
             whole = WholeFacts(hides(frame.alpha, white))
         self.is_weighted = whole.is_weighted
-        self.pixels = _weighted(frame, white) if self.is_weighted else frame.pixels
+        self._white = white
         may_be_whole = self.kernel.combine == "none" and not self.kernel.is_colour
         may_be_whole &= (self.scale, self.bias) == (1, 0)
-        self.blocks = plan.blocks(self.pixels.shape[2], self.pixels.dtype, may_be_whole)
+        channels, dtype = frame.pixels.shape[2] + self.is_weighted, frame.pixels.dtype
+        if self.is_weighted:
+            assert frame.alpha is not None
+            dtype = np.result_type(dtype, float_dtype(np.empty(0, frame.alpha.dtype)))
+        self.blocks = plan.blocks(channels, dtype, may_be_whole)
         if whole.is_wide and self.blocks.is_narrow:
             self.blocks = widened(self.blocks)
+
+    @functools.cached_property
+    def pixels(self) -> np.ndarray | SomeRows:
+        """What goes through the kernels, (H, W, C); weighted, (H, W, C + 1) floats, which a pass
+        that tells how another runs never makes."""
+        return _weighted(self.frame, self._white) if self.is_weighted else self.frame.pixels
 
     def run(
         self, write: Write, threads: int | None = None, blocks: Sequence[Block] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from cnntool.choices import EDGES, POOLS
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_pass import Geometry, WholeFacts
 from cnntool.imaging.filtering import Rendering, chain_over, plan_chain, run_chains
 from cnntool.imaging.kernels import Filter, parse_kernel
 from cnntool.imaging.pooling import Pooling, pool_picture, pool_rows
 from cnntool.imaging.rows import Rows, View, cut, rows_of
+from cnntool.imaging.strips import Pass
 from cnntool.imaging.tone import Losses
 
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0, "float64": 1.0}
@@ -164,6 +166,18 @@ def test_a_view_holds_no_more_rows_than_are_read():
         assert sum(len(each.pixels) for each in view._held) <= 10 + 4
     far = view.frame([range(20, 30), range(90, 100)], 95)  # back, and on
     np.testing.assert_array_equal(far.pixels[np.array([99, 20, 91])][:, 0, 0], [99, 20, 91])
+
+
+def test_a_picture_with_alpha_is_planned_without_a_weighted_copy_of_the_whole():
+    shape = 2000, 3000, 3
+    plans = plan_chain(shape, [parse_kernel("gaussian:sigma=2")], Geometry())
+    rows = Rows(shape, np.dtype(np.uint8), True, lambda start: iter(()))
+    tracemalloc.start()
+    try:
+        assert any(Pass(rows, 255.0, plans[0], WholeFacts(is_weighted=True), 64).bands())
+        assert tracemalloc.get_traced_memory()[1] < np.prod(shape)
+    finally:
+        tracemalloc.stop()
 
 
 @settings(max_examples=120, deadline=None)
