@@ -19,7 +19,8 @@ from cnntool.cli.types import OutputName, PathName, Spec, whole_number
 from cnntool.wording import counted, suggestion
 
 if TYPE_CHECKING:
-    from cnntool.networks.model import Classifier, SequenceModel, TrainedText
+    from cnntool.datasets.images.preprocessing import Preprocessing
+    from cnntool.networks.model import AnyModel, Classifier, SequenceModel, TrainedText
     from cnntool.page.models import Shown
 
 
@@ -181,7 +182,8 @@ def command(asked: Asked, page: Page) -> None:
     Of a model of texts (running text, classes, tags, texts for texts) tokens are columns: gates,
     cell and hidden state of each unit as heat maps over time, how one of them came to be, the odds
     of the next token, class or tag, and where a decoder looked. Type a text, and the page reads it.
-    INPUTs are text files: a line is a text, but of running text the file is one.
+    INPUTs are text files: a line is a text, but of running text the file is one. Of a captioner
+    each word has the picture, lit where it looked.
 
     Without a model: --kernel or --pool move over a photograph, in grey, while weights, stride,
     padding, dilation and border are changed; --signal shows every sum of a one-dimensional
@@ -204,14 +206,33 @@ def _of_model(asked: Asked, page: Page) -> None:
     model, *images = asked.names
     path = page.path(Path(model).stem)
     classifier = load_trained(model)
+    if classifier.header.kind == "captioner":
+        _of_captions(asked, classifier, page, path)
+        return
     if not isinstance(classifier, Classifier):
         _of_texts(asked, classifier, page, path)
         return
     if asked.texts:
         raise RequestError(f"--text is for models of texts, and {model} is one of images")
     layers_up_to(classifier, asked.layers)
-    shown = list(_read(classifier, images, asked, page)) if images else _own_images(classifier)
+    preparing = classifier.preprocessing
+    shown = list(_read(preparing, images, asked, page)) if images else _own_images(classifier)
     page.deliver(image_page(classifier, shown, asked.layers), path)
+
+
+def _of_captions(asked: Asked, model: AnyModel, page: Page, path: Path | None) -> None:
+    from cnntool.datasets.sequences.inputs import PixelInput
+    from cnntool.errors import RequestError
+    from cnntool.networks.model import SequenceModel
+    from cnntool.page.models import caption_page
+
+    assert isinstance(model, SequenceModel)
+    assert isinstance(model.reader, PixelInput)
+    if asked.layers is not None or asked.texts:
+        option = "--text" if asked.texts else "--layers"
+        raise RequestError(f"{option} is of no use here: {model.name} is a captioner")
+    inputs = list(_read(model.reader.preprocessing, asked.names[1:], asked, page))
+    page.deliver(caption_page(model, inputs), path)
 
 
 def _of_texts(
@@ -272,7 +293,7 @@ def _of_signal(asked: Asked, page: Page) -> None:
 
 
 def _read(
-    classifier: Classifier, images: Sequence[str], limits: Limits, page: Page
+    preparing: Preprocessing, images: Sequence[str], limits: Limits, page: Page
 ) -> Iterator[Shown]:
     """The images as the network takes them; InputError where one cannot be read."""
     from cnntool.cli.predictions import read_prepared, wrong_with
@@ -285,7 +306,7 @@ def _read(
             raise InputError(f"{name} is a folder: name images")
         source = source_of(name)
         try:
-            _, planes, note = read_prepared(classifier.preprocessing, source, limits)
+            _, planes, note = read_prepared(preparing, source, limits)
         except (InputError, RequestError, OSError, MemoryError) as error:
             raise InputError(wrong_with(source.name, error)) from None
         page.note(note)

@@ -49,6 +49,21 @@ function shadeClass(value, most) {
   return level === 0 ? 'zero' : `${value > 0 ? 'p' : 'n'}${level}`;
 }
 
+const MOST_ODDS = 12;
+
+// The likeliest, with their odds; those of a language model write themselves on when pressed.
+function oddsList(odds, names, onpress) {
+  const ranked = Array.from(odds.keys()).sort((a, b) => odds[b] - odds[a]).slice(0, MOST_ODDS);
+  return element('ul', { class: 'odds' }, ...ranked.map((id) => {
+    const bar = element('span', { class: 'bar' });
+    bar.style.width = `${100 * odds[id]}%`;
+    const name = onpress ? element('button', { type: 'button', title: 'Write it on',
+      onclick: () => onpress(id) }, names[id]) : element('span', { class: 'name' }, names[id]);
+    return element('li', {}, name, element('span', { class: 'track-bar' }, bar),
+      element('span', { class: 'share' }, percent(odds[id])));
+  }));
+}
+
 function svg(name, attributes) {
   const found = document.createElementNS('http://www.w3.org/2000/svg', name);
   for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);

@@ -117,6 +117,18 @@ function paintPicture(canvas, layout, pixels) {
     [0, 1, 2].map((c) => 255 * Math.min(1, Math.max(0, pixels[index + (isColour ? c : 0) * plane]))));
 }
 
+// A picture as the network takes it, drawn in a square of so many pixels.
+function thumbnail(x, preprocessing, size) {
+  const [, height, width] = x.shape;
+  const layout = layoutOf([1, height, width], size, size);
+  const canvas = newCanvas(layout, { 'aria-hidden': 'true' });
+  const scale = size / Math.max(height, width);
+  canvas.style.width = `${width * scale}px`;
+  canvas.style.height = `${height * scale}px`;
+  paintPicture(canvas, layout, pixelsOf(x, preprocessing));
+  return canvas;
+}
+
 // Outlines of an area on each of its maps, over the canvas: one path, as they may be many.
 function outline(overlay, layout, area, kind) {
   overlay.replaceChildren();

@@ -217,7 +217,7 @@ function explorer(data) {
     }
     return element('figure', { class: 'enlarged' },
       element('div', { class: 'holder' }, canvas, overlay),
-      element('figcaption', {}, `map ${at.map + 1} of ${stages[state.stage].name}`));
+      element('figcaption', {}, `${mapWords(state.stage, at.map)} of ${stages[state.stage].name}`));
   }
 
   function storyView(story, stage) {
@@ -229,7 +229,7 @@ function explorer(data) {
     const weights = largest(ranked.flatMap(({ weights: own }) => own?.flat() ?? []));
     const products = largest(ranked.flatMap(({ products: own }) => own?.flat() ?? []));
     const parts = shown.map((block) => element('div', { class: 'block' },
-      matrixTable(`${before}, map ${block.map + 1}`, block.window, most, block.best),
+      matrixTable(`${before}, ${mapWords(stage - 1, block.map)}`, block.window, most, block.best),
       block.weights ? element('span', { class: 'sign' }, '×') : null,
       block.weights ? matrixTable(block.products ? 'kernel' : 'weight', block.weights, weights) : null,
       block.products ? element('span', { class: 'sign' }, '=') : null,
@@ -268,6 +268,12 @@ function explorer(data) {
       element('td', {}, number(rest))));
     }
     return [table, moreButton(ranked.length, FIRST_TERMS, 'products, the largest first')];
+  }
+
+  // A channel of a colour picture by its colour.
+  function mapWords(stage, map) {
+    const isColour = stage === 0 && shape[0] === 3;
+    return isColour ? ['red', 'green', 'blue'][map] : `map ${map + 1}`;
   }
 
   function moreButton(count, first, what) {
@@ -348,9 +354,7 @@ function explorer(data) {
 
   const chooser = element('fieldset', { class: 'inputs' }, element('legend', {}, 'Input'),
     ...inputs.map(({ name, label, x }, index) => {
-      const layout = layoutOf([1, ...shape.slice(1)], 44, 44);
-      const canvas = newCanvas(layout, { 'aria-hidden': 'true' });
-      paintPicture(canvas, layout, pixelsOf(x, data.preprocessing));
+      const canvas = thumbnail(x, data.preprocessing, 48);
       const said = label === undefined ? name : `${name}, labelled ${label}`;
       return element('label', { title: said },
         element('input', {
@@ -362,14 +366,6 @@ function explorer(data) {
         }), canvas);
     }));
 
-  // Of a mistake the picture, for its card.
-  function pictureOf(x) {
-    const layout = layoutOf([1, ...shape.slice(1)], 72, 72);
-    const canvas = newCanvas(layout, { 'aria-hidden': 'true' });
-    paintPicture(canvas, layout, pixelsOf(x, data.preprocessing));
-    return canvas;
-  }
-
   function open(index) {
     chooser.querySelectorAll('input')[index].click();
     network.scrollIntoView({ behavior: 'smooth' });
@@ -378,7 +374,7 @@ function explorer(data) {
   const report = data.report ? reportOf({
     ...data.report,
     mistakes: data.report.mistakes.map((mistake) =>
-      ({ ...mistake, picture: () => pictureOf(inputs[mistake.input].x) })),
+      ({ ...mistake, picture: () => thumbnail(inputs[mistake.input].x, data.preprocessing, 80) })),
   }, open) : null;
   const strip = element('div', { class: 'strip' }, ...stages.map(({ node }) => node));
   const noGradient = classes && !goesBack ? element('p', { class: 'note' },

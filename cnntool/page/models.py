@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from cnntool.datasets.images.dataset import FULL, Dataset
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.datasets.sequences.inputs import PixelInput
 from cnntool.errors import RequestError
-from cnntool.networks.model import Classifier, Trained
+from cnntool.networks.model import Classifier, SequenceModel, Trained
 from cnntool.page.description import described
 from cnntool.page.html import packed, page
 from cnntool.wording import bytes_text, counted, instead, listed
@@ -19,11 +21,12 @@ from cnntool.wording import bytes_text, counted, instead, listed
 MOST_BYTES = 20_000_000
 """Of weights in a page: a browser opens what is made of them, and a mail takes it."""
 
-SCRIPTS = (
+COMPUTING = (
     *("selftest", "arrays", "words", "windows", "convolution", "pools", "pointwise", "cells"),
-    *("sequences", "steps", "network"),
-    *("reach", "story", "dom", "draw", "pixels", "report", "images"),
+    *("sequences", "steps", "network", "dom", "draw", "pixels"),
 )
+SCRIPTS = *COMPUTING, "reach", "story", "report", "images"
+OF_CAPTIONS = *COMPUTING, "tokens", "captions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +52,7 @@ def image_page(
     RequestError for an unknown layer, or where the weights would take over ``MOST_BYTES``.
     """
     count = layers_up_to(model, last)
-    header, preparing = model.header, model.preprocessing
-    black, white = preparing.levels or FULL
+    header = model.header
     is_whole = count == len(model.network.layers)
     title = f"{Path(model.name).name}, layer by layer"
     if report is not None:
@@ -60,21 +62,51 @@ def image_page(
         "facts": facts_of(model),
         "layers": described(model.network, count),
         "labels": list(header.labels) if is_whole else None,
-        "preprocessing": {
-            "mean": preparing.mean,
-            "std": preparing.std,
-            "black": black,
-            "white": white,
-            "dark": preparing.usual_brightness < 0.5,
-        },
-        "inputs": [
-            {"name": each.name, "planes": packed(each.x[0])}
-            | ({} if each.label is None else {"label": each.label})
-            for each in inputs
-        ],
+        "preprocessing": preprocessing_of(model.preprocessing),
+        "inputs": packed_inputs(inputs),
         "report": report,
     }
     return page(title, data, SCRIPTS)
+
+
+def caption_page(model: SequenceModel, inputs: Sequence[Shown]) -> bytes:
+    """The HTML file of a captioner; errors as of :func:`image_page`."""
+    assert isinstance(model.reader, PixelInput)
+    assert model.writer is not None
+    size = sum(array.nbytes for array in model.network.params.values())
+    if size > MOST_BYTES:
+        raise RequestError(
+            f"{model.name} has {bytes_text(size)} of weights, and a page takes "
+            f"{bytes_text(MOST_BYTES)}: train a smaller one"
+        )
+    data = {
+        "title": f"{Path(model.name).name}, word by word",
+        "facts": facts_of(model),
+        "layers": described(model.network),
+        "joint": model.joined.joint,
+        "preprocessing": preprocessing_of(model.reader.preprocessing),
+        "inputs": packed_inputs(inputs),
+        "writer": {"level": model.writer.level, "tokens": model.writer.vocabulary.tokens},
+        "end": model.writer.end,
+        "longest": model.longest,
+    }
+    return page(str(data["title"]), data, OF_CAPTIONS)
+
+
+def preprocessing_of(preparing: Preprocessing) -> dict[str, Any]:
+    """What the page needs to show what a network takes, and to make it of pixels."""
+    black, white = preparing.levels or FULL
+    is_dark = preparing.usual_brightness < 0.5
+    how = {"black": black, "white": white, "dark": is_dark}
+    return {"mean": preparing.mean, "std": preparing.std, **how}
+
+
+def packed_inputs(inputs: Sequence[Shown]) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name, "planes": packed(each.x[0])}
+        | ({} if each.label is None else {"label": each.label})
+        for each in inputs
+    ]
 
 
 def layers_up_to(model: Classifier, last: str | None) -> int:

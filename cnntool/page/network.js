@@ -31,10 +31,8 @@ function hasWayBack(layers) {
 
 // The layers as the file has them, with their arrays and the lists of what windows read.
 function prepared(layers) {
-  return layers.map((layer) => {
-    const arrays = Object.fromEntries(
-      Object.entries(layer.arrays).map(([key, array]) => [key, unpacked(array)]));
-    const found = { ...layer, arrays };
+  return withArrays(layers).map((layer) => {
+    const found = { ...layer };
     if (OPERATIONS[layer.operation] === pool) found.pools = poolsOf(layer);
     if (layer.operation === 'conv' || layer.operation === 'local') {
       found.readsRows = windowsOf(layer.rows);

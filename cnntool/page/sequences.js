@@ -69,7 +69,7 @@ for (const name of Object.keys(ACTIVATIONS)) {
 }
 
 // The layers with their arrays, those of other layers that they share among them.
-function preparedSteps(layers) {
+function withArrays(layers) {
   const found = [];
   for (const layer of layers) {
     const arrays = Object.fromEntries(Object.entries(layer.arrays).map(([key, array]) =>
@@ -93,12 +93,13 @@ function runSteps(layers, x, begins = {}, keys = null) {
 }
 
 // What the recurrences of a decoder begin with, by their numbers, for what an encoder came to.
-function beginsOf(encoder, encoded, decoder) {
+// isFixed: whether the encoder always gives so many numbers, of a picture, not any number of steps.
+function beginsOf(encoder, encoded, decoder, isFixed = false) {
   const reader = encoder.findLastIndex(({ operation }) => operation === 'recurrent');
   const last = encoded.at(-1).y;
   const ends = (key) => encoded[reader].runs.flatMap((run) => [...run.last[key]]);
-  const summary = reader < 0
-    ? overTime(last, (values) => values.reduce((a, b) => a + b, 0) / values.length) : ends('h');
+  const summary = reader >= 0 ? ends('h') : isFixed ? last.data
+    : overTime(last, (values) => values.reduce((a, b) => a + b, 0) / values.length);
   const found = {};
   decoder.forEach((layer, index) => {
     if (layer.operation !== 'recurrent') return;

@@ -2,10 +2,9 @@
 
 const HEAT = 116; // pixels that the units of a signal stand high, about
 const MOST_TOKENS = 300;
-const MOST_ODDS = 12;
 
 function textPage(data) {
-  const layers = preparedSteps(data.layers);
+  const layers = withArrays(data.layers);
   const encoder = data.joint ? layers.slice(0, data.joint) : layers;
   const decoder = data.joint ? layers.slice(data.joint) : null;
   const isLanguage = data.kind === 'rnn';
@@ -198,7 +197,7 @@ function textPage(data) {
     const { time } = state.at;
     const y = (order === 0 && decoder ? state.parts[1] : part).found.at(-1).y;
     if (data.kind === 'classifier') {
-      return [element('h2', {}, 'What it takes the text for'), bars(softmax(y.data), data.labels)];
+      return [element('h2', {}, 'What it takes the text for'), oddsList(softmax(y.data), data.labels)];
     }
     if (order === 0 && decoder) {
       const text = state.parts[1].ids.filter((id) => id !== data.end).map(writtenToken)
@@ -208,13 +207,13 @@ function textPage(data) {
     const odds = softmax(stepAt(y, time));
     const token = tokenShown(part.shown[time]);
     if (data.kind === 'tagger') {
-      return [element('h2', {}, `The tag of “${token}”`), bars(odds, data.labels)];
+      return [element('h2', {}, `The tag of “${token}”`), oddsList(odds, data.labels)];
     }
     const names = (decoder ? data.writer : data.reader).tokens.map((each) =>
       (data.reader.level === 'byte' ? byteShown(each.codePointAt(0)) : tokenShown(each)));
-    if (decoder) return [element('h2', {}, `Token ${time + 1} of what it says`), bars(odds, names)];
+    if (decoder) return [element('h2', {}, `Token ${time + 1} of what it says`), oddsList(odds, names)];
     return [element('h2', {}, `What comes behind “${token}”, token ${time + 1}`),
-      bars(odds, names, addToken)];
+      oddsList(odds, names, addToken)];
   }
 
   function addToken(id) {
@@ -223,19 +222,6 @@ function textPage(data) {
     field.value = state.text + text;
     state.at.time = Infinity;
     run(field.value);
-  }
-
-  // The likeliest, with their odds; those of a language model write themselves on when pressed.
-  function bars(odds, names, onpress) {
-    const ranked = Array.from(odds.keys()).sort((a, b) => odds[b] - odds[a]).slice(0, MOST_ODDS);
-    return element('ul', { class: 'odds' }, ...ranked.map((id) => {
-      const bar = element('span', { class: 'bar' });
-      bar.style.width = `${100 * odds[id]}%`;
-      const name = onpress ? element('button', { type: 'button', title: 'Write it on',
-        onclick: () => onpress(id) }, names[id]) : element('span', { class: 'name' }, names[id]);
-      return element('li', {}, name, element('span', { class: 'track-bar' }, bar),
-        element('span', { class: 'share' }, percent(odds[id])));
-    }));
   }
 
   function unitStory(track, part) {

@@ -77,7 +77,7 @@ def _reader(model: TrainedText | SequenceModel) -> dict[str, Any]:
     if not isinstance(model.reader, TextInput):
         raise InputError(
             f"{model.name} is {KINDS[model.header.kind]} of {model.reader.form}: explore shows "
-            "models of images and of texts; cnntool visualize states and attention show it"
+            "models of images and of texts; cnntool visualize states shows it"
         )
     return model.reader.to_json()
 

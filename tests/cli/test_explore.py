@@ -48,12 +48,17 @@ def test_a_model_of_texts_takes_texts_and_files_of_them(cnntool, tmp_path):
     assert (done.code, done.lines) == (0, ["classifier-explore.html"]), done.err
     page = Path("classifier-explore.html").read_text(encoding="utf-8")
     assert '"texts":["good fun","a good film","so bad"]' in page
+    write_sequence_models(tmp_path, "captioner", "series")
+    done = cnntool("explore", "captioner.npz", "grey.png", "-o", "-")
+    assert (done.code, done.err) == (0, "")
     write_text_models(tmp_path)
     done = cnntool("explore", "chars.npz", "text.txt", "-o", "-")
     assert b'"texts":["' in done.out
     for arguments, code, words in (
         (("chars.npz", "--layers", "lstm1"), 2, "--layers is for models of images"),
         (("chars.npz", "none.txt"), 1, "none.txt"),
+        (("captioner.npz", "--text", "a"), 2, "--text is of no use here"),
+        (("series.npz",), 1, "explore shows models of images and of texts"),
     ):
         done = cnntool("explore", *arguments)
         assert done.code == code
