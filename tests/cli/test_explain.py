@@ -26,12 +26,13 @@ def examples(subject: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
+def home(tmp_path_factory, digits_run) -> Path:
     """A folder with all that the examples name."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "sample_images", folder / "sample_images")
     write_text_models(folder)
     write_example_models(folder)
+    shutil.copy(digits_run, folder / "digits.npz")
     return folder
 
 

@@ -13,6 +13,7 @@ SUBJECTS = {
     "padding": "Output sizes with the numbers filled in, windows drawn, receptive fields.",
     "invariance": "How much feature maps and pooled maps change when the image shifts.",
     "sharing": "Parameters and connections: dense, locally connected, convolution.",
+    "prediction": "The exact sum that an answer is: pixels, biases by layer; shares of a text.",
     "bptt": "How a gradient vanishes or explodes, step by step back through time.",
     "lstm": "The gates, cell and hidden state of one unit, token by token.",
     "attention": "What a decoder looks at before it says a token: scores, softmax, context.",
@@ -33,6 +34,7 @@ Examples:
   cnntool explain padding 32 conv:5 max:2 conv:5 max:2
   cnntool explain invariance sample_images/coffee.jpg -k sobel --pool max:2 --shifts 0..4
   cnntool explain sharing 32 --kernel 5 --maps 6
+  cnntool explain prediction digits.npz sample_images/brick.png --against 7
   cnntool explain bptt words.npz text.txt --compare rnn,lstm,gru
   cnntool explain lstm words.npz --text 'the king is dead'
   cnntool explain attention say.npz --text phone --step 2

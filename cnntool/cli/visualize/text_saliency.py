@@ -29,12 +29,12 @@ def draw_text_saliency(
 ) -> None:
     """Draw what each token says for a class, or for the tag of a word by its number from 1; the
     likeliest one for None."""
-    model = _load(path, word)
+    model = load_for_text(path, word)
     given = one_input(model, text, most=MOST_TOKENS)
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1
-    asked = None if label is None else _index(model, label)
+    asked = None if label is None else label_index(model, label)
     what = given.stem, f"word-{word}" if word else None, "gradient", label
     target = target_of(picture, path, *what)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
@@ -54,14 +54,14 @@ def draw_text_saliency(
         coloured_words(
             given.steps, values, (title, how), ends, are_letters, step if word else None
         ),
-        draw=lambda: _draw(given.steps, values, title, are_letters),
+        draw=lambda: draw_words(given.steps, values, title, are_letters),
         print_path=not report.as_json,
     )
     if report.as_json:
         print_json(_entry(model, given, word, values, odds, index, target.path))
 
 
-def _load(path: str, word: int | None) -> SequenceModel:
+def load_for_text(path: str, word: int | None) -> SequenceModel:
     model = load_trained(path)
     if not isinstance(model, SequenceModel) or model.header.kind not in ("classifier", "tagger"):
         raise RequestError(
@@ -75,14 +75,14 @@ def _load(path: str, word: int | None) -> SequenceModel:
     return model
 
 
-def _index(model: SequenceModel, label: str) -> int:
+def label_index(model: SequenceModel, label: str) -> int:
     if label not in model.labels:
         there = instead(label, model.labels)
         raise RequestError(f"{model.name} has no class '{label[:60]}', only {there}")
     return model.labels.index(label)
 
 
-def _draw(steps: tuple[str, ...], values: np.ndarray, title: str, are_letters: bool) -> None:
+def draw_words(steps: tuple[str, ...], values: np.ndarray, title: str, are_letters: bool) -> None:
     """The text on stderr, its tokens coloured, or with their numbers where there are no colours."""
     from rich.text import Text
 
