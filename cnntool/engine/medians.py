@@ -14,8 +14,8 @@ import numpy as np
 from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores, parallel_for
-from cnntool.engine.pool_windows import BLOCK_ELEMENTS, RowBlock, share_blocks
-from cnntool.engine.windows import Axis
+from cnntool.engine.pool_windows import BLOCK_ELEMENTS, RowBlock, crop, share_blocks
+from cnntool.engine.windows import Axis, even_slices
 
 MOST_SORTED = 64
 """Taps that a network of comparisons puts in order; more are partitioned window by window."""
@@ -78,15 +78,17 @@ def _by_partition(source: np.ndarray, rows: Axis, columns: Axis, scratch: Scratc
     wide = np.uint16 if source.dtype in (np.uint8, np.bool_) else source.dtype
     for (lines, down), (places, across) in itertools.product(_alike(rows), _alike(columns)):
         windows = _windows(source, rows, columns, (lines, down), (places, across))
-        together = max(1, MOST_GATHERED // (len(down) * len(across) * windows.shape[2]))
-        for plane, (part, target) in enumerate(zip(windows, out, strict=True)):
-            del plane
-            for top in range(0, len(part), together):
-                some = part[top : top + together]
-                gathered = np.empty(some.shape, wide)
-                gathered[...] = some
-                found = median_of_last(gathered.reshape(*some.shape[:2], -1))
-                target[lines.start + top : lines.start + top + len(some), places] = found
+        height, width = windows.shape[1:3]
+        wide_part = max(1, MOST_GATHERED // (len(down) * len(across)))
+        high_part = max(1, wide_part // width)
+        tops, lefts = range(0, height, high_part), range(0, width, wide_part)
+        for plane, top, left in itertools.product(range(len(source)), tops, lefts):
+            some = windows[plane, top : top + high_part, left : left + wide_part]
+            gathered = np.empty(some.shape, wide)
+            gathered[...] = some
+            found = median_of_last(gathered.reshape(*some.shape[:2], -1))
+            first, start = lines.start + top, places.start + left
+            out[plane, first : first + len(some), start : start + some.shape[1]] = found
     return out
 
 
@@ -120,8 +122,14 @@ def _by_counting(source: np.ndarray, rows: Axis, columns: Axis, scratch: Scratch
     Source: Huang, Yang, Tang, A fast two-dimensional median filtering algorithm, IEEE Transactions
     on Acoustics, Speech, and Signal Processing 27 (1979), of histograms that are carried along.
     """
-    found = [_counted(plane, rows, columns) for plane in source]
-    return np.stack(found)
+    out = np.empty((len(source), rows.output_size, columns.output_size), source.dtype)
+    width = max(2 * columns.kernel_size, COUNTED_INPUTS // rows.span(rows.output_size))
+    step = max(1, (width - columns.kernel_size) // columns.stride)
+    for outputs in even_slices(columns.output_size, step):
+        inputs, part = crop(columns, outputs)
+        for plane, target in zip(source, out, strict=True):
+            target[:, outputs] = _counted(plane[:, inputs], rows, part)
+    return out
 
 
 OUTSIDE = 256

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnntool.engine import median_pool2d, medians, pool_windows
+from cnntool.engine.fast.threads import available_cores
 
 RNG = np.random.default_rng(0)
 
@@ -94,6 +97,17 @@ def test_blocks_leave_no_seams(monkeypatch):
     np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)
     monkeypatch.setattr(medians, "FEWEST_COUNTED", 10**6)
     np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_wide_pictures_take_no_more_memory(kind):
+    x = np.zeros((1, 1, 31, 20_000), kind)
+    tracemalloc.start()
+    found = median_pool2d(x, 31, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.shape == (1, 1, 1, 19_970)
+    assert peak < 16_000_000 * available_cores()
 
 
 @pytest.mark.parametrize("count", range(1, 65))
