@@ -67,7 +67,7 @@ class View:
 
     def run(self, run: range) -> Frame:
         """Neighbouring rows, none of them above those of the call before."""
-        if not self._first <= run.start <= self._stop or not self._held:
+        if run.start < self._first or not self._held:
             self._strips, self._held = self._rows.strips(run.start), []
             self._first = self._stop = run.start
         while self._held and self._first + len(self._held[0].pixels) <= run.start:

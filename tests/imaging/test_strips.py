@@ -180,6 +180,14 @@ def test_a_picture_with_alpha_is_planned_without_a_weighted_copy_of_the_whole():
         tracemalloc.stop()
 
 
+def test_rows_that_are_stepped_over_are_no_reason_to_begin_anew():
+    calls: list[int] = []
+    view = View(going_by(Frame(np.arange(100, dtype=np.uint8).reshape(100, 1, 1)), 4, calls))
+    for start in (3, 20, 21, 77):
+        assert view.run(range(start, start + 2)).pixels[:, 0, 0].tolist() == [start, start + 1]
+    assert calls == [3]
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_pools_in_strips_give_the_bytes_of_the_whole(data):
