@@ -62,6 +62,7 @@ def local_cluster(count: int) -> Iterator[str]:
 
 def _end(host: subprocess.Popen) -> None:
     assert host.stdin is not None
+    assert host.stdout is not None
     host.stdin.close()
     try:
         host.wait(PATIENCE)
@@ -71,6 +72,7 @@ def _end(host: subprocess.Popen) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(host.pid, signal.SIGKILL)
     host.wait()
+    host.stdout.close()
 
 
 def _serve(count: int) -> None:

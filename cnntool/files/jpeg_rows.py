@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from cnntool.files.layout import Layout, NotInRows, Strips
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options
 from cnntool.files.pillow import left_out_of, open_picture, read_metadata
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:

@@ -100,7 +100,7 @@ def _module(format: str) -> ModuleType:
 
 
 def can_write_rows(format: str) -> str:
-    """'' where a format is written row by row, else why not: ``"a JPEG is written whole"``."""
+    """'' where a format is written row by row, else why not: ``"a WebP is written whole"``."""
     return "" if format in _MODULES else f"{_WHOLE[format]} is written whole"
 
 
