@@ -64,6 +64,17 @@ function oddsList(odds, names, onpress) {
   }));
 }
 
+// What a screen reader says once the place looked at stays for a moment: { node, say(text) }.
+function speaker() {
+  const node = element('p', { class: 'unseen', role: 'status' });
+  let waiting = 0;
+  const say = (text) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { node.textContent = text; }, 300);
+  };
+  return { node, say };
+}
+
 function svg(name, attributes) {
   const found = document.createElementNS('http://www.w3.org/2000/svg', name);
   for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);

@@ -24,6 +24,7 @@ function filterPage(data) {
   const before = pictureView('The picture', 'before', inputPlace);
   const after = pictureView('The result', 'after', (row, column) => ({ row, column }));
   const detail = element('div', { class: 'detail' });
+  const aloud = speaker();
   const editor = element('div', { class: 'editor' });
   const controls = element('div', { class: 'controls' }, ...(isPool ? poolControls()
     : kernelControls()));
@@ -114,6 +115,7 @@ function filterPage(data) {
     detail.replaceChildren(
       element('h2', {}, `Result: row ${state.at.row + 1}, column ${state.at.column + 1}`),
       ...(isPool ? poolStory(value) : kernelStory(value)));
+    aloud.say(`Result, row ${state.at.row + 1}, column ${state.at.column + 1}: ${number(value)}`);
     pin.checked = state.isPinned;
     rowField.update(rows);
     columnField.update(columns);
@@ -307,7 +309,7 @@ function filterPage(data) {
     element('div', { class: 'photos' }, before.node, after.node),
     element('section', { class: 'unit', 'aria-label': 'The window' },
       element('fieldset', { class: 'looking' }, element('legend', {}, 'Looking at'), rowField.node,
-        columnField.node, element('label', {}, pin, ' Pinned')), detail),
+        columnField.node, element('label', {}, pin, ' Pinned')), detail, aloud.node),
     element('footer', {}, element('p', {}, 'Point at a pixel of either picture, or use the arrow '
       + 'keys on one; click or Enter pins the window.')));
   paint(before, picture, picture.data);

@@ -27,8 +27,7 @@ function explorer(data) {
   const bars = classes ? classBars() : null;
   const looking = lookingAt();
   const detail = element('div', { class: 'detail' });
-  const spoken = element('p', { class: 'unseen', role: 'status' });
-  let speaking = 0;
+  const aloud = speaker();
 
   function stageOf(stage, index) {
     const layout = layoutOf(
@@ -149,8 +148,7 @@ function explorer(data) {
     });
     looking.update();
     detail.replaceChildren(...panel());
-    clearTimeout(speaking);
-    speaking = setTimeout(() => { spoken.textContent = sentence(); }, 300);
+    aloud.say(sentence());
   }
 
   function sentence() {
@@ -393,7 +391,7 @@ function explorer(data) {
     element('div', { class: 'network' },
       element('section', { class: 'layers', 'aria-label': 'Layers' }, showing, strip),
       element('section', { class: 'unit', 'aria-label': 'The pixel looked at' },
-        looking.node, detail, spoken),
+        looking.node, detail, aloud.node),
       legendOf()));
   document.getElementById('page').append(
     element('header', {}, element('h1', {}, data.title), element('p', {}, data.facts)),

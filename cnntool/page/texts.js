@@ -16,6 +16,7 @@ function textPage(data) {
   const strips = element('div');
   const answer = element('section', { class: 'unit', 'aria-label': 'The answer' });
   const detail = element('div', { class: 'detail' });
+  const aloud = speaker();
   const attention = element('section', { class: 'unit attention', 'aria-label': 'Attention' });
   const looking = lookingAt();
 
@@ -191,6 +192,11 @@ function textPage(data) {
     answer.replaceChildren(...answerOf(part, own?.part ?? 0));
     detail.replaceChildren(...(own ? unitStory(own, part) : []));
     markAttention(own);
+    if (own) {
+      const value = own.values.data[state.at.time * units + state.at.unit];
+      aloud.say(`${own.title}, unit ${state.at.unit + 1} at ${part.shown[state.at.time]}: `
+        + number(value));
+    }
   }
 
   function answerOf(part, order) {
@@ -325,7 +331,8 @@ function textPage(data) {
       element('label', { class: 'typed' }, 'Text ', field), examples, said),
     answer, attention,
     element('div', { class: 'reading' }, strips,
-      element('section', { class: 'unit', 'aria-label': 'The unit looked at' }, looking.node, detail)),
+      element('section', { class: 'unit', 'aria-label': 'The unit looked at' }, looking.node, detail,
+        aloud.node)),
     element('footer', {}, element('p', {}, element('span', { class: 'swatch n8' }), ' −1 ',
       element('span', { class: 'swatch zero' }), ' 0 ', element('span', { class: 'swatch p8' }),
       ' 1; a cell state has no limits, and shades by its largest. Point at a token or a unit, or tab '
