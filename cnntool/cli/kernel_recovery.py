@@ -152,7 +152,8 @@ def _pair(before: np.ndarray, after: np.ndarray, images: list[Image]) -> Pair:
     """What of AFTER is black or white may be clipped; of floats nothing is."""
     white, top = images[0].white, images[1].white
     is_float = "f" in (before.dtype.kind, after.dtype.kind)
-    values = after.astype(np.float64)
+    is_small = after.dtype.kind == "u" and not is_float  # 16 bits times any step fit 24
+    values = after.astype(np.float32 if is_small and white == top else np.float64)
     if not np.ptp(before):
         raise _flat("BEFORE")
     if not np.ptp(after):
@@ -171,7 +172,8 @@ def _pair(before: np.ndarray, after: np.ndarray, images: list[Image]) -> Pair:
             "AFTER is black or white everywhere, which may all be clipped: a threshold, perhaps; "
             "name one with values between"
         )
-    return Pair(before, values * step, used, float(step), white)
+    values *= step
+    return Pair(before, values, used, float(step), white)
 
 
 def _flat(which: str) -> InputError:

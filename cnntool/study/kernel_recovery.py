@@ -22,7 +22,7 @@ import numpy as np
 from cnntool.choices import BORDERS
 from cnntool.engine.convolution import conv2d
 from cnntool.engine.windows import padded_tile
-from cnntool.files.image import Frame, Image
+from cnntool.files.image import STRIP_ROWS, Frame, Image
 from cnntool.imaging.filter_pass import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernel_catalogue import CATALOGUE
@@ -175,6 +175,8 @@ def recover(pair: Pair, placements: list[Placement], size: tuple[int, int] | Non
             if best is None or found.fit.residual < BETTER * best.fit.residual:
                 best = found
             elif best.is_explained and best.shown == found.shown:
+                if found.is_explained:  # as small, and judged by windows that reach beyond it
+                    best = found
                 break
             if best.is_explained and not best.fills_window:
                 break
@@ -571,16 +573,23 @@ def agreement(pair: Pair, found: Found) -> tuple[float, float]:
     rendering = Rendering(shown, found.scale, found.bias, np.dtype(name), white)
     kernel = Filter("kernel", "kernel", found.kernel[None])
     (made,) = filter_image(image, [kernel], geometry_of(found), rendering)
-    pixels = made.image.frames[0].pixels.astype(np.float64) * (pair.step or 1.0)
-    if found.border.rule == "copied":
-        rows, columns = interior(pair, found.placement, found.kernel.shape)
-        inner = slice(rows.start, rows.stop), slice(columns.start, columns.stop)
-        kept = pair.before.astype(np.float64)
-        kept[inner] = pixels[inner]
-        pixels = kept
-    difference = np.abs(pixels - pair.after)
+    pixels = made.image.frames[0].pixels
+    rows, columns = interior(pair, found.placement, found.kernel.shape)
     close = 0.01 * pair.step if pair.step else 20 * limit_of(pair, found.deviation)
-    return float((difference <= close).mean()), float(difference.max(initial=0))
+    count, largest = 0, 0.0
+    for top in range(0, len(pixels), STRIP_ROWS):
+        strip = slice(top, top + STRIP_ROWS)
+        values = pixels[strip].astype(np.float64) * (pair.step or 1.0)
+        if found.border.rule == "copied":
+            inner = np.zeros(values.shape, bool)
+            inner[
+                max(0, rows.start - top) : max(0, rows.stop - top), columns.start : columns.stop
+            ] = 1
+            values = np.where(inner, values, pair.before[strip])
+        difference = np.abs(values - pair.after[strip])
+        count += int(np.count_nonzero(difference <= close))
+        largest = max(largest, float(difference.max(initial=0)))
+    return count / pixels.size, largest
 
 
 def placements_of(before: tuple[int, ...], after: tuple[int, ...]) -> list[Placement]:
