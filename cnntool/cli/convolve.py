@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -257,7 +257,7 @@ def shared(
     rendering: Rendering,
     chain: Chain,
     layouts: Sequence[Layout],
-) -> Iterator[list[Frame]]:
+) -> Generator[list[Frame]]:
     """The strips of a chain as workers of a cluster make them."""
     from cnntool.cli.shared_strips import Made, shared_strips
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cnntool.cli.options import Batch, Reading
 from cnntool.cli.running import Report
 from cnntool.cli.strips import Passing, bytes_whole, is_large_file, memory_for_one, write_strips
 from cnntool.engine.fast.scratch import give_back_freed_memory
+from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
 from cnntool.files.atomic import exists
 from cnntool.files.formats import can_hold, format_for, format_named
@@ -233,12 +234,13 @@ class Job:
     def deliver_strips(
         self,
         images: Sequence[Image],
-        strips: Iterator[Sequence[Frame]],
+        strips: Generator[Sequence[Frame]],
         said: Callable[[], Sequence[Result]],
     ) -> None:
         """Write results that come in strips, and put down what there is to say of them then.
 
-        images: what they are like.
+        images: what they are like. strips: made ahead, on a thread of their own; those of a cluster
+        are taken on this one, so that Ctrl-C leaves none of its files.
         """
         paths = [None if path in self.fate.kept else path for path in self.target.paths]
         for path in paths:
@@ -247,7 +249,7 @@ class Job:
         write_strips(
             paths,
             [layout_of(image) for image in images],
-            strips,
+            strips if self.share else ahead(strips),
             self.formats,
             overwrite=self.fate.overwrite,
             adopt=self.fate.adopt,

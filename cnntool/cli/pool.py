@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +239,8 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
     strip = height_within(job.memory, bytes_of, height, job.source.name, job.beside)
     losses = Losses()
 
-    white, dtype, new_white, threads = layout.white, depth.dtype, depth.white, job.threads
+    white, dtype, new_white = layout.white, depth.dtype, depth.white
+    threads = 1 if job.share else job.threads
     is_weighted = alpha_weighs(rows, white)
 
     def add(lost: Losses) -> None:
@@ -252,7 +253,7 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
         settings |= {"stop": stop, "is_weighted": is_weighted}
         lost = Losses()
 
-        def strips() -> Iterator[list[Frame]]:
+        def strips() -> Generator[list[Frame]]:
             nonlocal lost
             pooled = pool_rows(passing.rows, white, pooling, dtype, new_white, **settings)
             for frame, some in pooled:

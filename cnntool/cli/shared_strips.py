@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from cnntool.files.streams import fill
 PART_BYTES = 1 << 26
 """Of a result that a worker makes at a time, in several strips: seconds of work."""
 
-Made = tuple[Iterator[list[Frame]], Callable[[], Any]]
+Made = tuple[Generator[list[Frame]], Callable[[], Any]]
 """Strips of every result, and what there is to say of them once they have come."""
 
 Make = Callable[[int, int], Made]
@@ -50,7 +50,7 @@ def shared_strips(
     layouts: Sequence[Layout],
     folder: Path,
     hear: Callable[[Any], None],
-) -> Iterator[list[Frame]]:
+) -> Generator[list[Frame]]:
     """The strips of a picture, made by the cluster at ``where``.
 
     make: goes by value to its workers. tops: rows where strips begin. layouts: of the results.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def height_within(
 def write_strips(
     paths: Sequence[Path | None],
     layouts: Sequence[Layout],
-    strips: Iterator[Sequence[Frame]],
+    strips: Generator[Sequence[Frame]],
     formats: Sequence[str],
     *,
     overwrite: bool,
@@ -129,8 +129,9 @@ def write_strips(
     quality: int | None,
 ) -> None:
     """Write the strips of several pictures as they come, each whole or not at all; those without a
-    path are left out."""
+    path are left out. What makes the strips is closed with the files."""
     with ExitStack() as files:
+        files.callback(strips.close)
         writers: list[RowWriter | None] = []
         for path, layout, format in zip(paths, layouts, formats, strict=True):
             writer = None
@@ -139,7 +140,7 @@ def write_strips(
                 saved = save_rows(path, layout, format=format, quality=quality, **kept)
                 writer = files.enter_context(saved)
             writers.append(writer)
-        for frames in ahead(strips):
+        for frames in strips:
             for writer, frame in zip(writers, frames, strict=True):
                 if writer is not None:
                     writer.write(frame)

@@ -6,7 +6,7 @@ one after the other the picture is floats, unrounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -237,7 +237,7 @@ class Chain:
             for name, image, losses, brightest in kept
         ]
 
-    def strips(self, start: int = 0, stop: int | None = None) -> Iterator[list[Frame]]:
+    def strips(self, start: int = 0, stop: int | None = None) -> Generator[list[Frame]]:
         """Every result as pixels of its tone, some rows after the other, of which some begin with
         row ``start`` and some end before row ``stop``."""
         _, width, channels = self.last.plan.shape

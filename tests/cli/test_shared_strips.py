@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,11 @@ pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 from clusters import Cluster, until  # noqa: E402
+
+from cnntool.cli.shared_strips import shared_strips  # noqa: E402
+from cnntool.cli.strips import write_strips  # noqa: E402
+from cnntool.files.image import Frame, Image  # noqa: E402
+from cnntool.files.layout import layout_of  # noqa: E402
 
 SLOW = """
 import time
@@ -113,3 +120,27 @@ def test_a_worker_whose_disk_is_full_is_told_and_nothing_is_left(large, cluster)
     assert "large.npy" in done.err or "out.npy" in done.err
     assert not Path("out.npy").exists()
     assert not list(Path().glob(".cnntool*"))
+
+
+def test_what_ends_while_it_is_written_leaves_no_parts(tmp_path, monkeypatch):
+    """As by Ctrl-C or a full disk here: whoever still makes some is not waited for."""
+    go_on = threading.Event()
+
+    @contextmanager
+    def one_worker(where, do, items, **others):
+        yield do(items)
+
+    def make(start, stop):
+        if start:
+            go_on.wait(5)
+        return iter([[Frame(np.zeros((stop - start, 3, 1), np.uint8))]]), lambda: None
+
+    monkeypatch.setattr("cnntool.cli.shared_strips.on_cluster", one_worker)
+    monkeypatch.setattr("cnntool.cli.shared_strips.PART_BYTES", 1)
+    layout = layout_of(Image((Frame(np.zeros((4, 3, 1), np.uint8)),), 255.0, "NPY"))
+    strips = shared_strips("local:1", make, [0, 2], [layout], tmp_path, lambda said: None)
+    kept = {"overwrite": False, "adopt": False, "quality": None}
+    with pytest.raises(ValueError, match="expected"):  # of rows that are none of the file's
+        write_strips([tmp_path / "a.npy"], [replace(layout, width=4)], strips, ["NPY"], **kept)
+    assert os.listdir(tmp_path) == []
+    go_on.set()

@@ -10,7 +10,7 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -133,7 +133,7 @@ def parallel_blocks(
     return_scratch(used)
 
 
-def ahead(items: Iterator[Item], count: int = 1) -> Iterator[Item]:
+def ahead(items: Iterator[Item], count: int = 1) -> Generator[Item]:
     """The items, of which ``count`` more are made on a thread of their own while one is used.
 
     What making them raises is raised here; where the last ones are not wanted, none more is made.

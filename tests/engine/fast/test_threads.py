@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnntool.engine.fast import threads
-from cnntool.engine.fast.threads import _openblas, on_this_thread_alone, parallel_for
+from cnntool.engine.fast.threads import _openblas, ahead, on_this_thread_alone, parallel_for
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -234,3 +234,54 @@ def test_a_helper_that_is_late_holds_nothing(monkeypatch):
     assert alive() is None
     for job in late:
         job()
+
+
+def test_what_is_made_ahead_comes_in_order_and_is_one_item_ahead():
+    made, taken = [], []
+
+    def items():
+        for number in range(50):
+            made.append(number)
+            yield number
+
+    for number in ahead(items()):
+        taken.append(number)
+        assert len(made) <= len(taken) + 1
+    assert taken == made == list(range(50))
+
+
+def test_an_error_of_what_is_made_ahead_comes_behind_the_items_before_it():
+    def items():
+        yield from range(3)
+        raise KeyError("broken")
+
+    taken = []
+    with pytest.raises(KeyError, match="broken"):
+        taken.extend(ahead(items()))
+    assert taken == [0, 1, 2]
+
+
+def test_no_more_is_made_ahead_where_it_is_not_wanted():
+    made, is_over = [], threading.Event()
+
+    def items():
+        try:
+            for number in range(1000):
+                made.append(number)
+                yield number
+        finally:
+            is_over.set()
+
+    some = ahead(items())
+    assert next(some) == 0
+    some.close()
+    assert is_over.wait(10)
+    assert len(made) <= 2
+
+
+def test_the_caller_s_error_state_holds_for_what_is_made_ahead():
+    def items():
+        yield np.array([1.0]) / np.array([0.0])
+
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        next(ahead(items()))
