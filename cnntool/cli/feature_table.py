@@ -15,9 +15,9 @@ import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
 from cnntool.cli.files import Source, check_free, gather, in_shard
-from cnntool.cli.image_job import open_source, probe_source
+from cnntool.cli.image_job import open_within, probe_source
 from cnntool.cli.options import Batch, refuse
-from cnntool.cli.running import Report, run_each
+from cnntool.cli.running import Report, jobs_of, run_each
 from cnntool.files.atomic import atomic_write
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
@@ -44,11 +44,14 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     if path is not None:
         check_free(path, options.force)
 
+    jobs = jobs_of(options, len(sources))
+
     def work(source: Source, report: Report, threads: int) -> None:
         if options.dry_run:
             report.lines.append(_plan_line(source, levels, options))
             return
-        report.rows = _rows_of(source, open_source(source, options), pooling, levels)
+        image = open_within(source, options, jobs, "bins are parts of the whole")
+        report.rows = _rows_of(source, image, pooling, levels)
 
     reports = run_each(sources, f"{pooling.mode}-pool-pyramid", options, work, as_json=False)
     is_failed |= any(report.error for report in reports)

@@ -18,7 +18,14 @@ from cnntool.cli.files import (
 from cnntool.cli.manifest import Fate, State, state_of
 from cnntool.cli.options import Batch, Reading
 from cnntool.cli.running import Report
-from cnntool.cli.strips import Passing, bytes_whole, is_large_file, memory_for_one, write_strips
+from cnntool.cli.strips import (
+    PROGRAM_BYTES,
+    Passing,
+    bytes_whole,
+    is_large_file,
+    memory_for_one,
+    write_strips,
+)
 from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
@@ -97,6 +104,7 @@ class Job:
         self.batch, self.parts, self.threads, self.report = batch, parts, threads, report
         self.is_dry_run = batch.dry_run
         self._read: State | None = None
+        self._piped: bytes | None = None  # of stdin, where it has to be known what they take
         self.between, self.jobs, self.why_whole = 0, 1, ""  # see run_images
         self.share = ""  # the cluster whose workers make its strips
         self.source_dtype = np.dtype(np.uint8)  # of its pixels, once it is open
@@ -120,7 +128,8 @@ class Job:
             self._read = state_of(self.source.path)
         self.passing = self.find_passing()
         if self.passing is None:
-            image = open_source(self.source, batch)
+            image = open_source(self.source, batch, self._piped)
+            self._piped = None
             self.formats = self._formats(image.format)
             if not all(can_hold(name, alpha=True) for name in self.formats):
                 image = without_opaque_alpha(image)
@@ -195,14 +204,14 @@ class Job:
             image, self.formats = passing.layout.blank(), self._formats(passing.layout.format)
             reason = reason or next(filter(None, map(can_write_rows, self.formats)), "")
         except NotInRows as error:
-            if batch.memory is None or path is None:
+            if batch.memory is None:
                 return None
-            info = probe_source(self.source, batch)
-            shape = info.frames * info.height, info.width, info.channels + info.alpha
-            own = np.dtype(DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
-            image, reason = _blank(shape, own), f"{self.source.name} {error.reason}"
+            if path is None:
+                self._piped = _piped_within(self.memory, self.source.name)
+            image = _blank(self.source, batch, self._piped)
+            reason = f"{self.source.name} {error.reason}"
         item = max(item, image.frames[0].pixels.dtype.itemsize)
-        need = bytes_whole(image, item, self.between)
+        need = bytes_whole(image, item, self.between) + len(self._piped or b"")
         if need <= min(self.memory, float("inf") if reason else EASY_BYTES):
             return None
         if not reason:
@@ -210,12 +219,9 @@ class Job:
                 passing.drop_opaque_alpha()
             self.beside = 0 if batch.memory is None else passing.address_space
             return passing
-        if need <= self.memory or batch.memory is None:
-            return None
-        raise InputError(
-            f"{self.source.name} needs about {bytes_text(need)} of memory as a whole, more than "
-            f"the {bytes_text(int(self.memory))} that it may take, and goes not in strips: {reason}"
-        )
+        if batch.memory is not None:
+            _check_need(need, self.memory, self.source.name, reason)
+        return None
 
     def _why_whole(self) -> str:
         """'' where the results may be written row by row, else why not."""
@@ -342,15 +348,53 @@ class Job:
         )
 
 
-def _blank(shape: Shape, dtype: np.dtype) -> Image:
-    """An image that takes no memory."""
+def _blank(source: Source, reading: Reading, piped: bytes | None) -> Image:
+    """An image with as many values as that of a source, which takes no memory."""
+    info = probe_source(source, reading, piped)
+    shape = info.frames * info.height, info.width, info.channels + info.alpha
+    dtype = np.dtype(DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
     return Image((Frame(np.broadcast_to(np.zeros((), dtype), shape)),), 0.0, "")
 
 
-def open_source(source: Source, reading: Reading) -> Image:
-    """The image of a source, read as the options say."""
+def _check_need(need: int, memory: float, name: str, reason: str) -> None:
+    """InputError where a picture takes more memory as a whole than it may."""
+    if need > memory:
+        raise InputError(
+            f"{name} needs about {bytes_text(need)} of memory as a whole, more than the "
+            f"{bytes_text(int(memory))} that it may take, and goes not in strips: {reason}"
+        )
+
+
+def open_within(source: Source, batch: Batch, jobs: int, reason: str) -> Image:
+    """The image of a source, one of several at a time; InputError where it takes more memory than
+    was asked for. reason: why it goes not in strips."""
+    if batch.memory is None:
+        return open_source(source, batch)
+    memory = memory_for_one(batch.memory, jobs)
+    piped = _piped_within(memory, source.name) if source.path is None else None
+    image = _blank(source, batch, piped)
+    need = bytes_whole(image, image.frames[0].pixels.dtype.itemsize, 0) + len(piped or b"")
+    _check_need(need, memory, source.name, reason)
+    return open_source(source, batch, piped)
+
+
+def _piped_within(memory: float, name: str) -> bytes:
+    """What stdin has, read whole; InputError where that alone takes more than it may."""
+    room = max(0, int(memory) - PROGRAM_BYTES)
+    piped = sys.stdin.buffer.read(room + 1)
+    if len(piped) > room:
+        raise InputError(
+            f"{name} takes more than the {bytes_text(int(memory))} that it may take, and a pipe "
+            "goes not in strips: name a file, or raise --memory"
+        )
+    return piped
+
+
+def open_source(source: Source, reading: Reading, piped: bytes | None = None) -> Image:
+    """The image of a source, read as the options say. piped: what stdin had, if that is read."""
+    stdin = sys.stdin.buffer if piped is None else piped
     image = open_image(
-        sys.stdin.buffer if source.path is None else source.path,
+        stdin if source.path is None else source.path,
         name=source.name,
         max_pixels=reading.max_pixels,
         gray=reading.gray,
@@ -359,11 +403,12 @@ def open_source(source: Source, reading: Reading) -> Image:
     return with_alpha(image, reading.alpha, source.name)
 
 
-def probe_source(source: Source, reading: Reading) -> ImageInfo:
+def probe_source(source: Source, reading: Reading, piped: bytes | None = None) -> ImageInfo:
     """What a dry run knows of an image: what its header says, read as the options say."""
-    if source.path is None:
+    found = piped if source.path is None else source.path
+    if found is None:
         raise InputError("stdin: a dry run reads no data: name a file")
-    info = probe_image(source.path, max_pixels=reading.max_pixels)
+    info = probe_image(found, max_pixels=reading.max_pixels, name=source.name)
     return replace(info, channels=1) if reading.gray else info
 
 

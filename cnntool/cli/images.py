@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cnntool.cli.console import complain
@@ -28,6 +29,7 @@ from cnntool.cli.files import (
     check_free,
     check_no_terminal,
     gather,
+    identity,
     in_shard,
     plan_targets,
 )
@@ -126,6 +128,19 @@ def _manifest(items: Sequence[Item], batch: Batch, settings: dict[str, Any]) -> 
         raise RequestError(
             "--manifest puts down files that were read and written: name files, and write with -o"
         )
+    if batch.manifest == STDIO:
+        raise RequestError(
+            "--manifest - is stdout, and a manifest is read as well: name a file such as done.jsonl"
+        )
+    own = Path(batch.manifest)
+    for item in items:
+        if any(
+            path.name == own.name and identity(path) == identity(own) for path in item.target.paths
+        ):
+            raise RequestError(
+                f"the result of {item.name} would overwrite {own}, the manifest: give "
+                "one of them another name"
+            )
     asked = {name: value for name, value in given(batch).items() if name in OF_RESULTS}
     wanted = [(item.source, item.target.paths) for item in items]
     manifest = Manifest(batch.manifest, settings | asked, wanted, batch.dry_run)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool import __version__
-from cnntool.cli.files import Source, check_free
+from cnntool.cli.files import Source, check_free, make_folder
 from cnntool.errors import InputError
 from cnntool.wording import counted, joined, plain, readable
 
@@ -116,6 +116,7 @@ class Manifest:
             self.notes.append(f"{self.path}: {counted(torn, 'line')} cut short, passed over")
 
     def _opened(self) -> int:
+        make_folder(Path(self.path).parent)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             file = os.open(self.path, flags, 0o666)

@@ -44,7 +44,7 @@ def atomic_write(
 
     Raises InputError when the file exists, or the folder or the disk does not take it.
     """
-    with _plain_os_errors(path):
+    with plain_os_errors(path):
         kind = _kind(path)
         if kind == "folder":
             raise InputError(f"{path} is a folder: name a file in it")
@@ -81,7 +81,7 @@ def check_writable(path: str | os.PathLike) -> None:
 
     A file is made there and removed, as permissions alone do not tell (root, read-only disks).
     """
-    with _plain_os_errors(path):
+    with plain_os_errors(path):
         if _kind(path) == "device":
             return
         with _temporary(os.path.realpath(path)) as (_, descriptor):
@@ -182,7 +182,8 @@ def _move_to_new(temporary: str, target: str, path: str | os.PathLike) -> None:
 
 
 @contextmanager
-def _plain_os_errors(path: str | os.PathLike) -> Iterator[None]:
+def plain_os_errors(path: str | os.PathLike) -> Iterator[None]:
+    """What the system says of writing ``path`` becomes an InputError in words."""
     try:
         yield
     except BrokenPipeError:

@@ -34,8 +34,9 @@ def written_alone(path: str | os.PathLike) -> Iterator[None]:
         yield
         return
     try:
-        os.truncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        with suppress(OSError):  # a full disk, which what is written tells
+            os.truncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         with suppress(OSError):

@@ -191,7 +191,7 @@ def test_what_is_no_manifest_is_one_line_and_nothing_is_written(cnntool, folder,
 
 
 def test_a_manifest_that_cannot_be_written_ends_it_before_work(cnntool, folder):
-    for name, reason in (("no/done.jsonl", "cannot be written"), (".", "is no regular file")):
+    for name, reason in (("grey.png/a.jsonl", "cannot be read"), (".", "is no regular file")):
         done = cnntool("convolve", "grey.png", "-k", "box", "--manifest", name)
         assert (done.code, done.out, len(done.err.splitlines())) == (1, b"", 1)
         assert reason in done.err
@@ -280,3 +280,23 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(cnntool, folder):
         Path("done.jsonl").unlink()
         number += 1
     assert number > 5
+
+
+def test_a_manifest_in_the_folder_of_the_results_makes_that_folder(cnntool, folder):
+    Image.new("RGB", (40, 30), "red").save("a.png")
+    told = ["convolve", "a.png", "-k", "sobel", "-o", "new/out/", "--manifest", "new/out/m.jsonl"]
+    assert cnntool(*told, "-q").code == 0
+    assert "1 image unchanged" in cnntool(*told).err
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"), [("-", "stdout"), ("./out.png", "would overwrite out.png, the man")]
+)
+def test_a_manifest_is_neither_stdout_nor_a_result(cnntool, folder, manifest, reason):
+    Image.new("RGB", (40, 30), "red").save("a.png")
+    told = ["convolve", "a.png", "-k", "sobel", "-o", "out.png", "-f", "--manifest", manifest]
+    done = cnntool(*told)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert reason in done.err
+    assert not Path("out.png").exists()
+    assert not Path("-").exists()

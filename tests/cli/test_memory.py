@@ -171,3 +171,29 @@ def test_notes_are_those_of_the_whole(cnntool, folder, limited):
         ]
         assert said[0] == said[1]
     assert json.loads(cnntool("convolve", "dark.npy", "-k", "sobel", "--json", "-f").out)
+
+
+@pytest.mark.parametrize("command", [["convolve", "-k", "box"], ["pool", "--pyramid", "1"]])
+def test_a_pipe_is_within_it_or_refused(cnntool, folder, command):
+    """A pipe is read whole: refused by its own bytes, or by those of the picture in them."""
+    Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.ppm")
+    Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.png")
+    output = ["-o", "out.png" if command[0] == "convolve" else "out.csv"]
+    for name, reason in (("photo.ppm", "a pipe goes not in strips"), ("photo.png", "as a whole")):
+        piped = Path(name).read_bytes()
+        done = cnntool(*command, "-", "--memory", "110M", *output, stdin=piped)
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert done.err.startswith("stdin ")
+        assert reason in done.err
+        assert not Path(output[1]).exists()
+    assert cnntool(*command, "-", "--memory", "1G", *output, stdin=piped).code == 0
+    within = Path(output[1]).read_bytes()
+    assert cnntool(*command, "-", "-f", *output, stdin=piped).code == 0
+    assert Path(output[1]).read_bytes() == within
+
+
+def test_a_table_takes_no_more_than_that(cnntool, folder):
+    Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.png")
+    done = cnntool("pool", "photo.png", "--pyramid", "1,2", "--memory", "110M")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "bins are parts of the whole" in done.err

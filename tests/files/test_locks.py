@@ -1,5 +1,6 @@
 """One process at a time writes a file."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -65,3 +66,13 @@ def test_where_nothing_can_be_locked_whoever_writes_says_what_is_wrong(tmp_path)
         pass
     with written_alone(tmp_path / ("x" * 255)):
         pass
+
+
+def test_a_full_disk_is_told_by_what_is_written_not_by_the_lock(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.write", full)
+    with written_alone(tmp_path / "file"):
+        pass
+    assert list(tmp_path.iterdir()) == []

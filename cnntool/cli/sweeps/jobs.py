@@ -18,6 +18,7 @@ from cnntool.cli.sweeps.runs import LAST, LOG, SAID, Run
 from cnntool.cli.training.live import Interruption
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError
+from cnntool.files.atomic import plain_os_errors
 
 PAUSE = 0.02
 """Seconds between two looks at what runs."""
@@ -43,7 +44,8 @@ class Training:
         goes_on += [] if run.is_begun else ["-o", str(run.model)]
         places = [*goes_on, "--log", str(run.folder / LOG), "--json"]
         trainer, *words = run.words
-        self._said = open(run.folder / SAID, "ab" if run.is_begun else "wb")  # noqa: SIM115
+        with plain_os_errors(run.folder / SAID):
+            self._said = open(run.folder / SAID, "ab" if run.is_begun else "wb")  # noqa: SIM115
         self._result = tempfile.TemporaryFile()  # noqa: SIM115
         self._start = self._said.tell()
         self.process = subprocess.Popen(

@@ -20,7 +20,7 @@ from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
 from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import atomic_write, check_writable
+from cnntool.files.atomic import atomic_write, check_writable, plain_os_errors
 from cnntool.files.locks import written_alone
 from cnntool.wording import counted, duration, plain
 
@@ -133,7 +133,7 @@ def _train(
         Notes(quiet) as notes,
     ):
         for number, each in enumerate(trained, 1):
-            with open(folder / LINES, "ab") as file:
+            with plain_os_errors(folder / LINES), open(folder / LINES, "ab") as file:
                 file.write(_line(each))
             record = each.record
             place = f"{number}/{len(left)} {each.name}"
