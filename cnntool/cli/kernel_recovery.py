@@ -387,7 +387,7 @@ def _residual_text(found: Found) -> str:
 def _condition_text(found: Found) -> str:
     taken = f"{found.windows:,} of {found.of:,} windows"
     if found.windows < found.of and found.windows < 0.98 * (1 - found.clipped) * found.of:
-        taken += ", spread evenly"
+        taken += ", spread evenly" + (", flat ones left out" if found.step else "")
     if found.clipped > 0:
         taken += (
             f"; {found.clipped:.2%} of the pixels are black or white, perhaps clipped: left out"

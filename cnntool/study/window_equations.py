@@ -28,6 +28,13 @@ RANK = 1e-12
 """Of the largest eigenvalue of the windows' covariances, that one which counts is above."""
 
 
+VARIED = 12
+"""Levels that the pixels of a window span, of those that are taken first."""
+
+ENOUGH = 20
+"""Windows for each tap, that do without the others."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where windows lie: that of output o is centred on input ``o * stride + first``.
@@ -89,8 +96,11 @@ def interior(pair: Pair, placement: Placement, size: tuple[int, int]) -> tuple[r
     return rows, columns
 
 
-def blocks(pair: Pair, placement: Placement, size: tuple[int, int], most: int) -> Iterator[Block]:
-    """At most about so many windows of each channel, spread evenly over the picture."""
+def blocks(
+    pair: Pair, placement: Placement, size: tuple[int, int], most: int, least_range: float = 0.0
+) -> Iterator[Block]:
+    """At most about so many windows of each channel, spread evenly over the picture, whose pixels
+    span no less than a range."""
     rows, columns = interior(pair, placement, size)
     stride, length = placement.stride, min(len(columns), SEGMENT)
     if not rows or not columns:
@@ -114,8 +124,10 @@ def blocks(pair: Pair, placement: Placement, size: tuple[int, int], most: int) -
         laid = im2col(np.moveaxis(part, -1, 0).astype(np.float64), *axes)  # (C, kh, kw, 1, n)
         for channel in range(pair.channels):
             used = pair.used[row, left:right, channel]
-            x = laid[channel].reshape(prod(size), -1)[:, used].T
-            yield Block(channel, x, pair.after[row, left:right, channel][used])
+            taps = laid[channel].reshape(prod(size), -1)
+            if least_range:
+                used = used & (taps.max(axis=0) - taps.min(axis=0) >= least_range)
+            yield Block(channel, taps[:, used].T, pair.after[row, left:right, channel][used])
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +258,24 @@ def equations(
     """The sums for each channel over at most about ``most`` windows of it.
 
     signs: a kernel of this size whose responses give every pixel its sign.
+
+    Where pixels hardly differ, rounding is no noise: it makes of each what it was. So flat windows
+    are left out of pictures of whole levels, if enough others are there.
     """
+    found = _summed(pair, placement, size, most, signs, VARIED * pair.step)
+    if pair.step and min(each.count for each in found) < ENOUGH * prod(size):
+        found = _summed(pair, placement, size, most, signs, 0.0)
+    return found
+
+
+def _summed(
+    pair: Pair,
+    placement: Placement,
+    size: tuple[int, int],
+    most: int,
+    signs: np.ndarray | None,
+    least_range: float,
+) -> list[Equations]:
     taps = prod(size)
     middle = float(pair.before[::7, ::7].mean())
     sums = np.zeros((pair.channels, taps + 2, taps + 2))
@@ -260,7 +289,7 @@ def equations(
             sums[channel] += rows.T @ rows
             held[channel].clear()
 
-    for block in blocks(pair, placement, size, most):
+    for block in blocks(pair, placement, size, most, least_range):
         rows = np.empty((len(block.y), taps + 2))
         rows[:, :taps] = block.x
         rows[:, taps + 1] = block.y

@@ -155,7 +155,7 @@ def test_the_solution_is_that_of_least_squares():
     )
 
 
-@pytest.mark.parametrize("name", ["SHARPEN", "EMBOSS", "FIND_EDGES"])
+@pytest.mark.parametrize("name", ["SHARPEN", "EMBOSS", "FIND_EDGES", "SMOOTH"])
 def test_filters_of_pillow(name):
     filter = getattr(ImageFilter, name)
     (width, height), scale, offset, weights = filter.filterargs
