@@ -71,7 +71,8 @@ def recover_kernel(
     except ValueError as error:
         if sizes[0] != sizes[1]:
             raise InputError(_unlike(read.names, *sizes)) from None
-        raise InputError(f"{read.names[0]}: {error}: name larger pictures") from None
+        remedy = "name larger pictures, or a smaller --size"
+        raise InputError(f"{read.names[0]}: {error}: {remedy}") from None
     is_explained = all(each.is_explained for each in found)
     others = [] if is_explained else guesses(read.pair, max(each.residual for each in found))
     if as_json:
@@ -386,8 +387,10 @@ def _residual_text(found: Found) -> str:
 
 def _condition_text(found: Found) -> str:
     taken = f"{found.windows:,} of {found.of:,} windows"
-    if found.windows < found.of and found.windows < 0.98 * (1 - found.clipped) * found.of:
-        taken += ", spread evenly" + (", flat ones left out" if found.step else "")
+    if found.is_sampled:
+        taken += ", spread evenly"
+    if found.step:
+        taken += ", flat ones left out"
     if found.clipped > 0:
         taken += (
             f"; {found.clipped:.2%} of the pixels are black or white, perhaps clipped: left out"
@@ -449,6 +452,7 @@ def _kernel_entry(read: Pictures, found: Found, is_one: bool) -> dict[str, Any]:
         "undetermined": found.unknown,
         "windows": found.windows,
         "windows_of": found.of,
+        "sampled": found.is_sampled,
         "left_out": found.clipped,
         "searched": found.searched,
         "command": command_of(read, found) if is_one and found.is_explained else None,

@@ -95,8 +95,8 @@ class Found:
     added. shown: the range, as of `cnntool convolve`. residual: of the windows inside, in units of
     BEFORE. is_explained: whether that is rounding, or for floats nothing. exact, largest: the share
     of all pixels that are reproduced, and the largest difference. condition, unknown: see
-    :meth:`Equations.condition`. windows, of: how many were taken of how many. clipped: the share of
-    pixels left out.
+    :meth:`Equations.condition`. windows, of: how many were taken of how many; is_sampled: whether a
+    part of them was enough. clipped: the share of pixels left out.
     """
 
     kernel: np.ndarray
@@ -114,6 +114,7 @@ class Found:
     unknown: int
     windows: int
     of: int
+    is_sampled: bool
     clipped: float
     searched: tuple[int, int]
     deviation: float
@@ -197,7 +198,7 @@ def _searches(pair: Pair, placement: Placement, size: tuple[int, int] | None) ->
             return
         if not rows or not columns:
             raise ValueError(f"a window of {stage[0]}x{stage[1]} does not fit into the picture")
-        most = max(BUDGET // (prod(stage) + 2) // pair.channels, FEWEST * prod(stage))
+        most = _most(pair, stage)
         each = equations(pair, placement, stage, most)
         found = _smallest(pair, placement, each, "clip", bool(size and not placement.size))
         if found is None:
@@ -212,6 +213,11 @@ def _searches(pair: Pair, placement: Placement, size: tuple[int, int] | None) ->
             found = _smallest(pair, placement, each, "abs", bool(size and not placement.size))
             if found is not None:
                 yield found
+
+
+def _most(pair: Pair, size: tuple[int, int]) -> int:
+    """Windows of a size that are taken of each channel at most."""
+    return max(BUDGET // (prod(size) + 2) // pair.channels, FEWEST * prod(size))
 
 
 def _smallest(
@@ -357,6 +363,7 @@ def _settled(pair: Pair, found: _Search) -> Found:
         condition=condition,
         unknown=unknown,
         windows=sums.count,
+        is_sampled=_most(pair, sums.size) < prod(map(len, interior(pair, placement, sums.size))),
         of=len(rows) * len(columns) * pair.channels,
         clipped=1 - float(pair.used.mean()),
         searched=sums.size,
