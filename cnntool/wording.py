@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, TypeVar
 
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -91,6 +91,25 @@ def plain(value: Any) -> Any:
 def shortened(text: str, most: int) -> str:
     """The text, or its beginning with three dots: at most so many characters."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def short_names(texts: Iterable[str], most: int) -> dict[str, str]:
+    """Of each text a name of at most so many characters, unlike the others: what all begin with
+    gives way first, then a number tells them apart.
+
+    >>> list(short_names(["conv 8; relu; dense 9", "conv 8; relu; max 2"], 12).values())
+    ['... dense 9', '... max 2']
+    """
+    texts = list(dict.fromkeys(texts))
+    names = [shortened(text, most) for text in texts]
+    if len(set(names)) < len(texts):
+        columns = zip(*texts, strict=False)
+        alike = sum(1 for _ in takewhile(lambda letters: len({*letters}) == 1, columns))
+        alike = max(0, min(alike, min(map(len, texts)) - most // 2))
+        names = [shortened(f"...{text[alike:]}", most) for text in texts]
+    if len(set(names)) < len(texts):
+        names = [shortened(f"{number} {text}", most) for number, text in enumerate(texts, 1)]
+    return dict(zip(texts, names, strict=True))
 
 
 def sparkline(values: Sequence[float], length: int) -> str:

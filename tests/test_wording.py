@@ -16,6 +16,7 @@ from cnntool.wording import (
     nearest,
     plain,
     readable,
+    short_names,
     shown_layer,
     signed,
     sparkline,
@@ -165,3 +166,12 @@ def test_figures_have_no_exponent_below_a_million_and_no_minus_before_zero():
     assert figures(-0.0) == "0"
     assert figures(9.0e-07, 2) == "9e-07"
     assert [signed(value) for value in (-0.0001, 0.0, -1.5)] == ["+0.000", "+0.000", "-1.500"]
+
+
+def test_short_names_are_unlike_each_other():
+    long = "conv 8 3x3; relu; "
+    for texts in (["a", "b"], [long + "max 2", long + "dense 9"], [long, long + "max 2", "x" * 40]):
+        names = short_names([*texts, texts[0]], 16)
+        assert list(names) == texts
+        assert len({*names.values()}) == len(texts)
+        assert all(len(name) <= 16 for name in names.values())

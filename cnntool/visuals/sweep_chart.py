@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import log
 from typing import TYPE_CHECKING, Any
 
 from cnntool.errors import InputError
 from cnntool.visuals.curve_chart import COLOURS, DPI, FORMATS
+from cnntool.wording import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +23,9 @@ DECADE = 10
 """Numbers so many times apart, and more, stand on an axis of logarithms."""
 
 MOST_TICKS, LONGEST_TICK = 7, 16
+
+CHARACTERS_ACROSS = 28
+"""Of ticks, between the ends of a panel's numbers."""
 
 
 @dataclass(frozen=True)
@@ -121,20 +127,30 @@ def _places(axes: Axes, values: Sequence[str]) -> tuple[list[float], bool]:
     try:
         numbers = [float(value) for value in values]
     except ValueError:
-        words = list(dict.fromkeys(values))
-        axes.set_xticks(range(len(words)), [_short(word) for word in words])
+        names = short_names(values, LONGEST_TICK)
+        words = list(names)
+        axes.set_xticks(range(len(words)), [*names.values()])
         axes.set_xlim(-0.5, len(words) - 0.5)
         return [float(words.index(value)) for value in values], True
-    if min(numbers) > 0 and max(numbers) >= DECADE * min(numbers):
+    ticks = sorted(set(numbers))
+    steps = ticks
+    if ticks[0] > 0 and ticks[-1] >= DECADE * ticks[0]:
+        steps = [log(each) for each in ticks]
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.08)
-    ticks = sorted(set(numbers))
-    if len(ticks) <= MOST_TICKS:
-        axes.set_xticks(ticks, [f"{each:g}" for each in ticks])
+    texts = [f"{each:g}" for each in ticks]
+    if len(ticks) <= MOST_TICKS and _have_room(steps, texts):
+        axes.set_xticks(ticks, texts)
         axes.set_xticks([], minor=True)
     return numbers, False
 
 
-def _short(word: str) -> str:
-    return word if len(word) <= LONGEST_TICK else word[: LONGEST_TICK - 3] + "..."
+def _have_room(places: Sequence[float], texts: Sequence[str]) -> bool:
+    """Whether texts at such places, from the left to the right, do not run into each other."""
+    span = places[-1] - places[0]
+    pairs = zip(pairwise(places), pairwise(texts), strict=True)
+    return all(
+        CHARACTERS_ACROSS * (right - left) >= span * ((len(one) + len(other)) / 2 + 1)
+        for (left, right), (one, other) in pairs
+    )

@@ -1,6 +1,7 @@
 """Scores against settings: what is drawn where."""
 
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -46,3 +47,17 @@ def test_what_cannot_be_drawn_is_said_before_any_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'cnntool\[charts\]'"):
         check_there(".PNG")
+
+
+def test_labels_neither_run_into_each_other_nor_look_alike():
+    pytest.importorskip("matplotlib")
+    layers = ["conv 4 3x3; relu; dense 2", "conv 4 3x3; relu; max 2; dense 2"]
+    rates = [("0.00645", layers[0]), ("0.00694", layers[1]), ("0.0102", layers[0])]
+    points = [Point({"lr": rate, "layers": text}, (0.5,)) for rate, text in rates]
+    figure = sweep_chart(["lr", "layers"], points, "accuracy", True)
+    figure.canvas.draw()
+    rate, layer = figure.axes
+    texts = [text for text in rate.get_xticklabels() if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts if text.get_visible()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    assert len({text.get_text() for text in layer.get_xticklabels()}) == 2

@@ -14,7 +14,7 @@ from cnntool.cli.sweeps.settings import SEED
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 from cnntool.training.comparison import Behind, Scores, Summary, behind, ranked, summary
-from cnntool.wording import counted, figures, joined, shortened
+from cnntool.wording import counted, figures, joined, short_names, shortened
 
 LONGEST_VALUE, LONGEST_REASON = 48, 60
 
@@ -105,8 +105,12 @@ class Table:
         rows = [[*self._cells(row)] for row in self.rows]
         told = [any(cells) for cells in zip(*rows, strict=True)]
         made = table(*self.varied, *compress(heads, told), left=(*self.varied, ""))
+        names = {
+            name: short_names((row.setting[name] for row in self.rows), LONGEST_VALUE)
+            for name in self.varied
+        }
         for row, cells in zip(self.rows, rows, strict=True):
-            values = (shortened(row.setting[name], LONGEST_VALUE) for name in self.varied)
+            values = (names[name][row.setting[name]] for name in self.varied)
             made.add_row(*values, *compress(cells, told))
         show(made)
 
