@@ -392,9 +392,8 @@ def _condition_text(found: Found) -> str:
     if found.step:
         taken += ", flat ones left out"
     if found.clipped > 0:
-        taken += (
-            f"; {found.clipped:.2%} of the pixels are black or white, perhaps clipped: left out"
-        )
+        share = f"{100 * found.clipped:.2g}%"
+        taken += f"; {share} of the pixels are black or white, perhaps clipped: left out"
     if found.unknown:
         return (
             f"not wholly: {counted(found.unknown, 'direction')} of the weights change nothing in "

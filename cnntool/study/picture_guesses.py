@@ -82,8 +82,8 @@ def _curve(pair: Pair) -> Guess:
     """AFTER as a function of the same pixel of BEFORE: the mean of AFTER for each level."""
     x, y = pair.before.astype(np.float64).ravel(), pair.after.ravel()
     levels = np.unique(x)
-    if len(levels) > LEVELS:
-        levels = np.quantile(x, np.linspace(0, 1, LEVELS))
+    if len(levels) > min(LEVELS, len(x) / 8):  # else every pixel is a level of its own
+        levels = np.quantile(x, np.linspace(0, 1, min(LEVELS, len(x) // 8 + 1)))
     place = np.clip(np.searchsorted(levels, x, "right") - 1, 0, len(levels) - 1)
     counts = np.maximum(1, np.bincount(place, minlength=len(levels)))
     means = np.bincount(place, y, len(levels)) / counts
