@@ -20,7 +20,8 @@ from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.image import Image, luminance
 from cnntool.imaging.transparency import hides
 from cnntool.specs import number_text, short_number
-from cnntool.study.kernel_recovery import Found, placements_of, recover
+from cnntool.study.found_kernel import Found
+from cnntool.study.kernel_recovery import placements_of, recover
 from cnntool.study.picture_guesses import Guess, guesses
 from cnntool.study.window_equations import ROUNDING, Pair
 from cnntool.wording import counted, readable

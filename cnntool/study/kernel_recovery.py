@@ -2,13 +2,9 @@
 
 The taps of every window are as many unknowns, and each pixel that is not clipped is one equation;
 what integer pixels leave is their rounding, ``1 / sqrt(12)`` of a level. Windows grow from 1x1
-until no more is left than that. Where only absolute values were kept, signs are guessed from
-kernels of the catalogue and from the windows that answer most, and improved in turn with the
-weights. What lies beyond the edges is tried rule by rule; at last the whole picture is filtered by
-`cnntool convolve`'s own engine and compared.
-Sources: for the signs R. W. Gerchberg, W. O. Saxton, "A practical algorithm for the determination
-of phase from image and diffraction plane pictures", Optik 35, 1972, and P. Netrapalli, P. Jain,
-S. Sanghavi, "Phase retrieval using alternating minimization", NIPS 2013.
+until no more is left than that. Where only absolute values were kept, their signs are
+sought as well. What lies beyond the edges is tried rule by rule; at last the whole picture is
+filtered by `cnntool convolve`'s own engine and compared.
 """
 
 from __future__ import annotations
@@ -19,47 +15,32 @@ from math import prod
 
 import numpy as np
 
-from cnntool.choices import BORDERS
-from cnntool.engine.convolution import conv2d
-from cnntool.engine.windows import padded_tile
-from cnntool.files.image import STRIP_ROWS, Frame, Image
-from cnntool.imaging.filter_pass import Geometry
-from cnntool.imaging.filtering import Rendering, filter_image
-from cnntool.imaging.kernel_catalogue import CATALOGUE
-from cnntool.imaging.kernels import Filter, build
-from cnntool.imaging.tone import Losses, Tone
-from cnntool.study.kernel_names import (
-    Fractions,
-    Named,
-    fitted,
-    fractions_of,
-    nearest_of_catalogue,
+from cnntool.study.found_kernel import (
+    ROUNDED,
+    Border,
+    Found,
+    agreement,
+    border_of,
+    limit_of,
+    responses,
 )
+from cnntool.study.kernel_names import Named, fitted, fractions_of, nearest_of_catalogue
+from cnntool.study.missing_signs import kernel_of_signs
 from cnntool.study.window_equations import (
-    Block,
+    FEWEST,
     Equations,
     Fit,
     Pair,
     Placement,
-    blocks,
     equations,
     interior,
 )
-
-ROUNDED = 0.36
-"""The most that it leaves, where all values lie at a half: 0.354."""
-
-EXACT = 2e-5
-"""Of the deviation of floats: what sums in 32 bits leave."""
 
 STAGES = (7, 15, 31)
 """Sides of the windows whose sums are taken; smaller ones are parts of them."""
 
 BUDGET = 24_000_000
 """Taps that are laid side by side in one stage, in all: some tenths of a second."""
-
-FEWEST = 4
-"""Windows for each of its taps that a size needs."""
 
 LARGEST_VALID = 45
 """Of a kernel that is told by how much smaller or larger AFTER is."""
@@ -75,62 +56,6 @@ MOST_PLAIN = 8
 
 SIGNED = 0.9
 """The share of the variance that a plain kernel explains, above which no signs are missing."""
-
-
-@dataclass(frozen=True, eq=False)
-class Border:
-    """What lies beyond the edges. rule: of `cnntool convolve`; 'copied', where the outer pixels are
-    those of BEFORE; None where no rule fits. alike: other rules that do as well."""
-
-    rule: str | None
-    constant: float = 0.0
-    alike: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A kernel, and how well it explains one channel, or all of them.
-
-    kernel: (kh, kw), as it was chosen of the fit, the fractions and the spec. bias: what is then
-    added. shown: the range, as of `cnntool convolve`. residual: of the windows inside, in units of
-    BEFORE. is_explained: whether that is rounding, or for floats nothing. exact, largest: the share
-    of all pixels that are reproduced, and the largest difference. condition, unknown: see
-    :meth:`Equations.condition`. windows, of: how many were taken of how many; is_sampled: whether a
-    part of them was enough. clipped: the share of pixels left out.
-    """
-
-    kernel: np.ndarray
-    bias: float
-    scale: float
-    shown: str
-    residual: float
-    step: float
-    is_explained: bool
-    placement: Placement
-    border: Border
-    exact: float
-    largest: float
-    condition: float
-    unknown: int
-    windows: int
-    of: int
-    is_sampled: bool
-    clipped: float
-    searched: tuple[int, int]
-    deviation: float
-    fractions: Fractions | None = None
-    nearest: Named | None = None
-    is_nearest: bool = False  # whether the spec is the kernel
-
-    @property
-    def explained(self) -> float:
-        """The share of the variance."""
-        return 1 - (self.residual / self.deviation) ** 2 if self.deviation else 1.0
-
-    @property
-    def spec(self) -> str | None:
-        """What `cnntool convolve` calls the kernel, where the catalogue has it."""
-        return self.nearest.spec if self.nearest is not None and self.is_nearest else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,13 +79,6 @@ class _Search:
         """Whether a larger window may explain more."""
         sides = zip(self.region, self.sums.size, strict=True)
         return any(cut.stop - cut.start > side - 2 for cut, side in sides)
-
-
-def limit_of(pair: Pair, deviation: float) -> float:
-    """The most that may be left where a kernel explains all."""
-    if pair.step:
-        return ROUNDED * pair.step
-    return max(EXACT * deviation, 4e-7 * float(np.abs(pair.after).max(initial=0)))
 
 
 def recover(pair: Pair, placements: list[Placement], size: tuple[int, int] | None) -> Found:
@@ -207,7 +125,7 @@ def _searches(pair: Pair, placement: Placement, size: tuple[int, int] | None) ->
         explained = 1 - (found.fit.residual / (found.sums.deviation or 1.0)) ** 2
         if explained > SIGNED or pair.after.min() < 0:
             continue
-        signs = _kernel_of_signs(pair, placement, stage, most)
+        signs = kernel_of_signs(pair, placement, stage, most)
         if signs is not None:
             each = equations(pair, placement, stage, most, signs)
             found = _smallest(pair, placement, each, "abs", bool(size and not placement.size))
@@ -272,54 +190,6 @@ def _trimmed(
                     region, fit, is_smaller = other, smaller, True
                     break
     return region, fit
-
-
-def _kernel_of_signs(
-    pair: Pair, placement: Placement, size: tuple[int, int], most: int
-) -> np.ndarray | None:
-    """A kernel whose absolute responses are the pixels, as nearly as can be found."""
-    most = min(most, max(20_000, 6 * prod(size)))
-    taken: list[Block] = list(blocks(pair, placement, size, most))
-    if sum(len(block.y) for block in taken) < FEWEST * prod(size):
-        return None
-    x = np.concatenate([block.x for block in taken])
-    y = np.concatenate([block.y for block in taken])
-    gram = x.T @ x / len(x)
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > 1e-11 * values[-1]
-    whitening = vectors[:, kept] / np.sqrt(values[kept])  # (t, r), of the windows
-    white = x @ whitening
-    weighted = np.minimum(y, np.quantile(y, 0.99)) ** 2
-    _, main = np.linalg.eigh((white * weighted[:, None]).T @ white)
-    starts = [whitening @ main[:, -1], *(kernel.ravel() for kernel in _signed_kernels(size))]
-    fits = []
-    for start in starts:
-        response = np.abs(x @ start)
-        scale = (response @ y) / max(response @ response, 1e-300)
-        fits.append((float(np.mean((scale * response - y) ** 2)), start))
-    best, least = None, np.inf
-    for _, start in sorted(fits, key=lambda each: each[0])[:4]:
-        weights, signs = start, np.zeros(len(y))
-        for _ in range(40):
-            now = np.sign(x @ weights)
-            if np.array_equal(now, signs):
-                break
-            signs = now
-            weights = whitening @ (white.T @ (signs * y) / len(y))
-        left = float(np.mean((np.abs(x @ weights) - y) ** 2))
-        if left < least:
-            best, least = weights.reshape(size), left
-    return best
-
-
-def _signed_kernels(size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Kernels of the catalogue that sum to about 0, so that their responses have signs."""
-    for name, entry in CATALOGUE.items():
-        weights = build(name).bank
-        if entry.combine == "none" and abs(weights.sum()) < 0.1 * np.abs(weights).sum():
-            yield fitted(weights[0], size)
-    for angle in range(0, 180, 30):
-        yield fitted(build("gabor", angle=angle).bank[0], size)
 
 
 def _settled(pair: Pair, found: _Search) -> Found:
@@ -468,135 +338,6 @@ def _plain_bias(bias: float, found: Found, step: float) -> float:
         if abs(bias - unit * round(bias / unit)) < error:
             return unit * round(bias / unit) + 0.0
     return bias
-
-
-def responses(
-    pair: Pair, found: Found, rows: range, columns: range, border: str, constant: float = 0.0
-) -> np.ndarray:
-    """What the kernel and the bias make at some outputs, (rows, columns, C) float64."""
-    kernel, placement = found.kernel, found.placement
-    (kh, kw), stride = kernel.shape, placement.stride
-    top = rows.start * stride + placement.first[0] - kh // 2
-    left = columns.start * stride + placement.first[1] - kw // 2
-    down = range(top, top + (len(rows) - 1) * stride + kh)
-    across = range(left, left + (len(columns) - 1) * stride + kw)
-    tile = np.empty((len(down), len(across), pair.channels))
-    padded_tile(pair.before, down, across, border, constant, out=tile)
-    x = np.moveaxis(tile, -1, 0)[:, None]
-    y, _ = conv2d(x, found.scale * kernel[None, None], stride=stride)
-    return np.moveaxis(y[:, 0], 0, -1) + found.bias
-
-
-def _frame(pair: Pair, found: Found) -> list[tuple[range, range]]:
-    """The outputs whose windows reach beyond the picture, in four strips."""
-    rows, columns = interior(pair, found.placement, found.kernel.shape)
-    height, width = pair.after.shape[:2]
-    everywhere = range(width)
-    if not rows or not columns:
-        return [(range(height), everywhere)]
-    strips = [
-        (range(0, rows.start), everywhere),
-        (range(rows.stop, height), everywhere),
-        (rows, range(0, columns.start)),
-        (rows, range(columns.stop, width)),
-    ]
-    return [(down, across) for down, across in strips if down and across]
-
-
-def border_of(pair: Pair, found: Found) -> Border:
-    """The rule under which the outer pixels come out best."""
-    strips = _frame(pair, found)
-    if not strips:
-        return Border("reflect", alike=tuple(rule for rule in BORDERS if rule != "reflect"))
-    wanted = [pair.after[down.start : down.stop, a.start : a.stop] for down, a in strips]
-    wanted_all = np.concatenate([each.ravel() for each in wanted])
-
-    def left(rule: str, constant: float = 0.0) -> float:
-        made = [responses(pair, found, *strip, rule, constant).ravel() for strip in strips]
-        shown = toned(np.concatenate(made), pair, found.shown)
-        return float(np.sqrt(np.mean((shown - wanted_all) ** 2)))
-
-    constant = _constant(pair, found, strips, wanted_all)
-    errors = {rule: left(rule, constant if rule == "constant" else 0.0) for rule in BORDERS}
-    rule = min(errors, key=lambda each: errors[each])
-    limit = 0.6 * pair.step if pair.step else 20 * limit_of(pair, found.deviation)
-    if errors[rule] > max(limit, 2 * found.residual):
-        same = pair.before.shape == pair.after.shape and all(
-            np.array_equal(pair.before[d.start : d.stop, a.start : a.stop], w)
-            for (d, a), w in zip(strips, wanted, strict=True)
-        )
-        return Border("copied" if same else None)
-    enough = 1.05 * errors[rule] + 1e-3 * limit
-    alike = [each for each in BORDERS if errors[each] <= enough]
-    return Border(alike[0], constant if alike[0] == "constant" else 0.0, tuple(alike[1:]))
-
-
-def _constant(
-    pair: Pair, found: Found, strips: list[tuple[range, range]], wanted: np.ndarray
-) -> float:
-    """What stands beyond the edges if it is the same everywhere: by least squares."""
-    dark = np.concatenate([responses(pair, found, *s, "constant").ravel() for s in strips])
-    lit = np.concatenate([responses(pair, found, *s, "constant", 1.0).ravel() for s in strips])
-    share = lit - dark
-    top = float(pair.after.max())
-    usable = (wanted > 0) & (wanted < top) if found.shown == "clip" else wanted > 0
-    if found.shown == "abs" or not (share[usable] ** 2).sum() > 0:
-        return 0.0
-    value = float(share[usable] @ (wanted - dark)[usable] / (share[usable] @ share[usable]))
-    if pair.step:
-        return float(np.clip(round(value), 0, pair.white))
-    return round(value) + 0.0 if abs(value - round(value)) < 1e-3 else value
-
-
-def toned(values: np.ndarray, pair: Pair, shown: str) -> np.ndarray:
-    """Responses as pixels, in the units of BEFORE."""
-    if not pair.step:
-        return np.abs(values) if shown == "abs" else values
-    tone = Tone(shown, np.dtype(np.uint16), pair.white / pair.step)
-    return tone.apply(values / pair.step, Losses()) * pair.step
-
-
-def geometry_of(found: Found) -> Geometry:
-    """As `cnntool convolve` has it."""
-    border = found.border.rule
-    is_rule = border in BORDERS
-    return Geometry(
-        stride=(found.placement.stride,) * 2,
-        padding=found.placement.padding,
-        border=border if border is not None and is_rule else "reflect",
-        constant=found.border.constant,
-    )
-
-
-def agreement(pair: Pair, found: Found) -> tuple[float, float]:
-    """The share of pixels that `cnntool convolve` makes as they are in AFTER, and the largest
-    difference, in units of BEFORE; of floats up to what 32 bits leave."""
-    image = Image((Frame(pair.before),), pair.white, "PNG")
-    name = "float32"
-    if pair.step:
-        name = "uint8" if pair.white / pair.step <= 255 else "uint16"
-    white = pair.white / (pair.step or 1.0)
-    shown = found.shown if pair.step or found.shown == "abs" else "raw"
-    rendering = Rendering(shown, found.scale, found.bias, np.dtype(name), white)
-    kernel = Filter("kernel", "kernel", found.kernel[None])
-    (made,) = filter_image(image, [kernel], geometry_of(found), rendering)
-    pixels = made.image.frames[0].pixels
-    rows, columns = interior(pair, found.placement, found.kernel.shape)
-    close = 0.01 * pair.step if pair.step else 20 * limit_of(pair, found.deviation)
-    count, largest = 0, 0.0
-    for top in range(0, len(pixels), STRIP_ROWS):
-        strip = slice(top, top + STRIP_ROWS)
-        values = pixels[strip].astype(np.float64) * (pair.step or 1.0)
-        if found.border.rule == "copied":
-            inner = np.zeros(values.shape, bool)
-            inner[
-                max(0, rows.start - top) : max(0, rows.stop - top), columns.start : columns.stop
-            ] = 1
-            values = np.where(inner, values, pair.before[strip])
-        difference = np.abs(values - pair.after[strip])
-        count += int(np.count_nonzero(difference <= close))
-        largest = max(largest, float(difference.max(initial=0)))
-    return count / pixels.size, largest
 
 
 def placements_of(before: tuple[int, ...], after: tuple[int, ...]) -> list[Placement]:

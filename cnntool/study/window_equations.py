@@ -24,6 +24,9 @@ SEGMENT = 256
 ROUNDING = 12**-0.5
 """Of a level: the root of the mean square of what rounding leaves."""
 
+FEWEST = 4
+"""Windows for each of its taps that a size needs."""
+
 RANK = 1e-12
 """Of the largest eigenvalue of the windows' covariances, that one which counts is above."""
 
