@@ -185,6 +185,8 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         chains = [plan(shape) for shape in job.shapes]
         job.check([chain[-1].shape[:2] for chain in chains])
         if job.is_dry_run:
+            if job.passing is not None:
+                strips_of(job, job.passing, chains[0])
             describe(job, chains[0])
             return
         depth = job.depth
@@ -218,25 +220,10 @@ def filter_strips(
     job: Job, passing: Passing, plans: Sequence[FilterPlan], rendering: Rendering
 ) -> None:
     """Filter a picture that goes by from file to file."""
-    from cnntool.cli.strips import height_within
     from cnntool.imaging.filtering import chain_over
-    from cnntool.imaging.strips import bytes_in_strips
 
-    layout, rows, depth = passing.layout, passing.rows, job.depth
-    shape, count = plans[-1].shape, plans[-1].count
-    like = replace(
-        layout,
-        height=shape[0],
-        width=shape[1],
-        channels=shape[2],
-        dtype=depth.dtype,
-        white=depth.white,
-    )
-
-    def bytes_of(height: int) -> int:
-        return bytes_in_strips(rows, plans, height, job.threads, count * like.row_bytes)
-
-    height = height_within(job.memory, bytes_of, shape[0], job.source.name, job.beside)
+    layout, rows, count = passing.layout, passing.rows, plans[-1].count
+    like, height = strips_of(job, passing, plans)
     chain = chain_over(rows, layout.white, plans, rendering, height=height, threads=job.threads)
     images, strips = [like.blank()] * count, chain.strips()
     if job.share:
@@ -248,6 +235,21 @@ def filter_strips(
         return as_results(chain.maps(images), source)
 
     job.deliver_strips(images, strips, said)
+
+
+def strips_of(job: Job, passing: Passing, plans: Sequence[FilterPlan]) -> tuple[Layout, int]:
+    """What each result is like, and how many rows of it are made at a time."""
+    from cnntool.imaging.strips import bytes_in_strips
+
+    (height, width, channels), depth = plans[-1].shape, job.depth
+    sides: dict[str, Any] = {"height": height, "width": width, "channels": channels}
+    like = replace(passing.layout, **sides, dtype=depth.dtype, white=depth.white)
+    row_bytes = plans[-1].count * like.row_bytes
+
+    def bytes_of(rows: int) -> int:
+        return bytes_in_strips(passing.rows, plans, rows, job.threads, row_bytes)
+
+    return like, job.strip_height(bytes_of, height)
 
 
 def shared(

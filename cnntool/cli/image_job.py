@@ -22,6 +22,7 @@ from cnntool.cli.strips import (
     PROGRAM_BYTES,
     Passing,
     bytes_whole,
+    height_within,
     is_large_file,
     memory_for_one,
     write_strips,
@@ -106,7 +107,9 @@ class Job:
         self._read: State | None = None
         self._piped: bytes | None = None  # of stdin, where it has to be known what they take
         self.between, self.jobs, self.why_whole = 0, 1, ""  # see run_images
+        self.strip_bytes: int | None = None  # of memory that strips take, once that is known
         self.share = ""  # the cluster whose workers make its strips
+        self.formats: list[str] = []  # of its results, once it is open
         self.source_dtype = np.dtype(np.uint8)  # of its pixels, once it is open
 
     def open(self, is_recorded: bool = False) -> bool:
@@ -123,6 +126,10 @@ class Job:
             return False
         if self.is_dry_run:
             self._probe()
+            self.passing = self.find_passing()
+            if self.passing is not None:
+                image = self.passing.layout.blank()
+                self.depth = choose_depth(image, self.formats[0], batch.depth)
             return True
         if is_recorded and self.source.path is not None and self.source.path.is_file():
             self._read = state_of(self.source.path)
@@ -215,7 +222,8 @@ class Job:
         if need <= min(self.memory, float("inf") if reason else EASY_BYTES):
             return None
         if not reason:
-            if passing.layout.has_alpha and not all(can_hold(n, alpha=True) for n in self.formats):
+            keeps_alpha = all(can_hold(name, alpha=True) for name in self.formats)
+            if passing.layout.has_alpha and not keeps_alpha and not self.is_dry_run:
                 passing.drop_opaque_alpha()
             self.beside = 0 if batch.memory is None else passing.address_space
             return passing
@@ -230,6 +238,12 @@ class Job:
         if self.batch.show:
             return "--show draws the whole of it"
         return "" if self.target.paths else "stdout takes it whole, -o names a file"
+
+    def strip_height(self, bytes_of: Callable[[int], int], rows: int) -> int:
+        """The rows of strips that take no more memory than may be taken; as height_within."""
+        height = height_within(self.memory, bytes_of, rows, self.source.name, self.beside)
+        self.strip_bytes = PROGRAM_BYTES + self.beside + bytes_of(height)
+        return height
 
     def take_image(self) -> Image:
         """The image, once: its memory is free when the caller lets go of it."""
@@ -323,7 +337,8 @@ class Job:
         item = {"8-bit": 1, "1-bit": 1, "16-bit": 2}.get(info.depth, 4)
         values = info.frames * (info.height * info.width * info.channels + int(np.prod(shape)))
         height, width, _ = shape
-        megabytes = round((item * values + scratch_bytes) / 1e6)
+        strips = self.strip_bytes
+        megabytes = round((item * values + scratch_bytes if strips is None else strips) / 1e6)
         fate = "overwritten" if self.fate.overwrite else "refused"
         if batch.skip_existing or self.fate.adopt:
             fate = "kept" if batch.skip_existing else "kept if it is the same"
@@ -334,6 +349,7 @@ class Job:
         if batch.as_json:
             done = {"width": width, "height": height, "method": method, **facts}
             done |= {"threads": self.threads, "megabytes": megabytes}
+            done |= {"in_strips": strips is not None}
             for path, why in fates.items():
                 report.outputs.append({"path": readable(path), "exists": why, **done})
             return
@@ -342,9 +358,10 @@ class Job:
             read += f", {info.frames} frames"
         written = [f"{path} (exists: {why})" if why else path for path, why in fates.items()]
         counts = "".join(f"{count} {name} " for name, count in facts.items())
+        threads = f"{counted(self.threads, 'thread')}{', in strips' if strips else ''}"
         report.lines.append(
             f"{self.source.name}: {read} -> {', '.join(written)}: {width}x{height} by {method} "
-            f"windows, {counts}on {counted(self.threads, 'thread')}, about {megabytes} MB"
+            f"windows, {counts}on {threads}, about {megabytes} MB"
         )
 
 

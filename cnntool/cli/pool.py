@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnntool.cli.shared_strips import Made
     from cnntool.cli.strips import Passing
     from cnntool.files.image import Frame, Image
+    from cnntool.files.layout import Layout
     from cnntool.imaging.pooling import Pooling
     from cnntool.imaging.tone import Losses
 
@@ -175,6 +176,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         sides = [pooled_sides(*shape[:2], pooling) for shape in job.shapes]
         job.check([shape[:2] for shape in job.shapes] if show_winners else sides)
         if job.is_dry_run:
+            if job.passing is not None:
+                strips_of(job, job.passing, pooling)
             shape = *sides[0], job.shapes[0][2]
             job.describe(pooling.mode, shape, THREAD_BYTES * job.threads)
         elif job.passing is not None:
@@ -223,21 +226,29 @@ def note_long_median(job: Job, pooling: Pooling) -> None:
         )
 
 
-def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
-    """Pool a picture that goes by from file to file."""
-    from cnntool.cli.strips import height_within
-    from cnntool.imaging.pooling import alpha_weighs, bytes_in_strips, pool_rows, pooled_sides
-    from cnntool.imaging.tone import Losses
+def strips_of(job: Job, passing: Passing, pooling: Pooling) -> tuple[Layout, int]:
+    """What the result is like, and how many rows of it are made at a time."""
+    from cnntool.imaging.pooling import bytes_in_strips, pooled_sides
 
-    layout, rows, depth = passing.layout, passing.rows, job.depth
+    layout, depth = passing.layout, job.depth
     height, width = pooled_sides(layout.height, layout.width, pooling)
     like = replace(layout, height=height, width=width, dtype=depth.dtype, white=depth.white)
 
     def bytes_of(height: int) -> int:
-        return THREAD_BYTES * job.threads + bytes_in_strips(rows, pooling, height, like.row_bytes)
+        strips = bytes_in_strips(passing.rows, pooling, height, like.row_bytes)
+        return THREAD_BYTES * job.threads + strips
 
-    strip = height_within(job.memory, bytes_of, height, job.source.name, job.beside)
-    losses = Losses()
+    return like, job.strip_height(bytes_of, height)
+
+
+def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
+    """Pool a picture that goes by from file to file."""
+    from cnntool.imaging.pooling import alpha_weighs, pool_rows
+    from cnntool.imaging.tone import Losses
+
+    layout, rows, depth = passing.layout, passing.rows, job.depth
+    like, strip = strips_of(job, passing, pooling)
+    height, losses = like.height, Losses()
 
     white, dtype, new_white = layout.white, depth.dtype, depth.white
     threads = 1 if job.share else job.threads

@@ -197,3 +197,22 @@ def test_a_table_takes_no_more_than_that(cnntool, folder):
     done = cnntool("pool", "photo.png", "--pyramid", "1,2", "--memory", "110M")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "bins are parts of the whole" in done.err
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_a_dry_run_tells_what_strips_take_and_what_is_refused(cnntool, folder, work):
+    command, *options = WORK[work]
+    Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.ppm")
+    told = [command, "photo.ppm", *options, "-o", "out/", "--dry-run"]
+    assert ", in strips" not in cnntool(*told).out.decode()
+    found = cnntool(*told, "--memory", "200M", "--json")
+    assert found.code == 0, found.err
+    for output in json.loads(found.out)["outputs"]:
+        assert output["in_strips"]
+        assert 100 < output["megabytes"] <= 200
+    assert ", in strips, about " in cnntool(*told, "--memory", "200M").out.decode()
+    for words in (told, told[:-1]):
+        done = cnntool(*words, "--memory", "1M", "-q")
+        assert (done.code, done.out) == (1, b"")
+        assert "even in strips, more than the 1.0 MB" in done.err
+    assert not Path("out").exists()
