@@ -81,7 +81,7 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
     text = next(folder.glob("*lstm*.npz"), None) or next(
         path for path in folder.glob("*.npz") if path.name != "dark.npz"
     )
-    write_sequence_models(folder, "tagger")
+    write_sequence_models(folder, "tagger", "captioner")
     cases = [
         ((digits_run, image, "--class", "x"), "no class 'x'"),
         ((digits_run, image, "--class", "3", "--against", "3"), "the class itself"),
@@ -89,6 +89,7 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
         ((digits_run, "none.png"), "none.png"),
         (("tagger.npz", "a b"), "--word"),
         ((text, "abc"), "generate"),
+        (("captioner.npz", image), "explain attention"),
     ]
     for arguments, message in cases:
         done = cnntool("explain", "prediction", *arguments)

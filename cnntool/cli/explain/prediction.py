@@ -93,6 +93,11 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
             f"{asked.model} is a language model: `cnntool generate {asked.model} --why` shows why "
             "it goes on as it does"
         )
+    if kind not in ("classifier", "tagger"):
+        raise RequestError(
+            f"{asked.model} is a {kind}, whose answers are texts: `cnntool explain attention` and "
+            "`explain beam` show how they come about"
+        )
     from cnntool.cli.explain.text_prediction import explain_text
 
     what = asked.model, asked.given, asked.label, asked.against, asked.word
