@@ -218,7 +218,7 @@ class Job:
             image = _blank(self.source, batch, self._piped)
             reason = f"{self.source.name} {error.reason}"
         item = max(item, image.frames[0].pixels.dtype.itemsize)
-        need = bytes_whole(image, item, self.between) + len(self._piped or b"")
+        need = bytes_whole(image, item, self.between, self.parts) + len(self._piped or b"")
         if need <= min(self.memory, float("inf") if reason else EASY_BYTES):
             return None
         if not reason:
@@ -368,9 +368,11 @@ class Job:
 def _blank(source: Source, reading: Reading, piped: bytes | None) -> Image:
     """An image with as many values as that of a source, which takes no memory."""
     info = probe_source(source, reading, piped)
-    shape = info.frames * info.height, info.width, info.channels + info.alpha
-    dtype = np.dtype(DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
-    return Image((Frame(np.broadcast_to(np.zeros((), dtype), shape)),), 0.0, "")
+    nothing = np.zeros((), DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
+    sides, has_alpha = (info.height, info.width), info.alpha and reading.alpha != "drop"
+    pixels = np.broadcast_to(nothing, (*sides, info.channels))
+    frame = Frame(pixels, np.broadcast_to(nothing, sides) if has_alpha else None)
+    return Image((frame,) * info.frames, 0.0, "")
 
 
 def _check_need(need: int, memory: float, name: str, reason: str) -> None:

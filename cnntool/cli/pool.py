@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LARGEST_MEDIAN = 4096
 THREAD_BYTES = 8_000_000
 """About what a thread takes beside the pictures."""
+MEAN_BYTES = 8
+"""Of a mean that becomes a pixel: it is a float, and one more in units of the result."""
 
 
 def read_norm(text: str) -> float:
@@ -169,7 +171,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
 
     from cnntool.cli.image_job import Result
     from cnntool.cli.images import run_images
-    from cnntool.imaging.pooling import mark_winners, pool_picture, pooled_sides
+    from cnntool.imaging.pooling import RANKS, mark_winners, pool_picture, pooled_sides
 
     def pool_one(job: Job) -> None:
         note_long_median(job, pooling)
@@ -197,7 +199,10 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     why_whole = "--show-winners marks the whole of it" if show_winners else ""
     if pooling.output_size:
         why_whole = "bins are parts of the whole, windows with --size are not"
-    return run_images(batch, label, ("",), pool_one, settings, why_whole=why_whole)
+    between = 0
+    if pool.mode not in RANKS:
+        between = -(-MEAN_BYTES // math.prod(pooling.stride or pooling.kernel_size))
+    return run_images(batch, label, ("",), pool_one, settings, between, why_whole)
 
 
 MEDIAN_NS = 2.7

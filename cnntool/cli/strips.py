@@ -37,15 +37,22 @@ def memory_for_one(asked: int | None, jobs: int) -> float:
     return float("inf") if free is None else free / 2 / jobs
 
 
-def bytes_whole(image: Image, item: int, between: int) -> int:
-    """About the memory that a picture takes that is there whole, with a result of its size.
+def bytes_whole(image: Image, item: int, between: int, results: int = 1) -> int:
+    """About the memory that a picture takes that is there whole, with so many results of its size.
 
-    item: bytes of a value of the result. between: of a value between filters. Decoding and encoding
-    hold each once more.
+    item: bytes of a value of a result. between: of a value of the frame at work, beside these.
+    Decoding and encoding hold a picture once more; alpha weighs the frame in floats, which are
+    made of products.
     """
-    values = sum(frame.pixels.size for frame in image.frames)
-    own = sum(frame.pixels.nbytes for frame in image.frames)
-    return PROGRAM_BYTES + 2 * own + 2 * values * item + values * between
+    values = own = working = 0
+    for frame in image.frames:
+        size, extra = frame.pixels.size, frame.pixels.size * between
+        if frame.alpha is not None:
+            extra += 4 * (2 * size + frame.alpha.size)
+            size += frame.alpha.size
+        values, own = values + size, own + size * frame.pixels.itemsize
+        working = max(working, extra)
+    return PROGRAM_BYTES + 2 * own + (1 + results) * values * item + working
 
 
 class Passing:
