@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from cnntool.cli.options import Reading
@@ -67,7 +68,8 @@ class Passing:
         self._path, self._name, self._reading = path, name, reading
         with self._open() as reader:
             self.address_space = reader.address_space
-            self.layout = layout_of(self._as_asked(reader.layout.blank()))
+            row = layout_of(self._as_asked(reader.layout.blank(1)))
+            self.layout = replace(row, height=reader.layout.height)
 
     def drop_opaque_alpha(self) -> None:
         """Without its alpha where that hides nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image as Pillow
 from processes import COMMAND
 
-from cnntool.cli.strips import write_strips
+from cnntool.cli.options import Reading
+from cnntool.cli.strips import Passing, write_strips
 from cnntool.files.formats import EXTENSIONS, FORMATS
 from cnntool.files.image import Frame, Image
 from cnntool.files.images import open_image, save_image
@@ -236,3 +238,16 @@ def test_a_dry_run_tells_what_strips_take_and_what_is_refused(cnntool, folder, w
         assert (done.code, done.out) == (1, b"")
         assert "even in strips, more than the 1.0 MB" in done.err
     assert not Path("out").exists()
+
+
+def test_what_a_picture_is_like_is_told_without_its_pixels(folder):
+    """Also where its last channel becomes alpha, which parts each pixel."""
+    pixels = np.lib.format.open_memmap("photo.npy", "w+", np.float32, (3000, 2000, 4))
+    tracemalloc.start()
+    try:
+        passing = Passing(Path("photo.npy"), "photo.npy", Reading(alpha="last"))
+        assert tracemalloc.get_traced_memory()[1] < pixels.nbytes // 10
+    finally:
+        tracemalloc.stop()
+    layout = passing.layout
+    assert (layout.height, layout.width, layout.channels, layout.has_alpha) == (3000, 2000, 3, True)
