@@ -264,7 +264,7 @@ def _pool_part(
         pixels = _pool(frame.pixels, pooling, axes, threads)
         alpha = None if frame.alpha is None else np.ones(pixels.shape[:2], np.float32)
         return pixels, alpha
-    weights = weighted(frame.pixels, frame.alpha, white)[..., -1:]
+    weights = weighted(frame.pixels[..., :0], frame.alpha, white)  # (H, W, 1), alpha alone
     alpha = _pool(weights, replace(pooling, mode="average"), axes, threads)
     if pooling.mode in RANKS:
         return _pool_visible(frame.pixels, weights, white, pooling, axes, threads), alpha[..., 0]
