@@ -203,7 +203,7 @@ class Job:
         if batch.memory is None and (path is None or not is_large_file(path)):
             return None
         self.memory = memory_for_one(batch.memory, self.jobs)
-        reason, item = self._why_whole(), 4 if batch.depth == "float" else 1
+        reason = self._why_whole()
         try:
             if path is None:
                 raise NotInRows("stdin", "comes through a pipe")
@@ -217,7 +217,7 @@ class Job:
                 self._piped = _piped_within(self.memory, self.source.name)
             image = _blank(self.source, batch, self._piped)
             reason = f"{self.source.name} {error.reason}"
-        item = max(item, image.frames[0].pixels.dtype.itemsize)
+        item = choose_depth(image, self._formats(image.format)[0], batch.depth).dtype.itemsize
         need = bytes_whole(image, item, self.between, self.parts) + len(self._piped or b"")
         if need <= min(self.memory, float("inf") if reason else EASY_BYTES):
             return None
@@ -372,7 +372,7 @@ def _blank(source: Source, reading: Reading, piped: bytes | None) -> Image:
     sides, has_alpha = (info.height, info.width), info.alpha and reading.alpha != "drop"
     pixels = np.broadcast_to(nothing, (*sides, info.channels))
     frame = Frame(pixels, np.broadcast_to(nothing, sides) if has_alpha else None)
-    return Image((frame,) * info.frames, 0.0, "")
+    return Image((frame,) * info.frames, 0.0, info.format)
 
 
 def _check_need(need: int, memory: float, name: str, reason: str) -> None:

@@ -127,6 +127,12 @@ def test_what_cannot_be_cut_is_refused_with_its_need(cnntool, folder, arguments,
     assert cnntool("convolve", *arguments, "-k", "sobel", "--memory", "1G", "-q").code in (0, 2)
 
 
+def test_the_need_of_a_whole_counts_floats_of_npy(cnntool, folder):
+    Pillow.new("RGB", (4000, 3000)).save("photo.webp")
+    done = cnntool("convolve", "photo.webp", "-k", "box", "-o", "out.npy", "--memory", "101M")
+    assert (done.code, "needs about 460.0 MB" in done.err) == (1, True), done.err  # 6 + 2 * 3 * 4
+
+
 @pytest.mark.parametrize(
     ("work", "kind", "need"),
     [
