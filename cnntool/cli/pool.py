@@ -206,7 +206,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
 
 
 MEDIAN_NS = 2.7
-"""Of one tap of a window, of one channel; windows of 8 bits are counted, whatever their taps."""
+"""Of one tap of a window, of one channel, where windows are partitioned."""
 
 LONG = 60.0
 """Seconds that deserve a word before they begin."""
@@ -215,19 +215,24 @@ LONG = 60.0
 def note_long_median(job: Job, pooling: Pooling) -> None:
     """Say of a median that takes minutes how long it will take."""
     taps = math.prod(pooling.kernel_size)
-    is_counted = job.source_dtype == "uint8"
-    if pooling.mode != "median" or job.batch.quiet or pooling.output_size or is_counted:
+    if pooling.mode != "median" or job.batch.quiet or pooling.output_size:
         return
     from cnntool.cli.console import complain
+    from cnntool.engine.medians import is_partitioned
     from cnntool.imaging.pooling import pooled_sides
 
+    if not is_partitioned(job.source_dtype, taps, pooling.dilation):
+        return
+    remedy = "; of a picture of 8 bits it takes seconds"
+    if is_partitioned("uint8", taps, pooling.dilation):
+        remedy = ""
     sides = (pooled_sides(*shape[:2], pooling) for shape in job.shapes)
     windows = sum(math.prod(each) for each in sides) * job.shapes[0][2]
     seconds = windows * taps * MEDIAN_NS / 1e9 / job.threads
     if seconds > LONG:
         complain(
             f"{job.source.name}: the median of {taps:,} pixels around each takes about "
-            f"{duration(seconds)}; of a picture of 8 bits it takes seconds"
+            f"{duration(seconds)}{remedy}"
         )
 
 

@@ -43,9 +43,10 @@ def median_planes(
     taps = rows.kernel_size * columns.kernel_size
     at_once = max(1, min(MOST_WINDOWS, MOST_GATHERED // taps))
     weight = BLOCK_ELEMENTS / (at_once * rows.stride * columns.stride)
-    medians = _by_network if taps <= MOST_SORTED else _by_partition
-    is_plain = rows.dilation == columns.dilation == 1
-    if planes.dtype == np.uint8 and is_plain and FEWEST_COUNTED <= taps < MOST_COUNTED:
+    medians = _by_network
+    if is_partitioned(planes.dtype, taps, (rows.dilation, columns.dilation)):
+        medians = _by_partition
+    elif taps > MOST_SORTED:
         medians, weight = _by_counting, BLOCK_ELEMENTS / COUNTED_INPUTS
 
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
@@ -57,6 +58,12 @@ def median_planes(
 
     share_blocks(planes.shape, rows, work, threads, weight=weight)
     return out
+
+
+def is_partitioned(dtype: np.dtype | str, taps: int, dilation: tuple[int, int]) -> bool:
+    """Whether windows are partitioned one by one, in a time that grows with their taps."""
+    can_count = np.dtype(dtype) == np.uint8 and dilation == (1, 1)
+    return taps > MOST_SORTED and not (can_count and FEWEST_COUNTED <= taps < MOST_COUNTED)
 
 
 def _by_network(source: np.ndarray, rows: Axis, columns: Axis, scratch: Scratch) -> np.ndarray:

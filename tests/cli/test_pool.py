@@ -317,3 +317,8 @@ def test_a_median_that_takes_minutes_is_told_before(cnntool, folder, monkeypatch
     assert one_line(done.err).startswith("floats.npy: the median of 961 pixels around each takes")
     assert cnntool("pool", "floats.npy", *wide, "-fq").err == ""
     assert cnntool("pool", "grey.png", *wide).err == ""
+    np.save("bytes.npy", np.zeros((200, 200), np.uint8))
+    wide = ["--mode", "median", "--size", "9", "--stride", "1", "--dilation", "2"]
+    apart = cnntool("pool", "bytes.npy", *wide)  # too far apart to be counted
+    assert one_line(apart.err).startswith("bytes.npy: the median of 81 pixels around each takes")
+    assert "8 bits" not in apart.err
