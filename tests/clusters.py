@@ -73,10 +73,10 @@ class Cluster:
         with Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=30)
 
-    def run(self, function: Callable[[], object]) -> None:
-        """Call a function in every worker."""
+    def run(self, function: Callable[..., object]) -> list[object]:
+        """What a function gives in every worker, which is ``dask_worker`` where it has one."""
         with Client(self.address, set_as_default=False) as client:
-            client.run(function)
+            return [*client.run(function).values()]
 
     def end(self, *processes: subprocess.Popen) -> None:
         """Kill these, or all."""

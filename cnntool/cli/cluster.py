@@ -95,6 +95,7 @@ class _Run(Generic[Item, Result]):
         self._wanted, self._folder = versions(), os.getcwd()
         # A result that the scheduler can make again, unlike scattered data, where a worker ends.
         self._do = client.submit(_same, do, key=f"{self._name}-do", pure=False)
+        client.replicate([self._do])  # the scheduler hands tasks to those alone who have it
         self._places: dict[str, Sequence[int]] = {}
         self._futures: dict[str, Future] = {}
         self._done: queue.SimpleQueue[Future] = queue.SimpleQueue()

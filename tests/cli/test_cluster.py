@@ -196,19 +196,19 @@ def test_predictions_are_the_same(photos, running, digits_run):
 
 
 def test_workers_that_are_killed_again_and_again_lose_nothing(photos, cluster):
-    for number in (5, 8):
-        cluster.add_worker(DIES.format(number=number, is_done=number == 5))
+    for number in (3, 5):
+        cluster.add_worker(DIES.format(number=number, is_done=number == 3))
     run, killed = begun(cluster, "--manifest", "done.jsonl"), 0
     while run.poll() is None:
         for worker in [each for each in cluster.workers if each.poll() is not None]:
             assert worker.returncode == -signal.SIGKILL
             cluster.workers.remove(worker)
             killed += 1
-            cluster.add_worker(DIES.format(number=5 + killed % 4, is_done=killed % 2))
+            cluster.add_worker(DIES.format(number=3 + killed % 3, is_done=killed % 2))
         time.sleep(0.01)
     names = [f"out/{name}" for name in every()]
     assert ended(run) == (0, names, [])
-    assert killed >= 3
+    assert killed >= 2
     assert written() == every()
     check_whole(every())
     lines = [json.loads(line) for line in Path("done.jsonl").read_text().splitlines()]
@@ -271,6 +271,16 @@ def test_an_interrupt_stops_the_workers_too(photos, running):
     assert written() == there
     check_whole(there)
     assert not list(Path("out").glob(".*"))
+
+
+def test_all_workers_are_given_work(photos, cluster):
+    for _ in range(2):
+        cluster.add_worker(SLOW)
+    cluster.wait_for_workers(2)
+    code, lines, _ = ended(begun(cluster))
+    assert (code, len(lines)) == (0, COUNT)
+    done = cluster.run(lambda dask_worker: dask_worker.state.executed_count)
+    assert min(done) > 2
 
 
 def test_a_worker_that_cannot_write_says_why_and_the_others_go_on(photos, running):
