@@ -32,6 +32,11 @@ pipe."""
 PATIENCE = 5.0
 """Seconds that a process has to remove what it has half written."""
 
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Signals that ask a process to end."""
+
 WORD = 8
 """Bytes of a number in the pipe of what is to be done: one read takes one number."""
 
@@ -49,17 +54,22 @@ def fork(
     from multiprocessing import Pipe
 
     here, there = Pipe()
-    with warnings.catch_warnings():  # of threads: ours hold no lock, and the child starts anew
-        warnings.simplefilter("ignore", DeprecationWarning)
-        process = os.fork()
-    if process:
-        there.close()
-        return process, here
+    # A signal waits until the child ignores it: before, it would do what the first process does.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        with warnings.catch_warnings():  # of threads: ours hold no lock, and the child starts anew
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process = os.fork()
+        if process:
+            there.close()
+            return process, here
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         for pipe in (here, *others):
             pipe.close()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
         serve(there)
     finally:
         os._exit(0)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -120,3 +122,21 @@ def test_a_parent_that_ignores_the_end_of_its_children_is_no_fault():
             assert list(results) == [0, 1, 2]
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+EARLY = """
+import os, signal, sys
+from cnntool.engine.fast.processes import fork
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+for _ in range(100):
+    process, pipe = fork(lambda there: there.recv())
+    os.kill(process, signal.SIGTERM)
+    pipe.send("end")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+"""
+
+
+def test_a_signal_that_comes_as_a_child_begins_is_ignored_as_later():
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
