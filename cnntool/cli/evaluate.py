@@ -179,9 +179,9 @@ def measure_images(asked: Asked) -> None:
     targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
     if asked.html is not None:
-        from cnntool.cli.evaluation_page import check_page
+        from cnntool.cli.evaluation_page import check_report
 
-        check_page(asked.html, classifier, asked.force)
+        check_report(asked.html, classifier, asked.force)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = choose_part(parts, asked.part, data)
@@ -252,9 +252,9 @@ def measure_sequences(asked: Asked) -> None:
     check_outputs(asked.confusion, None, asked.force)
     model, data = load_sequence_model(asked.model), joined(asked.data)
     if asked.html is not None:
-        from cnntool.cli.evaluation_page import check_page
+        from cnntool.cli.evaluation_page import check_report
 
-        check_page(asked.html, model, asked.force)
+        check_report(asked.html, model, asked.force)
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
     with reading(data, asked.quiet) as advance:
         how = sequence_parts.read_options(model, asked.data, given)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.cli.files import check_free
+from cnntool.cli.files import check_page
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.files.atomic import atomic_write, check_writable
+from cnntool.files.atomic import atomic_write
 from cnntool.networks.model import Classifier, SequenceModel, Trained
 from cnntool.page.models import Shown, image_page, layers_up_to, one_of_each
 from cnntool.page.texts import check_texts, text_page
@@ -23,10 +23,9 @@ MOST_MISTAKES = 48
 CURVES = "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"
 
 
-def check_page(path: str, model: Classifier | SequenceModel, force: bool) -> None:
+def check_report(path: str, model: Classifier | SequenceModel, force: bool) -> None:
     """Raise where the page cannot be written, or cannot hold the network, before any work."""
-    check_free(Path(path), force)
-    check_writable(path)
+    check_page("--html", Path(path), force)
     if isinstance(model, Classifier):
         layers_up_to(model, None)
     else:

@@ -12,7 +12,7 @@ import click
 
 from cnntool.choices import POOLS
 from cnntool.cli.explain.options import numbers
-from cnntool.cli.files import STDIO, check_free, check_no_terminal, check_stdin, source_of
+from cnntool.cli.files import STDIO, check_no_terminal, check_page, check_stdin, source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, argument, flag, option, takes
 from cnntool.cli.types import OutputName, PathName, Spec, whole_number
@@ -144,14 +144,11 @@ class Page:
 
     def path(self, name: str) -> Path | None:
         """Where it goes, None for stdout; raises before any work is done where it cannot."""
-        from cnntool.files.atomic import check_writable
-
         if self.output == STDIO:
             check_no_terminal("the page", "")
             return None
         path = Path(f"{name}-explore.html" if self.output is None else self.output)
-        check_free(path, self.force)
-        check_writable(path)
+        check_page("-o", path, self.force)
         return path
 
 

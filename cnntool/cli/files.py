@@ -284,6 +284,19 @@ def check_free(path: str | Path, force: bool) -> None:
         raise InputError(f"{path} exists: -f overwrites it")
 
 
+def check_page(option: str, path: Path, force: bool) -> None:
+    """Raise where the page that an option names cannot be written, before any work.
+
+    UsageError for a name that is no page's, which may be that of a model or a picture; else as
+    :func:`check_picture`.
+    """
+    is_device = path.exists() and not path.is_file() and not path.is_dir()
+    if path.suffix.lower() not in (".html", ".htm") and not is_device and not path.is_dir():
+        raise click.UsageError(f"{option} {path}: name a page such as report.html")
+    check_free(path, force)
+    check_writable(path)
+
+
 def check_picture(option: str, path: Path, force: bool, example: str) -> None:
     """Raise where the picture that an option names cannot be written, before any work.
 

@@ -96,3 +96,11 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
         assert done.code in (1, 2)
         assert message in done.err
         assert "Traceback" not in done.err
+
+
+def test_maps_that_do_not_fit_into_memory_are_refused(cnntool, digits_run, image, monkeypatch):
+    monkeypatch.setattr("cnntool.files.limits.free_memory", lambda: 1000)
+    done = cnntool("explain", "prediction", digits_run, image)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "small.png: the maps of 8 x 8 pixels need about " in done.err
+    assert "1.0 kB are free: leave out --own-size" in done.err

@@ -1,10 +1,13 @@
-"""Which inputs a command line names: folders that may not be read are told of."""
+"""Which files a command line names: folders that may not be read, pages that are none."""
 
 import os
+from pathlib import Path
 
+import click
 import pytest
 
-from cnntool.cli.files import gather
+from cnntool.cli.files import check_page, gather
+from cnntool.errors import InputError
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
@@ -33,3 +36,14 @@ def check_that_it_is_named(folder, capsys):
     assert is_failed
     said = f"{folder / 'secret'} cannot be read: Permission denied\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_page_is_named_as_one(folder):
+    for name in ("model.npz", "photo.png", "-", "page"):
+        with pytest.raises(click.UsageError, match=f"-o {name}: name a page"):
+            check_page("-o", Path(name), force=True)
+    Path("old.html").touch()
+    with pytest.raises(InputError, match="exists: -f overwrites it"):
+        check_page("-o", Path("old.html"), force=False)
+    check_page("-o", Path("old.html"), force=True)
+    check_page("-o", Path("new.HTM"), force=False)

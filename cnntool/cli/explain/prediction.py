@@ -12,7 +12,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import PathName, WholeNumber
 from cnntool.cli.visualize.options import Picture, Preparing, Report, picture_path
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,6 +142,28 @@ class Question:
         return int(order[1] if self.index == order[0] else self.index)
 
 
+VALUE_BYTES = 24
+"""Of a value of a map: it, its gradient and what a layer keeps, in float64 for the sum."""
+
+
+def _check_memory(classifier: Classifier, x: np.ndarray, name: str) -> None:
+    """InputError where the maps of an image at its own size would not fit into memory."""
+    from math import prod
+
+    from cnntool.files.limits import free_memory
+    from cnntool.networks.network import shapes_of
+    from cnntool.wording import bytes_text
+
+    shapes = shapes_of(classifier.network.layers, x.shape[1:])
+    need, free = VALUE_BYTES * sum(prod(shape) for shape in shapes), free_memory()
+    if free is not None and need > free:
+        raise InputError(
+            f"{name}: the maps of {x.shape[3]} x {x.shape[2]} pixels need about "
+            f"{bytes_text(need)} of memory, and {bytes_text(free)} are free: leave out --own-size, "
+            "or make it smaller"
+        )
+
+
 def _explain_image(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) -> None:
     from cnntool.cli.console import print_json
     from cnntool.cli.visualize.options import read_one, target_of
@@ -150,6 +172,7 @@ def _explain_image(asked: Asked, preparing: Preparing, picture: Sheet, report: R
     from cnntool.study.integrated_gradients import image_shares
 
     classifier, image, x = read_one(asked.model, asked.given, preparing, picture)
+    _check_memory(classifier, x, asked.given)
     index, rival = (class_index(classifier, label) for label in (asked.label, asked.against))
     answers = classifier.probabilities(x)[0]
     index = int(answers.argmax()) if index is None else index
