@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -60,17 +60,28 @@ def fork(
         with warnings.catch_warnings():  # of threads: ours hold no lock, and the child starts anew
             warnings.simplefilter("ignore", DeprecationWarning)
             process = os.fork()
-        if process:
-            there.close()
-            return process, here
-        for number in ENDING:
-            signal.signal(number, signal.SIG_IGN)
+        if process == 0:
+            _begin(serve, there, (here, *others), before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    there.close()
+    return process, here
+
+
+def _begin(
+    serve: Callable[[Connection], None],
+    pipe: Connection,
+    others: Iterable[Connection],
+    before: set[signal.Signals | int],
+) -> NoReturn:
+    """What a child does: it never comes back."""
     try:
-        for pipe in (here, *others):
-            pipe.close()
-        serve(there)
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for other in others:
+            other.close()
+        serve(pipe)
     finally:
         os._exit(0)
 
