@@ -42,6 +42,12 @@ class Frame:
     duration: int | None = None
 
 
+def blank_frame(shape: tuple[int, int, int], dtype: Any, has_alpha: bool = False) -> Frame:
+    """Zeros that take no memory, to stand for a frame of this shape (H, W, C)."""
+    pixels = np.broadcast_to(np.zeros((), dtype), shape)
+    return Frame(pixels, np.broadcast_to(np.zeros((), dtype), shape[:2]) if has_alpha else None)
+
+
 @dataclass(frozen=True, eq=False)
 class Metadata:
     """What comes with the pixels and is written back where the format can.

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnntool.files import jpeg
 from cnntool.files.image import Frame
-from cnntool.files.layout import Layout, fitting
+from cnntool.files.layout import Layout, Rebuffer, fitting
 from cnntool.files.pillow import load_plugin, to_picture
 
 
@@ -32,8 +32,8 @@ class JpegWriter:
         high = min(fitting(layout.row_bytes), layout.height)
         high = min(max(1, high // down), max(1, 0xFFFF // units))  # in units
         self.interval = high * units if high * down < layout.height else 0
-        self.rows = np.empty((high * down, layout.width, layout.channels), np.uint8)
-        self.waiting = self.count = 0
+        shape = high * down, layout.width, layout.channels
+        self.rows, self.count = Rebuffer(np.empty(shape, np.uint8)), 0
 
     def _unit(self) -> tuple[int, int]:
         """The width and height of what is encoded together."""
@@ -48,17 +48,11 @@ class JpegWriter:
         return buffer.getvalue()
 
     def write(self, frame: Frame) -> None:
-        rows = frame.pixels
-        while len(rows):
-            taken = rows[: len(self.rows) - self.waiting]
-            self.rows[self.waiting : self.waiting + len(taken)] = taken
-            self.waiting += len(taken)
-            rows = rows[len(taken) :]
-            if self.waiting == len(self.rows):
-                self._write_interval()
+        for rows in self.rows.add(frame.pixels):
+            self._write_interval(rows)
 
-    def _write_interval(self) -> None:
-        data = self._encoded(Frame(self.rows[: self.waiting]))
+    def _write_interval(self, rows: np.ndarray) -> None:
+        data = self._encoded(Frame(rows))
         height_at = 0
         for marker, body, start, end in jpeg.segments(data):
             if marker in jpeg.FRAMES:
@@ -74,9 +68,9 @@ class JpegWriter:
                 head += struct.pack(">BBHH", 0xFF, jpeg.RESTARTS, 4, self.interval)
             self.file.write(head + data[scan_at:first])
         self.file.write(data[first:last])
-        self.count, self.waiting = self.count + 1, 0
+        self.count += 1
 
     def finish(self) -> None:
-        if self.waiting:
-            self._write_interval()
+        for rows in self.rows.rest():
+            self._write_interval(rows)
         self.file.write(bytes([0xFF, jpeg.END]))

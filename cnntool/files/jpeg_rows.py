@@ -13,7 +13,7 @@ from cnntool.files import jpeg
 from cnntool.files.image import Frame
 from cnntool.files.jpeg_decoder import CHANNELS, decoded_rows
 from cnntool.files.jpeg_encoder import JpegWriter
-from cnntool.files.layout import Layout, NotInRows, Strips
+from cnntool.files.layout import Layout, NotInRows, Strips, beyond
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options
 from cnntool.files.pillow import left_out_of, open_picture, read_metadata
@@ -44,13 +44,14 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         return False
 
     def strips(start: int) -> Iterator[Frame]:
-        top = 0
+        for rows in beyond(checked_rows(), start):
+            yield Frame(rows)
+
+    def checked_rows() -> Iterator[np.ndarray]:
         ends: list[np.ndarray] = []
         for rows in decoded_rows(data, limits):
             ends = [*ends[:1], rows[0], rows[-1]]
-            top += len(rows)
-            if top > start:
-                yield Frame(rows[max(0, len(rows) - (top - start)) :])
+            yield rows
         jpeg.check_decoded(data, structure, np.stack([ends[0], ends[-1]]), is_same, name)
 
     channels = 1 if limits.gray else CHANNELS[picture.mode]

@@ -9,14 +9,14 @@ A format that can has two functions more, in the module that `rows` names:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import Frame, Image, Metadata, strips_of_samples
+from cnntool.files.image import Frame, Image, Metadata, blank_frame, strips_of_samples
 from cnntool.files.streams import NotFinite, cut_short, fill
 
 STRIP_BYTES = 1 << 21
@@ -57,17 +57,18 @@ class Layout:
 
     def blank(self, rows: int | None = None) -> Image:
         """An image of this layout, or of so many rows of it, whose zeros take no memory."""
-        sides = (self.height if rows is None else rows, self.width)
-        pixels = np.broadcast_to(np.zeros((), self.dtype), (*sides, self.channels))
-        frame = Frame(pixels, pixels[..., 0] if self.has_alpha else None)
+        shape = self.height if rows is None else rows, self.width, self.channels
+        frame = blank_frame(shape, self.dtype, self.has_alpha)
         return Image((frame,), self.white, self.format, self.metadata, self.left_out)
 
 
-def layout_of(image: Image) -> Layout:
-    """What the rows of an image's first frame are."""
+def layout_of(image: Image, height: int | None = None) -> Layout:
+    """What the rows of an image's first frame are; height: of the whole, where the image is some of
+    its rows."""
     pixels, alpha = image.frames[0].pixels, image.frames[0].alpha
-    height, width, channels = pixels.shape
+    rows, width, channels = pixels.shape
     kind = (pixels.dtype, image.white, alpha is not None, image.format)
+    height = rows if height is None else height
     return Layout(height, width, channels, *kind, image.metadata, image.left_out)
 
 
@@ -100,6 +101,38 @@ class PlainWriter:
 
     def finish(self) -> None:
         pass
+
+
+class Rebuffer:
+    """Rows of bytes as they come, together as many at a time as are to be: ``rows`` (n, ...)."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows, self._waiting = rows, 0
+
+    def add(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """What is full with these: a view that lasts until the next."""
+        while len(rows):
+            taken = rows[: len(self._rows) - self._waiting]
+            self._rows[self._waiting : self._waiting + len(taken)] = taken
+            self._waiting += len(taken)
+            rows = rows[len(taken) :]
+            if self._waiting == len(self._rows):
+                yield from self.rest()
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """What waits still, if anything does."""
+        if self._waiting:
+            count, self._waiting = self._waiting, 0
+            yield self._rows[:count]
+
+
+def beyond(strips: Iterable[np.ndarray], start: int) -> Iterator[np.ndarray]:
+    """The rows from ``start`` on of those that come from the first on."""
+    top = 0
+    for rows in strips:
+        top += len(rows)
+        if top > start:
+            yield rows[max(0, len(rows) - (top - start)) :]
 
 
 def fitting(size: int) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.files import png
 from cnntool.files.image import Frame, strips_of_samples
-from cnntool.files.layout import Layout, fitting
+from cnntool.files.layout import Layout, Rebuffer, fitting
 from cnntool.files.pillow import library, load_plugin
 
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -32,8 +32,7 @@ class PngWriter:
         samples, size = layout.channels + layout.has_alpha, layout.dtype.itemsize
         self.dtype, self.pixel_bytes = f">u{size}", samples * size
         count = min(fitting(layout.row_bytes), layout.height)
-        self.rows = np.empty((count, layout.row_bytes), np.uint8)
-        self.waiting = 0
+        self.rows = Rebuffer(np.empty((count, layout.row_bytes), np.uint8))
         self.above = np.zeros(layout.row_bytes, np.uint8)
         self.checksum = zlib.adler32(b"")
         sides, kind = (layout.width, layout.height), COLOR_TYPES[samples]
@@ -43,19 +42,12 @@ class PngWriter:
 
     def write(self, frame: Frame) -> None:
         for strip in strips_of_samples(frame, self.dtype):
-            rows = strip.view(np.uint8).reshape(len(strip), -1)
-            while len(rows):
-                taken = rows[: len(self.rows) - self.waiting]
-                self.rows[self.waiting : self.waiting + len(taken)] = taken
-                self.waiting += len(taken)
-                rows = rows[len(taken) :]
-                if self.waiting == len(self.rows):
-                    self._write_segment()
+            for rows in self.rows.add(strip.view(np.uint8).reshape(len(strip), -1)):
+                self._write_segment(rows)
 
-    def _write_segment(self) -> None:
-        rows = self.rows[: self.waiting]
+    def _write_segment(self, rows: np.ndarray) -> None:
         data = filtered(rows, self.above, self.pixel_bytes).reshape(-1).data
-        self.above, self.waiting = rows[-1].copy(), 0
+        self.above = rows[-1].copy()
         self.checksum = zlib.adler32(data, self.checksum)
         self.packed += _packed(data)
         if len(self.packed) >= _SAMPLE:
@@ -63,8 +55,8 @@ class PngWriter:
             self.packed = b""
 
     def finish(self) -> None:
-        if self.waiting:
-            self._write_segment()
+        for rows in self.rows.rest():
+            self._write_segment(rows)
         end = b"\x03\0" + self.checksum.to_bytes(4, "big")  # an empty last block
         self.file.write(png.chunk(b"IDAT", self.packed + end) + png.chunk(b"IEND", b""))
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from cnntool.files import png
-from cnntool.files.image import WHITE, Frame, copy_channels, luminance
-from cnntool.files.layout import Layout, NotInRows, Strips, fitting
+from cnntool.files.image import WHITE, Frame, Image, copy_channels, luminance
+from cnntool.files.layout import Layout, NotInRows, Strips, beyond, fitting, layout_of
 from cnntool.files.limits import Limits
 from cnntool.files.pictures import save_options, transparent_samples
 from cnntool.files.pillow import open_picture, read_metadata, to_frame
@@ -59,25 +59,14 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         raise NotInRows(name, "is turned by its EXIF orientation")
     source = _Source(stream, limits, header, chunks.get(b"PLTE"), chunks.get(b"tRNS"))
     frame = _frame(np.zeros((1, source.row_bytes), np.uint8), source)
-    channels, dtype = frame.pixels.shape[2], frame.pixels.dtype
-    layout = Layout(
-        header.height,
-        header.width,
-        channels,
-        dtype,
-        WHITE[dtype.name],
-        frame.alpha is not None,
-        "PNG",
-        metadata.fitting(channels),
-        tuple(dict.fromkeys(contents.left_out)),
-    )
+    white, kept = WHITE[frame.pixels.dtype.name], metadata.fitting(frame.pixels.shape[2])
+    left_out = tuple(dict.fromkeys(contents.left_out))
+    layout = layout_of(Image((frame,), white, "PNG", kept, left_out), header.height)
 
     def strips(start: int) -> Iterator[Frame]:
-        top = 0
-        for rows in decoded_rows(stream, header, name, fitting(layout.row_bytes)):
-            top += len(rows)
-            if top > start:
-                yield _frame(rows[max(0, len(rows) - (top - start)) :], source)
+        rows = decoded_rows(stream, header, name, fitting(layout.row_bytes))
+        for some in beyond(rows, start):
+            yield _frame(some, source)
 
     return layout, strips
 

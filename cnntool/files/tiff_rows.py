@@ -18,13 +18,14 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import WHITE, Frame, copy_channels, luminance
+from cnntool.files.image import WHITE, Frame, Image, copy_channels, luminance
 from cnntool.files.layout import (
     Layout,
     NotInRows,
     PlainWriter,
     Strips,
     fitting,
+    layout_of,
     strips_of,
 )
 from cnntool.files.limits import Limits
@@ -70,19 +71,10 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         rows = max(1, rows // page.piece[1]) * page.piece[1]
     strips = strips_of(source.read, page.height, rows, name)
     first = next(strips(0))
-    channels, dtype = first.pixels.shape[2], first.pixels.dtype
-    layout = Layout(
-        page.height,
-        page.width,
-        channels,
-        dtype,
-        WHITE.get(dtype.name, limits.float_white),
-        first.alpha is not None,
-        "TIFF",
-        read_page_metadata(stream, page, limits).fitting(channels),
-        left_out_of_pages(pages),
-    )
-    return layout, strips
+    white = WHITE.get(first.pixels.dtype.name, limits.float_white)
+    metadata = read_page_metadata(stream, page, limits).fitting(first.pixels.shape[2])
+    begun = Image((first,), white, "TIFF", metadata, left_out_of_pages(pages))
+    return layout_of(begun, page.height), strips
 
 
 @dataclass(frozen=True)

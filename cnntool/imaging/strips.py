@@ -18,7 +18,7 @@ from cnntool.engine.filters.banks import Block
 from cnntool.engine.filters.spectral import Spread
 from cnntool.engine.windows import runs_read
 from cnntool.errors import InputError
-from cnntool.files.image import Frame
+from cnntool.files.image import Frame, blank_frame
 from cnntool.imaging.filter_pass import FilterPass, FilterPlan, WholeFacts
 from cnntool.imaging.rows import Rows, SomeFrame, View, cut
 from cnntool.imaging.transparency import hides, weighted
@@ -75,9 +75,8 @@ class Pass:
         if self.height is None:
             (frame,) = self.source.strips(0)
             return self._over(frame)
-        nothing = np.zeros((), self.source.dtype)  # which takes no memory in any shape
-        alpha = np.broadcast_to(nothing, self.source.shape[:2]) if self.source.has_alpha else None
-        return self._over(Frame(np.broadcast_to(nothing, self.source.shape), alpha))
+        source = self.source
+        return self._over(blank_frame(source.shape, source.dtype, source.has_alpha))
 
     def _over(self, frame: Frame | SomeFrame) -> FilterPass:
         return FilterPass(frame, self.white, self.plan, self.scale, self.bias, self.whole)
