@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,10 @@ from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     from cnntool.cli.image_job import Job, Result
-    from cnntool.cli.strips import Passing
-    from cnntool.files.image import Frame
+    from cnntool.cli.strips import Made, Passing
     from cnntool.files.layout import Layout
     from cnntool.imaging.filter_pass import FilterPlan, Geometry
-    from cnntool.imaging.filtering import Chain, FeatureMap, Rendering
+    from cnntool.imaging.filtering import FeatureMap, Rendering
     from cnntool.imaging.kernels import Filter
 
 BORDER_RULES = """\b
@@ -220,21 +219,28 @@ def filter_strips(
     job: Job, passing: Passing, plans: Sequence[FilterPlan], rendering: Rendering
 ) -> None:
     """Filter a picture that goes by from file to file."""
-    from cnntool.imaging.filtering import chain_over
+    from cnntool.imaging.filtering import chain_over, plan_chain
 
-    layout, rows, count = passing.layout, passing.rows, plans[-1].count
+    rows, white, threads = passing.rows, passing.layout.white, job.strip_threads
     like, height = strips_of(job, passing, plans)
-    chain = chain_over(rows, layout.white, plans, rendering, height=height, threads=job.threads)
-    images, strips = [like.blank()] * count, chain.strips()
-    if job.share:
-        strips = shared(job, passing, plans, rendering, chain, [like] * count)
+    chain = chain_over(rows, white, plans, rendering, height=height, threads=job.threads)
+    filters, geometry = [plan.kernel for plan in plans], plans[0].geometry
+    known, layouts = chain.known, [like] * plans[-1].count
+
+    def make(start: int, stop: int) -> Made:
+        again = passing.rows
+        plans = plan_chain(again.shape, filters, geometry)
+        settings: dict[str, Any] = {"height": height, "threads": threads, "known": known}
+        part = chain_over(again, white, plans, rendering, **settings)
+        return part.strips(start, stop), lambda: part.seen
 
     def said() -> list[Result]:
-        is_float, hides = layout.dtype == "f4", chain.known.hides
-        source = Source(chain.seen.source, layout.white, is_float, hides)
-        return as_results(chain.maps(images), source)
+        is_float = passing.layout.dtype == "f4"
+        source = Source(chain.seen.source, white, is_float, known.hides)
+        return as_results(chain.maps([each.blank() for each in layouts]), source)
 
-    job.deliver_strips(images, strips, said)
+    tops = [band.start for band, _ in chain.last.bands()]
+    job.deliver_strips(layouts, make, tops, chain.seen.add, said)
 
 
 def strips_of(job: Job, passing: Passing, plans: Sequence[FilterPlan]) -> tuple[Layout, int]:
@@ -250,35 +256,6 @@ def strips_of(job: Job, passing: Passing, plans: Sequence[FilterPlan]) -> tuple[
         return bytes_in_strips(passing.rows, plans, rows, job.threads, row_bytes)
 
     return like, job.strip_height(bytes_of, height)
-
-
-def shared(
-    job: Job,
-    passing: Passing,
-    plans: Sequence[FilterPlan],
-    rendering: Rendering,
-    chain: Chain,
-    layouts: Sequence[Layout],
-) -> Generator[list[Frame]]:
-    """The strips of a chain as workers of a cluster make them."""
-    from cnntool.cli.shared_strips import Made, shared_strips
-
-    # What a worker needs to make the same chain: this goes to it by value.
-    filters, geometry = [plan.kernel for plan in plans], plans[0].geometry
-    known, height, white = chain.known, chain.last.height, passing.layout.white
-
-    def make(start: int, stop: int) -> Made:
-        from cnntool.imaging.filtering import chain_over, plan_chain
-
-        rows = passing.rows
-        plans = plan_chain(rows.shape, filters, geometry)
-        settings: dict[str, Any] = {"height": height, "threads": 1, "known": known}
-        again = chain_over(rows, white, plans, rendering, **settings)
-        return again.strips(start, stop), lambda: again.seen
-
-    tops = [rows.start for rows, _ in chain.last.bands()]
-    folder = job.target.paths[0].parent
-    return shared_strips(job.share, make, tops, layouts, folder, chain.seen.add)
 
 
 @dataclass(frozen=True)

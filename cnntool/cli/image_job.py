@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnntool.cli.files import (
-    Source,
-    Targets,
-    make_folder,
-)
+from cnntool.cli.files import Source, Targets, make_folder
 from cnntool.cli.manifest import Fate, State, state_of
 from cnntool.cli.options import Batch, Reading
 from cnntool.cli.running import Report
 from cnntool.cli.strips import (
     PROGRAM_BYTES,
+    Make,
     Passing,
     bytes_whole,
     height_within,
     is_large_file,
+    made_here,
     memory_for_one,
     write_strips,
 )
@@ -34,9 +32,9 @@ from cnntool.files.atomic import exists
 from cnntool.files.formats import can_hold, format_for, format_named
 from cnntool.files.image import (
     DEPTHS,
-    Frame,
     Image,
     ImageInfo,
+    blank_frame,
     choose_depth,
     stacked,
     with_alpha,
@@ -49,7 +47,7 @@ from cnntool.files.images import (
     probe_image,
     save_image,
 )
-from cnntool.files.layout import NotInRows, layout_of
+from cnntool.files.layout import Layout, NotInRows
 from cnntool.files.rows import can_write_rows
 from cnntool.wording import bytes_text, counted, joined, readable
 
@@ -186,11 +184,10 @@ class Job:
             )
         if self.target.stdout and self.parts > 1:
             return
-        frames = []
-        nothing = np.zeros((), self._dtype)  # stands for pixels, and takes no memory in any shape
-        for (height, width), (_, _, channels) in zip(sides, self.shapes, strict=True):
-            alpha = np.broadcast_to(nothing, (height, width)) if self._has_alpha else None
-            frames.append(Frame(np.broadcast_to(nothing, (height, width, channels)), alpha))
+        frames = [
+            blank_frame((*pair, channels), self._dtype, self._has_alpha)
+            for pair, (_, _, channels) in zip(sides, self.shapes, strict=True)
+        ]
         for format, path in zip(self.formats, self.target.paths or ("the output",), strict=False):
             check_holdable(Image(tuple(frames), 0.0, format), format, str(path))
 
@@ -251,25 +248,43 @@ class Job:
         del self._image
         return image
 
+    @property
+    def strip_threads(self) -> int:
+        """On which a strip is made: by a worker of a cluster on one."""
+        return 1 if self.share else self.threads
+
     def deliver_strips(
         self,
-        images: Sequence[Image],
-        strips: Generator[Sequence[Frame]],
+        layouts: Sequence[Layout],
+        make: Make,
+        tops: Sequence[int],
+        hear: Callable[[Any], None],
         said: Callable[[], Sequence[Result]],
     ) -> None:
         """Write results that come in strips, and put down what there is to say of them then.
 
-        images: what they are like. strips: made ahead, on a thread of their own; those of a cluster
-        are taken on this one, so that Ctrl-C leaves none of its files.
+        layouts: of the results. make: gives some of their rows; to the workers of a cluster it goes
+        by value, with all that it names. tops: rows where strips begin. hear: is told what there is
+        to say of some rows. said: and says what of all.
+
+        Strips are made ahead, on a thread of their own; those of a cluster are taken on this one,
+        so that Ctrl-C leaves none of its files.
         """
+        if self.share:
+            from cnntool.cli.shared_strips import shared_strips
+
+            folder = self.target.paths[0].parent
+            strips = shared_strips(self.share, make, tops, layouts, folder, hear)
+        else:
+            strips = ahead(made_here(make, layouts[0].height, hear))
         paths = [None if path in self.fate.kept else path for path in self.target.paths]
         for path in paths:
             if path is not None:
                 make_folder(path.parent)
         write_strips(
             paths,
-            [layout_of(image) for image in images],
-            strips if self.share else ahead(strips),
+            layouts,
+            strips,
             self.formats,
             overwrite=self.fate.overwrite,
             adopt=self.fate.adopt,
@@ -368,10 +383,9 @@ class Job:
 def _blank(source: Source, reading: Reading, piped: bytes | None) -> Image:
     """An image with as many values as that of a source, which takes no memory."""
     info = probe_source(source, reading, piped)
-    nothing = np.zeros((), DEPTHS.get(info.depth.removesuffix("-bit"), "uint8"))
-    sides, has_alpha = (info.height, info.width), info.alpha and reading.alpha != "drop"
-    pixels = np.broadcast_to(nothing, (*sides, info.channels))
-    frame = Frame(pixels, np.broadcast_to(nothing, sides) if has_alpha else None)
+    shape, has_alpha = (info.height, info.width, info.channels), info.alpha
+    dtype = DEPTHS.get(info.depth.removesuffix("-bit"), "uint8")
+    frame = blank_frame(shape, dtype, has_alpha and reading.alpha != "drop")
     return Image((frame,) * info.frames, 0.0, info.format)
 
 

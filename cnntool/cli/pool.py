@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,7 @@ from cnntool.wording import duration
 
 if TYPE_CHECKING:
     from cnntool.cli.image_job import Job, Result
-    from cnntool.cli.shared_strips import Made
-    from cnntool.cli.strips import Passing
+    from cnntool.cli.strips import Made, Passing
     from cnntool.files.image import Frame, Image
     from cnntool.files.layout import Layout
     from cnntool.imaging.pooling import Pooling
@@ -256,47 +255,33 @@ def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
     from cnntool.imaging.pooling import alpha_weighs, pool_rows
     from cnntool.imaging.tone import Losses
 
-    layout, rows, depth = passing.layout, passing.rows, job.depth
-    like, strip = strips_of(job, passing, pooling)
-    height, losses = like.height, Losses()
-
-    white, dtype, new_white = layout.white, depth.dtype, depth.white
-    threads = 1 if job.share else job.threads
-    is_weighted = alpha_weighs(rows, white)
+    like, height = strips_of(job, passing, pooling)
+    white, dtype, new_white = passing.layout.white, job.depth.dtype, job.depth.white
+    settings: dict[str, Any] = {"height": height, "threads": job.strip_threads}
+    settings |= {"is_weighted": alpha_weighs(passing.rows, white)}
+    losses = Losses()
 
     def add(lost: Losses) -> None:
         nonlocal losses
         losses += lost
 
-    # This goes by value to the workers of a cluster, with all that it names.
     def make(start: int, stop: int) -> Made:
-        settings: dict[str, Any] = {"height": strip, "threads": threads, "start": start}
-        settings |= {"stop": stop, "is_weighted": is_weighted}
         lost = Losses()
 
-        def strips() -> Generator[list[Frame]]:
+        def strips() -> Iterator[list[Frame]]:
             nonlocal lost
-            pooled = pool_rows(passing.rows, white, pooling, dtype, new_white, **settings)
+            span = settings | {"start": start, "stop": stop}
+            pooled = pool_rows(passing.rows, white, pooling, dtype, new_white, **span)
             for frame, some in pooled:
                 lost += some
                 yield [frame]
 
         return strips(), lambda: lost
 
-    if job.share:
-        from cnntool.cli.shared_strips import shared_strips
-
-        tops, folder = [*range(0, height, strip)], job.target.paths[0].parent
-        strips = shared_strips(job.share, make, tops, [like], folder, add)
-    else:
-        strips, heard = make(0, height)
-
     def said() -> list[Result]:
-        if not job.share:
-            add(heard())
         return [as_result(like.blank(), losses, pooling)]
 
-    job.deliver_strips([like.blank()], strips, said)
+    job.deliver_strips([like], make, range(0, like.height, height), add, said)
 
 
 def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.cluster import on_cluster
+from cnntool.cli.strips import Make
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.files.layout import Layout
@@ -24,12 +25,6 @@ from cnntool.files.streams import fill
 
 PART_BYTES = 1 << 26
 """Of a result that a worker makes at a time, in several strips: seconds of work."""
-
-Made = tuple[Generator[list[Frame]], Callable[[], Any]]
-"""Strips of every result, and what there is to say of them once they have come."""
-
-Make = Callable[[int, int], Made]
-"""Rows from one up to another, where strips begin."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cnntool.cli.options import Reading
 from cnntool.engine.fast.threads import ahead
@@ -68,8 +68,8 @@ class Passing:
         self._path, self._name, self._reading = path, name, reading
         with self._open() as reader:
             self.address_space = reader.address_space
-            row = layout_of(self._as_asked(reader.layout.blank(1)))
-            self.layout = replace(row, height=reader.layout.height)
+            row = self._as_asked(reader.layout.blank(1))
+            self.layout = layout_of(row, reader.layout.height)
 
     def drop_opaque_alpha(self) -> None:
         """Without its alpha where that hides nothing."""
@@ -125,6 +125,20 @@ def height_within(
             f"{bytes_text(int(memory))} that it may take: raise --memory"
         )
     return height
+
+
+Made = tuple[Iterator[list[Frame]], Callable[[], Any]]
+"""Strips of every result, and what there is to say of them once they have come."""
+
+Make = Callable[[int, int], Made]
+"""Rows from one up to another, where strips begin."""
+
+
+def made_here(make: Make, height: int, hear: Callable[[Any], None]) -> Generator[list[Frame]]:
+    """The strips of all rows of a picture, of which ``hear`` is told what there is to say."""
+    strips, said = make(0, height)
+    yield from strips
+    hear(said())
 
 
 def write_strips(
