@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -30,6 +31,12 @@ class Done:
     @property
     def lines(self) -> list[str]:
         return self.out.decode().splitlines()
+
+
+def report(done: Done) -> dict:
+    """What a command that ended well said with ``--json``."""
+    assert done.code == 0, done.err
+    return json.loads(done.out)
 
 
 def run_here(*arguments: str, stdin: bytes = b"") -> Done:

@@ -23,6 +23,14 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def image(folder) -> str:
+    """``small.png``, noise of the size of the digits."""
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save("small.png")
+    return "small.png"
+
+
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory) -> Path:
     """A model file of a finished run with convolutions; its log is beside it, ``.jsonl``."""

@@ -14,7 +14,7 @@ import pytest
 from browser import computed, needs_browser
 from labelled_images import save_picture
 from PIL import Image
-from processes import pixels
+from processes import pixels, report
 from trained_models import darkness_model, train_digits
 
 from cnntool.cli import console
@@ -34,11 +34,6 @@ def greys(folder):
         for index, value in enumerate(values):
             save_picture(folder / "greys" / name / f"{index}.png", np.full((9, 7), value, np.uint8))
     return folder / "greys"
-
-
-def report(done) -> dict:
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 def test_the_figures_are_those_counted_by_hand(cnntool, greys):

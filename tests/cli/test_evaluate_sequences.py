@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import computed, needs_browser
+from processes import report
 from sequence_models import MOODS, write_sequence_models
 
 from cnntool.networks.model import load_trained
@@ -21,11 +22,6 @@ def models(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_sequence_models(folder)
     return folder
-
-
-def report(done) -> dict:
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 @pytest.fixture

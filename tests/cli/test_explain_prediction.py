@@ -1,26 +1,12 @@
 """`cnntool explain prediction`: the sum that an answer is, from file to table and picture."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
-from processes import pixels
+from processes import pixels, report
 from sequence_models import write_sequence_models
 from text_models import write_text_models
 from trained_models import darkness_model
-
-
-@pytest.fixture
-def image(folder):
-    rng = np.random.default_rng(1)
-    Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save("small.png")
-    return "small.png"
-
-
-def report(done) -> dict:
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 def test_the_sum_of_a_network_whose_answers_are_known(cnntool, folder):

@@ -1,20 +1,13 @@
 """`cnntool visualize best`: the patches that excite each filter most, from data to picture."""
 
-import json
-
 import numpy as np
 import pytest
 from labelled_images import save_picture
-from processes import pixels
+from processes import pixels, report
 from trained_models import darkness_model
 
 from cnntool.datasets.images.dataset import load_digits
 from cnntool.networks.model import load_classifier
-
-
-def report(done) -> dict:
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 def test_a_picture_is_written_and_its_path_is_the_one_line(cnntool, digits_run):

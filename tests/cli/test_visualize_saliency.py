@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from processes import pixels
+from processes import pixels, report
 from trained_models import darkness_model
 
 from cnntool.cli.terminal import SHADES
@@ -14,18 +14,6 @@ from cnntool.networks.model import load_classifier
 from cnntool.study.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 
 METHODS = ("gradient", "grad-cam", "occlusion")
-
-
-@pytest.fixture
-def image(folder):
-    rng = np.random.default_rng(1)
-    Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save("small.png")
-    return "small.png"
-
-
-def report(done) -> dict:
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 @pytest.mark.parametrize("method", METHODS)

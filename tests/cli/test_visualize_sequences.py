@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
-from processes import pixels
+from processes import pixels, report
 from sequence_models import pictures, videos, write_sequence_models
 
 from cnntool.networks.model import load_sequence_model
@@ -33,11 +31,6 @@ def visualize(cnntool, folder, trained):
         frame.save(folder / "clip" / f"{number:02}.png")
     frames[0].save("clip.gif", save_all=True, append_images=frames[1:], duration=50)
     return lambda *words, **stdin: cnntool("visualize", *words, **stdin)
-
-
-def report(done):
-    assert done.code == 0, done.err
-    return json.loads(done.out)
 
 
 @pytest.mark.parametrize(
