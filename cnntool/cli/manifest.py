@@ -75,12 +75,12 @@ class Manifest:
     ) -> None:
         """wanted: inputs of the run with their outputs. is_read_only: nothing will be appended,
         and no file is made. InputError for a file that is no manifest."""
+        import hashlib
+
         self.path = path
         self.notes: list[str] = []
         facts = plain(settings)
         text = json.dumps([__version__, facts], sort_keys=True)
-        import hashlib
-
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         self._settings = {"hash": digest, **facts}
         self._lines: dict[tuple[str, ...], bytes] = {}

@@ -53,9 +53,9 @@ class Filter:
     @property
     def digest(self) -> str:
         """A hash of all that makes a difference to its responses, beyond what processors round."""
-        facts = (self.bank.shape, self.combine, self.directions, self.is_colour, self.bias)
         import hashlib
 
+        facts = (self.bank.shape, self.combine, self.directions, self.is_colour, self.bias)
         digest = hashlib.blake2b(repr((*facts, self.shown)).encode(), digest_size=16)
         digest.update(self.bank.astype("<f4").tobytes())
         return digest.hexdigest()
