@@ -148,7 +148,9 @@ class _Run(Generic[Item, Result]):
                 return
             found = [self._lost(self._items[places[0]])]
         except Exception as error:
-            if future.status == "cancelled" or self._is_gone():
+            # Of a task an error is a RuntimeError: any other of the system is of the connection.
+            is_cut = isinstance(error, OSError) or future.status == "cancelled"
+            if is_cut or self._is_gone():
                 raise InputError(self._if_gone) from None
             raise InputError(f"a worker failed: {error}") from None
         if isinstance(found, str):

@@ -22,6 +22,7 @@ pytest.importorskip("distributed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 from clusters import Cluster, until  # noqa: E402
+from distributed.comm import CommClosedError  # noqa: E402
 
 COUNT = 24
 SOBEL = ["convolve", "photos", "-r", "-k", "sobel", "-o"]
@@ -257,6 +258,16 @@ def test_a_scheduler_that_is_killed_is_one_line_that_says_what_to_do(photos, clu
     again = run_here(*SOBEL, "out/", "-q", "--skip-existing")
     assert (again.code, len(again.lines)) == (0, COUNT - len(there))
     check_whole(every())
+
+
+def test_a_connection_that_is_cut_as_a_result_comes_is_the_same_line(photos, running, monkeypatch):
+    def cut(*arguments):
+        raise CommClosedError("Connection reset by peer")
+
+    monkeypatch.setattr("distributed.Future.result", cut)
+    done = run_here(*SOBEL, "out/", "-q", "--cluster", running.address)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert f"the scheduler {running.address} has ended: run it again, --skip-existing" in done.err
 
 
 def test_an_interrupt_stops_the_workers_too(photos, running):
