@@ -2,10 +2,11 @@
 
     python benchmarks/cnn.py [--rounds 15] [--data FOLDER] [--only steps|command|memory]
 
-``steps`` times training steps (forward, loss, backward, Adam) and inference of ``lenet`` on the
-same random images, in turn with PyTorch's eager mode. ``command`` runs one epoch of the whole
-``cnntool train-cnn`` against a plain PyTorch script with a DataLoader, start-up included, over
-``--data`` (a folder in IDX layout) or made digits of that size. ``memory`` is the peak of the same.
+``steps`` times training steps (forward, loss, backward, Adam) and inference of ``lenet``, and steps
+of the two usual networks, on the same random images of 28 x 28, in turn with PyTorch's eager mode.
+``command`` runs one epoch of the whole ``cnntool train-cnn`` against a plain PyTorch script with a
+DataLoader, start-up included, over ``--data`` (a folder in IDX layout) or made digits of that size.
+``memory`` is the peak of the same.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import importlib
+import os
 import struct
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 
 import numpy as np
 from harness import TURN, command_seconds, peak_megabytes, print_machine, race, report, turns
@@ -76,9 +80,9 @@ def random_digits(count: int) -> Dataset:
     return Dataset(x, rng.integers(0, 10, count), tuple("0123456789"), "random")
 
 
-def our_steps(batch: int, shards: int) -> tuple[Trainer, Callable[[], object]]:
-    """A trainer on random digits, and what takes its next step."""
-    network = build("lenet", (1, 28, 28), 10).initialise(np.random.default_rng(0))
+def our_steps(name: str, batch: int, shards: int) -> tuple[Trainer, Callable[[], object]]:
+    """A trainer of a named network on random digits, and what takes its next step."""
+    network = build(name, (1, 28, 28), 10).initialise(np.random.default_rng(0))
     preprocessing = Preprocessing(1, (28, 28), (0.5,), (0.3,))
     settings = Settings(epochs=10**6, batch_size=batch, shards=shards, schedule="constant")
     feed = ImageFeed(random_digits(8 * batch), preprocessing, batch)
@@ -92,21 +96,33 @@ def our_steps(batch: int, shards: int) -> tuple[Trainer, Callable[[], object]]:
     return trainer, step
 
 
-def torch_network():
+def torch_network(name: str):
+    """The same layers as ``build`` makes of the name."""
     nn = torch.nn
-    return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
-    )
+
+    def normalised(maps: int, filters: int) -> list:
+        convolution = nn.Conv2d(maps, filters, 3, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(filters), nn.ReLU()]
+
+    pool, relu = nn.MaxPool2d(2), nn.ReLU()
+    if name == "lenet":
+        first = [nn.Conv2d(1, 6, 5, padding=2), relu, pool, nn.Conv2d(6, 16, 5), relu, pool]
+        dense = [nn.Linear(400, 120), relu, nn.Linear(120, 84), relu, nn.Linear(84, 10)]
+        return nn.Sequential(*first, nn.Flatten(), *dense)
+    if name == "light":
+        first = [nn.Conv2d(1, 16, 5, padding=2), relu, pool, nn.Conv2d(16, 32, 3), relu, pool]
+        return nn.Sequential(*first, nn.Flatten(), nn.Linear(1152, 96), relu, nn.Linear(96, 10))
+    stages = [normalised(1, 16), normalised(16, 16), [pool], normalised(16, 32), [pool]]
+    layers = [layer for stage in (*stages, normalised(32, 64)) for layer in stage]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def torch_steps(batch: int) -> Callable[[], object]:
+def torch_steps(name: str, batch: int) -> Callable[[], object]:
     """PyTorch's step on the same images, which it holds as floats already."""
     data = random_digits(8 * batch)
     x = torch.from_numpy((data.x / np.float32(255) - np.float32(0.5)) / np.float32(0.3))
     y = torch.from_numpy(data.y)
-    network = torch_network()
+    network = torch_network(name)
     optimizer = torch.optim.Adam(network.parameters(), 0.002)
 
     def step() -> None:
@@ -118,29 +134,29 @@ def torch_steps(batch: int) -> Callable[[], object]:
     return step
 
 
-def time_steps(rounds: int) -> None:
-    for batch in (64, 256):
-        shards = CORES if CAN_FORK else 1
-        trainer, step = our_steps(batch, shards)
-        with trainer:
-            alone, alone_step = our_steps(batch, 1)
-            contenders = {"cnntool": step, "cnntool, one process": alone_step}
-            if torch:
-                contenders["PyTorch"] = torch_steps(batch)
-            title = f"{TURN} training steps of lenet at batch {batch}"
-            report(title, race(turns(contenders), rounds))
-            x = np.random.default_rng(0).normal(size=(batch, 1, 28, 28)).astype(np.float32)
-            contenders = {"cnntool": lambda alone=alone, x=x: alone.network.predict(x)}
-            if torch:
-                network, images = torch_network(), torch.from_numpy(x)
+def time_steps(name: str, batch: int, rounds: int) -> None:
+    shards = CORES if CAN_FORK else 1
+    trainer, step = our_steps(name, batch, shards)
+    with trainer:
+        contenders = {"cnntool": step, "cnntool, one process": our_steps(name, batch, 1)[1]}
+        if torch:
+            contenders["PyTorch"] = torch_steps(name, batch)
+        report(f"{TURN} training steps of {name} at batch {batch}", race(turns(contenders), rounds))
 
-                def infer(network=network, images=images) -> None:
-                    with torch.no_grad():
-                        network(images)
 
-                contenders["PyTorch"] = infer
-            title = f"inference of {TURN} batches of {batch} by lenet"
-            report(title, race(turns(contenders), rounds))
+def time_inference(name: str, batch: int, rounds: int) -> None:
+    x = np.random.default_rng(0).normal(size=(batch, 1, 28, 28)).astype(np.float32)
+    network = build(name, x.shape[1:], 10).initialise(np.random.default_rng(0))
+    contenders = {"cnntool": lambda: network.predict(x)}
+    if torch:
+        peer, images = torch_network(name).eval(), torch.from_numpy(x)
+
+        def infer() -> None:
+            with torch.no_grad():
+                peer(images)
+
+        contenders["PyTorch"] = infer
+    report(f"inference of {TURN} batches of {batch} by {name}", race(turns(contenders), rounds))
 
 
 def write_digits(folder: Path, count: int = 10_000) -> None:
@@ -178,7 +194,11 @@ def main() -> None:
     if torch:
         torch.set_num_threads(CORES)
     if options.only in (None, "steps"):
-        time_steps(options.rounds)
+        for batch in (64, 256):
+            time_steps("lenet", batch, options.rounds)
+            time_inference("lenet", batch, options.rounds)
+        for name in ("light", "small"):
+            time_steps(name, 64, options.rounds)
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         if not options.data:

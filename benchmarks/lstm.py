@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 
 import numpy as np
 from harness import TURN, print_machine, race, report, turns
