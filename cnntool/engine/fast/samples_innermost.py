@@ -11,12 +11,16 @@ rows of that, one beneath the other, which lie together as they are::
     y[i] = weight (F, kh * C * kw) @ windows[i]
 
 so that im2col copies an element kw times, not kh * kw times, in long runs, and the product is the
-result as it stands.
+result as it stands. The way back to the input does the same with the rows of dy: each row of it
+that is unfolded across is one product, and col2im adds an element kw times::
+
+    dunfolded[r] = sum over k of weight[:, :, k]^T (C * kw, F) @ dy[(r - k) / s]
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -37,10 +41,6 @@ FEWEST_TOGETHER, MOST_TIMES = 32, 4
 """Samples of a block, where there are so many, and they unfold to no more than so many times that.
 """
 
-WORTH_TURNING = 2
-"""Filters a map up to which dx is a convolution with the turned kernels, not columns folded back.
-"""
-
 SMALL_PRODUCT = 1_000_000
 """Multiplications up to which OpenBLAS multiplies operands as they lie, on processors with AVX-512;
 it packs those of larger products, which takes skinny ones a third of their time."""
@@ -50,6 +50,9 @@ SMALL_RESULT = 1200
 
 FEWEST_ROWS, FEWEST_PIXELS = 8, 64
 """Of a tile of a product: with fewer, calls are too many."""
+
+MANY_FILTERS, LONG_SUM = 33, 128
+"""From which on packing is little beside the product, which is faster whole than in tiles."""
 
 
 def suits(x: np.ndarray, axes: Axes) -> bool:
@@ -80,7 +83,7 @@ def convolve(
             target[...] = product
 
     products = y.size * weight[0].size
-    parallel_blocks(_cut(x, axes, products), work, products)
+    parallel_blocks(_cut(len(x), axes, _unfolded(x, axes[1]), products), work, products)
     return y.transpose(3, 0, 1, 2)
 
 
@@ -92,12 +95,9 @@ def gradients(
     dweight = _weight_gradient(dy, x, weight, axes, groups)
     if not need_dx:
         return None, dweight
-    is_dense = all(axis.stride == 1 for axis in axes)
-    if is_dense and len(weight) <= WORTH_TURNING * x.shape[1]:
-        turned = weight.reshape(groups, -1, *weight.shape[1:])[..., ::-1, ::-1].swapaxes(1, 2)
-        turned = turned.reshape(-1, len(weight) // groups, *weight.shape[2:])
-        return convolve(dy, turned, None, tuple(map(_turned, axes)), groups), dweight
-    return _fold(dy, x.shape, weight, axes, groups), dweight
+    height = -(-weight.shape[2] // axes[0].stride)  # of the kernel, as a row of the input sees it
+    is_across = 1 < height <= axes[0].output_size + 1  # or most rows would lie in padding
+    return (_fold_across if is_across else _fold)(dy, x.shape, weight, axes, groups), dweight
 
 
 def _weight_gradient(
@@ -107,7 +107,7 @@ def _weight_gradient(
     filters, maps, height, width = weight.shape
     dy = dy.transpose(1, 2, 3, 0)
     products = dy.size * weight[0].size
-    blocks = _cut(x, axes, products)
+    blocks = _cut(len(x), axes, _unfolded(x, axes[1]), products)
     parts = even_slices(len(blocks), -(-len(blocks) // PARTIAL_SUMS))
     sums = np.zeros((len(parts), groups, height * maps * width, filters // groups), x.dtype)
 
@@ -122,11 +122,55 @@ def _weight_gradient(
     return np.ascontiguousarray(total.transpose(0, 4, 2, 1, 3)).reshape(weight.shape)
 
 
-def _turned(axis: Axis) -> Axis:
-    """The windows by which dy goes back to the input at stride 1."""
-    outputs, before = axis.output_size, axis.extent - 1 - axis.before
-    after = axis.size - outputs - before + axis.extent - 1
-    return Axis(outputs, axis.kernel_size, 1, axis.dilation, before, after)
+def _fold_across(
+    dy: np.ndarray, shape: tuple[int, ...], weight: np.ndarray, axes: Axes, groups: int
+) -> np.ndarray:
+    """The gradient by an input of this shape: rows of dy go through the rows of the kernels, last
+    first, and what comes of them is folded back across, tap by tap."""
+    count, maps, *sizes = shape
+    rows, columns = axes
+    dx = np.zeros((maps, *sizes, count), dy.dtype)
+    target = dx.reshape(groups, -1, *dx.shape[1:]).transpose(4, 0, 1, 2, 3)
+    one_tap = Axis(columns.output_size, 1, 1, 1, 0, 0)
+    unfolded_maps = maps // groups * columns.kernel_size
+    row_elements = max(maps * columns.kernel_size, len(weight)) * columns.output_size
+    products = dy.size * weight[0].size
+    for first, axis in _rows_that_see(rows):
+        phase = (first + rows.before) % rows.stride  # a row sees every stride-th row of a kernel
+        matrix = weight[:, :, phase :: rows.stride][:, :, ::-1]
+        matrix = matrix.reshape(groups, -1, *matrix.shape[1:]).transpose(0, 2, 4, 3, 1)
+        matrix = np.ascontiguousarray(matrix).reshape(groups, 1, unfolded_maps, -1)
+
+        def work(block: _Block, scratch: Scratch, first=first, matrix=matrix) -> None:
+            windows = block.windows(dy, groups, scratch)  # (groups, rows, kh*F', ow*n)
+            height = windows.shape[1]
+            shape = groups, height, unfolded_maps, windows.shape[3]
+            unfolded = scratch.array("product", shape, dy.dtype)
+            _multiply(matrix, windows, out=unfolded)
+            lines = slice(first + block.lines.start * rows.stride, None, rows.stride)
+            shape = groups, height, -1, columns.kernel_size, 1, columns.output_size
+            unfolded = unfolded.reshape(*shape, len(target[block.samples]))
+            folded = target[block.samples, ..., lines, :]
+            each_row = Axis(folded.shape[3], 1, 1, 1, 0, height - folded.shape[3])
+            col2im(unfolded.transpose(6, 0, 2, 4, 3, 1, 5), each_row, columns, out=folded)
+
+        parallel_blocks(_cut(count, (axis, one_tap), row_elements, products), work, products)
+    return dx.transpose(3, 0, 1, 2)
+
+
+def _rows_that_see(rows: Axis) -> Iterator[tuple[int, Axis]]:
+    """The rows of the input a stride apart that the same rows of a kernel go over: the first of
+    them, and the rows of the output that each of them is seen by."""
+    for first in range(min(rows.stride, rows.size)):
+        output, phase = divmod(first + rows.before, rows.stride)  # the last one that sees it
+        taps = len(range(phase, rows.kernel_size, rows.stride))
+        count = len(range(first, rows.size, rows.stride))
+        if taps:
+            before = taps - 1 - output
+            yield (
+                first,
+                Axis(rows.output_size, taps, 1, 1, before, count - rows.output_size + output),
+            )
 
 
 def _fold(
@@ -192,20 +236,25 @@ class _Block:
         return np.ndarray(windows, x.dtype, unfolded, strides=strides)
 
 
-def _cut(x: np.ndarray, axes: Axes, products: int) -> list[_Block]:
-    """Blocks that unfold ``UNFOLDED_BYTES`` of x (N, C, H, W) or one row, at least one a thread."""
-    rows, columns = axes
-    row_bytes = x.shape[1] * columns.kernel_size * columns.output_size * x.itemsize
-    most = max(1, UNFOLDED_BYTES // row_bytes)  # rows of the input, times samples
-    parts = _sample_slices(len(x), max(1, most // rows.extent))
+def _cut(count: int, axes: Axes, row_elements: int, products: int) -> list[_Block]:
+    """Blocks that unfold ``UNFOLDED_BYTES`` of so many samples, of rows of so many elements a
+    sample, or one row; at least one block a thread."""
+    rows = axes[0]
+    most = max(1, UNFOLDED_BYTES // (4 * row_elements))  # rows of the input, times samples
+    parts = _sample_slices(count, max(1, most // rows.extent))
     height = max(1, (most // parts[0].stop - rows.extent) // rows.stride + 1)
     if products >= SHARED_PRODUCTS:
         height = min(height, -(-rows.output_size // 2))
     return [
-        _Block(samples, lines, (part, columns))
+        _Block(samples, lines, (part, axes[1]))
         for samples in parts
         for lines, part in cut_axis(rows, height)
     ]
+
+
+def _unfolded(x: np.ndarray, columns: Axis) -> int:
+    """Elements of a row of one sample of x (N, C, H, W), unfolded across."""
+    return x.shape[1] * columns.kernel_size * columns.output_size
 
 
 def _sample_slices(count: int, most: int) -> list[slice]:
@@ -222,6 +271,9 @@ def _by_row(y: np.ndarray, groups: int) -> np.ndarray:
 def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     """``left (..., M, K) @ right (..., K, P)`` into out, a tile of ``SMALL_PRODUCT`` at a time."""
     *_, m, k = left.shape
+    if m >= MANY_FILTERS and k >= LONG_SUM:
+        np.matmul(left, right, out=out)
+        return
     rows = _divisor(m, SMALL_PRODUCT // (k * FEWEST_PIXELS))
     pixels = _divisor(out.shape[-1], SMALL_PRODUCT // (max(1, rows) * k))
     if rows < min(m, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
@@ -236,6 +288,8 @@ def _multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarr
     tiles of pixels of ``SMALL_PRODUCT``: (groups, K, F)."""
     *_, k, count = windows.shape
     filters = gradient.shape[-1]
+    if filters >= MANY_FILTERS and k >= LONG_SUM:
+        return np.matmul(windows, gradient).sum(axis=1)
     weights = _divisor(k, SMALL_RESULT // filters)
     pixels = _divisor(count, SMALL_PRODUCT // (max(1, weights) * filters))
     if weights < min(k, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
