@@ -1,9 +1,9 @@
 """Batch normalization: every map with the mean and variance of its batch, or of all batches so far.
 
 A few maps at a time go through all steps, so that they are read from memory once and stay in the
-cache for the rest. With the samples innermost a map is one run. Sums of float32 are NumPy's
-pairwise ones over pieces of runs, which are added up in float64, and what a mean loses when it is
-rounded to float32 is made good where it would be multiplied by the number of elements.
+cache for the rest. With the samples innermost a map is one run. Sums are products of pieces of runs
+with others, or with ones, which are added up in float64, and what a mean loses when it is rounded
+to float32 is made good where it would be multiplied by the number of elements.
 """
 
 from __future__ import annotations
@@ -105,19 +105,17 @@ def batch_norm_backward(
 
     def work(maps: slice, scratch: Scratch) -> None:
         gradient, target = gradients[:, maps], dx[:, maps]
-        centred = scratch.array("centred", gradient.shape, dtype)
         rounded, lost = _rounded(cache.mean[maps], dtype)
+        centred = scratch.array("centred", gradient.shape, dtype)
         np.subtract(values[:, maps], rounded[:, None], out=centred)
-        product = np.multiply(gradient, centred, out=target)
         dbias = sums[0, maps] = _sums(gradient)
-        dweight = sums[1, maps] = (_sums(product) - lost * dbias) * cache.inverse_std[maps]
+        product = _sums(gradient, centred) - lost * dbias
+        dweight = sums[1, maps] = product * cache.inverse_std[maps]
+        np.multiply(gradient, _column(scale[maps], dtype), out=target)
         if cache.of_batch:
-            centred *= _column(dweight * cache.inverse_std[maps] / count, dtype)
-            np.subtract(gradient, centred, out=target)
-            target -= _column(dbias / count, dtype)
-            target *= _column(scale[maps], dtype)
-        else:
-            np.multiply(gradient, _column(scale[maps], dtype), out=target)
+            centred *= _column(dweight * cache.inverse_std[maps] * scale[maps] / count, dtype)
+            centred += _column(dbias * scale[maps] / count, dtype)
+            target -= centred
 
     _share(values, work)
     dbias, dweight = sums.astype(dtype)
@@ -137,9 +135,7 @@ def _normalized(
         mean[maps] = _sums(source) / count
         rounded, lost = _rounded(mean[maps], dtype)
         np.subtract(source, rounded[:, None], out=target)
-        squares = scratch.array("squares", target.shape, dtype)
-        np.multiply(target, target, out=squares)
-        var[maps] = np.maximum(_sums(squares) / count - lost * lost, 0)
+        var[maps] = np.maximum(_sums(target, target) / count - lost * lost, 0)
         scale = weight[maps] / np.sqrt(var[maps] + eps)
         target *= _column(scale, dtype)
         target += _column(bias[maps] - lost * scale, dtype)
@@ -186,11 +182,16 @@ def _like(x: np.ndarray, runs: np.ndarray) -> np.ndarray:
     return runs.reshape(x.shape)
 
 
-def _sums(runs: np.ndarray) -> np.ndarray:
-    """The sum of each map of runs (A, C, run): (C,), float64."""
+def _sums(runs: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """The sum of each map of runs (A, C, run), or of its products with others: (C,), float64."""
     samples, maps, run = runs.shape
-    pieces = runs.reshape(samples, maps, gcd(run, PIECES) if samples == 1 else 1, -1)
-    return pieces.sum(axis=3).sum(axis=(0, 2), dtype=np.float64)
+    shape = samples, maps, gcd(run, PIECES) if samples == 1 else 1, -1
+    pieces = runs.reshape(shape)
+    if others is None:
+        found = pieces @ np.ones(pieces.shape[3], runs.dtype)
+    else:
+        found = pieces[..., None, :] @ others.reshape(shape)[..., None]
+    return found.reshape(*shape[:2], -1).sum(axis=(0, 2), dtype=np.float64)
 
 
 def _rounded(mean: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
