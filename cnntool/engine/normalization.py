@@ -185,13 +185,13 @@ def _like(x: np.ndarray, runs: np.ndarray) -> np.ndarray:
 def _sums(runs: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
     """The sum of each map of runs (A, C, run), or of its products with others: (C,), float64."""
     samples, maps, run = runs.shape
-    shape = samples, maps, gcd(run, PIECES) if samples == 1 else 1, -1
-    pieces = runs.reshape(shape)
+    cut = gcd(run, PIECES) if samples == 1 else 1
+    pieces = runs.reshape(samples, maps, cut, run // cut)
     if others is None:
-        found = pieces @ np.ones(pieces.shape[3], runs.dtype)
+        found = pieces @ np.ones(run // cut, runs.dtype)
     else:
-        found = pieces[..., None, :] @ others.reshape(shape)[..., None]
-    return found.reshape(*shape[:2], -1).sum(axis=(0, 2), dtype=np.float64)
+        found = (pieces[..., None, :] @ others.reshape(pieces.shape)[..., None])[..., 0, 0]
+    return found.sum(axis=(0, 2), dtype=np.float64)
 
 
 def _rounded(mean: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:

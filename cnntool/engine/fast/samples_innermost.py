@@ -143,16 +143,17 @@ def _fold_across(
 
         def work(block: _Block, scratch: Scratch, first=first, matrix=matrix) -> None:
             windows = block.windows(dy, groups, scratch)  # (groups, rows, kh*F', ow*n)
-            height = windows.shape[1]
-            shape = groups, height, unfolded_maps, windows.shape[3]
+            height, pixels = windows.shape[1::2]
+            shape = groups, height, unfolded_maps, pixels
             unfolded = scratch.array("product", shape, dy.dtype)
             _multiply(matrix, windows, out=unfolded)
             lines = slice(first + block.lines.start * rows.stride, None, rows.stride)
-            shape = groups, height, -1, columns.kernel_size, 1, columns.output_size
-            unfolded = unfolded.reshape(*shape, len(target[block.samples]))
             folded = target[block.samples, ..., lines, :]
+            taps = unfolded.reshape(
+                groups, height, -1, columns.kernel_size, 1, columns.output_size, len(folded)
+            )
             each_row = Axis(folded.shape[3], 1, 1, 1, 0, height - folded.shape[3])
-            col2im(unfolded.transpose(6, 0, 2, 4, 3, 1, 5), each_row, columns, out=folded)
+            col2im(taps.transpose(6, 0, 2, 4, 3, 1, 5), each_row, columns, out=folded)
 
         parallel_blocks(_cut(count, (axis, one_tap), row_elements, products), work, products)
     return dx.transpose(3, 0, 1, 2)
@@ -166,11 +167,8 @@ def _rows_that_see(rows: Axis) -> Iterator[tuple[int, Axis]]:
         taps = len(range(phase, rows.kernel_size, rows.stride))
         count = len(range(first, rows.size, rows.stride))
         if taps:
-            before = taps - 1 - output
-            yield (
-                first,
-                Axis(rows.output_size, taps, 1, 1, before, count - rows.output_size + output),
-            )
+            after = count - rows.output_size + output
+            yield first, Axis(rows.output_size, taps, 1, 1, taps - 1 - output, after)
 
 
 def _fold(
