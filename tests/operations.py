@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,14 +19,14 @@ class Operation:
     name: str
     run: Callable[..., tuple]  # of the arrays, to all results and gradients; None is left out
     shapes: tuple[tuple[int, ...], ...]  # of the arrays, drawn from the standard normal
-    ints: dict[int, int] | None = None  # which of the arrays are numbers below what instead
+    ints: dict[int, range] | None = None  # which of the arrays are whole numbers instead
 
     def arrays(self, dtype: type) -> list[np.ndarray]:
         rng = np.random.default_rng(0)
-        below = self.ints or {}
+        ints = self.ints or {}
         return [
-            rng.integers(0, below[index], shape)
-            if index in below
+            rng.integers(ints[index].start, ints[index].stop, shape)
+            if index in ints
             else rng.normal(size=shape).astype(dtype)
             for index, shape in enumerate(self.shapes)
         ]
@@ -61,6 +61,18 @@ def there_and_back_in_time(name: str) -> Callable[..., tuple]:
         (y, last), cache = getattr(engine, name)(x, state, *weights)
         dx, dstate, *dweights = getattr(engine, f"{name}_backward")(dy, None, cache)
         return y, *np.atleast_3d(last), dx, *np.atleast_3d(dstate), *dweights
+
+    return run
+
+
+def loss_and_back(name: str) -> Callable[..., tuple]:
+    """``f(*arrays)`` of a loss: what it is, and all gradients of 0.7 times it."""
+    forward, backward = getattr(engine, name), getattr(engine, f"{name}_backward")
+
+    def run(*arrays: np.ndarray) -> tuple:
+        loss, cache = forward(*arrays)
+        gradients = backward(0.7, cache)
+        return (loss, *(gradients if isinstance(gradients, tuple) else (gradients,)))
 
     return run
 
@@ -192,17 +204,27 @@ POOLS = [
     ]
 ]
 
-OPERATIONS_ON_IMAGES = [
-    Operation(f"{name} {mode}", run, ((12, 11, 3),))
-    for mode in ("max", "average", "lp", "gaussian", "min", "median")
-    for name, run in {
-        "pool_image": lambda image, mode=mode: (engine.pool_image(image, mode, 3, 2),),
-        "pool_image_to_size": lambda image, mode=mode: (engine.pool_image_to_size(image, 5, mode),),
-    }.items()
-] + [
-    Operation(f"{pool.__name__}", lambda x, pool=pool: (pool(x, 3, 2),), ((20, 2, 7, 8),))
-    for pool in (engine.min_pool2d, engine.median_pool2d)
-]
+OPERATIONS_ON_IMAGES = (
+    [
+        Operation(f"pyramid_pool_image {mode}", run, ((12, 11, 3),))
+        for mode in ("max", "lp", "median")
+        for run in [lambda image, mode=mode: (engine.pyramid_pool_image(image, (1, 3), mode),)]
+    ]
+    + [
+        Operation(f"{name} {mode}", run, ((12, 11, 3),))
+        for mode in ("max", "average", "lp", "gaussian", "min", "median")
+        for name, run in {
+            "pool_image": lambda image, mode=mode: (engine.pool_image(image, mode, 3, 2),),
+            "pool_image_to_size": lambda image, mode=mode: (
+                engine.pool_image_to_size(image, 5, mode),
+            ),
+        }.items()
+    ]
+    + [
+        Operation(f"{pool.__name__}", lambda x, pool=pool: (pool(x, 3, 2),), ((20, 2, 7, 8),))
+        for pool in (engine.min_pool2d, engine.median_pool2d)
+    ]
+)
 
 MAPS = [
     Operation("batch_norm of maps", lambda x, w, b, dy: _normalized(x, w, b, dy), shapes)
@@ -235,40 +257,5 @@ SEQUENCES = [
         )
     ]
 ]
-
-BATCHES = 1, 2, 16, 33
-"""Batches alone, small, from where samples may lie innermost, and of no even number of blocks."""
-
-
-def in_batches(operation: Operation, axis: int = 0) -> list[Operation]:
-    """An operation of maps, or of steps with the batch on axis 1, in batches of every size."""
-    first, *others, last = operation.shapes
-    size = first[axis]
-
-    def resized(shape: tuple[int, ...], batch: int, axis: int) -> tuple[int, ...]:
-        return *shape[:axis], batch, *shape[axis + 1 :]
-
-    return [
-        replace(
-            operation,
-            name=f"{operation.name}, a batch of {batch}",
-            shapes=(
-                resized(first, batch, axis),
-                *[resized(s, batch, 0) if axis and s[0] == size else s for s in others],
-                resized(last, batch, axis),
-            ),
-        )
-        for batch in BATCHES
-    ]
-
-
-BATCHED = [
-    one
-    for axis, operations in ((0, [*CONVOLUTIONS, *POOLS, *MAPS]), (1, SEQUENCES))
-    for operation in operations
-    if "deep" not in operation.name
-    for one in in_batches(operation, axis)
-]
-"""Every operation of batches, in batches of several sizes."""
 
 OPERATIONS = [*CONVOLUTIONS, *FILTERS, *POOLS, *OPERATIONS_ON_IMAGES, *MAPS, *SEQUENCES, *CHECKED]

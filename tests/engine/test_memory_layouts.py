@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
-from operations import BATCHED, OPERATIONS
+from batched_operations import BATCHED, of
+from operations import OPERATIONS
+
+from cnntool import engine
 
 
 def samples_innermost(array):
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 0, -1)), -1, 0)
+
+
+def batch_of_steps_innermost(array):
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
 
 
 def backwards(array):
@@ -43,6 +50,7 @@ def in_other_byte_order(array):
 LAYOUTS = {
     "Fortran order": np.asfortranarray,
     "samples innermost": samples_innermost,
+    "the batch of steps innermost": lambda a: batch_of_steps_innermost(a) if a.ndim > 1 else a,
     "negative steps": backwards,
     "gaps": with_gaps,
     "unaligned": unaligned,
@@ -52,7 +60,26 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+NO_OPERATIONS = {"GradientCheck", "gradcheck", "from_onnx", "from_torch", "textbook"}
+"""What the engine offers beside: what checks operations, and how weights are ordered."""
+
+
+def covered(operations):
+    """The public names of operations, and of their ways back where they have one."""
+    names = {str(operation).split()[0].rstrip(",") for operation in operations}
+    return {name for each in names for name in (each, f"{each}_backward") if name in engine.__all__}
+
+
+def test_every_public_operation_is_among_those_that_are_looked_at():
+    assert covered([*OPERATIONS, *of(20)]) == set(engine.__all__) - NO_OPERATIONS
+
+
+def test_and_in_batches_every_one_that_is_no_operation_on_one_image():
+    of_images = {"filter_bank", "pool_image", "pool_image_to_size", "pyramid_pool_image"}
+    assert covered(BATCHED) == set(engine.__all__) - NO_OPERATIONS - of_images
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, *of(20)], ids=str)
 def test_how_arrays_lie_in_memory_changes_no_result(operation):
     """All arrays of an operation in one layout, and each of them alone."""
     arrays = operation.arrays(np.float64)
