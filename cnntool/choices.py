@@ -25,6 +25,9 @@ RANGES = ("auto", "clip", "abs", "offset", "stretch", "raw")
 POOLS = ("max", "average", "lp", "gaussian", "min", "median")
 """How a window of a picture is summed up."""
 
+LARGEST_KERNEL = 15
+"""Rows and columns of a kernel whose weights are fields of a page."""
+
 EDGES = ("partial", "drop", "pad")
 """What becomes of the last window, where it reaches beyond the picture."""
 

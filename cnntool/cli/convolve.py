@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
-from cnntool.cli.files import STDIO, check_stdin
+from cnntool.cli.files import STDIO, check_apart, check_stdin
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Padding, Pair, Spec, read_border
@@ -164,6 +164,8 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     from cnntool.imaging.transparency import hides
 
     filters = read_filters(kernels, batch.images)
+    for spec in kernels.specs:
+        check_apart({"-o": batch.output}, {"--kernel": spec})
     geometry = Geometry(
         windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
     )

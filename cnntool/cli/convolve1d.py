@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import LARGEST_SIGNAL_KERNEL, METHODS
+from cnntool.cli.files import check_apart
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import SignalOutput, argument, flag, option, takes
 from cnntool.cli.types import (
@@ -193,6 +194,9 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     file = input.file
     _check_request(file, asked)
     check_stdin_once(asked.specs, [file])
+    for spec in asked.specs:
+        check_apart({"-o": output.output}, {"--kernel": spec})
+    check_apart({"-o": output.output}, {"--with": asked.other})
     geometry = _geometry(asked, windows)
     is_shown = output.output in (None, "-") and sys.stdout.isatty()
     live = input.live or (file == "-" and is_shown)

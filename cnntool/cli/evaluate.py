@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import MOST_BEAM, PARTS
+from cnntool.cli.files import check_apart
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import font_file
-from cnntool.wording import readable
+from cnntool.errors import RequestError
+from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
     from cnntool.datasets.images.dataset import Dataset
@@ -162,6 +164,12 @@ def command(asked: Asked) -> None:
         raise click.UsageError(
             f"{len(asked.data)} DATA: {asked.model} is measured on one at a time"
         )
+    if asked.font is not None and not (asked.confusion or (asked.mistakes and kind == "cnn")):
+        pictures = "--confusion or --mistakes" if kind == "cnn" else "--confusion"
+        raise click.UsageError(f"--font is for a picture, and none is drawn: add {pictures}")
+    written = {f"--{name}": getattr(asked, name) for name in ("confusion", "mistakes", "html")}
+    for data in asked.data:
+        check_apart(written, {"MODEL": asked.model, "DATA": data, "--font": asked.font})
     measure = {"cnn": measure_images, "rnn": measure_text}
     measure.get(kind, measure_sequences)(asked)
 
@@ -178,6 +186,9 @@ def measure_images(asked: Asked) -> None:
     model, (data,) = asked.model, asked.data
     targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
     classifier = load_classifier(model)
+    if asked.top is not None and asked.top > len(classifier.labels):
+        classes = counted(len(classifier.labels), "class")
+        raise RequestError(f"--top {asked.top}: {model} has {classes}, take no more than those")
     if asked.html is not None:
         from cnntool.cli.evaluation_page import check_report
 

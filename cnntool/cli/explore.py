@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.choices import POOLS
+from cnntool.choices import LARGEST_KERNEL, POOLS
 from cnntool.cli.explain.options import numbers
-from cnntool.cli.files import STDIO, check_no_terminal, check_page, check_stdin, source_of
+from cnntool.cli.files import (
+    STDIO,
+    check_apart,
+    check_no_terminal,
+    check_page,
+    check_stdin,
+    source_of,
+)
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, argument, flag, option, takes
+from cnntool.cli.options import Limits, argument, flag, option, refuse, takes
 from cnntool.cli.types import OutputName, PathName, Spec, whole_number
 from cnntool.wording import counted, suggestion
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_POOL = 16
+OF_IMAGES = tuple(field.name for field in fields(Limits))
 
 MOST_TEXTS = 40
 MOST_RUNNING = 300
@@ -63,7 +71,8 @@ class Asked(Limits):
     kernel: str | None = option(
         "-k --kernel",
         str,
-        "No model: this filter over one INPUT, such as sobel; with --signal its weights.",
+        f"No model: this filter over one INPUT, such as sobel, of {LARGEST_KERNEL} x "
+        f"{LARGEST_KERNEL} weights at the most; with --signal its weights.",
         metavar="KERNEL",
     )
     pool: tuple[str, int] | None = option(
@@ -93,11 +102,16 @@ class Asked(Limits):
             raise click.UsageError(
                 f"--layers is for a model, and {given[0]} shows none: leave it out"
             )
+        if given and self.texts:
+            raise click.UsageError(
+                f"--text is for a model of texts, and {given[0]} shows none: leave it out"
+            )
         if self.pool is not None and len(given) > 1:
             raise click.UsageError(f"--pool and {given[1]} are two pages: make one at a time")
         if self.signal is not None:
             if self.kernel is None:
                 raise click.UsageError("--signal needs a kernel: add --kernel 1,0,-1")
+            refuse(self, OF_IMAGES, "is for images, and --signal gives numbers: leave it out")
             if self.names:
                 raise click.UsageError(f"--signal takes no file: leave out {self.names[0]}")
         elif given and len(self.names) != 1:
@@ -142,12 +156,15 @@ class Page:
         print_line(path)
         self.note(f"{path}: {bytes_text(len(content))}, opens in any browser")
 
-    def path(self, name: str) -> Path | None:
-        """Where it goes, None for stdout; raises before any work is done where it cannot."""
+    def path(self, name: str, read: Sequence[str]) -> Path | None:
+        """Where it goes, None for stdout; raises before any work is done where it cannot, as over
+        what is ``read``."""
         if self.output == STDIO:
             check_no_terminal("the page", "")
             return None
         path = Path(f"{name}-explore.html" if self.output is None else self.output)
+        for each in read:
+            check_apart({"-o": path}, {"an input": each})
         check_page("-o", path, self.force)
         return path
 
@@ -201,7 +218,7 @@ def _of_model(asked: Asked, page: Page) -> None:
     from cnntool.page.models import image_page, layers_up_to
 
     model, *images = asked.names
-    path = page.path(Path(model).stem)
+    path = page.path(Path(model).stem, asked.names)
     classifier = load_trained(model)
     if classifier.header.kind == "captioner":
         _of_captions(asked, classifier, page, path)
@@ -243,6 +260,7 @@ def _of_texts(
 
     if asked.layers is not None:
         raise RequestError(f"--layers is for models of images, and {model.name} is one of texts")
+    refuse(asked, OF_IMAGES, f"is for images, and {model.name} takes texts: leave it out")
     files = asked.names[1:]
     check_stdin(files, "texts")
     texts = list(asked.texts)
@@ -265,7 +283,7 @@ def _of_picture(asked: Asked, page: Page) -> None:
     (name,) = asked.names
     kernel = None if asked.kernel is None else parse_kernel(asked.kernel, read_learned)
     what = kernel.label if kernel else "-".join(map(str, asked.pool or ()))
-    path = page.path(f"{source_of(name).stem}-{what}")
+    path = page.path(f"{source_of(name).stem}-{what}", asked.names)
     image, title = open_one(name, Reading(white=asked.white, max_pixels=asked.max_pixels))
     title = Path(title).name
     if kernel is not None:
@@ -285,7 +303,7 @@ def _of_signal(asked: Asked, page: Page) -> None:
         plan_axis(len(asked.signal), len(kernel))
     except ValueError as error:
         raise RequestError(f"--kernel with --signal: {error}") from None
-    path = page.path("signal")
+    path = page.path("signal", [])
     page.deliver(signal_page(asked.signal, kernel), path)
 
 

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.console import complain, labelled, print_json, print_line, show
-from cnntool.cli.files import STDIO, check_free, check_no_terminal, check_stdin, source_of
+from cnntool.cli.files import (
+    STDIO,
+    check_apart,
+    check_free,
+    check_no_terminal,
+    check_stdin,
+    source_of,
+)
 from cnntool.cli.image_job import open_source
 from cnntool.cli.options import Reading
 from cnntool.errors import InputError, RequestError
@@ -60,6 +67,7 @@ def recover_kernel(
     """
     if output is not None:
         _check_output(output, force, as_json)
+        check_apart({"-o": output}, dict(zip(("BEFORE", "AFTER"), names, strict=True)))
     read = read_pair(names)
     for note in read.notes:
         complain(note)

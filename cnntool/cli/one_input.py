@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_stdin, source_of
 from cnntool.cli.image_job import open_source
-from cnntool.cli.options import Limits, Reading
+from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, token_text
 from cnntool.datasets.images.folder import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_planes
@@ -94,6 +94,9 @@ def one_input(
     if isinstance(reader, TextInput):
         if text is None or file is not None:
             raise RequestError(_expects(model, file))
+        if limits is not None:
+            names = [field.name for field in fields(limits)]
+            refuse(limits, names, f"is for images, and {model.name} takes texts: leave it out")
         return _of_text(model, reader, text, most, option, encoding)
     if file is None or text is not None or not isinstance(reader, PixelInput):
         raise RequestError(_expects(model, file if text is None else text))

@@ -112,6 +112,13 @@ def command(input: Input, output: Output, spread: Spread) -> int:
             f"{input.model} is a text model, which goes on with texts: use cnntool generate"
         )
     _refuse_of_others(input, output, spread, model)
+    from cnntool.cli.console import complain
+    from cnntool.wording import counted
+
+    count, has_classes = len(model.labels), getattr(model, "writer", None) is None
+    if has_classes and (output.top or 1) > count and not output.quiet:
+        classes = counted(count, "class")
+        complain(f"--top {output.top}: {model.name} has {classes}, and all of them are told")
     if isinstance(model, Classifier):
         return _classes_of_images(input, output, spread, model)
     assert isinstance(model, SequenceModel)

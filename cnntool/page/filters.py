@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.choices import LARGEST_KERNEL
 from cnntool.datasets.images.preprocessing import picture_planes
 from cnntool.errors import RequestError
 from cnntool.files.image import Image
@@ -17,9 +18,6 @@ from cnntool.page.html import packed_bytes, page
 
 LONGEST_SIDE = 256
 """Pixels of a photograph in a page: each is computed anew as a weight is changed."""
-
-LARGEST_KERNEL = 15
-"""Rows and columns of a kernel whose weights are fields."""
 
 SCRIPTS = "selftest", "arrays", "words", "windows", "pools", "story", "dom", "draw", "pixels"
 OF_FILTERS = (*SCRIPTS, "filtering", "filter")

@@ -182,7 +182,7 @@ def test_texts_are_judged_as_they_were_said(cnntool, models, folder):
         ("classifier", ["t.tsv", "--beam", "2"], 2, "--beam is of no use here"),
         ("classifier", ["t.tsv", "--tokens"], 2, "--tokens is of no use here"),
         ("classifier", ["t.tsv", "--mistakes", "w.png"], 2, "end it in .tsv"),
-        ("classifier", ["t.tsv", "--mistakes", "t.tsv"], 1, "t.tsv exists: -f overwrites it"),
+        ("classifier", ["t.tsv", "--mistakes", "old.tsv"], 1, "old.tsv exists: -f overwrites it"),
         ("classifier", ["t.tsv", "--format", "tvs"], 2, "is no format of a classifier"),
         ("tagger", ["t.tsv", "--confusion", "c.png"], 2, "--confusion is of no use here"),
         ("translator", ["t.tsv", "--strict"], 2, "is a translator"),
@@ -190,7 +190,8 @@ def test_texts_are_judged_as_they_were_said(cnntool, models, folder):
     ],
 )
 def test_what_cannot_be_done_is_one_line(cnntool, models, folder, model, arguments, code, message):
-    (folder / "t.tsv").write_text("good film\todd\n")
+    for name in ("t.tsv", "old.tsv"):
+        (folder / name).write_text("good film\todd\n")
     done = cnntool("evaluate", models / f"{model}.npz", *arguments)
     assert done.code == code
     assert message in done.err

@@ -82,6 +82,8 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
     from cnntool.networks.model_file import load_header
 
     report.check(picture)
+    if not picture.is_asked_for:
+        picture.refuse_font()
     kind = load_header(asked.model).kind
     if kind == "cnn":
         if asked.word is not None:
@@ -101,7 +103,7 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
     from cnntool.cli.explain.text_prediction import explain_text
 
     what = asked.model, asked.given, asked.label, asked.against, asked.word
-    explain_text(*what, picture, report)
+    explain_text(*what, preparing, picture, report)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,8 @@ def _explain_image(asked: Asked, preparing: Preparing, picture: Sheet, report: R
         raise RequestError(f"--against {asked.against} is the class itself: name another one")
     target = None
     if picture.is_asked_for:
-        target = target_of(picture, asked.model, Path(asked.given).stem, "prediction", asked.label)
+        what = Path(asked.given).stem, "prediction", asked.label
+        target = target_of(picture, asked.model, *what, read={"IMAGE": asked.given})
     question = Question(asked.given, classifier, x, answers, index, rival)
     bend = first_bend(classifier.network)
     found: AffineSum | Shares

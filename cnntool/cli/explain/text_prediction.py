@@ -8,6 +8,7 @@ import numpy as np
 
 from cnntool.cli.console import print_json, show, table
 from cnntool.cli.one_input import one_input
+from cnntool.cli.options import Limits
 from cnntool.cli.visualize.options import Picture, Report, target_of
 from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, label_index, load_for_text
 from cnntool.engine.losses import softmax
@@ -23,13 +24,14 @@ def explain_text(
     label: str | None,
     against: str | None,
     word: int | None,
+    limits: Limits,
     picture: Picture,
     report: Report,
 ) -> None:
     """Print what each token adds to the score of a class, or of the tag of a word, from 1; less
     that of the class ``against``."""
     model = load_for_text(path, word)
-    given = one_input(model, text, most=MOST_TOKENS, option="TEXT")
+    given = one_input(model, text, most=MOST_TOKENS, limits=limits, option="TEXT")
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1

@@ -65,7 +65,7 @@ def command(read: Read, limits: Limits, picture: Picture, report: Report) -> Non
     is_text = model.reader.form in ("text", "words")
     text, file = (read.given, None) if is_text else (None, read.given)
     given = one_input(model, text, file, MOST_STEPS, limits, "the text")
-    target = target_of(picture, read.model, given.stem, "attention")
+    target = target_of(picture, read.model, given.stem, "attention", read={"INPUT": file})
     picture.note(*given.notes)
     found = looked_at(model, given.x, given.lengths)
     if given.steps:

@@ -128,7 +128,7 @@ def command(
 
     model, data = asked.model, asked.data
     report.check(picture)
-    target = target_of(picture, model, layer.layer, "best")
+    target = target_of(picture, model, layer.layer, "best", read={"--data": data})
     classifier = load_classifier(model)
     network = classifier.network
     banks = Banks(classifier.name, kernels_of(network))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MEASURES
-from cnntool.cli.files import STDIO, check_free, check_no_terminal
+from cnntool.cli.files import STDIO, check_apart, check_free, check_no_terminal
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
@@ -83,7 +83,11 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     if output == STDIO:
         check_no_terminal("the chart", " or leave out -o")
     elif output is not None:
+        for path in (*runs.paths, chart.font):
+            check_apart({"-o": output}, {"MODEL|LOG" if path != chart.font else "--font": path})
         check_chart(Path(output), chart.force)
+    else:
+        chart.refuse_font()
     histories = [read_history(path) for path in dict.fromkeys(runs.paths)]
     measures = runs.measures
     if not measures:

@@ -114,6 +114,8 @@ def command(asked: Words, picture: Map, report: Report) -> None:
     report.check(picture)
     near, count, as_json = asked.near, asked.neighbours, report.as_json
     is_drawn = picture.is_asked_for or not (near or as_json)
+    if not is_drawn:
+        picture.refuse_font()
     which = "target" if asked.target else None
     target = target_of(picture, asked.model, which, "embedding") if is_drawn else None
     trained = table_of(asked.model, asked.target)

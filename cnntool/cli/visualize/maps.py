@@ -72,7 +72,7 @@ def command(asked: Maps, scale: Scale, preparing: Preparing, picture: Picture) -
 
     model, layer = asked.model, asked.layer
     source = source_of(asked.image)
-    target = target_of(picture, model, source.stem, layer, "maps")
+    target = target_of(picture, model, source.stem, layer, "maps", read={"IMAGE": asked.image})
     look = _caption if load_header(model).kind == "captioner" else _classify
     seen = look(asked, preparing, picture)
     found = feature_maps(seen.network, seen.planes, model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import click
 from cnntool.choices import SCALES
 from cnntool.cli.files import (
     STDIO,
+    check_apart,
     check_no_terminal,
     check_picture,
     check_stdin,
@@ -114,6 +115,13 @@ class Picture:
         """Whether a command that need not draw one is to."""
         return self.output is not None or self.show
 
+    def refuse_font(self) -> None:
+        """UsageError for the letters of a picture that is not drawn."""
+        if self.font is not None:
+            raise click.UsageError(
+                "--font is for a picture in a file, and none is written: add -o picture.png"
+            )
+
     def note(self, *notes: str) -> None:
         """Lines on stderr, unless none are wanted or there is nothing to say."""
         from cnntool.cli.console import complain
@@ -180,15 +188,24 @@ class Target:
             self.options.note(*lost)
 
 
-def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".png") -> Target:
+def target_of(
+    options: Picture,
+    model: str,
+    *what: str | None,
+    suffix: str = ".png",
+    read: Mapping[str, str | None] | None = None,
+) -> Target:
     """Where the picture goes that shows ``what`` of a model; raises before any work is done.
 
     Without -o it is ``MODEL-WHAT`` in the working directory; with --show and no -o it is nowhere.
-    UsageError for a name that is no picture's, InputError for a file that exists or a place that
+    ``read``: what is read beside the model, by what it is called. UsageError for a name that is no
+    picture's, RequestError for what is read, InputError for a file that exists or a place that
     takes none.
     """
     from cnntool.visuals import fonts
 
+    if options.output is None and options.show:
+        options.refuse_font()
     fonts.use(options.font)
     if options.output == STDIO:
         check_no_terminal("the picture")
@@ -199,6 +216,7 @@ def target_of(options: Picture, model: str, *what: str | None, suffix: str = ".p
     path = Path(f"{Path(model).stem}-{name}" if options.output is None else options.output)
     if path.suffix.lower() in (".pgm", ".pbm"):
         raise click.UsageError(f"-o {path}: {path.suffix} has no colour: end it in .ppm or .png")
+    check_apart({"-o": path}, {"MODEL": model, "--font": options.font, **(read or {})})
     check_picture("-o", path, options.force, name)
     return Target(path, False, options)
 

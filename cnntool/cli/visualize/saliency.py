@@ -169,14 +169,21 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
         from cnntool.cli.visualize.text_saliency import draw_text_saliency
 
         what = asked.text, asked.label, asked.word
-        draw_text_saliency(asked.model, *what, picture, report)
+        draw_text_saliency(asked.model, *what, preparing, picture, report)
         return
     source = source_of(asked.images[0])
     name = source.name
     classifier, image, x = read_one(asked.model, asked.images[0], preparing, picture)
     layer = layer_of(classifier, asked.layer) if asked.method == "grad-cam" else None
     index = class_index(classifier, asked.label)
-    target = target_of(picture, asked.model, source.stem, asked.method, asked.label)
+    target = target_of(
+        picture,
+        asked.model,
+        source.stem,
+        asked.method,
+        asked.label,
+        read={"IMAGE": asked.images[0]},
+    )
     probabilities = classifier.probabilities(x)[0]
     if index is None:
         index = int(probabilities.argmax())

@@ -82,7 +82,9 @@ def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> N
     report.check(picture)
     model = load_sequence_model(asked.model)
     given = one_input(model, asked.text, asked.clip, MOST_STEPS, limits)
-    target = target_of(picture, asked.model, given.stem, asked.layer, "states")
+    target = target_of(
+        picture, asked.model, given.stem, asked.layer, "states", read={"CLIP": asked.clip}
+    )
     found = states_of(model, given.x, given.lengths, asked.layer)
     picture.note(*given.notes)
     steps = _steps(given, found)

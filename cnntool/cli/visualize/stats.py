@@ -79,6 +79,8 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
 
     report.check(picture)
     is_drawn = picture.is_asked_for
+    if not is_drawn:
+        picture.refuse_font()
     target = target_of(picture, weights.model, "directions") if is_drawn else None
     banks = load_banks(weights.model)
     name = banks.layer_name(asked.layer)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnntool.cli.console import complain, console, print_json
 from cnntool.cli.one_input import OneInput, one_input
+from cnntool.cli.options import Limits
 from cnntool.cli.terminal import has_colour, say
 from cnntool.cli.visualize.options import Picture, Report, target_of
 from cnntool.engine.losses import softmax
@@ -25,12 +26,18 @@ MOST_TOKENS = 1000
 
 
 def draw_text_saliency(
-    path: str, text: str, label: str | None, word: int | None, picture: Picture, report: Report
+    path: str,
+    text: str,
+    label: str | None,
+    word: int | None,
+    limits: Limits,
+    picture: Picture,
+    report: Report,
 ) -> None:
     """Draw what each token says for a class, or for the tag of a word by its number from 1; the
     likeliest one for None."""
     model = load_for_text(path, word)
-    given = one_input(model, text, most=MOST_TOKENS)
+    given = one_input(model, text, most=MOST_TOKENS, limits=limits)
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1

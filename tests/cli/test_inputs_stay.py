@@ -1,0 +1,100 @@
+"""No result goes over what it is made of, by -f either; and no option is passed over in silence."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sequence_models import write_sequence_models
+from trained_models import darkness_model
+
+
+@pytest.fixture
+def inputs(folder, digits_run):
+    """A model, its log and one of texts, pictures, texts and a kernel, all with any suffix."""
+    write_sequence_models(folder, "classifier", "captioner")
+    Path("mood.tsv").write_text("a good film\tgood\na bad one\tbad\n")
+    np.save("kernel.npy", np.ones((1, 3), np.float32))
+    Path("row.csv").write_text("1,0,-1\n")
+    for name, source in (
+        ("model.png", digits_run),
+        ("model.html", digits_run),
+        ("log.png", digits_run.with_suffix(".jsonl")),
+        ("grey.html", "grey.png"),
+        ("mood.html", "mood.tsv"),
+    ):
+        shutil.copy(source, name)
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save("small.png")
+    return folder
+
+
+OVER = [
+    ("explain prediction model.png small.png -o small.png", "IMAGE"),
+    ("explain prediction model.png small.png -o model.png", "MODEL"),
+    ("visualize saliency model.png small.png -o small.png", "IMAGE"),
+    ("visualize maps model.png small.png -o small.png", "IMAGE"),
+    ("visualize attention captioner.npz small.png -o small.png", "INPUT"),
+    ("visualize filters model.png -o model.png", "MODEL"),
+    ("visualize stats model.png -o model.png", "MODEL"),
+    ("visualize best model.png --data digits -o model.png", "MODEL"),
+    ("visualize curves log.png -o log.png", "MODEL|LOG"),
+    ("explore model.html -o model.html", "an input"),
+    ("explore model.png grey.html -o grey.html", "an input"),
+    ("explore --kernel sobel grey.html -o grey.html", "an input"),
+    ("explore classifier.npz mood.html -o mood.html", "an input"),
+    ("evaluate model.html digits --html model.html", "MODEL"),
+    ("evaluate model.png digits --confusion model.png", "MODEL"),
+    ("evaluate classifier.npz mood.tsv --mistakes mood.tsv", "DATA"),
+    ("evaluate classifier.npz mood.html --html mood.html", "DATA"),
+    ("kernels --from grey.png kernel.npy -o kernel.npy", "AFTER"),
+    ("convolve grey.png -k kernel.npy -o kernel.npy", "--kernel"),
+    ("convolve1d mood.tsv -k row.csv -o row.csv", "--kernel"),
+    ("convolve1d mood.tsv --with row.csv -o row.csv", "--with"),
+]
+
+
+@pytest.mark.parametrize(("words", "what"), OVER, ids=[words for words, _ in OVER])
+def test_what_is_read_is_not_written_over(cnntool, inputs, words, what):
+    option, path = words.split()[-2:]
+    before = Path(path).read_bytes()
+    done = cnntool(*words.split(), "-f")
+    said = f"cnntool: {option} {path} would overwrite {what}, which is read: name another file\n"
+    assert (done.code, done.err) == (2, said)
+    assert Path(path).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "explore --kernel sobel grey.png --text a",
+            "--text is for a model of texts, and --kernel",
+        ),
+        ("explore --pool max grey.png --text a", "--text is for a model of texts, and --pool"),
+        ("explore --signal 1,2 --kernel 1 --white 3", "--white is for images, and --signal gives"),
+        ("explore classifier.npz --text a --white 3", "--white is for images, and classifier.npz"),
+        ("explain prediction classifier.npz a --own-size", "--own-size is for images, and"),
+        ("visualize saliency classifier.npz --text a --white 3", "--white is for images, and"),
+        ("explain prediction model.png small.png --font x", "--font is for a picture in a file"),
+        ("visualize stats model.png --font x", "--font is for a picture in a file"),
+        ("visualize filters model.png --show --font x", "--font is for a picture in a file"),
+        ("visualize curves log.png --font x", "--font is for a picture in a file"),
+        ("evaluate model.png digits --font x", "none is drawn: add --confusion or --mistakes"),
+        ("evaluate classifier.npz mood.tsv --font x", "none is drawn: add --confusion"),
+        ("evaluate model.png digits --top 11", "--top 11: model.png has 10 classes"),
+    ],
+)
+def test_an_option_that_can_do_nothing_is_refused(cnntool, inputs, words, said):
+    done = cnntool(*words.split())
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert said in done.err
+
+
+def test_more_answers_than_there_are_classes_are_told_of(cnntool, folder, image):
+    darkness_model(folder / "dark.npz")
+    done = cnntool("predict", "dark.npz", image, "--top", "3")
+    assert len(done.lines[0].split("\t")) == 5
+    assert done.err == "--top 3: dark.npz has 2 classes, and all of them are told\n"
+    assert cnntool("predict", "dark.npz", image, "--top", "3", "-q").err == ""
