@@ -1,9 +1,9 @@
-"""Run every benchmark, and write what was measured into one table, in Markdown and JSON.
+"""Run every benchmark, and write what was measured into tables, in Markdown and JSON.
 
     python benchmarks/all.py [--output FOLDER] [--only filters,layers,cnn,lstm,sequences,scale]
 
 On an idle machine it takes less than ten minutes. Ratios hold between contenders that took turns in
-one run; seconds are those of the machine that stands above the table, with its load.
+one run; seconds are those of the machine that stands above the tables, with its load.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BENCHMARKS = {
     "cnn": ["--rounds", "7", "--only", "steps"],
     "lstm": ["--rounds", "5"],
     "sequences": ["--rounds", "5"],
-    "scale": ["--photographs", "1000", "--megapixels", "100", "--rounds", "1"],
+    "scale": ["--photographs", "500", "--megapixels", "64", "--rounds", "1"],
 }
 """Each with rounds enough to tell a tenth, so that all take less than ten minutes."""
 
@@ -52,26 +52,44 @@ def measured(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) | {"benchmark": name} for line in lines]
 
 
-def as_markdown(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    """The table: a row a contender, its time as a multiple of ours."""
+def heading(machine: dict[str, Any]) -> str:
+    """The machine, its peak and its load."""
     peak = machine.get("peak", {})
-    load = f"load {machine['load_before']:.2f} before, {machine['load_after']:.2f} after"
-    lines = [
+    return (
         f"{machine['processor']}, {peak.get('cores', os.cpu_count())} cores: sgemm "
         f"{peak.get('gflops_of_one', 0):.0f} GFLOP/s on one, {peak.get('gflops_of_all', 0):.0f} on "
-        f"all, copy {peak.get('copied_gb_a_second', 0):.1f} GB/s; {load}; "
-        f"Python {machine['python']}, NumPy {machine['numpy']}",
-        "",
+        f"all, copy {peak.get('copied_gb_a_second', 0):.1f} GB/s; load "
+        f"{machine['load_before']:.2f} before, {machine['load_after']:.2f} after; "
+        f"Python {machine['python']}, NumPy {machine['numpy']}"
+    )
+
+
+def as_markdown(rows: list[dict[str, Any]]) -> str:
+    """A row a contender, its time as a multiple of ours, and one of what the machine needs."""
+    lines = [
         "| work | contender | seconds | of ours | CPU s | MB |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         ours = next(iter(row["seconds"].values()))
-        for contender, seconds in row["seconds"].items():
+        limit = {f"limit: {row['limit_of']}": row["limit"]} if "limit" in row else {}
+        for contender, seconds in (row["seconds"] | limit).items():
             cpu, memory = (row.get(kind, {}).get(contender) for kind in ("cpu", "megabytes"))
-            others = [f"{cpu:.2f}" if cpu else "", f"{memory:.0f}" if memory else ""]
+            others = [f"{cpu:.2g}" if cpu else "", f"{memory:.0f}" if memory else ""]
             cells = [row["title"], contender, f"{seconds:.3g}", f"{seconds / ours:.2f}", *others]
             lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_ratios(rows: list[dict[str, Any]]) -> str:
+    """A row a work: each peer's time over ours, and the share of it that the machine needs."""
+    lines = ["| work | others' time over ours | limit over ours |", "| --- | --- | --- |"]
+    for row in rows:
+        ours, *others = row["seconds"].values()
+        names = list(row["seconds"])[1:]
+        ratios = [f"{n.strip()} {t / ours:.2f}" for n, t in zip(names, others, strict=True)]
+        limit = f"{row['limit'] / ours:.2f}" if "limit" in row else ""
+        lines.append(f"| {row['title']} | {', '.join(ratios)} | {limit} |")
     return "\n".join(lines) + "\n"
 
 
@@ -90,7 +108,9 @@ def main() -> None:
     }
     start, rows = time.perf_counter(), []
     for name in options.only.split(","):
+        begun = time.perf_counter()
         rows += measured(name)
+        print(f"\n{name}.py: {time.perf_counter() - begun:.0f} s\n")
     machine["seconds"] = time.perf_counter() - start
     machine["load_after"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     machine["peak"] = next((row["machine"] for row in rows if "machine" in row), {})
@@ -98,8 +118,10 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     found = {"machine": machine, "rows": rows}
     (options.output / "results.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    (options.output / "results.md").write_text(as_markdown(machine, rows), encoding="utf-8")
-    print(f"\n{options.output / 'results.md'} after {machine['seconds']:.0f} s")
+    for name, text in (("results", as_markdown(rows)), ("ratios", as_ratios(rows))):
+        path = options.output / f"{name}.md"
+        path.write_text(f"{heading(machine)}\n\n{text}", encoding="utf-8")
+    print(f"\n{options.output / 'ratios.md'} after {machine['seconds']:.0f} s")
 
 
 if __name__ == "__main__":

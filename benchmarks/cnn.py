@@ -24,12 +24,22 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 
 import numpy as np
-from harness import TURN, command_seconds, peak_megabytes, print_machine, race, report, turns
+from harness import (
+    TURN,
+    Machine,
+    command_seconds,
+    peak_megabytes,
+    print_machine,
+    race,
+    report,
+    turns,
+)
 
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.engine.fast.threads import available_cores
+from cnntool.networks.summary import multiply_adds
 from cnntool.networks.zoo import build
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.measures import ACCURACY
@@ -134,17 +144,19 @@ def torch_steps(name: str, batch: int) -> Callable[[], object]:
     return step
 
 
-def time_steps(name: str, batch: int, rounds: int) -> None:
+def time_steps(machine: Machine, name: str, batch: int, rounds: int) -> None:
     shards = CORES if CAN_FORK else 1
     trainer, step = our_steps(name, batch, shards)
     with trainer:
         contenders = {"cnntool": step, "cnntool, one process": our_steps(name, batch, 1)[1]}
         if torch:
             contenders["PyTorch"] = torch_steps(name, batch)
-        report(f"{TURN} training steps of {name} at batch {batch}", race(turns(contenders), rounds))
+        limit = machine.products(6 * TURN * batch * multiply_adds(trainer.task.network))
+        title = f"{TURN} training steps of {name} at batch {batch}"
+        report(title, race(turns(contenders), rounds), *limit)
 
 
-def time_inference(name: str, batch: int, rounds: int) -> None:
+def time_inference(machine: Machine, name: str, batch: int, rounds: int) -> None:
     x = np.random.default_rng(0).normal(size=(batch, 1, 28, 28)).astype(np.float32)
     network = build(name, x.shape[1:], 10).initialise(np.random.default_rng(0))
     contenders = {"cnntool": lambda: network.predict(x)}
@@ -156,7 +168,9 @@ def time_inference(name: str, batch: int, rounds: int) -> None:
                 peer(images)
 
         contenders["PyTorch"] = infer
-    report(f"inference of {TURN} batches of {batch} by {name}", race(turns(contenders), rounds))
+    limit = machine.products(2 * TURN * batch * multiply_adds(network))
+    title = f"inference of {TURN} batches of {batch} by {name}"
+    report(title, race(turns(contenders), rounds), *limit)
 
 
 def write_digits(folder: Path, count: int = 10_000) -> None:
@@ -190,15 +204,15 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--only", choices=["steps", "command", "memory"])
     options = parser.parse_args()
-    print_machine(CORES)
+    machine = print_machine(CORES)
     if torch:
         torch.set_num_threads(CORES)
     if options.only in (None, "steps"):
         for batch in (64, 256):
-            time_steps("lenet", batch, options.rounds)
-            time_inference("lenet", batch, options.rounds)
+            time_steps(machine, "lenet", batch, options.rounds)
+            time_inference(machine, "lenet", batch, options.rounds)
         for name in ("light", "small"):
-            time_steps(name, 64, options.rounds)
+            time_steps(machine, name, 64, options.rounds)
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         if not options.data:

@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from harness import command_seconds, peak_megabytes, print_machine, race, report
+from harness import Machine, command_seconds, peak_megabytes, print_machine, race, report
 
 from cnntool.engine.fast.threads import available_cores
 from cnntool.files.image import Frame, Image
@@ -124,7 +124,7 @@ def sobel_contenders(pixels: np.ndarray) -> dict:
     return contenders
 
 
-def time_kernels(megapixels: float, rounds: int) -> None:
+def time_kernels(machine: Machine, megapixels: float, rounds: int) -> None:
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     height = round(megapixels * 1e6 / width)
     pixels = picture(height, width)
@@ -133,13 +133,17 @@ def time_kernels(megapixels: float, rounds: int) -> None:
         f"kernel{size}x{size}", "", rng.normal(size=(1, size, size)) / size, "none", ("k",)
     )
     print(f"\n{width} x {height} grey, 8 bit to 8 bit; median (least-most) of {rounds} rounds")
-    report("3x3 of full rank", race(correlate_contenders(pixels, full_rank(3), False), rounds))
-    sobel_x = parse_kernel("sobel-x")
-    report("3x3 sobel-x", race(correlate_contenders(pixels, sobel_x, False), rounds))
-    gaussian = parse_kernel("gaussian:sigma=2.5,size=15")
-    report("Gaussian 15x15", race(correlate_contenders(pixels, gaussian, True), rounds))
-    report("15x15 of full rank", race(correlate_contenders(pixels, full_rank(15), False), rounds))
-    report("sobel magnitude", race(sobel_contenders(pixels), rounds))
+    kernels = {
+        "3x3 of full rank": full_rank(3),
+        "3x3 sobel-x": parse_kernel("sobel-x"),
+        "Gaussian 15x15": parse_kernel("gaussian:sigma=2.5,size=15"),
+        "15x15 of full rank": full_rank(15),
+    }
+    limit = machine.moved(2 * pixels.nbytes)
+    for title, kernel in kernels.items():
+        contenders = correlate_contenders(pixels, kernel, "Gaussian" in title)
+        report(title, race(contenders, rounds), *limit)
+    report("sobel magnitude", race(sobel_contenders(pixels), rounds), *limit)
 
 
 def cnntool_command(*arguments: str) -> list[str]:
@@ -212,9 +216,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", choices=["kernels", "commands", "memory"])
     options = parser.parse_args()
-    print_machine(CORES)
+    machine = print_machine(CORES)
     if options.only in (None, "kernels"):
-        time_kernels(options.megapixels, options.rounds)
+        time_kernels(machine, options.megapixels, options.rounds)
     if options.only in (None, "commands"):
         time_commands(options.megapixels, options.rounds)
     if options.only in (None, "memory"):

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,9 +19,10 @@ from cnntool.engine.fast.threads import parallel_for
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of every round."""
+    """Seconds of every round, and the processor's seconds in them, of all threads and children."""
 
     seconds: tuple[float, ...]
+    cpu: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -45,15 +47,30 @@ def race(
     """Run all contenders once to warm up, then in turn, ``rounds`` times, each after a rest; by the
     clock on the wall, or that of this process, ``time.process_time``."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    cpu: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
         contender()
     for _ in range(rounds):
         for name, contender in contenders.items():
             time.sleep(REST)
-            start = clock()
+            start, begun = clock(), cpu_seconds()
             contender()
             seconds[name].append(clock() - start)
-    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+            cpu[name].append(cpu_seconds() - begun)
+    return {name: Timing(tuple(seconds[name]), tuple(cpu[name])) for name in contenders}
+
+
+def cpu_seconds() -> float:
+    """Of this process, the children that have ended and, where Linux tells, those that run."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    running = children.read_text(encoding="utf-8").split() if children.exists() else []
+    return sum(os.times()[:4]) + sum(map(_cpu_seconds_of, running))
+
+
+def _cpu_seconds_of(child: str) -> float:
+    text = Path(f"/proc/{child}/stat").read_text(encoding="utf-8")
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 TURN = 20
@@ -84,13 +101,20 @@ def record(**facts: object) -> None:
             file.write(json.dumps(facts) + "\n")
 
 
-def report(title: str, timings: dict[str, Timing]) -> None:
-    """Print a row a contender, with each peer's time as a multiple of ours, the first."""
+def report(title: str, timings: dict[str, Timing], limit: float = 0, limit_of: str = "") -> None:
+    """Print a row a contender, with each peer's time as a multiple of ours, the first; and below
+    them the seconds that the machine needs at least, of what."""
     ours = next(iter(timings.values())).median
-    record(title=title, seconds={name: timing.median for name, timing in timings.items()})
+    cpu = {name: statistics.median(timing.cpu) for name, timing in timings.items() if timing.cpu}
+    facts: dict[str, object] = {"limit": limit, "limit_of": limit_of} if limit else {}
+    seconds = {name: timing.median for name, timing in timings.items()}
+    record(title=title, seconds=seconds, cpu=cpu, **facts)
     print(f"\n{title}")
     for name, timing in timings.items():
-        print(f"  {name:<28} {timing!s:<28} {timing.median / ours:6.2f} x ours")
+        used = f"{cpu[name]:8.2f} CPU s" if name in cpu else ""
+        print(f"  {name:<28} {timing!s:<28} {timing.median / ours:6.2f} x ours {used}")
+    if limit:
+        print(f"  {limit_of:<28} {Timing((limit,))!s:<28} {limit / ours:6.2f} x ours")
 
 
 SGEMM_FLOPS = 2 * 1024**3
@@ -107,21 +131,40 @@ def sgemm(threads: int) -> Callable[[], None]:
     return run
 
 
-def print_machine(threads: int) -> None:
-    """What this machine can do at best: sgemm and memory copies, on one core and on all."""
+@dataclass(frozen=True)
+class Machine:
+    """What this machine can do at best: matrix products, and copies."""
+
+    cores: int
+    gflops_of_one: float
+    gflops_of_all: float
+    copied_gb_a_second: float  # read and written
+
+    def products(self, flops: float) -> tuple[float, str]:
+        """The seconds that products take on all cores, and what they are, for a report."""
+        return flops / self.gflops_of_all / 1e9, "products, at the peak"
+
+    def moved(self, count: float) -> tuple[float, str]:
+        """The seconds in which one core reads or writes so many bytes of memory."""
+        return count / self.copied_gb_a_second / 1e9, "bytes, read and written once"
+
+
+def print_machine(threads: int) -> Machine:
+    """Measure it on one core and on all."""
     large = np.zeros(64 << 20, np.uint8)
     times = race({"one": sgemm(1), "all": sgemm(threads), "copy": large.copy}, 9)
-    facts = {
-        "cores": threads,
-        "gflops_of_one": SGEMM_FLOPS / times["one"].median / 1e9,
-        "gflops_of_all": threads * SGEMM_FLOPS / times["all"].median / 1e9,
-        "copied_gb_a_second": 2 * large.nbytes / times["copy"].median / 1e9,
-    }
-    record(machine=facts)
-    print(
-        f"{threads} cores; sgemm {facts['gflops_of_one']:.0f} GFLOP/s on one core, "
-        f"{facts['gflops_of_all']:.0f} on {threads}; copy {facts['copied_gb_a_second']:.1f} GB/s"
+    machine = Machine(
+        threads,
+        SGEMM_FLOPS / times["one"].median / 1e9,
+        threads * SGEMM_FLOPS / times["all"].median / 1e9,
+        2 * large.nbytes / times["copy"].median / 1e9,
     )
+    record(machine=asdict(machine))
+    print(
+        f"{threads} cores; sgemm {machine.gflops_of_one:.0f} GFLOP/s on one core, "
+        f"{machine.gflops_of_all:.0f} on {threads}; copy {machine.copied_gb_a_second:.1f} GB/s"
+    )
+    return machine
 
 
 def command_seconds(command: Sequence[str]) -> Callable[[], None]:

@@ -2,8 +2,11 @@
 
     python benchmarks/layers.py [--rounds 15]
 
-Convolutions are also given as a share of the machine's own peak, which takes part in the race as a
-matrix product. PyTorch (`pip install "cnntool[bench]"`) is left out where it is missing.
+Below stands what the machine needs at least: for the products of a convolution at its own peak,
+which takes part in the race, or to read the maps of a pool and write its result. Maps and gradients
+lie in memory as each one's own layers leave them: ours with the samples innermost, but for the
+images that a network begins with. PyTorch (`pip install "cnntool[bench]"`) is left out where it is
+missing.
 """
 
 from __future__ import annotations
@@ -17,9 +20,10 @@ from collections.abc import Callable
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from harness import SGEMM_FLOPS, TURN, Timing, print_machine, race, report, sgemm, turns
+from harness import SGEMM_FLOPS, TURN, Machine, print_machine, race, report, sgemm, turns
 
 from cnntool.engine import convolution, pooling
+from cnntool.engine.fast.layout import batch_last
 from cnntool.engine.fast.threads import available_cores
 
 try:
@@ -41,21 +45,16 @@ def gradients(y, leaves, dy) -> Callable[[], object]:
     return lambda: torch.autograd.grad(y, leaves, torch.from_numpy(dy), retain_graph=True)
 
 
-def share_of_peak(timings: dict[str, Timing], flops: float) -> None:
-    """Print how near to the matrix product of the same race ours came."""
-    ours = flops / next(iter(timings.values())).median
-    peak = CORES * SGEMM_FLOPS / timings.pop(PEAK).median
-    print(f"  {ours / 1e9:.0f} of {peak / 1e9:.0f} GFLOP/s: {ours / peak:.0%} of the peak")
-
-
 def time_convolution(
     title: str, x_shape, weight_shape, rounds: int, *, padding: int = 0, need_dx: bool = True
 ) -> None:
     x, weight, bias = random(*x_shape), random(*weight_shape), random(weight_shape[0])
-    y, cache = convolution.conv2d(x, weight, bias, padding=padding)
+    maps = batch_last(x) if need_dx else x
+    y, cache = convolution.conv2d(maps, weight, bias, padding=padding)
     dy = random(*y.shape)
-    forward = {"cnntool": lambda: convolution.conv2d(x, weight, bias, padding=padding)}
-    backward = {"cnntool": lambda: convolution.conv2d_backward(dy, cache, need_dx=need_dx)}
+    gradient = batch_last(dy)
+    forward = {"cnntool": lambda: convolution.conv2d(maps, weight, bias, padding=padding)}
+    backward = {"cnntool": lambda: convolution.conv2d_backward(gradient, cache, need_dx=need_dx)}
     if torch:
         leaves = [torch.from_numpy(a).requires_grad_() for a in (x, weight, bias)]
         leaves[0].requires_grad_(need_dx)
@@ -65,25 +64,27 @@ def time_convolution(
     flops = 2 * y.size * weight[0].size
     for name, contenders, factor in (("forward", forward, 1), ("backward", backward, 1 + need_dx)):
         timings = race({**turns(contenders), PEAK: sgemm(CORES)}, rounds)
-        peak = {**timings}
-        timings.pop(PEAK)
-        report(f"{title}, {name}, {TURN} times", timings)
-        share_of_peak(peak, factor * TURN * flops)
+        peak = CORES * SGEMM_FLOPS / timings.pop(PEAK).median
+        limit = factor * TURN * flops / peak, "products, at the peak"
+        report(f"{title}, {name}, {TURN} times", timings, *limit)
 
 
-def time_pool(title: str, x_shape, size: int, stride: int, rounds: int) -> None:
+def time_pool(machine: Machine, title: str, x_shape, size: int, stride: int, rounds: int) -> None:
     x = random(*x_shape)
-    y, cache = pooling.max_pool2d(x, size, stride)
+    maps = batch_last(x)
+    y, cache = pooling.max_pool2d(maps, size, stride)
     dy = random(*y.shape)
-    forward = {"cnntool": lambda: pooling.max_pool2d(x, size, stride)}
-    backward = {"cnntool": lambda: pooling.max_pool2d_backward(dy, cache)}
+    gradient = batch_last(dy)
+    forward = {"cnntool": lambda: pooling.max_pool2d(maps, size, stride)}
+    backward = {"cnntool": lambda: pooling.max_pool2d_backward(gradient, cache)}
     if torch:
         leaf = torch.from_numpy(x).requires_grad_()
         max_pool2d = torch.nn.functional.max_pool2d
         forward["PyTorch"] = lambda: max_pool2d(leaf, size, stride)
         backward["PyTorch"] = gradients(max_pool2d(leaf, size, stride), [leaf], dy)
-    report(f"{title}, forward, {TURN} times", race(turns(forward), rounds))
-    report(f"{title}, backward, {TURN} times", race(turns(backward), rounds))
+    limit = machine.moved(TURN * (x.nbytes + dy.nbytes))
+    report(f"{title}, forward, {TURN} times", race(turns(forward), rounds), *limit)
+    report(f"{title}, backward, {TURN} times", race(turns(backward), rounds), *limit)
 
 
 def time_lenet(rounds: int, batch: int = 64) -> None:
@@ -139,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    print_machine(CORES)
+    machine = print_machine(CORES)
     if torch:
         torch.set_num_threads(CORES)
     shapes = (16, 64, 32, 32), (64, 64, 3, 3)
@@ -147,9 +148,11 @@ def main() -> None:
     time_convolution("LeNet-5 C1 at batch 64", (64, 1, 32, 32), (6, 1, 5, 5), rounds, need_dx=False)
     time_convolution("LeNet-5 C3 at batch 64", (64, 6, 14, 14), (16, 6, 5, 5), rounds)
     time_lenet(rounds)
-    time_pool("max pool 2x2 on 16 x 64 x 112 x 112", (16, 64, 112, 112), 2, 2, rounds)
-    time_pool("max pool 2x2 on 64 x 16 x 32 x 32", (64, 16, 32, 32), 2, 2, rounds)
-    time_pool("max pool 3x3, stride 2, on 16 x 64 x 55 x 55", (16, 64, 55, 55), 3, 2, rounds)
+    time_pool(machine, "max pool 2x2 on 16 x 64 x 112 x 112", (16, 64, 112, 112), 2, 2, rounds)
+    time_pool(machine, "max pool 2x2 on 64 x 16 x 32 x 32", (64, 16, 32, 32), 2, 2, rounds)
+    time_pool(
+        machine, "max pool 3x3, stride 2, on 16 x 64 x 55 x 55", (16, 64, 55, 55), 3, 2, rounds
+    )
     measure_memory()
 
 

@@ -20,7 +20,7 @@ from itertools import islice
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
 
 import numpy as np
-from harness import TURN, print_machine, race, report, turns
+from harness import TURN, Machine, print_machine, race, report, turns
 
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import Corpus
@@ -29,6 +29,7 @@ from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, primed
+from cnntool.networks.summary import multiply_adds
 from cnntool.networks.zoo import language_model
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.measures import measure_of
@@ -167,7 +168,7 @@ def torch_sampling(size: Size, count: int) -> Callable[[], object]:
     return sample
 
 
-def time_steps(name: str, rounds: int) -> None:
+def time_steps(machine: Machine, name: str, rounds: int) -> None:
     size = SIZES[name]
     trainer, step = our_steps(size, CORES if CAN_FORK else 1)
     with trainer:
@@ -175,7 +176,9 @@ def time_steps(name: str, rounds: int) -> None:
         contenders = {"cnntool": step, "cnntool, one process": alone}
         if torch:
             contenders["PyTorch"] = torch_steps(size)
-        report(f"{TURN} training steps: {name}, {size}", race(turns(contenders), rounds))
+        tokens = TURN * size.batch * size.window
+        limit = machine.products(6 * tokens * multiply_adds(trainer.task.network))
+        report(f"{TURN} training steps: {name}, {size}", race(turns(contenders), rounds), *limit)
 
 
 def time_sampling(rounds: int, count: int = 10_000) -> None:
@@ -191,12 +194,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", choices=[*SIZES, "sampling"])
     options = parser.parse_args()
-    print_machine(CORES)
+    machine = print_machine(CORES)
     if torch:
         torch.set_num_threads(CORES)
     for name in SIZES:
         if options.only in (None, name):
-            time_steps(name, options.rounds)
+            time_steps(machine, name, options.rounds)
     if options.only in (None, "sampling"):
         time_sampling(min(options.rounds, 5))
 

@@ -249,9 +249,8 @@ def time_steps(case: Case, rounds: int, clock: Callable[[], float], peak: float)
         if torch:
             check_losses(case)
             contenders["PyTorch"] = torch_steps(case)
-        report(f"{BATCHES} steps, {case.title}", race(contenders, rounds, clock))
-    limit = BATCHES * products(case) / peak
-    print(f"  {'products alone, at the peak':<28} {limit * 1e3:.3g} ms")
+        limit = BATCHES * products(case) / peak, "products, at the peak"
+        report(f"{BATCHES} steps, {case.title}", race(contenders, rounds, clock), *limit)
 
 
 def reader() -> tuple[Joined, TextInput, TextInput]:
