@@ -35,35 +35,37 @@ HELD_OUT = "hold out nothing with --val-split 0, or set a smaller --hidden-size"
 
 def run_bytes(task: Task) -> tuple[int, bool]:
     """What a run takes beside what is there already: the parameters where all processes see them,
-    gradients for each, the optimizer's vectors and the best network; and what a step takes, or a
-    judgement, or the best model beside the last. And whether that is the judgement.
+    gradients for each, the optimizer's vectors and the best network; and what its part of a step
+    takes, or a judgement, or the best model beside the last. And whether that is the judgement.
+    Processes that train along keep the room of their parts meanwhile.
 
     That is not reckoned from the layers but measured: see :func:`_peak`.
     """
-    parameters = {path: array.nbytes for path, array in task.network.params.items()}
+    parameters = sum(array.nbytes for array in task.network.params.values())
     shards, vectors = task.settings.shards, len(task.settings.build_optimizer().slots)
     held = 0 if task.held_out is None else _peak(task, task.held_out, _judging)
-    others = max(_peak(task, task.feed, _learning), sum(parameters.values()))
-    kept = sum(parameters.values()) * (1 + shards + vectors)
-    return kept + max(others, held) + (shards - 1) * PROCESS_BYTES, held > others
+    part = _peak(task, task.feed, _learning, shards)
+    kept = parameters * (1 + shards + vectors) + (shards - 1) * (part + PROCESS_BYTES)
+    return kept + max(part, parameters, held), held > max(part, parameters)
 
 
-def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object]) -> int:
-    """The most that a batch of a feed takes at any time.
+def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object], parts: int = 1) -> int:
+    """The most that a batch of a feed, or the largest of its parts, takes at any time.
 
     Python says it of all of the batch; where that is more than ``TRIED``, or than memory may hold,
     of fewer and of half as many, and what it comes to in proportion; never more than in proportion
     to the samples, as some of it is taken once, however many there are.
     """
     batch = next(feed.batches())
-    count = len(batch.indices)
-    least = FLOAT * batch.samples // count * _values(task.network)
+    count = -(-len(batch.indices) // parts)
+    least = FLOAT * batch.samples // len(batch.indices) * _values(task.network)
     free = free_memory()
     most = count if free is None else free // (8 * least or 1)
     tried = max(1, min(count, TRIED, most))
 
     def traced(size: int) -> int:
-        some = batch.indices[np.arange(size) * count // size]  # evenly, as they go by length
+        evenly = np.arange(size) * len(batch.indices) // size  # as they go by length
+        some = batch.indices[evenly]
         return _traced(work, task, feed.take(batch._replace(indices=some)))
 
     whole = traced(tried)
