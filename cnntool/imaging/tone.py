@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from operator import add
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,7 +92,12 @@ class Losses:
     above: int = 0  # clipped to white
 
     def __add__(self, other: Losses) -> Losses:
-        return Losses(*map(add, astuple(self), astuple(other)))
+        return Losses(
+            self.total + other.total,
+            self.negative + other.negative,
+            self.below + other.below,
+            self.above + other.above,
+        )
 
     def __bool__(self) -> bool:
         return bool(self.negative or self.below or self.above)

@@ -268,8 +268,13 @@ def run_plan(
 
 
 def _read_tile(image, dtype, runs, padding, scratch: Scratch) -> np.ndarray:
-    """The pixels (rows, columns, C) of the runs of a block, side by side."""
+    """The pixels (rows, columns, C) of the runs of a block, side by side: a view where they are."""
     row_runs, column_runs = runs
+    if isinstance(image, np.ndarray) and dtype == image.dtype and len(row_runs + column_runs) == 2:
+        (rows,), (columns,) = runs
+        is_inside = min(rows.start, columns.start) >= 0
+        if is_inside and rows.stop <= image.shape[0] and columns.stop <= image.shape[1]:
+            return image[rows.start : rows.stop, columns.start : columns.stop]
     shape = sum(map(len, row_runs)), sum(map(len, column_runs)), image.shape[2]
     tile = scratch.array("tile", shape, dtype)
     top = 0

@@ -11,28 +11,38 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.windows import Axis, even_cuts
 
 MATRIX_BYTES = 8 << 20
-"""What one thread unfolds at a time: enough that calls are few, little enough for the cache."""
+"""What one thread unfolds at a time at most."""
 
-STRIP_BYTES = 1 << 19
-"""What one strip unfolds to at most, where it can be cut narrower: the second-level cache."""
+COLUMN_BYTES = 1 << 20
+"""What it unfolds where a kernel's reach allows: half of a second-level cache of 2 MB."""
 
-BLOCK_ELEMENTS = 1 << 18
+BLOCK_ELEMENTS = 1 << 17
 """Elements that one thread makes at a time of each response, or of four together."""
 
-COPY_NS = 0.16
-"""To copy one element to the im2col matrix, which the second-level cache does not hold whole."""
+SMALL_PRODUCT = 10**6
+"""Multiplications up to which OpenBLAS's product packs no operand: twice as fast."""
+
+NARROWEST, WIDEST = 64, 384
+"""Elements of a block's rows: enough for long runs, so few that its products are small."""
+
+HEIGHT = 4
+"""How many times as high as its kernel a block should be."""
+
+COPY_NS = 0.13
+"""To copy one element to the im2col matrix."""
 
 
 @dataclass(frozen=True, eq=False)
 class Direct:
     """The whole bank in one im2col product, ``rows`` output rows at a time."""
 
-    kernels: np.ndarray  # (F, taps, kh): the columns of the kernels that are not all zero
+    kernels: np.ndarray  # (F, kh, taps): the columns of the kernels that are not all zero
     first_tap: int  # which columns those are
     tap_step: int
     rows: int
@@ -49,73 +59,84 @@ class Direct:
     def filters(self) -> int:
         return len(self.kernels)
 
-    @property
-    def elements_per_column(self) -> int:
-        """Elements that im2col writes for one strip and one output column."""
-        return self.kernels.shape[1] * self.span
-
     @functools.cached_property
     def _all_bands(self) -> np.ndarray | None:
-        """(F * rows, taps * span) where that is small enough to keep."""
-        elements = self.filters * self.rows * self.elements_per_column
+        """(F * rows, span * taps) where that is small enough to keep."""
+        elements = self.filters * self.rows * self.span * self.kernels.shape[2]
         if elements * self.kernels.itemsize > MATRIX_BYTES:
             return None
         return band_matrix(self.kernels, self.rows, self.stride, self.dilation)
 
     def _bands(self, first: int, count: int) -> np.ndarray:
-        """(F * rows, count * span): the band matrix of some columns of the kernels."""
-        if self._all_bands is not None:
-            return self._all_bands[:, first * self.span : (first + count) * self.span]
-        kernels = self.kernels[:, first : first + count]
+        """(F * rows, span * count): the band matrix of some columns of the kernels."""
+        if self._all_bands is not None and count == self.kernels.shape[2]:
+            return self._all_bands
+        kernels = self.kernels[:, :, first : first + count]
         return band_matrix(kernels, self.rows, self.stride, self.dilation)
 
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
-        elements = self.elements_per_column * channels * columns.stride
+        taps = self.kernels.shape[2]
+        products = self.filters * self.rows * self.span * taps
+        column_bytes = taps * channels * columns.stride * self.kernels.itemsize
+        high = COLUMN_BYTES // (HEIGHT * rows.extent * column_bytes) * channels
         return cut_blocks(
             rows,
             columns,
             channels,
             filters=self.filters,
             strip_rows=self.rows,
-            column_bytes=elements * self.kernels.itemsize,
+            widest=min(WIDEST, max(NARROWEST, min(high, SMALL_PRODUCT // products))),
+            column_bytes=column_bytes,
         )
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
         """Responses (F, strips, rows, columns, C) of a tile (rows, columns, C) of pixels."""
         (strips, outputs, channels), (row_axis, column_axis) = shape, axes
-        taps, dtype = self.kernels.shape[1], self.kernels.dtype
+        taps, dtype = self.kernels.shape[2], self.kernels.dtype
         length = self.filters * self.rows
         responses = scratch.array("responses", (strips, length, outputs * channels), dtype)
-        chunk = max(1, MATRIX_BYTES // dtype.itemsize // (strips * self.span * responses.shape[2]))
+        chunk = max(1, MATRIX_BYTES // dtype.itemsize // (len(tile) * responses.shape[2]))
         for first in range(0, taps, chunk):
             count = min(chunk, taps - first)
             columns = im2col_strips(
                 tile,
-                scratch.array("columns", (strips, count, self.span, outputs, channels), dtype),
+                (strips, self.span, count, outputs),
+                dtype,
+                scratch,
                 strip_step=self.rows * row_axis.stride,
                 row_step=row_axis.dilation if self.rows == 1 else self.row_step,
                 tap_step=self.tap_step * column_axis.dilation,
                 column_step=column_axis.stride,
                 first_tap=(self.first_tap + first * self.tap_step) * column_axis.dilation,
-            ).reshape(strips, count * self.span, outputs * channels)
+            )
             multiply_add(self._bands(first, count), columns, responses, first > 0, scratch)
         responses = responses.reshape(strips, self.filters, self.rows, outputs, channels)
         return responses.transpose(1, 0, 2, 3, 4)
 
 
 def cut_blocks(
-    rows: Axis, columns: Axis, channels: int, *, filters: int, strip_rows: int, column_bytes: int
+    rows: Axis,
+    columns: Axis,
+    channels: int,
+    *,
+    filters: int,
+    strip_rows: int,
+    widest: int,
+    column_bytes: int,
 ) -> tuple[int, int]:
-    """Strips and columns of a block: as wide as one strip fits the cache, as many as fit at all.
+    """Strips and columns of a block: ``widest`` elements wide, as many strips as the cache takes.
 
-    A strip is ``strip_rows`` rows of each response; ``column_bytes`` are unfolded for a column.
+    A strip is ``strip_rows`` rows of each response; ``column_bytes`` are unfolded of each row of
+    pixels for each column of outputs. Blocks are some times as high as the kernel, even beyond the
+    cache, as each unfolds again what it shares with the one above.
     """
-    widest = max(1, 512 // channels, STRIP_BYTES // column_bytes)
-    width = even_cuts(columns.output_size, widest)
+    width = even_cuts(columns.output_size, max(1, widest // channels))
+    row_bytes = column_bytes * width
+    lines = min(MATRIX_BYTES // row_bytes, max(COLUMN_BYTES // row_bytes, HEIGHT * rows.extent))
     outputs = max(1, BLOCK_ELEMENTS // channels)
     strips = min(
-        MATRIX_BYTES // (column_bytes * width),
+        (lines - rows.extent) / (strip_rows * rows.stride),
         outputs // (max(1, filters / 4) * strip_rows * width),
         rows.output_size // strip_rows,
     )
@@ -137,13 +158,14 @@ def plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
     used = np.flatnonzero(bank.any(axis=(0, 1)))
     first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
     step = functools.reduce(gcd, (int(tap) - first for tap in used), 0) or 1
-    kernels = bank[:, :, first : last + 1 : step].transpose(0, 2, 1)  # (F, taps, kh)
-    filters, taps, _ = kernels.shape
+    kernels = bank[:, :, first : last + 1 : step]
+    filters, _, taps = kernels.shape
 
     def cost(count: int) -> float:
         span, _ = _rows_read(rows, count)
-        copies = taps * span / count * COPY_NS / filters
-        return copies + product_ns(taps * span, filters * count)
+        is_shared = count > 1 or rows.dilation == 1
+        copied = min(span / count, rows.stride) if is_shared else span
+        return taps * copied * COPY_NS / filters + product_ns(taps * span, filters * count)
 
     candidates = [n for n in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64) if n < 2 * rows.output_size]
     count = min(candidates, key=cost)
@@ -152,9 +174,14 @@ def plan_direct(bank: np.ndarray, rows: Axis) -> Direct:
     return Direct(kernels, first, step, count, span, row_step, stride, dilation, cost(count))
 
 
-def product_ns(length: int, rows: int) -> float:
-    """An output of a product over ``length``, when ``rows`` rows share what is read."""
-    return length * max(0.021, 0.014 + 0.05 / rows)
+def product_ns(length: int, rows: int, width: int = NARROWEST) -> float:
+    """An output of a product over ``length``, when ``rows`` rows share what is read.
+
+    It is ``width`` wide, or wider.
+    """
+    if length * rows * width > SMALL_PRODUCT:
+        return length * max(0.021, 0.014 + 0.05 / rows)
+    return length * max(0.0135, 0.012 + 0.03 / rows)
 
 
 def _rows_read(rows: Axis, count: int) -> tuple[int, int]:
@@ -167,7 +194,9 @@ def _rows_read(rows: Axis, count: int) -> tuple[int, int]:
 
 def im2col_strips(
     tile: np.ndarray,
-    out: np.ndarray,
+    shape: tuple[int, int, int, int],
+    dtype: np.dtype,
+    scratch: Scratch,
     *,
     strip_step: int,
     row_step: int,
@@ -175,32 +204,42 @@ def im2col_strips(
     column_step: int,
     first_tap: int = 0,
 ) -> np.ndarray:
-    """Unfold a tile (rows, columns, C) into strips of windows (strips, taps, rows, outputs, C).
+    """Unfold a tile (rows, columns, C) into strips of windows (strips, rows * taps, outputs * C).
 
-    ``out[s, k, j, o, c] = tile[s*strip_step + j*row_step, t + k*tap_step + o*column_step, c]``
-    with t = first_tap; the tile is C-contiguous.
+    ``out[s, j*taps + k, o*C + c] = tile[s*strip_step + j*row_step, t + o*column_step, c]``
+    with t = first_tap + k*tap_step; ``shape`` is (strips, rows, taps, outputs).
 
-    One strided copy, converting to ``out``'s dtype on the way: taps are columns of the kernel, and
-    the rows of a strip stand beneath each other, so that a banded matrix
-    (:func:`band_matrix`) times this gives several output rows at once.
+    One strided copy, converting to ``dtype`` on the way: taps are columns of the kernel, each a
+    copy of the pixels moved aside, and the rows of a strip stand beneath each other, so that a
+    banded matrix (:func:`band_matrix`) times this gives several output rows at once. Strips that
+    follow each other share the rows that both read, which are copied once.
     """
-    row, column, channel = tile.strides
-    steps = (strip_step * row, tap_step * column, row_step * row, column_step * column, channel)
-    # The constructor checks that the view stays within the tile, which as_strided does not.
-    np.copyto(out, np.ndarray(out.shape, tile.dtype, tile, first_tap * column, steps))
-    return out
+    strips, rows, taps, outputs = shape
+    channels, (row, column, channel) = tile.shape[2], tile.strides
+    step, between = divmod(strip_step, row_step)
+    if between or step >= rows:  # they share none
+        step, runs, lines = rows, strips, rows
+    else:
+        runs, lines = 1, (strips - 1) * step + rows
+    columns = scratch.array("columns", (runs, lines, taps, outputs, channels), dtype)
+    steps = (strip_step * row, row_step * row, tap_step * column, column_step * column, channel)
+    np.copyto(columns, as_strided(tile[:, first_tap:], columns.shape, steps))
+    width = outputs * channels
+    size = width * dtype.itemsize
+    strides = (step * taps * size, size, dtype.itemsize)
+    return np.ndarray((strips, rows * taps, width), dtype, columns, 0, strides)
 
 
 def band_matrix(kernels: np.ndarray, outputs: int, stride: int, dilation: int) -> np.ndarray:
-    """Kernels (F, taps, kh) moved down ``outputs`` times: (F * outputs, taps * span).
+    """Kernels (F, kh, taps) moved down ``outputs`` times: (F * outputs, span * taps).
 
     ``span = (outputs-1)*stride + (kh-1)*dilation + 1`` is the number of rows that the outputs see.
     The columns agree with the rows of :func:`im2col_strips`.
     """
-    filters, taps, kernel_size = kernels.shape
+    filters, kernel_size, taps = kernels.shape
     span = (outputs - 1) * stride + (kernel_size - 1) * dilation + 1
-    bands = np.zeros((filters, outputs, taps, span), kernels.dtype)
+    bands = np.zeros((filters, outputs, span, taps), kernels.dtype)
     for output in range(outputs):
         first = output * stride
-        bands[:, output, :, first : first + (kernel_size - 1) * dilation + 1 : dilation] = kernels
-    return bands.reshape(filters * outputs, taps * span)
+        bands[:, output, first : first + (kernel_size - 1) * dilation + 1 : dilation] = kernels
+    return bands.reshape(filters * outputs, span * taps)

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.filters.direct import (
     COPY_NS,
+    WIDEST,
     band_matrix,
     cut_blocks,
     im2col_strips,
@@ -25,16 +26,6 @@ from cnntool.engine.filters.direct import (
 from cnntool.engine.windows import Axis
 
 MOST_FACTORS = 8
-
-PASS_NS = 0.3
-"""To write the slid columns of a separable kernel and read them again."""
-
-PACKING_NS = 0.1
-"""To fetch one element of a column band's operand beyond the first ``FREE_SPAN``."""
-FREE_SPAN = 40
-
-CALL_NS = 2.2
-"""To start one product with a row band, shared by its outputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +57,14 @@ class Separable:
 
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
-        elements = self.elements_per_column * channels * columns.stride
         return cut_blocks(
             rows,
             columns,
             channels,
             filters=self.filters,
             strip_rows=self.rows,
-            column_bytes=elements * self._dtype.itemsize,
+            widest=_widest(columns, channels),
+            column_bytes=channels * columns.stride * self._dtype.itemsize,
         )
 
     def __call__(self, tile: np.ndarray, shape: tuple, axes: tuple, scratch: Scratch) -> np.ndarray:
@@ -84,12 +75,14 @@ class Separable:
         width = outputs if row_bands is None else tile.shape[1]
         pixels = im2col_strips(
             tile,
-            scratch.array("columns", (strips, 1, self.elements_per_column, width, channels), dtype),
+            (strips, self.elements_per_column, 1, width),
+            dtype,
+            scratch,
             strip_step=self.rows * row_axis.stride,
             row_step=row_axis.stride if column_bands is None else 1,
             tap_step=1,
             column_step=column_axis.stride if row_bands is None else 1,
-        ).reshape(strips, -1, width * channels)
+        )
         lines = strips * self.rows
         responses = scratch.array("responses", (self.filters, lines, outputs * channels), dtype)
         for response, factors in zip(responses, self.factors, strict=True):
@@ -115,7 +108,7 @@ class Separable:
         if column_bands is not None:
             slid = scratch.array("slid", (strips, self.rows, width), pixels.dtype)
             np.matmul(column_bands, pixels, out=slid)
-        slid = slid.reshape(strips * self.rows, width)
+        slid = slid.reshape(strips * self.rows, width)  # where no band slides, strips share no row
         outputs = response.shape[1] // channels
         for first, count, group in _groups(outputs, self.group):
             length = (group - self.group) * step + row_bands.shape[0]
@@ -144,15 +137,13 @@ def plan_separable(
 ) -> Separable | None:
     """Column and row bands for a bank (F, kh, kw), or None where that costs over ``most_ns``."""
     _, height, width = bank.shape
-    count = min(_band_counts(rows), key=lambda n: _column_band_ns(rows, n))
+    read = _widest(columns, channels) + (columns.extent - 1) * channels
+    count = min(_band_counts(rows), key=lambda n: _column_band_ns(rows, n, read))
     group = min(_band_counts(columns), key=lambda n: _row_band_ns(columns, n, channels))
-    once = rows.span(count) / count * COPY_NS
-    each = (
-        PASS_NS
-        + (height > 1) * _column_band_ns(rows, count)
-        + (width > 1) * _row_band_ns(columns, group, channels)
-    )
-    most_factors = int(min(MOST_FACTORS, (most_ns - once) // each))
+    once = rows.stride * COPY_NS
+    each = (height > 1) * _column_band_ns(rows, count, read)
+    each += (width > 1) * _row_band_ns(columns, group, channels)
+    most_factors = int(min(MOST_FACTORS, (most_ns - once) // each)) if each else 0
     if most_factors < 1:
         return None
     tolerance, is_double = 2 * float(np.finfo(bank.dtype).eps), bank.dtype == np.float64
@@ -178,7 +169,9 @@ def _bands_of(column, row, count, group, rows, columns, channels, dtype):
         column = column * row[0]
     elif len(column) == 1:
         row = row * column[0]
-    column_bands = band_matrix(column[None, None], count, rows.stride, rows.dilation).astype(dtype)
+    column_bands = band_matrix(column[None, :, None], count, rows.stride, rows.dilation).astype(
+        dtype
+    )
     row_bands = right_band_matrix(row, group, columns.stride, columns.dilation, channels)
     return (
         None if len(column) == 1 and len(row) > 1 else column_bands,
@@ -191,17 +184,22 @@ def _band_counts(axis: Axis) -> list[int]:
     return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
 
 
-def _column_band_ns(rows: Axis, outputs: int) -> float:
+def _widest(columns: Axis, channels: int) -> int:
+    """Elements of a block's rows: some times a short kernel's reach, twice a long one's, as what
+    it reaches over at the sides goes down the columns twice."""
+    return max(WIDEST, 2 * columns.extent * channels)
+
+
+def _column_band_ns(rows: Axis, outputs: int, width: int) -> float:
     """An output of a band matrix from the left that gives ``outputs`` rows."""
-    span = rows.span(outputs)
-    return product_ns(span, outputs) + PACKING_NS * max(0, span - FREE_SPAN) / outputs
+    return product_ns(rows.span(outputs), outputs, width)
 
 
 def _row_band_ns(columns: Axis, outputs: int, channels: int) -> float:
     """An output of a band matrix from the right; fastest in multiples of 16 elements."""
     elements = outputs * channels
-    element_ns = 0.0185 if elements % 16 == 0 else 0.026
-    return columns.span(outputs) * channels * element_ns + CALL_NS / elements
+    element_ns = 0.0105 + 0.12 / elements if elements % 16 == 0 else 0.026 + 0.1 / elements
+    return columns.span(outputs) * channels * element_ns
 
 
 def right_band_matrix(
@@ -211,8 +209,9 @@ def right_band_matrix(
 
     ``pixels (N, span*channels) @ matrix`` gives ``outputs`` neighbouring pixels of each channel.
     """
-    bands = band_matrix(row[None, None], outputs, stride, dilation)  # (outputs, span)
-    return np.kron(bands.T, np.eye(channels, dtype=row.dtype))
+    bands = band_matrix(row[None, :, None], outputs, stride, dilation)  # (outputs, span)
+    matrix = np.kron(bands.T, np.eye(channels, dtype=row.dtype))
+    return np.ascontiguousarray(matrix)  # transposed, products take twice as long
 
 
 def low_rank(

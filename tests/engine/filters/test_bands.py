@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.filters.direct import band_matrix, im2col_strips
 from cnntool.engine.filters.separable import low_rank, right_band_matrix
 
 
 def test_a_band_matrix_by_hand():
-    bands = band_matrix(np.array([[[1.0, 2.0]]]), outputs=3, stride=1, dilation=1)
+    bands = band_matrix(np.array([[[1.0], [2.0]]]), outputs=3, stride=1, dilation=1)
     np.testing.assert_array_equal(bands, [[1, 2, 0, 0], [0, 1, 2, 0], [0, 0, 1, 2]])
 
 
 def test_stride_and_dilation_by_hand():
-    bands = band_matrix(np.array([[[1.0, 2.0]]]), outputs=2, stride=3, dilation=2)
+    bands = band_matrix(np.array([[[1.0], [2.0]]]), outputs=2, stride=3, dilation=2)
     np.testing.assert_array_equal(bands, [[1, 0, 2, 0, 0, 0], [0, 0, 0, 1, 0, 2]])
 
 
@@ -53,11 +54,15 @@ def test_the_rank_does_not_depend_on_the_scale(scale):
     assert len(low_rank(scale * np.outer([1, 2, 1], [1, 0, -1]), 3, 1e-7)) == 1
 
 
-def test_strips_are_the_formula_of_their_docstring():
+@pytest.mark.parametrize(("strip_step", "row_step"), [(5, 2), (4, 2), (3, 1), (8, 2), (12, 2)])
+def test_strips_are_the_formula_of_their_docstring(strip_step, row_step):
     rng = np.random.default_rng(1)
-    tile = rng.normal(size=(14, 16, 2)).astype(np.float32)
-    strips, taps, rows, outputs = 2, 3, 4, 5
-    steps = {"strip_step": 5, "row_step": 2, "tap_step": 2, "column_step": 2}
-    unfolded = im2col_strips(tile, np.empty((strips, taps, rows, outputs, 2)), first_tap=1, **steps)
-    for s, k, j, o, c in np.ndindex(unfolded.shape):
-        assert unfolded[s, k, j, o, c] == tile[s * 5 + j * 2, 1 + k * 2 + o * 2, c]
+    tile = rng.normal(size=(32, 16, 2)).astype(np.float32)
+    strips, rows, taps, outputs, channels = shape = (3, 4, 3, 5, 2)
+    steps = {"strip_step": strip_step, "row_step": row_step, "tap_step": 2, "column_step": 2}
+    dtype = np.dtype(np.float64)
+    unfolded = im2col_strips(tile, shape[:4], dtype, Scratch(), first_tap=1, **steps)
+    assert unfolded.shape == (strips, rows * taps, outputs * channels)
+    for s, j, k, o, c in np.ndindex(shape):
+        found = unfolded[s, j * taps + k, o * channels + c]
+        assert found == tile[s * strip_step + j * row_step, 1 + k * 2 + o * 2, c]
