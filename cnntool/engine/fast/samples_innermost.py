@@ -20,7 +20,6 @@ that is unfolded across is one product, and col2im adds an element kw times::
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -131,7 +130,7 @@ def _fold_across(
     rows, columns = axes
     dx = np.zeros((maps, *sizes, count), dy.dtype)
     target = dx.reshape(groups, -1, *dx.shape[1:]).transpose(4, 0, 1, 2, 3)
-    one_tap = Axis(columns.output_size, 1, 1, 1, 0, 0)
+    one_column = _one_tap(columns.output_size, 0, 0)
     unfolded_maps = maps // groups * columns.kernel_size
     row_elements = max(maps * columns.kernel_size, len(weight)) * columns.output_size
     products = dy.size * weight[0].size
@@ -152,23 +151,31 @@ def _fold_across(
             taps = unfolded.reshape(
                 groups, height, -1, columns.kernel_size, 1, columns.output_size, len(folded)
             )
-            each_row = Axis(folded.shape[3], 1, 1, 1, 0, height - folded.shape[3])
+            each_row = _one_tap(folded.shape[3], 0, height - folded.shape[3])
             col2im(taps.transpose(6, 0, 2, 4, 3, 1, 5), each_row, columns, out=folded)
 
-        parallel_blocks(_cut(count, (axis, one_tap), row_elements, products), work, products)
+        parallel_blocks(_cut(count, (axis, one_column), row_elements, products), work, products)
     return dx.transpose(3, 0, 1, 2)
 
 
-def _rows_that_see(rows: Axis) -> Iterator[tuple[int, Axis]]:
+@functools.lru_cache(maxsize=256)
+def _rows_that_see(rows: Axis) -> tuple[tuple[int, Axis], ...]:
     """The rows of the input a stride apart that the same rows of a kernel go over: the first of
     them, and the rows of the output that each of them is seen by."""
+    found = []
     for first in range(min(rows.stride, rows.size)):
         output, phase = divmod(first + rows.before, rows.stride)  # the last one that sees it
         taps = len(range(phase, rows.kernel_size, rows.stride))
-        count = len(range(first, rows.size, rows.stride))
         if taps:
-            after = count - rows.output_size + output
-            yield first, Axis(rows.output_size, taps, 1, 1, taps - 1 - output, after)
+            after = len(range(first, rows.size, rows.stride)) - rows.output_size + output
+            found.append((first, Axis(rows.output_size, taps, 1, 1, taps - 1 - output, after)))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=1024)
+def _one_tap(size: int, before: int, after: int) -> Axis:
+    """Every element by itself, and those of the padding."""
+    return Axis(size, 1, 1, 1, before, after)
 
 
 def _fold(
@@ -223,7 +230,7 @@ class _Block:
         x = x.reshape(len(x), groups, -1, *x.shape[2:])
         maps, pixels = x.shape[2], columns.output_size * len(x)
         reach = rows.span(rows.output_size)
-        each_row = Axis(rows.size, 1, 1, 1, rows.before, reach - rows.size - rows.before)
+        each_row = _one_tap(rows.size, rows.before, reach - rows.size - rows.before)
         shape = groups, reach, maps, columns.kernel_size, 1, columns.output_size, len(x)
         unfolded = scratch.array("unfolded", shape, x.dtype)
         im2col(x, each_row, columns, out=unfolded.transpose(6, 0, 2, 4, 3, 1, 5))
