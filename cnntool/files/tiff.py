@@ -93,8 +93,8 @@ def checked_pages(stream: BinaryIO, limits: Limits) -> list[Page]:
 
 def read_page_metadata(stream: BinaryIO, page: Page, limits: Limits) -> Metadata:
     """The metadata of the first page."""
-    picture = opened_by_pillow(stream, limits)  # which may know the tags of deep pages all the same
-    exif = _read_exif(picture) if picture else None
+    picture = opened_by_pillow(stream, limits)
+    exif = _read_exif(stream if picture is None else picture)
     metadata = Metadata(page.icc_profile, None, exif)
     if picture is not None and not page.is_deep:
         picture.info["exif"] = exif
@@ -199,10 +199,16 @@ def _descriptive(exif: Exif) -> Exif:
     return kept
 
 
-def _read_exif(picture: Picture) -> bytes | None:
-    """The descriptive tags of an opened TIFF as an EXIF block."""
+def _read_exif(source: Picture | BinaryIO) -> bytes | None:
+    """The descriptive tags of an opened TIFF, or of a stream of one, as an EXIF block."""
     with suppress(Exception):  # malformed tags of any kind: the picture is worth more than they
-        kept = _descriptive(picture.getexif())
+        if isinstance(source, library().Image):
+            tags = source.getexif()
+        else:  # whose layout of pixels Pillow does not know, as 16 bits with alpha
+            source.seek(0)
+            tags = library().Exif()
+            tags.load_from_fp(source)
+        kept = _descriptive(tags)
         return kept.tobytes() if len(kept) else None
     return None
 

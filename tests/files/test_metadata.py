@@ -255,6 +255,22 @@ def test_what_a_format_does_not_keep_is_named(format, dtype, lost):
     assert left_out(open_image(data), format, np.dtype(dtype)) == lost
 
 
+def test_exif_of_a_tiff_of_deep_grey_with_alpha_is_kept_or_named():
+    """Pillow does not know such pixels."""
+    tifffile = pytest.importorskip("tifffile")
+    pixels, stream = np.arange(40, dtype=np.uint16).reshape(4, 5, 2) * 1000, io.BytesIO()
+    tifffile.imwrite(stream, pixels, photometric="minisblack", extrasamples=["unassalpha"],
+                     description="a card", metadata=None)  # fmt: skip
+    image = open_image(stream.getvalue())
+    assert left_out(image, "TIFF", np.dtype(np.uint16)) == ("EXIF",)
+    assert left_out(image, "PNG", np.dtype(np.uint16)) == ()
+    again = open_image(saved(image, "PNG"))
+    for block in (image.metadata.exif, again.metadata.exif):
+        exif = Pillow.Exif()
+        exif.load(block)
+        assert exif[IMAGE_DESCRIPTION] == "a card"
+
+
 ODD_CHUNKS = {
     "a profile of 3 MB": (b"iCCP", b"x\0\0" + zlib.compress(bytes(3 << 20))),
     "a profile packed by no known method": (b"iCCP", b"x\0\1abc"),
