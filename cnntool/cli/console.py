@@ -221,6 +221,17 @@ def progress(description: str, total: int, quiet: bool) -> Iterator[Callable[[],
 
 
 @contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """Yields what is told how far a work has come whose end is not known; shown on stderr, on a
+    terminal."""
+    if not sys.stderr.isatty():
+        yield lambda stage: None
+        return
+    with console(stderr=True).status(what) as status:
+        yield lambda stage: status.update(f"{what}: {stage}")
+
+
+@contextmanager
 def reading(source: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Yields what a loader tells its progress, (done, all); shown on stderr, on a terminal."""
     if quiet or not sys.stderr.isatty():

@@ -21,7 +21,7 @@ from cnntool.cli.files import (
     source_of,
 )
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, argument, flag, option, refuse, takes
+from cnntool.cli.options import Limits, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import OutputName, PathName, Spec, whole_number
 from cnntool.wording import counted, suggestion
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 LARGEST_POOL = 16
+OF_TEXTS = ("text", "encoding")
 OF_IMAGES = tuple(field.name for field in fields(Limits))
 
 MOST_TEXTS = 40
@@ -61,13 +62,14 @@ class Asked(Limits):
         many=True,
         required=False,
     )
-    texts: tuple[str, ...] = option(
+    text: tuple[str, ...] = option(
         "--text",
         str,
         "What a model of texts reads, in place of INPUT or beside it; it may stand several times.",
         metavar="TEXT",
         multiple=True,
     )
+    encoding: str | None = encoding_option("Of texts, such as cp1252")
     kernel: str | None = option(
         "-k --kernel",
         str,
@@ -102,9 +104,9 @@ class Asked(Limits):
             raise click.UsageError(
                 f"--layers is for a model, and {given[0]} shows none: leave it out"
             )
-        if given and self.texts:
-            raise click.UsageError(
-                f"--text is for a model of texts, and {given[0]} shows none: leave it out"
+        if given:
+            refuse(
+                self, OF_TEXTS, f"is for a model of texts, and {given[0]} shows none: leave it out"
             )
         if self.pool is not None and len(given) > 1:
             raise click.UsageError(f"--pool and {given[1]} are two pages: make one at a time")
@@ -213,7 +215,6 @@ def command(asked: Asked, page: Page) -> None:
 
 
 def _of_model(asked: Asked, page: Page) -> None:
-    from cnntool.errors import RequestError
     from cnntool.networks.model import Classifier, load_trained
     from cnntool.page.models import image_page, layers_up_to
 
@@ -226,8 +227,7 @@ def _of_model(asked: Asked, page: Page) -> None:
     if not isinstance(classifier, Classifier):
         _of_texts(asked, classifier, page, path)
         return
-    if asked.texts:
-        raise RequestError(f"--text is for models of texts, and {model} is one of images")
+    refuse(asked, OF_TEXTS, f"is for models of texts, and {model} is one of images")
     layers_up_to(classifier, asked.layers)
     preparing = classifier.preprocessing
     shown = list(_read(preparing, images, asked, page)) if images else _own_images(classifier)
@@ -236,15 +236,12 @@ def _of_model(asked: Asked, page: Page) -> None:
 
 def _of_captions(asked: Asked, model: AnyModel, page: Page, path: Path | None) -> None:
     from cnntool.datasets.sequences.inputs import PixelInput
-    from cnntool.errors import RequestError
     from cnntool.networks.model import SequenceModel
     from cnntool.page.models import caption_page
 
     assert isinstance(model, SequenceModel)
     assert isinstance(model.reader, PixelInput)
-    if asked.layers is not None or asked.texts:
-        option = "--text" if asked.texts else "--layers"
-        raise RequestError(f"{option} is of no use here: {model.name} is a captioner")
+    refuse(asked, (*OF_TEXTS, "layers"), f"is of no use here: {model.name} is a captioner")
     inputs = list(_read(model.reader.preprocessing, asked.names[1:], asked, page))
     page.deliver(caption_page(model, inputs), path)
 
@@ -253,7 +250,8 @@ def _of_texts(
     asked: Asked, model: TrainedText | SequenceModel, page: Page, path: Path | None
 ) -> None:
     """A line of a file is a text; of running text, which has lines of its own, its beginning."""
-    from cnntool.datasets.texts.text import read_text
+    from cnntool.datasets.sequences.material import decoded
+    from cnntool.datasets.texts.encodings import checked_encoding
     from cnntool.errors import RequestError
     from cnntool.networks.model import TrainedText
     from cnntool.page.texts import text_page
@@ -263,9 +261,10 @@ def _of_texts(
     refuse(asked, OF_IMAGES, f"is for images, and {model.name} takes texts: leave it out")
     files = asked.names[1:]
     check_stdin(files, "texts")
-    texts = list(asked.texts)
+    texts = list(asked.text)
     for name in files:
-        read = "".join(read_text(name, model.encoding))
+        encoding = checked_encoding(asked.encoding or model.encoding)
+        read = "".join(decoded(name, encoding))
         is_running = isinstance(model, TrainedText)
         texts += [read[:MOST_RUNNING]] if is_running else filter(str.strip, read.splitlines())
     if len(texts) > MOST_TEXTS:

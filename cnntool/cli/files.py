@@ -132,6 +132,13 @@ def _in_folder(folder: Path, results: Path | None) -> tuple[list[Path], list[str
     return files, problems, sorted(set(found) - set(files))
 
 
+def check_no_text(source: Source) -> None:
+    """InputError where a text stands in the place of a model's image: no file is called so, and
+    none of a picture would be."""
+    if source.path is not None and not source.suffix and not os.path.lexists(source.path):
+        raise InputError(f"'{source.name}' is no file, and the model takes images: name one")
+
+
 def check_stdin(names: Sequence[str], what: str = "an image") -> None:
     """RequestError where an image, or another thing, is to come from a terminal."""
     if STDIO in names and sys.stdin.isatty():

@@ -16,6 +16,7 @@ progress, reports and errors are here. One bad file never stops the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -93,7 +94,8 @@ def run_images(
         if manifest is not None and report.states is not None:
             manifest.append(*report.states)
 
-    reports = run_each(items, label, batch, work_on, batch.as_json, put_down)
+    with closing(manifest) if manifest is not None else nullcontext():
+        reports = run_each(items, label, batch, work_on, batch.as_json, put_down)
     summary = manifest.summary(report.why for report in reports) if manifest else ""
     if summary and not batch.quiet:
         complain(summary)

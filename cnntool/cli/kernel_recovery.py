@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import complain, labelled, print_json, print_line, show
+from cnntool.cli.console import complain, labelled, print_json, print_line, show, working
 from cnntool.cli.files import (
     STDIO,
     check_apart,
@@ -76,7 +76,8 @@ def recover_kernel(
     if not placements:
         raise InputError(_unlike(read.names, *sizes))
     try:
-        found = _found(read.pair, placements, size)
+        with working("looking for the kernel") as tell:
+            found = _found(read.pair, placements, size, tell)
     except ValueError as error:
         if sizes[0] != sizes[1]:
             raise InputError(_unlike(read.names, *sizes)) from None
@@ -202,9 +203,11 @@ def _unlike(names: tuple[str, str], before: tuple[int, ...], after: tuple[int, .
     )
 
 
-def _found(pair: Pair, placements: list, size: tuple[int, int] | None) -> list[Found]:
+def _found(
+    pair: Pair, placements: list, size: tuple[int, int] | None, tell: Callable[[str], None]
+) -> list[Found]:
     """One kernel for all channels where they agree, else one for each."""
-    together = recover(pair, placements, size)
+    together = recover(pair, placements, size, tell)
     if pair.channels == 1 or together.is_explained:
         return [together]
     each = []
@@ -214,7 +217,8 @@ def _found(pair: Pair, placements: list, size: tuple[int, int] | None) -> list[F
         if not np.ptp(before) or not pair.used[..., cut].any():
             return [together]
         one = replace(pair, before=before, after=pair.after[..., cut], used=pair.used[..., cut])
-        each.append(recover(one, placements, size))
+        tell(f"channel {channel + 1} alone")
+        each.append(recover(one, placements, size, tell))
     return each
 
 

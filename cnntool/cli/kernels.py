@@ -32,7 +32,9 @@ class KernelsCommand(FoldedEpilog):
 
 def read_size(text: str) -> tuple[float, float]:
     """``N``, or ``HxW``: rows and columns."""
-    height, _, width = text.lower().partition("x")
+    height, cross, width = text.lower().partition("x")
+    if cross and not width.strip():
+        raise ValueError(f"'{text}' is not a size: expected N or HxW, such as 5 or 3x5")
     return Number().read(height), Number().read(width or height)
 
 

@@ -141,6 +141,12 @@ class Manifest:
         except OSError as error:
             raise self._unwritable(error) from None
 
+    def close(self) -> None:
+        """Nothing is appended from now on."""
+        if self._file != -1:
+            os.close(self._file)
+            self._file = -1
+
     def fate(self, source: Source, paths: Sequence[Path], force: bool) -> Fate:
         """What becomes of an input with these outputs; InputError for one that is not ours."""
         line = self._lines.get(_key(source, paths))

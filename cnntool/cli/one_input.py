@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -12,15 +13,15 @@ from unicodedata import normalize
 import numpy as np
 
 from cnntool.cli.console import one_line, reason
-from cnntool.cli.files import STDIO, Source, check_stdin, source_of
+from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_of
 from cnntool.cli.image_job import open_source
 from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, token_text
 from cnntool.datasets.images.folder import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_planes
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
+from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.texts.encodings import checked_encoding
-from cnntool.datasets.texts.text import read_text
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image
@@ -86,9 +87,9 @@ def one_input(
 ) -> OneInput:
     """The text, or the picture or clip in a file, whichever the model takes.
 
-    most: steps that it may have. option: what a text is called. encoding: of stdin, None for that
-    of the model's own texts. RequestError where the other one was given, or what is no text;
-    InputError for what cannot be read.
+    most: steps that it may have. limits: None for a command of texts that has --encoding. option:
+    what a text is called. encoding: of stdin, None for that of the model's own texts. RequestError
+    where the other one was given, or what is no text; InputError for what cannot be read.
     """
     reader = model.reader
     if isinstance(reader, TextInput):
@@ -97,7 +98,7 @@ def one_input(
         if limits is not None:
             names = [field.name for field in fields(limits)]
             refuse(limits, names, f"is for images, and {model.name} takes texts: leave it out")
-        return _of_text(model, reader, text, most, option, encoding)
+        return _of_text(model, reader, text, most, option, encoding, limits is None)
     if file is None or text is not None or not isinstance(reader, PixelInput):
         raise RequestError(_expects(model, file if text is None else text))
     if reader.form == "picture":
@@ -118,12 +119,14 @@ def _of_text(
     most: int,
     option: str,
     encoding: str | None,
+    has_option: bool,
 ) -> OneInput:
     is_piped = text == STDIO
     if is_piped:
         check_stdin([STDIO], "a text")
         encoding = checked_encoding(model.encoding if encoding is None else encoding)
-        text = "".join(read_text(STDIO, encoding)).removesuffix("\n")
+        pieces = decoded(STDIO, encoding, has_option=has_option)
+        text = "".join(pieces).removesuffix("\n")
     text = normalize("NFC", text)
     given: Any = tuple(text.split()) if reader.form == "words" else text
     tokens, name = reader.tokens(given, is_raw=True), "stdin" if is_piped else option
@@ -138,16 +141,19 @@ def _of_text(
         tokens = [token_text(reader.vocabulary, each) for each in ids[:-1]]
     unknown = [t for t, each in zip(tokens, ids, strict=False) if each == reader.vocabulary.unknown]
     steps = [step_name(reader.shown(token)) for token in tokens]
+    notes = names_of_unknown(
+        list(dict.fromkeys(step_name(reader.shown(token)) for token in unknown)),
+        reader.vocabulary.level,
+        name,
+    )
+    if not is_piped and Path(text).suffix and os.path.isfile(text):
+        notes = (f"{one_line(text)} is read as a text, and not the file: - reads stdin", *notes)
     return OneInput(
         text,
         x,
         lengths,
         (*steps, END) if reader.form == "text" else tuple(steps),
-        notes=names_of_unknown(
-            list(dict.fromkeys(step_name(reader.shown(token)) for token in unknown)),
-            reader.vocabulary.level,
-            name,
-        ),
+        notes=notes,
     )
 
 
@@ -176,6 +182,7 @@ def _of_picture(reader: PixelInput, name: str, limits: Limits) -> OneInput:
     source = source_of(name)
     if source.path is not None and source.path.is_dir():
         raise InputError(f"{name} is a folder: name one image")
+    check_no_text(source)
     try:
         image = _opened(source, limits)
         x = reader.preprocessing.picture(image)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
-from cnntool.cli.files import Source, gather, in_shard
+from cnntool.cli.files import Source, check_no_text, gather, in_shard
 from cnntool.cli.image_job import open_source
 from cnntool.cli.options import Limits, Reading, Sources, Spread
 from cnntool.cli.running import LOST, LOST_WORKERS, Notes
@@ -221,6 +221,7 @@ def read_prepared(
 ) -> tuple[Image, np.ndarray, str]:
     """An image, what the network takes of it, and what to say of its levels; raises what goes
     wrong."""
+    check_no_text(source)
     image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
     planes = preprocessing.picture(image)
     return image, planes, _note(source.name, image, planes, preprocessing)

@@ -102,14 +102,14 @@ function cellStory(layer, x, run, end, time, unit) {
   if (layer.cell === 'lstm') {
     const [c0, i, f, g, o] = [state('c')[unit], ...cell.gates.map(value)];
     return { rows, steps: [
-      [`c = forget ${number(f)} × c before ${number(c0)} + input ${number(i)} × new ${number(g)}`,
+      [`c = forget ${number(f)} × c before ${factor(c0)} + input ${number(i)} × new ${factor(g)}`,
         f * c0 + i * g],
       [`h = output ${number(o)} × tanh(c)`, h]] };
   }
   if (layer.cell === 'gru') {
     const [h0, u, n] = [state('h')[unit], value('update'), value('new')];
     return { rows, steps: [
-      [`h = (1 − update ${number(u)}) × new ${number(n)} + update × h before ${number(h0)}`, h]] };
+      [`h = (1 − update ${number(u)}) × new ${factor(n)} + update × h before ${factor(h0)}`, h]] };
   }
   return { rows, steps: [['h', h]] };
 }

@@ -155,7 +155,7 @@ function filterPage(data) {
     });
     const steps = element('dl', { class: 'steps' });
     if (sums.length > 1) {
-      const squares = sums.map((sum) => `${number(sum)}²`).join(' + ');
+      const squares = sums.map((sum) => `${factor(sum)}²`).join(' + ');
       steps.append(element('dt', {}, state.combine === 'magnitude'
         ? `magnitude: √(${squares})` : 'the largest of them'), element('dd', {}, number(value)));
     }

@@ -50,7 +50,7 @@ function signalPage(data) {
     const { kind, index } = state.at;
     const terms = { x: [], w: [], y: [], dy: [], dw: [], dx: [] };
     const parts = [];
-    const add = (first, j) => parts.push(`${number(first)} · ${j === CONSTANT ? '(0)' : number(state.x[j])}`);
+    const add = (first, j) => parts.push(`${factor(first)} · ${j === CONSTANT ? '(0)' : factor(state.x[j])}`);
     if (kind === 'y') {
       reads[index].forEach((j, k) => {
         add(state.w[k], j);
@@ -66,7 +66,7 @@ function signalPage(data) {
     } else {
       reads.forEach((window, i) => window.forEach((j, k) => {
         if (j !== index) return;
-        parts.push(`${number(dy[i])} · ${number(state.w[k])}`);
+        parts.push(`${factor(dy[i])} · ${factor(state.w[k])}`);
         terms.dy.push(i);
         terms.w.push(k);
       }));

@@ -9,6 +9,11 @@ function number(value, digits = 3) {
   return value.toFixed(places).replace('-', '−');
 }
 
+// Within a formula: a number below 0 in parentheses.
+function factor(value) {
+  return value < 0 ? `(${number(value)})` : number(value);
+}
+
 // In a cell of a small matrix.
 function short(value) {
   if (value === 0) return '0';

@@ -9,7 +9,7 @@ filtered by `cnntool convolve`'s own engine and compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -81,15 +81,20 @@ class _Search:
         return any(cut.stop - cut.start > side - 2 for cut, side in sides)
 
 
-def recover(pair: Pair, placements: list[Placement], size: tuple[int, int] | None) -> Found:
+def recover(
+    pair: Pair,
+    placements: list[Placement],
+    size: tuple[int, int] | None,
+    tell: Callable[[str], None] = lambda stage: None,
+) -> Found:
     """The kernel that explains all channels of a pair best, at one of some placements.
 
-    size: of the kernel; None searches from 1x1 up.
+    size: of the kernel; None searches from 1x1 up. tell: is told which windows are looked at.
     """
     best: _Search | None = None
     searched = 1, 1
     for placement in placements:
-        for found in _searches(pair, placement, size):
+        for found in _searches(pair, placement, size, tell):
             searched = max(searched, found.sums.size)
             if best is None or found.fit.residual < BETTER * best.fit.residual:
                 best = found
@@ -106,7 +111,12 @@ def recover(pair: Pair, placements: list[Placement], size: tuple[int, int] | Non
     return replace(_settled(pair, best), searched=searched)
 
 
-def _searches(pair: Pair, placement: Placement, size: tuple[int, int] | None) -> Iterator[_Search]:
+def _searches(
+    pair: Pair,
+    placement: Placement,
+    size: tuple[int, int] | None,
+    tell: Callable[[str], None],
+) -> Iterator[_Search]:
     """The best fit of every stage, signed and not."""
     size = size or placement.size
     stages = [size] if size else [(side, side) for side in STAGES]
@@ -116,6 +126,7 @@ def _searches(pair: Pair, placement: Placement, size: tuple[int, int] | None) ->
             return
         if not rows or not columns:
             raise ValueError(f"a window of {stage[0]}x{stage[1]} does not fit into the picture")
+        tell(f"windows of {stage[0]}x{stage[1]}")
         most = _most(pair, stage)
         each = equations(pair, placement, stage, most)
         found = _smallest(pair, placement, each, "clip", bool(size and not placement.size))

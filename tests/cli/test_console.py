@@ -4,13 +4,14 @@ import io
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnntool.cli.console import console, json_text, labelled, print_line, show, table
+from cnntool.cli.console import console, json_text, labelled, print_line, show, table, working
 from cnntool.wording import plain, readable
 
 
@@ -112,3 +113,14 @@ def test_a_byte_of_a_name_that_is_no_text_is_shown_as_json_shows_it(cnntool, arg
     assert readable(name) == "no/\\xff.txt"
     assert readable(name) in done.err
     assert "udcff" not in done.err
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_work_without_a_known_end_is_told_of_on_a_terminal_alone(monkeypatch, is_terminal):
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stderr", shown)
+    with working("looking") as tell:
+        tell("windows of 5x5")
+        time.sleep(0.2)  # two pictures of what turns
+    assert ("looking: windows of 5x5" in shown.getvalue()) == is_terminal

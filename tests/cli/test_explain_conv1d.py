@@ -30,8 +30,8 @@ def test_the_tables_of_one_to_five_under_1_0_minus_1():
     ]
     by_inputs = [" ".join(row) for row in rows_of(text, "j  x[j]")]
     assert by_inputs[0] == "0 1 y0 y1 1·0 + 1·1 1 1"
-    assert by_inputs[2] == "2 3 y1 y2 y3 1·-1 + 1·0 + 1·1 0 0"
-    assert by_inputs[4] == "4 5 y3 y4 1·-1 + 1·0 -1 -1"
+    assert by_inputs[2] == "2 3 y1 y2 y3 1·(-1) + 1·0 + 1·1 0 0"
+    assert by_inputs[4] == "4 5 y3 y4 1·(-1) + 1·0 -1 -1"
 
 
 def test_numbers_may_stand_in_brackets():

@@ -73,6 +73,9 @@ def test_what_is_read_is_not_written_over(cnntool, inputs, words, what):
         ),
         ("explore --pool max grey.png --text a", "--text is for a model of texts, and --pool"),
         ("explore --signal 1,2 --kernel 1 --white 3", "--white is for images, and --signal gives"),
+        ("explore --kernel sobel grey.png --encoding utf-16", "--encoding is for a model of texts"),
+        ("explore model.png grey.png --encoding utf-16", "--encoding is for models of texts"),
+        ("explore captioner.npz grey.png --text a", "--text is of no use here: captioner.npz is a"),
         ("explore classifier.npz --text a --white 3", "--white is for images, and classifier.npz"),
         ("explain prediction classifier.npz a --own-size", "--own-size is for images, and"),
         ("visualize saliency classifier.npz --text a --white 3", "--white is for images, and"),
@@ -98,3 +101,48 @@ def test_more_answers_than_there_are_classes_are_told_of(cnntool, folder, image)
     assert len(done.lines[0].split("\t")) == 5
     assert done.err == "--top 3: dark.npz has 2 classes, and all of them are told\n"
     assert cnntool("predict", "dark.npz", image, "--top", "3", "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict model.png",
+        "explore model.png",
+        "explain prediction model.png",
+        "visualize saliency model.png",
+        "visualize maps model.png",
+        "explain attention captioner.npz",
+        "predict captioner.npz",
+    ],
+)
+def test_a_text_in_the_place_of_an_image_is_told_what_is_wanted(cnntool, inputs, words):
+    done = cnntool(*words.split(), "hello world")
+    assert done.code == 1
+    assert done.err.removeprefix("cnntool: ") == (
+        "'hello world' is no file, and the model takes images: name one\n"
+    )
+
+
+def test_a_name_of_a_file_that_is_read_as_a_text_is_told_of(cnntool, inputs):
+    done = cnntool("explain", "prediction", "classifier.npz", "mood.tsv")
+    assert done.code == 0
+    assert "mood.tsv is read as a text, and not the file: - reads stdin\n" in done.err
+
+
+CAFE = "un café noir\n".encode("cp1252") * 20
+
+
+def test_remedies_name_options_that_the_command_has(cnntool, inputs):
+    Path("cafe.txt").write_bytes(CAFE)
+    assert "set --encoding cp1252" in cnntool("explore", "classifier.npz", "cafe.txt").err
+    options = ("--encoding", "cp1252", "-o", "cafe.html")
+    assert cnntool("explore", "classifier.npz", "cafe.txt", *options).code == 0
+    assert r"un caf\u00e9 noir" in Path("cafe.html").read_text(encoding="utf-8")
+    picture = cnntool("explore", "classifier.npz", "grey.png").err
+    assert picture.endswith("and NUL; a text takes its --encoding\n")
+    for given in (CAFE, Path("grey.png").read_bytes()):
+        done = cnntool("explain", "prediction", "classifier.npz", "-", stdin=given)
+        assert done.code == 1
+        assert done.err.startswith("cnntool: stdin")
+        assert done.err.endswith(" convert it to UTF-8 with iconv\n")
+        assert " at offset " in done.err

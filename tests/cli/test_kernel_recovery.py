@@ -89,6 +89,7 @@ def test_each_channel_may_have_a_kernel_of_its_own(cnntool, photo):
         (["sobel", "-o", "kernel.npy"], 2, "give --from"),
         (["--from", "photo.png", "photo.png", "-o", "k.txt"], 2, "name a .npy file"),
         (["box", "--size", "3x5"], 2, "one size"),
+        (["--from", "photo.png", "photo.png", "--size", "3x"], 2, "'3x' is not a size"),
     ],
 )
 def test_mistakes_are_one_line(cnntool, photo, arguments, code, message):

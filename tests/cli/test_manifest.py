@@ -300,3 +300,11 @@ def test_a_manifest_is_neither_stdout_nor_a_result(cnntool, folder, manifest, re
     assert reason in done.err
     assert not Path("out.png").exists()
     assert not Path("-").exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="Linux lists what is open there")
+def test_its_file_is_closed_in_the_end(cnntool):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        assert cnntool(*SOBEL, "-f").code == 0
+    assert len(os.listdir("/proc/self/fd")) == before

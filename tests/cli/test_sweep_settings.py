@@ -97,7 +97,8 @@ def test_options_are_written_as_a_command_takes_them():
 
 def test_names_are_readable_and_told_apart_where_they_cannot_be():
     assert name_of({"epochs": "3", "lr": "0.001", "seed": "2"}, ["lr", "seed"]) == "lr=0.001,seed=2"
-    assert name_of({"epochs": "3"}, []) == "run"
+    assert name_of({}, []) == "run"
+    assert name_of({"epochs": "3", "lr": "0.1"}, []) == "epochs=3,lr=0.1"
     texts = ["conv 2 3x3; dense 2", "conv 2 3x3: dense 2", "a/../b", "A", "a", "x" * 300, "."]
     names = [name_of({"layers": text}, ["layers"]) for text in texts]
     assert names[0].startswith("layers=conv_2_3x3_dense_2-")

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -26,6 +27,16 @@ def image():
 
 def array(result):
     return np.frombuffer(base64.b64decode(result["data"]), "<f4").reshape(result["shape"])
+
+
+@needs_browser
+def test_within_a_formula_what_is_below_0_is_in_parentheses(tmp_path):
+    script = (resources.files("cnntool.page") / "words.js").read_text(encoding="utf-8")
+    written = "{complaints: [], factors: [10, -32, -0.5, 0, 2.25].map(factor)}"
+    text = f"<!DOCTYPE html><pre id=selftest></pre><script>{script}\n"
+    text += f"document.querySelector('pre').textContent = JSON.stringify({written});</script>"
+    (found,) = computed(tmp_path, text.encode())
+    assert found["factors"] == ["10", "(−32)", "(−0.500)", "0", "2.250"]
 
 
 @needs_browser

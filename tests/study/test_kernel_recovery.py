@@ -254,3 +254,12 @@ def test_what_a_picture_does_not_tell_is_counted():
     found = recover(pair_of(before, after), [Placement()], (3, 3))
     assert found.unknown == 6
     assert found.exact == 1
+
+
+def test_what_is_looked_at_is_told_as_the_search_goes_on():
+    before = photograph(60)
+    after = np.median([np.roll(before, shift, 0) for shift in (-1, 0, 1)], axis=0).astype(np.uint8)
+    told = []
+    recover(pair_of(before, after), placements_of(before.shape, after.shape), None, told.append)
+    assert told[0] == "windows of 7x7"
+    assert len(set(told)) == len(told) > 1

@@ -260,12 +260,14 @@ def _show_gradients(
 
 
 def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
-    """``1·(0) + 0·1 - 1·2 + 0.5``: a zero of the padding is in parentheses."""
+    """``1·(0) + 0·1 - 1·2 + 0.5``: a zero of the padding is in parentheses, as is what
+    is below 0."""
     from rich.text import Text
 
     text = Text()
     for first, second in terms[:MOST_TERMS]:
         value = "(0)" if second is None else _number(second)
+        value = f"({value})" if value.startswith("-") else value
         text.append(_signed(first, is_first=not text))
         text.append(f"·{value}", style="dim" if second is None else "")
     if len(terms) > MOST_TERMS:

@@ -115,12 +115,13 @@ def _words(name: str, value: str) -> Iterator[str]:
 
 
 def name_of(setting: Setting, varied: Sequence[str]) -> str:
-    """A name for the folder of a run, which any file system takes: ``lr=0.001,seed=0``.
+    """A name for the folder of a run, which any file system takes: ``lr=0.001,seed=0``, by what
+    is varied, or by all that is set where nothing is.
 
     What is too long, or cannot stand in a name, is cut or replaced, and the whole is told apart by
     the first digits of its SHA-256.
     """
-    text = ",".join(f"{name}={setting[name]}" for name in varied) or "run"
+    text = ",".join(f"{name}={setting[name]}" for name in varied or setting) or "run"
     plain = re.sub(r"[^a-z0-9.,=+_-]+", "_", text.lower())
     if plain == text and len(text) <= LONGEST_NAME and not text.endswith("."):
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,8 @@ BINARY = {
     "a binary file takes --level byte, a text its": "a text takes its",
 }
 """What the reader of texts says of bytes, and what is said here, where lines are read."""
+
+OPTION = re.compile(r"\b(set|a text takes|this looks like) [^;]*--encoding.*")
 
 NEEDED = 4
 """Bytes of memory for a byte of text, at least, while it is read."""
@@ -74,14 +77,19 @@ class Material:
         return Document(source_name(path), "".join(pieces).split("\n")[:-1])
 
 
-def decoded(path: str, encoding: str, advance: Advance | None = None) -> Iterator[str]:
-    """The text of a file in pieces, as :func:`read_text`; InputError for what is no text."""
+def decoded(
+    path: str, encoding: str, advance: Advance | None = None, has_option: bool = True
+) -> Iterator[str]:
+    """The text of a file in pieces, as :func:`read_text`; InputError for what is no text, whose
+    remedy is --encoding where the command ``has_option``, else iconv."""
     try:
         yield from read_text(path, encoding, advance)
     except InputError as error:
         message = str(error)
         for level, remedy in BINARY.items():
             message = message.replace(level, remedy)
+        if not has_option:
+            message = OPTION.sub("convert it to UTF-8 with iconv", message)
         raise InputError(message) from None
 
 
