@@ -106,7 +106,7 @@ def _font_properties(names: Iterable[str]) -> FontProperties:
     from matplotlib.font_manager import FontProperties, fontManager
 
     families = list(FontProperties().get_family())
-    paths = dict.fromkeys(map(fonts.path_for, names))
+    paths = dict.fromkeys(path for name in names for path, _ in fonts.runs(name))
     for path in filter(None, paths):
         fontManager.addfont(path)
         families.append(FontProperties(fname=path).get_name())

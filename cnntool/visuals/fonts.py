@@ -1,7 +1,8 @@
 """Letters in pictures: of Pillow's own font, and where that lacks some, of a font of the system.
 
-A line is drawn in one font: the first that has all its letters, else the one that has most. What no
-font has becomes ``?``, a name among others its number; :func:`told_lost` says so afterwards.
+A line is drawn in one font: the first that has all its letters, else the one that has most, and
+what that lacks in others. What no font has becomes ``?``, a name among others its number;
+:func:`told_lost` says so afterwards.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def use(path: str | None) -> None:
             f"{', '.join(SUFFIXES[:2])} or {SUFFIXES[2]}"
         ) from None
     _first[:] = [OWN] if path is None else [path, OWN]
-    path_for.cache_clear()
+    _paths_for.cache_clear()
+    runs.cache_clear()
     _forget()
 
 
@@ -76,14 +78,37 @@ def load(path: str, size: int) -> Font:
         return ImageFont.load_default()
 
 
-@lru_cache(4096)
 def path_for(text: str) -> str:
-    """The font that a line is drawn in."""
+    """The font that a line is drawn in, as far as that has its letters."""
+    return _paths_for(text)[0]
+
+
+@lru_cache(4096)
+def runs(text: str) -> tuple[tuple[str, str], ...]:
+    """A line in pieces, one or more, each with the font that has its letters: (path, piece)."""
+    paths = _paths_for(text)
+    found = [(paths[0], "")]
+    for letter in text:
+        last, piece = found[-1]
+        path = last
+        if letter != " ":
+            path = next((path for path in paths if has(path, letter)), paths[0])
+        if path == last or not piece:
+            found[-1] = path, piece + letter
+        else:
+            found.append((path, letter))
+    return tuple(found)
+
+
+@lru_cache(4096)
+def _paths_for(text: str) -> tuple[str, ...]:
+    """The font that has most of the letters, and then others that have some."""
     letters = [letter for letter in dict.fromkeys(text) if letter != " "]
     lacking = [letter for letter in letters if not any(has(path, letter) for path in _first)]
     others = [path for letter in lacking for path in _fonts_with(letter)]
     paths = [*_first, *dict.fromkeys(others)]
-    return max(paths, key=lambda path: sum(has(path, letter) for letter in letters))
+    best = max(paths, key=lambda path: sum(has(path, letter) for letter in letters))
+    return best, *(path for path in paths if path != best)
 
 
 def drawable(text: str) -> str:
@@ -93,9 +118,9 @@ def drawable(text: str) -> str:
     such as a mark of direction, is left out.
     """
     text = "".join(map(_seen, unicodedata.normalize("NFC", text)))
-    path = path_for(text)
-    drawn = "".join(letter if has(path, letter) else _plain(letter) for letter in text)
-    lost = [letter for letter in text if not has(path, letter) and _plain(letter) == "?"]
+    lacking = {letter for path, piece in runs(text) for letter in piece if not has(path, letter)}
+    drawn = "".join(_plain(letter) if letter in lacking else letter for letter in text)
+    lost = [letter for letter in text if letter in lacking and _plain(letter) == "?"]
     if lost:
         _lost[drawn] = text
         _lost_scripts.update(dict.fromkeys(map(script_of, lost)))

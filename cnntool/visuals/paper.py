@@ -38,25 +38,21 @@ LEAST_SPACE = 0.3
 
 def text_width(text: str, size: int) -> int:
     """Pixels that one line takes."""
-    words = _words(text, size)
-    return int(np.ceil(words[-1][0] + font_of(text, size).getlength(words[-1][1])))
+    across, font, word = _words(text, size)[-1]
+    return int(np.ceil(across + font.getlength(word)))
 
 
-def font_of(text: str, size: int) -> fonts.Font:
-    """The font that a line is drawn in."""
-    return fonts.load(fonts.path_for(text), size)
-
-
-def _words(text: str, size: int) -> list[tuple[float, str]]:
-    """Where the words of a line begin; a line in a font of the system is one, as some are written
+def _words(text: str, size: int) -> list[tuple[float, fonts.Font, str]]:
+    """Where the words of a line begin; what is in a font of the system is one, as some is written
     from right to left."""
-    font = font_of(text, size)
-    if fonts.path_for(text) != fonts.OWN:
-        return [(0.0, text)]
-    gap, across, found = max(font.getlength(" "), round(LEAST_SPACE * size)), 0.0, []
-    for word in text.split(" "):
-        found.append((across, word))
-        across += font.getlength(word) + gap
+    across, found = 0.0, []
+    for path, piece in fonts.runs(text):
+        font = fonts.load(path, size)
+        gap = max(font.getlength(" "), round(LEAST_SPACE * size))
+        for number, word in enumerate(piece.split(" ") if path == fonts.OWN else [piece]):
+            across += gap if number else 0
+            found.append((across, font, word))
+            across += font.getlength(word)
     return found
 
 
@@ -190,12 +186,12 @@ def _write(
     anchor: str,
 ) -> None:
     """One line, word by word on one base line."""
-    font, (x, y) = font_of(text, size), at
+    font, (x, y) = fonts.load(fonts.path_for(text), size), at
     if share := {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]]:
         x -= share * text_width(text, size)
     y += font.getbbox(text, anchor=f"l{anchor[1]}")[1] - font.getbbox(text, anchor="ls")[1]
-    for across, word in _words(text, size):
-        draw.text((x + across, y), word, colour, font, anchor="ls")
+    for across, each, word in _words(text, size):
+        draw.text((x + across, y), word, colour, each, anchor="ls")
 
 
 def captioned_sheet(

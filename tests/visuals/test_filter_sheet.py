@@ -17,7 +17,8 @@ from cnntool.visuals.filter_sheet import (
     filter_sheet,
     legend_of,
 )
-from cnntool.visuals.paper import FAINT, font_of
+from cnntool.visuals.fonts import OWN, load
+from cnntool.visuals.paper import FAINT
 
 
 def bank(filters: int, channels: int = 1, size: int = 3, seed: int = 0) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_every_row_has_the_number_of_its_first_filter():
     edges = lines[np.flatnonzero(np.diff(lines, prepend=-9) > 3)]  # the upper line of each row
     for top, bottom, number in zip(edges, edges[1:], ("0", "2", "4"), strict=False):
         alone = Image.new("RGB", (40, 40), "white")
-        ImageDraw.Draw(alone).text((20, 20), number, FAINT, font_of(number, SMALL), anchor="mm")
+        ImageDraw.Draw(alone).text((20, 20), number, FAINT, load(OWN, SMALL), anchor="mm")
         ink = 255 - sheet[top:bottom, :left].astype(int)
         assert abs(ink.sum() - (255 - np.asarray(alone).astype(int)).sum()) < 0.1 * ink.sum()
 

@@ -89,6 +89,23 @@ def test_a_font_file_has_the_letters_that_are_drawn(alone, dejavu):
     assert (with_letters != word_map(points, words, ["words"])).any()
 
 
+def test_a_line_takes_letters_of_several_fonts(alone, dejavu, monkeypatch):
+    """As a font of Chinese, which often has no Latin letters, in "true: ..."."""
+    has, own, cyrillic = fonts.has, "true:", "\u043a\u043e\u0448"
+    monkeypatch.setattr(fonts, "_by_fontconfig", lambda letter: {dejavu})
+    monkeypatch.setattr(
+        fonts, "has", lambda path, each: has(path, each) and (path != dejavu or each in cyrillic)
+    )
+    clear()
+    line = f"{own} {cyrillic} 3"
+    assert fonts.runs(line) == ((fonts.OWN, f"{own} "), (dejavu, f"{cyrillic} "), (fonts.OWN, "3"))
+    assert fonts.drawable(line) == line
+    assert fonts.drawable_names([f"'{cyrillic}'"]) == [f"'{cyrillic}'"]
+    assert fonts.told_lost() == []
+    parts = [paper.text_width(part, 14) for part in (own, cyrillic, "3")]
+    assert sum(parts) < paper.text_width(line, 14) < sum(parts) + 14
+
+
 def test_a_font_of_the_system_is_found_by_fontconfig_and_in_folders(
     alone, dejavu, monkeypatch, tmp_path
 ):
