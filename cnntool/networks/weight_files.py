@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -40,9 +41,11 @@ class Fact(NamedTuple):
 
 def are_weights(path: str | os.PathLike) -> bool:
     """Whether a file is one of arrays and no model of cnntool's; what cannot be read is not."""
+    if not os.path.isfile(path):  # a pipe is read once, and a device may have no end
+        return False
+    if Path(path).suffix.lower() == SUFFIX:
+        return True
     try:
-        if Path(path).suffix.lower() == SUFFIX:
-            return os.path.isfile(path)
         with open(path, "rb") as file:
             return file.read(len(MAGIC)) == MAGIC or has_header(path) is False
     except (OSError, ValueError):  # reading it as a model says what is wrong
@@ -51,6 +54,8 @@ def are_weights(path: str | os.PathLike) -> bool:
 
 def has_header(path: str | os.PathLike) -> bool | None:
     """Whether an archive has the header of a model; None of what is no archive."""
+    if not os.path.isfile(path):  # the list of an archive stands at its end
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
             return "header.npy" in archive.namelist()
@@ -84,9 +89,11 @@ def _opened(path: str | os.PathLike) -> Iterator[Contents]:
     name = str(path)
     with plain_errors(name), ExitStack() as opened:
         try:
-            os.stat(path)
+            mode = os.stat(path).st_mode
         except FileNotFoundError:
             raise not_there(name, "a model file or weights") from None
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # how large it is has to be known
+            raise InputError(f"{name} is no regular file: name a file of weights")
         if Path(path).suffix.lower() == SUFFIX:
             yield opened.enter_context(_safetensors(path, name))
             return

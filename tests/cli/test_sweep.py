@@ -18,6 +18,7 @@ from processes import COMMAND, run_here
 from sequence_models import MOODS
 
 from cnntool.cli.sweeps.jobs import CHILD, slots_of
+from cnntool.cli.sweeps.runs import find_runs
 from cnntool.networks.model_file import load_header
 
 TINY = ["--layers", "conv 2 3x3; relu; dense 2", "--val-split", "0.4"]
@@ -306,3 +307,18 @@ def test_jobs_share_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 5, 7})
     assert [list(cores) for cores in slots_of(2)] == [[0, 1], [2, 5]]
     assert [list(cores) for cores in slots_of(6)] == [[]] * 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_are_neither_waited_for_nor_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.npz")
+    done = run_here("sweep", "train-cnn", "pipe.npz", "--lr", "0.1,0.2")
+    assert done.code == 2
+    assert "pipe.npz is no regular file, and every run reads it: name one" in done.err
+    Path("set/a").mkdir(parents=True)
+    Path("set/a/1.png").write_bytes(b"a")
+    runs = [find_runs(Path("runs"), "train-cnn", ["set"], [{}], [], [], False)]
+    os.mkfifo("set/a/2.png")
+    runs.append(find_runs(Path("runs"), "train-cnn", ["set"], [{}], [], [], False))
+    assert runs[0] == runs[1]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from cnntool.errors import InputError
-from cnntool.networks.weight_files import read_kernels
+from cnntool.networks.weight_files import are_weights, has_header, read_kernels
 
 RNG = np.random.default_rng(0)
 BANK = RNG.normal(size=(4, 3, 5, 5)).astype(np.float32)
@@ -160,3 +161,15 @@ def test_what_is_wrong_is_one_line_that_names_the_file(tmp_path, write, expected
     assert message.startswith(str(path))
     assert "\n" not in message
     assert expected in message
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["pipe.npy", "pipe.npz", "pipe.safetensors"])
+def test_what_may_have_no_end_is_no_file_of_weights(tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="is no regular file: name a file of weights"):
+        read_kernels(path)
+    assert not are_weights(path)
+    assert has_header(path) is None
+    assert has_header("/dev/zero") is None

@@ -223,10 +223,11 @@ def _digest(path: str, folder: Path, known: dict[str, str]) -> str:
 
 
 def _files(path: str, own: str) -> list[str]:
+    """Files, or those below a folder: no pipes, which trainers leave out."""
     if not os.path.isdir(path):
         return [path]
     found = []
     for parent, folders, names in os.walk(path):
         folders[:] = [each for each in folders if identity(Path(parent, each)) != own]
         found += [os.path.join(parent, name) for name in names]
-    return sorted(found)
+    return sorted(filter(os.path.isfile, found))

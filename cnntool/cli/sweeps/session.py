@@ -80,6 +80,9 @@ def _check(asked: Asked) -> None:
         raise RequestError("-o - is stdout, and runs need a folder: name one")
     if STDIO in asked.data:
         raise RequestError("- is stdin, which only one run could read: name a file")
+    for name in asked.data:
+        if os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
+            raise RequestError(f"{name} is no regular file, and every run reads it: name one")
     if asked.options.picture is not None:
         from cnntool.visuals.sweep_chart import check_there
 
