@@ -24,7 +24,7 @@ from harness import Machine, command_seconds, peak_megabytes, print_machine, rac
 
 from cnntool.engine.fast.threads import available_cores
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter, parse_kernel
 

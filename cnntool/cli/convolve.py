@@ -18,9 +18,8 @@ from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     from cnntool.cli.image_job import Job, Result
-    from cnntool.cli.strips import Made, Passing
-    from cnntool.files.layout import Layout
-    from cnntool.imaging.filter_pass import FilterPlan, Geometry
+    from cnntool.cli.strips import Made, PictureFile
+    from cnntool.imaging.filter_plan import FilterPlan, Geometry
     from cnntool.imaging.filtering import FeatureMap, Rendering
     from cnntool.imaging.kernels import Filter
 
@@ -158,10 +157,10 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     and their sum is one grey picture; others go through each channel.
     """
     from cnntool.cli.console import complain
+    from cnntool.cli.image_route import Needs
     from cnntool.cli.images import run_images
-    from cnntool.imaging.filter_pass import Geometry
-    from cnntool.imaging.filtering import Rendering, plan_chain, run_chains
-    from cnntool.imaging.transparency import hides
+    from cnntool.imaging.filter_plan import Geometry, plan_chain
+    from cnntool.imaging.filtering import Rendering, run_chains
 
     filters = read_filters(kernels, batch.images)
     for spec in kernels.specs:
@@ -185,26 +184,15 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     def filter_one(job: Job) -> None:
         chains = [plan(shape) for shape in job.shapes]
         job.check([chain[-1].shape[:2] for chain in chains])
-        if job.is_dry_run:
-            if job.passing is not None:
-                strips_of(job, job.passing, chains[0])
-            describe(job, chains[0])
-            return
         depth = job.depth
         rendering = Rendering(pixels.shown, pixels.scale, pixels.bias, depth.dtype, depth.white)
-        if job.passing is not None:
-            filter_strips(job, job.passing, chains[0], rendering)
-            return
-        image = job.take_image()
-        maps = run_chains(image, chains, rendering, threads=job.threads)
-        source = Source(
-            max(float(frame.pixels.max()) for frame in image.frames),
-            image.white,
-            is_float=image.frames[0].pixels.dtype == "f4",
-            hides=any(hides(frame.alpha, image.white) for frame in image.frames),
-        )
-        del image
-        job.deliver(as_results(maps, source))
+        if job.file is not None:
+            filter_strips(job, job.file, chains[0], rendering)
+        elif not job.is_dry_run:
+            maps = run_chains(job.take_image(), chains, rendering, threads=job.threads)
+            job.deliver(as_results(maps, job.white))
+        if job.is_dry_run:
+            describe(job, chains[0])
 
     last = filters[-1]
     label = "-".join(kernel.label for kernel in filters)
@@ -214,71 +202,50 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     settings = {"command": "convolve", **given(kernels, windows, pixels)}
     if batch.manifest:
         settings["weights"] = [kernel.digest for kernel in filters]
-    return run_images(batch, label, parts, filter_one, settings, between=4 * (len(filters) > 1))
+    needs = Needs(between=4 * (len(filters) > 1))
+    return run_images(batch, label, parts, filter_one, settings, needs)
 
 
 def filter_strips(
-    job: Job, passing: Passing, plans: Sequence[FilterPlan], rendering: Rendering
+    job: Job, file: PictureFile, plans: Sequence[FilterPlan], rendering: Rendering
 ) -> None:
-    """Filter a picture that goes by from file to file."""
-    from cnntool.imaging.filtering import chain_over, plan_chain
-
-    rows, white, threads = passing.rows, passing.layout.white, job.strip_threads
-    like, height = strips_of(job, passing, plans)
-    chain = chain_over(rows, white, plans, rendering, height=height, threads=job.threads)
-    filters, geometry = [plan.kernel for plan in plans], plans[0].geometry
-    known, layouts = chain.known, [like] * plans[-1].count
-
-    def make(start: int, stop: int) -> Made:
-        again = passing.rows
-        plans = plan_chain(again.shape, filters, geometry)
-        settings: dict[str, Any] = {"height": height, "threads": threads, "known": known}
-        part = chain_over(again, white, plans, rendering, **settings)
-        return part.strips(start, stop), lambda: part.seen
-
-    def said() -> list[Result]:
-        is_float = passing.layout.dtype == "f4"
-        source = Source(chain.seen.source, white, is_float, known.hides)
-        return as_results(chain.maps([each.blank() for each in layouts]), source)
-
-    tops = [band.start for band, _ in chain.last.bands()]
-    job.deliver_strips(layouts, make, tops, chain.seen.add, said)
-
-
-def strips_of(job: Job, passing: Passing, plans: Sequence[FilterPlan]) -> tuple[Layout, int]:
-    """What each result is like, and how many rows of it are made at a time."""
+    """Filter a picture that goes by from file to file; for a dry run, plan that."""
+    from cnntool.imaging.filter_plan import plan_chain
+    from cnntool.imaging.filtering import Tally, chain_over
     from cnntool.imaging.strips import bytes_in_strips
 
-    (height, width, channels), depth = plans[-1].shape, job.depth
-    sides: dict[str, Any] = {"height": height, "width": width, "channels": channels}
-    like = replace(passing.layout, **sides, dtype=depth.dtype, white=depth.white)
-    row_bytes = plans[-1].count * like.row_bytes
+    def bytes_of(height: int, row_bytes: int) -> int:
+        return bytes_in_strips(file.rows, plans, height, job.threads, row_bytes)
 
-    def bytes_of(rows: int) -> int:
-        return bytes_in_strips(passing.rows, plans, rows, job.threads, row_bytes)
+    count, white, threads = plans[-1].count, job.white, job.strip_threads
+    like, height = job.plan_strips(plans[-1].shape, bytes_of, count)
+    if job.is_dry_run:
+        return
+    chain = chain_over(file.rows, white, plans, rendering, height=height, threads=job.threads)
+    filters, geometry, known = [plan.kernel for plan in plans], plans[0].geometry, chain.survey
 
-    return like, job.strip_height(bytes_of, height)
+    def make(start: int, stop: int) -> Made:
+        rows = file.rows
+        again = plan_chain(rows.shape, filters, geometry)
+        settings: dict[str, Any] = {"height": height, "threads": threads, "known": known}
+        return chain_over(rows, white, again, rendering, **settings).strips(start, stop)
+
+    def results_of(tally: Tally) -> list[Result]:
+        return as_results(chain.maps([like.blank()] * count, tally), white)
+
+    tops = [band.start for band, _ in chain.last.bands()]
+    job.deliver_strips([like] * count, make, tops, results_of)
 
 
-@dataclass(frozen=True)
-class Source:
-    """What notes on a result ask of the picture that it was made of."""
-
-    brightest: float
-    white: float
-    is_float: bool
-    hides: bool
-
-
-def as_results(maps: Sequence[FeatureMap], source: Source) -> list[Result]:
-    """What came of a picture, with what there is to say of it."""
+def as_results(maps: Sequence[FeatureMap], white: float) -> list[Result]:
+    """What came of a picture with this white, with what there is to say of it."""
     from cnntool.cli.image_job import Result
 
     results = []
-    more = [ALPHA_KEPT] if source.hides else []
+    more = [ALPHA_KEPT] if maps[0].is_weighted else []
     for each in maps:
         facts = {"kernel": each.name, "range": each.range, "lost": asdict(each.losses)}
-        notes = [f"{each.name}: {text}" for text in remarks(each, source)] + more
+        notes = [f"{each.name}: {text}" for text in remarks(each, white)] + more
         results.append(Result(each.image, notes, facts))
         more = []  # once a picture
     return results
@@ -391,21 +358,21 @@ def _uneven(size: tuple[int, int], geometry: Geometry) -> str:
     )
 
 
-def remarks(result: FeatureMap, source: Source) -> list[str]:
+def remarks(result: FeatureMap, source_white: float) -> list[str]:
     """What a result could not show, or that it is almost black, with the option that helps."""
     notes = []
     if result.losses:
         remedy = "-o out.npy keeps everything"
         if result.range == "abs":
             remedy = f"--range offset keeps the sign, {remedy}"
-        if source.is_float and source.white == 255 and source.brightest > 2 * source.white:
+        if source_white == 255 and result.largest > 2 * source_white:
             remedy = f"--white 65535 takes that for white, {remedy}"
         notes.append(f"{result.losses.describe()} ({remedy})")
     brightest, white = result.brightest, result.image.white
     is_dark = 0 < brightest < DIM * white and result.range in ("clip", "abs")
     if is_dark and result.image.frames[0].pixels.dtype != "f4":
         remedy = "--range stretch uses all levels"
-        if source.is_float and source.brightest <= 1 < source.white:
+        if 0 < result.largest <= 1 < source_white:
             remedy = "--white 1 takes 1 for white"
         notes.append(f"the brightest value is {brightest:g} of {white:g}, almost black ({remedy})")
     return notes

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
 from cnntool.cli.files import Source, check_free, gather, in_shard
-from cnntool.cli.image_job import open_within, probe_source
+from cnntool.cli.image_route import open_within, probe_source
 from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, jobs_of, run_each
 from cnntool.files.atomic import atomic_write

@@ -34,7 +34,8 @@ from cnntool.cli.files import (
     in_shard,
     plan_targets,
 )
-from cnntool.cli.image_job import Item, Job, format_of
+from cnntool.cli.image_job import Item, Job, open_job
+from cnntool.cli.image_route import Needs, choose_route, format_of
 from cnntool.cli.manifest import Fate, Manifest
 from cnntool.cli.options import Batch, given
 from cnntool.cli.running import Report, jobs_of, run_each
@@ -43,9 +44,7 @@ from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_named
-from cnntool.files.image import (
-    DEPTHS,
-)
+from cnntool.files.image import DEPTHS
 
 
 def run_images(
@@ -54,15 +53,12 @@ def run_images(
     parts: tuple[str, ...],
     work: Callable[[Job], None],
     settings: dict[str, Any],
-    between: int = 0,
-    why_whole: str = "",
+    needs: Needs | None = None,
 ) -> int:
     """Do the work on every image that the options name; returns the exit code.
 
     ``label`` says in names what was done, ``parts`` name the results of one image, of which the
     work delivers as many. ``settings`` are all else that the results depend on, for a manifest.
-    ``between``: bytes that it takes of each value beside image and results.
-    ``why_whole``: why it cannot be done in strips.
     """
     keep_freed_memory()
     _check_options(batch)
@@ -77,16 +73,15 @@ def run_images(
     if batch.cluster and not batch.dry_run:
         items, find_fate = _settled(items, find_fate), known_fate
     # This function goes by value to the workers of a cluster, with all that it names.
-    count, is_recorded = len(items), manifest is not None
-    share = _shared(items, batch, between, why_whole)
-    if share:
+    needs = replace(needs or Needs(), results=len(parts))
+    if batch.cluster and is_shared(items, batch, needs):
+        needs = replace(needs, cluster=batch.cluster)
         batch = replace(batch, cluster=None, jobs=1)
+    needs = replace(needs, jobs=jobs_of(batch, len(items)))
 
     def work_on(item: Item, report: Report, threads: int) -> None:
-        job = Job(item, find_fate(item), batch, len(parts), threads, report)
-        job.between, job.jobs, job.why_whole = between, jobs_of(batch, count), why_whole
-        job.share = share
-        if job.open(is_recorded):
+        job = open_job(item, find_fate(item), batch, needs, threads, report)
+        if job is not None:
             work(job)
             job.close()
 
@@ -102,16 +97,14 @@ def run_images(
     return int(is_failed or any(report.error for report in reports))
 
 
-def _shared(items: Sequence[Item], batch: Batch, between: int, why_whole: str) -> str:
-    """The cluster whose workers share a picture that is large, and the only one; else nothing."""
-    if not batch.cluster or batch.dry_run or len(items) != 1:
-        return ""
-    job = Job(items[0], Fate(), batch, 1, 1, Report(items[0].name))
-    job.between, job.why_whole = between, why_whole
+def is_shared(items: Sequence[Item], batch: Batch, needs: Needs) -> bool:
+    """Whether workers of a cluster share the strips of a picture: one that is large, and alone."""
+    if batch.dry_run or len(items) != 1:
+        return False
     try:
-        return batch.cluster if job.find_passing() is not None else ""
+        return choose_route(items[0].source, items[0].target, batch, needs).file is not None
     except (InputError, RequestError, OSError, MemoryError):  # which the work itself says in words
-        return ""
+        return False
 
 
 OF_RESULTS = ("depth", "format", "quality", "gray", "alpha", "white")

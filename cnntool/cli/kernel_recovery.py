@@ -20,7 +20,7 @@ from cnntool.cli.files import (
     check_stdin,
     source_of,
 )
-from cnntool.cli.image_job import open_source
+from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Reading
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable

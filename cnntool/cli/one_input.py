@@ -14,7 +14,7 @@ import numpy as np
 
 from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_of
-from cnntool.cli.image_job import open_source
+from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, token_text
 from cnntool.datasets.images.folder import is_image, natural_key

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +16,8 @@ from cnntool.wording import duration
 
 if TYPE_CHECKING:
     from cnntool.cli.image_job import Job, Result
-    from cnntool.cli.strips import Made, Passing
-    from cnntool.files.image import Frame, Image
-    from cnntool.files.layout import Layout
+    from cnntool.cli.strips import Made, PictureFile
+    from cnntool.files.image import Image
     from cnntool.imaging.pooling import Pooling
     from cnntool.imaging.tone import Losses
 
@@ -169,6 +167,7 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         check_has_winners(pooling)
 
     from cnntool.cli.image_job import Result
+    from cnntool.cli.image_route import Needs
     from cnntool.cli.images import run_images
     from cnntool.imaging.pooling import RANKS, mark_winners, pool_picture, pooled_sides
 
@@ -176,13 +175,13 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         note_long_median(job, pooling)
         sides = [pooled_sides(*shape[:2], pooling) for shape in job.shapes]
         job.check([shape[:2] for shape in job.shapes] if show_winners else sides)
+        if job.file is not None:
+            pool_strips(job, job.file, pooling)
         if job.is_dry_run:
-            if job.passing is not None:
-                strips_of(job, job.passing, pooling)
             shape = *sides[0], job.shapes[0][2]
             job.describe(pooling.mode, shape, THREAD_BYTES * job.threads)
-        elif job.passing is not None:
-            pool_strips(job, job.passing, pooling)
+        elif job.file is not None:
+            return
         elif show_winners:
             marked, share = mark_winners(job.take_image(), pooling)
             note = f"{share:.1%} of the pixels won a window"
@@ -201,7 +200,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     between = 0
     if pool.mode not in RANKS:
         between = -(-MEAN_BYTES // math.prod(pooling.stride or pooling.kernel_size))
-    return run_images(batch, label, ("",), pool_one, settings, between, why_whole)
+    needs = Needs(between=between, why_whole=why_whole)
+    return run_images(batch, label, ("",), pool_one, settings, needs)
 
 
 MEDIAN_NS = 2.7
@@ -230,58 +230,37 @@ def note_long_median(job: Job, pooling: Pooling) -> None:
     seconds = windows * taps * MEDIAN_NS / 1e9 / job.threads
     if seconds > LONG:
         complain(
-            f"{job.source.name}: the median of {taps:,} pixels around each takes about "
+            f"{job.name}: the median of {taps:,} pixels around each takes about "
             f"{duration(seconds)}{remedy}"
         )
 
 
-def strips_of(job: Job, passing: Passing, pooling: Pooling) -> tuple[Layout, int]:
-    """What the result is like, and how many rows of it are made at a time."""
-    from cnntool.imaging.pooling import bytes_in_strips, pooled_sides
+def pool_strips(job: Job, file: PictureFile, pooling: Pooling) -> None:
+    """Pool a picture that goes by from file to file; for a dry run, plan that."""
+    from cnntool.imaging.pooling import alpha_weighs, bytes_in_strips, pool_rows, pooled_sides
 
-    layout, depth = passing.layout, job.depth
-    height, width = pooled_sides(layout.height, layout.width, pooling)
-    like = replace(layout, height=height, width=width, dtype=depth.dtype, white=depth.white)
-
-    def bytes_of(height: int) -> int:
-        strips = bytes_in_strips(passing.rows, pooling, height, like.row_bytes)
+    def bytes_of(height: int, row_bytes: int) -> int:
+        strips = bytes_in_strips(file.rows, pooling, height, row_bytes)
         return THREAD_BYTES * job.threads + strips
 
-    return like, job.strip_height(bytes_of, height)
-
-
-def pool_strips(job: Job, passing: Passing, pooling: Pooling) -> None:
-    """Pool a picture that goes by from file to file."""
-    from cnntool.imaging.pooling import alpha_weighs, pool_rows
-    from cnntool.imaging.tone import Losses
-
-    like, height = strips_of(job, passing, pooling)
-    white, dtype, new_white = passing.layout.white, job.depth.dtype, job.depth.white
+    height, width, channels = job.shapes[0]
+    shape = *pooled_sides(height, width, pooling), channels
+    like, height = job.plan_strips(shape, bytes_of)
+    if job.is_dry_run:
+        return
+    white, dtype, new_white = job.white, job.depth.dtype, job.depth.white
     settings: dict[str, Any] = {"height": height, "threads": job.strip_threads}
-    settings |= {"is_weighted": alpha_weighs(passing.rows, white)}
-    losses = Losses()
-
-    def add(lost: Losses) -> None:
-        nonlocal losses
-        losses += lost
+    settings |= {"is_weighted": alpha_weighs(file.rows, white)}
 
     def make(start: int, stop: int) -> Made:
-        lost = Losses()
+        span = settings | {"start": start, "stop": stop}
+        pooled = pool_rows(file.rows, white, pooling, dtype, new_white, **span)
+        return (([frame], lost) for frame, lost in pooled)
 
-        def strips() -> Iterator[list[Frame]]:
-            nonlocal lost
-            span = settings | {"start": start, "stop": stop}
-            pooled = pool_rows(passing.rows, white, pooling, dtype, new_white, **span)
-            for frame, some in pooled:
-                lost += some
-                yield [frame]
-
-        return strips(), lambda: lost
-
-    def said() -> list[Result]:
+    def results_of(losses: Losses) -> list[Result]:
         return [as_result(like.blank(), losses, pooling)]
 
-    job.deliver_strips([like], make, range(0, like.height, height), add, said)
+    job.deliver_strips([like], make, range(0, like.height, height), results_of)
 
 
 def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
 from cnntool.cli.files import Source, check_no_text, gather, in_shard
-from cnntool.cli.image_job import open_source
+from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, Sources, Spread
 from cnntool.cli.running import LOST, LOST_WORKERS, Notes
 from cnntool.datasets.images.dataset import FULL, Dataset, levels_of

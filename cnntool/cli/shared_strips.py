@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.cluster import on_cluster
-from cnntool.cli.strips import Make
+from cnntool.cli.strips import Made, Make
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame
 from cnntool.files.layout import Layout
@@ -29,12 +29,11 @@ PART_BYTES = 1 << 26
 
 @dataclass(frozen=True)
 class Part:
-    """Rows that a worker has made: a file, the heights of its strips, and what there is to say; or
-    why there are none."""
+    """Rows that a worker has made: a file, and of each of its strips the height and what there is
+    to say; or why there are none."""
 
     path: str = ""
-    heights: tuple[int, ...] = ()
-    said: Any = None
+    strips: tuple[tuple[int, Any], ...] = ()
     error: str = ""
 
 
@@ -44,12 +43,11 @@ def shared_strips(
     tops: Sequence[int],
     layouts: Sequence[Layout],
     folder: Path,
-    hear: Callable[[Any], None],
-) -> Generator[list[Frame]]:
+) -> Made:
     """The strips of a picture, made by the cluster at ``where``.
 
     make: goes by value to its workers. tops: rows where strips begin. layouts: of the results.
-    folder: which the workers share. hear: is told what there is to say of each part.
+    folder: which the workers share.
     """
     row_bytes = sum(layout.row_bytes for layout in layouts)
     height, bottom = max(1, PART_BYTES // row_bytes), layouts[0].height
@@ -73,7 +71,6 @@ def shared_strips(
                     raise InputError(part.error)
                 yield from _read(part, layouts)
                 os.unlink(part.path)
-                hear(part.said)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
 
@@ -94,12 +91,11 @@ class _Making:
 
     def _part(self, start: int, stop: int) -> Part:
         path = Path(self.folder) / uuid.uuid4().hex
-        strips, said = self.make(start, stop)
-        heights = []
+        made = []
         try:
             with open(path, "xb") as file:
-                for frames in strips:
-                    heights.append(len(frames[0].pixels))
+                for frames, said in self.make(start, stop):
+                    made.append((len(frames[0].pixels), said))
                     for frame in frames:
                         file.write(np.ascontiguousarray(frame.pixels).data)
                         if frame.alpha is not None:
@@ -107,13 +103,13 @@ class _Making:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Part(str(path), tuple(heights), said())
+        return Part(str(path), tuple(made))
 
 
-def _read(part: Part, layouts: Sequence[Layout]) -> Iterator[list[Frame]]:
+def _read(part: Part, layouts: Sequence[Layout]) -> Made:
     """The strips that a worker has written."""
     with open(part.path, "rb") as file:
-        for height in part.heights:
+        for height, said in part.strips:
             frames = []
             for layout in layouts:
                 shape = height, layout.width
@@ -124,4 +120,4 @@ def _read(part: Part, layouts: Sequence[Layout]) -> Iterator[list[Frame]]:
                     alpha = np.empty(shape, layout.dtype)
                     fill(file, alpha, part.path)
                 frames.append(Frame(pixels, alpha))
-            yield frames
+            yield frames, said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,6 @@ from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, with_alpha
 from cnntool.files.layout import Layout, layout_of
-from cnntool.files.limits import free_memory
 from cnntool.files.rows import RowReader, RowWriter, open_rows, save_rows
 from cnntool.imaging.rows import Rows
 from cnntool.imaging.transparency import hides
@@ -25,38 +23,8 @@ PROGRAM_BYTES = 100_000_000
 GOOD_BYTES = 100_000_000
 """Of strips: higher ones are no faster."""
 
-LARGE_FILE = 1 << 22
-"""Bytes of a file from which on it is asked whether its picture fits into memory."""
 
-
-def memory_for_one(asked: int | None, jobs: int) -> float:
-    """Bytes that one picture of several at a time may take: its share of what was asked for, else
-    of half of what is free."""
-    if asked is not None:
-        return asked / jobs
-    free = free_memory()
-    return float("inf") if free is None else free / 2 / jobs
-
-
-def bytes_whole(image: Image, item: int, between: int, results: int = 1) -> int:
-    """About the memory that a picture takes that is there whole, with so many results of its size.
-
-    item: bytes of a value of a result. between: of a value of the frame at work, beside these.
-    Decoding and encoding hold a picture once more; alpha weighs the frame in floats, which are
-    made of products.
-    """
-    values = own = working = 0
-    for frame in image.frames:
-        size, extra = frame.pixels.size, frame.pixels.size * between
-        if frame.alpha is not None:
-            extra += 4 * (2 * size + frame.alpha.size)
-            size += frame.alpha.size
-        values, own = values + size, own + size * frame.pixels.itemsize
-        working = max(working, extra)
-    return PROGRAM_BYTES + 2 * own + (1 + results) * values * item + working
-
-
-class Passing:
+class PictureFile:
     """A picture in a file that is read a few rows at a time, as often as it is needed.
 
     layout: what it is like, read as the options say.
@@ -127,32 +95,29 @@ def height_within(
     return height
 
 
-Made = tuple[Iterator[list[Frame]], Callable[[], Any]]
-"""Strips of every result, and what there is to say of them once they have come."""
+Made = Generator[tuple[list[Frame], Any]]
+"""Strips of every result, each with what there is to say of it; that of more is their sum."""
 
 Make = Callable[[int, int], Made]
 """Rows from one up to another, where strips begin."""
 
 
-def made_here(make: Make, height: int, hear: Callable[[Any], None]) -> Generator[list[Frame]]:
-    """The strips of all rows of a picture, of which ``hear`` is told what there is to say."""
-    strips, said = make(0, height)
-    yield from strips
-    hear(said())
-
-
 def write_strips(
     paths: Sequence[Path | None],
     layouts: Sequence[Layout],
-    strips: Generator[Sequence[Frame]],
+    strips: Made,
     formats: Sequence[str],
     *,
     overwrite: bool,
     adopt: bool,
     quality: int | None,
-) -> None:
+) -> Any:
     """Write the strips of several pictures as they come, each whole or not at all; those without a
-    path are left out. What makes the strips is closed with the files."""
+    path are left out. What makes the strips is closed with the files.
+
+    Returns what there is to say of all of them.
+    """
+    said = None
     with ExitStack() as files:
         files.callback(strips.close)
         writers: list[RowWriter | None] = []
@@ -163,15 +128,9 @@ def write_strips(
                 saved = save_rows(path, layout, format=format, quality=quality, **kept)
                 writer = files.enter_context(saved)
             writers.append(writer)
-        for frames in strips:
+        for frames, more in strips:
+            said = more if said is None else said + more
             for writer, frame in zip(writers, frames, strict=True):
                 if writer is not None:
                     writer.write(frame)
-
-
-def is_large_file(path: Path) -> bool:
-    """Whether its picture may be larger than memory."""
-    try:
-        return os.path.getsize(path) >= LARGE_FILE
-    except OSError:  # which reading says in words
-        return False
+    return said

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.image import Image
-from cnntool.imaging.filter_pass import Geometry, plan_filter
+from cnntool.imaging.filter_plan import Geometry, plan_filter
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.pooling import Pooling, pool_picture

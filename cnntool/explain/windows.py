@@ -10,9 +10,11 @@ import numpy as np
 from cnntool.engine.windows import Axis, border_indices
 from cnntool.errors import InputError
 from cnntool.files.image import Image
-from cnntool.imaging.filter_pass import FilterPass, Geometry
-from cnntool.imaging.filtering import Rendering, plan_chain, prepare
+from cnntool.imaging.filter_pass import FilterPass
+from cnntool.imaging.filter_plan import Geometry, plan_chain
+from cnntool.imaging.filtering import Rendering, chain_over
 from cnntool.imaging.kernels import Filter
+from cnntool.imaging.rows import rows_of
 from cnntool.imaging.tone import Losses, Tone
 from cnntool.imaging.transparency import alpha_in_depth
 
@@ -100,25 +102,26 @@ def window_facts(
     not fit, or ``at`` is outside the result.
     """
     frame, white = image.frames[0], image.white
-    step, tones = prepare(
-        frame, white, plan_chain(frame.pixels.shape, filters, geometry), rendering
-    )
-    height, width = step.plan.shape[:2]
+    plans = plan_chain(frame.pixels.shape, filters, geometry)
+    chain = chain_over(rows_of(frame), white, plans, rendering)
+    last, tones = chain.last, chain.survey.tones
+    height, width = last.plan.shape[:2]
     x, y = place_of(at, height, width)
-    kernel, geometry = step.kernel, step.geometry
+    kernel, (scale, bias) = last.plan.kernel, last.affine
     bare = replace(kernel, bias=0.0)
-    apart = replace(step.plan, kernel=replace(bare, combine="none"))
-    responses = value_at(FilterPass(step.frame, white, apart), x, y)
-    plain = FilterPass(step.frame, white, replace(step.plan, kernel=bare))
+    plain = replace(last, plan=replace(last.plan, kernel=bare), scale=1.0, bias=0.0)
+    apart = replace(plain.plan, kernel=replace(bare, combine="none"))
+    responses = value_at(replace(plain, plan=apart), x, y)
     combined = plain.finish(responses.copy())
-    values = step.finish(responses.copy())
+    values = last.finish(responses.copy())
     result = [
         tone.apply(row.copy(), Losses()).astype(tone.dtype)
         for tone, row in zip(tones, values, strict=True)
     ]
-    pixels, alphas, rows, columns = _window(step, x, y)
+    pixels, alphas, rows, columns = _window(last, x, y)
     bank = kernel.bank[:, ::-1, ::-1] if geometry.flip else kernel.bank
-    alpha = step.alpha()
+    (step,) = last.steps()
+    alpha = last.alpha(step)
     if alpha is not None:
         alpha = alpha_in_depth(alpha[y : y + 1, x : x + 1], white, tones[0].dtype, tones[0].white)
         alpha = alpha.item()
@@ -135,10 +138,10 @@ def window_facts(
         responses=responses,
         combine=kernel.combine,
         combined=combined,
-        scale=step.scale,
-        bias=step.bias,
+        scale=scale,
+        bias=bias,
         values=values,
-        tones=tuple(tones),
+        tones=tones,
         result=np.stack(result),
         alpha=alpha,
     )
@@ -155,36 +158,38 @@ def place_of(at: tuple[int, int] | None, height: int, width: int) -> tuple[int, 
     return x, y
 
 
-def value_at(step: FilterPass, x: int, y: int) -> np.ndarray:
+def value_at(last: FilterPass, x: int, y: int) -> np.ndarray:
     """The values (results, C) of one output pixel, out of a pass over the whole picture."""
-    found = np.empty((step.plan.count, step.plan.shape[2]), step.blocks.dtype)
+    found = np.empty((last.plan.count, last.plan.shape[2]), last.blocks.dtype)
 
     def catch(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
         if rows.start <= y < rows.stop and columns.start <= x < columns.stop:
             block = values.reshape(rows.stop - rows.start, columns.stop - columns.start, -1)
             found[index] = block[y - rows.start, x - columns.start]
 
-    step.run(catch)
+    for step in last.steps():
+        last.run(step, catch)
     return found
 
 
-def _window(step: FilterPass, x: int, y: int):
+def _window(last: FilterPass, x: int, y: int):
     """The pixels under the window, their alphas, and where they lie."""
-    constant: float | np.ndarray = step.geometry.constant
-    if step.is_weighted:
-        constant = np.append(np.full(step.plan.shape[2], constant), 1)
-    rows, columns = _taps(step, step.plan.rows, y), _taps(step, step.plan.columns, x)
+    constant: float | np.ndarray = last.plan.geometry.constant
+    if last.is_weighted:
+        constant = np.append(np.full(last.plan.shape[2], constant), 1)
+    rows, columns = _taps(last, last.plan.rows, y), _taps(last, last.plan.columns, x)
     sources = np.array(rows.sources)[:, None], np.array(columns.sources)
-    pixels = step.pixels[sources].astype(np.float64)  # (kh, kw, C)
+    (frame,) = last.source.strips(0)
+    pixels = last.pixels(frame)[sources].astype(np.float64)  # (kh, kw, C)
     pixels[(sources[0] < 0) | (sources[1] < 0)] = constant
-    if step.is_weighted:
+    if last.is_weighted:
         return pixels[..., :-1], pixels[..., -1], rows, columns
     return pixels, None, rows, columns
 
 
-def _taps(step: FilterPass, axis: Axis, output: int) -> Taps:
+def _taps(last: FilterPass, axis: Axis, output: int) -> Taps:
     positions = axis.input_positions(output, 1)[:: axis.dilation]
-    sources = border_indices(np.array(positions), axis.size, step.geometry.border)
+    sources = border_indices(np.array(positions), axis.size, last.plan.geometry.border)
     before = axis.extent // 2
-    centre = axis.extent - 1 - before if step.geometry.flip else before
+    centre = axis.extent - 1 - before if last.plan.geometry.flip else before
     return Taps(tuple(positions), tuple(sources.tolist()), positions[0] + centre)

@@ -24,7 +24,7 @@ from cnntool.files.limits import MAX_PIXELS
 from cnntool.files.streams import plain_errors
 
 __all__ = ["Layout", "NotInRows", "RowReader", "RowWriter"]
-__all__ += ["can_write_rows", "open_rows", "save_rows"]
+__all__ += ["open_rows", "save_rows", "why_not_in_rows"]
 
 _MODULES = {"NPY": "npy", "PPM": "pnm"}
 _MODULES |= {"PNG": "png_rows", "TIFF": "tiff_rows", "JPEG": "jpeg_rows"}
@@ -99,7 +99,7 @@ def _module(format: str) -> ModuleType:
     return importlib.import_module(f"cnntool.files.{_MODULES[format]}")
 
 
-def can_write_rows(format: str) -> str:
+def why_not_in_rows(format: str) -> str:
     """'' where a format is written row by row, else why not: ``"a WebP is written whole"``."""
     return "" if format in _MODULES else f"{_WHOLE[format]} is written whole"
 
@@ -154,7 +154,7 @@ def save_rows(
     quality = checked_quality(quality, format, label)
     image = layout.blank()
     check_holdable(image, format, label)
-    if reason := can_write_rows(format):
+    if reason := why_not_in_rows(format):
         raise RequestError(f"{label}: {reason}: use PNG, TIFF or JPEG")
     layout = replace(layout, format=format, metadata=fitting_metadata(image, format))
     with atomic_write(path, overwrite, adopt) as file:

@@ -1,243 +1,219 @@
-"""One filter over one frame: from pixels to blocks of combined values, ready to be shown."""
+"""One filter over a picture, whole or a few rows at a time: from pixels to blocks of values.
+
+A picture that is there whole is one strip. Cut into more, every block of the plan stays as it is,
+so that results are the same to the last bit.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from cnntool.engine.arrays import float_dtype
-from cnntool.engine.filters.banks import Block, Plan, plan_blocks, run_plan, widened
-from cnntool.engine.windows import Axis, SomeRows, border_indices, plan_axes
-from cnntool.errors import InputError, RequestError
+from cnntool.engine.filters.banks import Block, Plan, run_plan, widened
+from cnntool.engine.windows import SomeRows, runs_read
+from cnntool.errors import InputError
 from cnntool.files.image import Frame
-from cnntool.imaging.kernels import Filter
-from cnntool.imaging.rows import SomeFrame
-from cnntool.imaging.transparency import hides, unweighting, weighted
-
-LARGEST_EXTENT = 16384
-"""Pixels that a dilated kernel may span; what a block reads grows with it."""
+from cnntool.imaging.filter_plan import FilterPlan
+from cnntool.imaging.rows import Rows, SomeFrame, View, cut
+from cnntool.imaging.transparency import unweighting, weighted
 
 Write = Callable[[int, np.ndarray, slice, slice], None]
 
-
-@dataclass(frozen=True)
-class Geometry:
-    """How kernels slide over the picture; the same for every filter of a chain."""
-
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: str | int = "same"
-    border: str = "reflect"
-    constant: float = 0.0
-    flip: bool = False
+Step = tuple[Frame | SomeFrame, slice, Sequence[Block] | None]
+"""All that is read for some rows of a result, those rows, and their blocks (None: all)."""
 
 
 @dataclass(frozen=True, eq=False)
-class FilterPlan:
-    """Where the windows of a filter lie on pictures of one size; made by :func:`plan_filter`.
+class FilterPass:
+    """A planned filter over a picture with white ``white``; results are ``scale * value + bias``.
 
-    ``count`` results of ``shape`` (oh, ow, C) come out: one, or one a kernel where the responses
-    are not combined.
+    The filter's own bias is a part of the value. Angles are neither scaled nor shifted.
+
+    height: rows of what comes out that are made together; None makes all of them, of a picture that
+    is there whole. is_weighted: whether some pixels are transparent, so that alpha goes through the
+    kernels as well. is_wide: whether pixels that are not there whole span more than a transform in
+    float32 keeps.
     """
 
-    kernel: Filter
-    geometry: Geometry
-    rows: Axis
-    columns: Axis
-    channels: int  # of the pictures
-
-    @property
-    def count(self) -> int:
-        return self.kernel.count if self.kernel.combine == "none" else 1
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        channels = 1 if self.kernel.is_colour else self.channels
-        return self.rows.output_size, self.columns.output_size, channels
-
-    def centres(self) -> tuple[np.ndarray, np.ndarray]:
-        """The input row and column at the centre of every output's window."""
-        return self._centre(self.rows), self._centre(self.columns)
-
-    def _centre(self, axis: Axis) -> np.ndarray:
-        centre = axis.extent // 2
-        if self.geometry.flip:
-            centre = axis.extent - 1 - centre
-        positions = np.arange(axis.output_size) * axis.stride - axis.before + centre
-        border = self.geometry.border
-        return border_indices(positions, axis.size, "edge" if border == "constant" else border)
-
-    @functools.lru_cache(maxsize=64)  # noqa: B019 (few, and small)
-    def blocks(
-        self, channels: int, dtype: np.dtype | type = np.float32, may_be_whole: bool = False
-    ) -> Plan:
-        """How the engine goes through pixels of so many channels, alpha among them.
-
-        Choosing the way takes a millisecond, as much as filtering a small picture.
-        """
-        return plan_blocks(
-            (self.rows, self.columns),
-            channels,
-            self.kernel.bank,
-            flip=self.geometry.flip,
-            dtype=dtype,
-            may_be_whole=may_be_whole,
-        )
-
-
-def plan_filter(shape: tuple[int, int, int], kernel: Filter, geometry: Geometry) -> FilterPlan:
-    """Plan a filter over pictures of ``shape`` (H, W, C).
-
-    Raises InputError where the kernel does not fit, or is for colour and the picture neither in
-    colour nor grey; RequestError where it spans too much.
-    """
-    taps = zip(kernel.bank.shape[1:], geometry.dilation, strict=True)
-    for kernel_size, dilation in taps:
-        if (kernel_size - 1) * dilation >= LARGEST_EXTENT:
-            raise RequestError(
-                f"{kernel.label}: dilation {dilation} spreads {kernel_size} taps over more than "
-                f"{LARGEST_EXTENT} pixels: use a smaller one"
-            )
-    try:
-        rows, columns = plan_axes(
-            shape[:2],
-            kernel.bank.shape[1:],
-            geometry.stride,
-            geometry.dilation,
-            geometry.padding,
-            flipped=geometry.flip,
-        )
-    except ValueError as error:
-        message = f"{kernel.label}: {error}: use a smaller kernel or --padding same"
-        raise InputError(message) from None
-    if kernel.is_colour and shape[2] not in (1, 3):
-        raise InputError(
-            f"{kernel.label} is a filter for colour, and the picture has {shape[2]} channels: use "
-            "one in RGB or grey"
-        )
-    return FilterPlan(kernel, geometry, rows, columns, shape[2])
-
-
-@dataclass(frozen=True)
-class WholeFacts:
-    """What is to be known of a whole picture before its first rows are filtered.
-
-    is_weighted: whether some pixels are transparent, so that alpha goes through the kernels as
-    well. is_wide: whether pixels span more than a transform in float32 keeps.
-    """
-
+    source: Rows
+    white: float
+    plan: FilterPlan
+    scale: float = 1.0
+    bias: float = 0.0
+    height: int | None = None
+    threads: int | None = None
     is_weighted: bool = False
     is_wide: bool = False
 
+    @property
+    def affine(self) -> tuple[float, float]:
+        """The factor of what the responses are combined to, and what is added then."""
+        if self.plan.kernel.combine == "orientation":
+            return 1.0, 0.0
+        return self.scale, self.bias + self.scale * self.plan.kernel.bias
 
-class FilterPass:
-    """A planned filter over a frame whose white is ``white``; results are ``scale * value + bias``.
-
-    The filter's own bias is a part of the value. Angles are neither scaled nor shifted. Of a frame
-    of which some rows are there, ``whole`` says what only the whole can tell.
-    """
-
-    def __init__(
-        self,
-        frame: Frame | SomeFrame,
-        white: float,
-        plan: FilterPlan,
-        scale: float = 1.0,
-        bias: float = 0.0,
-        whole: WholeFacts | None = None,
-    ):
-        self.frame, self.plan = frame, plan
-        self.kernel, self.geometry = plan.kernel, plan.geometry
-        is_angle = self.kernel.combine == "orientation"
-        bias += scale * self.kernel.bias
-        self.scale, self.bias = (1.0, 0.0) if is_angle else (scale, bias)
-        if whole is None:
-            assert isinstance(frame, Frame)
-            whole = WholeFacts(hides(frame.alpha, white))
-        self.is_weighted = whole.is_weighted
-        self._white = white
-        may_be_whole = self.kernel.combine == "none" and not self.kernel.is_colour
-        may_be_whole &= (self.scale, self.bias) == (1, 0)
-        channels, dtype = frame.pixels.shape[2] + self.is_weighted, frame.pixels.dtype
+    @cached_property
+    def blocks(self) -> Plan:
+        """How the engine goes through the pixels."""
+        kernel, dtype = self.plan.kernel, self.source.dtype
+        may_be_whole = kernel.combine == "none" and not kernel.is_colour
+        may_be_whole &= self.affine == (1, 0)
         if self.is_weighted:
-            assert frame.alpha is not None
-            dtype = np.result_type(dtype, float_dtype(np.empty(0, frame.alpha.dtype)))
-        self.blocks = plan.blocks(channels, dtype, may_be_whole)
-        if whole.is_wide and self.blocks.is_narrow:
-            self.blocks = widened(self.blocks)
+            dtype = np.result_type(dtype, float_dtype(np.empty(0, dtype)))
+        blocks = self.plan.blocks(self.source.shape[2] + self.is_weighted, dtype, may_be_whole)
+        return widened(blocks) if self.is_wide and blocks.is_narrow else blocks
 
-    @functools.cached_property
-    def pixels(self) -> np.ndarray | SomeRows:
-        """What goes through the kernels, (H, W, C); weighted, (H, W, C + 1) floats, which a pass
-        that tells how another runs never makes."""
-        return _weighted(self.frame, self._white) if self.is_weighted else self.frame.pixels
+    def bands(self) -> Iterator[tuple[slice, list[Block]]]:
+        """The blocks of the plan, those together that give about ``height`` rows."""
+        blocks: list[Block] = []
+        for block in self.blocks.blocks:
+            if blocks:
+                top, is_next = blocks[0][0].start, block[0].start != blocks[-1][0].start
+                if is_next and block[0].stop - top > (self.height or 0):
+                    yield slice(top, blocks[-1][0].stop), blocks
+                    blocks = []
+            blocks.append(block)
+        yield slice(blocks[0][0].start, blocks[-1][0].stop), blocks
 
-    def run(
-        self, write: Write, threads: int | None = None, blocks: Sequence[Block] | None = None
-    ) -> None:
-        """Hand blocks to ``write(result, values, rows, columns)``, from several threads: those that
-        are given, whose rows are at hand, else all.
+    def steps(self, start: int = 0) -> Iterator[Step]:
+        """What there is to do, some rows after the other, up to those with number ``start`` left
+        out."""
+        if self.height is None:
+            (frame,) = self.source.strips(0)
+            yield frame, slice(0, self.plan.shape[0]), None
+            return
+        view, axis = View(self.source), self.plan.rows
+        for rows, blocks in self.bands():
+            if rows.stop > start:
+                computed = self.blocks.in_whole_strips(blocks[-1][0])
+                reads = axis.input_positions(rows.start, computed.stop - rows.start)
+                runs = runs_read(reads, axis.size, self.plan.geometry.border)
+                main = min(max(reads.start, 0), axis.size - 1)
+                yield view.frame(runs, main), rows, blocks
+
+    def run(self, step: Step, write: Write) -> None:
+        """Hand blocks to ``write(result, values, rows, columns)``, from several threads; rows are
+        counted from the first of the step.
 
         ``values`` is (strips, rows of a strip, columns, C), floats or 16-bit integers with room for
         half a range more, scratch that may be overwritten.
         """
-        constant: float | np.ndarray = self.geometry.constant
+        frame, made, blocks = step
+        kernel, geometry = self.plan.kernel, self.plan.geometry
+        constant: float | np.ndarray = geometry.constant
         unweight = None
         if self.is_weighted:
-            constant = np.append(np.full(self.frame.pixels.shape[2], constant), 1)
-            unweight = unweighting(self.frame.pixels, self.kernel.bank, *self.plan.centres())
+            constant = np.append(np.full(frame.pixels.shape[2], constant), 1)
+            unweight = unweighting(frame.pixels, kernel.bank, *self.plan.centres())
 
         def emit(block: np.ndarray, rows: slice, columns: slice) -> None:
             if unweight is not None:
                 block = unweight(block, rows, columns)
-            if self.kernel.is_colour:
+            if kernel.is_colour:
                 block = sum_colours(block)
+            rows = slice(rows.start - made.start, rows.stop - made.start)
             for index, values in enumerate(self.finish(block)):
                 write(index, values, rows, columns)
 
-        border = self.geometry.border
-        padding: dict[str, Any] = {"border": border, "constant": constant}
-        run_plan(self.blocks, self.pixels, emit, **padding, threads=threads, blocks=blocks)
+        padding: dict[str, Any] = {"border": geometry.border, "constant": constant}
+        pixels = self.pixels(frame)
+        run_plan(self.blocks, pixels, emit, **padding, threads=self.threads, blocks=blocks)
+
+    def pixels(self, frame: Frame | SomeFrame) -> np.ndarray | SomeRows:
+        """What goes through the kernels, (H, W, C); weighted by alpha, (H, W, C + 1) floats."""
+        return _weighted(frame, self.white) if self.is_weighted else frame.pixels
 
     def finish(self, responses: np.ndarray) -> np.ndarray:
         """What becomes of responses (F, ...): combined, scaled and shifted, in their memory."""
-        directions = self.kernel.directions
-        if self.geometry.flip and directions is not None:  # a turned kernel answers the other way
+        kernel, (scale, bias) = self.plan.kernel, self.affine
+        directions = kernel.directions
+        if (
+            self.plan.geometry.flip and directions is not None
+        ):  # a turned kernel answers the other way
             directions = tuple(direction + 180 for direction in directions)
-        combined = combine_responses(responses, self.kernel.combine, directions)
-        if self.scale != 1:
-            combined *= self.scale
-        if self.bias != 0:
-            combined += self.bias
+        combined = combine_responses(responses, kernel.combine, directions)
+        if scale != 1:
+            combined *= scale
+        if bias != 0:
+            combined += bias
         return combined
 
-    def alpha(self, rows: slice = slice(None)) -> np.ndarray | None:
-        """The frame's alpha at the centre of every window, or those of some rows, (oh, ow)."""
-        if self.frame.alpha is None:
+    def alpha(self, step: Step) -> np.ndarray | None:
+        """The picture's alpha at the centre of every window of a step, (oh, ow)."""
+        frame, rows, _ = step
+        if frame.alpha is None:
             return None
         centres, columns = self.plan.centres()
-        return self.frame.alpha[centres[rows]][:, columns]
+        return frame.alpha[centres[rows]][:, columns]
 
     def bounds(self) -> tuple[float, float]:
         """What the results cannot go beyond: black and white under the weights that do most."""
-        dtype = self.frame.pixels.dtype
+        kernel, constant = self.plan.kernel, self.plan.geometry.constant
+        dtype = self.source.dtype
         if dtype.kind != "u" or self.is_weighted:
             return -np.inf, np.inf
         black, white = 0.0, float(np.iinfo(dtype).max)
-        if self.geometry.border == "constant":
-            black, white = min(black, self.geometry.constant), max(white, self.geometry.constant)
-        positive = np.maximum(self.kernel.weights, 0).sum(axis=1)
-        negative = np.minimum(self.kernel.weights, 0).sum(axis=1)
+        if self.plan.geometry.border == "constant":
+            black, white = min(black, constant), max(white, constant)
+        positive = np.maximum(kernel.weights, 0).sum(axis=1)
+        negative = np.minimum(kernel.weights, 0).sum(axis=1)
         low = float((black * positive + white * negative).min())
         high = float((white * positive + black * negative).max())
-        if self.kernel.combine == "magnitude":
-            low, high = 0.0, max(-low, high) * self.kernel.count**0.5
-        ends = sorted(self.scale * end + self.bias for end in (low, high))
+        if kernel.combine == "magnitude":
+            low, high = 0.0, max(-low, high) * kernel.count**0.5
+        scale, bias = self.affine
+        ends = sorted(scale * end + bias for end in (low, high))
         return ends[0], ends[1]
+
+    @cached_property
+    def result(self) -> Rows:
+        """The unrounded picture that comes out; its feature maps are channels."""
+        height, width, channels = self.plan.shape
+        shape = height, width, self.plan.count * channels
+        dtype = np.dtype(np.float64 if self.source.dtype == np.float64 else np.float32)
+        return Rows(shape, dtype, self.source.has_alpha, self._strips)
+
+    def _strips(self, start: int) -> Iterator[Frame]:
+        _, width, channels = self.plan.shape
+        for step in self.steps(start):
+            _, made, _ = step
+            shape = made.stop - made.start, width, self.plan.count, channels
+            pixels = np.empty(shape, self.result.dtype)
+
+            def write(index: int, values: np.ndarray, rows: slice, columns: slice, pixels=pixels):
+                pixels[rows, columns, index].reshape(values.shape)[...] = values
+
+            self.run(step, write)
+            check_finite(pixels, self.plan.kernel.label)
+            frame = Frame(pixels.reshape(*shape[:2], -1), self.alpha(step))
+            yield cut(frame, slice(max(0, start - made.start), None))
+
+    def extremes(self) -> list[tuple[float, float]]:
+        """The least and the greatest value of each result."""
+        found = [(np.inf, -np.inf)] * self.plan.count
+        lock = Lock()
+
+        def measure(index: int, values: np.ndarray, rows: slice, columns: slice) -> None:
+            low, high = float(values.min()), float(values.max())
+            with lock:
+                found[index] = min(found[index][0], low), max(found[index][1], high)
+
+        for step in self.steps():
+            self.run(step, measure)
+        return found
+
+
+def check_finite(pixels: np.ndarray, label: str) -> None:
+    """Raise InputError where a float result has overflowed."""
+    if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
+        kind = pixels.dtype
+        raise InputError(f"{label}: values beyond {kind}: make the kernel's weights smaller")
 
 
 def _weighted(frame: Frame | SomeFrame, white: float) -> np.ndarray | SomeRows:

@@ -12,19 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import (
-    FilterPass,
-    FilterPlan,
-    Geometry,
-    WholeFacts,
-    plan_filter,
-)
+from cnntool.imaging.filter_pass import FilterPass, Step, check_finite
+from cnntool.imaging.filter_plan import FilterPlan, Geometry, plan_chain
 from cnntool.imaging.kernel_weights import brightness
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.rows import Rows, rows_of
-from cnntool.imaging.strips import Pass, Place, check_finite, facts_of_whole
+from cnntool.imaging.strips import survey
 from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
-from cnntool.imaging.transparency import alpha_in_depth
+from cnntool.imaging.transparency import alpha_in_depth, hides
 
 
 @dataclass(frozen=True)
@@ -43,34 +38,25 @@ class Rendering:
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """One result: a picture, the kernel it came from, and what it could not show."""
+    """One result: a picture, the kernel it came from, and what it could not show.
+
+    Of the picture that it was made of, ``largest`` is the value of its floats (minus infinity of
+    whole numbers), ``is_weighted`` whether some pixel is transparent.
+    """
 
     name: str
     image: Image
     losses: Losses
     range: str
     brightest: float  # value of its pixels
+    largest: float
+    is_weighted: bool
 
 
 def normalized(kernel: Filter) -> Filter:
     """The filter with the weights of every response divided so that brightness is kept."""
     weights = kernel.weights / brightness(kernel.weights)
     return replace(kernel, bank=weights.reshape(kernel.bank.shape))
-
-
-def plan_chain(
-    shape: tuple[int, int, int], filters: Sequence[Filter], geometry: Geometry
-) -> list[FilterPlan]:
-    """Plan filters that run one after the other over pictures of ``shape`` (H, W, C).
-
-    Raises InputError where a kernel does not fit into what comes before it.
-    """
-    plans = []
-    for kernel in filters:
-        plans.append(plan_filter(shape, kernel, geometry))
-        height, width, channels = plans[-1].shape
-        shape = height, width, channels * plans[-1].count
-    return plans
 
 
 def filter_image(
@@ -104,9 +90,10 @@ def run_chains(
     found: list[list[FeatureMap]] = []
     for frame, plans in zip(image.frames, chains, strict=True):
         chain = chain_over(rows_of(frame), image.white, plans, rendering, threads=threads)
-        (frames,) = chain.strips()
+        ((frames, tally),) = chain.strips()
         shown = (replace(each, duration=frame.duration) for each in frames)
-        found.append(chain.maps([replace(image, frames=(each,), white=white) for each in shown]))
+        images = [replace(image, frames=(each,), white=white) for each in shown]
+        found.append(chain.maps(images, tally))
     return [_one_of_frames(maps) for maps in zip(*found, strict=True)]
 
 
@@ -118,17 +105,49 @@ def _one_of_frames(maps: Sequence[FeatureMap]) -> FeatureMap:
         image=replace(maps[0].image, frames=frames),
         losses=sum((each.losses for each in maps), Losses()),
         brightest=max(each.brightest for each in maps),
+        largest=max(each.largest for each in maps),
+        is_weighted=any(each.is_weighted for each in maps),
     )
 
 
-def prepare(
-    frame: Frame, white: float, plans: Sequence[FilterPlan], rendering: Rendering
-) -> tuple[FilterPass, list[Tone]]:
-    """The last filter's pass over what those before it made of a frame, and the tone of each of its
-    results."""
-    chain = chain_over(rows_of(frame), white, plans, rendering)
-    ((step, _, _),) = chain.last.steps()
-    return step, list(chain.tones)
+@dataclass(frozen=True)
+class Tally:
+    """What some rows of the results lost, their brightest values, and the largest value so far of a
+    picture of floats; sums are those of all rows."""
+
+    losses: tuple[Losses, ...]
+    brightest: tuple[float, ...]
+    largest: float
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            tuple(a + b for a, b in zip(self.losses, other.losses, strict=True)),
+            tuple(map(max, self.brightest, other.brightest)),
+            max(self.largest, other.largest),
+        )
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a chain has to know before its first rows are shown: for each of its filters whether
+    FilterPass is to be ``is_weighted`` and ``is_wide``, and the tones of its results."""
+
+    facts: tuple[tuple[bool, bool], ...]
+    tones: tuple[Tone, ...]
+
+
+class _Checked:
+    """A picture that goes by, with values that sums can take, and the largest of its floats."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.largest = rows, -np.inf
+
+    def strips(self, start: int) -> Iterator[Frame]:
+        for strip in self._rows.strips(start):
+            check_range(strip.pixels)
+            if strip.pixels.dtype.kind == "f":
+                self.largest = max(self.largest, float(strip.pixels.max()))
+            yield strip
 
 
 def chain_over(
@@ -139,14 +158,13 @@ def chain_over(
     *,
     height: int | None = None,
     threads: int | None = None,
-    known: Known | None = None,
+    known: Survey | None = None,
 ) -> Chain:
     """Filters one after the other over a picture that goes by, in strips of about ``height`` rows;
     None takes it whole, in one.
 
     known: of the same chain over the same picture, so that it need not go by to find that out.
     """
-    *before, last = plans
     dtype = np.dtype(rendering.dtype or rows.dtype)
     new_white = float(rendering.white or white)
     shown = rendering.range
@@ -155,121 +173,83 @@ def chain_over(
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
     source = _Checked(rows)
     rows = replace(rows, strips=source.strips)
-    wholes: list[WholeFacts | None] = [None] * len(plans)
+    facts: list[tuple[bool, bool]] = []
     if height is not None:
-        wholes = [*known.wholes] if known else [*facts_of_whole(rows, white, plans)]
-    for plan, whole in zip(before, wholes, strict=False):
-        rows = Pass(rows, white, plan, whole, height, threads).result
+        facts = [*(known.facts if known else survey(rows, white, plans))]
     depth = new_white / white
-    scale, bias = rendering.scale * depth, rendering.bias * depth
-    final = Pass(rows, white, last, wholes[-1], height, threads, scale, bias)
-    tone = Tone(shown, dtype, new_white, bounds=final.any_step.bounds())
-    tones = [tone] * last.count
+    for place, plan in enumerate(plans):
+        if height is None:
+            (frame,) = rows.strips(0)
+            rows = rows_of(frame)
+            facts.append((hides(frame.alpha, white), False))
+        is_last = place == len(plans) - 1
+        affine = (rendering.scale * depth, rendering.bias * depth) if is_last else (1.0, 0.0)
+        last = FilterPass(rows, white, plan, *affine, height, threads, *facts[place])
+        rows = last.result
+    tones = (Tone(shown, dtype, new_white, bounds=last.bounds()),) * last.plan.count
     if known:
-        tones = list(known.tones)
+        tones = known.tones
     elif shown == "stretch":
-        tones = [replace(tone, low=low, high=high) for low, high in final.extremes()]
-    return Chain(final, tones, source, Known(tuple(wholes), tuple(tones)))
+        ends = zip(tones, last.extremes(), strict=True)
+        tones = tuple(replace(tone, low=low, high=high) for tone, (low, high) in ends)
+    return Chain(last, Survey(tuple(facts), tones), source)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a chain has to know of a whole picture, for each of its filters, and the tones that its
-    results are shown in."""
-
-    wholes: tuple[WholeFacts | None, ...]
-    tones: tuple[Tone, ...]
-
-    @property
-    def hides(self) -> bool:
-        """Whether some pixel of a picture that goes by in strips is transparent."""
-        return self.wholes[0] is not None and self.wholes[0].is_weighted
-
-
-@dataclass
-class Seen:
-    """Of what has gone by: what each result lost, its brightest value, and the largest value of a
-    picture of floats."""
-
-    losses: list[Losses]
-    brightest: list[float]
-    source: float = -np.inf
-
-    def add(self, other: Seen) -> None:
-        """And of other rows of the same."""
-        self.losses = [a + b for a, b in zip(self.losses, other.losses, strict=True)]
-        self.brightest = [*map(max, self.brightest, other.brightest)]
-        self.source = max(self.source, other.source)
-
-
-class _Checked:
-    """A picture that goes by, with values that sums can take, and the largest of its floats."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows, self.brightest = rows, -np.inf
-
-    def strips(self, start: int) -> Iterator[Frame]:
-        for strip in self._rows.strips(start):
-            check_range(strip.pixels)
-            if strip.pixels.dtype.kind == "f":
-                self.brightest = max(self.brightest, float(strip.pixels.max()))
-            yield strip
-
-
 class Chain:
-    """Filters over a picture that goes by, and how the results of the last one are shown.
+    """Filters over a picture that goes by, of which the results of the last one are shown."""
 
-    seen: of the results that were shown so far.
-    """
+    last: FilterPass
+    survey: Survey
+    source: _Checked
 
-    def __init__(self, last: Pass, tones: Sequence[Tone], source: _Checked, known: Known) -> None:
-        self.last, self.tones, self.known, self._source = last, tones, known, source
-        self.seen = Seen([Losses() for _ in tones], [-np.inf for _ in tones])
-
-    def maps(self, images: Sequence[Image]) -> list[FeatureMap]:
-        """The results, of which these are images, once they have been shown."""
-        last = self.last.plan.kernel
+    def maps(self, images: Sequence[Image], tally: Tally) -> list[FeatureMap]:
+        """The results, of which these are images, with what there is to say of all their rows."""
+        last, shown = self.last.plan.kernel, self.survey.tones[0].range
         names = last.names if last.combine == "none" else (last.label,)
-        kept = zip(names, images, self.seen.losses, self.seen.brightest, strict=True)
-        shown = self.tones[0].range
+        of_source = tally.largest, self.survey.facts[0][0]
         return [
-            FeatureMap(name, image, losses, shown, brightest)
-            for name, image, losses, brightest in kept
+            FeatureMap(name, image, losses, shown, brightest, *of_source)
+            for name, image, losses, brightest in zip(
+                names, images, tally.losses, tally.brightest, strict=True
+            )
         ]
 
-    def strips(self, start: int = 0, stop: int | None = None) -> Generator[list[Frame]]:
-        """Every result as pixels of its tone, some rows after the other, of which some begin with
-        row ``start`` and some end before row ``stop``."""
-        _, width, channels = self.last.plan.shape
-        for step, rows, blocks in self.last.steps(start):
-            if stop is not None and rows.start >= stop:
+    def strips(
+        self, start: int = 0, stop: int | None = None
+    ) -> Generator[tuple[list[Frame], Tally]]:
+        """Every result as pixels of its tone, some rows after the other with what there is to say
+        of them, of which some begin with row ``start`` and some end before row ``stop``."""
+        last, tones = self.last, self.survey.tones
+        _, width, channels = last.plan.shape
+        for step in last.steps(start):
+            _, made, _ = step
+            if stop is not None and made.start >= stop:
                 return
-            shape = rows.stop - rows.start, width, channels
-            outputs = [np.empty(shape, tone.dtype) for tone in self.tones]
+            shape = made.stop - made.start, width, channels
+            outputs = [np.empty(shape, tone.dtype) for tone in tones]
             lost: list[list[Losses]] = [[] for _ in outputs]
 
-            def write(
-                index: int, values: np.ndarray, place: Place, outputs=outputs, lost=lost
-            ) -> None:
+            def write(index, values, rows, columns, outputs=outputs, lost=lost) -> None:
                 counted = Losses(total=values.size)
-                pixels = self.tones[index].apply(values, counted)
+                pixels = tones[index].apply(values, counted)
                 lost[index].append(counted)
-                target = outputs[index][place].reshape(values.shape)
+                target = outputs[index][rows, columns].reshape(values.shape)
                 np.copyto(target, pixels, casting="unsafe")
 
-            self.last.run(step, write, rows, blocks)
+            last.run(step, write)
             for pixels in outputs if outputs[0].dtype.kind == "f" else ():
-                check_finite(pixels, step.kernel.label)
-            brightest = [float(pixels.max()) for pixels in outputs]
-            losses = [sum(each, Losses()) for each in lost]
-            self.seen.add(Seen(losses, brightest, self._source.brightest))
-            yield self._frames(outputs, step.alpha(rows))
+                check_finite(pixels, last.plan.kernel.label)
+            brightest = tuple(float(pixels.max()) for pixels in outputs)
+            losses = tuple(sum(each, Losses()) for each in lost)
+            yield self._frames(outputs, step), Tally(losses, brightest, self.source.largest)
 
-    def _frames(self, outputs: Sequence[np.ndarray], alpha: np.ndarray | None) -> list[Frame]:
+    def _frames(self, outputs: Sequence[np.ndarray], step: Step) -> list[Frame]:
         """The results with alpha in their depth."""
+        alpha = self.last.alpha(step)
         if alpha is None:
             return [Frame(pixels) for pixels in outputs]
         return [
             Frame(pixels, alpha_in_depth(alpha, self.last.white, tone.dtype, tone.white))
-            for pixels, tone in zip(outputs, self.tones, strict=True)
+            for pixels, tone in zip(outputs, self.survey.tones, strict=True)
         ]

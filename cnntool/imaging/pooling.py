@@ -189,10 +189,10 @@ def bytes_in_strips(rows: Rows, pooling: Pooling, height: int, result: int) -> i
     _, width, channels = rows.shape
     down, across = pool_axes(rows.shape[0], width, pooling)
     held = min(rows.shape[0], down.span(height)) * width
-    item = rows.dtype.itemsize
-    weights = 2 * 4 * (2 * channels + 2) + item if rows.has_alpha else 0
+    item, wide = rows.dtype.itemsize, float_dtype(np.empty(0, rows.dtype)).itemsize
+    weights = 2 * wide * (2 * channels + 2) + item if rows.has_alpha else 0
     values = height * across.output_size * channels
-    return held * (2 * item * channels + weights) + 3 * 4 * values + IN_FLIGHT * height * result
+    return held * (2 * item * channels + weights) + 3 * wide * values + IN_FLIGHT * height * result
 
 
 Part = tuple[Frame, tuple[Axis, Axis] | None, bool]

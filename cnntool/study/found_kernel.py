@@ -10,7 +10,7 @@ from cnntool.choices import BORDERS
 from cnntool.engine.convolution import conv2d
 from cnntool.engine.windows import padded_tile
 from cnntool.files.image import STRIP_ROWS, Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from processes import COMMAND
 
 from cnntool.cli.options import Reading
-from cnntool.cli.strips import Passing, write_strips
+from cnntool.cli.strips import PictureFile, write_strips
 from cnntool.files.formats import EXTENSIONS, FORMATS
 from cnntool.files.image import Frame, Image
 from cnntool.files.images import open_image, save_image
@@ -41,7 +41,7 @@ def limited(monkeypatch):
         return write_strips(paths, *others, **settings)
 
     monkeypatch.setattr("cnntool.cli.image_job.write_strips", write)
-    monkeypatch.setattr("cnntool.cli.image_job.EASY_BYTES", 0)
+    monkeypatch.setattr("cnntool.cli.image_route.EASY_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
     return written
 
@@ -251,9 +251,9 @@ def test_what_a_picture_is_like_is_told_without_its_pixels(folder):
     pixels = np.lib.format.open_memmap("photo.npy", "w+", np.float32, (3000, 2000, 4))
     tracemalloc.start()
     try:
-        passing = Passing(Path("photo.npy"), "photo.npy", Reading(alpha="last"))
+        file = PictureFile(Path("photo.npy"), "photo.npy", Reading(alpha="last"))
         assert tracemalloc.get_traced_memory()[1] < pixels.nbytes // 10
     finally:
         tracemalloc.stop()
-    layout = passing.layout
+    layout = file.layout
     assert (layout.height, layout.width, layout.channels, layout.has_alpha) == (3000, 2000, 3, True)

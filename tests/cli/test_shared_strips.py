@@ -52,8 +52,8 @@ WORK = {
 @pytest.fixture
 def large(folder, monkeypatch):
     """A picture that goes in strips, and in parts of a few rows, as small as it is."""
-    monkeypatch.setattr("cnntool.cli.image_job.is_large_file", lambda path: True)
-    monkeypatch.setattr("cnntool.cli.image_job.EASY_BYTES", 0)
+    monkeypatch.setattr("cnntool.cli.image_route.is_large_file", lambda path: True)
+    monkeypatch.setattr("cnntool.cli.image_route.EASY_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.shared_strips.PART_BYTES", 1 << 16)
     pixels = np.random.default_rng(0).integers(0, 256, (900, 700, 3), dtype=np.uint8)
@@ -133,12 +133,12 @@ def test_what_ends_while_it_is_written_leaves_no_parts(tmp_path, monkeypatch):
     def make(start, stop):
         if start:
             go_on.wait(5)
-        return iter([[Frame(np.zeros((stop - start, 3, 1), np.uint8))]]), lambda: None
+        yield [Frame(np.zeros((stop - start, 3, 1), np.uint8))], None
 
     monkeypatch.setattr("cnntool.cli.shared_strips.on_cluster", one_worker)
     monkeypatch.setattr("cnntool.cli.shared_strips.PART_BYTES", 1)
     layout = layout_of(Image((Frame(np.zeros((4, 3, 1), np.uint8)),), 255.0, "NPY"))
-    strips = shared_strips("local:1", make, [0, 2], [layout], tmp_path, lambda said: None)
+    strips = shared_strips("local:1", make, [0, 2], [layout], tmp_path)
     kept = {"overwrite": False, "adopt": False, "quality": None}
     with pytest.raises(ValueError, match="expected"):  # of rows that are none of the file's
         write_strips([tmp_path / "a.npy"], [replace(layout, width=4)], strips, ["NPY"], **kept)

@@ -6,7 +6,7 @@ import pytest
 from cnntool.errors import InputError
 from cnntool.explain.invariance import measure_invariance, relative_change
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.kernels import parse_kernel
 from cnntool.imaging.pooling import Pooling
 

@@ -9,7 +9,7 @@ from borders import NUMPY_MODE
 from cnntool.errors import InputError
 from cnntool.explain.windows import window_facts
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import parse_kernel
 

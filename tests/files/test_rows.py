@@ -13,7 +13,7 @@ from cnntool.files import layout
 from cnntool.files.image import Frame
 from cnntool.files.images import open_image, save_image
 from cnntool.files.layout import layout_of
-from cnntool.files.rows import Layout, NotInRows, can_write_rows, open_rows, save_rows
+from cnntool.files.rows import Layout, NotInRows, open_rows, save_rows, why_not_in_rows
 
 
 @pytest.mark.parametrize("gray", [False, True])
@@ -89,7 +89,7 @@ def test_formats_without_rows_say_so(tmp_path, extension):
     with pytest.raises(NotInRows, match=r"is a .*: it is read only as a whole") as caught:
         open_rows(path)
     assert caught.value.reason.startswith("is a ")
-    assert "is written whole" in can_write_rows(open_image(path).format)
+    assert "is written whole" in why_not_in_rows(open_image(path).format)
     with (
         pytest.raises(RequestError, match="is written whole: use PNG"),
         save_rows(path, layout_of(picture())),

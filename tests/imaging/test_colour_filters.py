@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from cnntool.files.image import Frame
-from cnntool.imaging.filter_pass import FilterPass, Geometry, plan_filter
+from cnntool.imaging.filter_pass import FilterPass
+from cnntool.imaging.filter_plan import Geometry, plan_filter
 from cnntool.imaging.filtering import normalized
 from cnntool.imaging.kernel_facts import facts
 from cnntool.imaging.kernels import Filter
+from cnntool.imaging.rows import rows_of
 from cnntool.imaging.tone import automatic_range
 
 BANK = np.random.default_rng(0).integers(-3, 4, (6, 3, 3)).astype(float)
@@ -26,13 +28,14 @@ def test_it_has_a_response_for_each_three_kernels():
 def test_responses_are_sums_that_are_combined_afterwards(combine, dtype):
     pixels = np.random.default_rng(1).integers(0, 256, (7, 8, 3)).astype(dtype)
     plan = plan_filter(pixels.shape, replace(COLOUR, combine=combine), Geometry())
-    step = FilterPass(Frame(pixels), 255.0, plan)
+    step = FilterPass(rows_of(Frame(pixels)), 255.0, plan)
     found = np.empty((plan.count, *plan.shape))
 
     def write(index, values, rows, columns):
         found[index, rows, columns] = values.reshape(found[index, rows, columns].shape)
 
-    step.run(write)
+    for part in step.steps():
+        step.run(part, write)
     padded = np.pad(pixels.astype(float), ((1, 1), (1, 1), (0, 0)), mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
     sums = np.einsum("hwcij,fcij->fhw", windows, BANK.reshape(2, 3, 3, 3))
@@ -52,9 +55,10 @@ def test_bounds_are_reached_by_the_worst_picture():
     one = replace(COLOUR, bank=BANK[:3], names=("a",))
     worst = np.where(np.moveaxis(BANK[:3], 0, -1) > 0, 255, 0).astype(np.uint8)
     plan = plan_filter(worst.shape, one, Geometry(padding="valid"))
-    step = FilterPass(Frame(worst), 255.0, plan)
+    step = FilterPass(rows_of(Frame(worst)), 255.0, plan)
     values = []
-    step.run(lambda index, block, rows, columns: values.append(float(block.max())))
+    for part in step.steps():
+        step.run(part, lambda index, block, rows, columns: values.append(float(block.max())))
     assert max(values) == step.bounds()[1] == facts(one).worst_case[1]
 
 

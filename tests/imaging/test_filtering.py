@@ -11,8 +11,8 @@ from scipy import ndimage
 from cnntool.engine.filters import direct, shifting
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
-from cnntool.imaging.filtering import Rendering, filter_image, normalized, plan_chain
+from cnntool.imaging.filter_plan import Geometry, plan_chain
+from cnntool.imaging.filtering import Rendering, filter_image, normalized
 from cnntool.imaging.kernels import Filter, parse_kernel
 
 RNG = np.random.default_rng(0)

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from cnntool.choices import EDGES, POOLS
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry, WholeFacts
-from cnntool.imaging.filtering import Rendering, chain_over, plan_chain, run_chains
+from cnntool.imaging.filter_pass import FilterPass
+from cnntool.imaging.filter_plan import Geometry, plan_chain
+from cnntool.imaging.filtering import Rendering, chain_over, run_chains
 from cnntool.imaging.kernels import Filter, parse_kernel
 from cnntool.imaging.pooling import Pooling, pool_picture, pool_rows
+from cnntool.imaging.pooling import bytes_in_strips as pooling_bytes
 from cnntool.imaging.rows import Rows, View, cut, rows_of
-from cnntool.imaging.strips import Pass
+from cnntool.imaging.strips import bytes_in_strips
 from cnntool.imaging.tone import Losses
 
 WHITES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0, "float64": 1.0}
@@ -56,15 +58,15 @@ def in_strips(image, filters, geometry, rendering, height, rows=7):
     frame = image.frames[0]
     plans = plan_chain(frame.pixels.shape, filters, geometry)
     chain = chain_over(going_by(frame, rows), image.white, plans, rendering, height=height)
-    strips = list(chain.strips())
+    strips, tallies = zip(*chain.strips(), strict=True)
     joined = [
         (
             np.concatenate([strip[i].pixels for strip in strips]),
             None if frame.alpha is None else np.concatenate([s[i].alpha for s in strips]),
         )
-        for i in range(len(chain.tones))
+        for i in range(len(chain.survey.tones))
     ]
-    return joined, chain.seen.losses, len(strips)
+    return joined, sum(tallies[1:], tallies[0]).losses, len(strips)
 
 
 def check(image, filters, geometry, rendering, height, rows=7):
@@ -174,8 +176,38 @@ def test_a_picture_with_alpha_is_planned_without_a_weighted_copy_of_the_whole():
     rows = Rows(shape, np.dtype(np.uint8), True, lambda start: iter(()))
     tracemalloc.start()
     try:
-        assert any(Pass(rows, 255.0, plans[0], WholeFacts(is_weighted=True), 64).bands())
+        assert any(FilterPass(rows, 255.0, plans[0], height=64, is_weighted=True).bands())
         assert tracemalloc.get_traced_memory()[1] < np.prod(shape)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("alpha", ["", "mixed"])
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("work", ["chain", "noise", "average"])
+def test_strips_take_no_more_memory_than_is_told(kind, alpha, work):
+    """Of the wider types neither: all that there is between is twice as wide."""
+    image = picture(kind, size=(1300, 400), channels=3, alpha=alpha)
+    frame, dtype, height = image.frames[0], np.dtype(kind), 40
+    rows = going_by(frame, 16)
+    row_bytes = 400 * (3 + bool(alpha)) * dtype.itemsize
+    if work == "average":
+        pooling = Pooling("average", (9, 9), stride=(1, 1), padding=(4, 4))
+        told = 8_000_000 + pooling_bytes(rows, pooling, height, row_bytes)
+        strips = pool_rows(rows, image.white, pooling, dtype, image.white, height=height, threads=1)
+    else:
+        noise = np.random.default_rng(3).standard_normal((1, 25, 25))
+        chain = [parse_kernel(name) for name in ("gaussian:sigma=3", "laplacian")]
+        filters = chain if work == "chain" else [Filter("noise", "noise", noise)]
+        plans = plan_chain(frame.pixels.shape, filters, Geometry())
+        told = bytes_in_strips(rows, plans, height, 1, row_bytes)
+        settings = {"height": height, "threads": 1}
+        rendering = Rendering("raw", dtype=dtype)
+        strips = chain_over(rows, image.white, plans, rendering, **settings).strips()
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in strips) > 1
+        assert tracemalloc.get_traced_memory()[1] < told
     finally:
         tracemalloc.stop()
 

@@ -12,7 +12,7 @@ from cnntool.choices import BORDERS, POOLS
 from cnntool.errors import RequestError
 from cnntool.explain.conv1d import conv1d_steps
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import build, parse_kernel
 from cnntool.imaging.pooling import Pooling, pool_picture

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from cnntool.choices import BORDERS
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filter_pass import Geometry
+from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 from cnntool.study.kernel_recovery import placements_of, recover

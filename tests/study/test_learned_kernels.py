@@ -8,7 +8,8 @@ from trained_models import darkness_model, run_of_digits
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
-from cnntool.imaging.filtering import Geometry, Rendering, filter_image
+from cnntool.imaging.filter_plan import Geometry
+from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.networks.model_file import Model, load_model, save_model
 from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import build

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cnntool.cli.explain.blocks import Block
     from cnntool.explain.windows import Taps, WindowFacts
-    from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filter_plan import Geometry
     from cnntool.imaging.kernels import Filter
     from cnntool.imaging.tone import Tone
 
@@ -59,7 +59,7 @@ def command(
     """
     from cnntool.explain.windows import window_facts
     from cnntool.files.image import choose_depth
-    from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filter_plan import Geometry
     from cnntool.imaging.filtering import Rendering
 
     filters = read_filters(kernels, [pixel.image])

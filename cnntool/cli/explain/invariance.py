@@ -125,7 +125,7 @@ def command(
     matter less: what a pooled map holds stays nearly the same under small shifts.
     """
     from cnntool.explain.invariance import measure_invariance
-    from cnntool.imaging.filter_pass import Geometry
+    from cnntool.imaging.filter_plan import Geometry
 
     filters = read_filters(kernels, [source.image])
     reading = Reading(colour.gray, "drop", limits.white, limits.max_pixels)

@@ -96,7 +96,7 @@ class Report:
 
 def open_one(path: str, reading: Reading) -> tuple[Image, str]:
     """The image that IMAGE names, and what to call it; raises as open_image."""
-    from cnntool.cli.image_job import open_source
+    from cnntool.cli.image_route import open_source
 
     check_stdin([path])
     source = source_of(path)
