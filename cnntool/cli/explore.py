@@ -283,7 +283,8 @@ def _of_picture(asked: Asked, page: Page) -> None:
     kernel = None if asked.kernel is None else parse_kernel(asked.kernel, read_learned)
     what = kernel.label if kernel else "-".join(map(str, asked.pool or ()))
     path = page.path(f"{source_of(name).stem}-{what}", asked.names)
-    image, title = open_one(name, Reading(white=asked.white, max_pixels=asked.max_pixels))
+    reading = Reading(white=asked.white, max_pixels=asked.max_pixels)
+    image, title = open_one(name, reading, page.quiet)
     title = Path(title).name
     if kernel is not None:
         page.deliver(kernel_page(title, image, kernel), path)
@@ -320,10 +321,10 @@ def _read(
             raise InputError(f"{name} is a folder: name images")
         source = source_of(name)
         try:
-            _, planes, note = read_prepared(preparing, source, limits)
+            _, planes, notes = read_prepared(preparing, source, limits)
         except (InputError, RequestError, OSError, MemoryError) as error:
             raise InputError(wrong_with(source.name, error)) from None
-        page.note(note)
+        page.note(*notes)
         yield Shown(Path(source.name).name, planes)
 
 

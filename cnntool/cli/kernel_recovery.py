@@ -24,7 +24,7 @@ from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Reading
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable
-from cnntool.files.image import Image, luminance
+from cnntool.files.image import Image, first_alone, luminance
 from cnntool.imaging.transparency import hides
 from cnntool.specs import number_text, short_number
 from cnntool.study.found_kernel import Found
@@ -118,8 +118,8 @@ def read_pair(names: tuple[str, str]) -> Pictures:
     titles = sources[0].name, sources[1].name
     notes = []
     for title, image in zip(titles, images, strict=True):
-        if len(image.frames) > 1:
-            notes.append(f"{title} has {len(image.frames)} frames: the first one is taken")
+        if note := first_alone(title, image):
+            notes.append(note)
         if hides(image.frames[0].alpha, image.white):
             notes.append(f"{title} has transparent pixels: their colours are taken as they are")
     if images[1].format in ("JPEG", "WEBP", "AVIF", "JPEG2000"):

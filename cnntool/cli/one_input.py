@@ -24,7 +24,7 @@ from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import Image
+from cnntool.files.image import Image, first_alone
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import counted, shortened
 
@@ -186,7 +186,8 @@ def _of_picture(reader: PixelInput, name: str, limits: Limits) -> OneInput:
     try:
         image = _opened(source, limits)
         x = reader.preprocessing.picture(image)
-        return OneInput(source.name, x, None, images=(image,))
+        notes = tuple(filter(None, (first_alone(source.name, image),)))
+        return OneInput(source.name, x, None, images=(image,), notes=notes)
     except (InputError, OSError, MemoryError) as error:
         raise InputError(reason(error, source.name)) from None
 

@@ -23,7 +23,7 @@ from cnntool.datasets.images.preprocessing import Preprocessing, brightness
 from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.files.image import Image
+from cnntool.files.image import Image, first_alone
 from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Prepared:
     planes: np.ndarray | None
     error: str = ""
     bytes: int = 0
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Prints(Protocol):
@@ -138,8 +138,10 @@ def run_predictions(
         Notes(quiet, few=1) as notes,
     ):
         for each in answers:
-            if each.note:
-                notes.say(each.name, each.note.removeprefix(each.name))
+            for note in each.notes:
+                said = note.removeprefix(each.name)
+                lead = each.name + ": " * said.startswith(": ")
+                notes.say(lead, said.removeprefix(": "))
             if each.error:
                 is_failed = True
                 complain(each.error)
@@ -156,7 +158,7 @@ class Answer:
     name: str
     given: Any
     error: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 Answers = Callable[[np.ndarray], Sequence[Any]]
@@ -209,22 +211,23 @@ def prepared(preprocessing: Preprocessing, source: Source, limits: Limits) -> Pr
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
-        _, planes, note = read_prepared(preprocessing, source, limits)
+        _, planes, notes = read_prepared(preprocessing, source, limits)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
-        return Prepared(name, planes, bytes=size, note=note)
+        return Prepared(name, planes, bytes=size, notes=notes)
     except (InputError, RequestError, OSError, MemoryError) as error:
         return Prepared(name, None, wrong_with(name, error))
 
 
 def read_prepared(
     preprocessing: Preprocessing, source: Source, limits: Limits
-) -> tuple[Image, np.ndarray, str]:
-    """An image, what the network takes of it, and what to say of its levels; raises what goes
-    wrong."""
+) -> tuple[Image, np.ndarray, tuple[str, ...]]:
+    """An image, what the network takes of it, and what to say of its frames and levels; raises what
+    goes wrong."""
     check_no_text(source)
     image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
     planes = preprocessing.picture(image)
-    return image, planes, _note(source.name, image, planes, preprocessing)
+    notes = first_alone(source.name, image), _note(source.name, image, planes, preprocessing)
+    return image, planes, tuple(filter(None, notes))
 
 
 def _note(name: str, image: Image, planes: np.ndarray, preprocessing: Preprocessing) -> str:
@@ -321,15 +324,15 @@ def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
 def _answers(answer: Answers, images: Iterable[Prepared]) -> Iterator[Answer]:
     """The answer to every image, in batches."""
     for batch in _batches(images):
-        names = [(image.name, image.note) for image in batch]
+        names = [(image.name, image.notes) for image in batch]
         if batch[0].planes is None:
-            yield from (Answer(image.name, None, image.error, image.note) for image in batch)
+            yield from (Answer(image.name, None, image.error, image.notes) for image in batch)
             continue
         try:
             found = answer(np.concatenate([image.planes for image in batch]))
         except (InputError, MemoryError) as error:
-            for name, note in names:
-                yield Answer(name, None, wrong_with(name, error), note)
+            for name, notes in names:
+                yield Answer(name, None, wrong_with(name, error), notes)
             continue
-        for (name, note), given in zip(names, found, strict=True):
-            yield Answer(name, given, note=note)
+        for (name, notes), given in zip(names, found, strict=True):
+            yield Answer(name, given, notes=notes)

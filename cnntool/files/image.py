@@ -92,6 +92,13 @@ class Image:
     left_out: tuple[str, ...] = ()
 
 
+def first_alone(name: str, image: Image) -> str:
+    """What to say where one picture is taken of an image that has several, else ""."""
+    count = len(image.frames)
+    kind = "pages" if image.format == "TIFF" else "frames"
+    return f"{name} has {count:,} {kind}: the first one is taken" if count > 1 else ""
+
+
 @dataclass(frozen=True)
 class ImageInfo:
     """What the headers of a file say, before anything is decoded.

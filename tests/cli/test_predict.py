@@ -20,6 +20,37 @@ def model(folder):
     return darkness_model(folder / "m.npz")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "m.npz", "several"],
+        ["visualize", "maps", "m.npz", "several", "-o", "maps.png"],
+        ["explain", "prediction", "m.npz", "several"],
+        ["explain", "convolve", "several", "-k", "sobel"],
+        ["explore", "m.npz", "several", "-o", "page.html"],
+        ["explore", "several", "--kernel", "sobel", "-o", "page.html"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("kind", ["gif", "tif"])
+def test_where_one_of_several_pictures_is_taken_that_is_said(model, cnntool, command, kind):
+    grey = np.linspace(0, 120, 16, dtype=np.uint8).reshape(4, 4)
+    frames = [Image.fromarray(each + grey) for each in np.array([1, 50, 100], np.uint8)]
+    frames[0].save(f"several.{kind}", save_all=True, append_images=frames[1:])
+    done = cnntool(*(f"several.{kind}" if word == "several" else word for word in command))
+    assert done.code == 0, done.err
+    what = "pages" if kind == "tif" else "frames"
+    assert f"several.{kind} has 3 {what}: the first one is taken\n" in done.err
+
+
+def test_deep_pictures_that_are_nearly_black_are_told_once(model, cnntool):
+    for number in range(3):
+        Image.fromarray(np.full((4, 4), 4000 + number, np.uint16)).save(f"{number}.png")
+    first, more = cnntool("predict", model, "0.png", "1.png", "2.png").err.splitlines()
+    assert first.startswith("0.png: 65535 is taken for white, and its values end at 4000: ")
+    assert more.startswith("2 more: 65535 is taken for white, and its values end at 4001 to 4002: ")
+
+
 def light(grey: float) -> float:
     return 1 / (1 + np.exp(-8 * (grey - 0.5)))
 

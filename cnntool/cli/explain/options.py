@@ -94,13 +94,19 @@ class Report:
     as_json: bool = flag("--json", "Print JSON: every number.")
 
 
-def open_one(path: str, reading: Reading) -> tuple[Image, str]:
-    """The image that IMAGE names, and what to call it; raises as open_image."""
+def open_one(path: str, reading: Reading, quiet: bool = False) -> tuple[Image, str]:
+    """The image that IMAGE names, and what to call it; raises as open_image. That its first frame
+    alone counts is said."""
+    from cnntool.cli.console import complain
     from cnntool.cli.image_route import open_source
+    from cnntool.files.image import first_alone
 
     check_stdin([path])
     source = source_of(path)
-    return open_source(source, reading), source.name
+    image = open_source(source, reading)
+    if (note := first_alone(source.name, image)) and not quiet:
+        complain(note)
+    return image, source.name
 
 
 @dataclass(frozen=True)

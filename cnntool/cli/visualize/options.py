@@ -240,8 +240,8 @@ def read_one(
         raise InputError(f"{name} is a folder: name one image")
     source = source_of(name)
     try:
-        image, planes, note = read_prepared(classifier.preprocessing, source, preparing)
+        image, planes, notes = read_prepared(classifier.preprocessing, source, preparing)
     except (InputError, RequestError, OSError, MemoryError) as error:
         raise InputError(wrong_with(source.name, error)) from None
-    picture.note(note)
+    picture.note(*notes)
     return classifier, image, planes

@@ -18,7 +18,7 @@ from cnntool.datasets.images.dataset import LoadOptions
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 
-VERSION = 2  # to be raised when the same files and options would give other pixels
+VERSION = 3  # to be raised when the same files and options would give other pixels
 Problems = dict[Path, str]
 """What is wrong with each file that cannot be read."""
 
@@ -29,7 +29,8 @@ LARGEST_CACHE = 1 << 32
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the pixels of some files are kept, (N, C, H, W) of each part, and what was wrong."""
+    """Where the pixels of some files are kept, (N, C, H, W) of each part, with what was wrong and a
+    note."""
 
     path: Path
 
@@ -50,24 +51,24 @@ class Entry:
                     digest.update(repr((str(path), *facts)).encode())
         return cls(cache_folder() / f"{digest.hexdigest()[:32]}.npz")
 
-    def read(self) -> tuple[dict[str, np.ndarray], Problems] | None:
+    def read(self) -> tuple[dict[str, np.ndarray], Problems, str] | None:
         """What was kept; None where there is nothing sound."""
         try:
             with np.load(self.path, allow_pickle=False) as archive:
-                pixels = {name: archive[name] for name in archive.files if name != "problems"}
-                problems = json.loads(archive["problems"].tobytes())
+                pixels = {name: archive[name] for name in archive.files if name != "said"}
+                problems, note = json.loads(archive["said"].tobytes())
             with suppress(OSError):
                 os.utime(self.path)  # read lately: not the next to go
-            return pixels, {Path(path): reason for path, reason in problems.items()}
+            return pixels, {Path(path): reason for path, reason in problems.items()}, note
         except Exception:  # missing, cut short or of another kind: the images are read again
             return None
 
-    def write(self, pixels: dict[str, np.ndarray], problems: Problems) -> None:
+    def write(self, pixels: dict[str, np.ndarray], problems: Problems, note: str) -> None:
         """Keep what was read, whole or not at all; a cache that cannot be written is no error."""
         if sum(x.nbytes for x in pixels.values()) > LARGEST_ENTRY:
             return
-        text = json.dumps({str(path): reason for path, reason in problems.items()})
-        arrays: dict[str, Any] = {**pixels, "problems": np.frombuffer(text.encode(), np.uint8)}
+        text = json.dumps([{str(path): reason for path, reason in problems.items()}, note])
+        arrays: dict[str, Any] = {**pixels, "said": np.frombuffer(text.encode(), np.uint8)}
         with suppress(OSError, InputError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path, overwrite=True) as file:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,15 +185,15 @@ def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | Non
     files = {part: listing.files for part, listing in listings.items()}
     entry = Entry.of(files, options) if options.cache else None
     known = entry.read() if entry is not None else None
-    pixels, problems = known or _read_all(folder, listings, options, advance)
+    pixels, problems, first = known or _read_all(folder, listings, options, advance)
     levels, note = _levels(folder, pixels, options.levels)
     parts = {
         part: _dataset(listing, pixels[part], problems, part == "train", levels)
         for part, listing in listings.items()
     }
     if entry is not None and known is None:
-        entry.write(pixels, problems)
-    return Parts(**parts, about=filter(None, (beside, note)))
+        entry.write(pixels, problems, first)
+    return Parts(**parts, about=filter(None, (beside, first, note)))
 
 
 def _levels(
@@ -210,8 +210,9 @@ def _levels(
 
 def _read_all(
     folder: Path, listings: dict[str, ClassFolders], options: LoadOptions, advance: Advance | None
-) -> tuple[dict[str, np.ndarray], Problems]:
-    """The pixels of all sound files of each part, and what is wrong with the others."""
+) -> tuple[dict[str, np.ndarray], Problems, str]:
+    """The pixels of all sound files of each part, what is wrong with the others, and what to say of
+    those that hold several pictures."""
     files = [path for listing in listings.values() for path in listing.files]
     problems: Problems = {}
     headers: dict[Path, ImageInfo] = {}
@@ -232,7 +233,16 @@ def _read_all(
     is_sound = np.array([path not in problems for path in files])
     ends = np.cumsum([len(listing.files) for listing in listings.values()])[:-1]
     parts = zip(listings, np.split(x, ends), np.split(is_sound, ends), strict=True)
-    return {part: x if sound.all() else x[sound] for part, x, sound in parts}, problems
+    pixels = {part: x if sound.all() else x[sound] for part, x, sound in parts}
+    return pixels, problems, firsts_alone(str(folder), infos.values())
+
+
+def firsts_alone(name: str, infos: Collection[ImageInfo]) -> str:
+    """What to say of images of which some hold several pictures, else ""."""
+    several = sum(info.frames > 1 for info in infos)
+    have = "has" if several == 1 else "have"
+    which = f"{several:,} of {counted(len(infos), 'image')} {have} several frames or pages"
+    return f"{name}: {which}: the first one is taken" if several else ""
 
 
 def _dataset(

@@ -246,9 +246,10 @@ def _with_pictures(
             "pictures there"
         )
     files = list(captions)
-    found, problems = read_pictures(str(home), files, material.how, material.advance)
+    found, problems, first = read_pictures(str(home), files, material.how, material.advance)
     kept = [path for path in files if path in found]
     notes = unread_notes(str(home), problems.values(), len(files), "picture")
+    notes = (*filter(None, (first,)), *notes)
     return Samples(
         name,
         "picture",

@@ -76,7 +76,7 @@ def read_clips(material: Material) -> Samples:
             f"write them in {LABELS}, or in {clips[0].name}.txt, a label a line"
         )
     files = [path for clip in labelled for path in clip.files]
-    found, problems = read_pictures(str(folder), files, material.how, material.advance, True)
+    found, problems, _ = read_pictures(str(folder), files, material.how, material.advance, True)
     sound, wrong = [], []
     for clip in labelled:
         faults = [problems[path] for path in clip.files if path in problems]

@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.datasets.images.dataset import LoadOptions
-from cnntool.datasets.images.folder import choose_layout, is_image, natural_key, of_each
+from cnntool.datasets.images.folder import (
+    choose_layout,
+    firsts_alone,
+    is_image,
+    natural_key,
+    of_each,
+)
 from cnntool.datasets.images.preprocessing import picture_planes
 from cnntool.datasets.memory import check_fits
 from cnntool.datasets.sequences.samples import ReadOptions
@@ -38,9 +44,9 @@ def read_pictures(
     how: ReadOptions,
     advance: Advance | None = None,
     are_videos: bool = False,
-) -> tuple[dict[Path, np.ndarray], dict[Path, str]]:
-    """The pixels of all files that can be read, (frames, C, H, W) uint8 each, and what is wrong
-    with the others. Of an animation the first frame, or of videos all.
+) -> tuple[dict[Path, np.ndarray], dict[Path, str], str]:
+    """The pixels of all files that can be read, (frames, C, H, W) uint8 each, what is wrong with
+    the others, and a note. Of an animation the first frame, which is noted, or of videos all.
 
     InputError where none can be read, where sizes differ and are not to be changed, and where they
     would not fit into memory.
@@ -65,7 +71,7 @@ def read_pictures(
         found[files[index]] = np.stack(planes)
 
     of_each(files, problems, read, advance)
-    return found, problems
+    return found, problems, "" if are_videos else firsts_alone(name, infos.values())
 
 
 def unread_notes(name: str, problems: Iterable[str], count: int, noun: str) -> tuple[str, ...]:

@@ -37,6 +37,23 @@ def refusal_of(function, folder):
     return str(raised.value)
 
 
+def test_that_of_several_pictures_in_a_file_one_is_taken_is_said_from_the_cache_too(
+    make, monkeypatch
+):
+    folder = make("a/", "b/")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
+    pages = [Image.fromarray(np.full((4, 5), each, np.uint8)) for each in (10, 200, 90)]
+    pages[0].save(folder / "a" / "0.tif", save_all=True, append_images=pages[1:])
+    pages[1].save(folder / "b" / "0.png")
+    for _ in range(2):
+        parts = load_image_folder(folder, LoadOptions())
+        assert [x.mean() for x in parts.train.x] == [10, 200]
+        (note,) = parts.about
+        assert note == (
+            f"{folder}: 1 of 2 images has several frames or pages: the first one is taken"
+        )
+
+
 def test_names_sort_as_people_count():
     names = ["img10", "img9", "IMG1", "img09", "img", "2b", "10a", "b", "A"]
     assert sorted(names, key=natural_key) == [
