@@ -190,7 +190,7 @@ def _choose_method(
     """The cheapest way for a bank (F, kh, kw); all its kernels go the same way.
 
     Each method tells its cost in nanoseconds an output, by a model fitted to NumPy 2.4 with its
-    OpenBLAS on one core of an AMD EPYC of 2023 with AVX-512. On another machine the numbers differ,
+    OpenBLAS on one core of an Intel Xeon of 2024 with AVX-512. On another machine numbers differ,
     their order hardly does; a wrong guess costs time, never a result.
     """
     direct = plan_direct(bank, rows)

@@ -1,6 +1,6 @@
 """Kernels that are sums of few outer products.
 
-A Gaussian of 15 x 15 is 6 times as fast by it, one of sigma 10 more than 20 times.
+A Gaussian of 15 x 15 is 5 times as fast by it, one of sigma 10 more than 40 times.
 
 One band matrix from the left slides down the columns, one from the right along the rows; im2col
 copies the pixels once, not once a column of the kernel.
