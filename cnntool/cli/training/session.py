@@ -89,13 +89,15 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
                     "this one comes with its first epoch"
                 )
     _save(plan, trainer.best is not None)
-    saved = time.monotonic()
+    saved, last, best = time.monotonic(), trainer.place, trainer.place  # where the files stand
     try:
         for event in trainer.run():
             judged = event if isinstance(event, Epoch) else event.judged
             _log(log, event, judged)
             if judged is not None or 0 < plan.start.options.save_every <= time.monotonic() - saved:
-                _save_or_say(plan, judged is not None and judged.is_best)
+                has_better = judged is not None and judged.is_best
+                if _save_or_say(plan, has_better):
+                    last, best = trainer.place, trainer.place if has_better else best
                 saved = time.monotonic()
             if view and isinstance(event, Step):
                 view.step(event)
@@ -108,7 +110,10 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
         raise InputError(
             f"{error}; the last good state stands in {plan.start.last}{_no_model(plan)}"
         ) from error
-    _save(plan, trainer.best is not None)
+    if last != trainer.place:
+        _save(plan, trainer.best is not None)
+    elif best != last:  # which knows nothing of the epochs behind it yet
+        _save_best(plan)
 
 
 def _no_model(plan: Plan) -> str:
@@ -120,17 +125,25 @@ def _no_model(plan: Plan) -> str:
 def _save(plan: Plan, has_better: bool = False) -> None:
     """Write the run as it stands, and then its best model where that is another now."""
     save_model(plan.start.last, model_of(plan.trainer), overwrite=True)
-    best = best_of(plan.trainer) if has_better else None
+    if has_better:
+        _save_best(plan)
+
+
+def _save_best(plan: Plan) -> None:
+    best = best_of(plan.trainer)
     if best is not None:
         save_model(plan.start.output, best, overwrite=True)
 
 
-def _save_or_say(plan: Plan, has_better: bool) -> None:
-    """The same of a run that goes on, and saves what is not saved now a next time."""
+def _save_or_say(plan: Plan, has_better: bool) -> bool:
+    """The same of a run that goes on, and saves what is not saved now a next time; whether it is
+    saved."""
     try:
         _save(plan, has_better)
     except InputError as error:
         complain(f"{error}; training goes on, and the next save may succeed")
+        return False
+    return True
 
 
 def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
