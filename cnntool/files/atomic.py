@@ -26,6 +26,7 @@ TOO_NEW = 60.0
 
 _temporaries: set[str] = set()
 _swept: set[str] = set()
+_taken_away: dict[str, os.stat_result] = {}
 
 
 @contextmanager
@@ -88,6 +89,17 @@ def check_writable(path: str | os.PathLike) -> None:
             os.close(descriptor)
 
 
+def take_away(path: str | os.PathLike) -> None:
+    """Remove a file; what is written in its place later gets its owner and its mode all the same.
+
+    FileNotFoundError where there is none.
+    """
+    target = os.path.realpath(path)
+    found = os.stat(target)
+    os.unlink(target)
+    _taken_away[target] = found
+
+
 @contextmanager
 def _temporary(target: str) -> Iterator[tuple[str, int]]:
     """A new file in the folder of ``target``, open; whatever has its name in the end is removed."""
@@ -108,7 +120,7 @@ def _open_locked(name: str, target: str) -> int:
     try:
         old = os.stat(target)
     except FileNotFoundError:
-        old = None
+        old = _taken_away.get(target)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o666 if old is None else 0o600)
     with suppress(OSError):

@@ -98,6 +98,15 @@ def test_the_model_of_another_run_never_lies_beside_a_run(cnntool):
     assert kept() == wanted
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no modes there")
+def test_a_private_model_is_replaced_by_a_private_one(cnntool):
+    assert cnntool(*OTHER).code == 0
+    for name in FILES[:2]:
+        Path(name).chmod(0o600)
+    assert cnntool(*RUN, "-f").code == 0
+    assert [Path(name).stat().st_mode & 0o777 for name in FILES[:2]] == [0o600, 0o600]
+
+
 def test_a_forced_run_that_fails_leaves_no_model_that_is_not_its_own(cnntool):
     assert cnntool(*OTHER).code == 0
     done = cnntool(*RUN, "-f", "--optimizer", "sgd", "--lr", "1e11", "--batch-size", "8")

@@ -15,6 +15,7 @@ from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_fi
 from cnntool.cli.training.plan import Beside, Plan
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
+from cnntool.files.atomic import take_away
 from cnntool.files.locks import written_alone
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
@@ -82,7 +83,7 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
     trainer = plan.trainer
     if plan.start.replaces and trainer.best is None:  # another's model is none of this run
         with suppress(FileNotFoundError):
-            os.unlink(os.path.realpath(plan.start.output))
+            take_away(plan.start.output)
             if not plan.start.options.quiet:
                 complain(
                     f"the model of an earlier run in {plan.start.output} has been removed; that of "
