@@ -117,10 +117,9 @@ def _temporary(target: str) -> Iterator[tuple[str, int]]:
 
 def _open_locked(name: str, target: str) -> int:
     """A new file with the owner and the mode of what it replaces, and a lock while it is open."""
-    try:
+    old = _taken_away.get(target)
+    with suppress(FileNotFoundError):
         old = os.stat(target)
-    except FileNotFoundError:
-        old = _taken_away.get(target)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o666 if old is None else 0o600)
     with suppress(OSError):

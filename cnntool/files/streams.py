@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import struct
 import zlib
@@ -145,6 +146,10 @@ def plain_errors(name: str) -> Iterator[None]:
 def _in_words(error: Exception, name: str) -> InputError:
     """What a decoder says; what our own code or NumPy stumbles over is no news for a user."""
     text = " ".join(str(error).split())
+    if part := re.fullmatch(
+        r"(?:APNG contains )?[Tt]runcated (\w+) chunk", text
+    ):  # whole as it stands
+        return damaged(name, f"its chunk '{part[1]}' is too short for what it is")
     if any(word in text.lower() for word in ("truncated", "not enough")):
         return cut_short(name, "part of the picture is missing")
     if any(word in text.lower() for word in ("unsupported", "not yet supported", "cannot handle")):

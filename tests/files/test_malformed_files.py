@@ -201,6 +201,12 @@ def grey_png(rows, height, interlace=0, depth=8, color_type=0):
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
 
 
+def test_a_chunk_that_is_too_short_does_not_make_a_whole_png_cut_short():
+    data = grey_png(8, 8, color_type=0)
+    with pytest.raises(InputError, match="is damaged: its chunk 'tRNS' is too short for what it"):
+        open_image(data[:33] + chunk(b"tRNS", b"\0") + data[33:])
+
+
 @pytest.mark.parametrize(
     ("kind", "start"),
     [
