@@ -169,7 +169,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     from cnntool.cli.image_job import Result
     from cnntool.cli.image_route import Needs
     from cnntool.cli.images import run_images
-    from cnntool.imaging.pooling import RANKS, mark_winners, pool_picture, pooled_sides
+    from cnntool.imaging.pooling import RANKS, pool_picture, pooled_sides
+    from cnntool.imaging.winners import mark_winners
 
     def pool_one(job: Job) -> None:
         note_long_median(job, pooling)

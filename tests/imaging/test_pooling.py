@@ -13,14 +13,13 @@ from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.pooling import (
     Pooling,
-    mark_winners,
     pool_frame,
     pool_picture,
     pooled_sides,
     pyramid_features,
-    winners,
 )
 from cnntool.imaging.tone import LARGEST_VALUE
+from cnntool.imaging.winners import mark_winners, winners
 
 
 def image_of(pixels, alpha=None, white=255.0):
@@ -258,7 +257,7 @@ def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_it
         taps.append(np.prod(kernel_size))
         return max_pool2d(x, kernel_size, *args, **settings)
 
-    monkeypatch.setattr("cnntool.imaging.pooling.max_pool2d", counted)
+    monkeypatch.setattr("cnntool.imaging.winners.max_pool2d", counted)
     won = winners(Frame(pixels), 255.0, Pooling(kernel_size=(3000, 3000)))
     assert np.argwhere(won).tolist() == [[7, 9, 0]]
     assert sum(taps) <= 3000 + 3000
