@@ -20,16 +20,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
-from cnntool.errors import InputError, not_finite
+from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
-from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.layers.recurrent import GATE_NAMES, Recurrent
 from cnntool.networks.model import TrainedText
 from cnntool.networks.network import Caches, Network
 from cnntool.networks.zoo import language_model
 from cnntool.wording import counted
-
-GATE_NAMES = ("input", "forget", "output", "reset", "update")
-"""From 0, closed, to 1, open; beside them a trace has the candidate and the states."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +48,13 @@ def unit_trace(trained: TrainedText, ids: np.ndarray, layer: int, unit: int | No
 
     InputError where numbers of the network are not finite.
     """
-    traces = trace(trained.network, ids, layer - 1)
-    if not all(np.isfinite(each).all() for each in traces.values()):
-        raise not_finite(f"{trained.name}: its network")
+    layers = trained.network.layers
+    places = [place for place, each in enumerate(layers) if isinstance(each, Recurrent)]
+    traces = trained.trace(places[layer - 1], ids[:, None])
     if unit is None:
         unit = int(next(reversed(traces.values())).std(axis=0).argmax())
     values = {name: each[:, unit].tolist() for name, each in traces.items()}
     return UnitTrace(_cell_of(trained.network, layer), layer, unit, values)
-
-
-def trace(network: Network, ids: np.ndarray, layer: int) -> dict[str, np.ndarray]:
-    """What the units of a recurrent layer do while a text of ids (T,) is read, each (T, H): the
-    gates, the cell state ``c`` where there is one, and ``h``; recurrent layers count from 0."""
-    places = [place for place, each in enumerate(network.layers) if isinstance(each, Recurrent)]
-    h, caches = network.forward(ids[:, None], stop=places[layer] + 1)
-    cell = network.layers[places[layer]]
-    assert isinstance(cell, Recurrent)
-    return {name: values[:, 0] for name, values in cell.trace(h, caches[-1]).items()}
 
 
 def _with_cells(network: Network, cell: str) -> Network:

@@ -25,7 +25,8 @@ from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.files.streams import damaged
 from cnntool.networks.joined import Joined, parse_network
 from cnntool.networks.layers.embeddings import Embedding
-from cnntool.networks.layers.layer import Shape, size_text
+from cnntool.networks.layers.layer import Arrays, Shape, size_text
+from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import KINDS, Header, is_count
 from cnntool.networks.network import Network
@@ -43,6 +44,18 @@ class Trained:
     @property
     def header(self) -> Header:
         return self.model.header
+
+    def trace(self, layer: int, x: Any, lengths: np.ndarray | None = None) -> Arrays:
+        """What the units of a recurrent layer, by number, did while a batch of one was read, each
+        (T, H); else as :meth:`Recurrent.trace`. InputError where that is not finite."""
+        recurrent = self.network.layers[layer]
+        assert isinstance(recurrent, Recurrent)
+        with np.errstate(over="ignore", invalid="ignore"):
+            y, caches = self.network.forward(x, stop=layer + 1, lengths=lengths)
+        traced = recurrent.trace(y, caches.of(layer))
+        if not all(np.isfinite(values).all() for values in traced.values()):
+            raise not_finite(f"{self.name}: its network")
+        return {name: values[:, 0] for name, values in traced.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.errors import RequestError, not_finite
+from cnntool.errors import RequestError
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.recurrent import REVERSE, Recurrent
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import instead
-
-TO_ONE = ("input", "forget", "output", "reset", "update")
-"""Gates, from 0 to 1; all else is from -1 to 1, but the cell state ``c``, which has no limits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +34,7 @@ def states_of(
     network, index = model.network, _place(model, layer)
     recurrent = network.layers[index]
     assert isinstance(recurrent, Recurrent)
-    with np.errstate(over="ignore", invalid="ignore"):
-        y, caches = network.forward(x, stop=index + 1, lengths=lengths)
-    traced = recurrent.trace(y, caches.of(index))
-    found = {name: values[:, 0] for name, values in traced.items()}
-    if not all(np.isfinite(values).all() for values in found.values()):
-        raise not_finite(f"{model.name}: its network")
+    found = model.trace(index, x, lengths)
     forward = {name: values for name, values in found.items() if not name.endswith(REVERSE)}
     back = {name: found[name + REVERSE] for name in forward if name + REVERSE in found}
     directions = (forward, back) if back else (forward,)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cnntool.errors import RequestError
-from cnntool.explain.recurrent import trace
 from cnntool.networks import objective
+from cnntool.networks.layers.recurrent import Recurrent
+from cnntool.networks.model import Trained
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients, surprisals
 from cnntool.networks.spec import parse_layers
@@ -101,8 +102,11 @@ def test_what_does_not_count_loses_nothing_and_is_never_right():
 def test_a_trace_is_of_the_layer_that_was_asked_for(cell):
     network, ids = model_of(cell), np.array([1, 5, 2, 9])
     _, first, top, _ = network.outputs(ids[:, None])
-    np.testing.assert_array_equal(trace(network, ids, 1)["h"], top[:, 0])
-    traces = trace(network, ids, 0)
+    recurrent = [place for place, each in enumerate(network.layers) if isinstance(each, Recurrent)]
+    trained = Trained("words.npz", None, network)
+    second = trained.trace(recurrent[1], ids[:, None])
+    np.testing.assert_array_equal(second["h"], top[:, 0])
+    traces = trained.trace(recurrent[0], ids[:, None])
     np.testing.assert_array_equal(traces["h"], first[:, 0])
     names = {"lstm": ["input", "forget", "new", "output", "c"], "gru": ["reset", "update", "new"]}
     assert list(traces) == [*names.get(cell, []), "h"]

@@ -147,7 +147,7 @@ def _value(name: str, value: float) -> Text:
     """Green where a gate is open or a value positive, red where it is closed or negative."""
     from rich.text import Text
 
-    from cnntool.explain.recurrent import GATE_NAMES
+    from cnntool.networks.layers.recurrent import GATE_NAMES
     from cnntool.wording import signed
 
     is_gate = name in GATE_NAMES

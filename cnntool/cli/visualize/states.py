@@ -117,7 +117,7 @@ def _maps(found: States) -> list[list[StateMap]]:
     """Of each direction in the order of the equations; the cell on one scale in both."""
     import numpy as np
 
-    from cnntool.study.states import TO_ONE
+    from cnntool.networks.layers.recurrent import GATE_NAMES
     from cnntool.visuals.state_picture import StateMap
 
     cells = [np.abs(each["c"]).max() for each in found.directions if "c" in each]
@@ -125,7 +125,7 @@ def _maps(found: States) -> list[list[StateMap]]:
 
     def state_map(name: str, values: np.ndarray) -> StateMap:
         limit = limits.get(name, 1.0)
-        return StateMap(name, values, 0.0 if name in TO_ONE else -limit, limit)
+        return StateMap(name, values, 0.0 if name in GATE_NAMES else -limit, limit)
 
     return [[state_map(*item) for item in each.items()] for each in found.directions]
 

@@ -28,6 +28,9 @@ from cnntool.networks.layers.layer import (
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 """Products of each cell, side by side in its weights."""
 
+GATE_NAMES = ("input", "forget", "output", "reset", "update")
+"""From 0, closed, to 1, open; beside them a trace has the candidate and the states."""
+
 WEIGHTS = "w_input", "w_hidden", "bias", "hidden_bias"
 """In the order of a cell's arguments; the last is of a gru alone."""
 
