@@ -194,6 +194,9 @@ TOKENS = ("word", "symbol", "char", "byte")
 
 TIME_POOLS = ("last", "mean", "max")
 ATTENTIONS = ("general", "additive", "none")
+MOST_MISTAKES = 48
+"""That are drawn of what a network takes for something else, the surest first."""
+
 MOST_BEAM = 100
 """Texts that a beam keeps in sight."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.choices import MOST_BEAM, PARTS
+from cnntool.choices import MOST_BEAM, MOST_MISTAKES, PARTS
 from cnntool.cli.files import check_apart
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
@@ -18,12 +17,11 @@ from cnntool.errors import RequestError
 from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
-    from cnntool.datasets.images.dataset import Dataset
     from cnntool.datasets.images.parts import Parts
     from cnntool.networks.model import Classifier
     from cnntool.training.report import Report, TextReport
 
-MOST_PICTURES, TOP = 48, 3
+TOP = 3
 
 OF_IMAGES, OF_CLASSES = ("strict", "top"), ("html",)
 OF_PICTURES, OF_MISTAKES = ("confusion", "font"), ("mistakes",)
@@ -96,7 +94,7 @@ class Asked(Model):
     mistakes: str | None = option(
         "--mistakes",
         PathName("a picture, such as mistakes.png, or a table, such as wrong.tsv"),
-        f"Write a sheet of the {MOST_PICTURES} most confident mistakes; of sequences a table of "
+        f"Write a sheet of the {MOST_MISTAKES} most confident mistakes; of sequences a table of "
         "all, .tsv.",
         metavar="FILE",
     )
@@ -104,7 +102,7 @@ class Asked(Model):
         "--html",
         PathName("a page, such as report.html"),
         "Of classes of images or texts, write a page that holds the network: scores, confusions, "
-        f"how it learned, and the {MOST_PICTURES} most confident mistakes, each of which opens as "
+        f"how it learned, and the {MOST_MISTAKES} most confident mistakes, each of which opens as "
         "in `cnntool explore`.",
         metavar="FILE",
     )
@@ -177,6 +175,7 @@ def command(asked: Asked) -> None:
 def measure_images(asked: Asked) -> None:
     """Put a network to labelled images, and print and draw what was found."""
     from cnntool.cli.console import complain, print_json
+    from cnntool.cli.evaluation_pictures import check_outputs, draw_confusion, draw_mistakes
     from cnntool.cli.predictions import differences
     from cnntool.networks.model import load_classifier
     from cnntool.training.report import evaluate, with_held_out
@@ -195,16 +194,19 @@ def measure_images(asked: Asked) -> None:
         check_report(asked.html, classifier, asked.force)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
-    chosen, images = choose_part(parts, asked.part, data)
+    chosen, images = parts.chosen(asked.part, data)
     report = evaluate(classifier, images, asked.top or TOP)
     if not asked.quiet:
         origin = _origin(data, parts, loaded, chosen, is_trained_on)
         unlike = differences(data, images, classifier.preprocessing)
         for note in (*loaded.about, *images.notes, *origin, *unlike):
             complain(note)
-    for name, path in targets.items():  # before stdout, which `| head` may close
-        draw = {"confusion": draw_confusion, "mistakes": draw_mistakes}[name]
-        draw(report, images, path, f"{model} on {data}, {chosen}", asked.force)
+    title = f"{model} on {data}, {chosen}"
+    if asked.confusion is not None:  # before stdout, which `| head` may close
+        named = f"{title}: {report.accuracy:.1%} of {report.count:,} right"
+        draw_confusion(report.confusion, report.labels, asked.confusion, named, asked.force)
+    if asked.mistakes is not None:
+        draw_mistakes(report, images, asked.mistakes, title, asked.force)
     for note in fonts.told_lost() if targets and not asked.quiet else ():
         complain(note)
     entry = _entry(report, model, data, chosen, is_trained_on)
@@ -249,11 +251,13 @@ def measure_text(asked: Asked) -> None:
 def measure_sequences(asked: Asked) -> None:
     """Put a model of sequences to samples, and print and write what was found."""
     from cnntool.cli.console import complain, print_json, reading
+    from cnntool.cli.evaluation_pictures import check_outputs, draw_confusion
     from cnntool.cli.predictions import differences
-    from cnntool.cli.sequence_tables import check_table, draw_classes, show_samples, write_mistakes
+    from cnntool.cli.sequence_tables import check_table, show_samples, write_mistakes
     from cnntool.datasets.sequences.inputs import PixelInput
     from cnntool.networks.model import load_sequence_model
     from cnntool.training import sequence_parts
+    from cnntool.training.classifier_report import ClassifierReport
     from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples, judge_texts
     from cnntool.visuals import fonts
     from cnntool.wording import joined
@@ -286,12 +290,14 @@ def measure_sequences(asked: Asked) -> None:
     if asked.mistakes is not None:
         write_mistakes(report, found.samples, asked.mistakes, asked.force)
     if asked.confusion is not None:
-        draw_classes(report, asked.confusion, f"{title}, {found.part}", asked.force)
+        assert isinstance(report, ClassifierReport)  # as it is refused of others
+        right = f"{report.accuracy.text} of {report.accuracy.count:,} right"
+        named = f"{title}, {found.part}: {right}"
+        draw_confusion(report.confusion, report.labels, asked.confusion, named, asked.force)
     if asked.html is not None:
         from cnntool.cli.evaluation_page import write_text_page
-        from cnntool.training.classifier_report import ClassifierReport
 
-        assert isinstance(report, ClassifierReport)  # as it is refused of others
+        assert isinstance(report, ClassifierReport)
         write_text_page(asked.html, model, report, data, asked.force)
     if not asked.as_json:
         show_samples(report, judgement, found.samples, title, found.part)
@@ -303,19 +309,6 @@ def measure_sequences(asked: Asked) -> None:
 
         entry["perplexity_given_the_right_beginning"] = perplexity(judgement.loss)
     print_json({**entry, **report.facts(), "mistakes": report.mistakes})
-
-
-def check_outputs(confusion: str | None, mistakes: str | None, force: bool) -> dict[str, str]:
-    """The pictures to write, by what they show; raises before any work where one cannot be."""
-    from cnntool.cli.files import check_picture
-
-    named = {"confusion": confusion, "mistakes": mistakes}
-    targets = {name: path for name, path in named.items() if path is not None}
-    for name, path in targets.items():
-        check_picture(f"--{name}", Path(path), force, f"{name}.png")
-    if len({str(Path(path).resolve()) for path in targets.values()}) < len(targets):
-        raise click.UsageError(f"--confusion and --mistakes both name {confusion}: use two files")
-    return targets
 
 
 def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True) -> Parts:
@@ -336,30 +329,6 @@ def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True
     )
 
 
-def choose_part(parts: Parts, part: str | None, data: str) -> tuple[str, Dataset]:
-    """The images of the part that was asked for, or of the one that says most."""
-    import numpy as np
-
-    from cnntool.errors import RequestError
-
-    there = parts.each
-    if part is None:
-        part = next((name for name in ("test", "validation") if name in there), "all")
-    if part in there:
-        return part, there[part]
-    if part != "all":
-        raise RequestError(f"{data} has no {part} part: use --part {' or '.join(there)}, or all")
-    every = list(there.values())
-    if len(every) == 1:  # nothing to copy
-        return "all", every[0]
-    x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
-    files = None
-    if all(each.files is not None for each in every):
-        files = tuple(file for each in every for file in each.files or ())
-    notes = tuple(note for each in every for note in each.notes)
-    return "all", replace(every[0], x=x, y=y, notes=notes, files=files)
-
-
 def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: bool) -> list[str]:
     """What to know of images that the network may have learned from."""
     if not is_trained_on:
@@ -374,8 +343,9 @@ def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: 
 
 
 def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool) -> dict:
+    from cnntool.training.sequence_report import class_facts
+
     scores, labels = report.scores, report.labels
-    measures = {name: getattr(scores, name) for name in ("precision", "recall", "f1")}
     return {
         "model": model,
         "data": data,
@@ -387,17 +357,7 @@ def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool
         "top_k": {"k": report.k, "accuracy": report.top_k},
         "macro": scores.macro,
         "weighted": scores.weighted,
-        "classes": [
-            {
-                "label": label,
-                **{
-                    name: None if scores.undefined[name][k] else values[k]
-                    for name, values in measures.items()
-                },
-                "support": scores.support[k],
-            }
-            for k, label in enumerate(labels)
-        ],
+        "classes": class_facts(labels, scores),
         "confusion": report.confusion,
         "mistakes": [
             {
@@ -437,39 +397,3 @@ def _text_entry(report: TextReport, model: str, text: str) -> dict[str, Any]:
             "perplexity": perplexity(report.known_loss),
         },
     }
-
-
-def draw_confusion(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
-    """Write the confusion matrix."""
-    from cnntool.visuals.confusion_picture import confusion_picture
-
-    title = f"{title}: {report.accuracy:.1%} of {report.count:,} right"
-    _save(confusion_picture(report.confusion, report.labels, title), path, force)
-
-
-def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
-    """Write a sheet of the mistakes, or say that there are none."""
-    from cnntool.cli.console import complain
-    from cnntool.cli.evaluation_tables import surest
-    from cnntool.visuals.fonts import drawable_names
-    from cnntool.visuals.tiles import Captioned, contact_sheet, pixels_of
-
-    if not report.mistakes:
-        complain(f"{path} is not written: there are no mistakes")
-        return
-    names, tiles = drawable_names(report.labels), []
-    for mistake in report.mistakes[:MOST_PICTURES]:
-        pixels = pixels_of(images.light(slice(mistake.index, mistake.index + 1))[0])
-        true, taken = names[mistake.target], names[mistake.predicted]
-        place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
-        lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
-        tiles.append(Captioned(pixels, lines, place))
-    shown = surest(MOST_PICTURES, len(report.mistakes))
-    _save(contact_sheet(tiles, title=f"{title}: {shown}"), path, force)
-
-
-def _save(pixels, path: str, force: bool) -> None:
-    from cnntool.files.image import Frame, Image
-    from cnntool.files.images import save_image
-
-    save_image(Image((Frame(pixels),), 255.0, "PNG"), path, overwrite=force)

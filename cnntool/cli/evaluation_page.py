@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.choices import MOST_MISTAKES
 from cnntool.cli.files import check_page
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.files.atomic import atomic_write
@@ -19,7 +20,6 @@ from cnntool.training.report import Report
 from cnntool.training.sequence_report import class_facts
 from cnntool.wording import counted, plain
 
-MOST_MISTAKES = 48
 CURVES = "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"
 
 

@@ -183,15 +183,3 @@ def write_mistakes(report: SequenceReport, samples: Samples, path: str, force: b
         lines.append("\t".join(map(one_line, fields)))
     with atomic_write(path, force) as file:
         file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-
-
-def draw_classes(report: SequenceReport, path: str, title: str, force: bool) -> None:
-    """Write the confusion matrix of a classifier."""
-    from cnntool.files.image import Frame, Image
-    from cnntool.files.images import save_image
-    from cnntool.visuals.confusion_picture import confusion_picture
-
-    assert isinstance(report, ClassifierReport)
-    title = f"{title}: {report.accuracy.text} of {report.accuracy.count:,} right"
-    pixels = confusion_picture(report.confusion, report.labels, title)
-    save_image(Image((Frame(pixels),), 255.0, "PNG"), path, overwrite=force)

@@ -118,7 +118,7 @@ def command(
     greatest answer: what the convolution gives, before normalisation and activation.
     """
     from cnntool.cli.console import print_json, progress
-    from cnntool.cli.evaluate import choose_part, load_for
+    from cnntool.cli.evaluate import load_for
     from cnntool.cli.terminal import draw_pixels
     from cnntool.networks.model import load_classifier
     from cnntool.networks.summary import fields_of
@@ -139,7 +139,7 @@ def command(
         has = f"{name} has {counted(count, 'filter')}"
         picture.note(f"{has}, fewer than {wanted}: all are shown")
     parts = load_for(classifier, data, False, picture.quiet)
-    _, images = choose_part(parts, asked.part, data)
+    _, images = parts.chosen(asked.part, data)
     picture.note(*parts.about, *images.notes)
     with progress("looking", batch_count(network, images, name), picture.quiet) as advance:
         best = best_places(

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnntool.datasets.fraction import check_fraction
 from cnntool.datasets.images.dataset import Dataset, in_levels
-from cnntool.errors import InputError
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import joined, listed, shape_text
 
 
@@ -63,6 +63,27 @@ class Parts:
     def notes(self) -> tuple[str, ...]:
         """Those about the whole and those of every part."""
         return (*self.about, *(note for part in self.each.values() for note in part.notes))
+
+    def chosen(self, part: str | None, data: str) -> tuple[str, Dataset]:
+        """The images of the part that was asked for, or of the one that says most."""
+        there = self.each
+        if part is None:
+            part = next((name for name in ("test", "validation") if name in there), "all")
+        if part in there:
+            return part, there[part]
+        if part != "all":
+            raise RequestError(
+                f"{data} has no {part} part: use --part {' or '.join(there)}, or all"
+            )
+        every = list(there.values())
+        if len(every) == 1:  # nothing to copy
+            return "all", every[0]
+        x, y = (np.concatenate([getattr(each, name) for each in every]) for name in ("x", "y"))
+        files = None
+        if all(each.files is not None for each in every):
+            files = tuple(file for each in every for file in each.files or ())
+        notes = tuple(note for each in every for note in each.notes)
+        return "all", replace(every[0], x=x, y=y, notes=notes, files=files)
 
     def alone(self, name: str) -> Dataset:
         """The part of this name, or the first of a set without it, with a note on the others."""
