@@ -24,10 +24,14 @@ PLACE = "place"
 """The entry of the state that holds plain values, as JSON in UTF-8."""
 
 
-def model_of(trainer: Trainer) -> Model:
-    """The run as it stands, the best network in it too: its arrays are the trainer's own."""
+def model_of(trainer: Trainer, log: tuple[str, bool] | None = None) -> Model:
+    """The run as it stands, the best network in it too: its arrays are the trainer's own.
+
+    log: the file of its log, from where the run's own is, and whether that has a line each step.
+    """
     arrays, plain = trainer.state()
     plain["place"]["seconds"] = 0.0
+    plain |= {"log": log} if log else {}
     text = json.dumps(plain, sort_keys=True).encode()
     network, state = trainer.network, {**arrays, PLACE: np.frombuffer(text, np.uint8)}
     return Model(_header(trainer), network.params, network.buffers, state, trainer.filters)
@@ -64,6 +68,15 @@ def origin_of(model: Model) -> dict[str, Any]:
     """What a model says of its training besides the settings: where the data came from."""
     known = {each.name for each in fields(Settings)}
     return {key: value for key, value in model.header.training.items() if key not in known}
+
+
+def log_of(model: Model) -> tuple[str, bool] | None:
+    """The log that :func:`model_of` was given; None where a model has none."""
+    try:
+        path, has_steps = json.loads(model.state[PLACE].tobytes().decode())["log"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (path, has_steps) if isinstance(path, str) and isinstance(has_steps, bool) else None
 
 
 def resumed(model: Model, task: Task, name: str = "the model file") -> Trainer:

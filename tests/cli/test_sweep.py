@@ -187,7 +187,7 @@ def test_ctrl_c_ends_all_and_the_same_sweep_goes_on_to_the_same_models(tmp_path,
     done = run_here(*sweep, "--json")
     assert done.code == 0, done.err
     for seed in "02":
-        words = [*sweep[1:-4], "--processes", "1", "--seed", seed]
+        words = [*sweep[1:-4], "--processes", "1", "--seed", seed, "--log", "log.jsonl"]
         assert run_here(*words, "-q", "-f").code == 0
         run = Path(f"sweep-train-cnn/seed={seed}")
         for name in ("model.npz", "model.last.npz"):

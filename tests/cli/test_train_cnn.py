@@ -453,6 +453,23 @@ def test_a_line_of_the_log_that_a_run_left_half_is_written_again(train, cnntool,
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
 
 
+def test_a_run_goes_on_in_the_log_that_it_had(train, cnntool, tmp_path):
+    assert train("--epochs", "1", "-q", "--log", "run.jsonl", "--log-steps").code == 0
+    log = tmp_path / "run.jsonl"
+    more = ["train-cnn", "--resume", "model.last.npz", "--epochs"]
+    done = cnntool(*more, "2")
+    assert (done.code, "the log goes on in run.jsonl\n" in done.err) == (0, True), done.err
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    of_epochs = [line["epoch"] for line in events if line["event"] == "step"]
+    assert of_epochs == sorted([1, 2] * (len(of_epochs) // 2))
+    assert [line["epoch"] for line in events if line["event"] == "epoch"] == [1, 2]
+    log.unlink()
+    done = cnntool(*more, "3")
+    assert done.code == 0
+    assert "run.jsonl, the log of the run, is not there: --log goes on in another\n" in done.err
+    assert not log.exists()
+
+
 @pytest.mark.parametrize("text", ["", "soon", "-1", "10 days", "1e3", "5x"])
 def test_how_often_to_save_is_a_time(train, text):
     done = train("--save-every", text)

@@ -6,6 +6,7 @@ A command reads its data, makes its network and a task of both, and has here wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -21,7 +22,14 @@ from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
-from cnntool.training.checkpoint import is_best_of, is_of_run, origin_of, resumed, settings_of
+from cnntool.training.checkpoint import (
+    is_best_of,
+    is_of_run,
+    log_of,
+    origin_of,
+    resumed,
+    settings_of,
+)
 from cnntool.training.footprint import check_run
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
@@ -137,6 +145,16 @@ class Start:
     def name(self) -> str:
         """The file of the run that goes on; "" of a new one."""
         return self.options.resume or ""
+
+    @property
+    def kept_log(self) -> tuple[str, bool] | None:
+        """The log as the run's file keeps it: from there, and whether it has a line each step."""
+        path = self.options.log
+        if path is None:
+            return None
+        with suppress(ValueError):  # of another drive
+            path = os.path.relpath(path, self.last.parent)
+        return path, self.options.log_steps
 
     @property
     def last(self) -> Path:
@@ -265,6 +283,7 @@ def begin(
         last = last_of(Path(name))
         raise InputError(f"{name} is the best of a run, which stands in {last}: --resume {last}")
     settings, output = settings_of(model, name), output_of(options.output, name)
+    options, notes = _with_log(options, model)
     _check_places(options, output, read)
     found = _models_at({output_of(None, name), output, last_of(output)}, kind)
     owned = _owned(options, model, output, found)
@@ -275,7 +294,20 @@ def begin(
     if best is not None and not is_best_of(best, model):
         best = None
     streams, replaces = Streams(settings.seed), options.force and output not in owned
-    return Start(options, output, settings, streams, replaces, trained, best, origin_of(model))
+    origin = origin_of(model)
+    return Start(options, output, settings, streams, replaces, trained, best, origin, notes)
+
+
+def _with_log(options: RunOptions, model: Model) -> tuple[RunOptions, list[str]]:
+    """The options of a run that goes on, in the log that it has had unless another is named; and
+    what there is to say of that."""
+    kept = log_of(model)
+    if kept is None or options.log is not None:
+        return options, []
+    path, has_steps = os.path.normpath(Path(options.resume or "").parent / kept[0]), kept[1]
+    if not os.path.isfile(path):
+        return options, [f"{path}, the log of the run, is not there: --log goes on in another"]
+    return replace(options, log=path, log_steps=has_steps), [f"the log goes on in {path}"]
 
 
 def _check_together(options: RunOptions) -> None:

@@ -53,7 +53,8 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
-        log = Log(options.log, bool(plan.start.name), plan.task.name, options.log_steps)
+        told = plan.start.options  # also of a run that goes on
+        log = Log(told.log, bool(plan.start.name), plan.task.name, told.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
                 _run(plan, log, view, asked)
@@ -125,7 +126,7 @@ def _no_model(plan: Plan) -> str:
 
 def _save(plan: Plan, has_better: bool = False) -> None:
     """Write the run as it stands, and then its best model where that is another now."""
-    save_model(plan.start.last, model_of(plan.trainer), overwrite=True)
+    save_model(plan.start.last, model_of(plan.trainer, plan.start.kept_log), overwrite=True)
     if has_better:
         _save_best(plan)
 
