@@ -85,7 +85,7 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
 
 
 def test_maps_that_do_not_fit_into_memory_are_refused(cnntool, digits_run, image, monkeypatch):
-    monkeypatch.setattr("cnntool.files.limits.free_memory", lambda: 1000)
+    monkeypatch.setattr("cnntool.cli.explain.image_prediction.free_memory", lambda: 1000)
     done = cnntool("explain", "prediction", digits_run, image)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "small.png: the maps of 8 x 8 pixels need about " in done.err
