@@ -31,11 +31,17 @@ import click
 import numpy as np
 from PIL import Image as Pillow
 from PIL import features
-from sequence_models import write_sequence_models
+from sequence_models import TASKS, write_sequence_models
+from text_models import write_text_models
 from trained_models import darkness_model
 
 from cnntool.cli import types
 from cnntool.cli.console import one_line
+from cnntool.cli.convolve import read_learned
+from cnntool.cli.files import Source
+from cnntool.cli.main import cli
+from cnntool.cli.manifest import Manifest, state_of
+from cnntool.cli.sweeps.runs import Record, find_runs
 from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.cifar import load_cifar_file
@@ -51,10 +57,12 @@ from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.convolutions import read_connections
 from cnntool.networks.model import load_trained
 from cnntool.networks.spec import parse_layers
-from cnntool.networks.weight_files import read_kernels
+from cnntool.networks.weight_files import read_facts, read_kernels
+from cnntool.networks.zoo import build
 from cnntool.signals.kernels import parse_signal_kernel
 from cnntool.training.history import read_history
 from cnntool.training.schedules import parse_schedule
+from cnntool.wording import plain
 
 LONGEST_LINE = 600
 SLOW = 20.0
@@ -214,6 +222,7 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         b' "combine": "magnitude", "directions": [0, 90], "size": [1, 2], "offset": 9}'
     )
     read_kernel = lambda path: parse_kernel(str(path))
+    read_layers = lambda path: build(str(path), (3, 32, 32), 10)
     read_wide, read_kana = (partial(load_corpus, encoding=each) for each in ("utf-16", "cp932"))
     for name, seeds, read in (
         ("set.npz", [labelled], load_npz),
@@ -230,6 +239,8 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         ("kernel.json", [kernel, filter, b"[[1, 2], [3, 4]]"], read_kernel),
         ("kernel.txt", [b"1 0 -1\n2 0 -2\n# end\n"], read_kernel),
         ("kernel.npy", [npy(bank[0, 0])], read_kernel),
+        ("layers.txt", [b"conv 8 3x3 # first\nrelu; dense 10\n"], read_layers),
+        ("facts.npz", [archive(conv=bank, bias=bank[0, 0, 0])], read_facts),
     ):
         yield name, seeds, from_file(name, read, folder)
     with suppress(ImportError):
@@ -255,6 +266,11 @@ SAMPLES = {
         b"@problemName v\n@univariate false\n@classLabel true a b\n@data\n1,2,3:4,5,6:a\n1:2:b\n"
     ],
     ("tagger", "tags.conll"): [b"EU B-ORG\nrejects O\n\nGerman B-MISC\n", b"# one\n1-2\tdu\t_\n"],
+    ("tagger", "tags.conllu"): [
+        b"# text = a cat\n1\ta\ta\tDET\tDT\t_\t2\tdet\t_\t_\n"
+        b"2\tcat\tcat\tNOUN\tNN\t_\t0\troot\t_\t_\n\n"
+    ],
+    ("tagger", "a.jsonl"): [b'{"tokens": ["a", "cat"], "tags": ["DT", "NN"]}\n'],
     ("tagger", "words.txt"): [b"the/DT cat/NN 1/2/CD\na/DT dog/NN\n"],
     ("tagger", "rows.csv"): [b"group,x,y,label\n1,0.5,2,up\n1,1,3,down\n2,5,1,up\n"],
     ("translator", "pairs.tsv"): [b"one\tuno\ntwo\tdos\n", b"walk\tV;PST\twalked\n"],
@@ -268,9 +284,18 @@ def samples(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
     for (task, name), seeds in SAMPLES.items():
         read = partial(load_samples, task=task)
         yield f"{task} {name}", seeds, from_file(name, lambda p, r=read: r(str(p)), folder)
+    (folder / "one.txt").write_bytes(b"uno\ndos\n")
+    in_parallel = lambda path: load_samples([str(path), str(folder / "one.txt")], "translator")
+    yield "translator, two files", [b"one\ntwo\n"], from_file("two.txt", in_parallel, folder)
+    (folder / "of-classes").mkdir()
+    (folder / "of-classes/Irish.txt").write_bytes(b"Kelly\n")
+    of_class = lambda path: load_samples(str(path.parent), "classifier")
+    names = from_file("Greek.txt", of_class, folder / "of-classes")
+    yield "classifier Greek.txt", [b"Adamidis\nKouri\n"], names
     yield from samples_with_pictures(folder)
-    write_sequence_models(folder, "tagger", "translator")
-    for name in ("tagger", "translator"):
+    write_sequence_models(folder, *TASKS)
+    write_text_models(folder)
+    for name in (*TASKS, "words", "chars"):
         seed = (folder / f"{name}.npz").read_bytes()
         yield f"{name}.npz", [seed], from_file(f"{name}.npz", load_trained, folder)
 
@@ -309,15 +334,75 @@ def samples_with_pictures(folder: Path) -> Iterator[tuple[str, list[bytes], Read
     yield "tagger labels.csv", labels, from_file("labels.csv", read, folder / "clips")
 
 
+def records(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
+    """What earlier runs have put down: manifests, and what a sweep has done."""
+    (folder / "image.png").write_bytes(b"as it was")
+    (folder / "result.png").write_bytes(b"what came of it")
+    source, result = Source(folder / "image.png"), folder / "result.png"
+    manifest = Manifest(str(folder / "done.jsonl"), {}, [])
+    manifest.append(state_of(source.path), [state_of(result)])
+    manifest.close()
+
+    def read_manifest(path: Path) -> None:
+        known = Manifest(str(path), {}, [(source, [result])], is_read_only=True)
+        known.summary([known.fate(source, [result], force=True).why])
+
+    seed = (folder / "done.jsonl").read_bytes()
+    yield "manifest", [2 * seed], from_file("done.jsonl", read_manifest, folder)
+    (folder / "runs/lr=1").mkdir(parents=True)
+    again = lambda path: find_runs(folder / "runs", "train-cnn", ["d"], [{"lr": "1"}], [], [], True)
+    score = {"name": "loss", "value": 1.5, "better": "lower"}
+    run = Record("train-cnn", ["d"], {"lr": "1"}, {}, 2.5, score)
+    seeds = [json.dumps(plain(run)).encode()]
+    yield "run.json", seeds, from_file("run.json", again, folder / "runs/lr=1")
+
+
+GIVEN = (b"3x5", b"0.5", b"1,2,3", b"max:2", b"1x28x28", b"0..4", b"2/8", b"500M", b"10m", b"lenet")
+
+
+def every_option() -> Iterator[tuple[str, list[bytes], Read]]:
+    """Whatever the options and arguments of all commands take, each text going through them all."""
+    kinds: dict[tuple, tuple[str, click.ParamType]] = {}
+    context = click.Context(cli)
+    for name, command in _commands(context):
+        for parameter in command.params:
+            kind = parameter.type
+            if not isinstance(kind, click.types.BoolParamType | click.types.StringParamType):
+                key = type(kind), getattr(kind, "read", None), *sorted(map(str, vars(kind).items()))
+                kinds.setdefault(key, (f"{name} {parameter.opts[0]}", kind))
+
+    def read(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        for name, kind in kinds.values():
+            if said := complaint(lambda _, kind=kind: kind.convert(text, None, None), data):
+                raise AssertionError(f"{name}: {said}")
+
+    yield "every option", [*GIVEN], read
+
+
+def _commands(context: click.Context, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands below one, by their names."""
+    for each in context.command.list_commands(context):
+        command = context.command.get_command(context, each)
+        if isinstance(command, click.Group):
+            yield from _commands(click.Context(command, parent=context), f"{name} {each}")
+        else:
+            yield f"{name} {each}".strip(), command
+
+
 def specs() -> Iterator[tuple[str, list[bytes], Read]]:
     def text_of(parse: Callable[[str], object]) -> Read:
         return lambda data: parse(data.decode("utf-8", "replace"))
 
+    yield from every_option()
+    np.savez("bank.npz", conv1=np.ones((2, 3, 3, 3), np.float32))
+    parse_learned = partial(parse_kernel, learned=read_learned)
     convert = lambda kind: lambda text: kind.convert(text, None, None)
     kernels = [b"gaussian:sigma=2,size=9", b"1 0 -1; 2 0 -2; 1 0 -1", b"3x3: 1,0,-1 2,0,-2 1,0,-1"]
     layers = [b"conv 8 3x3 pad 1; relu; max 2; dense 10", b"embedding 9 x 4; lstm 8 both; last"]
     joined = b"embedding 9 x 4 letters 7 x 3; gru 4 both => embedding 5 x 3; gru 8; attend; dense 5"
     for name, seeds, parse in (
+        ("learned kernel", [b"bank.npz:conv1/1/0", b"bank.npz:conv1"], parse_learned),
         ("kernel", [*kernels, b"gabor:wavelength=6,angle=30", b"[1/9 1/9; 1/9 1/9]"], parse_kernel),
         ("signal kernel", [b"box:size=3", b"1/3,1/3", b"exponential:tau=5"], parse_signal_kernel),
         ("layers", layers, parse_layers),
@@ -391,6 +476,7 @@ def main() -> int:
         os.chdir(folder)
         place = Path(folder)
         readers = [*images(), *signals(), *rows(place), *files(place), *samples(place)]
+        readers += records(place)
         parts = [(*each, None) for each in readers] + [(*each, TYPED) for each in specs()]
         parts = [each for each in parts if asked.only in (None, each[0])]
         for name, seeds, read, alphabet in parts:

@@ -18,8 +18,10 @@ from processes import COMMAND, run_here
 from sequence_models import MOODS
 
 from cnntool.cli.sweeps.jobs import CHILD, slots_of
-from cnntool.cli.sweeps.runs import find_runs
+from cnntool.cli.sweeps.runs import Record, find_runs
+from cnntool.errors import InputError
 from cnntool.networks.model_file import load_header
+from cnntool.wording import plain
 
 TINY = ["--layers", "conv 2 3x3; relu; dense 2", "--val-split", "0.4"]
 SWEEP = ["sweep", "train-cnn", "set.npz", *TINY, "--epochs", "2"]
@@ -322,3 +324,32 @@ def test_pipes_are_neither_waited_for_nor_read(tmp_path, monkeypatch):
     os.mkfifo("set/a/2.png")
     runs.append(find_runs(Path("runs"), "train-cnn", ["set"], [{}], [], [], False))
     assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trainer": None},
+        {"data": "set.npz"},
+        {"data": [5]},
+        {"settings": []},
+        {"settings": {"lr": 0.1}},
+        {"files": []},
+        {"seconds": "2"},
+        {"seconds": float("nan")},
+        {"score": 5},
+        {"score": {"name": "loss", "value": 2}},
+        {"score": {"name": "loss", "value": "2", "better": "lower"}},
+        {"error": 5},
+    ],
+    ids=str,
+)
+def test_a_record_of_other_kinds_is_no_run_of_a_sweep(tmp_path, wrong):
+    facts = plain(Record("train-cnn", ["set.npz"], {"lr": "1"}, {}))
+    (tmp_path / "lr=1").mkdir()
+    (tmp_path / "lr=1/run.json").write_text(json.dumps(facts))
+    asked = tmp_path, "train-cnn", ["set.npz"], [{"lr": "1"}], ["lr"], [], True
+    assert find_runs(*asked)[0].record.settings == {"lr": "1"}
+    (tmp_path / "lr=1/run.json").write_text(json.dumps(facts | wrong))
+    with pytest.raises(InputError, match="is no run of a sweep: -o names another folder"):
+        find_runs(*asked)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +187,26 @@ def _read(folder: Path) -> Record | None:
     """What stands in the folder of a run; None where that is no such folder."""
     try:
         facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Record(**{each.name: facts[each.name] for each in fields(Record)})
-    except (OSError, ValueError, KeyError, TypeError):
+        found = Record(**{each.name: facts[each.name] for each in fields(Record)})
+        return found if _is_sound(found) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether all is of the kind that was put down: a file may come from anywhere."""
+    texts = (record.settings, record.files)
+    if not all(isinstance(each, dict) for each in texts) or not isinstance(record.data, list):
+        return False
+    words = [record.trainer, *record.data, *(word for each in texts for word in each.values())]
+    if record.score is not None:
+        words += [record.score["name"], record.score["better"]]
+    numbers = [record.seconds, record.score["value"] if record.score else 0]
+    return (
+        all(isinstance(word, str) for word in [*words, record.error or ""])
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(map(isfinite, numbers))
+    )
 
 
 def _differs(before: Record, now: Record) -> str:
