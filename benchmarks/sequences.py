@@ -86,7 +86,9 @@ class Case:
         rng, count = np.random.default_rng(0), BATCHES * self.batch
         rows, lengths = self._rows(rng, count)
         if self.said is not None:
-            return PairFeed(rows, tokens_of(rng, count, self.said, self.answers), END, self.batch)
+            return PairFeed(
+                rows, tokens_of(rng, count, self.said, self.answers), self.batch, end=END
+            )
         if not self.is_aligned:
             return SequenceFeed(rows, rng.integers(0, self.answers, count), self.batch)
         tags = Ragged(rng.integers(0, self.answers, lengths.sum()), lengths)
@@ -266,7 +268,7 @@ def reader() -> tuple[Joined, TextInput, TextInput]:
     sizes = len(read.vocabulary), *[len(say.vocabulary)] * 2
     network = parse_network(spec.format(*sizes), (None,)).initialise(np.random.default_rng(0))
     assert isinstance(network, Joined)
-    feed = PairFeed(read.rows(words.inputs[::4]), targets, say.end, settings.batch_size)
+    feed = PairFeed(read.rows(words.inputs[::4]), targets, settings.batch_size, end=say.end)
     with Trainer(Task("translator", network, feed, None, settings, ACCURACY)) as trainer:
         for _ in trainer.run():
             pass

@@ -139,9 +139,11 @@ def _pair_task(name, reader, inputs, answers, level, settings) -> Task:
     spec = make(network_inputs(reader), len(writer.vocabulary), SIZES)
     facts = sequence_facts(reader, writer=writer, longest=12)
     feed = PairFeed(
-        reader.rows(inputs, True), targets, writer.end, settings.batch_size, facts=facts
+        reader.rows(inputs, True), targets, settings.batch_size, facts=facts, end=writer.end
     )
-    held = PairFeed(reader.rows(inputs[:6]), targets.at(np.arange(6)), writer.end, 64, facts=facts)
+    held = PairFeed(
+        reader.rows(inputs[:6]), targets.at(np.arange(6)), 64, facts=facts, end=writer.end
+    )
     return _task(name, spec, reader, feed, held, settings)
 
 

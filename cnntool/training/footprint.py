@@ -10,7 +10,7 @@ import numpy as np
 
 from cnntool.datasets.feeds import Feed, Taken
 from cnntool.datasets.memory import check_free
-from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
+from cnntool.datasets.sequences.feeds import SequenceFeed
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
@@ -127,7 +127,7 @@ def check_run(task: Task, remedy: str) -> int:
     fit."""
     there, (needed, is_of_judging) = resident_memory() or task.feed.nbytes, run_bytes(task)
     text = f"training by a step of {task.feed.step_text} needs {bytes_text(needed)}"
-    if is_of_judging and isinstance(task.feed, SequenceFeed | PairFeed):
+    if is_of_judging and isinstance(task.feed, SequenceFeed):
         text, remedy = f"judging what is held out needs {bytes_text(needed)}", HELD_OUT
     check_free(needed, text, remedy)
     return there + needed

@@ -35,7 +35,7 @@ def learning_feed(
     batch_size: int,
     most: int = MOST_STEPS,
     is_balanced: bool = False,
-) -> SequenceFeed | PairFeed:
+) -> SequenceFeed:
     """What a model learns from; InputError for a label or a tag that it has not.
 
     most: tokens or steps of an input, and of a text that is to be said, which has its end behind
@@ -51,7 +51,7 @@ def learning_feed(
     return SequenceFeed(rows, targets, batch_size, unit, weights, model.facts)
 
 
-def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed | PairFeed:
+def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed:
     """What a model is judged on: all of each input, and of several right texts the first."""
     check_fits(model, samples)
     most = steps_at_once(model.network)
@@ -71,7 +71,7 @@ def check_fits(model: SequenceModel, samples: Samples) -> None:
         raise InputError(f"{samples.name} holds {samples.what}, and {model.name} takes {takes}")
 
 
-def target_counts(feed: SequenceFeed | PairFeed, kinds: int) -> np.ndarray:
+def target_counts(feed: SequenceFeed, kinds: int) -> np.ndarray:
     """(kinds,) how often each class, tag or token is to be said."""
     return np.bincount(values_of(feed.targets), minlength=kinds)
 
@@ -124,4 +124,5 @@ def _pairs(
     if most is not None:
         ids = [each if len(each) <= most + 1 else each[:most] for each in ids]
     targets, unit = Ragged.of(ids, writer.vocabulary.dtype), UNITS[model.header.kind]
-    return PairFeed(rows, targets, writer.end, batch_size, sources, unit, model.facts)
+    facts, end = model.facts, writer.end
+    return PairFeed(rows, targets, batch_size, unit, facts=facts, sources=sources, end=end)

@@ -133,7 +133,7 @@ def _begun(
     start: Start,
     train: Samples,
     others: list[Samples],
-) -> tuple[SequenceModel, SequenceFeed | PairFeed]:
+) -> tuple[SequenceModel, SequenceFeed]:
     """A model that says how often each answer comes, before any learning, and what it learns from;
     how often little data is gone through, and how long the rate warms up, is settled."""
     model = untrained_model(kind, options, train, others)
@@ -245,7 +245,7 @@ def _overlaps(name: str, train: Samples, part: Samples, own: Samples | None) -> 
 
 def _learned(
     model: SequenceModel, options: SequenceOptions, train: Samples, batch_size: int
-) -> SequenceFeed | PairFeed:
+) -> SequenceFeed:
     is_balanced = getattr(options, "class_weights", None) == "balanced"
     most = options.max_length or MOST_STEPS
     return learning_feed(model, train, batch_size, most, is_balanced)
@@ -255,7 +255,7 @@ def _of_lengths(
     model: SequenceModel,
     options: SequenceOptions,
     train: Samples,
-    feed: SequenceFeed | PairFeed,
+    feed: SequenceFeed,
 ) -> Iterator[str]:
     """How many inputs, and texts to be said, are longer than what is learned of each."""
     most, learned = options.max_length or MOST_STEPS, feed.rows.lengths
@@ -301,7 +301,7 @@ def _judge(
     options: SequenceOptions,
     task: Task,
     parts: dict[str, Samples],
-    feeds: dict[str, SequenceFeed | PairFeed],
+    feeds: dict[str, SequenceFeed],
 ) -> Callable[[Any, Network], Beside]:
     """What reports on what is judged, beside what simple ways to answer reach, which are fitted
     once."""

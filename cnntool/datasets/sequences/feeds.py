@@ -81,7 +81,7 @@ def _in_order(
 
 @dataclass(frozen=True, eq=False)
 class SequenceFeed:
-    """Sequences, each with a label, or a tag for each of its steps.
+    """Sequences, each with a label, or a tag for each of its steps, in batches of like length.
 
     targets: labels (N,), or tags as long as the sequences. class_weights: (K,) of each class in the
     loss while learning. facts: what a model file says of what goes in and comes out. most_steps:
@@ -100,7 +100,7 @@ class SequenceFeed:
 
     @property
     def steps(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self._keys) // self.batch_size)
 
     @property
     def counts(self) -> str:
@@ -108,7 +108,7 @@ class SequenceFeed:
 
     @property
     def samples(self) -> int:
-        """Labels or tags."""
+        """Labels, tags or tokens, the ends among them."""
         return len(self.targets.values if isinstance(self.targets, Ragged) else self.targets)
 
     @property
@@ -126,7 +126,7 @@ class SequenceFeed:
 
     @cached_property
     def _weights(self) -> np.ndarray | None:
-        """(N,) what each sequence comes to in a mean; None where all come to the same."""
+        """(N,) what each target comes to in a mean; None where all come to the same."""
         if self.class_weights is not None:
             values = self.targets.values if isinstance(self.targets, Ragged) else self.targets
             each = self.class_weights[values]
@@ -139,9 +139,9 @@ class SequenceFeed:
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
         found = like_lengths(self._keys, self.batch_size, rng, self.most_steps)
-        is_aligned = isinstance(self.targets, Ragged)
+        lengths = self.targets.lengths if isinstance(self.targets, Ragged) else None
         for number, indices in enumerate(found, 1):
-            samples = int(self._keys[indices].sum()) if is_aligned else len(indices)
+            samples = len(indices) if lengths is None else int(lengths[indices].sum())
             weights = None if self._weights is None else self._weights[indices]
             yield Batch(number, indices, samples, weights=weights)
 
@@ -175,41 +175,23 @@ class SequenceFeed:
 
 
 @dataclass(frozen=True, eq=False)
-class PairFeed:
+class PairFeed(SequenceFeed):
     """Sequences or pictures, each with a text that is given token by token, and to be said.
 
-    targets: ids of texts, each with the end behind it. sources: (N,) the row that each is of; None
-    for one each. most_steps: of a batch in order, see :func:`like_lengths`.
+    targets: ids of texts, each with the ``end`` behind it. sources: (N,) the row that each is of;
+    None for one each.
     """
 
-    rows: Rows
     targets: Ragged
-    end: int
-    batch_size: int
-    sources: np.ndarray | None = None
     unit: str = "pair"
-    facts: dict[str, Any] = field(default_factory=dict)
-    most_steps: int | None = None
+    sources: np.ndarray | None = None
+    end: int = field(kw_only=True)
 
-    carries, unknown, has_unknown = False, None, False
     counts = "token"
-
-    @property
-    def steps(self) -> int:
-        return -(-len(self.targets) // self.batch_size)
-
-    @property
-    def samples(self) -> int:
-        """Tokens, the ends among them."""
-        return len(self.targets.values)
 
     @property
     def nbytes(self) -> int:
         return self.rows.nbytes + self.targets.nbytes
-
-    @property
-    def step_text(self) -> str:
-        return counted(self.batch_size, self.unit)
 
     @cached_property
     def _keys(self) -> np.ndarray:
@@ -220,12 +202,6 @@ class PairFeed:
             lengths = lengths[self.sources]
         return np.stack([lengths, self.targets.lengths], axis=1)
 
-    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        found = like_lengths(self._keys, self.batch_size, rng, self.most_steps)
-        for number, indices in enumerate(found, 1):
-            weights = self.targets.lengths[indices]
-            yield Batch(number, indices, int(weights.sum()), weights=weights)
-
     def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
         """A :class:`Pair`, the targets (T, B), and the lengths of the sources."""
         rows = batch.indices if self.sources is None else self.sources[batch.indices]
@@ -234,12 +210,6 @@ class PairFeed:
         given = np.concatenate([np.full_like(targets[:1], self.end), targets[:-1]])
         pair = Pair(source, given, counts)
         return Taken(pair, targets, within(counts, *targets.shape), lengths=lengths)
-
-    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
-        return unpadded(found, [batch.indices for batch in self.batches()], self.targets)
-
-    def header(self) -> dict[str, Any]:
-        return self.facts
 
 
 def unpadded(

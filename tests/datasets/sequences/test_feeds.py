@@ -60,7 +60,7 @@ def test_a_pair_is_given_what_it_has_to_say_a_step_later():
     reader = TextInput.of(TEXTS, "text", "char")
     writer = TextInput.of(["ab", "c"], "text", "char", folds=False)
     targets = Ragged.of([writer.ids("ab"), writer.ids("c"), writer.ids("ba")])
-    feed = PairFeed(reader.rows(TEXTS), targets, writer.end, 3, sources=np.array([1, 0, 1]))
+    feed = PairFeed(reader.rows(TEXTS), targets, 3, sources=np.array([1, 0, 1]), end=writer.end)
     (batch,) = feed.batches()
     taken = feed.take(batch)
     for column, index in enumerate(batch.indices):
