@@ -453,6 +453,22 @@ def test_a_line_of_the_log_that_a_run_left_half_is_written_again(train, cnntool,
     assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
 
 
+def test_what_is_judged_on_in_black_for_white_is_told(train, cnntool, tmp_path):
+    """And what filters answer to is, too."""
+    random = np.random.default_rng(0)
+    x, y = random.integers(0, 60, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
+    np.savez("dark.npz", x=x, y=y)
+    np.savez("light.npz", x=255 - x, y=y)
+    small = ["--epochs", "1", "--layers", "conv 2 3x3; relu; dense 2"]
+    of_all = " of 40 images are light, 0.89 of white on average, and the network learned from dark"
+    for more in (["--valid", "light.npz"], ["--test", "light.npz"]):
+        done = cnntool("train-cnn", "dark.npz", *small, *more, "-f")
+        assert (done.code, done.err.count(of_all)) == (0, 1), done.err
+    done = cnntool("visualize", "best", "model.npz", "--data", "light.npz")
+    assert (done.code, done.err.count(of_all)) == (0, 1), done.err
+    assert of_all not in cnntool("train-cnn", "dark.npz", *small, "--valid", "dark.npz", "-f").err
+
+
 def test_a_run_goes_on_in_the_log_that_it_had(train, cnntool, tmp_path):
     assert train("--epochs", "1", "-q", "--log", "run.jsonl", "--log-steps").code == 0
     log = tmp_path / "run.jsonl"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cnntool.cli.console import reading
+from cnntool.cli.predictions import differences
 from cnntool.cli.training.options import ImageOptions
 from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement
 from cnntool.datasets.feeds import ImageFeed
@@ -52,6 +53,7 @@ def plan_images(options: ImageOptions) -> Plan:
     start.check_data(parts.train.fingerprint, options.data or "")
     start.check_validation(_own_validation(options, parts), options.valid or options.data)
     fingerprint, origin = parts.train.fingerprint, start.origin or _origin(options, parts)
+    others = [part for part in (parts.validation, parts.test) if part is not None]
     if options.valid is None:
         parts = hold_out(parts, start.streams["split"], options.val_split)
 
@@ -68,6 +70,7 @@ def plan_images(options: ImageOptions) -> Plan:
                 f"{parts.train.name} has images of {parts.train.image_shape}, and "
                 f"{options.resume} takes {network.input_shape}"
             )
+    unlike = [note for part in others for note in differences(part.name, part, preprocessing)]
     batch = min(start.settings.batch_size, len(parts.train))
     start.share(batch, IMAGES_A_PROCESS, _reason_for_one_process(network))
 
@@ -82,7 +85,7 @@ def plan_images(options: ImageOptions) -> Plan:
     task = Task("cnn", network, feed, held_out, settings, ACCURACY, fingerprint, origin)
     return start.plan(
         task,
-        (*parts.notes, *unlearned(parts.train)),
+        (*parts.notes, *unlearned(parts.train), *unlike),
         data=(_line(parts),),
         test=test,
         beside=lambda feed, _: _beside(parts.train, feed, settings.seed),

@@ -119,6 +119,7 @@ def command(
     """
     from cnntool.cli.console import print_json, progress
     from cnntool.cli.evaluate import load_for
+    from cnntool.cli.predictions import differences
     from cnntool.cli.terminal import draw_pixels
     from cnntool.networks.model import load_classifier
     from cnntool.networks.summary import fields_of
@@ -140,7 +141,8 @@ def command(
         picture.note(f"{has}, fewer than {wanted}: all are shown")
     parts = load_for(classifier, data, False, picture.quiet)
     _, images = parts.chosen(asked.part, data)
-    picture.note(*parts.about, *images.notes)
+    unlike = differences(data, images, classifier.preprocessing)
+    picture.note(*parts.about, *images.notes, *unlike)
     with progress("looking", batch_count(network, images, name), picture.quiet) as advance:
         best = best_places(
             network, classifier.preprocessing, images, name, filters, patches.top, advance
