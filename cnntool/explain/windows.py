@@ -179,7 +179,7 @@ def _window(last: FilterPass, x: int, y: int):
         constant = np.append(np.full(last.plan.shape[2], constant), 1)
     rows, columns = _taps(last, last.plan.rows, y), _taps(last, last.plan.columns, x)
     sources = np.array(rows.sources)[:, None], np.array(columns.sources)
-    (frame,) = last.source.strips(0)
+    (frame,) = last.picture.strips(0)
     pixels = last.pixels(frame)[sources].astype(np.float64)  # (kh, kw, C)
     pixels[(sources[0] < 0) | (sources[1] < 0)] = constant
     if last.is_weighted:

@@ -41,7 +41,7 @@ class FilterPass:
     float32 keeps.
     """
 
-    source: Rows
+    picture: Rows
     white: float
     plan: FilterPlan
     scale: float = 1.0
@@ -61,12 +61,12 @@ class FilterPass:
     @cached_property
     def blocks(self) -> Plan:
         """How the engine goes through the pixels."""
-        kernel, dtype = self.plan.kernel, self.source.dtype
+        kernel, dtype = self.plan.kernel, self.picture.dtype
         may_be_whole = kernel.combine == "none" and not kernel.is_colour
         may_be_whole &= self.affine == (1, 0)
         if self.is_weighted:
             dtype = np.result_type(dtype, float_dtype(np.empty(0, dtype)))
-        blocks = self.plan.blocks(self.source.shape[2] + self.is_weighted, dtype, may_be_whole)
+        blocks = self.plan.blocks(self.picture.shape[2] + self.is_weighted, dtype, may_be_whole)
         return widened(blocks) if self.is_wide and blocks.is_narrow else blocks
 
     def bands(self) -> Iterator[tuple[slice, list[Block]]]:
@@ -85,10 +85,10 @@ class FilterPass:
         """What there is to do, some rows after the other, up to those with number ``start`` left
         out."""
         if self.height is None:
-            (frame,) = self.source.strips(0)
+            (frame,) = self.picture.strips(0)
             yield frame, slice(0, self.plan.shape[0]), None
             return
-        view, axis = View(self.source), self.plan.rows
+        view, axis = View(self.picture), self.plan.rows
         for rows, blocks in self.bands():
             if rows.stop > start:
                 computed = self.blocks.in_whole_strips(blocks[-1][0])
@@ -155,7 +155,7 @@ class FilterPass:
     def bounds(self) -> tuple[float, float]:
         """What the results cannot go beyond: black and white under the weights that do most."""
         kernel, constant = self.plan.kernel, self.plan.geometry.constant
-        dtype = self.source.dtype
+        dtype = self.picture.dtype
         if dtype.kind != "u" or self.is_weighted:
             return -np.inf, np.inf
         black, white = 0.0, float(np.iinfo(dtype).max)
@@ -176,8 +176,8 @@ class FilterPass:
         """The unrounded picture that comes out; its feature maps are channels."""
         height, width, channels = self.plan.shape
         shape = height, width, self.plan.count * channels
-        dtype = np.dtype(np.float64 if self.source.dtype == np.float64 else np.float32)
-        return Rows(shape, dtype, self.source.has_alpha, self._strips)
+        dtype = np.dtype(np.float64 if self.picture.dtype == np.float64 else np.float32)
+        return Rows(shape, dtype, self.picture.has_alpha, self._strips)
 
     def _strips(self, start: int) -> Iterator[Frame]:
         _, width, channels = self.plan.shape

@@ -171,8 +171,8 @@ def chain_over(
     if shown == "auto":
         filters = [plan.kernel for plan in plans]
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
-    source = _Checked(rows)
-    rows = replace(rows, strips=source.strips)
+    checked = _Checked(rows)
+    rows = replace(rows, strips=checked.strips)
     facts: list[tuple[bool, bool]] = []
     if height is not None:
         facts = [*(known.facts if known else survey(rows, white, plans))]
@@ -192,7 +192,7 @@ def chain_over(
     elif shown == "stretch":
         ends = zip(tones, last.extremes(), strict=True)
         tones = tuple(replace(tone, low=low, high=high) for tone, (low, high) in ends)
-    return Chain(last, Survey(tuple(facts), tones), source)
+    return Chain(last, Survey(tuple(facts), tones), checked)
 
 
 @dataclass(frozen=True)
@@ -201,15 +201,15 @@ class Chain:
 
     last: FilterPass
     survey: Survey
-    source: _Checked
+    checked: _Checked
 
     def maps(self, images: Sequence[Image], tally: Tally) -> list[FeatureMap]:
         """The results, of which these are images, with what there is to say of all their rows."""
         last, shown = self.last.plan.kernel, self.survey.tones[0].range
         names = last.names if last.combine == "none" else (last.label,)
-        of_source = tally.largest, self.survey.facts[0][0]
+        of_picture = tally.largest, self.survey.facts[0][0]
         return [
-            FeatureMap(name, image, losses, shown, brightest, *of_source)
+            FeatureMap(name, image, losses, shown, brightest, *of_picture)
             for name, image, losses, brightest in zip(
                 names, images, tally.losses, tally.brightest, strict=True
             )
@@ -242,7 +242,7 @@ class Chain:
                 check_finite(pixels, last.plan.kernel.label)
             brightest = tuple(float(pixels.max()) for pixels in outputs)
             losses = tuple(sum(each, Losses()) for each in lost)
-            yield self._frames(outputs, step), Tally(losses, brightest, self.source.largest)
+            yield self._frames(outputs, step), Tally(losses, brightest, self.checked.largest)
 
     def _frames(self, outputs: Sequence[np.ndarray], step: Step) -> list[Frame]:
         """The results with alpha in their depth."""
