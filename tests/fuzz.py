@@ -45,17 +45,22 @@ from cnntool.cli.sweeps.runs import Record, find_runs
 from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.cifar import load_cifar_file
+from cnntool.datasets.images.dataset import LoadOptions
 from cnntool.datasets.images.idx import read_idx
+from cnntool.datasets.images.sources import load_images
 from cnntool.datasets.sequences.reading import load_samples
+from cnntool.datasets.sequences.series import read_series
 from cnntool.datasets.texts.corpus import load_corpus
 from cnntool.errors import InputError, RequestError
-from cnntool.files.images import open_image, probe_image
+from cnntool.files.image import Frame, Image
+from cnntool.files.images import open_image, probe_image, save_image
 from cnntool.files.rows import NotInRows, open_rows
 from cnntool.files.signals import open_signal
 from cnntool.imaging.kernels import parse_kernel
 from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.convolutions import read_connections
 from cnntool.networks.model import load_trained
+from cnntool.networks.model_file import load_header
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.weight_files import read_facts, read_kernels
 from cnntool.networks.zoo import build
@@ -120,7 +125,11 @@ def images() -> Iterator[tuple[str, list[bytes], Read]]:
     two = {"save_all": True, "append_images": [later], "duration": 50}
     few, grey = picture.quantize(9), picture.convert("L")
     deep = Pillow.fromarray(shades[..., 0].astype(np.uint16) * 257)
+    deepest = io.BytesIO()
+    samples = Frame(shades.astype(np.uint16) * 257)
+    save_image(Image((samples,), 65535.0, "PNG"), deepest, format="png")
     kinds = {
+        "deep png": [deepest.getvalue()],
         "png": [saved("PNG"), saved("PNG", few, transparency=1), saved("PNG", deep)],
         "apng": [saved("PNG", **two)],
         "jpeg": [saved("JPEG"), saved("JPEG", progressive=True), saved("JPEG", grey)],
@@ -233,6 +242,8 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
         ("weights.npy", [npy(bank)], read_kernels),
         ("log.jsonl", [lines], read_history),
         ("table.csv", [b"1,0,1\n0,1,1\n"], read_connections),
+        ("header.npz", [model], load_header),
+        ("text.bin", [bytes(range(256)) * 2], partial(load_corpus, level="byte")),
         ("text.txt", [b"some words and some more\n" * 9, "naïve café\n".encode() * 9], load_corpus),
         ("wide.txt", ["naïve café\n".encode("utf-16") * 9], read_wide),
         ("kana.txt", ["すべての 人間\n".encode("cp932") * 9], read_kana),
@@ -251,6 +262,34 @@ def files(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
             [save({"conv": bank})],
             from_file("w.safetensors", read_kernels, folder),
         )
+
+
+def folders(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
+    """Sets that are folders, with one file among others that is mutated."""
+    names = "classes/light classes/dark idx cifar beside texts/good texts/bad"
+    for name in names.split():
+        (folder / name).mkdir(parents=True)
+    for name in ("classes/light/1.png", "classes/dark/1.png", "beside/b.png", "beside/a.png"):
+        Pillow.new("L", (4, 4)).save(folder / name)
+    numbers = lambda *each: b"".join(n.to_bytes(4, "big") for n in each)
+    pixels = b"\0\0\x08\3" + numbers(2, 4, 4) + bytes(32)
+    (folder / "idx/train-images-idx3-ubyte").write_bytes(pixels)
+    (folder / "cifar/data_batch_1.bin").write_bytes(bytes(3073 * 2))
+    (folder / "beside/b.txt").write_bytes(b"a cat")
+    for name in ("good", "bad"):
+        (folder / "texts" / name / "1.txt").write_bytes(b"a film")
+    (image,) = (seeds for name, seeds, _ in images() if name == "gif")
+    of_images = lambda path: load_images(str(path.parents[1]), LoadOptions((4, 4)))
+    of_texts = lambda path: load_samples(str(path.parents[1]), "classifier")
+    labels = b"\0\0\x08\1" + numbers(2) + b"\0\1"
+    for name, seeds, read in (
+        ("classes/light/2.gif", image, of_images),
+        ("idx/train-labels-idx1-ubyte", [labels], lambda path: load_images(str(path.parent))),
+        ("cifar/data_batch_2.bin", [bytes(3073)], lambda path: load_images(str(path.parent))),
+        ("beside/a.txt", [b"a dog\n"], lambda path: load_samples(str(path.parent), "captioner")),
+        ("texts/good/2.txt", [b"so good\n"], of_texts),
+    ):
+        yield name, seeds, from_file(name, read, folder)
 
 
 SAMPLES = {
@@ -322,6 +361,8 @@ def samples_with_pictures(folder: Path) -> Iterator[tuple[str, list[bytes], Read
         np.savez(buffer, y=y, **series)
         read = lambda path, task=task: load_samples(str(path), task)
         yield f"{task} npz", [buffer.getvalue()], from_file("series.npz", read, folder)
+    read = lambda path: read_series(str(path))
+    yield "series alone", [buffer.getvalue()], from_file("series.npz", read, folder)
     for place in ("said", "clips/a", "clips/b"):
         (folder / place).mkdir(parents=True)
         for name in ("a.png", "b.png"):
@@ -460,6 +501,16 @@ def case(name: str, seeds: list[bytes], index: int, alphabet: bytes | None) -> b
     return mutated(seeds, random, alphabet)
 
 
+def parts(place: Path) -> list[tuple[str, list[bytes], Read, bytes | None]]:
+    """All readers and specs: name, what they take, the call, and the letters of what is typed.
+
+    place: an empty folder, the working directory.
+    """
+    readers = [*images(), *signals(), *rows(place), *files(place), *samples(place)]
+    readers += [*folders(place), *records(place)]
+    return [(*each, None) for each in readers] + [(*each, TYPED) for each in specs()]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -475,17 +526,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         place = Path(folder)
-        readers = [*images(), *signals(), *rows(place), *files(place), *samples(place)]
-        readers += records(place)
-        parts = [(*each, None) for each in readers] + [(*each, TYPED) for each in specs()]
-        parts = [each for each in parts if asked.only in (None, each[0])]
-        for name, seeds, read, alphabet in parts:
+        os.environ["XDG_CACHE_HOME"] = str(place / "cache")  # of folders of images
+        chosen = [each for each in parts(place) if asked.only in (None, each[0])]
+        for name, seeds, read, alphabet in chosen:
             if asked.case is not None:
                 read(case(name, seeds, asked.case, alphabet))
                 continue
             for seed in seeds:  # which are taken as they are
                 read(seed)
-            end = time.monotonic() + (asked.seconds / len(parts) if asked.seconds else 1e9)
+            end = time.monotonic() + (asked.seconds / len(chosen) if asked.seconds else 1e9)
             found: dict[str, int] = {}
             done = 0
             for done in range(asked.count):
