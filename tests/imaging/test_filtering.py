@@ -154,7 +154,7 @@ def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     with pytest.MonkeyPatch.context() as patch:
         for module in (direct, shifting):
             patch.setattr(module, "BLOCK_ELEMENTS", 64)
-        patch.setattr(direct, "COLUMN_BYTES", 1 << 9)
+        patch.setattr(direct, "MATRIX_BYTES", 1 << 12)
         raw = Rendering("raw", scale, bias, np.dtype(np.float32), white)
         floats = filter_image(image, [kernel], geometry, raw)
         rendering = Rendering(shown, scale, bias, np.dtype(depth[0]), depth[1])

@@ -17,22 +17,21 @@ from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.windows import Axis, even_cuts
 
 MATRIX_BYTES = 8 << 20
-"""What one thread unfolds at a time at most."""
+"""What one thread unfolds at a time: more than its own cache, as threads that make short calls wait
+for the interpreter longer than for memory."""
 
-COLUMN_BYTES = 1 << 20
-"""What it unfolds where a kernel's reach allows: half of a second-level cache of 2 MB."""
-
-BLOCK_ELEMENTS = 1 << 17
+BLOCK_ELEMENTS = 1 << 19
 """Elements that one thread makes at a time of each response, or of four together."""
 
 SMALL_PRODUCT = 10**6
 """Multiplications up to which OpenBLAS's product packs no operand: twice as fast."""
 
-NARROWEST, WIDEST = 64, 384
-"""Elements of a block's rows: enough for long runs, so few that its products are small."""
+NARROWEST, WIDEST = 64, 4096
+"""Elements of a block's rows, as many as leave its products small: long runs are copied faster."""
 
 HEIGHT = 4
-"""How many times as high as its kernel a block should be."""
+"""How many times as high as its kernel a block should be: each unfolds again what it shares with
+the one above."""
 
 COPY_NS = 0.13
 """To copy one element to the im2col matrix."""
@@ -79,7 +78,7 @@ class Direct:
         taps = self.kernels.shape[2]
         products = self.filters * self.rows * self.span * taps
         column_bytes = taps * channels * columns.stride * self.kernels.itemsize
-        high = COLUMN_BYTES // (HEIGHT * rows.extent * column_bytes) * channels
+        high = MATRIX_BYTES // (HEIGHT * rows.extent * column_bytes) * channels
         return cut_blocks(
             rows,
             columns,
@@ -128,12 +127,11 @@ def cut_blocks(
     """Strips and columns of a block: ``widest`` elements wide, as many strips as the cache takes.
 
     A strip is ``strip_rows`` rows of each response; ``column_bytes`` are unfolded of each row of
-    pixels for each column of outputs. Blocks are some times as high as the kernel, even beyond the
-    cache, as each unfolds again what it shares with the one above.
+    pixels for each column of outputs.
     """
     width = even_cuts(columns.output_size, max(1, widest // channels))
     row_bytes = column_bytes * width
-    lines = min(MATRIX_BYTES // row_bytes, max(COLUMN_BYTES // row_bytes, HEIGHT * rows.extent))
+    lines = MATRIX_BYTES // row_bytes
     outputs = max(1, BLOCK_ELEMENTS // channels)
     strips = min(
         (lines - rows.extent) / (strip_rows * rows.stride),

@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.filters.direct import (
     COPY_NS,
+    SMALL_PRODUCT,
     WIDEST,
     band_matrix,
     cut_blocks,
@@ -26,6 +27,9 @@ from cnntool.engine.filters.direct import (
 from cnntool.engine.windows import Axis
 
 MOST_FACTORS = 8
+
+FEWEST = 384
+"""Elements of a block's rows, however many its products take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +61,14 @@ class Separable:
 
     def cut(self, rows: Axis, columns: Axis, channels: int) -> tuple[int, int]:
         """How many strips and how many columns of the output make a block."""
+        products = self.rows * self.elements_per_column
         return cut_blocks(
             rows,
             columns,
             channels,
             filters=self.filters,
             strip_rows=self.rows,
-            widest=_widest(columns, channels),
+            widest=max(_narrowest(columns, channels), min(WIDEST, SMALL_PRODUCT // products)),
             column_bytes=channels * columns.stride * self._dtype.itemsize,
         )
 
@@ -137,7 +142,7 @@ def plan_separable(
 ) -> Separable | None:
     """Column and row bands for a bank (F, kh, kw), or None where that costs over ``most_ns``."""
     _, height, width = bank.shape
-    read = _widest(columns, channels) + (columns.extent - 1) * channels
+    read = _narrowest(columns, channels) + (columns.extent - 1) * channels
     count = min(_band_counts(rows), key=lambda n: _column_band_ns(rows, n, read))
     group = min(_band_counts(columns), key=lambda n: _row_band_ns(columns, n, channels))
     once = rows.stride * COPY_NS
@@ -184,10 +189,10 @@ def _band_counts(axis: Axis) -> list[int]:
     return [n for n in (4, 8, 16, 24, 32, 48, 64) if n < axis.output_size] or [axis.output_size]
 
 
-def _widest(columns: Axis, channels: int) -> int:
-    """Elements of a block's rows: some times a short kernel's reach, twice a long one's, as what
-    it reaches over at the sides goes down the columns twice."""
-    return max(WIDEST, 2 * columns.extent * channels)
+def _narrowest(columns: Axis, channels: int) -> int:
+    """Elements of a block's rows at least: twice a long kernel's reach, as what it reaches over at
+    the sides goes down the columns twice."""
+    return max(FEWEST, 2 * columns.extent * channels)
 
 
 def _column_band_ns(rows: Axis, outputs: int, width: int) -> float:

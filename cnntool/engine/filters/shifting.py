@@ -25,8 +25,9 @@ LARGEST_EXTENT = 64
 SHIFT_NS = 0.065
 """To add or to multiply one 16-bit element that lies in the second-level cache."""
 
-BLOCK_ELEMENTS = 1 << 18
-"""Pixels of a block: few enough for the cache, so many that calls are few."""
+BLOCK_ELEMENTS = 1 << 20
+"""Pixels of a block: threads that make short calls wait for the interpreter longer than for memory
+beyond the second-level cache."""
 
 Group = tuple[int, tuple[tuple[int, int, bool], ...]]
 """Taps (row, column, whether it is subtracted) that are multiplied by one weight together."""

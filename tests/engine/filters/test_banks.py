@@ -58,7 +58,6 @@ def test_large_and_odd_shaped_kernels_on_images_of_many_blocks(kernel_shape, kin
     # Small blocks, so that block edges, the last strip and tap chunks are all crossed.
     monkeypatch.setattr(banks, "plan_spectral", lambda *_: None)
     monkeypatch.setattr(direct, "MATRIX_BYTES", 1 << 15)
-    monkeypatch.setattr(direct, "COLUMN_BYTES", 1 << 13)
     monkeypatch.setattr(direct, "BLOCK_ELEMENTS", 1 << 10)
     rng = np.random.default_rng(3)
     image = rng.normal(size=(83, 1100, 1))
