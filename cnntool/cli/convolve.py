@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -372,7 +372,7 @@ def remarks(result: FeatureMap, source_white: float) -> list[str]:
     is_dark = 0 < brightest < DIM * white and result.range in ("clip", "abs")
     if is_dark and result.image.frames[0].pixels.dtype != "f4":
         remedy = "--range stretch uses all levels"
-        if 0 < result.largest <= 1 < source_white:
+        if -inf < result.largest <= 1 < source_white:
             remedy = "--white 1 takes 1 for white"
         notes.append(f"the brightest value is {brightest:g} of {white:g}, almost black ({remedy})")
     return notes

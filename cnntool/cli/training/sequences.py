@@ -150,7 +150,7 @@ def _begun(
         schedule = schedule.within(settings.epochs * feed.steps)
         settings = replace(settings, schedule=str(schedule))
     start.settings = settings
-    if getattr(feed, "class_weights", None) is None:
+    if feed.class_weights is None:
         counts = target_counts(feed, model.network.output_shape[-1] or 0)
         begin_at_frequencies(model.network, Unigram(counts).distribution)
     return model, feed
