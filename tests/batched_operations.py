@@ -127,6 +127,7 @@ def _over_time(n: int) -> list[Operation]:
             ("additive_attention", options, (asked, kept, *weights, (2, n, 5))),
         ]
     gates = ((4, 9), (3, 9), (9,))
+    lstm = ((n, 3), (n, 3), (4, 12), (3, 12), (12,))
     return [
         *[
             Operation(
@@ -141,13 +142,8 @@ def _over_time(n: int) -> list[Operation]:
             there_and_back_in_time("reset_first_gru"),
             ((3, n, 4), (n, 3), *gates, (3, n, 3)),
         ),
-        *[
-            Operation(f"{name} of lstm", run, (x, (n, 3), (n, 3), (4, 12), (3, 12), (12,), dy))
-            for name, run, x, dy in [
-                ("recurrent", _there_and_back_in_a_layer, (3, n, 4), (3, n, 3)),
-                ("recurrent_step", _step, (n, 4), (n, 3)),
-            ]
-        ],
+        Operation("recurrent of lstm", _there_and_back_in_a_layer, ((3, n, 4), *lstm, (3, n, 3))),
+        Operation("recurrent_step of lstm", _step, ((n, 4), *lstm)),
     ]
 
 
@@ -158,8 +154,8 @@ def _there_and_back_in_a_layer(x, h, c, *arrays) -> tuple:
     return y, h, c, dx, dh, dc, *dweights
 
 
-def _step(x, h, c, *arrays) -> tuple:
-    y, (((h, c),),) = engine.recurrent_step(x, [[(h, c)]], [[arrays[:-1]]], cell="lstm")
+def _step(x, h, c, *weights) -> tuple:
+    y, (((h, c),),) = engine.recurrent_step(x, [[(h, c)]], [[weights]], cell="lstm")
     return y, h, c
 
 

@@ -15,9 +15,12 @@ def float_dtype(*arrays: np.ndarray) -> np.dtype:
     return np.dtype(np.float64 if is_double else np.float32)
 
 
-def check_numbers(*arrays: np.ndarray) -> None:
-    """ValueError where an array holds anything but numbers, such as text, or some are masked."""
+def check_numbers(*arrays: np.ndarray | None) -> None:
+    """ValueError where an array holds anything but numbers, such as text, or some are masked; None
+    is no array."""
     for array in arrays:
+        if array is None:
+            continue
         dtype = np.asarray(array).dtype
         if dtype.kind not in "buif":
             raise ValueError(f"an array of {dtype}: expected whole or real numbers")
@@ -63,6 +66,7 @@ def quotients(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def within(lengths: np.ndarray, steps: int, batch: int) -> np.ndarray:
     """(T, B) booleans: whether step t of sequence b is before its end; ValueError unless lengths
     are (B,) whole numbers from 0 to T."""
+    check_numbers(lengths)
     lengths = np.asarray(lengths)
     if lengths.shape != (batch,) or lengths.dtype.kind not in "iu":
         raise ValueError(

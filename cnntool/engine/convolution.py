@@ -24,7 +24,7 @@ from math import prod
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, as_numbers, check_numbers, float_dtype
 from cnntool.engine.fast import samples_innermost
 from cnntool.engine.fast.layout import batch_last, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
@@ -80,6 +80,7 @@ def conv2d(
     :func:`conv2d_backward`. Raises ValueError, naming the shapes, where they do not fit.
     """
     dtype = float_dtype(x, weight)
+    check_numbers(bias)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
     bias = bias if bias is None else np.asarray(bias, dtype)
     _check_shapes(x, weight, bias, groups, connections)
@@ -128,7 +129,7 @@ def conv1d(
 
     ``padding`` is a number, (before, after) or a word. Returns y (N, F, ol) and the cache.
     """
-    x, weight = np.asarray(x), np.asarray(weight)
+    x, weight = as_numbers(x), as_numbers(weight)
     if x.ndim != 3 or weight.ndim != 3:
         raise ValueError(
             f"conv1d takes x (N, C, L) and weight (F, C // groups, k), not {x.shape} and "

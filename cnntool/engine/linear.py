@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ def dense(
     float64 where x or weight is, else float32. Raises ValueError where the shapes do not fit.
     """
     dtype = float_dtype(x, weight)
+    check_numbers(bias)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
     _check_shapes(x, weight, bias)
     y = x.reshape(-1, x.shape[-1]) @ weight
@@ -81,6 +82,7 @@ def embedding(ids: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, Embedding
     table is, else float32, and the cache for :func:`embedding_backward`. Raises ValueError where
     ids are not integers, or one is not in 0 .. V-1.
     """
+    check_numbers(ids)
     ids, table = np.asarray(ids), np.asarray(table, float_dtype(table))
     if table.ndim != 2:
         raise ValueError(f"table has shape {table.shape}: expected (vocabulary, embedding)")

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype
 from cnntool.engine.fast.layout import batch_last, in_layout_of
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import parallel_blocks
@@ -55,6 +55,7 @@ def local_conv2d(
     Courville, Deep Learning, section 9.5, equation 9.9, unshared convolution.
     """
     dtype = float_dtype(x, weight)
+    check_numbers(bias)
     x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
     axes = _plan(x, weight, bias, stride, padding, dilation)
     source, filters = batch_last(x), weight.shape[2]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.arrays import float_dtype
+from cnntool.engine.arrays import check_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
@@ -62,6 +62,7 @@ def softmax_cross_entropy(
     Returns the loss, in nats, and the cache for :func:`softmax_cross_entropy_backward`. Raises
     ValueError where a target is not in 0 .. K-1, shapes differ, or the weights sum to 0.
     """
+    check_numbers(targets)
     logits, targets = np.asarray(logits, float_dtype(logits)), np.asarray(targets)
     if logits.ndim == 0 or logits.shape[:-1] != targets.shape:
         raise ValueError(
@@ -163,6 +164,7 @@ def vocabulary_cross_entropy(
     ValueError where shapes do not fit, a target is not in 0 .. V-1, or the weights sum to 0.
     """
     dtype = float_dtype(x, weight)
+    check_numbers(bias, targets)
     x, weight, targets = np.asarray(x, dtype), np.asarray(weight, dtype), np.asarray(targets)
     _check_shapes(x, weight, bias, targets)
     if is_textbook():
@@ -313,6 +315,7 @@ def row_shares(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     ValueError where the weights are not of this shape, one is negative, or all are 0.
     """
+    check_numbers(weights)
     weights = np.asarray(weights, np.float64)
     if weights.shape != shape:
         raise ValueError(f"weights have shape {weights.shape}: expected one a target, {shape}")

@@ -14,7 +14,7 @@ from math import gcd, prod
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype
+from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype
 from cnntool.engine.fast.layout import in_layout_of, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import parallel_blocks
@@ -69,6 +69,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, Batch Normalization, ICML 2015, algorithms 1 and 2.
     """
     dtype = float_dtype(x, weight)
+    check_numbers(bias)
     x, weight, bias = (np.asarray(array, dtype) for array in (x, weight, bias))
     _check_shapes(x, weight, bias, running_mean, running_var)
     count = x.size // len(weight)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, as_numbers, float_dtype
+from cnntool.engine.arrays import as_gradient, as_numbers, check_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
 from cnntool.engine.fast.layout import as_maps, as_planes, in_layout_of, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
@@ -320,7 +320,7 @@ def lp_pool1d_backward(dy: np.ndarray, cache: LpPoolCache) -> np.ndarray:
 
 
 def _as_maps(x: np.ndarray) -> np.ndarray:
-    x = np.asarray(x)
+    x = as_numbers(x)
     if x.ndim != 3:
         raise ValueError(f"x has shape {x.shape}: expected (N, C, L)")
     return x[:, :, None]
@@ -363,6 +363,7 @@ def subsample2d(
     by it.
     """
     dtype = float_dtype(x, coefficient)
+    check_numbers(bias)
     x, coefficient, bias = (np.asarray(array, dtype) for array in (x, coefficient, bias))
     averages, pool = average_pool2d(x, kernel_size, stride, padding)
     for name, array in {"coefficient": coefficient, "bias": bias}.items():

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from batched_operations import of
+from operations import OPERATIONS as OF_ONE_KIND
 
 from cnntool import engine
 from cnntool.engine.arrays import float_dtype
@@ -64,6 +66,23 @@ def test_a_mask_is_not_passed_over(operation):
         OPERATIONS[operation](masked)
     plain = OPERATIONS[operation](X.astype(float))
     np.testing.assert_array_equal(OPERATIONS[operation](np.ma.masked_array(X.astype(float))), plain)
+
+
+EVERY = {
+    str(each).split()[0]: each for each in [*OF_ONE_KIND, *of(4)] if "separable" not in str(each)
+}
+
+
+@pytest.mark.parametrize("operation", EVERY.values(), ids=EVERY)
+def test_no_array_of_any_operation_may_be_masked_or_of_anything_but_numbers(operation):
+    """Its weights, bias, states, targets and the gradient that comes in among them."""
+    arrays = operation.arrays(np.float64)
+    for place, array in enumerate(arrays):
+        masked = np.ma.masked_array(array, np.arange(array.size).reshape(array.shape) == 0)
+        for wrong in (masked, array.astype("S3"), array.astype("i8").astype("M8[s]"), array + 0j):
+            given = [*arrays[:place], wrong, *arrays[place + 1 :]]
+            with pytest.raises(ValueError, match=r"are masked|expected (whole|integers)"):
+                operation.results(*given)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnntool.engine.activations import dropout as drop
 from cnntool.engine.activations import dropout_backward
+from cnntool.engine.arrays import check_numbers
 from cnntool.engine.cells.gru import gru, gru_backward, gru_step
 from cnntool.engine.cells.lstm import lstm, lstm_backward, lstm_step
 from cnntool.engine.cells.rnn import rnn, rnn_backward, rnn_step
@@ -162,6 +163,7 @@ def recurrent_step(
     for layer, layer_states in zip(layers, states, strict=True):
         if len(layer) != 1:
             raise ValueError(f"a layer has {len(layer)} directions: expected 1 to go step by step")
+        check_numbers(x, *layer_states[0], *layer[0])
         x, state = kind.step(x, _given(kind, layer_states[0]), *layer[0])
         last.append((_taken(kind, state),))
     return x, last

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnntool.engine.arrays import as_gradient, float_dtype, within
+from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype, within
 
 BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
@@ -126,6 +126,7 @@ def prepared(
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...], TimeOrder]:
     """All in one dtype and in the order of the run; ValueError where shapes do not fit."""
     dtype = float_dtype(x, *weights)
+    check_numbers(*states)
     x = np.asarray(x, dtype)
     weights = tuple(np.asarray(weight, dtype) for weight in weights)
     states = tuple(np.asarray(state, dtype) for state in states)
