@@ -316,7 +316,8 @@ def open_job(
     else:
         image = open_source(source, batch, route.piped)
     formats = formats_of(target, batch, image.format)
-    if not batch.dry_run and not all(can_hold(name, alpha=True) for name in formats):
+    is_whole = route.file is None and info is None
+    if is_whole and not all(can_hold(name, alpha=True) for name in formats):
         image = without_opaque_alpha(image)
     depth = choose_depth(image, formats[0], batch.depth)
     if not batch.dry_run:
