@@ -19,6 +19,7 @@ MOST_SCANS = 100
 """Each takes as long as decoding the whole picture; encoders write some ten."""
 
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd8\xff])")  # neither a stuffed 0xff nor a restart
+_RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 END, SCAN, _TABLES, RESTARTS = 0xD9, 0xDA, 0xC4, 0xDD
 _HUFFMAN, _ARITHMETIC, _PROGRESSIVE = (0xC0, 0xC1, 0xC2), (0xC9, 0xCA), (0xC2, 0xCA)
 _NOT_READ = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xCF: "lossless"}
@@ -63,6 +64,8 @@ def check(data: bytes, name: str) -> Structure:
         elif marker == RESTARTS:
             has_restarts = any(body)
         elif marker == SCAN:
+            if has_restarts:
+                _check_restarts(data[start:end], name)
             header = 1 + 2 * body[0]
             band = body[header : header + 3] if frame in _PROGRESSIVE else (0, 63, 0)
             first, last, bits = band
@@ -85,6 +88,14 @@ def check(data: bytes, name: str) -> Structure:
     if any(bits.any() for bits in missing.values()):
         raise cut_short(name, f"it ends after {counted(len(scans), 'scan')}, and more are missing")
     return Structure(frame in _HUFFMAN, frame in _PROGRESSIVE, has_restarts, tuple(scans))
+
+
+def _check_restarts(scan: bytes, name: str) -> None:
+    """InputError where the restart markers of a scan are not 0 to 7, again and again: what was lost
+    took some of them with it."""
+    for place, number in enumerate(_RESTART.findall(scan)):
+        if number[0] & 7 != place % 8:
+            raise damaged(name, f"its restart marker {place + 1:,} is missing, and data with it")
 
 
 def zeroed(name: str) -> InputError:

@@ -279,6 +279,16 @@ def test_a_jpeg_with_zeros_in_its_data_is_damaged(options):
         assert opened(data[:place] + bytes(64) + data[place + 64 :]) is None
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_lost_one_of_its_restart_markers_is_damaged(progressive):
+    data = noisy_jpeg(restart_marker_blocks=4, progressive=progressive)
+    places = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xd3"]
+    assert len(places) >= 4
+    for at in places[::2]:
+        with pytest.raises(InputError, match=r"is damaged: its restart marker \d+ is missing"):
+            open_image(data[:at] + data[at + 2 :])
+
+
 def test_zeros_that_leave_data_of_a_progressive_jpeg_over_are_found():
     data = noisy_jpeg(progressive=True)
     start = data.find(b"\xff\xda") + 14
