@@ -168,10 +168,16 @@ def print_machine(threads: int) -> Machine:
 
 
 def command_seconds(command: Sequence[str]) -> Callable[[], None]:
-    """A contender that runs a command; its output is thrown away, its failure is not."""
+    """A contender that runs a command; its output is thrown away, its failure is not.
+
+    Python keeps what it compiles, as after an installation, whatever is said in this shell.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> None:
-        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode()[-300:]}")
 

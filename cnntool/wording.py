@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -209,6 +208,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     begun = [name for name in names if _begins(word, name) or _begins(name, word)]
     if begun:
         return names[min(begun, key=lambda name: abs(len(name) - len(word)))]
+    import difflib  # a millisecond, of every start
+
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.65)
     return names[near[0]] if near else ""
 
