@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from cnntool.errors import RequestError
-from cnntool.wording import nearest
+from cnntool.wording import counted, nearest
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,18 @@ def can_hold(format: str, *, dtype: str = "uint8", alpha: bool = False, frames: 
 def format_of_bytes(head: bytes) -> str | None:
     """The format that a file's first bytes tell, or None when it is none of ours."""
     return _kind_of(head, _SIGNATURES)
+
+
+def behind(rest: bytes) -> tuple[str, ...]:
+    """What a file goes on with behind its picture, by name; what merely fills up is nothing."""
+    rest = rest.lstrip(_FILLING)
+    if not rest.strip(_FILLING + b"\xff"):
+        return ()
+    kind = format_of_bytes(rest[:HEAD])
+    return (f"another {kind} behind it" if kind else f"{counted(len(rest), 'byte')} behind it",)
+
+
+_FILLING = b"\0\x1a\r\n\t "
 
 
 def foreign_kind(head: bytes) -> str | None:

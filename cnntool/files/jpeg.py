@@ -46,12 +46,13 @@ class Structure(NamedTuple):
     is_progressive: bool
     has_restarts: bool
     scans: tuple[Scan, ...]
+    end: int  # of the picture; a file may go on
 
 
 def check(data: bytes, name: str) -> Structure:
     """InputError for a JPEG without its end, with scans missing or zeros that encode nothing, and
     for a kind that we do not read."""
-    frame, has_restarts, scans = 0, False, []
+    frame, has_restarts, scans, end = 0, False, [], 0
     zero_codes: dict[int, int] = {}  # by Huffman table: what a code of zeros stands for
     missing: dict[int, np.ndarray] = {}  # by component: bits that each coefficient still lacks
     for marker, body, start, end in segments(data, name):
@@ -87,7 +88,7 @@ def check(data: bytes, name: str) -> Structure:
         )
     if any(bits.any() for bits in missing.values()):
         raise cut_short(name, f"it ends after {counted(len(scans), 'scan')}, and more are missing")
-    return Structure(frame in _HUFFMAN, frame in _PROGRESSIVE, has_restarts, tuple(scans))
+    return Structure(frame in _HUFFMAN, frame in _PROGRESSIVE, has_restarts, tuple(scans), end + 2)
 
 
 def _check_restarts(scan: bytes, name: str) -> None:

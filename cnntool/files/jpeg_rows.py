@@ -56,7 +56,7 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
 
     channels = 1 if limits.gray else CHANNELS[picture.mode]
     kind = (np.dtype(np.uint8), 255.0, False, "JPEG")
-    kept = metadata.fitting(channels), left_out_of(picture)
+    kept = metadata.fitting(channels), left_out_of(picture, data[structure.end :])
     return Layout(height, width, channels, *kind, *kept), strips
 
 

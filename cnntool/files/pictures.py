@@ -16,7 +16,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files import animations, jpeg, png, whole
-from cnntool.files.formats import FORMATS
+from cnntool.files.formats import FORMATS, behind
 from cnntool.files.image import (
     Frame,
     Image,
@@ -79,7 +79,9 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     if limits.format in ("AVIF", "JPEG2000"):
         return _read_boxed(stream, limits)
     count = _check_animation(stream, limits)
-    return _image(open_picture(stream, limits), limits, count=count)
+    more = behind(stream.read()) if limits.format in ("GIF", "WEBP") else ()
+    image = _image(open_picture(stream, limits), limits, count=count)
+    return replace(image, left_out=(*image.left_out, *more))
 
 
 def _read_boxed(stream: BinaryIO, limits: Limits) -> Image:
@@ -96,7 +98,8 @@ def _read_boxed(stream: BinaryIO, limits: Limits) -> Image:
 
 
 def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
-    """The frames of a GIF; InputError for one and for a WebP that is not whole, or too large.
+    """The frames of a GIF; InputError for one and for a WebP that is not whole, or too large. The
+    stream stands behind it then.
 
     Pillow makes room for both when it opens them.
     """
@@ -175,7 +178,7 @@ def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
 
     jpeg.check_decoded(data, structure, pixels, is_same, limits.name)
     image = image_of([Frame(pixels)], replace(metadata, loop=None), limits)
-    return replace(image, left_out=left_out_of(picture))
+    return replace(image, left_out=left_out_of(picture, data[structure.end :]))
 
 
 def _image(picture: Picture, limits: Limits, bits: int = 8, count: int | None = None) -> Image:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
+from cnntool.files.formats import behind
 from cnntool.files.image import (
     STRIP_ROWS,
     WHITE,
@@ -218,8 +219,9 @@ _IPTC = 0x0404
 """The number of its block among those of Photoshop."""
 
 
-def left_out_of(picture: Picture) -> tuple[str, ...]:
-    """What else an opened file holds, by name, that no result keeps."""
+def left_out_of(picture: Picture, rest: bytes = b"") -> tuple[str, ...]:
+    """What else an opened file holds, by name, that no result keeps; rest: of its bytes, what is
+    behind the picture."""
     info = picture.info
     names = ["XMP"] if info.get("xmp") else []
     if photoshop := info.get("photoshop"):
@@ -227,7 +229,8 @@ def left_out_of(picture: Picture) -> tuple[str, ...]:
     if info.get("comment") and picture.format != "JPEG2000":  # where encoders put their name
         names.append("the comment")
     pictures = getattr(picture, "n_frames", 1) if "mp" in info else 1
-    return tuple(names + ([counted(pictures - 1, "more picture")] if pictures > 1 else []))
+    more = [counted(pictures - 1, "more picture")] if pictures > 1 else behind(rest)
+    return (*names, *more)
 
 
 def image_of(frames: list[Frame], metadata: Metadata, limits: Limits) -> Image:

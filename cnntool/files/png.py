@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
+from cnntool.files.formats import behind
 from cnntool.files.streams import cut_short, damaged
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -137,6 +138,7 @@ def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> Contents:
     if b"IDAT" not in kinds:
         raise damaged(name, "it has no pixels")
     contents.has_others = not kinds.issubset(_PICTURE)
+    contents.left_out += behind(stream.read())
     return contents
 
 

@@ -52,13 +52,16 @@ def check_gif(stream: BinaryIO, name: str) -> tuple[int, int, int]:
 
 
 def check_webp(stream: BinaryIO, name: str) -> tuple[int, int]:
-    """Width and height of the canvas; InputError for a file shorter than it says."""
+    """Width and height of the canvas; InputError for a file shorter than it says. The stream then
+    stands behind it."""
     size = stream.seek(0, os.SEEK_END)
-    stream.seek(4)
-    if int.from_bytes(stream.read(4), "little") + 8 > size:
-        raise cut_short(name, "the end of the WebP is missing")
     stream.seek(0)
-    return webp_size(stream.read(30))
+    head = stream.read(30)
+    end = int.from_bytes(head[4:8], "little") + 8
+    if end > size:
+        raise cut_short(name, "the end of the WebP is missing")
+    stream.seek(end)
+    return webp_size(head)
 
 
 def webp_size(data: bytes) -> tuple[int, int]:

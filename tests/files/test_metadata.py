@@ -238,6 +238,25 @@ def test_what_no_result_keeps_is_named():
     assert open_image(twice).left_out == ("1 more picture",)
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_what_a_file_goes_on_with_behind_its_picture_is_named(format):
+    """As of ``cat a.png b.png``, or of a photograph that a short video follows."""
+    data = pillow_bytes(Pillow.fromarray(card()), format)
+    alone = open_image(data)
+    assert alone.left_out == ()
+    for more, name in (
+        (data, f"another {format} behind it"),
+        (b"\0\0" + data, f"another {format} behind it"),
+        (b"video", "5 bytes behind it"),
+        (bytes(99), None),
+        (b"\r\n", None),
+        (b"\xff\xff", None),
+    ):
+        image = open_image(data + more)
+        assert image.left_out == (() if name is None else (name,))
+        np.testing.assert_array_equal(image.frames[0].pixels, alone.frames[0].pixels)
+
+
 @pytest.mark.parametrize(
     ("format", "dtype", "lost"),
     [
