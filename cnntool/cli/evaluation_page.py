@@ -78,11 +78,11 @@ def write_text_page(
     """The same of a classifier of texts."""
     target, mistakes = Path(path), report.mistakes[:MOST_MISTAKES]
     number = {label: k for k, label in enumerate(report.labels)}
-    classes = class_facts(report.labels, report.scores)
+    classes, macro = class_facts(report.labels, report.scores), report.scores.macro
     facts = _facts(model, data, "text", classes, report.confusion) | {
         "figures": [
             [report.accuracy.text, f"right, of {counted(report.accuracy.count, 'text')}"],
-            [f"{report.scores.macro.f1:.3f}", "F1, the mean over classes"],
+            [f"{macro.f1:.3f}", f"F1, the mean over {counted(macro.classes['f1'], 'class')}"],
         ],
         "wrong": len(report.mistakes),
         "mistakes": [

@@ -75,7 +75,10 @@ class ClassifierReport(SequenceReport):
         return {**averages, "classes": class_facts(self.labels, scores), "confusions": taken}
 
     def summary(self) -> list[str]:
-        return [f"accuracy {self.accuracy.sure_text}, macro F1 {self.scores.macro.f1:.3f}"]
+        scores = self.scores
+        classes, there = scores.macro.classes["f1"], len(self.labels)
+        over = f" over {classes} of {there} classes" if classes < there else ""
+        return [f"accuracy {self.accuracy.sure_text}, macro F1 {scores.macro.f1:.3f}{over}"]
 
     @cached_property
     def mistakes(self) -> tuple[WrongAnswer, ...]:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnntool.engine.arrays import quotients
-from cnntool.training.measures import ClassScores, scores_of_counts
+from cnntool.training.measures import Averages, ClassScores, scores_of_counts
 
 Tags = Sequence[str]
 
@@ -132,11 +132,10 @@ class SpanScores:
         return Shares(*shares.tolist())
 
     @property
-    def macro(self) -> Shares:
-        """The plain means over types: a precision or recall that is undefined counts as 0, as in
-        seqeval."""
-        each = (self.by_type.precision, self.by_type.recall, self.by_type.f1)
-        return Shares(*(float(scores.mean()) if len(self.types) else 0.0 for scores in each))
+    def macro(self) -> Averages:
+        """The plain means over the types that have a figure. seqeval counts a precision or recall
+        that is undefined as 0."""
+        return self.by_type.macro
 
 
 def span_scores(answers: Sequence[Tags], references: Sequence[Tags]) -> SpanScores:

@@ -116,7 +116,7 @@ class TaggerReport(SequenceReport):
     def details(self) -> dict[str, Any]:
         found: dict[str, Any] = {"scheme": self.scheme, "tags": class_facts(*self.scores)}
         if (spans := self.spans) is not None:
-            averages = {"micro": spans.micro._asdict(), "macro": spans.macro._asdict()}
+            averages: dict[str, Any] = {"micro": spans.micro._asdict(), "macro": spans.macro}
             types = class_facts(spans.types, spans.by_type)
             found["spans"] = {"rule": "conlleval", **averages, "types": types}
         return found

@@ -32,7 +32,7 @@ def test_a_classifiers_report():
     assert report.score.name == "accuracy"
     assert report.score.value == 0.5
     assert report.lines() == [
-        "accuracy 50.0% (15.0 to 85.0), macro F1 0.500",
+        "accuracy 50.0% (15.0 to 85.0), macro F1 0.500 over 2 of 3 classes",
         "beside it: most frequent class 50.0%",
     ]
     assert report.mistakes == (

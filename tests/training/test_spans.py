@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnntool.training.measures import Averages
 from cnntool.training.spans import Span, scheme, span_scores, spans
 
 TAGS = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("PER", "LOC-X"))]
@@ -65,7 +66,8 @@ def test_span_scores_by_hand():
     assert (found.scheme, found.types) == ("IOB2", ("MISC", "PER"))
     assert found.by_type.f1.tolist() == [0, 1]
     assert found.by_type.support.tolist() == [1, 1]
-    assert found.micro == found.macro == (0.5, 0.5, 0.5)
+    assert found.micro == (0.5, 0.5, 0.5)
+    assert found.macro == Averages(0.5, 0.5, 0.5, {"precision": 2, "recall": 2, "f1": 2})
 
 
 def test_the_type_and_both_ends_make_a_span_right():
@@ -82,14 +84,17 @@ def test_micro_and_macro_differ_where_types_are_not_as_frequent():
     found = span_scores([["B-a", "B-a", "B-a", "B-c"]], [["B-a", "B-a", "B-a", "B-b"]])
     assert found.types == ("a", "b", "c")
     assert found.micro == (0.75, 0.75, 0.75)
-    assert found.macro == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert (found.macro.precision, found.macro.recall) == (0.5, 0.5)  # of b none is said, c is none
+    assert found.macro.f1 == pytest.approx(1 / 3)
+    assert found.macro.classes == {"precision": 2, "recall": 2, "f1": 3}
     assert found.by_type.undefined["precision"].tolist() == [False, True, False]
 
 
 def test_where_there_are_no_spans_scores_are_nothing():
     found = span_scores([["O"], []], [["O"], []])
     assert (found.scheme, found.types) == ("none", ())
-    assert found.micro == found.macro == (0, 0, 0)
+    assert found.micro == (0, 0, 0)
+    assert found.macro.f1 == 0
 
 
 @given(sequences)
@@ -119,9 +124,10 @@ def test_scores_are_seqevals(prefixes):
         for row in true:
             assert [tuple(span) for span in spans(row)] == labeling.get_entities(row)
         found = span_scores(said, true)
-        for average, ours in (("micro", found.micro), ("macro", found.macro)):
-            theirs = labeling.precision_recall_fscore_support(true, said, average=average)
-            np.testing.assert_allclose(ours, theirs[:3], atol=1e-12)
+        theirs = labeling.precision_recall_fscore_support(true, said, average="micro")
+        np.testing.assert_allclose(found.micro, theirs[:3], atol=1e-12)
+        theirs = labeling.precision_recall_fscore_support(true, said, average="macro")
+        assert found.macro.f1 == pytest.approx(theirs[2])
         precision, recall, f1, support = labeling.precision_recall_fscore_support(true, said)
         np.testing.assert_allclose(found.by_type.precision, precision)
         np.testing.assert_allclose(found.by_type.recall, recall)
