@@ -1,8 +1,8 @@
 """Which of several settings does best, and which do as well, of scores that chance has a part in.
 
 A setting is trained with several seeds, each of which holds out other data and starts from other
-weights. So two settings are compared seed by seed, where they have the same: what a seed makes
-easy or hard for both is no difference between them.
+weights. So two settings are compared by the seeds that both have: what a seed makes easy or hard
+for both is no difference between them.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Behind(NamedTuple):
 def behind(best: Scores, other: Scores, is_higher_better: bool = True) -> Behind:
     """How much worse than the best another is.
 
-    Of the same seeds ``d_i = best_i - other_i``, with the standard error ``s_d / sqrt(n)`` of their
-    mean; of others the difference of the means, with Welch's ``sqrt(s_1^2 / n_1 + s_2^2 / n_2)``
-    (Biometrika 1947).
+    Of the n seeds that both have ``d_i = best_i - other_i``, with the standard error
+    ``s_d / sqrt(n)`` of their mean; where they have none, the difference of the means, with Welch's
+    ``sqrt(s_1^2 / n_1 + s_2^2 / n_2)`` (Biometrika 1947).
 
     >>> behind({"0": 0.9, "1": 0.8}, {"0": 0.8, "1": 0.7})
     Behind(mean=0.1, error=0.0)
     """
     sign = 1 if is_higher_better else -1
-    if best.keys() == other.keys():
-        differences = [sign * (best[seed] - other[seed]) for seed in best]
+    differences = [sign * (best[seed] - other[seed]) for seed in best if seed in other]
+    if differences:
         mean = statistics.fmean(differences)
         if len(differences) < 2:
             return Behind(mean, None)

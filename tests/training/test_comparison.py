@@ -31,10 +31,19 @@ def test_of_the_same_seeds_pairs_are_compared():
     assert (lower.mean, lower.error) == (pytest.approx(-found.mean), pytest.approx(found.error))
 
 
+def test_a_seed_that_failed_leaves_the_pairs_of_the_others():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=(2, 7))
+    left = {seed: score for seed, score in scores(other).items() if seed != "3"}
+    found = behind(scores(one), left)
+    both = np.arange(7) != 3
+    assert found.mean / found.error == pytest.approx(ttest_rel(one[both], other[both]).statistic)
+
+
 def test_of_other_seeds_means_are_compared_by_welchs_error():
     rng = np.random.default_rng(1)
     one, other = rng.normal(size=5), rng.normal(size=8)
-    found = behind(scores(one), scores(other, 3))
+    found = behind(scores(one), scores(other, 5))
     wanted = ttest_ind(one, other, equal_var=False).statistic
     assert found.mean / found.error == pytest.approx(wanted)
 
