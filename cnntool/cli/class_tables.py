@@ -13,6 +13,7 @@ from rich.text import Text
 from cnntool.cli.console import console, one_line, show, table
 from cnntool.training.measures import ClassScores
 from cnntool.training.report import confusions
+from cnntool.wording import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
@@ -92,7 +93,7 @@ def _abbreviated(labels: Sequence[str]) -> tuple[list[str], list[str]]:
     if max(map(len, labels)) <= COLUMN_WIDTH:
         return list(labels), list(labels)
     width = len(str(len(labels) - 1))
-    rows = [f"{index:{width}} {_cut(label)}" for index, label in enumerate(labels)]
+    rows = [f"{index:{width}} {shortened(label, NAME_WIDTH)}" for index, label in enumerate(labels)]
     return rows, [str(index) for index in range(len(labels))]
 
 
@@ -122,10 +123,6 @@ def _cell(count: int, share: float, is_right: bool, width: int) -> Text:
     level = round(60 + 110 * share)
     colour = f"rgb(0,{level // 2},{level})" if is_right else f"rgb({min(255, level + 60)},40,0)"
     return Text(str(count).rjust(width), style=f"white on {colour}")
-
-
-def _cut(label: str) -> str:
-    return label if len(label) <= NAME_WIDTH else label[: NAME_WIDTH - 3] + "..."
 
 
 def plain_table(*heads: str, right: Sequence[str] = ()) -> Table:

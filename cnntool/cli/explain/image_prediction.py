@@ -12,8 +12,15 @@ from rich.text import Text
 
 from cnntool.cli.console import labelled, print_json, show, table
 from cnntool.cli.terminal import draw_pixels
-from cnntool.cli.visualize.options import Picture, Preparing, Report, read_one, target_of
-from cnntool.cli.visualize.saliency import class_index, shown
+from cnntool.cli.visualize.options import (
+    Picture,
+    Preparing,
+    Report,
+    class_index,
+    read_one,
+    target_of,
+)
+from cnntool.cli.visualize.saliency import shown
 from cnntool.errors import InputError, RequestError
 from cnntool.files.limits import free_memory
 from cnntool.networks.model import Classifier

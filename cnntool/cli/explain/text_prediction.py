@@ -9,8 +9,8 @@ import numpy as np
 from cnntool.cli.console import print_json, show, table
 from cnntool.cli.one_input import one_input
 from cnntool.cli.options import Limits
-from cnntool.cli.visualize.options import Picture, Report, target_of
-from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, label_index, load_for_text
+from cnntool.cli.visualize.options import Picture, Report, class_index, target_of
+from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, load_for_text
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.study.integrated_gradients import token_shares
@@ -35,9 +35,7 @@ def explain_text(
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1
-    chosen, rival = (
-        None if each is None else label_index(model, each) for each in (label, against)
-    )
+    chosen, rival = (class_index(model, each) for each in (label, against))
     picture.note(*given.notes)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
     odds = softmax(scores[step, 0] if word else scores[0])

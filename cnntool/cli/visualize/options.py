@@ -22,12 +22,13 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
+from cnntool.wording import instead
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.files.image import Image
-    from cnntool.networks.model import Classifier
+    from cnntool.networks.model import Classifier, SequenceModel
 
 WHAT, OUTPUT, RUN = "What", "Output", "Running"
 
@@ -245,3 +246,13 @@ def read_one(
         raise InputError(wrong_with(source.name, error)) from None
     picture.note(*notes)
     return classifier, image, planes
+
+
+def class_index(model: Classifier | SequenceModel, label: str | None) -> int | None:
+    """The number of a class by its name; RequestError with those that there are."""
+    from cnntool.errors import RequestError
+
+    if label is None or label in model.labels:
+        return None if label is None else model.labels.index(label)
+    there = instead(label, model.labels)
+    raise RequestError(f"{model.name} has no class '{label[:60]}', only {there}")

@@ -18,10 +18,11 @@ from cnntool.cli.visualize.options import (
     Picture,
     Preparing,
     Report,
+    class_index,
     read_one,
     target_of,
 )
-from cnntool.wording import instead, readable
+from cnntool.wording import readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -301,17 +302,6 @@ def layer_of(classifier: Classifier, layer: str | None) -> str:
 
     banks = Banks(classifier.name, kernels_of(classifier.network))
     return banks.layer_name(list(banks.layers)[-1] if layer is None and banks.layers else layer)
-
-
-def class_index(classifier: Classifier, label: str | None) -> int | None:
-    """The number of a class by its name; RequestError with those that there are."""
-    from cnntool.errors import RequestError
-
-    labels = classifier.labels
-    if label is None or label in labels:
-        return None if label is None else labels.index(label)
-    there = instead(label, labels)
-    raise RequestError(f"{classifier.name} has no class '{label[:60]}', only {there}")
 
 
 def title_of(name: str, question: Question, probabilities: np.ndarray) -> str:

@@ -11,7 +11,7 @@ from cnntool.cli.console import complain, console, print_json
 from cnntool.cli.one_input import OneInput, one_input
 from cnntool.cli.options import Limits
 from cnntool.cli.terminal import has_colour, say
-from cnntool.cli.visualize.options import Picture, Report, target_of
+from cnntool.cli.visualize.options import Picture, Report, class_index, target_of
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.networks.model import SequenceModel, load_trained
@@ -20,7 +20,7 @@ from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
 from cnntool.visuals.heat import tinted
 from cnntool.visuals.word_picture import coloured_words
-from cnntool.wording import counted, instead, readable, signed
+from cnntool.wording import counted, readable, signed
 
 MOST_TOKENS = 1000
 
@@ -41,7 +41,7 @@ def draw_text_saliency(
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1
-    asked = None if label is None else label_index(model, label)
+    asked = class_index(model, label)
     what = given.stem, f"word-{word}" if word else None, "gradient", label
     target = target_of(picture, path, *what)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
@@ -80,13 +80,6 @@ def load_for_text(path: str, word: int | None) -> SequenceModel:
     if model.header.kind == "classifier" and word is not None:
         raise RequestError(f"--word is for a tagger, and {path} is a classifier: leave it out")
     return model
-
-
-def label_index(model: SequenceModel, label: str) -> int:
-    if label not in model.labels:
-        there = instead(label, model.labels)
-        raise RequestError(f"{model.name} has no class '{label[:60]}', only {there}")
-    return model.labels.index(label)
 
 
 def draw_words(steps: tuple[str, ...], values: np.ndarray, title: str, are_letters: bool) -> None:

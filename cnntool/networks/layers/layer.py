@@ -12,7 +12,7 @@ import numpy as np
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Constant, Start
 from cnntool.networks.receptive_field import WindowLayer
-from cnntool.wording import shape_text, suggestion
+from cnntool.wording import shape_text, shortened, suggestion
 
 Shape = tuple[Any, ...]
 """Of one sample: maps (C, H, W), features (D,), steps (T, D) or tokens (None,), which are ids.
@@ -171,7 +171,7 @@ class Words:
 
 
 def shown(text: str) -> str:
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return shortened(text, SHOWN)
 
 
 @dataclass(frozen=True)
