@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from cnntool.engine.filters import shifting
+from cnntool.engine.filters import banks, shifting
 from cnntool.engine.filters.banks import filter_bank, plan_filter_bank
 from cnntool.engine.filters.shifting import Shifted, plan_shifted
 from cnntool.engine.windows import plan_axis
 
 CARD = np.random.default_rng(0).integers(0, 256, (40, 50, 1), np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shifts_that_cost_nothing():
+    """Whatever can be shifted is, also where a product would be faster; else it is one product."""
+    with patch.object(shifting, "SHIFT_NS", 0), patch.object(banks, "plan_separable") as separable:
+        separable.return_value = None
+        yield
 
 
 def exact(image, kernel, dilation, border, constant):
