@@ -18,7 +18,7 @@ from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, token_text
 from cnntool.datasets.images.folder import is_image, natural_key
-from cnntool.datasets.images.preprocessing import picture_planes
+from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
 from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.texts.encodings import checked_encoding
@@ -61,7 +61,7 @@ class OneInput:
     @cached_property
     def frames(self) -> tuple[np.ndarray, ...]:
         """Of a clip or a picture, each (H, W, 3) uint8, no larger than it is to be shown."""
-        return tuple(map(_in_colour, self.images))
+        return tuple(picture_within(each, LARGEST) for each in self.images)
 
     @property
     def title(self) -> str:
@@ -224,11 +224,3 @@ def _opened(source: Source, limits: Limits) -> Image:
 
 LARGEST = 384
 """Pixels on the longer side of a frame, which is shown no larger."""
-
-
-def _in_colour(image: Image) -> np.ndarray:
-    """The first frame, (H, W, 3) uint8 on white."""
-    height, width = image.frames[0].pixels.shape[:2]
-    scale = min(1.0, LARGEST / max(height, width))
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return picture_planes(image, 3, size).transpose(1, 2, 0)

@@ -26,10 +26,6 @@ WHOLE = 0.12
 once in 400,000 tries."""
 
 
-MANY = 9
-"""Weights, from which on what the fit leaves open may be more than that."""
-
-
 @dataclass(frozen=True, eq=False)
 class Fractions:
     """The weights ``numerators / denominator``."""

@@ -20,7 +20,7 @@ from cnntool.cli.visualize.options import (
     read_one,
     target_of,
 )
-from cnntool.cli.visualize.saliency import shown
+from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.errors import InputError, RequestError
 from cnntool.files.limits import free_memory
 from cnntool.networks.model import Classifier
@@ -28,6 +28,7 @@ from cnntool.networks.network import shapes_of
 from cnntool.study.affine_sum import AffineSum, Turn, affine_sum, first_bend, smallest_turn
 from cnntool.study.integrated_gradients import Shares, image_shares
 from cnntool.visuals.prediction_picture import prediction_picture
+from cnntool.visuals.saliency_picture import PANEL
 from cnntool.wording import bytes_text, readable, shortened
 
 MOST_PIXELS = 5
@@ -126,7 +127,7 @@ def explain_image(
     elif picture.output != "-":
         _show(question, found, turn)
     if target is not None:
-        sheet = prediction_picture(shown(image), *_drawn(question, found, turn))
+        sheet = prediction_picture(picture_within(image, PANEL), *_drawn(question, found, turn))
         target.deliver(
             sheet,
             print_path=not report.as_json,

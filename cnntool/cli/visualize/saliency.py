@@ -27,7 +27,6 @@ from cnntool.wording import readable
 if TYPE_CHECKING:
     import numpy as np
 
-    from cnntool.files.image import Image
     from cnntool.networks.model import Classifier
 
 SAMPLES = 32
@@ -162,7 +161,8 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     against it: the gradient of the score by the token's vector, times the vector.
     """
     from cnntool.cli.console import print_json
-    from cnntool.visuals.saliency_picture import saliency_picture
+    from cnntool.datasets.images.preprocessing import picture_within
+    from cnntool.visuals.saliency_picture import PANEL, saliency_picture
 
     asked.check()
     report.check(picture)
@@ -190,7 +190,10 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
         index = int(probabilities.argmax())
     question = Question(classifier, x, index, layer, asked, picture.quiet)
     found = FINDERS[asked.method](question)
-    pixels, words = shown(image), (title_of(name, question, probabilities), found.words)
+    pixels, words = (
+        picture_within(image, PANEL),
+        (title_of(name, question, probabilities), found.words),
+    )
     target.deliver(
         saliency_picture(pixels, found.heat, words, found.ends),
         print_path=not report.as_json,
@@ -310,17 +313,6 @@ def title_of(name: str, question: Question, probabilities: np.ndarray) -> str:
     answers = [likeliest] if question.index == likeliest else [likeliest, question.index]
     said = "; ".join(f"{labels[index]}, {probabilities[index]:.1%}" for index in answers)
     return f"{Path(name).name} through {Path(question.classifier.name).name}: {said}"
-
-
-def shown(image: Image) -> np.ndarray:
-    """The first frame in colour, (H, W, 3) uint8, on white; no larger than it will be drawn."""
-    from cnntool.datasets.images.preprocessing import picture_planes
-    from cnntool.visuals.saliency_picture import PANEL
-
-    height, width = image.frames[0].pixels.shape[:2]
-    scale = min(1.0, PANEL / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return picture_planes(image, 3, size).transpose(1, 2, 0)
 
 
 def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str]) -> None:

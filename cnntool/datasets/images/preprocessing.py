@@ -288,6 +288,14 @@ def picture_planes(
     return in_dtype(planes, white, dtype)[0]
 
 
+def picture_within(image: Image, largest: int) -> np.ndarray:
+    """The first frame in colour on white, (H, W, 3) uint8, of at most so many pixels a side."""
+    height, width = image.frames[0].pixels.shape[:2]
+    scale = min(1.0, largest / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return picture_planes(image, 3, size).transpose(1, 2, 0)
+
+
 def with_channels(x: np.ndarray, channels: int, name: str) -> np.ndarray:
     """Images (N, C, H, W) in grey (1) or in colour (3). InputError for other numbers of channels.
 
