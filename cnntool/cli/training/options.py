@@ -89,7 +89,7 @@ class Output:
     log: str | None = option(
         "--log",
         OutputName("a log, such as run.jsonl"),
-        "Write a line of JSON each epoch.",
+        "Write a line of JSON each epoch; --resume goes on there.",
         metavar="FILE.jsonl",
     )
     log_steps: bool = flag("--log-steps", "And one each step.")
