@@ -116,6 +116,12 @@ def batches(
         yield order[start:end]
 
 
+def steps_of(count: int, batch_size: int, least: int = 1) -> int:
+    """How many :func:`batches` there are of one sample or more."""
+    whole, rest = divmod(count, batch_size)
+    return max(1, whole + (rest >= least))
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFeed:
     """Labelled images, each once an epoch in random order; the last batch as small as it comes, if
@@ -136,8 +142,7 @@ class ImageFeed:
 
     @property
     def steps(self) -> int:
-        whole, rest = divmod(self.samples, self.batch_size)
-        return max(1, whole + (rest >= self.least))
+        return steps_of(self.samples, self.batch_size, self.least)
 
     @property
     def nbytes(self) -> int:

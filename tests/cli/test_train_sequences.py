@@ -562,3 +562,14 @@ def test_a_network_and_a_baseline_that_are_both_right_on_all_are_said_to_be(trai
     last = done.err.splitlines()[-1]
     assert re.search("Naive Bayes on .* and the network are both right on all$", last)
     assert "training:" not in done.err
+
+
+def test_batch_norm_learns_from_whole_batches_of_two_or_more(cnntool):
+    """Of 25 captions the last one goes into the batch before, and one process trains."""
+    layers = "flatten; dense 8; batch-norm => embedding ? x 8; gru 8; dense ?"
+    given = ["shapes:count=25", "--val-split", "0", "--epochs", "1", "--layers", layers, "-q"]
+    assert cnntool("train-captioner", *given, "--batch-size", "4").code == 0
+    assert load_sequence_model("model.npz").header.training["shards"] == 1
+    done = cnntool("train-captioner", *given, "--batch-size", "1", "-f")
+    assert done.code == 2
+    assert "norm1 (batch-norm) of 8 features needs 2 captions at a time to learn" in done.err

@@ -8,7 +8,15 @@ from typing import Any
 from cnntool.cli.console import reading
 from cnntool.cli.predictions import differences
 from cnntool.cli.training.options import ImageOptions
-from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement
+from cnntool.cli.training.plan import (
+    Beside,
+    Plan,
+    Start,
+    begin,
+    check_agreement,
+    least_batch,
+    reason_for_one_process,
+)
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import augmentation_spec, parse_augmentation
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
@@ -72,11 +80,11 @@ def plan_images(options: ImageOptions) -> Plan:
             )
     unlike = [note for part in others for note in differences(part.name, part, preprocessing)]
     batch = min(start.settings.batch_size, len(parts.train))
-    start.share(batch, IMAGES_A_PROCESS, _reason_for_one_process(network))
+    start.share(batch, IMAGES_A_PROCESS, reason_for_one_process(network))
 
     settings = start.settings
     augmentation = parse_augmentation(settings.augment) if settings.augment else None
-    least = _least_batch(network, settings.batch_size)
+    least = least_batch(network, settings.batch_size, "image")
     feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation, least)
     held_out, test = (
         None if part is None else ImageFeed(part, preprocessing)
@@ -215,27 +223,6 @@ def _built(options: ImageOptions, shape: tuple[int, ...], classes: int) -> Netwo
         return network
     table = read_connections(options.connections)
     return Network(connected(network.layers, table, options.connections), shape)
-
-
-def _least_batch(network: Network, batch_size: int) -> int:
-    """Images that every batch has to have; RequestError where that is more than it may."""
-    name, layer, shape = max(network.each(), key=lambda each: each[1].least_batch(each[2]))
-    least = layer.least_batch(shape)
-    if batch_size < least:
-        raise RequestError(
-            f"--batch-size {batch_size}: {name} ({layer}) of {shape_text(shape)} needs "
-            f"{least} images at a time to learn: use --batch-size {least} or more, or leave it out"
-        )
-    return least
-
-
-def _reason_for_one_process(network: Network) -> str | None:
-    if not any(layer.mixes_samples for layer in network.layers):
-        return None
-    return (
-        "batch norm needs the statistics of the whole batch, so one process trains; leave it out, "
-        "or take a network without batch norm such as lenet"
-    )
 
 
 def _line(parts: Parts) -> str:

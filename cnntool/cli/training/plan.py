@@ -36,7 +36,7 @@ from cnntool.training.schedules import parse_schedule
 from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.task import Task
-from cnntool.wording import counted, joined
+from cnntool.wording import counted, joined, shape_text
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
@@ -409,3 +409,25 @@ def _owned(options: RunOptions, model: Model, output: Path, found: dict[Path, Mo
                 f"{path} exists and is not of the run of {name}: -f overwrites it, -o names another"
             )
     return owned
+
+
+def least_batch(network: Network, batch_size: int, unit: str) -> int:
+    """Samples that every batch has to have; RequestError where that is more than it may."""
+    name, layer, shape = max(network.each(), key=lambda each: each[1].least_batch(each[2]))
+    least = layer.least_batch(shape)
+    if batch_size < least:
+        raise RequestError(
+            f"--batch-size {batch_size}: {name} ({layer}) of {shape_text(shape)} needs "
+            f"{counted(least, unit)} at a time to learn: use --batch-size {least} or more, or "
+            "leave it out"
+        )
+    return least
+
+
+def reason_for_one_process(network: Network) -> str | None:
+    if not any(layer.mixes_samples for layer in network.layers):
+        return None
+    return (
+        "batch norm needs the statistics of the whole batch, so one process trains; leave it out, "
+        "or take a network without batch norm such as lenet"
+    )

@@ -27,6 +27,8 @@ from cnntool.cli.training.plan import (
     begin,
     check_agreement,
     check_layers,
+    least_batch,
+    reason_for_one_process,
 )
 from cnntool.cli.training.sequence_models import (
     LABELLED,
@@ -99,13 +101,17 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
     fingerprint, validation = parts["train"].fingerprint, _own_validation(options, parts)
     parts, notes = _split(kind, options, start, parts)
     train, others = parts["train"], [part for name, part in parts.items() if name != "train"]
-    start.share(min(start.settings.batch_size, len(train)), SAMPLES_A_PROCESS)
     if start.trained is None:
         options = settled(kind, with_levels(kind, options, train))
         model, feed = _begun(kind, options, start, train, others)
     else:
         model = start.trained
         feed = _learned(model, options, train, start.settings.batch_size)
+    least = least_batch(model.network, feed.batch_size, feed.unit)
+    feed = replace(feed, least=least)
+    start.share(
+        min(feed.batch_size, len(train)), SAMPLES_A_PROCESS, reason_for_one_process(model.network)
+    )
     judged = {part: judging_feed(model, parts[part]) for part in parts if part != "train"}
     task = Task(
         kind,

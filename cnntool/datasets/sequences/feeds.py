@@ -42,13 +42,15 @@ def like_lengths(
     batch_size: int,
     rng: np.random.Generator | None,
     most_steps: int | None = MOST_STEPS,
+    least: int = 1,
 ) -> list[np.ndarray]:
     """Indices of one epoch, ``batch_size`` at a time, of samples whose keys are alike: all are
     shuffled, cut into pieces of ``PIECE`` batches, sorted within each, and the batches shuffled.
 
     keys: (N,), or (N, K) of which the first column counts most. Without ``rng`` all are sorted,
     from the longest on, those of one length in order, and a batch has at most ``most_steps``, if it
-    has more than one; None for any.
+    has more than one; None for any. With it what is left over at the end goes into a batch before,
+    where it is less than ``least``.
 
     >>> [batch.tolist() for batch in like_lengths(np.array([3, 1, 2, 1, 9]), 2, None)]
     [[4, 0], [2, 1], [3]]
@@ -60,10 +62,10 @@ def like_lengths(
             _in_order(order, columns[:, order].max(axis=0, initial=1), batch_size, most_steps)
         )
     order, found = rng.permutation(len(keys)), []
-    for start in range(0, len(order), PIECE * batch_size):
-        piece = order[start : start + PIECE * batch_size]
+    starts = range(0, max(1, len(order) - least + 1), PIECE * batch_size)
+    for piece in np.split(order, starts[1:]):
         piece = piece[np.lexsort(columns[:, piece])]
-        found += np.split(piece, range(batch_size, len(piece), batch_size))
+        found += np.split(piece, range(batch_size, len(piece) - least + 1, batch_size))
     return [found[i] for i in rng.permutation(len(found))]
 
 
@@ -84,8 +86,8 @@ class SequenceFeed:
     """Sequences, each with a label, or a tag for each of its steps, in batches of like length.
 
     targets: labels (N,), or tags as long as the sequences. class_weights: (K,) of each class in the
-    loss while learning. facts: what a model file says of what goes in and comes out. most_steps:
-    of a batch in order, see :func:`like_lengths`.
+    loss while learning. facts: what a model file says of what goes in and comes out. most_steps,
+    least: see :func:`like_lengths`.
     """
 
     rows: Rows
@@ -95,6 +97,7 @@ class SequenceFeed:
     class_weights: np.ndarray | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     most_steps: int | None = None
+    least: int = 1
 
     carries, unknown, has_unknown = False, None, False
 
@@ -138,7 +141,7 @@ class SequenceFeed:
         return self.targets.lengths if isinstance(self.targets, Ragged) else None
 
     def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        found = like_lengths(self._keys, self.batch_size, rng, self.most_steps)
+        found = like_lengths(self._keys, self.batch_size, rng, self.most_steps, self.least)
         lengths = self.targets.lengths if isinstance(self.targets, Ragged) else None
         for number, indices in enumerate(found, 1):
             samples = len(indices) if lengths is None else int(lengths[indices].sum())

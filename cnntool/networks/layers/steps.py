@@ -185,6 +185,9 @@ class Each(Layer):
     def multiply_adds(self, shape: Shape) -> int:
         return self.layer.multiply_adds(shape[1:])
 
+    def least_batch(self, shape: Shape) -> int:
+        return self.layer.least_batch(shape[1:])
+
     def connections(self, shape: Shape) -> int:
         return self.layer.connections(shape[1:])
 

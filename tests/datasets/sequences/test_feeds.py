@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cnntool.datasets.feeds import Batch
+from cnntool.datasets.feeds import Batch, steps_of
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed, like_lengths
 from cnntool.datasets.sequences.inputs import PixelInput, SeriesInput, TextInput
 from cnntool.datasets.sequences.ragged import Ragged
@@ -28,6 +28,15 @@ def test_an_epoch_has_every_sequence_once_in_batches_of_like_length(lengths, siz
     if not is_drawn:
         ordered = np.array(lengths)[np.concatenate(found)]
         assert (np.diff(ordered) <= 0).all()
+
+
+@given(st.integers(2, 460), st.integers(2, 4))
+def test_what_is_left_over_and_too_little_goes_into_a_batch_before(count, size):
+    keys = np.arange(count) % 7
+    found = like_lengths(keys, size, np.random.default_rng(0), least=2)
+    assert_array_equal(np.sort(np.concatenate(found)), np.arange(count))
+    assert min(map(len, found)) >= 2
+    assert len(found) == steps_of(count, size, 2)
 
 
 def test_a_feed_gives_labels_and_puts_what_was_found_back_in_order():
