@@ -14,19 +14,15 @@ step multiplied by its forget gate alone: Hochreiter, Schmidhuber, Neural Comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
-from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.layers.recurrent import GATE_NAMES, Recurrent
 from cnntool.networks.model import TrainedText
 from cnntool.networks.network import Caches, Network
-from cnntool.networks.zoo import language_model
-from cnntool.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +53,7 @@ def unit_trace(trained: TrainedText, ids: np.ndarray, layer: int, unit: int | No
     return UnitTrace(_cell_of(trained.network, layer), layer, unit, values)
 
 
-def _with_cells(network: Network, cell: str) -> Network:
+def with_cells(network: Network, cell: str) -> Network:
     """The same layers with other recurrences; parameters not drawn yet."""
     layers = [
         replace(layer, cell=cell) if isinstance(layer, Recurrent) else layer
@@ -183,90 +179,14 @@ class _Means:
         return means, {n: float(a / b) for n, (a, b) in self._kept.items() if b > 0}
 
 
-def flows_beside(
-    trained: TrainedText,
-    ids: np.ndarray,
-    cells: Sequence[str],
-    gain: float | None = None,
-    seed: int = 0,
-) -> dict[str, GradientFlow]:
-    """The flow of a model, and of other cells beside it, by what they are called.
-
-    Those have learned to remember, see :func:`remembering`; with a ``gain`` they are untrained, of
-    the model's size, and read what it reads. InputError where a gradient grows beyond all numbers.
-    """
-    flows = {f"trained {_cell_of(trained.network)}": gradient_flow(trained.network, ids)}
-    for cell in cells:
-        if gain is None:
-            flows[f"{cell} that learned to remember"] = remembered(cell, len(ids) - 1, seed)
-            continue
-        fresh = _with_cells(trained.network, cell)
-        fresh.initialise(np.random.default_rng(seed))
-        name = f"fresh {cell}" + ("" if gain == 1 else f", gain {gain:g}")
-        flows[name] = gradient_flow(with_gain(fresh, gain), ids)
-    for name, flow in flows.items():
-        if not flow.is_finite:
-            remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
-            raise InputError(
-                f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
-                f"{counted(len(ids) - 1, 'step')}: set fewer --steps; {remedy}"
-            )
-    return flows
-
-
-KINDS, NOISE = 8, 4
-"""Tokens to be remembered, and others that follow."""
-
-LONGEST_LAG, LESSONS, BATCH, UNITS, WIDTH = 50, 600, 32, 32, 8
-RATE, BETAS, CLIP = 0.01, (0.9, 0.999), 1.0
-"""Of the short run: enough for an lstm and a gru to recall every token over LONGEST_LAG steps."""
-
-
-def remembered(cell: str, steps: int, seed: int = 0) -> GradientFlow:
-    """The flow of a cell that learned to remember, from so many steps behind the token."""
-    network = remembering(cell, seed)
-    ids = recall_windows(np.random.default_rng((seed, 1)), steps + 1, 4 * BATCH)
+def recall_flow(network: Network, ids: np.ndarray) -> GradientFlow:
+    """The flow of windows of ids (T + 1, B) whose first token is asked for behind the last, to that
+    token and not beyond, and how many it recalls."""
     logits, _ = network.forward(ids[:-1], states=network.start(ids.shape[1]))
     recalled = float((logits[-1].argmax(axis=1) == ids[-1]).mean())
     flow = gradient_flow(network, ids)
-    norms = {path: each[:-1] for path, each in flow.norms.items()}  # not back beyond the token
+    norms = {path: each[:-1] for path, each in flow.norms.items()}
     return replace(flow, norms=norms, recalled=recalled)
-
-
-def recall_windows(rng: np.random.Generator, steps: int, count: int) -> np.ndarray:
-    """(steps + 1, count) ids: a token of KINDS, noise, and behind that the same token again."""
-    ids = rng.integers(KINDS, KINDS + NOISE, (steps + 1, count))
-    ids[0] = ids[-1] = rng.integers(0, KINDS, count)
-    return ids
-
-
-def remembering(cell: str, seed: int = 0) -> Network:
-    """A small cell after a short run on a task that is nothing but memory.
-
-    It reads a token, then up to LONGEST_LAG less one of noise, and predicts the first token: the
-    loss is that of the last step alone, so that all it learns has come back through time. Steps are
-    Adam's, clipped. Source of the task: Hochreiter, Schmidhuber, Neural Computation 9, 1997.
-    """
-    network = language_model(cell, KINDS + NOISE, WIDTH, UNITS)
-    network.initialise(np.random.default_rng(seed))
-    rng = np.random.default_rng((seed, 0))
-    moments = {path: np.zeros((2, *array.shape)) for path, array in network.params.items()}
-    for lesson in range(1, LESSONS + 1):
-        ids = recall_windows(rng, int(rng.integers(1, LONGEST_LAG + 1)), BATCH)
-        logits, caches = network.forward(ids[:-1], states=network.start(BATCH))
-        _, cache = softmax_cross_entropy(logits[-1], ids[-1])
-        dlogits = np.zeros_like(logits)
-        dlogits[-1] = softmax_cross_entropy_backward(1.0, cache)
-        grads = network.backward(dlogits, caches)
-        norm = np.sqrt(sum(np.square(grads[path]).sum() for path in network.params))
-        for path, (first, second) in moments.items():
-            gradient = grads[path] * min(1.0, CLIP / (norm + 1e-12))
-            first += (1 - BETAS[0]) * (gradient - first)
-            second += (1 - BETAS[1]) * (np.square(gradient) - second)
-            step = first / (1 - BETAS[0] ** lesson)
-            step /= np.sqrt(second / (1 - BETAS[1] ** lesson)) + 1e-8
-            network.params[path] = network.params[path] - np.float32(RATE) * step.astype(np.float32)
-    return network
 
 
 def with_gain(network: Network, gain: float) -> Network:

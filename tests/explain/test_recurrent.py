@@ -6,7 +6,6 @@ import pytest
 from cnntool.explain.recurrent import (
     GradientFlow,
     gradient_flow,
-    recall_windows,
     spread_windows,
     with_gain,
 )
@@ -144,11 +143,3 @@ def test_what_a_unit_keeps_times_its_weight_is_what_the_gradient_becomes():
     assert flow.norms["rnn1.h"][2] / flow.norms["rnn1.h"][1] == pytest.approx(0.7 * (1 - h * h))
     assert flow.kept["rnn1"] == pytest.approx(1 - h * h, rel=1e-6)
     assert flow.gates["rnn1"]["slope"] > flow.kept["rnn1"]  # it was 0 at the beginning
-
-
-def test_what_is_to_be_recalled_stands_first_and_is_asked_for_last():
-    ids = recall_windows(np.random.default_rng(0), 7, 200)
-    assert ids.shape == (8, 200)
-    np.testing.assert_array_equal(ids[0], ids[-1])
-    assert ids[0].max() < ids[1:-1].min()
-    assert len(np.unique(ids[0])) == 8

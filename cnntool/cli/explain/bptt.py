@@ -19,9 +19,11 @@ from cnntool.cli.types import Number, PathName, Spec, WholeNumber
 from cnntool.wording import bar, counted, evenly, figures, suggestion
 
 if TYPE_CHECKING:
+    import numpy as np
     from rich.table import Table
 
     from cnntool.explain.recurrent import GradientFlow
+    from cnntool.networks.model import TrainedText
 
 MOST_STEPS, MOST_WINDOWS, MOST_ROWS = 1000, 256, 24
 KEPT, KEPT_IN_ALL = 1.03, 3.0
@@ -30,6 +32,8 @@ little, but leaves a twentieth after 300."""
 
 NAMES = {"slope": "slope of tanh"}
 BAR_CELLS = 20
+RECALLED = 128
+"""Windows whose first token is asked for."""
 
 
 def read_cells(text: str) -> tuple[str, ...]:
@@ -96,7 +100,7 @@ def command(windows: Windows, report: Report) -> None:
     text, and beside it of cells that learned to remember, and why.
     """
     from cnntool.errors import InputError, RequestError
-    from cnntool.explain.recurrent import flows_beside, spread_windows
+    from cnntool.explain.recurrent import spread_windows
     from cnntool.networks.model import load_text_model
 
     if windows.gain is not None and not windows.compare:
@@ -110,8 +114,43 @@ def command(windows: Windows, report: Report) -> None:
             f"need {steps + 1:,}: name a longer text, or set a smaller --steps"
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
-    flows = flows_beside(trained, ids, windows.compare, windows.gain, windows.seed)
+    flows = _flows(trained, ids, windows)
     print_json(_entry(windows, flows)) if report.as_json else _show(windows, flows)
+
+
+def _flows(trained: TrainedText, ids: np.ndarray, asked: Windows) -> dict[str, GradientFlow]:
+    """That of a model, and of other cells beside it, by what they are called.
+
+    Those have learned to remember; with a gain they are untrained, of the model's size, and read
+    what it reads. InputError where a gradient grows beyond all numbers.
+    """
+    import numpy as np
+
+    from cnntool.errors import InputError
+    from cnntool.explain.recurrent import gradient_flow, recall_flow, with_cells, with_gain
+    from cnntool.training.remembering import recall_windows, remembering
+
+    own, steps, seed = gradient_flow(trained.network, ids), len(ids) - 1, asked.seed
+    flows = {f"trained {own.cell}": own}
+    for cell in asked.compare:
+        if asked.gain is None:
+            windows = recall_windows(np.random.default_rng((seed, 1)), steps + 1, RECALLED)
+            flows[f"{cell} that learned to remember"] = recall_flow(
+                remembering(cell, seed), windows
+            )
+            continue
+        fresh = with_cells(trained.network, cell)
+        fresh.initialise(np.random.default_rng(seed))
+        name = f"fresh {cell}" + ("" if asked.gain == 1 else f", gain {asked.gain:g}")
+        flows[name] = gradient_flow(with_gain(fresh, asked.gain), ids)
+    for name, flow in flows.items():
+        if not flow.is_finite:
+            remedy = "or a smaller --gain" if name.startswith("fresh") else "its weights are large"
+            raise InputError(
+                f"{trained.name}: the gradient of the {name} grows beyond all numbers within "
+                f"{counted(steps, 'step')}: set fewer --steps; {remedy}"
+            )
+    return flows
 
 
 def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
