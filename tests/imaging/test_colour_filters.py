@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnntool.files.image import Frame
+from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_pass import FilterPass
 from cnntool.imaging.filter_plan import Geometry, plan_filter
-from cnntool.imaging.filtering import normalized
+from cnntool.imaging.filtering import Rendering, filter_image, normalized
 from cnntool.imaging.kernel_facts import facts
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.rows import rows_of
@@ -49,6 +49,14 @@ def test_responses_are_sums_that_are_combined_afterwards(combine, dtype):
     if dtype == np.uint8:
         assert low <= found.min()
         assert found.max() <= high
+
+
+def test_whole_numbers_of_three_channels_have_room_for_their_sum():
+    """Each response to white is 15,300, which 16 bits hold; all three are not."""
+    kernel = Filter("k", "k", np.full((3, 1, 1), 60.0), "none", ("k",), is_colour=True)
+    white = Image((Frame(np.full((2, 2, 3), 255, np.uint8)),), 255.0, "PNG")
+    (result,) = filter_image(white, [kernel], None, Rendering("raw", dtype=np.dtype(np.float32)))
+    assert np.unique(result.image.frames[0].pixels).tolist() == [3 * 60 * 255]
 
 
 def test_bounds_are_reached_by_the_worst_picture():

@@ -122,6 +122,40 @@ def test_scale_and_bias():
     np.testing.assert_allclose(scaled, 2 * plain - 3, rtol=1e-5, atol=1e-4)
 
 
+def test_a_kernels_own_bias_is_scaled_with_its_values():
+    plain = pixels_of(run(image_of(GREY), "box"))
+    rendering = replace(RAW, scale=2.0, bias=-3.0)
+    found = pixels_of(run(image_of(GREY), "box", rendering=rendering, bias=10.0))
+    np.testing.assert_allclose(found, 2 * (plain + 10) - 3, rtol=1e-5, atol=1e-4)
+
+
+def test_angles_are_neither_scaled_nor_shifted():
+    plain = pixels_of(run(image_of(GREY), "sobel", combine="orientation"))
+    rendering = replace(RAW, scale=2.0, bias=-3.0)
+    found = run(image_of(GREY), "sobel", rendering=rendering, combine="orientation")
+    np.testing.assert_array_equal(pixels_of(found), plain)
+
+
+def test_a_magnitude_of_several_whites_is_clipped():
+    """sqrt(2) * 255, of kernels that alone go nowhere beyond white."""
+    kernel = Filter("k", "", np.ones((2, 1, 1)), "magnitude", ("a", "b"))
+    (result,) = filter_image(image_of(np.full((3, 4, 1), 255, np.uint8)), [kernel])
+    assert np.unique(pixels_of([result])).tolist() == [255]
+    assert result.losses.above == 12
+
+
+def test_what_is_said_of_frames_is_that_of_all():
+    dark, light = (Frame(np.full((3, 4, 1), value, np.uint8)) for value in (10, 200))
+    clear = replace(light, alpha=np.zeros((3, 4), np.uint8))
+    image = Image((dark, clear), 255.0, "PNG")
+    (result,) = run(image, "2", rendering=Rendering())
+    assert result.losses.above == result.losses.total // 2 == 12
+    assert (result.brightest, result.is_weighted) == (255, True)
+    floats = [replace(each, pixels=each.pixels.astype(np.float32)) for each in (dark, light)]
+    (result,) = run(Image(tuple(floats), 255.0, "TIFF"), "1")
+    assert result.largest == 200
+
+
 @given(data=st.data())
 def test_whole_numbers_are_the_rounded_and_clipped_floats(data):
     """Nothing is skipped wrongly: bounds, blocks, depth, alpha and borders included."""
@@ -234,6 +268,12 @@ class TestAlpha:
         expected = ndimage.uniform_filter(colour[..., 0] * a, 3) / ndimage.uniform_filter(a, 3)
         found = pixels_of(run(image_of(colour, alpha), "box"))[..., 0]
         np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+    def test_a_constant_border_is_opaque(self):
+        """Nine pixels, of which the one in the middle cannot be seen."""
+        image = image_of(np.full((1, 1, 1), 90, np.uint8), np.zeros((1, 1), np.uint8))
+        geometry = Geometry(border="constant", constant=50.0)
+        assert pixels_of(run(image, "box", geometry=geometry)).item() == pytest.approx(50)
 
     def test_alpha_is_kept(self):
         (result,) = run(image_of(self.colour, self.alpha), "gaussian:sigma=3")

@@ -123,6 +123,28 @@ def test_strips_give_the_bytes_of_the_whole(data):
     check(image, filters, geometry, rendering, draw(st.integers(1, 70)), draw(st.integers(1, 70)))
 
 
+def test_a_result_that_goes_by_begins_with_the_row_that_is_asked_for():
+    """As the next filter asks for it, where a cluster's worker begins in the middle."""
+    frame = picture().frames[0]
+    (plan,) = plan_chain(frame.pixels.shape, [parse_kernel("box")], Geometry())
+    ((whole,),) = [FilterPass(rows_of(frame), 255.0, plan).result.strips(0)]
+    for start in (0, 8, 37, 89):
+        passing = FilterPass(going_by(frame, 7), 255.0, plan, height=11).result
+        found = np.concatenate([strip.pixels for strip in passing.strips(start)])
+        np.testing.assert_array_equal(found, whole.pixels[start:])
+
+
+def test_the_largest_of_a_picture_is_that_of_all_its_strips():
+    kernel, tallies = parse_kernel("box"), []
+    pixels = np.arange(90 * 61, dtype=np.float32).reshape(90, 61, 1)
+    for frame in (Frame(pixels), Frame(pixels[::-1].copy())):
+        plans = plan_chain(pixels.shape, [kernel], Geometry())
+        chain = chain_over(going_by(frame, 7), 255.0, plans, Rendering(), height=11)
+        tallies.append([tally for _, tally in chain.strips()])
+    for each in tallies:
+        assert sum(each[1:], each[0]).largest == pixels.max()
+
+
 def test_a_strip_is_as_high_as_asked_for_where_blocks_are_lower():
     image = picture(size=(1500, 1000))
     counts = [

@@ -73,6 +73,19 @@ def test_large_and_odd_shaped_kernels_on_images_of_many_blocks(kernel_shape, kin
     np.testing.assert_allclose(responses[0, ..., 0], expected, atol=1e-9 * np.abs(kernel).sum())
 
 
+@pytest.mark.parametrize("stride", [(1, 1), (3, 1), (2, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_row_goes_along_the_rows_alone_at_every_stride(stride, channels):
+    rng = np.random.default_rng(4)
+    image, kernel = rng.normal(size=(150, 170, channels)), rng.normal(size=(1, 101))
+    plan = plan_filter_bank(image.shape, kernel[None], stride, dtype=image.dtype)
+    assert isinstance(plan.method, Separable)
+    found = filter_bank(image, kernel[None], stride=stride)[0]
+    for channel in range(channels):
+        expected = ndimage.correlate(image[..., channel], kernel)[:: stride[0], :: stride[1]]
+        np.testing.assert_allclose(found[..., channel], expected, atol=1e-12 * np.abs(kernel).sum())
+
+
 def test_low_rank_kernels_go_the_separable_way_and_others_do_not():
     gaussian = np.outer(*[np.exp(-(np.linspace(-2, 2, 15) ** 2))] * 2)
     shape = (500, 500, 1)
