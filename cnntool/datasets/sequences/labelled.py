@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnntool.datasets.images.folder import natural_key
+from cnntool.datasets.images.folder import is_pipe, natural_key
 from cnntool.datasets.sequences.material import (
     Document,
     Format,
@@ -179,15 +179,19 @@ def read_class_folders(material: Material) -> Samples:
     if material.files:
         names = listed([Path(path).name for path in material.files], 5)
         notes.append(f"{folder}: {names} outside the class folders left out")
-    files, left_out = {}, 0
+    files, left_out, pipes = {}, 0, 0
     for path in classes:
-        files[path], others = _texts_below(path)
+        below, others = _texts_below(path)
+        files[path] = [file for file in below if not is_pipe(Path(file))]
         left_out += others
+        pipes += len(below) - len(files[path])
     if empty := [path for path in classes if not files[path]]:
         raise InputError(
             f"{empty[0]} holds no texts, and every folder in {folder} is taken for a class: put "
             "its texts there as .txt, or remove it"
         )
+    if pipes:
+        notes.append(f"{folder}: {counted(pipes, 'pipe')} left out")
     if left_out:
         notes.append(f"{folder}: {counted(left_out, 'file')} without .txt left out")
     total, texts, labels, places = sum(map(len, files.values())), [], [], []

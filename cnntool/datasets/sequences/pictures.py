@@ -14,6 +14,7 @@ from cnntool.datasets.images.folder import (
     choose_layout,
     firsts_alone,
     is_image,
+    is_pipe,
     natural_key,
     of_each,
 )
@@ -51,7 +52,7 @@ def read_pictures(
     InputError where none can be read, where sizes differ and are not to be changed, and where they
     would not fit into memory.
     """
-    problems: dict[Path, str] = {}
+    problems = {path: f"{path} is no regular file" for path in files if is_pipe(path)}
     headers: dict[Path, ImageInfo] = {}
     of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
     infos = {path: headers[path] for path in files if path in headers}  # in their order

@@ -1,9 +1,11 @@
 """Sets by their names: files, folders, stdin, parts; and what is wrong with a name."""
 
 import io
+import os
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from sample_files import notes, problem, read
 
 from cnntool.choices import SAMPLE_FORMATS
@@ -139,3 +141,26 @@ def test_a_fingerprint_tells_where_texts_end(tmp_path):
         for text in ("a\tb c\n", "a b\tc\n", "a\tb\na c\tb\n", "a\tb\na\tc\n")
     }
     assert len(prints) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_in_folders_are_left_out_with_a_note_and_not_waited_for(tmp_path):
+    for name in ("texts/good", "texts/bad", "said", "clips/one", "clips/two"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("good", "bad"):
+        (tmp_path / f"texts/{name}/1.txt").write_text("a film\n")
+    for name in ("said/a.png", "clips/one/1.png", "clips/two/1.png"):
+        Image.new("L", (4, 4)).save(tmp_path / name)
+    for name in ("a", "b"):
+        (tmp_path / f"said/{name}.txt").write_text("a dog\n")
+    (tmp_path / "clips/labels.csv").write_text("one,x,y\ntwo,y\n")
+    for name in ("texts/good/2.txt", "said/b.png", "clips/one/2.png"):
+        os.mkfifo(tmp_path / name)
+    for folder, task, count, said in (
+        ("texts", "classifier", 2, "1 pipe left out"),
+        ("said", "captioner", 1, "b.png is no regular file"),
+        ("clips", "tagger", 1, "2.png is no regular file"),
+    ):
+        samples = load_samples(str(tmp_path / folder), task)["train"]
+        assert len(samples) == count
+        assert any(said in note for note in samples.notes), samples.notes
