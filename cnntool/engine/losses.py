@@ -145,8 +145,8 @@ def vocabulary_cross_entropy(
 
     The same as ``dense`` and ``softmax_cross_entropy``, but a block of rows goes the whole way, to
     its loss and gradients, before the next is begun: for 600 words of a text against 10,000 the six
-    million logits are never one matrix, which takes 1.1 to 1.5 times as long. With w the row's
-    share in the mean, and only the small sides scaled:
+    million logits are never one matrix, which takes about twice as long. With w the row's share in
+    the mean, and only the small sides scaled:
 
         a = x W + b
         e = exp(a - max a),  s = sum e      row by row
