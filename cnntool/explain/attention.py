@@ -13,7 +13,7 @@ from cnntool.datasets.sequences.feeds import Pair
 from cnntool.engine.attention import AdditiveAttentionCache, AttentionCache
 from cnntool.engine.fast import textbook
 from cnntool.engine.losses import softmax
-from cnntool.errors import RequestError, not_finite
+from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.decoding import BeamStep, Candidate, Said, beams, greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.model import SequenceModel
@@ -63,7 +63,7 @@ def attention_step(
 ) -> AttentionStep:
     """The numbers of a step, from 1, of what is said greedily to a source, a batch of one.
 
-    RequestError where the model does not attend, or says less than so many tokens; InputError
+    RequestError where it says less than so many tokens; InputError where it does not attend, or
     where its numbers are not finite.
     """
     network, end, layer = model.joined, end_of(model), attending(model)
@@ -107,20 +107,20 @@ def _scores(attention: AttentionCache, t: int) -> np.ndarray:
 
 
 def attending(model: SequenceModel) -> int:
-    """The last layer that attends, by number; RequestError where none does."""
+    """The last layer that attends, by number; InputError where none does."""
     network = model.network
     index = network.attending if isinstance(network, Joined) else None
     if index is None:
         says = isinstance(network, Joined)
         remedy = "train it with --attention general" if says else "name a translator or a captioner"
-        raise RequestError(f"{model.name} attends to nothing: {remedy}")
+        raise InputError(f"{model.name} attends to nothing: {remedy}")
     return index
 
 
 def end_of(model: SequenceModel) -> int:
-    """The token that ends what a model says; RequestError where it says nothing."""
+    """The token that ends what a model says; InputError where it says nothing."""
     if model.writer is None:
-        raise RequestError(
+        raise InputError(
             f"{model.name} is a {model.header.kind}, which says no text: name a translator or a "
             "captioner"
         )

@@ -129,10 +129,10 @@ def _content(spec: str) -> bytes:
             with open(spec, "rb") as file:
                 content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise RequestError(f"kernel file '{spec}' does not exist: check the path") from None
+        raise InputError(f"kernel file '{spec}' does not exist: check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise RequestError(
+        raise InputError(
             f"kernel file '{spec}' cannot be read ({reason}): name a file that you may read"
         ) from None
     if len(content) > LARGEST_FILE:

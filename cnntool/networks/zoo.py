@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.dense import Dense
 from cnntool.networks.layers.embeddings import Embedding
@@ -282,7 +282,7 @@ def _read(path: str) -> str:
     """The text of a file, or the text itself where it reads like layers and no file is there."""
     expected = "expected a text of layers such as 'conv 8 3x3; relu; dense 10', or a file of it"
     if os.path.isdir(path):
-        raise RequestError(f"{path} is a folder: {expected}")
+        raise InputError(f"{path} is a folder: {expected}")
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_TEXT + 1)
@@ -290,9 +290,9 @@ def _read(path: str) -> str:
         if re.search(r"[\s;#]", path):
             return path
         if isinstance(error, FileNotFoundError) and Path(path).suffix:
-            raise RequestError(f"{path} does not exist: {expected}") from None
+            raise InputError(f"{path} does not exist: {expected}") from None
         if isinstance(error, PermissionError):
-            raise RequestError(f"{path} cannot be read, no permission: {expected}") from None
+            raise InputError(f"{path} cannot be read, no permission: {expected}") from None
         raise RequestError(
             f"'{path[:80]}' is no network of the zoo, no layers and no file of them"
             f"{suggestion(path, ZOO)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.recurrent import REVERSE, Recurrent
 from cnntool.networks.model import SequenceModel
@@ -46,7 +46,7 @@ def _place(model: SequenceModel, layer: str | None) -> int:
     reads = network.joint if isinstance(network, Joined) else len(network.layers)
     places = {network.names[i]: i for i in range(reads) if isinstance(network.layers[i], Recurrent)}
     if not places:
-        raise RequestError(
+        raise InputError(
             f"{model.name} reads without a recurrent layer, so there are no states: name another"
         )
     if layer is None:

@@ -10,7 +10,7 @@ from sequence_models import write_sequence_models
 
 from cnntool.datasets.sequences.feeds import Pair
 from cnntool.engine.losses import log_softmax
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.explain.attention import attending, attention_step, beam_tree, end_of
 from cnntool.networks.decoding import PENALTY, beams
 from cnntool.networks.joined import parse_network
@@ -106,9 +106,9 @@ def test_the_token_that_is_said_is_the_likeliest(models):
 
 
 def test_who_says_or_attends_nothing_is_told_so(models):
-    with pytest.raises(RequestError, match="is a classifier, which says no text"):
+    with pytest.raises(InputError, match="is a classifier, which says no text"):
         end_of(models("classifier"))
-    with pytest.raises(RequestError, match="name a translator or a captioner"):
+    with pytest.raises(InputError, match="name a translator or a captioner"):
         attending(models("classifier"))
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.imaging import kernel_files
 from cnntool.imaging.kernels import CATALOGUE, build, parse_kernel
 
@@ -27,8 +27,8 @@ matrices = st.tuples(st.integers(1, 5), st.integers(1, 5)).flatmap(
 )
 
 
-def message_of(spec: str, **overrides: float) -> str:
-    with pytest.raises(RequestError) as raised:
+def message_of(spec: str, kind: type[ValueError] = RequestError, **overrides: float) -> str:
+    with pytest.raises(kind) as raised:
         parse_kernel(spec, **overrides)
     message = str(raised.value)
     assert "\n" not in message
@@ -39,7 +39,7 @@ def assert_filter_or_one_line(spec: str) -> None:
     message = "no error"
     try:
         assert np.isfinite(parse_kernel(spec).bank).all()
-    except RequestError as error:
+    except (InputError, RequestError) as error:
         message = str(error)
     assert len(message.splitlines()) == 1
 
@@ -542,15 +542,17 @@ def test_a_missing_file_a_folder_and_a_file_of_another_kind_are_named(tmp_path):
     missing, folder, other = tmp_path / "no.txt", tmp_path / "folder.csv", tmp_path / "k.png"
     folder.mkdir()
     other.write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert message_of(str(missing)) == (
+    assert message_of(str(missing), InputError) == (
         f"kernel file {str(missing)!r} does not exist: check the path"
     )
-    assert message_of(str(folder)).startswith(f"kernel file {str(folder)!r} cannot be read (")
+    assert message_of(str(folder), InputError).startswith(
+        f"kernel file {str(folder)!r} cannot be read ("
+    )
     assert message_of(str(other)) == (
         f"{str(other)!r}: kernel is neither numbers as text nor JSON nor .npy: name a file of a "
         "kernel"
     )
-    assert message_of("a\0b.txt").startswith("kernel file 'a\0b.txt' cannot be read (")
+    assert message_of("a\0b.txt", InputError).startswith("kernel file 'a\0b.txt' cannot be read (")
 
 
 def test_an_archive_of_arrays_under_the_name_npy_is_refused(tmp_path):

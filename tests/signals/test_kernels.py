@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import norm
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.signals.kernels import (
     LARGEST_KERNEL,
     NAMES,
@@ -126,7 +126,6 @@ def test_scaling_and_normalizing_go_by_row():
         ("1 2; 3 4", ["2 rows of 2 numbers", "one row"]),
         ("1 x 3", ["number 2, 'x', is not a number"]),
         ("1 nan", ["finite"]),
-        ("missing.txt", ["missing.txt", "does not exist"]),
         (f"box:size={LARGEST_KERNEL + 1}", ["size is", "a whole number from 1"]),
     ],
 )
@@ -134,6 +133,11 @@ def test_mistakes_get_one_line_that_says_what_helps(spec, parts):
     message = message_of(spec)
     for part in parts:
         assert part in message
+
+
+def test_a_kernel_file_that_is_not_there_is_missing_data():
+    with pytest.raises(InputError, match=r"'missing.txt' does not exist"):
+        parse_signal_kernel("missing.txt")
 
 
 def test_a_sound_file_is_no_kernel_file(tmp_path):

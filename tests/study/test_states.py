@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sequence_models import write_sequence_models
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.joined import parse_network
 from cnntool.networks.model import load_sequence_model
 from cnntool.study.states import states_of
@@ -94,5 +94,5 @@ def test_a_layer_that_is_not_there_is_told(models):
     assert states_of(model, x, lengths, "lstm1").layer == "encoder.lstm1"
     with pytest.raises(RequestError, match=r"only encoder.lstm1"):
         states_of(model, x, lengths, "decoder.lstm1")
-    with pytest.raises(RequestError, match="without a recurrent layer"):
+    with pytest.raises(InputError, match="without a recurrent layer"):
         states_of(models("captioner"), None, None)

@@ -47,7 +47,7 @@ class Read(Model):
     )
 
     def load(self) -> SequenceModel:
-        """RequestError for a model that says no text."""
+        """InputError for a model that says no text."""
         from cnntool.explain.attention import end_of
         from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
 

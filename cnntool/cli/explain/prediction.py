@@ -10,7 +10,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import PathName, WholeNumber
 from cnntool.cli.visualize.options import Picture, Preparing, Report, picture_path
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
         explain_image(*named, preparing, picture, report)
         return
     if kind == "rnn":
-        raise RequestError(
+        raise InputError(
             f"{asked.model} is a language model: `cnntool generate {asked.model} --why` shows why "
             "it goes on as it does"
         )
     if kind not in ("classifier", "tagger"):
-        raise RequestError(
+        raise InputError(
             f"{asked.model} is a {kind}, whose answers are texts: `cnntool explain attention` and "
             "`explain beam` show how they come about"
         )

@@ -140,7 +140,7 @@ def command(asked: Words, picture: Map, report: Report) -> None:
 def table_of(path: str, of_target: bool) -> Table:
     """The embedding of a model file; RequestError where there is none of those tokens."""
     from cnntool.datasets.sequences.inputs import TextInput
-    from cnntool.errors import RequestError
+    from cnntool.errors import InputError, RequestError
     from cnntool.networks.model import Classifier, SequenceModel, load_text_model, load_trained
 
     trained = load_trained(path)
@@ -157,7 +157,7 @@ def table_of(path: str, of_target: bool) -> Table:
     if of_target:
         raise RequestError(f"--target is of a translator, and {path} is none: leave it out")
     if not isinstance(reader, TextInput):
-        raise RequestError(f"{path} reads no tokens, so it has no embedding: name a model of texts")
+        raise InputError(f"{path} reads no tokens, so it has no embedding: name a model of texts")
     start = "" if writer is None else "encoder."
     return Table(path, reader.level, reader.vocabulary, params[f"{start}embedding.weight"])
 

@@ -117,7 +117,8 @@ class Asked(Model):
 
 
 def _wanted(model: str) -> str:
-    """What to give where neither an image nor a text is named; or that the model takes neither."""
+    """What to give where nothing is named; InputError where it takes neither image nor text."""
+    from cnntool.errors import InputError
     from cnntool.networks.model_file import load_header
     from cnntool.networks.model_header import KINDS
 
@@ -128,7 +129,7 @@ def _wanted(model: str) -> str:
     if header.kind in ("classifier", "tagger") and form in ("text", "words"):
         return "give --text with what the model reads"
     of = {"steps": ", of series", "frames": ", of clips"}.get(str(form), "")
-    return (
+    raise InputError(
         f"{model} is {KINDS[header.kind]}{of}: saliency takes image models, and classifiers and "
         "taggers of texts"
     )
