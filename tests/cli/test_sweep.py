@@ -337,6 +337,7 @@ def test_pipes_are_neither_waited_for_nor_read(tmp_path, monkeypatch):
         {"files": []},
         {"seconds": "2"},
         {"seconds": float("nan")},
+        {"seconds": 10**400},
         {"score": 5},
         {"score": {"name": "loss", "value": 2}},
         {"score": {"name": "loss", "value": "2", "better": "lower"}},

@@ -169,6 +169,14 @@ def test_large_kernels_of_full_rank_in_strips(kind):
         check(image, [kernel], Geometry(), Rendering("raw"), 50)
 
 
+def test_what_alpha_hides_is_not_what_makes_floats_span_much():
+    """As in a picture that is there whole, where the same bytes come out by the faster way."""
+    image = picture("float32", size=(200, 150), alpha="spot")
+    image.frames[0].pixels[31, 17] = 1e9
+    kernel = np.random.default_rng(3).standard_normal((1, 41, 41))
+    check(image, [Filter("noise", "noise", kernel)], Geometry(), Rendering("raw"), 50)
+
+
 def test_rows_come_once_each_but_those_of_a_border_that_wraps():
     frame, kernel = picture(size=(1500, 1000)).frames[0], parse_kernel("box:size=9")
     for border, expected in (("reflect", [0]), ("wrap", [0, 1496, 0])):  # all, bottom, top

@@ -189,7 +189,7 @@ def _read(folder: Path) -> Record | None:
         facts = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         found = Record(**{each.name: facts[each.name] for each in fields(Record)})
         return found if _is_sound(found) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
