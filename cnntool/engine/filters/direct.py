@@ -20,7 +20,7 @@ MATRIX_BYTES = 8 << 20
 """What one thread unfolds at a time: more than its own cache, as threads that make short calls wait
 for the interpreter longer than for memory."""
 
-BLOCK_ELEMENTS = 1 << 19
+BLOCK_ELEMENTS = 1 << 18
 """Elements that one thread makes at a time of each response, or of four together."""
 
 SMALL_PRODUCT = 10**6
