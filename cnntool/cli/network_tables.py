@@ -148,6 +148,15 @@ def show_arrays(name: str, network: Network, trained: Trained | None) -> None:
     show(f"{multiply_adds(network):,} multiply-adds a token")
 
 
+SETTINGS = {
+    "shards": "processes",
+    "restart": "windows to a new start",
+    "hides": "rare tokens learned as unknown",
+}
+"""What settings are called whose names in a file are not those of the options: a run's processes,
+and what no option sets."""
+
+
 def show_weights(name: str, facts: Sequence[Fact]) -> None:
     """Print a row an array of a file that another tool saved."""
     show((name, "bold cyan"), "  arrays that another tool saved")
@@ -185,7 +194,7 @@ def _facts(model: Model, size: int) -> list[tuple[str, str]]:
     if origin:
         facts.append(("trained on", origin))
     pairs = [
-        f"{name.replace('_', ' ')} {_plain(value)}"
+        f"{SETTINGS.get(name, name.replace('_', ' '))} {_plain(value)}"
         for name, value in header.training.items()
         if name not in ORIGIN and value not in ("", None)
     ]

@@ -50,6 +50,7 @@ def test_a_model_tells_how_it_was_trained(cnntool, folder):
     assert facts["labels"].strip() == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
     assert facts["trained on"].strip() == "digits, 0.1 of it held out"
     assert "learning rate 0.005" in facts["settings"]
+    assert "processes 1" in facts["settings"]  # as --processes, which sets it
     assert facts["seed"].strip() == "3"
     assert f"{(folder / 'd.npz').stat().st_size:,} bytes" in facts["file"]
     assert "█" in facts["validation loss"]
