@@ -381,3 +381,12 @@ def test_layers_may_be_given_as_text(cnntool):
     assert "--layers gives another network than that of model.last.npz" in done.err
     done = cnntool("train-lstm", "text.txt", "-f", *given, "--cell", "gru", "--tie-weights")
     assert "--cell and --tie-weights beside --layers TEXT" in done.err
+
+
+def test_a_text_without_spaces_is_advised_to_be_read_by_letters_and_is_cut_where_it_is_quoted(
+    cnntool,
+):
+    done = cnntool("train-lstm", "-", stdin=b"ACGTTGCA" * 2000 + b"\n")
+    assert done.code == 1
+    assert "--level char" in done.err
+    assert len(done.err) < 300
