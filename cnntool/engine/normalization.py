@@ -2,8 +2,9 @@
 
 A few maps at a time go through all steps, so that they are read from memory once and stay in the
 cache for the rest. With the samples innermost a map is one run. Sums are products of pieces of runs
-with others, or with ones, which are added up in float64, and what a mean loses when it is rounded
-to float32 is made good where it would be multiplied by the number of elements.
+with others, or with ones, which are added up in float64. What a mean in float32 lacks is the mean
+of what is left when it is subtracted, and is made good where it would be multiplied by the number
+of elements.
 """
 
 from __future__ import annotations
@@ -133,9 +134,10 @@ def _normalized(
 
     def work(maps: slice, scratch: Scratch) -> None:
         source, target = values[:, maps], y[:, maps]
-        mean[maps] = _sums(source) / count
-        rounded, lost = _rounded(mean[maps], dtype)
+        rounded = (_sums(source) / count).astype(dtype)
         np.subtract(source, rounded[:, None], out=target)
+        lost = _sums(target) / count
+        mean[maps] = rounded + lost
         var[maps] = np.maximum(_sums(target, target) / count - lost * lost, 0)
         scale = weight[maps] / np.sqrt(var[maps] + eps)
         target *= _column(scale, dtype)

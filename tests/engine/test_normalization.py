@@ -56,11 +56,23 @@ def test_every_map_has_the_mean_and_spread_that_are_asked_for(layout, shape):
 def test_statistics_of_long_float32_maps_are_exact(layout):
     """100,000 elements a map, added one after the other, would be off by a thousandth."""
     x = layout((1000 + drawn(64, 2, 40, 40)).astype(np.float32))
-    y, _, (mean, var) = batch_norm(x, *np.ones((2, 2)), np.zeros(2), np.zeros(2), momentum=1)
+    y, _, (mean, var) = batch_norm(x, *np.ones((2, 2), np.float32), *np.zeros((2, 2)), momentum=1)
+    assert y.dtype == np.float32
     exact = x.astype(np.float64)
-    np.testing.assert_allclose(mean, exact.mean(axis=(0, 2, 3)), rtol=1e-7)
+    np.testing.assert_allclose(mean, exact.mean(axis=(0, 2, 3)), rtol=1e-10)
     np.testing.assert_allclose(var, exact.var(axis=(0, 2, 3), ddof=1), rtol=1e-6)
     assert abs(y.astype(np.float64).mean(axis=(0, 2, 3)) - 1).max() < 1e-6
+
+
+@every_layout
+def test_the_gradient_of_weights_has_not_what_a_large_mean_loses_in_float32(layout):
+    """For dy = 1 it is the sum of n, which is 0: what is lost of a mean counts 100,000 times."""
+    x = layout((1000 + drawn(64, 2, 40, 40)).astype(np.float32))
+    _, cache, _ = batch_norm(x, *np.ones((2, 2), np.float32))
+    dx, dweight, dbias = batch_norm_backward(layout(np.ones(x.shape, np.float32)), cache)
+    np.testing.assert_array_equal(dbias, 64 * 40 * 40)
+    assert abs(dweight).max() < 1e-3
+    assert abs(dx).max() < 1e-7
 
 
 @st.composite
