@@ -302,6 +302,8 @@ def _read(path: str) -> str:
             f"{path} is an .npz archive, not a text: {expected}; cnntool info shows the layers of "
             "a model"
         )
+    if not content.strip():
+        raise RequestError(f"{path} is empty: {expected}")
     try:
         if len(content) <= LARGEST_TEXT and b"\0" not in content:
             return content.decode("utf-8-sig")

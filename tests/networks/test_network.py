@@ -145,6 +145,7 @@ def test_a_spec_builds_the_network_again():
         (None, "layers.txt does not exist: expected a text of layers such as"),
         ("folder", "layers.txt is a folder: expected a text of layers"),
         (b"PK\3\4 and more", "layers.txt is an .npz archive, not a text: expected"),
+        (b"", "layers.txt is empty: expected a text of layers"),
         (b"\xff\xfe\0", "layers.txt is no text of layers: expected"),
         (b"#" * (1 << 21), "layers.txt is no text of layers: expected"),
     ],
