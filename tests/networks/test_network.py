@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.errors import RequestError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
@@ -157,7 +157,8 @@ def test_what_is_no_file_of_layers_is_called_what_it_is(tmp_path, monkeypatch, c
         path.mkdir()
     elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(RequestError) as raised:
+    missing = content is None or content == "folder"
+    with pytest.raises(InputError if missing else RequestError) as raised:
         build("layers.txt", (1, 8, 8), 10)
     assert str(raised.value).startswith(message)
 
