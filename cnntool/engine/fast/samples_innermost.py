@@ -152,7 +152,7 @@ def _fold_across(
             taps = unfolded.reshape(
                 groups, height, -1, columns.kernel_size, 1, columns.output_size, len(folded)
             )
-            each_row = _one_tap(folded.shape[3], 0, height - folded.shape[3])
+            each_row = _one_tap(height, 0, 0)
             col2im(taps.transpose(6, 0, 2, 4, 3, 1, 5), each_row, columns, out=folded)
 
         parallel_blocks(_cut(count, (axis, one_column), row_elements, products), work, products)
@@ -166,10 +166,9 @@ def _rows_that_see(rows: Axis) -> tuple[tuple[int, Axis], ...]:
     found = []
     for first in range(min(rows.stride, rows.size)):
         output, phase = divmod(first + rows.before, rows.stride)  # the last one that sees it
-        taps = len(range(phase, rows.kernel_size, rows.stride))
-        if taps:
-            after = len(range(first, rows.size, rows.stride)) - rows.output_size + output
-            found.append((first, Axis(rows.output_size, taps, 1, 1, taps - 1 - output, after)))
+        taps = len(range(phase, rows.kernel_size, rows.stride))  # of kernels higher than a stride
+        after = len(range(first, rows.size, rows.stride)) - rows.output_size + output
+        found.append((first, Axis(rows.output_size, taps, 1, 1, taps - 1 - output, after)))
     return tuple(found)
 
 
