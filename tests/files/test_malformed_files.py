@@ -201,10 +201,12 @@ def grey_png(rows, height, interlace=0, depth=8, color_type=0):
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
 
 
-def test_a_chunk_that_is_too_short_does_not_make_a_whole_png_cut_short():
+@pytest.mark.parametrize("kind", ["tRNS", "acTL", "fcTL"])
+def test_a_chunk_that_is_too_short_does_not_make_a_whole_png_cut_short(kind):
     data = grey_png(8, 8, color_type=0)
-    with pytest.raises(InputError, match="is damaged: its chunk 'tRNS' is too short for what it"):
-        open_image(data[:33] + chunk(b"tRNS", b"\0") + data[33:])
+    before = chunk(b"acTL", struct.pack(">II", 1, 0)) if kind == "fcTL" else b""
+    with pytest.raises(InputError, match=f"is damaged: its chunk '{kind}' is too short for what"):
+        open_image(data[:33] + before + chunk(kind.encode(), b"\0") + data[33:])
 
 
 @pytest.mark.parametrize(

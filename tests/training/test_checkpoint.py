@@ -16,6 +16,7 @@ from cnntool.training.checkpoint import (
     PLACE,
     best_of,
     is_best_of,
+    log_of,
     model_of,
     resumed,
     settings_of,
@@ -45,6 +46,22 @@ def test_more_epochs_go_on_from_the_end(parts):
     with resumed(model, task_of(model, parts, settings)) as trainer:
         assert [event.epoch for event in trainer.run() if isinstance(event, Epoch)] == [4]
         assert len(trainer.history) == 4
+
+
+@pytest.mark.parametrize(
+    ("log", "read"),
+    [
+        (("logs/a.jsonl", True), ("logs/a.jsonl", True)),
+        (None, None),
+        ((5, True), None),
+        (("a.jsonl", 1), None),
+        (("a.jsonl",), None),
+        ("ab", None),
+    ],
+)
+def test_the_log_of_a_run_is_what_a_run_can_have_or_none(parts, log, read):
+    with trainer_of(parts) as trainer:
+        assert log_of(model_of(trainer, log)) == read
 
 
 def test_what_is_kept_within_an_epoch_knows_no_clock_and_no_filters_of_its_own(parts):
