@@ -88,13 +88,13 @@ def gather(
     of them is left out is said, too.
     """
     check_stdin(arguments)
-    results = Path(os.path.realpath(output)) if output and Path(output).is_dir() else None
+    results = Path(os.path.realpath(output)) if output and os.path.isdir(output) else None
     sources: list[Source] = []
     problems: list[str] = []
     left_out: list[str] = []
     for argument in arguments:
         path = Path(argument)
-        if argument == STDIO or not path.is_dir():
+        if argument == STDIO or not os.path.isdir(path):
             sources.append(source_of(argument))
         elif not recursive:
             problems.append(f"{argument} is a folder: -r goes through it")
@@ -128,7 +128,7 @@ def _in_folder(folder: Path, results: Path | None) -> tuple[list[Path], list[str
     )
     if results is not None and results != Path(os.path.realpath(folder)):
         found = [path for path in found if results not in Path(os.path.realpath(path)).parents]
-    files = [path for path in found if path.is_file()]
+    files = [path for path in found if os.path.isfile(path)]
     return files, problems, sorted(set(found) - set(files))
 
 
@@ -254,7 +254,7 @@ def _escape(text: str) -> str:
 
 def is_folder(output: str) -> bool:
     """Whether an output is a folder, there or named as one."""
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+    return output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
 def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
@@ -297,8 +297,8 @@ def check_page(option: str, path: Path, force: bool) -> None:
     UsageError for a name that is no page's, which may be that of a model or a picture; else as
     :func:`check_picture`.
     """
-    is_device = path.exists() and not path.is_file() and not path.is_dir()
-    if path.suffix.lower() not in (".html", ".htm") and not is_device and not path.is_dir():
+    is_device = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    if path.suffix.lower() not in (".html", ".htm") and not is_device and not os.path.isdir(path):
         raise click.UsageError(f"{option} {path}: name a page such as report.html")
     check_free(path, force)
     check_writable(path)
@@ -318,7 +318,7 @@ def check_picture(option: str, path: Path, force: bool, example: str) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it; raise InputError where something else is in the way."""
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -306,7 +307,7 @@ def open_job(
     info = read = None
     if batch.dry_run:
         info = probe_source(source, batch)
-    elif batch.manifest and source.path is not None and source.path.is_file():
+    elif batch.manifest and source.path is not None and os.path.isfile(source.path):
         read = state_of(source.path)
     route = choose_route(source, target, batch, needs)
     if route.file is not None:

@@ -214,6 +214,6 @@ def format_of(path: Path, batch: Batch) -> str | None:
     """The format of an output; None for a device such as /dev/null, which takes any."""
     if batch.format:
         return format_named(batch.format)
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         return None
     return format_for(path)

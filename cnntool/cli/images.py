@@ -15,6 +15,7 @@ progress, reports and errors are here. One bad file never stops the others.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -151,7 +152,7 @@ def settle(item: Item, batch: Batch, manifest: Manifest | None) -> Fate:
         return manifest.fate(item.source, paths, batch.force)
     if batch.dry_run:
         return Fate(overwrite=batch.force)
-    kept = frozenset(path for path in paths if batch.skip_existing and path.is_file())
+    kept = frozenset(path for path in paths if batch.skip_existing and os.path.isfile(path))
     for path in paths:
         if path not in kept:
             check_free(path, batch.force)

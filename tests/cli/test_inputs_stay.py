@@ -146,3 +146,13 @@ def test_remedies_name_options_that_the_command_has(cnntool, inputs):
         assert done.err.startswith("cnntool: stdin")
         assert done.err.endswith(" convert it to UTF-8 with iconv\n")
         assert " at offset " in done.err
+
+
+@pytest.mark.parametrize("command", ["convolve {} small.png -k box -o out/", "pool {} small.png"])
+def test_a_path_that_the_system_refuses_does_not_stop_the_others(cnntool, inputs, command):
+    """Whether it is a folder cannot be told, of a name that is too long no more than of one in a
+    folder that may not be read."""
+    done = cnntool(*command.format("a" * 300 + ".png").split())
+    assert done.code == 1
+    assert (done.err.count("\n"), len(done.lines)) == (1, 1)
+    assert "cannot be opened: File name too long" in done.err
