@@ -254,7 +254,7 @@ def _escape(text: str) -> str:
 
 def is_folder(output: str) -> bool:
     """Whether an output is a folder, there or named as one."""
-    return output.endswith(("/", os.sep)) or os.path.isdir(output)
+    return output.endswith(("/", os.sep)) or os.path.isdir(output or ".")
 
 
 def _check_distinct(sources: Sequence[Source], targets: Sequence[Targets]) -> None:
