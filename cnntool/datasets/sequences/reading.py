@@ -144,6 +144,8 @@ def _read(task: str, material: Material) -> Samples:
             if path != STDIN and not os.path.exists(path):
                 sets = [name for name, built_in in BUILT_IN.items() if built_in.task == task]
                 hint = did_you_mean(path, sets) or f"name {_kinds(task)}, or one of {joined(sets)}"
+                if path.partition(":")[0] in sets:
+                    hint = "a set that is built in is named alone, without files or another"
                 raise InputError(f"{path} does not exist: {hint}")
     if task == "tagger" and has_suffix(material, ".ts"):
         raise InputError(

@@ -97,6 +97,11 @@ def test_a_set_that_is_nearly_named_is_suggested():
         load_samples("adresses", "tagger")
 
 
+def test_a_set_that_is_built_in_beside_another_is_told_to_stand_alone():
+    with pytest.raises(InputError, match="a set that is built in is named alone"):
+        load_samples(["names", "names"], "classifier")
+
+
 def test_a_set_of_another_task_is_an_error():
     with pytest.raises(InputError, match="names is a set for train-classifier, not for train-tagg"):
         load_samples("names", "tagger")
