@@ -13,7 +13,7 @@ import click
 
 from cnntool.cli.console import complain
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import check_writable, exists
+from cnntool.files.atomic import check_writable, exists, is_device
 from cnntool.files.formats import EXTENSIONS, format_for
 from cnntool.wording import counted
 
@@ -297,8 +297,8 @@ def check_page(option: str, path: Path, force: bool) -> None:
     UsageError for a name that is no page's, which may be that of a model or a picture; else as
     :func:`check_picture`.
     """
-    is_device = os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-    if path.suffix.lower() not in (".html", ".htm") and not is_device and not os.path.isdir(path):
+    is_page = path.suffix.lower() in (".html", ".htm")
+    if not (is_page or is_device(path) or os.path.isdir(path)):
         raise click.UsageError(f"{option} {path}: name a page such as report.html")
     check_free(path, force)
     check_writable(path)

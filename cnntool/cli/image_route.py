@@ -11,6 +11,7 @@ from cnntool.cli.files import Source, Targets
 from cnntool.cli.options import Batch, Reading
 from cnntool.cli.strips import PROGRAM_BYTES, PictureFile
 from cnntool.errors import InputError
+from cnntool.files.atomic import is_device
 from cnntool.files.formats import can_hold, format_for, format_named
 from cnntool.files.image import DEPTHS, Image, ImageInfo, blank_frame, choose_depth, with_alpha
 from cnntool.files.images import open_image, probe_image
@@ -214,6 +215,6 @@ def format_of(path: Path, batch: Batch) -> str | None:
     """The format of an output; None for a device such as /dev/null, which takes any."""
     if batch.format:
         return format_named(batch.format)
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+    if is_device(path):
         return None
     return format_for(path)

@@ -17,13 +17,14 @@ from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, token_text
-from cnntool.datasets.images.folder import is_image, is_pipe, natural_key
+from cnntool.datasets.images.folder import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
 from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import is_device
 from cnntool.files.image import Image, first_alone
 from cnntool.networks.model import SequenceModel
 from cnntool.wording import counted, shortened
@@ -215,7 +216,7 @@ def _frames_in(name: str) -> list[Source]:
     if name == STDIO or not path.is_dir():
         return [source_of(name)]
     files = [each for each in path.iterdir() if is_image(each.name)]
-    for each in filter(is_pipe, files):
+    for each in filter(is_device, files):
         raise InputError(f"{each} is no regular file: take it out of the clip {name}")
     return [Source(each) for each in sorted(files, key=lambda each: natural_key(each.name))]
 

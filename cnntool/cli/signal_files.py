@@ -26,7 +26,7 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import RequestError
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, is_device
 from cnntool.files.number_text import CHUNK
 from cnntool.files.signal import Signal
 from cnntool.files.signals import Written, open_signal, write_signal
@@ -94,7 +94,7 @@ def _format(output: str | None, format: str | None, result: Signal) -> str:
     if output not in (None, STDIO) and not is_folder(output):
         suffix = Path(output).suffix.lower()
         named = next((name for name, end in FORMATS.items() if end == suffix), None)
-        if named is None and format is None and not _is_device(output):
+        if named is None and format is None and not is_device(output):
             known = ", ".join(FORMATS.values())
             raise RequestError(f"{output} ends in none of {known}: name it so, or give --format")
     if format and named and format != named and not {format, named} <= set(TEXT):
@@ -108,10 +108,6 @@ def _path(output: str, file: str, label: str, format: str) -> str:
         return output
     name = within_name(f"{source_of(file).stem}-{label}")
     return os.path.join(output, name + FORMATS[format])
-
-
-def _is_device(output: str) -> bool:
-    return Path(output).exists() and not Path(output).is_file()
 
 
 @contextmanager

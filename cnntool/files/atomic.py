@@ -163,6 +163,14 @@ def remove_temporaries() -> None:
             os.unlink(temporary)
 
 
+def is_device(path: str | os.PathLike) -> bool:
+    """Whether what is there is neither file nor folder: a pipe, into which nobody may ever write,
+    or a device. False where the system does not tell."""
+    with suppress(OSError, ValueError):
+        return _kind(path) == "device"
+    return False
+
+
 def _kind(path: str | os.PathLike) -> str:
     try:
         mode = os.stat(path).st_mode

@@ -20,7 +20,7 @@ from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
 from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import atomic_write, check_writable, plain_os_errors
+from cnntool.files.atomic import atomic_write, check_writable, is_device, plain_os_errors
 from cnntool.files.locks import written_alone
 from cnntool.wording import counted, duration, plain
 
@@ -81,7 +81,7 @@ def _check(asked: Asked) -> None:
     if STDIO in asked.data:
         raise RequestError("- is stdin, which only one run could read: name a file")
     for name in asked.data:
-        if os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
+        if is_device(name):
             raise RequestError(f"{name} is no regular file, and every run reads it: name one")
     if asked.options.picture is not None:
         from cnntool.visuals.sweep_chart import check_there

@@ -20,6 +20,7 @@ from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
 from cnntool.datasets.memory import check_fits
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError
+from cnntool.files.atomic import is_device
 from cnntool.files.formats import EXTENSIONS, READABLE
 from cnntool.files.image import ImageInfo
 from cnntool.files.images import open_image, probe_image
@@ -130,17 +131,11 @@ def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
         for path in [Path(parent, name) for name in names if not name.startswith(".")]:
             if not is_image(path.name):
                 left_out["of other kinds"] += 1
-            elif is_pipe(path):
+            elif is_device(path):
                 left_out["of the kind of pipes and devices"] += 1
             else:
                 images.append(path)
     return sorted(images, key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
-
-
-def is_pipe(path: Path) -> bool:
-    """Whether what lies in a folder is neither file nor folder: a pipe, into which nobody may ever
-    write, or a device."""
-    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def is_image(name: str) -> bool:

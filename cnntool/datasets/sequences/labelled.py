@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnntool.datasets.images.folder import is_pipe, natural_key
+from cnntool.datasets.images.folder import natural_key
 from cnntool.datasets.sequences.material import (
     Document,
     Format,
@@ -27,6 +27,7 @@ from cnntool.datasets.sequences.tables import (
     read_jsonl,
 )
 from cnntool.errors import InputError
+from cnntool.files.atomic import is_device
 from cnntool.files.formats import EXTENSIONS
 from cnntool.wording import counted, joined, listed
 
@@ -182,7 +183,7 @@ def read_class_folders(material: Material) -> Samples:
     files, left_out, pipes = {}, 0, 0
     for path in classes:
         below, others = _texts_below(path)
-        files[path] = [file for file in below if not is_pipe(Path(file))]
+        files[path] = [file for file in below if not is_device(file)]
         left_out += others
         pipes += len(below) - len(files[path])
     if empty := [path for path in classes if not files[path]]:

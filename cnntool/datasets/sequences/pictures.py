@@ -14,7 +14,6 @@ from cnntool.datasets.images.folder import (
     choose_layout,
     firsts_alone,
     is_image,
-    is_pipe,
     natural_key,
     of_each,
 )
@@ -23,6 +22,7 @@ from cnntool.datasets.memory import check_fits
 from cnntool.datasets.sequences.samples import ReadOptions
 from cnntool.datasets.texts.text import Advance
 from cnntool.errors import InputError
+from cnntool.files.atomic import is_device
 from cnntool.files.image import ImageInfo
 from cnntool.files.images import open_image, probe_image
 from cnntool.wording import counted
@@ -52,7 +52,7 @@ def read_pictures(
     InputError where none can be read, where sizes differ and are not to be changed, and where they
     would not fit into memory.
     """
-    problems = {path: f"{path} is no regular file" for path in files if is_pipe(path)}
+    problems = {path: f"{path} is no regular file" for path in files if is_device(path)}
     headers: dict[Path, ImageInfo] = {}
     of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
     infos = {path: headers[path] for path in files if path in headers}  # in their order
