@@ -24,6 +24,7 @@ def alone(monkeypatch):
 
 def clear():
     fonts._fonts_of_system.cache_clear()
+    fonts._samples.clear()
     fonts.use(None)
 
 
