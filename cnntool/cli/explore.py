@@ -250,8 +250,8 @@ def _of_texts(
     asked: Asked, model: TrainedText | SequenceModel, page: Page, path: Path | None
 ) -> None:
     """A line of a file is a text; of running text, which has lines of its own, its beginning."""
-    from cnntool.datasets.sequences.material import decoded
     from cnntool.datasets.texts.encodings import checked_encoding
+    from cnntool.datasets.texts.text import read_text
     from cnntool.errors import RequestError
     from cnntool.networks.model import TrainedText
     from cnntool.page.texts import text_page
@@ -264,7 +264,7 @@ def _of_texts(
     texts = list(asked.text)
     for name in files:
         encoding = checked_encoding(asked.encoding or model.encoding)
-        read = "".join(decoded(name, encoding))
+        read = "".join(read_text(name, encoding))
         is_running = isinstance(model, TrainedText)
         texts += [read[:MOST_RUNNING]] if is_running else filter(str.strip, read.splitlines())
     if len(texts) > MOST_TEXTS:

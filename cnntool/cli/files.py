@@ -204,13 +204,14 @@ def _paths(source, number, output, suffix, label, parts, many) -> list[Path]:
         "stem": within_name(source.stem),
         "name": within_name(source.stem + source.suffix),
         "ext": suffix,
-        "folder": str(source.folder),
+        "folder": "" if source.folder == Path() else str(source.folder),
         "number": number,
     }
     paths = []
     for part in parts:
         filled = fields | {"kernel": within_name(part or label)}
-        path = Path("/".join(_fill(piece, filled, template) for piece in template.split("/")))
+        pieces = [(piece, _fill(piece, filled, template)) for piece in template.split("/")]
+        path = Path("/".join(text for piece, text in pieces if text or not piece))
         if not path.name:
             raise RequestError(f"template '{template}' gives no file name: end it in one")
         if part and "{kernel" not in template:
@@ -227,24 +228,31 @@ def within_name(text: str) -> str:
 def _fill(piece: str, fields: dict[str, str | int], template: str) -> str:
     """Put values for ``{name}`` and, with leading zeros, ``{number:03}``; ``{{`` is a brace.
 
-    piece: of the template, between two slashes. Values alone lead to no other folder: ``.`` and
-    ``..`` become ``_`` and ``__``.
+    piece: of the template, between two slashes; one of which nothing is left is no folder. Values
+    alone lead to no other folder: ``.`` and ``..`` become ``_`` and ``__``.
     """
 
     def value(match: re.Match) -> str:
-        if match[0] in ("{{", "}}"):
-            return match[0][0]
-        name, digits = match[1], match[2]
-        if name not in fields or (digits and name != "number"):
-            known = ", ".join(f"{{{field}}}" for field in fields)
+        found, name = match[0], match[1]
+        if found in ("{{", "}}"):
+            return found[0]
+        if found in ("{", "}"):
             raise RequestError(
-                f"template '{template}': '{match[0]}' is not one of {known}, {{number:03}}; "
-                "a brace itself is written twice"
+                f"template '{template}': '{found}' is a brace alone: write it twice, {2 * found}, "
+                "or close a field such as {stem}"
             )
-        return str(fields[name]).zfill(int(digits or 0))
+        if name in fields:
+            return str(fields[name])
+        if digits := re.fullmatch(r"number:0(\d)", name):
+            return str(fields["number"]).zfill(int(digits[1]))
+        known = ", ".join(f"{{{field}}}" for field in fields)
+        raise RequestError(
+            f"template '{template}': '{found}' is no field: expected one of {known}, or "
+            "{number:03} for three digits; a brace itself is written twice"
+        )
 
-    filled = re.sub(r"\{\{|\}\}|\{(\w*)(?::0(\d))?\}|[{}]", value, piece)
-    climbs = filled in (os.curdir, os.pardir) and piece not in (filled, "{folder}")
+    filled = re.sub(r"\{\{|\}\}|\{([^{}]*)\}|[{}]", value, piece)
+    climbs = filled in (os.curdir, os.pardir) and piece != filled
     return "_" * len(filled) if climbs else filled
 
 
@@ -314,18 +322,6 @@ def check_picture(option: str, path: Path, force: bool, example: str) -> None:
         raise click.UsageError(f"{option} {path}: name a picture such as {example}")
     check_free(path, force)
     check_writable(path)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; raise InputError where something else is in the way."""
-    if os.path.isdir(folder):
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder} is no folder, so nothing can be written into it") from None
-    except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 DEFAULT, SUFFIX, LAST = "model.npz", ".npz", ".last"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cnntool.engine.gradient_check import GradientCheck
     from cnntool.networks.gradients import LayerCase
 
+GOOD_TO = 1e-8
+"""The relative error of differences themselves."""
+
 STYLES = {"ok": "green", "kink": "yellow", "wrong": "bold red"}
 
 
@@ -94,7 +97,13 @@ def command(asked: Asked) -> int:
     for proof in proofs:
         for line in proof.complaints:
             complain(line)
-    return int(bool(problems) or any(proof.verdict == "wrong" for proof in proofs))
+    wrong = [proof for proof in proofs if proof.verdict == "wrong"]
+    if any(asked.tolerance < proof.error <= GOOD_TO for proof in wrong):
+        complain(
+            f"--tolerance {asked.tolerance:g} is finer than differences are good to, about "
+            f"{GOOD_TO:g}: what is wrong by less may be right, a larger one tells"
+        )
+    return int(bool(problems) or bool(wrong))
 
 
 def _cases(
@@ -185,12 +194,20 @@ class Proof:
         for check in self.checks:
             back, true = check.analytic, check.numeric
             if check.verdict == "wrong" and back is not None and true is not None:
+                one, other = _apart(back, true)
                 lines.append(
                     f"{self.case.operation}, {self.case.geometry}: d{check.input}"
-                    f"{list(check.where or [])} is {back:.9g} on the way back, {true:.9g} "
-                    f"{self.case.beside}: they differ by {abs(back - true):.1e}"
+                    f"{list(check.where or [])} is {one} on the way back, {other} "
+                    f"{self.case.beside}: they differ by {abs(back - true):.1e}, and the largest "
+                    f"relative error is {check.error:.1e}"
                 )
         return lines
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers in nine digits, or as many more as tell them apart."""
+    texts = ((f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(9, 18))
+    return next((pair for pair in texts if pair[0] != pair[1]), (str(one), str(other)))
 
 
 def _entry(proof: Proof) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import itertools
+import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -26,11 +27,18 @@ class FoldedEpilog(click.Command):
     """A command whose notes and examples fit the terminal, though Click is to leave their lines."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As Click does, whose parser forgets whose option it is that lacks its value."""
+        """As Click does, whose parser forgets whose option it is that lacks its value; a file that
+        was taken for options is told how to name."""
+        words = list(args)  # which Click empties
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
+            name = next((word for word in words if _is_file_like_an_option(word)), None)
+            if name and isinstance(error, click.NoSuchOption | click.MissingParameter):
+                hint = f"{name} is a file: write ./{name}, or -- before it"
+                said = error.format_message().removesuffix(".")
+                raise click.UsageError(f"{said}; {hint}", error.ctx) from None
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -55,6 +63,10 @@ class SectionedCommand(FoldedEpilog):
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records, col_max=24)
+
+
+def _is_file_like_an_option(word: str) -> bool:
+    return word.startswith("-") and word.strip("-") != "" and os.path.lexists(word)
 
 
 _GAP = re.compile(r"\S {2,}(?=\S)")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.cli.files import Source, Targets, make_folder
+from cnntool.cli.files import Source, Targets
 from cnntool.cli.image_route import (
     Needs,
     Route,
@@ -197,9 +197,6 @@ class Job:
         else:
             strips = ahead(make(0, layouts[0].height))
         paths = [None if path in self.fate.kept else path for path in self.paths]
-        for path in paths:
-            if path is not None:
-                make_folder(path.parent)
         said = write_strips(paths, layouts, strips, self.formats, **self._writing)
         results = results_of(said)
         self.report.notes.extend(note for result in results for note in result.notes)
@@ -225,7 +222,6 @@ class Job:
         for path, format, result in zip(self.paths, self.formats, results, strict=False):
             if path in self.fate.kept:
                 continue
-            make_folder(path.parent)
             save_image(result.image, path, format=format, **self._writing)
         self._say_written(results)
 

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from cnntool import __version__
-from cnntool.cli.files import Source, check_free, make_folder
+from cnntool.cli.files import Source, check_free
 from cnntool.errors import InputError
+from cnntool.files.atomic import make_folder
 from cnntool.wording import counted, joined, plain, readable
 
 START = b'{"cnntool": "'
@@ -116,7 +117,7 @@ class Manifest:
             self.notes.append(f"{self.path}: {counted(torn, 'line')} cut short, passed over")
 
     def _opened(self) -> int:
-        make_folder(Path(self.path).parent)
+        make_folder(os.path.dirname(self.path))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             file = os.open(self.path, flags, 0o666)

@@ -16,11 +16,10 @@ from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_of
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
-from cnntool.cli.writing import names_of_unknown, token_text
+from cnntool.cli.writing import names_of_unknown, piped_text, token_text
 from cnntool.datasets.images.folder import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
-from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.errors import InputError, RequestError
@@ -126,8 +125,7 @@ def _of_text(
     if is_piped:
         check_stdin([STDIO], "a text")
         encoding = checked_encoding(model.encoding if encoding is None else encoding)
-        pieces = decoded(STDIO, encoding, has_option=has_option)
-        text = "".join(pieces).removesuffix("\n")
+        text = piped_text(encoding, has_option)
     text = normalize("NFC", text)
     given: Any = tuple(text.split()) if reader.form == "words" else text
     tokens, name = reader.tokens(given, is_raw=True), "stdin" if is_piped else option

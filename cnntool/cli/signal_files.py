@@ -20,7 +20,6 @@ from cnntool.cli.files import (
     check_free,
     check_no_terminal,
     is_folder,
-    make_folder,
     source_of,
     within_name,
 )
@@ -131,7 +130,6 @@ def write(result: Signal, place: SignalOutput) -> Written:
     if place.output is None:
         stdout = sys.stdout.buffer  # never sought in: it may be a file that others append to
         return write_signal(result, stdout, can_seek=False, **settings)
-    make_folder(Path(place.output).parent)
     with atomic_write(place.output, place.force) as file:
         return write_signal(result, file, can_seek=file.seekable(), **settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -13,6 +14,7 @@ from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
 from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
 from cnntool.datasets.texts.vocabulary import Vocabulary
+from cnntool.errors import InputError
 from cnntool.networks.model import TrainedText
 from cnntool.networks.sampling import Draw
 from cnntool.wording import counted, shortened
@@ -21,6 +23,8 @@ RUNNERS_UP = 4
 
 WIDEST = 20
 """Characters of a token on a terminal, where its odds are to be seen beside it."""
+
+OPTION = re.compile(r"\b(set|a text takes|this looks like|name its true) [^;]*--encoding.*")
 
 MOST_NAMED = 8
 """Unknown tokens that are named."""
@@ -108,18 +112,32 @@ def _runners_up(draw: Draw) -> list[tuple[int, float]]:
     return [(token, float(draw.distribution[token])) for token in others[:RUNNERS_UP]]
 
 
-def typed_text(text: str, trained: TrainedText, encoding: str | None = None) -> str:
-    """The text itself, or for ``-`` that of stdin, without the newline that a file ends in.
+def typed_text(
+    text: str, trained: TrainedText, encoding: str | None = None, has_option: bool = True
+) -> str:
+    """The text itself, or for ``-`` that of stdin, as :func:`piped_text`.
 
     encoding: of stdin, None for that of the model's own text. Bytes that are no UTF-8 are kept as
-    Python keeps those of arguments. InputError where stdin cannot be read.
+    Python keeps those of arguments.
     """
     encoding = checked_encoding(trained.encoding if encoding is None else encoding)
     if text != STDIN:
         return text
     if trained.vocabulary.level == "byte":
         return b"".join(read_bytes(STDIN)).decode("utf-8", "surrogateescape")
-    return "".join(read_text(STDIN, encoding)).removesuffix("\n")
+    return piped_text(encoding, has_option)
+
+
+def piped_text(encoding: str, has_option: bool) -> str:
+    """That of stdin, without the newline that a file ends in; InputError for what is no text, whose
+    remedy is --encoding where the command ``has_option``, else iconv."""
+    try:
+        return "".join(read_text(STDIN, encoding)).removesuffix("\n")
+    except InputError as error:
+        if has_option:
+            raise
+        remedy = f"convert it to {encoding.upper()} with iconv"
+        raise InputError(OPTION.sub(remedy, str(error))) from None
 
 
 def name_unknown(text: str, vocabulary: Vocabulary, option: str) -> None:

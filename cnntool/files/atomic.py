@@ -33,7 +33,8 @@ _taken_away: dict[str, os.stat_result] = {}
 def atomic_write(
     path: str | os.PathLike, overwrite: bool = False, adopt: bool = False
 ) -> Iterator[BinaryIO]:
-    """A binary file to write into, which becomes `path` when the block ends well.
+    """A binary file to write into, which becomes `path` when the block ends well; folders of its
+    path that are missing are made.
 
     Until then the bytes are in a temporary file beside it (`.cnntool-*.tmp`, readable as the file
     that it replaces, or as the umask allows), and whatever ends the block early, Ctrl-C too,
@@ -46,6 +47,7 @@ def atomic_write(
     Raises InputError when the file exists, or the folder or the disk does not take it.
     """
     with plain_os_errors(path):
+        make_folder(os.path.dirname(path))
         kind = _kind(path)
         if kind == "folder":
             raise InputError(f"{path} is a folder: name a file in it")
@@ -80,13 +82,39 @@ def exists(path: str | os.PathLike) -> bool:
 def check_writable(path: str | os.PathLike) -> None:
     """Raise the InputError of atomic_write where its folder takes no file: before long work.
 
-    A file is made there and removed, as permissions alone do not tell (root, read-only disks).
+    A file is made there and removed, as permissions alone do not tell (root, read-only disks). No
+    folder is made yet: of one that is missing, that above it is tried.
     """
     with plain_os_errors(path):
-        if _kind(path) == "device":
+        folder = os.path.dirname(path)
+        above = _check_folders(folder)
+        if above == folder and _kind(path) == "device":
             return
-        with _temporary(os.path.realpath(path)) as (_, descriptor):
+        place = path if above == folder else os.path.join(above, "new")
+        with _temporary(os.path.realpath(place)) as (_, descriptor):
             os.close(descriptor)
+
+
+def make_folder(folder: str | os.PathLike) -> None:
+    """Make a folder and those above it, '' being this one; InputError where that cannot be."""
+    above = _check_folders(os.fspath(folder))
+    if above == os.fspath(folder):
+        return
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+
+
+def _check_folders(folder: str) -> str:
+    """The folder, or the one nearest above it that is there; InputError where a file is in the
+    way."""
+    above = folder
+    while above and not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if above and not os.path.isdir(above):
+        raise InputError(f"{above} is no folder, so nothing can be written into it")
+    return above
 
 
 def take_away(path: str | os.PathLike) -> None:

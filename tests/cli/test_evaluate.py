@@ -229,7 +229,7 @@ def test_many_classes_are_summed_up_by_the_pairs_that_are_confused(cnntool, fold
         (["m.npz", "set.npz", "--part", "most"], 2, "cnntool evaluate: Invalid value for '--part'"),
         (["m.npz", "set.npz", "--confusion", "c"], 2, "cnntool: c has no extension"),
         (["m.npz", "set.npz", "--confusion", "c.npy"], 2, "cnntool evaluate: --confusion c.npy"),
-        (["m.npz", "set.npz", "--mistakes", "no/c.png"], 1, "cnntool: no/c.png cannot be written"),
+        (["m.npz", "set.npz", "--mistakes", "m.npz/c.png"], 1, "cnntool: m.npz is no folder"),
     ],
 )
 def test_what_is_wrong_is_one_line(cnntool, folder, arguments, code, message):
@@ -255,9 +255,9 @@ def test_what_is_for_the_other_kind_of_model_is_refused(cnntool, folder):
 
 @pytest.mark.parametrize("picture", ["--confusion", "--mistakes"])
 def test_a_place_that_takes_no_picture_is_named_before_any_work(cnntool, greys, picture):
-    done = cnntool("evaluate", "m.npz", "greys", picture, "missing/picture.png")
+    done = cnntool("evaluate", "m.npz", "greys", picture, "m.npz/picture.png")
     assert (done.code, done.out) == (1, b"")
-    assert "there is no folder" in done.err
+    assert "m.npz is no folder" in done.err
     assert len(done.err.splitlines()) == 1
 
 

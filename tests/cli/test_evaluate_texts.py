@@ -80,6 +80,7 @@ def test_what_training_held_out_is_found_again(cnntool, folder):
     ("model", "options", "text", "code", "message"),
     [
         ("chars.npz", ["--part", "validation"], b"the cat\n", 2, "has no validation part"),
+        ("chars.npz", [], b"a\0b\n", 1, "holds NUL in line 1, which text never does: a text takes"),
         ("broken.npz", [], b"the cat\n", 1, "gives numbers that are not finite"),
     ],
 )

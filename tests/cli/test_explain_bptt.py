@@ -52,6 +52,13 @@ def test_what_is_no_gain_is_refused(bptt, gain):
     assert done.err.count("\n") == 1
 
 
+def test_a_binary_file_is_told_an_option_that_there_is(bptt, folder):
+    (folder / "text.txt").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    done = bptt()
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.endswith("and NUL; a text takes its --encoding\n")
+
+
 def test_a_text_shorter_than_the_steps_is_refused(bptt, folder):
     (folder / "text.txt").write_text("ab\n", encoding="utf-8")
     done = bptt("--steps", "30")

@@ -67,10 +67,20 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
     text = next(folder.glob("*lstm*.npz"), None) or next(
         path for path in folder.glob("*.npz") if path.name != "dark.npz"
     )
-    write_sequence_models(folder, "tagger", "captioner")
+    write_sequence_models(folder, "classifier", "tagger", "captioner")
+    likeliest = report(cnntool("explain", "prediction", digits_run, image, "--json"))["class"]
     cases = [
         ((digits_run, image, "--class", "x"), "no class 'x'"),
-        ((digits_run, image, "--class", "3", "--against", "3"), "the class itself"),
+        (
+            (digits_run, image, "--class", "3", "--against", "3"),
+            "that of --class, whose score is explained",
+        ),
+        ((digits_run, image, "--against", "12"), "--against: "),
+        ((digits_run, image, "--against", "12"), "no class '12', only 0, 1, 2, 3, 4, 5, 6, 7, 8"),
+        ((digits_run, image, "--against", ""), "no class '', only 0"),
+        ((digits_run, image, "--against", likeliest), f"--against {likeliest} is the likeliest"),
+        (("classifier.npz", "a b", "--against", "x"), "no class 'x', only bad, good"),
+        (("tagger.npz", "a b", "--word", "1", "--against", "x"), "no class 'x', only box"),
         ((digits_run, image, "--word", "3"), "for a tagger"),
         ((digits_run, "none.png"), "none.png"),
         (("tagger.npz", "a b"), "--word"),
@@ -81,7 +91,7 @@ def test_mistakes_are_one_line(cnntool, folder, digits_run, image):
         done = cnntool("explain", "prediction", *arguments)
         assert done.code in (1, 2)
         assert message in done.err
-        assert "Traceback" not in done.err
+        assert [done.err.count(line) for line in ("cnntool: ", "Traceback")] == [1, 0]
 
 
 def test_maps_that_do_not_fit_into_memory_are_refused(cnntool, digits_run, image, monkeypatch):

@@ -72,7 +72,7 @@ def test_what_cannot_be_shown_is_said_in_one_line(cnntool, digits_run):
         ((digits_run, "--text", "good"), 2, "--text is for models of texts"),
         ((digits_run, "."), 1, ". is a folder: name images"),
         (("grey.png",), 1, "grey.png"),
-        ((digits_run, "-o", "nowhere/page.html"), 1, "there is no folder"),
+        ((digits_run, "-o", "grey.png/page.html"), 1, "grey.png is no folder"),
         ((), 2, "Missing argument"),
         (("--kernel", "sobel"), 2, "--kernel is shown over one image, and 0 files are named"),
         (("--kernel", "sobell", "grey.png"), 2, "did you mean 'sobel'"),

@@ -1,6 +1,7 @@
 """`cnntool gradcheck`: the table, the verdicts and the exit codes."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_a_wrong_gradient_fails_and_is_named_on_stderr(instead):
     (line,) = errors.splitlines()
     assert line.startswith("relu, wrong on purpose: dx[")
     assert "on the way back" in line
+    assert line.endswith("and the largest relative error is 5.0e-01")
 
 
 def test_a_kink_is_no_failure(instead):
@@ -119,6 +121,16 @@ def test_the_tolerance_decides(instead):
     instead(replace(RELU, backward=almost))
     assert run()[0] == 1
     assert run("--tolerance", "1e-3")[0] == 0
+
+
+def test_what_is_wrong_by_rounding_alone_is_said_to_be_so():
+    code, _, errors = run("conv1d", "--tolerance", "1e-30")
+    *lines, note = errors.splitlines()
+    assert code == 1
+    assert note.startswith("--tolerance 1e-30 is finer than differences are good to, about 1e-08")
+    for line in lines:
+        one, other = re.search(r" is (\S+) on the way back, (\S+) by differences", line).groups()
+        assert one != other
 
 
 def test_not_a_number_is_wrong_and_json_all_the_same(instead):

@@ -205,7 +205,7 @@ def test_a_run_that_was_killed_goes_on_from_where_it_was_saved(
         (["--log", "-"], 2, "run.jsonl"),
         (["--resume", "/"], 1, "name a model file"),
         (["-o", "model.txt"], 2, ".npz"),
-        (["-o", "missing/model.npz"], 1, "missing"),
+        (["-o", "grey.png/model.npz"], 1, "grey.png is no folder"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line_before_any_work(cnntool, options, code, words):
@@ -271,10 +271,10 @@ def test_data_that_is_not_there_is_named(cnntool):
 
 def test_a_place_that_takes_no_file_is_named_before_any_epoch(train, tmp_path):
     before = set(tmp_path.iterdir())
-    done = train("-o", "missing/model.npz")
+    done = train("-o", "grey.png/model.npz")
     assert done.code == 1
     assert len(done.err.splitlines()) == 1  # not even the data has been read
-    assert "there is no folder" in done.err
+    assert "grey.png is no folder" in done.err
     assert set(tmp_path.iterdir()) == before
 
 

@@ -206,14 +206,21 @@ def test_images_of_any_format_go_to_devices_and_pipes(tmp_path):
     assert stat.S_ISFIFO(os.stat(pipe).st_mode)
 
 
-def test_folders_that_are_missing_or_in_the_way_are_named(tmp_path):
+def test_folders_that_are_missing_are_made(tmp_path):
+    with atomic_write(tmp_path / "new/one/a") as file:
+        file.write(b"a")
+    assert (tmp_path / "new/one/a").read_bytes() == b"a"
+
+
+def test_places_that_take_no_file_are_named(tmp_path):
     if os.path.isdir("/proc/self"):  # where files are not made by whoever asks
         with (
             pytest.raises(InputError, match="no file can be made in /proc"),
             atomic_write("/proc/a"),
         ):
             pass
-    with pytest.raises(InputError, match="there is no folder"), atomic_write(tmp_path / "no/a"):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="file is no folder"), atomic_write(tmp_path / "file/a/b"):
         pass
     with pytest.raises(InputError, match="is a folder"), atomic_write(tmp_path):
         pass
@@ -293,8 +300,10 @@ def test_a_check_leaves_no_trace_and_raises_what_writing_would(tmp_path):
     check_writable(os.devnull)
     assert list(tmp_path.iterdir()) == [there]
     assert there.read_bytes() == b"mine"
-    with pytest.raises(InputError, match="there is no folder"):
-        check_writable(tmp_path / "missing" / "new.bin")
+    check_writable(tmp_path / "missing/too/new.bin")
+    assert list(tmp_path.iterdir()) == [there]
+    with pytest.raises(InputError, match="is no folder"):
+        check_writable(there / "new.bin")
 
 
 def test_what_an_earlier_try_wrote_is_adopted_and_nothing_else(tmp_path):

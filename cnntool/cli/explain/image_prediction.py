@@ -16,12 +16,12 @@ from cnntool.cli.visualize.options import (
     Picture,
     Preparing,
     Report,
-    class_index,
+    class_against,
     read_one,
     target_of,
 )
 from cnntool.datasets.images.preprocessing import picture_within
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
 from cnntool.networks.model import Classifier
 from cnntool.networks.network import shapes_of
@@ -49,8 +49,6 @@ class Question:
 
     @property
     def weights(self) -> np.ndarray:
-        import numpy as np
-
         weights = np.zeros(len(self.answers))
         weights[self.index] = 1
         if self.rival is not None:
@@ -101,11 +99,8 @@ def explain_image(
     """Print the sum that the score of a class is, less that of the class ``against``."""
     classifier, image, x = read_one(path, name, preparing, picture)
     _check_memory(classifier, x, name)
-    index, rival = (class_index(classifier, each) for each in (label, against))
     answers = classifier.probabilities(x)[0]
-    index = int(answers.argmax()) if index is None else index
-    if index == rival:
-        raise RequestError(f"--against {against} is the class itself: name another one")
+    index, rival = class_against(classifier, answers, label, against)
     target = None
     if picture.is_asked_for:
         what = Path(name).stem, "prediction", label

@@ -94,7 +94,7 @@ def command(asked: Asked, report: Report) -> None:
     if asked.unit is not None and asked.unit >= units[layer - 1]:
         raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {units[layer - 1] - 1}")
     name, kind = ("stdin", InputError) if asked.text == "-" else ("--text", RequestError)
-    text = typed_text(asked.text, trained)
+    text = typed_text(asked.text, trained, has_option=False)
     ids = trained.vocabulary.encode(text)
     if not 1 <= len(ids) <= MOST_TOKENS:
         remedy = "write a text" if not len(ids) else "take a part of it"

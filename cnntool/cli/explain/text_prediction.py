@@ -9,7 +9,7 @@ import numpy as np
 from cnntool.cli.console import print_json, show, table
 from cnntool.cli.one_input import one_input
 from cnntool.cli.options import Limits
-from cnntool.cli.visualize.options import Picture, Report, class_index, target_of
+from cnntool.cli.visualize.options import Picture, Report, class_against, target_of
 from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, load_for_text
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
@@ -35,13 +35,10 @@ def explain_text(
     if word is not None and word > len(given.steps):
         raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
     step = (word or 1) - 1
-    chosen, rival = (class_index(model, each) for each in (label, against))
     picture.note(*given.notes)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
     odds = softmax(scores[step, 0] if word else scores[0])
-    index = int(odds.argmax()) if chosen is None else chosen
-    if index == rival:
-        raise RequestError(f"--against {against} is the class itself: name another one")
+    index, rival = class_against(model, odds, label, against)
     weights = np.zeros(len(odds))
     weights[index] = 1
     if rival is not None:

@@ -16,10 +16,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from cnntool.cli.files import identity, make_folder
+from cnntool.cli.files import identity
 from cnntool.cli.sweeps.settings import SEED, Setting, name_of, words_of
 from cnntool.errors import InputError
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, make_folder
 from cnntool.files.locks import written_alone
 from cnntool.wording import counted, plain, readable
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnntool.cli.console import complain, print_json, print_line, progress
-from cnntool.cli.files import STDIO, check_free, make_folder
+from cnntool.cli.files import STDIO, check_free
 from cnntool.cli.running import Notes
 from cnntool.cli.sweeps.jobs import probe, train_all, train_on, usual_jobs
 from cnntool.cli.sweeps.options import Asked, Sweep
@@ -20,7 +20,13 @@ from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
 from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import atomic_write, check_writable, is_device, plain_os_errors
+from cnntool.files.atomic import (
+    atomic_write,
+    check_writable,
+    is_device,
+    make_folder,
+    plain_os_errors,
+)
 from cnntool.files.locks import written_alone
 from cnntool.wording import counted, duration, plain
 

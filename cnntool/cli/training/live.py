@@ -14,6 +14,7 @@ from typing import Any
 
 from cnntool.cli.console import complain
 from cnntool.errors import InputError
+from cnntool.files.atomic import make_folder
 from cnntool.training.history import OF_DECODERS
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
@@ -174,6 +175,7 @@ class Log:
         self._path, self._task, self._file = path, task, None
         if path is None:
             return
+        make_folder(os.path.dirname(path))
         try:
             if append and os.path.isfile(path):
                 _end_in_a_line(path)

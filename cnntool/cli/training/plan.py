@@ -332,6 +332,8 @@ def _check_places(options: RunOptions, output: Path, read: dict[str, str | None]
         check_new(output, options.log, options.force)
     for path in (output, last_of(output)):
         check_writable(path)
+    if options.log is not None:
+        check_writable(options.log)
 
 
 def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
-from cnntool.wording import instead
+from cnntool.wording import instead, listed, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -248,11 +248,34 @@ def read_one(
     return classifier, image, planes
 
 
-def class_index(model: Classifier | SequenceModel, label: str | None) -> int | None:
-    """The number of a class by its name; RequestError with those that there are."""
+def class_index(
+    model: Classifier | SequenceModel, label: str | None, option: str = "--class"
+) -> int | None:
+    """The number of the class that an option names; RequestError with those that there are."""
     from cnntool.errors import RequestError
 
     if label is None or label in model.labels:
         return None if label is None else model.labels.index(label)
     there = instead(label, model.labels)
-    raise RequestError(f"{model.name} has no class '{label[:60]}', only {there}")
+    raise RequestError(
+        f"{option}: {model.name} has no class '{shortened(label, 60)}', only {there}"
+    )
+
+
+def class_against(
+    model: Classifier | SequenceModel, odds: np.ndarray, label: str | None, against: str | None
+) -> tuple[int, int | None]:
+    """The class whose score is asked for, by default the likeliest one, and that it is held
+    against; RequestError for a name that is none, and for one class in both places."""
+    from cnntool.errors import RequestError
+
+    index = class_index(model, label)
+    rival = class_index(model, against, "--against")
+    index = int(odds.argmax()) if index is None else index
+    if index == rival:
+        which = "the likeliest class" if label is None else "that of --class"
+        raise RequestError(
+            f"--against {against} is {which}, whose score is explained: expected another of "
+            f"{listed(model.labels)}"
+        )
+    return index, rival

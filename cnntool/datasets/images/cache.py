@@ -70,7 +70,6 @@ class Entry:
         text = json.dumps([{str(path): reason for path, reason in problems.items()}, note])
         arrays: dict[str, Any] = {**pixels, "said": np.frombuffer(text.encode(), np.uint8)}
         with suppress(OSError, InputError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path, overwrite=True) as file:
                 np.savez(file, **arrays)
             _remove_oldest(self.path.parent)

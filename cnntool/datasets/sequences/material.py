@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +11,7 @@ from typing import NamedTuple
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
 from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
-from cnntool.errors import InputError
 from cnntool.wording import bytes_text, listed
-
-BINARY = {
-    "a binary file takes --level byte, and ": "",
-    "a binary file takes --level byte, a text its": "a text takes its",
-}
-"""What the reader of texts says of bytes, and what is said here, where lines are read."""
-
-OPTION = re.compile(r"\b(set|a text takes|this looks like) [^;]*--encoding.*")
 
 NEEDED = 4
 """Bytes of memory for a byte of text, at least, while it is read."""
@@ -73,24 +63,8 @@ class Material:
 
     def read(self, path: str, advance: Advance | None = None) -> Document:
         """The text of one file."""
-        pieces = decoded(path, self.how.encoding or "utf-8", advance or self.advance)
+        pieces = read_text(path, self.how.encoding or "utf-8", advance or self.advance)
         return Document(source_name(path), "".join(pieces).split("\n")[:-1])
-
-
-def decoded(
-    path: str, encoding: str, advance: Advance | None = None, has_option: bool = True
-) -> Iterator[str]:
-    """The text of a file in pieces, as :func:`read_text`; InputError for what is no text, whose
-    remedy is --encoding where the command ``has_option``, else iconv."""
-    try:
-        yield from read_text(path, encoding, advance)
-    except InputError as error:
-        message = str(error)
-        for level, remedy in BINARY.items():
-            message = message.replace(level, remedy)
-        if not has_option:
-            message = OPTION.sub("convert it to UTF-8 with iconv", message)
-        raise InputError(message) from None
 
 
 class Format(NamedTuple):

@@ -13,11 +13,10 @@ from unicodedata import normalize
 import numpy as np
 
 from cnntool.datasets.sequences.labelled import LABEL_NAMES, TEXT_NAMES
-from cnntool.datasets.sequences.material import decoded
 from cnntool.datasets.sequences.pairs import SOURCE_NAMES, TARGET_NAMES
 from cnntool.datasets.sequences.series import read_series, steps_of
 from cnntool.datasets.sequences.tagged import CONLLU_WIDTH, DOCUMENT_START, SPAN_ID
-from cnntool.datasets.texts.text import source_name
+from cnntool.datasets.texts.text import read_text, source_name
 from cnntool.errors import InputError
 from cnntool.wording import counted
 
@@ -40,7 +39,7 @@ def line_blocks(source: str, encoding: str) -> Iterator[list[str]]:
     InputError for what cannot be read, and for a line that has no end.
     """
     held, done = "", 0
-    for text in decoded(source, encoding):
+    for text in read_text(source, encoding):
         *lines, held = (held + text).split("\n")
         for start in range(0, len(lines), BLOCK):
             yield [normalize("NFC", line) for line in lines[start : start + BLOCK]]

@@ -128,7 +128,8 @@ def load_corpus(
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
         return replace(_of_bytes(data, name, not vocabulary), encoding=encoding)
-    chunks = _filled(read_text(sources, encoding, advance), name, whole)
+    texts = read_text(sources, encoding, advance, has_level=vocabulary is None)
+    chunks = _filled(texts, name, whole)
     chunks = whole_words(chunks) if level == "word" else chunks
     tally, ids = TALLIES[level](), None
     encode = vocabulary.encode if vocabulary else tally.add

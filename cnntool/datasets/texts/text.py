@@ -23,7 +23,10 @@ from cnntool.files.streams import open_path
 
 
 def read_text(
-    sources: Sources, encoding: str = "utf-8", advance: Advance | None = None
+    sources: Sources,
+    encoding: str = "utf-8",
+    advance: Advance | None = None,
+    has_level: bool = False,
 ) -> Iterator[str]:
     """The text of all sources, one behind the other, in pieces of any length.
 
@@ -32,16 +35,19 @@ def read_text(
     ``\\r`` become ``\\n``, as in Python's text mode; a text that does not end in a newline gets
     one. So these three change nothing, and a word never runs over from one file into the next.
 
+    has_level: whether whoever asks may read bytes instead, which is the remedy for a binary file.
+
     RequestError at once for an encoding that is not known and for sources that make no sense.
     InputError, as the text is read, for what cannot be read, what is not in the encoding (with the
     byte, its offset and its line) and for NUL, which only binary files hold.
     """
     encoding, each = checked_encoding(encoding), _pieces_of_each(checked_sources(sources), advance)
-    return (text for name, pieces in each for text in _decoded(name, pieces, encoding))
+    bytes_too = "a binary file takes --level byte, " if has_level else ""
+    return (text for name, pieces in each for text in _decoded(name, pieces, encoding, bytes_too))
 
 
-def _decoded(name: str, pieces: Iterator[bytes], encoding: str) -> Iterator[str]:
-    decoder = _Decoder(name, encoding)
+def _decoded(name: str, pieces: Iterator[bytes], encoding: str, bytes_too: str) -> Iterator[str]:
+    decoder = _Decoder(name, encoding, bytes_too)
     last = "\n"
     for data in pieces:
         if text := decoder.decode(data):
@@ -55,10 +61,11 @@ def _decoded(name: str, pieces: Iterator[bytes], encoding: str) -> Iterator[str]
 
 
 class _Decoder:
-    """Bytes to text piece by piece, with the place of whatever is wrong."""
+    """Bytes to text piece by piece, with the place of whatever is wrong. bytes_too: the remedy for
+    a file that is none, '' where it has none."""
 
-    def __init__(self, name: str, encoding: str) -> None:
-        self.name, self.encoding = name, encoding
+    def __init__(self, name: str, encoding: str, bytes_too: str) -> None:
+        self.name, self.encoding, self.bytes_too = name, encoding, bytes_too
         self.characters = codecs.getincrementaldecoder(encoding)()
         self.line_ends = io.IncrementalNewlineDecoder(None, translate=True)
         self.offset = 0  # of the first byte that is not decoded yet
@@ -95,13 +102,16 @@ class _Decoder:
         if b"\0" in around and self.encoding == "utf-8" and not wide_encoding(around):
             return InputError(
                 f"{self.name} is binary: it holds byte 0x{error.object[error.start]:02x} at offset "
-                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; a binary file takes "
-                "--level byte, a text its --encoding"
+                f"{offset:,} (line {line:,}), which is not UTF-8, and NUL; {self._its_encoding}"
             )
         return InputError(
             f"{self.name}: byte 0x{error.object[error.start]:02x} at offset {offset:,} "
             f"(line {line:,}) is not {self.encoding.upper()}: {remedy(around, self.name)}"
         )
+
+    @property
+    def _its_encoding(self) -> str:
+        return f"{self.bytes_too}a text {'' if self.bytes_too else 'takes '}its --encoding"
 
     def _refuse_binary(self, text: str) -> None:
         """InputError for NUL and for halves of surrogate pairs, which some encodings let pass."""
@@ -109,10 +119,12 @@ class _Decoder:
         if place >= 0:
             line = self.lines + text.count("\n", 0, place) + 1
             wide = wide_encoding(text.encode("utf-8", "replace"))
-            likely = f"and this looks like --encoding {wide}" if wide else "a text its --encoding"
+            likely = self._its_encoding
+            if wide:
+                likely = f"this looks like --encoding {wide}"
+                likely = f"{self.bytes_too}and {likely}" if self.bytes_too else likely
             raise InputError(
-                f"{self.name} holds NUL in line {line:,}, which text never does: a binary file "
-                f"takes --level byte, {likely}"
+                f"{self.name} holds NUL in line {line:,}, which text never does: {likely}"
             )
         if self.encoding != "utf-8":
             try:

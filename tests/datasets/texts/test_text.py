@@ -121,9 +121,17 @@ def test_what_is_wrong_is_found_where_the_whole_text_has_it(data, size):
 
 def test_binary_is_no_text():
     assert problem(b"PK\n\0\1") == (
-        "text.txt holds NUL in line 2, which text never does: a binary file takes --level byte, "
-        "a text its --encoding"
+        "text.txt holds NUL in line 2, which text never does: a text takes its --encoding"
     )
+
+
+def test_bytes_are_the_remedy_where_they_may_be_asked_for():
+    binary = io.BytesIO(b"PK\n\0\1")
+    with pytest.raises(InputError, match="a binary file takes --level byte, a text its --encoding"):
+        list(read_text(binary, has_level=True))
+    wide = io.BytesIO(("The cat is here.\n" * 9).encode("utf-16-le"))
+    with pytest.raises(InputError, match="--level byte, and this looks like --encoding utf-16-le"):
+        list(read_text(wide, has_level=True))
 
 
 def test_nul_is_found_where_it_is_the_first():
@@ -133,7 +141,7 @@ def test_nul_is_found_where_it_is_the_first():
 def test_binary_that_is_no_utf_8_either_is_not_taken_for_latin_1():
     assert problem(b"\x89PNG\r\n\x1a\n\0\0") == (
         "text.txt is binary: it holds byte 0x89 at offset 0 (line 1), which is not UTF-8, and NUL; "
-        "a binary file takes --level byte, a text its --encoding"
+        "a text takes its --encoding"
     )
 
 
