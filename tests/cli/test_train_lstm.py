@@ -294,7 +294,7 @@ def test_going_on_needs_the_same_text_and_settings(train):
         (b"a b c\n" * 20, ["--valid", "missing.txt"], 1, "missing.txt does not exist"),
         (b"a b c\n" * 20, ["--log", "-"], 2, "--log -"),
         (b"a b c\n" * 20, ["-o", "model.txt"], 2, "end it in .npz"),
-        (b"a b c\n" * 20, ["-o", "no/model.npz"], 1, "no/model.npz"),
+        (b"a b c\n" * 20, ["-o", "bad.txt/model.npz"], 1, "bad.txt is no folder"),
         (b"a b c\n" * 20, ["--level", "byte", "--vocab-size", "9"], 2, "byte"),
     ],
 )

@@ -304,7 +304,7 @@ def test_layers_may_be_given_as_text(train, cnntool, task, text):
         ("translator", ["--beam", "0"], "expected 1 to 100"),
         ("tagger", ["--valid", "addresses.conll", "--val-split", "0.2"], "contradict"),
         ("captioner", ["--log", "-"], "--log -"),
-        ("captioner", ["-o", "no/model.npz"], "no/model.npz"),
+        ("captioner", ["-o", "grey.png/model.npz"], "grey.png is no folder"),
         ("classifier", ["--hidden-size", "65536"], "set a smaller --hidden-size"),
     ],
 )
