@@ -16,8 +16,8 @@ from cnntool.datasets.images.dataset import Dataset
 from cnntool.files.image import Frame, Image
 from cnntool.files.images import save_image
 from cnntool.training.report import Report
-from cnntool.visuals.confusion_picture import confusion_picture
 from cnntool.visuals.fonts import drawable_names
+from cnntool.visuals.heat import confusion_map
 from cnntool.visuals.tiles import Captioned, contact_sheet, pixels_of
 
 
@@ -36,7 +36,7 @@ def draw_confusion(
     confusion: np.ndarray, labels: Sequence[str], path: str, title: str, force: bool
 ) -> None:
     """Write a confusion matrix (K, K)."""
-    _save(confusion_picture(confusion, labels, title), path, force)
+    _save(confusion_map(confusion, labels, title), path, force)
 
 
 def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:

@@ -20,7 +20,7 @@ from cnntool.visuals.filter_sheet import filter_grid, limit_of, plan_grid, shade
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from cnntool.visuals.curve_chart import Curve
+    from cnntool.visuals.charts import Curve
     from cnntool.visuals.filter_sheet import Panel
 
 SHADES = " .:-=+*#%@"

@@ -298,8 +298,8 @@ def _places(grid: Grid, channels: int, unit: str) -> str:
 
 
 MOST_FRAMES, MOST_PANELS = 120, 12
-FRAME_ROOM, STRIP_ROOM = 480, 1400
-STRIP_COLUMNS = 6
+FRAME_ROOM, SHEET_ROOM = 480, 1400
+SHEET_COLUMNS = 6
 
 TOTAL_MILLISECONDS = 8000
 """That an animation takes, where its frames are neither too short to see nor too long to wait."""
@@ -323,12 +323,12 @@ def evolution_frames(
     return _of_one_width(frames), [*[each] * (len(shown) - 1), LAST]
 
 
-def evolution_strip(stages: Sequence[Panel], caption: str, scale: str = "bank") -> np.ndarray:
+def evolution_sheet(stages: Sequence[Panel], caption: str, scale: str = "bank") -> np.ndarray:
     """All stages, or MOST_PANELS of them, on one sheet that reads from left to right."""
     shown = evenly(stages, MOST_PANELS)
     limit = limit_of([stage.bank for stage in stages])
-    across = min(len(shown), STRIP_COLUMNS)
-    return filter_sheet(shown, caption, scale, limit=limit, across=across, room=STRIP_ROOM)
+    across = min(len(shown), SHEET_COLUMNS)
+    return filter_sheet(shown, caption, scale, limit=limit, across=across, room=SHEET_ROOM)
 
 
 def _of_one_width(frames: list[np.ndarray]) -> list[np.ndarray]:

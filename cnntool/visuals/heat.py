@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cnntool.engine.arrays import quotients
 from cnntool.visuals import fonts, paper
 
 MOST: paper.Colour = (8, 56, 118)
@@ -25,8 +26,14 @@ SMALLEST, LARGEST = 10, 44
 WIDEST = 1100
 """Pixels that cells share, as long as they are not smaller than the smallest."""
 
-NUMBERED = 30
-"""Pixels from which on a cell has its number in it, in hundredths."""
+NUMBERED, LINED = 30, 6
+"""Pixels from which on a cell has its number in it, in hundredths, and lines around it."""
+
+RIGHT: paper.Colour = paper.BLUE
+WRONG: paper.Colour = (193, 66, 20)
+MOST_COUNTED, LARGEST_SIDE = 60, 1700
+"""Classes of a confusion matrix up to which counts stand in the cells, and the pixels that the
+cells of more classes take, where they have room."""
 
 
 def tinted(values: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
@@ -47,7 +54,47 @@ def labelled_map(
 
     Names that are too long end in dots; those of columns that are too wide are read upwards.
     """
-    cell = cell_size(len(columns))
+    cell, shown = cell_size(len(columns)), np.argwhere(values >= 0.005).tolist()
+    numbers = {(i, j): f"{values[i, j]:.2f}".lstrip("0") for i, j in shown}
+    numbers = numbers if cell >= NUMBERED else {}
+    return _named_cells(tinted(values), numbers, rows, columns, lines, cell)
+
+
+def confusion_map(confusion: np.ndarray, labels: Sequence[str], title: str = "") -> np.ndarray:
+    """A confusion matrix (K, K) with the names of its classes, as (H, W, 3) uint8 on white.
+
+    Rows are the true classes, columns the predicted ones. A cell is shaded by its share of its row:
+    blue on the diagonal, red beside it. Up to MOST_COUNTED classes its count stands in it, unless
+    it is 0; of more classes cells are smaller, and where names would overlap some are left out.
+    """
+    confusion = np.asarray(confusion)
+    classes, counts = len(confusion), {}
+    cell = max(2, min(paper.line_height(LETTERS), LARGEST_SIDE // classes))
+    if classes <= MOST_COUNTED:
+        counts = {(i, j): str(confusion[i, j]) for i, j in np.argwhere(confusion).tolist()}
+        cell = max(26, *(paper.text_width(count, LETTERS) + 10 for count in counts.values()))
+    how = "rows: true class; columns: predicted class; shade: share of the row"
+    lines = [line for line in (title, how) if line]
+    return _named_cells(_row_shares(confusion), counts, labels, labels, lines, cell)
+
+
+def _row_shares(confusion: np.ndarray) -> np.ndarray:
+    """(K, K, 3) uint8: white where nothing is, full colour where a whole row is."""
+    share = quotients(confusion, confusion.sum(axis=1, keepdims=True))
+    strength = np.where(share > 0, 0.08 + 0.92 * share, 0)[..., None]
+    full = np.where(np.eye(len(confusion), dtype=bool)[..., None], RIGHT, WRONG)
+    return np.rint(255 + (full - 255) * strength).astype(np.uint8)
+
+
+def _named_cells(
+    colours: np.ndarray,
+    numbers: Mapping[tuple[int, int], str],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    lines: Sequence[str],
+    cell: int,
+) -> np.ndarray:
+    """Cells of these colours (R, C, 3), with numbers by row and column in some of them."""
     row_names = _shown(rows, LONGEST_NAME)
     left = max(paper.text_width(name, LETTERS) for name in row_names) + 8
     head = head_height(columns, cell) + 6
@@ -56,13 +103,15 @@ def labelled_map(
     )
     x, y = paper.MARGIN + left, paper.MARGIN + head
     write_columns(sheet, columns, cell, x, y - 6)
-    cells = tinted(values).repeat(cell, axis=0).repeat(cell, axis=1)
-    sheet.paste(cells, x, y)
-    draw_grid(sheet, x, y, (len(rows), len(columns)), cell)
-    for number, name in enumerate(row_names):
-        sheet.write((x - 8, y + (number + 0.5) * cell), name, LETTERS, anchor="rm")
-    if cell >= NUMBERED:
-        _write_numbers(sheet, values, x, y, cell)
+    sheet.paste(colours.repeat(cell, axis=0).repeat(cell, axis=1), x, y, paper.FRAME)
+    if cell >= LINED:
+        _draw_grid(sheet, x, y, (len(rows), len(columns)), cell)
+    for number in range(0, len(rows), name_step(cell)):
+        sheet.write((x - 8, y + (number + 0.5) * cell), row_names[number], LETTERS, anchor="rm")
+    for (row, column), text in numbers.items():
+        red, green, blue = colours[row, column].tolist()
+        at = x + (column + 0.5) * cell, y + (row + 0.5) * cell
+        sheet.write(at, text, LETTERS, paper.ink_on((red, green, blue)), anchor="mm")
     return sheet.pixels
 
 
@@ -71,7 +120,7 @@ def cell_size(columns: int) -> int:
     return max(SMALLEST, min(LARGEST, WIDEST // columns))
 
 
-def draw_grid(sheet: paper.Sheet, left: int, top: int, size: tuple[int, int], cell: int) -> None:
+def _draw_grid(sheet: paper.Sheet, left: int, top: int, size: tuple[int, int], cell: int) -> None:
     """Thin lines around cells, (rows, columns) of them."""
     right, bottom = left + size[1] * cell, top + size[0] * cell
     for row in range(size[0] + 1):
@@ -80,6 +129,11 @@ def draw_grid(sheet: paper.Sheet, left: int, top: int, size: tuple[int, int], ce
     for column in range(size[1] + 1):
         at = left + column * cell
         sheet.draw.line([(at, top), (at, bottom)], paper.FRAME)
+
+
+def name_step(cell: int) -> int:
+    """Of how many rows or columns of cells one has its name, so that none lies over another."""
+    return -(-paper.line_height(SMALL) // cell)
 
 
 def upright_names(names: Sequence[str], cell: int) -> list[bool]:
@@ -107,8 +161,7 @@ def write_columns(
     """The names of columns, their lower ends at ``at``, or their upper ones where they hang below;
     of columns narrower than letters some."""
     shown, upright = _shown(names, LONGEST_UPRIGHT), upright_names(names, cell)
-    every = -(-paper.line_height(SMALL) // cell) if any(upright) else 1
-    for number in range(0, len(shown), every):
+    for number in range(0, len(shown), name_step(cell) if any(upright) else 1):
         name, middle = shown[number], left + (number + 0.5) * cell
         if upright[number]:
             bottom = at + paper.text_width(name, LETTERS) + 2 if hangs else at
@@ -120,13 +173,3 @@ def write_columns(
 
 def _shown(names: Sequence[str], width: int) -> list[str]:
     return [paper.shortened(name, LETTERS, width) for name in fonts.drawable_names(names)]
-
-
-def _write_numbers(sheet: paper.Sheet, values: np.ndarray, left: int, top: int, cell: int) -> None:
-    colours = tinted(values)
-    for (row, column), value in np.ndenumerate(values):
-        if value >= 0.005:
-            red, green, blue = colours[row, column].tolist()
-            at = left + (column + 0.5) * cell, top + (row + 0.5) * cell
-            ink = paper.ink_on((red, green, blue))
-            sheet.write(at, f"{value:.2f}".lstrip("0"), SMALL, ink, anchor="mm")

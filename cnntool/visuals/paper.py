@@ -29,6 +29,9 @@ LETTERS = 14
 LEAST_TEXT = 420
 """Pixels that captions may make a sheet wide."""
 
+SCALE, SCALE_HEIGHT, SCALE_LETTERS = 200, 12, 12
+"""Pixels of a scale of colours at most, and of the words at its ends."""
+
 Line = tuple[str, Colour]
 
 
@@ -93,16 +96,7 @@ def ink_on(colour: Colour) -> Colour:
     return INK if luminance_of(colour) > 140 else PAPER
 
 
-def captions(texts: Sequence[str], size: int, width: int) -> list[Line]:
-    """Texts in lines of so many pixels, the first text dark and the others faint."""
-    return [
-        (line, FAINT if number else INK)
-        for number, text in enumerate(texts)
-        for line in wrapped(text, size, width)
-    ]
-
-
-def wrapped(text: str, size: int, width: int) -> list[str]:
+def _wrapped(text: str, size: int, width: int) -> list[str]:
     """Lines that fit into so many pixels, cut between words; a word that does not ends in dots."""
     lines: list[str] = []
     for word in drawable(text).split():
@@ -176,6 +170,20 @@ class Sheet:
             right, bottom = left + picture.width, top + picture.height
             self.draw.rectangle((left - 1, top - 1, right, bottom), outline=frame)
 
+    def draw_scale(
+        self, ends: tuple[str, str], top: int, colours: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """The ``colours`` (n, 3) of shares (n,) from 0 to 1, between the words for both ends."""
+        width = self.width - 2 * MARGIN
+        low, high = (shortened(end, SCALE_LETTERS, (width - 120) // 2) for end in ends)
+        start = text_width(low, SCALE_LETTERS) + 8
+        length = max(8, min(SCALE, width - start - 8 - text_width(high, SCALE_LETTERS)))
+        bar = np.tile(colours(np.linspace(0, 1, length)), (SCALE_HEIGHT, 1, 1))
+        self.paste(bar, MARGIN + start, top + 2, FRAME)
+        middle, after = top + 2 + SCALE_HEIGHT / 2, MARGIN + start + length + 8
+        for left, words in ((MARGIN, low), (after, high)):
+            self.write((left, middle), words, SCALE_LETTERS, FAINT, anchor="lm")
+
 
 def _write(
     draw: ImageDraw.ImageDraw,
@@ -205,9 +213,15 @@ def captioned_sheet(
 ) -> Sheet:
     """Paper with room for ``width`` x ``height`` pixels within its MARGIN, and texts below that.
 
-    The texts may make it wider, up to ``least_text``; ``below`` them are so many pixels.
+    The first is dark, the others faint. They may make it wider, up to ``least_text``; ``below``
+    them are so many pixels.
     """
-    lines = captions(texts, letters, max(width, least_text))
+    room = max(width, least_text)
+    lines = [
+        (line, FAINT if number else INK)
+        for number, text in enumerate(texts)
+        for line in _wrapped(text, letters, room)
+    ]
     widest = max([width, *(text_width(line, letters) for line, _ in lines)])
     top = MARGIN + height
     sheet = Sheet(widest + 2 * MARGIN, top + len(lines) * line_height(letters) + below)
@@ -231,11 +245,19 @@ def fitted(pixels: np.ndarray, most: int, averages: bool = False) -> np.ndarray:
 
     A large one is made smaller by Lanczos' filter, or by plain averages, which invent no values.
     """
+    size = fitted_size(pixels.shape[:2], most)
+    if size[0] >= pixels.shape[0] and size[1] >= pixels.shape[1]:
+        way = "NEAREST"
+    else:
+        way = "BOX" if averages else "LANCZOS"
+    shown = resized(pixels, size, way)
+    return shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2)
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int], way: str = "NEAREST") -> np.ndarray:
+    """A picture, or numbers float32, in another (height, width), the ``way`` that Pillow calls
+    so."""
     from PIL import Image
 
-    picture = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    height, width = fitted_size(pixels.shape[:2], most)
-    way = Image.Resampling.BOX if averages else Image.Resampling.LANCZOS
-    if height >= pixels.shape[0] and width >= pixels.shape[1]:
-        way = Image.Resampling.NEAREST
-    return np.asarray(picture.resize((width, height), way))
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(picture.resize(size[::-1], Image.Resampling[way]))

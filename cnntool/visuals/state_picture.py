@@ -112,7 +112,8 @@ class _Column:
                 for each, start in zip(shown, starts, strict=True)
             ]
         (picture,), width = self.frames, self.cell * len(self.steps)
-        return [(stretched(picture, width), 0)]
+        height = max(1, round(len(picture) * width / picture.shape[1]))
+        return [(paper.resized(picture, (height, width)), 0)]
 
     def draw(
         self, sheet: paper.Sheet, left: int, top: int, maps: Sequence[StateMap], title: str
@@ -145,15 +146,6 @@ class _Column:
             sheet.write((x - 5, top + SMALL / 2), "0", SMALL, paper.FAINT, anchor="rm")
             at = top + high - SMALL / 2
             sheet.write((x - 5, at), str(units - 1), SMALL, paper.FAINT, anchor="rm")
-
-
-def stretched(picture: np.ndarray, width: int) -> np.ndarray:
-    """A picture (h, w, 3) uint8 in this width, its proportions kept and its pixels sharp."""
-    from PIL import Image
-
-    height = max(1, round(len(picture) * width / picture.shape[1]))
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
 
 
 def _map_height(each: StateMap) -> int:

@@ -29,12 +29,8 @@ def word_map(
     Each axis has its own scale. Names come in their order, those of ``marked`` first and in red; a
     name that would lie over another is left out, and its dot stays.
     """
-    text = [
-        (row, paper.FAINT)
-        for line in lines
-        for row in paper.wrapped(line, SMALL, WIDTH - 2 * MARGIN)
-    ]
-    sheet = paper.Sheet(WIDTH, HEIGHT + len(text) * paper.line_height(SMALL) + MARGIN)
+    size = WIDTH - 2 * paper.MARGIN, HEIGHT - paper.MARGIN
+    sheet = paper.captioned_sheet(*size, lines, letters=SMALL, least_text=0, below=MARGIN)
     pen = sheet.draw
     places, origin = _places(points)
     pen.line([(origin[0], MARGIN // 2), (origin[0], HEIGHT - MARGIN // 2)], AXIS)
@@ -52,7 +48,6 @@ def word_map(
         if box is not None:
             taken.append(box)
             sheet.write(box[:2], name, LETTERS, MARKED if index in marked else paper.INK)
-    sheet.write_lines(MARGIN, HEIGHT, text, SMALL)
     return sheet.pixels
 
 

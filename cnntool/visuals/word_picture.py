@@ -9,15 +9,12 @@ import numpy as np
 from cnntool.visuals import fonts, paper
 from cnntool.visuals.heat import tinted
 
-LETTERS, SMALL, FOOT = 17, 11, 12
-"""Pixels of the words, of their numbers, and of the words beside the scale."""
+LETTERS, SMALL = 17, 11
+"""Pixels of the words, and of their numbers."""
 
 WIDTH = 760
 SIDE, GAP, LINE_GAP, LETTER = 5, 5, 12, 14
 """Pixels beside a word, between two, between two lines of them, and of a letter at least."""
-
-SCALE, BAR = 180, 12
-"""Pixels of the scale of colours."""
 
 
 def coloured_words(
@@ -64,7 +61,7 @@ def coloured_words(
         sheet.write((middle, y + high / 2 + 1), name, LETTERS, paper.ink_on((r, g, b)), "mm")
         if below:
             sheet.write((middle, y + high + 3), number, SMALL, paper.FAINT, "ma")
-    _draw_scale(sheet, ends, limit, paper.MARGIN + rows * pitch)
+    sheet.draw_scale(ends, paper.MARGIN + rows * pitch, lambda t: tinted(2 * t - 1, -1))
     return sheet.pixels
 
 
@@ -78,16 +75,3 @@ def _flow(widths: Sequence[int], gap: int) -> tuple[list[tuple[int, int]], int]:
         left += width + gap
         across = max(across, left - gap)
     return places, across
-
-
-def _draw_scale(sheet: paper.Sheet, ends: tuple[str, str], limit: float, top: int) -> None:
-    """The colours from one end to the other, between the words for them."""
-    low, high = (paper.shortened(end, FOOT, 180) for end in ends)
-    start = paper.MARGIN + paper.text_width(low, FOOT) + 8
-    length = min(SCALE, sheet.width - paper.MARGIN - start - 8 - paper.text_width(high, FOOT))
-    length = max(8, length)
-    bar = np.tile(tinted(np.linspace(-limit, limit, length), -limit, limit), (BAR, 1, 1))
-    sheet.paste(bar, start, top, paper.FRAME)
-    middle = top + BAR / 2
-    sheet.write((paper.MARGIN, middle), low, FOOT, paper.FAINT, anchor="lm")
-    sheet.write((start + length + 8, middle), high, FOOT, paper.FAINT, anchor="lm")

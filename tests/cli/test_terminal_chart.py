@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnntool.cli.terminal import LABEL, chart_lines
-from cnntool.visuals.curve_chart import Curve
+from cnntool.visuals.charts import Curve
 
 
 def lines(curves, width=20, rows=5, has_dots=False) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cnntool.errors import InputError
-from cnntool.visuals.curve_chart import COLOURS, Curve, curve_chart, write_chart
+from cnntool.visuals.charts import COLOURS, Curve, curve_chart, write_chart
 from cnntool.visuals.fonts import drawable
 
 X = np.arange(1, 31)

@@ -13,7 +13,7 @@ from cnntool.visuals.filter_sheet import (
     SMALL,
     Panel,
     evolution_frames,
-    evolution_strip,
+    evolution_sheet,
     filter_sheet,
     legend_of,
 )
@@ -156,7 +156,7 @@ def test_very_many_stages_are_thinned():
 
 def test_a_strip_is_of_sensible_size():
     for count in (2, 7, 40):
-        height, width, _ = evolution_strip(stages(count), "m").shape
+        height, width, _ = evolution_sheet(stages(count), "m").shape
         assert max(height, width) < 1700
 
 

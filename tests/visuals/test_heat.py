@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.attention_picture import attention_maps, overlays
 from cnntool.visuals.heat import AGAINST, FOR, MOST, labelled_map, tinted, upright_names
+from cnntool.visuals.overlays import attended, attention_maps
 from cnntool.visuals.word_picture import WIDTH, coloured_words
 
 
@@ -65,14 +65,14 @@ def test_each_word_has_a_map_whose_most_is_the_hottest():
     picture = np.full((16, 16, 3), 90, np.uint8)
     maps = np.zeros((2, 4, 4))
     maps[0, 0, 0], maps[1, 3, 3] = 1, 1
-    plain, (one, two) = overlays(picture, maps)
-    assert plain.shape == one.shape == two.shape
-    half = len(plain) // 2
+    one, two = attended(picture, maps)
+    assert one.shape == two.shape
+    half = len(one) // 2
     for shown, rows in ((one, slice(0, half)), (two, slice(half, None))):
         colour = np.ptp(shown.astype(int), axis=2)  # the picture is grey
         assert colour[rows, rows].max() > 60
         colour[rows, rows] = 0
         assert colour.max() < 40
-    _, (one, two) = overlays(picture, maps * np.array([0.05, 1])[:, None, None])
+    one, two = attended(picture, maps * np.array([0.05, 1])[:, None, None])
     assert np.ptp(one.astype(int), axis=2).max() < np.ptp(two.astype(int), axis=2).max() / 2
     assert attention_maps(picture, maps, ["a", "b"], "title").shape[1] > 112 * 2

@@ -45,7 +45,7 @@ def test_ink_is_dark_on_light_and_light_on_dark():
 
 def test_pictures_are_made_without_click():
     code = (
-        "import sys, cnntool.visuals.tiles, cnntool.visuals.confusion_picture\n"
+        "import sys, cnntool.visuals.tiles, cnntool.visuals.heat\n"
         "print([name for name in sys.modules if name.startswith(('click', 'rich', 'cnntool.cli'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

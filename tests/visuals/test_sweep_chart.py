@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from cnntool.errors import InputError, RequestError
-from cnntool.visuals.sweep_chart import Point, check_there, sweep_chart
+from cnntool.visuals.charts import Point, check_there, sweep_chart
 
 POINTS = [
     Point({"lr": "0.001", "cell": "lstm", "size": "8"}, (0.5, 0.7)),

@@ -166,8 +166,7 @@ class Table:
 
 def picture(found: Table, path: Path, force: bool) -> None:
     """Draw the score against each setting that varies."""
-    from cnntool.visuals.curve_chart import write_chart
-    from cnntool.visuals.sweep_chart import Point, sweep_chart
+    from cnntool.visuals.charts import Point, sweep_chart, write_chart
 
     rows = sorted((row for row in found.rows if row.scores), key=lambda row: row.number)
     points = [

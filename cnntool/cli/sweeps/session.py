@@ -90,7 +90,7 @@ def _check(asked: Asked) -> None:
         if is_device(name):
             raise RequestError(f"{name} is no regular file, and every run reads it: name one")
     if asked.options.picture is not None:
-        from cnntool.visuals.sweep_chart import check_there
+        from cnntool.visuals.charts import check_there
 
         if not set(asked.varied) - {SEED}:
             raise RequestError("--picture needs a setting with several values: give one such")

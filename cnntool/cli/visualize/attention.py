@@ -108,7 +108,7 @@ def _draw_text(
 def _draw_picture(
     target: Target, model: SequenceModel, given: OneInput, found: Looked, report: Report
 ) -> None:
-    from cnntool.visuals.attention_picture import attention_maps
+    from cnntool.visuals.overlays import attention_maps
 
     (pixels,), title = given.frames, _title(model, given, found)
     shown = pixels, _maps(model, found), _said(model, found)
@@ -125,9 +125,9 @@ def _draw_maps(pixels: np.ndarray, maps: np.ndarray, words: list[str], title: st
     import numpy as np
 
     from cnntool.cli.terminal import draw_pixels, has_colour, say
-    from cnntool.visuals.attention_picture import overlays
+    from cnntool.visuals.overlays import attended
 
-    _, shown = overlays(pixels if has_colour() else 0 * pixels, maps)
+    shown = attended(pixels if has_colour() else 0 * pixels, maps)
     say([title])
     for start in range(0, len(words), IN_A_ROW):
         row = shown[start : start + IN_A_ROW]

@@ -18,7 +18,7 @@ from cnntool.cli.visualize.options import OUTPUT, WHAT, Picture, Report
 
 if TYPE_CHECKING:
     from cnntool.training.history import History
-    from cnntool.visuals.curve_chart import Curve
+    from cnntool.visuals.charts import Curve
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
 def check_chart(path: Path, force: bool) -> None:
     """Raise where a chart cannot be written, before any work."""
     from cnntool.files.atomic import check_writable
-    from cnntool.visuals.curve_chart import FORMATS
+    from cnntool.visuals.charts import FORMATS
 
     if path.suffix.lower() not in FORMATS:
         raise click.UsageError(f"-o {path}: end it in one of {' '.join(FORMATS)}")
@@ -119,7 +119,7 @@ def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, 
     """The curves of each measure; InputError where no run has one."""
     from cnntool.errors import InputError
     from cnntool.training.history import PARTS
-    from cnntool.visuals.curve_chart import Curve
+    from cnntool.visuals.charts import Curve
 
     panels = {}
     for measure in measures:
@@ -143,7 +143,7 @@ def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, 
 def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path: bool) -> None:
     from cnntool.cli.console import print_line
     from cnntool.files.atomic import atomic_write
-    from cnntool.visuals.curve_chart import curve_chart, write_chart
+    from cnntool.visuals.charts import curve_chart, write_chart
 
     figure = curve_chart(panels)
     if output == STDIO:

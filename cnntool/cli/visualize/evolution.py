@@ -29,7 +29,7 @@ MOST_SHOWN = 6
     epilog="""\b
 Examples:
   cnntool visualize evolution digits.npz
-  cnntool visualize evolution digits.npz -o strip.png
+  cnntool visualize evolution digits.npz -o sheet.png
   cnntool visualize evolution digits.npz --scale each -o each.gif
   cnntool visualize evolution digits.npz --show""",
 )
@@ -38,7 +38,7 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     """Draw how the first layer's filters came from noise to what they are, an epoch a frame.
 
     A .gif, .apng or .webp is an animation (the default is a GIF), any other picture, on stdout and
-    in the terminal too, a strip of all epochs. Above each stand the epoch and the accuracy after
+    in the terminal too, a sheet of all epochs. Above each stand the epoch and the accuracy after
     it: on the validation images, or on those of training where there were none.
     """
     from cnntool.cli.terminal import draw_grids
@@ -51,12 +51,12 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
     check_drawable(banks, None)
     stages, words = stages_of(banks), caption(banks, None)
     durations: list[int] = []
-    is_strip = target.path is None or target.path.suffix.lower() not in ANIMATIONS
-    most = sheet.MOST_PANELS if is_strip else sheet.MOST_FRAMES
+    is_sheet = target.path is None or target.path.suffix.lower() not in ANIMATIONS
+    most = sheet.MOST_PANELS if is_sheet else sheet.MOST_FRAMES
     if len(stages) > most:
         picture.note(f"{most} of {len(stages)} stages are shown, evenly apart")
-    if is_strip:
-        frames = [sheet.evolution_strip(stages, words, scale.scale)]
+    if is_sheet:
+        frames = [sheet.evolution_sheet(stages, words, scale.scale)]
     else:
         frames, durations = sheet.evolution_frames(stages, words, scale.scale)
     target.deliver(

@@ -163,7 +163,7 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     """
     from cnntool.cli.console import print_json
     from cnntool.datasets.images.preprocessing import picture_within
-    from cnntool.visuals.saliency_picture import PANEL, saliency_picture
+    from cnntool.visuals.overlays import PANEL, saliency_picture
 
     asked.check()
     report.check(picture)
@@ -324,7 +324,7 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
     import numpy as np
 
     from cnntool.cli.terminal import draw_pixels, has_colour
-    from cnntool.visuals.saliency_picture import panels, stretched
+    from cnntool.visuals.overlays import panels, stretched
 
     if has_colour():
         draw_pixels(panels(pixels, heat)[1], words)

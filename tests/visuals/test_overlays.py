@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.paper import MARGIN
-from cnntool.visuals.saliency_picture import (
+from cnntool.visuals.overlays import (
     COLOURS,
     MOST_OPAQUE,
     PANEL,
@@ -14,6 +13,7 @@ from cnntool.visuals.saliency_picture import (
     panels,
     saliency_picture,
 )
+from cnntool.visuals.paper import MARGIN
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
 
