@@ -32,7 +32,7 @@ def trainer_of(parts, settings=QUICK, layers=PLAIN):
 def image_task(network, preprocessing, parts, settings):
     augmentation = parse_augmentation(settings.augment)
     feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation)
-    held = None if parts.validation is None else ImageFeed(parts.validation, preprocessing)
+    held = None if parts.validation is None else ImageFeed(parts.validation, preprocessing, 256)
     return Task("cnn", network, feed, held, settings, ACCURACY)
 
 

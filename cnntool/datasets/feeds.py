@@ -129,7 +129,7 @@ class ImageFeed:
 
     data: Dataset
     preprocessing: Preprocessing
-    batch_size: int = 256
+    batch_size: int
     augmentation: Augmentation | None = None
     least: int = 1
 

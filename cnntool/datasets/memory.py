@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cnntool.errors import InputError
-from cnntool.files.limits import free_memory
+from cnntool.files.limits import address_space_left, free_memory
 from cnntool.wording import bytes_text, counted
 
 
@@ -21,6 +21,10 @@ def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) ->
 
 def check_free(needed: int, text: str, remedy: str) -> None:
     """InputError where so many bytes are not free; ``text`` says what needs them, and how many."""
-    free = free_memory()
-    if free is not None and needed > free:
-        raise InputError(f"{text}, and {bytes_text(free)} of memory is free: {remedy}")
+    free, left = free_memory(), address_space_left()
+    if free is None or needed <= free:
+        return
+    there = f"{bytes_text(free)} of memory is free"
+    if left is not None and left <= free:
+        there = f"{bytes_text(left)} is left under the limit of ulimit -v"
+    raise InputError(f"{text}, and {there}: {remedy}")

@@ -83,8 +83,24 @@ def resident_memory() -> int | None:
     return None
 
 
+def address_space_left() -> int | None:
+    """Bytes that this process may still map under ``ulimit -v``; None without that limit.
+
+    Source: RLIMIT_AS of getrlimit(2), the first number of statm of proc(5).
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        if limit != resource.RLIM_INFINITY:
+            return max(0, limit - pages * resource.getpagesize())
+    return None
+
+
 def free_memory() -> int | None:
-    """Bytes that can be taken without swapping; None where the system does not say.
+    """Bytes that can be taken without swapping, and under ``ulimit -v``; None where the system does
+    not say.
 
     Source: MemAvailable of proc(5), memory.max and memory.current of cgroups(7); elsewhere the
     whole memory of the machine.
@@ -101,4 +117,6 @@ def free_memory() -> int | None:
     if not limits and hasattr(os, "sysconf"):
         with suppress(OSError, ValueError):
             limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if (left := address_space_left()) is not None:
+        limits.append(left)
     return min(limits, default=None)

@@ -30,6 +30,7 @@ from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model_file import Model, load_model
 from cnntool.networks.model_header import KINDS, Header, is_count
 from cnntool.networks.network import Network
+from cnntool.networks.summary import batch_size_for
 from cnntool.wording import counted, joined, shape_text
 
 
@@ -97,8 +98,10 @@ class Classifier(Trained):
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """(N, K) for prepared images, before softmax; InputError where they are not finite."""
+        step = batch_size_for(self.network, x.shape[1:])
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = self.network.predict(x)
+            parts = [self.network.predict(x[at : at + step]) for at in range(0, len(x), step)]
+        logits = np.concatenate(parts)
         if not np.isfinite(logits).all():
             raise not_finite(f"{self.name}: its network")
         return logits

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.sequences.feeds import MOST_STEPS, like_lengths, unpadded
+from cnntool.datasets.sequences.feeds import like_lengths, unpadded
 from cnntool.datasets.sequences.inputs import Rows
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.engine.arrays import within
@@ -18,12 +17,7 @@ from cnntool.networks.decoding import Said, beams, greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice
-
-BATCH = 256
-"""Sequences that are read side by side."""
-
-MOST_VALUES = 1 << 24
-"""Of what a layer gives for a batch: 64 MB of float32."""
+from cnntool.networks.summary import MOST_SAMPLES, batch_size_for, steps_at_once
 
 BEAM_ROWS = 512
 """Beginnings of all texts that a beam goes on from at a time."""
@@ -32,7 +26,7 @@ BEAM_ROWS = 512
 def class_odds(network: Network, rows: Rows) -> np.ndarray:
     """(N, K) the probability of each class; InputError where they are not finite."""
     found = np.empty((len(rows), network.output_shape[-1]), np.float32)
-    for indices, x, lengths in _batches(network, rows, BATCH):
+    for indices, x, lengths in _batches(network, rows):
         found[indices] = _odds(network, x, lengths)
     return found
 
@@ -46,7 +40,7 @@ def tag_odds(network: Network, rows: Rows) -> Ragged:
     if not len(like.values):
         return Ragged(np.empty((0, network.output_shape[-1]), np.float32), lengths)
     parts, batches = [], []
-    for indices, x, own in _batches(network, rows, BATCH):
+    for indices, x, own in _batches(network, rows):
         parts.append(_odds(network, x, own))
         batches.append(indices)
     return Ragged(unpadded(parts, batches, like), lengths)
@@ -65,7 +59,7 @@ def texts_said(
     token again and again, or what is drawn by a ``choice`` with an ``rng``. InputError where the
     network's numbers are not finite."""
     found: list[list[Said]] = [[] for _ in range(len(rows))]
-    for indices, x, lengths in _batches(network, rows, max(1, min(BATCH, BEAM_ROWS // beam))):
+    for indices, x, lengths in _batches(network, rows, max(1, BEAM_ROWS // beam)):
         if beam == 1:
             one = greedy(network, x, lengths, end, longest, choice, rng)
             said = [[each] for each in one]
@@ -76,15 +70,12 @@ def texts_said(
     return found
 
 
-def steps_at_once(network: Network) -> int:
-    """Of a batch that is not learned from: fewer, the larger what a layer gives for one is."""
-    values = max(prod(filter(None, shape)) for shape in network.shapes)
-    return min(MOST_STEPS, max(1, MOST_VALUES // values))
-
-
-def _batches(network: Network, rows: Rows, size: int) -> Iterator[tuple[np.ndarray, Any, Any]]:
+def _batches(
+    network: Network, rows: Rows, most: int = MOST_SAMPLES
+) -> Iterator[tuple[np.ndarray, Any, Any]]:
     """Up to so many at a time, fewer of what is large: steps of pictures, and pictures."""
     lengths = np.ones(len(rows), int) if rows.lengths is None else rows.lengths
+    size = min(most, batch_size_for(network))
     for indices in like_lengths(lengths, size, None, steps_at_once(network)):
         yield indices, *rows.take(indices)
 

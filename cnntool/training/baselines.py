@@ -26,7 +26,7 @@ from cnntool.training.shards import flatten, views_of
 STEPS = 1_000
 BATCH_SIZE = 128
 LARGEST_SIDE = 32
-BLOCK_VALUES = 1 << 22
+BLOCK_VALUES = 1 << 19
 
 REACH = 0.64
 """The learning rate times the number of pixels. Adam's first steps change each weight by the rate

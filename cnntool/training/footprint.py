@@ -11,6 +11,7 @@ import numpy as np
 from cnntool.datasets.feeds import Feed, Taken
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.feeds import SequenceFeed
+from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
@@ -25,7 +26,7 @@ FLOAT = 4
 TRIED = 64
 """Samples, or rows, of a trial at most."""
 
-PROCESS_BYTES = 12 << 20
+PROCESS_BYTES = 16 << 20
 """Of a process that trains along, beside its part of a step."""
 
 
@@ -39,7 +40,8 @@ def run_bytes(task: Task) -> tuple[int, bool]:
     takes, or a judgement, or the best model beside the last. And whether that is the judgement.
     Processes that train along keep the room of their parts meanwhile.
 
-    That is not reckoned from the layers but measured: see :func:`_peak`.
+    That is not reckoned from the layers but measured: see :func:`_peak`. What lasts of a trial, as
+    the room of BLAS, is there already then.
     """
     parameters = sum(array.nbytes for array in task.network.params.values())
     shards, vectors = task.settings.shards, len(task.settings.build_optimizer().slots)
@@ -125,7 +127,9 @@ def _judging(task: Task, taken: Taken) -> object:
 def check_run(task: Task, remedy: str) -> int:
     """The bytes that a whole run takes, with what is there already; InputError where they would not
     fit."""
-    there, (needed, is_of_judging) = resident_memory() or task.feed.nbytes, run_bytes(task)
+    needed, is_of_judging = run_bytes(task)
+    give_back_freed_memory()
+    there = resident_memory() or task.feed.nbytes
     text = f"training by a step of {task.feed.step_text} needs {bytes_text(needed)}"
     if is_of_judging and isinstance(task.feed, SequenceFeed):
         text, remedy = f"judging what is held out needs {bytes_text(needed)}", HELD_OUT

@@ -14,6 +14,7 @@ from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.model import Classifier, TrainedText
 from cnntool.networks.model_header import Header
+from cnntool.networks.summary import batch_size_for
 from cnntool.training import measures
 from cnntool.training.settings import Streams
 
@@ -71,7 +72,9 @@ class Report(measures.Answers):
 
 def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
     """Put a network to all images of a set, whose classes are numbered as the network's are."""
-    found = measures.answers(classifier.network, ImageFeed(data, classifier.preprocessing))
+    network = classifier.network
+    feed = ImageFeed(data, classifier.preprocessing, batch_size_for(network))
+    found = measures.answers(network, feed)
     if not np.isfinite(found.losses).all():
         raise not_finite(f"{classifier.name}: its network")
     return Report(**vars(found), labels=classifier.labels, files=data.files, k=k)

@@ -14,7 +14,7 @@ from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.sequences.samples import Samples, what_of
 from cnntool.errors import InputError
 from cnntool.networks.model import SequenceModel
-from cnntool.networks.sequence_answers import steps_at_once
+from cnntool.networks.summary import batch_size_for, steps_at_once
 from cnntool.wording import listed
 
 UNITS = {
@@ -24,9 +24,6 @@ UNITS = {
     "captioner": "caption",
 }
 """What a batch has so many of, by the task."""
-
-JUDGED_AT_ONCE = 256
-"""Samples of a batch that is judged, at most."""
 
 
 def learning_feed(
@@ -54,14 +51,14 @@ def learning_feed(
 def judging_feed(model: SequenceModel, samples: Samples) -> SequenceFeed:
     """What a model is judged on: all of each input, and of several right texts the first."""
     check_fits(model, samples)
-    most = steps_at_once(model.network)
+    size, most = batch_size_for(model.network), steps_at_once(model.network)
     rows = model.reader.rows(samples.inputs)
     if model.writer is not None:
         firsts = [right[:1] for right in samples.answers]
-        feed = _pairs(model, model.writer, rows, firsts, JUDGED_AT_ONCE)
+        feed = _pairs(model, model.writer, rows, firsts, size)
         return replace(feed, most_steps=most)
     targets, unit = _targets(model, samples), UNITS[model.header.kind]
-    return SequenceFeed(rows, targets, JUDGED_AT_ONCE, unit, facts=model.facts, most_steps=most)
+    return SequenceFeed(rows, targets, size, unit, facts=model.facts, most_steps=most)
 
 
 def check_fits(model: SequenceModel, samples: Samples) -> None:

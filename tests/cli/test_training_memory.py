@@ -52,10 +52,21 @@ def kilobytes(process: int, file: str, *kinds: str) -> int:
 
 @pytest.mark.parametrize("network", NETWORKS, ids=" ".join)
 def test_training_takes_the_memory_that_it_says_to_a_quarter(folder, network):
-    """Of the first process all of it, of those that train along what is theirs alone."""
     pixels = np.random.default_rng(0).integers(0, 256, (142, 32, 32, 3), dtype=np.uint8)
     np.savez("images.npz", x=pixels, y=np.arange(142) % 10)
-    run = [*COMMAND, "train-cnn", "images.npz", *network, "--epochs", "1"]
+    taken, said = taken_and_said("train-cnn", "images.npz", *network)
+    assert said / 1.25 < taken < 1.25 * said
+
+
+@pytest.mark.parametrize("data", ["shapes:count=1000", "digit-strings:count=500"])
+def test_a_captioner_takes_it_too_with_what_it_says_and_what_is_beside_it(folder, data):
+    taken, said = taken_and_said("train-captioner", data)
+    assert said / 1.25 < taken < 1.25 * said
+
+
+def taken_and_said(*call: str) -> tuple[float, float]:
+    """Of the first process all that it takes, of those that train along what is theirs alone."""
+    run = [*COMMAND, *call, "--epochs", "1"]
     taken: dict[int, int] = {}
     with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
@@ -70,4 +81,4 @@ def test_training_takes_the_memory_that_it_says_to_a_quarter(folder, network):
     expected = float(number) * {"MB": 1e6, "GB": 1e9}[unit]
     count = 2 if "in 2 processes" in said and available_cores() > 1 else 1
     assert len(taken) == count
-    assert expected / 1.25 < 1024 * sum(taken.values()) < 1.25 * expected
+    return 1024 * sum(taken.values()), expected

@@ -1,13 +1,22 @@
 """What a network gets right and wrong, beside a count by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from trained_models import darkness_model
 
+from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
-from cnntool.networks.model import load_classifier
+from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.networks.model import Classifier, load_classifier
+from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
+from cnntool.networks.network import Network
+from cnntool.networks.spec import parse_layers
+from cnntool.networks.summary import batch_size_for
+from cnntool.training.measures import judge
 from cnntool.training.report import confusions, evaluate, with_held_out
 from cnntool.training.settings import Streams
 
@@ -41,6 +50,28 @@ def test_the_figures_are_those_counted_by_hand(report):
         for grey, target in zip(GREYS, CLASSES, strict=True)
     ]
     assert report.loss == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_images_of_many_maps_are_judged_a_few_at_a_time_with_the_same_figures():
+    """A hundred images, of which all maps of a layer would take 100 MB."""
+    rng, layers = np.random.default_rng(0), "conv 4000 1x1; global-max; dense 2"
+    network = Network(parse_layers(layers), (1, 8, 8)).initialise(rng)
+    x = rng.integers(0, 256, (100, 1, 8, 8), np.uint8)
+    data = Dataset(x, np.arange(100) % 2, ("dark", "light"), "set")
+    preprocessing = Preprocessing(1, (8, 8), (0.5,), (0.2,))
+    header = Header(network.spec, (1, 8, 8), {}, data.labels, 0)
+    classifier = Classifier("m", Model(header, network.params), network, preprocessing)
+    tracemalloc.start()
+    found = evaluate(classifier, data)
+    judged = judge(network, ImageFeed(data, preprocessing, batch_size_for(network)))
+    odds = classifier.probabilities(preprocessing.normalized(x, data.scale))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 75e6
+    whole = judge(network, ImageFeed(data, preprocessing, len(data)))
+    np.testing.assert_allclose([found.loss, judged.loss], whole.loss, rtol=1e-6)
+    assert found.correct == judged.correct == whole.correct
+    np.testing.assert_array_equal(odds.argmax(axis=1), found.predicted)
 
 
 def test_the_surest_mistakes_come_first_and_ties_in_their_order(report):

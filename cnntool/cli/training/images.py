@@ -33,6 +33,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
+from cnntool.networks.summary import batch_size_for
 from cnntool.networks.zoo import build, usual_network
 from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
 from cnntool.training.footprint import check_parameters
@@ -87,7 +88,7 @@ def plan_images(options: ImageOptions) -> Plan:
     least = least_batch(network, settings.batch_size, "image")
     feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation, least)
     held_out, test = (
-        None if part is None else ImageFeed(part, preprocessing)
+        None if part is None else ImageFeed(part, preprocessing, batch_size_for(network))
         for part in (parts.validation, parts.test)
     )
     task = Task("cnn", network, feed, held_out, settings, ACCURACY, fingerprint, origin)
