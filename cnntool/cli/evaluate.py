@@ -225,11 +225,13 @@ def measure_images(asked: Asked) -> None:
 def measure_text(asked: Asked) -> None:
     """Put a language model to a text, and print what was found."""
     from cnntool.cli.console import complain, print_json, reading
+    from cnntool.datasets.texts.encodings import check_decoded
     from cnntool.networks.model import load_text_model
     from cnntool.training.report import evaluate_text
 
     model, (text,) = asked.model, asked.data
     trained = load_text_model(model)
+    check_decoded(asked.encoding, trained.vocabulary.level)
     with reading(text, asked.quiet) as advance:
         corpus = trained.read(text, asked.encoding, advance)
     report = evaluate_text(trained, corpus, asked.part)
@@ -255,6 +257,7 @@ def measure_sequences(asked: Asked) -> None:
     from cnntool.cli.predictions import differences
     from cnntool.cli.sequence_tables import check_table, show_samples, write_mistakes
     from cnntool.datasets.sequences.inputs import PixelInput
+    from cnntool.datasets.sequences.reading import check_unread
     from cnntool.networks.model import load_sequence_model
     from cnntool.training import sequence_parts
     from cnntool.training.classifier_report import ClassifierReport
@@ -271,6 +274,7 @@ def measure_sequences(asked: Asked) -> None:
 
         check_report(asked.html, model, asked.force)
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
+    check_unread(given, *asked.data)
     with reading(data, asked.quiet) as advance:
         how = sequence_parts.read_options(model, asked.data, given)
         loaded = sequence_parts.load_for(model, asked.data, how, advance)

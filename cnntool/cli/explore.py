@@ -251,7 +251,7 @@ def _of_texts(
 ) -> None:
     """A line of a file is a text; of running text, which has lines of its own, its beginning."""
     from cnntool.datasets.texts.encodings import checked_encoding
-    from cnntool.datasets.texts.text import read_text
+    from cnntool.datasets.texts.text import read_text, source_name
     from cnntool.errors import RequestError
     from cnntool.networks.model import TrainedText
     from cnntool.page.texts import text_page
@@ -261,12 +261,20 @@ def _of_texts(
     refuse(asked, OF_IMAGES, f"is for images, and {model.name} takes texts: leave it out")
     files = asked.names[1:]
     check_stdin(files, "texts")
-    texts = list(asked.text)
+    if not files:
+        refuse(asked, ["encoding"], "is that of files, and none is named: leave it out")
+    texts = list(filter(str.strip, asked.text))
+    if len(texts) < len(asked.text):
+        page.note("--text is empty: it is left out")
     for name in files:
         encoding = checked_encoding(asked.encoding or model.encoding)
         read = "".join(read_text(name, encoding))
-        is_running = isinstance(model, TrainedText)
-        texts += [read[:MOST_RUNNING]] if is_running else filter(str.strip, read.splitlines())
+        if not read.strip():
+            page.note(f"{source_name(name)} is empty: it is left out")
+        elif isinstance(model, TrainedText):
+            texts.append(read[:MOST_RUNNING])
+        else:
+            texts += filter(str.strip, read.splitlines())
     if len(texts) > MOST_TEXTS:
         page.note(f"of {len(texts):,} texts the first {MOST_TEXTS} are in the page")
     page.deliver(text_page(model, texts[:MOST_TEXTS]), path)

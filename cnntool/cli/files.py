@@ -312,13 +312,19 @@ def check_page(option: str, path: Path, force: bool) -> None:
     check_writable(path)
 
 
+COLOURLESS = (".pgm", ".pbm")
+
+
 def check_picture(option: str, path: Path, force: bool, example: str) -> None:
     """Raise where the picture that an option names cannot be written, before any work.
 
     UsageError for a name that is no picture's, with an example of one that is; InputError for a
     file that exists or a place that takes none.
     """
-    if format_for(path) == "NPY":
+    suffix = path.suffix.lower()
+    if suffix in COLOURLESS:
+        raise click.UsageError(f"{option} {path}: {suffix} has no colour: end it in .ppm or .png")
+    if format_for(path, (".npy", *COLOURLESS)) == "NPY":
         raise click.UsageError(f"{option} {path}: name a picture such as {example}")
     check_free(path, force)
     check_writable(path)

@@ -15,7 +15,7 @@ from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import readable
+from cnntool.wording import listed, readable
 
 if TYPE_CHECKING:
     from cnntool.cli.manifest import State
@@ -176,11 +176,14 @@ class Notes:
     1.png: 11% of the values were clipped
     2.png: 12% of the values were clipped
     2 more: 13 to 14% of the values were clipped
+
+    A lead that ends in no colon is the subject of its note: ``a.png`` `` is light``. Such a note
+    names those that are more.
     """
 
     def __init__(self, is_quiet: bool, few: int = FEW) -> None:
         self._is_quiet, self._few = is_quiet, few
-        self._kinds: dict[tuple[str, ...], list[list[str]]] = {}
+        self._kinds: dict[tuple[str, ...], list[tuple[str, str]]] = {}
 
     def say(self, lead: str, note: str) -> None:
         """Say a note behind the name of an input, or keep its numbers for the end."""
@@ -190,17 +193,23 @@ class Notes:
         kept = self._kinds.setdefault(tuple(pieces[::2]), [])
         if len(kept) < self._few:
             complain(lead + note)
-        kept.append(pieces[1::2])
+        kept.append((lead, note))
 
     def __enter__(self) -> Notes:
         return self
 
     def __exit__(self, *error: object) -> None:
         for words, said in self._kinds.items():
-            if rest := said[self._few :]:
-                ranges = [_range(numbers) for numbers in zip(*rest, strict=True)]
-                pieces = [a + b for a, b in zip(words, [*ranges, ""], strict=True)]
-                complain(f"{len(rest):,} more: {''.join(pieces).strip()}")
+            rest = said[self._few :]
+            if len(rest) == 1:
+                complain("".join(rest[0]))
+            elif rest:
+                every = zip(*(NUMBER.split(note)[1::2] for _, note in rest), strict=True)
+                pieces = [a + b for a, b in zip(words, [*map(_range, every), ""], strict=True)]
+                names = [lead for lead, _ in rest]
+                is_subject = all(name and not name.endswith(": ") for name in names)
+                more = f", {listed(names, 3)}: each" if is_subject else ":"
+                complain(f"{len(rest):,} more{more} {''.join(pieces).strip()}")
 
 
 def _range(numbers: Sequence[str]) -> str:

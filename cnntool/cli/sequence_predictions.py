@@ -25,6 +25,7 @@ from cnntool.datasets.sequences.inputs import (
     TextRows,
 )
 from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.datasets.sequences.reading import check_unread
 from cnntool.datasets.sequences.unlabelled import (
     is_of_table,
     line_blocks,
@@ -59,6 +60,8 @@ def tell_sequences(
     is_columns: whether sentences are in columns, None for what they look like.
     """
     model = asking.model
+    if isinstance(model.reader, SeriesInput) and all(each.endswith(".npz") for each in sources):
+        check_unread({"encoding": encoding}, *sources)
     encoding = checked_encoding(model.encoding if encoding is None else encoding)
 
     def blocks(source: str) -> Iterator[Sequence[Any]]:
@@ -101,10 +104,14 @@ def _tell(
     answer, is_failed = answered[asking.model.header.kind], False
     for source in sources:
         asking.begin(source_name(source))
+        is_empty = not asking.is_quiet
         try:
             for block in blocks(source):
+                is_empty = is_empty and not block
                 for line in answer(block):
                     asking.print(line)
+            if is_empty:
+                complain(f"{source_name(source)} is empty: there is nothing to answer")
         except (InputError, MemoryError) as error:
             complain(reason(error, source_name(source)))
             is_failed = True

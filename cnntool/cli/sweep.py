@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import copy
 from typing import Any
 
@@ -68,7 +69,9 @@ class SweptCommand(SectionedCommand):
         }
         words = []
         for word, following in zip(args, [*args[1:], ""], strict=False):
-            is_alone = word in switches and not set(following.split(",")) <= {*SWITCH}
+            has_values = following.lower() in SWITCH
+            has_values |= "," in following and not os.path.exists(following)
+            is_alone = word in switches and not has_values
             words.append(f"{word}={SWITCH[0]}" if is_alone else word)
         return super().parse_args(ctx, words)
 

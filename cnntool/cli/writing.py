@@ -10,7 +10,7 @@ from itertools import chain, islice
 import numpy as np
 
 from cnntool.cli.console import complain, console, harmless, json_text, one_line
-from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
 from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
 from cnntool.datasets.texts.vocabulary import Vocabulary
@@ -120,6 +120,7 @@ def typed_text(
     encoding: of stdin, None for that of the model's own text. Bytes that are no UTF-8 are kept as
     Python keeps those of arguments.
     """
+    check_decoded(encoding, trained.vocabulary.level)
     encoding = checked_encoding(trained.encoding if encoding is None else encoding)
     if text != STDIN:
         return text

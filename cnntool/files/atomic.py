@@ -26,7 +26,8 @@ TOO_NEW = 60.0
 
 _temporaries: set[str] = set()
 _swept: set[str] = set()
-_taken_away: dict[str, os.stat_result] = {}
+_taken_away: dict[str, os.stat_result | int] = {}
+"""What a file that was taken away was like: all of it, or of another process its mode alone."""
 
 
 @contextmanager
@@ -117,15 +118,21 @@ def _check_folders(folder: str) -> str:
     return above
 
 
-def take_away(path: str | os.PathLike) -> None:
+def take_away(path: str | os.PathLike) -> int:
     """Remove a file; what is written in its place later gets its owner and its mode all the same.
 
-    FileNotFoundError where there is none.
+    Returns the mode, for :func:`taken_away_before`. FileNotFoundError where there is none.
     """
     target = os.path.realpath(path)
     found = os.stat(target)
     os.unlink(target)
     _taken_away[target] = found
+    return stat.S_IMODE(found.st_mode) & 0o777
+
+
+def taken_away_before(path: str | os.PathLike, mode: int) -> None:
+    """Give what is written there the mode of a file that another process took away."""
+    _taken_away[os.path.realpath(path)] = mode & 0o777
 
 
 @contextmanager
@@ -156,10 +163,10 @@ def _open_locked(name: str, target: str) -> int:
     if old is not None and hasattr(os, "fchmod"):
         new = os.fstat(descriptor)
         with suppress(OSError):
-            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            if not isinstance(old, int) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
                 os.fchown(descriptor, old.st_uid, old.st_gid)
         with suppress(OSError):
-            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+            os.fchmod(descriptor, old if isinstance(old, int) else stat.S_IMODE(old.st_mode))
     return descriptor
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cnntool.errors import RequestError
@@ -70,12 +71,13 @@ HEAD = 64
 """Bytes of a file that tell its format."""
 
 
-def format_for(path: str | os.PathLike) -> str:
-    """The format that a name asks for: 'a.JPG' -> 'JPEG'. RequestError if it is none of ours."""
+def format_for(path: str | os.PathLike, but: Collection[str] = ()) -> str:
+    """The format that a name asks for: 'a.JPG' -> 'JPEG'. RequestError if it is none of ours, which
+    names those that there are but for these extensions."""
     extension = os.path.splitext(os.fspath(path))[1].lower()
     if extension in EXTENSIONS:
         return EXTENSIONS[extension]
-    known = " ".join(EXTENSIONS)
+    known = " ".join(each for each in EXTENSIONS if each not in but)
     if not extension:
         raise RequestError(f"{path} has no extension to tell the format: end it in one of {known}")
     near = nearest(extension, EXTENSIONS)

@@ -157,7 +157,7 @@ def open_arrays(path: str | os.PathLike) -> Iterator[ArrayArchive]:
             file = opened.enter_context(open(path, "rb"))
             start, size = file.read(4), os.fstat(file.fileno()).st_size
             if not start:
-                raise InputError(f"{path} is empty: name a model file")
+                raise empty(str(path))
             if not b"PK\3\4".startswith(start):
                 raise InputError(
                     f"{path} is no model file: it is not an .npz archive; name a file "
@@ -206,6 +206,18 @@ def not_there(path: str, what: str) -> InputError:
     return InputError(f"{path} does not exist: name {what}")
 
 
+NO_LIST = "its list of arrays is not whole"
+
+
+def not_whole(path: str, reason: str) -> InputError:
+    """The error for an archive that was cut off or changed on its way."""
+    return InputError(f"{path} is cut short or damaged: {reason}; copy it again, or make it anew")
+
+
+def empty(path: str) -> InputError:
+    return InputError(f"{path} is empty: name a model file")
+
+
 @contextmanager
 def _plain_errors(path: str) -> Iterator[None]:
     """What the system and zipfile raise for files that are not there or broken, in one line."""
@@ -224,10 +236,7 @@ def _plain_errors(path: str) -> Iterator[None]:
             raise InputError(f"{path} is damaged: a part of it cannot be found") from None
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except zipfile.BadZipFile as error:
-        reason = "a checksum is wrong" if "CRC" in str(error) else "its list of arrays is not whole"
-        raise InputError(
-            f"{path} is cut short or damaged: {reason}; copy it again, or train anew"
-        ) from None
+        raise not_whole(path, "a checksum is wrong" if "CRC" in str(error) else NO_LIST) from None
     except _BROKEN:
         raise InputError(f"{path} is damaged: its list of arrays makes no sense") from None
 

@@ -17,8 +17,8 @@ import numpy as np
 from cnntool.datasets.memory import check_free
 from cnntool.errors import InputError
 from cnntool.files.npy import MAGIC, most_bytes, read_header, read_values
-from cnntool.files.streams import cut_short, open_path, plain_errors
-from cnntool.networks.array_archive import not_there
+from cnntool.files.streams import open_path, plain_errors
+from cnntool.networks.array_archive import NO_LIST, empty, not_there, not_whole
 from cnntool.wording import bytes_text
 
 RANK = 4
@@ -100,6 +100,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Contents]:
         file = opened.enter_context(open_path(path, name, "weights: name a file in it"))
         start = file.read(len(MAGIC))
         file.seek(0)
+        if not start:
+            raise empty(name)
         if start == MAGIC:
             yield _npy(file, name)
         elif start[:4] in (b"PK\3\4", b"PK\5\6"):
@@ -122,7 +124,7 @@ def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except zipfile.BadZipFile:  # the list stands at the end
-        raise cut_short(name, "its list of arrays is not whole; copy or save it again") from None
+        raise not_whole(name, NO_LIST) from None
 
 
 def _npz(archive: zipfile.ZipFile, name: str) -> Contents:

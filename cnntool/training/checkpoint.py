@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,14 +24,22 @@ PLACE = "place"
 """The entry of the state that holds plain values, as JSON in UTF-8."""
 
 
-def model_of(trainer: Trainer, log: tuple[str, bool] | None = None) -> Model:
-    """The run as it stands, the best network in it too: its arrays are the trainer's own.
+class Kept(NamedTuple):
+    """What a run's file keeps of its other files.
 
     log: the file of its log, from where the run's own is, and whether that has a line each step.
+    mode: of the model that gave way to the run, until it has one of its own.
     """
+
+    log: tuple[str, bool] | None = None
+    mode: int | None = None
+
+
+def model_of(trainer: Trainer, kept: Kept | None = None) -> Model:
+    """The run as it stands, the best network in it too: its arrays are the trainer's own."""
     arrays, plain = trainer.state()
     plain["place"]["seconds"] = 0.0
-    plain |= {"log": log} if log else {}
+    plain |= {key: value for key, value in (kept or Kept())._asdict().items() if value is not None}
     text = json.dumps(plain, sort_keys=True).encode()
     network, state = trainer.network, {**arrays, PLACE: np.frombuffer(text, np.uint8)}
     return Model(_header(trainer), network.params, network.buffers, state, trainer.filters)
@@ -70,13 +78,16 @@ def origin_of(model: Model) -> dict[str, Any]:
     return {key: value for key, value in model.header.training.items() if key not in known}
 
 
-def log_of(model: Model) -> tuple[str, bool] | None:
-    """The log that :func:`model_of` was given; None where a model has none."""
+def kept_of(model: Model) -> Kept:
+    """What :func:`model_of` was given; None for what a model has not."""
     try:
-        path, has_steps = json.loads(model.state[PLACE].tobytes().decode())["log"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return (path, has_steps) if isinstance(path, str) and isinstance(has_steps, bool) else None
+        plain = json.loads(model.state[PLACE].tobytes().decode())
+        path, has_steps = plain.get("log") or ("", False)
+        mode = plain.get("mode")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Kept()
+    log = (path, has_steps) if isinstance(path, str) and isinstance(has_steps, bool) else None
+    return Kept(log if path else None, mode if type(mode) is int else None)
 
 
 def resumed(model: Model, task: Task, name: str = "the model file") -> Trainer:

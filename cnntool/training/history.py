@@ -52,7 +52,8 @@ def read_history(path: str | os.PathLike) -> History:
     if not os.path.exists(path):
         raise not_there(name, "a model file or a log")
     with open_path(path, name, "a model file or a log: name one in it") as file:  # a pipe, once
-        if file.peek(2)[:2] == b"PK":
+        start = file.peek(2)[:2]
+        if start == b"PK" or (not start and name.lower().endswith(".npz")):
             header = load_header(path)
             rows, by_loss = list(header.history), header.kind in OF_TEXTS
             rows = [{"task": header.kind, **row} for row in rows]

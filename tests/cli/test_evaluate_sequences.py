@@ -212,3 +212,15 @@ def test_a_page_has_what_was_measured_and_opens_every_mistake(cnntool, models, m
     done = cnntool("evaluate", models / "tagger.npz", "wrong.tsv", "--html", "other.html")
     assert done.code == 2
     assert "--html is of no use here" in done.err
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--text-column t", "--label-column 2", "--format x", "--group g", "--encoding cp1252"],
+)
+def test_options_about_files_are_refused_for_sets_that_come_along(cnntool, models, option):
+    done = cnntool("evaluate", models / "classifier.npz", "names", *option.split())
+    name = option.split()[0]
+    words = f"cnntool: {name} means nothing for names, which comes along, and is read in one way"
+    assert (done.code, done.out) == (2, b"")
+    assert done.err.startswith(words)

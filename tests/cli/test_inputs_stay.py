@@ -156,3 +156,22 @@ def test_a_path_that_the_system_refuses_does_not_stop_the_others(cnntool, inputs
     assert done.code == 1
     assert (done.err.count("\n"), len(done.lines)) == (1, 1)
     assert "cannot be opened: File name too long" in done.err
+
+
+def test_pages_tell_of_texts_that_are_empty(cnntool, inputs):
+    Path("none.txt").write_bytes(b" \n")
+    Path("some.txt").write_text("a good film\n")
+    given = ["none.txt", "some.txt", "--text", "", "--text", "so bad", "-o", "page.html"]
+    done = cnntool("explore", "classifier.npz", *given)
+    assert done.code == 0
+    assert done.err.splitlines()[:2] == [
+        "--text is empty: it is left out",
+        "none.txt is empty: it is left out",
+    ]
+    assert '"texts":["so bad","a good film"]' in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_an_encoding_of_no_file_is_refused(cnntool, inputs):
+    done = cnntool("explore", "classifier.npz", "--text", "so bad", "--encoding", "cp1252")
+    assert done.code == 2
+    assert "--encoding is that of files, and none is named: leave it out" in done.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -202,3 +203,64 @@ def test_of_two_runs_into_one_file_the_second_is_refused(cnntool):
         first.wait()
     assert cnntool(*RUN, "-f").code == 0
     assert [path.name for path in Path().glob(".*.lock")] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes there")
+def test_a_run_that_is_killed_before_its_first_epoch_keeps_the_mode_of_what_gave_way(cnntool):
+    assert cnntool(*RUN).code == 0
+    wanted = kept()
+    for number in range(1, 8):
+        assert cnntool(*OTHER, "-f").code == 0
+        Path("model.npz").chmod(0o640)
+        assert is_killed(number, *RUN, "-f")
+        assert cnntool(*RESUME).code == 0
+        assert Path("model.npz").stat().st_mode & 0o777 == 0o640, f"killed at moment {number}"
+    assert cnntool(*OTHER, "-f").code == 0
+    Path("model.npz").chmod(0o640)
+    assert cnntool(*RUN, "-f").code == 0
+    assert kept() == wanted
+    assert Path("model.npz").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_log_that_is_not_there_for_a_while_is_not_forgotten(cnntool):
+    run = [option for option in RUN if option != "-q"]
+    assert cnntool(*run, "--log", "run.jsonl").code == 0
+    Path("run.jsonl").rename("away.jsonl")
+    done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "5")
+    assert "run.jsonl, the log of the run, is not there: --log goes on in another" in done.err
+    Path("away.jsonl").rename("run.jsonl")
+    done = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "6")
+    assert "the log goes on in run.jsonl" in done.err
+    rows = map(json.loads, Path("run.jsonl").read_text().splitlines())
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 6]
+
+
+LEFT = "the run as last saved stands in model.last.npz"
+AGAIN = "; go on with: cnntool train-cnn --resume model.last.npz"
+
+
+def test_a_second_signal_and_want_of_memory_name_what_they_leave(cnntool, monkeypatch):
+    def twice(view, step):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    def fails(*_):
+        raise MemoryError
+
+    none, best = ", and no model in model.npz yet", ", its best model in model.npz"
+    run = [option for option in RUN if option != "-q"]
+    with monkeypatch.context() as patched:
+        patched.setattr("cnntool.cli.training.live.PlainView.step", twice)
+        done = cnntool(*run)
+    assert done.code == 130
+    left, _, interrupted = done.err.splitlines()[-3:]
+    assert (left, interrupted) == (f"{LEFT}{none}{AGAIN}", "interrupted")
+    places = {"cnntool.training.loop.Trainer._judged": none}
+    for place, model in {**places, "cnntool.cli.training.images.majority_accuracy": best}.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(place, fails)
+            done = cnntool(*RUN, "-f")
+        *_, left, error = done.err.splitlines()
+        assert (done.code, left) == (1, f"{LEFT}{model}{AGAIN}")
+        assert error.startswith("cnntool: not enough memory")
+    assert cnntool(*RESUME).code == 0

@@ -175,7 +175,9 @@ def test_light_on_dark_is_remarked_once_where_dark_on_light_was_learned(cnntool,
     assert note.endswith(
         "light images, 0.87: cnntool convolve IMAGE -k -1 --bias 255 turns light on dark around"
     )
-    assert more.startswith("2 more: is dark, 0.20 of white on average")
+    assert more.startswith("2 more, 1.png, 2.png: each is dark, 0.20 of white on average, and the")
+    _, another = cnntool("predict", "m.npz", "0.png", "1.png").err.splitlines()
+    assert another.startswith("1.png is dark, 0.20 of white on average, and the network learned")
     assert cnntool("convolve", "0.png", "-k", "-1", "--bias", "255", "-o", "n.png").code == 0
     assert cnntool("predict", "m.npz", "n.png").err == ""
 
@@ -192,7 +194,7 @@ def test_pictures_get_the_levels_that_the_network_learned(cnntool, folder):
     done = cnntool("predict", "m.npz", "a.png", "a.png")
     assert done.lines == [f"a.png\tlight\t{light(0.6 + 1):.4f}"] * 2
     note, more = done.err.splitlines()
-    assert more.startswith("1 more: has values from 0 to 1")
+    assert more == note
     assert note.startswith(
         "a.png has values from 0 to 1, and the network learned from others, -0.5"
     )

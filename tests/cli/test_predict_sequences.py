@@ -275,3 +275,12 @@ def test_frames_of_clips_are_tagged_in_order(cnntool, models, folder):
     assert named == ["clips/run.gif", "clips/run.gif", "clips/walk"]
     assert "empty holds no clips" in some.err
     assert "no does not exist" in some.err
+
+
+def test_an_empty_file_among_several_is_told_of(cnntool, models, folder):
+    (folder / "none.txt").write_bytes(b"")
+    (folder / "some.txt").write_text("a good film\n\n")
+    done = cnntool("predict", models / "classifier.npz", "none.txt", "some.txt")
+    assert (done.code, len(done.lines)) == (0, 2)
+    assert done.err == "none.txt is empty: there is nothing to answer\n"
+    assert cnntool("predict", models / "classifier.npz", "none.txt", "-q").err == ""

@@ -354,3 +354,10 @@ def test_a_record_of_other_kinds_is_no_run_of_a_sweep(tmp_path, wrong):
     (tmp_path / "lr=1/run.json").write_text(json.dumps(facts | wrong))
     with pytest.raises(InputError, match="is no run of a sweep: -o names another folder"):
         find_runs(*asked)
+
+
+def test_what_is_no_value_of_a_switch_is_named_with_those_that_are(cnntool):
+    for given in ("off,maybe", "maybe,no"):
+        done = cnntool("sweep", "train-cnn", "digits", "--strict", given)
+        assert (done.code, done.out) == (2, b"")
+        assert "Invalid value for '--strict': no position 'maybe': expected on, off" in done.err

@@ -390,3 +390,20 @@ def test_a_text_without_spaces_is_advised_to_be_read_by_letters_and_is_cut_where
     assert done.code == 1
     assert "--level char" in done.err
     assert len(done.err) < 300
+
+
+def test_an_empty_file_among_several_is_told_of(train):
+    Path("none.txt").write_bytes(b"")
+    done = train("text.txt", "none.txt", "--dry-run")
+    assert (done.code, done.err.splitlines()[0]) == (0, "none.txt is empty: it adds nothing")
+
+
+def test_an_encoding_is_refused_of_bytes(train, cnntool):
+    words = "--encoding cp1252 means nothing for bytes, which are read as they are: leave it out"
+    encoding = ["--encoding", "cp1252"]
+    assert words in train("text.txt", "--level", "byte", *encoding, "--dry-run").err
+    assert train("text.txt", "--level", "byte", "-q").code == 0
+    for command in ("evaluate model.npz text.txt", "generate model.npz --prime -"):
+        done = cnntool(*command.split(), *encoding, stdin=b"abc")
+        assert (done.code, done.out) == (2, b"")
+        assert words in done.err

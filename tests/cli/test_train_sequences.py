@@ -312,6 +312,51 @@ def test_options_that_cannot_be_are_one_line_before_any_work(train, task, option
     assert_refused(train(task, *options), message)
 
 
+@pytest.mark.parametrize(
+    ("task", "source", "option"),
+    [
+        *(
+            ("classifier", "names", option)
+            for option in ("--text-column t", "--label-column 2", "--format csv", "--group g")
+        ),
+        ("classifier", "vowels", "--encoding latin-1"),
+        ("tagger", "addresses", "--column 3"),
+        ("tagger", "moving-digits", "--resize 8"),
+        ("translator", "sums:digits=1", "--format tsv"),
+        ("translator", "dates", "--encoding latin-1"),
+        ("captioner", "shapes", "--colour grey"),
+        ("captioner", "shapes", "--format coco"),
+    ],
+)
+def test_options_about_files_are_refused_for_sets_that_come_along(train, task, source, option):
+    name = option.split()[0]
+    for more in ([], ["--test", source]):
+        done = train(task, source, *option.split(), *more, "--dry-run")
+        assert_refused(
+            done, f"{name} means nothing for {source}, which comes along, and is read in one way"
+        )
+
+
+def test_options_about_files_hold_for_a_file_beside_a_set_that_comes_along(train):
+    write("some.tsv", ["kind\twho", "male\tAdam", "female\tEve"])
+    options = ["--test", "some.tsv", "--text-column", "who", "--label-column", "kind"]
+    assert train("classifier", "names", *options, "--dry-run").code == 0
+
+
+def test_an_encoding_is_refused_of_arrays(train):
+    x, y = np.zeros((6, 3, 2), np.float32), np.arange(6) % 2
+    np.savez("series.npz", x=x, y=y)
+    done = train("classifier", "series.npz", "--encoding", "latin-1", "--dry-run")
+    assert (done.code, done.out) == (2, b"")
+    assert "--encoding means nothing for series.npz, which holds arrays, and no text" in done.err
+
+
+def test_a_file_that_adds_nothing_is_told_of(train):
+    Path("none.conll").write_bytes(b"")
+    done = train("tagger", "addresses.conll", "none.conll", "--dry-run")
+    assert (done.code, done.err.splitlines()[0]) == (0, "none.conll is empty: it adds nothing")
+
+
 def assert_refused(done, message: str) -> None:
     assert (done.code in (1, 2), done.out) == (True, b""), done.err
     assert message in done.err

@@ -160,7 +160,7 @@ def test_other_archives_are_refused(read):
         zipped(("x.npy", b""), ("x.npy", b"")): "it holds x twice",
         zipped(): "it is not an .npz archive",
         b"\x89PNG\r\n\x1a\n": "it is not an .npz archive",
-        b"PK": "cut short or damaged: its list of arrays is not whole; copy it again, or train",
+        b"PK": "cut short or damaged: its list of arrays is not whole; copy it again, or make",
         b"": "is empty",
     }.items():
         with pytest.raises(InputError, match=message):

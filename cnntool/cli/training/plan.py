@@ -18,14 +18,15 @@ from cnntool.cli.files import check_apart, check_new, last_of, output_of
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.datasets.feeds import Feed
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import check_writable
+from cnntool.files.atomic import check_writable, taken_away_before
 from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.training.checkpoint import (
+    Kept,
     is_best_of,
     is_of_run,
-    log_of,
+    kept_of,
     origin_of,
     resumed,
     settings_of,
@@ -128,7 +129,8 @@ class Start:
     replaces: whether what stands at the output is to give way from the start, as of another run.
     trained, best, origin: of the run that goes on, its model by its kind, its best model where that
         is in a file of its own, and where its data came from; None and empty for a new one.
-    notes: what there is to say of data and options.
+    notes: what there is to say of data and options. log: where it goes, or went, and whether it has
+        a line each step. mode: of the model that gave way to the run, while it has none of its own.
     """
 
     options: RunOptions
@@ -136,6 +138,8 @@ class Start:
     settings: Settings
     streams: Streams
     replaces: bool = False
+    log: tuple[str, bool] | None = None
+    mode: int | None = None
     trained: Any = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -147,14 +151,14 @@ class Start:
         return self.options.resume or ""
 
     @property
-    def kept_log(self) -> tuple[str, bool] | None:
-        """The log as the run's file keeps it: from there, and whether it has a line each step."""
-        path = self.options.log
-        if path is None:
-            return None
-        with suppress(ValueError):  # of another drive
-            path = os.path.relpath(path, self.last.parent)
-        return path, self.options.log_steps
+    def kept(self) -> Kept:
+        """What the run's file keeps of its log, also where that is not there now, and of the model
+        that gave way to it."""
+        log = self.log
+        if log is not None:
+            with suppress(ValueError):  # of another drive
+                log = os.path.relpath(log[0], self.last.parent), log[1]
+        return Kept(log, self.mode)
 
     @property
     def last(self) -> Path:
@@ -275,7 +279,8 @@ def begin(
         output = output_of(options.output, None)
         _check_places(options, output, read)
         settings = settings_from(vars(options), kind)
-        return Start(options, output, settings, Streams(settings.seed), options.force)
+        log = (options.log, options.log_steps) if options.log is not None else None
+        return Start(options, output, settings, Streams(settings.seed), options.force, log)
     name = options.resume
     trained = load_trained(name, kind)
     model = trained.model
@@ -283,7 +288,7 @@ def begin(
         last = last_of(Path(name))
         raise InputError(f"{name} is the best of a run, which stands in {last}: --resume {last}")
     settings, output = settings_of(model, name), output_of(options.output, name)
-    options, notes = _with_log(options, model)
+    options, log, notes = _with_log(options, model)
     _check_places(options, output, read)
     found = _models_at({output_of(None, name), output, last_of(output)}, kind)
     owned = _owned(options, model, output, found)
@@ -294,20 +299,40 @@ def begin(
     if best is not None and not is_best_of(best, model):
         best = None
     streams, replaces = Streams(settings.seed), options.force and output not in owned
-    origin = origin_of(model)
-    return Start(options, output, settings, streams, replaces, trained, best, origin, notes)
+    mode = kept_of(model).mode if output == output_of(None, name) else None
+    if mode is not None and not options.dry_run:
+        taken_away_before(output, mode)
+    return Start(
+        options,
+        output,
+        settings,
+        streams,
+        replaces,
+        log,
+        mode,
+        trained,
+        best,
+        origin_of(model),
+        notes,
+    )
 
 
-def _with_log(options: RunOptions, model: Model) -> tuple[RunOptions, list[str]]:
-    """The options of a run that goes on, in the log that it has had unless another is named; and
-    what there is to say of that."""
-    kept = log_of(model)
-    if kept is None or options.log is not None:
-        return options, []
+def _with_log(
+    options: RunOptions, model: Model
+) -> tuple[RunOptions, tuple[str, bool] | None, list[str]]:
+    """The options of a run that goes on, in the log that it has had unless another is named; that
+    log, which is kept in mind where it is not there; and what there is to say of it."""
+    kept = kept_of(model).log
+    if options.log is not None:
+        return options, (options.log, options.log_steps), []
+    if kept is None:
+        return options, None, []
     path, has_steps = os.path.normpath(Path(options.resume or "").parent / kept[0]), kept[1]
     if not os.path.isfile(path):
-        return options, [f"{path}, the log of the run, is not there: --log goes on in another"]
-    return replace(options, log=path, log_steps=has_steps), [f"the log goes on in {path}"]
+        note = f"{path}, the log of the run, is not there: --log goes on in another"
+        return options, (path, has_steps), [note]
+    note = f"the log goes on in {path}"
+    return replace(options, log=path, log_steps=has_steps), (path, has_steps), [note]
 
 
 def _check_together(options: RunOptions) -> None:

@@ -40,11 +40,11 @@ from cnntool.cli.training.sequence_models import (
     with_levels,
 )
 from cnntool.cli.training.sequence_options import SequenceOptions
-from cnntool.cli.training.sources import check_stdin, files_read
+from cnntool.cli.training.sources import check_stdin, files_read, of_empty
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
 from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION, hold_out, overlap
 from cnntool.datasets.sequences.inputs import MOST_STEPS, TextInput
-from cnntool.datasets.sequences.reading import load_samples
+from cnntool.datasets.sequences.reading import check_unread, load_samples
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.encodings import checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
@@ -92,6 +92,9 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
         check_agreement(start, options, {key: start.origin.get(key) for key in KEPT})
         options = as_before(options, start)
         start.check_apart(_files(options))
+    else:
+        given = {key: getattr(options, key, None) for key in READING}
+        check_unread(given, *options.data, options.valid, options.test)
     with start.telling_of_moves("data", f"train-{kind} DATA", is_named):
         parts = _load(kind, options, start.settings.seed)
     _check_sameness(start, options, parts)
@@ -125,7 +128,12 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
     )
     return start.plan(
         task,
-        [*notes, *unlearned(kind, train, others), *_of_lengths(model, options, train, feed)],
+        [
+            *of_empty(options.data),
+            *notes,
+            *unlearned(kind, train, others),
+            *_of_lengths(model, options, train, feed),
+        ],
         data=_lines(model, parts),
         test=judged.get("test"),
         beside=_judge(model, options, task, parts, judged),

@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json, print_line, tell
@@ -57,15 +57,18 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
         log = Log(told.log, bool(plan.start.name), plan.task.name, told.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
-                _run(plan, log, view, asked)
+                _begin(plan)
+                with _naming_files(plan, command):
+                    _run(plan, log, view, asked)
             if asked.number and not trainer.is_done:
                 return _interrupted(plan, asked, command)
         finally:
             log.close()
-        model = best_of(trainer) or model_of(trainer)
-        network = network_of(model)
-        beside = {part: plan.beside(feed, network) for part, feed in plan.judged_on.items()}
-        found = results(plan, time.perf_counter() - began, beside, model, network)
+        with _naming_files(plan, command):
+            model = best_of(trainer) or model_of(trainer)
+            network = network_of(model)
+            beside = {part: plan.beside(feed, network) for part, feed in plan.judged_on.items()}
+            found = results(plan, time.perf_counter() - began, beside, model, network)
     if not options.quiet:
         say_results(plan, found, beside)
     if options.as_json:
@@ -75,6 +78,39 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
     return 0 if log.is_whole else 1
 
 
+def _begin(plan: Plan) -> None:
+    """Write the run before its first step, from which it can go on."""
+    trainer = plan.trainer
+    if plan.start.replaces and trainer.best is None:  # another's model is none of this run
+        with suppress(FileNotFoundError):
+            plan.start.mode = take_away(plan.start.output)
+            if not plan.start.options.quiet:
+                complain(
+                    f"the model of an earlier run in {plan.start.output} has been removed; that of "
+                    "this one comes with its first epoch"
+                )
+    _save(plan, trainer.best is not None)
+
+
+@contextmanager
+def _naming_files(plan: Plan, command: str) -> Iterator[None]:
+    """While a run has files: whatever ends it there, a second signal or want of memory, what is
+    left behind is named on stderr."""
+    try:
+        yield
+    except Diverged as error:
+        _save(plan)
+        raise InputError(
+            f"{error}; the last good state stands in {plan.start.last}{_no_model(plan)}"
+        ) from error
+    except BaseException:
+        left = _no_model(plan) or f", its best model in {plan.start.output}"
+        complain(
+            f"the run as last saved stands in {plan.start.last}{left}; {_again(plan, command)}"
+        )
+        raise
+
+
 def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> None:
     """Train until the end, or until a signal.
 
@@ -82,36 +118,21 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
     had happened: that has all of the run, the best model too, which is written behind it.
     """
     trainer = plan.trainer
-    if plan.start.replaces and trainer.best is None:  # another's model is none of this run
-        with suppress(FileNotFoundError):
-            take_away(plan.start.output)
-            if not plan.start.options.quiet:
-                complain(
-                    f"the model of an earlier run in {plan.start.output} has been removed; that of "
-                    "this one comes with its first epoch"
-                )
-    _save(plan, trainer.best is not None)
     saved, last, best = time.monotonic(), trainer.place, trainer.place  # where the files stand
-    try:
-        for event in trainer.run():
-            judged = event if isinstance(event, Epoch) else event.judged
-            _log(log, event, judged)
-            if judged is not None or 0 < plan.start.options.save_every <= time.monotonic() - saved:
-                has_better = judged is not None and judged.is_best
-                if _save_or_say(plan, has_better):
-                    last, best = trainer.place, trainer.place if has_better else best
-                saved = time.monotonic()
-            if view and isinstance(event, Step):
-                view.step(event)
-            if view and judged is not None:
-                view.epoch(judged)
-            if asked.number:
-                break
-    except Diverged as error:
-        _save(plan)
-        raise InputError(
-            f"{error}; the last good state stands in {plan.start.last}{_no_model(plan)}"
-        ) from error
+    for event in trainer.run():
+        judged = event if isinstance(event, Epoch) else event.judged
+        _log(log, event, judged)
+        if judged is not None or 0 < plan.start.options.save_every <= time.monotonic() - saved:
+            has_better = judged is not None and judged.is_best
+            if _save_or_say(plan, has_better):
+                last, best = trainer.place, trainer.place if has_better else best
+            saved = time.monotonic()
+        if view and isinstance(event, Step):
+            view.step(event)
+        if view and judged is not None:
+            view.epoch(judged)
+        if asked.number:
+            break
     if last != trainer.place:
         _save(plan, trainer.best is not None)
     elif best != last:  # which knows nothing of the epochs behind it yet
@@ -126,15 +147,19 @@ def _no_model(plan: Plan) -> str:
 
 def _save(plan: Plan, has_better: bool = False) -> None:
     """Write the run as it stands, and then its best model where that is another now."""
-    save_model(plan.start.last, model_of(plan.trainer, plan.start.kept_log), overwrite=True)
+    save_model(plan.start.last, model_of(plan.trainer, plan.start.kept), overwrite=True)
     if has_better:
         _save_best(plan)
 
 
 def _save_best(plan: Plan) -> None:
     best = best_of(plan.trainer)
-    if best is not None:
-        save_model(plan.start.output, best, overwrite=True)
+    if best is None:
+        return
+    save_model(plan.start.output, best, overwrite=True)
+    if plan.start.mode is not None:  # which the file has now
+        plan.start.mode = None
+        _save(plan)
 
 
 def _save_or_say(plan: Plan, has_better: bool) -> bool:
@@ -162,11 +187,12 @@ def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
 
 def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
     epoch, step = plan.trainer.place
-    complain(
-        f"stopped after epoch {epoch}, step {step}{_no_model(plan)}; go on with: "
-        f"cnntool {command} --resume {shlex.quote(str(plan.start.last))}"
-    )
+    complain(f"stopped after epoch {epoch}, step {step}{_no_model(plan)}; {_again(plan, command)}")
     return asked.exit_code
+
+
+def _again(plan: Plan, command: str) -> str:
+    return f"go on with: cnntool {command} --resume {shlex.quote(str(plan.start.last))}"
 
 
 def _dry_run(trainer: Trainer, options: RunOptions) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cnntool.datasets.texts.text import STDIN
@@ -15,6 +16,13 @@ OTHERS = ("valid", "test")
 def check_stdin(*paths: str | None) -> None:
     if paths.count(STDIN) > 1:
         raise RequestError("- stands for stdin, which can be read once: name it once")
+
+
+def of_empty(paths: Sequence[str]) -> Iterator[str]:
+    """Which of several files add nothing."""
+    for path in paths:
+        if os.path.isfile(path) and not os.path.getsize(path):
+            yield f"{path} is empty: it adds nothing"
 
 
 def files_read(

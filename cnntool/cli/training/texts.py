@@ -19,10 +19,10 @@ from cnntool.cli.training.plan import (
     check_agreement,
     check_layers,
 )
-from cnntool.cli.training.sources import check_stdin, files_read, sources_of
+from cnntool.cli.training.sources import check_stdin, files_read, of_empty, sources_of
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
-from cnntool.datasets.texts.encodings import checked_encoding
+from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
@@ -88,6 +88,7 @@ def plan_text(options: TextOptions) -> Plan:
     return start.plan(
         task,
         [
+            *of_empty(options.texts),
             *_encoding_note(corpus),
             *_notes("--valid", valid, corpus),
             *_notes("--test", test, corpus),
@@ -108,6 +109,8 @@ def _checked(options: TextOptions) -> TextOptions:
     check_layers(options, "cell", "embed_size", "hidden_size", "dropout", "tie_weights")
     if options.encoding is None:
         return options
+    if options.level is not None:
+        check_decoded(options.encoding, options.level)
     return replace(options, encoding=checked_encoding(options.encoding))
 
 

@@ -215,8 +215,6 @@ def target_of(
         return Target(None, False, options)
     name = within_name("-".join(filter(None, what))) + suffix
     path = Path(f"{Path(model).stem}-{name}" if options.output is None else options.output)
-    if path.suffix.lower() in (".pgm", ".pbm"):
-        raise click.UsageError(f"-o {path}: {path.suffix} has no colour: end it in .ppm or .png")
     check_apart({"-o": path}, {"MODEL": model, "--font": options.font, **(read or {})})
     check_picture("-o", path, options.force, name)
     return Target(path, False, options)

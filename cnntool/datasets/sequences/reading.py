@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unicodedata import is_normalized, normalize
 
 from cnntool.choices import SAMPLE_FORMATS
@@ -74,6 +75,25 @@ def load_samples(
         first = next(iter(parts))
         parts[first] = replace(parts[first], notes=(beside, *parts[first].notes))
     return parts
+
+
+def check_unread(given: Mapping[str, Any], *sources: str | None) -> None:
+    """RequestError for an option on how data is written, None where it was not given, that means
+    nothing for any of the sources: those that come along are read in one way alone, and archives
+    hold no texts."""
+    named = [source for source in sources if source is not None]
+    reasons: dict[str, Iterable[str]] = {}
+    if named and all(source.partition(":")[0] in BUILT_IN for source in named):
+        reasons["which comes along, and is read in one way alone"] = given
+    if named and all(source.lower().endswith(".npz") for source in named):
+        reasons["which holds arrays, and no text"] = ["encoding"]
+    for reason, options in reasons.items():
+        for option in options:
+            if given.get(option) is not None:
+                raise RequestError(
+                    f"--{option.replace('_', '-')} means nothing for {named[0]}, {reason}: leave "
+                    "it out"
+                )
 
 
 def find_parts(

@@ -68,6 +68,16 @@ def checked_encoding(encoding: str) -> str:
     return found
 
 
+def check_decoded(encoding: str | None, level: str) -> None:
+    """RequestError for an encoding that is asked for, None if it is not, of bytes, which are read
+    as they are."""
+    if encoding is not None and level == "byte":
+        raise RequestError(
+            f"--encoding {encoding} means nothing for bytes, which are read as they are: leave it "
+            "out"
+        )
+
+
 def wide_encoding(data: bytes) -> str | None:
     """UTF-32 or UTF-16 by the mark that a text begins with, or by where its NULs are."""
     for encoding, marks in MARKS.items():
