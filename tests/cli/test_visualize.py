@@ -185,7 +185,7 @@ def test_curves_without_matplotlib_name_the_extra(here, cnntool, monkeypatch):
         ("filters digits.npz -o f.txt", 2, "writes: use .png .apng .jpg .jpeg .jpe .jfif .tif"),
         ("filters digits.npz -o f.txt", 2, ".ppm .pnm .gif .avif .jp2 .j2k\n"),
         ("filters digits.npz -o f.pgm", 2, "-o f.pgm: .pgm has no colour: end it in .ppm or .png"),
-        ("filters digits.npz -o none/f.png", 1, "none"),
+        ("filters digits.npz -o digits.npz/f.png", 1, "digits.npz is no folder"),
         ("filters digits.npz --columns 0", 2, "'0' is out of range"),
         ("evolution colour.npy", 1, "colour.npy holds no filters of single epochs"),
         ("evolution plain.npz", 1, "plain.npz has no convolution layer"),
