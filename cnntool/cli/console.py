@@ -133,6 +133,13 @@ def show(*parts: RenderableType | tuple[str, str]) -> None:
         print(line.rstrip())
 
 
+def styled(*parts: str | tuple[str, str] | Text, style: str = "") -> Text:
+    """A text of pieces, as :func:`show` takes them, such as for a cell of a table."""
+    from rich.text import Text
+
+    return Text.assemble(*parts, style=style)
+
+
 def table(
     *heads: str,
     names: str | None = None,

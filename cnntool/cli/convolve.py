@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
+from cnntool.cli.console import complain
 from cnntool.cli.files import STDIO, check_apart, check_stdin
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
@@ -156,7 +157,6 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     A filter that a network learned on colour images sees red, green and blue with a kernel each,
     and their sum is one grey picture; others go through each channel.
     """
-    from cnntool.cli.console import complain
     from cnntool.cli.image_route import Needs
     from cnntool.cli.images import run_images
     from cnntool.imaging.filter_plan import Geometry, plan_chain

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import LARGEST_SIGNAL_KERNEL, METHODS
-from cnntool.cli.files import check_apart
+from cnntool.cli.console import complain
+from cnntool.cli.convolve import check_stdin_once
+from cnntool.cli.files import check_apart, source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import SignalOutput, argument, flag, option, takes
 from cnntool.cli.types import (
@@ -184,8 +186,6 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
-    from cnntool.cli.console import complain
-    from cnntool.cli.convolve import check_stdin_once
     from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
     from cnntool.engine.fast.scratch import keep_freed_memory
     from cnntool.signals.filtering import plan_passes, run_passes
@@ -262,7 +262,6 @@ def _read_kernels(asked: Kernels) -> list[Kernel]:
 
 def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
     """The signal to convolve with, as a kernel."""
-    from cnntool.cli.files import source_of
     from cnntool.cli.signal_files import open_file
     from cnntool.files.signal import read_whole
     from cnntool.signals.kernels import LARGEST_KERNEL, Kernel, scaled
@@ -280,8 +279,6 @@ def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
 
 def _remark(kernels: Sequence[Kernel], geometry: Geometry, rate: int | None) -> None:
     """Say what a person may not expect."""
-    from cnntool.cli.console import complain
-
     for kernel in kernels:
         taps = kernel.weights.shape[1]
         chosen = kernel.anchor if geometry.anchor is None else geometry.anchor

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
-from cnntool.cli.files import Source, check_free, gather, in_shard
+from cnntool.cli.files import Source, check_output, gather, in_shard
 from cnntool.cli.image_route import open_within, probe_source
 from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, jobs_of, run_each
@@ -42,7 +42,7 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     sources, is_failed = gather(options.images, options.recursive, options.quiet)
     sources = [sources[place] for place in in_shard(sources, options.shard, options.quiet)]
     if path is not None:
-        check_free(path, options.force)
+        check_output(path, options.force)
 
     jobs = jobs_of(options, len(sources))
 

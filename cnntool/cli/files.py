@@ -299,6 +299,12 @@ def check_free(path: str | Path, force: bool) -> None:
         raise InputError(f"{path} exists: -f overwrites it")
 
 
+def check_output(path: str | Path, force: bool) -> None:
+    """Raise InputError, before any work, where a file cannot be written."""
+    check_free(path, force)
+    check_writable(path)
+
+
 def check_page(option: str, path: Path, force: bool) -> None:
     """Raise where the page that an option names cannot be written, before any work.
 
@@ -308,8 +314,7 @@ def check_page(option: str, path: Path, force: bool) -> None:
     is_page = path.suffix.lower() in (".html", ".htm")
     if not (is_page or is_device(path) or os.path.isdir(path)):
         raise click.UsageError(f"{option} {path}: name a page such as report.html")
-    check_free(path, force)
-    check_writable(path)
+    check_output(path, force)
 
 
 COLOURLESS = (".pgm", ".pbm")
@@ -326,8 +331,7 @@ def check_picture(option: str, path: Path, force: bool, example: str) -> None:
         raise click.UsageError(f"{option} {path}: {suffix} has no colour: end it in .ppm or .png")
     if format_for(path, (".npy", *COLOURLESS)) == "NPY":
         raise click.UsageError(f"{option} {path}: name a picture such as {example}")
-    check_free(path, force)
-    check_writable(path)
+    check_output(path, force)
 
 
 DEFAULT, SUFFIX, LAST = "model.npz", ".npz", ".last"

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnntool.cli.console import complain, print_json, progress, reason, show, styled, table
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number, Spec, WholeNumber
-from cnntool.wording import shown_layer
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import shown_layer, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,8 +81,6 @@ def command(asked: Asked) -> int:
     parameters and input are checked, and then the parameters through the whole network: of a model
     of text also the states, through some steps of time.
     """
-    from cnntool.cli.console import complain, print_json, progress
-
     problems: list[str] = []
     cases = _cases(asked.operations, asked.seed, asked.tolerance, problems)
     proofs = []
@@ -135,8 +135,6 @@ def _is_path(name: str) -> bool:
 def _of_models(
     paths: Iterable[str], seed: int, tolerance: float, problems: list[str]
 ) -> list[LayerCase]:
-    from cnntool.cli.console import reason
-    from cnntool.errors import InputError
     from cnntool.networks.gradients import network_cases
     from cnntool.networks.model import load_trained
 
@@ -152,8 +150,6 @@ def _of_models(
 def _known(operations: Sequence[str]) -> Sequence[str]:
     """The operations that were named, or all; raises RequestError where one does not exist."""
     from cnntool.engine.gradient_cases import OPERATIONS
-    from cnntool.errors import RequestError
-    from cnntool.wording import suggestion
 
     for name in operations:
         if name not in OPERATIONS:
@@ -221,15 +217,11 @@ def _entry(proof: Proof) -> dict:
 
 
 def _show(proofs: list[Proof]) -> None:
-    from rich.text import Text
-
-    from cnntool.cli.console import show, table
-
     words = "geometry", "checked", "verdict"
     rows = table("geometry", "checked", "largest error", "verdict", names="operation", left=words)
     for proof in proofs:
-        geometry = Text(shown_layer(proof.case.geometry))
-        verdict = Text(proof.verdict, style=STYLES[proof.verdict])
+        geometry = styled(shown_layer(proof.case.geometry))
+        verdict = styled(proof.verdict, style=STYLES[proof.verdict])
         row = geometry, proof.checked, f"{proof.error:.1e}", verdict
         rows.add_row(proof.case.operation, *row)
     show(rows)

@@ -12,21 +12,22 @@ from typing import Any
 import numpy as np
 
 from cnntool.cli.console import complain, labelled, print_json, print_line, show, working
-from cnntool.cli.files import (
-    STDIO,
-    check_apart,
-    check_free,
-    check_no_terminal,
-)
+from cnntool.cli.explain.blocks import matrix_table
+from cnntool.cli.files import STDIO, check_apart, check_no_terminal, check_output
 from cnntool.cli.picture_pairs import Pictures, read_pair
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import atomic_write, check_writable
+from cnntool.files.atomic import atomic_write
 from cnntool.specs import number_text, short_number
 from cnntool.study.found_kernel import Found
 from cnntool.study.kernel_recovery import placements_of, recover
 from cnntool.study.picture_guesses import Guess, guesses
 from cnntool.study.window_equations import ROUNDING, Pair
 from cnntool.wording import counted, readable
+
+PLAIN_WIDTH = 80
+"""Characters of a line of weights."""
+
+KERNEL_FILE = "kernel.npy"
 
 TYPED = 49
 """Weights of a kernel that a command line still holds."""
@@ -43,12 +44,8 @@ def recover_kernel(
     output: str | None,
     force: bool,
     as_json: bool,
-    drawn: Callable[[np.ndarray], Any],
 ) -> int:
-    """Find the kernel, say it, and write it to ``output``; 1 where no kernel explains it.
-
-    drawn: the weights as a table.
-    """
+    """Find the kernel, say it, and write it to ``output``; 1 where no kernel explains it."""
     if output is not None:
         _check_output(output, force, as_json)
         check_apart({"-o": output}, dict(zip(("BEFORE", "AFTER"), names, strict=True)))
@@ -72,11 +69,11 @@ def recover_kernel(
     if as_json:
         print_json(_entry(read, found, others))
     else:
-        _show(read, found, others, drawn)
+        _show(read, found, others)
     if output is not None and is_explained:
         _write(output, force, found, not as_json)
     if not is_explained:
-        complain(_unexplained(read, found))
+        complain(_unexplained(found))
     return 0 if is_explained else 1
 
 
@@ -88,8 +85,7 @@ def _check_output(output: str, force: bool, as_json: bool) -> None:
         return
     if Path(output).suffix.lower() != ".npy":
         raise RequestError(f"-o {output}: name a .npy file, such as kernel.npy")
-    check_free(output, force)
-    check_writable(output)
+    check_output(output, force)
 
 
 def _unlike(names: tuple[str, str], before: tuple[int, ...], after: tuple[int, ...]) -> str:
@@ -120,11 +116,11 @@ def _found(
     return each
 
 
-def command_of(read: Pictures, found: Found, kernel_file: str = "kernel.npy") -> str:
+def command_of(read: Pictures, found: Found) -> str:
     """The command that makes AFTER of BEFORE."""
     before, after = map(shlex.quote, read.names)
     geometry, is_float = found.placement, not found.step
-    words = [f"cnntool convolve {before} -k {shlex.quote(kernel_text(found, kernel_file))}"]
+    words = [f"cnntool convolve {before} -k {shlex.quote(kernel_text(found))}"]
     if read.gray:
         words.append("--gray")
     if geometry.stride > 1:
@@ -151,12 +147,12 @@ def command_of(read: Pictures, found: Found, kernel_file: str = "kernel.npy") ->
     return " ".join([*words, "-o", after if read.names[1] != "stdin" else "after.png"])
 
 
-def kernel_text(found: Found, kernel_file: str) -> str:
+def kernel_text(found: Found) -> str:
     """A spec of the catalogue, the matrix, or the file of a large one."""
     if found.spec is not None:
         return found.spec
     if found.kernel.size > TYPED:
-        return kernel_file
+        return KERNEL_FILE
     rows = found.kernel.tolist()
     if found.fractions is not None and found.fractions.numerators.shape == found.kernel.shape:
         whole, below = found.fractions.numerators, found.fractions.denominator
@@ -174,7 +170,7 @@ def _level(residual: float, found: Found) -> str:
     return f"{text} level{'' if text == '1' else 's'}"
 
 
-def _unexplained(read: Pictures, found: list[Found]) -> str:
+def _unexplained(found: list[Found]) -> str:
     worst = max(found, key=lambda each: each.residual)
     side = "x".join(map(str, worst.searched))
     return (
@@ -183,12 +179,7 @@ def _unexplained(read: Pictures, found: list[Found]) -> str:
     )
 
 
-def _show(
-    read: Pictures,
-    found: list[Found],
-    others: list[Guess],
-    drawn: Callable[[np.ndarray], Any],
-) -> None:
+def _show(read: Pictures, found: list[Found], others: list[Guess]) -> None:
     names = CHANNELS.get(len(found), tuple(map(str, range(len(found)))))
     for name, each in zip(names, found, strict=True):
         head = each.spec or "a kernel of its own"
@@ -201,7 +192,7 @@ def _show(
         if each.is_explained or each.nearest is not None:
             show()
         if each.is_explained:
-            show(drawn(each.scale * each.kernel))
+            show(matrix_table(each.scale * each.kernel, PLAIN_WIDTH))
             show()
         rows = _facts(read, each, len(found) == 1)
         show(labelled(rows + [("perhaps", _guess_text(read, g, each)) for g in others]))
@@ -239,8 +230,8 @@ def _facts(read: Pictures, found: Found, is_one: bool) -> list[tuple[str, str]]:
     rows.append(("determined", _condition_text(found)))
     if found.is_explained and is_one:
         rows.append(("command", command_of(read, found)))
-        if kernel_text(found, "kernel.npy") == "kernel.npy":
-            rows.append(("", "which -o kernel.npy writes"))
+        if kernel_text(found) == KERNEL_FILE:
+            rows.append(("", f"which -o {KERNEL_FILE} writes"))
     return rows
 
 

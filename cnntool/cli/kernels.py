@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import console, labelled, print_json, show, styled, table
+from cnntool.cli.convolve import check_stdin_once, read_learned
+from cnntool.cli.explain.blocks import matrix_table
 from cnntool.cli.help import FoldedEpilog
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Number, OutputName, PathName, Spec
 from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cnntool.imaging.kernels import Entry, Filter
     from cnntool.specs import Parameter
 
 LARGEST_FOUND = 63  # weights on a side of a kernel that is sought: their square are unknowns
-LARGEST_SHOWN = 15  # weights on a side; larger kernels are shown by their middle
 
 
 class KernelsCommand(FoldedEpilog):
@@ -98,8 +98,6 @@ def command(asked: Asked) -> int:
     it again, whose result is compared with AFTER. Pixels that may be clipped are left out. Where no
     single convolution explains AFTER, the exit code is 1, and what else it may be is said.
     """
-    from cnntool.cli.console import print_json
-    from cnntool.cli.convolve import check_stdin_once, read_learned
     from cnntool.imaging.kernels import CATALOGUE, parse_kernel
 
     if asked.pair is not None:
@@ -150,8 +148,7 @@ def _recover(asked: Asked, pair: tuple[str, str]) -> int:
                 f"--size {sides}: expected whole numbers from 1 to {LARGEST_FOUND}, such as 5 or "
                 "3x5"
             )
-    to = asked.output, asked.force, asked.as_json
-    return recover_kernel(pair, size, *to, matrix_table)
+    return recover_kernel(pair, size, asked.output, asked.force, asked.as_json)
 
 
 def _entry(entry: Entry) -> dict:
@@ -189,10 +186,6 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
 
 
 def _show_list(entries: list[Entry]) -> None:
-    from rich.text import Text
-
-    from cnntool.cli.console import show, table
-
     heads = "parameters", "what it finds or does"
     listed = table(*heads, names="kernel", left=heads)
     group = None
@@ -201,7 +194,7 @@ def _show_list(entries: list[Entry]) -> None:
             if group is not None:
                 listed.add_row()
             group = entry.group
-            listed.add_row(Text(group, "default not bold"), style="dim italic")
+            listed.add_row(styled(group, style="default not bold"), style="dim italic")
         parameters = ", ".join(
             p.name if p.default is None else f"{p.name}={p.default:g}" for p in entry.parameters
         )
@@ -210,8 +203,6 @@ def _show_list(entries: list[Entry]) -> None:
 
 
 def _show_kernel(kernel: Filter, entry: Entry | None) -> None:
-    from cnntool.cli.console import console, labelled, show
-
     show((kernel.spec, "bold cyan"), f"  {entry.summary}" if entry else "")
     for name, matrix, direction in zip(
         kernel.kernel_names,
@@ -263,45 +254,3 @@ def _joined(values) -> str:
     """One value where all are the same, else all of them."""
     values = list(values)
     return values[0] if len(set(values)) == 1 else ", ".join(values)
-
-
-def matrix_table(matrix: np.ndarray, width: int = 80):
-    """The weights as a Rich table, positive ones on green and negative ones on red.
-
-    What is too large for ``width`` characters, or 15 weights on a side, is shown by its middle.
-    """
-    from rich.text import Text
-
-    from cnntool.cli.console import table
-
-    cell = 2 + max(len(_weight(value)) for value in matrix[_middle(len(matrix))].ravel())
-    most = max(1, min(LARGEST_SHOWN, width // cell))
-    rows, columns = _middle(matrix.shape[0]), _middle(matrix.shape[1], most)
-    shown = matrix[rows, columns]
-    largest = abs(matrix).max() or 1
-    made = table(*[""] * shown.shape[1])
-    made.padding = (0, 0, 0, 0)
-    for row in shown:
-        made.add_row(*(Text(f" {_weight(v)} ", style=shade(v / largest)) for v in row))
-    if shown.shape != matrix.shape:
-        made.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
-        made.caption_justify = "left"
-    return made
-
-
-def _middle(size: int, most: int = LARGEST_SHOWN) -> slice:
-    """At most so many places in the middle, their number as odd or even as the size."""
-    most -= (size - most) % 2 if size > most else 0
-    first = max(0, (size - most) // 2)
-    return slice(first, first + min(size, most))
-
-
-def _weight(value: float) -> str:
-    return f"{value:g}" if value == round(value, 3) else f"{value:.2g}"
-
-
-def shade(share: float) -> str:
-    """The weight's share of the largest one as a background from black to green or red."""
-    level = int(40 + 130 * abs(share)) if share else 0
-    colour = f"rgb(0,{level},0)" if share > 0 else f"rgb({level},0,0)"
-    return f"white on {colour}" if share else "dim"

@@ -310,10 +310,9 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is put down of the work."""
+class Batch(Spread, Running, Reading, Sources, Output):
+    """All that is asked of a command that makes images of images."""
 
-    section = Spread.section
     manifest: str | None = option(
         "--manifest",
         PathName("a file such as done.jsonl"),
@@ -321,26 +320,16 @@ class Record:
         "hashes. A later run leaves out what is there and unchanged, does the rest, and says why; "
         "outputs that were changed since take -f. Several runs may share the file.",
         metavar="FILE.jsonl",
+        section=Spread.section,
     )
-
-
-@dataclass(frozen=True)
-class Memory:
-    """How much memory may be taken."""
-
-    section = "Running"
     memory: int | None = option(
         "--memory",
         Spec("SIZE", read_memory),
         "Take no more than this, such as 500M or 2G, all in all: pictures that need more go from "
         "file to file in strips, as .npy, PNM, PNG, TIFF and JPEG can; what cannot is refused.  "
         "[default: no limit, and strips of large pictures]",
+        section="Running",
     )
-
-
-@dataclass(frozen=True)
-class Batch(Memory, Record, Spread, Running, Reading, Sources, Output):
-    """All that is asked of a command that makes images of images."""
 
 
 @dataclass(frozen=True)

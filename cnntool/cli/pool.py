@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import EDGES, POOLS
+from cnntool.cli.console import complain
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
 from cnntool.cli.types import Choice, Number, Pair, Spec, whole_number
@@ -217,7 +218,6 @@ def note_long_median(job: Job, pooling: Pooling) -> None:
     taps = math.prod(pooling.kernel_size)
     if pooling.mode != "median" or job.batch.quiet or pooling.output_size:
         return
-    from cnntool.cli.console import complain
     from cnntool.engine.medians import is_partitioned
     from cnntool.imaging.pooling import pooled_sides
 

@@ -17,8 +17,8 @@ from cnntool.choices import SIGNAL_FORMATS as FORMATS
 from cnntool.cli.console import complain, print_line, progress
 from cnntool.cli.files import (
     STDIO,
-    check_free,
     check_no_terminal,
+    check_output,
     is_folder,
     source_of,
     within_name,
@@ -76,7 +76,7 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
     if format == "wav" and rate is None:
         raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
     if path is not None:
-        check_free(path, options.force)
+        check_output(path, options.force)
     return replace(
         options,
         output=path,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, shows_colour
+from cnntool.cli.console import complain, console, shows_colour, styled
 from cnntool.files.image import Frame, Image
 from cnntool.visuals.filter_sheet import filter_grid, limit_of, plan_grid, shades
 
@@ -150,7 +150,6 @@ def draw_cells(
     which is said.
     """
     from rich.cells import cell_len, set_cell_size
-    from rich.text import Text
 
     from cnntool.visuals.heat import tinted
 
@@ -160,9 +159,9 @@ def draw_cells(
     fit = max(1, (screen.width - 1 - left - 1) // CELL) if screen.is_terminal else len(columns)
     for k in range(min(12, max(map(len, columns[:fit])))):
         letters = (set_cell_size(name[k : k + 1], CELL) for name in columns[:fit])
-        screen.print(Text(" " * (left + 1) + "".join(letters)), soft_wrap=True)
+        screen.print(styled(" " * (left + 1) + "".join(letters)), soft_wrap=True)
     for name, numbers, colours in zip(rows, values, tinted(values), strict=True):
-        line = Text(f"{set_cell_size(name, left)} ")
+        line = styled(f"{set_cell_size(name, left)} ")
         for value, colour in zip(numbers[:fit], colours, strict=False):
             if coloured:
                 line.append(" " * CELL, f"on {_colour(colour)}")
@@ -188,19 +187,17 @@ def print_chart(title: str, curves: Sequence[Curve], form: Callable[[float], str
     terminal lacks the letters, each run is drawn in a letter of its own, dashed lines in small
     letters and others in capital ones.
     """
-    from rich.text import Text
-
     screen = console()
     has_dots = "utf" in screen.encoding.lower()
     has_dots &= shows_colour(screen) or len({curve.run for curve in curves}) == 1
     width = max(16, min(WIDEST, screen.width - LABEL - 1))
-    screen.print(Text(title, "bold"))
+    screen.print(styled(title, style="bold"))
     for line in chart_lines(curves, width, ROWS, has_dots, form):
         screen.print(line, soft_wrap=True)
     for curve in curves:
         mark = ("⠒⠂" if curve.is_dashed else "⠒⠒") if has_dots else _letter(curve)
         known = curve.y[np.isfinite(curve.y)]
-        line = Text(f"{mark} {curve.name}", _style(curve))
+        line = styled(f"{mark} {curve.name}", style=_style(curve))
         line.append(f": {form(known[0])} to {form(known[-1])}", "default")
         screen.print(line, soft_wrap=True)
 
@@ -209,8 +206,6 @@ def chart_lines(
     curves: Sequence[Curve], width: int, rows: int, has_dots: bool, form: Callable[[float], str]
 ) -> Iterator[Text]:
     """The lines of a chart: ``rows`` with values at their left, an axis, the epochs below it."""
-    from rich.text import Text
-
     down, across = (4, 2) if has_dots else (1, 1)
     x_range, y_range = _range(curves, "x"), _range(curves, "y")
     cells = np.zeros((rows, width), int)
@@ -225,16 +220,16 @@ def chart_lines(
         share = 1 - row / (rows - 1)
         is_named = row in (0, rows // 2, rows - 1)
         value = y_range[0] + share * (y_range[1] - y_range[0])
-        line = Text((form(value) if is_named else "").rjust(LABEL - 2) + " ")
+        line = styled((form(value) if is_named else "").rjust(LABEL - 2) + " ")
         line.append("┤" if is_named and has_dots else "│" if has_dots else "|")
         for cell, owner in zip(cells[row], owners[row], strict=True):
             letter = chr(0x2800 + cell) if has_dots else _letter(curves[owner])
             line.append(letter if cell else " ", _style(curves[owner]) if cell else "")
         line.rstrip()
         yield line
-    yield Text(" " * (LABEL - 1) + ("└" + "─" * width if has_dots else "+" + "-" * width))
+    yield styled(" " * (LABEL - 1) + ("└" + "─" * width if has_dots else "+" + "-" * width))
     first, last = (str(round(value)) for value in x_range)
-    yield Text(f"{' ' * LABEL}{first}{('epoch ' + last).rjust(width - len(first))}")
+    yield styled(f"{' ' * LABEL}{first}{('epoch ' + last).rjust(width - len(first))}")
 
 
 def _style(curve: Curve) -> str:
@@ -286,14 +281,12 @@ def draw_words(
     points: np.ndarray, names: Sequence[str], words: Sequence[str], marked: Collection[int] = ()
 ) -> None:
     """Draw points (N, 2) with their names on stderr, below lines of ``words``."""
-    from rich.text import Text
-
     screen = console(stderr=True)
     say(words)
     size = max(6, min(MOST_LINES, screen.height - 4)), max(16, screen.width - 1)
     dot = "•" if "utf" in screen.encoding.lower() else "."
     for line, owners in zip(*word_lines(points, names, size, marked, dot), strict=True):
-        text = Text()
+        text = styled()
         for is_marked, letters in groupby(zip(line, owners, strict=True), lambda at: at[1]):
             text.append("".join(letter for letter, _ in letters), "red" if is_marked else "")
         text.rstrip()

@@ -270,19 +270,19 @@ def read_cluster(text: str) -> str:
 
 def read_pixel_count(text: str) -> int:
     """A number of pixels, with k, M or G for thousand, million or thousand million."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgG]?)", text)
-    if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
-        raise ValueError(f"'{text}' is not a number of pixels: expected such as 500M")
-    return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()])
+    return _amount(text, r"\s*([kmg]?)", "not a number of pixels: expected such as 500M")
 
 
 def read_memory(text: str) -> int:
     """A number of bytes, with k, M, G or T for thousand, million and so on."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)[bB]?", text)
+    return _amount(text, r"\s*([kmgt]?)b?", "no amount of memory: expected such as 500M or 2G")
+
+
+def _amount(text: str, unit: str, wrong: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)" + unit, text, re.IGNORECASE)
     if not match or not 0 < float(match[1]) < LARGEST_NUMBER:
-        raise ValueError(f"'{text}' is no amount of memory: expected such as 500M or 2G")
-    powers = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-    return int(float(match[1]) * powers[match[2].lower()])
+        raise ValueError(f"'{text}' is {wrong}")
+    return int(float(match[1]) * 1000 ** " kmgt".index(match[2].lower() or " "))
 
 
 def whole_number(digits: str) -> int:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, harmless, json_text, one_line
+from cnntool.cli.console import complain, console, harmless, json_text, one_line, styled
 from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
 from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
@@ -61,8 +61,6 @@ def _pieces(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) ->
 
 def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
     """Print a line a token: its probability, and the likeliest others with theirs."""
-    from rich.text import Text
-
     screen = console()
     width = min(WIDEST, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
     for draw in drawn:
@@ -72,9 +70,9 @@ def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
             others = (field for name, q in rest for field in (name, f"{q:.6f}"))
             print("\t".join([token, f"{p:.6f}", *others]))
             continue
-        line = Text.assemble((f"{shortened(token, WIDEST):<{width}}", "bold"), f" {p:>6.1%}")
+        line = styled((f"{shortened(token, WIDEST):<{width}}", "bold"), f" {p:>6.1%}")
         for name, q in rest:
-            odds = Text(f"  {shortened(name, WIDEST)} {q:.1%}", "dim")
+            odds = styled(f"  {shortened(name, WIDEST)} {q:.1%}", style="dim")
             if line.cell_len + odds.cell_len <= screen.width:
                 line.append_text(odds)
         screen.print(line, no_wrap=True, overflow="ellipsis")

@@ -90,7 +90,7 @@ def test_what_is_printed_as_json_is_the_kernel_again(tmp_path, name):
 def test_a_filter_for_colour_and_an_offset_are_printed_and_read_again(tmp_path, monkeypatch):
     bank = np.arange(54.0).reshape(6, 3, 3)
     kernel = Filter("k", "k", bank, names=("a", "b-red"), is_colour=True, shown="stretch", bias=-2)
-    monkeypatch.setattr("cnntool.cli.convolve.read_learned", lambda path, place: kernel)
+    monkeypatch.setattr("cnntool.cli.kernels.read_learned", lambda path, place: kernel)
     path = tmp_path / "k.json"
     path.write_text(run("model.npz:conv1", "--json"))
     again = parse_kernel(str(path))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import complain, print_json, show, table
+from cnntool.cli.console import complain, print_json, show, styled, table
+from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, option, takes
@@ -181,7 +182,6 @@ def _show(model: SequenceModel, given: OneInput, found: AttentionStep) -> None:
 def _weights(names: Sequence[str], found: AttentionStep, is_picture: bool) -> Table:
     """A row a step; of the places of a picture those that count most, and the others as one."""
     import numpy as np
-    from rich.text import Text
 
     total, most = float(found.weights.sum()), float(found.weights.max())
     order = range(len(names))
@@ -200,8 +200,8 @@ def _weights(names: Sequence[str], found: AttentionStep, is_picture: bool) -> Ta
         style = "bold" if weight == most else ""
         cells = signed(float(found.scores[index])), f"{weight:.4f}"
         rows.add_row(
-            Text(names[index], "bold cyan"),
-            *(Text(cell, style) for cell in cells),
+            styled(names[index], style="bold cyan"),
+            *(styled(cell, style=style) for cell in cells),
             bar(weight, BAR_CELLS),
         )
     if left := len(names) - len(order):
@@ -213,8 +213,6 @@ def _weights(names: Sequence[str], found: AttentionStep, is_picture: bool) -> Ta
 
 def _vector(name: str, values: np.ndarray) -> None:
     """A vector, as many of its numbers as fit into a line."""
-    from cnntool.cli.explain.blocks import layout_width
-
     head = f"{name}, {counted(len(values), 'number')}:"
     room = max(2, (min(80, layout_width()) - len(head) - 4) // 7)
     shown = " ".join(signed(float(value)) for value in values[:room])

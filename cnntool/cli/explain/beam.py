@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import MOST_BEAM
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import print_json, show, styled, table
 from cnntool.cli.explain.attention import Read
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -144,8 +144,6 @@ def _show(model: SequenceModel, given: OneInput, tree: BeamTree) -> None:
 
 def _step(model: SequenceModel, tree: BeamTree, step: BeamStep, number: int) -> Table:
     """The rows of a step, the likeliest first; of what is dropped as many as the beam is wide."""
-    from rich.text import Text
-
     rows = table("log p", "sum", "score", "", names=f"step {number}", left=("",))
     dropped = 0
     for each in step.candidates:
@@ -157,8 +155,8 @@ def _step(model: SequenceModel, tree: BeamTree, step: BeamStep, number: int) -> 
         numbers = _own(step, each, tree), each.log_probability, each.score
         rows.add_row(
             _beginning(model, tree.path(step, each), is_best, style),
-            *(Text(_figure(number), style) for number in numbers),
-            Text(tree.why(step, each), "green" if is_best else style),
+            *(styled(_figure(number), style=style) for number in numbers),
+            styled(tree.why(step, each), style="green" if is_best else style),
         )
     rows.columns[0].min_width = WIDEST + 2
     for column in rows.columns[1:4]:
@@ -173,8 +171,6 @@ def _figure(value: float) -> str:
 
 def _beginning(model: SequenceModel, ids: Sequence[int], is_best: bool, style: str) -> Text:
     """``* F OW N``, the last token the brightest."""
-    from rich.text import Text
-
     from cnntool.cli.one_input import said_names
 
     *before, last = said_names(model, ids)
@@ -182,12 +178,10 @@ def _beginning(model: SequenceModel, ids: Sequence[int], is_best: bool, style: s
     room = max(0, WIDEST - len(last))
     text = text if len(text) <= room else "..." + text[len(text) - max(0, room - 3) :]
     mark = (f"{MARK} " if is_best else "  ", "bold green")
-    return Text.assemble(mark, (text, "dim"), (last[:WIDEST], "bold green" if is_best else style))
+    return styled(mark, (text, "dim"), (last[:WIDEST], "bold green" if is_best else style))
 
 
 def _found(model: SequenceModel, tree: BeamTree) -> Table:
-    from rich.text import Text
-
     rows = table("tokens", "sum", "score", names="found")
     for number, said in enumerate(tree.found):
         style = "" if number else "bold green"
@@ -195,8 +189,8 @@ def _found(model: SequenceModel, tree: BeamTree) -> Table:
         count, total = len(said.log_odds), said.log_probability
         cells = str(count), _figure(total), _figure(said.score)
         rows.add_row(
-            Text(mark + shortened(_text(model, said), LONGEST_TEXT), style),
-            *(Text(c, style) for c in cells),
+            styled(mark + shortened(_text(model, said), LONGEST_TEXT), style=style),
+            *(styled(c, style=style) for c in cells),
         )
     rows.columns[0].min_width = WIDEST + 2
     return rows

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cnntool.cli.console import console, show, table
-from cnntool.cli.kernels import shade
+from cnntool.cli.console import console, show, styled, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +23,9 @@ LARGEST_PLAIN, SMALLEST_PLAIN = 1e9, 1e-4
 
 DIGITS = 6
 """Of values on their way to a pixel, so that rounding can be followed."""
+
+LARGEST_MATRIX = 15
+"""Weights on a side of a matrix that is shown whole; of larger ones the middle is."""
 
 LARGEST_SHOWN = 9
 """Elements on a side of a window that is shown whole; of larger ones those that matter most are."""
@@ -86,8 +88,6 @@ def matrix_block(
     ``styles`` has one style a number; ``marks`` two characters that stand around it, ``()`` for
     what was made up and ``[]`` for what won.
     """
-    from rich.text import Text
-
     height, width = values.shape
     texts = number_texts(values)
     styles, marks = styles or [""] * len(texts), marks or ["  "] * len(texts)
@@ -95,17 +95,17 @@ def matrix_block(
     cell = max(map(len, texts + column_heads))
     margin = max(map(len, row_heads), default=0)
     left = " " * (margin + 1 if margin else 0)
-    lines = [Text.assemble(left, " ", (title, "bold"))]
+    lines = [styled(left, " ", (title, "bold"))]
     heads = "".join(f" {head:>{cell}} " for head in column_heads)
-    lines.append(Text.assemble(left, (heads, "dim")))
+    lines.append(styled(left, (heads, "dim")))
     for i in range(height):
-        line = Text.assemble((f"{row_heads[i]:>{margin}} " if margin else "", "dim"))
+        line = styled((f"{row_heads[i]:>{margin}} " if margin else "", "dim"))
         for k in range(i * width, (i + 1) * width):
             before, after = marks[k][0], marks[k][1]
             line.append(f"{before}{texts[k]:>{cell}}{after}", style=styles[k])
         lines.append(line)
     if foot:
-        lines.append(Text.assemble(left, " ", foot))
+        lines.append(styled(left, " ", foot))
     across = max(line.cell_len for line in lines)
     for line in lines:
         line.pad_right(across - line.cell_len)
@@ -119,6 +119,44 @@ def shaded_block(values: np.ndarray, title: str, foot: str | Text = "") -> Block
     largest = np.nanmax(np.abs(values)) or 1
     styles = ["dim" if v != v else shade(v / largest) for v in values.ravel()]
     return matrix_block(values, title=title, styles=styles, foot=foot)
+
+
+def matrix_table(matrix: np.ndarray, width: int) -> Table:
+    """The weights as a Rich table, positive ones on green and negative ones on red.
+
+    What is too large for ``width`` characters, or 15 weights on a side, is shown by its middle.
+    """
+    cell = 2 + max(len(_weight(value)) for value in matrix[_middle(len(matrix))].ravel())
+    most = max(1, min(LARGEST_MATRIX, width // cell))
+    rows, columns = _middle(matrix.shape[0]), _middle(matrix.shape[1], most)
+    shown = matrix[rows, columns]
+    largest = abs(matrix).max() or 1
+    made = table(*[""] * shown.shape[1])
+    made.padding = (0, 0, 0, 0)
+    for row in shown:
+        made.add_row(*(styled(f" {_weight(v)} ", style=shade(v / largest)) for v in row))
+    if shown.shape != matrix.shape:
+        made.caption = f"the middle of {matrix.shape[0]} x {matrix.shape[1]}; --json gives all"
+        made.caption_justify = "left"
+    return made
+
+
+def _middle(size: int, most: int = LARGEST_MATRIX) -> slice:
+    """At most so many places in the middle, their number as odd or even as the size."""
+    most -= (size - most) % 2 if size > most else 0
+    first = max(0, (size - most) // 2)
+    return slice(first, first + min(size, most))
+
+
+def _weight(value: float) -> str:
+    return f"{value:g}" if value == round(value, 3) else f"{value:.2g}"
+
+
+def shade(share: float) -> str:
+    """The weight's share of the largest one as a background from black to green or red."""
+    level = int(40 + 130 * abs(share)) if share else 0
+    colour = f"rgb(0,{level},0)" if share > 0 else f"rgb({level},0,0)"
+    return f"white on {colour}" if share else "dim"
 
 
 def window_block(
@@ -200,16 +238,14 @@ def show_beside(blocks: Sequence[Block], signs: Sequence[str]) -> None:
 
 
 def _show_row(blocks: Sequence[Block], signs: Sequence[str]) -> None:
-    from rich.text import Text
-
     height = max(len(block.lines) for block in blocks)
     middle = 2 + (blocks[0].rows - 1) // 2
     for i in range(height):
-        line = Text()
+        line = styled()
         for block, sign in zip(blocks, signs, strict=True):
             if sign:
                 line.append(f"  {sign if i == middle else ' '}  ", style="bold")
-            line.append_text(block.lines[i] if i < len(block.lines) else Text(" " * block.width))
+            line.append_text(block.lines[i] if i < len(block.lines) else styled(" " * block.width))
         show(line)
 
 
@@ -245,10 +281,10 @@ def channel_colour(channel: int, count: int) -> int | None:
 
 def pixel_texts(pixels: np.ndarray, white: float) -> list[Text]:
     """The values of a pixel, a channel each, on their own brightness."""
-    from rich.text import Text
-
     return [
-        Text(text, f"bold {pixel_style(float(pixel) / white, channel_colour(i, len(pixels)))}")
+        styled(
+            text, style=f"bold {pixel_style(float(pixel) / white, channel_colour(i, len(pixels)))}"
+        )
         for i, (text, pixel) in enumerate(zip(number_texts(pixels, DIGITS), pixels, strict=True))
     ]
 

@@ -16,6 +16,7 @@ from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, option, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import bar, counted, evenly, figures, suggestion
 
 if TYPE_CHECKING:
@@ -99,7 +100,6 @@ def command(windows: Windows, report: Report) -> None:
     """Show how much of a gradient is left, step by step back through time: of a trained model on a
     text, and beside it of cells that learned to remember, and why.
     """
-    from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import spread_windows
     from cnntool.networks.model import load_text_model
 
@@ -126,7 +126,6 @@ def _flows(trained: TrainedText, ids: np.ndarray, asked: Windows) -> dict[str, G
     """
     import numpy as np
 
-    from cnntool.errors import InputError
     from cnntool.explain.recurrent import gradient_flow, recall_flow, with_cells, with_gain
     from cnntool.training.remembering import recall_windows, remembering
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import print_json, show, styled, table
 from cnntool.cli.explain.blocks import size_formula
 from cnntool.cli.explain.options import Report, numbers, planning
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes
 from cnntool.cli.types import Number, Padding, WholeNumber
+from cnntool.errors import RequestError
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def command(given: Numbers, windows: Windows, backward: Backward, report: Report
 def _check(signal, kernel, grad, stride, padding, dilation, flip) -> None:
     """Raise RequestError where the kernel does not fit, or the gradient has another length."""
     from cnntool.engine.windows import plan_axis
-    from cnntool.errors import RequestError
 
     with planning("give a longer signal, or more --padding"):
         axis = plan_axis(len(signal), len(kernel), stride, dilation, padding, flipped=flip)
@@ -262,9 +262,7 @@ def _show_gradients(
 def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
     """``1·(0) + 0·1 - 1·2 + 0.5``: a zero of the padding is in parentheses, as is what
     is below 0."""
-    from rich.text import Text
-
-    text = Text()
+    text = styled()
     for first, second in terms[:MOST_TERMS]:
         value = "(0)" if second is None else _number(second)
         value = f"({value})" if value.startswith("-") else value
@@ -274,7 +272,7 @@ def _sum(terms: Sequence[Term], bias: float | None = None) -> Text:
         text.append(f" + ... {len(terms) - MOST_TERMS} more", style="dim")
     if bias is not None:
         text.append(_signed(bias, is_first=False))
-    return text if text else Text("no window reads it", style="dim")
+    return text if text else styled("no window reads it", style="dim")
 
 
 def _signed(value: float, is_first: bool) -> str:
@@ -284,9 +282,7 @@ def _signed(value: float, is_first: bool) -> str:
 
 
 def _bold(values: np.ndarray) -> list[Text]:
-    from rich.text import Text
-
-    return [Text(_number(value), style="bold") for value in values]
+    return [styled(_number(value), style="bold") for value in values]
 
 
 def _show_table(columns: dict[str, Column], count: int) -> None:

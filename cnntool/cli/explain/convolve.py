@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import print_json, show, styled, table
 from cnntool.cli.convolve import BORDER_RULES, Kernels, Pixels, Windows, read_filters
 from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
+from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +81,6 @@ def command(
 
 def check_not_colour(kernel: Filter) -> None:
     """RequestError where responses of several channels are summed: a table shows one."""
-    from cnntool.errors import RequestError
-
     if kernel.is_colour:
         raise RequestError(
             f"{kernel.spec} sums three channels: name one of them, as in "
@@ -176,8 +175,6 @@ def _outside(facts: WindowFacts, geometry: Geometry) -> str:
 
 def _products(facts: WindowFacts, kernel: int, channel: int, white: float) -> dict[str, Block]:
     """Window x kernel = products."""
-    from rich.text import Text
-
     window = blocks.window_block(
         facts.pixels,
         channel,
@@ -187,7 +184,7 @@ def _products(facts: WindowFacts, kernel: int, channel: int, white: float) -> di
         columns=facts.columns.positions,
         more="" if facts.alphas is None else " · alpha",
     )
-    foot = Text.assemble("sum ", (_sum_text(facts, kernel, channel), "bold"))
+    foot = styled("sum ", (_sum_text(facts, kernel, channel), "bold"))
     return {
         "": window,
         "×": blocks.shaded_block(facts.bank[kernel], facts.names[kernel]),
@@ -197,8 +194,6 @@ def _products(facts: WindowFacts, kernel: int, channel: int, white: float) -> di
 
 def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
     """The largest products of a kernel that is too large to be shown whole."""
-    from rich.text import Text
-
     from cnntool.explain.windows import largest_places
 
     weights, products = facts.bank[kernel], facts.products[kernel, channel]
@@ -219,7 +214,7 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
     if products.size > count:
         rest = blocks.number_text(products.sum() - products[places].sum(), blocks.DIGITS)
         listed.add_row("", "", f"{products.size - count} others", rest)
-    listed.add_row("", "", "sum", Text(_sum_text(facts, kernel, channel), style="bold"))
+    listed.add_row("", "", "sum", styled(_sum_text(facts, kernel, channel), style="bold"))
     show(listed)
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.text import Text
 
-from cnntool.cli.console import labelled, print_json, show, table
+from cnntool.cli.console import labelled, print_json, show, styled, table
 from cnntool.cli.terminal import draw_pixels
 from cnntool.cli.visualize.options import (
     Picture,
@@ -161,7 +160,7 @@ def _show(question: Question, found: AffineSum | Shares, turn: Turn | None) -> N
     for name, value, what in parts:
         rows.add_row(name, f"{value:+.6f}", shortened(what, 60))
     total = sum(value for _, value, _ in parts)
-    rows.add_row(Text("total", style="bold"), Text(f"{total:+.6f}", style="bold"), "")
+    rows.add_row(styled("total", style="bold"), styled(f"{total:+.6f}", style="bold"), "")
     rows.add_row("the network", f"{found.score:+.6f}", f"{_missing(found)}")
     show(rows)
     show()

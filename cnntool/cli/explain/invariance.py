@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cnntool.choices import POOLS
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import print_json, show, styled, table
 from cnntool.cli.convolve import Kernels, Steps, read_filters
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import LayerSpec, Picture, Report, layer, open_one
@@ -181,8 +181,6 @@ def _entry(
 def _show(
     name: str, spec: str, pools: Sequence[str], direction: str, changes: Sequence[Change]
 ) -> None:
-    from rich.text import Text
-
     show((spec, "bold cyan"), f" over {name}, shifted {DIRECTIONS[direction][1]}")
     show("how much the maps change: |shifted - still| / |still|")
     show("")
@@ -191,7 +189,7 @@ def _show(
     cells = min(BAR_CELLS, (layout_width() - 5) // len(rows[0]) - 9)
     measured = table("shift")
     for head in ("feature map", *pools):
-        measured.add_column(Text(head), overflow="fold")
+        measured.add_column(styled(head), overflow="fold")
     for change, values in zip(changes, rows, strict=True):
         measured.add_row(str(change.shift), *(_cell(value, largest, cells) for value in values))
     show(measured)
@@ -212,7 +210,5 @@ def _percent(value: float) -> str:
 
 def _cell(value: float, largest: float, cells: int) -> Text:
     """The change and, in so many cells, a bar that is full at the largest of the table."""
-    from rich.text import Text
-
     drawn = bar(value / largest, cells) if largest else ""
-    return Text.assemble(_percent(value), " " if drawn else "", (drawn, "green"))
+    return styled(_percent(value), " " if drawn else "", (drawn, "green"))

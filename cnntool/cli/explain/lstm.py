@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import print_json, show, styled, table
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import WholeNumber
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import counted, signed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -73,12 +75,10 @@ def command(asked: Asked, report: Report) -> None:
     by token.
     """
     from cnntool.cli.writing import name_unknown, typed_text
-    from cnntool.errors import InputError, RequestError
     from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.layers.recurrent import Recurrent
     from cnntool.networks.model import KINDS_OF_SEQUENCES, load_text_model
     from cnntool.networks.model_file import load_header
-    from cnntool.wording import counted
 
     model = asked.model
     if (task := load_header(model).kind) in KINDS_OF_SEQUENCES:
@@ -125,8 +125,6 @@ def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[st
 
 
 def _show(trained: TrainedText, tokens: list[int], found: UnitTrace) -> None:
-    from rich.text import Text
-
     from cnntool.cli.writing import token_text
 
     show((trained.name, "bold cyan"), f"  {found.cell}{found.layer}, unit {found.unit}")
@@ -139,18 +137,15 @@ def _show(trained: TrainedText, tokens: list[int], found: UnitTrace) -> None:
         column.min_width = COLUMN
     for token, *values in zip(tokens, *found.values.values(), strict=True):
         cells = map(_value, found.values, values)
-        steps.add_row(Text(token_text(trained.vocabulary, token)), *cells)
+        steps.add_row(styled(token_text(trained.vocabulary, token)), *cells)
     show(steps)
 
 
 def _value(name: str, value: float) -> Text:
     """Green where a gate is open or a value positive, red where it is closed or negative."""
-    from rich.text import Text
-
     from cnntool.networks.layers.recurrent import GATE_NAMES
-    from cnntool.wording import signed
 
     is_gate = name in GATE_NAMES
     share = value if is_gate else (value + 1) / 2
     style = "green" if share > 0.75 else "red" if share < 0.25 else ""
-    return Text(f"{value:.3f}" if is_gate else signed(value), style=style)
+    return styled(f"{value:.3f}" if is_gate else signed(value), style=style)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cnntool.choices import POOLS
+from cnntool.cli.console import complain
 from cnntool.cli.files import check_stdin, source_of
 from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, PathName, Spec
@@ -97,7 +98,6 @@ class Report:
 def open_one(path: str, reading: Reading, quiet: bool = False) -> tuple[Image, str]:
     """The image that IMAGE names, and what to call it; raises as open_image. That its first frame
     alone counts is said."""
-    from cnntool.cli.console import complain
     from cnntool.cli.image_route import open_source
     from cnntool.files.image import first_alone
 

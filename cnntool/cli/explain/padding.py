@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import console, print_json, show, table
+from cnntool.cli.console import console, print_json, show, styled, table
 from cnntool.cli.explain.blocks import layout_width, size_formula
 from cnntool.cli.explain.options import LayerSpec, Report, layer, planning
 from cnntool.cli.help import SectionedCommand
@@ -189,8 +189,6 @@ def _show_axis(axis: Axis) -> None:
 
 def _drawing(axis: Axis, width: int) -> list[Text] | None:
     """The signal and, beneath, each window; None where it is too wide."""
-    from rich.text import Text
-
     last = axis.input_positions(axis.output_size - 1, 1)[-1]
     positions = range(-axis.before, max(axis.size + axis.after, last + 1))
     label = max(6, len(f"y{axis.output_size - 1}")) + 1
@@ -201,7 +199,7 @@ def _drawing(axis: Axis, width: int) -> list[Text] | None:
 
     def line(name: str, cells: Sequence[tuple[str, str]]) -> Text:
         parts = [(f"{mark:>{cell}}", style) for mark, style in cells]
-        return Text.assemble((f"{name:<{label}}", "dim"), *parts)
+        return styled((f"{name:<{label}}", "dim"), *parts)
 
     signal = [
         (SIGNAL, SIGNAL_STYLE) if 0 <= p < axis.size else (PADDING, PADDING_STYLE)
@@ -210,7 +208,7 @@ def _drawing(axis: Axis, width: int) -> list[Text] | None:
     lines = [_ruler(positions, cell, label), line("input", signal)]
     for output in _shown(axis.output_size):
         if output is None:
-            lines.append(Text("...", style="dim"))
+            lines.append(styled("...", style="dim"))
             continue
         lines.append(line(f"y{output}", _window_cells(axis, output, positions)))
     lines.append(line("used", _use_cells(axis, positions)))
@@ -226,8 +224,6 @@ def _shown(count: int) -> list[int | None]:
 
 def _ruler(positions: range, cell: int, label: int) -> Text:
     """The positions above the cells: each, or every fifth or tenth where cells are narrow."""
-    from rich.text import Text
-
     digits = max(len(str(positions[0])), len(str(positions[-1])))
     step = next(s for s in (1, 5, 10, 20, 50, 100) if s * cell > digits)
     line = [" "] * (label + cell * len(positions))
@@ -236,7 +232,7 @@ def _ruler(positions: range, cell: int, label: int) -> Text:
             text = str(position)
             end = label + cell * (index + 1)
             line[end - len(text) : end] = text
-    return Text("".join(line), style="dim")
+    return styled("".join(line), style="dim")
 
 
 def _window_cells(axis: Axis, output: int, positions: range) -> list[tuple[str, str]]:
@@ -312,11 +308,9 @@ def _chain_table(
 
 def _bar(size: int, seen: range) -> Text:
     """Which share of the input, from left to right, is seen."""
-    from rich.text import Text
-
     cells = min(BAR_CELLS, size)
     edges = [size * cell // cells for cell in range(cells + 1)]
-    text = Text()
+    text = styled()
     for start, stop in pairwise(edges):
         is_seen = start <= seen[-1] and stop > seen[0]
         text.append("█" if is_seen else "░", style="green" if is_seen else "dim")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MEASURES
-from cnntool.cli.files import STDIO, check_apart, check_free, check_no_terminal
+from cnntool.cli.files import STDIO, check_apart, check_no_terminal, check_output
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
@@ -106,13 +106,11 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
 
 def check_chart(path: Path, force: bool) -> None:
     """Raise where a chart cannot be written, before any work."""
-    from cnntool.files.atomic import check_writable
     from cnntool.visuals.charts import FORMATS
 
     if path.suffix.lower() not in FORMATS:
         raise click.UsageError(f"-o {path}: end it in one of {' '.join(FORMATS)}")
-    check_free(path, force)
-    check_writable(path)
+    check_output(path, force)
 
 
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
