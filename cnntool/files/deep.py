@@ -17,16 +17,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files import jpeg, png, whole
-from cnntool.files.image import (
-    WHITE,
-    Frame,
-    Image,
-    full_range,
-    light_of_inks,
-    luminance,
-    upright,
-)
-from cnntool.files.limits import Limits
+from cnntool.files.image import WHITE, Image, full_range, light_of_inks
 from cnntool.files.pillow import silence
 from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
@@ -168,17 +159,6 @@ def write_tiff(image: Image, file: BinaryIO, label: str, is_big: bool) -> None:
                 metadata=None,
                 software=False,
             )
-
-
-def frame_of(samples: np.ndarray, channels: int, orientation: int, limits: Limits) -> Frame:
-    """A frame of samples (H, W, S): `channels` of colour, then perhaps alpha; set upright."""
-    pixels = samples[..., :channels]
-    alpha = samples[..., channels] if samples.shape[2] > channels else None
-    if limits.gray and channels == 3:
-        pixels = luminance(pixels)
-    return Frame(
-        upright(pixels, orientation), None if alpha is None else upright(alpha, orientation)
-    )
 
 
 def _extra(module: str, name: str, what: str) -> ModuleType:

@@ -217,12 +217,24 @@ def as_stored(shown: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def upright(stored: np.ndarray, orientation: int) -> np.ndarray:
-    """The stored picture (H, W, ...) as it is to be shown, C-contiguous."""
-    height, width = stored.shape[:2]
+    """The stored picture (H, W, C) as it is to be shown, C-contiguous, in the machine's order of
+    bytes; without a copy where it is that already."""
+    if orientation == 1 and stored.flags.c_contiguous and stored.dtype.isnative:
+        return stored
+    height, width, channels = stored.shape
     sides = (width, height) if swaps_sides(orientation) else (height, width)
-    shown = np.empty((*sides, *stored.shape[2:]), stored.dtype)
-    as_stored(shown, orientation)[...] = stored
+    shown = np.empty((*sides, channels), stored.dtype.newbyteorder("="))
+    copy_channels(stored, as_stored(shown, orientation))
     return shown
+
+
+def frame_of(samples: np.ndarray, channels: int, gray: bool, orientation: int = 1) -> Frame:
+    """A frame of stored samples (H, W, S): ``channels`` of colour, then perhaps alpha; set upright,
+    and grey where that is asked for."""
+    pixels = upright(samples[..., :channels], orientation)
+    has_alpha = samples.shape[2] > channels
+    alpha = upright(samples[..., channels, None], orientation)[..., 0] if has_alpha else None
+    return Frame(luminance(pixels) if gray and channels == 3 else pixels, alpha)
 
 
 def alike(frames: Sequence[Frame]) -> list[Frame]:

@@ -7,15 +7,14 @@ animations that it would shorten in animations.py.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files import animations, jpeg, png, whole
+from cnntool.files import animations, jpeg_rows, png, png_rows, whole
 from cnntool.files.formats import FORMATS, behind
 from cnntool.files.image import (
     Frame,
@@ -23,7 +22,7 @@ from cnntool.files.image import (
     ImageInfo,
     Metadata,
     alike,
-    as_stored,
+    frame_of,
     full_range,
     swaps_sides,
 )
@@ -36,9 +35,12 @@ from cnntool.files.pillow import (
     load_plugin,
     open_picture,
     read_metadata,
+    save_options,
     to_frame,
     to_picture,
+    transparent_samples,
 )
+from cnntool.files.png_encoder import PngWriter
 from cnntool.files.streams import cut_short
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     if limits.format == "PNG":
         return _read_png(stream, limits)
     if limits.format == "JPEG":
-        return _read_jpeg(stream, limits)
+        return jpeg_rows.read(stream, limits)
     if limits.format in ("AVIF", "JPEG2000"):
         return _read_boxed(stream, limits)
     count = _check_animation(stream, limits)
@@ -132,8 +134,6 @@ def _read_png(stream: BinaryIO, limits: Limits) -> Image:
 
 
 def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limits: Limits) -> Image:
-    from cnntool.files import deep, png_decoder
-
     limits.check_size(*picture.size, len(_places(picture, "PNG")))
     if getattr(picture, "is_animated", False):
         raise InputError(
@@ -141,44 +141,11 @@ def _read_deep_png(stream: BinaryIO, header: png.Header, picture: Picture, limit
             "save it with 8 bits"
         )
     orientation, metadata = read_metadata(picture)
-    samples = png_decoder.read_deep_samples(stream, header, limits.name)
+    samples = png_rows.read_deep_samples(stream, header, limits.name)
     channels = 1 if header.color_type == 4 else 3
     if header.color_type == 2 and "transparency" in picture.info:
-        samples = png_decoder.with_see_through(samples, picture.info["transparency"])
-    return image_of([deep.frame_of(samples, channels, orientation, limits)], metadata, limits)
-
-
-def _read_jpeg(stream: BinaryIO, limits: Limits) -> Image:
-    from cnntool.files.jpeg_decoder import decoded_rows
-
-    stream.seek(0)
-    data = stream.read()
-    structure = jpeg.check(data, limits.name)
-    picture = open_picture(stream, limits)
-    limits.check_size(*picture.size)
-    orientation, metadata = read_metadata(picture)
-    sides = picture.size if swaps_sides(orientation) else picture.size[::-1]
-    channels = 1 if limits.gray or READ_AS[picture.mode] == "L" else 3
-    pixels = np.empty((*sides, channels), np.uint8)
-    stored = as_stored(pixels, orientation)
-    top = 0
-    for rows in decoded_rows(data, limits):
-        stored[top : top + len(rows)] = rows
-        top += len(rows)
-
-    def is_same(other: bytes) -> bool:
-        top = 0
-        with suppress(InputError, OSError):
-            for rows in decoded_rows(other, limits):
-                if not np.array_equal(stored[top : top + len(rows)], rows):
-                    return False
-                top += len(rows)
-            return True
-        return False
-
-    jpeg.check_decoded(data, structure, pixels, is_same, limits.name)
-    image = image_of([Frame(pixels)], replace(metadata, loop=None), limits)
-    return replace(image, left_out=left_out_of(picture, data[structure.end :]))
+        samples = png_rows.with_see_through(samples, picture.info["transparency"])
+    return image_of([frame_of(samples, channels, limits.gray, orientation)], metadata, limits)
 
 
 def _image(picture: Picture, limits: Limits, bits: int = 8, count: int | None = None) -> Image:
@@ -211,17 +178,6 @@ def _places(picture: Picture, format: str) -> range:
     return range(int(has_cover), getattr(picture, "n_frames", 1))
 
 
-def transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
-    """The one see-through colour of a PNG as the samples we keep: 8-bit for depths below."""
-    key = picture.info.get("transparency")
-    if picture.mode not in ("1", "L", "I;16", "RGB") or key is None:
-        return None  # palettes are Pillow's to convert
-    samples = key if isinstance(key, tuple) else (key,)
-    if picture.mode == "1":
-        return (255 if key else 0,)
-    return samples if bits >= 8 else tuple(each * 255 // ((1 << bits) - 1) for each in samples)
-
-
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     """One picture with its metadata, or an animation of all frames."""
     format, frames, metadata = image.format, alike(image.frames), image.metadata
@@ -249,27 +205,12 @@ def _encoded(frame: Frame, format: str, options: Mapping[str, Any]) -> bytes:
 
 
 def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any]) -> None:
-    layout = layout_of(Image((frame,), 0.0, format))
-    writer: Writer | None = None
-    if format == "PNG":  # Pillow's has no 16-bit colour, and takes one and a half times as long
-        from cnntool.files.png_encoder import PngWriter
-
-        writer = PngWriter(file, layout, options)
-    elif format == "JPEG":
-        from cnntool.files.jpeg_encoder import JpegWriter
-
-        writer = JpegWriter(file, layout, options)
-    if writer is None:
+    writers: dict[str, Callable[..., Writer]] = {"PNG": PngWriter, "JPEG": jpeg_rows.JpegWriter}
+    if format not in writers:
         load_plugin(format, "the image")
         to_picture(frame).save(file, format, **options)
         return
+    # Pillow's PNG has no 16-bit colour, and takes one and a half times as long
+    writer = writers[format](file, layout_of(Image((frame,), 0.0, format)), options)
     writer.write(frame)
     writer.finish()
-
-
-def save_options(metadata: Metadata, format: str) -> dict[str, Any]:
-    """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
-    kept = {name: value for name in FORMATS[format].keeps if (value := getattr(metadata, name))}
-    if len(kept.get("exif", b"")) > FORMATS[format].longest_exif:
-        del kept["exif"]
-    return kept

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.formats import behind
+from cnntool.files.formats import FORMATS, behind
 from cnntool.files.image import (
     STRIP_ROWS,
     WHITE,
@@ -144,6 +144,17 @@ def to_frame(
     return Frame(pixels, alpha, _milliseconds(picture.info.get("duration")))
 
 
+def transparent_samples(picture: Picture, bits: int) -> tuple[int, ...] | None:
+    """The one see-through colour of a PNG as the samples we keep: 8-bit for depths below."""
+    key = picture.info.get("transparency")
+    if picture.mode not in ("1", "L", "I;16", "RGB") or key is None:
+        return None  # palettes are Pillow's to convert
+    samples = key if isinstance(key, tuple) else (key,)
+    if picture.mode == "1":
+        return (255 if key else 0,)
+    return samples if bits >= 8 else tuple(each * 255 // ((1 << bits) - 1) for each in samples)
+
+
 def pixel_strips(picture: Picture, gray: bool) -> Iterator[np.ndarray]:
     """The pixels (n, W, C) of a picture of 8 bits without alpha, a few rows at a time."""
     target = READ_AS[picture.mode]
@@ -241,6 +252,14 @@ def image_of(frames: list[Frame], metadata: Metadata, limits: Limits) -> Image:
     metadata = metadata.fitting(pixels.shape[2])
     white = WHITE.get(pixels.dtype.name, limits.float_white)
     return Image(tuple(frames), white, limits.format, metadata)
+
+
+def save_options(metadata: Metadata, format: str) -> dict[str, Any]:
+    """The metadata of a single picture as options of Pillow's `save`; what is too long is left."""
+    kept = {name: value for name in FORMATS[format].keeps if (value := getattr(metadata, name))}
+    if len(kept.get("exif", b"")) > FORMATS[format].longest_exif:
+        del kept["exif"]
+    return kept
 
 
 _ORIENTATION = 0x0112

@@ -17,6 +17,7 @@ from cnntool.files.image import (
     Image,
     ImageInfo,
     Metadata,
+    frame_of,
     full_range,
     plain_dpi,
     swaps_sides,
@@ -137,7 +138,7 @@ def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Fram
     from cnntool.files import deep
 
     return [
-        deep.frame_of(samples, page.channels, page.orientation, limits)
+        frame_of(samples, page.channels, limits.gray, page.orientation)
         for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
 

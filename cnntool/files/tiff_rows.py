@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files.image import WHITE, Frame, Image, copy_channels, luminance
+from cnntool.files.image import WHITE, Frame, Image, frame_of
 from cnntool.files.layout import (
     Layout,
     NotInRows,
@@ -143,15 +143,9 @@ class _Source:
         page = self.page
         kind = {8: "u1", 16: "u2", 32: "f4"}[max(page.bits)]
         samples = np.frombuffer(data, self.order + kind).reshape(rows, page.width, page.samples)
-        pixels = np.empty((rows, page.width, page.colors), "=" + kind)
-        copy_channels(samples, pixels)
-        alpha = None
-        if page.has_alpha:
-            alpha = samples[..., page.colors].astype("=" + kind)
         if page.sample_format == FLOAT:
             check_finite(samples, self.limits.name)
-        is_made_grey = self.limits.gray and page.colors == 3
-        return Frame(luminance(pixels) if is_made_grey else pixels, alpha)
+        return frame_of(samples, page.colors, self.limits.gray)
 
     def _stored(self, plane: int, top: int, bottom: int) -> bytes:
         """The bytes of rows that are not packed, whatever strips they lie in."""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 from rows_of import assert_as_a_whole, noise, picture, read_back, said, write_rows
 
-from cnntool.files import jpeg, jpeg_decoder, layout
+from cnntool.files import jpeg, jpeg_rows, layout
 from cnntool.files.image import Frame, Image, Metadata
 from cnntool.files.images import open_image, save_image
 from cnntool.files.layout import layout_of
@@ -34,12 +34,12 @@ def made(mode="RGB", pixels=None, **options):
 @pytest.fixture(autouse=True)
 def piecewise(monkeypatch):
     """Small pictures as large ones."""
-    monkeypatch.setattr(jpeg_decoder, "_SMALL", 0)
+    monkeypatch.setattr(jpeg_rows, "_SMALL", 0)
 
 
 @pytest.fixture(params=[1, 5000], ids=["small pieces", "large pieces"])
 def pieces(request, monkeypatch):
-    monkeypatch.setattr(jpeg_decoder, "_PIECE", request.param)
+    monkeypatch.setattr(jpeg_rows, "_PIECE", request.param)
 
 
 @pytest.mark.parametrize("gray", [False, True])

@@ -13,7 +13,7 @@ IMAGE_DESCRIPTION, EXIF_DIRECTORY = 0x010E, 0x8769
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_view_as_stored_undoes_setting_upright(orientation):
-    stored = np.arange(6).reshape(2, 3)
+    stored = np.arange(6).reshape(2, 3, 1)
     shown = upright(stored, orientation)
     np.testing.assert_array_equal(as_stored(shown, orientation), stored)
 
