@@ -35,6 +35,7 @@ from cnntool.files.formats import (
     format_of_bytes,
 )
 from cnntool.files.image import BEYOND_FLOAT32, Image, ImageInfo, Metadata, plain_dpi
+from cnntool.files.layout import layout_of
 from cnntool.files.limits import MAX_PIXELS, Limits
 from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors, read_whole
 
@@ -75,6 +76,8 @@ def probe_image(
 
 
 _MODULES = {"NPY": "npy", "PPM": "pnm", "TIFF": "tiff"}
+_PLAIN = ("NPY", "PPM")
+"""Those with values as memory has them, whose writing is that of their rows."""
 
 
 def _module(format: str) -> ModuleType:
@@ -126,7 +129,7 @@ def _recognized(stream: BinaryIO, owned: bool, limits: Limits) -> tuple[Readable
         stream.seek(0)
         return stream, limits
     forward = Rejoined(head, stream)
-    if format in ("PPM", "NPY"):  # read straight into the array, with no copy of the file
+    if format in _PLAIN:  # read straight into the array, with no copy of the file
         return forward, limits
     return read_whole(forward, limits), limits
 
@@ -248,7 +251,7 @@ def fitting_metadata(image: Image, format: str) -> Metadata:
 
 def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> None:
     """To what cannot be taken back or sought in: only once all is encoded."""
-    if image.format in ("PPM", "NPY"):  # these cannot fail half-way
+    if image.format in _PLAIN:  # these cannot fail half-way
         _encode(image, stream, quality, label)
     else:
         buffer = io.BytesIO()
@@ -258,8 +261,12 @@ def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> N
 
 
 def _encode(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+    module = _module(image.format)
     with encoding(label):
-        _module(image.format).write(image, file, quality, label)
+        if image.format in _PLAIN:
+            module.write_rows(file, layout_of(image), quality, label).write(image.frames[0])
+        else:
+            module.write(image, file, quality, label)
 
 
 @contextmanager

@@ -58,7 +58,10 @@ class Layout:
     def blank(self, rows: int | None = None) -> Image:
         """An image of this layout, or of so many rows of it, whose zeros take no memory."""
         shape = self.height if rows is None else rows, self.width, self.channels
-        frame = blank_frame(shape, self.dtype, self.has_alpha)
+        return self.image_of(blank_frame(shape, self.dtype, self.has_alpha))
+
+    def image_of(self, frame: Frame) -> Image:
+        """The image whose pixels these are, or some rows of it."""
         return Image((frame,), self.white, self.format, self.metadata, self.left_out)
 
 

@@ -30,7 +30,6 @@ from cnntool.files.layout import (
     Stored,
     Strips,
     fitting,
-    layout_of,
     strips_of,
 )
 from cnntool.files.limits import DEFLATED, Limits
@@ -75,9 +74,11 @@ def read_header(stream: Readable, name: str) -> Header:
         raise damaged(name, "its .npy header cannot be understood") from None
 
 
-def read_values(stream: Readable, header: Header, name: str, most: int | None = None) -> np.ndarray:
+def read_values(
+    stream: Readable, header: Header, name: str, most: int | None = None, of: str = "values"
+) -> np.ndarray:
     """The array that follows its header, to the end of the stream, which has so many bytes at the
-    ``most`` where that is known; InputError for objects."""
+    ``most`` where that is known; InputError for objects. of: what they are, in its words."""
     if header.dtype.hasobject:
         raise InputError(
             f"{name} holds pickled objects, which are never loaded: save plain numbers or text"
@@ -89,7 +90,7 @@ def read_values(stream: Readable, header: Header, name: str, most: int | None = 
         array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
     except (MemoryError, ValueError):  # ValueError: more than an address can say
         raise InputError(f"{name} claims to be {header.shape}, which no memory holds") from None
-    fill(stream, array.T if header.by_columns else array, name, "values")
+    fill(stream, array.T if header.by_columns else array, name, of)
     _refuse_more(stream, header.shape, name)
     return array
 
@@ -125,52 +126,39 @@ def read(stream: Readable, limits: Limits) -> Image:
 
     The white of floats is what the caller says. Every channel counts as colour.
     """
-    name = limits.name
-    shape, by_columns, dtype = _limited_header(stream, limits)
-    height, width, channels = shape
-    kind = _kept_as(dtype)
-    is_made_grey = _is_made_grey(channels, limits)
-    pixels = np.empty(shape, kind)
-    if by_columns:
-        stored = np.empty(height * width * channels, dtype)
-        fill(stream, stored, name)
-        _convert(stored.reshape(shape, order="F"), pixels, name)
-    elif dtype == kind:
-        fill(stream, pixels, name)
-    else:
-        for top in range(0, height, STRIP_ROWS):
-            rows = np.empty((min(STRIP_ROWS, height - top), width, channels), dtype)
-            fill(stream, rows, name)
-            _convert(rows, pixels[top : top + STRIP_ROWS], name)
-    _refuse_more(stream, shape, name)
-    _check_values(pixels, name)
-    pixels = luminance(pixels) if is_made_grey else pixels
-    return Image((Frame(pixels),), WHITE.get(kind.name, limits.float_white), "NPY")
+    header, layout = _limited_header(stream, limits)
+    values = read_values(stream, header, limits.name, of="pixels")
+    return layout.image_of(_frame(values, layout, limits))
 
 
 def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     """An array as `read` gives it, row by row."""
-    name = limits.name
-    shape, by_columns, dtype = _limited_header(stream, limits)
-    height, width, channels = shape
-    if by_columns:
-        raise NotInRows(name, "is an array stored by columns")
-    stored = Stored(stream, stream.tell(), dtype, shape, name)
+    header, layout = _limited_header(stream, limits)
+    if header.by_columns:
+        raise NotInRows(limits.name, "is an array stored by columns")
+    stored = Stored(stream, stream.tell(), header.dtype, header.shape, limits.name)
     if stored.check_all_there():
-        raise _more(shape, name)
-    kind, is_made_grey = _kept_as(dtype), _is_made_grey(channels, limits)
+        raise _more(header.shape, limits.name)
 
     def read(top: int, bottom: int) -> Frame:
-        values = stored.read(top, bottom)
-        pixels = values if dtype == kind else np.empty(values.shape, kind)
-        if pixels is not values:
-            _convert(values, pixels, name)
-        _check_values(pixels, name)
-        return Frame(luminance(pixels) if is_made_grey else pixels)
+        return _frame(stored.read(top, bottom), layout, limits)
 
-    white = WHITE.get(kind.name, limits.float_white)
-    layout = Layout(height, width, 1 if is_made_grey else channels, kind, white, False, "NPY")
-    return layout, strips_of(read, height, fitting(stored.row_bytes), name)
+    return layout, strips_of(read, layout.height, fitting(stored.row_bytes), limits.name)
+
+
+def _frame(values: np.ndarray, layout: Layout, limits: Limits) -> Frame:
+    """Values (n, W, C) as pixels; InputError where these would be other numbers."""
+    pixels = values
+    if values.dtype != layout.dtype or not values.flags.c_contiguous:
+        pixels = np.empty(values.shape, layout.dtype)
+        for top in range(0, len(values), STRIP_ROWS):
+            rows = slice(top, top + STRIP_ROWS)
+            _convert(values[rows], pixels[rows], limits.name)
+    if pixels.dtype.kind == "f":
+        check_finite(pixels, limits.name)
+        if max(float(pixels.max()), -float(pixels.min())) > LARGEST:
+            raise _beyond(limits.name)
+    return Frame(luminance(pixels) if pixels.shape[2] != layout.channels else pixels)
 
 
 def _kept_as(dtype: np.dtype) -> np.dtype:
@@ -179,25 +167,17 @@ def _kept_as(dtype: np.dtype) -> np.dtype:
     return min(kind, np.dtype(np.float64), key=lambda each: each.itemsize)
 
 
-def _check_values(pixels: np.ndarray, name: str) -> None:
-    if pixels.dtype.kind == "f":
-        check_finite(pixels, name)
-        if max(float(pixels.max()), -float(pixels.min())) > LARGEST:
-            raise _beyond(name)
-
-
-def _is_made_grey(channels: int, limits: Limits) -> bool:
-    if limits.gray and channels not in (1, 3):
-        raise InputError(f"{limits.name} has {channels} channels: only 3 can be made grey")
-    return limits.gray and channels == 3
-
-
-def _limited_header(stream: Readable, limits: Limits) -> Header:
+def _limited_header(stream: Readable, limits: Limits) -> tuple[Header, Layout]:
+    """The header of an image, and what it is read as."""
     header = _image_header(stream, limits.name)
     height, width, channels = header.shape
     limits.check_size(width, height)
     limits.check_channels(width, height, channels)
-    return header
+    if limits.gray and channels not in (1, 3):
+        raise InputError(f"{limits.name} has {channels} channels: only 3 can be made grey")
+    kind = _kept_as(header.dtype)
+    white = WHITE.get(kind.name, limits.float_white)
+    return header, Layout(height, width, 1 if limits.gray else channels, kind, white, False, "NPY")
 
 
 def _image_header(stream: Readable, name: str) -> Header:
@@ -247,14 +227,9 @@ def _more(shape: tuple[int, ...], name: str) -> InputError:
     return damaged(name, f"it holds more than the {values} values its header says")
 
 
-def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
     """float32, or float64 where pixels are, (H, W) for one channel, else (H, W, C); alpha becomes
     the last channel."""
-    write_rows(file, layout_of(image), quality, label).write(image.frames[0])
-
-
-def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
-    """The same row by row."""
     total = layout.channels + layout.has_alpha
     shape = (layout.height, layout.width, total)[: 2 if total == 1 else 3]
     dtype = "<f8" if layout.dtype == np.float64 else "<f4"

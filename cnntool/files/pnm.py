@@ -21,7 +21,6 @@ from cnntool.files.layout import (
     Stored,
     Strips,
     fitting,
-    layout_of,
     strips_of,
 )
 from cnntool.files.limits import Limits
@@ -71,26 +70,22 @@ def probe(stream: Readable, limits: Limits) -> ImageInfo:
 
 def read(stream: Readable, limits: Limits) -> Image:
     """The picture: uint8 up to a maxval of 255, uint16 above, white scaled to 255 or 65535."""
-    name = limits.name
-    header = _read_header(stream, name)
-    limits.check_size(header.width, header.height)
+    header, layout = _opened(stream, limits)
     if header.kind in (1, 2, 3):
         pixels = _read_plain(stream, header, limits)
     else:
         stored = np.empty(header.stored_shape, header.stored_dtype)
-        fill(stream, stored, name)
+        fill(stream, stored, limits.name)
         pixels = _unpacked(stored, header)
-    _scale(pixels, header.maxval, name)
-    _refuse_more(stream, header, name)
     frame = _as_shown(pixels, header, limits)
-    return Image((frame,), WHITE[pixels.dtype.name], "PPM")
+    _refuse_more(stream, header, limits.name)
+    return layout.image_of(frame)
 
 
 def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     """The picture of a raw file (P4 to P6), row by row."""
     name = limits.name
-    header = _read_header(stream, name)
-    limits.check_size(header.width, header.height)
+    header, layout = _opened(stream, limits)
     if header.kind in (1, 2, 3):
         raise NotInRows(name, f"is a P{header.kind}, whose pixels are text")
     stored = Stored(stream, stream.tell(), header.stored_dtype, header.stored_shape, name)
@@ -99,14 +94,17 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         _refuse_more(stream, header, name)
 
     def read(top: int, bottom: int) -> Frame:
-        pixels = _unpacked(stored.read(top, bottom), header)
-        _scale(pixels, header.maxval, name)
-        return _as_shown(pixels, header, limits)
+        return _as_shown(_unpacked(stored.read(top, bottom), header), header, limits)
 
-    channels = 1 if limits.gray else header.channels
-    white = WHITE[header.dtype.name]
-    layout = Layout(header.height, header.width, channels, header.dtype, white, False, "PPM")
     return layout, strips_of(read, header.height, fitting(layout.row_bytes), name)
+
+
+def _opened(stream: Readable, limits: Limits) -> tuple[Header, Layout]:
+    header = _read_header(stream, limits.name)
+    limits.check_size(header.width, header.height)
+    channels, white = 1 if limits.gray else header.channels, WHITE[header.dtype.name]
+    sides = header.height, header.width
+    return header, Layout(*sides, channels, header.dtype, white, False, "PPM")
 
 
 def _refuse_more(stream: Readable, header: Header, name: str) -> None:
@@ -118,18 +116,15 @@ def _refuse_more(stream: Readable, header: Header, name: str) -> None:
 
 
 def _as_shown(pixels: np.ndarray, header: Header, limits: Limits) -> Frame:
+    """Values (n, W, C), which are scaled in place, as pixels."""
+    _scale(pixels, header.maxval, limits.name)
     if header.kind in (1, 4):  # 1 is ink
         pixels = 255 - pixels
     return Frame(luminance(pixels) if limits.gray and header.channels == 3 else pixels)
 
 
-def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
-    """P5 for grey, P6 for colour; maxval 255 or 65535. A file named .pgm takes no colour."""
-    write_rows(file, layout_of(image), quality, label).write(image.frames[0])
-
-
 def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
-    """The same row by row."""
+    """P5 for grey, P6 for colour; maxval 255 or 65535. A file named .pgm takes no colour."""
     if label.lower().endswith(".pbm"):
         raise RequestError(f"{label}: .pbm holds black and white only: name it .pgm or .ppm")
     if label.lower().endswith(".pgm") and layout.channels == 3:
