@@ -108,8 +108,8 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     source = _opened(stream, limits)
     sides = source.size if swaps_sides(source.orientation) else source.size[::-1]
     pixels = np.empty((*sides, source.channels), np.uint8)
-    stored, known = as_stored(pixels, source.orientation), []
-    top = 0
+    stored, top = as_stored(pixels, source.orientation), 0
+    known: list[np.ndarray] = []
     for rows in source.checked_rows(lambda: iter(known)):
         known.append(stored[top : top + len(rows)])
         known[-1][...] = rows
@@ -133,9 +133,10 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         for some in beyond(rows, start):
             yield Frame(some)
 
+    width, height = source.size
+    kind = (np.dtype(np.uint8), 255.0, False, "JPEG")
     kept = source.metadata.fitting(source.channels), source.left_out
-    kind = source.channels, np.dtype(np.uint8), 255.0, False, "JPEG"
-    return Layout(*source.size[::-1], *kind, *kept), strips
+    return Layout(height, width, source.channels, *kind, *kept), strips
 
 
 def _decoded_rows(data: bytes, limits: Limits) -> Iterator[np.ndarray]:
