@@ -24,6 +24,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
+def left_out(name: str, count: int, noun: str, which: str = "") -> list[str]:
+    """``["a.tsv: 3 pairs with an empty side left out"]``: a note, of 0 none."""
+    which = which and f" {which}"
+    return [f"{name}: {counted(count, noun)}{which} left out"] * bool(count)
+
+
 def bytes_text(count: int) -> str:
     """A number of bytes as a person reads it: ``900 bytes``, ``47.0 MB``, ``3.2 GB``."""
     for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

@@ -17,7 +17,7 @@ from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
 from cnntool.cli.writing import names_of_unknown, piped_text, token_text
-from cnntool.datasets.images.folder import is_image, natural_key
+from cnntool.datasets.images.files import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
 from cnntool.datasets.texts.encodings import checked_encoding

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from cnntool.datasets.images.dataset import LoadOptions
+from cnntool.datasets.images.files import Problems
 from cnntool.errors import InputError
 from cnntool.files.atomic import atomic_write
 
 VERSION = 3  # to be raised when the same files and options would give other pixels
-Problems = dict[Path, str]
-"""What is wrong with each file that cannot be read."""
 
 LARGEST_ENTRY = 1 << 31
 LARGEST_CACHE = 1 << 32

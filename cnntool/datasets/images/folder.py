@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
-import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.cache import Entry, Problems
+from cnntool.datasets.images.cache import Entry
 from cnntool.datasets.images.dataset import FULL, Dataset, Levels, LoadOptions, found_levels
+from cnntool.datasets.images.files import (
+    Advance,
+    Layout,
+    Problems,
+    choose_layout,
+    files_below,
+    firsts_alone,
+    folders_in,
+    headers_of,
+    is_image,
+    of_each,
+    unread,
+)
 from cnntool.datasets.images.parts import Parts
-from cnntool.datasets.images.preprocessing import COLOURS, picture_planes
+from cnntool.datasets.images.preprocessing import picture_planes
 from cnntool.datasets.memory import check_fits
-from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError
 from cnntool.files.atomic import is_device
-from cnntool.files.formats import EXTENSIONS, READABLE
-from cnntool.files.image import ImageInfo
-from cnntool.files.images import open_image, probe_image
-from cnntool.wording import counted, joined
+from cnntool.files.formats import READABLE
+from cnntool.files.images import open_image
+from cnntool.wording import counted, joined, left_out
 
 PART_NAMES = {
     "train": ("train", "training"),
@@ -58,7 +66,7 @@ def find_parts(folder: Path) -> tuple[dict[str, ClassFolders], str]:
     what lies beside parts, such as a second spelling of one; else "". InputError where there are no
     images, or images without a class.
     """
-    folders = sorted(_folders(folder))
+    folders = sorted(folders_in(folder))
     named = {path.name.lower(): path for path in folders}
     found = {
         part: named[spelling]
@@ -85,12 +93,20 @@ def find_classes(folder: Path, is_learned: bool = True) -> ClassFolders:
     and the like, are left out and counted in the notes. InputError for a folder without class
     folders, and for a class without images where a network learns it; elsewhere it is noted.
     """
-    classes = sorted(_folders(folder), key=lambda path: natural_key(path.name))
+    classes = folders_in(folder)
     loose = _loose(folder)
     if not classes:
         raise InputError(_without_classes(folder, loose))
-    left_out: Counter[str] = Counter()
-    images = {path: _images_below(path, left_out) for path in classes}
+    others: Counter[str] = Counter()
+    images: dict[Path, list[Path]] = {path: [] for path in classes}
+    for path in classes:
+        for file in files_below(path):
+            if not is_image(file.name):
+                others["of other kinds"] += 1
+            elif is_device(file):
+                others["of the kind of pipes and devices"] += 1
+            else:
+                images[path].append(file)
     empty = [path for path in classes if not images[path]]
     if empty and (is_learned or len(empty) == len(classes)):
         raise InputError(
@@ -98,49 +114,18 @@ def find_classes(folder: Path, is_learned: bool = True) -> ClassFolders:
             "class: put its images there, or name the folder whose sub-folders are classes"
         )
     notes = [f"{path} holds no images: left out" for path in empty]
-    if loose:
-        notes.append(f"{folder}: {counted(loose, 'image')} outside the class folders left out")
-    notes += [f"{folder}: {counted(n, 'file')} {kind} left out" for kind, n in left_out.items()]
+    notes += left_out(str(folder), loose, "image", "outside the class folders")
+    for kind, count in others.items():
+        notes += left_out(str(folder), count, "file", kind)
     filled = [path for path in classes if images[path]]
     y = np.repeat(np.arange(len(filled), dtype=np.int64), [len(images[path]) for path in filled])
     files = tuple(file for path in filled for file in images[path])
     return ClassFolders(folder, tuple(path.name for path in filled), files, y, tuple(notes))
 
 
-def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """What to sort names by so that 'img10' comes after 'img9', whatever the case."""
-    pieces = re.split(r"(\d+)", name)
-    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in pieces if p]
-    return key, name  # names that differ in case or zeros only keep one order too
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
-
-
 def _loose(folder: Path) -> int:
     """How many images lie in a folder that holds folders."""
     return sum(is_image(entry.name) for entry in os.scandir(folder) if entry.is_file())
-
-
-def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
-    """Sorted as people do; what is none, or is no file to be read, is counted by its kind."""
-    images = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        for path in [Path(parent, name) for name in names if not name.startswith(".")]:
-            if not is_image(path.name):
-                left_out["of other kinds"] += 1
-            elif is_device(path):
-                left_out["of the kind of pipes and devices"] += 1
-            else:
-                images.append(path)
-    return sorted(images, key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
-
-
-def is_image(name: str) -> bool:
-    """Whether a file of this name is taken for an image, not being hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def _without_classes(folder: Path, loose: int) -> str:
@@ -152,23 +137,7 @@ def _without_classes(folder: Path, loose: int) -> str:
     )
 
 
-Advance = Callable[[int, int], None]
-"""Called with the number of images read so far, and of all."""
-
-SHALLOW = ("1-bit", "8-bit")
 DEEP = 65535.0
-USUAL_SIDE = 64
-"""Pixels a side of images that a small network takes, where photographs have more."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What all images become: (channels, *size) of one dtype, uint8 or float32."""
-
-    channels: int
-    size: tuple[int, int]
-    dtype: type
-    resized: bool
 
 
 def load_image_folder(folder: Path, options: LoadOptions, advance: Advance | None = None) -> Parts:
@@ -216,9 +185,7 @@ def _read_all(
     those that hold several pictures."""
     files = [path for listing in listings.values() for path in listing.files]
     problems: Problems = {}
-    headers: dict[Path, ImageInfo] = {}
-    of_each(files, problems, lambda i: headers.update({files[i]: probe_image(files[i])}))
-    infos = {path: headers[path] for path in files if path in headers}  # in their order
+    infos = headers_of(files, problems)
     if options.strict and problems:
         raise _refused(_reasons(files, problems))
     if not infos:
@@ -238,25 +205,13 @@ def _read_all(
     return pixels, problems, firsts_alone(str(folder), infos.values())
 
 
-def firsts_alone(name: str, infos: Collection[ImageInfo]) -> str:
-    """What to say of images of which some hold several pictures, else ""."""
-    several = sum(info.frames > 1 for info in infos)
-    have = "has" if several == 1 else "have"
-    which = f"{several:,} of {counted(len(infos), 'image')} {have} several frames or pages"
-    return f"{name}: {which}: the first one is taken" if several else ""
-
-
 def _dataset(
     listing: ClassFolders, x: np.ndarray, problems: Problems, is_learned: bool, levels: Levels
 ) -> Dataset:
     """A part, of whose files those with problems are left out."""
     is_sound = np.array([path not in problems for path in listing.files])
-    y, notes = listing.y[is_sound], listing.notes
-    reasons = _reasons(listing.files, problems)
-    if reasons:
-        count = f"{len(reasons):,} of {counted(len(listing.files), 'image')}"
-        verb = "is" if len(reasons) == 1 else "are"
-        notes += (f"{listing.folder}: {count} cannot be read and {verb} left out", *reasons)
+    y, name, count = listing.y[is_sound], str(listing.folder), len(listing.files)
+    notes = (*listing.notes, *unread(name, _reasons(listing.files, problems), count, "image"))
     counts = np.bincount(y, minlength=len(listing.labels))
     if not counts.all() and (is_learned or not counts.any()):
         label = int(np.argmin(counts))
@@ -265,55 +220,7 @@ def _dataset(
     files = tuple(str(path) for path in listing.files if path not in problems)
     unit = 255.0 if x.dtype == np.uint8 else 1.0
     black, white = (unit * each for each in levels)
-    return Dataset(x, y, listing.labels, str(listing.folder), white, notes, files, black, unit)
-
-
-def of_each(
-    files: Sequence[Path],
-    problems: Problems,
-    work: Callable[[int], None],
-    advance: Advance | None = None,
-) -> None:
-    """Work for the index of each file without problems so far, by all cores; an InputError becomes
-    its problem."""
-    lock, done = threading.Lock(), itertools.count(1)
-
-    def attempt(index: int) -> None:
-        try:
-            if files[index] not in problems:
-                work(index)
-        except InputError as error:
-            problems[files[index]] = str(error)
-        with lock:
-            if advance is not None:
-                advance(next(done), len(files))
-
-    parallel_for(range(len(files)), lambda: attempt, available_cores())
-
-
-def choose_layout(infos: dict[Path, ImageInfo], options: LoadOptions) -> Layout:
-    """What images of these headers all become; InputError where they differ in size."""
-    if options.colour == "auto":
-        channels = 1 if all(info.channels == 1 for info in infos.values()) else 3
-    else:
-        channels = COLOURS[options.colour]
-    shallow = all(info.depth in SHALLOW for info in infos.values())
-    dtype = np.uint8 if shallow else np.float32
-    if options.resize:
-        return Layout(channels, options.resize, dtype, True)
-    firsts: dict[tuple[int, int], Path] = {}
-    for path, info in infos.items():
-        firsts.setdefault((info.height, info.width), path)
-    if len(firsts) > 1:
-        one, other = (f"{path} is {h}x{w}" for (h, w), path in list(firsts.items())[:2])
-        sizes = Counter((info.height, info.width) for info in infos.values())
-        usual = sizes.most_common(1)[0][0]
-        height, width = usual if max(usual) <= USUAL_SIDE else (USUAL_SIDE, USUAL_SIDE)
-        raise InputError(
-            f"{one}, {other} (height x width): all images need one size, add --resize "
-            f"{height}x{width}"
-        )
-    return Layout(channels, next(iter(firsts)), dtype, False)
+    return Dataset(x, y, listing.labels, name, white, notes, files, black, unit)
 
 
 def _planes(path: Path, layout: Layout) -> np.ndarray:

@@ -8,7 +8,8 @@ from pathlib import Path
 from cnntool.datasets.images.archives import load_npz
 from cnntool.datasets.images.cifar import is_cifar_folder, load_cifar_file, load_cifar_folder
 from cnntool.datasets.images.dataset import LoadOptions, load_digits
-from cnntool.datasets.images.folder import Advance, load_image_folder
+from cnntool.datasets.images.files import Advance
+from cnntool.datasets.images.folder import load_image_folder
 from cnntool.datasets.images.idx import NAME, is_idx_folder, load_idx_folder
 from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.preprocessing import COLOURS, converted

@@ -54,7 +54,7 @@ BUILT_IN = {
     "sums": BuiltIn(
         "translator",
         "two numbers added, such as 123+45 with the answer 168; made on the spot",
-        "sums.sums",
+        "made_pairs.sums",
         (
             _count(None, "by default 40,000, or half of all pairs", 500_000),
             Parameter("digits", 3, "a number has at most", 1, 9, int),
@@ -63,7 +63,7 @@ BUILT_IN = {
     "dates": BuiltIn(
         "translator",
         "dates in fourteen ways of five languages, with the answer 2024-03-05; made on the spot",
-        "dates.dates",
+        "made_pairs.dates",
         (_count(12_000, "of dates", 500_000),),
     ),
     "shapes": BuiltIn(
@@ -75,13 +75,13 @@ BUILT_IN = {
     "digit-strings": BuiltIn(
         "captioner",
         "pictures of 16x64 of one to five handwritten digits, and which; from UCI's, CC BY 4.0",
-        "digit_strings.digit_strings",
+        "made_of_digits.digit_strings",
         (_count(6_000, "of pictures", 100_000),),
     ),
     "moving-digits": BuiltIn(
         "tagger",
         "videos of 16x16 in which a digit comes, turns into others and goes; from UCI's, CC BY 4.0",
-        "moving_digits.moving_digits",
+        "made_of_digits.moving_digits",
         (_count(2_000, "of videos", 20_000),),
     ),
 }

@@ -8,21 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnntool.datasets.images.folder import is_image
+from cnntool.datasets.images.files import is_image, pictures_below, read_pictures, unread
 from cnntool.datasets.sequences.material import Document, Format, Material
-from cnntool.datasets.sequences.pictures import (
-    MOST_NAMED,
-    pictures_below,
-    read_pictures,
-    unread_notes,
-)
-from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.sequences.samples import MOST_NAMED, Sample, Samples
 from cnntool.datasets.sequences.tables import Table, as_text, read_delimited, read_jsonl
 from cnntool.errors import InputError
-from cnntool.wording import counted, listed, shortened
+from cnntool.wording import counted, left_out, listed, shortened
 
-Said = tuple[str, str, str]
-"""The name of a picture, a sentence, and the place of both."""
+Said = tuple[Iterable[Sample], str]
+"""The names of pictures with a sentence each, and how they are written."""
 
 NUMBERED = re.compile(r"(.+)#\d+\t(.*)")
 """A line of Flickr8k.token.txt."""
@@ -36,21 +30,16 @@ TEXT_NAMES = ("text", "caption", "captions", "comment", "sentence", "description
 """What columns and keys are usually called."""
 
 
-def is_coco(material: Material) -> bool:
-    return _only(material, (".json",), _looks_like_coco) is not None
-
-
 def _looks_like_coco(head: str) -> bool:
     return head.lstrip()[:1] == "{" and bool(re.search(r'"(images|annotations)"\s*:\s*\[', head))
 
 
-def read_coco(material: Material) -> Samples:
+def _coco(document: Document) -> Said:
     """images with an id and a file_name, annotations with an image_id and a caption."""
-    document = _document(material, (".json",), _looks_like_coco)
-    return _with_pictures(material, document.name, _coco(document), "COCO's JSON")
+    return _annotations(document), "COCO's JSON"
 
 
-def _coco(document: Document) -> Iterator[Said]:
+def _annotations(document: Document) -> Iterator[Sample]:
     try:
         data = json.loads("\n".join(document.lines))
     except (ValueError, RecursionError) as error:
@@ -71,7 +60,8 @@ def _coco(document: Document) -> Iterator[Said]:
         image_id = _entry(annotation, "image_id", where)
         if image_id not in names:
             raise InputError(f"{where} is of the image {image_id!r}, which is none of 'images'")
-        yield names[image_id], _text(_entry(annotation, "caption", where), where), where
+        caption = _text(_entry(annotation, "caption", where), where)
+        yield Sample(names[image_id], caption, where)
 
 
 def _entry(record: Any, key: str, where: str) -> Any:
@@ -81,20 +71,14 @@ def _entry(record: Any, key: str, where: str) -> Any:
     return record[key]
 
 
-def is_metadata(material: Material) -> bool:
-    return _only(material, (".jsonl",)) is not None
-
-
-def read_metadata(material: Material) -> Samples:
+def _metadata(document: Document) -> Said:
     """An object a line, with the name of a picture and a text or a list of them."""
-    document = _document(material, (".jsonl",))
-    table = read_jsonl(document)
-    return _with_pictures(material, document.name, _rows(table, material.how), "JSON lines")
+    return _rows(read_jsonl(document), document.how.text_column), "JSON lines"
 
 
-def _rows(table: Table, how: ReadOptions) -> Iterator[Said]:
+def _rows(table: Table, text_column: str | None) -> Iterator[Sample]:
     name = table.find(None, PICTURE_NAMES, "")
-    text = table.find(how.text_column, TEXT_NAMES, "--text-column")
+    text = table.find(text_column, TEXT_NAMES, "--text-column")
     if name is None or text is None:
         what, usual = ("picture", PICTURE_NAMES) if name is None else ("text", TEXT_NAMES)
         there = listed(table.header)
@@ -102,11 +86,8 @@ def _rows(table: Table, how: ReadOptions) -> Iterator[Said]:
     for row, place in zip(table.rows, table.places, strict=True):
         texts = row[text] if isinstance(row[text], list) else [row[text]]
         for each in texts:
-            yield _text(row[name], place), as_text(each, place, table.named(text)), place
-
-
-def is_captions(material: Material) -> bool:
-    return _only(material, TABLES, _looks_like_captions) is not None
+            caption = as_text(each, place, table.named(text))
+            yield Sample(_text(row[name], place), caption, place)
 
 
 def _looks_like_captions(head: str) -> bool:
@@ -117,35 +98,30 @@ def _looks_like_captions(head: str) -> bool:
     )
 
 
-def read_captions(material: Material) -> Samples:
+def _captions(document: Document) -> Said:
     """``name.jpg#0<TAB>caption``, or columns with the names image and caption, as Flickr8k's."""
-    document = _document(material, TABLES, _looks_like_captions)
-    first = next((line for line in document.lines if line.strip()), "")
-    if NUMBERED.fullmatch(first):
-        said: Iterable[Said] = _numbered(document)
-        return _with_pictures(material, document.name, said, "lines of NAME#NUMBER and a caption")
-    if "|" in first and "," not in first:  # Flickr30k's results.csv
+    if NUMBERED.fullmatch(document.first_line):
+        return _numbered(document), "lines of NAME#NUMBER and a caption"
+    wanted = document.how.text_column
+    if "|" in document.first_line and "," not in document.first_line:  # Flickr30k's results.csv
         document = Document(document.name, [_unpiped(line) for line in document.lines])
-    known = (*PICTURE_NAMES, *TEXT_NAMES)
-    table = read_delimited(document, known, (material.how.text_column,))
-    return _with_pictures(material, document.name, _rows(table, material.how), table.kind)
+    table = read_delimited(document, (*PICTURE_NAMES, *TEXT_NAMES), (wanted,))
+    return _rows(table, wanted), table.kind
 
 
 def _unpiped(line: str) -> str:
     return "\t".join(each.strip() for each in line.split("|", 2))
 
 
-def _numbered(document: Document) -> Iterator[Said]:
-    for index, line in enumerate(document.lines):
-        if not line.strip():
-            continue
+def _numbered(document: Document) -> Iterator[Sample]:
+    for place, line in document.filled():
         found = NUMBERED.fullmatch(line)
         if found is None:
             raise InputError(
-                f"{document.place(index)} is {shortened(line, 60)!r}: expected NAME#NUMBER, a tab "
+                f"{place} is {shortened(line, 60)!r}: expected NAME#NUMBER, a tab "
                 "and a caption, as in the first line"
             )
-        yield found[1], found[2].strip(), document.place(index)
+        yield Sample(found[1], found[2].strip(), place)
 
 
 def is_beside(material: Material) -> bool:
@@ -166,7 +142,7 @@ def read_beside(material: Material) -> Samples:
         if text := _beside(path):
             document = material.read(str(text), lambda *_: None)
             name = str(path.relative_to(material.folder))
-            said += [(name, line.strip(), str(text)) for line in document.lines if line.strip()]
+            said += [Sample(name, line.strip(), str(text)) for _, line in document.filled()]
     name = str(material.folder)
     return _with_pictures(material, name, said, "a text beside each picture", pictures)
 
@@ -189,23 +165,31 @@ def _only(
         name = Path(path)
         if name.suffix.lower() not in endings or name.stem.removesuffix(".gt") in pictures:
             continue
-        if looks is None or (name.is_file() and looks(_head(name, material.how))):
+        if looks is None or (name.is_file() and looks(_head(name, material.how.encoding))):
             return path
     return None
 
 
-def _head(path: Path, how: ReadOptions) -> str:
+def _head(path: Path, encoding: str | None) -> str:
     with open(path, "rb") as file:
-        return file.read(LOOKED_AT).decode(how.encoding or "utf-8", "replace")
+        return file.read(LOOKED_AT).decode(encoding or "utf-8", "replace")
 
 
-def _document(
-    material: Material, endings: Sequence[str], looks: Callable[[str], bool] | None = None
-) -> Document:
-    path = _only(material, endings, looks) or _only(material, endings)
-    if path is None:
-        raise InputError(f"{material.name} holds no file that ends in {listed(endings)}")
-    return material.read(path)
+def of_a_file(
+    say: Callable[[Document], Said],
+    endings: Sequence[str],
+    looks: Callable[[str], bool] | None = None,
+) -> Format:
+    """A format of one file with what is said of pictures."""
+
+    def read(material: Material) -> Samples:
+        path = _only(material, endings, looks) or _only(material, endings)
+        if path is None:
+            raise InputError(f"{material.name} holds no file that ends in {listed(endings)}")
+        document = material.read(path)
+        return _with_pictures(material, document.name, *say(document))
+
+    return Format(lambda material: _only(material, endings, looks) is not None, read)
 
 
 def _text(value: Any, place: str) -> str:
@@ -215,7 +199,7 @@ def _text(value: Any, place: str) -> str:
 def _with_pictures(
     material: Material,
     name: str,
-    said: Iterable[Said],
+    said: Iterable[Sample],
     format: str,
     pictures: Sequence[Path] | None = None,
 ) -> Samples:
@@ -233,7 +217,7 @@ def _with_pictures(
     find = _finder(home, pictures)
     captions: dict[Path, list[str]] = {}
     lost: dict[str, str] = {}
-    for picture, caption, place in said:
+    for picture, caption, place, _ in said:
         path = find(picture, place)
         if path is None:
             lost[picture] = place
@@ -245,20 +229,21 @@ def _with_pictures(
             f"{name} says nothing of pictures that are in {home} or below it{first}: put the "
             "pictures there"
         )
-    files = list(captions)
-    found, problems, first = read_pictures(str(home), files, material.how, material.advance)
-    kept = [path for path in files if path in found]
-    notes = unread_notes(str(home), problems.values(), len(files), "picture")
-    notes = (*filter(None, (first,)), *notes)
-    return Samples(
-        name,
-        "picture",
-        [found[path][0] for path in kept],
-        [tuple(dict.fromkeys(captions[path])) for path in kept],
-        format,
-        [str(path) for path in kept],
-        notes=(*notes, *_notes(name, home, lost, len(pictures) - len(files))),
-    )
+    files, how = list(captions), material.how
+    found, problems, alone = read_pictures(str(home), files, how.pictures, material.advance)
+    samples = [
+        Sample(found[path][0], tuple(dict.fromkeys(captions[path])), str(path))
+        for path in files
+        if path in found
+    ]
+    notes = [*filter(None, [alone])]
+    notes += unread(str(home), list(problems.values()), len(files), "picture")[: 1 + MOST_NAMED]
+    if lost:
+        what = f"captions of {counted(len(lost), 'picture')} that "
+        what += "is not there" if len(lost) == 1 else "are not there"
+        notes.append(f"{name}: {what} left out ({listed(list(lost), MOST_NAMED)})")
+    notes += left_out(str(home), len(pictures) - len(files), "picture", "without a caption")
+    return Samples.of(name, "picture", samples, format, notes)
 
 
 def _finder(home: Path, pictures: Sequence[Path]) -> Callable[[str, str], Path | None]:
@@ -281,20 +266,9 @@ def _finder(home: Path, pictures: Sequence[Path]) -> Callable[[str, str], Path |
     return find
 
 
-def _notes(name: str, home: Path, lost: dict[str, str], unsaid: int) -> list[str]:
-    notes = []
-    if lost:
-        what = f"captions of {counted(len(lost), 'picture')} that "
-        what += "is not there" if len(lost) == 1 else "are not there"
-        notes.append(f"{name}: {what} left out ({listed(list(lost), MOST_NAMED)})")
-    if unsaid:
-        notes.append(f"{home}: {counted(unsaid, 'picture')} without a caption left out")
-    return notes
-
-
 FORMATS = {
-    "coco": Format(is_coco, read_coco),
-    "jsonl": Format(is_metadata, read_metadata),
-    "captions": Format(is_captions, read_captions),
+    "coco": of_a_file(_coco, (".json",), _looks_like_coco),
+    "jsonl": of_a_file(_metadata, (".jsonl",)),
+    "captions": of_a_file(_captions, TABLES, _looks_like_captions),
     "beside": Format(is_beside, read_beside),
 }

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.folder import is_image, natural_key
+from cnntool.datasets.images.files import (
+    is_image,
+    listing,
+    natural_key,
+    read_pictures,
+    unread,
+)
 from cnntool.datasets.sequences.material import Format, Material
-from cnntool.datasets.sequences.pictures import MOST_NAMED, read_pictures, unread_notes
-from cnntool.datasets.sequences.samples import Samples
+from cnntool.datasets.sequences.samples import MOST_NAMED, Sample, Samples
 from cnntool.datasets.sequences.tables import read_delimited
 from cnntool.errors import InputError
 from cnntool.wording import counted, listed, shortened
@@ -76,34 +81,33 @@ def read_clips(material: Material) -> Samples:
             f"write them in {LABELS}, or in {clips[0].name}.txt, a label a line"
         )
     files = [path for clip in labelled for path in clip.files]
-    found, problems, _ = read_pictures(str(folder), files, material.how, material.advance, True)
-    sound, wrong = [], []
+    how, advance, name = material.how.pictures, material.advance, str(folder)
+    found, problems, _ = read_pictures(name, files, how, advance, are_videos=True)
+    samples, wrong = [], []
     for clip in labelled:
-        faults = [problems[path] for path in clip.files if path in problems]
-        wrong += faults[:1]
-        sound += [] if faults else [clip]
-    frames = [_frames(clip, found) for clip in sound]
-    answers = [
-        _in_order(told[clip.name], clip, len(x)) for clip, x in zip(sound, frames, strict=True)
-    ]
-    notes = unread_notes(str(folder), wrong, len(labelled), "clip")
-    return Samples(
-        str(folder),
-        "frames",
-        frames,
-        answers,
-        "clips with a label a frame",
-        [str(clip.path) for clip in sound],
-        notes=(*notes, *_notes(folder, clips, told)),
-    )
+        if faults := [problems[path] for path in clip.files if path in problems]:
+            wrong.append(faults[0])
+            continue
+        frames = np.concatenate([found[path] for path in clip.files])
+        labels = _in_order(told[clip.name], clip, len(frames))
+        samples.append(Sample(frames, labels, str(clip.path)))
+    notes = [*unread(name, wrong, len(labelled), "clip")[: 1 + MOST_NAMED]]
+    names = [clip.name for clip in clips]
+    if lost := [each for each in told if each not in names]:
+        what = counted(len(lost), "clip")
+        verb = "is" if len(lost) == 1 else "are"
+        which = listed(lost, MOST_NAMED)
+        notes.append(f"{name}: labels of {what} that {verb} not there left out ({which})")
+    if untold := [each for each in names if each not in told]:
+        what = f"{counted(len(untold), 'clip')} without labels left out"
+        notes.append(f"{name}: {what} ({listed(untold, MOST_NAMED)})")
+    return Samples.of(name, "frames", samples, "clips with a label a frame", notes)
 
 
 def find_clips(folder: Path) -> list[Clip]:
     """The sub-folders of pictures, and the pictures beside them, in natural order."""
     clips = []
-    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
-        if path.name.startswith((".", "__")):
-            continue
+    for path in listing(folder):
         if path.is_dir():
             files = [each for each in path.iterdir() if is_image(each.name)]
             files.sort(key=lambda each: natural_key(each.name))
@@ -140,9 +144,10 @@ def _told(material: Material, clips: Sequence[Clip]) -> dict[str, Labels]:
 def _of_table(material: Material, path: Path) -> dict[str, Labels]:
     """The rows of labels.csv: by clip, frame and label, or a clip and all its labels."""
     document = material.read(str(path), lambda *_: None)
-    first = next((line for line in document.lines if line.strip()), "")
     told: dict[str, Labels] = {}
-    if {"frame", "label"} & {each.strip().casefold() for each in re.split(r"[,;\t]", first)}:
+    if {"frame", "label"} & {
+        each.strip().casefold() for each in re.split(r"[,;\t]", document.first_line)
+    }:
         table = read_delimited(document, COLUMNS, COLUMNS)
         columns = [table.find(name, (name,), "") for name in COLUMNS]
         clips, frames, labels = (table.texts(column) for column in columns if column is not None)
@@ -153,13 +158,10 @@ def _of_table(material: Material, path: Path) -> dict[str, Labels]:
             one.frames.append(frame)
             one.labels.append(label)
         return told
-    for index, line in enumerate(document.lines):
-        if not line.strip():
-            continue
+    for place, line in document.filled():
         clip, *rest = (each.strip().strip('"') for each in re.split(r"[,;\t]", line))
         while rest and not rest[-1]:  # as spreadsheets fill rows up
             rest.pop()
-        place = document.place(index)
         if not rest or "" in rest or _plain(clip) in told:
             fault = "is told twice" if _plain(clip) in told else "has a frame without a label"
             raise InputError(
@@ -174,10 +176,6 @@ def _plain(clip: str) -> str:
     """The name of a clip without the slash or the extension that it may have been written with."""
     clip = clip.rstrip("/")
     return Path(clip).stem if is_image(clip) else clip
-
-
-def _frames(clip: Clip, found: dict[Path, np.ndarray]) -> np.ndarray:
-    return found[clip.path] if clip.is_animation else np.concatenate([found[p] for p in clip.files])
 
 
 def _in_order(told: Labels, clip: Clip, count: int) -> tuple[str, ...]:
@@ -211,19 +209,6 @@ def _in_order(told: Labels, clip: Clip, count: int) -> tuple[str, ...]:
         raise InputError(f"{told.place}: a frame of {clip.path} is told twice, and another never")
     labels = dict(zip(order, told.labels, strict=True))
     return tuple(labels[place] for place in range(count))
-
-
-def _notes(folder: Path, clips: Sequence[Clip], told: dict[str, Labels]) -> list[str]:
-    notes, names = [], [clip.name for clip in clips]
-    if lost := [name for name in told if name not in names]:
-        what = counted(len(lost), "clip")
-        verb = "is" if len(lost) == 1 else "are"
-        which = listed(lost, MOST_NAMED)
-        notes.append(f"{folder}: labels of {what} that {verb} not there left out ({which})")
-    if untold := [name for name in names if name not in told]:
-        what = f"{counted(len(untold), 'clip')} without labels left out"
-        notes.append(f"{folder}: {what} ({listed(untold, MOST_NAMED)})")
-    return notes
 
 
 FORMATS = {"clips": Format(are_clips, read_clips)}

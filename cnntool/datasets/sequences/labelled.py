@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cnntool.datasets.images.folder import natural_key
-from cnntool.datasets.sequences.material import (
-    Document,
-    Format,
-    Material,
-    first_line,
-    of_documents,
-)
-from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.images.files import files_below, folders_in
+from cnntool.datasets.sequences.material import Document, Format, Material, of_documents
+from cnntool.datasets.sequences.samples import ReadOptions, Sample, Samples, filled
 from cnntool.datasets.sequences.tables import (
     Table,
     is_csv,
@@ -29,7 +21,7 @@ from cnntool.datasets.sequences.tables import (
 from cnntool.errors import InputError
 from cnntool.files.atomic import is_device
 from cnntool.files.formats import EXTENSIONS
-from cnntool.wording import counted, joined, listed
+from cnntool.wording import counted, joined, left_out, listed
 
 TEXT_NAMES = ("text", "sentence", "review", "content", "document", "message", "title", "tweet")
 LABEL_NAMES = ("label", "class", "category", "sentiment", "target", "y")
@@ -42,23 +34,19 @@ UNLABELLED = "unsup"
 """The folder of reviews without a label in the Large Movie Review Dataset (aclImdb)."""
 
 
-def is_fasttext(document: Document, how: ReadOptions) -> bool:
-    return bool(LABELLED.search(first_line(document)))
+def is_fasttext(document: Document) -> bool:
+    return bool(LABELLED.search(document.first_line))
 
 
-def read_fasttext(document: Document, how: ReadOptions) -> Samples:
+def read_fasttext(document: Document) -> Samples:
     """Lines of ``__label__x text``, as fastText has them."""
-    texts, labels, places = [], [], []
-    for index, line in enumerate(document.lines):
-        if not line.strip():
-            continue
-        found, place = LABELLED.findall(line), document.place(index)
-        if len(found) != 1 or not found[0]:
-            raise InputError(_not_one_label(place, found))
-        texts.append(LABELLED.sub("", line).strip())
-        labels.append(found[0])
-        places.append(place)
-    return _filled(document.name, texts, labels, places, f"lines of {PREFIX}x text")
+    found = []
+    for place, line in document.filled():
+        labels = LABELLED.findall(line)
+        if len(labels) != 1 or not labels[0]:
+            raise InputError(_not_one_label(place, labels))
+        found.append(Sample(LABELLED.sub("", line).strip(), labels[0], place))
+    return _with_texts(document.name, found, f"lines of {PREFIX}x text")
 
 
 def _not_one_label(place: str, labels: Sequence[str]) -> str:
@@ -72,26 +60,16 @@ def _not_one_label(place: str, labels: Sequence[str]) -> str:
     )
 
 
-def _filled(
-    name: str,
-    texts: Sequence[str],
-    labels: Sequence[str],
-    places: Sequence[str],
-    format: str,
-    notes: Sequence[str] = (),
-    groups: Sequence[str] | None = None,
+def _with_texts(
+    name: str, found: Sequence[Sample], format: str, notes: Iterable[str] = ()
 ) -> Samples:
-    """Those that have a text, and a note on how many have none."""
-    found = Samples(name, "text", texts, labels, format, places, groups, tuple(notes))
-    filled = [index for index, text in enumerate(texts) if text]
-    if len(filled) == len(texts):
-        return found
-    blank = f"{name}: {counted(len(texts) - len(filled), 'label')} without a text left out"
-    return replace(found.at(filled), notes=(*notes, blank))
+    kept, blank = filled(name, found, "label", "without a text")
+    return Samples.of(name, "text", kept, format, (*notes, *blank))
 
 
-def read_table(document: Document, how: ReadOptions) -> Samples:
+def read_table(document: Document) -> Samples:
     """Columns with a header, or two without; or JSON lines."""
+    how = document.how
     wanted = how.text_column, how.label_column, how.group
     is_json = how.format == "jsonl" or (how.format is None and is_jsonl(document))
     known = (*TEXT_NAMES, *LABEL_NAMES)
@@ -100,15 +78,10 @@ def read_table(document: Document, how: ReadOptions) -> Samples:
     group = table.find(how.group, (), "--group")
     _refuse_lists(table, label)
     notes = [*why, *table.unused(text, label, group)]
-    return _filled(
-        table.name,
-        table.texts(text, may_be_empty=True),
-        table.texts(label),
-        table.places,
-        f"{table.kind}, {table.named(text)} the text and {table.named(label)} the label",
-        notes,
-        None if group is None else table.texts(group),
-    )
+    texts, labels = table.texts(text, may_be_empty=True), table.texts(label)
+    found = map(Sample, texts, labels, table.places, table.groups(group))
+    format = f"{table.kind}, {table.named(text)} the text and {table.named(label)} the label"
+    return _with_texts(table.name, list(found), format, notes)
 
 
 def _columns(table: Table, how: ReadOptions) -> tuple[int, int, list[str]]:
@@ -164,7 +137,7 @@ def _refuse_lists(table: Table, label: int) -> None:
 
 
 def is_class_folders(material: Material) -> bool:
-    return material.folder is not None and bool(_classes(material.folder))
+    return material.folder is not None and bool(folders_in(material.folder))
 
 
 def read_class_folders(material: Material) -> Samples:
@@ -172,7 +145,7 @@ def read_class_folders(material: Material) -> Samples:
     folder = material.folder
     if folder is None:
         raise InputError(f"{material.name} is no folder: --format folders wants one")
-    classes = _classes(folder)
+    classes = folders_in(folder)
     notes = []
     if len(classes) > 1 and any(path.name == UNLABELLED for path in classes):
         classes = [path for path in classes if path.name != UNLABELLED]
@@ -180,57 +153,39 @@ def read_class_folders(material: Material) -> Samples:
     if material.files:
         names = listed([Path(path).name for path in material.files], 5)
         notes.append(f"{folder}: {names} outside the class folders left out")
-    files, left_out, pipes = {}, 0, 0
+    files, others, pipes = {}, 0, 0
     for path in classes:
-        below, others = _texts_below(path)
-        files[path] = [file for file in below if not is_device(file)]
-        left_out += others
-        pipes += len(below) - len(files[path])
+        below = files_below(path)
+        texts = _texts_among(below)
+        files[path] = [file for file in texts if not is_device(file)]
+        others += len(below) - len(texts)
+        pipes += len(texts) - len(files[path])
     if empty := [path for path in classes if not files[path]]:
         raise InputError(
             f"{empty[0]} holds no texts, and every folder in {folder} is taken for a class: put "
             "its texts there as .txt, or remove it"
         )
-    if pipes:
-        notes.append(f"{folder}: {counted(pipes, 'pipe')} left out")
-    if left_out:
-        notes.append(f"{folder}: {counted(left_out, 'file')} without .txt left out")
-    total, texts, labels, places = sum(map(len, files.values())), [], [], []
+    notes += left_out(str(folder), pipes, "pipe")
+    notes += left_out(str(folder), others, "file", "without .txt")
+    total, found = sum(map(len, files.values())), []
     for path, own in files.items():
-        for file in own:
-            texts.append("\n".join(material.read(file, lambda *_: None).lines).strip())
-            labels.append(path.name)
-            places.append(file)
+        for file in map(str, own):
+            text = "\n".join(material.read(file, lambda *_: None).lines).strip()
+            found.append(Sample(text, path.name, file))
             if material.advance:
-                material.advance(len(texts), total)
-    return _filled(str(folder), texts, labels, places, "a folder of texts a class", notes)
+                material.advance(len(found), total)
+    return _with_texts(str(folder), found, "a folder of texts a class", notes)
 
 
-def _classes(folder: Path) -> list[Path]:
-    found = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))]
-    return sorted(found, key=lambda path: natural_key(path.name))
-
-
-def _texts_below(folder: Path) -> tuple[list[str], int]:
-    """The files in a folder and below it, sorted as people do; where some end in .txt those alone,
-    else all but pictures. And how many others there are."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__"))]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    texts = [path for path in found if path.suffix.lower() == ".txt"]
-    texts = texts or [path for path in found if path.suffix.lower() not in EXTENSIONS]
-    texts.sort(key=lambda path: [natural_key(p) for p in path.relative_to(folder).parts])
-    return [str(path) for path in texts], len(found) - len(texts)
+def _texts_among(files: Sequence[Path]) -> Sequence[Path]:
+    """Where some end in .txt those alone, else all but pictures."""
+    texts = [path for path in files if path.suffix.lower() == ".txt"]
+    return texts or [path for path in files if path.suffix.lower() not in EXTENSIONS]
 
 
 def is_class_files(material: Material) -> bool:
     names = [Path(path) for path in material.files if path.lower().endswith(".txt")]
-    return (
-        len(names) > 1
-        and not is_fasttext(material.first, material.how)
-        and not is_tsv(material.first)
-    )
+    return len(names) > 1 and not is_fasttext(material.first) and not is_tsv(material.first)
 
 
 def read_class_files(material: Material) -> Samples:
@@ -239,18 +194,16 @@ def read_class_files(material: Material) -> Samples:
     others = [Path(path).name for path in material.files if path not in files]
     if len({Path(path).stem for path in files}) < len(files):
         raise InputError(f"{material.name}: two files have one name, which is taken for a class")
-    texts, labels, places = [], [], []
+    found = []
     for path in files:
         document = material.read(path)
-        lines = [(index, line.strip()) for index, line in enumerate(document.lines) if line.strip()]
-        if not lines:
+        if not document.first_line:
             raise InputError(f"{path} holds no text: write an item a line, or remove the file")
-        texts += [line for _, line in lines]
-        labels += [Path(path).stem] * len(lines)
-        places += [document.place(index) for index, _ in lines]
+        label = Path(path).stem
+        found += [Sample(line.strip(), label, place) for place, line in document.filled()]
     notes = [f"{material.name}: {listed(others, 5)} left out, being no .txt"] * bool(others)
-    format = f"a file a class ({listed(list(dict.fromkeys(labels)), 5)}), an item a line"
-    return Samples(material.name, "text", texts, labels, format, places, notes=tuple(notes))
+    format = f"a file a class ({listed([Path(path).stem for path in files], 5)}), an item a line"
+    return Samples.of(material.name, "text", found, format, notes)
 
 
 FORMATS = {

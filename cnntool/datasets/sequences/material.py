@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +19,24 @@ NEEDED = 4
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A text. name: as messages have it. lines: without their ends."""
+    """A text. name: as messages have it. lines: without their ends. how: it is written."""
 
     name: str
     lines: list[str]
+    how: ReadOptions = field(default_factory=ReadOptions)
 
     def place(self, index: int) -> str:
         """Where a line stands, counted from 0: ``tags.txt:17``, counted from 1."""
         return f"{self.name}:{index + 1}"
+
+    def filled(self) -> Iterator[tuple[str, str]]:
+        """The place and the line of all that are not blank."""
+        return ((self.place(i), line) for i, line in enumerate(self.lines) if line.strip())
+
+    @cached_property
+    def first_line(self) -> str:
+        """The first that is not blank; "" where there is none."""
+        return next((line for line in self.lines if line.strip()), "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +74,7 @@ class Material:
     def read(self, path: str, advance: Advance | None = None) -> Document:
         """The text of one file."""
         pieces = read_text(path, self.how.encoding or "utf-8", advance or self.advance)
-        return Document(source_name(path), "".join(pieces).split("\n")[:-1])
+        return Document(source_name(path), "".join(pieces).split("\n")[:-1], self.how)
 
 
 class Format(NamedTuple):
@@ -75,34 +85,24 @@ class Format(NamedTuple):
     read: Callable[[Material], Samples]
 
 
-def of_documents(
-    fits: Callable[[Document, ReadOptions], bool], read: Callable[[Document, ReadOptions], Samples]
-) -> Format:
+def of_documents(fits: Callable[[Document], bool], read: Callable[[Document], Samples]) -> Format:
     """A format of texts, each of which is read alone; of a folder those that do not look so are
     left out, with a note."""
 
     def read_all(material: Material) -> Samples:
         documents, notes = material.documents, []
         if material.folder and material.how.format is None:
-            others = [each.name for each in documents if not fits(each, material.how)]
+            others = [each.name for each in documents if not fits(each)]
             documents = [each for each in documents if each.name not in others]
             if others:
                 names = listed([Path(name).name for name in others], 5)
                 notes.append(f"{material.name}: {names} left out, being in another format")
-        return put_together(material.name, [read(each, material.how) for each in documents], notes)
+        return put_together(material.name, [read(each) for each in documents], notes)
 
-    return Format(
-        lambda material: bool(material.files) and fits(material.first, material.how), read_all
-    )
+    return Format(lambda material: bool(material.files) and fits(material.first), read_all)
 
 
-def first_line(document: Document) -> str:
-    """The first line that is not blank; "" where there is none."""
-    return next((line for line in document.lines if line.strip()), "")
-
-
-def has_suffix(material: Material, *suffixes: str) -> bool:
-    """Whether all files of a material have one of these extensions; no for a folder of none."""
-    return bool(material.files) and all(
-        Path(path).suffix.lower() in suffixes for path in material.files
-    )
+def has_suffix(material: Material, suffix: str) -> bool:
+    """Whether all files of a material have this extension; no for a folder of none."""
+    files = map(Path, material.files)
+    return bool(material.files) and all(path.suffix.lower() == suffix for path in files)

@@ -6,20 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import NamedTuple
 from unicodedata import normalize
 
-from cnntool.datasets.sequences.material import (
-    Document,
-    Format,
-    Material,
-    first_line,
-    of_documents,
-)
-from cnntool.datasets.sequences.samples import ReadOptions, Samples
+from cnntool.datasets.sequences.material import Document, Format, Material, of_documents
+from cnntool.datasets.sequences.samples import Sample, Samples, filled
 from cnntool.datasets.sequences.tables import as_text, is_jsonl, is_tsv, read_delimited, read_jsonl
 from cnntool.errors import InputError
-from cnntool.wording import counted, listed, shortened
+from cnntool.wording import counted, left_out, listed, shortened
 
 SOURCE_NAMES = ("source", "src", "input", "word", "text")
 TARGET_NAMES = ("target", "tgt", "output", "pronunciation", "translation", "label")
@@ -35,27 +28,24 @@ LONGEST_SYMBOL, MOST_SYMBOLS = 5, 300
 """Of a lexicon's pronunciations: what has longer or more words is a text."""
 
 
-class Pair(NamedTuple):
-    source: str
-    target: str
-    place: str
+EMPTY = "pair", "with an empty side"
 
 
-def gathered(name: str, pairs: Sequence[Pair], format: str, notes: Iterable[str] = ()) -> Samples:
+def gathered(name: str, pairs: Sequence[Sample], format: str, notes: Iterable[str] = ()) -> Samples:
     """A sample for each source, with its targets in their order, all of which are right.
 
-    Pairs without a source or target are left out; that and what stands more than once is noted.
+    pairs: of a target each; those without a source or target are left out. That and what stands
+    more than once is noted.
     """
-    found: dict[str, tuple[Pair, dict[str, str]]] = {}
-    filled = [pair for pair in pairs if pair.source and pair.target]
-    for pair in filled:
-        _, targets = found.setdefault(normalize("NFC", pair.source), (pair, {}))
-        targets.setdefault(normalize("NFC", pair.target), pair.target)
-    firsts = [pair for pair, _ in found.values()]
-    answers = [tuple(targets.values()) for _, targets in found.values()]
-    several = sum(len(each) > 1 for each in answers)
-    repeats = len(filled) - sum(map(len, answers))
-    notes = [*notes, *_blank_note(name, len(pairs) - len(filled))]
+    found: dict[str, tuple[Sample, dict[str, str]]] = {}
+    kept, blank = filled(name, pairs, *EMPTY)
+    for pair in kept:
+        _, targets = found.setdefault(normalize("NFC", pair.input), (pair, {}))
+        targets.setdefault(normalize("NFC", pair.answer), pair.answer)
+    samples = [pair._replace(answer=tuple(targets.values())) for pair, targets in found.values()]
+    several = sum(len(each.answer) > 1 for each in samples)
+    repeats = len(kept) - sum(len(each.answer) for each in samples)
+    notes = [*notes, *blank]
     if several:
         verb = "has" if several == 1 else "have"
         notes.append(
@@ -63,12 +53,7 @@ def gathered(name: str, pairs: Sequence[Pair], format: str, notes: Iterable[str]
         )
     if repeats:
         notes.append(f"{name}: {counted(repeats, 'pair')} left out that came before")
-    sources, places = [pair.source for pair in firsts], [pair.place for pair in firsts]
-    return Samples(name, "text", sources, answers, format, places, notes=tuple(notes))
-
-
-def _blank_note(name: str, blank: int) -> list[str]:
-    return [f"{name}: {counted(blank, 'pair')} with an empty side left out"] * bool(blank)
+    return Samples.of(name, "text", samples, format, notes)
 
 
 def on_one_line(text: str) -> str:
@@ -96,25 +81,19 @@ def read_parallel(material: Material) -> Samples:
             f"{len(shorter.lines):,}; make them go line by line"
         )
     pairs = [
-        Pair(one.strip(), other.strip(), source.place(index))
+        Sample(one.strip(), other.strip(), source.place(index))
         for index, (one, other) in enumerate(zip(source.lines, target.lines, strict=True))
     ]
-    filled = [pair for pair in pairs if pair.source and pair.target]
     name = f"{source.name} and {target.name}"
-    return Samples(
-        name,
-        "text",
-        [pair.source for pair in filled],
-        [(pair.target,) for pair in filled],
-        f"two files line by line, {source.name} the source",
-        [pair.place for pair in filled],
-        notes=tuple(_blank_note(name, len(pairs) - len(filled))),
-    )
+    kept, blank = filled(name, pairs, *EMPTY)
+    samples = [pair._replace(answer=(pair.answer,)) for pair in kept]
+    format = f"two files line by line, {source.name} the source"
+    return Samples.of(name, "text", samples, format, blank)
 
 
-def read_objects(document: Document, how: ReadOptions) -> Samples:
+def read_objects(document: Document) -> Samples:
     """JSON lines with a source and a target, or a list of targets that are all right."""
-    table = read_jsonl(document)
+    table, how = read_jsonl(document), document.how
     source = table.find(how.text_column, SOURCE_NAMES, "--text-column")
     target = table.find(how.label_column, TARGET_NAMES, "--label-column")
     if source is None or target is None:
@@ -131,12 +110,12 @@ def read_objects(document: Document, how: ReadOptions) -> Samples:
             other = as_text(each, place, table.named(target))
             if not other:
                 raise InputError(f"{place} has no {table.named(target)}: add it, or leave it out")
-            pairs.append(Pair(on_one_line(text), on_one_line(other), place))
+            pairs.append(Sample(on_one_line(text), on_one_line(other), place))
     format = f"JSON lines, {table.named(source)} to {table.named(target)}"
     return gathered(table.name, pairs, format, table.unused(source, target))
 
 
-def is_sigmorphon(document: Document, how: ReadOptions) -> bool:
+def is_sigmorphon(document: Document) -> bool:
     return _features_column(document) is not None
 
 
@@ -153,7 +132,7 @@ def _features_column(document: Document) -> int | None:
     return None
 
 
-def read_sigmorphon(document: Document, how: ReadOptions) -> Samples:
+def read_sigmorphon(document: Document) -> Samples:
     """Lemma, inflected form and features, as the shared tasks of 2017 to 2021 have them, or lemma,
     features and form, as those of 2016 and from 2022 on; the source is ``lemma features``."""
     column = _features_column(document)
@@ -162,22 +141,20 @@ def read_sigmorphon(document: Document, how: ReadOptions) -> Samples:
             f"{document.name} has no column of features such as V;PST, the second or third of three"
         )
     pairs = []
-    for index, line in enumerate(document.lines):
-        if not line.strip():
-            continue
-        fields, place = [each.strip() for each in line.split("\t")], document.place(index)
+    for place, line in document.filled():
+        fields = [each.strip() for each in line.split("\t")]
         if len(fields) != 3:
             raise InputError(f"{place} has {counted(len(fields), 'column')}, expected three")
-        pairs.append(Pair(f"{fields[0]} {fields[column]}", fields[3 - column], place))
+        pairs.append(Sample(f"{fields[0]} {fields[column]}", fields[3 - column], place))
     order = "lemma, form, features" if column == 2 else "lemma, features, form"
     return gathered(document.name, pairs, f"{order}; the source is the lemma and its features")
 
 
-def read_tsv(document: Document, how: ReadOptions) -> Samples:
+def read_tsv(document: Document) -> Samples:
     """``source<TAB>target``; what is behind another tab is not read."""
-    if how.text_column or how.label_column:
-        return _named_columns(document, how)
-    pairs: list[Pair] = []
+    if document.how.text_column or document.how.label_column:
+        return _named_columns(document)
+    pairs: list[Sample] = []
     more: list[int] = []
     for index, line in enumerate(document.lines):
         if not line.strip():
@@ -189,10 +166,10 @@ def read_tsv(document: Document, how: ReadOptions) -> Samples:
                 "target"
             )
         if not pairs and _names_both(fields):
-            return _named_columns(document, how)
+            return _named_columns(document)
         if len(fields) > 2 and any(each.strip() for each in fields[2:]):
             more.append(index + 1)
-        pairs.append(Pair(fields[0].strip(), fields[1].strip(), place))
+        pairs.append(Sample(fields[0].strip(), fields[1].strip(), place))
     notes = []
     if more:
         what = "what is behind the second tab is not read"
@@ -206,7 +183,8 @@ def _names_both(fields: Sequence[str]) -> bool:
     return bool(names & set(SOURCE_NAMES)) and bool(names & set(TARGET_NAMES))
 
 
-def _named_columns(document: Document, how: ReadOptions) -> Samples:
+def _named_columns(document: Document) -> Samples:
+    how = document.how
     known = (*SOURCE_NAMES, *TARGET_NAMES)
     table = read_delimited(document, known, (how.text_column, how.label_column), "tsv")
     source = table.find(how.text_column, SOURCE_NAMES, "--text-column")
@@ -224,18 +202,18 @@ def _named_columns(document: Document, how: ReadOptions) -> Samples:
         table.places,
         strict=True,
     )
-    pairs = [Pair(on_one_line(one), on_one_line(other), place) for one, other, place in texts]
+    pairs = [Sample(on_one_line(one), on_one_line(other), place) for one, other, place in texts]
     format = f"{table.kind}, {table.named(source)} to {table.named(target)}"
     return gathered(table.name, pairs, format, table.unused(source, target))
 
 
-def is_lexicon(document: Document, how: ReadOptions) -> bool:
+def is_lexicon(document: Document) -> bool:
     """Whether every line is a word and what may be its sounds: few different, short symbols."""
     lines = [COMMENT.sub("", line).split() for line in document.lines[:LOOKED_AT]]
     symbols = {symbol for line in lines for symbol in line[1:]}
     lengths = [len(line) for line in lines if line]
     return (
-        "\t" not in first_line(document)
+        "\t" not in document.first_line
         and min(lengths, default=0) > 1
         and len(symbols) <= MOST_SYMBOLS
         and all(len(symbol) <= LONGEST_SYMBOL for symbol in symbols)
@@ -251,10 +229,10 @@ def _are_sentences(document: Document) -> bool:
     return 2 * sum(runs[word] > 1 for word in words) > len(words)
 
 
-def read_lexicon(document: Document, how: ReadOptions) -> Samples:
+def read_lexicon(document: Document) -> Samples:
     """``WORD  P P P``, as CMUdict has it: ``word(2)`` another way to say the word, ``;;;`` and
     ``#`` before a comment."""
-    if how.format is None and _are_sentences(document):
+    if document.how.format is None and _are_sentences(document):
         raise InputError(
             f"{document.name} looks like sentences, as most lines begin with the word of others: "
             "name the file with their translations behind it, or give --format lexicon for words "
@@ -273,8 +251,8 @@ def read_lexicon(document: Document, how: ReadOptions) -> Samples:
             )
         other_way = ALTERNATIVE.fullmatch(fields[0])
         word = other_way[1] if other_way else fields[0]
-        pairs.append(Pair(word, " ".join(fields[1:]), document.place(index)))
-    notes = [f"{document.name}: {counted(comments, 'comment')} left out"] * bool(comments)
+        pairs.append(Sample(word, " ".join(fields[1:]), document.place(index)))
+    notes = left_out(document.name, comments, "comment")
     return gathered(document.name, pairs, "a lexicon of words and their symbols", notes)
 
 

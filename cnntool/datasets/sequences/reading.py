@@ -11,10 +11,10 @@ from typing import Any
 from unicodedata import is_normalized, normalize
 
 from cnntool.choices import SAMPLE_FORMATS
-from cnntool.datasets.images.folder import natural_key
+from cnntool.datasets.images.files import listing, natural_key
 from cnntool.datasets.sequences import captions, clips, labelled, pairs, series, tagged
 from cnntool.datasets.sequences.builtin import BUILT_IN, load_built_in
-from cnntool.datasets.sequences.material import Format, Material, first_line, has_suffix
+from cnntool.datasets.sequences.material import Format, Material, has_suffix
 from cnntool.datasets.sequences.samples import ReadOptions, Samples
 from cnntool.datasets.texts.text import STDIN, Advance, checked_sources
 from cnntool.errors import InputError, RequestError
@@ -107,10 +107,7 @@ def find_parts(
     folder = Path(sources[0])
     if len(sources) > 1 or sources[0] == STDIN or not folder.is_dir():
         return {"train": Material(sources, how, advance=advance)}, ""
-    there = sorted(
-        (path for path in folder.iterdir() if not path.name.startswith((".", "__"))),
-        key=lambda path: natural_key(path.name),
-    )
+    there = listing(folder)
     folders, files = [p for p in there if p.is_dir()], [p for p in there if p.is_file()]
     texts = [path for path in files if path.suffix.lower() not in EXTENSIONS]
     found = _by_part(folders, 1) or _by_part(texts, 2 if task == "translator" else 1)
@@ -177,7 +174,7 @@ def _read(task: str, material: Material) -> Samples:
         (each for each in known if each in formats and formats[each].fits(material)), None
     )
     is_picture = bool(material.files) and Path(material.files[0]).suffix.lower() in EXTENSIONS
-    if name is None and material.files and not is_picture and not first_line(material.first):
+    if name is None and material.files and not is_picture and not material.first.first_line:
         raise InputError(f"{material.name} is empty: name {_kinds(task)}")
     if name is None:
         formats_there = "; ".join(f"{each}: {line}" for each, line in known.items())

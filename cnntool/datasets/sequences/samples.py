@@ -20,13 +20,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnntool.choices import COLOURS
+from cnntool.datasets.images.dataset import LoadOptions
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import shape_text
+from cnntool.wording import left_out, shape_text
 
 
 def what_of(form: str, shape: tuple[int, ...] = ()) -> str:
@@ -37,6 +37,27 @@ def what_of(form: str, shape: tuple[int, ...] = ()) -> str:
     """
     name = {"text": "texts", "steps": "series", "frames": "videos", "picture": "pictures"}
     return name.get(form, form) + (f" of {shape_text(shape)}" if shape else "")
+
+
+MOST_NAMED = 5
+"""Of what is left out, in a note."""
+
+
+class Sample(NamedTuple):
+    """An input with its answer, where both stand, and what they belong to."""
+
+    input: Any
+    answer: Any
+    place: str
+    group: str | None = None
+
+
+def filled(
+    name: str, found: Sequence[Sample], noun: str, which: str
+) -> tuple[list[Sample], list[str]]:
+    """Those with something in both, and a note on how many have nothing in one."""
+    kept = [each for each in found if each.input and each.answer]
+    return kept, left_out(name, len(found) - len(kept), noun, which)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +79,15 @@ class Samples:
     places: Sequence[str] | None = None
     groups: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, name: str, form: str, found: Sequence[Sample], format: str, notes: Iterable[str] = ()
+    ) -> Samples:
+        """Of samples one by one, which have a group each or none."""
+        inputs, answers, places, groups = map(list, zip(*found, strict=True)) if found else [[]] * 4
+        shared = None if None in groups else groups
+        return cls(name, form, inputs, answers, format, places, shared, tuple(notes))
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -157,9 +187,11 @@ class ReadOptions:
     resize: tuple[int, int] | None = None
     colour: str = "auto"
 
+    @property
+    def pictures(self) -> LoadOptions:
+        return LoadOptions(self.resize, self.colour)
+
     def __post_init__(self) -> None:
-        if self.colour not in COLOURS:
-            raise RequestError(f"colour is {self.colour!r}, expected one of {', '.join(COLOURS)}")
         if self.column is not None and self.column < 2:
             raise RequestError(
                 f"--column {self.column}: expected the number of the tags' column, from 2 on, the "

@@ -10,17 +10,14 @@ import numpy as np
 
 from cnntool.datasets.images.archives import read_array, some
 from cnntool.datasets.sequences.material import Document, Format, Material, has_suffix, of_documents
-from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
+from cnntool.datasets.sequences.samples import Sample, Samples, put_together
 from cnntool.errors import InputError
 from cnntool.files.npy import LARGEST
 from cnntool.files.streams import plain_errors
 from cnntool.wording import counted, joined, listed, shortened
 
-Place = str
-"""Where a series stands, such as ``vowels.ts:17``."""
 
-
-def is_ts(document: Document, how: ReadOptions) -> bool:
+def is_ts(document: Document) -> bool:
     lines = (line.strip() for line in document.lines)
     first = next((line for line in lines if line and not line.startswith("#")), "")
     return first.startswith("@") and first.split()[0].lower() in HEADER
@@ -32,15 +29,13 @@ HEADER = (
 )
 
 
-def read_ts(document: Document, how: ReadOptions) -> Samples:
+def read_ts(document: Document) -> Samples:
     """Lines of ``1,2,3:4,5,6:label``: dimensions parted by colons, their values by commas.
 
     Source: the .ts format of sktime and aeon, whose header tells the classes.
     """
     labels, start = _header(document)
-    series: list[np.ndarray] = []
-    answers: list[str] = []
-    places: list[Place] = []
+    found: list[Sample] = []
     for index, line in enumerate(document.lines[start:], start):
         if not line.strip() or line.startswith("#"):
             continue
@@ -54,16 +49,14 @@ def read_ts(document: Document, how: ReadOptions) -> Samples:
                 f"({listed(labels)}): mend the one or the other"
             )
         steps = steps_of(dimensions, place)
-        if series and steps.shape[1] != series[0].shape[1]:
+        if found and steps.shape[1] != found[0].input.shape[1]:
             raise InputError(
-                f"{place} has {counted(steps.shape[1], 'dimension')}, where {places[0]} has "
-                f"{series[0].shape[1]:,}: every series needs as many"
+                f"{place} has {counted(steps.shape[1], 'dimension')}, where {found[0].place} has "
+                f"{found[0].input.shape[1]:,}: every series needs as many"
             )
-        series.append(steps)
-        answers.append(label)
-        places.append(place)
-    format = f"series of {counted(series[0].shape[1], 'dimension')} (.ts)" if series else "series"
-    return Samples(document.name, "steps", series, answers, format, places)
+        found.append(Sample(steps, label, place))
+    what = f" of {counted(found[0].input.shape[1], 'dimension')} (.ts)" if found else ""
+    return Samples.of(document.name, "steps", found, f"series{what}")
 
 
 def _header(document: Document) -> tuple[Sequence[str], int]:
@@ -88,7 +81,7 @@ def _header(document: Document) -> tuple[Sequence[str], int]:
     raise InputError(f"{document.name} has no line '@data', behind which the series stand")
 
 
-def steps_of(texts: Sequence[str], place: Place) -> np.ndarray:
+def steps_of(texts: Sequence[str], place: str) -> np.ndarray:
     """(T, D) float32 of the values of each dimension."""
     dimensions = [text.split(",") for text in texts]
     for number, values in enumerate(dimensions, 1):
@@ -107,7 +100,7 @@ def steps_of(texts: Sequence[str], place: Place) -> np.ndarray:
     raise _no_number(dimensions, place)
 
 
-def _no_number(dimensions: Sequence[Sequence[str]], place: Place) -> InputError:
+def _no_number(dimensions: Sequence[Sequence[str]], place: str) -> InputError:
     """Of the first value that is no finite number of 32 bits."""
     for number, values in enumerate(dimensions, 1):
         for step, value in enumerate(values, 1):
@@ -125,20 +118,6 @@ def _no_number(dimensions: Sequence[Sequence[str]], place: Place) -> InputError:
                 shown = repr(shortened(value, 40))
                 return InputError(f"{where} is {shown}, expected a finite number")
     raise AssertionError("all values are finite numbers")
-
-
-def is_npz(material: Material) -> bool:
-    return has_suffix(material, ".npz")
-
-
-def read_labelled_npz(material: Material) -> Samples:
-    """Archives with y (N,), a label a series; see :func:`read_npz`."""
-    return put_together(material.name, [read_npz(path, 1) for path in material.files])
-
-
-def read_tagged_npz(material: Material) -> Samples:
-    """Archives with y (N, T), a label a step; see :func:`read_npz`."""
-    return put_together(material.name, [read_npz(path, 2) for path in material.files])
 
 
 def read_npz(path: str, axes: int) -> Samples:
@@ -166,7 +145,7 @@ def read_npz(path: str, axes: int) -> Samples:
     notes = (f"{path}: {some(extra)} left out, beside x, lengths and y",) if extra else ()
     places = [f"{path}, series {number}" for number in range(len(series))]
     format = f"series of {counted(x.shape[2], 'dimension')} (.npz)"
-    return Samples(path, "steps", series, answers, format, places, notes=notes)
+    return Samples.of(path, "steps", list(map(Sample, series, answers, places)), format, notes)
 
 
 def read_series(path: str) -> list[np.ndarray]:
@@ -252,8 +231,14 @@ def _label(value: object, path: str) -> str:
     return str(value)
 
 
-OF_CLASSIFIERS = {
-    "npz": Format(is_npz, read_labelled_npz),
-    "ts": of_documents(is_ts, read_ts),
-}
-OF_TAGGERS = {"npz": Format(is_npz, read_tagged_npz)}
+def of_archives(axes: int) -> Format:
+    """Archives whose y has so many axes; see :func:`read_npz`."""
+
+    def read(material: Material) -> Samples:
+        return put_together(material.name, [read_npz(path, axes) for path in material.files])
+
+    return Format(lambda material: has_suffix(material, ".npz"), read)
+
+
+OF_CLASSIFIERS = {"npz": of_archives(1), "ts": of_documents(is_ts, read_ts)}
+OF_TAGGERS = {"npz": of_archives(2)}

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnntool.datasets.sequences.material import Document, first_line
-from cnntool.datasets.sequences.samples import ReadOptions
+from cnntool.datasets.sequences.material import Document
 from cnntool.errors import InputError
 from cnntool.wording import counted, listed, shortened, suggestion
 
@@ -75,6 +74,10 @@ class Table:
             found.append(text)
         return found
 
+    def groups(self, column: int | None) -> Sequence[str | None]:
+        """What each row belongs to, by a column of such; None without one."""
+        return [None] * len(self.rows) if column is None else self.texts(column)
+
     def unused(self, *columns: int | None) -> list[str]:
         """A note on the columns that are none of these; none where there are no others."""
         others = [self.named(i) for i in range(self.width) if i not in columns]
@@ -99,28 +102,25 @@ def as_text(value: Any, place: str, name: str) -> str:
     raise InputError(f"{place}: {name} is {shown}, expected a text or a number")
 
 
-def is_jsonl(document: Document, how: ReadOptions | None = None) -> bool:
-    return first_line(document).lstrip()[:1] in ("{", "[") and bool(
-        re.match(r'\s*(\[\s*)?(\{\s*("|\}|$)|$)', first_line(document))
+def is_jsonl(document: Document) -> bool:
+    return document.first_line.lstrip()[:1] in ("{", "[") and bool(
+        re.match(r'\s*(\[\s*)?(\{\s*("|\}|$)|$)', document.first_line)
     )
 
 
-def is_tsv(document: Document, how: ReadOptions | None = None) -> bool:
-    return "\t" in first_line(document)
+def is_tsv(document: Document) -> bool:
+    return "\t" in document.first_line
 
 
-def is_csv(document: Document, how: ReadOptions | None = None) -> bool:
-    line = first_line(document)
+def is_csv(document: Document) -> bool:
+    line = document.first_line
     return "," in line or (";" in line and document.name.lower().endswith(".csv"))
 
 
 def read_jsonl(document: Document) -> Table:
     """The columns of JSON lines are their keys."""
     records, places = [], []
-    for index, line in enumerate(document.lines):
-        if not line.strip():
-            continue
-        place = document.place(index)
+    for place, line in document.filled():
         try:
             value = json.loads(line)
         except ValueError as error:
@@ -168,18 +168,17 @@ def read_delimited(
     its column, or one that is wanted. InputError for rows of another width than the first, for
     quotes that do not close, and where nothing follows the names.
     """
-    line = first_line(document)
     tried = {"tsv": "\t", "csv": ",;"}.get(format or "", "\t,;")
-    delimiter = next((each for each in tried if each in line), tried[0])
+    delimiter = next((each for each in tried if each in document.first_line), tried[0])
     kind = {"\t": "tab-separated", ",": "comma-separated", ";": "semicolon-separated"}[delimiter]
     rows: list[list[str]] = []
     places: list[str] = []
     split = _unquoted if delimiter == "\t" and not _has_quotes(document) else _quoted
-    for index, row in split(document, delimiter):
+    for place, row in split(document, delimiter):
         if rows and len(row) != len(rows[0]):
-            raise InputError(_other_width(document.place(index), row, rows[0], places[0], kind))
+            raise InputError(_other_width(place, row, rows[0], places[0], kind))
         rows.append(row)
-        places.append(document.place(index))
+        places.append(place)
     if not rows:
         raise InputError(f"{document.name} is empty: expected rows of columns")
     names = [name for name in wanted if name]
@@ -190,20 +189,18 @@ def read_delimited(
     return Table(document.name, kind, header, rows[start:], places[start:])
 
 
-def _unquoted(document: Document, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    for index, line in enumerate(document.lines):
-        if line.strip():
-            yield index, line.split(delimiter)
+def _unquoted(document: Document, delimiter: str) -> Iterator[tuple[str, list[str]]]:
+    return ((place, line.split(delimiter)) for place, line in document.filled())
 
 
-def _quoted(document: Document, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _quoted(document: Document, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     before = csv.field_size_limit(WIDEST)
     reader = csv.reader((line + "\n" for line in document.lines), delimiter=delimiter, strict=True)
     start = 0
     try:
         for row in reader:
             if len(row) > 1 or any(field.strip() for field in row):
-                yield start, row
+                yield document.place(start), row
             start = reader.line_num
     except csv.Error as error:
         raise InputError(

@@ -10,7 +10,8 @@ from PIL import Image
 
 from cnntool.datasets import memory
 from cnntool.datasets.images.dataset import LoadOptions
-from cnntool.datasets.images.folder import find_classes, find_parts, load_image_folder, natural_key
+from cnntool.datasets.images.files import natural_key
+from cnntool.datasets.images.folder import find_classes, find_parts, load_image_folder
 from cnntool.errors import InputError, RequestError
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from cnntool.datasets.images.dataset import load_digits
-from cnntool.datasets.sequences import digit_strings, moving_digits
+from cnntool.datasets.sequences import made_of_digits
 from cnntool.datasets.sequences.builtin import load_built_in
 
 
 def test_the_parts_share_no_digits():
-    parts = digit_strings.split_digits(np.random.default_rng(3))
+    parts = made_of_digits.split_digits(np.random.default_rng(3))
     assert [len(values) for _, values in parts.values()] == [1439, 179, 179]
     seen = [{x.tobytes() for x in pictures} for pictures, _ in parts.values()]
     data = load_digits()
@@ -26,7 +26,7 @@ def test_the_parts_share_no_digits():
 def test_strings_have_one_to_five_digits_of_their_part_from_left_to_right():
     parts = load_built_in("digit-strings:count=300", 1)
     assert [len(part) for part in parts.values()] == [240, 30, 30]
-    digits = digit_strings.split_digits(np.random.default_rng(1))
+    digits = made_of_digits.split_digits(np.random.default_rng(1))
     for name, part in parts.items():
         assert {(x.shape, x.dtype.name) for x in part.inputs} == {((1, 16, 64), "uint8")}
         assert all(1 <= len(number) <= 5 for (number,) in part.answers)
@@ -94,7 +94,7 @@ def test_a_frame_without_a_digit_is_dark_and_one_with_a_digit_is_not():
 def test_hidden_frames_lie_between_frames_of_the_same_label():
     labels = list("aaabccc")
     expected = [True, True, False, False, False, True, False]
-    assert moving_digits._may_be_hidden(labels).tolist() == expected
+    assert made_of_digits._may_be_hidden(labels).tolist() == expected
 
 
 @pytest.mark.parametrize("spec", ["digit-strings:count=20", "moving-digits:count=20"])

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from cnntool.datasets.sequences.builtin import load_built_in
-from cnntool.datasets.sequences.dates import PATTERNS, written
+from cnntool.datasets.sequences.made_pairs import PATTERNS, written
 from cnntool.errors import RequestError
 
 
