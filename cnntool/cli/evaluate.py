@@ -19,7 +19,8 @@ from cnntool.wording import counted, readable
 if TYPE_CHECKING:
     from cnntool.datasets.images.parts import Parts
     from cnntool.networks.model import Classifier
-    from cnntool.training.report import Report, TextReport
+    from cnntool.training.evaluation import TextReport
+    from cnntool.training.report import ClassifierReport
 
 TOP = 3
 
@@ -178,7 +179,8 @@ def measure_images(asked: Asked) -> None:
     from cnntool.cli.evaluation_pictures import check_outputs, draw_confusion, draw_mistakes
     from cnntool.cli.predictions import differences
     from cnntool.networks.model import load_classifier
-    from cnntool.training.report import evaluate, with_held_out
+    from cnntool.training.evaluation import evaluate
+    from cnntool.training.parts import with_held_out
     from cnntool.visuals import fonts
 
     fonts.use(asked.font)
@@ -203,7 +205,7 @@ def measure_images(asked: Asked) -> None:
             complain(note)
     title = f"{model} on {data}, {chosen}"
     if asked.confusion is not None:  # before stdout, which `| head` may close
-        named = f"{title}: {report.accuracy:.1%} of {report.count:,} right"
+        named = f"{title}: {report.accuracy.text} of {report.accuracy.count:,} right"
         draw_confusion(report.confusion, report.labels, asked.confusion, named, asked.force)
     if asked.mistakes is not None:
         draw_mistakes(report, images, asked.mistakes, title, asked.force)
@@ -213,7 +215,7 @@ def measure_images(asked: Asked) -> None:
     if asked.html is not None:
         from cnntool.cli.evaluation_page import write_page
 
-        write_page(asked.html, classifier, report, images, entry, asked.force)
+        write_page(asked.html, classifier, report, images, asked.force)
     if asked.as_json:
         print_json(entry)
     else:
@@ -227,7 +229,7 @@ def measure_text(asked: Asked) -> None:
     from cnntool.cli.console import complain, print_json, reading
     from cnntool.datasets.texts.encodings import check_decoded
     from cnntool.networks.model import load_text_model
-    from cnntool.training.report import evaluate_text
+    from cnntool.training.evaluation import evaluate_text
 
     model, (text,) = asked.model, asked.data
     trained = load_text_model(model)
@@ -259,9 +261,11 @@ def measure_sequences(asked: Asked) -> None:
     from cnntool.datasets.sequences.inputs import PixelInput
     from cnntool.datasets.sequences.reading import check_unread
     from cnntool.networks.model import load_sequence_model
-    from cnntool.training import sequence_parts
-    from cnntool.training.classifier_report import ClassifierReport
-    from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples, judge_texts
+    from cnntool.training import parts
+    from cnntool.training.evaluation import baselines_of, evaluate_samples
+    from cnntool.training.measures import judge, perplexity
+    from cnntool.training.report import ClassifierReport
+    from cnntool.training.sequence_feeds import judging_feed
     from cnntool.visuals import fonts
     from cnntool.wording import joined
 
@@ -276,18 +280,20 @@ def measure_sequences(asked: Asked) -> None:
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
     check_unread(given, *asked.data)
     with reading(data, asked.quiet) as advance:
-        how = sequence_parts.read_options(model, asked.data, given)
-        loaded = sequence_parts.load_for(model, asked.data, how, advance)
-    found = sequence_parts.judged(model, loaded, asked.part, data)
+        how = parts.read_options(model, asked.data, given)
+        loaded = parts.load_for(model, asked.data, how, advance)
+    found = parts.judged(model, loaded, asked.part, data)
     baselines = None if found.training is None else baselines_of(model, found.training)
     report = evaluate_samples(model, found.samples, baselines, asked.beam or 1)
-    judgement = None if model.writer is None else judge_texts(model, found.samples)
+    judgement = (
+        None if model.writer is None else judge(model.network, judging_feed(model, found.samples))
+    )
     if not asked.quiet:
         unlike: list[str] = []
         if isinstance(model.reader, PixelInput):
             images = PixelInput.images(found.samples.inputs, found.samples.form)
             unlike = differences(data, images, model.reader.preprocessing)
-        own = sequence_parts.not_taken(model, asked.data, given)
+        own = parts.not_taken(model, asked.data, given)
         for note in (*own, *found.notes, *unlike):
             complain(note)
     title = f"{asked.model} on {data}"
@@ -309,8 +315,6 @@ def measure_sequences(asked: Asked) -> None:
     entry: dict[str, Any] = {"model": asked.model, "data": asked.data, "part": found.part}
     entry |= {"samples": len(found.samples), "learned_from": found.is_learned_from}
     if judgement is not None:
-        from cnntool.training.measures import perplexity
-
         entry["perplexity_given_the_right_beginning"] = perplexity(judgement.loss)
     print_json({**entry, **report.facts(), "mistakes": report.mistakes})
 
@@ -346,29 +350,29 @@ def _origin(data: str, parts: Parts, loaded: Parts, chosen: str, is_trained_on: 
     return []
 
 
-def _entry(report: Report, model: str, data: str, part: str, is_trained_on: bool) -> dict:
-    from cnntool.training.sequence_report import class_facts
+def _entry(report: ClassifierReport, model: str, data: str, part: str, is_trained_on: bool) -> dict:
+    from cnntool.training.report import class_facts
 
-    scores, labels = report.scores, report.labels
+    scores = report.scores
     return {
         "model": model,
         "data": data,
         "part": part,
-        "images": report.count,
+        "images": report.accuracy.count,
         "learned_from": is_trained_on and part in ("train", "all"),
-        "accuracy": report.accuracy,
+        "accuracy": report.accuracy.value,
         "loss": report.loss,
         "top_k": {"k": report.k, "accuracy": report.top_k},
         "macro": scores.macro,
         "weighted": scores.weighted,
-        "classes": class_facts(labels, scores),
+        "classes": class_facts(report.labels, scores),
         "confusion": report.confusion,
         "mistakes": [
             {
                 "index": mistake.index,
-                "file": readable(mistake.file),
-                "true": labels[mistake.target],
-                "predicted": labels[mistake.predicted],
+                "file": readable(mistake.place or None),
+                "true": mistake.reference,
+                "predicted": mistake.answer,
                 "probability": mistake.probability,
             }
             for mistake in report.mistakes

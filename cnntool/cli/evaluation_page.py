@@ -15,9 +15,7 @@ from cnntool.files.atomic import atomic_write
 from cnntool.networks.model import Classifier, SequenceModel, Trained
 from cnntool.page.models import Shown, image_page, layers_up_to, one_of_each
 from cnntool.page.texts import check_texts, text_page
-from cnntool.training.classifier_report import ClassifierReport
-from cnntool.training.report import Report
-from cnntool.training.sequence_report import class_facts
+from cnntool.training.report import ClassifierReport, class_facts
 from cnntool.wording import counted, plain
 
 CURVES = "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy"
@@ -35,12 +33,11 @@ def check_report(path: str, model: Classifier | SequenceModel, force: bool) -> N
 def write_page(
     path: str,
     classifier: Classifier,
-    report: Report,
+    report: ClassifierReport,
     images: Dataset,
-    entry: dict[str, Any],
     force: bool,
 ) -> None:
-    """entry: what JSON has of the report."""
+    """Of a report on images."""
     target, mistakes = Path(path), report.mistakes[:MOST_MISTAKES]
     places = np.array([*(each.index for each in mistakes), *one_of_each(images)], np.intp)
     some = replace(images, x=images.x[places], y=images.y[places], files=None)
@@ -50,24 +47,12 @@ def write_page(
         name = None if images.files is None else Path(images.files[place]).name
         label = classifier.labels[int(some.y[n])]
         inputs.append(Shown(name or f"image {place} of {images.name}", x[n : n + 1], label))
-    facts = _facts(classifier, images.name, "image", entry["classes"], report.confusion) | {
-        "figures": [
-            [f"{report.accuracy:.1%}", f"right, of {counted(report.count, 'image')}"],
-            [f"{report.top_k:.1%}", f"among the {report.k} likeliest"],
-            [f"{report.loss:.3f}", "loss, in nats an image"],
-        ],
-        "wrong": len(report.mistakes),
-        "mistakes": [
-            {
-                "input": n,
-                "target": each.target,
-                "predicted": each.predicted,
-                "probability": each.probability,
-            }
-            for n, each in enumerate(mistakes)
-        ],
-    }
-    content = image_page(classifier, inputs, report=plain(facts))
+    figures = [
+        [f"{report.top_k:.1%}", f"among the {report.k} likeliest"],
+        [f"{report.loss:.3f}", "loss, in nats an image"],
+    ]
+    facts = _facts(classifier, images.name, "image", report, figures)
+    content = image_page(classifier, inputs, report=facts)
     with atomic_write(target, force) as file:
         file.write(content)
 
@@ -77,12 +62,29 @@ def write_text_page(
 ) -> None:
     """The same of a classifier of texts."""
     target, mistakes = Path(path), report.mistakes[:MOST_MISTAKES]
+    macro = report.scores.macro
+    f1 = [f"{macro.f1:.3f}", f"F1, the mean over {counted(macro.classes['f1'], 'class')}"]
+    facts = _facts(model, data, "text", report, [f1])
+    texts = [each.given for each in mistakes] or list(report.texts or ())[:MOST_MISTAKES]
+    content = text_page(model, texts, facts)
+    with atomic_write(target, force) as file:
+        file.write(content)
+
+
+def _facts(
+    model: Trained, data: str, noun: str, report: ClassifierReport, figures: list[list[str]]
+) -> dict[str, Any]:
+    """figures: what is said beside the accuracy."""
     number = {label: k for k, label in enumerate(report.labels)}
-    classes, macro = class_facts(report.labels, report.scores), report.scores.macro
-    facts = _facts(model, data, "text", classes, report.confusion) | {
+    facts = {
+        "title": f"{Path(model.name).name} on {data}",
+        "noun": noun,
+        "classes": class_facts(report.labels, report.scores),
+        "confusion": report.confusion,
+        "history": [{key: row.get(key) for key in CURVES} for row in model.header.history],
         "figures": [
-            [report.accuracy.text, f"right, of {counted(report.accuracy.count, 'text')}"],
-            [f"{macro.f1:.3f}", f"F1, the mean over {counted(macro.classes['f1'], 'class')}"],
+            [report.accuracy.text, f"right, of {counted(report.accuracy.count, noun)}"],
+            *figures,
         ],
         "wrong": len(report.mistakes),
         "mistakes": [
@@ -92,22 +94,7 @@ def write_text_page(
                 "predicted": number[each.answer],
                 "probability": each.probability,
             }
-            for n, each in enumerate(mistakes)
+            for n, each in enumerate(report.mistakes[:MOST_MISTAKES])
         ],
     }
-    texts = [each.given for each in mistakes] or list(report.texts or ())[:MOST_MISTAKES]
-    content = text_page(model, texts, plain(facts))
-    with atomic_write(target, force) as file:
-        file.write(content)
-
-
-def _facts(
-    model: Trained, data: str, noun: str, classes: list[dict[str, Any]], confusion: np.ndarray
-) -> dict[str, Any]:
-    return {
-        "title": f"{Path(model.name).name} on {data}",
-        "noun": noun,
-        "classes": classes,
-        "confusion": confusion,
-        "history": [{key: row.get(key) for key in CURVES} for row in model.header.history],
-    }
+    return plain(facts)

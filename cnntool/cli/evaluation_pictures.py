@@ -15,7 +15,7 @@ from cnntool.cli.files import check_picture
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.files.image import Frame, Image
 from cnntool.files.images import save_image
-from cnntool.training.report import Report
+from cnntool.training.report import ClassifierReport
 from cnntool.visuals.fonts import drawable_names
 from cnntool.visuals.heat import confusion_map
 from cnntool.visuals.tiles import Captioned, contact_sheet, pixels_of
@@ -39,16 +39,19 @@ def draw_confusion(
     _save(confusion_map(confusion, labels, title), path, force)
 
 
-def draw_mistakes(report: Report, images: Dataset, path: str, title: str, force: bool) -> None:
+def draw_mistakes(
+    report: ClassifierReport, images: Dataset, path: str, title: str, force: bool
+) -> None:
     """Write a sheet of the mistakes, or say that there are none."""
     if not report.mistakes:
         complain(f"{path} is not written: there are no mistakes")
         return
-    names, tiles = drawable_names(report.labels), []
+    names = dict(zip(report.labels, drawable_names(report.labels), strict=True))
+    tiles = []
     for mistake in report.mistakes[:MOST_MISTAKES]:
         pixels = pixels_of(images.light(slice(mistake.index, mistake.index + 1))[0])
-        true, taken = names[mistake.target], names[mistake.predicted]
-        place = Path(mistake.file).name if mistake.file else f"image {mistake.index}"
+        true, taken = names[mistake.reference], names[mistake.answer]
+        place = Path(mistake.place).name if mistake.place else f"image {mistake.index}"
         lines = f"true: {true}", f"taken for: {taken}", f"{mistake.probability:.1%}"
         tiles.append(Captioned(pixels, lines, place))
     shown = surest(MOST_MISTAKES, len(report.mistakes))

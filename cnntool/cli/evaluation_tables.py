@@ -22,17 +22,19 @@ from cnntool.cli.console import (
     shows_colour,
 )
 from cnntool.datasets.texts.tokens import END, UNITS, UNKNOWN
+from cnntool.training.evaluation import TextReport
 from cnntool.training.measures import bits, perplexity
-from cnntool.training.report import Report, TextReport
+from cnntool.training.report import ClassifierReport
 from cnntool.wording import counted
 
 SHOWN_MISTAKES = 10
 
 
-def show_report(report: Report, title: str, part: str) -> None:
+def show_report(report: ClassifierReport, title: str, part: str) -> None:
     """Print a report on stdout."""
-    images = f"{counted(report.count, 'image')}, {part}, in {counted(len(report.labels), 'class')}"
-    show((title, "bold cyan"), f"  {images}")
+    images, classes = report.accuracy.count, len(report.labels)
+    about = f"{counted(images, 'image')}, {part}, in {counted(classes, 'class')}"
+    show((title, "bold cyan"), f"  {about}")
     show()
     show(labelled(_figures(report)))
     show()
@@ -41,7 +43,7 @@ def show_report(report: Report, title: str, part: str) -> None:
     show_confusion(report.confusion, report.labels, "images")
     if report.mistakes:
         shown = surest(SHOWN_MISTAKES, len(report.mistakes))
-        heading = shown if report.mistakes[0].file else f"{shown}; images count from 0"
+        heading = shown if report.mistakes[0].place else f"{shown}; images count from 0"
         show()
         show((heading, "italic"))
         show(_mistakes(report))
@@ -54,22 +56,21 @@ def surest(most: int, mistakes: int) -> str:
     return f"the {most} surest of {mistakes:,} mistakes"
 
 
-def _figures(report: Report) -> list[tuple[str, str, Text]]:
-    wrong = len(report.mistakes)
-    right = f"{report.count - wrong:,} right, {wrong:,} wrong"
-    rows = [("accuracy", f"{report.accuracy:.2%}", right)]
+def _figures(report: ClassifierReport) -> list[tuple[str, str, Text]]:
+    right = f"{report.accuracy.right:,} right, {len(report.mistakes):,} wrong"
+    rows = [("accuracy", f"{report.accuracy.value:.2%}", right)]
     if report.k < len(report.labels):
         rows.append((f"top-{report.k}", f"{report.top_k:.2%}", "the class is among the likeliest"))
     rows.append(("loss", f"{report.loss:.4f}", "cross-entropy in nats"))
     return [(name, figure, Text(remark, "dim")) for name, figure, remark in rows]
 
 
-def _mistakes(report: Report) -> Table:
+def _mistakes(report: ClassifierReport) -> Table:
     heads = "image", "true", "taken for", "probability"
-    rows = plain_table(*heads, right=("probability",) if report.mistakes[0].file else heads[::3])
+    rows = plain_table(*heads, right=("probability",) if report.mistakes[0].place else heads[::3])
     for mistake in report.mistakes[:SHOWN_MISTAKES]:
-        place = str(mistake.index) if mistake.file is None else PathText(mistake.file)
-        names = (name_text(report.labels[each]) for each in (mistake.target, mistake.predicted))
+        place = PathText(mistake.place) if mistake.place else str(mistake.index)
+        names = name_text(mistake.reference), name_text(mistake.answer)
         rows.add_row(place, *names, f"{mistake.probability:.1%}")
     return rows
 

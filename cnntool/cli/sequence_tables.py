@@ -21,10 +21,9 @@ from cnntool.cli.console import complain, one_line, show, table
 from cnntool.cli.files import check_output
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.files.atomic import atomic_write
-from cnntool.training.classifier_report import ClassifierReport
 from cnntool.training.decoded_report import DecodedReport
 from cnntool.training.measures import Judgement, perplexity
-from cnntool.training.sequence_report import SequenceReport, Share, WrongAnswer
+from cnntool.training.report import ClassifierReport, Report, Share, WrongAnswer
 from cnntool.training.sequence_scores import ERROR_RATES, distinct, interval
 from cnntool.training.tagger_report import TaggerReport
 from cnntool.wording import counted
@@ -36,7 +35,7 @@ UNITS = {"text": "text", "words": "sentence", "steps": "series", "frames": "vide
 
 
 def show_samples(
-    report: SequenceReport,
+    report: Report,
     judgement: Judgement | None,
     samples: Samples,
     title: str,
@@ -69,7 +68,7 @@ def show_samples(
         show(_mistakes(report, unit))
 
 
-def _scores(report: SequenceReport) -> Table:
+def _scores(report: Report) -> Table:
     """A row for the model, and one for each simple way to answer."""
     heads, row = _row(report)
     rows = table(*heads, names="", left=())
@@ -79,7 +78,7 @@ def _scores(report: SequenceReport) -> Table:
     return rows
 
 
-def _row(report: SequenceReport) -> tuple[list[str], list[str]]:
+def _row(report: Report) -> tuple[list[str], list[str]]:
     """What is counted, and how it came out."""
     if isinstance(report, ClassifierReport):
         cells = [("accuracy", report.accuracy.text), ("95 % interval", _interval(report.accuracy))]
@@ -109,7 +108,7 @@ def _interval(share: Share) -> str:
     return f"{low:.1%} to {high:.1%}"
 
 
-def _settings(report: SequenceReport, judgement: Judgement | None) -> list[str]:
+def _settings(report: Report, judgement: Judgement | None) -> list[str]:
     """How scores were counted, and what is no score of what was said."""
     found = []
     if isinstance(report, TaggerReport) and report.spans is not None:
@@ -128,7 +127,7 @@ def _settings(report: SequenceReport, judgement: Judgement | None) -> list[str]:
     return found
 
 
-def _mistakes(report: SequenceReport, unit: str) -> Table:
+def _mistakes(report: Report, unit: str) -> Table:
     """The surest, with what was given where that is text, and its place where it has one."""
     wrong = report.mistakes[:SHOWN_MISTAKES]
     has_text = any(each.given for each in wrong)
@@ -146,7 +145,7 @@ def _mistakes(report: SequenceReport, unit: str) -> Table:
     return rows
 
 
-def _place(report: SequenceReport, wrong: WrongAnswer, unit: str) -> str:
+def _place(report: Report, wrong: WrongAnswer, unit: str) -> str:
     """Where it stands, or which of all it is, counted from 1; and which step of it."""
     place = wrong.place or f"{unit} {wrong.index + 1}"
     if wrong.step is None or not isinstance(report, TaggerReport):
@@ -165,7 +164,7 @@ def check_table(path: str | None, force: bool) -> None:
     check_output(path, force)
 
 
-def write_mistakes(report: SequenceReport, samples: Samples, path: str, force: bool) -> None:
+def write_mistakes(report: Report, samples: Samples, path: str, force: bool) -> None:
     """All mistakes with the place, the input, all that would be right, the answer and its odds."""
     if not report.mistakes:
         complain(f"{path} is not written: there are no mistakes")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.training.sequence_report import (
+from cnntool.training.report import (
     Headline,
-    SequenceReport,
+    Report,
     Share,
     WrongAnswer,
     surest_first,
@@ -33,7 +33,7 @@ SENTENCE = 4
 
 
 @dataclass(frozen=True, eq=False)
-class DecodedReport(SequenceReport):
+class DecodedReport(Report):
     """kind: translator or captioner. references: of each sample one text or more, which are all
     right. level: of the tokens that the error rate counts: char, word, byte, or a lexicon's symbol.
     sources: None of pictures. odds: probabilities of the answers."""

@@ -16,7 +16,6 @@ import numpy as np
 from cnntool.datasets.feeds import Feed, WindowFeed
 from cnntool.engine.arrays import quotients
 from cnntool.engine.linear import check_ids
-from cnntool.engine.losses import log_softmax
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import surprisals
@@ -97,44 +96,6 @@ def judge(network: Network, feed: Feed) -> Judgement:
         return judge(network, feed.with_longer_warm_up())
     is_unknown = None if feed.unknown is None else feed.in_order(unknown)
     return Judgement(feed.in_order(found), correct, is_unknown=is_unknown)
-
-
-@dataclass(frozen=True, eq=False)
-class Answers(Judgement):
-    """The same of a network of a few classes, with its answer to each target.
-
-    targets, predicted: (N,) classes by number. probabilities: (N,) of what was predicted. ranks:
-        (N,) of the targets among the classes, 0 of the likeliest.
-    """
-
-    targets: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
-    ranks: np.ndarray
-
-
-def answers(network: Network, feed: Feed) -> Answers:
-    """What a network of a few classes answers to everything that a feed has, as :func:`judge`."""
-    found, states = [], None
-    for batch in feed.batches():
-        taken = feed.take(batch)
-        targets = taken.targets
-        with np.errstate(over="ignore", invalid="ignore"):  # whoever uses them says it
-            logits, caches = network.forward(
-                taken.x, states=states, lengths=taken.lengths, keeps_caches=False
-            )
-            logs = log_softmax(logits)
-        states = caches.states if feed.carries else None
-        predicted = predicted_classes(logits)
-        losses, likeliest = (_at(logs, classes) for classes in (targets, predicted))
-        found.append((-losses, targets, predicted, np.exp(likeliest), ranks(logits, targets)))
-    columns = [feed.in_order(column) for column in zip(*found, strict=True)]
-    losses, targets, predicted, *others = columns
-    return Answers(losses, int(np.count_nonzero(predicted == targets)), targets, predicted, *others)
-
-
-def _at(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    return np.take_along_axis(values, classes[..., None], axis=-1)[..., 0]
 
 
 class Measure(NamedTuple):
@@ -230,7 +191,7 @@ def ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
     scores, targets = np.asarray(scores), np.asarray(targets)
     count = scores.shape[-1]
     check_ids(targets, count, "target", "classes")
-    own = _at(scores, targets)[..., None]
+    own = np.take_along_axis(scores, targets[..., None], axis=-1)
     is_before = np.arange(count) < targets[..., None]
     above = ~(scores <= own) | ((scores == own) & is_before)
     return np.where(np.isnan(own[..., 0]), count, above.sum(axis=-1))

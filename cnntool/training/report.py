@@ -1,88 +1,229 @@
-"""What a trained network gets right and wrong on a part of some data, images or a text."""
+"""What a model gets right and wrong: what all reports have in common, and that on classifiers, of
+images, texts or series. Taggers, and what decodes texts, have theirs in files of that name.
+
+Answers are what the model itself decoded, and baselines are judged on the same samples.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.feeds import ImageFeed, WindowFeed
-from cnntool.datasets.images.dataset import Dataset
-from cnntool.datasets.images.parts import Parts, hold_out
-from cnntool.datasets.texts.corpus import Corpus, split
-from cnntool.errors import InputError, RequestError, not_finite
-from cnntool.networks.model import Classifier, TrainedText
-from cnntool.networks.model_header import Header
-from cnntool.networks.summary import batch_size_for
-from cnntool.training import measures
-from cnntool.training.settings import Streams
+from cnntool.training.measures import ClassScores, class_scores, confusion_matrix
+from cnntool.training.sequence_scores import interval
+from cnntool.wording import plain
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """An image that was taken for another class: its index in the set, classes by number, and its
-    file where it has one."""
+class Share:
+    """How many are right of how many."""
+
+    right: int
+    count: int
+
+    @classmethod
+    def of(cls, parts: Iterable[np.ndarray]) -> Share:
+        """Of arrays of booleans."""
+        counts = [(int(np.count_nonzero(each)), len(each)) for each in parts]
+        return cls(sum(right for right, _ in counts), sum(count for _, count in counts))
+
+    @property
+    def value(self) -> float:
+        """nan of none."""
+        return self.right / self.count if self.count else math.nan
+
+    @property
+    def text(self) -> str:
+        """``84.2%``."""
+        return f"{self.value:.1%}"
+
+    @property
+    def sure_text(self) -> str:
+        """``84.2% (82.1 to 86.1)``: with the interval that holds for independent samples."""
+        low, high = interval(self.right, self.count)
+        return f"{self.text} ({100 * low:.1f} to {100 * high:.1f})"
+
+    def facts(self) -> dict[str, Any]:
+        return {"share": self.value, "right": self.right, "count": self.count}
+
+    def sure_facts(self) -> dict[str, Any]:
+        return self.facts() | {"interval_95": interval(self.right, self.count)}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The number to compare models by, the larger the better, and how it is written."""
+
+    name: str
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """index: of the sample; step: of the word in it, where single ones are wrong. given: the text
+    or the word, '' where it is neither. probability: of the answer, None where nobody says it."""
 
     index: int
-    target: int
-    predicted: int
-    probability: float
-    file: str | None = None
+    step: int | None
+    place: str
+    given: str
+    reference: str
+    answer: str
+    probability: float | None
 
 
 @dataclass(frozen=True, eq=False)
-class Report(measures.Answers):
-    """How good a network is on a set of labelled samples.
+class Report:
+    """places: of the samples, where they have one. beside: the reports of baselines by name."""
 
-    files: of the samples, where they have one each. k: how many of the likeliest classes
-        :attr:`top_k` looks at.
-    """
-
-    labels: tuple[str, ...]
-    files: tuple[str, ...] | None
-    k: int
+    places: Sequence[str] | None = field(default=None, kw_only=True)
+    beside: Mapping[str, Report] = field(default_factory=dict, kw_only=True)
 
     @property
-    def top_k(self) -> float:
-        """The share of samples whose class is among the k likeliest."""
-        return float(np.mean(self.ranks < self.k))
+    def score(self) -> Headline:
+        raise NotImplementedError
+
+    @property
+    def mistakes(self) -> tuple[WrongAnswer, ...]:
+        """All of them, the surest first where probabilities are known."""
+        raise NotImplementedError
+
+    def figures(self) -> dict[str, Any]:
+        """The scores that baselines have too."""
+        raise NotImplementedError
+
+    def details(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def summary(self) -> list[str]:
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, Any]:
+        """All scores with their settings, as JSON has them: None for what is not defined."""
+        others = {name: other.figures() for name, other in self.beside.items()}
+        return plain(self.figures() | self.details() | {"beside": others})
+
+    def lines(self) -> list[str]:
+        """A few, for the end of training."""
+        others = [f"{name} {other.score.text}" for name, other in self.beside.items()]
+        return [*self.summary(), *([f"beside it: {', '.join(others)}"] if others else [])]
+
+
+def class_facts(labels: Sequence[str], scores: ClassScores) -> list[dict[str, Any]]:
+    """Of each class; nan where a score has no denominator."""
+    names = "precision", "recall", "f1"
+    columns = [np.where(scores.undefined[name], np.nan, getattr(scores, name)) for name in names]
+    return [
+        {"label": label, **dict(zip(names, values, strict=True)), "support": support}
+        for label, support, *values in zip(labels, scores.support, *columns, strict=True)
+    ]
+
+
+def surest_first(wrong: Iterable[WrongAnswer]) -> tuple[WrongAnswer, ...]:
+    """Those of unknown probability last, else in the order of the data."""
+
+    def doubt(each: WrongAnswer) -> float:
+        return math.inf if each.probability is None else -each.probability
+
+    return tuple(sorted(wrong, key=doubt))
+
+
+def text_at(values: Sequence[Any] | None, index: int) -> str:
+    """'' where there are none."""
+    return "" if values is None else str(values[index])
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierReport(Report):
+    """labels: of the classes. targets, predicted: (N,) classes by number. probabilities: (N,) of
+    what was predicted. texts: what was classified, None of images and series.
+
+    loss: the mean, in nats; top_k: the share of samples whose class is among the ``k`` likeliest;
+    nan where nobody asks for them.
+    """
+
+    labels: Sequence[str]
+    targets: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray | None = None
+    texts: Sequence[str] | None = None
+    loss: float = math.nan
+    k: int = 1
+    top_k: float = math.nan
+
+    def against(self, answers: Mapping[str, Sequence[str]]) -> ClassifierReport:
+        """Beside what baselines answered, a label each sample, by their names."""
+        numbers = {label: k for k, label in enumerate(self.labels)}
+        others = {
+            name: ClassifierReport(
+                self.labels, self.targets, np.array([numbers[label] for label in labels], np.int64)
+            )
+            for name, labels in answers.items()
+        }
+        return replace(self, beside=others)
+
+    @property
+    def accuracy(self) -> Share:
+        return Share.of([self.targets == self.predicted])
 
     @cached_property
     def confusion(self) -> np.ndarray:
         """(K, K) int64, rows the true classes, columns the predicted ones."""
-        return measures.confusion_matrix(self.predicted, self.targets, len(self.labels))
+        return confusion_matrix(self.predicted, self.targets, len(self.labels))
 
     @cached_property
-    def scores(self) -> measures.ClassScores:
-        return measures.class_scores(self.confusion)
+    def scores(self) -> ClassScores:
+        return class_scores(self.confusion)
+
+    @property
+    def score(self) -> Headline:
+        return Headline("accuracy", self.accuracy.value, self.accuracy.text)
+
+    def figures(self) -> dict[str, Any]:
+        return {"accuracy": self.accuracy.sure_facts(), "macro_f1": self.scores.macro.f1}
+
+    def details(self) -> dict[str, Any]:
+        taken = [
+            {"true": self.labels[pair.target], "predicted": self.labels[pair.predicted]}
+            | {"count": pair.count, "share": pair.share}
+            for pair in confusions(self.confusion)
+        ]
+        scores = self.scores
+        averages = {"macro": scores.macro, "weighted": scores.weighted}
+        return {**averages, "classes": class_facts(self.labels, scores), "confusions": taken}
+
+    def summary(self) -> list[str]:
+        scores = self.scores
+        classes, there = scores.macro.classes["f1"], len(self.labels)
+        over = f" over {classes} of {there} classes" if classes < there else ""
+        return [f"accuracy {self.accuracy.sure_text}, macro F1 {scores.macro.f1:.3f}{over}"]
 
     @cached_property
-    def mistakes(self) -> tuple[Mistake, ...]:
-        """All of them, the most confident first."""
-        wrong = np.flatnonzero(self.predicted != self.targets)
-        order = wrong[np.argsort(-self.probabilities[wrong], kind="stable")]
-        found = []
-        for i in order.tolist():
-            target, predicted = int(self.targets[i]), int(self.predicted[i])
-            file = None if self.files is None else self.files[i]
-            found.append(Mistake(i, target, predicted, float(self.probabilities[i]), file))
-        return tuple(found)
-
-
-def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> Report:
-    """Put a network to all images of a set, whose classes are numbered as the network's are."""
-    network = classifier.network
-    feed = ImageFeed(data, classifier.preprocessing, batch_size_for(network))
-    found = measures.answers(network, feed)
-    if not np.isfinite(found.losses).all():
-        raise not_finite(f"{classifier.name}: its network")
-    return Report(**vars(found), labels=classifier.labels, files=data.files, k=k)
+    def mistakes(self) -> tuple[WrongAnswer, ...]:
+        odds = self.probabilities
+        return surest_first(
+            WrongAnswer(
+                index=i,
+                step=None,
+                place=text_at(self.places, i),
+                given=text_at(self.texts, i),
+                reference=self.labels[self.targets[i]],
+                answer=self.labels[self.predicted[i]],
+                probability=None if odds is None else float(odds[i]),
+            )
+            for i in np.flatnonzero(self.targets != self.predicted).tolist()
+        )
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Images of one class that were taken for another: how many, and their share of the class."""
+    """Samples of one class taken for another: how many, and their share of the class."""
 
     target: int
     predicted: int
@@ -99,86 +240,3 @@ def confusions(confusion: np.ndarray) -> list[Confusion]:
         Confusion(int(i), int(j), int(wrong[i, j]), float(wrong[i, j] / support[i]))
         for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
     ]
-
-
-def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
-    """The parts as they were in training, and whether the network learned from ``train``.
-
-    The fingerprint tells whether it did. What training held out of it to validate on is then found
-    again from the seed, where the fingerprint is that of the rest, or where the settings say how
-    much it was.
-    """
-    if not header.fingerprint or "train" not in parts.each:
-        return parts, False
-    fraction = header.training.get("val_split")
-    is_known = isinstance(fraction, int | float) and 0 <= fraction < 1
-    try:
-        rng = Streams(abs(header.seed))["split"]
-        split = hold_out(parts, rng, fraction if is_known else None)
-    except InputError:  # one image a class: nothing was held out
-        split = parts
-    if split.train.fingerprint == header.fingerprint:
-        return split, True
-    is_trained_on = parts.train.fingerprint == header.fingerprint
-    return split if is_trained_on and is_known else parts, is_trained_on
-
-
-@dataclass(frozen=True, eq=False)
-class TextReport(measures.Judgement):
-    """What a model made of a part of a text: all its tokens but the first, which is given.
-
-    learned_from: whether the model was trained on it.
-    """
-
-    part: str
-    corpus: Corpus
-    learned_from: bool
-
-    @property
-    def perplexity(self) -> float:
-        return measures.perplexity(self.loss)
-
-    @property
-    def bits_per_token(self) -> float:
-        return measures.bits(self.loss)
-
-    @property
-    def bits_per_character(self) -> float | None:
-        """All surprisal shared among the characters of the text; how unknown words are spelled
-        is not in it."""
-        if self.corpus.vocabulary.level == "char":
-            return self.bits_per_token
-        if not self.corpus.characters:
-            return None
-        return measures.bits(self.loss) * self.count / self.corpus.characters
-
-
-def parts_of(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
-    """The parts of a text by name, and whether the model was trained on it: then it is split as it
-    was in training."""
-    share = header.training.get("val_split")
-    is_trained_on = corpus.fingerprint == header.fingerprint
-    if not is_trained_on or not isinstance(share, int | float) or not 0 < share < 1:
-        return {"all": corpus}, is_trained_on
-    train, held = split(corpus, share)
-    assert held is not None  # of a share above 0
-    return {"validation": held, "train": train, "all": corpus}, True
-
-
-def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None) -> TextReport:
-    """Put a model to a text whose ids are the model's: the part held out in training where it was
-    trained on it, else all. RequestError for a part that there is not."""
-    parts, is_trained_on = parts_of(corpus, trained.header)
-    part = next(iter(parts)) if part is None else part
-    if part not in parts:
-        raise RequestError(
-            f"{corpus.name} has no {part} part: use --part {' or '.join(parts)}, or leave it out"
-        )
-    chosen = parts[part]
-    if len(chosen) < 2:
-        raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
-    judgement = measures.judge(trained.network, WindowFeed.whole(chosen))
-    if not np.isfinite(judgement.losses).all():
-        raise not_finite(f"{trained.name}: its network")
-    learned_from = is_trained_on and part != "validation"
-    return TextReport(**vars(judgement), part=part, corpus=chosen, learned_from=learned_from)

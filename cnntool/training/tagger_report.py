@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from cnntool.training import measures
-from cnntool.training.sequence_report import (
+from cnntool.training.report import (
     Headline,
-    SequenceReport,
+    Report,
     Share,
     WrongAnswer,
     class_facts,
@@ -26,7 +26,7 @@ TagsOfAll = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
-class TaggerReport(SequenceReport):
+class TaggerReport(Report):
     """labels: the tags. true, predicted: of each sequence, one a step. words: likewise, None where
     steps are no words. is_unknown: likewise, booleans: which words training did not have.
     probabilities: likewise, of what was predicted. unit: what has a tag: a word, step or frame.

@@ -14,7 +14,7 @@ from cnntool.cli.files import Source
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.networks.model import load_classifier
 from cnntool.networks.zoo import build
-from cnntool.training.report import evaluate
+from cnntool.training.evaluation import evaluate
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_of_a_long_path_the_end_is_shown(tmp_path, terminal, labels, width):
     start = next(index for index, line in enumerate(lines) if line.startswith("image "))
     for line, mistake in zip(lines[start + 1 :], report.mistakes, strict=False):
         assert line.startswith("...")
-        assert f"/{Path(mistake.file).name}  " in line
+        assert f"/{Path(mistake.place).name}  " in line
 
 
 def test_of_many_classes_the_worst_are_shown(tmp_path, terminal):

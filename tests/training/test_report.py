@@ -16,8 +16,10 @@ from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.summary import batch_size_for
+from cnntool.training.evaluation import evaluate
 from cnntool.training.measures import judge
-from cnntool.training.report import confusions, evaluate, with_held_out
+from cnntool.training.parts import with_held_out
+from cnntool.training.report import Share, confusions
 from cnntool.training.settings import Streams
 
 GREYS = (0, 51, 102, 153, 204, 255)  # 0 to 1 in fifths; from 0.5 on they count as light
@@ -40,7 +42,7 @@ def logit(grey: int) -> float:
 
 
 def test_the_figures_are_those_counted_by_hand(report):
-    assert (report.count, report.accuracy, report.top_k) == (6, pytest.approx(4 / 6), 1.0)
+    assert (report.accuracy, report.top_k) == (Share(4, 6), 1.0)
     assert report.confusion.tolist() == [[2, 1], [1, 2]]
     assert report.scores.precision.tolist() == pytest.approx([2 / 3, 2 / 3])
     assert report.scores.recall.tolist() == pytest.approx([2 / 3, 2 / 3])
@@ -70,12 +72,15 @@ def test_images_of_many_maps_are_judged_a_few_at_a_time_with_the_same_figures():
     assert most < 75e6
     whole = judge(network, ImageFeed(data, preprocessing, len(data)))
     np.testing.assert_allclose([found.loss, judged.loss], whole.loss, rtol=1e-6)
-    assert found.correct == judged.correct == whole.correct
+    assert found.accuracy.right == judged.correct == whole.correct
     np.testing.assert_array_equal(odds.argmax(axis=1), found.predicted)
 
 
 def test_the_surest_mistakes_come_first_and_ties_in_their_order(report):
-    assert [(m.index, m.target, m.predicted) for m in report.mistakes] == [(1, 1, 0), (4, 0, 1)]
+    assert [(m.index, m.reference, m.answer) for m in report.mistakes] == [
+        (1, "light", "dark"),
+        (4, "dark", "light"),
+    ]
     sure = 1 / (1 + np.exp(-8 * 0.3))
     assert [m.probability for m in report.mistakes] == pytest.approx([sure, sure], rel=1e-5)
 

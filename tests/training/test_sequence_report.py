@@ -6,9 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from cnntool.training.classifier_report import ClassifierReport
 from cnntool.training.decoded_report import DecodedReport
-from cnntool.training.sequence_report import Share, WrongAnswer
+from cnntool.training.report import ClassifierReport, Share, WrongAnswer
 from cnntool.training.tagger_report import TaggerReport
 
 

@@ -33,8 +33,8 @@ from cnntool.training.checkpoint import (
 )
 from cnntool.training.footprint import check_run
 from cnntool.training.loop import Trainer
+from cnntool.training.report import Report
 from cnntool.training.schedules import parse_schedule
-from cnntool.training.sequence_report import SequenceReport
 from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.task import Task
 from cnntool.wording import counted, joined, shape_text
@@ -70,7 +70,7 @@ class Beside(NamedTuple):
     values: dict[str, float]
     strongest: str
     facts: dict[str, Any]
-    report: SequenceReport | None = None
+    report: Report | None = None
     chance: str = ""
 
     @property

@@ -53,11 +53,11 @@ from cnntool.networks.model import Sequenced, SequenceModel
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.training.baselines import Unigram
+from cnntool.training.evaluation import baselines_of, evaluate_samples
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import ACCURACY, DECODED
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.sequence_baselines import Baseline
-from cnntool.training.sequence_evaluation import baselines_of, evaluate_samples
 from cnntool.training.sequence_feeds import judging_feed, learning_feed, target_counts
 from cnntool.training.task import Task
 from cnntool.training.without_recurrence import is_compared

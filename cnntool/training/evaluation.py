@@ -1,19 +1,28 @@
-"""A model of sequences put to samples: its report, beside what simple ways to answer reach."""
+"""A model put to images, to a text or to samples: its report, beside what simple ways to answer
+reach."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.feeds import WindowFeed, batches
+from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.sequences.inputs import TextInput
 from cnntool.datasets.sequences.samples import Samples
-from cnntool.networks.model import SequenceModel
+from cnntool.datasets.texts.corpus import Corpus
+from cnntool.engine.losses import log_softmax
+from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.networks.model import Classifier, SequenceModel, TrainedText
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
-from cnntool.training.classifier_report import ClassifierReport
+from cnntool.networks.summary import MOST_SAMPLES
 from cnntool.training.decoded_report import DecodedReport
-from cnntool.training.measures import Judgement, judge
+from cnntool.training.measures import Judgement, bits, judge, perplexity, ranks
+from cnntool.training.parts import text_parts
+from cnntool.training.report import ClassifierReport, Report
 from cnntool.training.sequence_baselines import (
     Baseline,
     captioner_baselines,
@@ -21,14 +30,36 @@ from cnntool.training.sequence_baselines import (
     tagger_baselines,
     translator_baselines,
 )
-from cnntool.training.sequence_feeds import check_fits, judging_feed, numbered
-from cnntool.training.sequence_report import SequenceReport
+from cnntool.training.sequence_feeds import check_fits, numbered
 from cnntool.training.tagger_report import TaggerReport
 from cnntool.training.task import Task
 from cnntool.training.without_recurrence import WithoutRecurrence, is_compared
 
 UNITS = {"words": "word", "steps": "step", "frames": "frame"}
 """What has a tag, by the form of the inputs."""
+
+
+def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> ClassifierReport:
+    """Put a network to all images of a set, whose classes are numbered as the network's are; k: how
+    many of the likeliest classes count for ``top_k``."""
+    prepared = classifier.preprocessing.normalized
+    parts = [
+        classifier.outputs(prepared(data.x[indices], data.scale))
+        for indices in batches(len(data), MOST_SAMPLES)
+    ]
+    logits = np.concatenate(parts)
+    logs, predicted = log_softmax(logits), logits.argmax(axis=1)
+    each = np.arange(len(logits))
+    return ClassifierReport(
+        classifier.labels,
+        data.y,
+        predicted,
+        np.exp(logs[each, predicted]),
+        loss=-float(logs[each, data.y].mean(dtype=np.float64)),
+        k=k,
+        top_k=float(np.mean(ranks(logits, data.y) < k)),
+        places=data.files,
+    )
 
 
 def baselines_of(
@@ -62,7 +93,7 @@ def evaluate_samples(
     samples: Samples,
     baselines: Mapping[str, Baseline] | None = None,
     beam: int = 1,
-) -> SequenceReport:
+) -> Report:
     """What a model answers to samples, and what baselines do.
 
     beam: the width of it, of what is said. A tag that the model has not is never right. InputError
@@ -74,12 +105,6 @@ def evaluate_samples(
     if not baselines:
         return report
     return report.against({name: each.answers(samples.inputs) for name, each in baselines.items()})
-
-
-def judge_texts(model: SequenceModel, samples: Samples) -> Judgement:
-    """How likely the first right text of each is to the model of a translator or a captioner, token
-    by token, the beginning of the text being given."""
-    return judge(model.network, judging_feed(model, samples))
 
 
 def _classified(model: SequenceModel, samples: Samples, beam: int) -> ClassifierReport:
@@ -125,3 +150,52 @@ def _said(model: SequenceModel, samples: Samples, beam: int) -> DecodedReport:
         np.exp([each.log_probability for each in best]),
         places=samples.places,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class TextReport(Judgement):
+    """What a model made of a part of a text: all its tokens but the first, which is given.
+
+    learned_from: whether the model was trained on it.
+    """
+
+    part: str
+    corpus: Corpus
+    learned_from: bool
+
+    @property
+    def perplexity(self) -> float:
+        return perplexity(self.loss)
+
+    @property
+    def bits_per_token(self) -> float:
+        return bits(self.loss)
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """All surprisal shared among the characters of the text; how unknown words are spelled
+        is not in it."""
+        if self.corpus.vocabulary.level == "char":
+            return self.bits_per_token
+        if not self.corpus.characters:
+            return None
+        return bits(self.loss) * self.count / self.corpus.characters
+
+
+def evaluate_text(trained: TrainedText, corpus: Corpus, part: str | None = None) -> TextReport:
+    """Put a model to a text whose ids are the model's: the part held out in training where it was
+    trained on it, else all. RequestError for a part that there is not."""
+    parts, is_trained_on = text_parts(corpus, trained.header)
+    part = next(iter(parts)) if part is None else part
+    if part not in parts:
+        raise RequestError(
+            f"{corpus.name} has no {part} part: use --part {' or '.join(parts)}, or leave it out"
+        )
+    chosen = parts[part]
+    if len(chosen) < 2:
+        raise InputError(f"{corpus.name} has {len(chosen)} token: it needs two, the first is given")
+    judgement = judge(trained.network, WindowFeed.whole(chosen))
+    if not np.isfinite(judgement.losses).all():
+        raise not_finite(f"{trained.name}: its network")
+    learned_from = is_trained_on and part != "validation"
+    return TextReport(**vars(judgement), part=part, corpus=chosen, learned_from=learned_from)

@@ -1,4 +1,5 @@
-"""The samples that a model of sequences learned from, found again, and what it held out of them."""
+"""What a model learned from, found again in the data, and what it held out of that: of images, of a
+text, and of samples that are read as they were."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from cnntool.datasets.images.parts import Parts
+from cnntool.datasets.images.parts import hold_out as hold_out_images
 from cnntool.datasets.sequences.holding_out import hold_out, overlap
 from cnntool.datasets.sequences.inputs import PixelInput
 from cnntool.datasets.sequences.reading import load_samples
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
+from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.datasets.texts.text import STDIN, Advance
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
@@ -180,3 +184,37 @@ def judged(
         )
     notes += _strange_tags(model, samples)
     return Judged(part, samples, training, is_learned_from, tuple(notes))
+
+
+def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
+    """The parts as they were in training, and whether the network learned from ``train``.
+
+    The fingerprint tells whether it did. What training held out of it to validate on is then found
+    again from the seed, where the fingerprint is that of the rest, or where the settings say how
+    much it was.
+    """
+    if not header.fingerprint or "train" not in parts.each:
+        return parts, False
+    fraction = header.training.get("val_split")
+    is_known = isinstance(fraction, int | float) and 0 <= fraction < 1
+    try:
+        rng = Streams(abs(header.seed))["split"]
+        split = hold_out_images(parts, rng, fraction if is_known else None)
+    except InputError:  # one image a class: nothing was held out
+        split = parts
+    if split.train.fingerprint == header.fingerprint:
+        return split, True
+    is_trained_on = parts.train.fingerprint == header.fingerprint
+    return split if is_trained_on and is_known else parts, is_trained_on
+
+
+def text_parts(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
+    """The parts of a text by name, and whether the model was trained on it: then it is split as it
+    was in training."""
+    share = header.training.get("val_split")
+    is_trained_on = corpus.fingerprint == header.fingerprint
+    if not is_trained_on or not isinstance(share, int | float) or not 0 < share < 1:
+        return {"all": corpus}, is_trained_on
+    train, held = split(corpus, share)
+    assert held is not None  # of a share above 0
+    return {"validation": held, "train": train, "all": corpus}, True
