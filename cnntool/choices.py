@@ -164,6 +164,7 @@ MOST_TIMES = 100
 many times at most."""
 
 SIZES: dict[str, dict[str, Any]] = {
+    "rnn": {"cell": "lstm", "embed_size": 32, "hidden_size": 32, "dropout": 0.0},
     "classifier": {
         "cell": "lstm",
         "embed_size": 64,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cnntool.cli.help import SectionedCommand
@@ -44,7 +46,7 @@ def command(options: CaptionerOptions) -> int:
     the run as it stands, to go on with. At the end it is judged by what it says itself, beside the
     most frequent caption and that of the nearest picture.
     """
-    from cnntool.cli.training.sequences import plan_captioner
+    from cnntool.cli.training.sequences import plan_samples
     from cnntool.cli.training.session import train
 
-    return train("train-captioner", plan_captioner, options)
+    return train("train-captioner", partial(plan_samples, "captioner"), options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cnntool.cli.help import SectionedCommand
@@ -43,7 +45,7 @@ def command(options: ClassifierOptions) -> int:
     it stands, to go on with. At the end its accuracy stands beside that of Naive Bayes on words and
     pairs, or of the nearest neighbour of a series.
     """
-    from cnntool.cli.training.sequences import plan_classifier
+    from cnntool.cli.training.sequences import plan_samples
     from cnntool.cli.training.session import train
 
-    return train("train-classifier", plan_classifier, options)
+    return train("train-classifier", partial(plan_samples, "classifier"), options)

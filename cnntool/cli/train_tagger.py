@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cnntool.cli.help import SectionedCommand
@@ -45,7 +47,7 @@ def command(options: TaggerOptions) -> int:
     the run as it stands, to go on with. At the end its tags are counted beside the most frequent
     tag of each word, or beside those that the same network without recurrence gives to each frame.
     """
-    from cnntool.cli.training.sequences import plan_tagger
+    from cnntool.cli.training.sequences import plan_samples
     from cnntool.cli.training.session import train
 
-    return train("train-tagger", plan_tagger, options)
+    return train("train-tagger", partial(plan_samples, "tagger"), options)

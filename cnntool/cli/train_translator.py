@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from cnntool.cli.help import SectionedCommand
@@ -44,7 +46,7 @@ def command(options: TranslatorOptions) -> int:
     the run as it stands, to go on with. At the end it is judged by what it says itself, beside a
     copy of the source and the target of the nearest one it learned from.
     """
-    from cnntool.cli.training.sequences import plan_translator
+    from cnntool.cli.training.sequences import plan_samples
     from cnntool.cli.training.session import train
 
-    return train("train-translator", plan_translator, options)
+    return train("train-translator", partial(plan_samples, "translator"), options)

@@ -12,13 +12,14 @@ from cnntool.datasets.feeds import Feed, Taken
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.feeds import SequenceFeed
 from cnntool.engine.fast.scratch import give_back_freed_memory
+from cnntool.errors import RequestError
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson, loss_and_gradients, surprisals
 from cnntool.training.shards import shared_array
 from cnntool.training.task import Task
-from cnntool.wording import bytes_text
+from cnntool.wording import bytes_text, counted, shape_text
 
 FLOAT = 4
 """Bytes."""
@@ -142,3 +143,25 @@ def check_parameters(network: Network, remedy: str) -> None:
     count = total(network.parameters())
     needed = 5 * FLOAT * count
     check_free(needed, f"{count:,} parameters need {bytes_text(needed)} to be trained", remedy)
+
+
+def least_batch(network: Network, batch_size: int, unit: str) -> int:
+    """Samples that every batch has to have; RequestError where that is more than it may."""
+    name, layer, shape = max(network.each(), key=lambda each: each[1].least_batch(each[2]))
+    least = layer.least_batch(shape)
+    if batch_size < least:
+        raise RequestError(
+            f"--batch-size {batch_size}: {name} ({layer}) of {shape_text(shape)} needs "
+            f"{counted(least, unit)} at a time to learn: use --batch-size {least} or more, or "
+            "leave it out"
+        )
+    return least
+
+
+def reason_for_one_process(network: Network) -> str | None:
+    if not any(layer.mixes_samples for layer in network.layers):
+        return None
+    return (
+        "batch norm needs the statistics of the whole batch, so one process trains; leave it out, "
+        "or take a network without batch norm such as lenet"
+    )

@@ -87,8 +87,8 @@ def test_a_seed_of_0_is_called_0(train, go_on):
         ({"optimizer": "zz"}, "does not say how it was trained"),
         ({"learning_rate": -1.0}, "does not say how it was trained"),
         ({"schedule": "zz"}, "does not say how it was trained"),
-        ({"val_split": 2}, "is damaged: it held out 2 of its text"),
-        ({"val_split": True}, "is damaged: it held out True of its text"),
+        ({"val_split": 2}, "is damaged: its val_split is '2'"),
+        ({"val_split": True}, "is damaged: its val_split is 'True'"),
         ({"data": [""]}, "does not say where its text is"),
     ],
 )

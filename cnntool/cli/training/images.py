@@ -8,20 +8,12 @@ from typing import Any
 from cnntool.cli.console import reading
 from cnntool.cli.predictions import differences
 from cnntool.cli.training.options import ImageOptions
-from cnntool.cli.training.plan import (
-    Beside,
-    Plan,
-    Start,
-    begin,
-    check_agreement,
-    least_batch,
-    reason_for_one_process,
-)
+from cnntool.cli.training.origin import origin_of
+from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement, check_network
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import augmentation_spec, parse_augmentation
 from cnntool.datasets.images.dataset import Dataset, LoadOptions
 from cnntool.datasets.images.parts import (
-    DEFAULT_FRACTION,
     Parts,
     check_classes,
     hold_out,
@@ -36,13 +28,16 @@ from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.summary import batch_size_for
 from cnntool.networks.zoo import build, usual_network
 from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
-from cnntool.training.footprint import check_parameters
+from cnntool.training.footprint import check_parameters, least_batch
 from cnntool.training.measures import ACCURACY
 from cnntool.training.task import Task
 from cnntool.wording import counted, shape_text
 
 IMAGES_A_PROCESS = 16
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
+
+KEPT = ("val_split", "resize", "colour", "init")
+"""What a file keeps of the options."""
 
 MOST_VALUES = 1 << 30
 """Pixels of a training part for which the linear classifier is worth its time."""
@@ -60,8 +55,10 @@ def plan_images(options: ImageOptions) -> Plan:
     with start.telling_of_moves("data", "train-cnn DATA", is_named):
         parts = _load(options)
     start.check_data(parts.train.fingerprint, options.data or "")
-    start.check_validation(_own_validation(options, parts), options.valid or options.data)
-    fingerprint, origin = parts.train.fingerprint, start.origin or _origin(options, parts)
+    validation = parts.validation if options.val_split is None else None
+    start.check_validation(validation, options.valid or options.data)
+    fingerprint, known = parts.train.fingerprint, replace(options, colour=options.colour or "auto")
+    origin = start.origin or origin_of(known, validation, KEPT)
     others = [part for part in (parts.validation, parts.test) if part is not None]
     if options.valid is None:
         parts = hold_out(parts, start.streams["split"], options.val_split)
@@ -80,8 +77,7 @@ def plan_images(options: ImageOptions) -> Plan:
                 f"{options.resume} takes {network.input_shape}"
             )
     unlike = [note for part in others for note in differences(part.name, part, preprocessing)]
-    batch = min(start.settings.batch_size, len(parts.train))
-    start.share(batch, IMAGES_A_PROCESS, reason_for_one_process(network))
+    start.share(network, min(start.settings.batch_size, len(parts.train)), IMAGES_A_PROCESS)
 
     settings = start.settings
     augmentation = parse_augmentation(settings.augment) if settings.augment else None
@@ -146,30 +142,6 @@ def _load(options: ImageOptions) -> Parts:
     return parts
 
 
-def _origin(options: ImageOptions, parts: Parts) -> dict[str, Any]:
-    """What loading and splitting the same data again takes."""
-    val_split = options.val_split
-    if val_split is None and parts.validation is None:
-        val_split = DEFAULT_FRACTION
-    return {
-        "data": options.data,
-        "valid": options.valid,
-        "test": options.test,
-        "val_split": val_split,
-        "validation_fingerprint": _own_validation(options, parts),
-        "resize": list(options.resize) if options.resize else None,
-        "colour": options.colour or "auto",
-        "init": options.init,
-    }
-
-
-def _own_validation(options: ImageOptions, parts: Parts) -> str | None:
-    """The fingerprint of the part to validate on where it is not held out from the training one."""
-    if options.val_split is not None or parts.validation is None:
-        return None
-    return parts.validation.fingerprint
-
-
 def _as_before(options: ImageOptions, origin: dict[str, Any]) -> ImageOptions:
     """What was given, and what was not as it was when the run began."""
     name = options.resume
@@ -191,16 +163,12 @@ def _as_before(options: ImageOptions, origin: dict[str, Any]) -> ImageOptions:
 
 def _check_agreement(options: ImageOptions, start: Start) -> None:
     """RequestError for an option that was given again in another way than the run began with."""
-    keys = ("val_split", "resize", "colour", "init")
-    check_agreement(start, options, {key: start.origin.get(key) for key in keys})
+    check_agreement(start, options, KEPT)
     keys = ("network", "layers", "connections", "width")
     given = [f"--{key}" for key in keys if getattr(options, key) is not None]
     header = start.trained.header
-    if given and _built(options, header.input_shape, len(header.labels)).spec != header.spec:
-        raise RequestError(
-            f"{given[0]} gives another network than that of {options.resume}: leave it out, or "
-            "train anew"
-        )
+    if given:
+        check_network(start, given[0], _built(options, header.input_shape, len(header.labels)))
 
 
 def _network(options: ImageOptions, train: Dataset) -> Network:

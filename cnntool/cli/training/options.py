@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TypeVar
 
 from cnntool import choices
 from cnntool.cli.options import argument, flag, option
@@ -131,30 +132,65 @@ def read_layers(text: str) -> int | str:
     return number
 
 
-def usual(task: str, name: str, help: str = "", names: str = "") -> Any:
-    """An option of :class:`Learning` once more, with what a task takes for granted."""
-    learning = choices.LEARNING[task]
-    if name == "learning_rate":
-        shown = dict.fromkeys((learning["optimizer"], "sgd", "momentum"))
-        rates = (f"{each} {choices.rates_of(task, each).learning_rate:g}" for each in shown)
-        default = f"by the optimizer: {', '.join(rates)}"
-    elif name == "weight_decay":
-        default = f"0; adamw {choices.rates_of(task, 'adamw').weight_decay:g}"
-    else:
-        value = learning[name]
-        default = f"{value:g}" if isinstance(value, float) else f"{value}"
-    return again(Learning, name, default, help, names)
+Kind = TypeVar("Kind", bound=type)
 
 
-def again(kind: type, name: str, default: str, help: str = "", names: str = "") -> Any:
-    """An option of a dataclass once more, in the help with what a task takes for granted, and
-    where they are given with other words and names."""
-    said = next(each for each in fields(kind) if each.name == name).metadata
-    help = f"{help or said['attributes']['help']}  [default: {default}]"
-    changes = {"names": names.split() or said["names"]}
-    return field(
-        default=None,
-        metadata={**said, **changes, "attributes": {**said["attributes"], "help": help}},
+def of_task(task: str, processes: str, **said: str) -> Callable[[Kind], Kind]:
+    """Say in the help of a trainer's options what its task takes for granted, with other words for
+    some; they keep the places that they have in the help of all.
+
+    processes: of what each is worth one, where nothing is said.
+    """
+    learning, sizes = choices.LEARNING[task], choices.SIZES.get(task, {})
+    usual = {
+        name: f"{value:g}" if isinstance(value, float) else f"{value}"
+        for name, value in (learning | sizes).items()
+    }
+    shown = dict.fromkeys((learning["optimizer"], "sgd", "momentum"))
+    rates = (f"{each} {choices.rates_of(task, each).learning_rate:g}" for each in shown)
+    usual["learning_rate"] = f"by the optimizer: {', '.join(rates)}"
+    usual["weight_decay"] = f"0; adamw {choices.rates_of(task, 'adamw').weight_decay:g}"
+    usual["processes"] = processes
+    if task in WARMED_UP:
+        usual["schedule"] += f"{WARMED_UP[task]} with warmup={choices.WARM_UP}, a tenth of the run "
+        usual["schedule"] += "at most"
+
+    def decorate(kind: Kind) -> Kind:
+        for owner in kind.__bases__:
+            for each in (f for f in fields(owner) if f.name in usual or f.name in said):
+                attributes = each.metadata["attributes"]
+                help = said.get(each.name, attributes["help"])
+                if each.name in usual:
+                    help += f"  [default: {usual[each.name]}]"
+                changes = {
+                    "section": vars(owner).get("section", owner.__name__),
+                    "attributes": {**attributes, "help": help},
+                }
+                if each.name not in vars(kind):
+                    kind.__annotations__[each.name] = each.type
+                    changed = field(default=None, metadata={**each.metadata, **changes})
+                    setattr(kind, each.name, changed)
+        return kind
+
+    return decorate
+
+
+WARMED_UP = {"classifier": "", "tagger": "; of frames", "captioner": ""}
+"""The tasks whose rate grows at the start, and of what."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What pictures become."""
+
+    section = "Data"
+    resize: tuple[int, int] | None = option(
+        "--resize", Pair(), "Resize all images to this height and width; N is NxN.", metavar="HxW"
+    )
+    colour: str | None = option(
+        "--colour --color",
+        Choice(choices.COLOURS, "colour", "HOW"),
+        "grey, rgb, or auto: colour where an image has it.  [default: auto]",
     )
 
 
@@ -183,20 +219,6 @@ class ImageData:
         "Judge the best model on these images at the end, instead of on the test part that DATA "
         "may have.",
         metavar="PATH",
-    )
-    resize: tuple[int, int] | None = option(
-        "--resize", Pair(), "Resize all images to this height and width; N is NxN.", metavar="HxW"
-    )
-    colour: str | None = option(
-        "--colour --color",
-        Choice(choices.COLOURS, "colour", "HOW"),
-        "grey, rgb, or auto: colour where an image has it.  [default: auto]",
-    )
-    strict: bool = flag(
-        "--strict", "An image that cannot be read is an error; without it, it is left out."
-    )
-    no_cache: bool = flag(
-        "--no-cache", "Do not keep the decoded images of a folder in the user's cache."
     )
 
 
@@ -237,36 +259,38 @@ class ImageNetwork:
 
 
 @dataclass(frozen=True)
-class ImageLearning(Learning):
-    """How, of images."""
+@of_task(
+    "cnn",
+    "2, for 16 images each; 1 with batch norm",
+    epochs="Times to go through the images.",
+    batch_size="Images a step.",
+)
+class ImageOptions(Running, Output, Learning, ImageNetwork, Pictures, ImageData):
+    """All that `cnntool train-cnn` takes."""
 
-    section = "Learning"
-    epochs: int | None = usual("cnn", "epochs", "Times to go through the images.")
-    batch_size: int | None = usual("cnn", "batch_size", "Images a step.")
-    optimizer: str | None = usual("cnn", "optimizer")
-    learning_rate: float | None = usual("cnn", "learning_rate")
-    weight_decay: float | None = usual("cnn", "weight_decay")
-    clip: float | None = usual("cnn", "clip")
-    schedule: str | None = usual("cnn", "schedule")
+    strict: bool = flag(
+        "--strict",
+        "An image that cannot be read is an error; without it, it is left out.",
+        section="Data",
+    )
+    no_cache: bool = flag(
+        "--no-cache",
+        "Do not keep the decoded images of a folder in the user's cache.",
+        section="Data",
+    )
     label_smoothing: float | None = option(
         "--label-smoothing",
         Number(least=0, below=1),
         "How much of each target goes to all classes alike.  [default: 0]",
+        section="Learning",
     )
     augment: str | None = option(
         "--augment",
         str,
         "Change images at random: shift=2,rotate=10,scale=0.1,shear=5,flip,noise=0.05,cutout=4.",
+        section="Learning",
         metavar="SPEC",
     )
-
-
-@dataclass(frozen=True)
-class ImageOptions(Running, Output, ImageLearning, ImageNetwork, ImageData):
-    """All that `cnntool train-cnn` takes."""
-
-    section = "Running"
-    processes: int | None = again(Running, "processes", "2, for 16 images each; 1 with batch norm")
 
 
 @dataclass(frozen=True)
@@ -318,7 +342,7 @@ class TextData:
     """Which texts are learned from."""
 
     section = "Data"
-    texts: tuple[str, ...] = argument(
+    data: tuple[str, ...] = argument(
         "TEXT...", PathName("a text file, or - for stdin"), many=True, required=False
     )
     level: str | None = option(
@@ -350,52 +374,33 @@ class TextData:
 
 
 @dataclass(frozen=True)
-class TextNetwork(RecurrentNetwork):
-    """What learns them."""
+@of_task(
+    "rnn",
+    "2, for 8 rows each",
+    batch_size="Rows that the text is cut into, read side by side.",
+    hidden_size="Units of each recurrent layer.",
+)
+class TextOptions(Running, Output, Learning, RecurrentNetwork, Words, TextData):
+    """All that `cnntool train-lstm` takes."""
 
-    section = "Network"
-    cell: str | None = again(RecurrentNetwork, "cell", "lstm")
-    embed_size: int | None = again(RecurrentNetwork, "embed_size", "32")
-    hidden_size: int | None = again(
-        RecurrentNetwork, "hidden_size", "32", "Units of each recurrent layer."
-    )
-    dropout: float | None = again(RecurrentNetwork, "dropout", "0")
     tie_weights: bool = flag(
         "--tie-weights",
         "One table for embedding and output, whose sizes are one then: --embed-size or "
         "--hidden-size, whichever is given.",
+        section="Network",
     )
-
-
-@dataclass(frozen=True)
-class TextLearning(Learning):
-    """How, of texts."""
-
-    section = "Learning"
-    epochs: int | None = usual(
-        "rnn", "epochs", "Times to go through the text.", "--num-epochs --epochs"
+    epochs: int | None = option(
+        "--num-epochs --epochs",
+        WholeNumber(1, MOST_EPOCHS),
+        f"Times to go through the text.  [default: {choices.LEARNING['rnn']['epochs']}]",
+        section="Learning",
     )
-    batch_size: int | None = usual(
-        "rnn", "batch_size", "Rows that the text is cut into, read side by side."
-    )
-    optimizer: str | None = usual("rnn", "optimizer")
-    learning_rate: float | None = usual("rnn", "learning_rate")
-    weight_decay: float | None = usual("rnn", "weight_decay")
-    clip: float | None = usual("rnn", "clip")
-    schedule: str | None = usual("rnn", "schedule")
     seq_length: int | None = option(
         "--seq-length",
         WholeNumber(1, MOST_TOKENS),
         "Tokens of a window: how far the gradient goes back through time.  [default: 30]",
+        section="Learning",
     )
-
-
-@dataclass(frozen=True)
-class TextOptions(Running, Output, TextLearning, TextNetwork, Words, TextData):
-    """All that `cnntool train-lstm` takes."""
-
-    section = "Running"
-    processes: int | None = again(Running, "processes", "2, for 8 rows each")
     num_samples: int = option(
         "--num-samples",
         WholeNumber(0, 10**6),

@@ -31,22 +31,22 @@ from cnntool.training.checkpoint import (
     resumed,
     settings_of,
 )
-from cnntool.training.footprint import check_run
+from cnntool.training.footprint import check_run, reason_for_one_process
 from cnntool.training.loop import Trainer
 from cnntool.training.report import Report
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams, settings_from
 from cnntool.training.task import Task
-from cnntool.wording import counted, joined, shape_text
+from cnntool.wording import counted, joined
 
 CHANGEABLE = ("epochs", "patience", "learning_rate", "clip")
 """Settings that a run may go on with in another way: no array depends on them."""
 
 
 SMALLER = {
+    **dict.fromkeys(SIZES, "set a smaller --batch-size, --max-length or --hidden-size"),
     "cnn": "set a smaller --batch-size, --resize or --width",
     "rnn": "set a smaller --seq-length, --batch-size or --hidden-size",
-    **dict.fromkeys(SIZES, "set a smaller --batch-size, --max-length or --hidden-size"),
 }
 """What helps where a run does not fit into memory."""
 
@@ -194,18 +194,19 @@ class Start:
             f"{saved[:8]}); name the same data, or train anew without --resume"
         )
 
-    def check_validation(self, fingerprint: str | None, source: str | None) -> None:
-        """The same for data of its own to validate on."""
+    def check_validation(self, own: Any, source: str | None) -> None:
+        """The same for data of its own to validate on, None where there is none."""
         saved = self.origin.get("validation_fingerprint")
-        if saved is not None and fingerprint != saved:
+        if saved is not None and (own is None or own.fingerprint != saved):
             raise InputError(
                 f"{source} is not what {self.name} was validated on: it differs; name "
                 "the same with --valid, or train anew without --resume"
             )
 
-    def share(self, batch: int, least: int, reason: str | None = None) -> None:
+    def share(self, network: Network, batch: int, least: int) -> None:
         """Settle how many processes share a batch, of which each should get ``least`` or more; or
-        that there is one, for a ``reason``. RequestError where more were asked for."""
+        that there is one. RequestError where more are asked for than the network can have."""
+        reason = reason_for_one_process(network)
         asked, before = self.options.processes, self.settings.shards
         if self.trained is not None and asked is None:
             return
@@ -361,13 +362,13 @@ def _check_places(options: RunOptions, output: Path, read: dict[str, str | None]
         check_writable(options.log)
 
 
-def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) -> None:
+def check_agreement(start: Start, options: RunOptions, kept: Iterable[str], **facts: Any) -> None:
     """RequestError for an option that was given again in another way than the run began with, and
     where fewer epochs are asked for than are done.
 
-    ``plain`` gives what each option that is no setting was; None where it was not given.
+    kept: the options that its file keeps, beside settings. facts: what others were.
     """
-    name = options.resume
+    name, plain = options.resume, {key: start.origin.get(key) for key in kept} | facts
     fixed = {each.name for each in fields(Settings)} - set(CHANGEABLE) - {"shards"}
     saved = {key: getattr(start.settings, key) for key in fixed} | plain
     for key, value in saved.items():
@@ -389,6 +390,14 @@ def check_agreement(start: Start, options: RunOptions, plain: dict[str, Any]) ->
     if options.valid is not None and had_none:
         raise RequestError(
             f"--valid {options.valid}: {name} was trained without one; leave it out, or train anew"
+        )
+
+
+def check_network(start: Start, option: str, network: Network) -> None:
+    """RequestError where an option that is given again makes another network than the run's."""
+    if network.spec != start.trained.network.spec:
+        raise RequestError(
+            f"{option} gives another network than that of {start.name}: leave it out, or train anew"
         )
 
 
@@ -436,25 +445,3 @@ def _owned(options: RunOptions, model: Model, output: Path, found: dict[Path, Mo
                 f"{path} exists and is not of the run of {name}: -f overwrites it, -o names another"
             )
     return owned
-
-
-def least_batch(network: Network, batch_size: int, unit: str) -> int:
-    """Samples that every batch has to have; RequestError where that is more than it may."""
-    name, layer, shape = max(network.each(), key=lambda each: each[1].least_batch(each[2]))
-    least = layer.least_batch(shape)
-    if batch_size < least:
-        raise RequestError(
-            f"--batch-size {batch_size}: {name} ({layer}) of {shape_text(shape)} needs "
-            f"{counted(least, unit)} at a time to learn: use --batch-size {least} or more, or "
-            "leave it out"
-        )
-    return least
-
-
-def reason_for_one_process(network: Network) -> str | None:
-    if not any(layer.mixes_samples for layer in network.layers):
-        return None
-    return (
-        "batch norm needs the statistics of the whole batch, so one process trains; leave it out, "
-        "or take a network without batch norm such as lenet"
-    )

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from cnntool import choices
 from cnntool.cli.options import argument, flag, option
 from cnntool.cli.training.options import (
     MOST_SIZE,
     MOST_TOKENS,
-    ImageData,
     ImageOptions,
+    Kind,
     Learning,
     Output,
+    Pictures,
     RecurrentNetwork,
     Running,
     TextOptions,
     Words,
-    again,
-    usual,
+    of_task,
 )
 from cnntool.cli.types import Choice, Number, PathName, WholeNumber
 
@@ -149,46 +149,11 @@ class Judging:
     )
 
 
-SAID = {
-    "translator": "Learn from the first N tokens of each source and each target.",
-    "captioner": "Learn from the first N tokens of each caption.",
-}
-"""What a length is of, where texts are said."""
-
-Kind = TypeVar("Kind", bound=type)
-
-
-def of_task(task: str, samples: str) -> Callable[[Kind], Kind]:
-    """Say in the help of a trainer's options what its task takes for granted; they keep the places
-    that they have in the help of all."""
-
-    def decorate(kind: Kind) -> Kind:
-        least = f"{choices.LEAST_STEPS[task]:,}"
-        said = {"epochs": f"Times to go through the {samples}; more for fewer than {least} steps."}
-        said["batch_size"] = f"{samples.capitalize()} a step."
-        learning = (*choices.LEARNING[task], "learning_rate", "weight_decay")
-        found = {name: usual(task, name, said.get(name, "")) for name in learning}
-        if task != "translator":
-            frames = "; of frames" if task == "tagger" else ""
-            rule = f"{choices.LEARNING[task]['schedule']}{frames} with warmup={choices.WARM_UP}"
-            found["schedule"] = again(Learning, "schedule", f"{rule}, a tenth of the run at most")
-        sizes = choices.SIZES[task]
-        for part in (RecurrentNetwork, Reader):
-            if issubclass(kind, part):
-                names = [each.name for each in fields(part) if each.name in sizes]
-                found |= {name: again(part, name, f"{sizes[name]}") for name in names}
-        if task in SAID:
-            found["max_length"] = again(SampleData, "max_length", "1000", SAID[task])
-        found["processes"] = again(Running, "processes", f"2, for 8 {samples} each")
-        for name, value in found.items():
-            owner = next(k for k in kind.__mro__ if name in vars(k).get("__annotations__", ()))
-            section = vars(owner).get("section", owner.__name__)
-            value.metadata = {**value.metadata, "section": section}
-            kind.__annotations__[name] = owner.__annotations__[name]
-            setattr(kind, name, value)
-        return kind
-
-    return decorate
+def _of_samples(task: str, samples: str, **said: str) -> Callable[[Kind], Kind]:
+    least = f"{choices.LEAST_STEPS[task]:,}"
+    epochs = f"Times to go through the {samples}; more for fewer than {least} steps."
+    words = {"epochs": epochs, "batch_size": f"{samples.capitalize()} a step.", **said}
+    return of_task(task, f"2, for 8 {samples} each", **words)
 
 
 @dataclass(frozen=True)
@@ -209,25 +174,12 @@ class LabelledData:
 
 
 @dataclass(frozen=True)
-class Pooling:
-    """What becomes one answer."""
-
-    section = "Network"
-    pool: str | None = option(
-        "--pool",
-        Choice(choices.TIME_POOLS, "pool", "NAME"),
-        "What of all steps counts: last, mean or max of each feature.  [default: max]",
-    )
-
-
-@dataclass(frozen=True)
-@of_task("classifier", "samples")
+@_of_samples("classifier", "samples")
 class ClassifierOptions(
     Running,
     Output,
     ClassWeights,
     Learning,
-    Pooling,
     Reader,
     RecurrentNetwork,
     Groups,
@@ -236,6 +188,13 @@ class ClassifierOptions(
     LabelledData,
 ):
     """All that `cnntool train-classifier` takes."""
+
+    pool: str | None = option(
+        "--pool",
+        Choice(choices.TIME_POOLS, "pool", "NAME"),
+        "What of all steps counts: last, mean or max of each feature.  [default: max]",
+        section="Network",
+    )
 
 
 @dataclass(frozen=True)
@@ -259,12 +218,15 @@ class TaggedData:
         "[default: the last]",
         metavar="N",
     )
-    resize: tuple[int, int] | None = again(ImageData, "resize", "as they are", "Of frames: to HxW.")
-    colour: str | None = again(ImageData, "colour", "auto", "Of frames: grey, rgb or auto.")
 
 
 @dataclass(frozen=True)
-@of_task("tagger", "sequences")
+@_of_samples(
+    "tagger",
+    "sequences",
+    resize="Of frames: to HxW.  [default: as they are]",
+    colour="Of frames: grey, rgb or auto.  [default: auto]",
+)
 class TaggerOptions(
     Running,
     Output,
@@ -275,6 +237,7 @@ class TaggerOptions(
     Groups,
     Words,
     SampleData,
+    Pictures,
     TaggedData,
 ):
     """All that `cnntool train-tagger` takes."""
@@ -303,7 +266,11 @@ class PairData:
 
 
 @dataclass(frozen=True)
-@of_task("translator", "pairs")
+@_of_samples(
+    "translator",
+    "pairs",
+    max_length="Learn from the first N tokens of each source and each target.  [default: 1000]",
+)
 class TranslatorOptions(
     Judging,
     Running,
@@ -326,14 +293,27 @@ class CaptionData:
     section = "Data"
     format: str | None = _formats("captioner")
     level: str | None = _level("--level", "a caption", "word; char where each is one word")
-    resize: tuple[int, int] | None = again(ImageData, "resize", "as they are")
-    colour: str | None = again(ImageData, "colour", "auto", "grey, rgb or auto.")
 
 
 @dataclass(frozen=True)
-@of_task("captioner", "captions")
+@_of_samples(
+    "captioner",
+    "captions",
+    max_length="Learn from the first N tokens of each caption.  [default: 1000]",
+    resize="Resize all images to this height and width; N is NxN.  [default: as they are]",
+    colour="grey, rgb or auto.  [default: auto]",
+)
 class CaptionerOptions(
-    Judging, Running, Output, Learning, Decoder, RecurrentNetwork, Words, SampleData, CaptionData
+    Judging,
+    Running,
+    Output,
+    Learning,
+    Decoder,
+    RecurrentNetwork,
+    Words,
+    SampleData,
+    Pictures,
+    CaptionData,
 ):
     """All that `cnntool train-captioner` takes."""
 

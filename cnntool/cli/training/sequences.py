@@ -11,25 +11,15 @@ import numpy as np
 
 from cnntool import choices
 from cnntool.cli.console import complain, reading
-from cnntool.cli.training.kept_options import (
-    KEPT,
-    NETWORKS,
-    READING,
+from cnntool.cli.training.origin import (
     Options,
     as_before,
+    check_stdin,
+    files_read,
+    of_empty,
     origin_of,
-    settled,
 )
-from cnntool.cli.training.plan import (
-    Beside,
-    Plan,
-    Start,
-    begin,
-    check_agreement,
-    check_layers,
-    least_batch,
-    reason_for_one_process,
-)
+from cnntool.cli.training.plan import Beside, Plan, Start, begin, check_agreement, check_layers
 from cnntool.cli.training.sequence_models import (
     LABELLED,
     check_answers,
@@ -40,7 +30,6 @@ from cnntool.cli.training.sequence_models import (
     with_levels,
 )
 from cnntool.cli.training.sequence_options import SequenceOptions
-from cnntool.cli.training.sources import check_stdin, files_read, of_empty
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
 from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION, hold_out, overlap
 from cnntool.datasets.sequences.inputs import MOST_STEPS, TextInput
@@ -54,7 +43,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.training.baselines import Unigram
 from cnntool.training.evaluation import baselines_of, evaluate_samples
-from cnntool.training.footprint import check_parameters
+from cnntool.training.footprint import check_parameters, least_batch
 from cnntool.training.measures import ACCURACY, DECODED
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.sequence_baselines import Baseline
@@ -66,55 +55,64 @@ from cnntool.wording import counted, listed
 SAMPLES_A_PROCESS = 8
 """Of a batch; with fewer, telling a process of its part costs more than it saves."""
 
+READING = (
+    "format", "encoding", "text_column", "label_column", "column", "group", "resize", "colour",
+)  # fmt: skip
+"""Options that say how data is read."""
 
-def plan_classifier(options: SequenceOptions) -> Plan:
-    return _plan("classifier", options)
+MAKING = (
+    "level", "source_level", "target_level", "vocab_size", "min_count", "max_length", "cell",
+    "embed_size", "hidden_size", "layers", "dropout", "letters", "one_way", "pool", "attention",
+    "class_weights",
+)  # fmt: skip
+"""Options that say what is made of it."""
+
+KEPT = ("val_split", *READING, *MAKING)
+"""What a file keeps of the options."""
+
+USUAL: dict[str, Any] = {
+    "encoding": "utf-8",
+    "colour": "auto",
+    "min_count": 1,
+    "max_length": MOST_STEPS,
+    "class_weights": "none",
+}
+NETWORKS: dict[str, Any] = {"pool": "max", "attention": "general"}
+"""What is taken for granted, of networks where no text gives all layers."""
 
 
-def plan_tagger(options: SequenceOptions) -> Plan:
-    return _plan("tagger", options)
-
-
-def plan_translator(options: SequenceOptions) -> Plan:
-    return _plan("translator", options)
-
-
-def plan_captioner(options: SequenceOptions) -> Plan:
-    return _plan("captioner", options)
-
-
-def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
+def plan_samples(kind: Sequenced, options: SequenceOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(kind, options)
-    start = begin(options, _files(options), kind)
+    start = begin(options, files_read("DATA", options), kind)
     is_named = bool(options.data)
     if start.trained is not None:
-        check_agreement(start, options, {key: start.origin.get(key) for key in KEPT})
-        options = as_before(options, start)
-        start.check_apart(_files(options))
+        check_agreement(start, options, KEPT)
+        options = as_before(options, start, KEPT)
+        start.check_apart(files_read("DATA", options))
     else:
         given = {key: getattr(options, key, None) for key in READING}
         check_unread(given, *options.data, options.valid, options.test)
     with start.telling_of_moves("data", f"train-{kind} DATA", is_named):
         parts = _load(kind, options, start.settings.seed)
-    _check_sameness(start, options, parts)
+    fingerprint, name = parts["train"].fingerprint, parts["train"].name
+    validation = parts.get("validation") if options.val_split is None else None
+    start.check_data(fingerprint, name)
+    start.check_validation(validation, options.valid or name)
     if start.trained is None:
         check_answers(kind, parts["train"])
         check_form(kind, options, parts["train"])
-    fingerprint, validation = parts["train"].fingerprint, _own_validation(options, parts)
-    parts, notes = _split(kind, options, start, parts)
+    parts, notes = _split(kind, options, start, parts, validation)
     train, others = parts["train"], [part for name, part in parts.items() if name != "train"]
     if start.trained is None:
-        options = settled(kind, with_levels(kind, options, train))
+        options = _settled(kind, with_levels(kind, options, train))
         model, feed = _begun(kind, options, start, train, others)
     else:
         model = start.trained
         feed = _learned(model, options, train, start.settings.batch_size)
     least = least_batch(model.network, feed.batch_size, feed.unit)
     feed = replace(feed, least=least)
-    start.share(
-        min(feed.batch_size, len(train)), SAMPLES_A_PROCESS, reason_for_one_process(model.network)
-    )
+    start.share(model.network, min(feed.batch_size, len(train)), SAMPLES_A_PROCESS)
     judged = {part: judging_feed(model, parts[part]) for part in parts if part != "train"}
     task = Task(
         kind,
@@ -124,7 +122,7 @@ def _plan(kind: Sequenced, options: SequenceOptions) -> Plan:
         start.settings,
         ACCURACY if kind in LABELLED else DECODED,
         fingerprint,
-        start.origin or origin_of(options, validation),
+        start.origin or origin_of(options, validation, KEPT),
     )
     return start.plan(
         task,
@@ -178,15 +176,20 @@ def _checked(kind: str, options: Options) -> Options:
             f"DATA is missing: name data for train-{kind}, or --resume a run; cnntool "
             f"train-{kind} --help lists what comes along"
         )
-    check_stdin(*options.data, options.valid, options.test)
+    check_stdin(options)
     check_layers(options, *choices.SIZES[kind], *NETWORKS, "one_way")
     if options.encoding is not None:
         options = replace(options, encoding=checked_encoding(options.encoding))
     return options
 
 
-def _files(options: SequenceOptions) -> dict[str, str | None]:
-    return files_read("DATA", options.data, options.valid, options.test)
+def _settled(kind: Sequenced, options: Options) -> Options:
+    """With what is taken for granted in the place of what was not given."""
+    usual = USUAL
+    if not isinstance(options.layers, str):
+        usual = USUAL | {"layers": 1} | NETWORKS | choices.SIZES[kind]
+    missing = [name for name in usual if getattr(options, name, "") is None]
+    return replace(options, **{name: usual[name] for name in missing})
 
 
 def _load(kind: Sequenced, options: SequenceOptions, seed: int) -> dict[str, Samples]:
@@ -220,24 +223,16 @@ def _read(
         return load_samples(paths, kind, how, seed, advance)
 
 
-def _own_validation(options: SequenceOptions, parts: dict[str, Samples]) -> Samples | None:
-    """The part to validate on where it is not held out from the training one."""
-    return parts.get("validation") if options.val_split is None else None
-
-
-def _check_sameness(start: Start, options: SequenceOptions, parts: dict[str, Samples]) -> None:
-    """InputError where a run would go on with other data than it began with."""
-    train, own = parts["train"], _own_validation(options, parts)
-    start.check_data(train.fingerprint, train.name)
-    start.check_validation(own.fingerprint if own else None, options.valid or train.name)
-
-
 def _split(
-    kind: Sequenced, options: SequenceOptions, start: Start, parts: dict[str, Samples]
+    kind: Sequenced,
+    options: SequenceOptions,
+    start: Start,
+    parts: dict[str, Samples],
+    own: Samples | None,
 ) -> tuple[dict[str, Samples], list[str]]:
-    """The parts, of which the one to validate on is held out where none is there; and what there
-    is to say of all."""
-    own, train = _own_validation(options, parts), parts["train"]
+    """The parts, of which the one to validate on is held out where there is none of its ``own``;
+    and what there is to say of all."""
+    learned = train = parts["train"]
     notes = [note for part in parts.values() for note in part.notes]
     others: dict[str, Samples] = {p: parts[p] for p in ("validation", "test") if p in parts}
     if own is None:
@@ -247,14 +242,10 @@ def _split(
         train, held, more = hold_out(train, start.streams["split"], fraction, is_by_class)
         notes += more
         others = ({} if held is None else {"validation": held}) | others
-    learned = parts["train"]
-    notes += [note for name, part in others.items() for note in _overlaps(name, learned, part, own)]
+    for name, part in others.items():
+        if name != "validation" or own is not None:  # what is held out stands nowhere else
+            notes += overlap(learned, part)
     return {"train": train, **others}, notes
-
-
-def _overlaps(name: str, train: Samples, part: Samples, own: Samples | None) -> tuple[str, ...]:
-    """What stands in training, too: never so of a part that is held out."""
-    return () if name == "validation" and own is None else overlap(train, part)
 
 
 def _learned(

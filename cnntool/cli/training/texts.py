@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
+from cnntool.choices import SIZES
 from cnntool.cli.console import reading
 from cnntool.cli.training.options import TextOptions
+from cnntool.cli.training.origin import as_before, check_stdin, files_read, of_empty, origin_of
 from cnntool.cli.training.plan import (
     Beside,
     Plan,
@@ -18,9 +19,10 @@ from cnntool.cli.training.plan import (
     begin,
     check_agreement,
     check_layers,
+    check_network,
 )
-from cnntool.cli.training.sources import check_stdin, files_read, of_empty, sources_of
 from cnntool.datasets.feeds import WindowFeed
+from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
 from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.tokens import UNITS
@@ -35,11 +37,13 @@ from cnntool.networks.zoo import language_model, language_network, language_size
 from cnntool.training.baselines import Unigram, cross_entropy
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import measure_of
-from cnntool.training.progress import is_finite
 from cnntool.training.task import Task
 from cnntool.wording import counted
 
-SEQ_LENGTH, EMBED_SIZE, HIDDEN_SIZE, VAL_SPLIT = 30, 32, 32, 0.1
+SEQ_LENGTH = 30
+
+KEPT = ("val_split", "vocab_size", "min_count")
+"""What a file keeps of the options."""
 
 RESTART = 20
 """Windows after which a row begins from states of 0 again, at the latest."""
@@ -51,12 +55,12 @@ ROWS_A_PROCESS = 8
 def plan_text(options: TextOptions) -> Plan:
     """The run that was asked for; InputError or RequestError before any work where it cannot be."""
     options = _checked(options)
-    start = begin(options, _files(options), "rnn")
-    is_named, trained = bool(options.texts), start.trained
+    start = begin(options, files_read("TEXT", options), "rnn")
+    is_named, trained = bool(options.data), start.trained
     if trained is not None:
         _check_agreement(options, start)
-        options = _as_before(options, start)
-        start.check_apart(_files(options))
+        options = as_before(options, start, ("val_split",), "text")
+        start.check_apart(files_read("TEXT", options))
     if not isinstance(options.layers, str):
         _network(options, 1)  # what makes no sense is said before a long text is read
     moves = "text", "train-lstm TEXT", is_named
@@ -67,16 +71,21 @@ def plan_text(options: TextOptions) -> Plan:
     check_parameters(network, "set a smaller --hidden-size, --embed-size or --vocab-size")
     train, held = corpus, None
     if options.valid is None:
-        train, held = split(corpus, VAL_SPLIT if options.val_split is None else options.val_split)
+        fraction = DEFAULT_FRACTION if options.val_split is None else options.val_split
+        train, held = split(corpus, fraction)
     with start.telling_of_moves(*moves):
         valid, test = (_other(path, corpus, options) for path in (options.valid, options.test))
-    start.check_validation(valid.fingerprint if valid else None, options.valid)
+    start.check_validation(valid, options.valid)
     held = valid or held
 
-    start.share(start.settings.batch_size, ROWS_A_PROCESS)
+    start.share(network, start.settings.batch_size, ROWS_A_PROCESS)
     seq_length = trained.seq_length if trained else options.seq_length or SEQ_LENGTH
-    origin = start.origin or _origin(options, valid, train)
+    hides = train.vocabulary.unknown is not None and train.counts[0] == 0
+    fed = {"restart": RESTART, "hides": bool(hides)}
+    origin = start.origin or origin_of(options, valid, KEPT) | fed
     restart, hides = origin.get("restart", 0), origin.get("hides", False)
+    if not (isinstance(restart, int) and restart >= 0 and isinstance(hides, bool)):
+        raise InputError(f"{start.name} is damaged: it read its text by {restart!r} and {hides!r}")
     feed = WindowFeed(train, start.settings.batch_size, seq_length, restart, hides)
     held_out, testing = (WindowFeed.whole(part) if part else None for part in (held, test))
     if trained is None:
@@ -88,7 +97,7 @@ def plan_text(options: TextOptions) -> Plan:
     return start.plan(
         task,
         [
-            *of_empty(options.texts),
+            *of_empty(options.data),
             *_encoding_note(corpus),
             *_notes("--valid", valid, corpus),
             *_notes("--test", test, corpus),
@@ -103,10 +112,10 @@ def plan_text(options: TextOptions) -> Plan:
 def _checked(options: TextOptions) -> TextOptions:
     """The options, with Python's name of the encoding; RequestError where they contradict each
     other."""
-    if not options.texts and options.resume is None:
+    if not options.data and options.resume is None:
         raise RequestError("TEXT is missing: name a text file, or - for stdin, or --resume a run")
-    check_stdin(*options.texts, options.valid, options.test)
-    check_layers(options, "cell", "embed_size", "hidden_size", "dropout", "tie_weights")
+    check_stdin(options)
+    check_layers(options, *SIZES["rnn"], "tie_weights")
     if options.encoding is None:
         return options
     if options.level is not None:
@@ -114,16 +123,12 @@ def _checked(options: TextOptions) -> TextOptions:
     return replace(options, encoding=checked_encoding(options.encoding))
 
 
-def _files(options: TextOptions) -> dict[str, str | None]:
-    return files_read("TEXT", options.texts, options.valid, options.test)
-
-
 def _load(options: TextOptions, vocabulary: Vocabulary | None) -> Corpus:
     """The text to learn from, with its own vocabulary or that of a run."""
     level, encoding = options.level or "word", options.encoding or "utf-8"
     cuts = (None, 1) if vocabulary else (options.vocab_size, options.min_count or 1)
-    with reading(options.texts[0], options.quiet) as advance:
-        return load_corpus(options.texts, level, encoding, *cuts, vocabulary, advance)
+    with reading(options.data[0], options.quiet) as advance:
+        return load_corpus(options.data, level, encoding, *cuts, vocabulary, advance)
 
 
 def _other(path: str | None, corpus: Corpus, options: TextOptions) -> Corpus | None:
@@ -159,60 +164,18 @@ def _notes(option: str, other: Corpus | None, corpus: Corpus) -> Iterator[str]:
         yield f"{option} {other.name} is the text to learn from: its loss says little of others"
 
 
-def _origin(options: TextOptions, valid: Corpus | None, train: Corpus) -> dict[str, Any]:
-    """What reading, splitting and feeding the same text again takes."""
-    val_split = VAL_SPLIT if options.val_split is None else options.val_split
-    return {
-        "data": list(options.texts),
-        "valid": options.valid,
-        "test": options.test,
-        "val_split": None if valid else val_split,
-        "vocab_size": options.vocab_size,
-        "min_count": options.min_count,
-        "validation_fingerprint": valid.fingerprint if valid else None,
-        "restart": RESTART,
-        "hides": train.vocabulary.unknown is not None and train.counts[0] == 0,
-    }
-
-
-def _as_before(options: TextOptions, start: Start) -> TextOptions:
-    """What was given, and what was not as it was when the run began; InputError where its file does
-    not say that."""
-    name, origin = start.name, start.origin
-    named = options.texts, options.valid, options.test
-    texts, valid, test = sources_of(name, origin, "text", *named)
-    split_at = origin.get("val_split")
-    if split_at is not None and not (is_finite(split_at) and 0 <= split_at < 1):
-        raise InputError(f"{name} is damaged: it held out {split_at!r} of its text")
-    restart, hides = origin.get("restart", 0), origin.get("hides", False)
-    if not (isinstance(restart, int) and restart >= 0 and isinstance(hides, bool)):
-        raise InputError(f"{name} is damaged: it read its text by {restart!r} and {hides!r}")
-    encoding = start.trained.encoding
-    return replace(
-        options, texts=texts, valid=valid, test=test, val_split=split_at, encoding=encoding
-    )
-
-
 def _check_agreement(options: TextOptions, start: Start) -> None:
     """RequestError for an option that was given again in another way than the run began with."""
     trained = start.trained
     sizes = language_sizes(trained.network)
-    plain = {key: start.origin.get(key) for key in ("val_split", "vocab_size", "min_count")}
-    plain |= {key: sizes[key] for key in ("cell", "embed_size", "hidden_size", "layers", "dropout")}
-    plain |= {
-        "level": trained.vocabulary.level,
-        "encoding": trained.encoding,
-        "seq_length": trained.seq_length,
-    }
+    facts = {key: sizes[key] for key in (*SIZES["rnn"], "layers")}
+    facts |= {"level": trained.vocabulary.level, "encoding": trained.encoding}
+    facts["seq_length"] = trained.seq_length
     is_text = isinstance(options.layers, str)
-    check_agreement(start, replace(options, layers=None) if is_text else options, plain)
+    check_agreement(start, replace(options, layers=None) if is_text else options, KEPT, **facts)
     if isinstance(options.layers, str):
         network = language_network(options.layers, len(trained.vocabulary))
-        if network.spec != trained.network.spec:
-            raise RequestError(
-                f"--layers gives another network than that of {options.resume}: leave it out, or "
-                "train anew"
-            )
+        check_network(start, "--layers", network)
     if options.tie_weights and not sizes["tie_weights"]:
         raise RequestError(
             f"--tie-weights: the weights of {options.resume} are not tied; leave it out, or train "
@@ -225,14 +188,14 @@ def _network(options: TextOptions, count: int) -> Network:
     size that was not given is the other one."""
     if isinstance(options.layers, str):
         return language_network(options.layers, count)
-    embed, hidden = options.embed_size, options.hidden_size
+    usual, embed, hidden = SIZES["rnn"], options.embed_size, options.hidden_size
     if options.tie_weights:
         embed, hidden = embed or hidden, hidden or embed
     return language_model(
-        options.cell or "lstm",
+        options.cell or usual["cell"],
         count,
-        embed or EMBED_SIZE,
-        hidden or HIDDEN_SIZE,
+        embed or usual["embed_size"],
+        hidden or usual["hidden_size"],
         options.layers or 1,
         options.dropout or 0.0,
         options.tie_weights,
