@@ -65,7 +65,7 @@ from cnntool.networks.spec import parse_layers
 from cnntool.networks.weight_files import read_facts, read_kernels
 from cnntool.networks.zoo import build
 from cnntool.signals.kernels import parse_signal_kernel
-from cnntool.training.history import read_history
+from cnntool.training.progress import read_history
 from cnntool.training.schedules import parse_schedule
 from cnntool.wording import plain
 

@@ -262,9 +262,10 @@ def measure_sequences(asked: Asked) -> None:
     from cnntool.datasets.sequences.reading import check_unread
     from cnntool.networks.model import load_sequence_model
     from cnntool.training import parts
-    from cnntool.training.evaluation import baselines_of, evaluate_samples
+    from cnntool.training.evaluation import evaluate_samples
     from cnntool.training.measures import judge, perplexity
     from cnntool.training.report import ClassifierReport
+    from cnntool.training.sequence_baselines import baselines_of
     from cnntool.training.sequence_feeds import judging_feed
     from cnntool.visuals import fonts
     from cnntool.wording import joined

@@ -22,9 +22,9 @@ from cnntool.cli.files import check_output
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.files.atomic import atomic_write
 from cnntool.training.decoded_report import DecodedReport
+from cnntool.training.edit_distance import ERROR_RATES
 from cnntool.training.measures import Judgement, perplexity
-from cnntool.training.report import ClassifierReport, Report, Share, WrongAnswer
-from cnntool.training.sequence_scores import ERROR_RATES, distinct, interval
+from cnntool.training.report import ClassifierReport, Report, Share, WrongAnswer, interval
 from cnntool.training.tagger_report import TaggerReport
 from cnntool.wording import counted
 
@@ -99,7 +99,7 @@ def _row(report: Report) -> tuple[list[str], list[str]]:
         cells.append(("BLEU", f"{report.bleu.value:.1f}"))
         if report.kind == "translator":
             cells.append(("chrF2", f"{report.chrf.value:.1f}"))
-        cells.append(("different", f"{distinct(report.answers):,}"))
+        cells.append(("different", f"{report.distinct:,}"))
     return [name for name, _ in cells], [text for _, text in cells]
 
 

@@ -9,6 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.training.edit_distance import (
+    ERROR_RATES,
+    ErrorRate,
+    token_error_rate,
+    tokens_of,
+)
 from cnntool.training.report import (
     Headline,
     Report,
@@ -16,14 +22,6 @@ from cnntool.training.report import (
     WrongAnswer,
     surest_first,
     text_at,
-)
-from cnntool.training.sequence_scores import (
-    ERROR_RATES,
-    ErrorRate,
-    distinct,
-    exact,
-    token_error_rate,
-    tokens_of,
 )
 from cnntool.training.translation_scores import References, Score, bleu, chrf
 from cnntool.wording import counted
@@ -57,10 +55,14 @@ class DecodedReport(Report):
     def is_right(self) -> np.ndarray:
         """(N,) booleans: whether an answer is one of its references, where words or symbols are
         told apart by white space whatever that is."""
-        if self.level not in ("word", "symbol"):
-            return exact(self.answers, self.references)
-        right = [tuple(map(_spaced, each)) for each in self.references]
-        return exact([_spaced(answer) for answer in self.answers], right)
+        same = _spaced if self.level in ("word", "symbol") else str
+        pairs = zip(self.answers, self.references, strict=True)
+        return np.array([same(answer) in map(same, right) for answer, right in pairs], bool)
+
+    @property
+    def distinct(self) -> int:
+        """How many different answers there are."""
+        return len(set(self.answers))
 
     @property
     def exact(self) -> Share:
@@ -102,7 +104,7 @@ class DecodedReport(Report):
             "exact": self.exact.sure_facts(),
             "error_rate": errors,
             "bleu": self.bleu._asdict(),
-            "different_answers": distinct(self.answers),
+            "different_answers": self.distinct,
         }
 
     def details(self) -> dict[str, Any]:
@@ -116,7 +118,7 @@ class DecodedReport(Report):
         parts.append(f"BLEU {self.bleu.value:.1f} (tok:{self.tokenizer})")
         if self.kind == "translator":
             return [", ".join([*parts, f"chrF2 {self.chrf.value:.1f}"])]
-        said = counted(distinct(self.answers), "different caption")
+        said = counted(self.distinct, "different caption")
         return [", ".join(parts), f"{said} for {counted(len(self.answers), 'picture')}"]
 
     @cached_property

@@ -1,4 +1,5 @@
-"""How few tokens to insert, delete and substitute to make one sequence another (Levenshtein 1966).
+"""How few tokens to insert, delete and substitute to make one sequence another (Levenshtein 1966),
+and the error rate that it comes to.
 
 The textbook's table ``D`` has a row for each token of the reference and a column for each of the
 answer, beginning with ``D[i, 0] = i`` and ``D[0, j] = j``::
@@ -13,13 +14,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from cnntool.datasets.sequences.ragged import Ragged
+from cnntool.datasets.texts.tokens import as_bytes
 
 Tokens = Sequence[Hashable]
 """A text counts as its characters, bytes as theirs."""
+
+ERROR_RATES = {"char": "CER", "word": "WER", "symbol": "PER", "byte": "byte error rate"}
+"""What the token error rate is called: of characters, words, phonemes and bytes."""
 
 CELLS = 1 << 16
 """Of an anti-diagonal of all pairs that are computed side by side: five arrays fit the cache."""
@@ -44,17 +50,12 @@ class Edits:
         return self.insertions + self.deletions + self.substitutions
 
 
-def edit_distance(answer: Tokens, reference: Tokens) -> int:
-    """Of one pair.
-
-    >>> edit_distance("kitten", "sitting")
-    3
-    """
-    return int(edits([answer], [reference]).distances[0])
-
-
 def edits(answers: Sequence[Tokens], references: Sequence[Tokens]) -> Edits:
-    """Of each answer and the reference at the same place; ValueError unless there is one each."""
+    """Of each answer and the reference at the same place; ValueError unless there is one each.
+
+    >>> edits(["kitten"], ["sitting"]).distances.tolist()
+    [3]
+    """
     if len(answers) != len(references):
         raise ValueError(f"{len(answers)} answers and {len(references)} references: expected pairs")
     ids: dict[Hashable, int] = {}
@@ -123,3 +124,51 @@ def _block(
         costs[ended] = new[heights[ended], ended]
         before, latest, new = latest, new, before
     return costs
+
+
+def tokens_of(text: str, level: str) -> Tokens:
+    """The tokens that an error rate counts: characters, bytes, or what stands between blanks."""
+    if level == "char":
+        return text
+    return as_bytes(text) if level == "byte" else text.split()
+
+
+class ErrorRate(NamedTuple):
+    """The edits that make references of answers, and how many tokens the references have."""
+
+    insertions: int
+    deletions: int
+    substitutions: int
+    tokens: int
+
+    @property
+    def edits(self) -> int:
+        return self.insertions + self.deletions + self.substitutions
+
+    @property
+    def rate(self) -> float:
+        """Edits a token, which may be above 1; where references are empty their number, as jiwer
+        has it."""
+        return self.edits / max(1, self.tokens)
+
+
+def token_error_rate(
+    answers: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
+) -> ErrorRate:
+    """Over all answers together, each with the reference that takes the fewest edits, the first
+    where several do."""
+    repeated = [a for a, right in zip(answers, references, strict=True) for _ in right]
+    every = [reference for right in references for reference in right]
+    found = edits(repeated, every)
+    distances, nearest, start = found.distances.tolist(), [], 0
+    for right in references:
+        end = start + len(right)
+        nearest.append(min(range(start, end), key=distances.__getitem__))
+        start = end
+    chosen = np.array(nearest, np.int64)
+    return ErrorRate(
+        int(found.insertions[chosen].sum()),
+        int(found.deletions[chosen].sum()),
+        int(found.substitutions[chosen].sum()),
+        tokens=sum(len(every[i]) for i in nearest),
+    )

@@ -23,17 +23,9 @@ from cnntool.training.decoded_report import DecodedReport
 from cnntool.training.measures import Judgement, bits, judge, perplexity, ranks
 from cnntool.training.parts import text_parts
 from cnntool.training.report import ClassifierReport, Report
-from cnntool.training.sequence_baselines import (
-    Baseline,
-    captioner_baselines,
-    classifier_baselines,
-    tagger_baselines,
-    translator_baselines,
-)
+from cnntool.training.sequence_baselines import Baseline
 from cnntool.training.sequence_feeds import check_fits, numbered
 from cnntool.training.tagger_report import TaggerReport
-from cnntool.training.task import Task
-from cnntool.training.without_recurrence import WithoutRecurrence, is_compared
 
 UNITS = {"words": "word", "steps": "step", "frames": "frame"}
 """What has a tag, by the form of the inputs."""
@@ -62,32 +54,6 @@ def evaluate(classifier: Classifier, data: Dataset, k: int = 3) -> ClassifierRep
     )
 
 
-def baselines_of(
-    model: SequenceModel, training: Samples, task: Task | None = None
-) -> dict[str, Baseline]:
-    """What the model has to beat, fitted on what it learned from, by name.
-
-    task: what it was trained by, which a tagger of frames or rows needs beside it: the same network
-    without recurrence is trained then.
-    """
-    kind, reader = model.header.kind, model.reader
-    if kind == "classifier":
-        level: str = "word"
-        cut: Callable[[str], list[str]] = str.split
-        if isinstance(reader, TextInput):
-            level = "word" if reader.level in ("word", "symbol") else "char"
-            cut = reader.tokens
-        return classifier_baselines(training, level, cut)
-    if kind == "tagger":
-        found = tagger_baselines(training)
-        if task is not None and is_compared(model):
-            found["the same network without recurrence"] = WithoutRecurrence.fit(model, task)
-        return found
-    if kind == "translator":
-        return translator_baselines(training, reader.level if isinstance(reader, TextInput) else "")
-    return captioner_baselines(training)
-
-
 def evaluate_samples(
     model: SequenceModel,
     samples: Samples,
@@ -104,7 +70,7 @@ def evaluate_samples(
     report = make.get(model.header.kind, _said)(model, samples, beam)
     if not baselines:
         return report
-    return report.against({name: each.answers(samples.inputs) for name, each in baselines.items()})
+    return report.against({name: answers(samples.inputs) for name, answers in baselines.items()})
 
 
 def _classified(model: SequenceModel, samples: Samples, beam: int) -> ClassifierReport:

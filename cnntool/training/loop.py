@@ -19,12 +19,11 @@ from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson
-from cnntool.training.divergence import diverged, first_not_finite, is_finite
 from cnntool.training.progress import EarlyStopping, Place, check_history
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, flatten, shared_array, views_of
-from cnntool.training.task import Task
+from cnntool.training.task import Task, diverged, first_not_finite, is_finite
 
 LEAST_PART, MOST_PARTS = 5_000, 4
 """Steps: a long epoch is judged on its way, too, at the ends of equal parts of so many or more."""
@@ -166,7 +165,7 @@ class Trainer:
     def run(self) -> Iterator[Step | Epoch]:
         """Train on from where the run stands until it is done.
 
-        Raises :class:`~cnntool.training.divergence.Diverged` where the loss is no number any more;
+        Raises :class:`~cnntool.training.task.Diverged` where the loss is no number any more;
         the network is then as it was after the last step that went well.
         """
         while not self.is_done:

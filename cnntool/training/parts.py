@@ -21,8 +21,8 @@ from cnntool.datasets.texts.text import STDIN, Advance
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
 from cnntool.networks.model_header import Header
+from cnntool.training.sequence_baselines import is_compared
 from cnntool.training.settings import Streams
-from cnntool.training.without_recurrence import is_compared
 from cnntool.wording import counted, joined, listed
 
 COLOURS = {1: "grey", 3: "rgb"}

@@ -15,8 +15,24 @@ from typing import Any
 import numpy as np
 
 from cnntool.training.measures import ClassScores, class_scores, confusion_matrix
-from cnntool.training.sequence_scores import interval
 from cnntool.wording import plain
+
+NORMAL_95 = 1.959963984540054
+"""95 % of a normal distribution lie within so many standard deviations of its mean."""
+
+
+def interval(right: int, count: int) -> tuple[float, float]:
+    """Where a share of ``right`` in ``count`` independent samples truly lies, 95 times in 100.
+
+    Wilson's score interval (JASA 1927): with ``p = right / count`` and z of :data:`NORMAL_95`,
+    ``(p + z^2/2n +- z sqrt(p (1 - p) / n + z^2/4n^2)) / (1 + z^2/n)``. 0 to 1 of no samples.
+    """
+    if not count:
+        return 0.0, 1.0
+    share, spread = right / count, NORMAL_95**2 / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,19 @@ is one step, of images as of texts; the loop hands the gradients to the optimize
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from cnntool.datasets.feeds import Batch, Feed
+from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 from cnntool.networks.objective import Lesson, loss_and_gradients
+from cnntool.specs import number_text
 from cnntool.training.measures import Judgement, Measure, judge
 from cnntool.training.settings import Settings
 from cnntool.training.shards import shared_array
@@ -109,3 +113,46 @@ class Task:
             "training": {**asdict(self.settings), **self.origin},
             "fingerprint": self.fingerprint,
         }
+
+
+class Diverged(InputError):
+    """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
+
+
+def is_finite(lesson: Lesson, gradient: np.ndarray) -> bool:
+    with np.errstate(all="ignore"):
+        squares = np.dot(gradient, gradient)
+    return math.isfinite(lesson.loss) and bool(np.isfinite(squares) or np.isfinite(gradient).all())
+
+
+def first_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
+    """The name of the first array that holds what is no number."""
+    return next((path for path, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
+def diverged(
+    lesson: Lesson, task: Task, batch: Batch, epoch: str, kept: str | None = None
+) -> Diverged:
+    """What to raise for a batch whose loss or flat gradient is not finite, or what layers keep of
+    it, by the path ``kept``."""
+    settings, what = task.settings, _first_broken(lesson, task, batch, kept)
+    rate, decay = settings.smaller_rate(task.name), settings.gentler_decay(task.name)
+    cure = f"a smaller step usually helps, --learning-rate {number_text(rate)}, or --clip 1"
+    if decay is not None:
+        cure = (
+            f"--weight-decay {number_text(settings.weight_decay)} times the learning rate of "
+            f"{number_text(settings.learning_rate)} is 1 or more, which leaves nothing of a "
+            f"parameter: try --weight-decay {number_text(decay)}"
+        )
+    return Diverged(f"{epoch}, step {batch.number}: {what}: {cure}")
+
+
+def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) -> str:
+    """Which values broke first: parameters, a layer's output, what it keeps, the loss, or the way
+    back."""
+    broken = first_not_finite(task.network.params) or task.first_broken(batch) or kept
+    if broken is not None:
+        return f"{broken} is not finite"
+    if not math.isfinite(lesson.loss):
+        return f"the loss is {lesson.loss}"
+    return "the gradient is not finite though the loss is"

@@ -7,8 +7,8 @@ import pytest
 
 from cnntool.datasets.feeds import Batch
 from cnntool.networks.objective import Lesson
-from cnntool.training.divergence import Diverged, diverged, is_finite
 from cnntool.training.settings import Settings
+from cnntool.training.task import Diverged, diverged, is_finite
 
 BATCH = Batch(3, np.arange(2), 2)
 

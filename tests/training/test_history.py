@@ -13,7 +13,7 @@ from training_runs import finished, trainer_of
 from cnntool.errors import InputError
 from cnntool.networks.model_file import Model, save_model
 from cnntool.networks.model_header import Header
-from cnntool.training.history import read_history
+from cnntool.training.progress import read_history
 
 
 def line(epoch, loss, **more):

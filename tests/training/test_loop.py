@@ -12,9 +12,9 @@ from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, task_of, t
 from cnntool.datasets.feeds import ImageFeed
 from cnntool.training import loop
 from cnntool.training.checkpoint import best_of, model_of, resumed, settings_of
-from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.shards import CAN_FORK
+from cnntool.training.task import Diverged
 
 
 def test_events_come_step_by_step_and_epoch_by_epoch(parts):

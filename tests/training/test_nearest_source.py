@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnntool.training.edit_distance import edit_distance, edits
+from cnntool.training.edit_distance import edits
 from cnntool.training.nearest_source import CANDIDATES, NearestSource
 
 
@@ -15,7 +15,9 @@ def test_of_few_sources_the_nearest_is_found_the_first_of_several():
     sources = _words(CANDIDATES, 0)
     fitted = NearestSource.fit(sources, sources)
     for word in _words(40, 1):
-        assert fitted.answers([word]) == [min(sources, key=lambda s: edit_distance(word, s))]
+        assert fitted.answers([word]) == [
+            min(sources, key=lambda s: edits([word], [s]).distances[0])
+        ]
 
 
 def test_of_many_sources_one_as_near_is_nearly_always_found():

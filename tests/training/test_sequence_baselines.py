@@ -6,20 +6,19 @@ import pytest
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.training import sequence_baselines
 from cnntool.training.sequence_baselines import (
-    MostFrequentTag,
-    NearestPicture,
-    NearestSeries,
-    WordTags,
     captioner_baselines,
     classifier_baselines,
     nearest,
+    nearest_picture,
+    nearest_series,
     tagger_baselines,
     translator_baselines,
+    word_tags,
 )
 
 
 def _answers(baselines, inputs):
-    return {name: list(baseline.answers(inputs)) for name, baseline in baselines.items()}
+    return {name: list(answers(inputs)) for name, answers in baselines.items()}
 
 
 def test_baselines_of_texts():
@@ -38,7 +37,7 @@ def test_baselines_of_texts():
 def test_words_are_cut_as_one_says():
     samples = Samples("x", "text", ["good!", "bad!"], ["1", "0"])
     baselines = classifier_baselines(samples, cut=lambda text: text.strip("!?").split())
-    assert baselines["Naive Bayes on words and pairs"].answers(["bad?"]) == ["0"]
+    assert baselines["Naive Bayes on words and pairs"](["bad?"]) == ["0"]
 
 
 def test_the_baselines_of_series_do_not_look_at_their_order():
@@ -53,8 +52,8 @@ def test_the_baselines_of_series_do_not_look_at_their_order():
 
 def test_series_of_no_steps_and_measurements_that_never_change_are_fine():
     series = [np.zeros((0, 2), np.float32), np.full((3, 2), 5, np.float32)]
-    fitted = NearestSeries.fit(Samples("x", "steps", series, ["none", "five"]))
-    assert fitted.answers([*series[::-1], series[1][:1]]) == ["five", "none", "five"]
+    fitted = nearest_series(Samples("x", "steps", series, ["none", "five"]))
+    assert fitted([*series[::-1], series[1][:1]]) == ["five", "none", "five"]
 
 
 def test_the_most_frequent_tag_is_said_of_every_step():
@@ -62,7 +61,6 @@ def test_the_most_frequent_tag_is_said_of_every_step():
     assert _answers(tagger_baselines(samples), [np.zeros((2, 2)), np.zeros((0, 2))]) == {
         "most frequent tag": [("b", "b"), ()]
     }
-    assert MostFrequentTag("a").answers([("x",)]) == [("a",)]
 
 
 WORDS = [("The", "run", "May", "12"), ("may", "walking", "the", "run"), ("may", "run", "talking")]
@@ -83,14 +81,14 @@ TAGS = [("D", "N", "N", "#"), ("V", "G", "D", "V"), ("V", "N", "G")]
     ],
 )
 def test_unknown_words_have_the_tag_of_their_suffix(word, tag):
-    assert WordTags.fit(WORDS, TAGS).answers([(word,)]) == [(tag,)]
+    assert word_tags(WORDS, TAGS)([(word,)]) == [(tag,)]
 
 
 def test_suffixes_are_those_of_rare_words(monkeypatch):
     sentences, tags = [("going",) * 3, ("thing",) * 2], [("G",) * 3, ("N",) * 2]
-    assert WordTags.fit(sentences, tags).answers([("king",)]) == [("G",)]
+    assert word_tags(sentences, tags)([("king",)]) == [("G",)]
     monkeypatch.setattr(sequence_baselines, "RARE", 2)
-    assert WordTags.fit(sentences, tags).answers([("king",), ("going",)]) == [("N",), ("G",)]
+    assert word_tags(sentences, tags)([("king",), ("going",)]) == [("N",), ("G",)]
 
 
 def test_baselines_of_a_tagger_of_words():
@@ -125,15 +123,16 @@ def test_the_nearest_picture_is_that_of_all_distances(block_values, monkeypatch)
     own = rng.integers(0, 256, (10, 3, 5, 4), np.uint8)
     squares = (own[:, None].astype(float) - pictures) ** 2
     expected = squares.sum(axis=(2, 3, 4)).argmin(axis=1)
-    captions = [str(i) for i in range(30)]
-    found = NearestPicture(list(pictures), captions).answers(list(own))
+    captions = [(str(i),) for i in range(30)]
+    found = nearest_picture(Samples("x", "picture", list(pictures), captions))(list(own))
     assert found == [str(i) for i in expected]
 
 
 def test_large_pictures_are_compared_by_averages():
     pictures = [np.full((1, 80, 40), value, np.uint8) for value in (10, 200)]
-    assert NearestPicture(pictures, ["a", "b"]).answers(pictures) == ["a", "b"]
-    assert NearestPicture(pictures, ["a", "b"]).answers([]) == []
+    answers = nearest_picture(Samples("x", "picture", pictures, [("a",), ("b",)]))
+    assert answers(pictures) == ["a", "b"]
+    assert answers([]) == []
 
 
 def test_of_equally_near_points_the_first_counts():

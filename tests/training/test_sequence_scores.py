@@ -6,14 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cnntool.training.sequence_scores import (
-    ErrorRate,
-    distinct,
-    exact,
-    interval,
-    token_error_rate,
-    tokens_of,
-)
+from cnntool.training.decoded_report import DecodedReport
+from cnntool.training.edit_distance import ErrorRate, token_error_rate, tokens_of
+from cnntool.training.report import interval
 
 counts = st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -36,13 +31,16 @@ def test_of_no_samples_nothing_is_known():
 
 
 def test_any_reference_makes_an_answer_exact():
-    assert exact(["b", "c", ""], [("a", "b"), ("a",), ("",)]).tolist() == [True, False, True]
-    assert exact([], []).tolist() == []
+    references = [("a", "b"), ("a",), ("",)]
+    report = DecodedReport("translator", references, ["b", "c", ""], "char")
+    assert report.is_right.tolist() == [True, False, True]
+    assert DecodedReport("translator", [], [], "char").is_right.tolist() == []
 
 
 def test_different_answers_are_counted():
-    assert distinct(["a cat", "a dog", "a cat"]) == 2
-    assert distinct([]) == 0
+    said = ["a cat", "a dog", "a cat"]
+    assert DecodedReport("captioner", [("",)] * 3, said, "word").distinct == 2
+    assert DecodedReport("captioner", [], [], "word").distinct == 0
 
 
 def test_tokens_are_those_of_the_level():

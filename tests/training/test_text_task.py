@@ -319,7 +319,7 @@ def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
 
 
 def test_a_run_that_diverges_names_the_layer(corpus):
-    from cnntool.training.divergence import Diverged
+    from cnntool.training.task import Diverged
 
     with text_trainer(corpus) as trainer:
         next(trainer.run())

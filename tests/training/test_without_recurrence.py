@@ -12,11 +12,7 @@ from sequence_models import QUICK, SIZES, tagger_task, videos
 from cnntool.networks import sequence_zoo as zoo
 from cnntool.networks.joined import parse_network
 from cnntool.networks.model import input_from_json, sequence_model
-from cnntool.training.without_recurrence import (
-    WithoutRecurrence,
-    is_compared,
-    without_recurrence,
-)
+from cnntool.training.sequence_baselines import is_compared, step_by_step, without_recurrence
 
 
 def model_of(task):
@@ -27,7 +23,7 @@ def model_of(task):
 
 def test_all_layers_stay_but_those_that_look_at_other_steps():
     text = zoo.tagger(zoo.Inputs(shape=(1, 8, 8)), 3, SIZES)
-    network = without_recurrence(parse_network(text, (None, 1, 8, 8)))
+    network = step_by_step(parse_network(text, (None, 1, 8, 8)))
     assert network.spec == text.replace("lstm 8 both; ", "")
     assert network.output_shape == (None, 3)
 
@@ -39,8 +35,8 @@ def test_it_learns_what_each_frame_shows():
     assert not is_compared(model_of(tagger_task("words")))
     before = {path: array.copy() for path, array in task.network.params.items()}
     frames, tags = videos()
-    fitted = WithoutRecurrence.fit(model, task)
-    found = fitted.answers(frames)
+    fitted = without_recurrence(model, task)
+    found = fitted(frames)
     assert [len(each) for each in found] == [len(each) for each in tags]
     right = np.array([*chain(*found)]) == np.array([*chain(*tags)])
     assert right.mean() > 0.9
@@ -51,14 +47,14 @@ def test_it_learns_what_each_frame_shows():
 def test_the_same_task_gives_the_same_answers():
     task = tagger_task("frames")
     frames, _ = videos()
-    one, two = (WithoutRecurrence.fit(model_of(task), task).answers(frames) for _ in range(2))
+    one, two = (without_recurrence(model_of(task), task)(frames) for _ in range(2))
     assert one == two
 
 
 def test_a_frame_is_told_whatever_stands_around_it():
     task = tagger_task("frames")
-    fitted = WithoutRecurrence.fit(model_of(task), task)
+    fitted = without_recurrence(model_of(task), task)
     (first, *_), _ = videos()
-    (whole,) = fitted.answers([first])
-    alone = [fitted.answers([first[k : k + 1]])[0][0] for k in range(len(first))]
+    (whole,) = fitted([first])
+    alone = [fitted([first[k : k + 1]])[0][0] for k in range(len(first))]
     assert list(whole) == alone

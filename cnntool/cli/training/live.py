@@ -15,9 +15,9 @@ from typing import Any
 from cnntool.cli.console import complain
 from cnntool.errors import InputError
 from cnntool.files.atomic import make_folder
-from cnntool.training.history import OF_DECODERS
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
+from cnntool.training.progress import OF_DECODERS
 from cnntool.wording import SPARKS, counted, duration, plain, sparkline
 
 REFRESH_SECONDS = 0.125

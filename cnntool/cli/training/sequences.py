@@ -42,14 +42,13 @@ from cnntool.networks.model import Sequenced, SequenceModel
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.training.baselines import Unigram
-from cnntool.training.evaluation import baselines_of, evaluate_samples
+from cnntool.training.evaluation import evaluate_samples
 from cnntool.training.footprint import check_parameters, least_batch
 from cnntool.training.measures import ACCURACY, DECODED
 from cnntool.training.schedules import parse_schedule
-from cnntool.training.sequence_baselines import Baseline
+from cnntool.training.sequence_baselines import Baseline, baselines_of, is_compared
 from cnntool.training.sequence_feeds import judging_feed, learning_feed, target_counts
 from cnntool.training.task import Task
-from cnntool.training.without_recurrence import is_compared
 from cnntool.wording import counted, listed
 
 SAMPLES_A_PROCESS = 8

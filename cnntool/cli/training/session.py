@@ -25,10 +25,10 @@ from cnntool.networks.network import Network
 from cnntool.networks.summary import multiply_adds
 from cnntool.training.advice import advice
 from cnntool.training.checkpoint import best_of, model_of
-from cnntool.training.divergence import Diverged
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import ACCURACY, Measure, judge
 from cnntool.training.progress import JUDGED
+from cnntool.training.task import Diverged
 from cnntool.wording import bytes_text, counted, duration
 
 Options = TypeVar("Options", bound=RunOptions)

@@ -17,7 +17,7 @@ from cnntool.cli.types import Choice, OutputName, PathName
 from cnntool.cli.visualize.options import OUTPUT, WHAT, Picture, Report
 
 if TYPE_CHECKING:
-    from cnntool.training.history import History
+    from cnntool.training.progress import History
     from cnntool.visuals.charts import Curve
 
 
@@ -73,7 +73,7 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
     from cnntool.cli.console import print_json
-    from cnntool.training.history import read_history
+    from cnntool.training.progress import read_history
     from cnntool.visuals import fonts
 
     output, as_json = chart.output, report.as_json
@@ -116,7 +116,7 @@ def check_chart(path: Path, force: bool) -> None:
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
     """The curves of each measure; InputError where no run has one."""
     from cnntool.errors import InputError
-    from cnntool.training.history import PARTS
+    from cnntool.training.progress import PARTS
     from cnntool.visuals.charts import Curve
 
     panels = {}
