@@ -187,6 +187,11 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def picked(record: Any, *names: str) -> dict[str, Any]:
+    """What these attributes are, for a report that calls them so, too."""
+    return {name: getattr(record, name) for name in names}
+
+
 def print_json(value: Any) -> None:
     """Print what a command reports, on stdout, for programs to read."""
     print(json_text(value, indent=2))

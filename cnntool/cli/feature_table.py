@@ -14,11 +14,11 @@ import click
 import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
-from cnntool.cli.files import Source, check_output, gather, in_shard
+from cnntool.cli.files import Source, gather, in_shard
 from cnntool.cli.image_route import open_within, probe_source
 from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, jobs_of, run_each
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
 from cnntool.wording import counted, readable
@@ -42,7 +42,7 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     sources, is_failed = gather(options.images, options.recursive, options.quiet)
     sources = [sources[place] for place in in_shard(sources, options.shard, options.quiet)]
     if path is not None:
-        check_output(path, options.force)
+        check_writable(path, options.force)
 
     jobs = jobs_of(options, len(sources))
 

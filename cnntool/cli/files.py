@@ -13,7 +13,7 @@ import click
 
 from cnntool.cli.console import complain
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import check_writable, exists, is_device
+from cnntool.files.atomic import check_free, check_writable, exists, is_device
 from cnntool.files.formats import EXTENSIONS, format_for
 from cnntool.wording import counted
 
@@ -291,20 +291,6 @@ def identity(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def check_free(path: str | Path, force: bool) -> None:
-    """Raise InputError where a folder stands, or a file that may not be overwritten."""
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a folder: name a file")
-    if exists(path) and not force:
-        raise InputError(f"{path} exists: -f overwrites it")
-
-
-def check_output(path: str | Path, force: bool) -> None:
-    """Raise InputError, before any work, where a file cannot be written."""
-    check_free(path, force)
-    check_writable(path)
-
-
 def check_page(option: str, path: Path, force: bool) -> None:
     """Raise where the page that an option names cannot be written, before any work.
 
@@ -314,7 +300,7 @@ def check_page(option: str, path: Path, force: bool) -> None:
     is_page = path.suffix.lower() in (".html", ".htm")
     if not (is_page or is_device(path) or os.path.isdir(path)):
         raise click.UsageError(f"{option} {path}: name a page such as report.html")
-    check_output(path, force)
+    check_writable(path, force)
 
 
 COLOURLESS = (".pgm", ".pbm")
@@ -331,7 +317,7 @@ def check_picture(option: str, path: Path, force: bool, example: str) -> None:
         raise click.UsageError(f"{option} {path}: {suffix} has no colour: end it in .ppm or .png")
     if format_for(path, (".npy", *COLOURLESS)) == "NPY":
         raise click.UsageError(f"{option} {path}: name a picture such as {example}")
-    check_output(path, force)
+    check_writable(path, force)
 
 
 DEFAULT, SUFFIX, LAST = "model.npz", ".npz", ".last"

@@ -112,24 +112,24 @@ def _cases(
     """What is to be checked, each with its check: the cases of all operations in the order of the
     table, or of those that are named, and then those of model files. A line is added to the
     problems for each file that is none."""
-    from cnntool.engine.gradient_cases import CASES, check
+    from cnntool.engine.gradient_cases import CASES, OPERATIONS, check
 
-    models = [name for name in names if _is_path(name)]
+    models = [name for name in names if name not in OPERATIONS and _is_path(name)]
     operations = [name for name in names if name not in models]
-    known = _known(operations) if operations or not models else ()
+    for name in operations:
+        if name not in OPERATIONS:
+            raise RequestError(f"no operation '{name[:40]}'{suggestion(name, OPERATIONS)}")
+    asked = operations or (() if models else OPERATIONS)
     cases = [
         (case, lambda case=case: check(case, seed, tolerance))
         for case in CASES
-        if case.operation in known
+        if case.operation in asked
     ]
     return cases + [(case, case.check) for case in _of_models(models, seed, tolerance, problems)]
 
 
 def _is_path(name: str) -> bool:
-    from cnntool.engine.gradient_cases import OPERATIONS
-
-    looks_like_one = name.endswith(".npz") or os.sep in name or os.path.exists(name)
-    return looks_like_one and name not in OPERATIONS
+    return name.endswith(".npz") or os.sep in name or os.path.exists(name)
 
 
 def _of_models(
@@ -145,16 +145,6 @@ def _of_models(
         except (InputError, OSError) as error:
             problems.append(reason(error, path))
     return cases
-
-
-def _known(operations: Sequence[str]) -> Sequence[str]:
-    """The operations that were named, or all; raises RequestError where one does not exist."""
-    from cnntool.engine.gradient_cases import OPERATIONS
-
-    for name in operations:
-        if name not in OPERATIONS:
-            raise RequestError(f"no operation '{name[:40]}'{suggestion(name, OPERATIONS)}")
-    return operations or OPERATIONS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from cnntool.cli.files import (
     STDIO,
     Source,
     Targets,
-    check_free,
     check_no_terminal,
     gather,
     identity,
@@ -44,6 +42,7 @@ from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.scratch import keep_freed_memory
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError, RequestError
+from cnntool.files.atomic import check_free
 from cnntool.files.formats import EXTENSIONS, FORMATS, can_hold, format_named
 from cnntool.files.image import DEPTHS
 
@@ -70,9 +69,9 @@ def run_images(
     items = [Item(sources[place], targets[place]) for place in mine]
     manifest = _manifest(items, batch, settings)
 
-    find_fate: Callable[[Item], Fate] = partial(settle, batch=batch, manifest=manifest)
+    known = manifest
     if batch.cluster and not batch.dry_run:
-        items, find_fate = _settled(items, find_fate), known_fate
+        items, known = _settled(items, batch, manifest), None
     # This function goes by value to the workers of a cluster, with all that it names.
     needs = replace(needs or Needs(), results=len(parts))
     if batch.cluster and is_shared(items, batch, needs):
@@ -81,7 +80,7 @@ def run_images(
     needs = replace(needs, jobs=jobs_of(batch, len(items)))
 
     def work_on(item: Item, report: Report, threads: int) -> None:
-        job = open_job(item, find_fate(item), batch, needs, threads, report)
+        job = open_job(item, settle(item, batch, known), batch, needs, threads, report)
         if job is not None:
             work(job)
             job.close()
@@ -146,7 +145,12 @@ def _manifest(items: Sequence[Item], batch: Batch, settings: dict[str, Any]) -> 
 
 
 def settle(item: Item, batch: Batch, manifest: Manifest | None) -> Fate:
-    """What becomes of an image, by the outputs that exist; InputError where that may not be."""
+    """What becomes of an image, as was settled already or by the outputs that exist; InputError
+    where that may not be."""
+    if isinstance(item.fate, InputError):
+        raise item.fate
+    if item.fate is not None:
+        return item.fate
     paths = item.target.paths
     if manifest is not None:
         return manifest.fate(item.source, paths, batch.force)
@@ -159,7 +163,7 @@ def settle(item: Item, batch: Batch, manifest: Manifest | None) -> Fate:
     return Fate(kept, overwrite=batch.force)
 
 
-def _settled(items: Sequence[Item], find_fate: Callable[[Item], Fate]) -> list[Item]:
+def _settled(items: Sequence[Item], batch: Batch, manifest: Manifest | None) -> list[Item]:
     """The items with their fates, before any work elsewhere.
 
     What is written meanwhile is then that of an earlier try, whose worker was killed: it is adopted
@@ -167,10 +171,11 @@ def _settled(items: Sequence[Item], find_fate: Callable[[Item], Fate]) -> list[I
     """
 
     def settled(place: int) -> Item:
+        item = items[place]
         try:
-            return replace(items[place], fate=replace(find_fate(items[place]), adopt=True))
+            return replace(item, fate=replace(settle(item, batch, manifest), adopt=True))
         except InputError as error:
-            return replace(items[place], fate=error)
+            return replace(item, fate=error)
 
     jobs = min(available_cores(), max(1, len(items)))
     lost = InputError("the process that looked at its outputs was ended: run it again")
@@ -178,14 +183,6 @@ def _settled(items: Sequence[Item], find_fate: Callable[[Item], Fate]) -> list[I
         settled, len(items), jobs, lambda place: replace(items[place], fate=lost)
     ) as all_:
         return list(all_)
-
-
-def known_fate(item: Item) -> Fate:
-    """The fate that is settled already."""
-    assert item.fate is not None
-    if isinstance(item.fate, InputError):
-        raise item.fate
-    return item.fate
 
 
 def _check_options(batch: Batch) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import complain, labelled, print_json, print_line, show, working
+from cnntool.cli.console import complain, labelled, picked, print_json, print_line, show, working
 from cnntool.cli.explain.blocks import matrix_table
-from cnntool.cli.files import STDIO, check_apart, check_no_terminal, check_output
+from cnntool.cli.files import STDIO, check_apart, check_no_terminal
 from cnntool.cli.picture_pairs import Pictures, read_pair
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.specs import number_text, short_number
 from cnntool.study.found_kernel import Found
 from cnntool.study.kernel_recovery import placements_of, recover
@@ -85,7 +85,7 @@ def _check_output(output: str, force: bool, as_json: bool) -> None:
         return
     if Path(output).suffix.lower() != ".npy":
         raise RequestError(f"-o {output}: name a .npy file, such as kernel.npy")
-    check_output(output, force)
+    check_writable(output, force)
 
 
 def _unlike(names: tuple[str, str], before: tuple[int, ...], after: tuple[int, ...]) -> str:
@@ -313,7 +313,8 @@ def _entry(read: Pictures, found: list[Found], others: list[Guess]) -> dict[str,
         "gray": read.gray,
         "kernels": [_kernel_entry(read, each, len(found) == 1) for each in found],
         "guesses": [
-            {"what": g.what, "residual": g.residual, "options": g.options or None} for g in others
+            {**picked(guess, "what", "residual"), "options": guess.options or None}
+            for guess in others
         ],
     }
 
@@ -323,19 +324,9 @@ def _kernel_entry(read: Pictures, found: Found, is_one: bool) -> dict[str, Any]:
     return {
         "explained": found.is_explained,
         "matrix": found.scale * found.kernel,
-        "spec": found.spec,
-        "scale": found.scale,
-        "fractions": None
-        if whole is None
-        else {"numerators": whole.numerators, "denominator": whole.denominator},
-        "nearest": None
-        if near is None
-        else {
-            "spec": near.spec,
-            "times": near.times,
-            "likeness": near.likeness,
-            "residual": near.residual,
-        },
+        **picked(found, "spec", "scale"),
+        "fractions": whole and picked(whole, "numerators", "denominator"),
+        "nearest": near and picked(near, "spec", "times", "likeness", "residual"),
         "bias": found.bias,
         "range": found.shown,
         "border": found.border.rule,
@@ -343,10 +334,7 @@ def _kernel_entry(read: Pictures, found: Found, is_one: bool) -> dict[str, Any]:
         "borders_alike": found.border.alike,
         "padding": found.placement.padding,
         "stride": found.placement.stride,
-        "exact": found.exact,
-        "largest": found.largest,
-        "residual": found.residual,
-        "step": found.step,
+        **picked(found, "exact", "largest", "residual", "step"),
         "rounding": ROUNDING * found.step,
         "variance_explained": found.explained,
         "condition": found.condition,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import console, labelled, print_json, show, styled, table
+from cnntool.cli.console import console, labelled, picked, print_json, show, styled, table
 from cnntool.cli.convolve import check_stdin_once, read_learned
 from cnntool.cli.explain.blocks import matrix_table
 from cnntool.cli.help import FoldedEpilog
@@ -18,7 +18,6 @@ from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     from cnntool.imaging.kernels import Entry, Filter
-    from cnntool.specs import Parameter
 
 LARGEST_FOUND = 63  # weights on a side of a kernel that is sought: their square are unknowns
 
@@ -152,25 +151,19 @@ def _recover(asked: Asked, pair: tuple[str, str]) -> int:
 
 
 def _entry(entry: Entry) -> dict:
-    parameters = [_picked(p, "name", "default", "expected", "help") for p in entry.parameters]
+    parameters = [picked(p, "name", "default", "expected", "help") for p in entry.parameters]
     return {
-        **_picked(entry, "name", "group", "summary"),
+        **picked(entry, "name", "group", "summary"),
         "parameters": parameters,
-        **_picked(entry, "combine", "formula", "source"),
+        **picked(entry, "combine", "formula", "source"),
     }
-
-
-def _picked(record: Entry | Parameter, *names: str) -> dict:
-    return {name: getattr(record, name) for name in names}
 
 
 def _details(kernel: Filter, entry: Entry | None) -> dict:
     from cnntool.imaging.kernel_facts import facts
 
     return {
-        "label": kernel.label,
-        "spec": kernel.spec,
-        "combine": kernel.combine,
+        **picked(kernel, "label", "spec", "combine"),
         "kernels": [
             {"name": name, "matrix": matrix}
             for name, matrix in zip(kernel.kernel_names, kernel.bank, strict=True)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from cnntool import __version__
-from cnntool.cli.files import Source, check_free
+from cnntool.cli.files import Source
 from cnntool.errors import InputError
-from cnntool.files.atomic import make_folder
+from cnntool.files.atomic import check_free, make_folder
 from cnntool.wording import counted, joined, plain, readable
 
 START = b'{"cnntool": "'

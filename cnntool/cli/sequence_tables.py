@@ -18,9 +18,8 @@ from cnntool.cli.class_tables import (
     show_confusion,
 )
 from cnntool.cli.console import complain, one_line, show, table
-from cnntool.cli.files import check_output
 from cnntool.datasets.sequences.samples import Samples
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.training.decoded_report import DecodedReport
 from cnntool.training.edit_distance import ERROR_RATES
 from cnntool.training.measures import Judgement, perplexity
@@ -161,7 +160,7 @@ def check_table(path: str | None, force: bool) -> None:
         raise click.UsageError(
             f"--mistakes {path}: of sequences a table is written, end it in .tsv"
         )
-    check_output(path, force)
+    check_writable(path, force)
 
 
 def write_mistakes(report: Report, samples: Samples, path: str, force: bool) -> None:

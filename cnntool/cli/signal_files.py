@@ -15,17 +15,10 @@ import numpy as np
 
 from cnntool.choices import SIGNAL_FORMATS as FORMATS
 from cnntool.cli.console import complain, print_line, progress
-from cnntool.cli.files import (
-    STDIO,
-    check_no_terminal,
-    check_output,
-    is_folder,
-    source_of,
-    within_name,
-)
+from cnntool.cli.files import STDIO, check_no_terminal, is_folder, source_of, within_name
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import RequestError
-from cnntool.files.atomic import atomic_write, is_device
+from cnntool.files.atomic import atomic_write, check_writable, is_device
 from cnntool.files.number_text import CHUNK
 from cnntool.files.signal import Signal
 from cnntool.files.signals import Written, open_signal, write_signal
@@ -76,7 +69,7 @@ def plan_output(result: Signal, file: str, label: str, options: SignalOutput) ->
     if format == "wav" and rate is None:
         raise RequestError("a WAV needs a sample rate and the input has none: --rate 44100 sets it")
     if path is not None:
-        check_output(path, options.force)
+        check_writable(path, options.force)
     return replace(
         options,
         output=path,

@@ -49,12 +49,8 @@ def atomic_write(
     """
     with plain_os_errors(path):
         make_folder(os.path.dirname(path))
-        kind = _kind(path)
-        if kind == "folder":
-            raise InputError(f"{path} is a folder: name a file in it")
-        if kind == "file" and not (overwrite or (adopt and os.path.isfile(path))):
-            raise _exists(path)
-        if kind == "device":
+        check_free(path, overwrite or (adopt and os.path.isfile(path)))
+        if _kind(path) == "device":
             with open(path, "wb") as file:
                 yield file
             return
@@ -80,12 +76,24 @@ def exists(path: str | os.PathLike) -> bool:
         return False
 
 
-def check_writable(path: str | os.PathLike) -> None:
-    """Raise the InputError of atomic_write where its folder takes no file: before long work.
+def check_free(path: str | os.PathLike, overwrite: bool) -> None:
+    """Raise the InputError of atomic_write where a folder stands, or a file that may not be
+    overwritten."""
+    with suppress(OSError):  # which writing says in words
+        kind = _kind(path)
+        if kind == "folder":
+            raise InputError(f"{path} is a folder: name a file")
+        if kind == "file" and not overwrite:
+            raise _exists(path)
+
+
+def check_writable(path: str | os.PathLike, overwrite: bool = True) -> None:
+    """Raise the InputError of atomic_write, before long work, also where the folder takes no file.
 
     A file is made there and removed, as permissions alone do not tell (root, read-only disks). No
     folder is made yet: of one that is missing, that above it is tried.
     """
+    check_free(path, overwrite)
     with plain_os_errors(path):
         folder = os.path.dirname(path)
         above = _check_folders(folder)
@@ -217,7 +225,7 @@ def _kind(path: str | os.PathLike) -> str:
 
 
 def _exists(path: str | os.PathLike) -> InputError:
-    return InputError(f"{path} exists: add --force to overwrite it, or choose another name")
+    return InputError(f"{path} exists: -f overwrites it")
 
 
 def _move_to_new(temporary: str, target: str, path: str | os.PathLike) -> None:

@@ -31,7 +31,7 @@ SOBEL = [
     "--range",
     "abs",
 ]
-EXISTS = "exists: add --force to overwrite it, or choose another name"
+EXISTS = "exists: -f overwrites it"
 
 
 def lines() -> list[dict]:

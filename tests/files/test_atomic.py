@@ -48,7 +48,7 @@ def test_an_exception_midway_leaves_everything_as_it_was(tmp_path, error, overwr
 def test_an_existing_file_is_refused_before_any_work(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(InputError, match="exists: add --force"), atomic_write(path):
+    with pytest.raises(InputError, match="exists: -f overwrites it"), atomic_write(path):
         pytest.fail("the block must not run")
     with atomic_write(path, overwrite=True) as file:
         file.write(b"new")

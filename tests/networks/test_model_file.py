@@ -195,7 +195,7 @@ def test_every_fact_of_a_header_is_checked():
 
 def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(place, saved):
     place.write_bytes(b"mine")
-    with pytest.raises(InputError, match="exists: add --force"):
+    with pytest.raises(InputError, match="exists: -f overwrites it"):
         save_model(place, MODEL)
     assert place.read_bytes() == b"mine"
     save_model(place, MODEL, overwrite=True)

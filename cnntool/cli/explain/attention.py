@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import complain, print_json, show, styled, table
+from cnntool.cli.console import complain, picked, print_json, show, styled, table
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -138,11 +138,7 @@ def _entry(model: SequenceModel, given: OneInput, found: AttentionStep) -> dict[
         "token": said[found.step - 1],
         "score": found.score,
         "steps": _places(model, given, found),
-        "query": found.query,
-        "scores": found.scores,
-        "weights": found.weights,
-        "keys": found.keys,
-        "context": found.context,
+        **picked(found, "query", "scores", "weights", "keys", "context"),
         "mix": found.mixed,
         "next": [
             {"token": name, "probability": found.odds[index]}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import CELLS
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import picked, print_json, show, table
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -160,12 +160,9 @@ def _entry(windows: Windows, flows: dict[str, GradientFlow]) -> dict:
         "cells": [
             {
                 "name": name,
-                "cell": flow.cell,
-                "norms": flow.norms,
+                **picked(flow, "cell", "norms"),
                 "factors": {path: flow.factor(path) for path in flow.norms},
-                "gates": flow.gates,
-                "kept": flow.kept,
-                "recalled": flow.recalled,
+                **picked(flow, "gates", "kept", "recalled"),
             }
             for name, flow in flows.items()
         ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, styled, table
+from cnntool.cli.console import picked, print_json, show, styled, table
 from cnntool.cli.convolve import BORDER_RULES, Kernels, Pixels, Windows, read_filters
 from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
@@ -93,7 +93,7 @@ def _entry(facts: WindowFacts) -> dict:
     kernels = zip(facts.names, facts.bank, facts.products, facts.responses, strict=True)
     results = zip(facts.combined, facts.values, facts.tones, facts.result, strict=True)
     return {
-        "at": {"x": facts.x, "y": facts.y},
+        "at": picked(facts, "x", "y"),
         "output": {"width": width, "height": height},
         "centre": {"x": facts.columns.centre, "y": facts.rows.centre},
         "rows": _axis_entry(facts.rows),
@@ -104,9 +104,7 @@ def _entry(facts: WindowFacts) -> dict:
             {"name": name, "weights": weights, "products": products, "sums": sums}
             for name, weights, products, sums in kernels
         ],
-        "combine": facts.combine,
-        "scale": facts.scale,
-        "bias": facts.bias,
+        **picked(facts, "combine", "scale", "bias"),
         "results": [
             {
                 "combined": combined,

@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import labelled, print_json, show, styled, table
+from cnntool.cli.console import labelled, picked, print_json, show, styled, table
+from cnntool.cli.explain.options import Contrast, read_contrast
 from cnntool.cli.terminal import draw_pixels
-from cnntool.cli.visualize.options import (
-    Picture,
-    Preparing,
-    Report,
-    class_against,
-    read_one,
-    target_of,
-)
+from cnntool.cli.visualize.options import Picture, Preparing, Report, read_one, target_of
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
@@ -35,38 +29,23 @@ MOST_PIXELS = 5
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Which score, of a prepared image x (1, C, H, W): that of ``index``, less that of ``rival``
-    where it is not None. answers: the probabilities of all classes."""
+    """Which score, of a prepared image x (1, C, H, W). answers: the probabilities of all
+    classes."""
 
     name: str
     classifier: Classifier
     x: np.ndarray
     answers: np.ndarray
-    index: int
-    rival: int | None
-
-    @property
-    def weights(self) -> np.ndarray:
-        weights = np.zeros(len(self.answers))
-        weights[self.index] = 1
-        if self.rival is not None:
-            weights[self.rival] -= 1
-        return weights
-
-    @property
-    def words(self) -> str:
-        """What the score is of."""
-        labels = self.classifier.labels
-        of = labels[self.index]
-        return of if self.rival is None else f"{of} less {labels[self.rival]}"
+    score: Contrast
 
     @property
     def runner_up(self) -> int:
         """The class that the likeliest one is nearest to turn to, or the one that was named."""
         order = self.answers.argsort()[::-1]
-        if self.rival is not None and self.index == order[0]:
-            return self.rival
-        return int(order[1] if self.index == order[0] else self.index)
+        index, rival = self.score.index, self.score.rival
+        if rival is not None and index == order[0]:
+            return rival
+        return int(order[1] if index == order[0] else index)
 
 
 VALUE_BYTES = 24
@@ -98,18 +77,18 @@ def explain_image(
     classifier, image, x = read_one(path, name, preparing, picture)
     _check_memory(classifier, x, name)
     answers = classifier.probabilities(x)[0]
-    index, rival = class_against(classifier, answers, label, against)
+    score = read_contrast(classifier, answers, label, against)
     target = None
     if picture.is_asked_for:
         what = Path(name).stem, "prediction", label
         target = target_of(picture, path, *what, read={"IMAGE": name})
-    question = Question(name, classifier, x, answers, index, rival)
+    question = Question(name, classifier, x, answers, score)
     bend = first_bend(classifier.network)
     found: AffineSum | Shares
     if bend is None:
-        found = affine_sum(classifier.network, x, question.weights)
+        found = affine_sum(classifier.network, x, score.weights)
     else:
-        found = image_shares(classifier.network, x, question.weights)
+        found = image_shares(classifier.network, x, score.weights)
         picture.note(
             f"{bend[0]} ({bend[1]}) is not linear piece by piece: integrated gradients from the "
             "mean image are given instead of the exact sum"
@@ -155,7 +134,7 @@ def _parts(question: Question, found: AffineSum | Shares) -> list[tuple[str, flo
 def _show(question: Question, found: AffineSum | Shares, turn: Turn | None) -> None:
     show((_title(question), "bold"))
     show()
-    rows = table(f"score of {question.words}", "", names="part", left=("",))
+    rows = table(f"score of {question.score.words}", "", names="part", left=("",))
     parts = _parts(question, found)
     for name, value, what in parts:
         rows.add_row(name, f"{value:+.6f}", shortened(what, 60))
@@ -229,7 +208,8 @@ def _drawn(question: Question, found: AffineSum | Shares, turn: Turn | None) -> 
     """Maps, bars, ends and lines of the picture."""
     parts = _parts(question, found)
     total = sum(value for _, value, _ in parts)
-    bars = [*((name, value) for name, value, _ in parts), (f"score of {question.words}", total)]
+    score = question.score
+    bars = [*((name, value) for name, value, _ in parts), (f"score of {score.words}", total)]
     if isinstance(found, Shares):
         maps = [("integrated gradient x pixel", _products(found))]
     else:
@@ -237,17 +217,16 @@ def _drawn(question: Question, found: AffineSum | Shares, turn: Turn | None) -> 
             ("effective filter", found.filter.sum(axis=0)),
             ("effective filter x pixel", _products(found)),
         ]
-    labels, rival = question.classifier.labels, question.rival
-    ends = f"against {labels[question.index]}", f"for {labels[question.index]}"
-    if rival is not None:
-        ends = f"for {labels[rival]}", f"for {labels[question.index]}"
+    label, rival = score.facts.values()
+    ends = f"against {label}" if rival is None else f"for {rival}", f"for {label}"
     what = "sum and network" if not isinstance(found, Shares) else "integrated gradients"
     turning = "; ".join(_turn_lines(question, turn))
     lines = [_title(question), turning, f"{what}: {_missing(found)}"]
     if turn is None:
         return maps, bars, ends, lines, None
     lines[1] = f"turns {lines[1]}"
-    return maps, bars, ends, lines, (f"turned: {labels[turn.to]}", _turned(question, turn))
+    turned = f"turned: {score.labels[turn.to]}", _turned(question, turn)
+    return maps, bars, ends, lines, turned
 
 
 def _turned(question: Question, turn: Turn) -> np.ndarray:
@@ -264,8 +243,7 @@ def _entry(
     entry: dict[str, Any] = {
         "image": readable(question.name),
         "model": readable(question.classifier.name),
-        "class": labels[question.index],
-        "against": None if question.rival is None else labels[question.rival],
+        **question.score.facts,
         "probabilities": dict(zip(labels, question.answers.tolist(), strict=True)),
         "score": found.score,
         "exact": bend is None,
@@ -273,20 +251,10 @@ def _entry(
         "error": found.error,
     }
     if isinstance(found, Shares):
-        entry |= {
-            "baseline": found.baseline,
-            "places": found.places,
-            "pixels": float(found.values.sum()),
-            "products": found.values,
-        }
+        pixels = {"pixels": float(found.values.sum()), "products": found.values}
+        entry |= picked(found, "baseline", "places") | pixels
     else:
-        entry |= {
-            "pixels": found.pixels,
-            "layers": found.layers,
-            "total": found.total,
-            "filter": found.filter,
-            "products": found.products,
-        }
+        entry |= picked(found, "pixels", "layers", "total", "filter", "products")
     entry["extremes"] = {
         words: [{"x": x, "y": y, "value": value} for x, y, value in pixels]
         for words, pixels in _extremes(found).items()
@@ -300,9 +268,6 @@ def _entry(
             "levels": mean,
             "largest": most,
             "beyond": is_beyond,
-            "relus": turn.relus,
-            "switched": turn.switched,
-            "linear": turn.linear,
-            "step": turn.step,
+            **picked(turn, "relus", "switched", "linear", "step"),
         }
     return entry

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import print_json, show, styled, table
+from cnntool.cli.console import picked, print_json, show, styled, table
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
@@ -114,9 +114,7 @@ def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[st
     names = trained.vocabulary.tokens
     return {
         "model": trained.name,
-        "cell": found.cell,
-        "layer": found.layer,
-        "unit": found.unit,
+        **picked(found, "cell", "layer", "unit"),
         "tokens": [
             {"token": names[token], **dict(zip(found.values, values, strict=True))}
             for token, *values in zip(tokens, *found.values.values(), strict=True)

@@ -13,12 +13,16 @@ from cnntool.cli.console import complain
 from cnntool.cli.files import check_stdin, source_of
 from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, PathName, Spec
+from cnntool.cli.visualize.options import class_index
 from cnntool.errors import RequestError
 from cnntool.specs import Form, Parameter, read_number
-from cnntool.wording import suggestion
+from cnntool.wording import listed, suggestion
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cnntool.files.image import Image
+    from cnntool.networks.model import Classifier, SequenceModel
 
 LARGEST_LIST = 1000
 KINDS = ("conv", *POOLS)
@@ -188,3 +192,52 @@ def _form(kind: str) -> Form:
 
 def _steps(name: str, default: int | None) -> Parameter:
     return Parameter(name, default, minimum=1, maximum=LARGEST_STEP, kind=int)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A score: that of class ``index``, less that of ``rival`` where there is one."""
+
+    labels: Sequence[str]
+    index: int
+    rival: int | None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(K,), of the scores of all classes."""
+        import numpy as np
+
+        weights = np.zeros(len(self.labels))
+        weights[self.index] = 1
+        if self.rival is not None:
+            weights[self.rival] -= 1
+        return weights
+
+    @property
+    def words(self) -> str:
+        """What the score is of."""
+        of = self.labels[self.index]
+        return of if self.rival is None else f"{of} less {self.labels[self.rival]}"
+
+    @property
+    def facts(self) -> dict[str, str | None]:
+        """For a report."""
+        rival = None if self.rival is None else self.labels[self.rival]
+        return {"class": self.labels[self.index], "against": rival}
+
+
+def read_contrast(
+    model: Classifier | SequenceModel, odds: np.ndarray, label: str | None, against: str | None
+) -> Contrast:
+    """That of a class, by default the likeliest one, and the one it is held against; RequestError
+    for a name that is none, and for one class in both places."""
+    index = class_index(model, label)
+    rival = class_index(model, against, "--against")
+    index = int(odds.argmax()) if index is None else index
+    if index == rival:
+        which = "the likeliest class" if label is None else "that of --class"
+        raise RequestError(
+            f"--against {against} is {which}, whose score is explained: expected another of "
+            f"{listed(model.labels)}"
+        )
+    return Contrast(model.labels, index, rival)

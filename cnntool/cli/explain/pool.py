@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import picked, print_json, show, table
 from cnntool.cli.explain import blocks
 from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
@@ -69,10 +69,9 @@ def _entry(facts: PoolFacts) -> dict:
     """Maps (kh, kw, C) channel by channel; null is what lies outside the picture."""
     height, width = facts.output_size
     return {
-        "at": {"x": facts.x, "y": facts.y},
+        "at": picked(facts, "x", "y"),
         "output": {"width": width, "height": height},
-        "rows": facts.rows,
-        "columns": facts.columns,
+        **picked(facts, "rows", "columns"),
         "pixels": facts.pixels.transpose(2, 0, 1),
         "alphas": facts.alphas,
         "gradient": None if facts.gradient is None else facts.gradient.transpose(2, 0, 1),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import picked, print_json, show, table
+from cnntool.cli.explain.options import read_contrast
 from cnntool.cli.one_input import one_input
 from cnntool.cli.options import Limits
-from cnntool.cli.visualize.options import Picture, Report, class_against, target_of
+from cnntool.cli.visualize.options import Picture, Report, target_of
 from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, load_for_text
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
@@ -38,20 +37,16 @@ def explain_text(
     picture.note(*given.notes)
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
     odds = softmax(scores[step, 0] if word else scores[0])
-    index, rival = class_against(model, odds, label, against)
-    weights = np.zeros(len(odds))
-    weights[index] = 1
-    if rival is not None:
-        weights[rival] -= 1
+    contrast = read_contrast(model, odds, label, against)
     target = None
     if picture.is_asked_for:
         target = target_of(
             picture, path, given.stem, f"word-{word}" if word else None, "prediction"
         )
-    found = token_shares(model.network, given.x, given.lengths, weights, step)
+    found = token_shares(model.network, given.x, given.lengths, contrast.weights, step)
     values = found.values.sum(axis=-1)
-    of = model.labels[index] + ("" if rival is None else f" less {model.labels[rival]}")
-    title = f"'{given.title}' through {Path(path).name}: {model.labels[index]}, {odds[index]:.1%}"
+    label, odd = model.labels[contrast.index], odds[contrast.index]
+    title = f"'{given.title}' through {Path(path).name}: {label}, {odd:.1%}"
     missing = f"completeness error {found.error:.1e} of the change, at {found.places} places"
     if report.as_json:
         print_json(
@@ -59,13 +54,9 @@ def explain_text(
                 "text": readable(given.name),
                 "model": readable(model.name),
                 "word": word,
-                "class": model.labels[index],
-                "against": None if rival is None else model.labels[rival],
-                "probability": odds[index],
-                "score": found.score,
-                "baseline": found.baseline,
-                "error": found.error,
-                "places": found.places,
+                **contrast.facts,
+                "probability": odd,
+                **picked(found, "score", "baseline", "error", "places"),
                 "tokens": [
                     {"token": token, "share": share}
                     for token, share in zip(given.steps, values, strict=True)
@@ -74,7 +65,7 @@ def explain_text(
         )
     elif picture.output != "-":
         show((title, "bold"))
-        rows = table(f"score of {of}", names="token")
+        rows = table(f"score of {contrast.words}", names="token")
         rows.add_row("without the text", f"{found.baseline:+.4f}")
         for token, share in zip(given.steps, values.tolist(), strict=True):
             rows.add_row(token, f"{share:+.4f}")
@@ -84,8 +75,9 @@ def explain_text(
         show(missing)
     if target is not None:
         are_letters = model.reader.vocabulary.level != "word"  # type: ignore[union-attr]
-        ends = f"against {model.labels[index]}", f"for {model.labels[index]}"
-        lines = title, f"share of each token in the score of {of}: integrated gradients; {missing}"
+        ends = f"against {label}", f"for {label}"
+        share = f"share of each token in the score of {contrast.words}"
+        lines = title, f"{share}: integrated gradients; {missing}"
         framed = step if word else None
         target.deliver(
             coloured_words(given.steps, values, lines, ends, are_letters, framed),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnntool.cli.console import complain, print_json, print_line, progress
-from cnntool.cli.files import STDIO, check_output
+from cnntool.cli.files import STDIO
 from cnntool.cli.running import Notes
 from cnntool.cli.sweeps.jobs import probe, train_all, train_on, usual_jobs
 from cnntool.cli.sweeps.options import Asked, Sweep
@@ -22,6 +22,7 @@ from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import (
     atomic_write,
+    check_writable,
     is_device,
     make_folder,
     plain_os_errors,
@@ -95,7 +96,7 @@ def _check(asked: Asked) -> None:
             raise RequestError("--picture needs a setting with several values: give one such")
         path = Path(asked.options.picture)
         check_there(path.suffix)
-        check_output(path, asked.options.force)
+        check_writable(path, asked.options.force)
 
 
 def _found(asked: Asked, folder: Path) -> list[Run]:

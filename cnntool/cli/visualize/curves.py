@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MEASURES
-from cnntool.cli.files import STDIO, check_apart, check_no_terminal, check_output
+from cnntool.cli.files import STDIO, check_apart, check_no_terminal
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
 from cnntool.cli.visualize.options import OUTPUT, WHAT, Picture, Report
+from cnntool.files.atomic import check_writable
 
 if TYPE_CHECKING:
     from cnntool.training.progress import History
@@ -110,7 +111,7 @@ def check_chart(path: Path, force: bool) -> None:
 
     if path.suffix.lower() not in FORMATS:
         raise click.UsageError(f"-o {path}: end it in one of {' '.join(FORMATS)}")
-    check_output(path, force)
+    check_writable(path, force)
 
 
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:

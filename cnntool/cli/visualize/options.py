@@ -22,7 +22,7 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
-from cnntool.wording import instead, listed, shortened
+from cnntool.wording import instead, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -258,22 +258,3 @@ def class_index(
     raise RequestError(
         f"{option}: {model.name} has no class '{shortened(label, 60)}', only {there}"
     )
-
-
-def class_against(
-    model: Classifier | SequenceModel, odds: np.ndarray, label: str | None, against: str | None
-) -> tuple[int, int | None]:
-    """The class whose score is asked for, by default the likeliest one, and that it is held
-    against; RequestError for a name that is none, and for one class in both places."""
-    from cnntool.errors import RequestError
-
-    index = class_index(model, label)
-    rival = class_index(model, against, "--against")
-    index = int(odds.argmax()) if index is None else index
-    if index == rival:
-        which = "the likeliest class" if label is None else "that of --class"
-        raise RequestError(
-            f"--against {against} is {which}, whose score is explained: expected another of "
-            f"{listed(model.labels)}"
-        )
-    return index, rival
