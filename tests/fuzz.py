@@ -42,7 +42,7 @@ from cnntool.cli.files import Source
 from cnntool.cli.main import cli
 from cnntool.cli.manifest import Manifest, state_of
 from cnntool.cli.sweeps.runs import Record, find_runs
-from cnntool.datasets.images.archives import load_npz
+from cnntool.datasets.images.arrays import load_npz
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.cifar import load_cifar_file
 from cnntool.datasets.images.dataset import LoadOptions

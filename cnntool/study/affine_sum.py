@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnntool.networks.layers.layer import Arrays, Layer, Pass
+from cnntool.networks.layers.layer import Layer
 from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 from cnntool.networks.layers.recurrent import Recurrent
@@ -82,37 +82,21 @@ def first_bend(network: Network) -> tuple[str, Layer] | None:
 def affine_sum(network: Network, x: np.ndarray, weights: np.ndarray) -> AffineSum:
     """The sum at an image x (1, C, H, W) of the scores of all classes, each times its weight (K,):
     1 for one class, 1 and -1 for the difference of two."""
-    network, way = in_float64(network), Pass()
-    value = x.astype(np.float64)
+    network, value = in_float64(network), x.astype(np.float64)
     caches, adds = [], []
-    for index, layer in enumerate(network.layers):
-        params, buffers = network.params_of(index), _buffers(network, index)
-        adds.append(layer.forward(np.zeros_like(value), params, buffers, Pass(keeps_caches=False)))
-        value, cache = layer.forward(value, params, buffers, way)
+    for index in range(len(network.layers)):
+        adds.append(network.forward(np.zeros_like(value), index, index + 1, keeps_caches=False)[0])
+        value, cache = network.forward(value, index, index + 1)
         caches.append(cache)
     gradient = np.broadcast_to(weights.astype(np.float64), value.shape).copy()
     score = float((value * gradient).sum())
     layers: dict[str, float] = {}
-    for index in range(len(network.layers) - 1, -1, -1):
-        layers[network.names[index]] = float((gradient * adds[index][0]).sum())
-        gradient = network.layers[index].backward(gradient, caches[index], need_dx=True)[0]
-    gradient = gradient[0]
-    own = {name: layers[name] for name in network.names if _may_add(network, name)}
+    for name, added, cache in reversed([*zip(network.names, adds, caches, strict=True)]):
+        if any(path.startswith(f"{name}.") for path in network.params):  # which may add something
+            layers[name] = float((gradient * added).sum())
+        gradient = network.backward_to_input(gradient, cache)
+    gradient, own = gradient[0], dict(reversed(layers.items()))
     return AffineSum(gradient, gradient * x[0].astype(np.float64), own, score)
-
-
-def _may_add(network: Network, name: str) -> bool:
-    """Whether a layer has parameters, of which some may stand for themselves."""
-    return any(path.startswith(f"{name}.") for path in network.params)
-
-
-def _buffers(network: Network, index: int) -> Arrays:
-    name, start = network.names[index], f"{network.names[index]}."
-    return {
-        path.removeprefix(start): array
-        for path, array in network.buffers.items()
-        if path.startswith(start) and name
-    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +155,8 @@ def smallest_turn(network: Network, x: np.ndarray, rival: int) -> Turn | None:
 def _switches(network: Network, x: np.ndarray, moved: np.ndarray) -> tuple[int, int]:
     """How many relus there are, and how many are on in one of two images alone."""
     relus = switched = 0
-    for name, one, other in zip(
-        network.names, network.outputs(x), network.outputs(moved), strict=True
-    ):
-        layer = network.layers[network.names.index(name)]
+    sides = network.outputs(x), network.outputs(moved)
+    for layer, one, other in zip(network.layers, *sides, strict=True):
         if isinstance(layer, Activation) and layer.function == "relu":
             relus += one.size
             switched += int(np.count_nonzero((one > 0) != (other > 0)))

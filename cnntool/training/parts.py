@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from cnntool.datasets.holding_out import hold_out, overlap
 from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.parts import hold_out as hold_out_images
-from cnntool.datasets.sequences.holding_out import hold_out, overlap
 from cnntool.datasets.sequences.inputs import PixelInput
 from cnntool.datasets.sequences.reading import load_samples
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
+from cnntool.datasets.holding_out import stratified_split
 from cnntool.datasets.images.dataset import Dataset, load_digits
-from cnntool.datasets.images.parts import stratified_split
 from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.training.baselines import linear_accuracy, majority_accuracy, most_frequent_class
 

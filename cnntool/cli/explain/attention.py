@@ -120,7 +120,7 @@ def _likeliest(found: AttentionStep) -> Sequence[int]:
 
 def _places(model: SequenceModel, given: OneInput, found: AttentionStep) -> Sequence[str]:
     """What the steps that are looked at are called: tokens, or places or bands of a picture."""
-    from cnntool.study.attention import place_names
+    from cnntool.explain.attention import place_names
 
     return given.steps or place_names(model, len(found.keys))
 

@@ -11,7 +11,7 @@ import click
 
 from cnntool.cli.training.plan import Start
 from cnntool.cli.training.sequence_options import RunOptions, SequenceOptions, TextOptions
-from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION
+from cnntool.datasets.holding_out import DEFAULT_FRACTION
 from cnntool.datasets.texts.text import STDIN
 from cnntool.errors import InputError, RequestError
 

@@ -30,8 +30,8 @@ from cnntool.cli.training.sequence_models import (
     with_levels,
 )
 from cnntool.cli.training.sequence_options import SequenceOptions
+from cnntool.datasets.holding_out import DEFAULT_FRACTION, hold_out, overlap
 from cnntool.datasets.sequences.feeds import PairFeed, SequenceFeed
-from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION, hold_out, overlap
 from cnntool.datasets.sequences.inputs import MOST_STEPS, TextInput
 from cnntool.datasets.sequences.reading import check_unread, load_samples
 from cnntool.datasets.sequences.samples import ReadOptions, Samples

@@ -22,7 +22,7 @@ from cnntool.cli.training.plan import (
     check_network,
 )
 from cnntool.datasets.feeds import WindowFeed
-from cnntool.datasets.sequences.holding_out import DEFAULT_FRACTION
+from cnntool.datasets.holding_out import DEFAULT_FRACTION
 from cnntool.datasets.texts.corpus import Corpus, load_corpus, split
 from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.tokens import UNITS

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cnntool.cli.one_input import OneInput
+    from cnntool.explain.attention import Looked
     from cnntool.networks.model import SequenceModel
-    from cnntool.study.attention import Looked
 
 MOST_STEPS = 100
 """Of what is read: more are no picture to look at."""
@@ -54,9 +54,8 @@ def command(read: Read, limits: Limits, picture: Picture, report: Report) -> Non
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
-    from cnntool.explain.attention import attending, end_of
+    from cnntool.explain.attention import attending, end_of, looked_at
     from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
-    from cnntool.study.attention import looked_at
 
     report.check(picture)
     model = load_sequence_model(read.model, KINDS_THAT_SAY)
@@ -138,7 +137,7 @@ def _draw_maps(pixels: np.ndarray, maps: np.ndarray, words: list[str], title: st
 
 def _maps(model: SequenceModel, found: Looked) -> np.ndarray:
     """(T, h, w): of each token, for equal parts of the picture."""
-    from cnntool.study.attention import grid_of
+    from cnntool.explain.attention import grid_of
 
     rows, columns = grid_of(model) or (1, found.weights.shape[1])
     return found.weights.reshape(-1, rows, columns)

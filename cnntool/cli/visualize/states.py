@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cnntool.cli.one_input import OneInput
+    from cnntool.explain.recurrent import States
     from cnntool.networks.model import SequenceModel
-    from cnntool.study.states import States
     from cnntool.visuals.state_picture import StateMap
 
 MOST_STEPS = 200
@@ -75,8 +75,8 @@ def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> N
     """
     from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
+    from cnntool.explain.recurrent import states_of
     from cnntool.networks.model import load_sequence_model
-    from cnntool.study.states import states_of
     from cnntool.visuals.state_picture import state_picture
 
     report.check(picture)

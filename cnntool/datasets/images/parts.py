@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnntool.datasets.fraction import check_fraction
+from cnntool.datasets.holding_out import DEFAULT_FRACTION, stratified_split
 from cnntool.datasets.images.dataset import Dataset, in_levels
 from cnntool.errors import InputError, RequestError
 from cnntool.wording import joined, listed, shape_text
@@ -158,9 +158,6 @@ def relabelled(data: Dataset, labels: tuple[str, ...], owner: str) -> Dataset:
     return replace(data, y=numbers[data.y], labels=labels)
 
 
-DEFAULT_FRACTION = 0.1
-
-
 def hold_out(parts: Parts, rng: np.random.Generator, val_split: float | None = None) -> Parts:
     """Parts with a validation part, taken from ``train`` class by class.
 
@@ -183,23 +180,3 @@ def hold_out(parts: Parts, rng: np.random.Generator, val_split: float | None = N
     train, validation = parts.train.subset(kept), parts.train.subset(held)
     validation = replace(validation, name=f"{parts.train.name} (held out)", notes=())
     return parts.but(train=train, validation=validation)
-
-
-def stratified_split(
-    y: np.ndarray, fraction: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (N - M,) to keep and (M,) to hold out, each in rising order.
-
-    Of every class, ``fraction`` of its images is held out, rounded; of two and more at least one is
-    held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that
-    is not from 0 up to 1.
-    """
-    check_fraction(fraction)
-    held = np.zeros(len(y), bool)
-    if fraction > 0:
-        order = rng.permutation(len(y))
-        order = order[np.argsort(y[order], kind="stable")]  # shuffled within each class
-        for members in np.split(order, np.flatnonzero(np.diff(y[order])) + 1):
-            count = min(max(1, round(fraction * len(members))), len(members) - 1)
-            held[members[:count]] = True
-    return np.flatnonzero(~held), np.flatnonzero(held)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cnntool.datasets.images.archives import load_npz
+from cnntool.datasets.images.arrays import load_npz
 from cnntool.datasets.images.cifar import is_cifar_folder, load_cifar_file, load_cifar_folder
 from cnntool.datasets.images.dataset import LoadOptions, load_digits
 from cnntool.datasets.images.files import Advance

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.datasets.holding_out import stratified_split
 from cnntool.datasets.images.dataset import load_digits
-from cnntool.datasets.images.parts import stratified_split
 from cnntool.datasets.sequences.samples import Samples
 
 SIDE = 8

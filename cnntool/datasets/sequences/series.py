@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnntool.datasets.images.archives import read_array, some
+from cnntool.datasets.images.arrays import read_array, some
 from cnntool.datasets.sequences.material import Document, Format, Material, has_suffix, of_documents
 from cnntool.datasets.sequences.samples import Sample, Samples, put_together
 from cnntool.errors import InputError

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cnntool.datasets.fraction import check_fraction
+from cnntool.datasets.holding_out import check_fraction
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.texts.text import (
     Advance,

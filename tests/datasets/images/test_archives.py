@@ -10,7 +10,7 @@ from labelled_images import noise
 from trained_models import darkness_model
 
 from cnntool.datasets import memory
-from cnntool.datasets.images.archives import load_npz
+from cnntool.datasets.images.arrays import load_npz
 from cnntool.errors import InputError
 
 X, Y = noise(6, 5, 4), np.array([0, 1, 2, 0, 1, 2])

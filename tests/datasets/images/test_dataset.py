@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from labelled_images import small_set
 
+from cnntool.datasets.holding_out import stratified_split
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.datasets.images.parts import Parts, hold_out, stratified_split
+from cnntool.datasets.images.parts import Parts, hold_out
 
 
 def test_same_content_has_the_same_fingerprint_whatever_its_memory_and_name():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from labelled_images import small_set
 
+from cnntool.datasets.holding_out import stratified_split
 from cnntool.datasets.images.dataset import load_digits
-from cnntool.datasets.images.parts import Parts, hold_out, stratified_split
+from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.errors import InputError, RequestError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnntool.datasets.sequences.holding_out import hold_out, key_of, overlap
+from cnntool.datasets.holding_out import hold_out, key_of, overlap
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.errors import InputError, RequestError
 

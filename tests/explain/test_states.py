@@ -5,9 +5,9 @@ import pytest
 from sequence_models import write_sequence_models
 
 from cnntool.errors import InputError, RequestError
+from cnntool.explain.recurrent import states_of
 from cnntool.networks.joined import parse_network
 from cnntool.networks.model import load_sequence_model
-from cnntool.study.states import states_of
 
 
 @pytest.fixture(scope="module")

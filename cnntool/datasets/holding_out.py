@@ -1,4 +1,4 @@
-"""Part of the samples held out, so that nothing held out was learned from."""
+"""Part of a set held out, so that nothing held out was learned from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,40 @@ from unicodedata import normalize
 
 import numpy as np
 
-from cnntool.datasets.fraction import check_fraction
 from cnntool.datasets.sequences.samples import Samples
-from cnntool.errors import InputError
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import counted
 
 DEFAULT_FRACTION = 0.1
+
+
+def check_fraction(fraction: float) -> None:
+    """RequestError for what is not from 0 to below 1."""
+    if not 0 <= fraction < 1:
+        raise RequestError(
+            f"the validation split is {fraction:g}, expected a fraction from 0 to below 1, such as "
+            "0.1: set --val-split"
+        )
+
+
+def stratified_split(
+    y: np.ndarray, fraction: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (N - M,) to keep and (M,) to hold out, each in rising order.
+
+    Of every class, ``fraction`` of its images is held out, rounded; of two and more at least one is
+    held out and one kept, a single one is kept. y: (N,) classes. RequestError for a fraction that
+    is not from 0 up to 1.
+    """
+    check_fraction(fraction)
+    held = np.zeros(len(y), bool)
+    if fraction > 0:
+        order = rng.permutation(len(y))
+        order = order[np.argsort(y[order], kind="stable")]  # shuffled within each class
+        for members in np.split(order, np.flatnonzero(np.diff(y[order])) + 1):
+            count = min(max(1, round(fraction * len(members))), len(members) - 1)
+            held[members[:count]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def hold_out(
