@@ -13,8 +13,14 @@ from cnntool.cli.files import check_page
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.files.atomic import atomic_write
 from cnntool.networks.model import Classifier, SequenceModel, Trained
-from cnntool.page.models import Shown, image_page, layers_up_to, one_of_each
-from cnntool.page.texts import check_texts, text_page
+from cnntool.page.models import (
+    Shown,
+    check_texts,
+    image_page,
+    layers_up_to,
+    one_of_each,
+    text_page,
+)
 from cnntool.training.report import ClassifierReport, class_facts
 from cnntool.wording import counted, plain
 

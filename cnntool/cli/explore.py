@@ -254,7 +254,7 @@ def _of_texts(
     from cnntool.datasets.texts.text import read_text, source_name
     from cnntool.errors import RequestError
     from cnntool.networks.model import TrainedText
-    from cnntool.page.texts import text_page
+    from cnntool.page.models import text_page
 
     if asked.layers is not None:
         raise RequestError(f"--layers is for models of images, and {model.name} is one of texts")

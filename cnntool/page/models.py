@@ -1,4 +1,4 @@
-"""The page of a network of images: its layers, inputs, and all that the browser needs."""
+"""The page of a network of images or of texts: its layers, its inputs, and what reads them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 
 from cnntool.datasets.images.dataset import FULL, Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
-from cnntool.datasets.sequences.inputs import PixelInput
-from cnntool.errors import RequestError
-from cnntool.networks.model import Classifier, SequenceModel, Trained
+from cnntool.datasets.sequences.inputs import PixelInput, TextInput
+from cnntool.errors import InputError, RequestError
+from cnntool.networks.joined import Joined
+from cnntool.networks.model import Classifier, SequenceModel, Trained, TrainedText
+from cnntool.networks.model_header import KINDS
 from cnntool.page.description import described
 from cnntool.page.html import packed, page
 from cnntool.wording import bytes_text, counted, instead, listed
@@ -27,6 +29,13 @@ COMPUTING = (
 )
 SCRIPTS = *COMPUTING, "reach", "story", "report", "images"
 OF_CAPTIONS = *COMPUTING, "tokens", "captions"
+OF_TEXTS = (
+    *("selftest", "arrays", "words", "pointwise", "cells", "sequences", "tokens"),
+    *("dom", "draw", "pixels", "report", "texts"),
+)
+
+MOST_SAMPLES = 7
+"""Tokens of a text that is made where none is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +68,11 @@ def image_page(
         title = report["title"]
     data = {
         "title": title,
-        "facts": facts_of(model),
+        "facts": _facts_of(model),
         "layers": described(model.network, count),
         "labels": list(header.labels) if is_whole else None,
-        "preprocessing": preprocessing_of(model.preprocessing),
-        "inputs": packed_inputs(inputs),
+        "preprocessing": _preprocessing_of(model.preprocessing),
+        "inputs": _packed_inputs(inputs),
         "report": report,
     }
     return page(title, data, SCRIPTS)
@@ -72,28 +81,80 @@ def image_page(
 def caption_page(model: SequenceModel, inputs: Sequence[Shown]) -> bytes:
     """The HTML file of a captioner; errors as of :func:`image_page`."""
     assert isinstance(model.reader, PixelInput)
-    assert model.writer is not None
-    size = sum(array.nbytes for array in model.network.params.values())
-    if size > MOST_BYTES:
-        raise RequestError(
-            f"{model.name} has {bytes_text(size)} of weights, and a page takes "
-            f"{bytes_text(MOST_BYTES)}: train a smaller one"
-        )
+    if (size := _bytes_of(model)) > MOST_BYTES:
+        raise RequestError(_too_large(model, size))
+    title = f"{Path(model.name).name}, word by word"
     data = {
-        "title": f"{Path(model.name).name}, word by word",
-        "facts": facts_of(model),
+        "title": title,
+        "facts": _facts_of(model),
         "layers": described(model.network),
-        "joint": model.joined.joint,
-        "preprocessing": preprocessing_of(model.reader.preprocessing),
-        "inputs": packed_inputs(inputs),
-        "writer": {"level": model.writer.level, "tokens": model.writer.vocabulary.tokens},
-        "end": model.writer.end,
-        "longest": model.longest,
+        "preprocessing": _preprocessing_of(model.reader.preprocessing),
+        "inputs": _packed_inputs(inputs),
+        **_writing(model),
     }
-    return page(str(data["title"]), data, OF_CAPTIONS)
+    return page(title, data, OF_CAPTIONS)
 
 
-def preprocessing_of(preparing: Preprocessing) -> dict[str, Any]:
+def text_page(
+    model: TrainedText | SequenceModel,
+    texts: Sequence[str],
+    report: dict[str, Any] | None = None,
+) -> bytes:
+    """The HTML file of a model of texts; report: what was measured, to stand above.
+
+    InputError for a model of anything else, and where its weights are over ``MOST_BYTES``.
+    """
+    header = model.header
+    reader = check_texts(model)
+    title = report["title"] if report else f"{Path(model.name).name}, token by token"
+    data: dict[str, Any] = {
+        "title": title,
+        "report": report,
+        "facts": _facts_of(model),
+        "kind": header.kind,
+        "layers": described(model.network),
+        "reader": reader,
+        "labels": list(header.labels) if header.kind in ("classifier", "tagger") else None,
+        "texts": list(texts) or [_some_text(reader)],
+        **_writing(model),
+    }
+    return page(title, data, OF_TEXTS)
+
+
+def check_texts(model: TrainedText | SequenceModel) -> dict[str, Any]:
+    """How a text becomes tokens; errors as of :func:`text_page`."""
+    if (size := _bytes_of(model)) > MOST_BYTES:
+        raise InputError(_too_large(model, size))
+    if isinstance(model, TrainedText):
+        vocabulary = model.vocabulary
+        return {"form": "running", "level": vocabulary.level, "tokens": vocabulary.tokens}
+    if not isinstance(model.reader, TextInput):
+        raise InputError(
+            f"{model.name} is {KINDS[model.header.kind]} of {model.reader.form}: explore shows "
+            "models of images and of texts; cnntool visualize states shows it"
+        )
+    return model.reader.to_json()
+
+
+def _writing(model: TrainedText | SequenceModel) -> dict[str, Any]:
+    """What a network that writes needs beside its layers."""
+    network = model.network
+    found: dict[str, Any] = {"joint": network.joint if isinstance(network, Joined) else None}
+    if isinstance(model, SequenceModel) and model.writer is not None:
+        writer = model.writer
+        tokens = {"level": writer.level, "tokens": writer.vocabulary.tokens}
+        found |= {"writer": tokens, "end": writer.end, "longest": model.longest}
+    return found
+
+
+def _some_text(reader: dict[str, Any]) -> str:
+    """The most frequent tokens of the model, where no text is given."""
+    tokens = [token for token in reader["tokens"][1:] if token.strip() and "<" not in token]
+    space = " " if reader["level"] in ("word", "symbol") else ""
+    return "hello" if reader["level"] == "byte" else space.join(tokens[:MOST_SAMPLES])
+
+
+def _preprocessing_of(preparing: Preprocessing) -> dict[str, Any]:
     """What the page needs to show what a network takes, and to make it of pixels."""
     black, white = preparing.levels or FULL
     is_dark = preparing.usual_brightness < 0.5
@@ -101,7 +162,7 @@ def preprocessing_of(preparing: Preprocessing) -> dict[str, Any]:
     return {"mean": preparing.mean, "std": preparing.std, **how}
 
 
-def packed_inputs(inputs: Sequence[Shown]) -> list[dict[str, Any]]:
+def _packed_inputs(inputs: Sequence[Shown]) -> list[dict[str, Any]]:
     return [
         {"name": each.name, "planes": packed(each.x[0])}
         | ({} if each.label is None else {"label": each.label})
@@ -120,11 +181,19 @@ def layers_up_to(model: Classifier, last: str | None) -> int:
     if sizes[count] > MOST_BYTES:
         most = max(each for each, size in enumerate(sizes) if size <= MOST_BYTES)
         remedy = f"--layers {names[most - 1]} shows the layers up to there" if most else "none fits"
-        raise RequestError(
-            f"{model.name} has {bytes_text(sizes[count])} of weights, and a page takes "
-            f"{bytes_text(MOST_BYTES)}: {remedy}"
-        )
+        raise RequestError(_too_large(model, sizes[count], remedy))
     return count
+
+
+def _too_large(model: Trained, size: int, remedy: str = "train a smaller one") -> str:
+    return (
+        f"{model.name} has {bytes_text(size)} of weights, and a page takes "
+        f"{bytes_text(MOST_BYTES)}: {remedy}"
+    )
+
+
+def _bytes_of(model: Trained) -> int:
+    return sum(array.nbytes for array in model.network.params.values())
 
 
 def _bytes_up_to(model: Classifier, count: int) -> int:
@@ -133,7 +202,7 @@ def _bytes_up_to(model: Classifier, count: int) -> int:
     return sum(array.nbytes for path, array in arrays.items() if path.partition(".")[0] in names)
 
 
-def facts_of(model: Trained) -> str:
+def _facts_of(model: Trained) -> str:
     """What there is to say of it in a line."""
     header = model.header
     weights = sum(array.size for array in model.network.params.values())

@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from cnntool.errors import InputError
-from cnntool.files.locks import written_alone
+from cnntool.files.atomic import written_alone
 
 HOLD = """
 import sys
-from cnntool.files.locks import written_alone
+from cnntool.files.atomic import written_alone
 
 with written_alone(sys.argv[1]):
     print("held", flush=True)

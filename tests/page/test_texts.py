@@ -18,7 +18,7 @@ from cnntool.networks.model import TrainedText, load_trained, sequence_facts, se
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.zoo import language_network
-from cnntool.page.texts import text_page
+from cnntool.page.models import text_page
 
 TEXTS = (
     "the cat sat on the mat",

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from cnntool.visuals.heat import AGAINST, FOR, MOST, labelled_map, tinted, upright_names
+from cnntool.visuals.heat import (
+    AGAINST,
+    FOR,
+    MOST,
+    TEXT_WIDTH,
+    coloured_words,
+    labelled_map,
+    tinted,
+    upright_names,
+)
 from cnntool.visuals.overlays import attended, attention_maps
-from cnntool.visuals.word_picture import WIDTH, coloured_words
 
 
 def where(picture, colour):
@@ -52,7 +60,7 @@ def test_words_are_coloured_by_sign_and_flow_into_lines():
     assert one[1].min() < two[1].min()
     many = coloured_words(["word"] * 60, np.linspace(-1, 1, 60), ["words"], ("against", "for"))
     assert many.shape[0] > 2 * picture.shape[0]
-    assert many.shape[1] < WIDTH + 60
+    assert many.shape[1] < TEXT_WIDTH + 60
 
 
 def test_words_of_no_weight_and_letters_are_no_trouble():

@@ -13,7 +13,7 @@ from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, load_fo
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.study.integrated_gradients import token_shares
-from cnntool.visuals.word_picture import coloured_words
+from cnntool.visuals.heat import coloured_words
 from cnntool.wording import counted, readable
 
 

@@ -19,8 +19,7 @@ from typing import Any
 from cnntool.cli.files import identity
 from cnntool.cli.sweeps.settings import SEED, Setting, name_of, words_of
 from cnntool.errors import InputError
-from cnntool.files.atomic import atomic_write, make_folder
-from cnntool.files.locks import written_alone
+from cnntool.files.atomic import atomic_write, make_folder, written_alone
 from cnntool.wording import counted, plain, readable
 
 RECORD = "run.json"

@@ -26,8 +26,8 @@ from cnntool.files.atomic import (
     is_device,
     make_folder,
     plain_os_errors,
+    written_alone,
 )
-from cnntool.files.locks import written_alone
 from cnntool.wording import counted, duration, plain
 
 LINES = "sweep.jsonl"

@@ -15,8 +15,7 @@ from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_fi
 from cnntool.cli.training.plan import Beside, Plan
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
-from cnntool.files.atomic import take_away
-from cnntool.files.locks import written_alone
+from cnntool.files.atomic import take_away, written_alone
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of

@@ -18,8 +18,7 @@ from cnntool.networks.model import SequenceModel, load_trained
 from cnntool.networks.model_header import KINDS
 from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
-from cnntool.visuals.heat import tinted
-from cnntool.visuals.word_picture import coloured_words
+from cnntool.visuals.heat import coloured_words, tinted
 from cnntool.wording import counted, readable, signed
 
 MOST_TOKENS = 1000
