@@ -250,7 +250,7 @@ def combine_responses(responses: np.ndarray, combine: str, directions=None) -> n
         return responses
     result = responses[:1]
     if combine == "magnitude":
-        np.multiply(responses, responses, out=responses)
+        np.square(responses, out=responses)
         for response in responses[1:]:
             result += response
         np.sqrt(result, out=result)

@@ -76,20 +76,20 @@ class Shifted:
         pixels = tile.reshape(-1)
         keeps_whole = self._stays_whole and dtype.kind == "i"
         out_dtype = dtype if keeps_whole else np.dtype(np.float32)
-        width = outputs * channels
-        length = (lines - 1) * tile[0].size + width  # from first to last response
-        responses = scratch.array("responses", (self.filters, lines, width), out_dtype)
+        size = lines, outputs * channels
+        responses = scratch.array("responses", (self.filters, *size), out_dtype)
         for response, sums, unit in zip(responses, self.sums, self.units, strict=True):
             slid = pixels
-            for index, groups in enumerate(sums, 1):
-                is_last = index == len(sums)
-                count = length if is_last else slid.size - _reach(groups, steps)
+            for index, groups in enumerate(sums[:-1]):
+                count = slid.size - _reach(groups, steps)
                 target = scratch.array(f"sum {index % 2}", (count,), dtype)
-                _add_shifts(slid, groups, steps, target, scratch)
+                _add_shifts(slid, groups, steps, (1,), target, scratch)
                 slid = target
             # Rows side by side: what follows is faster by half without the gaps between them.
-            strides = tile[0].size * slid.itemsize, slid.itemsize
-            np.copyto(response, np.ndarray((lines, width), dtype, slid, strides=strides))
+            total = response if dtype == out_dtype else scratch.array("total", size, dtype)
+            _add_shifts(slid, sums[-1], steps, (tile[0].size, 1), total, scratch)
+            if total is not response:
+                np.copyto(response, total)
             if unit != 1:
                 response *= out_dtype.type(unit)
         return responses.reshape(self.filters, 1, lines, outputs, channels)
@@ -103,17 +103,27 @@ def _add_shifts(
     pixels: np.ndarray,
     groups: tuple[Group, ...],
     steps: tuple[int, int],
+    strides: tuple[int, ...],
     out: np.ndarray,
     scratch: Scratch,
 ) -> None:
-    """``out[p] = sum over groups of weight * (sum over taps of +-pixels[p + shift])``."""
+    """``out[p] = sum over groups of weight * (sum over taps of +-pixels[p + shift])``.
+
+    ``strides`` are those of p: how far apart the neighbours in ``out`` are among the pixels (N,).
+    """
+    item = pixels.itemsize
+    strides = tuple(item * stride for stride in strides)
+
+    def shifted(row: int, column: int) -> np.ndarray:
+        offset = item * (row * steps[0] + column * steps[1])
+        return np.ndarray(out.shape, pixels.dtype, pixels, offset, strides)
+
     for index, (weight, taps) in enumerate(groups):
         target = out if index == 0 else scratch.array("group", out.shape, out.dtype)
-        starts = [i * steps[0] + j * steps[1] for i, j, _ in taps]
-        total = pixels[starts[0] : starts[0] + len(out)]
-        for start, (_, _, is_subtracted) in zip(starts[1:], taps[1:], strict=True):
-            part = pixels[start : start + len(out)]
-            total = (np.subtract if is_subtracted else np.add)(total, part, out=target)
+        total = shifted(*taps[0][:2])
+        for row, column, is_subtracted in taps[1:]:
+            add = np.subtract if is_subtracted else np.add
+            total = add(total, shifted(row, column), out=target)
         if abs(weight) != 1 or (index == 0 and weight != 1):
             factor = weight if index == 0 else abs(weight)
             total = np.multiply(total, out.dtype.type(factor), out=target)
