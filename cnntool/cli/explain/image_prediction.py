@@ -12,7 +12,7 @@ import numpy as np
 from cnntool.cli.console import labelled, picked, print_json, show, styled, table
 from cnntool.cli.explain.options import Contrast, read_contrast
 from cnntool.cli.terminal import draw_pixels
-from cnntool.cli.visualize.options import Picture, Preparing, Report, read_one, target_of
+from cnntool.cli.visualize.options import Preparing, Reported, read_one, target_of
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.errors import InputError
 from cnntool.files.limits import free_memory
@@ -70,8 +70,7 @@ def explain_image(
     label: str | None,
     against: str | None,
     preparing: Preparing,
-    picture: Picture,
-    report: Report,
+    picture: Reported,
 ) -> None:
     """Print the sum that the score of a class is, less that of the class ``against``."""
     classifier, image, x = read_one(path, name, preparing, picture)
@@ -94,7 +93,7 @@ def explain_image(
             "mean image are given instead of the exact sum"
         )
     turn = smallest_turn(classifier.network, x, question.runner_up) if len(answers) > 1 else None
-    if report.as_json:
+    if picture.as_json:
         print_json(_entry(question, found, turn, bend and bend[0]))
     elif picture.output != "-":
         _show(question, found, turn)
@@ -102,7 +101,6 @@ def explain_image(
         sheet = prediction_picture(picture_within(image, PANEL), *_drawn(question, found, turn))
         target.deliver(
             sheet,
-            print_path=not report.as_json,
             draw=lambda: draw_pixels(sheet, [_title(question)]),
         )
 

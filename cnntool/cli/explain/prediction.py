@@ -9,7 +9,7 @@ import click
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, takes
 from cnntool.cli.types import PathName, WholeNumber
-from cnntool.cli.visualize.options import Picture, Preparing, Report, picture_path
+from cnntool.cli.visualize.options import Preparing, Reported, picture_path
 from cnntool.errors import InputError, RequestError
 
 
@@ -34,7 +34,7 @@ class Asked(Model):
 
 
 @dataclass(frozen=True)
-class Sheet(Picture):
+class Sheet(Reported):
     """A picture of the sum."""
 
     output: str | None = picture_path("no picture")
@@ -53,8 +53,8 @@ Examples:
   cnntool explain prediction mood.npz 'a good film' --against bad -o shares.png
   cnntool explain prediction address.npz '12 Main St' --word 2""",
 )
-@takes(Asked, Preparing, Sheet, Report)
-def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) -> None:
+@takes(Asked, Preparing, Sheet)
+def command(asked: Asked, preparing: Preparing, picture: Sheet) -> None:
     """Show the sum that the answer is, for one image, or for one text.
 
     At one image a network of convolutions, dense layers, batch norm, pools and relus is one affine
@@ -69,7 +69,7 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
     """
     from cnntool.networks.model_file import load_header
 
-    report.check(picture)
+    picture.check()
     if not picture.is_asked_for:
         picture.refuse_font()
     kind = load_header(asked.model).kind
@@ -79,7 +79,7 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
         from cnntool.cli.explain.image_prediction import explain_image
 
         named = asked.model, asked.given, asked.label, asked.against
-        explain_image(*named, preparing, picture, report)
+        explain_image(*named, preparing, picture)
         return
     if kind == "rnn":
         raise InputError(
@@ -94,4 +94,4 @@ def command(asked: Asked, preparing: Preparing, picture: Sheet, report: Report) 
     from cnntool.cli.explain.text_prediction import explain_text
 
     what = asked.model, asked.given, asked.label, asked.against, asked.word
-    explain_text(*what, preparing, picture, report)
+    explain_text(*what, preparing, picture)

@@ -6,15 +6,11 @@ from pathlib import Path
 
 from cnntool.cli.console import picked, print_json, show, table
 from cnntool.cli.explain.options import read_contrast
-from cnntool.cli.one_input import one_input
 from cnntool.cli.options import Limits
-from cnntool.cli.visualize.options import Picture, Report, target_of
-from cnntool.cli.visualize.text_saliency import MOST_TOKENS, draw_words, load_for_text
-from cnntool.engine.losses import softmax
-from cnntool.errors import RequestError
+from cnntool.cli.visualize.options import Reported, target_of
+from cnntool.cli.visualize.text_saliency import answer_to, deliver_words
 from cnntool.study.integrated_gradients import token_shares
-from cnntool.visuals.heat import coloured_words
-from cnntool.wording import counted, readable
+from cnntool.wording import readable
 
 
 def explain_text(
@@ -24,19 +20,12 @@ def explain_text(
     against: str | None,
     word: int | None,
     limits: Limits,
-    picture: Picture,
-    report: Report,
+    picture: Reported,
 ) -> None:
     """Print what each token adds to the score of a class, or of the tag of a word, from 1; less
     that of the class ``against``."""
-    model = load_for_text(path, word)
-    given = one_input(model, text, most=MOST_TOKENS, limits=limits, option="TEXT")
-    if word is not None and word > len(given.steps):
-        raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
-    step = (word or 1) - 1
+    model, given, step, odds = answer_to(path, text, word, limits, "TEXT")
     picture.note(*given.notes)
-    scores = model.network.forward(given.x, lengths=given.lengths)[0]
-    odds = softmax(scores[step, 0] if word else scores[0])
     contrast = read_contrast(model, odds, label, against)
     target = None
     if picture.is_asked_for:
@@ -48,7 +37,7 @@ def explain_text(
     label, odd = model.labels[contrast.index], odds[contrast.index]
     title = f"'{given.title}' through {Path(path).name}: {label}, {odd:.1%}"
     missing = f"completeness error {found.error:.1e} of the change, at {found.places} places"
-    if report.as_json:
+    if picture.as_json:
         print_json(
             {
                 "text": readable(given.name),
@@ -74,13 +63,7 @@ def explain_text(
         show(rows)
         show(missing)
     if target is not None:
-        are_letters = model.reader.vocabulary.level != "word"  # type: ignore[union-attr]
-        ends = f"against {label}", f"for {label}"
         share = f"share of each token in the score of {contrast.words}"
         lines = title, f"{share}: integrated gradients; {missing}"
         framed = step if word else None
-        target.deliver(
-            coloured_words(given.steps, values, lines, ends, are_letters, framed),
-            draw=lambda: draw_words(given.steps, values, title, are_letters),
-            print_path=not report.as_json,
-        )
+        deliver_words(target, model, given, values, lines, label, framed)

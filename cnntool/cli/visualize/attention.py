@@ -11,7 +11,7 @@ import click
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, takes
 from cnntool.cli.types import PathName
-from cnntool.cli.visualize.options import Picture, Report, Target, target_of
+from cnntool.cli.visualize.options import Reported, Target, target_of
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
@@ -44,20 +44,19 @@ Examples:
   cnntool visualize attention say.npz through --json --show
   cnntool visualize attention shapes.npz sample_images/coffee.jpg""",
 )
-@takes(Read, Limits, Picture, Report)
-def command(read: Read, limits: Limits, picture: Picture, report: Report) -> None:
+@takes(Read, Limits, Reported)
+def command(read: Read, limits: Limits, picture: Reported) -> None:
     """Draw what a translator or a captioner looked at while it said its tokens.
 
     Of a text each row is a token that is said and each column one that was read; the darker a cell,
     the more it counts, and a row is 1 together. Over a picture there is a map for each word, all on
     one scale: the hotter a colour, the more the word looked there. With --json also every number.
     """
-    from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
     from cnntool.explain.attention import attending, end_of, looked_at
     from cnntool.networks.model import KINDS_THAT_SAY, load_sequence_model
 
-    report.check(picture)
+    picture.check()
     model = load_sequence_model(read.model, KINDS_THAT_SAY)
     end_of(model)
     attending(model)
@@ -67,12 +66,8 @@ def command(read: Read, limits: Limits, picture: Picture, report: Report) -> Non
     target = target_of(picture, read.model, given.stem, "attention", read={"INPUT": file})
     picture.note(*given.notes)
     found = looked_at(model, given.x, given.lengths)
-    if given.steps:
-        _draw_text(target, model, given, found, report)
-    else:
-        _draw_picture(target, model, given, found, report)
-    if report.as_json:
-        print_json(_entry(model, given, found, target.path))
+    draw = _draw_text if given.steps else _draw_picture
+    draw(target, model, given, found)
 
 
 def _said(model: SequenceModel, found: Looked) -> list[str]:
@@ -89,9 +84,7 @@ def _title(model: SequenceModel, given: OneInput, found: Looked) -> str:
     return f"{name} through {Path(model.name).name}: {model.writer.text(found.said.ids)}"
 
 
-def _draw_text(
-    target: Target, model: SequenceModel, given: OneInput, found: Looked, report: Report
-) -> None:
+def _draw_text(target: Target, model: SequenceModel, given: OneInput, found: Looked) -> None:
     from cnntool.cli.terminal import draw_cells
     from cnntool.visuals.heat import labelled_map
 
@@ -100,13 +93,11 @@ def _draw_text(
     target.deliver(
         labelled_map(found.weights, said, given.steps, (title, how)),
         draw=lambda: draw_cells(found.weights, said, given.steps, [title]),
-        print_path=not report.as_json,
+        facts=lambda: _entry(model, given, found),
     )
 
 
-def _draw_picture(
-    target: Target, model: SequenceModel, given: OneInput, found: Looked, report: Report
-) -> None:
+def _draw_picture(target: Target, model: SequenceModel, given: OneInput, found: Looked) -> None:
     from cnntool.visuals.overlays import attention_maps
 
     (pixels,), title = given.frames, _title(model, given, found)
@@ -114,7 +105,7 @@ def _draw_picture(
     target.deliver(
         attention_maps(*shown, title),
         draw=lambda: _draw_maps(*shown, title),
-        print_path=not report.as_json,
+        facts=lambda: _entry(model, given, found),
     )
 
 
@@ -143,9 +134,7 @@ def _maps(model: SequenceModel, found: Looked) -> np.ndarray:
     return found.weights.reshape(-1, rows, columns)
 
 
-def _entry(
-    model: SequenceModel, given: OneInput, found: Looked, path: Path | None
-) -> dict[str, Any]:
+def _entry(model: SequenceModel, given: OneInput, found: Looked) -> dict[str, Any]:
     said = _said(model, found)
     weights = found.weights if given.steps else _maps(model, found)
     return {
@@ -156,5 +145,4 @@ def _entry(
             {"token": token, "log_p": log, "weights": row}
             for token, log, row in zip(said, found.said.log_odds, weights, strict=True)
         ],
-        "picture": path,
     }

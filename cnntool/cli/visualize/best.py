@@ -14,7 +14,7 @@ from cnntool.choices import PARTS
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import Choice, PathName, Spec, WholeNumber
-from cnntool.cli.visualize.options import WHAT, Layer, Picture, Report, target_of
+from cnntool.cli.visualize.options import WHAT, Layer, Reported, target_of
 from cnntool.wording import counted, figures, readable
 
 if TYPE_CHECKING:
@@ -106,10 +106,8 @@ Examples:
   cnntool visualize best digits.npz --data digits --filters 0..3 -o four.png
   cnntool visualize best digits.npz --data digits --show""",
 )
-@takes(Images, Layer, Patches, Picture, Report)
-def command(
-    asked: Images, layer: Layer, patches: Patches, picture: Picture, report: Report
-) -> None:
+@takes(Images, Layer, Patches, Reported)
+def command(asked: Images, layer: Layer, patches: Patches, picture: Reported) -> None:
     """Show the patches of a data set that excite each filter most, a row a filter.
 
     Each patch is what one output of the layer sees of an image, its receptive field: cut out around
@@ -117,7 +115,7 @@ def command(
     outside the image is grey. Left of each row stands the number of the filter, from 0, and its
     greatest answer: what the convolution gives, before normalisation and activation.
     """
-    from cnntool.cli.console import print_json, progress
+    from cnntool.cli.console import progress
     from cnntool.cli.evaluate import load_for
     from cnntool.cli.predictions import differences
     from cnntool.cli.terminal import draw_pixels
@@ -128,7 +126,7 @@ def command(
     from cnntool.visuals.tiles import patch_grid, patch_sheet
 
     model, data = asked.model, asked.data
-    report.check(picture)
+    picture.check()
     target = target_of(picture, model, layer.layer, "best", read={"--data": data})
     classifier = load_classifier(model)
     network = classifier.network
@@ -152,11 +150,9 @@ def command(
     words, rows = caption(found), rows_of(found)
     target.deliver(
         patch_sheet(rows, words),
-        print_path=not report.as_json,
         draw=lambda: draw_pixels(patch_grid(rows), words),
+        facts=lambda: entry(found),
     )
-    if report.as_json:
-        print_json(entry(found) | {"picture": target.path})
 
 
 @dataclass(frozen=True, eq=False)

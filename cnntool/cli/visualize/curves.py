@@ -14,7 +14,7 @@ from cnntool.cli.files import STDIO, check_apart, check_no_terminal
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
-from cnntool.cli.visualize.options import OUTPUT, WHAT, Picture, Report
+from cnntool.cli.visualize.options import OUTPUT, WHAT, Reported
 from cnntool.files.atomic import check_writable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Chart(Picture):
+class Chart(Reported):
     """Where the chart goes."""
 
     section = OUTPUT
@@ -66,8 +66,8 @@ Examples:
   cnntool visualize curves digits.npz --json
   cnntool visualize curves digits.npz shifted.npz -o curves.png""",
 )
-@takes(Runs, Chart, Report)
-def command(runs: Runs, chart: Chart, report: Report) -> None:
+@takes(Runs, Chart)
+def command(runs: Runs, chart: Chart) -> None:
     """Draw how training went, epoch by epoch, of one run or of several on the same axes.
 
     Each is a model file or the log that --log wrote. Lines of validation are whole, those of
@@ -77,7 +77,7 @@ def command(runs: Runs, chart: Chart, report: Report) -> None:
     from cnntool.training.progress import read_history
     from cnntool.visuals import fonts
 
-    output, as_json = chart.output, report.as_json
+    output, as_json = chart.output, chart.as_json
     if output == STDIO and (as_json or chart.show):
         other = "--json" if as_json else "--show"
         raise click.UsageError(f"{other} and -o - both write to stdout: name a file with -o")

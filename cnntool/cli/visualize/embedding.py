@@ -14,8 +14,7 @@ from cnntool.cli.types import PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     OUTPUT,
     WHAT,
-    Picture,
-    Report,
+    Reported,
     picture_path,
     target_of,
 )
@@ -76,7 +75,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Map(Picture):
+class Map(Reported):
     """A picture that is not drawn where only neighbours are asked for."""
 
     section = OUTPUT
@@ -97,8 +96,8 @@ Examples:
   cnntool visualize embedding words.npz --json | jq '.words[0].nearest'
   cnntool visualize embedding say.npz --target""",
 )
-@takes(Words, Map, Report)
-def command(asked: Words, picture: Map, report: Report) -> None:
+@takes(Words, Map)
+def command(asked: Words, picture: Map) -> None:
     """Draw the words of a model of text in the plane, and say which lie near each other.
 
     Each word is a point in as many dimensions as --embed-size says; the picture shows the plane in
@@ -111,8 +110,8 @@ def command(asked: Words, picture: Map, report: Report) -> None:
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
 
-    report.check(picture)
-    near, count, as_json = asked.near, asked.neighbours, report.as_json
+    picture.check()
+    near, count, as_json = asked.near, asked.neighbours, picture.as_json
     is_drawn = picture.is_asked_for or not (near or as_json)
     if not is_drawn:
         picture.refuse_font()

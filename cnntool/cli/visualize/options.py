@@ -103,6 +103,7 @@ class Picture:
     """Where a picture goes, and what is said beside it."""
 
     section = OUTPUT
+    as_json = False
     output: str | None = picture_path("in this folder, under a name that tells what it shows")
     force: bool = flag("-f --force", "Overwrite a file that exists.")
     show: bool = flag(
@@ -132,15 +133,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What is said on stdout."""
+class Reported(Picture):
+    """The same of a command that may report on stdout instead of naming the picture."""
 
-    section = RUN
-    as_json: bool = flag("--json", "Report as JSON.")
+    as_json: bool = flag("--json", "Report as JSON.", section=RUN)
 
-    def check(self, picture: Picture) -> None:
+    def check(self) -> None:
         """UsageError where both a picture and JSON would go to stdout."""
-        if self.as_json and picture.output == STDIO:
+        if self.as_json and self.output == STDIO:
             raise click.UsageError("--json and -o - both write to stdout: name a file with -o")
 
 
@@ -160,15 +160,16 @@ class Target:
         *frames: np.ndarray,
         draw: Callable[[], None],
         durations: Sequence[int] = (),
+        facts: Callable[[], dict[str, Any]] | None = None,
         print_path: bool = True,
     ) -> None:
         """Write a picture (H, W, 3) uint8, or the frames of an animation; show it; print its path.
 
         draw: shows it in the terminal, where letters of a picture would be too small. durations:
-        milliseconds of each frame. print_path: whether the path is the line on stdout, as it
-        should not be where that is JSON.
+        milliseconds of each frame. facts: what --json reports, in place of the path. print_path:
+        whether the path is the line on stdout, where nothing else was printed.
         """
-        from cnntool.cli.console import print_line
+        from cnntool.cli.console import print_json, print_line
         from cnntool.files.image import Frame, Image, Metadata
         from cnntool.files.images import save_image
         from cnntool.visuals.fonts import told_lost
@@ -182,11 +183,13 @@ class Target:
             save_image(image, sys.stdout.buffer, format="png")
         elif self.path is not None:
             save_image(image, self.path, overwrite=self.options.force)
-            if print_path:
+            if print_path and not self.options.as_json:
                 print_line(self.path)
         lost = told_lost()
         if self.stdout or self.path is not None:
             self.options.note(*lost)
+        if facts is not None and self.options.as_json:
+            print_json(facts() | {"picture": self.path})
 
 
 def target_of(

@@ -15,9 +15,8 @@ from cnntool.cli.options import Model, argument, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import (
     WHAT,
-    Picture,
     Preparing,
-    Report,
+    Reported,
     class_index,
     read_one,
     target_of,
@@ -148,8 +147,8 @@ Examples:
   cnntool visualize saliency mood.npz --text 'not bad at all' --class bad --show
   cnntool visualize saliency address.npz --text '12 Main St' --word 2""",
 )
-@takes(Asked, Preparing, Picture, Report)
-def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report) -> None:
+@takes(Asked, Preparing, Reported)
+def command(asked: Asked, preparing: Preparing, picture: Reported) -> None:
     """Show what the answer for one image, or for one text, rests on, in colour over it.
 
     The image is prepared as those were that the network learned from. The hotter a colour, the more
@@ -161,17 +160,16 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
     Of a text each token has the colour of what it says for the class, or for the tag of a word, or
     against it: the gradient of the score by the token's vector, times the vector.
     """
-    from cnntool.cli.console import print_json
     from cnntool.datasets.images.preprocessing import picture_within
     from cnntool.visuals.overlays import PANEL, saliency_picture
 
     asked.check()
-    report.check(picture)
+    picture.check()
     if asked.text is not None:
         from cnntool.cli.visualize.text_saliency import draw_text_saliency
 
         what = asked.text, asked.label, asked.word
-        draw_text_saliency(asked.model, *what, preparing, picture, report)
+        draw_text_saliency(asked.model, *what, preparing, picture)
         return
     source = source_of(asked.images[0])
     name = source.name
@@ -191,17 +189,13 @@ def command(asked: Asked, preparing: Preparing, picture: Picture, report: Report
         index = int(probabilities.argmax())
     question = Question(classifier, x, index, layer, asked, picture.quiet)
     found = FINDERS[asked.method](question)
-    pixels, words = (
-        picture_within(image, PANEL),
-        (title_of(name, question, probabilities), found.words),
-    )
+    pixels = picture_within(image, PANEL)
+    words = title_of(name, question, probabilities), found.words
     target.deliver(
         saliency_picture(pixels, found.heat, words, found.ends),
-        print_path=not report.as_json,
         draw=lambda: draw_in_terminal(pixels, found.heat, words),
+        facts=lambda: entry(name, question, probabilities, found),
     )
-    if report.as_json:
-        print_json(entry(name, question, probabilities, found, target.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,11 +328,7 @@ def draw_in_terminal(pixels: np.ndarray, heat: np.ndarray, words: Sequence[str])
 
 
 def entry(
-    name: str,
-    question: Question,
-    probabilities: np.ndarray,
-    found: Finding,
-    path: Path | None,
+    name: str, question: Question, probabilities: np.ndarray, found: Finding
 ) -> dict[str, Any]:
     """What was found, and every number of it, for JSON."""
     labels, likeliest = question.classifier.labels, int(probabilities.argmax())
@@ -353,5 +343,4 @@ def entry(
         "layer": question.layer,
         **answers,
         "map": found.values,
-        "picture": path,
     }

@@ -11,7 +11,7 @@ import click
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, option, takes
 from cnntool.cli.types import PathName
-from cnntool.cli.visualize.options import WHAT, Picture, Report, target_of
+from cnntool.cli.visualize.options import WHAT, Reported, target_of
 from cnntool.wording import figures, readable
 
 if TYPE_CHECKING:
@@ -65,21 +65,20 @@ Examples:
   cnntool visualize states say.npz --text through
   cnntool visualize states say.npz --text phone --json | jq '.directions[0].h'""",
 )
-@takes(Asked, Limits, Picture, Report)
-def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> None:
+@takes(Asked, Limits, Reported)
+def command(asked: Asked, limits: Limits, picture: Reported) -> None:
     """Draw the gates, the cell and the hidden state of all units of a recurrent layer over the
     words of a text or the frames of a clip, in both directions where it reads in both.
 
     Of a tagger, below each word or frame stands the tag that it gets; of a translator the encoder
     is drawn. With --json also every number.
     """
-    from cnntool.cli.console import print_json
     from cnntool.cli.one_input import one_input
     from cnntool.explain.recurrent import states_of
     from cnntool.networks.model import load_sequence_model
     from cnntool.visuals.state_picture import state_picture
 
-    report.check(picture)
+    picture.check()
     model = load_sequence_model(asked.model)
     given = one_input(model, asked.text, asked.clip, MOST_STEPS, limits)
     target = target_of(
@@ -93,10 +92,8 @@ def command(asked: Asked, limits: Limits, picture: Picture, report: Report) -> N
     target.deliver(
         state_picture(maps, WAYS[: len(maps)], steps, lines, answers, given.frames),
         draw=lambda: _draw(maps, lines[0]),
-        print_path=not report.as_json,
+        facts=lambda: _entry(model, given, found, steps, answers),
     )
-    if report.as_json:
-        print_json(_entry(model, given, found, steps, answers, target.path))
 
 
 def _steps(given: OneInput, found: States) -> Sequence[str]:
@@ -171,7 +168,6 @@ def _entry(
     found: States,
     steps: Sequence[str],
     answers: Sequence[str],
-    path: Path | None,
 ) -> dict[str, Any]:
     return {
         "input": readable(given.name),
@@ -181,5 +177,4 @@ def _entry(
         "steps": list(steps),
         "answers": list(answers) or None,
         "directions": found.directions,
-        "picture": path,
     }

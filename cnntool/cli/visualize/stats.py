@@ -15,8 +15,7 @@ from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import (
     OUTPUT,
     Layer,
-    Picture,
-    Report,
+    Reported,
     Weights,
     picture_path,
     target_of,
@@ -40,7 +39,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Directions(Picture):
+class Directions(Reported):
     """A picture that is drawn where it is asked for."""
 
     section = OUTPUT
@@ -57,8 +56,8 @@ Examples:
   cnntool visualize stats digits.npz --show
   cnntool visualize stats digits.npz --json""",
 )
-@takes(Weights, Layer, Directions, Report)
-def command(weights: Weights, asked: Layer, picture: Directions, report: Report) -> None:
+@takes(Weights, Layer, Directions)
+def command(weights: Weights, asked: Layer, picture: Directions) -> None:
     """Measure the filters of a layer: which are oriented edges, and at which directions.
 
     A row gives the angle and the frequency (cycles a pixel) of the grating that a filter answers
@@ -77,7 +76,7 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
     from cnntool.study.filter_statistics import filter_facts, summary_of
     from cnntool.study.learned_kernels import load_banks
 
-    report.check(picture)
+    picture.check()
     is_drawn = picture.is_asked_for
     if not is_drawn:
         picture.refuse_font()
@@ -89,7 +88,7 @@ def command(weights: Weights, asked: Layer, picture: Directions, report: Report)
     is_first = name == next(iter(banks.layers))
     summary = summary_of(bank, facts, banks.epochs.get(0) if is_first else None)
     title, text = f"{Path(banks.name).name}, {name}", summary_text(summary, bank.shape[2:])
-    if report.as_json:
+    if picture.as_json:
         print_json(entry(banks, name, facts, summary))
     elif target is None or not target.stdout:
         show_facts(title, facts, text)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnntool.cli.console import complain, console, print_json
+from cnntool.cli.console import complain, console
 from cnntool.cli.one_input import OneInput, one_input
 from cnntool.cli.options import Limits
 from cnntool.cli.terminal import has_colour, say
-from cnntool.cli.visualize.options import Picture, Report, class_index, target_of
+from cnntool.cli.visualize.options import Reported, Target, class_index, target_of
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.networks.model import SequenceModel, load_trained
@@ -30,21 +31,14 @@ def draw_text_saliency(
     label: str | None,
     word: int | None,
     limits: Limits,
-    picture: Picture,
-    report: Report,
+    picture: Reported,
 ) -> None:
     """Draw what each token says for a class, or for the tag of a word by its number from 1; the
     likeliest one for None."""
-    model = load_for_text(path, word)
-    given = one_input(model, text, most=MOST_TOKENS, limits=limits)
-    if word is not None and word > len(given.steps):
-        raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
-    step = (word or 1) - 1
+    model, given, step, odds = answer_to(path, text, word, limits)
     asked = class_index(model, label)
     what = given.stem, f"word-{word}" if word else None, "gradient", label
     target = target_of(picture, path, *what)
-    scores = model.network.forward(given.x, lengths=given.lengths)[0]
-    odds = softmax(scores[step, 0] if word else scores[0])
     likeliest = int(odds.argmax())
     index = likeliest if asked is None else asked
     values = token_saliency(model.network, given.x, given.lengths, index, step)
@@ -54,17 +48,55 @@ def draw_text_saliency(
     of = f"{given.steps[step]}: " if word else ""
     title, label = f"'{given.title}' through {Path(path).name}: {of}{said}", model.labels[index]
     how = f"gradient of the score of {label} by each token's vector, times the vector"
+    framed = step if word else None
+    deliver_words(
+        target,
+        model,
+        given,
+        values,
+        (title, how),
+        label,
+        framed,
+        lambda: _entry(model, given, word, values, odds, index),
+    )
+
+
+def answer_to(
+    path: str, text: str, word: int | None, limits: Limits, option: str = "--text"
+) -> tuple[SequenceModel, OneInput, int, np.ndarray]:
+    """A model, the text as it takes it, the step of a word by its number from 1, or 0, and the odds
+    of all classes, or of the word's tags; option: what the text is called.
+
+    RequestError for a model that takes none, and where the word is missing or of no use.
+    """
+    model = load_for_text(path, word)
+    given = one_input(model, text, most=MOST_TOKENS, limits=limits, option=option)
+    if word is not None and word > len(given.steps):
+        raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
+    step = (word or 1) - 1
+    scores = model.network.forward(given.x, lengths=given.lengths)[0]
+    return model, given, step, softmax(scores[step, 0] if word else scores[0])
+
+
+def deliver_words(
+    target: Target,
+    model: SequenceModel,
+    given: OneInput,
+    values: np.ndarray,
+    lines: tuple[str, str],
+    label: str,
+    framed: int | None,
+    facts: Callable[[], dict[str, Any]] | None = None,
+) -> None:
+    """Draw a text, each token in the colour of its value: what it says for a class, or against it.
+    framed: the token that the answer is of."""
     are_letters = model.reader.vocabulary.level != "word"  # type: ignore[union-attr]
     ends = f"against {label}", f"for {label}"
     target.deliver(
-        coloured_words(
-            given.steps, values, (title, how), ends, are_letters, step if word else None
-        ),
-        draw=lambda: draw_words(given.steps, values, title, are_letters),
-        print_path=not report.as_json,
+        coloured_words(given.steps, values, lines, ends, are_letters, framed),
+        draw=lambda: draw_words(given.steps, values, lines[0], are_letters),
+        facts=facts,
     )
-    if report.as_json:
-        print_json(_entry(model, given, word, values, odds, index, target.path))
 
 
 def load_for_text(path: str, word: int | None) -> SequenceModel:
@@ -104,7 +136,6 @@ def _entry(
     values: np.ndarray,
     odds: np.ndarray,
     index: int,
-    path: Path | None,
 ) -> dict[str, Any]:
     def answer(each: int) -> dict[str, Any]:
         return {"label": model.labels[each], "probability": odds[each]}
@@ -120,5 +151,4 @@ def _entry(
             {"token": token, "value": value}
             for token, value in zip(given.steps, values, strict=True)
         ],
-        "picture": path,
     }
