@@ -319,19 +319,11 @@ def _read(
     preparing: Preprocessing, images: Sequence[str], limits: Limits, page: Page
 ) -> Iterator[Shown]:
     """The images as the network takes them; InputError where one cannot be read."""
-    from cnntool.cli.predictions import read_prepared, wrong_with
-    from cnntool.errors import InputError, RequestError
+    from cnntool.cli.predictions import read_named
     from cnntool.page.models import Shown
 
-    check_stdin(images)
     for name in images:
-        if Path(name).is_dir():
-            raise InputError(f"{name} is a folder: name images")
-        source = source_of(name)
-        try:
-            _, planes, notes = read_prepared(preparing, source, limits)
-        except (InputError, RequestError, OSError, MemoryError) as error:
-            raise InputError(wrong_with(source.name, error)) from None
+        source, _, planes, notes = read_named(preparing, name, limits, "images")
         page.note(*notes)
         yield Shown(Path(source.name).name, planes)
 

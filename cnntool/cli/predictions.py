@@ -7,14 +7,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from cnntool.cli.console import complain, console, json_text, one_line, progress, reason
-from cnntool.cli.files import Source, check_no_text, gather, in_shard
+from cnntool.cli.files import Source, check_no_text, check_stdin, gather, in_shard, source_of
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, Sources, Spread
 from cnntool.cli.running import LOST, LOST_WORKERS, Notes
@@ -35,14 +35,15 @@ BATCH_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """An image as the network takes it, (1, C, H, W), or what is wrong with it."""
+class Asked:
+    """An image: first as the network takes it, (1, C, H, W), then what it gives for it; or what is
+    wrong with it. bytes: of its file."""
 
     name: str
-    planes: np.ndarray | None
+    value: Any
     error: str = ""
-    bytes: int = 0
     notes: tuple[str, ...] = ()
+    bytes: int = 0
 
 
 class Prints(Protocol):
@@ -146,19 +147,9 @@ def run_predictions(
                 is_failed = True
                 complain(each.error)
             else:
-                printer(each.name, each.given)
+                printer(each.name, each.value)
             advance()
     return int(is_failed)
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a network gives for an image, or what is wrong with it."""
-
-    name: str
-    given: Any
-    error: str = ""
-    notes: tuple[str, ...] = ()
 
 
 Answers = Callable[[np.ndarray], Sequence[Any]]
@@ -171,7 +162,7 @@ def _handed_out(
     found: Sequence[Source],
     limits: Limits,
     cluster: str | None,
-) -> Iterator[Iterator[Answer]]:
+) -> Iterator[Iterator[Asked]]:
     """The answers in order. Images are prepared in processes, and answered here; or both is done
     by the workers of a cluster."""
     if cluster:
@@ -184,17 +175,17 @@ def _handed_out(
             cluster,
             do,
             found,
-            lost=lambda source: Answer(source.name, None, f"{source.name}: {LOST_WORKERS}"),
+            lost=lambda source: Asked(source.name, None, f"{source.name}: {LOST_WORKERS}"),
             again="run it again",
         ) as answers:
             yield answers
         return
 
-    def prepare(index: int) -> Prepared:
+    def prepare(index: int) -> Asked:
         return prepared(preprocessing, found[index], limits)
 
-    def lost(index: int) -> Prepared:
-        return Prepared(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
+    def lost(index: int) -> Asked:
+        return Asked(found[index].name, None, f"{found[index].name}: {LOST}name it alone")
 
     jobs = min(available_cores(), len(found))
     with in_order(prepare, len(found), jobs, lost, BATCH_IMAGES) as images:
@@ -203,29 +194,43 @@ def _handed_out(
 
 def _answers_to(
     preprocessing: Preprocessing, answer: Answers, limits: Limits, sources: Iterable[Source]
-) -> Iterator[Answer]:
+) -> Iterator[Asked]:
     return _answers(answer, (prepared(preprocessing, source, limits) for source in sources))
 
 
-def prepared(preprocessing: Preprocessing, source: Source, limits: Limits) -> Prepared:
+def prepared(preprocessing: Preprocessing, source: Source, limits: Limits) -> Asked:
     """Read an image and do what is done to it before the network."""
     name = source.name
     try:
         _, planes, notes = read_prepared(preprocessing, source, limits)
         size = BATCH_BYTES if source.path is None else os.stat(source.path).st_size
-        return Prepared(name, planes, bytes=size, notes=notes)
-    except (InputError, RequestError, OSError, MemoryError) as error:
-        return Prepared(name, None, wrong_with(name, error))
+        return Asked(name, planes, notes=notes, bytes=size)
+    except (InputError, OSError) as error:
+        return Asked(name, None, wrong_with(name, error))
+
+
+def read_named(
+    preprocessing: Preprocessing, name: str, limits: Limits, expected: str = "one image"
+) -> tuple[Source, Image, np.ndarray, tuple[str, ...]]:
+    """The image that an argument names, and the same of it as :func:`read_prepared`."""
+    check_stdin([name])
+    if os.path.isdir(name):
+        raise InputError(f"{name} is a folder: name {expected}")
+    source = source_of(name)
+    return source, *read_prepared(preprocessing, source, limits)
 
 
 def read_prepared(
     preprocessing: Preprocessing, source: Source, limits: Limits
 ) -> tuple[Image, np.ndarray, tuple[str, ...]]:
-    """An image, what the network takes of it, and what to say of its frames and levels; raises what
-    goes wrong."""
-    check_no_text(source)
-    image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
-    planes = preprocessing.picture(image)
+    """An image, what the network takes of it, and what to say of its frames and levels; InputError
+    with its name, whatever goes wrong."""
+    try:
+        check_no_text(source)
+        image = open_source(source, Reading(white=limits.white, max_pixels=limits.max_pixels))
+        planes = preprocessing.picture(image)
+    except (InputError, RequestError, OSError, MemoryError) as error:
+        raise InputError(wrong_with(source.name, error)) from None
     notes = first_alone(source.name, image), _note(source.name, image, planes, preprocessing)
     return image, planes, tuple(filter(None, notes))
 
@@ -303,12 +308,12 @@ def wrong_with(name: str, error: Exception) -> str:
     return reason(error, name).replace(f"{name}: the image", name, 1)
 
 
-def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+def _batches(images: Iterable[Asked]) -> Iterator[list[Asked]]:
     """Images that follow each other and have one size, until their files are large together."""
-    batch: list[Prepared] = []
+    batch: list[Asked] = []
     last = None
     for image in images:
-        shape = None if image.planes is None else image.planes.shape
+        shape = None if image.value is None else image.value.shape
         if batch and (shape is None or shape != last):
             yield batch
             batch = []
@@ -321,18 +326,17 @@ def _batches(images: Iterable[Prepared]) -> Iterator[list[Prepared]]:
         yield batch
 
 
-def _answers(answer: Answers, images: Iterable[Prepared]) -> Iterator[Answer]:
+def _answers(answer: Answers, images: Iterable[Asked]) -> Iterator[Asked]:
     """The answer to every image, in batches."""
     for batch in _batches(images):
-        names = [(image.name, image.notes) for image in batch]
-        if batch[0].planes is None:
-            yield from (Answer(image.name, None, image.error, image.notes) for image in batch)
+        if batch[0].value is None:
+            yield from batch
             continue
         try:
-            found = answer(np.concatenate([image.planes for image in batch]))
+            found = answer(np.concatenate([image.value for image in batch]))
         except (InputError, MemoryError) as error:
-            for name, notes in names:
-                yield Answer(name, None, wrong_with(name, error), notes)
+            for image in batch:
+                yield replace(image, value=None, error=wrong_with(image.name, error))
             continue
-        for (name, notes), given in zip(names, found, strict=True):
-            yield Answer(name, given, notes=notes)
+        for image, value in zip(batch, found, strict=True):
+            yield replace(image, value=value)

@@ -16,8 +16,6 @@ from cnntool.cli.files import (
     check_apart,
     check_no_terminal,
     check_picture,
-    check_stdin,
-    source_of,
     within_name,
 )
 from cnntool.cli.options import Limits, OwnSize, argument, flag, option
@@ -230,21 +228,13 @@ def read_one(
 
     InputError where a file cannot be read or used.
     """
-    from cnntool.cli.predictions import read_prepared, wrong_with
-    from cnntool.errors import InputError, RequestError
+    from cnntool.cli.predictions import read_named
     from cnntool.networks.model import load_classifier
 
     classifier = load_classifier(model)
     if preparing.own_size:
         classifier = classifier.with_own_sizes()
-    check_stdin([name])
-    if Path(name).is_dir():
-        raise InputError(f"{name} is a folder: name one image")
-    source = source_of(name)
-    try:
-        image, planes, notes = read_prepared(classifier.preprocessing, source, preparing)
-    except (InputError, RequestError, OSError, MemoryError) as error:
-        raise InputError(wrong_with(source.name, error)) from None
+    _, image, planes, notes = read_named(classifier.preprocessing, name, preparing)
     picture.note(*notes)
     return classifier, image, planes
 
