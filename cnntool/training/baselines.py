@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -18,7 +18,6 @@ from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.datasets.texts.tokens import counts_of
 from cnntool.engine.fast.threads import one_blas_thread
 from cnntool.engine.linear import DenseCache
-from cnntool.training.measures import accuracy, predicted_classes
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.shards import flatten, views_of
@@ -33,15 +32,10 @@ REACH = 0.64
 itself, so this is how far a logit may move in one step, whatever the size of the images."""
 
 
-def most_frequent_class(training: Dataset) -> int:
-    """The class with the most images, the first one where several have as many."""
-    return int(training.class_counts.argmax())
-
-
 def majority_accuracy(training: Dataset, validation: Dataset) -> float:
-    """The accuracy on ``validation`` of always answering training's most frequent class."""
-    answers = np.full(len(validation), most_frequent_class(training))
-    return accuracy(answers, validation.y)
+    """The accuracy on ``validation`` of always answering training's most frequent class, the first
+    one where several have as many images."""
+    return float(np.mean(validation.y == training.class_counts.argmax()))
 
 
 def linear_accuracy(
@@ -57,10 +51,10 @@ def linear_accuracy(
     with one_blas_thread():  # products this small are slower on two
         params = _trained(training, preprocessing, seed)
         predicted = [
-            predicted_classes(_logits(validation, indices, preprocessing, params)[0])
+            _logits(validation, indices, preprocessing, params)[0].argmax(axis=1)
             for indices in batches(len(validation), BATCH_SIZE)
         ]
-    return accuracy(np.concatenate(predicted), validation.y)
+    return float(np.mean(np.concatenate(predicted) == validation.y))
 
 
 def _trained(training: Dataset, preprocessing: Preprocessing, seed: int) -> dict[str, np.ndarray]:
@@ -112,9 +106,6 @@ def shrunk(images: np.ndarray) -> np.ndarray:
         x[start : start + step] = engine.adaptive_pool2d(block, size, "average")[0]
     return x
 
-
-DENSE_SIZE = 1 << 11
-"""Vocabularies up to this have a table of all pairs: 32 MB, and no sorting."""
 
 AT_ONCE = 1 << 23
 """Pairs that are sorted at a time: 64 MB."""
@@ -241,29 +232,22 @@ def discount(counts: np.ndarray) -> float:
 def count_pairs(ids: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """``v * size + w`` of each pair of neighbours in ids (N,), ascending, and how often it occurs.
 
-    Both (K,) int64. A small vocabulary has a table of all pairs; for a large one the pairs are
-    sorted some millions at a time, and put to those before.
+    Both (K,) int64.
     """
-    if size <= DENSE_SIZE:
-        table = np.zeros(size * size, np.int64)
-        for codes in _codes(ids, size):
-            table += np.bincount(codes, minlength=size * size)
-        pairs = np.flatnonzero(table)
-        return pairs.astype(np.int64, copy=False), table[pairs]
-    pairs, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for codes in _codes(ids, size):
-        found, times = np.unique(codes, return_counts=True)
-        pairs, places = np.unique(np.concatenate([pairs, found]), return_inverse=True)
+    starts = range(0, len(ids) - 1, AT_ONCE)
+    parts = (ids[start : start + AT_ONCE + 1].astype(np.int64) for start in starts)
+    return counted_kinds(part[:-1] * size + part[1:] for part in parts)
+
+
+def counted_kinds(parts: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The different codes of all parts (M,) int64 together, ascending, and how often each occurs:
+    every part is sorted, and put to those before."""
+    codes, counts = np.zeros((2, 0), np.int64)
+    for part in parts:
+        found, times = np.unique(part, return_counts=True)
+        codes, places = np.unique(np.concatenate([codes, found]), return_inverse=True)
         counts = np.bincount(places, np.concatenate([counts, times])).astype(np.int64)
-    return pairs, counts
-
-
-def _codes(ids: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(ids) - 1, AT_ONCE):
-        part = ids[start : start + AT_ONCE + 1].astype(np.int64)
-        codes = part[:-1] * size
-        codes += part[1:]
-        yield codes
+    return codes, counts
 
 
 def _discounted(counts: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -43,13 +43,8 @@ class DecodedReport(Report):
     sources: Sequence[str] | None = None
     odds: Sequence[float] | np.ndarray | None = None
 
-    def against(self, answers: Mapping[str, Sequence[str]]) -> DecodedReport:
-        """Beside what baselines answered, by their names."""
-        others = {
-            name: replace(self, answers=texts, odds=None, beside={})
-            for name, texts in answers.items()
-        }
-        return replace(self, beside=others)
+    def answered(self, answers: Sequence[str]) -> DecodedReport:
+        return replace(self, answers=answers, odds=None)
 
     @cached_property
     def is_right(self) -> np.ndarray:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from copy import copy
 from math import prod
 
 import numpy as np
 
-from cnntool.datasets.feeds import Feed, Taken
+from cnntool.datasets.feeds import Batch, Feed
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.feeds import SequenceFeed
 from cnntool.engine.fast.scratch import give_back_freed_memory
@@ -16,7 +17,7 @@ from cnntool.errors import RequestError
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
-from cnntool.networks.objective import Lesson, loss_and_gradients, surprisals
+from cnntool.networks.objective import surprisals
 from cnntool.training.shards import shared_array
 from cnntool.training.task import Task
 from cnntool.wording import bytes_text, counted, shape_text
@@ -52,7 +53,7 @@ def run_bytes(task: Task) -> tuple[int, bool]:
     return kept + max(part, parameters, held), held > max(part, parameters)
 
 
-def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object], parts: int = 1) -> int:
+def _peak(task: Task, feed: Feed, work: Callable[[Task, Batch], None], parts: int = 1) -> int:
     """The most that a batch of a feed, or the largest of its parts, takes at any time.
 
     Python says it of all of the batch; where that is more than ``TRIED``, or than memory may hold,
@@ -69,7 +70,8 @@ def _peak(task: Task, feed: Feed, work: Callable[[Task, Taken], object], parts: 
     def traced(size: int) -> int:
         evenly = np.arange(size) * len(batch.indices) // size  # as they go by length
         some = batch.indices[evenly]
-        return _traced(work, task, feed.take(batch._replace(indices=some)))
+        weights = None if batch.weights is None else batch.weights[evenly]
+        return _traced(lambda: work(task, batch._replace(indices=some, weights=weights)))
 
     whole = traced(tried)
     if tried == count:
@@ -84,7 +86,7 @@ def _values(network: Network) -> int:
     return sum(prod(size for size in shape if size) for shape in network.output_shapes[:-1])
 
 
-def _traced(work: Callable[[Task, Taken], object], task: Task, taken: Taken) -> int:
+def _traced(work: Callable[[], None]) -> int:
     """The most that some work takes at any time, in bytes."""
     was_tracing = tracemalloc.is_tracing()
     if not was_tracing:
@@ -92,37 +94,27 @@ def _traced(work: Callable[[Task, Taken], object], task: Task, taken: Taken) -> 
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
     try:
-        with np.errstate(all="ignore"):
-            work(task, taken)
-        return tracemalloc.get_traced_memory()[1] - before + taken.x.nbytes
+        work()
+        return tracemalloc.get_traced_memory()[1] - before
     finally:
         if not was_tracing:
             tracemalloc.stop()
 
 
-def _learning(task: Task, taken: Taken) -> Lesson:
+def _learning(task: Task, batch: Batch) -> None:
     """A step that nobody keeps."""
-    params = task.network.params
-    buffers = {path: array.copy() for path, array in task.network.buffers.items()}
-    grads = {path: shared_array(a.shape, a.dtype) for path, a in params.items()}
-    rng, smoothing = np.random.default_rng(0), task.settings.label_smoothing
-    network = task.network.with_arrays(params, buffers)
-    return loss_and_gradients(
-        network,
-        taken.x,
-        taken.targets,
-        grads,
-        lengths=taken.lengths,
-        counts=taken.counts,
-        rng=rng,
-        label_smoothing=smoothing,
-    )
+    own, network = copy(task), task.network
+    buffers = {path: array.copy() for path, array in network.buffers.items()}
+    own.network = network.with_arrays(network.params, buffers)
+    own.carried = {path: array.copy() for path, array in task.carried.items()}
+    grads = {path: shared_array(a.shape, a.dtype) for path, a in network.params.items()}
+    own.learn(grads, batch, 1.0, (0,))
 
 
-def _judging(task: Task, taken: Taken) -> object:
-    return surprisals(
-        task.network, taken.x, taken.targets, lengths=taken.lengths, counts=taken.counts
-    )
+def _judging(task: Task, batch: Batch) -> None:
+    assert task.held_out is not None  # as it is judged
+    taken = task.held_out.take(batch)
+    surprisals(task.network, taken.x, taken.targets, lengths=taken.lengths, counts=taken.counts)
 
 
 def check_run(task: Task, remedy: str) -> int:

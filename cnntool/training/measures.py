@@ -171,22 +171,11 @@ def bits(nats: float) -> float:
     return nats / math.log(2)
 
 
-def predicted_classes(scores: np.ndarray) -> np.ndarray:
-    """int64: the class of the largest of scores (..., K), the first where several are equal."""
-    return np.argmax(scores, axis=-1).astype(np.int64, copy=False)
-
-
-def accuracy(predicted: np.ndarray, targets: np.ndarray) -> float:
-    """The fraction of predicted classes (N,) that are the targets (N,)."""
-    predicted, targets = _pair(predicted, targets)
-    return float(np.mean(predicted == targets))
-
-
 def ranks(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """How many classes are likelier than the target (...), by their scores (..., K).
 
-    Of equal scores the first count as larger, so that those of rank 0 are
-    :func:`predicted_classes`. A score that is not a number has the rank K.
+    Of equal scores the first count as larger, so that those of rank 0 are the likeliest by argmax.
+    A score that is not a number has the rank K.
     """
     scores, targets = np.asarray(scores), np.asarray(targets)
     count = scores.shape[-1]
@@ -205,7 +194,12 @@ def confusion_matrix(predicted: np.ndarray, targets: np.ndarray, classes: int) -
     >>> confusion_matrix([0, 1, 1], [0, 0, 1], 2).tolist()
     [[1, 1], [0, 1]]
     """
-    predicted, targets = _pair(predicted, targets)
+    predicted, targets = np.asarray(predicted), np.asarray(targets)
+    if predicted.shape != targets.shape or predicted.ndim != 1 or not len(targets):
+        raise ValueError(
+            f"predictions are for {predicted.shape} and targets {targets.shape}: expected one each "
+            "for every sample, and at least one"
+        )
     check_ids(predicted, classes, "predicted class", "classes")
     check_ids(targets, classes, "target", "classes")
     pairs = targets.astype(np.int64) * classes + predicted
@@ -276,13 +270,3 @@ def scores_of_counts(right: np.ndarray, taken: np.ndarray, support: np.ndarray) 
     scores = {name: quotients(right, below) for name, below in denominators.items()}
     undefined = {name: below == 0 for name, below in denominators.items()}
     return ClassScores(**scores, support=support.astype(np.int64), undefined=undefined)
-
-
-def _pair(predicted: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    predicted, targets = np.asarray(predicted), np.asarray(targets)
-    if predicted.shape != targets.shape or predicted.ndim != 1 or not len(targets):
-        raise ValueError(
-            f"predictions are for {predicted.shape} and targets {targets.shape}: expected one each "
-            "for every sample, and at least one"
-        )
-    return predicted, targets

@@ -18,6 +18,7 @@ import numpy as np
 
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.texts.tokens import code_points
+from cnntool.training.baselines import counted_kinds
 
 AT_ONCE = 1 << 19
 """Tokens, or counts, that are looked up at a time."""
@@ -66,13 +67,8 @@ class NGrams:
 
     def counts(self, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """The codes of the kinds that the texts have, ascending, and how often."""
-        codes, times = np.zeros((2, 0), np.int64)
-        for some in _parts(np.array([len(text) for text in texts], np.int64)):
-            more = np.unique(self._all(texts[some])[0], return_counts=True)
-            every = [np.concatenate(both) for both in zip((codes, times), more, strict=True)]
-            codes, places = np.unique(every[0], return_inverse=True)
-            times = np.bincount(places, every[1]).astype(np.int64)
-        return codes, times
+        lengths = np.array([len(text) for text in texts], np.int64)
+        return counted_kinds(self._all(texts[some])[0] for some in _parts(lengths))
 
     def _tokens(self, texts: Sequence[Text]) -> np.ndarray:
         """(M,) the numbers of those of all texts, 0 for unknown ones."""

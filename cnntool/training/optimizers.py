@@ -147,16 +147,12 @@ def make_optimizer(
     momentum: float | None = None,
     weight_decay: float | None = None,
     clip: float | None = None,
-    betas: tuple[float, float] = (0.9, 0.999),
-    decay_rate: float = 0.99,
-    epsilon: float = 1e-8,
 ) -> Optimizer:
     """An optimizer of :data:`~cnntool.choices.OPTIMIZERS`; None takes its default there.
 
     momentum: of momentum, nesterov and rmsprop, from 0 to below 1.
     weight_decay: added to the gradient; in adamw decoupled from it.
     clip: the largest norm of the whole gradient, before all else; None for no limit.
-    betas, decay_rate, epsilon: of adam and adamw, of rmsprop, and of all three.
 
     RequestError for an unknown name, and for numbers out of range.
     """
@@ -171,22 +167,19 @@ def make_optimizer(
     weight_decay = defaults.weight_decay if weight_decay is None else weight_decay
     _check("learning rate", learning_rate, 0 < learning_rate < math.inf, "a number above 0")
     _check("weight decay", weight_decay, 0 <= weight_decay < math.inf, "a number from 0")
-    _check("epsilon", epsilon, 0 < epsilon < math.inf, "a number above 0")
     if clip is not None:
         _check("clip", clip, 0 < clip < math.inf, "the largest norm of the gradient, above 0")
-    rates = {"momentum": momentum, "beta1": betas[0], "beta2": betas[1], "decay rate": decay_rate}
-    for what, rate in rates.items():
-        if rate is not None:
-            _check(what, rate, 0 <= rate < 1, "a number from 0 to below 1")
+    if momentum is not None:
+        _check("momentum", momentum, 0 <= momentum < 1, "a number from 0 to below 1")
 
     traces = [transformations.trace(momentum, nesterov=name == "nesterov")] if momentum else []
     rules = {
         "sgd": [],
         "momentum": traces,
         "nesterov": traces,
-        "rmsprop": [transformations.scale_by_rms(decay_rate, epsilon), *traces],
-        "adam": [transformations.scale_by_adam(*betas, epsilon)],
-        "adamw": [transformations.scale_by_adam(*betas, epsilon)],
+        "rmsprop": [transformations.scale_by_rms(), *traces],
+        "adam": [transformations.scale_by_adam()],
+        "adamw": [transformations.scale_by_adam()],
     }
     decay = transformations.shrink_weights if name == "adamw" else transformations.add_weight_decay
     decays = [decay(weight_decay)] if weight_decay else []

@@ -101,6 +101,15 @@ class Report:
     places: Sequence[str] | None = field(default=None, kw_only=True)
     beside: Mapping[str, Report] = field(default_factory=dict, kw_only=True)
 
+    def against(self, answers: Mapping[str, Sequence[Any]]) -> Report:
+        """Beside what baselines answered, by their names: an answer each sample, such as it has."""
+        others = {name: replace(self.answered(each), beside={}) for name, each in answers.items()}
+        return replace(self, beside=others)
+
+    def answered(self, answers: Sequence[Any]) -> Report:
+        """The same samples with other answers, of which no odds are known."""
+        raise NotImplementedError
+
     @property
     def score(self) -> Headline:
         raise NotImplementedError
@@ -173,16 +182,10 @@ class ClassifierReport(Report):
     k: int = 1
     top_k: float = math.nan
 
-    def against(self, answers: Mapping[str, Sequence[str]]) -> ClassifierReport:
-        """Beside what baselines answered, a label each sample, by their names."""
+    def answered(self, answers: Sequence[str]) -> ClassifierReport:
         numbers = {label: k for k, label in enumerate(self.labels)}
-        others = {
-            name: ClassifierReport(
-                self.labels, self.targets, np.array([numbers[label] for label in labels], np.int64)
-            )
-            for name, labels in answers.items()
-        }
-        return replace(self, beside=others)
+        predicted = np.array([numbers[label] for label in answers], np.int64)
+        return ClassifierReport(self.labels, self.targets, predicted)
 
     @property
     def accuracy(self) -> Share:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -42,13 +42,8 @@ class TaggerReport(Report):
     probabilities: Sequence[Sequence[float] | np.ndarray] | None = None
     unit: str = "word"
 
-    def against(self, answers: Mapping[str, TagsOfAll]) -> TaggerReport:
-        """Beside what baselines answered, by their names."""
-        others = {
-            name: replace(self, predicted=tags, probabilities=None, beside={})
-            for name, tags in answers.items()
-        }
-        return replace(self, beside=others)
+    def answered(self, answers: TagsOfAll) -> TaggerReport:
+        return replace(self, predicted=answers, probabilities=None)
 
     @cached_property
     def is_right(self) -> list[np.ndarray]:

@@ -110,7 +110,7 @@ def trace(momentum: float, nesterov: bool = False) -> Transformation:
     return Transformation(apply, ("trace/velocity",))
 
 
-def scale_by_rms(decay_rate: float, epsilon: float) -> Transformation:
+def scale_by_rms(decay_rate: float = 0.99, epsilon: float = 1e-8) -> Transformation:
     """``v = rate v + (1 - rate) u^2``, then ``u / (sqrt v + epsilon)``.
 
     Tieleman and Hinton 2012, Coursera lecture 6.5. v starts at 0, and epsilon stands outside of the
@@ -131,7 +131,9 @@ def scale_by_rms(decay_rate: float, epsilon: float) -> Transformation:
     return Transformation(apply, ("rms/squares",))
 
 
-def scale_by_adam(beta1: float, beta2: float, epsilon: float) -> Transformation:
+def scale_by_adam(
+    beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+) -> Transformation:
     """Adam, in step t: ``u = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon)`` with
     ``m = beta1 m + (1 - beta1) u`` and ``v = beta2 v + (1 - beta2) u^2``.
 
