@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnntool.imaging.pooling import Pooling
     from cnntool.imaging.tone import Losses
 
-LARGEST_MEDIAN = 4096
+LARGEST_MEDIAN = 32_767
 THREAD_BYTES = 8_000_000
 """About what a thread takes beside the pictures."""
 MEAN_BYTES = 8
@@ -206,33 +206,23 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     return run_images(batch, label, ("",), pool_one, settings, needs)
 
 
-MEDIAN_NS = 2.7
-"""Of one tap of a window, of one channel, where windows are partitioned."""
-
 LONG = 60.0
 """Seconds that deserve a word before they begin."""
 
 
 def note_long_median(job: Job, pooling: Pooling) -> None:
     """Say of a median that takes minutes how long it will take."""
-    taps = math.prod(pooling.kernel_size)
     if pooling.mode != "median" or job.batch.quiet or pooling.output_size:
         return
-    from cnntool.engine.medians import is_partitioned
-    from cnntool.imaging.pooling import pooled_sides
+    from cnntool.engine.medians import about_seconds
+    from cnntool.imaging.pooling import pool_axes
 
-    if not is_partitioned(job.source_dtype, taps, pooling.dilation):
-        return
-    remedy = "; of a picture of 8 bits it takes seconds"
-    if is_partitioned("uint8", taps, pooling.dilation):
-        remedy = ""
-    sides = (pooled_sides(*shape[:2], pooling) for shape in job.shapes)
-    windows = sum(math.prod(each) for each in sides) * job.shapes[0][2]
-    seconds = windows * taps * MEDIAN_NS / 1e9 / job.threads
+    planes = [pool_axes(*shape[:2], pooling) for shape in job.shapes for _ in range(shape[2])]
+    seconds = sum(about_seconds(job.source_dtype, *axes) for axes in planes) / job.threads
     if seconds > LONG:
         complain(
-            f"{job.name}: the median of {taps:,} pixels around each takes about "
-            f"{duration(seconds)}{remedy}"
+            f"{job.name}: the median of {math.prod(pooling.kernel_size):,} pixels around each "
+            f"takes about {duration(seconds)}"
         )
 
 
@@ -284,7 +274,7 @@ def read_pooling(
     if pool.mode == "median" and math.prod(kernel_size) > LARGEST_MEDIAN:
         raise click.UsageError(
             f"a median of {kernel_size[0]} x {kernel_size[1]} pixels takes too long: use a window "
-            f"of at most {LARGEST_MEDIAN} pixels"
+            f"of at most {LARGEST_MEDIAN:,} pixels"
         )
     if windows.edge == "pad" and any(padding):
         raise click.UsageError(

@@ -1,5 +1,5 @@
 """Medians of windows: of few taps by a network of comparisons, of more by partition, of very many
-8-bit ones by counting.
+by counting.
 
 Forward only: a median is an operation on images.
 """
@@ -11,11 +11,13 @@ import itertools
 
 import numpy as np
 
+from cnntool.engine.fast import counting, is_textbook
 from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores, parallel_for
-from cnntool.engine.pool_windows import BLOCK_ELEMENTS, RowBlock, crop, share_blocks
-from cnntool.engine.windows import Axis, even_slices
+from cnntool.engine.pool_reductions import extreme, pool_planes
+from cnntool.engine.pool_windows import BLOCK_ELEMENTS, RowBlock, run, share_blocks
+from cnntool.engine.windows import Axis
 
 MOST_SORTED = 64
 """Taps that a network of comparisons puts in order; more are partitioned window by window."""
@@ -25,29 +27,20 @@ MOST_GATHERED = 1 << 20
 """So many windows at a time, or fewer where their taps are more than this together."""
 
 
-FEWEST_COUNTED, MOST_COUNTED = 400, 1 << 15
-"""Taps of 8 bits from which on counting is faster than partition (of 51 x 51 four times), and up to
-which counts fit."""
-
-COUNTED_INPUTS = 1 << 16
-"""Of a block that is counted, so that its sums stay in the cache."""
-
-
 def median_planes(
     planes: np.ndarray, rows: Axis, columns: Axis, threads: int | None = None
 ) -> np.ndarray:
     """The medians of the windows of planes (A, H, W, B): (A, oh, ow, B)."""
-    out = np.empty(
-        (len(planes), rows.output_size, columns.output_size, planes.shape[3]), planes.dtype
-    )
     taps = rows.kernel_size * columns.kernel_size
+    medians = _by_network
+    if taps > MOST_SORTED:
+        if is_counted(planes.dtype, rows, columns):
+            return _by_counting(planes, rows, columns, threads)
+        medians = _by_partition
+    sizes = rows.output_size, columns.output_size
+    out = np.empty((len(planes), *sizes, planes.shape[3]), planes.dtype)
     at_once = max(1, min(MOST_WINDOWS, MOST_GATHERED // taps))
     weight = BLOCK_ELEMENTS / (at_once * rows.stride * columns.stride)
-    medians = _by_network
-    if is_partitioned(planes.dtype, taps, (rows.dilation, columns.dilation)):
-        medians = _by_partition
-    elif taps > MOST_SORTED:
-        medians, weight = _by_counting, BLOCK_ELEMENTS / COUNTED_INPUTS
 
     def work(which: slice, block: RowBlock, scratch: Scratch) -> None:
         source, target = planes[which, block.inputs], out[which, block.outputs]
@@ -60,10 +53,22 @@ def median_planes(
     return out
 
 
-def is_partitioned(dtype: np.dtype | str, taps: int, dilation: tuple[int, int]) -> bool:
-    """Whether windows are partitioned one by one, in a time that grows with their taps."""
-    can_count = np.dtype(dtype) == np.uint8 and dilation == (1, 1)
-    return taps > MOST_SORTED and not (can_count and FEWEST_COUNTED <= taps < MOST_COUNTED)
+def is_counted(dtype: np.dtype, rows: Axis, columns: Axis) -> bool:
+    """Whether the time that windows over a plane take does not grow with their taps."""
+    return not is_textbook() and counting.is_suited(dtype, rows, columns)
+
+
+SORTING_NS, COUNTING_NS = 2.7, 700
+"""Of a tap of a window, and of a pixel of the plane; half of it where it has 8 bits."""
+
+
+def about_seconds(dtype: np.dtype, rows: Axis, columns: Axis) -> float:
+    """What the medians of a plane take on one thread."""
+    nanoseconds = rows.size * columns.size * COUNTING_NS / (2 if dtype.itemsize == 1 else 1)
+    if not is_counted(dtype, rows, columns):
+        taps = rows.kernel_size * columns.kernel_size
+        nanoseconds = rows.output_size * columns.output_size * taps * SORTING_NS
+    return nanoseconds / 1e9
 
 
 def _by_network(source: np.ndarray, rows: Axis, columns: Axis, scratch: Scratch) -> np.ndarray:
@@ -120,85 +125,29 @@ def _windows(
     )
 
 
-def _by_counting(source: np.ndarray, rows: Axis, columns: Axis, scratch: Scratch) -> np.ndarray:
-    """The same of 8 bits: how many levels have fewer values up to them than the median's rank.
-
-    For a level v the number of values up to v in every window comes of running sums, in a time that
-    does not depend on the window; four levels share a number of 64 bits, whose sums are true modulo
-    2^64. Sixteen levels first tell which of the 256 are left to look at.
-    Source: Huang, Yang, Tang, A fast two-dimensional median filtering algorithm, IEEE Transactions
-    on Acoustics, Speech, and Signal Processing 27 (1979), of histograms that are carried along.
-    """
-    out = np.empty((len(source), rows.output_size, columns.output_size), source.dtype)
-    width = max(2 * columns.kernel_size, COUNTED_INPUTS // rows.span(rows.output_size))
-    step = max(1, (width - columns.kernel_size) // columns.stride)
-    for outputs in even_slices(columns.output_size, step):
-        inputs, part = crop(columns, outputs)
-        for plane, target in zip(source, out, strict=True):
-            target[:, outputs] = _counted(plane[:, inputs], rows, part)
+def _by_counting(planes: np.ndarray, rows: Axis, columns: Axis, threads: int | None) -> np.ndarray:
+    out = counted_medians(planes, rows, columns, threads)
+    if planes.dtype.kind == "f" and (is_nan := np.isnan(planes)).any():
+        out[pool_planes(is_nan, rows, columns, extreme(np.maximum, is_nan.dtype), threads)] = np.nan
     return out
 
 
-OUTSIDE = 256
-"""What stands for a value beyond the plane, above every level."""
+def counted_medians(
+    planes: np.ndarray, rows: Axis, columns: Axis, threads: int | None = None
+) -> np.ndarray:
+    """:func:`median_planes` of what is no NaN, by counting; NaN where a window has nothing else."""
+    sizes = rows.output_size, columns.output_size
+    out = np.empty((len(planes), *sizes, planes.shape[3]), planes.dtype)
 
-_LANES = np.arange(4, dtype=np.uint64) * np.uint64(16)
-_ONES = np.uint64((1 << _LANES.astype(object)).sum())  # 1 in each lane of 16 bits
-_TOP = np.uint64(15)
+    def work(a: int, b: int, tile: counting.Tile, scratch: Scratch) -> None:
+        (lines, seen, down), (places, read, across) = tile
+        low, high = counting.middle_two(planes[a, seen, read, b], down, across)
+        out[a, lines, places, b] = np.where(low == high, low, _middle(low, high, 2))
 
-
-def _counted(plane: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    inside = [axis.taps_inside() for axis in (rows, columns)]
-    counts = inside[0][:, None] * inside[1]
-    ranks = [(counts - 1) // 2, counts // 2]
-    if (counts % 2).all():
-        ranks.pop()
-    height, width = (axis.span(axis.output_size) for axis in (rows, columns))
-    padded = np.full((height, width), OUTSIDE, np.intp)
-    read = tuple(
-        slice(max(0, -axis.before), size - axis.before)
-        for axis, size in ((rows, height), (columns, width))
-    )
-    seen = plane[read]
-    padded[rows.before :, columns.before :][: seen.shape[0], : seen.shape[1]] = seen
-    steps = (rows.kernel_size, rows.stride), (columns.kernel_size, columns.stride)
-    coarse = _levels_below(padded, steps, range(15, 256, 16), ranks)
-    low, high = 16 * int(coarse[0].min()), 16 * int(coarse[-1].max()) + 15
-    found = _levels_below(padded, steps, range(low, high), ranks)
-    smaller, larger = ((low + each).astype(np.uint8) for each in (found[0], found[-1]))
-    return _middle(smaller, larger, len(ranks))
-
-
-def _levels_below(
-    plane: np.ndarray, steps, levels: range, ranks: list[np.ndarray]
-) -> list[np.ndarray]:
-    """Of each window, for each rank, how many levels v have no more values up to v than the rank:
-    ``sum over v of [#(values <= v) <= rank]``."""
-    (lines, down), (places, right) = steps
-    height, width = plane.shape
-    below = [np.zeros(rank.shape, np.uint64) for rank in ranks]
-    # A count c is over a rank r where c + 2^15 - (r + 1) reaches the lane's highest bit.
-    over = [(np.uint64(1 << 15) - rank.astype(np.uint64) - np.uint64(1)) * _ONES for rank in ranks]
-    packed = np.empty((height, width), np.uint64)
-    sums = np.zeros((height + 1, width), np.uint64)
-    across = np.zeros((ranks[0].shape[0], width + 1), np.uint64)
-    counts, reached = np.empty_like(below[0]), np.empty_like(below[0])
-    for first in range(0, len(levels), 4):
-        table = np.zeros(OUTSIDE + 1, np.uint64)
-        for lane, level in zip(_LANES, levels[first : first + 4], strict=False):
-            table[: level + 1] += np.uint64(1) << lane
-        np.take(table, plane, out=packed, mode="clip")
-        np.cumsum(packed, axis=0, out=sums[1:])
-        found = np.subtract(sums[lines::down], sums[: height + 1 - lines : down], out=across[:, 1:])
-        np.cumsum(found, axis=1, out=found)
-        np.subtract(across[:, places::right], across[:, : width + 1 - places : right], out=counts)
-        for total, least in zip(below, over, strict=True):
-            np.add(counts, least, out=reached)
-            np.right_shift(reached, _TOP, out=reached)
-            np.bitwise_and(reached, _ONES, out=reached)
-            total += reached
-    lanes = (total.view(np.uint16).reshape(*total.shape, 4) for total in below)
-    return [len(levels) - each.sum(axis=-1, dtype=np.int64) for each in lanes]
+    each = range(len(planes)), range(planes.shape[3]), counting.tiles(planes.dtype, rows, columns)
+    threads = available_cores() if threads is None else threads
+    run(list(itertools.product(*each)), work, planes.size * MOST_SORTED, threads)
+    return out
 
 
 Group = tuple[slice, range]

@@ -11,7 +11,7 @@ import numpy as np
 from cnntool.engine.arrays import float_dtype
 from cnntool.engine.bin_pooling import plan_bins, pool_image_to_size
 from cnntool.engine.image_pooling import pool_windows
-from cnntool.engine.medians import visible_median
+from cnntool.engine.medians import counted_medians, is_counted, visible_median
 from cnntool.engine.pool_windows import crop, plan_pool
 from cnntool.engine.windows import Axis
 from cnntool.errors import InputError
@@ -338,9 +338,13 @@ def _pool_visible(
         filled = np.where(hidden, pixels.dtype.type(ends[is_float]), pixels)
         return _zero_infinite(_pool(filled, pooling, axes, threads))
     values = np.where(hidden, float_dtype(pixels).type(np.nan), pixels)
-    height, width = pixels.shape[:2]
-    rows, columns = window_positions((height, width), pooling, axes)
-    medians = visible_median(values, _as_table(rows, height), _as_table(columns, width), threads)
+    if axes and is_counted(values.dtype, *axes):
+        medians = counted_medians(values[None], *axes, threads)[0]
+    else:
+        height, width = pixels.shape[:2]
+        rows, columns = window_positions((height, width), pooling, axes)
+        tables = _as_table(rows, height), _as_table(columns, width)
+        medians = visible_median(values, *tables, threads)
     medians = _zero_infinite(medians)
     if is_float:
         return medians

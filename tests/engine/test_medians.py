@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnntool.engine import median_pool2d, medians, pool_windows
+from cnntool.engine import median_pool2d, medians, pool_windows, textbook
+from cnntool.engine.fast import counting
 from cnntool.engine.fast.threads import available_cores
 
 RNG = np.random.default_rng(0)
@@ -54,27 +55,64 @@ def test_counting(values, size):
     check(x, size, stride=(3, 1))
 
 
-@settings(max_examples=40)
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "f4"])
+@pytest.mark.parametrize("size", [15, 51])
+def test_large_odd_windows_are_scipys_median_filter(kind, size):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    x = (RNG.standard_normal((70, 64)) * 30).clip(-128, 127).astype(kind)
+    y = median_pool2d(x[None, None], size, stride=1, padding=size // 2)[0, 0]
+    inside = slice(size // 2, -(size // 2))
+    expected = ndimage.median_filter(x, size)
+    np.testing.assert_array_equal(y[inside, inside], expected[inside, inside])
+
+
+@settings(max_examples=60)
 @given(st.data())
-def test_counting_and_partition_agree_with_each_other(data):
-    """Of random windows; which of the two it is, the number of taps decides."""
+def test_counting_partition_and_the_network_agree_with_each_other(data):
+    """Of random windows; which of the three it is, the number of taps decides."""
     draw = data.draw
     size = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
-    padding = tuple(draw(st.integers(0, side // 2)) for side in size)
+    dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    padding = tuple(
+        draw(st.integers(0, ((side - 1) * apart + 1) // 2))
+        for side, apart in zip(size, dilation, strict=True)
+    )
     stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    levels = draw(st.sampled_from([2, 5, 256]))
-    x = np.random.default_rng(draw(st.integers(0, 9))).integers(0, levels, (2, 2, 19, 23))
-    x = x.astype(np.uint8)
-    fewest = medians.FEWEST_COUNTED, medians.MOST_SORTED
-    try:
-        found = []
-        for medians.FEWEST_COUNTED, medians.MOST_SORTED in ((1, 0), (10**6, 0), (10**6, 10**6)):
-            if np.prod(size) <= 40 or medians.MOST_SORTED == 0:
-                found.append(median_pool2d(x, size, stride, padding))
-    finally:
-        medians.FEWEST_COUNTED, medians.MOST_SORTED = fewest
-    for other in found[1:]:
-        np.testing.assert_array_equal(other, found[0])
+    levels = draw(st.sampled_from([1, 2, 5, 256]))
+    x = np.random.default_rng(draw(st.integers(0, 9))).integers(0, levels, (2, 2, 25, 27))
+    x = x.astype(draw(st.sampled_from(["u1", "i2", "f4"])))
+    windows = x, size, stride, padding, dilation
+    with pytest.MonkeyPatch.context() as patch:
+        if np.prod(size) <= 40:
+            patch.setattr(medians, "MOST_SORTED", 40)
+            found = median_pool2d(*windows)
+        patch.setattr(medians, "MOST_SORTED", 0)
+        with textbook():
+            partitioned = median_pool2d(*windows)
+        patch.setattr(counting, "is_suited", lambda *_: True)
+        counted = median_pool2d(*windows)
+    np.testing.assert_array_equal(counted, partitioned)
+    if np.prod(size) <= 40:
+        np.testing.assert_array_equal(found, partitioned)
+
+
+@pytest.mark.parametrize("kernel_size", [(140, 3), (3, 300)])
+def test_windows_higher_than_a_byte_counts_are_counted(kernel_size):
+    x = RNG.integers(0, 2, (1, 1, 300, 320)).astype(np.uint8) * 255
+    with textbook():
+        expected = median_pool2d(x, kernel_size, (3, 1), (1, 1))
+    np.testing.assert_array_equal(median_pool2d(x, kernel_size, (3, 1), (1, 1)), expected)
+
+
+def test_values_that_are_not_finite_are_ordered_like_any_other():
+    x = RNG.standard_normal((1, 1, 60, 70)).astype(np.float32)
+    x[0, 0, ::3, ::2] = np.inf
+    x[0, 0, 1::3] = -np.inf
+    x[0, 0, 40:, 60:] = np.nan
+    with textbook():
+        expected = median_pool2d(x, 21, 1, 10)
+    np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), expected)
+    assert np.isnan(expected).any()
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "i2", "i4", "f4", "f8", "?"])
@@ -88,15 +126,19 @@ def test_partition(kind, size):
     check(x, size, dilation=(2, 1), padding=(3, 0))
 
 
-def test_blocks_leave_no_seams(monkeypatch):
-    x = RNG.integers(0, 256, (2, 3, 60, 41), dtype=np.uint8)
+@pytest.mark.parametrize("kind", ["u1", "f4"])
+def test_blocks_leave_no_seams(monkeypatch, kind):
+    x = RNG.integers(0, 256, (2, 3, 60, 41)).astype(kind)
     whole = median_pool2d(x, 21, 1, 10)
-    monkeypatch.setattr(medians, "COUNTED_INPUTS", 300)
+    monkeypatch.setattr(counting, "SIDE", 8)
+    monkeypatch.setattr(counting, "LINES", 7)
+    monkeypatch.setattr(counting, "LENGTH", 9)
+    monkeypatch.setattr(counting, "MOST_COMPARED", 1000)
     monkeypatch.setattr(medians, "MOST_GATHERED", 3000)
     monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)
-    monkeypatch.setattr(medians, "FEWEST_COUNTED", 10**6)
-    np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)
+    with textbook():
+        np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
