@@ -202,9 +202,9 @@ def rows(folder: Path) -> Iterator[tuple[str, list[bytes], Read]]:
     def read(path: Path) -> None:
         with (
             suppress(NotInRows),
-            open_rows(path, max_pixels=10**6, name="file") as picture,
+            open_rows(path, max_pixels=10**6, name="file") as (_, strips),
         ):
-            for _ in picture.strips():
+            for _ in strips(0):
                 pass
 
     for name, seeds, _ in images():

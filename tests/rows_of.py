@@ -28,16 +28,22 @@ def picture(channels=3, dtype="uint8", alpha=False, height=HEIGHT, width=WIDTH, 
     return Image((frame,), white, "PNG", metadata or Metadata())
 
 
+def layout_in(path, **options):
+    """What the rows of a file are."""
+    with open_rows(path, **options) as (found, _):
+        return found
+
+
 def read_back(path, start=0, **options):
     """The layout, and the strips put together."""
-    with open_rows(path, **options) as rows:
-        frames = list(rows.strips(start))
+    with open_rows(path, **options) as (found, strips):
+        frames = list(strips(start))
         for frame in frames:
             assert frame.pixels.flags.c_contiguous
         alphas = [frame.alpha for frame in frames]
         assert len({alpha is None for alpha in alphas}) == 1
         alpha = None if alphas[0] is None else np.concatenate(alphas)
-        return rows.layout, Frame(np.concatenate([frame.pixels for frame in frames]), alpha)
+        return found, Frame(np.concatenate([frame.pixels for frame in frames]), alpha)
 
 
 def assert_same_frame(frame, expected):

@@ -17,7 +17,7 @@ from cnntool.files.image import DEPTHS, Image, ImageInfo, blank_frame, choose_de
 from cnntool.files.images import open_image, probe_image
 from cnntool.files.layout import NotInRows
 from cnntool.files.limits import free_memory
-from cnntool.files.rows import why_not_in_rows
+from cnntool.files.rows import address_space, why_not_in_rows
 from cnntool.wording import bytes_text
 
 EASY_BYTES = 400_000_000
@@ -100,7 +100,7 @@ def choose_route(source: Source, target: Targets, batch: Batch, needs: Needs) ->
     keeps_alpha = all(can_hold(name, alpha=True) for name in formats)
     if file.layout.has_alpha and not keeps_alpha and not batch.dry_run:
         file.drop_opaque_alpha()
-    return Route(file, memory, file.address_space if is_asked else 0)
+    return Route(file, memory, address_space(file.layout) if is_asked else 0)
 
 
 def memory_for_one(asked: int | None, jobs: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from cnntool.cli.options import Reading
 from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, with_alpha
-from cnntool.files.layout import Layout, layout_of
-from cnntool.files.rows import RowReader, RowWriter, open_rows, save_rows
+from cnntool.files.layout import Layout, Strips, layout_of
+from cnntool.files.rows import RowWriter, open_rows, save_rows
 from cnntool.imaging.rows import Rows
 from cnntool.imaging.transparency import hides
 from cnntool.wording import bytes_text
@@ -28,16 +28,13 @@ class PictureFile:
     """A picture in a file that is read a few rows at a time, as often as it is needed.
 
     layout: what it is like, read as the options say.
-    address_space: bytes that reading asks for, few of which are ever memory.
     """
 
     def __init__(self, path: Path, name: str, reading: Reading) -> None:
         """NotInRows where only the whole of it can be read."""
         self._path, self._name, self._reading = path, name, reading
-        with self._open() as reader:
-            self.address_space = reader.address_space
-            row = self._as_asked(reader.layout.blank(1))
-            self.layout = layout_of(row, reader.layout.height)
+        with self._open() as (layout, _):
+            self.layout = layout_of(self._as_asked(layout.blank(1)), layout.height)
 
     def drop_opaque_alpha(self) -> None:
         """Without its alpha where that hides nothing."""
@@ -51,7 +48,7 @@ class PictureFile:
         shape = layout.height, layout.width, layout.channels
         return Rows(shape, layout.dtype, layout.has_alpha, lambda start: ahead(self._strips(start)))
 
-    def _open(self) -> RowReader:
+    def _open(self) -> AbstractContextManager[tuple[Layout, Strips]]:
         reading = self._reading
         return open_rows(
             self._path,
@@ -62,10 +59,9 @@ class PictureFile:
         )
 
     def _strips(self, start: int) -> Iterator[Frame]:
-        with self._open() as reader:
-            for strip in reader.strips(start):
-                image = self._as_asked(Image((strip,), reader.layout.white, reader.layout.format))
-                yield image.frames[0]
+        with self._open() as (layout, strips):
+            for strip in strips(start):
+                yield self._as_asked(layout.image_of(strip)).frames[0]
 
     def _as_asked(self, image: Image) -> Image:
         image = with_alpha(image, self._reading.alpha, self._name)

@@ -50,15 +50,12 @@ if TYPE_CHECKING:
 def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
     """What the headers say."""
     format = limits.format
-    header = png.read_header(stream, limits.name) if format == "PNG" else None
-    count = _check_animation(stream, limits)
-    if header is None:
-        picture = open_picture(stream, limits)
+    count, header = _check_animation(stream, limits), None
+    if format == "PNG":
+        _, contents, picture = png.opened(stream, limits, pixels=False)
+        header = contents.header
     else:
-        contents = png.read_contents(stream, limits.name, pixels=False)
-        beginning = png.for_decoder(stream, limits.name, contents, pixels=False)
-        picture = open_picture(beginning, limits)
-        picture.info |= contents.info
+        picture = open_picture(stream, limits)
     mode, kept = picture.mode, READ_AS[picture.mode]
     depth = {"1": "1-bit", "I": "16-bit", "F": "float"}.get(mode[0], "8-bit")
     channels = 3 if kept.startswith("RGB") else 1
@@ -115,12 +112,8 @@ def _check_animation(stream: BinaryIO, limits: Limits) -> int | None:
 
 
 def _read_png(stream: BinaryIO, limits: Limits) -> Image:
-    name = limits.name
-    header = png.read_header(stream, name)
-    contents = png.read_contents(stream, name)
-    stream = png.for_decoder(stream, name, contents)
-    picture = open_picture(stream, limits)
-    picture.info |= contents.info
+    stream, contents, picture = png.opened(stream, limits)
+    header, name = contents.header, limits.name
     if header.is_deep_color:
         image = _read_deep_png(stream, header, picture, limits)
     else:
@@ -128,7 +121,7 @@ def _read_png(stream: BinaryIO, limits: Limits) -> Image:
         width, height = picture.size
         last_row = picture.crop((0, height - 1, width, height)).tobytes()
         is_suspect = header.interlaced or len(image.frames) > 1 or not any(last_row)
-        if is_suspect and not png.has_all_rows(stream, name):
+        if is_suspect and not png.has_all_rows(stream, header, name):
             raise cut_short(name, "rows of pixels are missing")
     return replace(image, left_out=tuple(dict.fromkeys(contents.left_out)))
 

@@ -15,10 +15,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from cnntool.files.formats import behind
+from cnntool.files.limits import Limits
+from cnntool.files.pillow import open_picture
 from cnntool.files.streams import cut_short, damaged
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -65,9 +70,11 @@ class Header(NamedTuple):
 
 @dataclass
 class Contents:
-    """What the chunks beside the pixels say: under Pillow's names, and by name what is left out."""
+    """What the chunks beside the pixels say: as they are where they make the picture, else under
+    Pillow's names, and by name what is left out."""
 
-    has_others: bool = False
+    header: Header
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
     info: dict[Any, Any] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     room: int = LARGEST_NOTE
@@ -120,13 +127,32 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
-def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> Contents:
+def opened(
+    stream: BinaryIO, limits: Limits, pixels: bool = True
+) -> tuple[BinaryIO, Contents, Picture]:
+    """The file as Pillow is to see it, of the chunks that make the picture; what else it says; and
+    the picture with its header read, which knows that.
+
+    pixels: False leaves out those, unchecked.
+    """
+    contents, has_others = read_contents(stream, limits.name, pixels)
+    if has_others or not pixels:
+        kept = (each for each in chunks(stream, limits.name, pixels) if each[0] in _PICTURE)
+        stream = io.BytesIO(SIGNATURE + b"".join(chunk(*each) for each in kept))
+    picture = open_picture(stream, limits)
+    picture.info |= contents.info
+    return stream, contents, picture
+
+
+def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> tuple[Contents, bool]:
     """What stands beside the pixels, wherever it stands; InputError for a chunk that is not whole
-    or true to its checksum, and where there are no pixels."""
-    contents, kinds = Contents(), set()
+    or true to its checksum, and where there are no pixels. And whether anything stands there."""
+    contents, kinds = Contents(read_header(stream, name)), set()
     for kind, data in chunks(stream, name, pixels):
         kinds.add(kind)
-        if kind in (b"tEXt", b"zTXt", b"iTXt"):
+        if kind in _PICTURE and kind not in _PIXELS:
+            contents.chunks[kind] = data
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             _read_text(contents, kind, data)
         elif kind == b"eXIf":
             contents.info["exif"] = data
@@ -137,9 +163,8 @@ def read_contents(stream: BinaryIO, name: str, pixels: bool = True) -> Contents:
             contents.info["dpi"] = across * 0.0254, down * 0.0254
     if b"IDAT" not in kinds:
         raise damaged(name, "it has no pixels")
-    contents.has_others = not kinds.issubset(_PICTURE)
     contents.left_out += behind(stream.read())
-    return contents
+    return contents, not kinds.issubset(_PICTURE)
 
 
 def _read_text(contents: Contents, kind: bytes, data: bytes) -> None:
@@ -177,20 +202,11 @@ def _unpacked(contents: Contents, data: bytes) -> bytes | None:
     return None
 
 
-def for_decoder(stream: BinaryIO, name: str, contents: Contents, pixels: bool = True) -> BinaryIO:
-    """The file as Pillow is to see it: the chunks that make the picture."""
-    if not contents.has_others and pixels:
-        return stream
-    kept = (chunk(kind, data) for kind, data in chunks(stream, name, pixels) if kind in _PICTURE)
-    return io.BytesIO(SIGNATURE + b"".join(kept))
-
-
-def has_all_rows(stream: BinaryIO, name: str) -> bool:
+def has_all_rows(stream: BinaryIO, header: Header, name: str) -> bool:
     """Whether the compressed data of every picture are as long as its rows.
 
     A stream that ends too soon, but well, passes every decoder's own check as a whole picture.
     """
-    header = read_header(stream, name)
     missing = _packed_size(header, header.width, header.height)
     unpack = zlib.decompressobj()
     begun = False

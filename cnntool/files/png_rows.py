@@ -50,13 +50,10 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
     """A picture that is neither interlaced nor an animation; its pixels' checksums are checked
     when they are read."""
     name = limits.name
-    header = png.read_header(stream, name)
-    contents = png.read_contents(stream, name, pixels=False)
-    picture = open_picture(png.for_decoder(stream, name, contents, pixels=False), limits)
-    picture.info |= contents.info
+    _, contents, picture = png.opened(stream, limits, pixels=False)
+    header, chunks = contents.header, contents.chunks
     limits.check_size(*picture.size)
     orientation, metadata = read_metadata(picture)
-    chunks = {kind: data for kind, data in png.chunks(stream, name, pixels=False)}
     if header.interlaced:
         raise NotInRows(name, "is an interlaced PNG")
     if b"acTL" in chunks:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from types import ModuleType
 
 from cnntool.errors import RequestError
-from cnntool.files.atomic import atomic_write
+from cnntool.files.atomic import atomic_write, is_device
 from cnntool.files.formats import format_for, format_named
 from cnntool.files.image import Frame
 from cnntool.files.images import check_holdable, checked_quality, encoding, fitting_metadata, opened
@@ -23,7 +22,7 @@ from cnntool.files.layout import Layout, NotInRows, Strips, Writer
 from cnntool.files.limits import MAX_PIXELS
 from cnntool.files.streams import plain_errors
 
-__all__ = ["Layout", "NotInRows", "RowReader", "RowWriter"]
+__all__ = ["Layout", "NotInRows", "RowWriter", "address_space"]
 __all__ += ["open_rows", "save_rows", "why_not_in_rows"]
 
 _MODULES = {"NPY": "npy", "PPM": "pnm"}
@@ -32,41 +31,7 @@ _WHOLE = {"WEBP": "a WebP", "BMP": "a BMP", "GIF": "a GIF"}
 _WHOLE |= {"AVIF": "an AVIF", "JPEG2000": "a JPEG 2000"}
 
 
-class RowReader:
-    """A picture in an open file; a context manager that closes it.
-
-    layout: what its rows are.
-    """
-
-    def __init__(self, layout: Layout, strips: Strips, name: str, files: ExitStack) -> None:
-        self.layout = layout
-        self._strips, self._name, self._files = strips, name, files
-
-    @property
-    def address_space(self) -> int:
-        """Bytes that a pass over the rows asks for beside them, few of which are ever memory."""
-        layout = self.layout
-        return 4 * layout.height * layout.width if layout.format == "JPEG" else 0
-
-    def strips(self, start: int = 0) -> Iterator[Frame]:
-        """The rows from `start` on, from top to bottom, a few at a time: frames whose pixels are
-        (n, W, C), and alpha (n, W) or None. InputError where they are damaged.
-
-        Every call begins anew, and ends what an earlier one had left.
-        """
-        with plain_errors(self._name):
-            yield from self._strips(start)
-
-    def close(self) -> None:
-        self._files.close()
-
-    def __enter__(self) -> RowReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
+@contextmanager
 def open_rows(
     path: str | os.PathLike,
     *,
@@ -74,25 +39,37 @@ def open_rows(
     gray: bool = False,
     float_white: float = 255.0,
     name: str | None = None,
-) -> RowReader:
-    """A picture to be read row by row; the arguments are those of `open_image`.
+) -> Iterator[tuple[Layout, Strips]]:
+    """A picture to be read row by row while the file is open: what its rows are, and how they come;
+    the arguments are those of `open_image`.
 
-    NotInRows where only the whole of it can be read; InputError as for open_image, of pixels only
-    when they are read.
+    The strips are the rows from the one asked for on, from top to bottom, a few at a time: frames
+    whose pixels are (n, W, C), and alpha (n, W) or None. Asked for again, they begin anew, and what
+    an earlier call had left is over. NotInRows where only the whole can be read; InputError as for
+    open_image, of pixels only when they are read.
     """
     name = name or os.fspath(path)
-    with suppress(OSError, ValueError):  # which opening says in words
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise NotInRows(name, "comes through a pipe")
+    if is_device(path):
+        raise NotInRows(name, "comes through a pipe")
     with ExitStack() as files:
         stream, limits = files.enter_context(opened(path, name, max_pixels))
         limits = limits._replace(gray=gray, float_white=float_white)
         if limits.format not in _MODULES:
             raise NotInRows(name, f"is {_WHOLE[limits.format]}")
         layout, strips = _module(limits.format).open_rows(stream, limits)
-        return RowReader(layout, strips, name, files.pop_all())
-    raise AssertionError  # an ExitStack may swallow exceptions: this one does not
+        opening = files.pop_all()
+
+    def checked(start: int) -> Iterator[Frame]:
+        with plain_errors(name):
+            yield from strips(start)
+
+    with closing(opening):  # to which errors of the block are none of the file
+        yield layout, checked
+
+
+def address_space(layout: Layout) -> int:
+    """Bytes that reading such a file asks for beside its rows, few of which are ever memory."""
+    return 4 * layout.height * layout.width if layout.format == "JPEG" else 0
 
 
 def _module(format: str) -> ModuleType:

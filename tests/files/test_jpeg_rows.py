@@ -6,13 +6,13 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from rows_of import assert_as_a_whole, noise, picture, read_back, said, write_rows
+from rows_of import assert_as_a_whole, layout_in, noise, picture, read_back, said, write_rows
 
 from cnntool.files import jpeg, jpeg_rows, layout
 from cnntool.files.image import Frame, Image, Metadata
 from cnntool.files.images import open_image, save_image
 from cnntool.files.layout import layout_of
-from cnntool.files.rows import NotInRows, open_rows, save_rows
+from cnntool.files.rows import NotInRows, address_space, open_rows, save_rows
 
 HEIGHT, WIDTH = 75, 53
 
@@ -101,7 +101,7 @@ def turned():
 def test_pictures_without_rows_say_so(tmp_path, data, reason):
     (tmp_path / "a.jpg").write_bytes(data)
     with pytest.raises(NotInRows) as caught:
-        open_rows(tmp_path / "a.jpg")
+        layout_in(tmp_path / "a.jpg")
     assert caught.value.reason == reason
 
 
@@ -195,9 +195,9 @@ def test_a_large_picture_takes_little_memory(tmp_path):
         with save_rows(tmp_path / "a.jpg", layout_of(image)) as writer:
             for top in range(0, 500, 20):
                 writer.write(Frame(image.frames[0].pixels[top : top + 20]))
-        with open_rows(tmp_path / "a.jpg") as rows:
-            assert sum(len(frame.pixels) for frame in rows.strips()) == 500
-            assert rows.address_space == 4 * 500 * 34_000
+        with open_rows(tmp_path / "a.jpg") as (found, strips):
+            assert sum(len(frame.pixels) for frame in strips(0)) == 500
+            assert address_space(found) == 4 * 500 * 34_000
         assert tracemalloc.get_traced_memory()[1] < 30_000_000
     finally:
         tracemalloc.stop()

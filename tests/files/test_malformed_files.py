@@ -222,7 +222,7 @@ def test_packed_notes_of_a_png_are_unpacked_to_so_much_in_all(kind, start):
     note = chunk(kind, start + zlib.compress(bytes(png.LARGEST_NOTE * 3 // 4), 1))
     data = grey_png(4, 4)
     with_notes = data[:33] + note * 5 + data[33:]
-    contents = png.read_contents(io.BytesIO(with_notes), "a.png")
+    contents, _ = png.read_contents(io.BytesIO(with_notes), "a.png")
     assert contents.room >= -5  # of notes beyond it a byte each, to see that there is more
     assert is_same(open_image(with_notes), open_image(data))
 

@@ -9,7 +9,17 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from rows_of import HEIGHT, WIDTH, assert_as_a_whole, noise, picture, read_back, said, write_rows
+from rows_of import (
+    HEIGHT,
+    WIDTH,
+    assert_as_a_whole,
+    layout_in,
+    noise,
+    picture,
+    read_back,
+    said,
+    write_rows,
+)
 
 from cnntool.files import png, png_encoder
 from cnntool.files.image import Frame, Image, Metadata
@@ -109,7 +119,7 @@ def test_what_stands_beside_the_pixels_comes_along(tmp_path):
     for before, after in ([others, []], [others[:1], others[1:]]):
         (tmp_path / "a.png").write_bytes(made(2, 8, *before, after=after))
         assert_as_a_whole(tmp_path / "a.png")
-        layout = open_rows(tmp_path / "a.png").layout
+        layout = layout_in(tmp_path / "a.png")
         assert layout.metadata.exif
         assert layout.left_out == ("text",)
 
@@ -138,7 +148,7 @@ def animated():
 def test_pictures_without_rows_say_so(tmp_path, data, reason):
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(NotInRows) as caught:
-        open_rows(tmp_path / "a.png")
+        layout_in(tmp_path / "a.png")
     assert caught.value.reason == reason
 
 
@@ -302,8 +312,8 @@ def test_a_large_picture_takes_little_memory(tmp_path):
         with save_rows(tmp_path / "a.png", layout_of(image)) as writer:
             for top in range(0, 1000, 20):
                 writer.write(Frame(image.frames[0].pixels[top : top + 20]))
-        with open_rows(tmp_path / "a.png") as rows:
-            assert sum(len(frame.pixels) for frame in rows.strips()) == 1000
+        with open_rows(tmp_path / "a.png") as (_, strips):
+            assert sum(len(frame.pixels) for frame in strips(0)) == 1000
         assert tracemalloc.get_traced_memory()[1] < 25_000_000
     finally:
         tracemalloc.stop()

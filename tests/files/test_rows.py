@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rows_of import HEIGHT, WIDTH, assert_as_a_whole, noise, picture, read_back, said, write_rows
+from rows_of import (
+    HEIGHT,
+    WIDTH,
+    assert_as_a_whole,
+    layout_in,
+    noise,
+    picture,
+    read_back,
+    said,
+    write_rows,
+)
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files import layout
@@ -56,7 +66,7 @@ def test_files_cut_short_or_too_long_are_refused_at_once(tmp_path):
         data = path.read_bytes()
         for changed in (data[:-1], data[:-1000], data[:9], data + b"more"):
             path.write_bytes(changed)
-            assert said(open_rows, path) == said(open_image, path)
+            assert said(layout_in, path) == said(open_image, path)
 
 
 def test_values_that_are_not_finite_are_counted_over_the_whole_picture(tmp_path, monkeypatch):
@@ -77,9 +87,9 @@ def test_values_that_no_32_bits_hold_are_refused(tmp_path):
 
 def test_limits_hold(tmp_path):
     for path in files_of_values(tmp_path):
-        assert said(open_rows, path, max_pixels=900) == said(open_image, path, max_pixels=900)
+        assert said(layout_in, path, max_pixels=900) == said(open_image, path, max_pixels=900)
     np.save(path.with_suffix(".npy"), noise(3, 4, 400))
-    assert "channels" in said(open_rows, path.with_suffix(".npy"), max_pixels=1000)
+    assert "channels" in said(layout_in, path.with_suffix(".npy"), max_pixels=1000)
 
 
 @pytest.mark.parametrize("extension", ["gif", "webp", "bmp"])
@@ -87,7 +97,7 @@ def test_formats_without_rows_say_so(tmp_path, extension):
     path = tmp_path / f"a.{extension}"
     save_image(picture(), path)
     with pytest.raises(NotInRows, match=r"is a .*: it is read only as a whole") as caught:
-        open_rows(path)
+        layout_in(path)
     assert caught.value.reason.startswith("is a ")
     assert "is written whole" in why_not_in_rows(open_image(path).format)
     with (
@@ -111,7 +121,7 @@ def test_files_without_rows_say_so(tmp_path, name, data, reason):
     else:
         np.save(path, data)
     with pytest.raises(NotInRows) as caught:
-        open_rows(path)
+        layout_in(path)
     assert caught.value.reason == reason
     assert str(caught.value) == f"{path} {reason}: it is read only as a whole"
 
@@ -119,7 +129,7 @@ def test_files_without_rows_say_so(tmp_path, name, data, reason):
 def test_what_is_no_file_is_said_as_of_images(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     for path in (tmp_path, tmp_path / "none.png", tmp_path / "text.png"):
-        assert said(open_rows, path) == said(open_image, path)
+        assert said(layout_in, path) == said(open_image, path)
 
 
 WRITTEN = [
@@ -242,9 +252,9 @@ def test_a_large_picture_takes_little_memory(tmp_path, extension, dtype, channel
     tracemalloc.start()
     try:
         write_rows(tmp_path / f"a.{extension}", image, [16])
-        with open_rows(tmp_path / f"a.{extension}") as rows:
+        with open_rows(tmp_path / f"a.{extension}") as (_, strips):
             top = 0
-            for frame in rows.strips():
+            for frame in strips(0):
                 count = len(frame.pixels)
                 assert np.array_equal(frame.pixels, image.frames[0].pixels[top : top + count])
                 top += count

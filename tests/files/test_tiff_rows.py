@@ -7,7 +7,17 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from rows_of import HEIGHT, WIDTH, assert_as_a_whole, noise, picture, read_back, said, write_rows
+from rows_of import (
+    HEIGHT,
+    WIDTH,
+    assert_as_a_whole,
+    layout_in,
+    noise,
+    picture,
+    read_back,
+    said,
+    write_rows,
+)
 from tiffs import tiff
 
 from cnntool.errors import InputError
@@ -109,7 +119,7 @@ def test_rows_of_grey_of_every_depth(tmp_path, strip_bytes, bits, order):
     try:
         open_image(tmp_path / "a.tif")
     except ValueError:
-        assert said(open_rows, tmp_path / "a.tif") == said(open_image, tmp_path / "a.tif")
+        assert said(layout_in, tmp_path / "a.tif") == said(open_image, tmp_path / "a.tif")
     else:
         assert_as_a_whole(tmp_path / "a.tif")
 
@@ -133,7 +143,7 @@ def test_files_without_rows_say_so(tmp_path, monkeypatch):
     ):
         change()
         with pytest.raises(NotInRows) as caught:
-            open_rows(path)
+            layout_in(path)
         reasons.append(caught.value.reason)
         monkeypatch.setattr(tiff_rows, "_LARGEST_PIECE", 20)
     assert reasons == [
@@ -148,7 +158,7 @@ def test_a_file_that_says_its_height_twice_is_not_read_in_rows(tmp_path):
     other, height = (number.to_bytes(2, "little") + b"\4\0\1\0\0\0" for number in (300, 257))
     (tmp_path / "a.tif").write_bytes(data.replace(other, height))
     with pytest.raises(NotInRows, match="contradict"):
-        open_rows(tmp_path / "a.tif")
+        layout_in(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("tile", [None, (16, 16)])
@@ -251,8 +261,8 @@ def test_a_large_picture_takes_little_memory(tmp_path, options):
     try:
         if not options:
             write_rows(tmp_path / "a.tif", image, [20])
-        with open_rows(tmp_path / "a.tif") as rows:
-            assert sum(len(frame.pixels) for frame in rows.strips()) == 500
+        with open_rows(tmp_path / "a.tif") as (_, strips):
+            assert sum(len(frame.pixels) for frame in strips(0)) == 500
         assert tracemalloc.get_traced_memory()[1] < 30_000_000
     finally:
         tracemalloc.stop()
