@@ -41,6 +41,9 @@ USELESS = {
 }
 """Those that each kind has none for."""
 
+UNITS = {"text": "text", "words": "sentence", "steps": "series", "frames": "video"}
+"""What a sample is called, by its form; of pictures, picture."""
+
 
 def _column(name: str, type: Any, what: str, metavar: str = "COLUMN") -> Any:
     help = f"{what}.  [default: as in training for its data, else the usual one]"
@@ -175,8 +178,9 @@ def command(asked: Asked) -> None:
 
 def measure_images(asked: Asked) -> None:
     """Put a network to labelled images, and print and draw what was found."""
+    from cnntool.cli import evaluation_files as files
     from cnntool.cli.console import complain, print_json
-    from cnntool.cli.evaluation_pictures import check_outputs, draw_confusion, draw_mistakes
+    from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
     from cnntool.networks.model import load_classifier
     from cnntool.training.evaluation import evaluate
@@ -185,15 +189,12 @@ def measure_images(asked: Asked) -> None:
 
     fonts.use(asked.font)
     model, (data,) = asked.model, asked.data
-    targets = check_outputs(asked.confusion, asked.mistakes, asked.force)
+    files.check_files(asked.confusion, asked.mistakes, False, asked.force)
     classifier = load_classifier(model)
     if asked.top is not None and asked.top > len(classifier.labels):
         classes = counted(len(classifier.labels), "class")
         raise RequestError(f"--top {asked.top}: {model} has {classes}, take no more than those")
-    if asked.html is not None:
-        from cnntool.cli.evaluation_page import check_report
-
-        check_report(asked.html, classifier, asked.force)
+    files.check_report(asked.html, classifier, asked.force)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = parts.chosen(asked.part, data)
@@ -205,23 +206,26 @@ def measure_images(asked: Asked) -> None:
             complain(note)
     title = f"{model} on {data}, {chosen}"
     if asked.confusion is not None:  # before stdout, which `| head` may close
-        named = f"{title}: {report.accuracy.text} of {report.accuracy.count:,} right"
-        draw_confusion(report.confusion, report.labels, asked.confusion, named, asked.force)
+        files.draw_confusion(report, asked.confusion, title, asked.force)
     if asked.mistakes is not None:
-        draw_mistakes(report, images, asked.mistakes, title, asked.force)
-    for note in fonts.told_lost() if targets and not asked.quiet else ():
-        complain(note)
-    entry = _entry(report, model, data, chosen, is_trained_on)
+        files.draw_mistakes(report, images, asked.mistakes, title, asked.force)
+    _tell_lost_letters(asked)
     if asked.html is not None:
-        from cnntool.cli.evaluation_page import write_page
-
-        write_page(asked.html, classifier, report, images, asked.force)
+        files.write_page(asked.html, classifier, report, images, asked.force)
     if asked.as_json:
-        print_json(entry)
+        print_json(_entry(report, model, data, chosen, is_trained_on))
     else:
-        from cnntool.cli.evaluation_tables import show_report
+        show_report(report, f"{model} on {data}", chosen, "image", len(images))
 
-        show_report(report, f"{model} on {data}", chosen)
+
+def _tell_lost_letters(asked: Asked) -> None:
+    """Which letters of names a picture has not."""
+    from cnntool.cli.console import complain
+    from cnntool.visuals.fonts import told_lost
+
+    is_drawn = asked.confusion is not None or asked.mistakes is not None
+    for note in told_lost() if is_drawn and not asked.quiet else ():
+        complain(note)
 
 
 def measure_text(asked: Asked) -> None:
@@ -244,7 +248,7 @@ def measure_text(asked: Asked) -> None:
     if asked.as_json and not asked.tokens:
         print_json(_text_entry(report, model, text))
         return
-    from cnntool.cli.evaluation_tables import show_text_report, show_tokens
+    from cnntool.cli.evaluation_texts import show_text_report, show_tokens
 
     if asked.tokens:
         show_tokens(report, asked.as_json)
@@ -254,10 +258,10 @@ def measure_text(asked: Asked) -> None:
 
 def measure_sequences(asked: Asked) -> None:
     """Put a model of sequences to samples, and print and write what was found."""
+    from cnntool.cli import evaluation_files as files
     from cnntool.cli.console import complain, print_json, reading
-    from cnntool.cli.evaluation_pictures import check_outputs, draw_confusion
+    from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
-    from cnntool.cli.sequence_tables import check_table, show_samples, write_mistakes
     from cnntool.datasets.sequences.inputs import PixelInput
     from cnntool.datasets.sequences.reading import check_unread
     from cnntool.networks.model import load_sequence_model
@@ -271,13 +275,9 @@ def measure_sequences(asked: Asked) -> None:
     from cnntool.wording import joined
 
     fonts.use(asked.font)
-    check_table(asked.mistakes, asked.force)
-    check_outputs(asked.confusion, None, asked.force)
+    files.check_files(asked.confusion, asked.mistakes, True, asked.force)
     model, data = load_sequence_model(asked.model), joined(asked.data)
-    if asked.html is not None:
-        from cnntool.cli.evaluation_page import check_report
-
-        check_report(asked.html, model, asked.force)
+    files.check_report(asked.html, model, asked.force)
     given = {name: getattr(asked, name) for name in (*OF_SAMPLES, *OF_TEXTS)}
     check_unread(given, *asked.data)
     with reading(data, asked.quiet) as advance:
@@ -297,24 +297,22 @@ def measure_sequences(asked: Asked) -> None:
         own = parts.not_taken(model, asked.data, given)
         for note in (*own, *found.notes, *unlike):
             complain(note)
-    title = f"{asked.model} on {data}"
+    title, samples = f"{asked.model} on {data}", found.samples
+    unit = UNITS.get(samples.form, samples.form)
     if asked.mistakes is not None:
-        write_mistakes(report, found.samples, asked.mistakes, asked.force)
-    if asked.confusion is not None:
-        assert isinstance(report, ClassifierReport)  # as it is refused of others
-        right = f"{report.accuracy.text} of {report.accuracy.count:,} right"
-        named = f"{title}, {found.part}: {right}"
-        draw_confusion(report.confusion, report.labels, asked.confusion, named, asked.force)
-    if asked.html is not None:
-        from cnntool.cli.evaluation_page import write_text_page
-
-        assert isinstance(report, ClassifierReport)
-        write_text_page(asked.html, model, report, data, asked.force)
+        files.write_mistakes(report, samples, unit, asked.mistakes, asked.force)
+    if isinstance(report, ClassifierReport):  # of others both are refused
+        if asked.confusion is not None:
+            named = f"{title}, {found.part}"
+            files.draw_confusion(report, asked.confusion, named, asked.force)
+        if asked.html is not None:
+            files.write_text_page(asked.html, model, report, data, asked.force)
+    _tell_lost_letters(asked)
     if not asked.as_json:
-        show_samples(report, judgement, found.samples, title, found.part)
+        show_report(report, title, found.part, unit, len(samples), judgement)
         return
     entry: dict[str, Any] = {"model": asked.model, "data": asked.data, "part": found.part}
-    entry |= {"samples": len(found.samples), "learned_from": found.is_learned_from}
+    entry |= {"samples": len(samples), "learned_from": found.is_learned_from}
     if judgement is not None:
         entry["perplexity_given_the_right_beginning"] = perplexity(judgement.loss)
     print_json({**entry, **report.facts(), "mistakes": report.mistakes})

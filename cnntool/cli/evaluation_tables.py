@@ -1,5 +1,5 @@
-"""What `cnntool evaluate` shows: figures, a row a class, who is taken for whom, and mistakes; of a
-text how well it was foretold, token by token."""
+"""What `cnntool evaluate` shows of images and of samples: scores, of samples beside those of simple
+ways to answer; classes, tags or spans, who is taken for whom, and the surest mistakes."""
 
 from __future__ import annotations
 
@@ -10,43 +10,57 @@ from cnntool.cli.class_tables import (
     PathText,
     name_text,
     plain_table,
+    remark,
     show_classes,
     show_confusion,
 )
-from cnntool.cli.console import (
-    console,
-    harmless,
-    json_text,
-    labelled,
-    show,
-    shows_colour,
-)
-from cnntool.datasets.texts.tokens import END, UNITS, UNKNOWN
-from cnntool.training.evaluation import TextReport
-from cnntool.training.measures import bits, perplexity
-from cnntool.training.report import ClassifierReport
+from cnntool.cli.console import labelled, one_line, show, table
+from cnntool.training.decoded_report import DecodedReport
+from cnntool.training.edit_distance import ERROR_RATES
+from cnntool.training.measures import Judgement, perplexity
+from cnntool.training.report import ClassifierReport, Report, Share, WrongAnswer, interval
+from cnntool.training.tagger_report import TaggerReport
 from cnntool.wording import counted
 
 SHOWN_MISTAKES = 10
 
 
-def show_report(report: ClassifierReport, title: str, part: str) -> None:
-    """Print a report on stdout."""
-    images, classes = report.accuracy.count, len(report.labels)
-    about = f"{counted(images, 'image')}, {part}, in {counted(classes, 'class')}"
-    show((title, "bold cyan"), f"  {about}")
+def show_report(
+    report: Report,
+    title: str,
+    part: str,
+    unit: str,
+    count: int,
+    judgement: Judgement | None = None,
+) -> None:
+    """Print a report on stdout; unit: what a sample is called, of which there are so many.
+    judgement: of what says texts, given the right beginning."""
+    units = unit if unit == "series" else f"{unit}s"
+    images = report if isinstance(report, ClassifierReport) and unit == "image" else None
+    about = f"{count:,} series" if unit == "series" else counted(count, unit)
+    in_classes = f", in {counted(len(images.labels), 'class')}" if images else ""
+    show((title, "bold cyan"), f"  {about}, {part}{in_classes}")
     show()
-    show(labelled(_figures(report)))
-    show()
-    show_classes(report.labels, report.scores, "images")
-    show()
-    show_confusion(report.confusion, report.labels, "images")
-    if report.mistakes:
-        shown = surest(SHOWN_MISTAKES, len(report.mistakes))
-        heading = shown if report.mistakes[0].place else f"{shown}; images count from 0"
+    show(labelled(_figures(images)) if images else _scores(report))
+    for text in _settings(report, judgement):
+        remark(text)
+    if isinstance(report, ClassifierReport):
         show()
-        show((heading, "italic"))
-        show(_mistakes(report))
+        show_classes(report.labels, report.scores, units)
+        show()
+        show_confusion(report.confusion, report.labels, units)
+    if isinstance(report, TaggerReport):
+        show()
+        show_classes(*report.scores, f"{report.unit}s", "tag")
+        if (spans := report.spans) is not None:
+            show()
+            show_classes(spans.types, spans.by_type, "spans", "span")
+    if report.mistakes:
+        are_numbered = images and not report.mistakes[0].place
+        shown = surest(SHOWN_MISTAKES, len(report.mistakes))
+        show()
+        show((f"{shown}; images count from 0" if are_numbered else shown, "italic"))
+        show(_mistakes(report, unit))
 
 
 def surest(most: int, mistakes: int) -> str:
@@ -57,6 +71,7 @@ def surest(most: int, mistakes: int) -> str:
 
 
 def _figures(report: ClassifierReport) -> list[tuple[str, str, Text]]:
+    """Of images."""
     right = f"{report.accuracy.right:,} right, {len(report.mistakes):,} wrong"
     rows = [("accuracy", f"{report.accuracy.value:.2%}", right)]
     if report.k < len(report.labels):
@@ -65,95 +80,92 @@ def _figures(report: ClassifierReport) -> list[tuple[str, str, Text]]:
     return [(name, figure, Text(remark, "dim")) for name, figure, remark in rows]
 
 
-def _mistakes(report: ClassifierReport) -> Table:
-    heads = "image", "true", "taken for", "probability"
-    rows = plain_table(*heads, right=("probability",) if report.mistakes[0].place else heads[::3])
-    for mistake in report.mistakes[:SHOWN_MISTAKES]:
-        place = PathText(mistake.place) if mistake.place else str(mistake.index)
-        names = name_text(mistake.reference), name_text(mistake.answer)
-        rows.add_row(place, *names, f"{mistake.probability:.1%}")
+def _scores(report: Report) -> Table:
+    """A row for the model, and one for each simple way to answer."""
+    heads, row = _row(report)
+    rows = table(*heads, names="", left=())
+    rows.add_row(Text("this model", "bold cyan"), *row, style="bold")
+    for name, other in report.beside.items():
+        rows.add_row(Text(name), *_row(other)[1])
     return rows
 
 
-HEAT = ("#1a9850", "#91cf60", "#d9ef8b", "#fee08b", "#fc8d59", "#d73027")
-"""From what was expected to what was not (ColorBrewer's RdYlGn, by Cynthia Brewer)."""
-
-BITS_A_COLOUR = 2.0
-
-
-def show_text_report(report: TextReport, title: str) -> None:
-    """Print what a language model made of a text on stdout."""
-    noun = UNITS[report.corpus.vocabulary.level]
-    count = counted(report.count, noun)
-    show((title, "bold cyan"), f"  {count}, {report.part}")
-    show()
-    rows = [
-        ("loss", f"{report.loss:.4f}", f"nats a {noun}"),
-        ("perplexity", f"{report.perplexity:,.2f}", f"{noun}s it is in doubt between"),
-    ]
-    corpus, unknown = report.corpus, report.unknown
-    if unknown:
-        known = f"{perplexity(report.known_loss):,.2f}"
-        rows.append(("  of known ones", known, f"without {unknown:,} {UNKNOWN}"))
-    if noun != "character":
-        rows.append((f"bits per {noun}", f"{report.bits_per_token:.4f}", ""))
-    if report.bits_per_character is not None:
-        uncounted = f"how {unknown:,} {UNKNOWN} are spelled is not counted" if unknown else ""
-        rows.append(("bits per character", f"{report.bits_per_character:.4f}", uncounted))
-    rows.append(("likeliest was right", f"{report.accuracy:.2%}", ""))
-    own = f", and {corpus.own_unknown_rate:.2%} are {UNKNOWN} in the text itself"
-    words = f"of its {noun}s{own if len(corpus.own_unknown) else ''}"
-    rows.append(("unknown", f"{corpus.unknown_rate:.2%}", words))
-    show(labelled(rows))
-
-
-def show_tokens(report: TextReport, as_json: bool) -> None:
-    """Print every token with its surprisal: in colour where that is seen, else as JSON."""
-    screen = console()
-    if as_json or not (screen.is_terminal and shows_colour(screen)):
-        _print_tokens(report)
+def _row(report: Report) -> tuple[list[str], list[str]]:
+    """What is counted, and how it came out."""
+    if isinstance(report, ClassifierReport):
+        cells = [("accuracy", report.accuracy.text), ("95 % interval", _interval(report.accuracy))]
+        cells.append(("macro F1", f"{report.scores.macro.f1:.3f}"))
+    elif isinstance(report, TaggerReport):
+        cells = [(f"{report.unit}s", report.accuracy.text)]
+        if report.unknown is not None:
+            there = report.unknown.text if report.unknown.count else "-"
+            cells.append((f"unknown {report.unit}s", there))
+        cells += [("whole", report.whole.text), ("95 % interval", _interval(report.whole))]
+        if report.spans is not None:
+            names = ("span precision", "recall", "F1")
+            cells += [(n, f"{v:.1%}") for n, v in zip(names, report.spans.micro, strict=True)]
     else:
-        _colour_tokens(report)
+        assert isinstance(report, DecodedReport)
+        cells = [("exact", report.exact.text), ("95 % interval", _interval(report.exact))]
+        cells.append((ERROR_RATES[report.level], f"{report.errors.rate:.1%}"))
+        cells.append(("BLEU", f"{report.bleu.value:.1f}"))
+        if report.kind == "translator":
+            cells.append(("chrF2", f"{report.chrf.value:.1f}"))
+        cells.append(("different", f"{report.distinct:,}"))
+    return [name for name, _ in cells], [text for _, text in cells]
 
 
-def _print_tokens(report: TextReport) -> None:
-    """A line of JSON a token; the first, which is given, has no surprisal."""
-    corpus, tokens = report.corpus, report.corpus.vocabulary.tokens
-    surprisals = [None, *report.losses.tolist()]
-    for index, (token, nats) in enumerate(zip(corpus.ids.tolist(), surprisals, strict=True)):
-        entry = {
-            "index": index,
-            "token": tokens[token],
-            "surprisal": None if nats is None else round(nats, 5),
-            "bits": None if nats is None else round(bits(nats), 5),
-        }
-        print(json_text(entry))
+def _interval(share: Share) -> str:
+    low, high = interval(share.right, share.count)
+    return f"{low:.1%} to {high:.1%}"
 
 
-def _colour_tokens(report: TextReport) -> None:
-    """The text, each token on the colour of its surprisal, and what the colours mean."""
-    screen, vocabulary = console(), report.corpus.vocabulary
-    line, ids = Text(), report.corpus.ids.tolist()
-    surprisals = [0.0, *report.losses.tolist()]
-    for token, nats, text in zip(ids, surprisals, vocabulary.decoded(ids), strict=False):
-        if text == "\n" or vocabulary.tokens[token] == END:
-            line.append("↵", _style(nats))
-            screen.print(line)
-            line = Text()
-            continue
-        body = text.lstrip(" ") if vocabulary.level == "word" else text
-        line.append(text[: len(text) - len(body)])
-        line.append(harmless(body), _style(nats))
-    if line:
-        screen.print(line)
-    legend = Text("bits: ")
-    for index, colour in enumerate(HEAT):
-        low = BITS_A_COLOUR * index
-        high = f"-{low + BITS_A_COLOUR:g}" if index + 1 < len(HEAT) else "+"
-        legend.append(f" {low:g}{high} ", f"black on {colour}")
-    screen.print(legend)
+def _settings(report: Report, judgement: Judgement | None) -> list[str]:
+    """How scores were counted, and what is no score of what was said."""
+    found = []
+    if isinstance(report, TaggerReport) and report.spans is not None:
+        found.append(f"spans: {report.scheme}, by conlleval's rule")
+    if isinstance(report, DecodedReport):
+        errors = report.errors
+        found.append(
+            f"{ERROR_RATES[report.level]}: {errors.insertions:,} too many, {errors.deletions:,} "
+            f"missing and {errors.substitutions:,} others among {errors.tokens:,}"
+        )
+        found.append(f"BLEU: {report.bleu.signature}")
+        if report.kind == "translator":
+            found.append(f"chrF2: {report.chrf.signature}")
+    if judgement is not None:
+        found.append(f"perplexity, given the right beginning: {perplexity(judgement.loss):.4g}")
+    return found
 
 
-def _style(nats: float) -> str:
-    index = min(len(HEAT) - 1, int(bits(nats) / BITS_A_COLOUR))
-    return f"black on {HEAT[index]}"
+def _mistakes(report: Report, unit: str) -> Table:
+    """The surest, with what was given where that is text, and its place where it has one."""
+    wrong = report.mistakes[:SHOWN_MISTAKES]
+    has_text = any(each.given for each in wrong)
+    has_place = any(each.place for each in wrong) or not has_text
+    names = ("image", "true", "taken for") if unit == "image" else ("place", "right", "answer")
+    heads = [*names[: int(has_place)], *["input"][: int(has_text)], *names[1:]]
+    is_number = unit == "image" and not wrong[0].place
+    right = ("image", "probability") if is_number else ("probability",)
+    rows = plain_table(*heads, "probability", right=right)
+    for each in wrong:
+        place = place_of(report, each, unit)
+        cells: list[Text | PathText] = []
+        if has_place:
+            cells.append(Text(place) if is_number else PathText(place))
+        texts = [each.given] if has_text else []
+        cells += [name_text(one_line(text)) for text in (*texts, each.reference, each.answer)]
+        p = "" if each.probability is None else f"{each.probability:.1%}"
+        rows.add_row(*cells, p)
+    return rows
+
+
+def place_of(report: Report, wrong: WrongAnswer, unit: str) -> str:
+    """Where it stands, or which of all it is, counted from 1, of images from 0; and which step of
+    it."""
+    number = f"{wrong.index}" if unit == "image" else f"{unit} {wrong.index + 1}"
+    place = wrong.place or number
+    if wrong.step is None or not isinstance(report, TaggerReport):
+        return place
+    return f"{place} {report.unit} {wrong.step + 1}"

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from text_models import text_of, write_text_models
 
-from cnntool.cli import evaluation_tables
+from cnntool.cli import evaluation_texts
 from cnntool.cli.evaluate import Asked, measure_text
 
 
@@ -120,7 +120,7 @@ def test_surprisals_are_numbers_where_colours_are_not_seen(
 ):
     file = io.StringIO()
     screen = Console(file=file, force_terminal=True, width=80, **settings)
-    monkeypatch.setattr(evaluation_tables, "console", lambda: screen)
+    monkeypatch.setattr(evaluation_texts, "console", lambda: screen)
     measure_text(Asked("words.npz", ("text.txt",), tokens=True, quiet=True))
     lines = capsys.readouterr().out.splitlines()
     assert bool(lines) == is_json
@@ -142,7 +142,7 @@ def test_a_terminal_obeys_nothing_of_a_text_that_is_coloured(cnntool, folder, mo
     assert cnntool("train-lstm", "escape.txt", "--level", "char", "-q").code == 0
     file = io.StringIO()
     screen = Console(file=file, force_terminal=True, color_system="truecolor", width=80)
-    monkeypatch.setattr(evaluation_tables, "console", lambda: screen)
+    monkeypatch.setattr(evaluation_texts, "console", lambda: screen)
     measure_text(Asked("model.npz", ("escape.txt",), part="all", tokens=True, quiet=True))
     shown = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
     assert r"\x1b[31mred\x1b[0m \x07bell↵" in shown

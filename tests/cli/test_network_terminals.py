@@ -29,7 +29,6 @@ def terminal(monkeypatch):
         for module in (
             console_module,
             class_tables,
-            evaluation_tables,
             network_tables,
             predictions,
         ):
@@ -47,12 +46,13 @@ def report_of(tmp_path, labels, files=None):
     return evaluate(load_classifier(model), data)
 
 
+SHOWN = "m on d", "all", "image", 90
 LONG = tuple(f"[bold]a species with a long name, number {index}" for index in range(12))
 
 
 def test_columns_with_long_names_are_numbered(tmp_path, terminal):
     report = report_of(tmp_path, LONG)
-    lines = terminal(120, evaluation_tables.show_report, report, "m on d", "all")
+    lines = terminal(120, evaluation_tables.show_report, report, *SHOWN)
     assert [str(index) for index in range(12)] in [line.split() for line in lines]
     assert any(line.startswith(" 3 [bold]a species") for line in lines)
 
@@ -62,7 +62,7 @@ def test_columns_with_long_names_are_numbered(tmp_path, terminal):
 def test_no_line_is_wider_than_the_terminal(tmp_path, terminal, count, width):
     labels = tuple(f"{name} {index}" for index, name in zip(range(count), LONG * 9, strict=False))
     report = report_of(tmp_path, labels)
-    lines = terminal(width, evaluation_tables.show_report, report, "m on d", "all")
+    lines = terminal(width, evaluation_tables.show_report, report, *SHOWN)
     assert max(map(len, lines)) <= width
     assert any("probability" in line for line in lines)
 
@@ -72,7 +72,7 @@ def test_no_line_is_wider_than_the_terminal(tmp_path, terminal, count, width):
 def test_of_a_long_path_the_end_is_shown(tmp_path, terminal, labels, width):
     files = tuple(f"{'deep/' * 30}{index:02}.png" for index in range(90))
     report = report_of(tmp_path, labels, files)
-    lines = terminal(width, evaluation_tables.show_report, report, "m on d", "all")
+    lines = terminal(width, evaluation_tables.show_report, report, *SHOWN)
     assert max(map(len, lines)) <= width
     start = next(index for index, line in enumerate(lines) if line.startswith("image "))
     for line, mistake in zip(lines[start + 1 :], report.mistakes, strict=False):
@@ -82,7 +82,7 @@ def test_of_a_long_path_the_end_is_shown(tmp_path, terminal, labels, width):
 
 def test_of_many_classes_the_worst_are_shown(tmp_path, terminal):
     report = report_of(tmp_path, tuple(f"c{index}" for index in range(50)))
-    lines = terminal(80, evaluation_tables.show_report, report, "m on d", "all")
+    lines = terminal(80, evaluation_tables.show_report, report, *SHOWN)
     assert any(line.startswith("the 20 lowest F1") for line in lines)
     assert any(line.startswith("--confusion draws") for line in lines)
 
@@ -90,7 +90,7 @@ def test_of_many_classes_the_worst_are_shown(tmp_path, terminal):
 def test_cells_are_shaded(tmp_path, terminal):
     report = report_of(tmp_path, ("dark", "light"))
     show = evaluation_tables.show_report
-    text = "\n".join(terminal(80, show, report, "m on d", "all", color="truecolor"))
+    text = "\n".join(terminal(80, show, report, *SHOWN, color="truecolor"))
     assert "48;2;0;" in text  # blue on the diagonal
     assert ";40;0m" in text  # red beside it
 
