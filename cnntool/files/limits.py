@@ -10,6 +10,10 @@ from typing import NamedTuple
 from cnntool.errors import InputError
 
 MAX_PIXELS = 500_000_000
+REMEDY = (
+    "raise the limit with --max-pixels; where a command has none, cnntool pool has, and makes it "
+    "smaller"
+)
 LARGE_TILE = 1 << 24
 """Pixels of a tile that any picture may have; decoders make room for all of it."""
 DEFLATED = 1032
@@ -61,14 +65,14 @@ class Limits(NamedTuple):
         if count > most:
             raise InputError(
                 f"{self.name} has more than {most:,} bytes, as many as {self.max_pixels:,} pixels "
-                "can take: raise the limit with --max-pixels"
+                f"can take: {REMEDY}"
             )
 
     def _check_pixels(self, pixels: int, what: str) -> None:
         if pixels > self.max_pixels:
             raise InputError(
                 f"{self.name} {what} = {pixels:,} pixels, over the limit of "
-                f"{self.max_pixels:,}: raise the limit with --max-pixels"
+                f"{self.max_pixels:,}: {REMEDY}"
             )
 
 

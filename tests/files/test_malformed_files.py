@@ -501,7 +501,8 @@ def test_a_piece_of_lerc_is_held_to_its_room():
 def test_the_limit_is_the_callers():
     data = made("PNG")
     assert open_image(data, max_pixels=HEIGHT * WIDTH)
-    with pytest.raises(InputError, match=f"over the limit of {HEIGHT * WIDTH - 1}"):
+    said = f"over the limit of {HEIGHT * WIDTH - 1}: raise .* none, cnntool pool has"
+    with pytest.raises(InputError, match=said):
         open_image(data, max_pixels=HEIGHT * WIDTH - 1)
 
 

@@ -72,7 +72,8 @@ def answer_to(
     model = load_for_text(path, word)
     given = one_input(model, text, most=MOST_TOKENS, limits=limits, option=option)
     if word is not None and word > len(given.steps):
-        raise RequestError(f"--word {word}: the text has {counted(len(given.steps), 'word')}")
+        there = counted(len(given.steps), "word")
+        raise RequestError(f"--word {word}: the text has {there}: expected 1 to {len(given.steps)}")
     step = (word or 1) - 1
     scores = model.network.forward(given.x, lengths=given.lengths)[0]
     return model, given, step, softmax(scores[step, 0] if word else scores[0])
