@@ -16,7 +16,7 @@ from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_of
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
-from cnntool.cli.writing import names_of_unknown, piped_text, token_text
+from cnntool.cli.writing import check_length, names_of_unknown, piped_text, token_text
 from cnntool.datasets.images.files import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
@@ -128,12 +128,9 @@ def _of_text(
         text = piped_text(encoding, has_option)
     text = normalize("NFC", text)
     given: Any = tuple(text.split()) if reader.form == "words" else text
-    tokens, name = reader.tokens(given, is_raw=True), "stdin" if is_piped else option
-    if not 1 <= len(tokens) <= most:
-        kind = InputError if is_piped else RequestError
-        level = "word" if reader.level == "symbol" else reader.level
-        unit, remedy = UNITS[level], "take a part of it" if tokens else "write a text"
-        raise kind(f"{name} has {counted(len(tokens), unit)}: expected 1 to {most:,}, {remedy}")
+    tokens = reader.tokens(given, is_raw=True)
+    unit = UNITS["word" if reader.level == "symbol" else reader.level]
+    name = check_length(len(tokens), unit, most, is_piped, option)
     x, lengths = reader.rows([given]).take(np.array([0]))
     ids = np.ravel(x if isinstance(x, np.ndarray) else x.ids).tolist()
     if reader.level == "byte":

@@ -14,7 +14,7 @@ from cnntool.datasets.texts.encodings import check_decoded, checked_encoding
 from cnntool.datasets.texts.text import STDIN, read_bytes, read_text
 from cnntool.datasets.texts.tokens import MOST_QUOTED, UNITS, as_bytes
 from cnntool.datasets.texts.vocabulary import Vocabulary
-from cnntool.errors import InputError
+from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import TrainedText
 from cnntool.networks.sampling import Draw
 from cnntool.wording import counted, shortened
@@ -137,6 +137,16 @@ def piped_text(encoding: str, has_option: bool) -> str:
             raise
         remedy = f"convert it to {encoding.upper()} with iconv"
         raise InputError(OPTION.sub(remedy, str(error))) from None
+
+
+def check_length(count: int, unit: str, most: int, is_piped: bool, option: str) -> str:
+    """What a text is called: stdin, or by its option; RequestError, of stdin InputError, where it
+    has no tokens or too many."""
+    name, kind = ("stdin", InputError) if is_piped else (option, RequestError)
+    if not 1 <= count <= most:
+        remedy = "take a part of it" if count else "write a text"
+        raise kind(f"{name} has {counted(count, unit)}: expected 1 to {most:,}, {remedy}")
+    return name
 
 
 def name_unknown(text: str, vocabulary: Vocabulary, option: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import complain, picked, print_json, show, styled, table
+from cnntool.cli.console import complain, picked, show, styled, table
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -106,10 +106,7 @@ def command(asked: Asked, limits: Limits, report: Report) -> None:
     attending(model)
     given = asked.given(model, limits)
     found = attention_step(model, given.x, given.lengths, asked.step)
-    if report.as_json:
-        print_json(_entry(model, given, found))
-    else:
-        _show(model, given, found)
+    report.give(_entry, _show, model, given, found)
 
 
 def _likeliest(found: AttentionStep) -> Sequence[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import MOST_BEAM
-from cnntool.cli.console import print_json, show, styled, table
+from cnntool.cli.console import show, styled, table
 from cnntool.cli.explain.attention import Read
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -75,10 +75,7 @@ def command(asked: Asked, limits: Limits, report: Report) -> None:
     model = asked.load()
     given = asked.given(model, limits)
     tree = beam_tree(model, given.x, given.lengths, asked.beam)
-    if report.as_json:
-        print_json(_entry(model, given, tree))
-    else:
-        _show(model, given, tree)
+    report.give(_entry, _show, model, given, tree)
 
 
 def _entry(model: SequenceModel, given: OneInput, tree: BeamTree) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import CELLS
-from cnntool.cli.console import picked, print_json, show, table
+from cnntool.cli.console import picked, show, table
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
@@ -115,7 +115,7 @@ def command(windows: Windows, report: Report) -> None:
         )
     ids = spread_windows(corpus.ids, steps, MOST_WINDOWS)
     flows = _flows(trained, ids, windows)
-    print_json(_entry(windows, flows)) if report.as_json else _show(windows, flows)
+    report.give(_entry, _show, windows, flows)
 
 
 def _flows(trained: TrainedText, ids: np.ndarray, asked: Windows) -> dict[str, GradientFlow]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, styled, table
+from cnntool.cli.console import show, styled, table
 from cnntool.cli.explain.blocks import size_formula
 from cnntool.cli.explain.options import Report, numbers, planning
 from cnntool.cli.help import SectionedCommand
@@ -113,10 +113,7 @@ def command(given: Numbers, windows: Windows, backward: Backward, report: Report
     (kernel,), settings = given.kernels, {**asdict(windows), "flip": given.flip}
     _check(given.signal, kernel, backward.grad, **settings)
     steps = conv1d_steps(given.signal, kernel, given.bias, backward.grad, **settings)
-    if report.as_json:
-        print_json(_entry(steps, given.flip))
-    else:
-        _show(steps, given.flip)
+    report.give(_entry, _show, steps, given.flip)
 
 
 def _check(signal, kernel, grad, stride, padding, dilation, flip) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from cnntool.choices import POOLS
-from cnntool.cli.console import print_json, show, styled, table
+from cnntool.cli.console import show, styled, table
 from cnntool.cli.convolve import Kernels, Steps, read_filters
 from cnntool.cli.explain.blocks import layout_width
 from cnntool.cli.explain.options import LayerSpec, Picture, Report, layer, open_one
@@ -136,10 +136,7 @@ def command(
     changes = measure_invariance(picture, filters, geometry, poolings, *moves)
     spec = " + ".join(kernel.spec for kernel in filters)
     names = [pool.text for pool in shift.pools]
-    if report.as_json:
-        print_json(_entry(name, spec, names, shift.direction, changes))
-    else:
-        _show(name, spec, names, shift.direction, changes)
+    report.give(_entry, _show, name, spec, names, shift.direction, changes)
 
 
 def _pooling(pool: LayerSpec) -> Pooling:

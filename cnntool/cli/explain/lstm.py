@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import picked, print_json, show, styled, table
+from cnntool.cli.console import picked, show, styled, table
 from cnntool.cli.explain.options import Report
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import WholeNumber
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import counted, signed
+from cnntool.wording import signed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -74,7 +74,7 @@ def command(asked: Asked, report: Report) -> None:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
-    from cnntool.cli.writing import name_unknown, typed_text
+    from cnntool.cli.writing import check_length, name_unknown, typed_text
     from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.layers.recurrent import Recurrent
     from cnntool.networks.model import KINDS_OF_SEQUENCES, load_text_model
@@ -93,21 +93,13 @@ def command(asked: Asked, report: Report) -> None:
         raise RequestError(f"--layer {layer}: {model} has layers 1 to {len(units)}")
     if asked.unit is not None and asked.unit >= units[layer - 1]:
         raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {units[layer - 1] - 1}")
-    name, kind = ("stdin", InputError) if asked.text == "-" else ("--text", RequestError)
     text = typed_text(asked.text, trained, has_option=False)
     ids = trained.vocabulary.encode(text)
-    if not 1 <= len(ids) <= MOST_TOKENS:
-        remedy = "write a text" if not len(ids) else "take a part of it"
-        raise kind(
-            f"{name} has {counted(len(ids), 'token')}: expected 1 to {MOST_TOKENS:,}, {remedy}"
-        )
+    check_length(len(ids), "token", MOST_TOKENS, asked.text == "-", "--text")
     name_unknown(text, trained.vocabulary, "--text")
     found = unit_trace(trained, ids, layer, asked.unit)
     tokens = ids.tolist()
-    if report.as_json:
-        print_json(_entry(trained, tokens, found))
-    else:
-        _show(trained, tokens, found)
+    report.give(_entry, _show, trained, tokens, found)
 
 
 def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnntool.choices import POOLS
-from cnntool.cli.console import complain
+from cnntool.cli.console import complain, print_json
 from cnntool.cli.files import check_stdin, source_of
 from cnntool.cli.options import Reading, argument, flag, option
 from cnntool.cli.types import LARGEST_NUMBER, LARGEST_STEP, PathName, Spec
@@ -97,6 +97,10 @@ class Report:
 
     section = "Output"
     as_json: bool = flag("--json", "Print JSON: every number.")
+
+    def give(self, entry: Callable[..., Any], show: Callable[..., None], *facts: Any) -> None:
+        """Print what ``entry`` makes of the facts as JSON, or have ``show`` print them."""
+        print_json(entry(*facts)) if self.as_json else show(*facts)
 
 
 def open_one(path: str, reading: Reading, quiet: bool = False) -> tuple[Image, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import console, print_json, show, styled, table
+from cnntool.cli.console import console, show, styled, table
 from cnntool.cli.explain.blocks import layout_width, size_formula
 from cnntool.cli.explain.options import LayerSpec, Report, layer, planning
 from cnntool.cli.help import SectionedCommand
@@ -93,20 +93,20 @@ def command(chain: Chain, one: OneLayer, report: Report) -> None:
     neighbouring outputs) and the receptive field (how many inputs one output sees). The rows and
     the columns of an image are such an axis each.
     """
-    from cnntool.networks.receptive_field import receptive_fields
+    from cnntool.networks.receptive_field import WindowLayer, plan_layer, receptive_fields
 
     size, layers = chain.size, chain.layers
     if layers:
         refuse(one, asdict(one), "is for one layer: write it into the LAYER")
         with planning(REMEDY):
             fields = receptive_fields(size, [window_layer(layer) for layer in layers])
-        if report.as_json:
-            print_json(_chain_entry(size, layers, fields))
-        else:
-            _show_chain(size, [layer.text for layer in layers], fields)
+        report.give(_chain_entry, _show_chain, size, layers, fields)
         return
-    axis = _plan_one(size, one)
-    print_json(_axis_entry(axis)) if report.as_json else _show_axis(axis)
+    padding = "valid" if one.padding is None else one.padding
+    alone = WindowLayer(one.kernel or 3, one.stride or 1, padding, one.dilation or 1, one.ceil)
+    with planning(REMEDY):
+        axis = plan_layer(size, alone)
+    report.give(_axis_entry, _show_axis, axis)
 
 
 def window_layer(layer: LayerSpec) -> WindowLayer:
@@ -115,15 +115,6 @@ def window_layer(layer: LayerSpec) -> WindowLayer:
 
     settings = layer.size, layer.stride, layer.padding, layer.dilation, layer.ceil
     return WindowLayer(*settings, is_pool=layer.kind != "conv")
-
-
-def _plan_one(size: int, one: OneLayer) -> Axis:
-    from cnntool.engine.windows import plan_axis
-
-    padding = "valid" if one.padding is None else one.padding
-    settings = one.kernel or 3, one.stride or 1, one.dilation or 1, padding
-    with planning(REMEDY):
-        return plan_axis(size, *settings, ceil_mode=one.ceil)
 
 
 def _axis_entry(axis: Axis) -> dict:
@@ -264,10 +255,10 @@ def _use_cells(axis: Axis, positions: range) -> list[tuple[str, str]]:
     return cells
 
 
-def _show_chain(size: int, names: Sequence[str], fields: Sequence[ReceptiveField]) -> None:
+def _show_chain(size: int, layers: Sequence[LayerSpec], fields: Sequence[ReceptiveField]) -> None:
     """Print a row a layer: its outputs, with the formula where that fits, jump and field."""
     tables = (
-        _chain_table(size, names, fields, *extras)
+        _chain_table(size, layers, fields, *extras)
         for extras in ((True, True), (True, False), (False, True), (False, False))
     )
     screen, width = console(), layout_width()
@@ -284,7 +275,7 @@ def _show_chain(size: int, names: Sequence[str], fields: Sequence[ReceptiveField
 
 def _chain_table(
     size: int,
-    names: Sequence[str],
+    layers: Sequence[LayerSpec],
     fields: Sequence[ReceptiveField],
     has_formula: bool,
     has_bar: bool,
@@ -299,10 +290,10 @@ def _chain_table(
         chain.add_row(name, outputs, str(jump), str(field), sees, *bar)
 
     add("input", str(size), 1, 1, range(1), range(size // 2, size // 2 + 1))
-    for name, field in zip(names, fields, strict=True):
+    for each, field in zip(layers, fields, strict=True):
         outputs = size_formula(field.axis) if has_formula else str(field.axis.output_size)
         middle = field.seen(field.axis.output_size // 2)
-        add(name, outputs, field.jump, field.size, field.seen(0), middle)
+        add(each.text, outputs, field.jump, field.size, field.seen(0), middle)
     return chain
 
 

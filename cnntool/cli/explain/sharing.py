@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnntool.cli.console import print_json, show, table
+from cnntool.cli.console import show, table
 from cnntool.cli.explain.options import Report, planning
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, option, takes
@@ -76,7 +76,7 @@ def command(layer: Layer, report: Report) -> None:
 
     with planning("use a smaller kernel, or more --padding"):
         sharing = layer_sharing(**asdict(layer))
-    print_json(_entry(sharing)) if report.as_json else _show(sharing)
+    report.give(_entry, _show, sharing)
 
 
 def _entry(sharing: Sharing) -> dict:
