@@ -29,8 +29,8 @@ from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.fast.threads import available_cores
 from cnntool.networks.network import Network
 from cnntool.networks.sampling import Choice, draws, primed
+from cnntool.networks.sequence_zoo import language_model
 from cnntool.networks.summary import multiply_adds
-from cnntool.networks.zoo import language_model
 from cnntool.training.loop import Step, Trainer
 from cnntool.training.measures import measure_of
 from cnntool.training.settings import Settings

@@ -16,10 +16,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.convolutions import Convolution
-from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.core import Activation, Dense
 from cnntool.networks.layers.embeddings import LETTERS, Embedding
 from cnntool.networks.layers.layer import Layer
-from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.layers.steps import Each, Places, TimePool

@@ -9,10 +9,9 @@ from cnntool.networks.layers.convolutions import (
     LocallyConnected,
     Window,
 )
-from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.core import ACTIVATIONS, Activation, BatchNorm, Dense, Dropout, Flatten
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import LARGEST
-from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import (
     POOLS,
     AdaptivePool,

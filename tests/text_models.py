@@ -10,7 +10,7 @@ from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import load_corpus, split
 from cnntool.networks.model import network_of
 from cnntool.networks.model_file import save_model
-from cnntool.networks.zoo import language_model
+from cnntool.networks.sequence_zoo import language_model
 from cnntool.training.checkpoint import model_of
 from cnntool.training.loop import Trainer
 from cnntool.training.measures import measure_of

@@ -182,7 +182,7 @@ def measure_images(asked: Asked) -> None:
     from cnntool.cli.console import complain, print_json
     from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
-    from cnntool.networks.model import load_classifier
+    from cnntool.networks.model import load_trained
     from cnntool.training.evaluation import evaluate
     from cnntool.training.parts import with_held_out
     from cnntool.visuals import fonts
@@ -190,7 +190,7 @@ def measure_images(asked: Asked) -> None:
     fonts.use(asked.font)
     model, (data,) = asked.model, asked.data
     files.check_files(asked.confusion, asked.mistakes, False, asked.force)
-    classifier = load_classifier(model)
+    classifier = load_trained(model, "cnn")
     if asked.top is not None and asked.top > len(classifier.labels):
         classes = counted(len(classifier.labels), "class")
         raise RequestError(f"--top {asked.top}: {model} has {classes}, take no more than those")
@@ -232,11 +232,11 @@ def measure_text(asked: Asked) -> None:
     """Put a language model to a text, and print what was found."""
     from cnntool.cli.console import complain, print_json, reading
     from cnntool.datasets.texts.encodings import check_decoded
-    from cnntool.networks.model import load_text_model
+    from cnntool.networks.model import load_trained
     from cnntool.training.evaluation import evaluate_text
 
     model, (text,) = asked.model, asked.data
-    trained = load_text_model(model)
+    trained = load_trained(model, "rnn")
     check_decoded(asked.encoding, trained.vocabulary.level)
     with reading(text, asked.quiet) as advance:
         corpus = trained.read(text, asked.encoding, advance)

@@ -183,10 +183,10 @@ def write(asked: Asked, seed: int) -> None:
 
     from cnntool.cli.console import reading
     from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
-    from cnntool.networks.model import load_text_model
+    from cnntool.networks.model import load_trained
     from cnntool.networks.sampling import Choice, draws, line_start, primed
 
-    trained = load_text_model(asked.model)
+    trained = load_trained(asked.model, "rnn")
     vocabulary = trained.vocabulary
     prime = typed_text(asked.prime or "", trained, asked.encoding)
     if not asked.quiet:

@@ -239,8 +239,8 @@ def _layers(network: Network) -> dict[str, Any]:
 
 def _arrays(network: Network, trained: Trained | None) -> dict[str, Any]:
     from cnntool.networks.model import TrainedText
+    from cnntool.networks.sequence_zoo import language_sizes
     from cnntool.networks.summary import array_shapes, multiply_adds
-    from cnntool.networks.zoo import language_sizes
 
     entry: dict[str, Any] = {}
     batch = None

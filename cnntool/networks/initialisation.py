@@ -16,16 +16,8 @@ All are drawn uniformly, from ``-sqrt(3 v)`` to ``sqrt(3 v)`` for the variance v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
-
-
-class Start(Protocol):
-    """How a parameter starts."""
-
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator, rule: str) -> np.ndarray:
-        """An array of this shape; rule: that of weights which name none themselves."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +78,11 @@ class Orthogonal:
             q, r = np.linalg.qr(rng.standard_normal((size, size)))
             squares.append(q * np.sign(np.diagonal(r)))
         return np.concatenate(squares, axis=1)
+
+
+Start = Constant | Uniform | Fans | Orthogonal
+"""How a parameter starts: ``draw`` gives an array of its shape, by a rule where weights name none
+themselves."""
 
 
 def variance(rule: str, fan_in: int, fan_out: int) -> float:

@@ -46,6 +46,16 @@ class Trained:
     def header(self) -> Header:
         return self.model.header
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the classes or tags; the tokens of a model that says texts."""
+        return self.header.labels
+
+    @property
+    def encoding(self) -> str:
+        """Of the texts it was trained on."""
+        return self.header.preprocessing.get("encoding", "utf-8")
+
     def trace(self, layer: int, x: Any, lengths: np.ndarray | None = None) -> Arrays:
         """What the units of a recurrent layer, by number, did while a batch of one was read, each
         (T, H); else as :meth:`Recurrent.trace`. InputError where that is not finite."""
@@ -67,10 +77,6 @@ class Classifier(Trained):
     """
 
     preprocessing: Preprocessing
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.header.labels
 
     def with_own_sizes(self) -> Classifier:
         """The same for images in the size that they have; RequestError where all need one."""
@@ -114,11 +120,6 @@ class TrainedText(Trained):
     vocabulary: Vocabulary
 
     @property
-    def encoding(self) -> str:
-        """Of the texts it was trained on."""
-        return self.header.preprocessing["encoding"]
-
-    @property
     def seq_length(self) -> int:
         """Tokens of the windows it was trained on."""
         return self.header.input_shape[0]
@@ -149,15 +150,6 @@ class SequenceModel(Trained):
     reader: Input
     writer: TextInput | None
     longest: int
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.header.labels
-
-    @property
-    def encoding(self) -> str:
-        """Of the texts it was trained on."""
-        return self.header.preprocessing.get("encoding", "utf-8")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -230,16 +222,6 @@ def load_trained(path: str | os.PathLike, kind: str | None = None) -> AnyModel:
     if model.header.kind == "rnn":
         return _text_model(model, network, name)
     return _sequence_model(model, network, name)
-
-
-def load_classifier(path: str | os.PathLike) -> Classifier:
-    """A model file of images; InputError, one line, whatever is wrong with it."""
-    return load_trained(path, "cnn")
-
-
-def load_text_model(path: str | os.PathLike) -> TrainedText:
-    """A model file of text; InputError, one line, whatever is wrong with it."""
-    return load_trained(path, "rnn")
 
 
 def load_sequence_model(

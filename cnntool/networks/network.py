@@ -11,8 +11,8 @@ import numpy as np
 from cnntool.engine.fast.layout import batch_last, batch_last_pays
 from cnntool.errors import RequestError
 from cnntool.networks.initialisation import Fans
+from cnntool.networks.layers.core import Activation
 from cnntool.networks.layers.layer import Arrays, Layer, Parameter, Pass, Shape, total
-from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 from cnntool.wording import shape_text
 

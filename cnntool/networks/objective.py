@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnntool.engine import losses
-from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.core import Dense
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
 

@@ -14,10 +14,9 @@ from cnntool.engine.bin_pooling import MODES
 from cnntool.errors import RequestError
 from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
-from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.core import ACTIVATIONS, Activation, BatchNorm, Dense, Dropout, Flatten
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import SHOWN, Layer, Words, shown
-from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import POOLS, AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.layers.recurrent import GATES, Recurrent
 from cnntool.networks.layers.steps import TIME_POOLS, Columns, Each, Places, TimePool

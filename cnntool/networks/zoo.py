@@ -1,4 +1,4 @@
-"""Networks by name, each as text with the number of classes left open; and language models."""
+"""Networks of images by name, each as text with the number of classes left open."""
 
 from __future__ import annotations
 
@@ -6,24 +6,17 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.joined import parse_network
-from cnntool.networks.layers.dense import Dense
-from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Shape, is_steps
-from cnntool.networks.layers.pointwise import Activation, Dropout
-from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network
 from cnntool.networks.spec import (
     begins_with_embedding,
     check_filled,
-    filled,
     image_layers,
     parse_layers,
 )
-from cnntool.specs import number_text
 from cnntool.wording import counted, shape_text, suggestion
 
 
@@ -189,89 +182,6 @@ def build(
             f"the data has {counted(classes, 'class')}: end with '{pooled}dense {classes}'"
         )
     return network
-
-
-def language_model(
-    cell: str,
-    vocabulary_size: int,
-    embed_size: int,
-    hidden_size: int,
-    layers: int = 1,
-    dropout: float = 0.0,
-    tie_weights: bool = False,
-) -> Network:
-    """A recurrent language model, ``p(w_(t+1)) = softmax(h_t W + b)``; parameters not drawn yet.
-
-    Dropout stands on every connection that does not go through time: behind the embedding, between
-    layers and before the output. With tied weights embedding and output share a table. RequestError
-    where their sizes do not let them.
-
-    Sources: Mikolov, Karafiát, Burget, Černocký, Khudanpur, Interspeech 2010; Zaremba, Sutskever,
-    Vinyals, arXiv:1409.2329, 2014 (dropout).
-    """
-    if tie_weights and embed_size != hidden_size:
-        raise RequestError(
-            f"tied weights need an embedding as wide as the hidden state: embed size is "
-            f"{embed_size}, hidden size {hidden_size}; set both to one number, or leave out "
-            "--tie-weights"
-        )
-    read = [f"embedding {vocabulary_size} x {embed_size}", *[f"{cell} {hidden_size}"] * layers]
-    drop = [f"dropout {number_text(dropout)}"] if dropout else []
-    written = f"dense {vocabulary_size}" + (" tied" if tie_weights else "")
-    text = "; ".join([*(part for layer in read for part in (layer, *drop)), written])
-    return Network(parse_layers(text), (None,))
-
-
-def language_network(text: str, vocabulary_size: int) -> Network:
-    """A recurrent language model of a text of layers, in which ? stands for the vocabulary's size:
-    ``embedding ? x 64; lstm 128; gru 64; dense ?``; parameters not drawn yet. RequestError where it
-    is none."""
-    example = "such as 'embedding ? x 64; lstm 128; dense ?'"
-    if "=>" in text:
-        raise RequestError(
-            f"--layers has '=>', and a language model no decoder: write it without, {example}"
-        )
-    network = Network(parse_layers(filled(text, vocabulary_size, 0, vocabulary_size)), (None,))
-    first, last = network.layers[0], network.layers[-1]
-    for layer in network.layers:
-        if not isinstance(layer, Embedding | Recurrent | Dropout | Activation | Dense):
-            raise RequestError(f"--layers: {layer} is no layer of a language model, {example}")
-        if isinstance(layer, Recurrent) and layer.both:
-            raise RequestError(
-                f"--layers: {layer} would read what it is to foretell: leave out both, {example}"
-            )
-        if isinstance(layer, Embedding) and layer.letters:
-            raise RequestError(f"--layers: {layer}: leave the letters out, {example}")
-    if not any(isinstance(layer, Recurrent) for layer in network.layers):
-        raise RequestError(f"--layers has no recurrence: add lstm, gru or rnn, {example}")
-    sizes = [
-        first.words if isinstance(first, Embedding) else 0,
-        last.outputs if isinstance(last, Dense) else 0,
-    ]
-    if sizes != [vocabulary_size] * 2:
-        raise RequestError(
-            f"--layers is to begin with 'embedding ? x N' and to end with 'dense ?', where ? is "
-            f"{vocabulary_size:,}, the tokens of the text"
-        )
-    return network
-
-
-def language_sizes(network: Network) -> dict[str, Any]:
-    """What :func:`language_model` takes to make such a network, by the names there."""
-    first, last = network.layers[0], network.layers[-1]
-    cells = [layer for layer in network.layers if isinstance(layer, Recurrent)]
-    rates = [layer.rate for layer in network.layers if isinstance(layer, Dropout)]
-    if not (isinstance(first, Embedding) and cells and isinstance(last, Dense)):
-        raise ValueError(f"{network.spec} is no language model")
-    return {
-        "cell": cells[0].cell,
-        "vocabulary_size": first.words,
-        "embed_size": first.width,
-        "hidden_size": cells[0].units,
-        "layers": len(cells),
-        "dropout": rates[0] if rates else 0.0,
-        "tie_weights": last.is_tied,
-    }
 
 
 def _first_word(text: str) -> str:

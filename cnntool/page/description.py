@@ -18,10 +18,9 @@ from cnntool.engine.windows import Axis, plan_axes
 from cnntool.errors import RequestError
 from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.convolutions import Convolution, LocallyConnected
-from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.core import Activation, BatchNorm, Dense, Dropout, Flatten
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Layer, Shape
-from cnntool.networks.layers.pointwise import Activation, BatchNorm, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool, Subsampling
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.layers.steps import TIME_POOLS, Columns, Places, TimePool

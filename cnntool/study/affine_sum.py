@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnntool.networks.layers.core import Activation
 from cnntool.networks.layers.layer import Layer
-from cnntool.networks.layers.pointwise import Activation
 from cnntool.networks.layers.pools import SlidingPool
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.network import Network

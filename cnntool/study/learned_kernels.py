@@ -13,7 +13,7 @@ from cnntool.imaging.kernel_files import check_bank
 from cnntool.imaging.kernels import COLOURS, Filter
 from cnntool.networks.joined import ENCODER
 from cnntool.networks.layers.convolutions import Convolution
-from cnntool.networks.model import Trained, TrainedText, load_classifier, load_trained
+from cnntool.networks.model import Trained, TrainedText, load_trained
 from cnntool.networks.network import Network
 from cnntool.networks.weight_files import has_header, read_kernels
 from cnntool.wording import counted, instead, nan_count
@@ -84,7 +84,7 @@ def load_banks(path: str | os.PathLike) -> Banks:
         return Banks(name, read_kernels(path))
     trained: Trained = load_trained(path)
     if isinstance(trained, TrainedText):
-        trained = load_classifier(path)  # raises
+        trained = load_trained(path, "cnn")  # raises
     return Banks(name, kernels_of(trained.network), trained, dict(trained.model.filters))
 
 

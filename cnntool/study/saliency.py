@@ -14,7 +14,7 @@ import numpy as np
 
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.layers.pointwise import Activation, BatchNorm
+from cnntool.networks.layers.core import Activation, BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.summary import batch_size_for
 from cnntool.study.interpolation import resized

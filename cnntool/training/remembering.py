@@ -7,7 +7,7 @@ import numpy as np
 
 from cnntool.engine.losses import softmax_cross_entropy, softmax_cross_entropy_backward
 from cnntool.networks.network import Network
-from cnntool.networks.zoo import language_model
+from cnntool.networks.sequence_zoo import language_model
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.shards import fill, flatten
 

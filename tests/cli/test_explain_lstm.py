@@ -9,7 +9,7 @@ import pytest
 from sequence_models import write_sequence_models
 from text_models import write_text_models
 
-from cnntool.networks.model import load_text_model
+from cnntool.networks.model import load_trained
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def explain(cnntool, folder):
 
 def test_the_last_state_is_that_of_the_model_that_read_the_text(explain):
     done = explain("words.npz", "--text", "the cat sat", "--unit", "3", "--json")
-    trained = load_text_model("words.npz")
+    trained = load_trained("words.npz", "rnn")
     ids = trained.vocabulary.encode("the cat sat")
     states = trained.network.forward(ids[:, None])[1].states
     h, c = states["lstm1.h"], states["lstm1.c"]

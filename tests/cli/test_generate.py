@@ -17,7 +17,7 @@ from text_models import write_text_models
 from cnntool.cli import writing
 from cnntool.cli.writing import write_reasons, write_text
 from cnntool.datasets.texts.vocabulary import Vocabulary
-from cnntool.networks.model import load_text_model
+from cnntool.networks.model import load_trained
 from cnntool.networks.sampling import Choice, Draw, line_start, primed
 
 
@@ -53,7 +53,7 @@ def test_another_text_each_time_with_the_seed_that_repeats_it(generate):
 def test_greedy_is_the_likeliest_each_time(generate):
     done = generate("words.npz", "--temperature", "0", "--length", "4", "--json")
     assert done.err == ""
-    trained = load_text_model("words.npz")
+    trained = load_trained("words.npz", "rnn")
     ids, lines = line_start(trained.vocabulary), done.out.decode().splitlines()
     for line in lines:
         logits, _ = primed(trained.network, ids)
@@ -92,7 +92,7 @@ def test_why_gives_each_probability_and_what_else_could_have_come(generate):
     done = generate("chars.npz", "--why", "--length", "5", "--seed", "4")
     lines = [line.split("\t") for line in done.out.decode().splitlines()]
     assert len(lines) == 5
-    trained = load_text_model("chars.npz")
+    trained = load_trained("chars.npz", "rnn")
     ids, names = line_start(trained.vocabulary), [repr(t) for t in trained.vocabulary.tokens]
     for token, p, *others in lines:
         logits, _ = primed(trained.network, ids)
@@ -168,7 +168,7 @@ def test_a_text_is_measured(cnntool, generate):
 def test_a_models_arrays_have_the_lectures_shapes(cnntool, generate):
     text = cnntool("info", "chars.npz").out.decode()
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
-    count = len(load_text_model("chars.npz").vocabulary)
+    count = len(load_trained("chars.npz", "rnn").vocabulary)
     assert rows["input"][1:] == ["batch", "x", "input", "4", "x", str(count)]
     assert rows["embed"][1:7] == ["input", "x", "embed", str(count), "x", "6"]
     assert rows["ih"][1:8] == ["embed", "x", "4", "hidden", "6", "x", "32"]
@@ -176,7 +176,7 @@ def test_a_models_arrays_have_the_lectures_shapes(cnntool, generate):
     assert rows["output"][1:] == ["batch", "x", "output", "4", "x", str(count)]
     assert rows["target"][1:] == ["batch", "4"]
     entry = json.loads(cnntool("info", "chars.npz", "--json").out)
-    params = load_text_model("chars.npz").network.params
+    params = load_trained("chars.npz", "rnn").network.params
     assert entry["totals"]["parameters"] == sum(array.size for array in params.values())
     assert cnntool("info", "chars.npz", "--classes", "3").code == 2
 

@@ -12,7 +12,7 @@ from cnntool.cli import class_tables, evaluation_tables, network_tables, predict
 from cnntool.cli import console as console_module
 from cnntool.cli.files import Source
 from cnntool.datasets.images.dataset import Dataset
-from cnntool.networks.model import load_classifier
+from cnntool.networks.model import load_trained
 from cnntool.networks.zoo import build
 from cnntool.training.evaluation import evaluate
 
@@ -43,7 +43,7 @@ def report_of(tmp_path, labels, files=None):
     model = darkness_model(tmp_path / "m.npz", labels=labels, classes=len(labels))
     x = np.random.default_rng(0).integers(0, 256, (90, 1, 4, 4), np.uint8)
     data = Dataset(x, np.arange(90) % len(labels), tuple(labels), "set", files=files)
-    return evaluate(load_classifier(model), data)
+    return evaluate(load_trained(model, "cnn"), data)
 
 
 SHOWN = "m on d", "all", "image", 90

@@ -13,7 +13,7 @@ import pytest
 
 from cnntool.cli.training import live
 from cnntool.datasets import memory
-from cnntool.networks.model import load_classifier
+from cnntool.networks.model import load_trained
 from cnntool.training import loop
 from cnntool.training.measures import ACCURACY
 
@@ -33,7 +33,7 @@ def test_a_run_leaves_its_best_and_its_last_and_says_what_it_did(train, tmp_path
     text = done.err
     for part in ("1,618 train", "epoch 2/2", "linear classifier"):
         assert part in text
-    trained = load_classifier(tmp_path / "model.npz")
+    trained = load_trained(tmp_path / "model.npz", "cnn")
     model, network = trained.model, trained.network
     assert network.spec == "conv 4 3x3; relu; max 2; dense 10"
     assert sorted(model.filters) == [0, 1, 2]
@@ -174,7 +174,7 @@ def test_a_run_that_was_killed_goes_on_from_where_it_was_saved(
     command = [sys.executable, "-c", KILLED, str(steps), "train-cnn", "digits", *TINY, *options]
     killed = subprocess.run([*command, "-o", "part.npz", "-q", *more], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
-    model = load_classifier(tmp_path / "part.last.npz").model
+    model = load_trained(tmp_path / "part.last.npz", "cnn").model
     found = json.loads(model.state["place"].tobytes())["place"]
     assert (found["epoch"], found["step"]) == place
     assert cnntool("train-cnn", "--resume", "part.last.npz", "-q").code == 0
@@ -284,7 +284,7 @@ def test_the_output_starts_at_how_frequent_the_classes_are(cnntool, tmp_path):
     options = ["--layers", "flatten; dense 2", "--val-split", "0", "--epochs", "1", "-q"]
     done = cnntool("train-cnn", "set.npz", *options, "--learning-rate", "1e-9")
     assert done.code == 0
-    bias = load_classifier(tmp_path / "model.npz").network.params["dense1.bias"]
+    bias = load_trained(tmp_path / "model.npz", "cnn").network.params["dense1.bias"]
     np.testing.assert_allclose(bias, [np.log(2 * 40 / 50), np.log(2 * 10 / 50)], rtol=1e-5)
 
 
@@ -302,7 +302,7 @@ def test_a_test_set_is_named_beside_data_and_judged_at_the_end(cnntool, tmp_path
     assert "majority_accuracy" not in found
     assert "10 test" in done.err
     assert "test accuracy 70.00%" in done.err
-    model = load_classifier(tmp_path / "model.npz").model
+    model = load_trained(tmp_path / "model.npz", "cnn").model
     assert model.header.training["test"] == "test.npz"
     more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "4", "--json")
     assert json.loads(more.out)["test_accuracy"] == 0.7
@@ -328,7 +328,7 @@ def test_rates_and_decay_that_are_not_given_are_those_of_the_optimizer(
 ):
     done = train("--epochs", "1", *options)
     assert said in done.err
-    assert load_classifier(tmp_path / "model.npz").header.training["weight_decay"] == decay
+    assert load_trained(tmp_path / "model.npz", "cnn").header.training["weight_decay"] == decay
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def test_a_network_that_is_best_within_an_epoch_is_the_model(train, cnntool, mon
 def test_a_best_model_predicts_and_names_the_file_that_goes_on(train, cnntool, tmp_path):
     """It is without the optimizer's state, which is more than all else."""
     assert train("--epochs", "2", "-q").code == 0
-    assert load_classifier(tmp_path / "model.npz").model.state == {}
+    assert load_trained(tmp_path / "model.npz", "cnn").model.state == {}
     assert cnntool("evaluate", "model.npz", "digits", "-q").code == 0
     done = cnntool("train-cnn", "--resume", "model.npz", "--epochs", "3")
     assert done.code == 1
@@ -507,7 +507,7 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     assert "--learning-rate" in done.err
     assert len(done.err.splitlines()) == 1
     assert "model.last.npz, and no model in model.npz yet" in done.err
-    load_classifier(tmp_path / "model.last.npz")
+    load_trained(tmp_path / "model.last.npz", "cnn")
 
 
 def test_the_model_of_an_earlier_run_is_said_to_be_gone(train):

@@ -17,8 +17,8 @@ from text_models import SAYINGS, text_of
 
 from cnntool.datasets import memory
 from cnntool.datasets.texts.corpus import load_corpus
-from cnntool.networks.model import load_text_model
-from cnntool.networks.zoo import language_sizes
+from cnntool.networks.model import load_trained
+from cnntool.networks.sequence_zoo import language_sizes
 from cnntool.training.baselines import cross_entropy
 
 TINY = ["--embed-size", "6", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "12"]
@@ -38,7 +38,7 @@ def test_a_run_leaves_its_model_and_says_what_it_did(train, cnntool):
     assert done.out == b"model.npz\n"
     for part in ("epoch 2/2", "perplexity", "uniform", "unigram", "bigram", "a sample", "lstm1"):
         assert part in done.err
-    trained = load_text_model("model.npz")
+    trained = load_trained("model.npz", "rnn")
     assert trained.vocabulary.level == "word"
     assert trained.network.spec == f"embedding {len(trained.vocabulary)} x 6; lstm 8; dense " + str(
         len(trained.vocabulary)
@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_within_an_epoch_goes_on_to_where_it_would_have_com
     options += ["--save-every", "0.000001", "-q"]
     assert train(*options, "-o", "whole.npz").code == 0
     assert is_killed(8, "train-lstm", *options, "-o", "part.npz")
-    last = load_text_model("part.last.npz").model
+    last = load_trained("part.last.npz", "rnn").model
     place = json.loads(last.state["place"].tobytes())["place"]
     assert (place["epoch"], place["step"] > 0) == (0, True)
     assert cnntool("train-lstm", "--resume", "part.last.npz", "--num-samples", "5", "-q").code == 0
@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_within_an_epoch_goes_on_to_where_it_would_have_com
 def test_the_lectures_settings_are_the_defaults(cnntool):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
     assert cnntool("train-lstm", "text.txt", "-q").code == 0
-    trained = load_text_model("model.npz")
+    trained = load_trained("model.npz", "rnn")
     sizes, training = language_sizes(trained.network), trained.header.training
     assert (sizes["cell"], sizes["layers"]) == ("lstm", 1)
     assert (sizes["embed_size"], sizes["hidden_size"]) == (32, 32)
@@ -200,7 +200,7 @@ def test_line_ends_marks_files_and_stdin_change_nothing(train, folder):
     ):
         done = train(*names, "-q", "-o", f"{number}.npz", stdin=stdin)
         assert done.code == 0, done.err
-        trained = load_text_model(f"{number}.npz")
+        trained = load_trained(f"{number}.npz", "rnn")
         fingerprints.add(trained.header.fingerprint)
         params.append(trained.network.params["lstm1.w_hidden"].tobytes())
     assert len(fingerprints) == len(set(params)) == 1
@@ -209,7 +209,7 @@ def test_line_ends_marks_files_and_stdin_change_nothing(train, folder):
 def test_the_encoding_is_part_of_the_model(train, cnntool):
     Path("latin.txt").write_text("grün und süß\nöd und früh\n" * 20, encoding="latin-1")
     assert train("latin.txt", "--encoding", "latin-1", "-q").code == 0
-    assert load_text_model("model.npz").encoding == "iso8859-1"
+    assert load_trained("model.npz", "rnn").encoding == "iso8859-1"
     again = ["--resume", "model.last.npz", "--num-epochs", "2", "--encoding", "L1", "-q"]
     assert train(*again).code == 0
     found = json.loads(cnntool("evaluate", "model.npz", "latin.txt", "--json").out)
@@ -227,7 +227,7 @@ def test_emoji_and_scripts_are_characters(train):
     Path("emoji.txt").write_text("grüß 🐈‍⬛ 你好 мир\n" * 40, encoding="utf-8")
     done = train("emoji.txt", "--level", "char", "-o", "e.npz", "-q")
     assert done.code == 0, done.err
-    assert {"🐈", "你", "м", "ß"} <= set(load_text_model("e.npz").vocabulary.tokens)
+    assert {"🐈", "你", "м", "ß"} <= set(load_trained("e.npz", "rnn").vocabulary.tokens)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -338,7 +338,7 @@ def test_a_text_of_its_own_to_validate_on_is_the_one_that_is_measured(train, cnn
 def test_tied_weights_take_the_size_that_was_given(cnntool, folder, given):
     Path("text.txt").write_text(text_of(60), encoding="utf-8")
     assert cnntool("train-lstm", "text.txt", "--tie-weights", given, "7", "-q").code == 0
-    sizes = language_sizes(load_text_model("model.npz").network)
+    sizes = language_sizes(load_trained("model.npz", "rnn").network)
     assert sizes["embed_size"] == sizes["hidden_size"] == 7
 
 
@@ -363,7 +363,7 @@ def test_layers_may_be_given_as_text(cnntool):
     layers = "embedding ? x 6; lstm 8; dropout 0.1; gru 12; dense ?"
     given = ["--layers", layers, "--processes", "1", "--num-samples", "5"]
     assert cnntool("train-lstm", "text.txt", *given, "-q").code == 0
-    trained = load_text_model("model.npz")
+    trained = load_trained("model.npz", "rnn")
     assert trained.network.spec == layers.replace("?", str(len(trained.vocabulary)))
     for command in (
         ["info", "model.npz"],

@@ -7,7 +7,7 @@ from processes import pixels, report
 from trained_models import darkness_model
 
 from cnntool.datasets.images.dataset import load_digits
-from cnntool.networks.model import load_classifier
+from cnntool.networks.model import load_trained
 
 
 def test_a_picture_is_written_and_its_path_is_the_one_line(cnntool, digits_run):
@@ -22,7 +22,7 @@ def test_a_picture_is_written_and_its_path_is_the_one_line(cnntool, digits_run):
 def test_the_places_are_those_of_a_search_of_all_maps(cnntool, digits_run, layer):
     words = ["visualize", "best", digits_run, "--data", "digits", "--layer", layer, "--top", "3"]
     found = report(cnntool(*words, "--filters", "1..2", "--json"))
-    classifier, data = load_classifier(digits_run), load_digits()
+    classifier, data = load_trained(digits_run, "cnn"), load_digits()
     network = classifier.network
     x = classifier.preprocessing.normalized(data.x, data.white)
     maps = np.ascontiguousarray(network.outputs(x)[network.names.index(layer)])

@@ -9,7 +9,7 @@ from PIL import Image
 from text_models import write_text_models
 from trained_models import darkness_model
 
-from cnntool.networks.model import load_text_model
+from cnntool.networks.model import load_trained
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_json_gives_cosines_that_are_right(here, cnntool):
     done = cnntool("visualize", "embedding", "words.npz", "--near", "cat", "--json")
     (word,) = json.loads(done.out)["words"]
     assert word["token"] == "cat"
-    trained = load_text_model("words.npz")
+    trained = load_trained("words.npz", "rnn")
     rows = trained.network.params["embedding.weight"].astype(float)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     index = trained.vocabulary.tokens.index("cat")
@@ -69,7 +69,7 @@ def test_show_writes_the_words_as_letters(here, cnntool):
     done = cnntool("visualize", "embedding", "words.npz", "--show")
     assert (done.code, done.out) == (0, b"")
     assert not list(here.glob("*embedding.png"))
-    tokens = load_text_model("words.npz").vocabulary.tokens
+    tokens = load_trained("words.npz", "rnn").vocabulary.tokens
     lines = done.err.splitlines()[1:]
     assert len(lines) > 5
     assert sum(token in done.err for token in tokens) > len(tokens) / 2

@@ -10,7 +10,7 @@ from processes import pixels, report
 from trained_models import darkness_model
 
 from cnntool.cli.terminal import SHADES
-from cnntool.networks.model import load_classifier
+from cnntool.networks.model import load_trained
 from cnntool.study.saliency import grad_cam, occlusion, smooth_gradient, strength_of
 
 METHODS = ("gradient", "grad-cam", "occlusion")
@@ -26,7 +26,7 @@ def test_a_picture_is_written_and_its_path_is_the_one_line(cnntool, digits_run, 
 
 
 def test_the_numbers_are_those_of_the_functions(cnntool, digits_run, image):
-    classifier = load_classifier(digits_run)
+    classifier = load_trained(digits_run, "cnn")
     network = classifier.network
     pixel = pixels(image)[None, None].astype(np.uint8)
     x = classifier.preprocessing.normalized(pixel, 255.0)

@@ -9,7 +9,7 @@ from cnntool.explain.recurrent import (
     spread_windows,
     with_gain,
 )
-from cnntool.networks.zoo import language_model
+from cnntool.networks.sequence_zoo import language_model
 
 
 def network_of(cell, layers=1, hidden=4, seed=0):

@@ -8,12 +8,11 @@ from cnntool.engine.cells import stack
 from cnntool.engine.fast.layout import is_batch_last
 from cnntool.networks.gradients import network_cases
 from cnntool.networks.layers.attend import Attend
-from cnntool.networks.layers.dense import Dense
-from cnntool.networks.layers.pointwise import Dropout
+from cnntool.networks.layers.core import Dense, Dropout
 from cnntool.networks.layers.pools import SlidingPool
 from cnntool.networks.network import Network
+from cnntool.networks.sequence_zoo import language_model
 from cnntool.networks.spec import parse_layers
-from cnntool.networks.zoo import language_model
 
 NETWORKS = {
     "norms and dropout": "conv 4 3x3 pad 1 no-bias; batch-norm; relu; dropout 0.5; global-average; "

@@ -11,8 +11,8 @@ from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import Trained
 from cnntool.networks.network import Network
 from cnntool.networks.objective import loss_and_gradients, surprisals
+from cnntool.networks.sequence_zoo import language_model, language_network, language_sizes
 from cnntool.networks.spec import parse_layers
-from cnntool.networks.zoo import language_model, language_network, language_sizes
 
 WORDS, EMBED, HIDDEN = 70, 40, 30
 PATHS = "lstm1.w_input", "lstm2.w_input", "dense1.weight"

@@ -9,7 +9,7 @@ from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError
 from cnntool.networks import sampling
 from cnntool.networks.sampling import Choice, draws, line_start, primed
-from cnntool.networks.zoo import language_model
+from cnntool.networks.sequence_zoo import language_model
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], np.float32))
 

@@ -10,9 +10,8 @@ from layer_texts import LAYERS as ANY_LAYER
 
 from cnntool.errors import RequestError
 from cnntool.networks.layers.convolutions import LENET5_TABLE, Convolution, Window
-from cnntool.networks.layers.dense import Dense
+from cnntool.networks.layers.core import Activation, Dense, Dropout
 from cnntool.networks.layers.layer import LARGEST
-from cnntool.networks.layers.pointwise import Activation, Dropout
 from cnntool.networks.layers.pools import AdaptivePool, PyramidPool, SlidingPool
 from cnntool.networks.spec import LAYERS, filled, parse_layers
 

@@ -10,7 +10,7 @@ import pytest
 from text_models import write_text_models
 
 from cnntool.errors import InputError
-from cnntool.networks.model import load_text_model, network_of
+from cnntool.networks.model import load_trained, network_of
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def changed(folder, change):
 
 def test_a_text_is_read_in_the_encoding_that_the_model_learned_from(folder):
     path = changed(folder, lambda header: header["preprocessing"].update(encoding="utf-16"))
-    trained, text = load_text_model(path), "the cat saw the zebra\n"
+    trained, text = load_trained(path, "rnn"), "the cat saw the zebra\n"
     own = trained.read(io.BytesIO(text.encode("utf-16")))
     other = trained.read(io.BytesIO(text.encode("latin-1")), "latin-1")
     np.testing.assert_array_equal(own.ids, trained.vocabulary.encode(text))
@@ -52,13 +52,13 @@ def test_a_text_is_read_in_the_encoding_that_the_model_learned_from(folder):
 )
 def test_a_file_that_was_tampered_with_is_one_line(folder, change, message):
     with pytest.raises(InputError, match=message) as raised:
-        load_text_model(changed(folder, change))
+        load_trained(changed(folder, change), "rnn")
     assert "changed.npz" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_network_has_parameters_of_its_own(folder):
-    model = load_text_model(folder / "words.npz").model
+    model = load_trained(folder / "words.npz", "rnn").model
     before = model.params["dense1.bias"].copy()
     network_of(model).params["dense1.bias"] += 1
     np.testing.assert_array_equal(model.params["dense1.bias"], before)

@@ -17,7 +17,7 @@ from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import TrainedText, load_trained, sequence_facts, sequence_model
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
-from cnntool.networks.zoo import language_network
+from cnntool.networks.sequence_zoo import language_network
 from cnntool.page.models import text_page
 
 TEXTS = (

@@ -9,7 +9,7 @@ from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
 from cnntool.networks import summary
-from cnntool.networks.model import load_classifier
+from cnntool.networks.model import load_trained
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.summary import fields_of
@@ -24,7 +24,7 @@ from cnntool.study.layer_answers import (
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory):
-    return load_classifier(run_of_digits(tmp_path_factory.mktemp("models") / "m.npz"))
+    return load_trained(run_of_digits(tmp_path_factory.mktemp("models") / "m.npz"), "cnn")
 
 
 X = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)

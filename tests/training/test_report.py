@@ -10,7 +10,7 @@ from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.datasets.images.preprocessing import Preprocessing
-from cnntool.networks.model import Classifier, load_classifier
+from cnntool.networks.model import Classifier, load_trained
 from cnntool.networks.model_file import Model
 from cnntool.networks.model_header import Header
 from cnntool.networks.network import Network
@@ -34,7 +34,7 @@ def greys() -> Dataset:
 
 @pytest.fixture
 def report(tmp_path, greys):
-    return evaluate(load_classifier(darkness_model(tmp_path / "m.npz")), greys, k=2)
+    return evaluate(load_trained(darkness_model(tmp_path / "m.npz"), "cnn"), greys, k=2)
 
 
 def logit(grey: int) -> float:

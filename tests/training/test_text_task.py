@@ -13,7 +13,7 @@ from training_runs import finished, same
 
 from cnntool.datasets.feeds import WindowFeed
 from cnntool.datasets.texts.corpus import load_corpus
-from cnntool.networks.model import load_text_model
+from cnntool.networks.model import load_trained
 from cnntool.networks.model import needs as needs_of
 from cnntool.networks.model_file import load_model, save_model
 from cnntool.networks.objective import begin_at_frequencies, loss_and_gradients
@@ -310,7 +310,7 @@ def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
     with text_trainer(corpus) as trainer:
         save_model(tmp_path / "m.npz", model_of(trainer))
         network = trainer.network
-    trained = load_text_model(tmp_path / "m.npz")
+    trained = load_trained(tmp_path / "m.npz", "rnn")
     assert trained.vocabulary == corpus.vocabulary
     assert (trained.encoding, trained.seq_length) == ("utf-8", 12)
     assert trained.network.spec == network.spec

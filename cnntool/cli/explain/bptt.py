@@ -101,11 +101,11 @@ def command(windows: Windows, report: Report) -> None:
     text, and beside it of cells that learned to remember, and why.
     """
     from cnntool.explain.recurrent import spread_windows
-    from cnntool.networks.model import load_text_model
+    from cnntool.networks.model import load_trained
 
     if windows.gain is not None and not windows.compare:
         raise RequestError("--gain is of cells beside it: name them, such as with --compare rnn")
-    trained = load_text_model(windows.model)
+    trained = load_trained(windows.model, "rnn")
     corpus = trained.read(windows.text, windows.encoding)
     steps = windows.steps or min(trained.seq_length, MOST_STEPS)
     if len(corpus) <= steps:

@@ -77,7 +77,7 @@ def command(asked: Asked, report: Report) -> None:
     from cnntool.cli.writing import check_length, name_unknown, typed_text
     from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.layers.recurrent import Recurrent
-    from cnntool.networks.model import KINDS_OF_SEQUENCES, load_text_model
+    from cnntool.networks.model import KINDS_OF_SEQUENCES, load_trained
     from cnntool.networks.model_file import load_header
 
     model = asked.model
@@ -86,7 +86,7 @@ def command(asked: Asked, report: Report) -> None:
             f"{model} is a {task}: expected a language model; `cnntool visualize states {model}` "
             "shows its gates, with --json every number"
         )
-    trained = load_text_model(model)
+    trained = load_trained(model, "rnn")
     units = [each.units for each in trained.network.layers if isinstance(each, Recurrent)]
     layer = asked.layer or len(units)
     if layer > len(units):

@@ -33,7 +33,7 @@ from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sampling import Choice, draws, line_start, primed
-from cnntool.networks.zoo import language_model, language_network, language_sizes
+from cnntool.networks.sequence_zoo import language_model, language_network, language_sizes
 from cnntool.training.baselines import Unigram, cross_entropy
 from cnntool.training.footprint import check_parameters
 from cnntool.training.measures import measure_of

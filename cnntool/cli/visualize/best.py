@@ -119,7 +119,7 @@ def command(asked: Images, layer: Layer, patches: Patches, picture: Reported) ->
     from cnntool.cli.evaluate import load_for
     from cnntool.cli.predictions import differences
     from cnntool.cli.terminal import draw_pixels
-    from cnntool.networks.model import load_classifier
+    from cnntool.networks.model import load_trained
     from cnntool.networks.summary import fields_of
     from cnntool.study.layer_answers import batch_count, best_places
     from cnntool.study.learned_kernels import Banks, kernels_of
@@ -128,7 +128,7 @@ def command(asked: Images, layer: Layer, patches: Patches, picture: Reported) ->
     model, data = asked.model, asked.data
     picture.check()
     target = target_of(picture, model, layer.layer, "best", read={"--data": data})
-    classifier = load_classifier(model)
+    classifier = load_trained(model, "cnn")
     network = classifier.network
     banks = Banks(classifier.name, kernels_of(network))
     name = banks.layer_name(layer.layer)

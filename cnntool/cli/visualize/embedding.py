@@ -140,11 +140,11 @@ def table_of(path: str, of_target: bool) -> Table:
     """The embedding of a model file; RequestError where there is none of those tokens."""
     from cnntool.datasets.sequences.inputs import TextInput
     from cnntool.errors import InputError, RequestError
-    from cnntool.networks.model import Classifier, SequenceModel, load_text_model, load_trained
+    from cnntool.networks.model import Classifier, SequenceModel, load_trained
 
     trained = load_trained(path)
     if isinstance(trained, Classifier):
-        trained = load_text_model(path)  # raises
+        trained = load_trained(path, "rnn")  # raises
     if not isinstance(trained, SequenceModel):
         if of_target:
             raise RequestError(f"--target is of a translator, and {path} is none: leave it out")

@@ -229,9 +229,9 @@ def read_one(
     InputError where a file cannot be read or used.
     """
     from cnntool.cli.predictions import read_named
-    from cnntool.networks.model import load_classifier
+    from cnntool.networks.model import load_trained
 
-    classifier = load_classifier(model)
+    classifier = load_trained(model, "cnn")
     if preparing.own_size:
         classifier = classifier.with_own_sizes()
     _, image, planes, notes = read_named(classifier.preprocessing, name, preparing)

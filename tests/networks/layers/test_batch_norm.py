@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cnntool.networks.layers.core import BatchNorm
 from cnntool.networks.layers.layer import Pass
-from cnntool.networks.layers.pointwise import BatchNorm
 
 
 def start(shape):

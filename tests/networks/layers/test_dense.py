@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnntool.networks.initialisation import Fans
-from cnntool.networks.layers.dense import Dense, Flatten
+from cnntool.networks.layers.core import Dense, Flatten
 from cnntool.networks.layers.layer import Pass
 
 WAY = Pass(training=True)

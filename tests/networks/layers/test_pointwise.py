@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from cnntool.networks.layers.core import ACTIVATIONS, Activation, Dropout
 from cnntool.networks.layers.layer import Pass
-from cnntool.networks.layers.pointwise import ACTIVATIONS, Activation, Dropout
 
 X = np.array([[-2.0, -0.5, 0.0, 0.5, 2.0]])
 

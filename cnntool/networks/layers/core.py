@@ -1,21 +1,26 @@
-"""Dense layers, and the step from maps to features before them.
+"""What most networks are made of beside their convolutions and recurrences: dense layers, and the
+step from maps to features before them; activations, dropout and batch normalisation.
 
-A tied layer has the embedding's table, transposed, for its weight: Press, Wolf, Using the output
-embedding to improve language models, EACL 2017.
+A tied dense layer has the embedding's table, transposed, for its weight: Press, Wolf, Using the
+output embedding to improve language models, EACL 2017.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from cnntool.engine import activations
 from cnntool.engine.fast.layout import is_batch_last
 from cnntool.engine.linear import dense, dense_backward
+from cnntool.engine.normalization import batch_norm, batch_norm_backward
 from cnntool.networks.initialisation import Fans
 from cnntool.networks.layers.layer import (
+    ONE,
     Arrays,
     Borrowed,
     Gradients,
@@ -28,6 +33,7 @@ from cnntool.networks.layers.layer import (
     is_steps,
     shape_of_sample,
 )
+from cnntool.specs import number_text
 from cnntool.wording import shape_text
 
 
@@ -150,3 +156,105 @@ def unflattened(x: np.ndarray, shape: tuple[int, ...], is_last: bool) -> np.ndar
     if is_last:
         return np.ascontiguousarray(x.T).reshape(*shape[1:], shape[0]).transpose(3, 0, 1, 2)
     return x.reshape(shape)
+
+
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+    "relu": (activations.relu, activations.relu_backward),
+    "tanh": (activations.tanh, activations.tanh_backward),
+    "scaled-tanh": (activations.scaled_tanh, activations.scaled_tanh_backward),
+    "sigmoid": (activations.sigmoid, activations.sigmoid_backward),
+}
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """One of ``ACTIVATIONS``."""
+
+    function: str
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Activation:
+        return cls(name)
+
+    @property
+    def kind(self) -> str:
+        return self.function
+
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
+        return ACTIVATIONS[self.function][0](x)
+
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
+        return ACTIVATIONS[self.function][1](dy, cache), {}
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """While it trains, each element is 0 with probability ``rate``, else ``x / (1 - rate)``."""
+
+    rate: float
+
+    kind = "dropout"
+
+    @classmethod
+    def read(cls, name: str, words: Words) -> Dropout:
+        return cls(words.number("rate", 0, 1, is_open=True))
+
+    def __str__(self) -> str:
+        return f"dropout {number_text(self.rate)}"
+
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
+        if not way.training:
+            return x, None
+        if way.rng is None:
+            raise ValueError("dropout draws while it trains: the pass needs an rng")
+        return activations.dropout(x, self.rate, way.rng)
+
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
+        return dy if cache is None else activations.dropout_backward(dy, cache), {}
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """:func:`~cnntool.engine.normalization.batch_norm` of each map or feature."""
+
+    kind = "norm"
+    mixes_samples = True
+
+    def __str__(self) -> str:
+        return "batch-norm"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape_of_sample(shape)
+
+    def parameters(self, shape: Shape) -> dict[str, Parameter]:
+        return {"weight": Parameter(shape[:1], ONE), "bias": Parameter(shape[:1])}
+
+    def buffers(self, shape: Shape) -> dict[str, Parameter]:
+        return {
+            "running_mean": Parameter(shape[:1]),
+            "running_var": Parameter(shape[:1], ONE),
+        }
+
+    def least_batch(self, shape: Shape) -> int:
+        """One value of a map, or of a feature, has no variance."""
+        return 1 if prod(shape[1:]) > 1 else 2
+
+    def multiply_adds(self, shape: Shape) -> int:
+        return prod(shape)
+
+    def connections(self, shape: Shape) -> int:
+        return 2 * prod(shape)
+
+    def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
+        running = buffers["running_mean"], buffers["running_var"]
+        y, cache, new = batch_norm(
+            x, params["weight"], params["bias"], *running, training=way.training
+        )
+        if way.training:
+            for buffer, value in zip(running, new, strict=True):
+                buffer[...] = value
+        return y, cache
+
+    def backward(self, dy: np.ndarray, cache: Any, *, need_dx: bool = True) -> Gradients:
+        dx, dweight, dbias = batch_norm_backward(dy, cache)
+        return dx, {"weight": dweight, "bias": dbias}
