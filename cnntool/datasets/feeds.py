@@ -1,7 +1,19 @@
 """What a step of training reads: images in random order, or the next window of a text.
 
-A feed has ``batches``, what each step of an epoch learns from, and ``take``, the arrays of a batch,
-or of a part of one where processes share it: their share is ``indices``, of images or of rows.
+Every feed has
+``batches(rng)``: what each step of an epoch learns from; ``rng`` draws their order where that is
+not given by the data.
+``take(batch, rng)``: the arrays of a batch, or of a part of one where processes share it: their
+share is ``indices``, of images or of rows; changed at random where that was asked for and there is
+an ``rng``.
+``in_order(found)``: what was found of each batch's targets, without ``rng``, as one array.
+``header()``: what a model file says of what goes into its network and comes out.
+unit, counts: what a batch has so many of, and what has a target each, of which a unit may have
+many; batch_size, ``step_text``: what a step takes, the latter in words. steps, samples: of an
+epoch. nbytes: of the data.
+carries: whether a batch goes on where the one before it ended, so that states are carried over.
+unknown, has_unknown: the target that stands for all unknown ones, and whether one of its targets is
+that.
 """
 
 from __future__ import annotations
@@ -10,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,60 +53,6 @@ class Taken(NamedTuple):
     counts: np.ndarray | None = None  # weights in the loss, as the targets; None where all count 1
     begins: np.ndarray | None = None  # (B,) of bool: the rows whose states are 0; None for none
     lengths: np.ndarray | None = None  # (B,) of sequences; None where all are of one length
-
-
-class Feed(Protocol):
-    """Where batches come from.
-
-    unit: what a batch has so many of; counts: what has a target each, of which a unit may have
-    many. carries: whether a batch goes on where the one before it
-    ended, so that states are carried over. unknown: the target that stands for all unknown ones.
-    steps, samples: of an epoch.
-    """
-
-    carries: bool
-
-    @property
-    def unknown(self) -> int | None: ...
-
-    @property
-    def has_unknown(self) -> bool:
-        """Whether one of its targets is that."""
-
-    @property
-    def unit(self) -> str: ...
-
-    @property
-    def counts(self) -> str: ...
-
-    @property
-    def batch_size(self) -> int: ...
-
-    @property
-    def steps(self) -> int: ...
-
-    @property
-    def samples(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int:
-        """Of the data."""
-
-    @property
-    def step_text(self) -> str:
-        """What a step takes, in words."""
-
-    def batches(self, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """Those of an epoch; ``rng`` draws their order where that is not given by the data."""
-
-    def take(self, batch: Batch, rng: np.random.Generator | None = None) -> Taken:
-        """Their arrays, changed at random where that was asked for and there is an ``rng``."""
-
-    def in_order(self, found: Sequence[np.ndarray]) -> np.ndarray:
-        """What was found of each batch's targets, without ``rng``, as one array (samples,)."""
-
-    def header(self) -> dict[str, Any]:
-        """What a model file says of what goes into its network and comes out."""
 
 
 def batches(

@@ -109,7 +109,9 @@ def nearest_of_catalogue(
         suitable = [each for each in found if each[0].residual <= 1.05 * least]
     best = min(suitable, key=rank)
     fit, times, spec, weights = best
-    times = _round_times(times, weights, sums, fit.residual * 1.002 + margin)
+    limit = fit.residual * 1.002 + margin
+    left = lambda short: sums.judge(fitted(short * weights, sums.size)).residual
+    times = _shortened(times, lambda short: left(short) <= limit)
     named = Named(spec, times, times * weights, fit.residual, _likeness(kernel, weights))
     return named, sorted(plainer.values(), key=lambda each: each.residual)
 
@@ -133,13 +135,10 @@ def _plainer(entry: Entry, values: Values, kernel: np.ndarray, sums: Equations) 
         yield Named(filter.spec, sign, sign * weights, left, _likeness(kernel, weights))
 
 
-def _round_times(times: float, weights: np.ndarray, sums: Equations, limit: float) -> float:
-    """A factor in as few digits as do."""
-    for digits in range(1, 7):
-        short = float(f"{times:.{digits}g}")
-        if sums.judge(fitted(short * weights, sums.size)).residual <= limit:
-            return short
-    return times
+def _shortened(value: float, does: Callable[[float], bool]) -> float:
+    """A number in as few digits as do."""
+    tries = (float(f"{value:.{digits}g}") for digits in range(1, 7))
+    return next(filter(does, tries), value)
 
 
 def fitted(kernel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -235,15 +234,12 @@ def _products(parameters: Sequence[Parameter], some: Mapping[str, list[float]]) 
 
 
 def _loss(entry: Entry, values: Values, sums: Equations) -> float:
-    weights = _built(entry, values) if _is_near_size(values, sums) else None
+    """What a kernel leaves, any number of times; infinite for one that no window can tell."""
+    is_near_size = values.get("sigma", 0) * values.get("ratio", 1) <= max(sums.size)
+    weights = _built(entry, values) if is_near_size else None
     if weights is None:
         return np.inf
     return sums.judge_scaled(fitted(weights, sums.size))[0].residual
-
-
-def _is_near_size(values: Values, sums: Equations) -> bool:
-    """Whether a kernel of this width can be told in the windows."""
-    return values.get("sigma", 0) * values.get("ratio", 1) <= max(sums.size)
 
 
 def _free(entry: Entry, values: Values) -> list[Parameter]:
@@ -307,12 +303,12 @@ def _shortest(
     """The values in as few digits as do, and what usual values need not say."""
     limit = _loss(entry, values, sums) * 1.002 + margin
     short = dict(values)
-    for parameter in _free(entry, values):
-        for digits in range(1, 7):
-            rounded = float(f"{short[parameter.name]:.{digits}g}")
-            if _loss(entry, short | {parameter.name: rounded}, sums) <= limit:
-                short[parameter.name] = rounded
-                break
+    for name in (parameter.name for parameter in _free(entry, values)):
+
+        def does(value: float, name: str = name) -> bool:
+            return _loss(entry, short | {name: value}, sums) <= limit
+
+        short[name] = _shortened(short[name], does)
     for name in list(short):
         fewer = {key: value for key, value in short.items() if key != name}
         if _built(entry, fewer) is not None and _loss(entry, fewer, sums) <= limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -48,7 +49,8 @@ def guesses(pair: Pair, residual: float) -> list[Guess]:
         return []
     part = _middle(pair)
     most = min(0.5 * residual, LEAST * float(part.after.std()))
-    found = [each for each in _tried(part) if each.residual <= most]
+    tried = chain([_curve(part)], _banks(part), _pools(part))
+    found = [each for each in tried if each.residual <= most]
     moved = _shift(part, most)
     if moved is not None:
         found.append(moved)
@@ -70,12 +72,6 @@ def _middle(pair: Pair) -> Pair:
         pair.step,
         pair.white,
     )
-
-
-def _tried(pair: Pair) -> Iterator[Guess]:
-    yield _curve(pair)
-    yield from _banks(pair)
-    yield from _pools(pair)
 
 
 def _curve(pair: Pair) -> Guess:

@@ -1,4 +1,4 @@
-"""What a network's answer rests on: gradients, Grad-CAM and occlusion.
+"""What a network's answer rests on: gradients, Grad-CAM, occlusion and integrated gradients.
 
 Images are prepared: (1, C, H, W), as the network takes them. The score of a class is the network's
 output for it before softmax. Maps are (H, W), of the size of the image; InputError where parameters
@@ -8,6 +8,7 @@ are so large that numbers of them are not finite, as they may be though the scor
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.core import Activation, BatchNorm
 from cnntool.networks.network import Network
 from cnntool.networks.summary import batch_size_for
+from cnntool.study.affine_sum import in_float64
 from cnntool.study.interpolation import resized
 
 Advance = Callable[[], None]
@@ -34,8 +36,7 @@ def input_gradient(network: Network, x: np.ndarray, target: int) -> np.ndarray:
     Source: K. Simonyan, A. Vedaldi, A. Zisserman, "Deep inside convolutional networks: visualising
     image classification models and saliency maps", ICLR workshop, 2014.
     """
-    scores, caches = network.forward(x)
-    return _finite(network.backward_to_input(_by_score(scores, target), caches), "the gradient")
+    return _finite(_slope(network, x, _one(network, target))[1], "the gradient")
 
 
 @NOT_FINITE_IS_FOUND_LATER
@@ -51,10 +52,7 @@ def token_saliency(
     documents", arXiv:1412.6815, 2014, section 4.
     """
     vectors, _ = network.forward(x, stop=1, lengths=lengths)
-    scores, caches = network.forward(vectors, start=1, lengths=lengths)
-    dscores = np.zeros_like(scores)
-    dscores[(step, 0, target) if scores.ndim == 3 else (0, target)] = 1
-    gradient = network.backward_to_input(dscores, caches)
+    _, gradient = _slope(network, vectors, _one(network, target), 1, lengths, step)
     return _finite((gradient * vectors).sum(axis=-1)[:, 0], "the gradient")
 
 
@@ -67,10 +65,26 @@ def _finite(values: np.ndarray, what: str) -> np.ndarray:
     return values
 
 
-def _by_score(scores: np.ndarray, target: int) -> np.ndarray:
+def _one(network: Network, target: int) -> np.ndarray:
+    """(K,) what weighs the scores so that one class counts."""
+    return np.eye(network.output_shape[-1] or 1)[target]
+
+
+def _slope(
+    network: Network,
+    x: np.ndarray,
+    weights: np.ndarray,
+    start: int = 0,
+    lengths: np.ndarray | None = None,
+    step: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of what goes into a layer, a batch: the scores of all classes, each times its weight (K,),
+    (N,); and the gradient of that. step: of a tagger, which has scores for each token."""
+    scores, caches = network.forward(x, start=start, lengths=lengths)
+    at = (step,) if scores.ndim == 3 else ()
     dscores = np.zeros_like(scores)
-    dscores[:, target] = 1
-    return dscores
+    dscores[at] = weights
+    return scores[at] @ weights, network.backward_to_input(dscores, caches)
 
 
 def smooth_gradient(
@@ -129,8 +143,7 @@ def coarse_grad_cam(network: Network, x: np.ndarray, target: int, layer: str) ->
     """The map of :func:`grad_cam` as large as the layer's maps are."""
     stop = activated(network, network.names.index(layer))
     maps, _ = network.forward(x, stop=stop, keeps_caches=False)
-    scores, caches = network.forward(maps, start=stop)
-    gradient = network.backward_to_input(_by_score(scores, target), caches)
+    _, gradient = _slope(network, maps, _one(network, target), stop)
     alpha = gradient.mean(axis=(2, 3), keepdims=True)
     return _finite(np.maximum((alpha * maps).sum(axis=1), 0)[0], "the Grad-CAM map")
 
@@ -210,3 +223,81 @@ def occlusion_places(size: tuple[int, int], patch: int, stride: int) -> list[tup
         )
     rows, columns = (sorted({*range(0, n - patch + 1, stride), n - patch}) for n in size)
     return [(top, left) for top in rows for left in columns]
+
+
+FEWEST, MOST = 32, 1024
+"""Places on the way from the baseline."""
+
+ENOUGH = 1e-3
+"""Of the change of the score, that may be missing."""
+
+AT_ONCE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Of every element of what goes in, as large as that. score, baseline: at its two ends. places:
+    on the way that were taken."""
+
+    values: np.ndarray
+    score: float
+    baseline: float
+    places: int
+
+    @property
+    def error(self) -> float:
+        """What the shares miss of the change of the score, beside that."""
+        change = self.score - self.baseline
+        return abs(float(self.values.sum()) - change) / max(abs(change), 1e-300)
+
+
+Slopes = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Of times (n,) from 0 to 1: scores (n,) there, and gradients (n, ...)."""
+
+
+def image_shares(network: Network, x: np.ndarray, weights: np.ndarray) -> Shares:
+    """Of an image x (1, C, H, W), from the mean of the images that were learned from, which is 0;
+    of the scores of all classes, each times its weight (K,). Integrated gradients:
+
+        share_i = (x_i - b_i) * mean over t from 0 to 1 of dy/dx_i at b + t (x - b)
+
+    They sum to ``y(x) - y(b)`` as far as the mean is the integral (completeness), which is taken at
+    the places of Gauss and Legendre, of twice as many until that holds.
+    Source: M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML, 2017.
+    """
+    network, x = in_float64(network), x.astype(np.float64)
+    slopes = lambda times: _slope(network, times[:, None, None, None] * x, weights)
+    return _integrated(slopes, x[0])
+
+
+def token_shares(
+    network: Network, x: np.ndarray, lengths: np.ndarray | None, weights: np.ndarray, step: int = 0
+) -> Shares:
+    """Of each token of a text, a batch of one: the vectors (T, E) that the embedding gives, from
+    vectors of 0; step: of a tagger, the one whose tag it is about."""
+    network = in_float64(network)
+    vectors, _ = network.forward(x, stop=1, lengths=lengths)  # (T, 1, E)
+    vectors = vectors.astype(np.float64)
+
+    def slopes(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        many = None if lengths is None else np.repeat(lengths, len(times))
+        score, gradient = _slope(network, times[:, None] * vectors, weights, 1, many, step)
+        return score, np.moveaxis(gradient, 1, 0)  # from (T, n, E)
+
+    return _integrated(slopes, vectors[:, 0])
+
+
+def _integrated(slopes: Slopes, x: np.ndarray) -> Shares:
+    (baseline, score), _ = slopes(np.array([0.0, 1.0]))
+    places = FEWEST
+    while True:
+        times, parts = np.polynomial.legendre.leggauss(places)
+        times, parts = (times + 1) / 2, parts / 2
+        mean = np.zeros_like(x)
+        for first in range(0, places, AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            mean += np.tensordot(parts[some], slopes(times[some])[1], axes=1)
+        found = Shares(mean * x, float(score), float(baseline), places)
+        if found.error <= ENOUGH or places >= MOST:
+            return found
+        places *= 2

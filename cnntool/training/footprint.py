@@ -9,9 +9,9 @@ from math import prod
 
 import numpy as np
 
-from cnntool.datasets.feeds import Batch, Feed
+from cnntool.datasets.feeds import Batch
 from cnntool.datasets.memory import check_free
-from cnntool.datasets.sequences.feeds import SequenceFeed
+from cnntool.datasets.sequences.feeds import Feed, SequenceFeed
 from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.errors import RequestError
 from cnntool.files.limits import free_memory, resident_memory

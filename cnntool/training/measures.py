@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnntool.datasets.feeds import Feed, WindowFeed
+from cnntool.datasets.feeds import WindowFeed
+from cnntool.datasets.sequences.feeds import Feed
 from cnntool.engine.arrays import quotients
 from cnntool.engine.linear import check_ids
 from cnntool.networks.layers.layer import Arrays

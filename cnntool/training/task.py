@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.feeds import Batch, Feed
+from cnntool.datasets.feeds import Batch
+from cnntool.datasets.sequences.feeds import Feed
 from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network

@@ -8,7 +8,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import LEAST_SIZE, ZOO
 from cnntool.study.affine_sum import affine_sum, first_bend, smallest_turn
-from cnntool.study.integrated_gradients import image_shares, token_shares
+from cnntool.study.saliency import image_shares, token_shares
 
 BENDS = ("tanh", "scaled-tanh", "sigmoid", "lp 2", "lp 3 stride 2 p 3")
 

@@ -19,7 +19,7 @@ from cnntool.files.limits import free_memory
 from cnntool.networks.model import Classifier
 from cnntool.networks.network import shapes_of
 from cnntool.study.affine_sum import AffineSum, Turn, affine_sum, first_bend, smallest_turn
-from cnntool.study.integrated_gradients import Shares, image_shares
+from cnntool.study.saliency import Shares, image_shares
 from cnntool.visuals.overlays import PANEL, prediction_picture
 from cnntool.wording import bytes_text, readable, shortened
 

@@ -9,7 +9,7 @@ from cnntool.cli.explain.options import read_contrast
 from cnntool.cli.options import Limits
 from cnntool.cli.visualize.options import Reported, target_of
 from cnntool.cli.visualize.text_saliency import answer_to, deliver_words
-from cnntool.study.integrated_gradients import token_shares
+from cnntool.study.saliency import token_shares
 from cnntool.wording import readable
 
 

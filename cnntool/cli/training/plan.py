@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 from cnntool.choices import SIZES
 from cnntool.cli.files import check_apart, check_new, last_of, output_of
 from cnntool.cli.training.sequence_options import RunOptions
-from cnntool.datasets.feeds import Feed
+from cnntool.datasets.sequences.feeds import Feed
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import check_writable, taken_away_before
 from cnntool.networks.model import load_trained, network_of

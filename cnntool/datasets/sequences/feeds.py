@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnntool.datasets.feeds import Batch, Taken
+from cnntool.datasets.feeds import Batch, ImageFeed, Taken, WindowFeed
 from cnntool.datasets.sequences.inputs import Rows
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.engine.arrays import within
@@ -213,6 +213,9 @@ class PairFeed(SequenceFeed):
         given = np.concatenate([np.full_like(targets[:1], self.end), targets[:-1]])
         pair = Pair(source, given, counts)
         return Taken(pair, targets, within(counts, *targets.shape), lengths=lengths)
+
+
+Feed = ImageFeed | WindowFeed | SequenceFeed
 
 
 def unpadded(

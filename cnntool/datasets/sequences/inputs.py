@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,23 +25,6 @@ HIDDEN = 0.5
 
 MOST_STEPS = 1000
 """Tokens of a text, or steps of a series, from which on the rest is left out of training."""
-
-
-class Rows(Protocol):
-    """What inputs are to a feed."""
-
-    @property
-    def lengths(self) -> np.ndarray | None:
-        """(N,) of sequences, None where all are of one shape."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def nbytes(self) -> int: ...
-
-    def take(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """What a network takes of some of them, and their lengths; changed at random where that
-        was asked for and there is an ``rng``."""
 
 
 class Spelled(NamedTuple):
@@ -130,6 +113,12 @@ class ArrayRows:
         x = self.prepare(x.reshape(-1, *shape[2:])).reshape(shape)
         x[~within(lengths, *shape[:2])] = 0
         return x, lengths
+
+
+Rows = TextRows | ArrayRows
+"""What inputs are to a feed: ``take`` gives what a network takes of some of them, changed at random
+where that was asked for and there is an ``rng``, and their lengths. lengths: (N,) of sequences,
+None where all are of one shape."""
 
 
 @dataclass(frozen=True)

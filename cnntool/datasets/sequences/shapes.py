@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -51,16 +50,20 @@ class Shape:
         return f"a {self.size} {self.colour} {self.shape}"
 
 
-Scene = tuple[str, list[Shape]]
-"""How the first shape stands to the second, "" for one alone, and the shapes."""
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """How the first shape stands to the second, "" for one alone; the shapes; and by chance the
+    noise (3, 32, 32), the level of the ground, and what colours (2, 3) are off by."""
 
-
-class Chances(NamedTuple):
-    """What of a picture the scene does not say."""
-
+    relation: str
+    shapes: list[Shape]
+    noise: np.ndarray
     ground: float
-    jitter: np.ndarray  # (2, 3): of each shape
-    noise: np.ndarray  # (3, 32, 32)
+    jitter: np.ndarray
+
+    @property
+    def sentence(self) -> str:
+        return f" {self.relation} ".join(shape.words for shape in self.shapes)
 
 
 def shapes(count: int = 5000, seed: int = 0) -> dict[str, Samples]:
@@ -72,21 +75,24 @@ def shapes(count: int = 5000, seed: int = 0) -> dict[str, Samples]:
     """
     rng, pictures, sentences = np.random.default_rng(seed), [], []
     for start in range(0, count, DRAWN_AT_ONCE):
-        some = [(_scene(rng), _chances(rng)) for _ in range(min(DRAWN_AT_ONCE, count - start))]
-        scenes, chances = zip(*some, strict=True)
-        pictures += [*_drawn(scenes, chances)]
-        sentences += [(_sentence(*scene),) for scene in scenes]
+        scenes = [_scene(rng) for _ in range(min(DRAWN_AT_ONCE, count - start))]
+        pictures += [*_drawn(scenes)]
+        sentences += [(scene.sentence,) for scene in scenes]
     return {"train": Samples("shapes", "picture", pictures, sentences)}
 
 
-def _sentence(relation: str, there: list[Shape]) -> str:
-    return f" {relation} ".join(shape.words for shape in there)
-
-
 def _scene(rng: np.random.Generator) -> Scene:
+    relation, shapes = _placed(rng)
+    noise = NOISE * rng.standard_normal((3, SIDE, SIDE), np.float32)
+    ground, jitter = rng.uniform(10, 60), rng.uniform(-JITTER, JITTER, (2, 3))
+    return Scene(relation, shapes, noise, ground, jitter)
+
+
+def _placed(rng: np.random.Generator) -> tuple[str, list[Shape]]:
     if rng.random() < ALONE:
         one = _shape(rng)
-        return "", [_moved(one, *rng.uniform(one.radius + 1, SIDE - 1 - one.radius, 2))]
+        y, x = rng.uniform(one.radius + 1, SIDE - 1 - one.radius, 2)
+        return "", [replace(one, centre=(y, x))]
     one, other = _shape(rng), _shape(rng)
     reach, most = one.radius + other.radius, max(one.radius, other.radius)
     distance = reach + rng.uniform(GAP, min(FARTHEST, SIDE - 2 - 2 * reach))
@@ -94,42 +100,32 @@ def _scene(rng: np.random.Generator) -> Scene:
     across = rng.uniform(1 + most, SIDE - 1 - most)
     aside = across + rng.uniform(-ASIDE, ASIDE) * distance
     aside = min(max(aside, 1 + most), SIDE - 1 - most)
-    if rng.random() < 0.5:
-        return "above", [_moved(one, start, across), _moved(other, start + distance, aside)]
-    return "left of", [_moved(one, across, start), _moved(other, aside, start + distance)]
+    places = (start, across), (start + distance, aside)
+    relation = "above"
+    if rng.random() >= 0.5:
+        relation, places = "left of", (places[0][::-1], places[1][::-1])
+    pair = zip((one, other), places, strict=True)
+    return relation, [replace(shape, centre=centre) for shape, centre in pair]
 
 
 def _shape(rng: np.random.Generator) -> Shape:
-    size, colour, shape = (_one_of(names, rng) for names in (SIZES, COLOURS, SHAPES))
+    words = ([*names][rng.integers(len(names))] for names in (SIZES, COLOURS, SHAPES))
+    size, colour, shape = words
     return Shape(size, colour, shape, rng.uniform(*SIZES[size]), (0.0, 0.0))
 
 
-def _one_of(names: Iterable[str], rng: np.random.Generator) -> str:
-    names = list(names)
-    return names[rng.integers(len(names))]
-
-
-def _moved(shape: Shape, y: float, x: float) -> Shape:
-    return replace(shape, centre=(y, x))
-
-
-def _chances(rng: np.random.Generator) -> Chances:
-    noise = NOISE * rng.standard_normal((3, SIDE, SIDE), np.float32)
-    return Chances(rng.uniform(10, 60), rng.uniform(-JITTER, JITTER, (2, 3)), noise)
-
-
-def _drawn(scenes: Sequence[Scene], chances: Sequence[Chances]) -> np.ndarray:
+def _drawn(scenes: Sequence[Scene]) -> np.ndarray:
     """(N, 3, 32, 32) uint8, the shapes of each scene from the last to the first."""
     pixels = np.empty((len(scenes), 3, SIDE, SIDE), np.float32)
-    pixels[:] = np.reshape([each.ground for each in chances], (-1, 1, 1, 1))
+    pixels[:] = np.reshape([scene.ground for scene in scenes], (-1, 1, 1, 1))
     for place in (1, 0):
-        rows = [i for i, (_, there) in enumerate(scenes) if len(there) > place]
-        drawn = [scenes[i][1][place] for i in rows]
+        rows = [i for i, scene in enumerate(scenes) if len(scene.shapes) > place]
+        drawn = [scenes[i].shapes[place] for i in rows]
         colours = np.array([COLOURS[shape.colour] for shape in drawn], np.float32).reshape(-1, 3)
-        colours += np.reshape([chances[i].jitter[place] for i in rows], (-1, 3))
+        colours += np.reshape([scenes[i].jitter[place] for i in rows], (-1, 3))
         covered = _coverage(drawn)[:, None]
         pixels[rows] += covered * (colours[:, :, None, None] - pixels[rows])
-    pixels += np.stack([each.noise for each in chances])
+    pixels += np.stack([scene.noise for scene in scenes])
     return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
 
 
