@@ -34,7 +34,7 @@ from cnntool.files.formats import (
     format_named,
     format_of_bytes,
 )
-from cnntool.files.image import BEYOND_FLOAT32, Image, ImageInfo, Metadata, plain_dpi
+from cnntool.files.image import BEYOND_FLOAT32, Image, ImageInfo, plain_dpi
 from cnntool.files.layout import layout_of
 from cnntool.files.limits import MAX_PIXELS, Limits
 from cnntool.files.streams import Readable, Rejoined, open_path, plain_errors, read_whole
@@ -166,9 +166,7 @@ def save_image(
         chosen = format_for(path)
     else:
         raise RequestError("no file name tells the format: choose one with --format")
-    quality = checked_quality(quality, chosen, label)
-    check_holdable(image, chosen, label)
-    image = Image(image.frames, image.white, chosen, fitting_metadata(image, chosen))
+    image, quality = checked(image, chosen, quality, label)
     if not isinstance(target, (str, os.PathLike)):
         _write_stream(image, target, quality, label)
         return
@@ -179,7 +177,18 @@ def save_image(
             _write_stream(image, file, quality, label)
 
 
-def checked_quality(quality: int | None, format: str, label: str) -> int:
+def checked(image: Image, format: str, quality: int | None, label: str) -> tuple[Image, int]:
+    """The image in a format, with the metadata that it will have, and its quality; RequestError for
+    what the format cannot hold."""
+    quality = _checked_quality(quality, format, label)
+    check_holdable(image, format, label)
+    channels = max(frame.pixels.shape[2] for frame in image.frames)
+    kept = image.metadata.fitting(channels, 3 if format == "WEBP" else channels)
+    kept = replace(kept, dpi=plain_dpi(kept.dpi))
+    return Image(image.frames, image.white, format, kept), quality
+
+
+def _checked_quality(quality: int | None, format: str, label: str) -> int:
     if quality is None:
         return DEFAULT_QUALITY
     if not FORMATS[format].quality:
@@ -240,13 +249,6 @@ def left_out(image: Image, format: str, dtype: np.dtype) -> tuple[str, ...]:
     if first.pixels.dtype == np.float64 and dtype == np.float32:
         lost.append(BEYOND_FLOAT32)
     return (*image.left_out, *lost)
-
-
-def fitting_metadata(image: Image, format: str) -> Metadata:
-    """The metadata without a profile for other channels than the file will have."""
-    channels = max(frame.pixels.shape[2] for frame in image.frames)
-    kept = image.metadata.fitting(channels, 3 if format == "WEBP" else channels)
-    return replace(kept, dpi=plain_dpi(kept.dpi))
 
 
 def _write_stream(image: Image, stream: BinaryIO, quality: int, label: str) -> None:

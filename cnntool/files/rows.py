@@ -10,15 +10,14 @@ import importlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from types import ModuleType
 
 from cnntool.errors import RequestError
 from cnntool.files.atomic import atomic_write, is_device
 from cnntool.files.formats import format_for, format_named
 from cnntool.files.image import Frame
-from cnntool.files.images import check_holdable, checked_quality, encoding, fitting_metadata, opened
-from cnntool.files.layout import Layout, NotInRows, Strips, Writer
+from cnntool.files.images import checked, encoding, opened
+from cnntool.files.layout import Layout, NotInRows, Strips, Writer, layout_of
 from cnntool.files.limits import MAX_PIXELS
 from cnntool.files.streams import plain_errors
 
@@ -59,12 +58,12 @@ def open_rows(
         layout, strips = _module(limits.format).open_rows(stream, limits)
         opening = files.pop_all()
 
-    def checked(start: int) -> Iterator[Frame]:
+    def checked_strips(start: int) -> Iterator[Frame]:
         with plain_errors(name):
             yield from strips(start)
 
     with closing(opening):  # to which errors of the block are none of the file
-        yield layout, checked
+        yield layout, checked_strips
 
 
 def address_space(layout: Layout) -> int:
@@ -128,12 +127,10 @@ def save_rows(
     """
     label = os.fspath(path)
     format = format_named(format) if format is not None else format_for(path)
-    quality = checked_quality(quality, format, label)
-    image = layout.blank()
-    check_holdable(image, format, label)
+    image, quality = checked(layout.blank(), format, quality, label)
     if reason := why_not_in_rows(format):
         raise RequestError(f"{label}: {reason}: use PNG, TIFF or JPEG")
-    layout = replace(layout, format=format, metadata=fitting_metadata(image, format))
+    layout = layout_of(image)
     with atomic_write(path, overwrite, adopt) as file:
         with encoding(label):
             encoder = _module(format).write_rows(file, layout, quality, label)

@@ -282,7 +282,7 @@ def filled_up(frame: Frame, white: float, pooling: Pooling) -> tuple[Frame, Pool
     if pooling.output_size or pooling.edge != "pad":
         return frame, pooling
     rows, pooling = filled_rows(rows_of(frame), white, pooling)
-    return joined([*rows.strips(0)], slice(0, None)), pooling
+    return joined([*rows.strips(0)]), pooling
 
 
 def filled_rows(rows: Rows, white: float, pooling: Pooling) -> tuple[Rows, Pooling]:

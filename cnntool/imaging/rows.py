@@ -80,7 +80,8 @@ class View:
             else:
                 self._held.append(strip)
         if len(self._held) > 1:
-            self._held = [joined(self._held, slice(run.start - self._first, None))]
+            self._held[0] = cut(self._held[0], slice(run.start - self._first, None))
+            self._held = [joined(self._held)]
             self._first = run.start
         return cut(self._held[0], slice(run.start - self._first, run.stop - self._first))
 
@@ -92,7 +93,7 @@ class View:
         while count < len(run):
             found.append(next(strips))
             count += len(found[-1].pixels)
-        self._far = {run: joined(found, slice(0, len(run)))}
+        self._far = {run: cut(joined(found), slice(0, len(run)))}
         return self._far[run]
 
 
@@ -104,13 +105,8 @@ class SomeFrame:
     alpha: SomeRows | None
 
 
-def joined(strips: Sequence[Frame], rows: slice) -> Frame:
-    """Some rows of strips one below the other, as a frame with memory of its own."""
-    first, *rest = (cut(strip, slice(None)) for strip in strips)
-    parts = [cut(first, slice(rows.start, None)), *rest]
-    over = sum(len(part.pixels) for part in parts) - (rows.stop or 0) + rows.start
-    if rows.stop is not None and over > 0:
-        parts[-1] = cut(parts[-1], slice(0, len(parts[-1].pixels) - over))
-    alphas = [part.alpha for part in parts if part.alpha is not None]
-    pixels = np.concatenate([part.pixels for part in parts])
+def joined(strips: Sequence[Frame]) -> Frame:
+    """Strips one below the other, as a frame with memory of its own."""
+    alphas = [strip.alpha for strip in strips if strip.alpha is not None]
+    pixels = np.concatenate([strip.pixels for strip in strips])
     return Frame(pixels, np.concatenate(alphas) if alphas else None)

@@ -16,11 +16,11 @@ from cnntool.networks.spec import filled, parse_layers
 from cnntool.specs import number_text
 
 MAPS = 16, 32, 64
-"""Filters of the convolutions over pictures and frames, pooled behind all but the last; over strips
-the first two."""
+"""Filters of the convolutions over pictures and frames, pooled behind all but the last; over lines
+of signs the first two."""
 
 LOW = 16
-"""Pixels up to which a strip is low: what tells signs of half as many apart is gone when they are
+"""Pixels up to which a line is low: what tells signs of half as many apart is gone when they are
 pooled before two convolutions."""
 
 
@@ -81,10 +81,10 @@ def translator(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
 
 
 def captioner(inputs: Inputs, vocabulary: int, sizes: Sizes) -> str:
-    """One to many: convolutions, and a decoder that looks at their places; at columns of strips."""
+    """One to many: convolutions, and a decoder that looks at their places; at columns of lines."""
     _, height, width = inputs.shape
     if width >= 2 * height:
-        encoder = [*_strip(height), *sizes.drop, "columns"]
+        encoder = [*_line(height), *sizes.drop, "columns"]
         encoder += [f"{sizes.cell} {sizes.hidden_size} both", *sizes.drop]
     elif sizes.attention == "none":
         encoder = [*_convolutions(), *sizes.drop, f"dense {sizes.hidden_size}", "relu"]
@@ -200,6 +200,6 @@ def _convolutions() -> list[str]:
     return found
 
 
-def _strip(height: int) -> list[str]:
+def _line(height: int) -> list[str]:
     first, second = ([f"conv {filters} 3x3 pad 1", "relu"] for filters in MAPS[:2])
     return [*first, *(["max 2"] if height > LOW else []), *second, "max 2"]

@@ -1,6 +1,6 @@
 // The page of a network of images: its layers from left to right, every map drawn.
 
-const STRIP = 348; // pixels that maps may stand high
+const LANE = 348; // pixels that maps may stand high
 const TILE = 44; // pixels of a map at least, where it has few
 const FIRST_BLOCKS = 6;
 const FIRST_TERMS = 12;
@@ -31,7 +31,7 @@ function explorer(data) {
 
   function stageOf(stage, index) {
     const layout = layoutOf(
-      index ? stage.output : [1, ...shape.slice(1)], STRIP,
+      index ? stage.output : [1, ...shape.slice(1)], LANE,
       index && mapsOf(stage.output)[0] > 1 ? TILE : 120);
     const words = shapeWords(stage.output);
     const canvas = newCanvas(layout, {
@@ -314,7 +314,7 @@ function explorer(data) {
     const layer = element('select', {
       onchange: () => {
         const index = Number(layer.value);
-        strip.scrollTo({ left: stages[index].node.offsetLeft - 150 });
+        lane.scrollTo({ left: stages[index].node.offsetLeft - 150 });
         select(index, within(index, state.at));
       },
     }, ...stages.map(({ name, text }, index) =>
@@ -374,7 +374,7 @@ function explorer(data) {
     mistakes: data.report.mistakes.map((mistake) =>
       ({ ...mistake, picture: () => thumbnail(inputs[mistake.input].x, data.preprocessing, 80) })),
   }, open) : null;
-  const strip = element('div', { class: 'strip' }, ...stages.map(({ node }) => node));
+  const lane = element('div', { class: 'lane' }, ...stages.map(({ node }) => node));
   const noGradient = classes && !goesBack ? element('p', { class: 'note' },
     'The page goes forward alone through steps, so it has no gradients of this network.') : null;
   const showing = element('div', { class: 'showing' }, noGradient,
@@ -389,7 +389,7 @@ function explorer(data) {
         board.node),
       bars?.node),
     element('div', { class: 'network' },
-      element('section', { class: 'layers', 'aria-label': 'Layers' }, showing, strip),
+      element('section', { class: 'layers', 'aria-label': 'Layers' }, showing, lane),
       element('section', { class: 'unit', 'aria-label': 'The pixel looked at' },
         looking.node, detail, aloud.node),
       legendOf()));

@@ -13,7 +13,7 @@ function textPage(data) {
     rows: 2, spellcheck: 'false', 'aria-label': 'Text', oninput: () => run(field.value),
   });
   const said = element('p', { class: 'note', role: 'status' });
-  const strips = element('div');
+  const lanes = element('div');
   const answer = element('section', { class: 'unit', 'aria-label': 'The answer' });
   const detail = element('div', { class: 'detail' });
   const aloud = speaker();
@@ -55,7 +55,7 @@ function textPage(data) {
         ids: spoken.ids });
     }
     state.tracks = state.parts.flatMap((part, n) => tracksOf(part, n));
-    drawStrips();
+    drawLanes();
     drawAttention();
     if (!read.ids.length) { answer.replaceChildren(); detail.replaceChildren(); return; }
     const last = state.tracks.findIndex(({ name }) => name === 'h');
@@ -83,8 +83,8 @@ function textPage(data) {
     return Math.min(110, Math.max(26, 9 * longest + 12));
   }
 
-  function drawStrips() {
-    strips.replaceChildren(...state.parts.map((part, order) => {
+  function drawLanes() {
+    lanes.replaceChildren(...state.parts.map((part, order) => {
       const width = widthOf(part);
       const header = element('div', { class: 'tokens', 'aria-hidden': 'true' },
         ...part.shown.map((token, time) => {
@@ -101,7 +101,7 @@ function textPage(data) {
           trackRow(track, part, width)]);
       return element('section', { class: 'unit', 'aria-label': part.title },
         element('h2', {}, part.title),
-        element('div', { class: 'strip tracks' }, header, ...rows.filter(Boolean)));
+        element('div', { class: 'lane tracks' }, header, ...rows.filter(Boolean)));
     }));
   }
 
@@ -330,7 +330,7 @@ function textPage(data) {
     element('section', { class: 'unit', 'aria-label': 'The text' },
       element('label', { class: 'typed' }, 'Text ', field), examples, said),
     answer, attention,
-    element('div', { class: 'reading' }, strips,
+    element('div', { class: 'reading' }, lanes,
       element('section', { class: 'unit', 'aria-label': 'The unit looked at' }, looking.node, detail,
         aloud.node)),
     element('footer', {}, element('p', {}, element('span', { class: 'swatch n8' }), ' −1 ',
