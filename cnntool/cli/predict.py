@@ -167,5 +167,5 @@ def _classes_of_images(input: Input, output: Output, spread: Spread, classifier)
         classifier = classifier.with_own_sizes()
     k = min(output.top or 1, len(classifier.labels))
     printer = Printer(classifier.labels, k, output.as_json)
-    answer, preparing = classifier.probabilities, classifier.preprocessing
-    return run_predictions(preparing, answer, input, input, printer, output.quiet, spread)
+    asked = classifier.preprocessing, classifier.probabilities, input, input
+    return run_predictions(*asked, printer, output.quiet, spread, printer.expect)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,14 +44,6 @@ class Asked:
     error: str = ""
     notes: tuple[str, ...] = ()
     bytes: int = 0
-
-
-class Prints(Protocol):
-    """Prints the answer to each image."""
-
-    def expect(self, sources: Sequence[Source]) -> None: ...
-
-    def __call__(self, name: str, answer: Any, /) -> None: ...
 
 
 class Printer:
@@ -121,17 +113,19 @@ def run_predictions(
     answer: Answers,
     sources: Sources,
     limits: Limits,
-    printer: Prints,
+    show: Callable[[str, Any], None],
     quiet: bool,
     spread: Spread,
+    expect: Callable[[Sequence[Source]], None] = lambda sources: None,
 ) -> int:
     """Print a line for every image, in the order of the arguments; returns the exit code.
 
-    answer: to some that are prepared, (N, C, H, W), one for each, which is what is printed.
+    answer: to some that are prepared, (N, C, H, W), one for each. show: prints one, with the name
+    of its image; expect: is told of all images before.
     """
     found, is_failed = gather(sources.images, sources.recursive, quiet)
     found = [found[place] for place in in_shard(found, spread.shard, quiet)]
-    printer.expect(found)
+    expect(found)
     is_hidden = quiet or sys.stdout.isatty()
     with (
         _handed_out(preprocessing, answer, found, limits, spread.cluster) as answers,
@@ -147,7 +141,7 @@ def run_predictions(
                 is_failed = True
                 complain(each.error)
             else:
-                printer(each.name, each.value)
+                show(each.name, each.value)
             advance()
     return int(is_failed)
 

@@ -44,7 +44,6 @@ from cnntool.wording import counted, readable
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from cnntool.cli.files import Source
     from cnntool.cli.options import Limits, Sources, Spread
 
 
@@ -216,10 +215,7 @@ class Asking:
     def texts(self, inputs: Sequence[str]) -> Iterator[str]:
         """Of each text a line: what it becomes."""
         for given, found in self._each(inputs, self.said):
-            if self.as_json:
-                yield json_text({"source": given, **self.said_facts(found or [])})
-            else:
-                yield "\t".join(self.said_fields(found or []))
+            yield self.said_line(found or [], {"source": given})
 
     def _each(self, inputs: Sequence[Any], answered: Callable) -> Iterator[tuple[Any, Any]]:
         """Each input with its answer, None where there is nothing in it."""
@@ -248,23 +244,21 @@ class Asking:
             self._texts += 1
             self._broken_off += not each.has_ended
 
-    def said_line(self, found: Sequence[Said]) -> str:
-        """The texts in fields, or as JSON."""
-        return (
-            json_text(self.said_facts(found))
-            if self.as_json
-            else "\t".join(self.said_fields(found))
-        )
-
-    def said_fields(self, found: Sequence[Said]) -> list[str]:
-        """The texts, with the probability of each where that was asked for."""
+    def said_line(
+        self, found: Sequence[Said], given: dict[str, Any] | None = None, *lead: str
+    ) -> str:
+        """The texts in fields behind others, with the probability of each where that was asked for;
+        or as JSON, which names what was given."""
+        if self.as_json:
+            return json_text({**(given or {}), **self._said_facts(found)})
         assert self.model.writer is not None
-        texts = [(one_line(self.model.writer.text(each.ids)), _odds(each)) for each in found]
-        return [
-            part for text, p in texts for part in ((text, f"{p:.4g}") if self.has_odds else (text,))
-        ]
+        fields = [*lead]
+        for each in found:
+            fields.append(one_line(self.model.writer.text(each.ids)))
+            fields += [f"{_odds(each):.4g}"] if self.has_odds else []
+        return "\t".join(fields)
 
-    def said_facts(self, found: Sequence[Said]) -> dict[str, Any]:
+    def _said_facts(self, found: Sequence[Said]) -> dict[str, Any]:
         assert self.model.writer is not None
         facts = [
             {
@@ -334,23 +328,10 @@ def tell_pictures(asking: Asking, sources: Sources, limits: Limits, spread: Spre
     def answer(planes: np.ndarray) -> list[list[Said]]:
         return asking.said(ArrayRows(planes, lambda x: x))
 
-    printer = _CaptionPrinter(asking)
+    def show(name: str, found: list[Said]) -> None:
+        asking.print(asking.said_line(found, {"image": readable(name)}, one_line(name)))
+
     preparing = model.reader.preprocessing
-    code = run_predictions(preparing, answer, sources, limits, printer, asking.is_quiet, spread)
+    code = run_predictions(preparing, answer, sources, limits, show, asking.is_quiet, spread)
     asking.say_notes()
     return code
-
-
-class _CaptionPrinter:
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
-
-    def expect(self, sources: Sequence[Source]) -> None:
-        """Nothing: a path and a text are no columns."""
-
-    def __call__(self, name: str, found: list[Said]) -> None:
-        if self._asking.as_json:
-            facts = self._asking.said_facts(found)
-            print(json_text({"image": readable(name), **facts}), flush=True)
-        else:
-            print("\t".join([one_line(name), *self._asking.said_fields(found)]), flush=True)

@@ -12,8 +12,16 @@ from cnntool.cli.console import complain
 from cnntool.cli.help import LazyGroup, Option, SectionedCommand
 from cnntool.cli.options import refuse, takes
 from cnntool.cli.sweeps.options import Asked, Sweep
-from cnntool.cli.sweeps.settings import SEED, Axis, Setting, axis, drawn, grid
-from cnntool.cli.sweeps.values import SWITCH, Several
+from cnntool.cli.sweeps.settings import (
+    SEED,
+    SWITCH,
+    Axis,
+    Setting,
+    Several,
+    axis,
+    drawn,
+    grid,
+)
 from cnntool.cli.types import Choice, PathName
 from cnntool.wording import counted
 

@@ -7,8 +7,16 @@ import math
 import click
 import pytest
 
-from cnntool.cli.sweeps.settings import Axis, axis, drawn, grid, name_of, words_of
-from cnntool.cli.sweeps.values import Range, Several
+from cnntool.cli.sweeps.settings import (
+    Axis,
+    Range,
+    Several,
+    axis,
+    drawn,
+    grid,
+    name_of,
+    words_of,
+)
 from cnntool.cli.types import Choice, Number, Pair, Spec, WholeNumber, read_duration
 
 RATE = Range("1e-4..1e-1", 1e-4, 1e-1, is_whole=False)

@@ -1,18 +1,24 @@
-"""The settings of a sweep's runs: every combination of values, or some that are drawn."""
+"""The settings of a sweep's runs: what an option takes, and every combination, or some drawn.
+
+One rule: ``a,b,c`` and ``0..4`` are several values where the option takes a number, a size, one of
+some words, or is a switch; of all others the text is one value, whatever it holds, and the option
+is given again for the next.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
+from typing import Any
 
 import click
 
-from cnntool.cli.sweeps.values import SWITCH, Range, as_text, listed_values
+from cnntool.cli.types import Number, Pair, WholeNumber
 
 Setting = Mapping[str, str]
 """The value of each option that is given, by its name, such as ``{"lr": "0.001"}``; of a switch
@@ -27,6 +33,57 @@ DECADE = 10
 """Ends so many times apart, and more, are drawn between on a scale of logarithms."""
 
 LONGEST_NAME = 80
+
+MOST_VALUES = 10_000
+"""That a range of whole numbers stands for."""
+
+SWITCH = ("on", "off")
+
+
+@dataclass(frozen=True)
+class Range:
+    """``low..high``, both ends included."""
+
+    text: str
+    low: float
+    high: float
+    is_whole: bool
+
+
+class Several(click.ParamType):
+    """Values of another type, as a command is given them again: a tuple of texts and ranges.
+
+    takes_parts: whether commas part values.
+    """
+
+    def __init__(self, own: click.ParamType) -> None:
+        self.own, self.name = own, own.name
+        self.takes_parts = isinstance(own, Number | WholeNumber | Pair | click.Choice)
+
+    def convert(self, value, param, ctx) -> tuple[str | Range, ...]:
+        texts = value.split(",") if self.takes_parts else [value]
+        return tuple(self._part(text, param, ctx) for text in texts)
+
+    def _part(self, text: str, param, ctx) -> str | Range:
+        low, dots, high = text.partition("..")
+        if dots and isinstance(self.own, Number | WholeNumber):
+            first, last = (self.own.convert(end, param, ctx) for end in (low, high))
+            if not first < last:
+                self.fail(f"{text} is no range: its end is not above its beginning", param, ctx)
+            return Range(text, first, last, isinstance(self.own, WholeNumber))
+        return as_text(self.own.convert(text, param, ctx), text.strip())
+
+    def shell_complete(self, ctx, param, incomplete: str):
+        return self.own.shell_complete(ctx, param, incomplete)
+
+
+def as_text(value: Any, text: str = "") -> str:
+    """One text for all ways to write a value, so that ``1e-3`` and ``0.001`` are the same; as it
+    was written where it is no number and no word."""
+    if isinstance(value, float):
+        short = f"{value:.12g}"
+        return short if float(short) == value else repr(value)
+    return str(value) if isinstance(value, int | str) else text
 
 
 @dataclass(frozen=True)
@@ -50,6 +107,26 @@ def axis(name: str, parts: Sequence[str | Range], is_drawn: bool) -> Axis:
     if len(parts) > 1:
         raise click.UsageError(f"--{name} {ranges[0].text}: a range to draw from stands alone")
     return Axis(name, (), ranges[0])
+
+
+def listed_values(parts: Iterable[str | Range], option: str) -> tuple[str, ...]:
+    """All values, each once, ranges of whole numbers as such; UsageError where there is no list."""
+    found: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            found.append(part)
+        elif not part.is_whole:
+            raise click.UsageError(
+                f"{option} {part.text} is a range of any numbers: --random 20 draws from it, or "
+                "list some, with commas"
+            )
+        elif part.high - part.low >= MOST_VALUES:
+            raise click.UsageError(
+                f"{option} {part.text} are more than {MOST_VALUES:,} values: give fewer"
+            )
+        else:
+            found += map(str, range(int(part.low), int(part.high) + 1))
+    return tuple(dict.fromkeys(found))
 
 
 def grid(axes: Sequence[Axis]) -> list[Setting]:
