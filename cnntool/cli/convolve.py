@@ -186,12 +186,12 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
         job.check([chain[-1].shape[:2] for chain in chains])
         depth = job.depth
         rendering = Rendering(pixels.shown, pixels.scale, pixels.bias, depth.dtype, depth.white)
-        if job.file is not None:
-            filter_strips(job, job.file, chains[0], rendering)
-        elif not job.is_dry_run:
+        if job.route.file is not None:
+            filter_strips(job, job.route.file, chains[0], rendering)
+        elif not job.batch.dry_run:
             maps = run_chains(job.take_image(), chains, rendering, threads=job.threads)
             job.deliver(as_results(maps, job.white))
-        if job.is_dry_run:
+        if job.batch.dry_run:
             describe(job, chains[0])
 
     last = filters[-1]
@@ -217,9 +217,9 @@ def filter_strips(
     def bytes_of(height: int, row_bytes: int) -> int:
         return bytes_in_strips(file.rows, plans, height, job.threads, row_bytes)
 
-    count, white, threads = plans[-1].count, job.white, job.strip_threads
-    like, height = job.plan_strips(plans[-1].shape, bytes_of, count)
-    if job.is_dry_run:
+    white, threads = job.white, job.strip_threads
+    like, height = job.plan_strips(plans[-1].shape, bytes_of)
+    if job.batch.dry_run:
         return
     chain = chain_over(file.rows, white, plans, rendering, height=height, threads=job.threads)
     filters, geometry, known = [plan.kernel for plan in plans], plans[0].geometry, chain.survey
@@ -231,10 +231,10 @@ def filter_strips(
         return chain_over(rows, white, again, rendering, **settings).strips(start, stop)
 
     def results_of(tally: Tally) -> list[Result]:
-        return as_results(chain.maps([like.blank()] * count, tally), white)
+        return as_results(chain.maps([like.blank()] * job.needs.results, tally), white)
 
     tops = [band.start for band, _ in chain.last.bands()]
-    job.deliver_strips([like] * count, make, tops, results_of)
+    job.deliver_strips(like, make, tops, results_of)
 
 
 def as_results(maps: Sequence[FeatureMap], white: float) -> list[Result]:

@@ -24,7 +24,7 @@ from cnntool.cli.image_route import (
 from cnntool.cli.manifest import Fate, State, state_of
 from cnntool.cli.options import Batch
 from cnntool.cli.running import Report
-from cnntool.cli.strips import PROGRAM_BYTES, Make, PictureFile, height_within, write_strips
+from cnntool.cli.strips import PROGRAM_BYTES, Make, height_within, write_strips
 from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
@@ -111,15 +111,6 @@ class Job:
         """Of the results."""
         return self.item.target.paths
 
-    @property
-    def is_dry_run(self) -> bool:
-        return self.batch.dry_run
-
-    @property
-    def file(self) -> PictureFile | None:
-        """Where its rows come from, if it goes in strips."""
-        return self.route.file
-
     def check(self, sides: Sequence[tuple[int, int]]) -> None:
         """Raise, before any work, what would make results of these sizes impossible.
 
@@ -134,7 +125,7 @@ class Job:
         if self.item.target.stdout and self.needs.results > 1:
             return
         has_alpha = self.has_alpha
-        if self.is_dry_run:  # which does not know whether it hides anything
+        if self.batch.dry_run:  # which does not know whether it hides anything
             has_alpha &= self.batch.alpha == "keep" and self.batch.depth is not None
         frames = [
             blank_frame((*pair, channels), self.depth.dtype, has_alpha)
@@ -149,20 +140,18 @@ class Job:
         assert image is not None
         return image
 
-    def plan_strips(
-        self, shape: Shape, bytes_of: Callable[[int, int], int], results: int = 1
-    ) -> tuple[Layout, int]:
-        """What each of so many results of a shape is like, and how many rows are made at a time.
+    def plan_strips(self, shape: Shape, bytes_of: Callable[[int, int], int]) -> tuple[Layout, int]:
+        """What each result of a shape is like, and how many rows are made at a time.
 
         bytes_of: about what strips take, by their rows and the bytes of a row of all results.
         """
-        assert self.file is not None
+        assert self.route.file is not None
         sides: dict[str, Any] = dict(zip(("height", "width", "channels"), shape, strict=True))
         depth = self.depth
-        like = replace(self.file.layout, **sides, dtype=depth.dtype, white=depth.white)
+        like = replace(self.route.file.layout, **sides, dtype=depth.dtype, white=depth.white)
 
         def of_rows(rows: int) -> int:
-            return bytes_of(rows, results * like.row_bytes)
+            return bytes_of(rows, self.needs.results * like.row_bytes)
 
         memory, beside = self.route.memory, self.route.beside
         height = height_within(memory, of_rows, like.height, self.name, beside)
@@ -176,26 +165,27 @@ class Job:
 
     def deliver_strips(
         self,
-        layouts: Sequence[Layout],
+        like: Layout,
         make: Make,
         tops: Sequence[int],
         results_of: Callable[[Any], Sequence[Result]],
     ) -> None:
         """Write results that come in strips, and put down what there is to say of them then.
 
-        layouts: of the results. make: gives some of their rows; to the workers of a cluster it goes
-        by value, with all that it names. tops: rows where strips begin. results_of: by what there
-        is to say of all rows.
+        like: each of them. make: gives some of their rows; to the workers of a cluster it goes by
+        value, with all that it names. tops: rows where strips begin. results_of: by what there is
+        to say of all rows.
 
         Strips are made ahead, on a thread of their own; those of a cluster are taken on this one,
         so that Ctrl-C leaves none of its files.
         """
+        layouts = [like] * self.needs.results
         if self.needs.cluster:
             from cnntool.cli.shared_strips import shared_strips
 
             strips = shared_strips(self.needs.cluster, make, tops, layouts, self.paths[0].parent)
         else:
-            strips = ahead(make(0, layouts[0].height))
+            strips = ahead(make(0, like.height))
         paths = [None if path in self.fate.kept else path for path in self.paths]
         said = write_strips(paths, layouts, strips, self.formats, **self._writing)
         results = results_of(said)

@@ -5,7 +5,7 @@ progress, reports and errors are here. One bad file never stops the others.
 
     def shrink(job: Job) -> None:
         job.check([size_of(shape) for shape in job.shapes])  # before any work
-        if job.is_dry_run:
+        if job.batch.dry_run:
             job.describe("mean", ...)
         else:
             job.deliver([Result(shrunk(job.take_image()))])

@@ -177,12 +177,12 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
         note_long_median(job, pooling)
         sides = [pooled_sides(*shape[:2], pooling) for shape in job.shapes]
         job.check([shape[:2] for shape in job.shapes] if show_winners else sides)
-        if job.file is not None:
-            pool_strips(job, job.file, pooling)
-        if job.is_dry_run:
+        if job.route.file is not None:
+            pool_strips(job, job.route.file, pooling)
+        if job.batch.dry_run:
             shape = *sides[0], job.shapes[0][2]
             job.describe(pooling.mode, shape, THREAD_BYTES * job.threads)
-        elif job.file is not None:
+        elif job.route.file is not None:
             return
         elif show_winners:
             marked, share = mark_winners(job.take_image(), pooling)
@@ -237,7 +237,7 @@ def pool_strips(job: Job, file: PictureFile, pooling: Pooling) -> None:
     height, width, channels = job.shapes[0]
     shape = *pooled_sides(height, width, pooling), channels
     like, height = job.plan_strips(shape, bytes_of)
-    if job.is_dry_run:
+    if job.batch.dry_run:
         return
     white, dtype, new_white = job.white, job.depth.dtype, job.depth.white
     settings: dict[str, Any] = {"height": height, "threads": job.strip_threads}
@@ -251,7 +251,7 @@ def pool_strips(job: Job, file: PictureFile, pooling: Pooling) -> None:
     def results_of(losses: Losses) -> list[Result]:
         return [as_result(like.blank(), losses, pooling)]
 
-    job.deliver_strips([like], make, range(0, like.height, height), results_of)
+    job.deliver_strips(like, make, range(0, like.height, height), results_of)
 
 
 def as_result(image: Image, losses: Losses, pooling: Pooling) -> Result:

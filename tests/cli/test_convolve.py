@@ -585,10 +585,10 @@ def test_mistakes_get_one_line_and_exit_code_2(cnntool, folder, arguments, messa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "{stem:>99}.png"], "'{' is not one of {stem}"),
-        (["-o", "{stem.__class__}.png"], "'{' is not one of {stem}"),
-        (["-o", "{.png"], "'{' is not one of {stem}"),
-        (["-o", "{stem:03}.png"], "'{stem:03}' is not one of"),
+        (["-o", "{stem:>99}.png"], "'{stem:>99}' is no field: expected one of {stem}"),
+        (["-o", "{stem.__class__}.png"], "'{stem.__class__}' is no field: expected one of"),
+        (["-o", "{.png"], "'{' is a brace alone: write it twice"),
+        (["-o", "{stem:03}.png"], "'{stem:03}' is no field: expected one of"),
         (["-o", ""], "'-o' / '--output': the name is empty: name a file, a folder or -"),
         (["-o", "http://a.b/x.png"], "is an address: name a file, a folder or - here"),
         (["-o", "x.png", "--format", "jpeg"], "contradicts the name"),
