@@ -173,18 +173,6 @@ def toned(values: np.ndarray, pair: Pair, shown: str) -> np.ndarray:
     return tone.apply(values / pair.step, Losses()) * pair.step
 
 
-def geometry_of(found: Found) -> Geometry:
-    """As `cnntool convolve` has it."""
-    border = found.border.rule
-    is_rule = border in BORDERS
-    return Geometry(
-        stride=(found.placement.stride,) * 2,
-        padding=found.placement.padding,
-        border=border if border is not None and is_rule else "reflect",
-        constant=found.border.constant,
-    )
-
-
 def agreement(pair: Pair, found: Found) -> tuple[float, float]:
     """The share of pixels that `cnntool convolve` makes as they are in AFTER, and the largest
     difference, in units of BEFORE; of floats up to what 32 bits leave."""
@@ -196,7 +184,14 @@ def agreement(pair: Pair, found: Found) -> tuple[float, float]:
     shown = found.shown if pair.step or found.shown == "abs" else "raw"
     rendering = Rendering(shown, found.scale, found.bias, np.dtype(name), white)
     kernel = Filter("kernel", "kernel", found.kernel[None])
-    (made,) = filter_image(image, [kernel], geometry_of(found), rendering)
+    placement, border = found.placement, found.border
+    geometry = Geometry(
+        stride=(placement.stride, placement.stride),
+        padding=placement.padding,
+        border=border.rule if border.rule in BORDERS else "reflect",
+        constant=border.constant,
+    )
+    (made,) = filter_image(image, [kernel], geometry, rendering)
     pixels = made.image.frames[0].pixels
     rows, columns = interior(pair, found.placement, found.kernel.shape)
     close = 0.01 * pair.step if pair.step else 20 * limit_of(pair, found.deviation)

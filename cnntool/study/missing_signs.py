@@ -17,7 +17,7 @@ import numpy as np
 from cnntool.imaging.kernel_catalogue import CATALOGUE
 from cnntool.imaging.kernels import build
 from cnntool.study.kernel_names import fitted
-from cnntool.study.window_equations import FEWEST, Block, Pair, Placement, blocks
+from cnntool.study.window_equations import FEWEST, Pair, Placement, blocks
 
 
 def kernel_of_signs(
@@ -25,11 +25,10 @@ def kernel_of_signs(
 ) -> np.ndarray | None:
     """A kernel whose absolute responses are the pixels, as nearly as can be found."""
     most = min(most, max(20_000, 6 * prod(size)))
-    taken: list[Block] = list(blocks(pair, placement, size, most))
-    if sum(len(block.y) for block in taken) < FEWEST * prod(size):
+    taken = list(blocks(pair, placement, size, most))
+    if sum(len(y) for _, _, y in taken) < FEWEST * prod(size):
         return None
-    x = np.concatenate([block.x for block in taken])
-    y = np.concatenate([block.y for block in taken])
+    x, y = (np.concatenate(each) for each in [*zip(*taken, strict=True)][1:])
     gram = x.T @ x / len(x)
     values, vectors = np.linalg.eigh(gram)
     kept = values > 1e-11 * values[-1]

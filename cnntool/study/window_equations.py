@@ -71,39 +71,23 @@ class Pair:
         return self.before.shape[2]
 
 
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Some windows of one channel: x (n, kh * kw) and y (n,) in float64."""
-
-    channel: int
-    x: np.ndarray
-    y: np.ndarray
-
-
-def inside(size: int, outputs: int, taps: int, stride: int, first: int) -> range:
-    """The outputs whose window of ``taps``, its centre at ``taps // 2``, lies on an axis."""
-    back = taps // 2
-    start = max(0, -((first - back) // stride))
-    stop = (size - (taps - back) - first) // stride + 1
-    return range(start, max(start, min(outputs, stop)))
-
-
 def interior(pair: Pair, placement: Placement, size: tuple[int, int]) -> tuple[range, range]:
-    """The rows and columns of outputs whose windows lie within the picture."""
-    rows, columns = (
-        inside(
-            pair.before.shape[i], pair.after.shape[i], size[i], placement.stride, placement.first[i]
-        )
-        for i in range(2)
-    )
-    return rows, columns
+    """The rows and columns of outputs whose windows, centred at half their taps, lie within the
+    picture."""
+    stride, found = placement.stride, []
+    for axis, (taps, first) in enumerate(zip(size, placement.first, strict=True)):
+        back = taps // 2
+        start = max(0, -((first - back) // stride))
+        stop = (pair.before.shape[axis] - (taps - back) - first) // stride + 1
+        found.append(range(start, max(start, min(pair.after.shape[axis], stop))))
+    return found[0], found[1]
 
 
 def blocks(
     pair: Pair, placement: Placement, size: tuple[int, int], most: int, least_range: float = 0.0
-) -> Iterator[Block]:
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """At most about so many windows of each channel, spread evenly over the picture, whose pixels
-    span no less than a range."""
+    span no less than a range: some of a channel, x (n, kh * kw) and y (n,) in float64."""
     rows, columns = interior(pair, placement, size)
     stride, length = placement.stride, min(len(columns), SEGMENT)
     if not rows or not columns:
@@ -130,7 +114,7 @@ def blocks(
             taps = laid[channel].reshape(prod(size), -1)
             if least_range:
                 used = used & (taps.max(axis=0) - taps.min(axis=0) >= least_range)
-            yield Block(channel, taps[:, used].T, pair.after[row, left:right, channel][used])
+            yield channel, taps[:, used].T, pair.after[row, left:right, channel][used]
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,18 +276,18 @@ def _summed(
             sums[channel] += rows.T @ rows
             held[channel].clear()
 
-    for block in blocks(pair, placement, size, most, least_range):
-        rows = np.empty((len(block.y), taps + 2))
-        rows[:, :taps] = block.x
-        rows[:, taps + 1] = block.y
+    for channel, x, y in blocks(pair, placement, size, most, least_range):
+        rows = np.empty((len(y), taps + 2))
+        rows[:, :taps] = x
+        rows[:, taps + 1] = y
         if signs is not None:
-            rows[:, taps + 1] *= np.sign(block.x @ signs.ravel())
+            rows[:, taps + 1] *= np.sign(x @ signs.ravel())
         rows[:, :taps] -= middle
         rows[:, taps] = 1
-        counts[block.channel] += len(rows)
-        held[block.channel].append(rows)
-        if sum(map(len, held[block.channel])) >= rows_held:
-            add(block.channel)
+        counts[channel] += len(rows)
+        held[channel].append(rows)
+        if sum(map(len, held[channel])) >= rows_held:
+            add(channel)
     for channel in range(pair.channels):
         add(channel)
     return [

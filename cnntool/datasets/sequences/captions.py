@@ -104,13 +104,10 @@ def _captions(document: Document) -> Said:
         return _numbered(document), "lines of NAME#NUMBER and a caption"
     wanted = document.how.text_column
     if "|" in document.first_line and "," not in document.first_line:  # Flickr30k's results.csv
-        document = Document(document.name, [_unpiped(line) for line in document.lines])
+        parted = (map(str.strip, line.split("|", 2)) for line in document.lines)
+        document = Document(document.name, list(map("\t".join, parted)))
     table = read_delimited(document, (*PICTURE_NAMES, *TEXT_NAMES), (wanted,))
     return _rows(table, wanted), table.kind
-
-
-def _unpiped(line: str) -> str:
-    return "\t".join(each.strip() for each in line.split("|", 2))
 
 
 def _numbered(document: Document) -> Iterator[Sample]:

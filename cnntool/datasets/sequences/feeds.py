@@ -56,29 +56,22 @@ def like_lengths(
     [[4, 0], [2, 1], [3]]
     """
     columns = keys.reshape(len(keys), -1).T[::-1]
+    found: list[np.ndarray] = []
     if rng is None:
-        order = np.lexsort(-columns)
-        return list(
-            _in_order(order, columns[:, order].max(axis=0, initial=1), batch_size, most_steps)
-        )
-    order, found = rng.permutation(len(keys)), []
+        order, start = np.lexsort(-columns), 0
+        steps = columns[:, order].max(axis=0, initial=1)
+        while start < len(order):
+            longest = int(steps[start : start + batch_size].max())
+            fitting = batch_size if most_steps is None else max(1, most_steps // longest)
+            found.append(order[start : start + min(batch_size, fitting)])
+            start += len(found[-1])
+        return found
+    order = rng.permutation(len(keys))
     starts = range(0, max(1, len(order) - least + 1), PIECE * batch_size)
     for piece in np.split(order, starts[1:]):
         piece = piece[np.lexsort(columns[:, piece])]
         found += np.split(piece, range(batch_size, len(piece) - least + 1, batch_size))
     return [found[i] for i in rng.permutation(len(found))]
-
-
-def _in_order(
-    order: np.ndarray, steps: np.ndarray, batch_size: int, most_steps: int | None
-) -> Iterator[np.ndarray]:
-    start = 0
-    while start < len(order):
-        longest = max(1, int(steps[start : start + batch_size].max()))
-        fitting = batch_size if most_steps is None else max(1, most_steps // longest)
-        stop = start + min(batch_size, fitting)
-        yield order[start:stop]
-        start = stop
 
 
 @dataclass(frozen=True, eq=False)

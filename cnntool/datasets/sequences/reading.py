@@ -113,25 +113,19 @@ def find_parts(
     found = _by_part(folders, 1) or _by_part(texts, 2 if task == "translator" else 1)
     if not found:
         return {"train": Material([str(path) for path in files], how, folder, advance)}, ""
-    parts = {
-        part: _inside(paths[0], how, advance)
-        if paths[0].is_dir()
-        else Material([str(path) for path in paths], how, advance=advance)
-        for part, paths in found.items()
-    }
+    parts = {}
+    for part, paths in found.items():
+        home = paths[0] if paths[0].is_dir() else None
+        if home is not None:  # whatever the names in it
+            paths = [path for path in home.iterdir() if path.is_file() and path.name[0] != "."]
+            paths.sort(key=lambda path: natural_key(path.name))
+        parts[part] = Material([str(path) for path in paths], how, home, advance)
     taken = [path for paths in found.values() for path in paths]
     beside = [
         f"{path.name}/" if path.is_dir() else path.name for path in there if path not in taken
     ]
     note = f"{folder}: {listed(beside, 5)} left out, beside {joined([p.name for p in taken])}"
     return parts, note if beside else ""
-
-
-def _inside(folder: Path, how: ReadOptions, advance: Advance | None) -> Material:
-    """A folder, whatever the names in it, and the files that lie in it."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
-    files.sort(key=lambda path: natural_key(path.name))
-    return Material([str(path) for path in files], how, folder, advance)
 
 
 def _by_part(paths: Sequence[Path], most: int) -> dict[str, list[Path]]:

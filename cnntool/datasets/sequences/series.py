@@ -126,7 +126,7 @@ def read_npz(path: str, axes: int) -> Samples:
 
     Pickled objects are never loaded. InputError for what is missing or does not fit together.
     """
-    found, extra = _arrays(path)
+    found, extra = _arrays(path, ("x", "y"))
     x, y = _steps(found["x"], path), found["y"]
     expected = x.shape[:axes]
     if y.shape != expected or y.dtype.kind not in "buifUS":
@@ -165,9 +165,7 @@ def _steps(x: np.ndarray, path: str) -> np.ndarray:
     return x[:, :, None] if x.ndim == 2 else x
 
 
-def _arrays(
-    path: str, needed: Sequence[str] = ("x", "y")
-) -> tuple[dict[str, np.ndarray], set[str]]:
+def _arrays(path: str, needed: Sequence[str]) -> tuple[dict[str, np.ndarray], set[str]]:
     """Those that are needed, and lengths where they are there; and the names of all others."""
     with plain_errors(path):
         if not Path(path).is_file() or not zipfile.is_zipfile(path):

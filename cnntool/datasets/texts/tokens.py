@@ -146,8 +146,7 @@ class CharTally:
 
     def __init__(self) -> None:
         self._counts = np.zeros(CODE_POINTS, np.int64)
-        self._places = np.zeros(CODE_POINTS, np.int32)
-        self._order: list[np.ndarray] = []
+        self._order: list[int] = []
 
     def add(self, text: str) -> np.ndarray:
         """The code points (N,) of its characters."""
@@ -156,16 +155,13 @@ class CharTally:
         new = np.flatnonzero(counts)
         new = new[self._counts[new] == 0]
         self._counts[: len(counts)] += counts
-        if len(new):
-            # of equal indices the last is assigned: backwards, that is the first
-            self._places[codes[::-1]] = np.arange(len(codes) - 1, -1, -1, dtype=np.int32)
-            self._order.append(new[np.argsort(self._places[new])])
+        self._order += sorted(new.tolist(), key=lambda code: text.index(chr(code)))
         return codes
 
     def found(self) -> Found:
         """What was added up to now."""
-        numbers = np.concatenate([np.zeros(0, np.intp), *self._order])
-        return Found(numbers, [chr(number) for number in numbers], self._counts[numbers])
+        numbers = np.array(self._order, np.intp)
+        return Found(numbers, list(map(chr, self._order)), self._counts[numbers])
 
 
 Tally = WordTally | CharTally
