@@ -79,50 +79,6 @@ class Beside(NamedTuple):
 
 
 @dataclass
-class Plan:
-    """A run that is ready to start.
-
-    start: with all notes, and without models. data: what it learns from, in a line or two.
-    memory: the bytes that it takes. test: what the best model is judged on at the end. beside: what
-        it is compared with on what it is judged on. more: what else results say, of the best model.
-    """
-
-    start: Start
-    trainer: Trainer
-    memory: int
-    data: tuple[str, ...]
-    test: Feed | None
-    beside: Callable[[Any, Network], Beside]
-    more: Callable[[Model], dict[str, Any]]
-
-    @property
-    def judged_on(self) -> dict[str, Feed]:
-        """What a model is judged on, by the name of the part."""
-        parts = {"validation": self.task.held_out, "test": self.test}
-        return {name: feed for name, feed in parts.items() if feed is not None}
-
-    @property
-    def task(self) -> Task:
-        return self.trainer.task
-
-    @property
-    def standing(self) -> str:
-        """How far a run that goes on has come, or why it does not."""
-        trainer, name, (epoch, step) = self.trainer, self.start.name, self.trainer.place
-        epochs = trainer.settings.epochs
-        if not trainer.is_done:
-            behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
-            return f"going on from {name}: {behind} are behind it"
-        if epoch < epochs:
-            more = f"--patience {trainer.stopping.waited + 1} or more"
-            return (
-                f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: {more} goes on"
-            )
-        done = f"{epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} goes on"
-        return f"the run of {name} is done, {done}"
-
-
-@dataclass
 class Start:
     """What is settled before any data is read.
 
@@ -235,8 +191,8 @@ class Start:
                 "nothing is held out for validation: --patience looks at the loss on the "
                 f"{task.feed.unit}s it learns from"
             )
-        start = replace(self, trained=None, best=None, notes=notes)  # the trainer has the arrays
-        return Plan(start, trainer, memory, **said)
+        facts = {**vars(self), "trained": None, "best": None}  # the trainer has the arrays
+        return Plan(**{**facts, "notes": notes}, trainer=trainer, memory=memory, **said)
 
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""
@@ -250,6 +206,49 @@ class Start:
                 "here on counts"
             )
             trainer.stopping.best_loss = trainer.stopping.best_epoch = None
+
+
+@dataclass(kw_only=True)
+class Plan(Start):
+    """A run that is ready to start.
+
+    data: what it learns from, in a line or two. memory: the bytes that it takes. test: what the
+        best model is judged on at the end. beside: what it is compared with on what it is judged
+        on. more: what else results say, of the best model.
+    """
+
+    trainer: Trainer
+    memory: int
+    data: tuple[str, ...]
+    test: Feed | None
+    beside: Callable[[Any, Network], Beside]
+    more: Callable[[Model], dict[str, Any]]
+
+    @property
+    def judged_on(self) -> dict[str, Feed]:
+        """What a model is judged on, by the name of the part."""
+        parts = {"validation": self.task.held_out, "test": self.test}
+        return {name: feed for name, feed in parts.items() if feed is not None}
+
+    @property
+    def task(self) -> Task:
+        return self.trainer.task
+
+    @property
+    def standing(self) -> str:
+        """How far a run that goes on has come, or why it does not."""
+        trainer, name, (epoch, step) = self.trainer, self.name, self.trainer.place
+        epochs = trainer.settings.epochs
+        if not trainer.is_done:
+            behind = f"{counted(epoch, 'epoch')} and {counted(step, 'step')}"
+            return f"going on from {name}: {behind} are behind it"
+        if epoch < epochs:
+            more = f"--patience {trainer.stopping.waited + 1} or more"
+            return (
+                f"the run of {name} stopped early, after {counted(epoch, 'epoch')}: {more} goes on"
+            )
+        done = f"{epoch} of {counted(epochs, 'epoch')}: --epochs {2 * epoch} goes on"
+        return f"the run of {name} is done, {done}"
 
 
 def _of_the_warm_up(trainer: Trainer) -> Iterator[str]:

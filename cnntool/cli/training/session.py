@@ -52,8 +52,8 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
                 complain(line)
         if options.dry_run:
             return _dry_run(trainer, options)
-        told = plan.start.options  # also of a run that goes on
-        log = Log(told.log, bool(plan.start.name), plan.task.name, told.log_steps)
+        told = plan.options  # also of a run that goes on
+        log = Log(told.log, bool(plan.name), plan.task.name, told.log_steps)
         try:
             with finishing_first() as asked, watching(trainer, options.quiet) as view:
                 _begin(plan)
@@ -80,12 +80,12 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
 def _begin(plan: Plan) -> None:
     """Write the run before its first step, from which it can go on."""
     trainer = plan.trainer
-    if plan.start.replaces and trainer.best is None:  # another's model is none of this run
+    if plan.replaces and trainer.best is None:  # another's model is none of this run
         with suppress(FileNotFoundError):
-            plan.start.mode = take_away(plan.start.output)
-            if not plan.start.options.quiet:
+            plan.mode = take_away(plan.output)
+            if not plan.options.quiet:
                 complain(
-                    f"the model of an earlier run in {plan.start.output} has been removed; that of "
+                    f"the model of an earlier run in {plan.output} has been removed; that of "
                     "this one comes with its first epoch"
                 )
     _save(plan, trainer.best is not None)
@@ -100,13 +100,11 @@ def _naming_files(plan: Plan, command: str) -> Iterator[None]:
     except Diverged as error:
         _save(plan)
         raise InputError(
-            f"{error}; the last good state stands in {plan.start.last}{_no_model(plan)}"
+            f"{error}; the last good state stands in {plan.last}{_no_model(plan)}"
         ) from error
     except BaseException:
-        left = _no_model(plan) or f", its best model in {plan.start.output}"
-        complain(
-            f"the run as last saved stands in {plan.start.last}{left}; {_again(plan, command)}"
-        )
+        left = _no_model(plan) or f", its best model in {plan.output}"
+        complain(f"the run as last saved stands in {plan.last}{left}; {_again(plan, command)}")
         raise
 
 
@@ -121,7 +119,7 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
     for event in trainer.run():
         judged = event if isinstance(event, Epoch) else event.judged
         _log(log, event, judged)
-        if judged is not None or 0 < plan.start.options.save_every <= time.monotonic() - saved:
+        if judged is not None or 0 < plan.options.save_every <= time.monotonic() - saved:
             has_better = judged is not None and judged.is_best
             if _save_or_say(plan, has_better):
                 last, best = trainer.place, trainer.place if has_better else best
@@ -140,13 +138,13 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
 
 def _no_model(plan: Plan) -> str:
     """The words for a run that ends before its first model; none where one stands there."""
-    output = plan.start.output
+    output = plan.output
     return "" if os.path.exists(output) else f", and no model in {output} yet"
 
 
 def _save(plan: Plan, has_better: bool = False) -> None:
     """Write the run as it stands, and then its best model where that is another now."""
-    save_model(plan.start.last, model_of(plan.trainer, plan.start.kept), overwrite=True)
+    save_model(plan.last, model_of(plan.trainer, plan.kept), overwrite=True)
     if has_better:
         _save_best(plan)
 
@@ -155,9 +153,9 @@ def _save_best(plan: Plan) -> None:
     best = best_of(plan.trainer)
     if best is None:
         return
-    save_model(plan.start.output, best, overwrite=True)
-    if plan.start.mode is not None:  # which the file has now
-        plan.start.mode = None
+    save_model(plan.output, best, overwrite=True)
+    if plan.mode is not None:  # which the file has now
+        plan.mode = None
         _save(plan)
 
 
@@ -191,7 +189,7 @@ def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
 
 
 def _again(plan: Plan, command: str) -> str:
-    return f"go on with: cnntool {command} --resume {shlex.quote(str(plan.start.last))}"
+    return f"go on with: cnntool {command} --resume {shlex.quote(str(plan.last))}"
 
 
 def _dry_run(trainer: Trainer, options: RunOptions) -> int:
@@ -222,7 +220,7 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
 def describe(plan: Plan) -> Iterator[str]:
     """The data, the network and the settings, a line each or a few."""
     trainer, network, settings = plan.trainer, plan.task.network, plan.trainer.settings
-    yield from plan.start.notes
+    yield from plan.notes
     yield from plan.data
     yield from str(network).splitlines()
     work = ""
@@ -238,7 +236,7 @@ def describe(plan: Plan) -> Iterator[str]:
     if settings.shards > 1:
         text += f", in {counted(settings.shards, 'process')}"
     yield text + f"; seed {settings.seed}"
-    if plan.start.name:
+    if plan.name:
         yield plan.standing
 
 
@@ -253,14 +251,14 @@ def results(
     """
     trainer, has_best = plan.trainer, plan.trainer.best is not None
     found: dict[str, Any] = {
-        "model": str(plan.start.output) if has_best else None,
-        "last": str(plan.start.last),
+        "model": str(plan.output) if has_best else None,
+        "last": str(plan.last),
         "epochs": len(trainer.history),
         "best_epoch": trainer.stopping.best_epoch,
         "stopped_early": len(trainer.history) < trainer.settings.epochs,
         "parameters": total(plan.task.network.parameters()),
         "seconds": round(seconds, 3),
-        "notes": list(plan.start.notes),
+        "notes": list(plan.notes),
     }
     rows = {"best": trainer.best_row, "final": trainer.history[-1]}
     keys = (*JUDGED, "step")  # a step where it was best on its way

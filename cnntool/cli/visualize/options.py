@@ -251,3 +251,18 @@ def class_index(
     raise RequestError(
         f"{option}: {model.name} has no class '{shortened(label, 60)}', only {there}"
     )
+
+
+def answer_text(labels: Sequence[str], odds: np.ndarray, index: int) -> str:
+    """``3, 97.1%``: the likeliest of classes with their odds (K,); where another is asked for, that
+    too."""
+    shown = dict.fromkeys((int(odds.argmax()), index))
+    return "; ".join(f"{labels[each]}, {odds[each]:.1%}" for each in shown)
+
+
+def answer_facts(labels: Sequence[str], odds: np.ndarray, index: int) -> dict[str, Any]:
+    """The same as JSON has it."""
+    return {
+        key: {"label": labels[each], "probability": odds[each]}
+        for key, each in (("class", index), ("likeliest", int(odds.argmax())))
+    }

@@ -17,6 +17,8 @@ from cnntool.cli.visualize.options import (
     WHAT,
     Preparing,
     Reported,
+    answer_facts,
+    answer_text,
     class_index,
     read_one,
     target_of,
@@ -304,9 +306,7 @@ def layer_of(classifier: Classifier, layer: str | None) -> str:
 
 def title_of(name: str, question: Question, probabilities: np.ndarray) -> str:
     """``scan.png through digits.npz: 3, 97.1%``; where another class is asked for, that too."""
-    labels, likeliest = question.classifier.labels, int(probabilities.argmax())
-    answers = [likeliest] if question.index == likeliest else [likeliest, question.index]
-    said = "; ".join(f"{labels[index]}, {probabilities[index]:.1%}" for index in answers)
+    said = answer_text(question.classifier.labels, probabilities, question.index)
     return f"{Path(name).name} through {Path(question.classifier.name).name}: {said}"
 
 
@@ -331,16 +331,11 @@ def entry(
     name: str, question: Question, probabilities: np.ndarray, found: Finding
 ) -> dict[str, Any]:
     """What was found, and every number of it, for JSON."""
-    labels, likeliest = question.classifier.labels, int(probabilities.argmax())
-    answers = {
-        key: {"label": labels[index], "probability": probabilities[index]}
-        for key, index in (("class", question.index), ("likeliest", likeliest))
-    }
     return {
         "image": readable(name),
         "model": readable(question.classifier.name),
         "method": question.asked.method,
         "layer": question.layer,
-        **answers,
+        **answer_facts(question.classifier.labels, probabilities, question.index),
         "map": found.values,
     }

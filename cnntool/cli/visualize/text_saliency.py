@@ -12,7 +12,14 @@ from cnntool.cli.console import complain, console
 from cnntool.cli.one_input import OneInput, one_input
 from cnntool.cli.options import Limits
 from cnntool.cli.terminal import has_colour, say
-from cnntool.cli.visualize.options import Reported, Target, class_index, target_of
+from cnntool.cli.visualize.options import (
+    Reported,
+    Target,
+    answer_facts,
+    answer_text,
+    class_index,
+    target_of,
+)
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.networks.model import SequenceModel, load_trained
@@ -39,12 +46,10 @@ def draw_text_saliency(
     asked = class_index(model, label)
     what = given.stem, f"word-{word}" if word else None, "gradient", label
     target = target_of(picture, path, *what)
-    likeliest = int(odds.argmax())
-    index = likeliest if asked is None else asked
+    index = int(odds.argmax()) if asked is None else asked
     values = token_saliency(model.network, given.x, given.lengths, index, step)
     picture.note(*given.notes)
-    answers = [likeliest] if index == likeliest else [likeliest, index]
-    said = "; ".join(f"{model.labels[each]}, {odds[each]:.1%}" for each in answers)
+    said = answer_text(model.labels, odds, index)
     of = f"{given.steps[step]}: " if word else ""
     title, label = f"'{given.title}' through {Path(path).name}: {of}{said}", model.labels[index]
     how = f"gradient of the score of {label} by each token's vector, times the vector"
@@ -138,16 +143,12 @@ def _entry(
     odds: np.ndarray,
     index: int,
 ) -> dict[str, Any]:
-    def answer(each: int) -> dict[str, Any]:
-        return {"label": model.labels[each], "probability": odds[each]}
-
     return {
         "text": readable(given.name),
         "model": readable(model.name),
         "method": "gradient",
         "word": word,
-        "class": answer(index),
-        "likeliest": answer(int(odds.argmax())),
+        **answer_facts(model.labels, odds, index),
         "tokens": [
             {"token": token, "value": value}
             for token, value in zip(given.steps, values, strict=True)
