@@ -12,8 +12,7 @@ from training_runs import finished, image_task, trainer_of
 from cnntool.datasets.images.parts import hold_out
 from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.datasets.images.sources import load_images
-from cnntool.networks.model_file import Model, save_model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model, save_model
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build

@@ -10,7 +10,7 @@ from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.augmentation import parse_augmentation
 from cnntool.datasets.images.preprocessing import Preprocessing, fit_preprocessing
 from cnntool.networks.model import network_of
-from cnntool.networks.model_header import header_text
+from cnntool.networks.model_file import header_text
 from cnntool.networks.zoo import build
 from cnntool.training.checkpoint import model_of
 from cnntool.training.loop import Trainer

@@ -157,8 +157,7 @@ def command(asked: Asked) -> None:
     For a model of text, DATA is a text file, or - for stdin. Shows loss, perplexity, bits per
     character and the share of unknown words; of the text it was trained on, of its held-out end.
     """
-    from cnntool.networks.model_file import load_header
-    from cnntool.networks.model_header import KINDS
+    from cnntool.networks.model_file import KINDS, load_header
 
     kind = load_header(asked.model).kind
     refuse(asked, USELESS[kind], f"is of no use here: {asked.model} is {KINDS[kind]}")

@@ -115,8 +115,7 @@ def command(asked: Asked) -> None:
     writes one.
     """
     from cnntool.errors import InputError
-    from cnntool.networks.model_file import load_header
-    from cnntool.networks.model_header import KINDS
+    from cnntool.networks.model_file import KINDS, load_header
 
     kind = load_header(asked.model).kind
     if kind not in ("rnn", "translator", "captioner"):

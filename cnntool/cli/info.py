@@ -73,7 +73,7 @@ class Subject:
         """What reads sequences or says some, but goes on with no text, is called; else ""."""
         from cnntool.networks.joined import Joined
         from cnntool.networks.model import SequenceModel
-        from cnntool.networks.model_header import KINDS
+        from cnntool.networks.model_file import KINDS
 
         if isinstance(self.trained, SequenceModel):
             return KINDS[self.trained.header.kind]
@@ -156,7 +156,7 @@ def read_subject(asked: Asked) -> Subject:
     """The network that a person names."""
     from cnntool.errors import RequestError
     from cnntool.networks.model import load_trained
-    from cnntool.networks.model_header import KINDS
+    from cnntool.networks.model_file import KINDS
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 
     target, shape, classes = asked.target, asked.input, asked.classes

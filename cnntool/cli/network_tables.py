@@ -14,8 +14,7 @@ from cnntool.datasets.sequences.inputs import Input, PixelInput, TextInput, inpu
 from cnntool.datasets.texts.tokens import UNITS
 from cnntool.networks.layers.layer import Shape
 from cnntool.networks.model import Trained, TrainedText
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.networks.weight_files import Fact

@@ -139,7 +139,7 @@ def command(input: Input, output: Output, spread: Spread) -> int:
 
 def _refuse_of_others(input: Input, output: Output, spread: Spread, model: AnyModel) -> None:
     """UsageError for options that this model has no use for."""
-    from cnntool.networks.model_header import KINDS
+    from cnntool.networks.model_file import KINDS
 
     kind, form = model.header.kind, model.header.preprocessing.get("form", "picture")
     reason = f"is of no use here: {model.name} is {KINDS[kind]}"

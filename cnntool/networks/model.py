@@ -27,8 +27,7 @@ from cnntool.networks.joined import Joined, parse_network
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Shape, size_text
 from cnntool.networks.layers.recurrent import Recurrent
-from cnntool.networks.model_file import Model, load_model
-from cnntool.networks.model_header import KINDS, Header, is_count
+from cnntool.networks.model_file import KINDS, Header, Model, is_count, load_model
 from cnntool.networks.network import Network
 from cnntool.networks.summary import batch_size_for
 from cnntool.wording import counted, joined, shape_text

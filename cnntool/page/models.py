@@ -15,7 +15,7 @@ from cnntool.datasets.sequences.inputs import PixelInput, TextInput
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.joined import Joined
 from cnntool.networks.model import Classifier, SequenceModel, Trained, TrainedText
-from cnntool.networks.model_header import KINDS
+from cnntool.networks.model_file import KINDS
 from cnntool.page.description import described
 from cnntool.page.html import packed, page
 from cnntool.wording import bytes_text, counted, instead, listed

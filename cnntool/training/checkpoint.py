@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.training.loop import Trainer
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings

@@ -20,7 +20,7 @@ from cnntool.datasets.texts.corpus import Corpus, split
 from cnntool.datasets.texts.text import STDIN, Advance
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import SequenceModel
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header
 from cnntool.training.sequence_baselines import is_compared
 from cnntool.training.settings import Streams
 from cnntool.wording import counted, joined, listed

@@ -17,8 +17,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files.streams import open_path
 from cnntool.networks.array_archive import not_there
-from cnntool.networks.model_file import load_header
-from cnntool.networks.model_header import is_count
+from cnntool.networks.model_file import is_count, load_header
 
 JUDGED = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy")
 """What every row of a history says."""

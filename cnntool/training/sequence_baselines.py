@@ -1,7 +1,7 @@
 """What a network that reads or writes sequences has to beat: the commonest answer, tables of words,
 nearest neighbours, and the same network without recurrence.
 
-Naive Bayes and the nearest source have files of their own.
+Naive Bayes has a file of its own, and so have edit distances with the nearest source by them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
 from cnntool.networks.sequence_answers import tag_odds
 from cnntool.training.baselines import BLOCK_VALUES, Unigram, shrunk
-from cnntool.training.edit_distance import tokens_of
+from cnntool.training.edit_distance import NearestSource, tokens_of
 from cnntool.training.loop import Trainer
 from cnntool.training.naive_bayes import NaiveBayes, letters
-from cnntool.training.nearest_source import NearestSource
 from cnntool.training.sequence_feeds import target_counts
 from cnntool.training.settings import Streams
 from cnntool.training.task import Diverged, Task

@@ -90,8 +90,7 @@ def test_show_says_the_words_and_draws(cnntool, digits_run, folder):
 
 
 def test_colour_stays_colour(cnntool, folder):
-    from cnntool.networks.model_file import Model, save_model
-    from cnntool.networks.model_header import Header
+    from cnntool.networks.model_file import Header, Model, save_model
     from cnntool.networks.network import Network
     from cnntool.networks.spec import parse_layers
 

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 
 from cnntool import __version__
 from cnntool.errors import InputError, RequestError
-from cnntool.networks import model_header
+from cnntool.networks import model_file
 from cnntool.networks.array_archive import write_arrays
 from cnntool.networks.model_file import (
+    FORMAT,
+    Header,
     Model,
     load_header,
     load_model,
     save_model,
 )
-from cnntool.networks.model_header import FORMAT, Header
 
 HEADER = Header(
     spec="conv 4 3x3; relu; max 2; dense 10",
@@ -189,7 +190,7 @@ def test_labels_that_are_no_unicode_come_back(place):
 
 
 def test_every_fact_of_a_header_is_checked():
-    assert set(model_header._EXPECTED) == {*(each.name for each in fields(Header)), "arrays"}
+    assert set(model_file._EXPECTED) == {*(each.name for each in fields(Header)), "arrays"}
     assert HEADER.version == __version__
 
 

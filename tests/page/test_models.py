@@ -13,8 +13,7 @@ from cnntool.errors import RequestError
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.layers.steps import TimePool
 from cnntool.networks.model import Classifier
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
 from cnntool.page import models
 from cnntool.page.models import Shown, image_page

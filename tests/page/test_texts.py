@@ -15,8 +15,7 @@ from cnntool.networks.decoding import greedy
 from cnntool.networks.joined import parse_network
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model import TrainedText, load_trained, sequence_facts, sequence_model
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.sequence_zoo import language_network
 from cnntool.page.models import text_page
 

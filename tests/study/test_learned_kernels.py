@@ -10,8 +10,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
-from cnntool.networks.model_file import Model, load_model, save_model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model, load_model, save_model
 from cnntool.networks.zoo import build
 from cnntool.study.learned_kernels import learned_filter, load_banks
 

@@ -14,9 +14,10 @@ from training_runs import NORMED, PLAIN, QUICK, finished, kept, same, task_of, t
 from cnntool.errors import InputError
 from cnntool.training.checkpoint import (
     PLACE,
+    Kept,
     best_of,
     is_best_of,
-    log_of,
+    kept_of,
     model_of,
     resumed,
     settings_of,
@@ -61,7 +62,7 @@ def test_more_epochs_go_on_from_the_end(parts):
 )
 def test_the_log_of_a_run_is_what_a_run_can_have_or_none(parts, log, read):
     with trainer_of(parts) as trainer:
-        assert log_of(model_of(trainer, log)) == read
+        assert kept_of(model_of(trainer, Kept(log))) == Kept(read)
 
 
 def test_what_is_kept_within_an_epoch_knows_no_clock_and_no_filters_of_its_own(parts):

@@ -11,8 +11,7 @@ import pytest
 from training_runs import finished, trainer_of
 
 from cnntool.errors import InputError
-from cnntool.networks.model_file import Model, save_model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model, save_model
 from cnntool.training.progress import read_history
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from cnntool.training.edit_distance import edits
-from cnntool.training.nearest_source import CANDIDATES, NearestSource
+from cnntool.training.edit_distance import CANDIDATES, NearestSource, edits
 
 
 def _words(count, seed):

@@ -11,8 +11,7 @@ from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.networks.model import Classifier, load_trained
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.summary import batch_size_for

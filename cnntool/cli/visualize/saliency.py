@@ -120,8 +120,7 @@ class Asked(Model):
 def _wanted(model: str) -> str:
     """What to give where nothing is named; InputError where it takes neither image nor text."""
     from cnntool.errors import InputError
-    from cnntool.networks.model_file import load_header
-    from cnntool.networks.model_header import KINDS
+    from cnntool.networks.model_file import KINDS, load_header
 
     header = load_header(model)
     form = header.preprocessing.get("form")

@@ -23,7 +23,7 @@ from cnntool.cli.visualize.options import (
 from cnntool.engine.losses import softmax
 from cnntool.errors import RequestError
 from cnntool.networks.model import SequenceModel, load_trained
-from cnntool.networks.model_header import KINDS
+from cnntool.networks.model_file import KINDS
 from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
 from cnntool.visuals.heat import coloured_words, tinted

@@ -13,8 +13,7 @@ from cnntool.networks.layers.convolutions import (
 )
 from cnntool.networks.layers.layer import Pass
 from cnntool.networks.model import network_of
-from cnntool.networks.model_file import Model
-from cnntool.networks.model_header import Header
+from cnntool.networks.model_file import Header, Model
 from cnntool.networks.zoo import build
 
 X = np.arange(1.0, 10).reshape(1, 1, 3, 3)
