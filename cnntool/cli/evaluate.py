@@ -27,7 +27,8 @@ TOP = 3
 OF_IMAGES, OF_CLASSES = ("strict", "top"), ("html",)
 OF_PICTURES, OF_MISTAKES = ("confusion", "font"), ("mistakes",)
 OF_TEXT, OF_TEXTS = ("tokens",), ("encoding",)
-OF_SAMPLES = ("format", "text_column", "label_column", "column", "group")
+OF_TABLES = ("text_column", "label_column", "column", "group")
+OF_SAMPLES = ("format", *OF_TABLES)
 OF_DECODERS = ("beam",)
 """Options that not every kind of model has a use for."""
 
@@ -37,7 +38,7 @@ USELESS = {
     "classifier": (*OF_IMAGES, *OF_TEXT, *OF_DECODERS),
     "tagger": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT, *OF_DECODERS),
     "translator": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT),
-    "captioner": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT),
+    "captioner": (*OF_IMAGES, *OF_CLASSES, *OF_PICTURES, *OF_TEXT, *OF_TABLES),
 }
 """Those that each kind has none for."""
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.training.options import trainer
 from cnntool.cli.training.sequence_options import CaptionerOptions
 
 
-@click.command(
+@trainer(
     "train-captioner",
-    cls=SectionedCommand,
-    epilog="""\b
+    CaptionerOptions,
+    """\
 DATA is a set that comes along, a file or a folder:
   shapes               pictures of two shapes, and a sentence; made on the spot
   digit-strings        pictures of some digits, and their number; made on the spot
@@ -25,19 +22,15 @@ DATA is a set that comes along, a file or a folder:
 Layers, for --layers, separated by ';' (? stands for a number that the data has):
   conv 16 3x3 pad 1; relu; max 2; places | columns =>
     embedding ? x 32; gru 64; attend [additive]; dense ?
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-captioner shapes -o shapes.npz
   cnntool train-captioner digit-strings -o strings.npz
   cnntool train-captioner photos/ --resize 64x64 --attention additive
   cnntool train-captioner lines/ --level char -o reader.npz
-  cnntool train-captioner --resume model.last.npz --epochs 20""",
+  cnntool train-captioner --resume model.last.npz --epochs 20
+""",
 )
-@takes(CaptionerOptions)
 def command(options: CaptionerOptions) -> int:
     """Train convolutions and a decoder that says what a picture shows, one to many.
 

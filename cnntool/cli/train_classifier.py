@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.training.options import trainer
 from cnntool.cli.training.sequence_options import ClassifierOptions
 
 
-@click.command(
+@trainer(
     "train-classifier",
-    cls=SectionedCommand,
-    epilog="""\b
+    ClassifierOptions,
+    """\
 DATA is a set that comes along, a file, a folder, or - for stdin:
   names, vowels        first names by sex; series of a vowel by nine speakers
   lines                __label__x text; tab- or comma-separated columns; JSON lines
@@ -24,19 +21,15 @@ DATA is a set that comes along, a file, a folder, or - for stdin:
 \b
 Layers, for --layers, separated by ';' (? stands for a number that the data has):
   embedding ? x 64 [letters ? x 24]; lstm, gru, rnn H [both]; last, mean-steps, max-steps; dense ?
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-classifier names -o names.npz
   cnntool train-classifier vowels -o vowels.npz --pool mean
   cnntool train-classifier reviews.tsv -o mood.npz --patience 3
   cnntool train-classifier reviews.tsv --layers 'embedding ? x 32; gru 64; last; dense ?' --dry-run
-  cnntool train-classifier --resume model.last.npz --epochs 20""",
+  cnntool train-classifier --resume model.last.npz --epochs 20
+""",
 )
-@takes(ClassifierOptions)
 def command(options: ClassifierOptions) -> int:
     """Train a recurrent network to tell texts or series apart, many to one.
 

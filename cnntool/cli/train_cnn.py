@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
-from cnntool.cli.training.options import ImageOptions
+from cnntool.cli.training.options import ImageOptions, trainer
 
 
-@click.command(
+@trainer(
     "train-cnn",
-    cls=SectionedCommand,
-    epilog="""\b
+    ImageOptions,
+    """\
 DATA is one of:
   digits             the built-in set: 1,797 handwritten digits of 8 x 8 pixels
   a folder           with a sub-folder of images a class; these may stand in train/, val/, test/
@@ -25,19 +21,15 @@ Layers, in the order of the data, with ; between them or one a line:
   max, average, lp, gaussian N [stride N]; subsample N; adaptive-max N; global-average; pyramid 1,2
   relu, tanh, scaled-tanh, sigmoid; batch-norm; dropout P; flatten; dense N
   columns (of maps, as steps in time); lstm, gru, rnn H [both]; last, mean-steps, max-steps
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-cnn digits
   cnntool train-cnn digits -o digits.npz --epochs 20 --augment shift=1,rotate=10
   cnntool train-cnn photos/ --resize 64x64 --patience 5 --log photos.jsonl
   cnntool train-cnn digits --layers 'conv 8 3x3; relu; max 2; dense 10' --dry-run
-  cnntool train-cnn --resume model.last.npz --epochs 30""",
+  cnntool train-cnn --resume model.last.npz --epochs 30
+""",
 )
-@takes(ImageOptions)
 def command(options: ImageOptions) -> int:
     """Train a convolutional network on the labelled images of DATA.
 

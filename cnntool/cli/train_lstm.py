@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
-from cnntool.cli.training.options import TextOptions
+from cnntool.cli.training.options import TextOptions, trainer
 
 
-@click.command(
+@trainer(
     "train-lstm",
-    cls=SectionedCommand,
-    epilog="""\b
+    TextOptions,
+    """\
 The text is cut into rows that are read side by side, a window at a time: the gradient goes back
 through a window, the state is carried from one to the next. Several files are one text.
 
@@ -23,21 +19,17 @@ Line ends of any kind, a missing last one and a byte-order mark change nothing.
 \b
 Layers, for --layers, separated by ';' (? stands for the number of different tokens):
   embedding ? x 64; lstm, gru, rnn H; dropout 0.2; dense ? [tied]
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-lstm text.txt
   cnntool train-lstm text.txt --level char --hidden-size 128 --num-epochs 5 -o chars.npz
   cnntool train-lstm train.txt --valid valid.txt --test test.txt --vocab-size 10000
   cat chapters/*.txt | cnntool train-lstm - --cell gru --layers 2 --dropout 0.2
   cnntool train-lstm text.txt --layers 'embedding ? x 64; lstm 128; gru 64; dense ?'
   cnntool train-lstm text.txt --dry-run
-  cnntool train-lstm --resume model.last.npz --num-epochs 3""",
+  cnntool train-lstm --resume model.last.npz --num-epochs 3
+""",
 )
-@takes(TextOptions)
 def command(options: TextOptions) -> int:
     """Train a recurrent language model on TEXT: to say, after each word, which comes next.
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.training.options import trainer
 from cnntool.cli.training.sequence_options import TaggerOptions
 
 
-@click.command(
+@trainer(
     "train-tagger",
-    cls=SectionedCommand,
-    epilog="""\b
+    TaggerOptions,
+    """\
 DATA is a set that comes along, a file, a folder, or - for stdin:
   addresses            US addresses, what each word is
   moving-digits        videos, which digit each frame shows
@@ -26,19 +23,15 @@ DATA is a set that comes along, a file, a folder, or - for stdin:
 Layers, for --layers, separated by ';' (? stands for a number that the data has):
   embedding ? x 64 [letters ? x 24]; lstm, gru, rnn H [both]; dense ?
   each LAYER (on every frame, such as each conv 8 3x3)
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-tagger addresses -o address.npz
   cnntool train-tagger moving-digits -o video.npz
   cnntool train-tagger train.conll --test test.conll -o chunks.npz
   cnntool train-tagger steps.csv --group person --class-weights balanced
-  cnntool train-tagger --resume model.last.npz --epochs 20""",
+  cnntool train-tagger --resume model.last.npz --epochs 20
+""",
 )
-@takes(TaggerOptions)
 def command(options: TaggerOptions) -> int:
     """Train a recurrent network to tag each word, row or frame, many to many.
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import click
-
-from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import takes
+from cnntool.cli.training.options import trainer
 from cnntool.cli.training.sequence_options import TranslatorOptions
 
 
-@click.command(
+@trainer(
     "train-translator",
-    cls=SectionedCommand,
-    epilog="""\b
+    TranslatorOptions,
+    """\
 DATA is a set that comes along, one file or two, a folder, or - for stdin:
   pronunciations       30,000 English words and how they are said
   sums:digits=3        two numbers added; made on the spot
@@ -25,19 +22,15 @@ DATA is a set that comes along, one file or two, a folder, or - for stdin:
 \b
 Layers, for --layers, separated by ';' (? stands for a number that the data has):
   embedding ? x 64; gru 64 both => embedding ? x 64; gru 128; attend [additive]; dense ?
-
-\b
-Ctrl-C saves the run after its step, and says how to go on; a second one quits at once.
-
-\b
-Examples:
+""",
+    """\
   cnntool train-translator pronunciations -o say.npz
   cnntool train-translator sums:digits=3 -o sums.npz
   cnntool train-translator train.de train.en -o de-en.npz --hidden-size 256
   cnntool train-translator lemmas.tsv --attention none --beam 4
-  cnntool train-translator --resume model.last.npz --epochs 20""",
+  cnntool train-translator --resume model.last.npz --epochs 20
+""",
 )
-@takes(TranslatorOptions)
 def command(options: TranslatorOptions) -> int:
     """Train an encoder and a decoder with attention on pairs of texts, many to many.
 

@@ -224,3 +224,12 @@ def test_options_about_files_are_refused_for_sets_that_come_along(cnntool, model
     words = f"cnntool: {name} means nothing for names, which comes along, and is read in one way"
     assert (done.code, done.out) == (2, b"")
     assert done.err.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "option", ["--text-column t", "--label-column 2", "--group g", "--column 3"]
+)
+def test_columns_are_refused_for_captions(cnntool, models, option):
+    done = cnntool("evaluate", models / "captioner.npz", "photos", *option.split())
+    assert (done.code, done.out) == (2, b"")
+    assert f"{option.split()[0]} is of no use here: " in done.err

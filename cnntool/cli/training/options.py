@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
+import click
+
 from cnntool import choices
-from cnntool.cli.options import argument, flag, option
+from cnntool.cli.help import SectionedCommand
+from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import (
     Choice,
     Number,
@@ -133,6 +136,22 @@ def read_layers(text: str) -> int | str:
 
 
 Kind = TypeVar("Kind", bound=type)
+
+
+def trainer(
+    name: str, options: type, data: str, examples: str
+) -> Callable[[Callable], click.Command]:
+    """The command of a trainer, which takes these options; data, examples: for the end of its help,
+    what it learns from and by what layers."""
+    words = (
+        "Ctrl-C saves the run after its step, and says how to go on; a second one quits at once."
+    )
+    epilog = f"\b\n{data.strip()}\n\n\b\n{words}\n\n\b\nExamples:\n  {examples.strip()}"
+
+    def decorate(function: Callable) -> click.Command:
+        return click.command(name, cls=SectionedCommand, epilog=epilog)(takes(options)(function))
+
+    return decorate
 
 
 def of_task(task: str, processes: str, **said: str) -> Callable[[Kind], Kind]:
