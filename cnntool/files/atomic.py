@@ -99,7 +99,7 @@ def check_writable(path: str | os.PathLike, overwrite: bool = True) -> None:
         above = _check_folders(folder)
         if above == folder and _kind(path) == "device":
             return
-        place = path if above == folder else os.path.join(above, "new")
+        place = path if above == folder else os.path.join(above, ".cnntool-new")
         with _temporary(os.path.realpath(place)) as (_, descriptor):
             os.close(descriptor)
 
@@ -119,8 +119,8 @@ def _check_folders(folder: str) -> str:
     """The folder, or the one nearest above it that is there; InputError where a file is in the
     way."""
     above = folder
-    while above and not os.path.lexists(above):
-        above = os.path.dirname(above)
+    while above and not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)  # of a drive that is not there that is itself
     if above and not os.path.isdir(above):
         raise InputError(f"{above} is no folder, so nothing can be written into it")
     return above
