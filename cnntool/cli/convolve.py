@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
-from cnntool.cli.console import complain
+from cnntool.cli.console import complain, picked
 from cnntool.cli.files import STDIO, check_apart, check_stdin
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
@@ -265,11 +265,7 @@ def read_filters(kernels: Kernels, inputs: Sequence[str]) -> list[Filter]:
     from cnntool.imaging.filtering import normalized
     from cnntool.imaging.kernels import check_combination, parse_kernel
 
-    shortcuts: dict[str, Any] = {
-        "size": kernels.size,
-        "sigma": kernels.sigma,
-        "angle": kernels.angle,
-    }
+    shortcuts = picked(kernels, "size", "sigma", "angle")
     given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
     if given and len(kernels.specs) > 1:
         raise RequestError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -104,8 +104,7 @@ def command(asked: Asked) -> int:
     for name in ("output", "force"):
         if getattr(asked, name):
             raise RequestError(f"--{name} is for a kernel that is found: give --from BEFORE AFTER")
-    size = _one_side(asked.size)
-    shortcuts: dict[str, Any] = {"size": size, "sigma": asked.sigma, "angle": asked.angle}
+    shortcuts = {"size": _one_side(asked.size), **picked(asked, "sigma", "angle")}
     if asked.spec is None:
         given = [f"--{name}" for name, value in shortcuts.items() if value is not None]
         if given:
