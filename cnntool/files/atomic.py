@@ -56,7 +56,7 @@ def atomic_write(
             return
         target = os.path.realpath(path)
         with _temporary(target) as (name, descriptor):
-            with open(name, "r+b", opener=lambda *_: descriptor) as file:  # tifffile wants a name
+            with open(descriptor, "r+b") as file:
                 yield file
             if overwrite:
                 os.replace(name, target)

@@ -17,7 +17,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files import jpeg, png, whole
-from cnntool.files.image import WHITE, Image, full_range, light_of_inks
+from cnntool.files.image import WHITE, full_range, light_of_inks
 from cnntool.files.pillow import silence
 from cnntool.files.streams import check_finite, damaged
 from cnntool.files.tiff_pages import CMYK, FLOAT, PALETTE, WHITE_IS_ZERO, Page
@@ -39,8 +39,7 @@ def check_tiff(stream: BinaryIO, page: Page, name: str) -> None:
 
 @contextmanager
 def _tiff_file(stream: BinaryIO, page: Page, name: str) -> Iterator[Any]:
-    tifffile = _extra("tifffile", name, f"has {page.kind}, which needs")
-    _extra("imagecodecs", name, f"has {page.kind}, which needs")
+    tifffile, _ = (_extra(module, page, name) for module in ("tifffile", "imagecodecs"))
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
@@ -135,35 +134,11 @@ def _unassociated(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([colors.astype(samples.dtype), samples[..., -1:]], axis=2)
 
 
-def write_tiff(image: Image, file: BinaryIO, label: str, is_big: bool) -> None:
-    """An uncompressed TIFF of uint16 or float32 pages, with colour or alpha.
-
-    is_big: with offsets of 64 bits.
-    """
-    tifffile = _extra("tifffile", label, "would have more than 8 bits per channel, which needs")
-    metadata = image.metadata
-    with tifffile.TiffWriter(file, bigtiff=is_big) as writer:
-        for frame in image.frames:
-            samples = frame.pixels
-            if frame.alpha is not None:
-                samples = np.concatenate([samples, frame.alpha[..., None]], axis=2)
-            single = samples.shape[2] == 1
-            writer.write(
-                samples[..., 0] if single else samples,
-                photometric="rgb" if frame.pixels.shape[2] == 3 else "minisblack",
-                planarconfig=None if single else "contig",
-                extrasamples=["unassalpha"] if frame.alpha is not None else None,
-                resolution=metadata.dpi,
-                resolutionunit="INCH" if metadata.dpi else None,
-                iccprofile=metadata.icc_profile,
-                metadata=None,
-                software=False,
-            )
-
-
-def _extra(module: str, name: str, what: str) -> ModuleType:
+def _extra(module: str, page: Page, name: str) -> ModuleType:
     silence(module)
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise InputError(f"{name} {what} an extra: pip install 'cnntool[deep]'") from None
+        raise InputError(
+            f"{name} has {page.kind}, which needs an extra: pip install 'cnntool[deep]'"
+        ) from None

@@ -239,10 +239,7 @@ _NAMES = {"exif": "EXIF", "icc_profile": "the colour profile"}
 def left_out(image: Image, format: str, dtype: np.dtype) -> tuple[str, ...]:
     """What came with an image, by name, that its result of this format and type will not have."""
     kept, first = FORMATS[format].keeps, image.frames[0]
-    samples = first.pixels.shape[2] + (first.alpha is not None)
     if len(image.metadata.exif or b"") > FORMATS[format].longest_exif:
-        kept = ("icc_profile", "dpi")
-    if format == "TIFF" and dtype != np.uint8 and samples > 1:  # which tifffile writes
         kept = ("icc_profile", "dpi")
     there = (what for what in _NAMES if getattr(image.metadata, what))
     lost = [_NAMES[what] for what in there if what not in kept]

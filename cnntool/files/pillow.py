@@ -198,12 +198,6 @@ def to_picture(frame: Frame) -> Picture:
     return picture
 
 
-def is_deep(frame: Frame) -> bool:
-    """Whether Pillow has no mode for the frame."""
-    many = frame.pixels.shape[2] > 1 or frame.alpha is not None
-    return frame.pixels.dtype != np.uint8 and many
-
-
 def read_metadata(picture: Picture) -> tuple[int, Metadata]:
     """The orientation that is still to be applied (1 to 8), and what is kept of the rest.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from cnntool.errors import InputError
 from cnntool.files.image import (
     BEYOND_FLOAT32,
     Frame,
@@ -22,24 +24,32 @@ from cnntool.files.image import (
     plain_dpi,
     swaps_sides,
 )
+from cnntool.files.layout import Layout, PlainWriter, layout_of
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import (
     check_mode,
     image_of,
-    is_deep,
     library,
     open_picture,
     read_metadata,
     to_frame,
-    to_picture,
 )
 from cnntool.files.streams import check_finite
-from cnntool.files.tiff_pages import FLOAT, WHITE_IS_ZERO, Page, check_pieces, read_pages
+from cnntool.files.tiff_pages import (
+    BLACK_IS_ZERO,
+    FLOAT,
+    RGB,
+    WHITE_IS_ZERO,
+    Page,
+    check_pieces,
+    read_pages,
+)
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
     from PIL.Image import Image as Picture
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 
 def probe(stream: BinaryIO, limits: Limits) -> ImageInfo:
@@ -158,32 +168,76 @@ MOST_BYTES = (1 << 32) - (1 << 26)
 
 
 def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
-    """Every frame a page, uncompressed."""
-    arrays = [frame.pixels for frame in image.frames]
-    arrays += [frame.alpha for frame in image.frames if frame.alpha is not None]
-    write_pages(image, file, label, is_big=sum(each.nbytes for each in arrays) > MOST_BYTES)
+    """Every frame a page of one uncompressed strip."""
+    pages = [layout_of(replace(image, frames=(frame,))) for frame in image.frames]
+    is_big = sum(page.height * page.row_bytes for page in pages) > MOST_BYTES
+    for left, page, frame in zip(range(len(pages))[::-1], pages, image.frames, strict=True):
+        _page_writer(file, page, label, is_big, has_next=left > 0).write(frame)
+        if left and page.height * page.row_bytes % 2:
+            file.write(b"\0")  # what follows begins at an even byte
 
 
-def write_pages(image: Image, file: BinaryIO, label: str, is_big: bool) -> None:
-    """is_big: with offsets of 64 bits."""
-    first = image.frames[0].pixels
-    if first.dtype != np.uint8 and any(is_deep(frame) for frame in image.frames):
-        from cnntool.files import deep
+def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
+    """The same of the only page, row by row."""
+    is_big = layout.height * layout.row_bytes > MOST_BYTES
+    return _page_writer(file, layout, label, is_big, has_next=False)
 
-        deep.write_tiff(image, file, label, is_big)
-        return
-    pictures = [to_picture(frame) for frame in image.frames]
-    metadata = image.metadata
-    kept = {"icc_profile": metadata.icc_profile, "dpi": metadata.dpi}
-    kept |= {"exif": _writable_exif(metadata.exif)} if metadata.exif else {}
-    options: dict[str, Any] = {name: value for name, value in kept.items() if value}
+
+def _page_writer(
+    file: BinaryIO, page: Layout, label: str, is_big: bool, has_next: bool
+) -> PlainWriter:
+    """What takes the rows of a page, whose directory stands before them."""
+    head = b""
+    pointer, number, entry = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+    if not file.tell():
+        head = b"II" + (struct.pack("<HHHQ", 43, 8, 0, 16) if is_big else struct.pack("<HI", 42, 8))
+    at, size = file.tell() + len(head), page.height * page.row_bytes
+    exif = _writable_exif(page.metadata.exif)
+    directory = _directory(page, exif, label, is_big)
+    tags = bytearray(directory.tobytes(at))
+    if has_next:
+        next_at = struct.calcsize("<" + number) + len(directory) * entry
+        struct.pack_into("<" + pointer, tags, next_at, at + len(tags) + size + size % 2)
+    file.write(head + tags)
+    return PlainWriter(file, page.dtype.newbyteorder("<").str)
+
+
+def _directory(
+    page: Layout, exif: dict[int, Any], label: str, is_big: bool
+) -> ImageFileDirectory_v2:
+    """The tags of a page whose pixels follow them."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    if is_big and not hasattr(ImageFileDirectory_v2, "_get_ifh"):  # Pillow before 11.1
+        raise InputError(
+            f"{label} would have {page.height * page.row_bytes:,} bytes, more than the installed "
+            "Pillow can write as TIFF: pip install -U pillow"
+        )
+    tags = ImageFileDirectory_v2(b"II" + (b"+\0\x08" + bytes(11) if is_big else b"*\0" + bytes(4)))
+    samples, metadata = page.channels + page.has_alpha, page.metadata
+    tags[_WIDTH], tags[_HEIGHT], tags[_STRIP_ROWS] = page.width, page.height, page.height
+    tags[_BITS], tags[_SAMPLES] = (8 * page.dtype.itemsize,) * samples, samples
+    tags[_COMPRESSION], tags[_PLANES] = 1, 1
+    tags[_PHOTOMETRIC] = RGB if page.channels == 3 else BLACK_IS_ZERO
+    tags[_STRIP_OFFSETS], tags[_STRIP_COUNTS] = 0, page.height * page.row_bytes
     if is_big:
-        options["big_tiff"] = True
-    pictures[0].save(
-        file, "TIFF", save_all=len(pictures) > 1, append_images=pictures[1:], **options
-    )
+        tags.tagtype[_STRIP_OFFSETS] = tags.tagtype[_STRIP_COUNTS] = _LONG8
+    if page.dtype.kind == "f":
+        tags[_SAMPLE_FORMAT] = (FLOAT,) * samples
+    if page.has_alpha:
+        tags[_EXTRA_SAMPLES] = 2
+    if metadata.dpi:
+        tags[_UNIT], (tags[_ACROSS], tags[_DOWN]) = 2, metadata.dpi
+    if metadata.icc_profile:
+        tags[_PROFILE] = metadata.icc_profile
+    tags.update(exif)
+    return tags
 
 
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_COUNTS = 273, 277, 278, 279
+_ACROSS, _DOWN, _PLANES, _UNIT, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 282, 283, 284, 296, 338, 339
+_PROFILE, _LONG8 = 34675, 16
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # what, camera, software, when, who, rights
 _DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 
@@ -214,15 +268,16 @@ def _read_exif(source: Picture | BinaryIO) -> bytes | None:
     return None
 
 
-def _writable_exif(exif: bytes) -> bytes | None:
+def _writable_exif(exif: bytes | None) -> dict[int, Any]:
     """The descriptive tags, if a TIFF takes them: those of storage would belie the file."""
     with suppress(Exception):  # as above
         tags = library().Exif()
         tags.load(exif)
-        kept = _descriptive(tags).tobytes()
+        kept = _descriptive(tags)
+        kept.load(kept.tobytes())
         library().new("L", (1, 1)).save(io.BytesIO(), "TIFF", exif=kept)
-        return kept
-    return None
+        return {tag: kept.get_ifd(tag) if tag in _DIRECTORIES else kept[tag] for tag in kept}
+    return {}
 
 
 def _silence_libtiff() -> None:

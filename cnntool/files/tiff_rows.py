@@ -13,16 +13,14 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.errors import InputError
 from cnntool.files.image import WHITE, Frame, Image, frame_of
 from cnntool.files.layout import (
     Layout,
     NotInRows,
-    PlainWriter,
     Strips,
     fitting,
     layout_of,
@@ -31,16 +29,17 @@ from cnntool.files.layout import (
 from cnntool.files.limits import Limits
 from cnntool.files.streams import NotFinite, check_finite, cut_short
 from cnntool.files.tiff import (
-    MOST_BYTES,
     checked_pages,
     left_out_of_pages,
     opened_by_pillow,
     read_frames,
     read_page_metadata,
-    write_pages,
+    write_rows,
 )
 from cnntool.files.tiff_pages import BLACK_IS_ZERO, FLOAT, RGB, UNSIGNED, Page, Tag, read_tags
 from cnntool.wording import counted
+
+__all__ = ["open_rows", "write_rows"]
 
 _WIDTH, _HEIGHT, _FILL_ORDER = 256, 257, 266
 _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_COUNTS = 273, 278, 279
@@ -48,7 +47,7 @@ _TILE_OFFSETS, _TILE_COUNTS = 324, 325
 _OF_DECODING = {258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 322, 323, 332, 334, 338}
 _OF_DECODING |= {339, 347, 512, 519, 520, 521, 529, 530, 531, 532, 34016, 50674}
 """The tags that tell what the bytes of a piece mean."""
-_LONG, _LONG8 = 4, 16
+_LONG = 4
 _LARGEST_PIECE = 1 << 26
 """Bytes of a strip or tile, unpacked, that are held at a time."""
 
@@ -243,36 +242,3 @@ def _small_tiff(order: str, tags: dict[int, Tag], pieces: list[bytes], is_tiled:
     head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
     head += struct.pack(order + "H", len(tags)) + entries + bytes(4) + values
     return b"".join([head, *pieces])
-
-
-def write_rows(file: BinaryIO, layout: Layout, quality: int, label: str) -> PlainWriter:
-    """One uncompressed strip, with the tags of a picture that is a row high."""
-    size = layout.height * layout.row_bytes
-    small = io.BytesIO()
-    write_pages(layout.blank(rows=1), small, label, is_big=size > MOST_BYTES)
-    head = bytearray(small.getvalue())
-    order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
-    is_big = head[2:4] in (b"+\0", b"\0+")
-    if size > MOST_BYTES and not is_big:  # Pillow before 11.1
-        raise InputError(
-            f"{label} would have {size:,} bytes, more than the installed Pillow can write as TIFF: "
-            "pip install -U pillow"
-        )
-    pointer, number = ("Q", "Q") if is_big else ("I", "H")
-    (start,) = struct.unpack_from(order + pointer, head, 8 if is_big else 4)
-    (count,) = struct.unpack_from(order + number, head, start)
-    start += struct.calcsize(number)
-    step = 4 + 2 * struct.calcsize(pointer)
-    tags = range(start, start + count * step, step)
-    at = {struct.unpack_from(order + "H", head, tag)[0]: tag for tag in tags}
-    offset = at[_STRIP_OFFSETS] + 4 + struct.calcsize(pointer)
-    (pixels_at,) = struct.unpack_from(order + pointer, head, offset)  # its last bytes
-    values = ((_HEIGHT, layout.height), (_STRIP_ROWS, layout.height), (_STRIP_COUNTS, size))
-    for tag, value in values:
-        (kind,) = struct.unpack_from(order + "H", head, at[tag] + 2)
-        kind = _LONG8 if kind == _LONG8 or value >= 1 << 32 else _LONG
-        struct.pack_into(order + "H", head, at[tag] + 2, kind)
-        code = order + ("Q" if kind == _LONG8 else "I")
-        struct.pack_into(code, head, at[tag] + 4 + struct.calcsize(pointer), value)
-    file.write(head[:pixels_at])
-    return PlainWriter(file, layout.dtype.newbyteorder(order).str)

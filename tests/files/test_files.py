@@ -273,9 +273,7 @@ def test_16_bit_colour_tiff_without_the_extra_is_refused_by_name(monkeypatch, mi
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(InputError, match=r"16 bits per colour channel.*cnntool\[deep\]"):
         open_image(data, name="scan.tif")
-    if missing == "tifffile":
-        with pytest.raises(InputError, match=r"cnntool\[deep\]"):
-            saved(picture("uint16"), "TIFF")
+    assert saved(picture("uint16"), "TIFF") == data  # which takes none to write
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
