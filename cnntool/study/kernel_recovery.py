@@ -64,7 +64,6 @@ class _Search:
 
     placement: Placement
     sums: Equations
-    each: list[Equations]
     region: tuple[slice, slice]
     fit: Fit
     shown: str
@@ -118,6 +117,7 @@ def _searches(
     tell: Callable[[str], None],
 ) -> Iterator[_Search]:
     """The best fit of every stage, signed and not."""
+    is_given = size is not None and placement.size is None
     size = size or placement.size
     stages = [size] if size else [(side, side) for side in STAGES]
     for number, stage in enumerate(stages):
@@ -128,8 +128,8 @@ def _searches(
             raise ValueError(f"a window of {stage[0]}x{stage[1]} does not fit into the picture")
         tell(f"windows of {stage[0]}x{stage[1]}")
         most = _most(pair, stage)
-        each = equations(pair, placement, stage, most)
-        found = _smallest(pair, placement, each, "clip", bool(size and not placement.size))
+        sums = equations(pair, placement, stage, most)
+        found = _smallest(pair, placement, sums, "clip", is_given)
         if found is None:
             continue
         yield found
@@ -138,8 +138,8 @@ def _searches(
             continue
         signs = kernel_of_signs(pair, placement, stage, most)
         if signs is not None:
-            each = equations(pair, placement, stage, most, signs)
-            found = _smallest(pair, placement, each, "abs", bool(size and not placement.size))
+            sums = equations(pair, placement, stage, most, signs)
+            found = _smallest(pair, placement, sums, "abs", is_given)
             if found is not None:
                 yield found
 
@@ -150,12 +150,9 @@ def _most(pair: Pair, size: tuple[int, int]) -> int:
 
 
 def _smallest(
-    pair: Pair, placement: Placement, each: list[Equations], shown: str, is_given: bool
+    pair: Pair, placement: Placement, sums: Equations, shown: str, is_given: bool
 ) -> _Search | None:
     """The smallest part of the windows that explains as much as all of it does."""
-    sums = each[0]
-    for other in each[1:]:
-        sums += other
     if sums.count < FEWEST:
         return None
     limit, whole = limit_of(pair, sums.deviation), sums.solve()
@@ -172,7 +169,7 @@ def _smallest(
                     break
         region, fit = _trimmed(sums, region, fit, enough)
     limit = limit if fit.residual <= limit else min(limit, enough)
-    return _Search(placement, sums, each, region, fit, shown, limit)
+    return _Search(placement, sums, region, fit, shown, limit)
 
 
 def _enough(pair: Pair, sums: Equations, residual: float, taps: int, limit: float) -> float:

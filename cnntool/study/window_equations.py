@@ -137,11 +137,6 @@ class Equations:
     middle: float
     count: int
 
-    def __add__(self, other: Equations) -> Equations:
-        """Of windows that had the same taken away."""
-        total = self.matrix + other.matrix
-        return Equations(self.size, total, self.middle, self.count + other.count)
-
     def _part(self, region: Sequence[slice]) -> np.ndarray:
         """Which of the taps lie in a region."""
         return np.arange(prod(self.size)).reshape(self.size)[tuple(region)].ravel()
@@ -241,17 +236,17 @@ def equations(
     size: tuple[int, int],
     most: int,
     signs: np.ndarray | None = None,
-) -> list[Equations]:
-    """The sums for each channel over at most about ``most`` windows of it.
+) -> Equations:
+    """The sums over at most about ``most`` windows of each channel.
 
     signs: a kernel of this size whose responses give every pixel its sign.
 
     Where pixels hardly differ, rounding is no noise: it makes of each what it was. So flat windows
     are left out of pictures of whole levels, if enough others are there.
     """
-    found = _summed(pair, placement, size, most, signs, VARIED * pair.step)
-    if pair.step and min(each.count for each in found) < ENOUGH * prod(size):
-        found = _summed(pair, placement, size, most, signs, 0.0)
+    found, fewest = _summed(pair, placement, size, most, signs, VARIED * pair.step)
+    if pair.step and fewest < ENOUGH * prod(size):
+        found, _ = _summed(pair, placement, size, most, signs, 0.0)
     return found
 
 
@@ -262,7 +257,8 @@ def _summed(
     most: int,
     signs: np.ndarray | None,
     least_range: float,
-) -> list[Equations]:
+) -> tuple[Equations, int]:
+    """The sums, and the fewest windows of a channel."""
     taps = prod(size)
     middle = float(pair.before[::7, ::7].mean())
     sums = np.zeros((pair.channels, taps + 2, taps + 2))
@@ -290,6 +286,4 @@ def _summed(
             add(channel)
     for channel in range(pair.channels):
         add(channel)
-    return [
-        Equations(size, matrix, middle, count) for matrix, count in zip(sums, counts, strict=True)
-    ]
+    return Equations(size, sums.sum(axis=0), middle, sum(counts)), min(counts)

@@ -140,7 +140,7 @@ def test_the_solution_is_that_of_least_squares():
     rng = np.random.default_rng(0)
     before = rng.random((40, 50, 1))
     after = rng.random((40, 50, 1))
-    (sums,) = equations(pair_of(before, after), Placement(), (3, 5), 10**9)
+    sums = equations(pair_of(before, after), Placement(), (3, 5), 10**9)
     fit = sums.solve()
     windows = np.lib.stride_tricks.sliding_window_view(before[..., 0], (3, 5)).reshape(-1, 15)
     rows = np.column_stack([windows, np.ones(len(windows))])
