@@ -152,12 +152,12 @@ def summary_of(
     )
 
 
-def share_by_chance(shape: tuple[int, int, int, int], seed: int = 0) -> float:
+def share_by_chance(shape: tuple[int, int, int, int]) -> float:
     """The share of filters of independent normal weights that pass as oriented edges.
 
     A Gabor function has eight numbers, so small kernels are fitted well whatever they are.
     """
-    random = np.random.default_rng(seed).standard_normal((RANDOM_FILTERS, *shape[1:]))
+    random = np.random.default_rng(0).standard_normal((RANDOM_FILTERS, *shape[1:]))
     patterns, _ = principal_patterns(random)
     clear = patterns[orientation_strengths(patterns) > CLEAR]  # few of large kernels, so few fits
     passed = sum(fit.r_squared > GOOD_FIT for fit in fit_gabor(clear))

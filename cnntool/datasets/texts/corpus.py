@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
@@ -27,9 +28,9 @@ from cnntool.datasets.texts.tokens import (
     check_cuts,
     checked_level,
     counts_of,
-    places_of,
     ranked,
     whole_words,
+    words,
 )
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError
@@ -137,14 +138,14 @@ def load_corpus(
     for chunk in chunks:
         numbers.append(encode(chunk))
         if level == "word" and UNKNOWN in chunk:
-            own.append(length + places_of(UNKNOWN, chunk))
+            own.append([length + k for k, word in enumerate(words(chunk)) if word == UNKNOWN])
         length += len(numbers[-1])
         characters += len(chunk)
     if vocabulary is None:
         ranking = ranked(tally, size, min_count, name)
         vocabulary, ids = Vocabulary(level, ranking.tokens), ranking.ids
     del tally, encode
-    own_unknown = np.concatenate([np.zeros(0, np.int64), *own])
+    own_unknown = np.array([*chain.from_iterable(own)], np.int64)
     return Corpus(name, _joined(numbers, ids), vocabulary, characters, encoding, own_unknown)
 
 

@@ -42,12 +42,6 @@ def words(text: str) -> list[str]:
     return text.replace("\n", f" {END} ").split()
 
 
-def places_of(word: str, text: str) -> np.ndarray:
-    """Where among its words one of a text's stands: (K,) int64."""
-    found = words(text)
-    return np.flatnonzero(np.fromiter((each == word for each in found), bool, len(found)))
-
-
 def whole_words(chunks: Iterable[str]) -> Iterator[str]:
     """The same text in pieces that end where a word does."""
     held: list[str] = []  # of a word that may go on
