@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import COMBINATIONS, RANGES
-from cnntool.cli.console import complain, picked
+from cnntool.cli.console import picked
 from cnntool.cli.files import STDIO, check_apart, check_stdin
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Batch, flag, given, option, takes
@@ -168,9 +168,7 @@ def command(kernels: Kernels, windows: Windows, pixels: Pixels, batch: Batch) ->
     geometry = Geometry(
         windows.stride, windows.dilation, windows.padding, *windows.border, kernels.flip
     )
-    if not batch.quiet:
-        for note in notes_before_work(filters, geometry, pixels):
-            complain(note)
+    batch.note(*notes_before_work(filters, geometry, pixels))
 
     plans: dict[tuple[int, int, int], list[FilterPlan]] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import LARGEST_SIGNAL_KERNEL, METHODS
-from cnntool.cli.console import complain
 from cnntool.cli.convolve import check_stdin_once
 from cnntool.cli.files import check_apart, source_of
 from cnntool.cli.help import SectionedCommand
@@ -210,18 +209,17 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
         label = "-".join(kernel.label for kernel in kernels)
         result = run_passes(signal, plans, live)  # nothing is computed before it is written
         place = plan_output(result, file, label, output)
-        if not output.quiet:
-            _remark(kernels, geometry, None if output.rate else signal.rate)
-            waits = max(plan.before for plan in plans)
-            if live and geometry.border in ("reflect", "mirror") and waits > plans[0].after:
-                complain(
-                    f"the first result waits for {waits + 1:,} samples, which are reflected: "
-                    "--border edge needs one"
-                )
+        output.note(*_remarks(kernels, geometry, None if output.rate else signal.rate))
+        waits = max(plan.before for plan in plans)
+        if live and geometry.border in ("reflect", "mirror") and waits > plans[0].after:
+            output.note(
+                f"the first result waits for {waits + 1:,} samples, which are reflected: "
+                "--border edge needs one"
+            )
         with counted(signal, label, place) as signal:
             written = write(run_passes(signal, plans, live), place)
-    if signal.left_out and not output.quiet:
-        complain(f"left out of the result: {joined(signal.left_out)} of {signal.name}")
+    if signal.left_out:
+        output.note(f"left out of the result: {joined(signal.left_out)} of {signal.name}")
     report(signal, result, place, written, [plan.method for plan in plans])
     return 0
 
@@ -277,19 +275,19 @@ def _read_other(file: str, rate: int | None, asked: Kernels) -> Kernel:
     return scaled(Kernel(f"with-{source_of(file).stem}", weights), asked.normalize, asked.scale)
 
 
-def _remark(kernels: Sequence[Kernel], geometry: Geometry, rate: int | None) -> None:
-    """Say what a person may not expect."""
+def _remarks(kernels: Sequence[Kernel], geometry: Geometry, rate: int | None) -> Iterator[str]:
+    """What a person may not expect."""
     for kernel in kernels:
         taps = kernel.weights.shape[1]
         chosen = kernel.anchor if geometry.anchor is None else geometry.anchor
         if geometry.padding == "same" and chosen is None and taps % 2 == 0:
-            complain(
+            yield (
                 f"{kernel.label}: an even size has no middle; the anchor is weight {taps // 2}, "
                 "counted from 0 (--anchor moves it)"
             )
     steps = geometry.stride ** len(kernels)
     if rate and rate % steps:
-        complain(
+        yield (
             f"a rate of {rate:,} divided by {steps:,} is no whole number: it is rounded (--rate "
             "sets another)"
         )

@@ -21,7 +21,16 @@ from cnntool.cli.files import (
     source_of,
 )
 from cnntool.cli.help import SectionedCommand
-from cnntool.cli.options import Limits, argument, encoding_option, flag, option, refuse, takes
+from cnntool.cli.options import (
+    Limits,
+    Noting,
+    argument,
+    encoding_option,
+    flag,
+    option,
+    refuse,
+    takes,
+)
 from cnntool.cli.types import OutputName, PathName, Spec, whole_number
 from cnntool.wording import counted, suggestion
 
@@ -124,7 +133,7 @@ class Asked(Limits):
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Noting):
     """Where the page goes, and what is said of it."""
 
     section = "Output"
@@ -137,12 +146,6 @@ class Page:
     )
     force: bool = flag("-f --force", "Overwrite a file that exists.")
     quiet: bool = flag("-q --quiet", "No notes: only results and errors.", section="Running")
-
-    def note(self, *notes: str) -> None:
-        from cnntool.cli.console import complain
-
-        for note in filter(None, () if self.quiet else notes):
-            complain(note)
 
     def deliver(self, content: bytes, path: Path | None) -> None:
         """Write the page whole or not at all, and say how large it is; path: None for stdout."""

@@ -58,8 +58,8 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
     found = [row for report in reports for row in report.rows]
     table = _alike(found)
     whites = {row.white for row in table}
-    if len(whites) > 1 and not options.quiet:
-        complain(
+    if len(whites) > 1:
+        options.note(
             f"white is {' here and '.join(f'{white:g}' for white in sorted(whites))} there: each "
             "row is in its own picture's units"
         )

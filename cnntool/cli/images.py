@@ -22,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnntool.cli.console import complain
 from cnntool.cli.files import (
     STDIO,
     Source,
@@ -92,8 +91,7 @@ def run_images(
     with closing(manifest) if manifest is not None else nullcontext():
         reports = run_each(items, label, batch, work_on, batch.as_json, put_down)
     summary = manifest.summary(report.why for report in reports) if manifest else ""
-    if summary and not batch.quiet:
-        complain(summary)
+    batch.note(summary)
     return int(is_failed or any(report.error for report in reports))
 
 
@@ -139,8 +137,7 @@ def _manifest(items: Sequence[Item], batch: Batch, settings: dict[str, Any]) -> 
     asked = {name: value for name, value in given(batch).items() if name in OF_RESULTS}
     wanted = [(item.source, item.target.paths) for item in items]
     manifest = Manifest(batch.manifest, settings | asked, wanted, batch.dry_run)
-    for note in [] if batch.quiet else manifest.notes:
-        complain(note)
+    batch.note(*manifest.notes)
     return manifest
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import click
 
 from cnntool.choices import ALPHAS, IMAGE_DEPTHS, IMAGE_FORMATS, SIGNAL_FORMATS, WAV_DEPTHS
+from cnntool.cli.console import complain
 from cnntool.cli.help import Option
 from cnntool.cli.types import (
     Choice,
@@ -153,6 +154,17 @@ def refuse(options: Any, names: Iterable[str], reason: str) -> None:
             raise click.UsageError(f"--{name.replace('_', '-')} {reason}")
 
 
+class Noting:
+    """Options of which ``quiet`` is one."""
+
+    quiet: bool
+
+    def note(self, *notes: str) -> None:
+        """Lines on stderr, unless none are wanted or there is nothing to say."""
+        for note in filter(None, () if self.quiet else notes):
+            complain(note)
+
+
 def _depth() -> Any:
     return option(
         "--depth",
@@ -278,7 +290,7 @@ class OwnSize:
 
 
 @dataclass(frozen=True)
-class Running:
+class Running(Noting):
     """How many images at a time, and what is said of them."""
 
     jobs: int | None = option(
@@ -333,7 +345,7 @@ class Batch(Spread, Running, Reading, Sources, Output):
 
 
 @dataclass(frozen=True)
-class SignalOutput:
+class SignalOutput(Noting):
     """Where a signal goes, and what is said of it."""
 
     section = "Output"

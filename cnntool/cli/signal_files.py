@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.choices import SIGNAL_FORMATS as FORMATS
-from cnntool.cli.console import complain, print_line, progress
+from cnntool.cli.console import print_line, progress
 from cnntool.cli.files import STDIO, check_no_terminal, is_folder, source_of, within_name
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import RequestError
@@ -135,11 +135,10 @@ def report(
     methods: Sequence[str],
 ) -> None:
     """Say what was found in the signal or clipped, and the path of a file that was written."""
-    for remark in [] if place.quiet else signal.remarks:
-        complain(remark)
+    place.note(*signal.remarks)
     values = written.samples * result.channels
-    if written.clipped and not place.quiet:
-        complain(
+    if written.clipped:
+        place.note(
             f"{written.clipped:,} of {values:,} values were beyond full scale and are clipped: "
             "--scale makes them smaller, --depth float keeps them"
         )

@@ -18,7 +18,7 @@ from cnntool.cli.files import (
     check_picture,
     within_name,
 )
-from cnntool.cli.options import Limits, OwnSize, argument, flag, option
+from cnntool.cli.options import Limits, Noting, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
 from cnntool.wording import instead, shortened
 
@@ -97,7 +97,7 @@ def font_file(section: str = "") -> Any:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Picture(Noting):
     """Where a picture goes, and what is said beside it."""
 
     section = OUTPUT
@@ -121,13 +121,6 @@ class Picture:
             raise click.UsageError(
                 "--font is for a picture in a file, and none is written: add -o picture.png"
             )
-
-    def note(self, *notes: str) -> None:
-        """Lines on stderr, unless none are wanted or there is nothing to say."""
-        from cnntool.cli.console import complain
-
-        for note in filter(None, () if self.quiet else notes):
-            complain(note)
 
 
 @dataclass(frozen=True)
