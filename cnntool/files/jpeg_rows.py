@@ -203,10 +203,15 @@ class _Feed:
 
 
 def _room(size: int) -> mmap.mmap:
-    """Bytes of which none is memory before it is written."""
-    if hasattr(mmap, "MAP_PRIVATE"):
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return mmap.mmap(-1, size)
+    """Bytes of which none is memory before it is written, then in large pages where the system has
+    them: one by one they take a third of the time of decoding."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, size)
+    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # of a kernel without them
+            room.madvise(mmap.MADV_HUGEPAGE)
+    return room
 
 
 def _give_back(room: mmap.mmap, start: int, end: int) -> None:
