@@ -56,7 +56,7 @@ def large(folder, monkeypatch):
     monkeypatch.setattr("cnntool.cli.image_route.EASY_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.strips.GOOD_BYTES", 0)
     monkeypatch.setattr("cnntool.cli.shared_strips.PART_BYTES", 1 << 16)
-    pixels = np.random.default_rng(0).integers(0, 256, (900, 700, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (1800, 700, 3), dtype=np.uint8)
     np.save("large.npy", pixels)
 
 

@@ -82,7 +82,13 @@ class Plan:
         responses = filters * rows * columns * channels
         read_rows, read_columns = self.reads(slice(0, rows), slice(0, columns))
         tile = sum(map(len, read_rows)) * sum(map(len, read_columns)) * channels
-        return 2 * MATRIX_BYTES + (2 * responses + 2 * tile) * self.dtype.itemsize
+        if isinstance(self.method, Direct):
+            unfolded = min(MATRIX_BYTES, self.method.taps * tile * self.dtype.itemsize)
+        elif isinstance(self.method, Spectral):
+            unfolded = 2 * MATRIX_BYTES
+        else:
+            unfolded = 2 * tile * self.dtype.itemsize
+        return unfolded + (2 * responses + tile) * self.dtype.itemsize
 
     def in_whole_strips(self, rows: slice) -> slice:
         """Output rows and what is computed besides to fill up the last strip."""
