@@ -23,8 +23,12 @@ from cnntool.wording import bytes_text
 EASY_BYTES = 400_000_000
 """Of a picture and its result: what needs more goes in strips, where it can, which is no slower."""
 
-LARGE_FILE = 1 << 22
-"""Bytes of a file from which on it is asked whether its picture fits into memory."""
+SHORT_BYTES = 150_000_000
+"""Of the same: what needs more is done sooner in strips, of which one is decoded while another is
+filtered and a third encoded. Alpha is decoded twice then, and goes so only where it must."""
+
+LARGE_FILE = 1 << 19
+"""Bytes of a file from which on it is asked how large its picture is."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,10 @@ def choose_route(source: Source, target: Targets, batch: Batch, needs: Needs) ->
     reason = reason or next(filter(None, map(why_not_in_rows, formats)), "")
     item = choose_depth(image, formats[0], batch.depth).dtype.itemsize
     need = bytes_whole(image, item, needs.between, needs.results) + len(piped or b"")
-    if need <= min(memory, float("inf") if reason else EASY_BYTES):
+    goes_by_once = image.frames[0].alpha is None
+    is_free = not (is_asked or batch.cluster or needs.cluster)
+    easy = SHORT_BYTES if goes_by_once and is_free else EASY_BYTES
+    if need <= min(memory, float("inf") if reason else easy):
         return Route(piped=piped)
     if reason:
         if is_asked:

@@ -32,6 +32,22 @@ def test_what_fits_goes_whole(photo):
 
 
 @pytest.mark.parametrize(
+    ("shape", "options", "in_strips"),
+    [
+        ((3000, 4500, 1), {}, True),
+        ((3000, 4500, 1), {"memory": 3 * BYTES}, False),
+        ((3000, 4500, 1), {"cluster": "local:2"}, False),
+        ((3000, 2250, 2), {"alpha": "last"}, False),
+    ],
+)
+def test_what_is_large_goes_in_strips_where_it_goes_by_once(folder, shape, options, in_strips):
+    """Some 200 MB as a whole, without a limit to the memory, without alpha, on this machine."""
+    np.save("photo.npy", np.zeros(shape, np.uint8))
+    found = route(**options).file is not None
+    assert found == in_strips
+
+
+@pytest.mark.parametrize(
     ("needs", "memory"),
     [(Needs(), 109), (Needs(results=3), 117), (Needs(between=4), 113), (Needs(jobs=2), 219)],
 )

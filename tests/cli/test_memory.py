@@ -231,8 +231,7 @@ def test_a_dry_run_tells_what_strips_take_and_what_is_refused(cnntool, folder, w
     command, *options = WORK[work]
     Pillow.fromarray(np.zeros((3000, 4000, 3), np.uint8)).save("photo.ppm")
     told = [command, "photo.ppm", *options, "-o", "out/", "--dry-run"]
-    is_large = work == "bank"  # of 8 results, which take more than 400 MB
-    assert (", in strips" in cnntool(*told).out.decode()) == is_large
+    assert ", in strips" in cnntool(*told).out.decode()  # which take less time than the whole
     found = cnntool(*told, "--memory", "200M", "--json")
     assert found.code == 0, found.err
     for output in json.loads(found.out)["outputs"]:
