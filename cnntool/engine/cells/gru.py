@@ -21,6 +21,7 @@ from cnntool.engine.cells.steps import (
     weight_gradients,
 )
 from cnntool.engine.fast import is_textbook
+from cnntool.engine.fast.scratch import aligned
 
 GATES = ("reset", "update", "new")
 
@@ -123,7 +124,7 @@ def _gru(
     """Either form: the one with a hidden bias has the reset behind the product."""
     x, (h0,), weights, order = prepared(x, (state,), weights, 3, lengths, reverse)
     w_input, w_hidden, *biases = weights
-    gates = np.empty((order.steps, 3, *h0.shape), x.dtype)
+    gates = aligned((order.steps, 3, *h0.shape), x.dtype)
     h, inner = histories(order, h0), np.empty_like(gates[:, 0])
     cache = GruCache(x, h, w_input, w_hidden, order, gates, inner)
     is_plain = len(biases) == 2 and is_textbook()

@@ -27,6 +27,7 @@ from cnntool.engine.cells.steps import (
     weight_gradients,
 )
 from cnntool.engine.fast import is_textbook
+from cnntool.engine.fast.scratch import aligned
 
 GATES = ("input", "forget", "new", "output")
 """In the order of the weights."""
@@ -81,7 +82,7 @@ def lstm(
     """
     x, (h0, c0), weights, order = prepared(x, state, (w_input, w_hidden, bias), 4, lengths, reverse)
     w_input, w_hidden, bias = weights
-    steps = np.empty((order.steps + 1, 5, *h0.shape), x.dtype)
+    steps = aligned((order.steps + 1, 5, *h0.shape), x.dtype)
     steps[0, 4] = c0
     h, tanh_c = histories(order, h0), np.empty((order.steps, *h0.shape), x.dtype)
     cache = LstmCache(x, h, w_input, w_hidden, order, steps, tanh_c)

@@ -19,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype, within
+from cnntool.engine.fast.scratch import aligned
 
 BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
@@ -164,9 +165,11 @@ def _check_shapes(
 def by_gate(weight: np.ndarray, gates: int, sigmoids: int, places: object = ...) -> np.ndarray:
     """(K, gates * H) as (gates, K, H), in another order if need be; the first ones, of sigmoids,
     halved, because ``sigmoid(z) = (tanh(z / 2) + 1) / 2``, so that one tanh does for all."""
-    weights = weight.reshape(len(weight), gates, -1).swapaxes(0, 1)[places].copy()
-    weights[:sigmoids] *= 0.5
-    return weights
+    weights = weight.reshape(len(weight), gates, -1).swapaxes(0, 1)
+    found = aligned(weights.shape, weight.dtype)
+    found[...] = weights[places]
+    found[:sigmoids] *= 0.5
+    return found
 
 
 def histories(order: TimeOrder, start: np.ndarray) -> np.ndarray:

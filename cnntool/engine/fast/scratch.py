@@ -38,7 +38,7 @@ class Scratch:
         size = prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.size < size or buffer.dtype != dtype:
-            buffer = self._buffers[name] = aligned(size, dtype)
+            buffer = self._buffers[name] = aligned((size,), dtype)
             self._arrays = {k: array for k, array in self._arrays.items() if k[0] != name}
         if len(self._arrays) >= MOST_SHAPES:
             self._arrays.clear()
@@ -46,15 +46,17 @@ class Scratch:
         return array
 
 
-def aligned(size: int, dtype: np.dtype) -> np.ndarray:
-    """An uninitialised vector that begins with a cache line, as NumPy's own seldom do.
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array that begins with a cache line, as NumPy's own seldom do.
 
     Vectors of AVX-512 are a line each. Where each of them lies on two, products of small matrices
-    and copies take a quarter longer, and training steps of lenet a seventh.
+    and copies take a quarter longer, and training steps of lenet a seventh; so do the products of
+    what a recurrent step makes of its state.
     """
+    size = prod(shape)
     memory = np.empty(size + CACHE_LINE // dtype.itemsize, dtype)
     start = -memory.__array_interface__["data"][0] % CACHE_LINE // dtype.itemsize
-    return memory[start : start + size]
+    return memory[start : start + size].reshape(shape)
 
 
 def take_scratch() -> Scratch:

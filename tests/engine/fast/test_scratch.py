@@ -7,12 +7,12 @@ from cnntool.engine.fast.scratch import CACHE_LINE, Scratch, aligned
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.bool_])
-@pytest.mark.parametrize("size", [0, 1, 1000, 300_001])
-def test_memory_begins_with_a_cache_line(size, dtype):
-    found = aligned(size, np.dtype(dtype))
-    assert found.shape == (size,)
+@pytest.mark.parametrize("shape", [(0,), (1,), (30, 7), (300_001,)])
+def test_memory_begins_with_a_cache_line(shape, dtype):
+    found = aligned(shape, np.dtype(dtype))
+    assert found.shape == shape
     assert found.dtype == dtype
-    assert size == 0 or found.ctypes.data % CACHE_LINE == 0
+    assert found.size == 0 or found.ctypes.data % CACHE_LINE == 0
 
 
 def test_an_array_lies_in_the_memory_that_its_name_had_before():
