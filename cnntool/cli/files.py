@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -20,8 +20,7 @@ from cnntool.wording import counted
 STDIO = "-"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input: a path, None being stdin; ``below`` is its folder within the one that was named,
     None where the file itself was."""
 
@@ -153,8 +152,7 @@ def check_no_terminal(what: str = "the image", instead: str = " or use --show") 
         )
 
 
-@dataclass(frozen=True)
-class Targets:
+class Targets(NamedTuple):
     """Where the results of one input go: a path for each of its parts, or stdout."""
 
     paths: tuple[Path, ...]  # empty: nothing is written

@@ -313,7 +313,7 @@ def open_job(
             report.notes.append(f"{formats[0]} holds 8 bits a channel: reduced from 16")
         if lost := left_out(image, formats[0], depth.dtype):
             report.notes.append(f"left out of the result: {joined(lost)}")
-    route = replace(route, piped=None)
+    route = route._replace(piped=None)
     job = Job(item, fate, batch, needs, threads, report, route, image, formats, depth, info, read)
     if job.is_large and not batch.dry_run:
         give_back_freed_memory()  # of the decoder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cnntool.cli.files import Source, Targets
 from cnntool.cli.options import Batch, Reading
@@ -31,8 +31,7 @@ LARGE_FILE = 1 << 19
 """Bytes of a file from which on it is asked how large its picture is."""
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(NamedTuple):
     """What a command needs of each image.
 
     results: pictures that come of one. between: bytes of each value beside image and results.
@@ -47,8 +46,7 @@ class Needs:
     cluster: str = ""
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """Whole, or in strips from its file.
 
     memory, beside: that strips may take, and that reading asks for beside them. piped: what stdin
@@ -206,7 +204,7 @@ def probe_source(source: Source, reading: Reading, piped: bytes | None = None) -
     if found is None:
         raise InputError("stdin: a dry run reads no data: name a file")
     info = probe_image(found, max_pixels=reading.max_pixels, name=source.name)
-    return replace(info, channels=1) if reading.gray else info
+    return info._replace(channels=1) if reading.gray else info
 
 
 def formats_of(target: Targets, batch: Batch, own: str) -> list[str]:

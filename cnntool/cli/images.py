@@ -72,11 +72,11 @@ def run_images(
     if batch.cluster and not batch.dry_run:
         items, known = _settled(items, batch, manifest), None
     # This function goes by value to the workers of a cluster, with all that it names.
-    needs = replace(needs or Needs(), results=len(parts))
+    needs = (needs or Needs())._replace(results=len(parts))
     if batch.cluster and is_shared(items, batch, needs):
-        needs = replace(needs, cluster=batch.cluster)
+        needs = needs._replace(cluster=batch.cluster)
         batch = replace(batch, cluster=None, jobs=1)
-    needs = replace(needs, jobs=jobs_of(batch, len(items)))
+    needs = needs._replace(jobs=jobs_of(batch, len(items)))
 
     def work_on(item: Item, report: Report, threads: int) -> None:
         job = open_job(item, settle(item, batch, known), batch, needs, threads, report)
@@ -170,7 +170,7 @@ def _settled(items: Sequence[Item], batch: Batch, manifest: Manifest | None) -> 
     def settled(place: int) -> Item:
         item = items[place]
         try:
-            return replace(item, fate=replace(settle(item, batch, manifest), adopt=True))
+            return replace(item, fate=settle(item, batch, manifest)._replace(adopt=True))
         except InputError as error:
             return replace(item, fate=error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -171,7 +171,7 @@ def _details(kernel: Filter, entry: Entry | None) -> dict:
         "colour": kernel.is_colour,
         "range": kernel.shown or "auto",
         "offset": kernel.bias,
-        **asdict(facts(kernel)),
+        **facts(kernel)._asdict(),
         "formula": entry.formula if entry else None,
         "source": entry.source if entry else None,
     }

@@ -17,10 +17,9 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnntool import __version__
 from cnntool.cli.files import Source
@@ -47,8 +46,7 @@ State = dict[str, Any]
 """Of a file, as :func:`state_of` tells it."""
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(NamedTuple):
     """What becomes of an image, as far as its outputs tell, before it is read.
 
     kept: outputs that stay; where these are all, nothing is done.

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnntool.errors import RequestError
 from cnntool.wording import counted, nearest
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """What one file format can hold."""
 
     name: str

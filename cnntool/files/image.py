@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,8 +99,7 @@ def first_alone(name: str, image: Image) -> str:
     return f"{name} has {count:,} {kind}: the first one is taken" if count > 1 else ""
 
 
-@dataclass(frozen=True)
-class ImageInfo:
+class ImageInfo(NamedTuple):
     """What the headers of a file say, before anything is decoded.
 
     width, height: pixels, as the picture is shown (after its EXIF orientation).
@@ -133,8 +132,7 @@ BEYOND_FLOAT32 = "what of its 64-bit values no 32 bits hold"
 """What is left out where values are read or written in fewer bits."""
 
 
-@dataclass(frozen=True)
-class Depth:
+class Depth(NamedTuple):
     """The type that pixels are wanted in, and the brightness of white in it."""
 
     dtype: np.dtype

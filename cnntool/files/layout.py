@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
@@ -87,8 +87,7 @@ class Writer(Protocol):
     def finish(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class PlainWriter:
+class PlainWriter(NamedTuple):
     """Rows of samples side by side, as they are, after what is in the file already."""
 
     file: BinaryIO
@@ -173,8 +172,7 @@ def strips_of(read: Callable[[int, int], Frame], height: int, step: int, name: s
     return strips
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """Rows of samples that stand in a file one after the other, `at` being the first byte.
 
     shape: (rows, width, samples).

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cnntool.errors import InputError
-from cnntool.files import animations, jpeg_rows, png, png_rows, whole
+from cnntool.files import png, png_rows, whole
 from cnntool.files.formats import FORMATS, behind
 from cnntool.files.image import (
     Frame,
@@ -74,6 +74,8 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     if limits.format == "PNG":
         return _read_png(stream, limits)
     if limits.format == "JPEG":
+        from cnntool.files import jpeg_rows  # of which no other format needs to know
+
         return jpeg_rows.read(stream, limits)
     if limits.format in ("AVIF", "JPEG2000"):
         return _read_boxed(stream, limits)
@@ -176,10 +178,13 @@ def write(image: Image, file: BinaryIO, quality: int, label: str) -> None:
     format, frames, metadata = image.format, alike(image.frames), image.metadata
     settings = {"quality": quality} if FORMATS[format].quality else {}
     with_metadata = settings | save_options(metadata, format)
+    if len(frames) == 1 and format != "GIF":
+        _save(frames[0], file, format, with_metadata)
+        return
+    from cnntool.files import animations  # few pictures are any
+
     if format == "GIF":
         animations.write_gif(frames, metadata.loop, file)
-    elif len(frames) == 1:
-        _save(frames[0], file, format, with_metadata)
     elif format == "PNG":
         pictures = (
             _encoded(frame, format, settings if index else with_metadata)
@@ -198,12 +203,15 @@ def _encoded(frame: Frame, format: str, options: Mapping[str, Any]) -> bytes:
 
 
 def _save(frame: Frame, file: BinaryIO, format: str, options: Mapping[str, Any]) -> None:
-    writers: dict[str, Callable[..., Writer]] = {"PNG": PngWriter, "JPEG": jpeg_rows.JpegWriter}
-    if format not in writers:
+    make: Callable[..., Writer]
+    if format == "PNG":
+        make = PngWriter  # Pillow's has no 16-bit colour, and takes one and a half times as long
+    elif format == "JPEG":
+        from cnntool.files.jpeg_rows import JpegWriter as make
+    else:
         load_plugin(format, "the image")
         to_picture(frame).save(file, format, **options)
         return
-    # Pillow's PNG has no 16-bit colour, and takes one and a half times as long
-    writer = writers[format](file, layout_of(Image((frame,), 0.0, format)), options)
+    writer = make(file, layout_of(Image((frame,), 0.0, format)), options)
     writer.write(frame)
     writer.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ LARGEST_EXTENT = 16384
 """Pixels that a dilated kernel may span; what a block reads grows with it."""
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(NamedTuple):
     """How kernels slide over the picture; the same for every filter of a chain."""
 
     stride: tuple[int, int] = (1, 1)

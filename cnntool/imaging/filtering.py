@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,7 @@ from cnntool.imaging.tone import Losses, Tone, automatic_range, check_range
 from cnntool.imaging.transparency import alpha_in_depth, hides
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(NamedTuple):
     """What becomes of the values: ``scale * v + bias``, then the range (see Tone), as ``dtype``.
 
     Values are in the units of the picture, and brought to those of ``white`` at the end.
@@ -36,8 +36,7 @@ class Rendering:
     white: float | None = None  # None: the picture's own
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureMap:
+class FeatureMap(NamedTuple):
     """One result: a picture, the kernel it came from, and what it could not show.
 
     Of the picture that it was made of, ``largest`` is the value of its floats (minus infinity of
@@ -100,8 +99,7 @@ def run_chains(
 def _one_of_frames(maps: Sequence[FeatureMap]) -> FeatureMap:
     """One result of a picture whose frames these are."""
     frames = tuple(each.image.frames[0] for each in maps)
-    return replace(
-        maps[0],
+    return maps[0]._replace(
         image=replace(maps[0].image, frames=frames),
         losses=sum((each.losses for each in maps), Losses()),
         brightest=max(each.brightest for each in maps),
@@ -127,8 +125,7 @@ class Tally:
         )
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """What a chain has to know before its first rows are shown: for each of its filters whether
     FilterPass is to be ``is_weighted`` and ``is_wide``, and the tones of its results."""
 
@@ -172,7 +169,7 @@ def chain_over(
         filters = [plan.kernel for plan in plans]
         shown = "raw" if dtype.kind == "f" else automatic_range(filters, rendering.bias)
     checked = _Checked(rows)
-    rows = replace(rows, strips=checked.strips)
+    rows = rows._replace(strips=checked.strips)
     facts: list[tuple[bool, bool]] = []
     if height is not None:
         facts = [*(known.facts if known else survey(rows, white, plans))]
@@ -195,8 +192,7 @@ def chain_over(
     return Chain(last, Survey(tuple(facts), tones), checked)
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(NamedTuple):
     """Filters over a picture that goes by, of which the results of the last one are shown."""
 
     last: FilterPass

@@ -1,7 +1,7 @@
 """What can be said of a filter before it meets an image: rank, symmetry, gain, worst case."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ _WHITE = 255.0
 _FEW = 8  # outer products that are sought before all singular values are computed
 
 
-@dataclass(frozen=True)
-class KernelFacts:
+class KernelFacts(NamedTuple):
     """The facts of a filter; a tuple has one value for each of its F kernels.
 
     - `size`: (kh, kw). `anchor`: (row, column) of the weight that lies on the output's pixel.

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files import npy, wav
 from cnntool.imaging.kernel_lists import (
     Fields,
     bank_of,
@@ -96,6 +95,8 @@ def read_kernel_file(spec: str, largest: int = LARGEST_SIZE) -> Fields:
     The end of its name says what it is, without one what is in it: .npy, JSON or numbers as text,
     of which '#' begins a comment.
     """
+    from cnntool.files import npy, wav  # which a kernel with a name does without
+
     where = "stdin: kernel" if spec == STDIN else f"'{spec}': kernel"
     content, kind = _content(spec), Path(spec).suffix.lower()
     if kind == ".npy" or content.startswith(npy.MAGIC):
@@ -142,6 +143,8 @@ def _content(spec: str) -> bytes:
 
 
 def _npy_bank(content: bytes, where: str, largest: int) -> np.ndarray:
+    from cnntool.files import npy
+
     if content.startswith(b"PK"):
         raise RequestError(f"{where} is an archive of arrays: save one array with numpy.save")
     file = io.BytesIO(content)

@@ -305,7 +305,7 @@ def filled_rows(rows: Rows, white: float, pooling: Pooling) -> tuple[Rows, Pooli
         if len(black):
             yield Frame(black, np.full(black.shape[:2], opaque) if rows.has_alpha else None)
 
-    return replace(rows, shape=shape, strips=strips), replace(pooling, edge="drop")
+    return rows._replace(shape=shape, strips=strips), replace(pooling, edge="drop")
 
 
 def _pool(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from cnntool.engine.windows import SomeRows
 from cnntool.files.image import Frame
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
+class Rows(NamedTuple):
     """The rows of a picture (H, W, C), as often as they are asked for, from any one on.
 
     strips: the rows from one on to the last, as frames of some rows each.
@@ -97,8 +96,7 @@ class View:
         return self._far[run]
 
 
-@dataclass(frozen=True, eq=False)
-class SomeFrame:
+class SomeFrame(NamedTuple):
     """Rows of a frame that is not there whole."""
 
     pixels: SomeRows

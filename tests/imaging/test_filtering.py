@@ -118,20 +118,20 @@ def test_stretch_spans_black_to_white():
 
 def test_scale_and_bias():
     plain = pixels_of(run(image_of(GREY), "box"))
-    scaled = pixels_of(run(image_of(GREY), "box", rendering=replace(RAW, scale=2.0, bias=-3.0)))
+    scaled = pixels_of(run(image_of(GREY), "box", rendering=RAW._replace(scale=2.0, bias=-3.0)))
     np.testing.assert_allclose(scaled, 2 * plain - 3, rtol=1e-5, atol=1e-4)
 
 
 def test_a_kernels_own_bias_is_scaled_with_its_values():
     plain = pixels_of(run(image_of(GREY), "box"))
-    rendering = replace(RAW, scale=2.0, bias=-3.0)
+    rendering = RAW._replace(scale=2.0, bias=-3.0)
     found = pixels_of(run(image_of(GREY), "box", rendering=rendering, bias=10.0))
     np.testing.assert_allclose(found, 2 * (plain + 10) - 3, rtol=1e-5, atol=1e-4)
 
 
 def test_angles_are_neither_scaled_nor_shifted():
     plain = pixels_of(run(image_of(GREY), "sobel", combine="orientation"))
-    rendering = replace(RAW, scale=2.0, bias=-3.0)
+    rendering = RAW._replace(scale=2.0, bias=-3.0)
     found = run(image_of(GREY), "sobel", rendering=rendering, combine="orientation")
     np.testing.assert_array_equal(pixels_of(found), plain)
 

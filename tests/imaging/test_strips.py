@@ -34,7 +34,7 @@ def going_by(frame: Frame, height: int, calls: list[int] | None = None) -> Rows:
         for top in range(start, len(frame.pixels), height):
             yield cut(frame, slice(top, top + height))
 
-    return replace(rows_of(frame), strips=strips)
+    return rows_of(frame)._replace(strips=strips)
 
 
 def picture(kind="uint8", size=(90, 61), channels=1, alpha="", seed=0) -> Image:

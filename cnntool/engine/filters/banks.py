@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +38,7 @@ SHORT_RUN = 1 << 25
 """Responses up to which scratch memory is kept for the next run; to a longer one it is nothing."""
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(NamedTuple):
     """How a bank runs over images of one size: geometry, method and blocks."""
 
     rows: Axis
