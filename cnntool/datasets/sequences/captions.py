@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnntool.datasets.images.files import is_image, pictures_below, read_pictures, unread
-from cnntool.datasets.sequences.material import Document, Format, Material
+from cnntool.datasets.sequences.material import Document, Format, Material, of_folders
 from cnntool.datasets.sequences.samples import MOST_NAMED, Sample, Samples
 from cnntool.datasets.sequences.tables import Table, as_text, read_delimited, read_jsonl
 from cnntool.errors import InputError
@@ -121,27 +121,19 @@ def _numbered(document: Document) -> Iterator[Sample]:
         yield Sample(found[1], found[2].strip(), place)
 
 
-def is_beside(material: Material) -> bool:
-    folder = material.folder
-    return folder is not None and any(_beside(path) for path in pictures_below(folder))
+def are_beside(folder: Path) -> bool:
+    return any(_beside(path) for path in pictures_below(folder))
 
 
-def read_beside(material: Material) -> Samples:
+def read_beside(material: Material, folder: Path) -> Samples:
     """A text beside each picture, of its name with .txt or .gt.txt, with a caption in each line."""
-    if material.folder is None:
-        raise InputError(
-            f"{material.name} is no folder: name the one with the pictures, and a NAME.txt beside "
-            "each"
-        )
-    said = []
-    pictures = pictures_below(material.folder)
+    said, pictures = [], pictures_below(folder)
     for path in pictures:
         if text := _beside(path):
             document = material.read(str(text), lambda *_: None)
-            name = str(path.relative_to(material.folder))
+            name = str(path.relative_to(folder))
             said += [Sample(name, line.strip(), str(text)) for _, line in document.filled()]
-    name = str(material.folder)
-    return _with_pictures(material, name, said, "a text beside each picture", pictures)
+    return _with_pictures(material, str(folder), said, "a text beside each picture", pictures)
 
 
 def _beside(path: Path) -> Path | None:
@@ -267,5 +259,7 @@ FORMATS = {
     "coco": of_a_file(_coco, (".json",), _looks_like_coco),
     "jsonl": of_a_file(_metadata, (".jsonl",)),
     "captions": of_a_file(_captions, TABLES, _looks_like_captions),
-    "beside": Format(is_beside, read_beside),
+    "beside": of_folders(
+        are_beside, read_beside, "name the one with the pictures, and a NAME.txt beside each"
+    ),
 }

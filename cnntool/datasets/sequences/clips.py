@@ -16,7 +16,7 @@ from cnntool.datasets.images.files import (
     read_pictures,
     unread,
 )
-from cnntool.datasets.sequences.material import Format, Material
+from cnntool.datasets.sequences.material import Material, of_folders
 from cnntool.datasets.sequences.samples import MOST_NAMED, Sample, Samples
 from cnntool.datasets.sequences.tables import read_delimited
 from cnntool.errors import InputError
@@ -49,31 +49,24 @@ class Labels:
     frames: list[str] = field(default_factory=list)
 
 
-def are_clips(material: Material) -> bool:
-    folder = material.folder
-    if folder is None:
-        return False
-    clips = find_clips(folder)
-    named = (folder / LABELS).is_file()
+def are_clips(folder: Path) -> bool:
+    clips, named = find_clips(folder), (folder / LABELS).is_file()
     return bool(clips) and (named or any(_text_of(clip) for clip in clips))
 
 
-def read_clips(material: Material) -> Samples:
+def read_clips(material: Material, folder: Path) -> Samples:
     """Clips of one size, (T, C, H, W) uint8 each, in natural order.
 
     Labels stand in labels.csv, in rows of clip, frame and label or of a clip and the labels of all
     its frames; or in a .txt of the clip's name, a label a line. InputError for a clip with more or
     fewer labels than frames; clips without labels, and labels without clips, are left out and said.
     """
-    folder = material.folder
-    if folder is None:
-        raise InputError(f"{material.name} is no folder: name the one with the clips in it")
     clips = find_clips(folder)
     if not clips:
         raise InputError(
             f"{folder} holds no clips: expected a sub-folder of frames or an animated picture each"
         )
-    told = _told(material, clips)
+    told = _told(material, folder, clips)
     labelled = [clip for clip in clips if clip.name in told]
     if not labelled:
         raise InputError(
@@ -124,10 +117,9 @@ def _text_of(clip: Clip) -> Path | None:
     return next((path for path in (beside, *within) if path.is_file()), None)
 
 
-def _told(material: Material, clips: Sequence[Clip]) -> dict[str, Labels]:
+def _told(material: Material, folder: Path, clips: Sequence[Clip]) -> dict[str, Labels]:
     """The labels of each clip that there are any of."""
-    assert material.folder is not None
-    if (path := material.folder / LABELS).is_file():
+    if (path := folder / LABELS).is_file():
         return _of_table(material, path)
     told = {}
     for clip in clips:
@@ -211,4 +203,4 @@ def _in_order(told: Labels, clip: Clip, count: int) -> tuple[str, ...]:
     return tuple(labels[place] for place in range(count))
 
 
-FORMATS = {"clips": Format(are_clips, read_clips)}
+FORMATS = {"clips": of_folders(are_clips, read_clips, "name the one with the clips in it")}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnntool.datasets.images.files import files_below, folders_in
-from cnntool.datasets.sequences.material import Document, Format, Material, of_documents
+from cnntool.datasets.sequences.material import Document, Format, Material, of_documents, of_folders
 from cnntool.datasets.sequences.samples import ReadOptions, Sample, Samples, filled
 from cnntool.datasets.sequences.tables import (
     Table,
@@ -136,15 +136,8 @@ def _refuse_lists(table: Table, label: int) -> None:
             )
 
 
-def is_class_folders(material: Material) -> bool:
-    return material.folder is not None and bool(folders_in(material.folder))
-
-
-def read_class_folders(material: Material) -> Samples:
+def read_class_folders(material: Material, folder: Path) -> Samples:
     """A folder a class with a text in each file, as aclImdb and 20 Newsgroups have it."""
-    folder = material.folder
-    if folder is None:
-        raise InputError(f"{material.name} is no folder: --format folders wants one")
     classes = folders_in(folder)
     notes = []
     if len(classes) > 1 and any(path.name == UNLABELLED for path in classes):
@@ -207,7 +200,9 @@ def read_class_files(material: Material) -> Samples:
 
 
 FORMATS = {
-    "folders": Format(is_class_folders, read_class_folders),
+    "folders": of_folders(
+        lambda folder: bool(folders_in(folder)), read_class_folders, "--format folders wants one"
+    ),
     "fasttext": of_documents(is_fasttext, read_fasttext),
     "jsonl": of_documents(is_jsonl, read_table),
     "files": Format(is_class_files, read_class_files),

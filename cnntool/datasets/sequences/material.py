@@ -11,6 +11,7 @@ from typing import NamedTuple
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
 from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
+from cnntool.errors import InputError
 from cnntool.wording import bytes_text, listed
 
 NEEDED = 4
@@ -100,6 +101,21 @@ def of_documents(fits: Callable[[Document], bool], read: Callable[[Document], Sa
         return put_together(material.name, [read(each) for each in documents], notes)
 
     return Format(lambda material: bool(material.files) and fits(material.first), read_all)
+
+
+def of_folders(
+    fits: Callable[[Path], bool], read: Callable[[Material, Path], Samples], wanted: str
+) -> Format:
+    """A format of a folder; ``wanted`` tells whoever asks for it and names none."""
+
+    def read_folder(material: Material) -> Samples:
+        if material.folder is None:
+            raise InputError(f"{material.name} is no folder: {wanted}")
+        return read(material, material.folder)
+
+    return Format(
+        lambda material: material.folder is not None and fits(material.folder), read_folder
+    )
 
 
 def has_suffix(material: Material, suffix: str) -> bool:
