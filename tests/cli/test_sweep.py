@@ -17,6 +17,7 @@ import pytest
 from processes import COMMAND, run_here
 from sequence_models import MOODS
 
+from cnntool.cli.sweeps import session
 from cnntool.cli.sweeps.jobs import CHILD, slots_of
 from cnntool.cli.sweeps.runs import Record, find_runs
 from cnntool.errors import InputError
@@ -361,3 +362,15 @@ def test_what_is_no_value_of_a_switch_is_named_with_those_that_are(cnntool):
         done = cnntool("sweep", "train-cnn", "digits", "--strict", given)
         assert (done.code, done.out) == (2, b"")
         assert "Invalid value for '--strict': no position 'maybe': expected on, off" in done.err
+
+
+def test_a_second_signal_names_what_it_leaves(cnntool, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(session, "_estimate", lambda *_: session.Estimate(None, 1))
+    monkeypatch.setattr(session, "train_all", interrupted)
+    done = cnntool("sweep", "train-cnn", "digits", "-o", "runs")
+    assert done.code == 130
+    assert f"what is done stands in runs{os.sep}: the same command goes on" in done.err

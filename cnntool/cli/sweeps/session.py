@@ -112,12 +112,16 @@ def _run(asked: Asked, folder: Path) -> int:
         if not options.quiet:
             complain(f"{counted(len(runs), 'run')}: {estimate.text(len(left))}")
         signals = Interruption()  # of a cluster it is an exception, which cancels
-        if options.cluster:
-            _train(runs, left, train_on(options.cluster, left), folder, options.quiet)
-        else:
-            with finishing_first() as signals:
-                ended = train_all(left, estimate.jobs or 1, signals)
-                _train(runs, left, ended, folder, options.quiet)
+        try:
+            if options.cluster:
+                _train(runs, left, train_on(options.cluster, left), folder, options.quiet)
+            else:
+                with finishing_first() as signals:
+                    ended = train_all(left, estimate.jobs or 1, signals)
+                    _train(runs, left, ended, folder, options.quiet)
+        except (KeyboardInterrupt, SystemExit):
+            complain(f"what is done stands in {folder}{os.sep}: the same command goes on")
+            raise
         if signals.number:
             done = sum(each.is_done for each in runs)
             count = counted(len(runs), "run")
