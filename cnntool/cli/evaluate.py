@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import MOST_BEAM, MOST_MISTAKES, PARTS
+from cnntool.cli.console import complain, print_json, reading
 from cnntool.cli.files import check_apart
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import font_file
 from cnntool.errors import RequestError
-from cnntool.wording import counted, readable
+from cnntool.wording import counted, joined, readable
 
 if TYPE_CHECKING:
     from cnntool.datasets.images.parts import Parts
@@ -179,7 +180,6 @@ def command(asked: Asked) -> None:
 def measure_images(asked: Asked) -> None:
     """Put a network to labelled images, and print and draw what was found."""
     from cnntool.cli import evaluation_files as files
-    from cnntool.cli.console import complain, print_json
     from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
     from cnntool.networks.model import load_trained
@@ -220,7 +220,6 @@ def measure_images(asked: Asked) -> None:
 
 def _tell_lost_letters(asked: Asked) -> None:
     """Which letters of names a picture has not."""
-    from cnntool.cli.console import complain
     from cnntool.visuals.fonts import told_lost
 
     is_drawn = asked.confusion is not None or asked.mistakes is not None
@@ -230,7 +229,6 @@ def _tell_lost_letters(asked: Asked) -> None:
 
 def measure_text(asked: Asked) -> None:
     """Put a language model to a text, and print what was found."""
-    from cnntool.cli.console import complain, print_json, reading
     from cnntool.datasets.texts.encodings import check_decoded
     from cnntool.networks.model import load_trained
     from cnntool.training.evaluation import evaluate_text
@@ -259,7 +257,6 @@ def measure_text(asked: Asked) -> None:
 def measure_sequences(asked: Asked) -> None:
     """Put a model of sequences to samples, and print and write what was found."""
     from cnntool.cli import evaluation_files as files
-    from cnntool.cli.console import complain, print_json, reading
     from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
     from cnntool.datasets.sequences.inputs import PixelInput
@@ -272,7 +269,6 @@ def measure_sequences(asked: Asked) -> None:
     from cnntool.training.sequence_baselines import baselines_of
     from cnntool.training.sequence_feeds import judging_feed
     from cnntool.visuals import fonts
-    from cnntool.wording import joined
 
     fonts.use(asked.font)
     files.check_files(asked.confusion, asked.mistakes, True, asked.force)
@@ -320,7 +316,6 @@ def measure_sequences(asked: Asked) -> None:
 
 def load_for(classifier: Classifier, data: str, strict: bool, quiet: bool = True) -> Parts:
     """The set in the size and the colours of the network, its classes numbered as the model's."""
-    from cnntool.cli.console import reading
     from cnntool.datasets.images.dataset import LoadOptions
     from cnntool.datasets.images.parts import relabelled
     from cnntool.datasets.images.preprocessing import COLOURS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import LARGEST_KERNEL, POOLS
+from cnntool.cli.console import print_line
 from cnntool.cli.explain.options import numbers
 from cnntool.cli.files import (
     STDIO,
@@ -32,7 +33,9 @@ from cnntool.cli.options import (
     takes,
 )
 from cnntool.cli.types import OutputName, PathName, Spec, whole_number
-from cnntool.wording import counted, suggestion
+from cnntool.errors import RequestError
+from cnntool.files.atomic import atomic_write
+from cnntool.wording import bytes_text, counted, suggestion
 
 if TYPE_CHECKING:
     from cnntool.datasets.images.preprocessing import Preprocessing
@@ -149,10 +152,6 @@ class Page(Noting):
 
     def deliver(self, content: bytes, path: Path | None) -> None:
         """Write the page whole or not at all, and say how large it is; path: None for stdout."""
-        from cnntool.cli.console import print_line
-        from cnntool.files.atomic import atomic_write
-        from cnntool.wording import bytes_text
-
         if path is None:
             sys.stdout.buffer.write(content)
             return
@@ -255,7 +254,6 @@ def _of_texts(
     """A line of a file is a text; of running text, which has lines of its own, its beginning."""
     from cnntool.datasets.texts.encodings import checked_encoding
     from cnntool.datasets.texts.text import read_text, source_name
-    from cnntool.errors import RequestError
     from cnntool.networks.model import TrainedText
     from cnntool.page.models import text_page
 
@@ -305,7 +303,6 @@ def _of_picture(asked: Asked, page: Page) -> None:
 
 def _of_signal(asked: Asked, page: Page) -> None:
     from cnntool.engine.windows import plan_axis
-    from cnntool.errors import RequestError
     from cnntool.page.filters import signal_page
 
     assert asked.signal is not None

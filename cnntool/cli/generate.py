@@ -9,9 +9,11 @@ from itertools import islice
 
 import click
 
+from cnntool.cli.console import complain, reading
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Number, PathName, WholeNumber
+from cnntool.errors import InputError
 
 MOST_LENGTH = 10**9
 
@@ -114,7 +116,6 @@ def command(asked: Asked) -> None:
     then read by it. Words that the model does not know, in --prime, are read as unknown; it never
     writes one.
     """
-    from cnntool.errors import InputError
     from cnntool.networks.model_file import KINDS, load_header
 
     kind = load_header(asked.model).kind
@@ -142,7 +143,6 @@ def say(asked: Asked, seed: int) -> None:
     """Print what a decoder says, drawn token by token, a text a line."""
     import numpy as np
 
-    from cnntool.cli.console import complain
     from cnntool.cli.one_input import one_input
     from cnntool.cli.sequence_predictions import Asking
     from cnntool.networks.decoding import said_of
@@ -170,8 +170,6 @@ def say(asked: Asked, seed: int) -> None:
 
 def _tell_seed(asked: Asked, seed: int) -> None:
     """How to have the same again, where it was left to chance."""
-    from cnntool.cli.console import complain
-
     if asked.seed is None and asked.temperature > 0 and not asked.quiet:
         complain(f"--seed {seed} writes this text again")
 
@@ -180,7 +178,6 @@ def write(asked: Asked, seed: int) -> None:
     """Print what a language model writes."""
     import numpy as np
 
-    from cnntool.cli.console import reading
     from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
     from cnntool.networks.model import load_trained
     from cnntool.networks.sampling import Choice, draws, line_start, primed

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import print_json
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, refuse, takes
 from cnntool.cli.types import Number, PathName, Spec, WholeNumber, whole_number
+from cnntool.errors import RequestError
+from cnntool.wording import shape_text
 
 if TYPE_CHECKING:
     from cnntool.networks.model import Trained
@@ -114,7 +117,6 @@ def command(asked: Asked) -> None:
     and its receptive field: the window of the image that one output sees, padding included. Of a
     model file also what it learned from, how, and with what result.
     """
-    from cnntool.cli.console import print_json
     from cnntool.networks.weight_files import are_weights
 
     if is_model(asked.target) and are_weights(asked.target):
@@ -138,7 +140,6 @@ def command(asked: Asked) -> None:
 
 def _show_weights(asked: Asked) -> None:
     """The arrays of a file that another tool saved."""
-    from cnntool.cli.console import print_json
     from cnntool.cli.network_tables import show_weights
     from cnntool.networks.weight_files import read_facts
 
@@ -154,7 +155,6 @@ def _show_weights(asked: Asked) -> None:
 
 def read_subject(asked: Asked) -> Subject:
     """The network that a person names."""
-    from cnntool.errors import RequestError
     from cnntool.networks.model import load_trained
     from cnntool.networks.model_file import KINDS
     from cnntool.networks.zoo import LEAST_SIZE, ZOO, build
@@ -194,9 +194,7 @@ def is_model(target: str) -> bool:
 
 def _resized(network: Network, shape, name: str) -> Network:
     """A trained network for images of another size; RequestError where it takes none."""
-    from cnntool.errors import RequestError
     from cnntool.networks.network import Network
-    from cnntool.wording import shape_text
 
     if shape is None or shape == network.input_shape:
         return network

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MOST_BEAM
+from cnntool.cli.console import complain
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import (
     Limits,
@@ -23,6 +24,8 @@ from cnntool.cli.options import (
     takes,
 )
 from cnntool.cli.types import PathName, WholeNumber
+from cnntool.errors import InputError
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from cnntool.networks.model import AnyModel
@@ -106,14 +109,10 @@ def command(input: Input, output: Output, spread: Spread) -> int:
 
     model = load_trained(input.model)
     if isinstance(model, TrainedText):
-        from cnntool.errors import InputError
-
         raise InputError(
             f"{input.model} is a text model, which goes on with texts: use cnntool generate"
         )
     _refuse_of_others(input, output, spread, model)
-    from cnntool.cli.console import complain
-    from cnntool.wording import counted
 
     count, has_classes = len(model.labels), getattr(model, "writer", None) is None
     if has_classes and (output.top or 1) > count and not output.quiet:

@@ -17,7 +17,6 @@ from PIL import Image
 from processes import pixels, report
 from trained_models import darkness_model, train_digits
 
-from cnntool.cli import console
 from cnntool.networks.model_file import load_model, save_model
 
 
@@ -90,7 +89,7 @@ def test_the_reading_of_a_folder_is_shown_unless_quiet(cnntool, greys, monkeypat
     def spy(source, quiet):
         yield None if quiet else lambda done, total: told.append((source, done, total))
 
-    monkeypatch.setattr(console, "reading", spy)
+    monkeypatch.setattr("cnntool.cli.evaluate.reading", spy)
     assert cnntool("evaluate", "m.npz", "greys", "-q").code == 0
     assert told == []
     (greys / "dark" / "0.png").touch()  # so that it is not known from the first reading

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import PARTS
+from cnntool.cli.console import progress
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import Choice, PathName, Spec, WholeNumber
 from cnntool.cli.visualize.options import WHAT, Layer, Reported, target_of
+from cnntool.errors import RequestError
 from cnntool.wording import counted, figures, readable
 
 if TYPE_CHECKING:
@@ -115,7 +117,6 @@ def command(asked: Images, layer: Layer, patches: Patches, picture: Reported) ->
     outside the image is grey. Left of each row stands the number of the filter, from 0, and its
     greatest answer: what the convolution gives, before normalisation and activation.
     """
-    from cnntool.cli.console import progress
     from cnntool.cli.evaluate import load_for
     from cnntool.cli.predictions import differences
     from cnntool.cli.terminal import draw_pixels
@@ -177,8 +178,6 @@ def check_filters(chosen: Chosen, count: int, layer: str) -> Sequence[int]:
 
     RequestError for one that is named and not there.
     """
-    from cnntool.errors import RequestError
-
     if not chosen.are_named:
         return chosen.numbers[:count]
     for number in chosen.numbers:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MEASURES
+from cnntool.cli.console import print_json, print_line
 from cnntool.cli.files import STDIO, check_apart, check_no_terminal
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import Choice, OutputName, PathName
 from cnntool.cli.visualize.options import OUTPUT, WHAT, Reported
-from cnntool.files.atomic import check_writable
+from cnntool.errors import InputError
+from cnntool.files.atomic import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from cnntool.training.progress import History
@@ -73,7 +75,6 @@ def command(runs: Runs, chart: Chart) -> None:
     Each is a model file or the log that --log wrote. Lines of validation are whole, those of
     training dashed. A chart in a file is drawn by matplotlib: pip install 'cnntool[charts]'.
     """
-    from cnntool.cli.console import print_json
     from cnntool.training.progress import read_history
     from cnntool.visuals import fonts
 
@@ -116,7 +117,6 @@ def check_chart(path: Path, force: bool) -> None:
 
 def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, list[Curve]]:
     """The curves of each measure; InputError where no run has one."""
-    from cnntool.errors import InputError
     from cnntool.training.progress import PARTS
     from cnntool.visuals.charts import Curve
 
@@ -140,8 +140,6 @@ def panels_of(histories: list[History], measures: dict[str, None]) -> dict[str, 
 
 
 def _write(panels: dict[str, list[Curve]], output: str, force: bool, print_path: bool) -> None:
-    from cnntool.cli.console import print_line
-    from cnntool.files.atomic import atomic_write
     from cnntool.visuals.charts import curve_chart, write_chart
 
     figure = curve_chart(panels)

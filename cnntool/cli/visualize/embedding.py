@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import print_json, show, table
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import argument, flag, option, takes
 from cnntool.cli.types import PathName, WholeNumber
@@ -18,6 +19,8 @@ from cnntool.cli.visualize.options import (
     picture_path,
     target_of,
 )
+from cnntool.errors import InputError, RequestError
+from cnntool.wording import signed, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +108,6 @@ def command(asked: Words, picture: Map) -> None:
     direction, by the cosine of the angle between them in all dimensions: 1 is the same, 0 nothing
     in common. Characters and bytes are drawn alike.
     """
-    from cnntool.cli.console import print_json
     from cnntool.cli.terminal import draw_words
     from cnntool.study.embedding_space import principal_plane
     from cnntool.visuals.word_map import word_map
@@ -139,7 +141,6 @@ def command(asked: Words, picture: Map) -> None:
 def table_of(path: str, of_target: bool) -> Table:
     """The embedding of a model file; RequestError where there is none of those tokens."""
     from cnntool.datasets.sequences.inputs import TextInput
-    from cnntool.errors import InputError, RequestError
     from cnntool.networks.model import Classifier, SequenceModel, load_trained
 
     trained = load_trained(path)
@@ -163,9 +164,6 @@ def table_of(path: str, of_target: bool) -> Table:
 
 def known_ids(trained: Table, words: tuple[str, ...]) -> list[int]:
     """The ids of words; RequestError for one that the model does not know."""
-    from cnntool.errors import RequestError
-    from cnntool.wording import suggestion
-
     tokens = trained.vocabulary.tokens
     index = {token: number for number, token in enumerate(tokens)}
     for word in words:
@@ -220,9 +218,7 @@ def _entry(
 def _show(trained: Table, words: list[int], count: int) -> None:
     from rich.text import Text
 
-    from cnntool.cli.console import show, table
     from cnntool.study.embedding_space import nearest
-    from cnntool.wording import signed
 
     weights = trained.rows
     for number, word in enumerate(words):

@@ -10,6 +10,7 @@ import click
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import Picture, Scale, Weights, target_of
+from cnntool.errors import InputError
 from cnntool.wording import evenly
 
 if TYPE_CHECKING:
@@ -69,7 +70,6 @@ def command(weights: Weights, scale: Scale, picture: Picture) -> None:
 def stages_of(banks: Banks) -> list[Panel]:
     """The first layer after every epoch; InputError where the file does not hold that."""
     from cnntool.cli.visualize.filters import START, accuracy_after
-    from cnntool.errors import InputError
     from cnntool.visuals.filter_sheet import Panel
 
     if len(banks.epochs) < 2:

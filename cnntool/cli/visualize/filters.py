@@ -12,6 +12,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes
 from cnntool.cli.types import WholeNumber
 from cnntool.cli.visualize.options import WHAT, Layer, Picture, Scale, Weights, target_of
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import counted
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def check_drawable(banks: Banks, layer: str | None) -> np.ndarray:
 
 def check_size(bank: np.ndarray, layer: str) -> None:
     """RequestError where the picture of a bank (F, C, kh, kw) would be too large to look at."""
-    from cnntool.errors import RequestError
     from cnntool.visuals.filter_sheet import MOST_PIXELS, plan_grid
 
     height, width = plan_grid(bank.shape).size
@@ -96,8 +96,6 @@ def start_of(banks: Banks, layer: str | None) -> np.ndarray:
 
     RequestError for another layer, InputError where the file does not hold them.
     """
-    from cnntool.errors import InputError, RequestError
-
     first = next(iter(banks.layers))
     if banks.layer_name(layer) != first:
         raise RequestError(

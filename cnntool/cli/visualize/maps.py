@@ -21,6 +21,7 @@ from cnntool.cli.visualize.options import (
     read_one,
     target_of,
 )
+from cnntool.errors import RequestError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +117,6 @@ def _caption(asked: Maps, preparing: Preparing, picture: Picture) -> Seen:
     """Of a captioner what its encoder makes of the image, and the caption."""
     from cnntool.cli.one_input import one_input
     from cnntool.datasets.sequences.inputs import PixelInput
-    from cnntool.errors import RequestError
     from cnntool.networks.decoding import greedy
     from cnntool.networks.model import load_sequence_model
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnntool.choices import SCALES
+from cnntool.cli.console import print_json, print_line
 from cnntool.cli.files import (
     STDIO,
     check_apart,
@@ -20,6 +21,7 @@ from cnntool.cli.files import (
 )
 from cnntool.cli.options import Limits, Noting, OwnSize, argument, flag, option
 from cnntool.cli.types import Choice, OutputName, PathName
+from cnntool.errors import RequestError
 from cnntool.wording import instead, shortened
 
 if TYPE_CHECKING:
@@ -160,7 +162,6 @@ class Target:
         milliseconds of each frame. facts: what --json reports, in place of the path. print_path:
         whether the path is the line on stdout, where nothing else was printed.
         """
-        from cnntool.cli.console import print_json, print_line
         from cnntool.files.image import Frame, Image, Metadata
         from cnntool.files.images import save_image
         from cnntool.visuals.fonts import told_lost
@@ -236,8 +237,6 @@ def class_index(
     model: Classifier | SequenceModel, label: str | None, option: str = "--class"
 ) -> int | None:
     """The number of the class that an option names; RequestError with those that there are."""
-    from cnntool.errors import RequestError
-
     if label is None or label in model.labels:
         return None if label is None else model.labels.index(label)
     there = instead(label, model.labels)

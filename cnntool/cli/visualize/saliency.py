@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cnntool.cli.console import progress
 from cnntool.cli.files import source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, option, refuse, takes
@@ -23,6 +24,7 @@ from cnntool.cli.visualize.options import (
     read_one,
     target_of,
 )
+from cnntool.errors import InputError, RequestError
 from cnntool.wording import readable
 
 if TYPE_CHECKING:
@@ -95,8 +97,6 @@ class Asked(Model):
 
     def check(self) -> None:
         """Raise where several images are named or none, or an option is of another method."""
-        from cnntool.errors import RequestError
-
         if self.text is not None:
             if self.images or self.method != "gradient":
                 given = self.images[0] if self.images else f"--method {self.method}"
@@ -119,7 +119,6 @@ class Asked(Model):
 
 def _wanted(model: str) -> str:
     """What to give where nothing is named; InputError where it takes neither image nor text."""
-    from cnntool.errors import InputError
     from cnntool.networks.model_file import KINDS, load_header
 
     header = load_header(model)
@@ -271,7 +270,6 @@ def by_maps(question: Question) -> Finding:
 
 def by_covering(question: Question) -> Finding:
     """How far the probability falls where a square is covered."""
-    from cnntool.cli.console import progress
     from cnntool.networks.summary import batch_size_for
     from cnntool.study.saliency import occlusion, occlusion_places
 

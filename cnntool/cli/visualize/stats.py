@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnntool.cli.console import complain, console, show, table
+from cnntool.cli.console import complain, console, print_json, show, table
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import takes
 from cnntool.cli.visualize.options import (
@@ -20,6 +20,7 @@ from cnntool.cli.visualize.options import (
     picture_path,
     target_of,
 )
+from cnntool.errors import RequestError
 from cnntool.wording import counted, readable, without_sign
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def command(weights: Weights, asked: Layer, picture: Directions) -> None:
     strength over 0.5; the summary also says how many random kernels pass, as small kernels fit
     easily. With -o or --show the directions are drawn.
     """
-    from cnntool.cli.console import print_json
     from cnntool.study.filter_statistics import filter_facts, summary_of
     from cnntool.study.learned_kernels import load_banks
 
@@ -106,7 +106,6 @@ def command(weights: Weights, asked: Layer, picture: Directions) -> None:
 
 def check_measurable(banks: Banks, name: str) -> np.ndarray:
     """The kernels of a layer; RequestError where they are single weights, or huge."""
-    from cnntool.errors import RequestError
     from cnntool.study.filter_statistics import LARGEST_SIDE
 
     bank = banks.layers[name]
