@@ -70,20 +70,10 @@ class BeamStep(NamedTuple):
 
 
 def greedy(
-    network: Joined,
-    source: Any,
-    lengths: np.ndarray | None,
-    end: int,
-    most: int,
-    choice: Choice | None = None,
-    rng: np.random.Generator | None = None,
+    network: Joined, source: Any, lengths: np.ndarray | None, end: int, most: int
 ) -> list[Said]:
-    """What is said to each source: always the likeliest next token, of at most ``most``; or one
-    that is drawn by a ``choice`` with an ``rng``. No step is made for what has ended.
-
-    InputError where the network's numbers are not finite.
-    """
-    return said_of(network, network.encoded(source, lengths), end, most, choice, rng)
+    """What is said to each source: always the likeliest next token, of at most ``most``."""
+    return said_of(network, network.encoded(source, lengths), end, most)
 
 
 def said_of(
@@ -94,7 +84,12 @@ def said_of(
     choice: Choice | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[Said]:
-    """As :func:`greedy`, of sources that are encoded already."""
+    """What is said to each of sources that are encoded: always the likeliest next token, of at most
+    ``most``; or one that is drawn by a ``choice`` with an ``rng``. No step is made for what has
+    ended.
+
+    InputError where the network's numbers are not finite.
+    """
     states, count = encoded.states, len(encoded)
     ids: list[list[int]] = [[] for _ in range(count)]
     odds: list[list[float]] = [[] for _ in range(count)]

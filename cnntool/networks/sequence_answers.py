@@ -16,7 +16,6 @@ from cnntool.errors import not_finite
 from cnntool.networks.decoding import Said, beams, greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.network import Network
-from cnntool.networks.sampling import Choice
 from cnntool.networks.summary import MOST_SAMPLES, batch_size_for, steps_at_once
 
 BEAM_ROWS = 512
@@ -46,23 +45,13 @@ def tag_odds(network: Network, rows: Rows) -> Ragged:
     return Ragged(unpadded(parts, batches, like), lengths)
 
 
-def texts_said(
-    network: Joined,
-    rows: Rows,
-    end: int,
-    longest: int,
-    beam: int = 1,
-    choice: Choice | None = None,
-    rng: np.random.Generator | None = None,
-) -> list[list[Said]]:
+def texts_said(network: Joined, rows: Rows, end: int, longest: int, beam: int) -> list[list[Said]]:
     """What is said to each: the best text first, of a beam; where its width is 1 the likeliest
-    token again and again, or what is drawn by a ``choice`` with an ``rng``. InputError where the
-    network's numbers are not finite."""
+    token again and again. InputError where the network's numbers are not finite."""
     found: list[list[Said]] = [[] for _ in range(len(rows))]
     for indices, x, lengths in _batches(network, rows, max(1, BEAM_ROWS // beam)):
         if beam == 1:
-            one = greedy(network, x, lengths, end, longest, choice, rng)
-            said = [[each] for each in one]
+            said = [[each] for each in greedy(network, x, lengths, end, longest)]
         else:
             said = beams(network, x, lengths, end, longest, beam)
         for index, texts in zip(indices, said, strict=True):

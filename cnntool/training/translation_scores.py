@@ -17,7 +17,9 @@ import numpy as np
 
 from cnntool.engine.arrays import quotients
 
-CHARACTER_ORDER = 6
+WORD_ORDER, CHARACTER_ORDER = 4, 6
+"""Of the longest n-grams that are counted."""
+
 BETA = 2
 
 References = Sequence[Sequence[str]]
@@ -62,23 +64,22 @@ TOKENIZERS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-def bleu(
-    answers: Sequence[str], references: References, max_order: int = 4, tokenizer: str = "13a"
-) -> Score:
-    """``BP exp(mean_n log p_n)`` with p_n the share of the answers' n-grams, 1 to ``max_order``,
+def bleu(answers: Sequence[str], references: References, tokenizer: str = "13a") -> Score:
+    """``BP exp(mean_n log p_n)`` with p_n the share of the answers' n-grams, 1 to WORD_ORDER,
     that a reference has too, each as often at most as one reference has it.
 
     BP is ``exp(1 - r / c)`` where the answers are c tokens and fewer than the references nearest in
     length, r. A p_n of 0 counts as half, a quarter, ... of one n-gram ("exp" smoothing). The score
-    is 0 where nothing is shared at all, and where no answer has max_order tokens.
+    is 0 where nothing is shared at all, and where no answer has so many tokens.
     """
     cut = TOKENIZERS[tokenizer]
-    shared, total, lengths = np.zeros(max_order, int), np.zeros(max_order, int), np.zeros(2, int)
+    shared, total = np.zeros((2, WORD_ORDER), int)
+    lengths = np.zeros(2, int)
     for answer, right in zip(answers, references, strict=True):
         own, others = cut(answer.rstrip()), [cut(text.rstrip()) for text in right]
         nearest = min(map(len, others), key=lambda length: (abs(length - len(own)), length))
         lengths += len(own), nearest
-        for n in range(max_order):
+        for n in range(WORD_ORDER):
             ngrams = _ngrams(own, n + 1)
             most: Counter[Hashable] = Counter()
             for text in others:

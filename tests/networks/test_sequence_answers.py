@@ -5,6 +5,7 @@ from sequence_models import MOODS, REVERSALS, write_sequence_models
 
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError
+from cnntool.networks.decoding import said_of
 from cnntool.networks.model import load_trained
 from cnntool.networks.sampling import Choice
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
@@ -60,11 +61,11 @@ def test_numbers_that_are_not_finite_are_said(models):
 
 def test_what_is_drawn_is_that_of_the_seed(models):
     model, choice = models["translator"], Choice(temperature=2.0)
-    rows = model.reader.rows([text for text, _ in REVERSALS[:7]])
+    read = model.reader.rows([text for text, _ in REVERSALS[:7]]).take(np.arange(7))
 
     def drawn(seed):
         rng = np.random.default_rng(seed)
         end, longest = model.writer.end, model.longest
-        return texts_said(model.joined, rows, end, longest, choice=choice, rng=rng)
+        return said_of(model.joined, model.joined.encoded(*read), end, longest, choice, rng)
 
     assert drawn(1) == drawn(1) != drawn(2)
