@@ -96,6 +96,9 @@ class Joined(Network):
             [replace(each, keys=keys) if isinstance(each, Attend) else each for each in decoder]
         )
         self.layers = first + second
+        cells = [i for i, layer in enumerate(first) if isinstance(layer, Recurrent)]
+        self._reader = cells[-1] if cells else None  # the encoder's last recurrence, by number
+        self._bridges: dict[str, Parameter] = {}
         names = [ENCODER + name for name in names_of(first)]
         names += [DECODER + name for name in names_of(second)]
         self._wire(names, [*before, *shapes_of(second, (None,))])
@@ -128,23 +131,11 @@ class Joined(Network):
         found = [i for i, layer in enumerate(self.layers) if isinstance(layer, Attend)]
         return found[-1] if found else None
 
-    @property
-    def _reader(self) -> int | None:
-        """The encoder's last recurrence, by number."""
-        found = [i for i in range(self.joint) if isinstance(self.layers[i], Recurrent)]
-        return found[-1] if found else None
-
-    @property
-    def _summary_size(self) -> int:
-        if self._reader is not None:
-            layer = self.layers[self._reader]
-            assert isinstance(layer, Recurrent)
-            return layer.units * (2 if layer.both else 1)
-        return prod(size for size in self.encoded_shape if size)
-
     def _starts(self) -> dict[str, Parameter]:
         """The parameters of the layers that make a state of the summary, by path."""
-        found, size = {}, self._summary_size
+        found, size = {}, prod(size for size in self.encoded_shape if size)
+        if self._reader is not None:
+            size = self.output_shapes[self._reader][-1]
         for name, layer in zip(self.names[self.joint :], self.layers[self.joint :], strict=True):
             if isinstance(layer, Recurrent) and layer.units != size:
                 weight = Parameter((size, layer.units), Fans(size, layer.units))
@@ -153,7 +144,7 @@ class Joined(Network):
         return found
 
     def parameters(self) -> dict[str, Parameter]:
-        return super().parameters() | getattr(self, "_bridges", {})
+        return super().parameters() | self._bridges
 
     def starts_of(self, name: str) -> dict[str, Parameter]:
         return {path: p for path, p in self._bridges.items() if path.startswith(f"{name}.")}
