@@ -180,29 +180,12 @@ def _sums_of(kernel: np.ndarray) -> tuple[tuple[Group, ...], ...]:
         return whole
     if max(row.min(), column.min()) < 0 and min(row.max(), column.max()) <= 0:
         row, column = -row, -column  # so that one of them adds, if it can
-    split = [_grouped(part[None]) for part in _pairwise(row)]
-    split += [_grouped(part[:, None]) for part in _pairwise(column)]
+    split = [_grouped(row[None]), _grouped(column[:, None])]
     split = [sums for sums in split if sums != UNCHANGED] or [UNCHANGED]
     return tuple(split) if sum(map(_passes, split)) < _passes(whole[0]) else whole
 
 
 UNCHANGED: tuple[Group, ...] = ((1, ((0, 0, False),)),)
-
-
-def _pairwise(line: np.ndarray) -> list[np.ndarray]:
-    """A line of weights as sums of neighbours, some times, and what is left: of 1 2 1 twice 1 1.
-
-    Each is one pass, without the products with larger weights.
-    """
-    ways = [[line]]
-    *pairs, rest = ways[0]
-    while rest.min() >= 0 and len(rest) > 1:
-        quotient, remainder = np.polydiv(rest, np.ones(2))
-        if remainder.any() or quotient.min() < 0:
-            break
-        pairs, rest = [*pairs, np.ones(2, int)], np.rint(quotient).astype(int)
-        ways.append([*pairs, rest])
-    return min(ways, key=lambda way: sum(_passes(_grouped(part[None])) for part in way))
 
 
 def _grouped(kernel: np.ndarray) -> tuple[Group, ...]:

@@ -67,11 +67,11 @@ def test_whole_numbers_are_summed_exactly(
 @pytest.mark.parametrize(
     ("kernel", "sums", "unit"),
     [
-        ([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], 3, 1.0),  # Sobel: a difference, then 1 1 twice
+        ([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], 2, 1.0),
         ([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]], 2, 1.0),
         ([[0, 1, 0], [1, -4, 1], [0, 1, 0]], 1, 1.0),
         (np.full((3, 3), 1 / 9), 2, 1 / 9),
-        (np.outer([1, 2, 1], [1, 2, 1]) / 16, 4, 1 / 16),
+        (np.outer([1, 2, 1], [1, 2, 1]) / 16, 2, 1 / 16),
         ([[3, 10, 3]], 1, 1.0),
         (np.array([[0.3, 1.0]]), 1, 0.1),
         ([[0, 0], [0, 0]], 1, 1.0),
@@ -102,7 +102,7 @@ def test_other_kernels_are_left_to_products(kernel, stride):
 
 @pytest.mark.parametrize("row", [[1, 2, 1], [1, 4, 6, 4, 1], [1, 1, 1, 1], [1, 2, 2, 1], [1, 0, 1]])
 @pytest.mark.parametrize("column", [[1], [1, 2, 1], [-1, 0, 1], [-1, -2, -1], [-1, -2, 0, 2, 1]])
-def test_lines_of_which_neighbours_are_summed_again_are_summed_exactly(row, column):
+def test_a_row_and_then_a_column_are_summed_exactly(row, column):
     kernel = np.outer(column, row)
     axes = [plan_axis(40, size, padding="same") for size in kernel.shape]
     assert plan_shifted(kernel[None].astype(np.float32), *axes)
