@@ -9,6 +9,7 @@ copies the pixels once, not once a column of the kernel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -157,6 +158,8 @@ def plan_separable(
     expansions = [low_rank(kernel, most_factors, tolerance, is_double) or () for kernel in bank]
     if not all(expansions):
         return None
+    if max(map(len, expansions)) == 1:
+        expansions = [[in_whole_numbers(*pair) for pair in pairs] for pairs in expansions]
     factors = tuple(
         tuple(
             _bands_of(column, row, count, group, rows, columns, channels, bank.dtype)
@@ -249,6 +252,17 @@ def low_rank(
             weights -= factor * row
         factors.append((column, row))
     return None
+
+
+def in_whole_numbers(column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same outer product by factors of whole numbers, where it is one of whole numbers: sums of
+    whole pixels are exact then."""
+    if not np.array_equal(row, np.rint(row)) or np.abs(row).max(initial=0) > 1 << 24:
+        return column, row
+    divisor = gcd(*map(int, row))
+    whole = np.rint(column * divisor)
+    is_same = np.allclose(whole, column * divisor, rtol=0, atol=1e-9 * abs(divisor))
+    return (whole, row / divisor) if is_same else (column, row)
 
 
 def _total_size(weights: np.ndarray) -> float:

@@ -94,6 +94,22 @@ def test_low_rank_kernels_go_the_separable_way_and_others_do_not():
     assert isinstance(plan_filter_bank(shape, noise).method, Direct)
 
 
+@pytest.mark.parametrize(
+    ("column", "row"),
+    [
+        ([1, 6, 15, 20, 15, 6, 1], [1, 6, 15, 20, 15, 6, 1]),
+        ([-2, -4, -2], [6, 9, 15, 9, 6]),
+        ([3, 0, -3], [7, 11, 13, 13, 11, 7, 5, 3]),
+    ],
+)
+def test_whole_numbers_that_are_separable_are_summed_exactly(column, row):
+    kernel = np.outer(column, row).astype(float)
+    image = np.random.default_rng(0).integers(0, 256, (90, 110, 1)).astype(np.uint8)
+    assert isinstance(plan_filter_bank(image.shape, kernel[None], dtype=np.uint8).method, Separable)
+    expected = ndimage.correlate(image[..., 0].astype(np.int64), kernel.astype(np.int64))
+    np.testing.assert_array_equal(filter_bank(image, kernel[None])[0, ..., 0], expected)
+
+
 @pytest.mark.parametrize("faint", [1e-7, 1e-5])
 def test_many_faint_weights_around_a_large_one_are_not_lost(faint):
     kernel = np.full((201, 201), faint)
