@@ -175,7 +175,7 @@ class Sheet:
     ) -> None:
         """The ``colours`` (n, 3) of shares (n,) from 0 to 1, between the words for both ends."""
         width = self.width - 2 * MARGIN
-        low, high = (shortened(end, SCALE_LETTERS, (width - 120) // 2) for end in ends)
+        low, high = (shortened(end, SCALE_LETTERS, (width - 60) // 2) for end in ends)
         start = text_width(low, SCALE_LETTERS) + 8
         length = max(8, min(SCALE, width - start - 8 - text_width(high, SCALE_LETTERS)))
         bar = np.tile(colours(np.linspace(0, 1, length)), (SCALE_HEIGHT, 1, 1))
