@@ -10,7 +10,7 @@ progress, reports and errors are here. One bad file never stops the others.
         else:
             job.deliver([Result(shrunk(job.take_image()))])
 
-    return run_images(batch, "smaller", ("",), shrink, {"command": "shrink", "factor": 2})
+    return run_images(batch, "smaller", ("",), shrink, {"command": "shrink", "factor": 2}, Needs())
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def run_images(
     parts: tuple[str, ...],
     work: Callable[[Job], None],
     settings: dict[str, Any],
-    needs: Needs | None = None,
+    needs: Needs,
 ) -> int:
     """Do the work on every image that the options name; returns the exit code.
 
@@ -72,7 +72,7 @@ def run_images(
     if batch.cluster and not batch.dry_run:
         items, known = _settled(items, batch, manifest), None
     # This function goes by value to the workers of a cluster, with all that it names.
-    needs = (needs or Needs())._replace(results=len(parts))
+    needs = needs._replace(results=len(parts))
     if batch.cluster and is_shared(items, batch, needs):
         needs = needs._replace(cluster=batch.cluster)
         batch = replace(batch, cluster=None, jobs=1)

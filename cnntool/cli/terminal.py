@@ -105,7 +105,7 @@ def _fit(image: Image, width: int, height: int) -> np.ndarray:
 def draw_grids(
     panels: Sequence[Panel],
     words: str,
-    scale: str = "bank",
+    scale: str,
     columns: int | None = None,
     lines: int | None = None,
 ) -> None:
@@ -124,7 +124,7 @@ def draw_grids(
 
 def draw_grid(
     bank: np.ndarray,
-    scale: str = "bank",
+    scale: str,
     limit: float | None = None,
     columns: int | None = None,
     lines: int | None = None,
@@ -278,7 +278,7 @@ MOST_LINES = 40
 
 
 def draw_words(
-    points: np.ndarray, names: Sequence[str], words: Sequence[str], marked: Collection[int] = ()
+    points: np.ndarray, names: Sequence[str], words: Sequence[str], marked: Collection[int]
 ) -> None:
     """Draw points (N, 2) with their names on stderr, below lines of ``words``."""
     screen = console(stderr=True)

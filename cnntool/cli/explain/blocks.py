@@ -77,7 +77,7 @@ def matrix_block(
     values: np.ndarray,
     *,
     title: str,
-    styles: Sequence[str] = (),
+    styles: Sequence[str],
     marks: Sequence[str] = (),
     rows: Sequence[int] = (),
     columns: Sequence[int] = (),
@@ -90,7 +90,7 @@ def matrix_block(
     """
     height, width = values.shape
     texts = number_texts(values)
-    styles, marks = styles or [""] * len(texts), marks or ["  "] * len(texts)
+    marks = marks or ["  "] * len(texts)
     column_heads, row_heads = [str(c) for c in columns], [str(r) for r in rows]
     cell = max(map(len, texts + column_heads))
     margin = max(map(len, row_heads), default=0)
@@ -173,9 +173,9 @@ def window_block(
 
     NaN is outside the picture; ``more`` ends the title.
     """
-    values, colour = pixels[..., channel], channel_colour(channel, pixels.shape[2])
-    title = f"{channel_names(pixels.shape[2])[channel]} window".strip() + more
-    styles = ["dim" if v != v else pixel_style(v / white, colour) for v in values.ravel()]
+    values, count = pixels[..., channel], pixels.shape[2]
+    title = f"{channel_names(count)[channel]} window".strip() + more
+    styles = ["dim" if v != v else pixel_style(v / white, channel, count) for v in values.ravel()]
     return matrix_block(values, title=title, styles=styles, marks=marks, rows=rows, columns=columns)
 
 
@@ -274,25 +274,19 @@ def channel_names(count: int) -> list[str]:
     return names[:MOST_CHANNELS]
 
 
-def channel_colour(channel: int, count: int) -> int | None:
-    """Which of red, green and blue a channel is; None where it is none of them."""
-    return channel if count == 3 else None
-
-
 def pixel_texts(pixels: np.ndarray, white: float) -> list[Text]:
     """The values of a pixel, a channel each, on their own brightness."""
     return [
-        styled(
-            text, style=f"bold {pixel_style(float(pixel) / white, channel_colour(i, len(pixels)))}"
-        )
+        styled(text, style=f"bold {pixel_style(float(pixel) / white, i, len(pixels))}")
         for i, (text, pixel) in enumerate(zip(number_texts(pixels, DIGITS), pixels, strict=True))
     ]
 
 
-def pixel_style(share: float, channel: int | None = None) -> str:
-    """A pixel's brightness from 0 to 1 as a background, in red, green or blue where it is one."""
+def pixel_style(share: float, channel: int, count: int) -> str:
+    """The brightness from 0 to 1 of a channel of so many as a background, in red, green or blue
+    where it is one of them."""
     level = int(min(max(share, 0), 1) * 255)
-    parts = [level if channel in (None, index) else level // 4 for index in range(3)]
+    parts = [level if count != 3 or channel == index else level // 4 for index in range(3)]
     light = 0.3 * parts[0] + 0.6 * parts[1] + 0.1 * parts[2]
     ink = 0 if light > 120 else 255
     return f"rgb({ink},{ink},{ink}) on rgb({parts[0]},{parts[1]},{parts[2]})"
