@@ -175,20 +175,19 @@ def of_task(task: str, processes: str, **said: str) -> Callable[[Kind], Kind]:
         usual["schedule"] += "at most"
 
     def decorate(kind: Kind) -> Kind:
-        for owner in kind.__bases__:
-            for each in (f for f in fields(owner) if f.name in usual or f.name in said):
-                attributes = each.metadata["attributes"]
-                help = said.get(each.name, attributes["help"])
-                if each.name in usual:
-                    help += f"  [default: {usual[each.name]}]"
-                changes = {
-                    "section": vars(owner).get("section", owner.__name__),
-                    "attributes": {**attributes, "help": help},
-                }
-                if each.name not in vars(kind):
-                    kind.__annotations__[each.name] = each.type
-                    changed = field(default=None, metadata={**each.metadata, **changes})
-                    setattr(kind, each.name, changed)
+        for each in (each for base in kind.__bases__ for each in fields(base)):
+            name, attributes = each.name, each.metadata["attributes"]
+            if name in vars(kind) or not (name in usual or name in said):
+                continue
+            owner = next(k for k in kind.__mro__ if name in vars(k).get("__annotations__", ()))
+            help = said.get(name, attributes["help"])
+            help += f"  [default: {usual[name]}]" if name in usual else ""
+            changes = {
+                "section": vars(owner).get("section", owner.__name__),
+                "attributes": {**attributes, "help": help},
+            }
+            kind.__annotations__[name] = each.type
+            setattr(kind, name, field(default=None, metadata={**each.metadata, **changes}))
         return kind
 
     return decorate

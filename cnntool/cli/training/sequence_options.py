@@ -85,6 +85,11 @@ class SampleData:
 
 
 @dataclass(frozen=True)
+class Common(Running, Output, Learning, RecurrentNetwork, Words, SampleData):
+    """What all of them take."""
+
+
+@dataclass(frozen=True)
 class Groups:
     """What belongs together."""
 
@@ -175,18 +180,7 @@ class LabelledData:
 
 @dataclass(frozen=True)
 @_of_samples("classifier", "samples")
-class ClassifierOptions(
-    Running,
-    Output,
-    ClassWeights,
-    Learning,
-    Reader,
-    RecurrentNetwork,
-    Groups,
-    Words,
-    SampleData,
-    LabelledData,
-):
+class ClassifierOptions(ClassWeights, Reader, Groups, Common, LabelledData):
     """All that `cnntool train-classifier` takes."""
 
     pool: str | None = option(
@@ -227,19 +221,7 @@ class TaggedData:
     resize="Of frames: to HxW.  [default: as they are]",
     colour="Of frames: grey, rgb or auto.  [default: auto]",
 )
-class TaggerOptions(
-    Running,
-    Output,
-    ClassWeights,
-    Learning,
-    Reader,
-    RecurrentNetwork,
-    Groups,
-    Words,
-    SampleData,
-    Pictures,
-    TaggedData,
-):
+class TaggerOptions(ClassWeights, Reader, Groups, Common, Pictures, TaggedData):
     """All that `cnntool train-tagger` takes."""
 
 
@@ -271,18 +253,7 @@ class PairData:
     "pairs",
     max_length="Learn from the first N tokens of each source and each target.  [default: 1000]",
 )
-class TranslatorOptions(
-    Judging,
-    Running,
-    Output,
-    Learning,
-    Decoder,
-    Reader,
-    RecurrentNetwork,
-    Words,
-    SampleData,
-    PairData,
-):
+class TranslatorOptions(Judging, Decoder, Reader, Common, PairData):
     """All that `cnntool train-translator` takes."""
 
 
@@ -303,18 +274,7 @@ class CaptionData:
     resize="Resize all images to this height and width; N is NxN.  [default: as they are]",
     colour="grey, rgb or auto.  [default: auto]",
 )
-class CaptionerOptions(
-    Judging,
-    Running,
-    Output,
-    Learning,
-    Decoder,
-    RecurrentNetwork,
-    Words,
-    SampleData,
-    Pictures,
-    CaptionData,
-):
+class CaptionerOptions(Judging, Decoder, Common, Pictures, CaptionData):
     """All that `cnntool train-captioner` takes."""
 
 
