@@ -85,6 +85,12 @@ def load_for(
     return load_samples(data, header.kind, how, abs(header.seed), advance)
 
 
+def held_out_share(header: Header) -> float | None:
+    """Of what a model was trained on, held out to validate on; None where that is not known."""
+    share = header.training.get("val_split")
+    return share if isinstance(share, int | float) and 0 <= share < 1 else None
+
+
 def as_in_training(parts: Mapping[str, Samples], header: Header) -> tuple[dict[str, Samples], bool]:
     """The parts as they were in training, and whether the model learned from ``train``.
 
@@ -96,8 +102,8 @@ def as_in_training(parts: Mapping[str, Samples], header: Header) -> tuple[dict[s
     if not header.fingerprint or train.fingerprint != header.fingerprint:
         return dict(parts), False
     parts = {"train": train, **{part: each for part, each in parts.items() if part != first}}
-    fraction = header.training.get("val_split")
-    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
+    fraction = held_out_share(header)
+    if not fraction:
         return dict(parts), True
     rng = Streams(abs(header.seed))["split"]
     learned, held, _ = hold_out(train, rng, fraction, header.kind == "classifier")
@@ -195,25 +201,24 @@ def with_held_out(parts: Parts, header: Header) -> tuple[Parts, bool]:
     """
     if not header.fingerprint or "train" not in parts.each:
         return parts, False
-    fraction = header.training.get("val_split")
-    is_known = isinstance(fraction, int | float) and 0 <= fraction < 1
+    fraction = held_out_share(header)
     try:
         rng = Streams(abs(header.seed))["split"]
-        split = hold_out_images(parts, rng, fraction if is_known else None)
+        split = hold_out_images(parts, rng, fraction)
     except InputError:  # one image a class: nothing was held out
         split = parts
     if split.train.fingerprint == header.fingerprint:
         return split, True
     is_trained_on = parts.train.fingerprint == header.fingerprint
-    return split if is_trained_on and is_known else parts, is_trained_on
+    return split if is_trained_on and fraction is not None else parts, is_trained_on
 
 
 def text_parts(corpus: Corpus, header: Header) -> tuple[dict[str, Corpus], bool]:
     """The parts of a text by name, and whether the model was trained on it: then it is split as it
     was in training."""
-    share = header.training.get("val_split")
+    share = held_out_share(header)
     is_trained_on = corpus.fingerprint == header.fingerprint
-    if not is_trained_on or not isinstance(share, int | float) or not 0 < share < 1:
+    if not is_trained_on or not share:
         return {"all": corpus}, is_trained_on
     train, held = split(corpus, share)
     assert held is not None  # of a share above 0
