@@ -11,11 +11,13 @@ from cnntool.engine.cells.steps import (
     CALLS,
     CellCache,
     Gradients,
+    by_columns,
     by_gate,
     carry,
     following,
     gradients_in,
     histories,
+    in_pieces,
     prepared,
     spans_back,
     weight_gradients,
@@ -271,7 +273,7 @@ def _back_in_long_calls(
     """The same, with the derivatives of the gates worked out for many steps at a time."""
     order, hidden = cache.order, dh.shape[1]
     flat = dz.reshape(*dz.shape[:2], 4 * hidden)
-    by_state = np.ascontiguousarray(np.roll(cache.w_hidden, hidden, axis=1).T)  # n, r, u
+    by_state = by_columns(np.roll(cache.w_hidden, hidden, axis=1).T, dh.shape[0])  # n, r, u
     for span, rows in spans_back(order, dz[:1].nbytes):
         _run_back(
             _slopes(cache, span, rows),
@@ -309,6 +311,7 @@ def _run_back(
 ) -> None:
     """Steps that are all for the same rows, the last one first."""
     at_step, product, (add, multiply, _) = np.empty_like(slopes[0]), np.empty_like(dh), CALLS
+    in_columns = in_pieces(product, len(by_state))
     for slope, u, above, placed, matrix in zip(
         slopes[::-1],
         update[::-1],
@@ -320,7 +323,7 @@ def _run_back(
         add(dh, above, dh)
         multiply(dh, slope, at_step)  # by all four
         placed[...] = at_step
-        np.dot(matrix, by_state, product)
+        np.matmul(matrix, by_state, in_columns)
         multiply(dh, u, dh)
         add(dh, product, dh)
 

@@ -17,11 +17,13 @@ from cnntool.engine.cells.steps import (
     CALLS,
     CellCache,
     Gradients,
+    by_columns,
     by_gate,
     carry,
     following,
     gradients_in,
     histories,
+    in_pieces,
     prepared,
     spans_back,
     weight_gradients,
@@ -241,7 +243,7 @@ def _back_in_long_calls(
     """The same, with the derivatives of the gates worked out for many steps at a time."""
     order, (batch, hidden) = cache.order, dh.shape
     dz_gates = dz.reshape(order.steps, batch, 4, hidden).swapaxes(1, 2)
-    by_state = np.ascontiguousarray(cache.w_hidden.T)
+    by_state = by_columns(cache.w_hidden.T, batch)
     for span, rows in spans_back(order, dz[:1].nbytes):
         _run_back(
             _slopes(cache, span, rows),
@@ -286,6 +288,7 @@ def _run_back(
 ) -> None:
     """Steps that are all for the same rows, the last one first."""
     at_step, (add, multiply, _) = np.empty_like(slopes[0]), CALLS
+    product = in_pieces(dh, len(by_state))
     gates, (dz_i, dz_f, dz_g, dz_o, through) = at_step[:4], at_step
     for by_i, by_f, by_g, by_o, by_h, f, above, placed, matrix in zip(
         *(slopes[::-1, k] for k in range(5)),
@@ -303,5 +306,5 @@ def _run_back(
         multiply(dc, by_g, dz_g)
         multiply(dh, by_o, dz_o)
         placed[...] = gates
-        np.dot(matrix, by_state, dh)
+        np.matmul(matrix, by_state, product)
         multiply(dc, f, dc)

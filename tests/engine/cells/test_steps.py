@@ -1,9 +1,9 @@
-"""The order of a recurrent run: hand-worked, and that its pieces make the whole."""
+"""The order of a recurrent run, by hand, and that pieces of runs and products make the whole."""
 
 import numpy as np
 import pytest
 
-from cnntool.engine.cells.steps import TimeOrder
+from cnntool.engine.cells.steps import TimeOrder, by_columns, in_pieces
 
 LENGTHS = np.array([2, 5, 0, 3])
 
@@ -47,3 +47,13 @@ def test_what_is_arranged_can_be_restored(lengths, is_reversed):
     x = np.arange(48).reshape(6, 4, 2)
     np.testing.assert_array_equal(order.restored(order.arranged(x)), x)
     np.testing.assert_array_equal(order.restored_rows(order.arranged_rows(x[0])), x[0])
+
+
+@pytest.mark.parametrize(("rows", "pieces"), [(1, 1), (16, 1), (31, 2), (50, 4), (1000, 1)])
+def test_products_with_columns_in_pieces_are_the_whole_product(rows, pieces):
+    rng = np.random.default_rng(rows)
+    weight, left = rng.standard_normal((480, 128)), rng.standard_normal((rows, 480))
+    columns, product = by_columns(weight, rows), np.empty((rows, 128))
+    np.matmul(left, columns, out=in_pieces(product, len(columns)))
+    assert columns.shape == (pieces, 480, 128 // pieces)
+    np.testing.assert_allclose(product, left @ weight, rtol=1e-12, atol=1e-12)
