@@ -11,8 +11,7 @@ import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnntool.errors import RequestError
 from cnntool.wording import did_you_mean, joined, shortened
@@ -20,8 +19,7 @@ from cnntool.wording import did_you_mean, joined, shortened
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One number of a spec, and the values it may have.
 
     >>> Parameter("size", 3, "of the window", minimum=1, maximum=9, kind=int).expected
@@ -98,8 +96,7 @@ class Parameter:
         return number_text(value) if self._fits(value) else self.example
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """What a spec may say: its name, '' for none, and the parameters behind the colon.
 
     ``owner`` opens the messages, by default the name. ``example`` is a whole spec that shows how

@@ -170,14 +170,14 @@ def _settled(items: Sequence[Item], batch: Batch, manifest: Manifest | None) -> 
     def settled(place: int) -> Item:
         item = items[place]
         try:
-            return replace(item, fate=settle(item, batch, manifest)._replace(adopt=True))
+            return item._replace(fate=settle(item, batch, manifest)._replace(adopt=True))
         except InputError as error:
-            return replace(item, fate=error)
+            return item._replace(fate=error)
 
     jobs = min(available_cores(), max(1, len(items)))
     lost = InputError("the process that looked at its outputs was ended: run it again")
     with in_order(
-        settled, len(items), jobs, lambda place: replace(items[place], fate=lost)
+        settled, len(items), jobs, lambda place: items[place]._replace(fate=lost)
     ) as all_:
         return list(all_)
 

@@ -188,7 +188,7 @@ def chain_over(
         tones = known.tones
     elif shown == "stretch":
         ends = zip(tones, last.extremes(), strict=True)
-        tones = tuple(replace(tone, low=low, high=high) for tone, (low, high) in ends)
+        tones = tuple(tone._replace(low=low, high=high) for tone, (low, high) in ends)
     return Chain(last, Survey(tuple(facts), tones), checked)
 
 

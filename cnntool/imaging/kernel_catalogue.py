@@ -1,7 +1,7 @@
 """The named kernels: what each does, the numbers it takes, its formula, and who published it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from cnntool.specs import Form, Parameter
 LARGEST_SIGMA = 250.0  # a Gaussian cut at four sigma is then 2001 weights wide
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One named kernel: `build(**parameters)` gives its weights, (kh, kw) or (F, kh, kw)."""
 
     name: str
@@ -21,7 +20,7 @@ class Entry:
     summary: str
     formula: str
     source: str
-    build: Callable[..., np.ndarray] = field(repr=False)
+    build: Callable[..., np.ndarray]
     parameters: tuple[Parameter, ...] = ()
     combine: str = "none"
     names: tuple[str, ...] = ()  # () means one kernel, named as the filter is labelled

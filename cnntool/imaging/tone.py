@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from cnntool.imaging.kernels import Filter
 
 
-@dataclass(frozen=True)
-class Tone:
+class Tone(NamedTuple):
     """How values become pixels of ``dtype`` with the brightness ``white`` at the top.
 
     ======= ===========================================================================

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnntool.choices import POOLS
@@ -176,10 +176,10 @@ def _form(kind: str) -> Form:
     """The settings of a layer; its size is one of them, whose name may be left out."""
     size = _steps("size", 3 if kind == "conv" else 2)
     if kind == "median":
-        size = replace(size, maximum=LARGEST_MEDIAN)
-    padding = replace(_steps("padding", 0), minimum=0, words=("same", "valid", "full"))
+        size = size._replace(maximum=LARGEST_MEDIAN)
+    padding = _steps("padding", 0)._replace(minimum=0, words=("same", "valid", "full"))
     parameters = [
-        replace(size, is_required=kind == "conv"),
+        size._replace(is_required=kind == "conv"),
         _steps("stride", None),
         padding,
         _steps("dilation", 1),
