@@ -17,7 +17,7 @@ FOLDERS += "cnntool.networks", "cnntool.training"
 
 OTHERS = {
     "files.signal.read_whole",
-    *(f"networks.model.load_{kind}" for kind in ("classifier", "sequence_model", "text_model")),
+    "networks.model.load_sequence_model",
     *(f"training.parts.{name}" for name in ("load_for", "read_options")),
 }
 """Those that put together what others have read."""
