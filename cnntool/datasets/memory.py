@@ -19,6 +19,13 @@ def check_fits(name: str, count: int, shape: tuple[int, ...], item_size: int) ->
     check_free(needed, text, "use smaller images (--resize) or fewer")
 
 
+def check_text_fits(name: str, size: int, factor: float) -> None:
+    """InputError for a text of so many bytes, each of which takes ``factor`` bytes of memory."""
+    needed = int(factor * size)
+    text = f"{name} has {bytes_text(size)} and would need {bytes_text(needed)}"
+    check_free(needed, text, "name a part of it")
+
+
 def check_free(needed: int, text: str, remedy: str) -> None:
     """InputError where so many bytes are not free; ``text`` says what needs them, and how many."""
     free, left = free_memory(), address_space_left()

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from cnntool.datasets.memory import check_free
+from cnntool.datasets.memory import check_text_fits
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
 from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
 from cnntool.errors import InputError
-from cnntool.wording import bytes_text, listed
+from cnntool.wording import listed
 
 NEEDED = 4
 """Bytes of memory for a byte of text, at least, while it is read."""
@@ -62,9 +62,7 @@ class Material:
     @cached_property
     def first(self) -> Document:
         """The text of the first file; InputError where memory is short of room for all."""
-        size = joint_size(list(self.files))
-        needed = f"{self.name} has {bytes_text(size)} and would need {bytes_text(NEEDED * size)}"
-        check_free(NEEDED * size, needed, "name a part of it")
+        check_text_fits(self.name, joint_size(list(self.files)), NEEDED)
         return self.read(self.files[0])
 
     @cached_property

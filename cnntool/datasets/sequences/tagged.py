@@ -149,14 +149,14 @@ def read_columns(document: Document) -> Samples:
 def _layout(document: Document, lines: Sequence[str]) -> tuple[bool, int, set[str]]:
     """Whether tabs part the columns, how many there are, and what stands behind words: of the lines
     that are no comments. InputError for a line of another width than the first."""
-    is_row = [bool(line) and not line.startswith(("#", DOCUMENT_START)) for line in lines]
-    rows = [index for index, is_one in enumerate(is_row) if is_one]
-    by_tabs, width, seen = _tabs([lines[index] for index in rows[:1]]), 0, set[str]()
-    for index in rows:
-        fields = _fields(lines[index], by_tabs)
-        width = width or len(fields)
+    by_tabs, width, first, seen = False, 0, "", set[str]()
+    for index, line in enumerate(lines):
+        if not line or line.startswith(("#", DOCUMENT_START)):
+            continue
+        by_tabs = _tabs([line]) if not width else by_tabs
+        fields, place = _fields(line, by_tabs), document.place(index)
+        width, first = width or len(fields), first or place
         if len(fields) != width:
-            place, first = document.place(index), document.place(rows[0])
             raise InputError(_other_columns(place, fields, width, first, by_tabs))
         seen.update(fields[1:])
     return by_tabs, width, seen

@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 
 from cnntool.datasets.holding_out import check_fraction
-from cnntool.datasets.memory import check_free
+from cnntool.datasets.memory import check_free, check_text_fits
 from cnntool.datasets.texts.text import (
     Advance,
     Sources,
@@ -123,9 +123,7 @@ def load_corpus(
     sources = checked_sources(sources)
     name = joint_name(sources)
     whole = joint_size(sources)
-    needed = int(NEEDED[level] * whole)
-    text = f"{name} has {bytes_text(whole)} and would need {bytes_text(needed)}"
-    check_free(needed, text, "name a part of it")
+    check_text_fits(name, whole, NEEDED[level])
     if level == "byte":
         data = _filled(read_bytes(sources, advance), name, whole)
         return replace(_of_bytes(data, name, not vocabulary), encoding=encoding)
