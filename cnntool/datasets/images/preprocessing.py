@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from cnntool.datasets.images.dataset import FULL, Dataset, Levels, can_be, in_levels
+from cnntool.datasets.images.dataset import FULL, LARGEST_SIDE, Dataset, Levels, can_be, in_levels
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.image import Image, luminance
 
 BLOCK_VALUES = 1 << 22
-LARGEST_SIDE = 1 << 16
 
 DARK, LIGHT, APART = 0.35, 0.6, 0.1
 """Means, from 0 (black) to 1 (white), up to which training images show light on dark (handwritten
