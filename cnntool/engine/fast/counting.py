@@ -148,11 +148,14 @@ def _middle_bins(bins: np.ndarray, rows: Axis, columns: Axis) -> tuple[np.ndarra
     ranks = np.empty_like(found)
     for outputs, counts in _carried_counts(bins, rows, columns):
         seen = counts[..., -1].astype(np.intp)
-        found[:, outputs], ranks[:, outputs] = _of_rank(counts, (seen - 1) >> 1)
-        even = np.nonzero(seen % 2 == 0)
-        if even[0].size:
-            upper = _of_rank(counts[even], seen[even] >> 1)
-            found[1, outputs][even], ranks[1, outputs][even] = upper
+        low, is_even = (seen - 1) >> 1, seen % 2 == 0
+        lower, rank = _of_rank(counts, low)
+        found[:, outputs], ranks[0, outputs], ranks[1, outputs] = lower, rank, rank + is_even
+        up_to = np.take_along_axis(counts, lower[..., None], axis=-1)[..., 0]
+        later = np.nonzero(is_even & (up_to == low + 1))  # the upper is in a bin of its own
+        if later[0].size:
+            upper = _of_rank(counts[later], low[later] + 1)
+            found[1, outputs][later], ranks[1, outputs][later] = upper
     return found.swapaxes(1, 2), ranks.swapaxes(1, 2)
 
 
