@@ -158,12 +158,13 @@ def _run_in_long_calls(
     np.matmul(cache.x[:, None], by_gate(cache.w_input, 3, 2), out=gates)
     gates += np.repeat(by_gate(bias[None], 3, 2), batch, axis=1)
     by_state = by_gate(cache.w_hidden, 3, 2)
+    in_columns = by_columns(by_state, batch)
     for span, rows in cache.order.spans():
         at = gates[span, :, :rows], inner[span, :rows], h[span, :rows], h[following(span), :rows]
         if new_bias is None:
             _run_reset_first(*at, by_state)
         else:
-            _run(*at, by_state, new_bias[:rows])
+            _run(*at, in_columns, new_bias[:rows])
         carry(h, span, rows)
 
 
@@ -179,6 +180,7 @@ def _run(
     half, (add, multiply, tanh) = np.array(0.5, gates.dtype), CALLS
     product = np.empty_like(gates[0])
     of_sigmoids, of_new = product[:2], product[2]
+    in_columns = in_pieces(product, by_state.shape[1])
     for sigmoids, reset, update, new, m, h, h_next in zip(
         gates[:, :2],
         gates[:, 0],
@@ -189,7 +191,7 @@ def _run(
         after,
         strict=True,
     ):
-        np.matmul(h, by_state, product)
+        np.matmul(h, by_state, in_columns)
         add(sigmoids, of_sigmoids, sigmoids)
         tanh(sigmoids, sigmoids)
         multiply(sigmoids, half, sigmoids)

@@ -139,7 +139,7 @@ def _run_in_long_calls(cache: LstmCache, bias: np.ndarray) -> None:
     h, steps, gates = cache.h, cache.steps, cache.steps[:-1, :4]
     np.matmul(cache.x[:, None], by_gate(cache.w_input, 4, 3, PLACES), out=gates)
     gates += np.repeat(by_gate(bias[None], 4, 3, PLACES), h.shape[1], axis=1)
-    by_state = by_gate(cache.w_hidden, 4, 3, PLACES)
+    by_state = by_columns(by_gate(cache.w_hidden, 4, 3, PLACES), h.shape[1])
     for span, rows in cache.order.spans():
         after = following(span)
         _run(
@@ -165,7 +165,7 @@ def _run(
     """Steps that are all for the same rows, from the products of their inputs."""
     half, (add, multiply, tanh) = np.array(0.5, steps.dtype), CALLS
     by_h, products = np.empty_like(steps[0, :4]), np.empty_like(steps[0, :2])
-    new, kept = products
+    in_columns, (new, kept) = in_pieces(by_h, by_state.shape[1]), products
     for z, sigmoids, open_, met, o, c, squashed, h, h_next in zip(
         steps[:, :4],
         steps[:, :3],
@@ -178,7 +178,7 @@ def _run(
         after,
         strict=True,
     ):
-        np.matmul(h, by_state, by_h)
+        np.matmul(h, by_state, in_columns)
         add(z, by_h, z)
         tanh(z, z)
         multiply(sigmoids, half, sigmoids)

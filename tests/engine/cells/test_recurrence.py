@@ -17,6 +17,7 @@ from cnntool.engine import (
     reset_first_gru_backward,
     rnn,
     rnn_backward,
+    textbook,
 )
 from cnntool.engine.gradient_check import gradcheck
 
@@ -447,3 +448,23 @@ def test_float32_stays_and_float64_goes_through():
         (y, _), cache = lstm(rng.standard_normal((T, B, E)).astype(of_x), state, *weights)
         assert y.dtype == dtype
         assert {d.dtype for d in lstm_backward(y, None, cache)[2:]} == {dtype}
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_wide_layers_whose_products_are_cut_agree_with_the_textbook(cell):
+    rng = np.random.default_rng(3)
+    weights = [weight / 16 for weight in weights_of(cell, rng, 8, 256)]
+    x, dy = rng.standard_normal((5, 24, 8)), rng.standard_normal((5, 24, 256))
+    start = state_of(cell, rng, 24, 256)
+    lengths = rng.integers(0, 6, 24)
+
+    def both_ways():
+        (y, last), cache = FORWARD[cell](x, start, *weights, lengths=lengths)
+        dx, dstart, *grads = BACKWARD[cell](dy, None, cache)
+        states = (*last, *dstart) if cell == "lstm" else (last, dstart)
+        return y, dx, *states, *grads
+
+    with textbook():
+        expected = both_ways()
+    for found, wanted in zip(both_ways(), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
