@@ -182,6 +182,7 @@ def measure_images(asked: Asked) -> None:
     from cnntool.cli import evaluation_files as files
     from cnntool.cli.evaluation_tables import show_report
     from cnntool.cli.predictions import differences
+    from cnntool.datasets.images.sources import not_of_folders
     from cnntool.networks.model import load_trained
     from cnntool.training.evaluation import evaluate
     from cnntool.training.parts import with_held_out
@@ -202,7 +203,8 @@ def measure_images(asked: Asked) -> None:
     if not asked.quiet:
         origin = _origin(data, parts, loaded, chosen, is_trained_on)
         unlike = differences(data, images, classifier.preprocessing)
-        for note in (*loaded.about, *images.notes, *origin, *unlike):
+        unused = not_of_folders({"strict": asked.strict}, data)
+        for note in (*unused, *loaded.about, *images.notes, *origin, *unlike):
             complain(note)
     title = f"{model} on {data}, {chosen}"
     if asked.confusion is not None:  # before stdout, which `| head` may close

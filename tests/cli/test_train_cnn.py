@@ -548,3 +548,12 @@ def test_layers_of_texts_are_refused_for_what_they_are(cnntool, layers, message)
     found = cnntool("train-cnn", "digits", "--dry-run", "--layers", layers)
     assert found.code == 2
     assert message in found.err
+
+
+def test_options_of_folders_are_told_to_mean_nothing_elsewhere(cnntool, train, digits_run):
+    done = cnntool("train-cnn", "digits", "--strict", "--no-cache", "--dry-run")
+    words = "--strict and --no-cache are for folders of images, and digits is none"
+    assert (done.code, done.err.splitlines()[0]) == (0, words)
+    done = cnntool("evaluate", digits_run, "digits", "--strict", "--json")
+    assert done.code == 0
+    assert "--strict is for folders of images, and digits is none" in done.err

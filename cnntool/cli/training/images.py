@@ -20,7 +20,7 @@ from cnntool.datasets.images.parts import (
     unlearned,
 )
 from cnntool.datasets.images.preprocessing import fit_preprocessing
-from cnntool.datasets.images.sources import load_images
+from cnntool.datasets.images.sources import load_images, not_of_folders
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.network import Network
@@ -76,6 +76,8 @@ def plan_images(options: ImageOptions) -> Plan:
                 f"{parts.train.name} has images of {parts.train.image_shape}, and "
                 f"{options.resume} takes {network.input_shape}"
             )
+    given = {name: getattr(options, name) for name in ("strict", "no_cache")}
+    unused = not_of_folders(given, options.data, options.valid, options.test)
     unlike = [note for part in others for note in differences(part.name, part, preprocessing)]
     start.share(network, min(start.settings.batch_size, len(parts.train)), IMAGES_A_PROCESS)
 
@@ -90,7 +92,7 @@ def plan_images(options: ImageOptions) -> Plan:
     task = Task("cnn", network, feed, held_out, settings, ACCURACY, fingerprint, origin)
     return start.plan(
         task,
-        (*parts.notes, *unlearned(parts.train), *unlike),
+        (*unused, *parts.notes, *unlearned(parts.train), *unlike),
         data=(_line(parts),),
         test=test,
         beside=lambda feed, _: _beside(parts.train, feed, settings.seed),

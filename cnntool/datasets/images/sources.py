@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from cnntool.datasets.images.arrays import load_npz
@@ -14,7 +15,7 @@ from cnntool.datasets.images.idx import NAME, is_idx_folder, load_idx_folder
 from cnntool.datasets.images.parts import Parts
 from cnntool.datasets.images.preprocessing import COLOURS, converted
 from cnntool.errors import InputError
-from cnntool.wording import did_you_mean
+from cnntool.wording import did_you_mean, joined
 
 BUILT_IN = "digits"
 KINDS = (
@@ -71,3 +72,13 @@ def _load(path: Path, options: LoadOptions, advance: Advance | None) -> Parts:
     if NAME.fullmatch(path.name):
         raise InputError(f"{path} is one file of several: name the folder that holds them")
     raise InputError(f"{path} is no data set: expected {KINDS}")
+
+
+def not_of_folders(given: Mapping[str, bool], *paths: str | None) -> list[str]:
+    """A note on options that are given and hold for folders of images alone, where none of the
+    paths is one; else none."""
+    options = [f"--{name.replace('_', '-')}" for name, is_given in given.items() if is_given]
+    if not options or any(path is not None and os.path.isdir(path) for path in paths):
+        return []
+    verb = "is" if len(options) == 1 else "are"
+    return [f"{joined(options)} {verb} for folders of images, and {paths[0]} is none"]
