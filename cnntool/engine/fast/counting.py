@@ -151,7 +151,7 @@ def _middle_bins(bins: np.ndarray, rows: Axis, columns: Axis) -> tuple[np.ndarra
         low, is_even = (seen - 1) >> 1, seen % 2 == 0
         lower, rank = _of_rank(counts, low)
         found[:, outputs], ranks[0, outputs], ranks[1, outputs] = lower, rank, rank + is_even
-        up_to = np.take_along_axis(counts, lower[..., None], axis=-1)[..., 0]
+        up_to = _count_at(counts, lower)
         later = np.nonzero(is_even & (up_to == low + 1))  # the upper is in a bin of its own
         if later[0].size:
             upper = _of_rank(counts[later], low[later] + 1)
@@ -162,8 +162,14 @@ def _middle_bins(bins: np.ndarray, rows: Axis, columns: Axis) -> tuple[np.ndarra
 def _of_rank(counts: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The bin of the pixel of a rank by counts (..., bins), and its rank in this bin."""
     bins = (counts <= ranks[..., None].astype(counts.dtype)).argmin(axis=-1)
-    before = np.take_along_axis(counts, np.maximum(bins, 1)[..., None] - 1, axis=-1)[..., 0]
+    before = _count_at(counts, np.maximum(bins - 1, 0))
     return bins, ranks - np.where(bins > 0, before, 0)
+
+
+def _count_at(counts: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Of each window's counts (..., bins) that of one bin: what np.take_along_axis does, which
+    takes four times as long."""
+    return counts.ravel().take(np.arange(bins.size).reshape(bins.shape) * BINS + bins)
 
 
 def _carried_counts(
