@@ -261,7 +261,7 @@ def in_whole_numbers(column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, n
         return column, row
     divisor = gcd(*map(int, row))
     whole = np.rint(column * divisor)
-    is_same = np.allclose(whole, column * divisor, rtol=0, atol=1e-9 * abs(divisor))
+    is_same = np.allclose(whole, column * divisor, rtol=1e-9, atol=0)  # faint weights are not 0
     return (whole, row / divisor) if is_same else (column, row)
 
 

@@ -110,6 +110,17 @@ def test_whole_numbers_that_are_separable_are_summed_exactly(column, row):
     np.testing.assert_array_equal(filter_bank(image, kernel[None])[0, ..., 0], expected)
 
 
+def test_faint_weights_of_a_separable_kernel_are_not_lost_for_whole_numbers():
+    column = np.where(np.arange(9) == 4, 1, 1e-10)
+    kernel = np.outer(column, [4, 8, 12, 16, 20, 16, 12, 8, 4])
+    image = np.zeros((60, 70, 1))
+    image[30, 30] = 1e12
+    plan = plan_filter_bank(image.shape, kernel[None], dtype=np.float64)
+    assert isinstance(plan.method, Separable)
+    expected = ndimage.correlate(image[..., 0], kernel)
+    np.testing.assert_allclose(filter_bank(image, kernel[None])[0, ..., 0], expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("faint", [1e-7, 1e-5])
 def test_many_faint_weights_around_a_large_one_are_not_lost(faint):
     kernel = np.full((201, 201), faint)
