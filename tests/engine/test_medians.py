@@ -104,6 +104,16 @@ def test_windows_higher_than_a_byte_counts_are_counted(kernel_size):
     np.testing.assert_array_equal(median_pool2d(x, kernel_size, (3, 1), (1, 1)), expected)
 
 
+def test_windows_that_reach_too_far_are_not_counted():
+    """Places have 16 bits, and columns that are a dilation apart have counts of their own."""
+    wide = pool_windows.plan_pool((1, 200_000), (1, 250), (300, 1), (0, 37_350), (1, 300))
+    assert not counting.is_suited(np.dtype(np.float32), *wide)
+    apart = pool_windows.plan_pool((99, 1000), (15, 15), 1, (7, 70_000), (1, 10_000))
+    assert not counting.is_suited(np.dtype(np.uint8), *apart)
+    near = pool_windows.plan_pool((99, 1000), (15, 15), 1, (7, 14), (1, 2))
+    assert counting.is_suited(np.dtype(np.uint8), *near)
+
+
 def test_values_that_are_not_finite_are_ordered_like_any_other():
     x = RNG.standard_normal((1, 1, 60, 70)).astype(np.float32)
     x[0, 0, ::3, ::2] = np.inf

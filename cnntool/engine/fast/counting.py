@@ -28,6 +28,10 @@ numbers of 8 bits, and of 16, which it reads by other instructions."""
 MOST_TAPS, MOST_PLACES = (1 << 15) - 1, 1 << 19
 """Counts have 16 bits; the pixels of a tile are put in order together."""
 
+MOST_EXTENT, MOST_APART = 1 << 15, 256
+"""Pixels that a window spans, since places have 16 bits, and its dilation: so many columns of
+windows have their counts at a time."""
+
 BINS = 256
 OUTSIDE = BINS
 """The bin of what no window counts."""
@@ -53,7 +57,9 @@ def is_suited(dtype: np.dtype, rows: Axis, columns: Axis) -> bool:
     fewest = {1: OF_BYTES, 2: OF_SHORTS}.get(dtype.itemsize, FEWEST_TAPS)
     places = rows.span(_outputs(rows)) * columns.span(_outputs(columns))
     is_large = read >= fewest * rows.size * columns.size
-    return is_large and taps <= MOST_TAPS and (dtype.itemsize == 1 or places <= MOST_PLACES)
+    is_far = max(rows.extent, columns.extent) > MOST_EXTENT or columns.dilation > MOST_APART
+    has_room = taps <= MOST_TAPS and not is_far
+    return is_large and has_room and (dtype.itemsize == 1 or places <= MOST_PLACES)
 
 
 def _outputs(axis: Axis) -> int:
