@@ -1,10 +1,10 @@
 """The middle of large windows by counts that are carried from one window to the next.
 
 In a time that hardly depends on the window: of 19 x 19 pixels of 8 bits twice as fast as partition,
-and of 51 x 51 floats 11 times. Every pixel has one of 256 bins; a window's counts tell how many of
-its pixels have a bin up to each, and change by the columns that come and go. Of 8 bits the bins are
-the values. Others are put in order, a tile at a time, and 256 bins share them evenly: few lie in
-the bin that has the middle, and which of these are in the window, their places tell.
+and of 51 x 51 floats 11 times and more. Every pixel has one of 256 bins; a window's counts tell how
+many of its pixels have a bin up to each, and change by the columns that come and go. Of 8 bits the
+bins are the values. Others are put in order, a tile at a time, and 256 bins share them evenly: few
+lie in the bin that has the middle, and which of these are in the window, their places tell.
 
 Sources: Huang, Yang, Tang, A fast two-dimensional median filtering algorithm, IEEE Transactions on
 Acoustics, Speech, and Signal Processing 27 (1979); Perreault, Hebert, Median filtering in constant
