@@ -50,7 +50,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An uninitialised array that begins with a cache line, as NumPy's own seldom do.
 
     Vectors of AVX-512 are a line each. Where each of them lies on two, products of small matrices
-    and copies take a quarter longer, and training steps of lenet a seventh; so do the products of
+    and copies take a quarter longer, and training steps up to a tenth; so do the products of
     what a recurrent step makes of its state.
     """
     size = prod(shape)
