@@ -1,1 +1,1 @@
-"""The command line: one module a command, over functions that know nothing of Click."""
+"""The command line: a module or a folder a command, over functions that know nothing of Click."""

@@ -1,1 +1,1 @@
-"""Pictures with their classes: the built-in digits, IDX, CIFAR-10, .npz and folders of images."""
+"""What networks learn from: images, texts and sequences, read, held out, and fed in batches."""

@@ -1,1 +1,1 @@
-"""Images in, images out: files, kernels, filter banks and the way from numbers to pixels."""
+"""Images in, images out: kernels, filters, pools and the way from numbers to pixels."""

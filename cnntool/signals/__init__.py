@@ -1,1 +1,1 @@
-"""Signals in, signals out: numbers, CSV, .npy and WAV, in blocks, so that any length fits."""
+"""Signals in, signals out: kernels and filters, block after block, so that any length fits."""

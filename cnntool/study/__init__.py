@@ -1,1 +1,2 @@
-"""What was learned: statistics of filters, saliency, best patches, embeddings."""
+"""What was learned: statistics of filters, saliency, best patches, embeddings; and what kernel made
+a picture of another."""

@@ -1,4 +1,4 @@
-"""Numbers as colours on white paper: cells with named rows and columns, and words."""
+"""Numbers as colours on white paper: a confusion matrix, other named cells, and words."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What `cnntool train-cnn` is made of, module by module."""
+"""What the commands `cnntool train-*` are made of, module by module."""

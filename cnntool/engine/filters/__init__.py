@@ -1,1 +1,1 @@
-"""A bank of filters over a whole image: as products, separable, or by its spectrum."""
+"""A bank of filters over a whole image: as products, separable, by shifts, or by its spectrum."""
