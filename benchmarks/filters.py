@@ -27,6 +27,7 @@ from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter, parse_kernel
+from cnntool.imaging.pooling import Pooling, pool_picture
 
 BORDER = Geometry(border="mirror")  # OpenCV's default
 
@@ -144,6 +145,23 @@ def time_kernels(machine: Machine, megapixels: float, rounds: int) -> None:
         contenders = correlate_contenders(pixels, kernel, "Gaussian" in title)
         report(title, race(contenders, rounds), *limit)
     report("sobel magnitude", race(sobel_contenders(pixels), rounds), *limit)
+    small = picture(500, 500)
+    for size in (3, 15, 51):
+        contenders = median_contenders(small, size)
+        report(f"median {size}x{size} of 500 x 500", race(contenders, rounds))
+
+
+def median_contenders(pixels: np.ndarray, size: int) -> dict:
+    """The median of square windows, at every pixel."""
+    grey = np.ascontiguousarray(pixels[..., 0])
+    image = Image((Frame(pixels, None),), 255.0, "PNG")
+    pooling = Pooling("median", (size, size), (1, 1), (size // 2, size // 2))
+    contenders = {"cnntool": lambda: pool_picture(image, pooling)}
+    if cv2:
+        contenders["cv2.medianBlur"] = lambda: cv2.medianBlur(grey, size)
+    if ndimage and size < 20:
+        contenders["ndimage.median_filter"] = lambda: ndimage.median_filter(grey, size)
+    return contenders
 
 
 def cnntool_command(*arguments: str) -> list[str]:
