@@ -87,6 +87,9 @@ class Attend(Layer):
         scoring = keys * units if self.score == "general" else units * (units + keys)
         return scoring + (keys + units) * units
 
+    def connections(self, shape: Shape) -> int:
+        return (self.multiply_adds(shape) + shape[-1]) * (shape[0] or 1)
+
     def forward(self, x: np.ndarray, params: Arrays, buffers: Arrays, way: Pass) -> Output:
         keys, lengths = buffers["keys"].swapaxes(0, 1), buffers["lengths"].astype(np.intp)
         if self.score == "general":

@@ -3,6 +3,7 @@ import pytest
 
 from cnntool.engine.gradient_check import gradcheck
 from cnntool.errors import RequestError
+from cnntool.networks.layers.attend import Attend
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
 from cnntool.networks.zoo import build
@@ -151,3 +152,11 @@ def test_steps_that_are_no_answer_are_told_what_makes_one_of_them():
 def test_the_work_of_every_column_counts():
     net = Network(parse_layers("columns; rnn 3; last"), (1, 5, 7))
     assert sum(layer.multiply_adds(shape) for _, layer, shape in net.each()) == 7 * (5 * 3 + 3 * 3)
+
+
+@pytest.mark.parametrize(("score", "scoring"), [("general", 4 * 3), ("additive", 3 * 3 + 4 * 3)])
+def test_looking_back_connects_a_step_by_its_score_and_its_sum(score, scoring):
+    """3 units over keys of 4: what scores, then (4 + 3) x 3 products of [context, h] and 3 biases."""
+    layer, steps = Attend(score, keys=4), (None, 3)
+    assert layer.multiply_adds(steps) == scoring + 7 * 3
+    assert layer.connections(steps) == scoring + 7 * 3 + 3
