@@ -156,7 +156,7 @@ def test_the_work_of_every_column_counts():
 
 @pytest.mark.parametrize(("score", "scoring"), [("general", 4 * 3), ("additive", 3 * 3 + 4 * 3)])
 def test_looking_back_connects_a_step_by_its_score_and_its_sum(score, scoring):
-    """3 units over keys of 4: what scores, then (4 + 3) x 3 products of [context, h] and 3 biases."""
+    """3 units over keys of 4: the scores, (4 + 3) x 3 products of [context, h], and 3 biases."""
     layer, steps = Attend(score, keys=4), (None, 3)
     assert layer.multiply_adds(steps) == scoring + 7 * 3
     assert layer.connections(steps) == scoring + 7 * 3 + 3
