@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from training_runs import QUICK, trainer_of
 
-from cnntool.cli.training.live import finishing_first
+from cnntool.cli.interruption import finishing_first
 from cnntool.datasets.feeds import Batch
 from cnntool.errors import InputError
 from cnntool.networks.objective import Lesson

@@ -13,9 +13,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from cnntool.cli.interruption import Interruption
 from cnntool.cli.running import LOST, LOST_WORKERS
 from cnntool.cli.sweeps.runs import LAST, LOG, SAID, Run
-from cnntool.cli.training.live import Interruption
 from cnntool.engine.fast.threads import available_cores
 from cnntool.errors import InputError
 from cnntool.files.atomic import plain_os_errors

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from cnntool.cli.console import complain, print_json, print_line, progress
 from cnntool.cli.files import STDIO
+from cnntool.cli.interruption import Interruption, finishing_first
 from cnntool.cli.running import Notes
 from cnntool.cli.sweeps.jobs import probe, train_all, train_on, usual_jobs
 from cnntool.cli.sweeps.options import Asked, Sweep
 from cnntool.cli.sweeps.report import Table, picture, score_text
 from cnntool.cli.sweeps.runs import Run, find_runs
 from cnntool.cli.sweeps.settings import SEED
-from cnntool.cli.training.live import Interruption, finishing_first
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import (
     atomic_write,

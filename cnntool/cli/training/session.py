@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json, print_line, tell
 from cnntool.cli.files import output_of
-from cnntool.cli.training.live import Interruption, Log, PlainView, finishing_first, watching
+from cnntool.cli.interruption import Interruption, finishing_first
+from cnntool.cli.training.live import Log, PlainView, watching
 from cnntool.cli.training.plan import Beside, Plan
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
