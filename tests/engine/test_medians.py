@@ -116,6 +116,15 @@ def test_windows_that_reach_too_far_are_not_counted():
     assert counting.is_suited(np.dtype(np.uint8), *near)
 
 
+def test_windows_of_more_pixels_than_counts_have_room_for_are_not_counted():
+    most, over = (pool_windows.plan_pool((500, 500), size, 1, size // 2, 1) for size in (181, 182))
+    assert counting.is_suited(np.dtype(np.uint8), *most)
+    assert not counting.is_suited(np.dtype(np.uint8), *over)
+    long = pool_windows.plan_pool((300, 64_000), (1, 32_000), 1, (0, 16_000), 1)
+    assert counting.is_suited(np.dtype(np.uint8), *long)
+    assert not counting.is_suited(np.dtype(np.float32), *long)  # too many are put in order
+
+
 def test_values_that_are_not_finite_are_ordered_like_any_other():
     x = RNG.standard_normal((1, 1, 60, 70)).astype(np.float32)
     x[0, 0, ::3, ::2] = np.inf
