@@ -318,5 +318,5 @@ def test_a_median_that_takes_minutes_is_told_before(cnntool, folder, monkeypatch
     assert cnntool("pool", "floats.npy", *counted, "-fq").err == ""
     apart = cnntool("pool", "floats.npy", "--mode", "median", "--size", "9", "-f")  # partitioned
     assert one_line(apart.err).startswith("floats.npy: the median of 81 pixels around each takes")
-    monkeypatch.setattr("cnntool.cli.pool.LONG", 1)
+    monkeypatch.setattr("cnntool.cli.pool.LONG", 0.1)
     assert cnntool("pool", "floats.npy", *counted, "-f").err == ""
