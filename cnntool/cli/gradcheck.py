@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cnntool.engine.gradient_cases import Case
     from cnntool.engine.gradient_check import GradientCheck
-    from cnntool.networks.gradients import LayerCase
+    from cnntool.networks.gradient_cases import LayerCase
 
 GOOD_TO = 1e-8
 """The relative error of differences themselves."""
@@ -135,7 +135,7 @@ def _is_path(name: str) -> bool:
 def _of_models(
     paths: Iterable[str], seed: int, tolerance: float, problems: list[str]
 ) -> list[LayerCase]:
-    from cnntool.networks.gradients import network_cases
+    from cnntool.networks.gradient_cases import network_cases
     from cnntool.networks.model import load_trained
 
     cases: list[LayerCase] = []

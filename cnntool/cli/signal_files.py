@@ -19,8 +19,8 @@ from cnntool.cli.files import STDIO, check_no_terminal, is_folder, source_of, wi
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import RequestError
 from cnntool.files.atomic import atomic_write, check_writable, is_device
-from cnntool.files.number_text import CHUNK
 from cnntool.files.signal import Signal
+from cnntool.files.signal_text import CHUNK
 from cnntool.files.signals import Written, open_signal, write_signal
 from cnntool.files.streams import open_path
 from cnntool.wording import readable

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from cnntool.engine.fast import counting, is_textbook
+from cnntool.engine.fast import is_textbook, median_counts
 from cnntool.engine.fast.polyphase import AxisPhases, phases_of, split
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import available_cores, parallel_for
@@ -55,7 +55,7 @@ def median_planes(
 
 def is_counted(dtype: np.dtype, rows: Axis, columns: Axis) -> bool:
     """Whether the time that windows over a plane take does not grow with their taps."""
-    return not is_textbook() and counting.is_suited(dtype, rows, columns)
+    return not is_textbook() and median_counts.is_suited(dtype, rows, columns)
 
 
 SORTING_NS, COUNTING_NS = 2.7, 700
@@ -139,12 +139,16 @@ def counted_medians(
     sizes = rows.output_size, columns.output_size
     out = np.empty((len(planes), *sizes, planes.shape[3]), planes.dtype)
 
-    def work(a: int, b: int, tile: counting.Tile, scratch: Scratch) -> None:
+    def work(a: int, b: int, tile: median_counts.Tile, scratch: Scratch) -> None:
         (lines, seen, down), (places, read, across) = tile
-        low, high = counting.middle_two(planes[a, seen, read, b], down, across)
+        low, high = median_counts.middle_two(planes[a, seen, read, b], down, across)
         out[a, lines, places, b] = np.where(low == high, low, _middle(low, high, 2))
 
-    each = range(len(planes)), range(planes.shape[3]), counting.tiles(planes.dtype, rows, columns)
+    each = (
+        range(len(planes)),
+        range(planes.shape[3]),
+        median_counts.tiles(planes.dtype, rows, columns),
+    )
     threads = available_cores() if threads is None else threads
     run(list(itertools.product(*each)), work, planes.size * MOST_SORTED, threads)
     return out

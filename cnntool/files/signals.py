@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from cnntool.files import npy, wav
-from cnntool.files.number_text import EXACT, header_of, read_text, text_of
 from cnntool.files.signal import Signal, numbered_columns
+from cnntool.files.signal_text import EXACT, header_of, read_text, text_of
 from cnntool.files.streams import Rejoined, cut_short
 
 MAGIC = (*wav.MAGIC, npy.MAGIC)
@@ -80,7 +80,7 @@ def write_signal(
 ) -> Written:
     """Write a signal to a file, or to a pipe that ``can_seek`` False stands for.
 
-    ``digits`` belong to text and CSV, see :func:`~cnntool.files.number_text.text_of`; ``depth``
+    ``digits`` belong to text and CSV, see :func:`~cnntool.files.signal_text.text_of`; ``depth``
     and ``rate`` to WAV, where values beyond full scale are clipped. A .npy of unknown length that
     goes to a pipe is spooled to disk. Raises InputError for more than a WAV can hold.
     """

@@ -12,8 +12,8 @@ from cnntool.choices import OPTIMIZERS
 from cnntool.engine.fast.threads import available_cores, parallel_for
 from cnntool.errors import InputError, RequestError
 from cnntool.specs import number_text
-from cnntool.training import transformations
-from cnntool.training.transformations import State, Step, Transformation, Update
+from cnntool.training import update_rules
+from cnntool.training.update_rules import State, Step, Transformation, Update
 from cnntool.wording import shortened, suggestion
 
 BLOCK_BYTES = 1 << 19
@@ -172,20 +172,20 @@ def make_optimizer(
     if momentum is not None:
         _check("momentum", momentum, 0 <= momentum < 1, "a number from 0 to below 1")
 
-    traces = [transformations.trace(momentum, nesterov=name == "nesterov")] if momentum else []
+    traces = [update_rules.trace(momentum, nesterov=name == "nesterov")] if momentum else []
     rules = {
         "sgd": [],
         "momentum": traces,
         "nesterov": traces,
-        "rmsprop": [transformations.scale_by_rms(), *traces],
-        "adam": [transformations.scale_by_adam()],
-        "adamw": [transformations.scale_by_adam()],
+        "rmsprop": [update_rules.scale_by_rms(), *traces],
+        "adam": [update_rules.scale_by_adam()],
+        "adamw": [update_rules.scale_by_adam()],
     }
-    decay = transformations.shrink_weights if name == "adamw" else transformations.add_weight_decay
+    decay = update_rules.shrink_weights if name == "adamw" else update_rules.add_weight_decay
     decays = [decay(weight_decay)] if weight_decay else []
-    clips = [] if clip is None else [transformations.clip_by_global_norm(clip)]
+    clips = [] if clip is None else [update_rules.clip_by_global_norm(clip)]
     chain = [*rules[name], *decays] if name == "adamw" else [*decays, *rules[name]]
-    return Optimizer(name, learning_rate, (*clips, *chain, transformations.descend()))
+    return Optimizer(name, learning_rate, (*clips, *chain, update_rules.descend()))
 
 
 def _check(what: str, value: float, sound: bool, expected: str) -> None:

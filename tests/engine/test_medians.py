@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnntool.engine import median_pool2d, medians, pool_windows, textbook
-from cnntool.engine.fast import counting
+from cnntool.engine.fast import median_counts
 from cnntool.engine.fast.threads import available_cores
 
 RNG = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def test_counting_partition_and_the_network_agree_with_each_other(data):
         patch.setattr(medians, "MOST_SORTED", 0)
         with textbook():
             partitioned = median_pool2d(*windows)
-        patch.setattr(counting, "is_suited", lambda *_: True)
+        patch.setattr(median_counts, "is_suited", lambda *_: True)
         counted = median_pool2d(*windows)
     np.testing.assert_array_equal(counted, partitioned)
     if np.prod(size) <= 40:
@@ -102,27 +102,27 @@ def test_windows_higher_than_a_byte_counts_are_counted(kernel_size, monkeypatch)
     x[..., 100:103], x[..., 103:106] = 0, 255  # columns of which all pixels come or go at once
     with textbook():
         expected = median_pool2d(x, kernel_size, (3, 1), (1, 1))
-    monkeypatch.setattr(counting, "is_suited", lambda *_: True)  # which so few windows are not
+    monkeypatch.setattr(median_counts, "is_suited", lambda *_: True)  # which so few windows are not
     np.testing.assert_array_equal(median_pool2d(x, kernel_size, (3, 1), (1, 1)), expected)
 
 
 def test_windows_that_reach_too_far_are_not_counted():
     """Places have 16 bits, and columns that are a dilation apart have counts of their own."""
     wide = pool_windows.plan_pool((1, 200_000), (1, 250), (300, 1), (0, 37_350), (1, 300))
-    assert not counting.is_suited(np.dtype(np.float32), *wide)
+    assert not median_counts.is_suited(np.dtype(np.float32), *wide)
     apart = pool_windows.plan_pool((99, 1000), (15, 15), 1, (7, 70_000), (1, 10_000))
-    assert not counting.is_suited(np.dtype(np.uint8), *apart)
+    assert not median_counts.is_suited(np.dtype(np.uint8), *apart)
     near = pool_windows.plan_pool((99, 1000), (15, 15), 1, (7, 14), (1, 2))
-    assert counting.is_suited(np.dtype(np.uint8), *near)
+    assert median_counts.is_suited(np.dtype(np.uint8), *near)
 
 
 def test_windows_of_more_pixels_than_counts_have_room_for_are_not_counted():
     most, over = (pool_windows.plan_pool((500, 500), size, 1, size // 2, 1) for size in (181, 182))
-    assert counting.is_suited(np.dtype(np.uint8), *most)
-    assert not counting.is_suited(np.dtype(np.uint8), *over)
+    assert median_counts.is_suited(np.dtype(np.uint8), *most)
+    assert not median_counts.is_suited(np.dtype(np.uint8), *over)
     long = pool_windows.plan_pool((300, 64_000), (1, 32_000), 1, (0, 16_000), 1)
-    assert counting.is_suited(np.dtype(np.uint8), *long)
-    assert not counting.is_suited(np.dtype(np.float32), *long)  # too many are put in order
+    assert median_counts.is_suited(np.dtype(np.uint8), *long)
+    assert not median_counts.is_suited(np.dtype(np.float32), *long)  # too many are put in order
 
 
 def test_values_that_are_not_finite_are_ordered_like_any_other():
@@ -151,10 +151,10 @@ def test_partition(kind, size):
 def test_blocks_leave_no_seams(monkeypatch, kind):
     x = RNG.integers(0, 256, (2, 3, 60, 41)).astype(kind)
     whole = median_pool2d(x, 21, 1, 10)
-    monkeypatch.setattr(counting, "SIDE", 8)
-    monkeypatch.setattr(counting, "LINES", 7)
-    monkeypatch.setattr(counting, "LENGTH", 9)
-    monkeypatch.setattr(counting, "MOST_COMPARED", 1000)
+    monkeypatch.setattr(median_counts, "SIDE", 8)
+    monkeypatch.setattr(median_counts, "LINES", 7)
+    monkeypatch.setattr(median_counts, "LENGTH", 9)
+    monkeypatch.setattr(median_counts, "MOST_COMPARED", 1000)
     monkeypatch.setattr(medians, "MOST_GATHERED", 3000)
     monkeypatch.setattr(pool_windows, "COST", 1 << 26)
     np.testing.assert_array_equal(median_pool2d(x, 21, 1, 10), whole)

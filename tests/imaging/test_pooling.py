@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.engine import medians
-from cnntool.engine.fast import counting
+from cnntool.engine.fast import median_counts
 from cnntool.engine.max_pooling import max_pool2d
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image
@@ -278,7 +278,7 @@ def test_winners_of_a_window_as_large_as_the_picture_take_no_step_for_each_of_it
 @pytest.mark.parametrize("gathered", [1 << 20, 40, 1])
 def test_a_median_is_that_of_the_pixels_that_show(pooling, gathered, monkeypatch):
     monkeypatch.setattr(medians, "MOST_GATHERED", gathered)
-    monkeypatch.setattr(counting, "FEWEST_TAPS", 4 if gathered == 1 else 1 << 20)
+    monkeypatch.setattr(median_counts, "FEWEST_TAPS", 4 if gathered == 1 else 1 << 20)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (9, 11, 2)).astype(np.uint8)
     alpha = rng.choice([0, 90, 255], (9, 11), p=[0.5, 0.2, 0.3]).astype(np.uint8)

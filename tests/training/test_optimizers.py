@@ -10,7 +10,7 @@ from cnntool.errors import InputError, RequestError
 from cnntool.training import optimizers
 from cnntool.training.optimizers import Optimizer, make_optimizer
 from cnntool.training.shards import flatten, views_of
-from cnntool.training.transformations import (
+from cnntool.training.update_rules import (
     clip_by_global_norm,
     descend,
     global_norm,

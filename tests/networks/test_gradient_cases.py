@@ -6,7 +6,7 @@ from sequence_models import TASKS
 
 from cnntool.engine.cells import stack
 from cnntool.engine.fast.layout import is_batch_last
-from cnntool.networks.gradients import network_cases
+from cnntool.networks.gradient_cases import network_cases
 from cnntool.networks.layers.attend import Attend
 from cnntool.networks.layers.core import Dense, Dropout
 from cnntool.networks.layers.pools import SlidingPool

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.errors import InputError, RequestError
-from cnntool.files import number_text
+from cnntool.files import signal_text
 from cnntool.files.npy import header_bytes
-from cnntool.files.number_text import header_of, text_of
+from cnntool.files.signal_text import header_of, text_of
 from cnntool.files.signals import open_signal
 
 
@@ -103,11 +103,11 @@ def test_the_header_names_what_is_read():
 )
 def test_no_cut_of_the_bytes_changes_a_number(numbers, chunk, live, ending):
     data = "".join(repr(number) + ending for number in numbers)
-    before, number_text.CHUNK = number_text.CHUNK, chunk
+    before, signal_text.CHUNK = signal_text.CHUNK, chunk
     try:
         blocks = list(read(data, live=live).blocks)
     finally:
-        number_text.CHUNK = before
+        signal_text.CHUNK = before
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], numbers)
 
 
@@ -203,7 +203,7 @@ def test_a_mistake_far_down_is_named_with_its_line():
 @pytest.mark.parametrize("chunk", range(1, 12))
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_no_cut_of_the_bytes_changes_the_count_of_lines(monkeypatch, chunk, ending):
-    monkeypatch.setattr(number_text, "CHUNK", chunk)
+    monkeypatch.setattr(signal_text, "CHUNK", chunk)
     assert "in line 5: 'abc'" in message_of(ending.join(["12", "34", "", "56", "abc", "7"]))
 
 
@@ -215,8 +215,8 @@ def test_a_quoted_cell_may_be_longer_than_the_csv_module_likes():
 
 
 def test_a_line_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(number_text, "LONGEST_LINE", 1000)
-    monkeypatch.setattr(number_text, "CHUNK", 100)
+    monkeypatch.setattr(signal_text, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(signal_text, "CHUNK", 100)
     assert "a line of more than 1,000 bytes" in message_of("1 " * 1000)
 
 
