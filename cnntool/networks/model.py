@@ -23,13 +23,13 @@ from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.files.streams import damaged
+from cnntool.networks.batch_sizes import batch_size_for
 from cnntool.networks.joined import Joined, parse_network
 from cnntool.networks.layers.embeddings import Embedding
 from cnntool.networks.layers.layer import Arrays, Shape, size_text
 from cnntool.networks.layers.recurrent import Recurrent
 from cnntool.networks.model_file import KINDS, Header, Model, is_count, load_model
 from cnntool.networks.network import Network
-from cnntool.networks.summary import batch_size_for
 from cnntool.wording import counted, joined, shape_text
 
 

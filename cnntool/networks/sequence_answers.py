@@ -13,10 +13,10 @@ from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.engine.arrays import within
 from cnntool.engine.losses import softmax
 from cnntool.errors import not_finite
+from cnntool.networks.batch_sizes import MOST_SAMPLES, batch_size_for, steps_at_once
 from cnntool.networks.decoding import Said, beams, greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.network import Network
-from cnntool.networks.summary import MOST_SAMPLES, batch_size_for, steps_at_once
 
 BEAM_ROWS = 512
 """Beginnings of all texts that a beam goes on from at a time."""

@@ -13,10 +13,10 @@ from cnntool.datasets.feeds import batches
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import RequestError, not_finite
+from cnntool.networks.batch_sizes import batch_size_for
 from cnntool.networks.layers.layer import Shape, is_steps
 from cnntool.networks.network import Network
 from cnntool.networks.receptive_field import ReceptiveField
-from cnntool.networks.summary import batch_size_for
 from cnntool.wording import instead, shape_text
 
 SILENT = ("dropout", "flatten")

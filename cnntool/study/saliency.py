@@ -15,9 +15,9 @@ import numpy as np
 
 from cnntool.engine.losses import softmax
 from cnntool.errors import InputError, RequestError
+from cnntool.networks.batch_sizes import batch_size_for
 from cnntool.networks.layers.core import Activation, BatchNorm
 from cnntool.networks.network import Network
-from cnntool.networks.summary import batch_size_for
 from cnntool.study.affine_sum import in_float64
 from cnntool.study.interpolation import resized
 

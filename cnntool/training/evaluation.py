@@ -16,9 +16,9 @@ from cnntool.datasets.sequences.samples import Samples
 from cnntool.datasets.texts.corpus import Corpus
 from cnntool.engine.losses import log_softmax
 from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.networks.batch_sizes import MOST_SAMPLES
 from cnntool.networks.model import Classifier, SequenceModel, TrainedText
 from cnntool.networks.sequence_answers import class_odds, tag_odds, texts_said
-from cnntool.networks.summary import MOST_SAMPLES
 from cnntool.training.decoded_report import DecodedReport
 from cnntool.training.measures import Judgement, bits, judge, perplexity, ranks
 from cnntool.training.parts import text_parts

@@ -13,8 +13,8 @@ from cnntool.datasets.sequences.inputs import MOST_STEPS, Rows, TextInput
 from cnntool.datasets.sequences.ragged import Ragged
 from cnntool.datasets.sequences.samples import Samples, what_of
 from cnntool.errors import InputError
+from cnntool.networks.batch_sizes import batch_size_for, steps_at_once
 from cnntool.networks.model import SequenceModel
-from cnntool.networks.summary import batch_size_for, steps_at_once
 from cnntool.wording import listed
 
 UNITS = {

@@ -8,7 +8,7 @@ from trained_models import run_of_digits
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.errors import InputError, RequestError
-from cnntool.networks import summary
+from cnntool.networks import batch_sizes
 from cnntool.networks.model import load_trained
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
@@ -109,7 +109,7 @@ def correlate(x, weight):
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
 @pytest.mark.parametrize("values", [1 << 24, 3000])  # one batch, or many
 def test_the_best_are_those_of_a_search_of_all(monkeypatch, layer, values):
-    monkeypatch.setattr(summary, "MOST_VALUES", values)
+    monkeypatch.setattr(batch_sizes, "MOST_VALUES", values)
     network, data = network_of(DEEP), data_of(40)
     calls = []
     found = best_places(network, PREPARED, data, layer, (0, 2), 5, advance=lambda: calls.append(1))

@@ -10,11 +10,11 @@ from cnntool.datasets.feeds import ImageFeed
 from cnntool.datasets.images.dataset import Dataset
 from cnntool.datasets.images.parts import Parts, hold_out
 from cnntool.datasets.images.preprocessing import Preprocessing
+from cnntool.networks.batch_sizes import batch_size_for
 from cnntool.networks.model import Classifier, load_trained
 from cnntool.networks.model_file import Header, Model
 from cnntool.networks.network import Network
 from cnntool.networks.spec import parse_layers
-from cnntool.networks.summary import batch_size_for
 from cnntool.training.evaluation import evaluate
 from cnntool.training.measures import judge
 from cnntool.training.parts import with_held_out

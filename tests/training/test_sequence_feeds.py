@@ -10,7 +10,7 @@ from cnntool.datasets import memory
 from cnntool.datasets.sequences.inputs import TextInput
 from cnntool.datasets.sequences.samples import Samples
 from cnntool.errors import InputError
-from cnntool.networks import summary
+from cnntool.networks import batch_sizes
 from cnntool.networks.joined import parse_network
 from cnntool.networks.model import sequence_facts, sequence_model
 from cnntool.training.footprint import check_run
@@ -73,7 +73,7 @@ def test_balanced_classes_weigh_the_same_and_one_on_average():
 def test_what_is_judged_at_once_has_few_values_and_what_is_learned_is_tried_whole(monkeypatch):
     samples = Samples("data", "text", ["a b c d e f"] * 5, ["good"] * 5)
     model = classifier()
-    monkeypatch.setattr(summary, "MOST_VALUES", 15 * (1 + 4 + 3))  # of 15 steps: id to state
+    monkeypatch.setattr(batch_sizes, "MOST_VALUES", 15 * (1 + 4 + 3))  # of 15 steps: id to state
     judged, learned = judging_feed(model, samples), learning_feed(model, samples, 5)
     assert [len(batch.indices) for batch in judged.batches()] == [2, 2, 1]
     assert [len(batch.indices) for batch in learned.batches()] == [5]

@@ -22,10 +22,10 @@ from cnntool.datasets.images.parts import (
 from cnntool.datasets.images.preprocessing import fit_preprocessing
 from cnntool.datasets.images.sources import load_images, not_of_folders
 from cnntool.errors import InputError, RequestError
+from cnntool.networks.batch_sizes import batch_size_for
 from cnntool.networks.layers.convolutions import connected, read_connections
 from cnntool.networks.network import Network
 from cnntool.networks.objective import begin_at_frequencies
-from cnntool.networks.summary import batch_size_for
 from cnntool.networks.zoo import build, usual_network
 from cnntool.training.baselines import Unigram, linear_accuracy, majority_accuracy
 from cnntool.training.footprint import check_parameters, least_batch

@@ -270,7 +270,7 @@ def by_maps(question: Question) -> Finding:
 
 def by_covering(question: Question) -> Finding:
     """How far the probability falls where a square is covered."""
-    from cnntool.networks.summary import batch_size_for
+    from cnntool.networks.batch_sizes import batch_size_for
     from cnntool.study.saliency import occlusion, occlusion_places
 
     network, x = question.classifier.network, question.x
