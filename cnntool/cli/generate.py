@@ -178,7 +178,8 @@ def write(asked: Asked, seed: int) -> None:
     """Print what a language model writes."""
     import numpy as np
 
-    from cnntool.cli.writing import name_unknown, typed_text, write_json, write_reasons, write_text
+    from cnntool.cli.generated_text import write_json, write_reasons, write_text
+    from cnntool.cli.typed_text import name_unknown, typed_text
     from cnntool.networks.model import load_trained
     from cnntool.networks.sampling import Choice, draws, line_start, primed
 

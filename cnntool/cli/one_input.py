@@ -14,9 +14,10 @@ import numpy as np
 
 from cnntool.cli.console import one_line, reason
 from cnntool.cli.files import STDIO, Source, check_no_text, check_stdin, source_of
+from cnntool.cli.generated_text import token_text
 from cnntool.cli.image_route import open_source
 from cnntool.cli.options import Limits, Reading, refuse
-from cnntool.cli.writing import check_length, names_of_unknown, piped_text, token_text
+from cnntool.cli.typed_text import check_length, names_of_unknown, piped_text
 from cnntool.datasets.images.files import is_image, natural_key
 from cnntool.datasets.images.preprocessing import picture_within
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput

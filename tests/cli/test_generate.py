@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 from text_models import write_text_models
 
-from cnntool.cli import writing
-from cnntool.cli.writing import write_reasons, write_text
+from cnntool.cli import generated_text
+from cnntool.cli.generated_text import write_reasons, write_text
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.networks.model import load_trained
 from cnntool.networks.sampling import Choice, Draw, line_start, primed
@@ -243,7 +243,7 @@ def test_long_tokens_leave_room_for_their_odds(monkeypatch):
     vocabulary = Vocabulary.of([" ".join(words)], "word")
     file = io.StringIO()
     screen = Console(file=file, force_terminal=True, width=80, color_system=None)
-    monkeypatch.setattr(writing, "console", lambda: screen)
+    monkeypatch.setattr(generated_text, "console", lambda: screen)
     write_reasons(drawn(vocabulary, vocabulary.encode(" ".join(words)).tolist()), vocabulary)
     lines = file.getvalue().splitlines()
     assert len(lines) == 4

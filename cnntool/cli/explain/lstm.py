@@ -74,7 +74,7 @@ def command(asked: Asked, report: Report) -> None:
     """Show the gates, the cell and the hidden state of one unit while the model reads TEXT, token
     by token.
     """
-    from cnntool.cli.writing import check_length, name_unknown, typed_text
+    from cnntool.cli.typed_text import check_length, name_unknown, typed_text
     from cnntool.explain.recurrent import unit_trace
     from cnntool.networks.layers.recurrent import Recurrent
     from cnntool.networks.model import KINDS_OF_SEQUENCES, load_trained
@@ -115,7 +115,7 @@ def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[st
 
 
 def _show(trained: TrainedText, tokens: list[int], found: UnitTrace) -> None:
-    from cnntool.cli.writing import token_text
+    from cnntool.cli.generated_text import token_text
 
     show((trained.name, "bold cyan"), f"  {found.cell}{found.layer}, unit {found.unit}")
     show(EQUATIONS[found.cell])

@@ -233,7 +233,7 @@ def _show(trained: Table, words: list[int], count: int) -> None:
 
 
 def _names(trained: Table, words: list[int]) -> list[str]:
-    from cnntool.cli.writing import token_text
+    from cnntool.cli.generated_text import token_text
 
     return [token_text(trained.vocabulary, word) for word in words]
 
