@@ -14,13 +14,13 @@ BELOW = {
     "files": (),
     "imaging": ("engine", "files"),
     "signals": ("engine", "files", "imaging"),
-    "datasets": ("engine", "files", "imaging"),
-    "networks": ("engine", "files", "imaging", "datasets"),
+    "datasets": ("engine", "files"),
+    "networks": ("engine", "files", "datasets"),
     "study": ("engine", "files", "imaging", "datasets", "networks"),
-    "explain": ("engine", "files", "imaging", "signals", "datasets", "networks"),
-    "training": ("engine", "files", "imaging", "datasets", "networks", "study"),
-    "visuals": ("engine", "files", "imaging", "study"),
-    "page": ("engine", "files", "imaging", "signals", "datasets", "networks"),
+    "explain": ("engine", "files", "imaging", "datasets", "networks"),
+    "training": ("engine", "files", "datasets", "networks"),
+    "visuals": ("engine", "study"),
+    "page": ("engine", "files", "imaging", "datasets", "networks"),
 }
 """What each floor may import of the house, beside itself and the modules without a floor."""
 
