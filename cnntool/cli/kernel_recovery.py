@@ -18,10 +18,10 @@ from cnntool.cli.picture_pairs import Pictures, read_pair
 from cnntool.errors import InputError, RequestError
 from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.specs import number_text, short_number
-from cnntool.study.found_kernel import Found
-from cnntool.study.kernel_recovery import placements_of, recover
-from cnntool.study.picture_guesses import Guess, guesses
-from cnntool.study.window_equations import ROUNDING, Pair
+from cnntool.study.recovery.found_kernel import Found
+from cnntool.study.recovery.kernel_recovery import placements_of, recover
+from cnntool.study.recovery.picture_guesses import Guess, guesses
+from cnntool.study.recovery.window_equations import ROUNDING, Pair
 from cnntool.wording import counted, readable
 
 PLAIN_WIDTH = 80
@@ -350,7 +350,7 @@ def _kernel_entry(read: Pictures, found: Found, is_one: bool) -> dict[str, Any]:
 
 def _write(output: str, force: bool, found: list[Found], prints_path: bool) -> None:
     """The kernel, (kh, kw), or one for each channel, (C, kh, kw), as .npy."""
-    from cnntool.study.kernel_names import fitted
+    from cnntool.study.recovery.kernel_names import fitted
 
     kernels = [each.scale * each.kernel for each in found]
     size = max(k.shape[0] for k in kernels), max(k.shape[1] for k in kernels)

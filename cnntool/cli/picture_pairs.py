@@ -12,7 +12,7 @@ from cnntool.cli.options import Reading
 from cnntool.errors import InputError, RequestError
 from cnntool.files.image import Image, first_alone, luminance
 from cnntool.imaging.transparency import hides
-from cnntool.study.window_equations import Pair
+from cnntool.study.recovery.window_equations import Pair
 from cnntool.wording import counted
 
 

@@ -15,7 +15,7 @@ from math import prod
 
 import numpy as np
 
-from cnntool.study.found_kernel import (
+from cnntool.study.recovery.found_kernel import (
     ROUNDED,
     Border,
     Found,
@@ -24,9 +24,9 @@ from cnntool.study.found_kernel import (
     limit_of,
     responses,
 )
-from cnntool.study.kernel_names import Named, fitted, fractions_of, nearest_of_catalogue
-from cnntool.study.missing_signs import kernel_of_signs
-from cnntool.study.window_equations import (
+from cnntool.study.recovery.kernel_names import Named, fitted, fractions_of, nearest_of_catalogue
+from cnntool.study.recovery.missing_signs import kernel_of_signs
+from cnntool.study.recovery.window_equations import (
     FEWEST,
     Equations,
     Fit,

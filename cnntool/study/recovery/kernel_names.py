@@ -14,7 +14,7 @@ import numpy as np
 from cnntool.imaging.kernel_catalogue import CATALOGUE, Entry
 from cnntool.imaging.kernels import build
 from cnntool.specs import Parameter
-from cnntool.study.window_equations import Equations, Fit
+from cnntool.study.recovery.window_equations import Equations, Fit
 
 LARGEST_DENOMINATOR = 1024
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from cnntool.imaging.kernel_catalogue import CATALOGUE
 from cnntool.imaging.kernels import build
-from cnntool.study.kernel_names import fitted
-from cnntool.study.window_equations import FEWEST, Pair, Placement, blocks
+from cnntool.study.recovery.kernel_names import fitted
+from cnntool.study.recovery.window_equations import FEWEST, Pair, Placement, blocks
 
 
 def kernel_of_signs(

@@ -14,8 +14,8 @@ from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import Filter
 from cnntool.imaging.tone import Losses, Tone
-from cnntool.study.kernel_names import Fractions, Named
-from cnntool.study.window_equations import Pair, Placement, interior
+from cnntool.study.recovery.kernel_names import Fractions, Named
+from cnntool.study.recovery.window_equations import Pair, Placement, interior
 
 ROUNDED = 0.36
 """The most that it leaves, where all values lie at a half: 0.354."""

@@ -16,11 +16,11 @@ from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_plan import Geometry
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernels import CATALOGUE, parse_kernel
-from cnntool.study.kernel_recovery import placements_of, recover
-from cnntool.study.picture_guesses import guesses
-from cnntool.study.window_equations import Pair, Placement, equations
+from cnntool.study.recovery.kernel_recovery import placements_of, recover
+from cnntool.study.recovery.picture_guesses import guesses
+from cnntool.study.recovery.window_equations import Pair, Placement, equations
 
-SAMPLES = Path(__file__).parents[2] / "sample_images"
+SAMPLES = Path(__file__).parents[3] / "sample_images"
 SINGLE = [name for name, entry in CATALOGUE.items() if entry.combine == "none"]
 
 

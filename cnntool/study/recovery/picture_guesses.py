@@ -14,7 +14,7 @@ from cnntool.files.image import Frame, Image
 from cnntool.imaging.filtering import Rendering, filter_image
 from cnntool.imaging.kernel_catalogue import CATALOGUE
 from cnntool.imaging.kernels import build
-from cnntool.study.window_equations import ROUNDING, Pair
+from cnntool.study.recovery.window_equations import ROUNDING, Pair
 
 SIDE = 512
 """Pixels on a side of the part that guesses are tried on, from the middle."""

@@ -1,0 +1,1 @@
+"""Which kernel made one picture of another: found, proved and named; guesses where none did."""
