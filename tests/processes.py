@@ -56,7 +56,10 @@ def run_here(*arguments: str, stdin: bytes = b"") -> Done:
             mock.patch.multiple(sys, stdin=stdin_, stdout=stdout, stderr=stderr),
             mock.patch.object(sys, "argv", ["cnntool", *arguments]),
         ):
+            before = signal.getsignal(signal.SIGINT)
             code = _run()
+            if signal.getsignal(signal.SIGINT) is not before:  # after Ctrl-C
+                signal.signal(signal.SIGINT, before)
     written, complaints = (each.result() for each in said)
     return Done(code, written, complaints.decode("utf-8", "backslashreplace"))
 
