@@ -89,8 +89,9 @@ def _step(
     hidden_bias: np.ndarray,
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
     """The equations as they stand: the gates r, u and n, then h_(t-1) U_n + c_n, and h_t."""
-    by_input = (x @ w_input + bias).reshape(len(x), 3, -1).swapaxes(0, 1)
-    by_state = (h @ w_hidden + hidden_bias).reshape(len(x), 3, -1).swapaxes(0, 1)
+    shape = len(x), 3, len(w_hidden)
+    by_input = (x @ w_input + bias).reshape(shape).swapaxes(0, 1)
+    by_state = (h @ w_hidden + hidden_bias).reshape(shape).swapaxes(0, 1)
     r, u = sigmoid(by_input[:2] + by_state[:2])[0]
     n = np.tanh(by_input[2] + r * by_state[2])
     return (r, u, n), by_state[2], n + u * (h - n)

@@ -114,7 +114,7 @@ def _step(
     bias: np.ndarray,
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray, np.ndarray]:
     """The equations as they stand: the gates i, f, o and g, then c, tanh(c) and h."""
-    z = (x @ w_input + h @ w_hidden + bias).reshape(len(x), 4, -1)
+    z = (x @ w_input + h @ w_hidden + bias).reshape(len(x), 4, len(w_hidden))
     i, f, _, o = sigmoid(z)[0].swapaxes(0, 1)
     g = np.tanh(z[:, 2])
     c = f * c + i * g

@@ -245,6 +245,21 @@ def test_no_steps_leave_the_state_as_it_is(cell):
 
 
 @pytest.mark.parametrize("cell", FORWARD)
+def test_steps_behind_the_end_of_all_sequences_are_none_in_the_textbook_too(cell):
+    rng, lengths = np.random.default_rng(6), np.array([2, 0, 4, 3])
+    x, start, weights = rng.standard_normal((T, B, E)), state_of(cell, rng), weights_of(cell, rng)
+    expected = FORWARD[cell](x[:4], start, *weights, lengths=lengths)[0]
+    with textbook():
+        (y, last), cache = FORWARD[cell](x, start, *weights, lengths=lengths)
+        dx, *_ = BACKWARD[cell](np.ones_like(y), None, cache)
+    np.testing.assert_allclose(y[:4], expected[0], rtol=1e-12, atol=1e-12)
+    for one, other in zip(_tuple(last), _tuple(expected[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert not y[4:].any()
+    assert not dx[4:].any()
+
+
+@pytest.mark.parametrize("cell", FORWARD)
 def test_gradients_can_be_written_where_they_are_wanted_and_inputs_stay(cell):
     rng = np.random.default_rng(6)
     x, start, weights = rng.standard_normal((T, B, E)), state_of(cell, rng), weights_of(cell, rng)
