@@ -216,6 +216,8 @@ def test_files_written_by_rows_are_those_of_images(
     whole = (tmp_path / "whole.tif").read_bytes()
     assert whole[2] == (43 if big else 42)
     assert (tmp_path / "rows.tif").read_bytes() == whole
+    if dtype != "uint8" and (channels > 1 or alpha):
+        pytest.importorskip("tifffile")  # to read them
     assert_as_a_whole(tmp_path / "rows.tif")
 
 
