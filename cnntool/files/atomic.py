@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from cnntool.errors import InputError
 
@@ -26,8 +26,20 @@ TOO_NEW = 60.0
 
 _temporaries: set[str] = set()
 _swept: set[str] = set()
-_taken_away: dict[str, os.stat_result | int] = {}
-"""What a file that was taken away was like: all of it, or of another process its mode alone."""
+
+
+class _Access(NamedTuple):
+    """Whose a file is (uid, gid), None where that was not told, and what its mode allows."""
+
+    mode: int
+    owner: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> _Access:
+        return cls(stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
+
+
+_taken_away: dict[str, _Access] = {}
 
 
 @contextmanager
@@ -132,15 +144,15 @@ def take_away(path: str | os.PathLike) -> int:
     Returns the mode, for :func:`taken_away_before`. FileNotFoundError where there is none.
     """
     target = os.path.realpath(path)
-    found = os.stat(target)
+    found = _Access.of(os.stat(target))
     os.unlink(target)
     _taken_away[target] = found
-    return stat.S_IMODE(found.st_mode) & 0o777
+    return found.mode & 0o777
 
 
 def taken_away_before(path: str | os.PathLike, mode: int) -> None:
     """Give what is written there the mode of a file that another process took away."""
-    _taken_away[os.path.realpath(path)] = mode & 0o777
+    _taken_away[os.path.realpath(path)] = _Access(mode & 0o777, None)
 
 
 @contextmanager
@@ -162,19 +174,18 @@ def _open_locked(name: str, target: str) -> int:
     """A new file with the owner and the mode of what it replaces, and a lock while it is open."""
     old = _taken_away.get(target)
     with suppress(FileNotFoundError):
-        old = os.stat(target)
+        old = _Access.of(os.stat(target))
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o666 if old is None else 0o600)
     with suppress(OSError):
         if flock is not None:
             flock(descriptor, LOCK_EX | LOCK_NB)
     if old is not None and hasattr(os, "fchmod"):
-        new = os.fstat(descriptor)
         with suppress(OSError):
-            if not isinstance(old, int) and (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-                os.fchown(descriptor, old.st_uid, old.st_gid)
+            if old.owner not in (None, _Access.of(os.fstat(descriptor)).owner):
+                os.fchown(descriptor, *old.owner)
         with suppress(OSError):
-            os.fchmod(descriptor, old if isinstance(old, int) else stat.S_IMODE(old.st_mode))
+            os.fchmod(descriptor, old.mode)
     return descriptor
 
 
