@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from cnntool.cli.console import complain, one_line
@@ -13,8 +12,6 @@ from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError, RequestError
 from cnntool.networks.model import TrainedText
 from cnntool.wording import counted, shortened
-
-OPTION = re.compile(r"\b(set|a text takes|this looks like|name its true) [^;]*--encoding.*")
 
 MOST_NAMED = 8
 """Unknown tokens that are named."""
@@ -40,13 +37,7 @@ def typed_text(
 def piped_text(encoding: str, has_option: bool) -> str:
     """That of stdin, without the newline that a file ends in; InputError for what is no text, whose
     remedy is --encoding where the command ``has_option``, else iconv."""
-    try:
-        return "".join(read_text(STDIN, encoding)).removesuffix("\n")
-    except InputError as error:
-        if has_option:
-            raise
-        remedy = f"convert it to {encoding.upper()} with iconv"
-        raise InputError(OPTION.sub(remedy, str(error))) from None
+    return "".join(read_text(STDIN, encoding, has_option=has_option)).removesuffix("\n")
 
 
 def check_length(count: int, unit: str, most: int, is_piped: bool, option: str) -> str:

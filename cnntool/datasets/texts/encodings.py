@@ -115,10 +115,11 @@ def likely_encodings(data: bytes) -> list[str]:
     return sorted(near, key=oddities.__getitem__)[:MOST_NAMED]
 
 
-def remedy(data: bytes, name: str) -> str:
-    """What to do about a text in which a byte is none of its encoding's, for the bytes around."""
+def remedy(data: bytes, name: str, iconv: str | None = None) -> str:
+    """What to do about a text in which a byte is none of its encoding's, for the bytes around;
+    ``iconv`` in place of setting another encoding."""
     if wide := wide_encoding(data):
-        return f"it looks like {wide.upper()}: set --encoding {wide}"
+        return f"it looks like {wide.upper()}: {iconv or f'set --encoding {wide}'}"
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(data[:LOOKED_AT])
     wrong, right = text.count("\ufffd"), sum(c > "\x7f" and c != "\ufffd" for c in text)
     if right >= 2 * wrong > 0:
@@ -127,6 +128,8 @@ def remedy(data: bytes, name: str) -> str:
             "the rest looks like UTF-8; mend that byte, or leave such bytes out with "
             f"iconv -c -f utf-8 -t utf-8{source}"
         )
+    if iconv:
+        return iconv
     likely = [f"--encoding {each}" for each in likely_encodings(data)]
     return f"set {joined(likely, 'or')}" if likely else "set its true --encoding, or mend the file"
 

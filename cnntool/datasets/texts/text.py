@@ -27,6 +27,7 @@ def read_text(
     encoding: str = "utf-8",
     advance: Advance | None = None,
     has_level: bool = False,
+    has_option: bool = True,
 ) -> Iterator[str]:
     """The text of all sources, one behind the other, in pieces of any length.
 
@@ -36,6 +37,7 @@ def read_text(
     one. So these three change nothing, and a word never runs over from one file into the next.
 
     has_level: whether whoever asks may read bytes instead, which is the remedy for a binary file.
+    has_option: whether the encoding can be set, which is that for a text; else iconv is.
 
     RequestError at once for an encoding that is not known and for sources that make no sense.
     InputError, as the text is read, for what cannot be read, what is not in the encoding (with the
@@ -43,11 +45,12 @@ def read_text(
     """
     encoding, each = checked_encoding(encoding), _pieces_of_each(checked_sources(sources), advance)
     bytes_too = "a binary file takes --level byte, " if has_level else ""
-    return (text for name, pieces in each for text in _decoded(name, pieces, encoding, bytes_too))
+    iconv = None if has_option else f"convert it to {encoding.upper()} with iconv"
+    decoders = ((_Decoder(name, encoding, bytes_too, iconv), pieces) for name, pieces in each)
+    return (text for decoder, pieces in decoders for text in _decoded(decoder, pieces))
 
 
-def _decoded(name: str, pieces: Iterator[bytes], encoding: str, bytes_too: str) -> Iterator[str]:
-    decoder = _Decoder(name, encoding, bytes_too)
+def _decoded(decoder: _Decoder, pieces: Iterator[bytes]) -> Iterator[str]:
     last = "\n"
     for data in pieces:
         if text := decoder.decode(data):
@@ -61,11 +64,14 @@ def _decoded(name: str, pieces: Iterator[bytes], encoding: str, bytes_too: str) 
 
 
 class _Decoder:
-    """Bytes to text piece by piece, with the place of whatever is wrong. bytes_too: the remedy for
-    a file that is none, '' where it has none."""
+    """Bytes to text piece by piece, with the place of whatever is wrong.
 
-    def __init__(self, name: str, encoding: str, bytes_too: str) -> None:
-        self.name, self.encoding, self.bytes_too = name, encoding, bytes_too
+    bytes_too: the remedy for a file that is none, '' where it has none. iconv: that for a text,
+    None where its encoding can be set.
+    """
+
+    def __init__(self, name: str, encoding: str, bytes_too: str, iconv: str | None) -> None:
+        self.name, self.encoding, self.bytes_too, self.iconv = name, encoding, bytes_too, iconv
         self.characters = codecs.getincrementaldecoder(encoding)()
         self.line_ends = io.IncrementalNewlineDecoder(None, translate=True)
         self.offset = 0  # of the first byte that is not decoded yet
@@ -81,7 +87,7 @@ class _Decoder:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{self.name} is not {self.encoding.upper()} after line {self.lines:,}: {reason}; "
-                "name its true --encoding"
+                f"{self.iconv or 'name its true --encoding'}"
             ) from None
         self.offset += waiting + len(data) - len(self.characters.getstate()[0])
         text = self.line_ends.decode(text.replace(BYTE_ORDER_MARK, ""), final)
@@ -106,12 +112,14 @@ class _Decoder:
             )
         return InputError(
             f"{self.name}: byte 0x{error.object[error.start]:02x} at offset {offset:,} "
-            f"(line {line:,}) is not {self.encoding.upper()}: {remedy(around, self.name)}"
+            f"(line {line:,}) is not {self.encoding.upper()}: "
+            f"{remedy(around, self.name, self.iconv)}"
         )
 
     @property
     def _its_encoding(self) -> str:
-        return f"{self.bytes_too}a text {'' if self.bytes_too else 'takes '}its --encoding"
+        takes = "" if self.bytes_too else "takes "
+        return self.bytes_too + (self.iconv or f"a text {takes}its --encoding")
 
     def _refuse_binary(self, text: str) -> None:
         """InputError for NUL and for halves of surrogate pairs, which some encodings let pass."""
@@ -120,7 +128,7 @@ class _Decoder:
             line = self.lines + text.count("\n", 0, place) + 1
             wide = wide_encoding(text.encode("utf-8", "replace"))
             likely = self._its_encoding
-            if wide:
+            if wide and not self.iconv:
                 likely = f"this looks like --encoding {wide}"
                 likely = f"{self.bytes_too}and {likely}" if self.bytes_too else likely
             raise InputError(
@@ -132,8 +140,8 @@ class _Decoder:
             except UnicodeEncodeError as error:
                 line = self.lines + text.count("\n", 0, error.start) + 1
                 raise InputError(
-                    f"{self.name} holds half a surrogate pair in line {line:,}: name its true "
-                    "--encoding"
+                    f"{self.name} holds half a surrogate pair in line {line:,}: "
+                    f"{self.iconv or 'name its true --encoding'}"
                 ) from None
 
 
