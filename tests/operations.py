@@ -112,6 +112,12 @@ CONVOLUTIONS = [
         ),
         (
             "conv2d",
+            "of 16, from many maps to many",
+            {"padding": 1},
+            ((16, 40, 8, 7), (48, 40, 3, 3), (48,), (16, 48, 8, 7)),
+        ),
+        (
+            "conv2d",
             "of 17, from one map to many",
             {},
             ((17, 1, 12, 12), (8, 1, 5, 5), (8,), (17, 8, 8, 8)),

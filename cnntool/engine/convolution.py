@@ -12,7 +12,8 @@ both gradients, with weight as a matrix W (F, C*kh*kw)::
 
 Source: Chellapilla, Puri, Simard, High Performance Convolutional Neural Networks for Document
 Processing, IWFHR 2006. Batches of small float32 maps go a faster way to the same results,
-:mod:`cnntool.engine.fast.samples_innermost`; float64 always goes this one.
+:mod:`cnntool.engine.fast.samples_innermost` or, by many kernels of 3x3,
+:mod:`cnntool.engine.fast.winograd`; float64 always goes this one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from math import prod
 import numpy as np
 
 from cnntool.engine.arrays import as_gradient, as_numbers, check_numbers, float_dtype
-from cnntool.engine.fast import samples_innermost
+from cnntool.engine.fast import samples_innermost, winograd
 from cnntool.engine.fast.layout import batch_last, sum_by_map
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import PARTIAL_SUMS, parallel_blocks
@@ -88,9 +89,12 @@ def conv2d(
     if connections is not None:
         connections = np.asarray(connections, bool)
         weight = weight * connections[:, :, None, None]
-    is_fast = samples_innermost.suits(x, axes)
-    x = batch_last(x) if is_fast else np.ascontiguousarray(x)
-    way = samples_innermost.convolve if is_fast else convolve
+    if winograd.suits(x, weight, axes, groups):
+        x, way = batch_last(x), winograd.convolve
+    elif samples_innermost.suits(x, axes):
+        x, way = batch_last(x), samples_innermost.convolve
+    else:
+        x, way = np.ascontiguousarray(x), convolve
     y = way(x, weight, bias, axes, groups)
     return y, ConvolutionCache(x, weight, axes, groups, connections, bias is not None)
 
@@ -107,7 +111,12 @@ def conv2d_backward(
     x, weight, axes, groups = cache.x, cache.weight, cache.axes, cache.groups
     shape = len(x), len(weight), *(axis.output_size for axis in axes)
     dy = as_gradient(dy, shape, x.dtype)
-    way = samples_innermost.gradients if samples_innermost.suits(x, axes) else gradients
+    if winograd.suits(x, weight, axes, groups):
+        way = winograd.gradients
+    elif samples_innermost.suits(x, axes):
+        way = samples_innermost.gradients
+    else:
+        way = gradients
     dx, dweight = way(dy, x, weight, axes, groups, need_dx=need_dx)
     if cache.connections is not None:
         dweight *= cache.connections[:, :, None, None]

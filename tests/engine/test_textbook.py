@@ -8,7 +8,7 @@ from operations import OPERATIONS
 
 from cnntool.engine import losses, max_pooling, textbook
 from cnntool.engine.cells import gru, lstm, rnn
-from cnntool.engine.fast import is_textbook, samples_innermost
+from cnntool.engine.fast import is_textbook, samples_innermost, winograd
 
 ROUNDING = {np.float32: 1e-5, np.float64: 1e-12}
 
@@ -33,6 +33,7 @@ def test_no_fast_way_runs_while_all_are_off(monkeypatch):
 
     for module, names in {
         samples_innermost: ("convolve", "gradients"),
+        winograd: ("convolve", "gradients"),
         max_pooling: ("largest_with_places",),
         rnn: ("_run",),
         lstm: ("_run", "_run_back"),

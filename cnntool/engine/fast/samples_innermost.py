@@ -76,7 +76,7 @@ def convolve(
         target = block.of(y)
         is_whole = target.shape[3] == y.shape[3]  # and its rows are runs in y itself
         product = target if is_whole else scratch.array("product", target.shape, y.dtype)
-        _multiply(matrix, block.windows(x, groups, scratch), out=_by_row(product, groups))
+        multiply(matrix, block.windows(x, groups, scratch), out=_by_row(product, groups))
         if bias is not None:
             product += bias[:, None, None, None]
         if not is_whole:
@@ -146,7 +146,7 @@ def _fold_across(
             height, pixels = windows.shape[1::2]
             shape = groups, height, unfolded_maps, pixels
             unfolded = scratch.array("product", shape, dy.dtype)
-            _multiply(matrix, windows, out=unfolded)
+            multiply(matrix, windows, out=unfolded)
             lines = slice(first + block.lines.start * rows.stride, None, rows.stride)
             folded = target[block.samples, ..., lines, :]
             taps = unfolded.reshape(
@@ -204,7 +204,7 @@ def _fold(
             shape = maps, *weight.shape[2:], *gradient.shape[1:]  # (C, kh, kw, rows, ow, n)
             windows = scratch.array("windows", shape, dy.dtype)
             gradient = gradient.reshape(groups, matrix.shape[2], -1)
-            _multiply(matrix, gradient, out=windows.reshape(*matrix.shape[:2], -1))
+            multiply(matrix, gradient, out=windows.reshape(*matrix.shape[:2], -1))
             col2im(windows.transpose(5, 0, 1, 2, 3, 4), part, columns, out=target)
 
     parallel_blocks(parts, work, products)
@@ -273,7 +273,7 @@ def _by_row(y: np.ndarray, groups: int) -> np.ndarray:
     return y.reshape(groups, filters // groups, height, prod(pixels)).swapaxes(1, 2)
 
 
-def _multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     """``left (..., M, K) @ right (..., K, P)`` into out, a tile of ``SMALL_PRODUCT`` at a time."""
     *_, m, k = left.shape
     if m >= MANY_FILTERS and k >= LONG_SUM:
