@@ -115,7 +115,7 @@ def _weight_gradient(
         for block in blocks[parts[part]]:
             windows = block.windows(x, groups, scratch)
             gradient = _by_row(block.of(dy), groups).swapaxes(2, 3)
-            sums[part] += _multiply_over_pixels(windows, gradient)
+            sums[part] += multiply_over_pixels(windows, gradient)
 
     parallel_blocks(range(len(parts)), work, products)
     total = sums.sum(axis=0).reshape(groups, height, maps, width, filters // groups)
@@ -288,7 +288,7 @@ def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
         np.matmul(left, right, out=_tiles(out, rows, pixels))
 
 
-def _multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+def multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """The sum of ``windows (groups, rows, K, P) @ gradient (groups, rows, P, F)`` over rows, by
     tiles of pixels of ``SMALL_PRODUCT``: (groups, K, F)."""
     *_, k, count = windows.shape

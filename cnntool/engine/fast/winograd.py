@@ -30,7 +30,7 @@ import numpy as np
 
 from cnntool.engine.fast import samples_innermost
 from cnntool.engine.fast.layout import batch_last, batch_last_pays
-from cnntool.engine.fast.samples_innermost import multiply
+from cnntool.engine.fast.samples_innermost import multiply, multiply_over_pixels
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.fast.threads import PARTIAL_SUMS, parallel_blocks
 from cnntool.engine.windows import Axes, Axis, even_slices
@@ -49,7 +49,7 @@ MAP_COST, GAIN = 1500, 1.25
 """What a tile of one map costs to cut and transform, or to put together, in multiplications; and
 how many times cheaper than plain products tiles must be."""
 
-BLOCK_BYTES = 5 << 20
+BLOCK_BYTES = 16 << 20
 """What one thread multiplies at a time: calls are long, and it stays in the caches."""
 
 FEWEST_TOGETHER, MOST_TIMES = 64, 4
@@ -90,13 +90,12 @@ def convolve(
 
     def work(block: _Block, scratch: Scratch) -> None:
         inputs = block.transformed(x, REACH, matrices.inputs, scratch)
-        shape = REACH**2, block.height, filters, inputs.shape[3]
-        products = scratch.array("products", shape, y.dtype)
-        multiply(kernels, inputs, out=products)
-        outputs = scratch.array("outputs", (TILE**2, *shape[1:]), y.dtype)
+        shape = block.height, filters, inputs.shape[3]
+        products = scratch.array("products", (REACH**2 + 1, *shape), y.dtype)
+        multiply(kernels, inputs, out=products[:-1])
+        products[-1] = 0 if bias is None else bias[:, None]
+        outputs = scratch.array("outputs", (TILE**2, *shape), y.dtype)
         _transform(matrices.outputs, products, out=outputs)
-        if bias is not None:
-            outputs += bias[:, None]
         block.put(outputs, y)
 
     parallel_blocks(_cut(axes, y.shape[-1], filters + maps), work, y.size * weight[0].size)
@@ -124,20 +123,17 @@ def _weight_gradient(dy: np.ndarray, x: np.ndarray, weight: np.ndarray, axes: Ax
     x, dy = batch_last(x).transpose(1, 2, 3, 0), dy.transpose(1, 2, 3, 0)
     blocks = _cut(axes, x.shape[3], filters + maps)
     parts = even_slices(len(blocks), -(-len(blocks) // PARTIAL_SUMS))
-    sums = np.zeros((len(parts), REACH**2, filters, maps), x.dtype)
+    sums = np.zeros((len(parts), REACH**2, maps, filters), x.dtype)
 
     def work(part: int, scratch: Scratch) -> None:
-        product = scratch.array("product", sums.shape[1:], x.dtype)
         for block in blocks[parts[part]]:
             inputs = block.transformed(x, REACH, matrices.inputs, scratch)
-            gradient = block.transformed(dy, TILE, matrices.outputs.T, scratch)
-            for row in range(block.height):
-                np.matmul(gradient[:, row], inputs[:, row].swapaxes(1, 2), out=product)
-                sums[part] += product
+            gradient = block.transformed(dy, TILE, matrices.gradients, scratch)
+            sums[part] += multiply_over_pixels(inputs, gradient.swapaxes(2, 3))
 
     parallel_blocks(range(len(parts)), work, dy.size * weight[0].size)
     total = matrices.kernels.T @ sums.sum(axis=0).reshape(REACH**2, -1)
-    return np.ascontiguousarray(total.T).reshape(weight.shape)
+    return np.ascontiguousarray(total.reshape(-1, maps, filters).T).reshape(weight.shape)
 
 
 @dataclass(frozen=True)
@@ -237,12 +233,12 @@ def _turned(axis: Axis) -> Axis:
 
 @dataclass(frozen=True)
 class _Matrices:
-    """What tiles are multiplied by, one element a row: kernels (36, 9), inputs (36, 36), outputs
-    (16, 36)."""
+    """What tiles are multiplied by, one element a row."""
 
-    kernels: np.ndarray
-    inputs: np.ndarray
-    outputs: np.ndarray
+    kernels: np.ndarray  # (36, 9)
+    inputs: np.ndarray  # (36, 36)
+    outputs: np.ndarray  # (16, 37), the last for what is added to all elements alike
+    gradients: np.ndarray  # (36, 16)
 
 
 @functools.cache
@@ -258,5 +254,7 @@ def _matrices(dtype: np.dtype) -> _Matrices:
     for index, rest in enumerate(others):
         inputs[index] = [*np.poly(rest)[::-1], 0]
     inputs[-1] = np.poly(points)[::-1]
-    along_both = [np.kron(each, each) for each in (kernels, inputs, outputs.T)]
-    return _Matrices(*(each.astype(dtype) for each in along_both))
+    gradients = np.kron(outputs, outputs)
+    with_bias = np.hstack([gradients.T, np.ones((TILE**2, 1))])
+    found = np.kron(kernels, kernels), np.kron(inputs, inputs), with_bias, gradients
+    return _Matrices(*(matrix.astype(dtype) for matrix in found))

@@ -68,7 +68,7 @@ def test_one_axis_is_the_product_of_polynomials_transposed():
         p[i, j] * q[k, m] * d[i + k, j + m] for i in range(3) for j in range(3)
         for k in range(4) for m in range(4)
     )  # fmt: skip
-    values = (matrices.kernels @ p.ravel()) * (matrices.outputs.T @ q.ravel())
+    values = (matrices.kernels @ p.ravel()) * (matrices.gradients @ q.ravel())
     assert (matrices.inputs @ d.ravel()) @ values == pytest.approx(product, rel=1e-12)
 
 
