@@ -93,11 +93,39 @@ def gradients(
     """What dy (N, F, oh, ow) says of the input, (N, C, H, W), and of the weights."""
     dy = batch_last(dy)
     dweight = _weight_gradient(dy, x, weight, axes, groups)
-    if not need_dx:
-        return None, dweight
-    height = -(-weight.shape[2] // axes[0].stride)  # of the kernel, as a row of the input sees it
+    return (input_gradient(dy, x.shape, weight, axes, groups) if need_dx else None), dweight
+
+
+def input_gradient(
+    dy: np.ndarray, shape: tuple[int, ...], weight: np.ndarray, axes: Axes, groups: int
+) -> np.ndarray:
+    """What dy (N, F, oh, ow) says of an input of this shape, by the cheapest of three ways."""
+    filters, maps, height = weight.shape[:3]
+    if filters <= maps and groups == 1 and can_be_turned(axes):
+        return convolve(dy, *turned(weight, axes), groups)
+    height = -(-height // axes[0].stride)  # of the kernel, as a row of the input sees it
     is_across = 1 < height <= axes[0].output_size + 1  # or most rows would lie in padding
-    return (_fold_across if is_across else _fold)(dy, x.shape, weight, axes, groups), dweight
+    return (_fold_across if is_across else _fold)(dy, shape, weight, axes, groups)
+
+
+def can_be_turned(axes: Axes) -> bool:
+    """Whether the way back is a convolution by the turned kernels."""
+    return all(
+        axis.stride == axis.dilation == 1 and max(axis.before, axis.after) < axis.kernel_size
+        for axis in axes
+    )
+
+
+def turned(weight: np.ndarray, axes: Axes) -> tuple[np.ndarray, None, Axes]:
+    """The kernels (C, F, kh, kw), no bias and the axes of :func:`convolve` on the way back."""
+    turned = np.ascontiguousarray(weight[:, :, ::-1, ::-1].swapaxes(0, 1))
+    return turned, None, tuple(map(_turned, axes))
+
+
+@functools.lru_cache(maxsize=256)
+def _turned(axis: Axis) -> Axis:
+    last = axis.kernel_size - 1
+    return Axis(axis.output_size, axis.kernel_size, 1, 1, last - axis.before, last - axis.after)
 
 
 def _weight_gradient(

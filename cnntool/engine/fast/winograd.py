@@ -70,11 +70,8 @@ def suits(x: np.ndarray, weight: np.ndarray, axes: Axes, groups: int) -> bool:
 
 def fits(axes: Axes, groups: int) -> bool:
     """Whether it can be done this way: 3x3, every output, and on the way back too."""
-    return groups == 1 and all(
-        (axis.kernel_size, axis.stride, axis.dilation) == (KERNEL, 1, 1)
-        and max(axis.before, axis.after) < KERNEL
-        for axis in axes
-    )
+    is_square = all(axis.kernel_size == KERNEL for axis in axes)
+    return groups == 1 and is_square and samples_innermost.can_be_turned(axes)
 
 
 def convolve(
@@ -110,10 +107,10 @@ def gradients(
     dweight = _weight_gradient(dy, x, weight, axes)
     if not need_dx:
         return None, dweight
-    turned = np.ascontiguousarray(weight[:, :, ::-1, ::-1].swapaxes(0, 1))
-    back = tuple(_turned(axis) for axis in axes)
-    way = convolve if suits(dy, turned, back, 1) else samples_innermost.convolve
-    return way(dy, turned, None, back, 1), dweight
+    kernels, bias, back = samples_innermost.turned(weight, axes)
+    if suits(dy, kernels, back, groups):
+        return convolve(dy, kernels, bias, back, groups), dweight
+    return samples_innermost.input_gradient(dy, x.shape, weight, axes, groups), dweight
 
 
 def _weight_gradient(dy: np.ndarray, x: np.ndarray, weight: np.ndarray, axes: Axes) -> np.ndarray:
@@ -223,12 +220,6 @@ def _tile_axis(axis: Axis, size: int) -> Axis:
     length, before = (axis.size, axis.before) if size == REACH else (axis.output_size, 0)
     end = (_tiles_along(axis) - 1) * TILE + size
     return Axis(length, size, TILE, 1, before, end - length - before)
-
-
-def _turned(axis: Axis) -> Axis:
-    """The way back: where inputs stand under windows of outputs."""
-    last = KERNEL - 1
-    return Axis(axis.output_size, KERNEL, 1, 1, last - axis.before, last - axis.after)
 
 
 @dataclass(frozen=True)
