@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from cnntool.errors import InputError
 
@@ -26,20 +26,6 @@ TOO_NEW = 60.0
 
 _temporaries: set[str] = set()
 _swept: set[str] = set()
-
-
-class _Access(NamedTuple):
-    """Whose a file is (uid, gid), None where that was not told, and what its mode allows."""
-
-    mode: int
-    owner: tuple[int, int] | None
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> _Access:
-        return cls(stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
-
-
-_taken_away: dict[str, _Access] = {}
 
 
 @contextmanager
@@ -138,23 +124,6 @@ def _check_folders(folder: str) -> str:
     return above
 
 
-def take_away(path: str | os.PathLike) -> int:
-    """Remove a file; what is written in its place later gets its owner and its mode all the same.
-
-    Returns the mode, for :func:`taken_away_before`. FileNotFoundError where there is none.
-    """
-    target = os.path.realpath(path)
-    found = _Access.of(os.stat(target))
-    os.unlink(target)
-    _taken_away[target] = found
-    return found.mode & 0o777
-
-
-def taken_away_before(path: str | os.PathLike, mode: int) -> None:
-    """Give what is written there the mode of a file that another process took away."""
-    _taken_away[os.path.realpath(path)] = _Access(mode & 0o777, None)
-
-
 @contextmanager
 def _temporary(target: str) -> Iterator[tuple[str, int]]:
     """A new file in the folder of ``target``, open; whatever has its name in the end is removed."""
@@ -172,9 +141,9 @@ def _temporary(target: str) -> Iterator[tuple[str, int]]:
 
 def _open_locked(name: str, target: str) -> int:
     """A new file with the owner and the mode of what it replaces, and a lock while it is open."""
-    old = _taken_away.get(target)
+    old = None
     with suppress(FileNotFoundError):
-        old = _Access.of(os.stat(target))
+        old = os.stat(target)
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     descriptor = os.open(name, flags, 0o666 if old is None else 0o600)
     with suppress(OSError):
@@ -182,10 +151,11 @@ def _open_locked(name: str, target: str) -> int:
             flock(descriptor, LOCK_EX | LOCK_NB)
     if old is not None and hasattr(os, "fchmod"):
         with suppress(OSError):
-            if old.owner not in (None, _Access.of(os.fstat(descriptor)).owner):
-                os.fchown(descriptor, *old.owner)
+            new = os.fstat(descriptor)
+            if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+                os.fchown(descriptor, old.st_uid, old.st_gid)
         with suppress(OSError):
-            os.fchmod(descriptor, old.mode)
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
     return descriptor
 
 

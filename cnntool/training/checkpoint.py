@@ -27,18 +27,18 @@ class Kept(NamedTuple):
     """What a run's file keeps of its other files.
 
     log: the file of its log, from where the run's own is, and whether that has a line each step.
-    mode: of the model that gave way to the run, until it has one of its own.
+    replaces: whether the run's first model takes the place of another run's.
     """
 
     log: tuple[str, bool] | None = None
-    mode: int | None = None
+    replaces: bool = False
 
 
 def model_of(trainer: Trainer, kept: Kept | None = None) -> Model:
     """The run as it stands, the best network in it too: its arrays are the trainer's own."""
     arrays, plain = trainer.state()
     plain["place"]["seconds"] = 0.0
-    plain |= {key: value for key, value in (kept or Kept())._asdict().items() if value is not None}
+    plain |= {key: value for key, value in (kept or Kept())._asdict().items() if value}
     text = json.dumps(plain, sort_keys=True).encode()
     network, state = trainer.network, {**arrays, PLACE: np.frombuffer(text, np.uint8)}
     return Model(_header(trainer), network.params, network.buffers, state, trainer.filters)
@@ -82,11 +82,11 @@ def kept_of(model: Model) -> Kept:
     try:
         plain = json.loads(model.state[PLACE].tobytes().decode())
         path, has_steps = plain.get("log") or ("", False)
-        mode = plain.get("mode")
+        replaces = plain.get("replaces") is True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Kept()
     log = (path, has_steps) if isinstance(path, str) and isinstance(has_steps, bool) else None
-    return Kept(log if path else None, mode if type(mode) is int else None)
+    return Kept(log if path else None, replaces)
 
 
 def resumed(model: Model, task: Task, name: str = "the model file") -> Trainer:

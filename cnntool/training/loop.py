@@ -23,13 +23,16 @@ from cnntool.training.progress import EarlyStopping, Place, check_history
 from cnntool.training.schedules import parse_schedule
 from cnntool.training.settings import Settings, Streams
 from cnntool.training.shards import Shards, fill, flatten, shared_array, views_of
-from cnntool.training.task import Task, diverged, first_not_finite, is_finite
+from cnntool.training.task import Diverged, Task, diverged, first_not_finite, is_finite
 
 LEAST_PART, MOST_PARTS = 5_000, 4
 """Steps: a long epoch is judged on its way, too, at the ends of equal parts of so many or more."""
 
 MOST_STAGES = 120
 """Of the first filters that are kept: as many as an animation shows of them."""
+
+TRIED = 16
+"""Samples, or rows, by which is seen whether what a network gives is finite."""
 
 UNKEPT = ("seconds", "is_last")
 """What the history leaves out: clocks, and what another number of epochs changes."""
@@ -105,6 +108,8 @@ class Trainer:
         self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
         self._at = Place(order=self.streams["order"].bit_generator.state)
+        self._loss = math.inf  # the last one
+        self._batch: Batch | None = None  # the last one
         self._keep_filters()
 
     def _share_parameters(self) -> None:
@@ -159,17 +164,40 @@ class Trainer:
         return next((part for part in row.get("within", ()) if part.get("step") == step), row)
 
     @property
+    def has_learned(self) -> bool:
+        """Whether its last loss is below that of guessing."""
+        return self._loss < math.log(self.network.output_shape[-1])
+
+    @property
     def is_done(self) -> bool:
         return self._at.epoch >= self.settings.epochs or self.stopping.should_stop
 
     def run(self) -> Iterator[Step | Epoch]:
         """Train on from where the run stands until it is done.
 
-        Raises :class:`~cnntool.training.task.Diverged` where the loss is no number any more;
-        the network is then as it was after the last step that went well.
+        Raises :class:`~cnntool.training.task.Diverged` where the loss is no number any more, or
+        what comes of an epoch is none; the network is then as it was after the last step whose
+        loss and gradient were numbers.
         """
         while not self.is_done:
             yield from self._epoch()
+
+    def check(self) -> None:
+        """Diverged where the run, as it stands, is none to go on from: what it keeps, or what the
+        network gives for some of what it learns from, is not finite."""
+        network, batch = self.network, self._batch or next(self.task.feed.batches())
+        moments = {f"the optimizer's {name}": a for name, a in self._optimizer_state.items()}
+        arrays = {**network.params, **network.buffers, **self.task.carried, **moments}
+        some = batch._replace(indices=batch.indices[:TRIED], weights=None)
+        broken = first_not_finite(arrays) or self.task.first_broken(some)
+        if broken:
+            raise self._diverged(f"{broken} is not finite")
+
+    def _diverged(self, what: str) -> Diverged:
+        """That ``what`` is so after the last step."""
+        epoch, step = self._at.epoch + bool(self._at.step), self._at.step
+        place = f"epoch {epoch}, after step {step}" if step else f"after epoch {epoch}"
+        return Diverged(f"{place}: {what}", self.settings, self.task.name)
 
     def _epoch(self) -> Iterator[Step | Epoch]:
         at, settings, rng = self._at, self.settings, self.streams["order"]
@@ -219,6 +247,7 @@ class Trainer:
             fill(changing, before[1])
             raise diverged(lesson, self.task, batch, f"epoch {self._at.epoch + 1}", broken)
         self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
+        self._loss, self._batch = lesson.loss, batch
         return lesson
 
     def _ends_of_parts(self) -> set[int]:
@@ -237,12 +266,16 @@ class Trainer:
 
     def _judged(self, samples: int, step: int | None = None) -> Epoch:
         """What came of the first samples of an epoch, up to a step or all of it; the network is
-        kept where it is the best so far."""
+        kept where it is the best so far. Diverged where nothing good can come of it."""
         at, began = self._at, time.perf_counter()
+        self.check()
         judgement, number = self.task.judge(), at.epoch + 1
         judged = (math.nan,) * 2 if judgement is None else (judgement.loss, judgement.accuracy)
         loss = at.loss / samples
-        is_best = self.stopping.update(number, loss if judgement is None else judged[0], step or 0)
+        self._loss = loss if judgement is None else judged[0]
+        if not math.isfinite(self._loss):
+            raise self._diverged(f"the validation loss is {self._loss}")
+        is_best = self.stopping.update(number, self._loss, step or 0)
         if is_best:
             network = self.network
             self.best = {p: a.copy() for p, a in {**network.params, **network.buffers}.items()}
@@ -313,6 +346,9 @@ class Trainer:
         self.best = self._best_of(_part(arrays, "best/"), name)
         self.history = list(history[:epoch])
         check_history(self.history, name)
+        if self.history:
+            validated, learned = (self.history[-1][k] for k in ("validation_loss", "loss"))
+            self._loss = next((x for x in (validated, learned) if x is not None), math.inf)
         self.filters = {number: array for number, array in filters.items() if number <= epoch}
 
     def _best_of(self, kept: Arrays, name: str) -> Arrays | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -32,6 +31,7 @@ from cnntool.training.loop import Trainer
 from cnntool.training.naive_bayes import NaiveBayes, letters
 from cnntool.training.sequence_feeds import target_counts
 from cnntool.training.settings import Streams
+from cnntool.training.shards import fill
 from cnntool.training.task import Diverged, Task
 
 WORD_ORDER = 2
@@ -264,10 +264,15 @@ def without_recurrence(model: SequenceModel, task: Task) -> Baseline:
     if feed.class_weights is None:
         counts = target_counts(feed, len(model.labels))
         begin_at_frequencies(network, Unigram(counts).distribution)
+    arrays = {**network.params, **network.buffers}
+    begun = {path: array.copy() for path, array in arrays.items()}
     own = Task(task.name, network, feed, None, settings, task.measure)
-    with Trainer(own, streams) as trainer, suppress(Diverged):
-        for _ in trainer.run():
-            pass
+    with Trainer(own, streams) as trainer:
+        try:
+            for _ in trainer.run():
+                pass
+        except Diverged:  # as it was before that
+            fill({**network.params, **network.buffers}, trainer.best or begun)
 
     def answers(inputs: Sequence[Any]) -> list[tuple[str, ...]]:
         odds = tag_odds(network, model.reader.rows(inputs))

@@ -117,7 +117,25 @@ class Task:
 
 
 class Diverged(InputError):
-    """The loss or a gradient is NaN or infinite; the message says where, and what usually helps."""
+    """A loss, a gradient or what a run keeps is NaN or infinite; the message says where, and what
+    usually helps: ``remedy``, an option, with which a run can go on where it ``is_changeable``."""
+
+    def __init__(self, what: str, settings: Settings, task: str) -> None:
+        rate, decay = settings.smaller_rate(task), settings.gentler_decay(task)
+        self.is_changeable = decay is None
+        if decay is None:
+            self.remedy = f"--learning-rate {number_text(rate)}"
+            cure = f"a smaller step usually helps, {self.remedy}"
+            if not 0 < settings.clip <= 1:
+                cure += ", and --clip 1 where that is not enough"
+        else:
+            self.remedy = f"--weight-decay {number_text(decay)}"
+            cure = (
+                f"--weight-decay {number_text(settings.weight_decay)} times the learning rate of "
+                f"{number_text(settings.learning_rate)} is 1 or more, which leaves nothing of a "
+                f"parameter: try {self.remedy}"
+            )
+        super().__init__(f"{what}: {cure}")
 
 
 def is_finite(lesson: Lesson, gradient: np.ndarray) -> bool:
@@ -136,16 +154,8 @@ def diverged(
 ) -> Diverged:
     """What to raise for a batch whose loss or flat gradient is not finite, or what layers keep of
     it, by the path ``kept``."""
-    settings, what = task.settings, _first_broken(lesson, task, batch, kept)
-    rate, decay = settings.smaller_rate(task.name), settings.gentler_decay(task.name)
-    cure = f"a smaller step usually helps, --learning-rate {number_text(rate)}, or --clip 1"
-    if decay is not None:
-        cure = (
-            f"--weight-decay {number_text(settings.weight_decay)} times the learning rate of "
-            f"{number_text(settings.learning_rate)} is 1 or more, which leaves nothing of a "
-            f"parameter: try --weight-decay {number_text(decay)}"
-        )
-    return Diverged(f"{epoch}, step {batch.number}: {what}: {cure}")
+    what = _first_broken(lesson, task, batch, kept)
+    return Diverged(f"{epoch}, step {batch.number}: {what}", task.settings, task.name)
 
 
 def _first_broken(lesson: Lesson, task: Task, batch: Batch, kept: str | None) -> str:

@@ -81,22 +81,24 @@ def test_going_on_may_be_killed_anywhere_too():
     assert number > 4
 
 
-def test_the_model_of_another_run_never_lies_beside_a_run(cnntool):
-    """Not even where that is killed or fails before its first epoch is done."""
+def test_the_model_of_an_earlier_run_stays_until_a_forced_one_has_its_own(cnntool):
+    """Wherever that is killed; and it goes on without being forced again."""
     others, wanted = whole(OTHER), whole(RUN)
-    number = 0
+    stayed, number = 0, 0
     while True:
         for name, content in zip(FILES, others, strict=True):
             Path(name).write_bytes(content)
         if not is_killed(number, *RUN, "-f"):
             break
         seed = load_model("model.last.npz").header.seed
-        if Path("model.npz").exists():
-            assert load_model("model.npz").header.seed == seed, f"killed at moment {number}"
+        is_others = Path("model.npz").read_bytes() == others[0]
+        assert is_others or load_model("model.npz").header.seed == seed, f"killed at {number}"
+        stayed += is_others and seed == 0
         assert cnntool(*RESUME).code == 0
         assert kept() == (others if seed == 3 else wanted), f"killed at moment {number}"
         number += 1
     assert kept() == wanted
+    assert stayed > 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes there")
@@ -108,12 +110,16 @@ def test_a_private_model_is_replaced_by_a_private_one(cnntool):
     assert [Path(name).stat().st_mode & 0o777 for name in FILES[:2]] == [0o600, 0o600]
 
 
-def test_a_forced_run_that_fails_leaves_no_model_that_is_not_its_own(cnntool):
+def test_a_forced_run_that_fails_leaves_the_earlier_model_and_what_it_says_goes_on(cnntool):
     assert cnntool(*OTHER).code == 0
+    before = Path("model.npz").read_bytes()
     done = cnntool(*RUN, "-f", "--optimizer", "sgd", "--lr", "1e11", "--batch-size", "8")
     assert done.code == 1
-    assert not Path("model.npz").exists()
+    assert "model.last.npz, that of an earlier run in model.npz; go on with: " in done.err
+    assert Path("model.npz").read_bytes() == before
     assert load_model("model.last.npz").header.seed == 0
+    assert cnntool(*done.err.split("go on with: cnntool ")[1].split()).code == 0
+    assert load_model("model.npz").header.seed == 0
 
 
 def test_a_forced_run_that_never_begins_leaves_all_as_it_was(cnntool):

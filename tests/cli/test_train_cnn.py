@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from cnntool.cli.training import live
 from cnntool.datasets import memory
 from cnntool.networks.model import load_trained
+from cnntool.networks.model_file import load_model
 from cnntool.training import loop
 from cnntool.training.measures import ACCURACY
 
@@ -510,10 +512,95 @@ def test_a_run_that_diverges_keeps_its_last_good_state(train, tmp_path):
     load_trained(tmp_path / "model.last.npz", "cnn")
 
 
-def test_the_model_of_an_earlier_run_is_said_to_be_gone(train):
-    assert "removed" not in train("--epochs", "1").err
+def advised(done) -> list[str]:
+    """The options that the last line says to go on with."""
+    return done.err.split("go on with: cnntool train-cnn ")[1].split()
+
+
+def losses(path) -> list[float]:
+    return [row["validation_loss"] for row in load_model(path).header.history]
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "rmsprop"])
+def test_what_a_run_that_diverges_advises_is_as_good_as_new(cnntool, train, name):
+    """Nothing that it keeps is infinite; moments of squares are the first to be, and freeze it."""
+    run = ["--layers", "conv 4 3x3; relu; max 2; dense 16; relu; dense 10", "--epochs", "3", "-q"]
+    done = train(*run, "--optimizer", name, "--lr", "1e10")
+    assert (done.code, done.out, done.err.count("\n")) == (1, b"", 1)
+    state = load_model("model.last.npz").state
+    assert all(np.isfinite(array).all() for array in state.values())
+    assert cnntool("train-cnn", *advised(done), "-q").code == 0
+    assert train(*run, "--optimizer", name, *advised(done)[2:], "-o", "new.npz").code == 0
+    assert Path("model.npz").read_bytes() == Path("new.npz").read_bytes()
+    assert losses("model.npz")[-1] < losses("model.npz")[0] < 3
+
+
+def test_a_good_run_that_diverges_later_goes_on_from_its_last_epoch(cnntool, train):
+    assert train("--epochs", "2", "--optimizer", "sgd", "-q").code == 0
+    before = [Path(name).read_bytes() for name in ("model.npz", "model.last.npz")]
+    worse = ["--resume", "model.last.npz", "--epochs", "4", "--lr"]
+    done = cnntool("train-cnn", *worse, "1e11", "-q")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    words = "the run after epoch 2, step 0 stands in model.last.npz, its best model in model.npz;"
+    assert words in done.err
+    assert [Path(name).read_bytes() for name in ("model.npz", "model.last.npz")] != before
+    assert losses("model.last.npz") == losses("model.npz")
+    assert cnntool("train-cnn", *advised(done), "-q").code == 0
+    found = losses("model.npz")
+    assert len(found) == 4
+    assert found[-1] < found[1]
+
+
+def test_a_run_that_learned_nothing_before_it_diverged_is_to_be_trained_anew(train):
+    steps = ["--optimizer", "sgd", "--batch-size", "1618", "--epochs", "9", "-q"]
+    done = train(*steps, "--lr", "1e5")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "model.last.npz is none to go on from, its best model in model.npz: " in done.err
+    options = done.err.split("train anew with ")[1].split()
+    assert options == ["--learning-rate", "0.1", "-f"]
+    assert train(*steps, *options).code == 0
+    found = losses("model.npz")
+    assert len(found) == 9
+    assert found[-1] < found[0] < 4
+
+
+@pytest.mark.parametrize("held_out", ["0", "0.1"])
+def test_an_only_step_that_breaks_the_network_fails_and_leaves_the_earlier_model(train, held_out):
+    """Its own loss is that of the network before it."""
+    assert train("--epochs", "1", "-q").code == 0
+    before = Path("model.npz").read_bytes()
+    step = ["--batch-size", "1797", "--epochs", "1", "--val-split", held_out, "--lr", "9e11"]
+    layers = ["--layers", "; ".join(["dense 30"] * 6) + "; dense 10"]
+    done = train(*step, *layers, "--optimizer", "sgd", "-fq", "--log", "run.jsonl")
+    assert (done.code, done.out, done.err.count("\n")) == (1, b"", 1)
+    assert "epoch 1, after step 1: the output of dense" in done.err
+    assert ", that of an earlier run in model.npz; go on with" in done.err
+    assert Path("model.npz").read_bytes() == before
+    assert Path("run.jsonl").read_text() == ""
+    load_trained("model.last.npz", "cnn")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_run_that_is_broken_as_it_is_stopped_says_so(train, monkeypatch):
+    learn = loop.Trainer._learn
+
+    def breaking(trainer, *given):
+        lesson = learn(trainer, *given)
+        trainer._optimizer_state["adam/squares"][0] = np.inf
+        os.kill(os.getpid(), signal.SIGINT)
+        return lesson
+
+    monkeypatch.setattr(loop.Trainer, "_learn", breaking)
+    done = train("-q", "--optimizer", "adam")
+    assert done.code == 1
+    assert "epoch 1, after step 1: the optimizer's adam/squares is not finite" in done.err
+    assert np.isfinite(load_model("model.last.npz").state["optimizer/adam/squares"]).all()
+
+
+def test_the_model_of_an_earlier_run_is_said_to_stay_until_there_is_another(train):
+    assert "earlier run" not in train("--epochs", "1").err
     told = train("--epochs", "1", "-f").err
-    note = "the model of an earlier run in model.npz has been removed"
+    note = "the model of an earlier run in model.npz stays until this one has its first"
     assert -1 < told.find(note) < told.find("epoch 1/1")
     assert train("--epochs", "1", "-f", "-q").err == ""
 

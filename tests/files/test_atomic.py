@@ -9,7 +9,7 @@ import pytest
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files import atomic
-from cnntool.files.atomic import atomic_write, check_writable, take_away
+from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.images import open_image, save_image
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -117,21 +117,6 @@ def test_a_file_that_is_private_is_never_readable_by_others(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-@POSIX
-def test_what_comes_in_the_place_of_a_private_file_that_was_taken_away_is_private(tmp_path):
-    path = tmp_path / "a.bin"
-    path.write_bytes(b"1")
-    path.chmod(0o600)
-    take_away(path)
-    assert not path.exists()
-    for _ in range(2):
-        with atomic_write(path, overwrite=True) as file:
-            file.write(b"2")
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with pytest.raises(FileNotFoundError):
-        take_away(tmp_path / "b.bin")
 
 
 @POSIX

@@ -58,3 +58,12 @@ def test_a_frame_is_told_whatever_stands_around_it():
     (whole,) = fitted([first])
     alone = [fitted([first[k : k + 1]])[0][0] for k in range(len(first))]
     assert list(whole) == alone
+
+
+def test_a_rate_at_which_it_diverges_leaves_it_as_it_was_before():
+    """What the tagger itself learned at that rate is worth what it is."""
+    frames, tags = videos()
+    for rate in (1e11, 9e11):
+        task = tagger_task("frames", replace(QUICK, optimizer="sgd", learning_rate=rate))
+        found = without_recurrence(model_of(task), task)(frames)
+        assert [len(each) for each in found] == [len(each) for each in tags]

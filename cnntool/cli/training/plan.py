@@ -18,7 +18,7 @@ from cnntool.cli.files import check_apart, check_new, last_of, output_of
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.datasets.sequences.feeds import Feed
 from cnntool.errors import InputError, RequestError
-from cnntool.files.atomic import check_writable, taken_away_before
+from cnntool.files.atomic import check_writable
 from cnntool.networks.model import load_trained, network_of
 from cnntool.networks.model_file import Model
 from cnntool.networks.network import Network
@@ -82,11 +82,11 @@ class Beside(NamedTuple):
 class Start:
     """What is settled before any data is read.
 
-    replaces: whether what stands at the output is to give way from the start, as of another run.
+    replaces: whether the run's first model takes the place of another run's.
     trained, best, origin: of the run that goes on, its model by its kind, its best model where that
         is in a file of its own, and where its data came from; None and empty for a new one.
     notes: what there is to say of data and options. log: where it goes, or went, and whether it has
-        a line each step. mode: of the model that gave way to the run, while it has none of its own.
+        a line each step.
     """
 
     options: RunOptions
@@ -95,7 +95,6 @@ class Start:
     streams: Streams
     replaces: bool = False
     log: tuple[str, bool] | None = None
-    mode: int | None = None
     trained: Any = None
     best: Model | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -108,13 +107,13 @@ class Start:
 
     @property
     def kept(self) -> Kept:
-        """What the run's file keeps of its log, also where that is not there now, and of the model
-        that gave way to it."""
+        """What the run's file keeps of its log, also where that is not there now, and of a model
+        that gives way to it."""
         log = self.log
         if log is not None:
             with suppress(ValueError):  # of another drive
                 log = os.path.relpath(log[0], self.last.parent), log[1]
-        return Kept(log, self.mode)
+        return Kept(log, self.replaces)
 
     @property
     def last(self) -> Path:
@@ -208,13 +207,22 @@ class Start:
             trainer.stopping.best_loss = trainer.stopping.best_epoch = None
 
 
+class Saved(NamedTuple):
+    """Epochs and steps of a run that its file has behind it, and whether it had learned anything
+    by then."""
+
+    place: tuple[int, int]
+    has_learned: bool
+
+
 @dataclass(kw_only=True)
 class Plan(Start):
     """A run that is ready to start.
 
     data: what it learns from, in a line or two. memory: the bytes that it takes. test: what the
         best model is judged on at the end. beside: what it is compared with on what it is judged
-        on. more: what else results say, of the best model.
+        on. more: what else results say, of the best model. saved: what its file has, None before
+        there is one.
     """
 
     trainer: Trainer
@@ -223,6 +231,7 @@ class Plan(Start):
     test: Feed | None
     beside: Callable[[Any, Network], Beside]
     more: Callable[[Model], dict[str, Any]]
+    saved: Saved | None = None
 
     @property
     def judged_on(self) -> dict[str, Feed]:
@@ -280,7 +289,8 @@ def begin(
         _check_places(options, output, read)
         settings = settings_from(vars(options), kind)
         log = (options.log, options.log_steps) if options.log is not None else None
-        return Start(options, output, settings, Streams(settings.seed), options.force, log)
+        replaces = options.force and output.exists()
+        return Start(options, output, settings, Streams(settings.seed), replaces, log)
     name = options.resume
     trained = load_trained(name, kind)
     model = trained.model
@@ -291,25 +301,22 @@ def begin(
     options, log, notes = _with_log(options, model)
     _check_places(options, output, read)
     found = _models_at({output_of(None, name), output, last_of(output)}, kind)
-    owned = _owned(options, model, output, found)
+    replaces = kept_of(model).replaces and output == output_of(None, name)
+    owned = _owned(options, model, output, found, replaces)
     best = found.get(output_of(None, name))
     changes = {key: getattr(options, key) for key in CHANGEABLE}
     changes = {key: value for key, value in changes.items() if value is not None}
     settings = replace(settings, **changes)
     if best is not None and not is_best_of(best, model):
         best = None
-    streams, replaces = Streams(settings.seed), options.force and output not in owned
-    mode = kept_of(model).mode if output == output_of(None, name) else None
-    if mode is not None and not options.dry_run:
-        taken_away_before(output, mode)
+    replaces |= options.force and output not in owned and output.exists()
     return Start(
         options,
         output,
         settings,
-        streams,
+        Streams(settings.seed),
         replaces,
         log,
-        mode,
         trained,
         best,
         origin_of(model),
@@ -429,9 +436,11 @@ def _models_at(paths: Iterable[Path], kind: Kind) -> dict[Path, Model]:
     return found
 
 
-def _owned(options: RunOptions, model: Model, output: Path, found: dict[Path, Model]) -> list[Path]:
+def _owned(
+    options: RunOptions, model: Model, output: Path, found: dict[Path, Model], replaces: bool
+) -> list[Path]:
     """The files of the run so far where it will have its own; InputError where there are others,
-    that may not be overwritten."""
+    that may not be overwritten. replaces: whether it began with leave to overwrite a model."""
     name, owned = options.resume or "", []
     for path in (output, last_of(output)):
         if not path.exists():
@@ -439,7 +448,7 @@ def _owned(options: RunOptions, model: Model, output: Path, found: dict[Path, Mo
         is_own = path in found and is_of_run(found[path], model) and options.output is None
         if is_own or (Path(name).exists() and path.samefile(name)):
             owned.append(path)
-        elif not (options.force or options.dry_run):
+        elif not (options.force or options.dry_run or (replaces and path == output)):
             raise InputError(
                 f"{path} exists and is not of the run of {name}: -f overwrites it, -o names another"
             )

@@ -6,17 +6,17 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from cnntool.cli.console import complain, print_json, print_line, tell
 from cnntool.cli.files import output_of
 from cnntool.cli.interruption import Interruption, finishing_first
 from cnntool.cli.training.live import Log, PlainView, watching
-from cnntool.cli.training.plan import Beside, Plan
+from cnntool.cli.training.plan import Beside, Plan, Saved
 from cnntool.cli.training.sequence_options import RunOptions
 from cnntool.errors import InputError
-from cnntool.files.atomic import take_away, written_alone
+from cnntool.files.atomic import written_alone
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
 from cnntool.networks.model import network_of
@@ -80,16 +80,10 @@ def _train(command: str, make_plan: Callable[[Options], Plan], options: Options)
 
 def _begin(plan: Plan) -> None:
     """Write the run before its first step, from which it can go on."""
-    trainer = plan.trainer
-    if plan.replaces and trainer.best is None:  # another's model is none of this run
-        with suppress(FileNotFoundError):
-            plan.mode = take_away(plan.output)
-            if not plan.options.quiet:
-                complain(
-                    f"the model of an earlier run in {plan.output} has been removed; that of "
-                    "this one comes with its first epoch"
-                )
-    _save(plan, trainer.best is not None)
+    has_best = plan.trainer.best is not None
+    if plan.replaces and not has_best and not plan.options.quiet:
+        complain(f"the model of an earlier run in {plan.output} stays until this one has its first")
+    _save(plan, has_best)
 
 
 @contextmanager
@@ -99,13 +93,11 @@ def _naming_files(plan: Plan, command: str) -> Iterator[None]:
     try:
         yield
     except Diverged as error:
-        _save(plan)
-        raise InputError(
-            f"{error}; the last good state stands in {plan.last}{_no_model(plan)}"
-        ) from error
+        raise InputError(f"{error}; {_after_divergence(plan, error, command)}") from error
     except BaseException:
-        left = _no_model(plan) or f", its best model in {plan.output}"
-        complain(f"the run as last saved stands in {plan.last}{left}; {_again(plan, command)}")
+        complain(
+            f"the run as last saved stands in {plan.last}{_model(plan)}; {_again(plan, command)}"
+        )
         raise
 
 
@@ -137,15 +129,33 @@ def _run(plan: Plan, log: Log, view: PlainView | None, asked: Interruption) -> N
         _save_best(plan)
 
 
-def _no_model(plan: Plan) -> str:
-    """The words for a run that ends before its first model; none where one stands there."""
+def _model(plan: Plan) -> str:
+    """Which model stands there as a run ends early."""
     output = plan.output
-    return "" if os.path.exists(output) else f", and no model in {output} yet"
+    if not os.path.exists(output):
+        return f", and no model in {output} yet"
+    return f", {'that of an earlier run' if plan.replaces else 'its best model'} in {output}"
+
+
+def _after_divergence(plan: Plan, error: Diverged, command: str) -> str:
+    """What is left of a run, and how to go on from there; or to train anew, where that is none."""
+    saved, model = plan.saved, _model(plan)
+    is_begun = saved is not None and any(saved.place)
+    if saved is None or not error.is_changeable or (is_begun and not saved.has_learned):
+        return f"{plan.last} is none to go on from{model}: train anew with {error.remedy} -f"
+    epoch, step = saved.place
+    after = f"after epoch {epoch}, step {step}" if is_begun else "before its first step"
+    again = f"{_again(plan, command)} {error.remedy}"
+    return f"the run {after} stands in {plan.last}{model}; {again}"
 
 
 def _save(plan: Plan, has_better: bool = False) -> None:
-    """Write the run as it stands, and then its best model where that is another now."""
-    save_model(plan.last, model_of(plan.trainer, plan.kept), overwrite=True)
+    """Write the run as it stands, and then its best model where that is another now. Diverged where
+    nothing could go on from it."""
+    trainer = plan.trainer
+    trainer.check()
+    save_model(plan.last, model_of(trainer, plan.kept), overwrite=True)
+    plan.saved = Saved(trainer.place, trainer.has_learned)
     if has_better:
         _save_best(plan)
 
@@ -155,8 +165,8 @@ def _save_best(plan: Plan) -> None:
     if best is None:
         return
     save_model(plan.output, best, overwrite=True)
-    if plan.mode is not None:  # which the file has now
-        plan.mode = None
+    if plan.replaces:  # which is done
+        plan.replaces = False
         _save(plan)
 
 
@@ -165,6 +175,8 @@ def _save_or_say(plan: Plan, has_better: bool) -> bool:
     saved."""
     try:
         _save(plan, has_better)
+    except Diverged:
+        raise
     except InputError as error:
         complain(f"{error}; training goes on, and the next save may succeed")
         return False
@@ -185,7 +197,7 @@ def _log(log: Log, event: Step | Epoch, judged: Epoch | None) -> None:
 
 def _interrupted(plan: Plan, asked: Interruption, command: str) -> int:
     epoch, step = plan.trainer.place
-    complain(f"stopped after epoch {epoch}, step {step}{_no_model(plan)}; {_again(plan, command)}")
+    complain(f"stopped after epoch {epoch}, step {step}{_model(plan)}; {_again(plan, command)}")
     return asked.exit_code
 
 
