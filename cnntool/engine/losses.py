@@ -11,7 +11,8 @@ import numpy as np
 
 from cnntool.engine.arrays import check_numbers, float_dtype
 from cnntool.engine.fast import is_textbook
-from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.scratch import Scratch, rows_of_lines
+from cnntool.engine.fast.small_products import multiply_across, multiply_along
 from cnntool.engine.fast.threads import SHARED_PRODUCTS, parallel_blocks
 from cnntool.engine.linear import check_ids, dense, dense_backward
 from cnntool.engine.windows import even_slices
@@ -116,6 +117,9 @@ FEWEST_ROWS = 128
 PIECE_BYTES = 1 << 19
 """Logits that go from their maximum to their sum in one go, in the second-level cache."""
 
+FEW_UNITS = 48
+"""Up to which products are made in small tiles, from copies of weights that lie as they need."""
+
 PARTIAL_SUMS, SUMS_BYTES = 4, 1 << 26
 """Of the weight's gradient at most, where threads share the rows, and their memory from two on:
 their number hangs on shapes alone, so the result does too."""
@@ -145,7 +149,7 @@ def vocabulary_cross_entropy(
 
     The same as ``dense`` and ``softmax_cross_entropy``, but a block of rows goes the whole way, to
     its loss and gradients, before the next is begun: for 600 words of a text against 10,000 the six
-    million logits are never one matrix, which takes about twice as long. With w the row's share in
+    million logits are never one matrix, which takes half as long again. With w the row's share in
     the mean, and only the small sides scaled:
 
         a = x W + b
@@ -176,9 +180,8 @@ def vocabulary_cross_entropy(
         counting = np.flatnonzero(shares)
         x, targets, shares = x[counting], targets[counting], shares[counting]
     check_ids(targets, words, "target", "words")
-    if not (weight.flags.c_contiguous or weight.flags.f_contiguous):
-        weight = np.ascontiguousarray(weight)
-    bias = None if bias is None else np.asarray(bias, dtype)
+    with_one = np.concatenate([x, np.ones((len(x), 1), dtype)], axis=1)
+    matrix, added, table = _laid_out(weight, bias, need_gradient)
 
     products, count = len(x) * weight.size, 1
     if products >= SHARED_PRODUCTS:
@@ -186,25 +189,25 @@ def vocabulary_cross_entropy(
     parts = even_slices(len(x), max(FEWEST_ROWS, -(-len(x) // count)))
     losses, is_right = np.empty(len(x)), np.empty(len(x), bool)
     dx = np.empty((len(x) * need_gradient, len(weight)), dtype)
-    sums = np.empty((len(parts) * need_gradient, len(weight) + 1, words), dtype)
+    sums = rows_of_lines((len(parts) * need_gradient, len(weight) + 1, words), dtype)
 
     def work(part: int, scratch: Scratch) -> None:
         start, stop, _ = parts[part].indices(len(x))
         most = max(FEWEST_ROWS, BLOCK_BYTES // max(1, words * x.itemsize))
         for block in even_slices(stop - start, most):
             here = slice(start + block.start, start + block.stop)
-            d = scratch.array("logits", (here.stop - here.start, words), dtype)
+            d = scratch.lines("logits", (here.stop - here.start, words), dtype)
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                np.matmul(x[here], weight, out=d)
-                totals, losses[here], is_right[here] = _scored(d, bias, targets[here])
+                multiply_across(with_one[here, : len(matrix)], matrix, out=d)
+                totals, losses[here], is_right[here] = _scored(d, added, targets[here])
                 if need_gradient:
                     scale = (shares[here] / totals).astype(dtype)[:, None]
-                    np.multiply(d @ weight.T, scale, out=dx[here])
-                    scaled = np.concatenate([scale * x[here], scale], axis=1)
+                    np.multiply(multiply_along(d, table), scale, out=dx[here])
+                    scaled = (scale * with_one[here]).T
                     if block.start == 0:
-                        np.matmul(scaled.T, d, out=sums[part])
+                        multiply_across(scaled, d, out=sums[part])
                     else:
-                        sums[part] += scaled.T @ d
+                        sums[part] += scaled @ d
 
     parallel_blocks(range(len(parts)), work, products)
     loss, correct = float(losses @ shares), int(np.count_nonzero(is_right))
@@ -215,6 +218,24 @@ def vocabulary_cross_entropy(
     dbias = None if bias is None else gradient[-1]
     dx = _spread(dx, counting, rows)
     return loss, VocabularyCache(losses, correct, dx, gradient[:-1], dbias)
+
+
+def _laid_out(
+    weight: np.ndarray, bias: np.ndarray | None, need_gradient: bool
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """What makes the logits, what is added to them, and what they are multiplied by on the way
+    back: weight (H, V), the bias and weight.T; of few units copies as fast products need them,
+    where the bias is one more row."""
+    units, words = weight.shape
+    if units > FEW_UNITS:
+        if not weight.flags.f_contiguous:
+            weight = np.ascontiguousarray(weight)
+        return weight, bias, weight.T
+    matrix = rows_of_lines((units + (bias is not None), words), weight.dtype)
+    matrix[:units] = weight
+    if bias is not None:
+        matrix[-1] = bias
+    return matrix, None, np.ascontiguousarray(weight.T) if need_gradient else weight.T
 
 
 def _of_all_logits(
@@ -271,8 +292,8 @@ def vocabulary_cross_entropy_backward(
 def _scored(
     logits: np.ndarray, bias: np.ndarray | None, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn x W (R, V) into d, a few rows at a time; the sums of exponentials (R,), the losses, and
-    whether the target is the likeliest."""
+    """Turn logits (R, V), to which a bias may still come, into d, a few rows at a time; the sums of
+    exponentials (R,), the losses, and whether the target is the likeliest."""
     totals, losses = np.empty(len(logits), logits.dtype), np.empty(len(logits))
     is_right, ones = np.empty(len(logits), bool), np.ones(logits.shape[1], logits.dtype)
     for rows in even_slices(len(logits), max(1, PIECE_BYTES // ones.nbytes)):

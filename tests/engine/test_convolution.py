@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnntool.engine import convolution
 from cnntool.engine.convolution import conv1d, conv1d_backward, conv2d, conv2d_backward
-from cnntool.engine.fast import samples_innermost, threads
+from cnntool.engine.fast import samples_innermost, small_products, threads
 from cnntool.engine.fast.layout import batch_last, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
 
@@ -46,12 +46,13 @@ def textbook_way(block_bytes=1 << 22):
 @contextmanager
 def batch_last_way(block_bytes=1 << 22):
     """Every convolution that can go with the samples innermost does, in float64 too."""
-    constants = {"UNFOLDED_BYTES": block_bytes}
+    constants, small_product = {"UNFOLDED_BYTES": block_bytes}, small_products.SMALL_PRODUCT
     if block_bytes < 1 << 22:
-        constants |= {"FEWEST_TOGETHER": 1, "SMALL_PRODUCT": 200, "FEWEST_PIXELS": 2}
+        constants, small_product = constants | {"FEWEST_TOGETHER": 1}, 200
     with (
         patch.object(samples_innermost, "suits", lambda _, axes: axes[0].dilation == 1),
         patch.multiple(samples_innermost, **constants),
+        patch.multiple(small_products, SMALL_PRODUCT=small_product, FEWEST_PIXELS=2),
     ):
         yield
 

@@ -20,14 +20,14 @@ import numpy as np
 
 from cnntool.engine.arrays import as_gradient, check_numbers, float_dtype, within
 from cnntool.engine.fast.scratch import aligned
+from cnntool.engine.fast.small_products import SMALL_PRODUCT
 
 BLOCK_BYTES = 1 << 19
 """Of gates whose derivatives are worked out at a time, so that they stay in the cache."""
 
-SMALL_PRODUCT, FEWEST_COLUMNS = 1_000_000, 32
-"""Multiplications up to which OpenBLAS multiplies operands as they lie, on processors with AVX-512,
-and columns of a piece of a matrix. It packs the operands of larger products, which takes up to
-half the time of those with few rows: both ways of a layer are up to 1.3 times as fast without."""
+FEWEST_COLUMNS = 32
+"""Of a piece of a matrix whose product is to be small: both ways of a layer are up to 1.3 times as
+fast in such pieces."""
 
 CALLS = np.add, np.multiply, np.tanh
 """Of the loops: to look them up there is a fiftieth of a small step."""

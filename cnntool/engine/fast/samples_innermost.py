@@ -28,6 +28,7 @@ import numpy as np
 
 from cnntool.engine.fast.layout import batch_last, batch_last_pays, is_batch_last
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.small_products import multiply, multiply_over_pixels
 from cnntool.engine.fast.threads import PARTIAL_SUMS, SHARED_PRODUCTS, parallel_blocks
 from cnntool.engine.windows import Axes, Axis, col2im, cut_axis, even_slices, im2col
 
@@ -40,19 +41,6 @@ UNFOLDED_BYTES = 1 << 22
 FEWEST_TOGETHER, MOST_TIMES = 32, 4
 """Samples of a block, where there are so many, and they unfold to no more than so many times that.
 """
-
-SMALL_PRODUCT = 1_000_000
-"""Multiplications up to which OpenBLAS multiplies operands as they lie, on processors with AVX-512;
-it packs those of larger products, which takes skinny ones a third of their time."""
-
-SMALL_RESULT = 1200
-"""Elements of the result up to which it does so where the sum is long."""
-
-FEWEST_ROWS, FEWEST_PIXELS = 8, 64
-"""Of a tile of a product: with fewer, calls are too many."""
-
-MANY_FILTERS, LONG_SUM = 33, 128
-"""From which on packing is little beside the product, which is faster whole than in tiles."""
 
 
 def suits(x: np.ndarray, axes: Axes) -> bool:
@@ -299,47 +287,3 @@ def _by_row(y: np.ndarray, groups: int) -> np.ndarray:
     """Outputs (F, oh, ow, N) as matrices (groups, oh, F // groups, ow * N)."""
     filters, height, *pixels = y.shape
     return y.reshape(groups, filters // groups, height, prod(pixels)).swapaxes(1, 2)
-
-
-def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
-    """``left (..., M, K) @ right (..., K, P)`` into out, a tile of ``SMALL_PRODUCT`` at a time."""
-    *_, m, k = left.shape
-    if m >= MANY_FILTERS and k >= LONG_SUM:
-        np.matmul(left, right, out=out)
-        return
-    rows = _divisor(m, SMALL_PRODUCT // (k * FEWEST_PIXELS))
-    pixels = _divisor(out.shape[-1], SMALL_PRODUCT // (max(1, rows) * k))
-    if rows < min(m, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
-        np.matmul(left, right, out=out)
-    else:
-        left, right = _tiles(left, rows, k), _tiles(right, k, pixels)
-        np.matmul(left, right, out=_tiles(out, rows, pixels))
-
-
-def multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """The sum of ``windows (groups, rows, K, P) @ gradient (groups, rows, P, F)`` over rows, by
-    tiles of pixels of ``SMALL_PRODUCT``: (groups, K, F)."""
-    *_, k, count = windows.shape
-    filters = gradient.shape[-1]
-    if filters >= MANY_FILTERS and k >= LONG_SUM:
-        return np.matmul(windows, gradient).sum(axis=1)
-    weights = _divisor(k, SMALL_RESULT // filters)
-    pixels = _divisor(count, SMALL_PRODUCT // (max(1, weights) * filters))
-    if weights < min(k, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
-        return np.matmul(windows, gradient).sum(axis=1)
-    gradient = _tiles(gradient, pixels, filters).swapaxes(2, 3)  # (groups, rows, 1, tiles, p, F)
-    total = np.matmul(_tiles(windows, weights, pixels), gradient).sum(axis=(1, 3))
-    return total.reshape(len(windows), k, filters)
-
-
-def _tiles(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """See (..., M, P) as tiles (..., M / rows, P / columns, rows, columns)."""
-    *groups, m, p = matrix.shape
-    tiles = matrix.reshape(*groups, m // rows, rows, p // columns, columns)
-    return tiles.swapaxes(-3, -2)
-
-
-@functools.lru_cache(maxsize=256)
-def _divisor(number: int, most: int) -> int:
-    """The largest divisor of a number that is at most ``most``, 0 if there is none."""
-    return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 0)

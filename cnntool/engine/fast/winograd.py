@@ -30,8 +30,8 @@ import numpy as np
 
 from cnntool.engine.fast import samples_innermost
 from cnntool.engine.fast.layout import batch_last, batch_last_pays
-from cnntool.engine.fast.samples_innermost import multiply, multiply_over_pixels
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.small_products import multiply, multiply_over_pixels
 from cnntool.engine.fast.threads import PARTIAL_SUMS, parallel_blocks
 from cnntool.engine.windows import Axes, Axis, even_slices
 

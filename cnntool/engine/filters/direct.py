@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.small_products import SMALL_PRODUCT
 from cnntool.engine.windows import Axis, even_cuts
 
 MATRIX_BYTES = 8 << 20
@@ -23,9 +24,6 @@ for the interpreter longer than for memory."""
 BLOCK_ELEMENTS = 1 << 19
 """Elements that one thread makes at a time of each response, or of four together; half as many of
 rows that are cut, since strips of whole rows are at least as high as blocks."""
-
-SMALL_PRODUCT = 10**6
-"""Multiplications up to which OpenBLAS's product packs no operand: twice as fast."""
 
 NARROWEST, WIDEST = 64, 4096
 """Elements of a block's rows, as many as leave its products small: long runs are copied faster."""

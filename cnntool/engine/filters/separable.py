@@ -15,9 +15,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnntool.engine.fast.scratch import Scratch
+from cnntool.engine.fast.small_products import SMALL_PRODUCT
 from cnntool.engine.filters.direct import (
     COPY_NS,
-    SMALL_PRODUCT,
     WIDEST,
     band_matrix,
     cut_blocks,
