@@ -172,16 +172,17 @@ class Joined(Network):
         order = [index for index in self._order if index in within] if outputs is None else within
         y, caches = self._run(order, source, way, None, outputs)
         batch = y.shape[1] if y.ndim == 3 else len(y)
-        summary, cache = self._summarised(y, caches, lengths)
         states = self.start(batch)
         starts: dict[str, Any] = {}
-        for index in range(self.joint, len(self.layers)):
-            layer, name = self.layers[index], self.names[index]
-            if isinstance(layer, Attend):
-                ends = np.full(batch, len(y)) if lengths is None else lengths
-                states |= {f"{name}.keys": y.swapaxes(0, 1), f"{name}.lengths": ends}
-            elif isinstance(layer, Recurrent):
-                states |= self._begun(layer, name, summary, caches, starts)
+        with np.errstate(over="ignore", invalid="ignore"):
+            summary, cache = self._summarised(y, caches, lengths)
+            for index in range(self.joint, len(self.layers)):
+                layer, name = self.layers[index], self.names[index]
+                if isinstance(layer, Attend):
+                    ends = np.full(batch, len(y)) if lengths is None else lengths
+                    states |= {f"{name}.keys": y.swapaxes(0, 1), f"{name}.lengths": ends}
+                elif isinstance(layer, Recurrent):
+                    states |= self._begun(layer, name, summary, caches, starts)
         return Encoded(states, y, caches, cache, starts)
 
     def _summarised(

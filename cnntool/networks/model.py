@@ -55,6 +55,13 @@ class Trained:
         """Of the texts it was trained on."""
         return self.header.preprocessing.get("encoding", "utf-8")
 
+    def scores(self, x: Any, lengths: np.ndarray | None = None) -> np.ndarray:
+        """What the network gives for a batch of one; InputError where that is not finite."""
+        y, _ = self.network.forward(x, lengths=lengths, keeps_caches=False)
+        if not np.isfinite(y).all():
+            raise not_finite(f"{self.name}: its network")
+        return y
+
     def trace(self, layer: int, x: Any, lengths: np.ndarray | None = None) -> Arrays:
         """What the units of a recurrent layer, by number, did while a batch of one was read, each
         (T, H); else as :meth:`Recurrent.trace`. InputError where that is not finite."""

@@ -241,7 +241,8 @@ class Network:
                 continue
             if out is not None and layer.writes_out:
                 more["out"] = {k: out[path] for k, path in at.used.items() if path not in grads}
-            dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
+            with np.errstate(over="ignore", invalid="ignore"):
+                dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
             self.collect(index, found, out, grads)
         return grads
 
@@ -260,7 +261,8 @@ class Network:
         """The gradient by what went into the first of the layers that left the caches, for dy by
         what came out of the last."""
         for index, cache in zip(reversed(caches.order), reversed(caches), strict=True):
-            dy = self.layers[index].backward(dy, cache, need_dx=True)[0]
+            with np.errstate(over="ignore", invalid="ignore"):
+                dy = self.layers[index].backward(dy, cache, need_dx=True)[0]
         return dy
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -284,7 +286,8 @@ class Network:
         states: Arrays | None,
         outputs: list[np.ndarray] | None = None,
     ) -> tuple[np.ndarray, Caches]:
-        """Layers in an order, and what each of them gives into ``outputs``."""
+        """Layers in an order, and what each of them gives into ``outputs``. What grows beyond all
+        numbers is infinite or NaN, without a warning: whoever uses it says so."""
         caches = Caches(order)
         if 0 in order:
             x = self._laid_out(x)
@@ -295,7 +298,8 @@ class Network:
             if states is not None:
                 for key, path in at.carried.items():
                     buffers[key] = states[path]
-            x, cache = self.layers[index].forward(x, params, buffers, way)
+            with np.errstate(over="ignore", invalid="ignore"):
+                x, cache = self.layers[index].forward(x, params, buffers, way)
             for key, path in at.carried.items():
                 caches.states[path] = buffers[key]
             if way.keeps_caches:

@@ -12,7 +12,8 @@ import numpy as np
 from cnntool.datasets.images.dataset import FULL, Dataset
 from cnntool.datasets.images.preprocessing import Preprocessing
 from cnntool.datasets.sequences.inputs import PixelInput, TextInput
-from cnntool.errors import InputError, RequestError
+from cnntool.errors import InputError, RequestError, not_finite
+from cnntool.networks.decoding import greedy
 from cnntool.networks.joined import Joined
 from cnntool.networks.model import Classifier, SequenceModel, Trained, TrainedText
 from cnntool.networks.model_file import KINDS
@@ -33,6 +34,9 @@ OF_TEXTS = (
     *("selftest", "arrays", "words", "pointwise", "cells", "sequences", "tokens"),
     *("dom", "draw", "pixels", "report", "texts"),
 )
+
+MOST_STEPS = 300
+"""Tokens of a text by which is seen whether what a network makes of it is finite."""
 
 MOST_SAMPLES = 7
 """Tokens of a text that is made where none is given."""
@@ -58,9 +62,13 @@ def image_page(
     report: what was measured, to stand above: scores, confusion, history and mistakes, each with
     the number of the input that it is of.
 
-    RequestError for an unknown layer, or where the weights would take over ``MOST_BYTES``.
+    RequestError for an unknown layer, or where the weights would take over ``MOST_BYTES``;
+    InputError where what a layer gives for an input, without one for 0, is not finite.
     """
     count = layers_up_to(model, last)
+    for x in [each.x for each in inputs] or [np.zeros((1, *model.network.input_shape), np.float32)]:
+        if not all(np.isfinite(y).all() for y in model.network.outputs(x)[:count]):
+            raise not_finite(f"{model.name}: its network")
     header = model.header
     is_whole = count == len(model.network.layers)
     title = f"{Path(model.name).name}, layer by layer"
@@ -83,6 +91,8 @@ def caption_page(model: SequenceModel, inputs: Sequence[Shown]) -> bytes:
     assert isinstance(model.reader, PixelInput)
     if (size := _bytes_of(model)) > MOST_BYTES:
         raise RequestError(_too_large(model, size))
+    for each in inputs:
+        _check_finite_text(model, each.x)
     title = f"{Path(model.name).name}, word by word"
     data = {
         "title": title,
@@ -102,10 +112,14 @@ def text_page(
 ) -> bytes:
     """The HTML file of a model of texts; report: what was measured, to stand above.
 
-    InputError for a model of anything else, and where its weights are over ``MOST_BYTES``.
+    InputError for a model of anything else, where its weights are over ``MOST_BYTES``, and where
+    what it makes of a text is not finite.
     """
     header = model.header
     reader = check_texts(model)
+    texts = list(texts) or [_some_text(reader)]
+    for text in texts:
+        _check_finite_text(model, *_read(model, text))
     title = report["title"] if report else f"{Path(model.name).name}, token by token"
     data: dict[str, Any] = {
         "title": title,
@@ -115,10 +129,28 @@ def text_page(
         "layers": described(model.network),
         "reader": reader,
         "labels": list(header.labels) if header.kind in ("classifier", "tagger") else None,
-        "texts": list(texts) or [_some_text(reader)],
+        "texts": texts,
         **_writing(model),
     }
     return page(title, data, OF_TEXTS)
+
+
+def _read(model: TrainedText | SequenceModel, text: str) -> tuple[Any, np.ndarray | None]:
+    """The beginning of a text as a batch of one, and its length, None of running text."""
+    if isinstance(model, TrainedText):
+        return model.vocabulary.encode(text)[:MOST_STEPS, None], None
+    given: Any = text.split() if model.reader.form == "words" else text
+    return model.reader.rows([given], most=MOST_STEPS).take(np.arange(1))
+
+
+def _check_finite_text(
+    model: TrainedText | SequenceModel, x: Any, lengths: np.ndarray | None = None
+) -> None:
+    """InputError where what the network makes of a batch of one is not finite."""
+    if isinstance(model, SequenceModel) and model.writer is not None:
+        greedy(model.joined, x, lengths, model.writer.end, model.longest)  # which says so itself
+    elif len(x) if lengths is None else lengths[0]:
+        model.scores(x, lengths)  # which does, too
 
 
 def check_texts(model: TrainedText | SequenceModel) -> dict[str, Any]:

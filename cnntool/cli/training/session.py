@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import time
@@ -15,7 +16,7 @@ from cnntool.cli.interruption import Interruption, finishing_first
 from cnntool.cli.training.live import Log, PlainView, watching
 from cnntool.cli.training.plan import Beside, Plan, Saved
 from cnntool.cli.training.sequence_options import RunOptions
-from cnntool.errors import InputError
+from cnntool.errors import InputError, not_finite
 from cnntool.files.atomic import written_alone
 from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
@@ -305,6 +306,8 @@ def _judged(plan: Plan, best: Network) -> dict[str, Any]:
         if part == "validation" and not feed.has_unknown:  # the loop has judged it
             continue
         judged = judge(best, feed)
+        if not math.isfinite(judged.loss):
+            raise not_finite(f"{plan.output}: on the {part} part, its network")
         if part == "test":
             found[f"test_{kind}"] = getattr(judged, kind)
         if judged.unknown:

@@ -106,7 +106,7 @@ def _answers(model: SequenceModel, given: OneInput) -> list[str]:
     """The tag of each step, of a tagger."""
     if model.header.kind != "tagger":
         return []
-    tags = model.network.forward(given.x, lengths=given.lengths)[0][:, 0].argmax(axis=1)
+    tags = model.scores(given.x, given.lengths)[:, 0].argmax(axis=1)
     return [model.labels[tag] for tag in tags]
 
 
@@ -133,7 +133,7 @@ def _lines(model: SequenceModel, given: OneInput, found: States) -> list[str]:
     units = found.directions[0]["h"].shape[1]
     first = f"{shown} through {Path(model.name).name}: {units} units of {found.layer}"
     if model.header.kind == "classifier":
-        scores = model.network.forward(given.x, lengths=given.lengths)[0][0]
+        scores = model.scores(given.x, given.lengths)[0]
         first += f"; {model.labels[int(scores.argmax())]}"
     most = max((abs(each["c"]).max() for each in found.directions if "c" in each), default=0)
     cell = f", and c from -{figures(most, 2)} to {figures(most, 2)}" if most else ""

@@ -72,7 +72,8 @@ def answer_to(
     """A model, the text as it takes it, the step of a word by its number from 1, or 0, and the odds
     of all classes, or of the word's tags; option: what the text is called.
 
-    RequestError for a model that takes none, and where the word is missing or of no use.
+    RequestError for a model that takes none, and where the word is missing or of no use; InputError
+    where what the network gives is not finite.
     """
     model = load_for_text(path, word)
     given = one_input(model, text, most=MOST_TOKENS, limits=limits, option=option)
@@ -80,7 +81,7 @@ def answer_to(
         there = counted(len(given.steps), "word")
         raise RequestError(f"--word {word}: the text has {there}: expected 1 to {len(given.steps)}")
     step = (word or 1) - 1
-    scores = model.network.forward(given.x, lengths=given.lengths)[0]
+    scores = model.scores(given.x, given.lengths)
     return model, given, step, softmax(scores[step, 0] if word else scores[0])
 
 
