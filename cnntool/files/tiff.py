@@ -1,4 +1,4 @@
-"""TIFF: its pages through Pillow, or as deep colour through the extra `deep`."""
+"""TIFF: its pages through Pillow; deep colour as it stands or, packed, through the extra `deep`."""
 
 from __future__ import annotations
 
@@ -34,9 +34,11 @@ from cnntool.files.pillow import (
     read_metadata,
     to_frame,
 )
-from cnntool.files.streams import check_finite
+from cnntool.files.streams import check_finite, cut_short
 from cnntool.files.tiff_pages import (
     BLACK_IS_ZERO,
+    DESCRIPTIVE,
+    DIRECTORIES,
     FLOAT,
     RGB,
     WHITE_IS_ZERO,
@@ -75,8 +77,9 @@ def read(stream: BinaryIO, limits: Limits) -> Image:
     """Every page at its own size and depth."""
     pages = checked_pages(stream, limits)
     frames = read_frames(stream, pages, limits)
-    image = image_of(frames, read_page_metadata(stream, pages[0], limits), limits)
-    return replace(image, left_out=left_out_of_pages(pages))
+    metadata = read_page_metadata(stream, pages[0], limits)
+    image = image_of(frames, metadata, limits)
+    return replace(image, left_out=left_out_of_pages(pages, metadata))
 
 
 def read_frames(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Frame]:
@@ -105,7 +108,7 @@ def checked_pages(stream: BinaryIO, limits: Limits) -> list[Page]:
 def read_page_metadata(stream: BinaryIO, page: Page, limits: Limits) -> Metadata:
     """The metadata of the first page."""
     picture = opened_by_pillow(stream, limits)
-    exif = _read_exif(stream if picture is None else picture)
+    exif = _read_exif(stream, picture)
     metadata = Metadata(page.icc_profile, None, exif)
     if picture is not None and not page.is_deep:
         picture.info["exif"] = exif
@@ -120,12 +123,14 @@ def opened_by_pillow(stream: BinaryIO, limits: Limits) -> Picture | None:
     return None
 
 
-def left_out_of_pages(pages: list[Page]) -> tuple[str, ...]:
-    """What is not read of them, each thing once."""
+def left_out_of_pages(pages: list[Page], metadata: Metadata) -> tuple[str, ...]:
+    """What is not read of them, of which this is, each thing once."""
     others = pages[0].samples - pages[0].colors - pages[0].has_alpha
     more = (f"{counted(others, 'more sample')} a pixel",) if others > 0 else ()
     if pages[0].sample_format == FLOAT and max(pages[0].bits) > 32:
         more = (*more, BEYOND_FLOAT32)
+    if pages[0].has_exif and metadata.exif is None:
+        more = (*more, "EXIF that Pillow does not read")
     return tuple(dict.fromkeys(name for page in pages for name in page.left_out)) + more
 
 
@@ -145,12 +150,46 @@ def _read_pages(picture: Picture, pages: list[Page], limits: Limits) -> list[Fra
 
 
 def _read_deep(stream: BinaryIO, pages: list[Page], limits: Limits) -> list[Frame]:
+    if all(page.is_plain for page in pages):
+        return [plain_frame(stream, page, limits, 0, page.height) for page in pages]
     from cnntool.files import deep
 
     return [
         frame_of(samples, page.channels, limits.gray, page.orientation)
         for page, samples in zip(pages, deep.read_tiff(stream, pages, limits.name), strict=True)
     ]
+
+
+def plain_frame(stream: BinaryIO, page: Page, limits: Limits, top: int, bottom: int) -> Frame:
+    """Rows of a plain page, set upright as if they were all of it."""
+    kind = {8: "u1", 16: "u2", 32: "f4"}[max(page.bits)]
+    data = stored_rows(stream, page, 0, top, bottom, limits.name)
+    samples = np.frombuffer(data, page.order + kind)
+    if page.sample_format == FLOAT:
+        check_finite(samples, limits.name)
+    samples = samples.reshape(bottom - top, page.width, page.samples)
+    return frame_of(samples, page.colors, limits.gray, page.orientation)
+
+
+def stored_rows(
+    stream: BinaryIO, page: Page, plane: int, top: int, bottom: int, name: str
+) -> bytes:
+    """The bytes of rows that are not packed, whatever strips they lie in."""
+    rows, parts = page.piece[1], []
+    first = plane * -(-page.height // rows)
+    for strip in range(top // rows, -(-bottom // rows)):
+        begin, end = max(top, strip * rows), min(bottom, (strip + 1) * rows)
+        offset = int(page.offsets[first + strip]) + (begin - strip * rows) * page.row_bytes
+        parts.append(read_at(stream, offset, (end - begin) * page.row_bytes, name))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_at(stream: BinaryIO, offset: int, count: int, name: str) -> bytes:
+    stream.seek(offset)
+    data = stream.read(count)
+    if len(data) < count:
+        raise cut_short(name, "part of the picture is missing")
+    return data
 
 
 def _adjustment(page: Page) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -238,31 +277,35 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_COUNTS = 273, 277, 278, 279
 _ACROSS, _DOWN, _PLANES, _UNIT, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 282, 283, 284, 296, 338, 339
 _PROFILE, _LONG8 = 34675, 16
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # what, camera, software, when, who, rights
-_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
+_BIG = 43
 
 
 def _descriptive(exif: Exif) -> Exif:
     """The tags that describe the picture: a TIFF has them among those of how it is stored."""
     kept = library().Exif()
-    for tag in _DESCRIPTIVE:
+    for tag in DESCRIPTIVE:
         if tag in exif:
             kept[tag] = exif[tag]
-    for tag in _DIRECTORIES:
+    for tag in DIRECTORIES:
         if tag in exif and (directory := exif.get_ifd(tag)):
             kept[tag] = dict(directory)
     return kept
 
 
-def _read_exif(source: Picture | BinaryIO) -> bytes | None:
-    """The descriptive tags of an opened TIFF, or of a stream of one, as an EXIF block."""
+def _read_exif(stream: BinaryIO, picture: Picture | None) -> bytes | None:
+    """The descriptive tags of a TIFF, by Pillow's picture of it if it has one, as an EXIF block."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
     with suppress(Exception):  # malformed tags of any kind: the picture is worth more than they
-        if isinstance(source, library().Image):
-            tags = source.getexif()
+        if picture is not None:
+            tags = picture.getexif()
         else:  # whose layout of pixels Pillow does not know, as 16 bits with alpha
-            source.seek(0)
+            stream.seek(0)
+            head = stream.read(16)
+            first = ImageFileDirectory_v2(head if head[2] == _BIG else head[:8])
             tags = library().Exif()
-            tags.load_from_fp(source)
+            tags.endian, tags.bigtiff = first._endian, head[2] == _BIG
+            tags.load_from_fp(stream, first.next)
         kept = _descriptive(tags)
         return kept.tobytes() if len(kept) else None
     return None
@@ -276,7 +319,7 @@ def _writable_exif(exif: bytes | None) -> dict[int, Any]:
         kept = _descriptive(tags)
         kept.load(kept.tobytes())
         library().new("L", (1, 1)).save(io.BytesIO(), "TIFF", exif=kept)
-        return {tag: kept.get_ifd(tag) if tag in _DIRECTORIES else kept[tag] for tag in kept}
+        return {tag: kept.get_ifd(tag) if tag in DIRECTORIES else kept[tag] for tag in kept}
     return {}
 
 

@@ -25,6 +25,8 @@ _NOT_READ |= {4: "a transparency mask", 32803: "a raw camera mosaic", 32845: "Lo
 _NOT_READ |= {34892: "linear raw"}
 _TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "2u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"}
 _TYPES |= {10: "2i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
+DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # what, camera, software, when, who, rights
+DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
 _MOST_PAGES = 100_000
 _MOST_PIECES, _MOST_SAMPLES = 1 << 20, 64
 
@@ -52,10 +54,37 @@ class Page:
     subsampling: tuple[int, ...]  # of the colours of YCbCr, across and down
     slices: int  # of a volume
     left_out: tuple[str, ...]  # what else the file holds of the picture
+    order: str  # of bytes: "<" or ">"
+    bits_reversed: bool  # in each byte
+    has_exif: bool
 
     @property
     def is_compressed(self) -> bool:
         return self.compression != 1
+
+    @property
+    def pixel_bits(self) -> int:
+        return sum(self.bits) if len(self.bits) == self.samples else max(self.bits) * self.samples
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of all samples, or of those of a plane where each has its own."""
+        return -(-self.width * self.pixel_bits // self.planes // 8)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether samples are to be kept as they stand."""
+        kinds = [(UNSIGNED, 8), (UNSIGNED, 16), (FLOAT, 32)]
+        return (
+            not self.is_compressed
+            and not self.is_tiled
+            and self.planes == 1
+            and (self.sample_format, max(self.bits)) in kinds
+            and self.photometric in (BLACK_IS_ZERO, RGB)
+            and self.extra_samples in ((), (2,))
+            and self.samples == self.colors + len(self.extra_samples)
+            and not self.bits_reversed
+        )
 
     @property
     def colors(self) -> int:
@@ -105,8 +134,8 @@ class Page:
         return f"{max(self.bits)} bits per colour channel{packing}"
 
 
-def _page(tags: dict[int, np.ndarray]) -> Page:
-    """The page whose directory has these tags."""
+def _page(tags: dict[int, np.ndarray], order: str) -> Page:
+    """The page whose directory has these tags, in a file of this order of bytes."""
 
     def some(tag: int) -> tuple[int, ...]:
         return tuple(tags[tag][:_MOST_SAMPLES].tolist()) if tag in tags else ()
@@ -138,6 +167,9 @@ def _page(tags: dict[int, np.ndarray]) -> Page:
         subsampling=some(530) or (2, 2),
         slices=one(32997, 1),
         left_out=tuple(name for tag, name in _LEFT_OUT.items() if tag in tags),
+        order=order,
+        bits_reversed=one(266, 1) != 1,
+        has_exif=any(tag in tags for tag in (*DESCRIPTIVE, *DIRECTORIES)),
     )
 
 
@@ -159,7 +191,7 @@ def read_pages(stream: BinaryIO, name: str) -> list[Page]:
         if offset in seen or len(pages) >= _MOST_PAGES:
             raise damaged(name, "its pages lead back to each other")
         seen.add(offset)
-        page = _page(directories.read(offset))
+        page = _page(directories.read(offset), directories.order)
         _check_kind(page, name)
         pages.append(page)
     if not pages:
@@ -178,8 +210,8 @@ class Tag:
     data: bytes
 
 
-def read_tags(stream: BinaryIO, name: str, wanted: Container[int]) -> tuple[str, dict[int, Tag]]:
-    """The byte order of a file that `read_pages` has read, and these of its first page's tags."""
+def read_tags(stream: BinaryIO, name: str, wanted: Container[int]) -> dict[int, Tag]:
+    """These tags of the first page of a file that `read_pages` has read."""
     directories = _Directories(stream, name)
     tags = {}
     for tag, kind, count, inline in directories.entries(directories.following):
@@ -191,7 +223,7 @@ def read_tags(stream: BinaryIO, name: str, wanted: Container[int]) -> tuple[str,
             if len(inline) < size:
                 raise cut_short(name, "the values of a tag lie past the end of the file")
             tags[tag] = Tag(kind, count, inline[:size])
-    return directories.order, tags
+    return tags
 
 
 class _Directories:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnntool.files.image import WHITE, Frame, Image, frame_of
+from cnntool.files.image import WHITE, Frame, Image
 from cnntool.files.layout import (
     Layout,
     NotInRows,
@@ -27,21 +27,24 @@ from cnntool.files.layout import (
     strips_of,
 )
 from cnntool.files.limits import Limits
-from cnntool.files.streams import NotFinite, check_finite, cut_short
+from cnntool.files.streams import NotFinite
 from cnntool.files.tiff import (
     checked_pages,
     left_out_of_pages,
     opened_by_pillow,
+    plain_frame,
+    read_at,
     read_frames,
     read_page_metadata,
+    stored_rows,
     write_rows,
 )
-from cnntool.files.tiff_pages import BLACK_IS_ZERO, FLOAT, RGB, UNSIGNED, Page, Tag, read_tags
+from cnntool.files.tiff_pages import Page, Tag, read_tags
 from cnntool.wording import counted
 
 __all__ = ["open_rows", "write_rows"]
 
-_WIDTH, _HEIGHT, _FILL_ORDER = 256, 257, 266
+_WIDTH, _HEIGHT = 256, 257
 _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_COUNTS = 273, 278, 279
 _TILE_OFFSETS, _TILE_COUNTS = 324, 325
 _OF_DECODING = {258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 322, 323, 332, 334, 338}
@@ -61,18 +64,18 @@ def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:
         raise NotInRows(name, f"has {counted(len(pages), 'page')}")
     if page.orientation != 1:
         raise NotInRows(name, "is turned by its orientation")
-    source = _Source(stream, limits, page, *read_tags(stream, name, _OF_DECODING))
+    source = _Source(stream, limits, page, read_tags(stream, name, _OF_DECODING))
     source.check_tags()
-    rows = fitting(source.row_bytes)
+    rows = fitting(page.row_bytes)
     if page.is_tiled or page.is_compressed:
-        if page.piece[0] * page.piece[1] * source.pixel_bits > 8 * _LARGEST_PIECE:
+        if page.piece[0] * page.piece[1] * page.pixel_bits > 8 * _LARGEST_PIECE:
             raise NotInRows(name, f"has strips or tiles of {page.piece[1]:,} rows")
         rows = max(1, rows // page.piece[1]) * page.piece[1]
     strips = strips_of(source.read, page.height, rows, name)
     first = next(strips(0))
     white = WHITE.get(first.pixels.dtype.name, limits.float_white)
     metadata = read_page_metadata(stream, page, limits).fitting(first.pixels.shape[2])
-    begun = Image((first,), white, "TIFF", metadata, left_out_of_pages(pages))
+    begun = Image((first,), white, "TIFF", metadata, left_out_of_pages(pages, metadata))
     return layout_of(begun, page.height), strips
 
 
@@ -83,35 +86,7 @@ class _Source:
     stream: BinaryIO
     limits: Limits
     page: Page
-    order: str  # of bytes
     tags: dict[int, Tag]
-
-    @property
-    def pixel_bits(self) -> int:
-        bits = self.page.bits
-        return sum(bits) if len(bits) == self.page.samples else max(bits) * self.page.samples
-
-    @property
-    def row_bytes(self) -> int:
-        """Of a row of all samples, or of those of a plane where each has its own."""
-        return -(-self.page.width * self.pixel_bits // self.page.planes // 8)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether samples are to be kept as they stand."""
-        page = self.page
-        kinds = [(UNSIGNED, 8), (UNSIGNED, 16), (FLOAT, 32)]
-        order = self.tags.get(_FILL_ORDER)
-        return (
-            not page.is_compressed
-            and not page.is_tiled
-            and page.planes == 1
-            and (page.sample_format, max(page.bits)) in kinds
-            and page.photometric in (BLACK_IS_ZERO, RGB)
-            and page.extra_samples in ((), (2,))
-            and page.samples == page.colors + len(page.extra_samples)
-            and (order is None or 1 in order.data)
-        )
 
     def check_tags(self) -> None:
         """NotInRows where tags, repeated or of another type, mean for the library that reads the
@@ -121,51 +96,29 @@ class _Source:
         whole, same = (opened_by_pillow(each, self.limits) for each in (self.stream, empty))
         if (whole and (whole.mode, whole.size)) != (same and (same.mode, same.size)):
             raise NotInRows(name, "has tags that contradict each other")
-        if (whole is None or page.is_deep) and not self.is_plain:
+        if (whole is None or page.is_deep) and not page.is_plain:
             from cnntool.files import deep
 
             deep.check_tiff(self.stream, page, name)
 
     def read(self, top: int, bottom: int) -> Frame:
         """Rows that begin with a piece where pieces are whole."""
-        if self.is_plain:
-            return self._plain(self._stored(0, top, bottom), bottom - top)
+        if self.page.is_plain:
+            return plain_frame(self.stream, self.page, self.limits, top, bottom)
         if self.page.is_tiled:
             return self._tiles(top, bottom)
         if self.page.is_compressed:
             across = [self._piece(k) for k in self._strips_between(top, bottom)]
             return self._decoded(across, self.page.width, bottom - top, self.page.piece[1])
-        planes = [self._stored(plane, top, bottom) for plane in range(self.page.planes)]
+        planes = [
+            stored_rows(self.stream, self.page, plane, top, bottom, self.limits.name)
+            for plane in range(self.page.planes)
+        ]
         return self._decoded(planes, self.page.width, bottom - top, bottom - top)
 
-    def _plain(self, data: bytes, rows: int) -> Frame:
-        page = self.page
-        kind = {8: "u1", 16: "u2", 32: "f4"}[max(page.bits)]
-        samples = np.frombuffer(data, self.order + kind).reshape(rows, page.width, page.samples)
-        if page.sample_format == FLOAT:
-            check_finite(samples, self.limits.name)
-        return frame_of(samples, page.colors, self.limits.gray)
-
-    def _stored(self, plane: int, top: int, bottom: int) -> bytes:
-        """The bytes of rows that are not packed, whatever strips they lie in."""
-        page = self.page
-        rows, parts = page.piece[1], []
-        first = plane * -(-page.height // rows)
-        for strip in range(top // rows, -(-bottom // rows)):
-            begin, end = max(top, strip * rows), min(bottom, (strip + 1) * rows)
-            offset = int(page.offsets[first + strip]) + (begin - strip * rows) * self.row_bytes
-            parts.append(self._bytes(offset, (end - begin) * self.row_bytes))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _bytes(self, offset: int, count: int) -> bytes:
-        self.stream.seek(offset)
-        data = self.stream.read(count)
-        if len(data) < count:
-            raise cut_short(self.limits.name, "part of the picture is missing")
-        return data
-
     def _piece(self, index: int) -> bytes:
-        return self._bytes(int(self.page.offsets[index]), int(self.page.counts[index]))
+        offset, count = (int(each[index]) for each in (self.page.offsets, self.page.counts))
+        return read_at(self.stream, offset, count, self.limits.name)
 
     def _strips_between(self, top: int, bottom: int) -> Iterator[int]:
         rows = self.page.piece[1]
@@ -178,7 +131,7 @@ class _Source:
         page = self.page
         across, down = page.piece
         columns, height = -(-page.width // across), -(-page.height // down)
-        step = fitting((bottom - top) * across * self.pixel_bits // 8)
+        step = fitting((bottom - top) * across * page.pixel_bits // 8)
         pixels = alpha = None
         not_finite = 0
         for left in range(0, columns, step):
@@ -215,10 +168,10 @@ class _Source:
         tags = self.tags | {_WIDTH: self._numbers(width), _HEIGHT: self._numbers(height)}
         if not self.page.is_tiled:
             tags[_STRIP_ROWS] = self._numbers(rows)
-        return io.BytesIO(_small_tiff(self.order, tags, pieces, self.page.is_tiled))
+        return io.BytesIO(_small_tiff(self.page.order, tags, pieces, self.page.is_tiled))
 
     def _numbers(self, *values: int) -> Tag:
-        return Tag(_LONG, len(values), struct.pack(f"{self.order}{len(values)}I", *values))
+        return Tag(_LONG, len(values), struct.pack(f"{self.page.order}{len(values)}I", *values))
 
 
 def _small_tiff(order: str, tags: dict[int, Tag], pieces: list[bytes], is_tiled: bool) -> bytes:

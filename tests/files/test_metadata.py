@@ -274,12 +274,13 @@ def test_what_a_format_does_not_keep_is_named(format, dtype, lost):
     assert left_out(open_image(data), format, np.dtype(dtype)) == lost
 
 
-def test_exif_of_a_tiff_of_deep_grey_with_alpha_is_kept():
+@pytest.mark.parametrize("big", [False, True])
+def test_exif_of_a_tiff_of_deep_grey_with_alpha_is_kept(big):
     """Pillow does not know such pixels."""
     tifffile = pytest.importorskip("tifffile")
     pixels, stream = np.arange(40, dtype=np.uint16).reshape(4, 5, 2) * 1000, io.BytesIO()
     tifffile.imwrite(stream, pixels, photometric="minisblack", extrasamples=["unassalpha"],
-                     description="a card", metadata=None)  # fmt: skip
+                     description="a card", metadata=None, bigtiff=big)  # fmt: skip
     image = open_image(stream.getvalue())
     again = [open_image(saved(image, format)) for format in ("TIFF", "PNG")]
     for each in (image, *again):
@@ -287,6 +288,15 @@ def test_exif_of_a_tiff_of_deep_grey_with_alpha_is_kept():
         exif = Pillow.Exif()
         exif.load(each.metadata.exif)
         assert exif[IMAGE_DESCRIPTION] == "a card"
+
+
+def test_exif_that_pillow_does_not_read_is_named():
+    tifffile = pytest.importorskip("tifffile")
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((4, 5, 3), np.uint16), photometric="rgb",
+                     description="a card", metadata=None, bigtiff=True, byteorder=">")  # fmt: skip
+    image = open_image(stream.getvalue())
+    assert (image.metadata.exif is None) == bool(image.left_out)
 
 
 ODD_CHUNKS = {
