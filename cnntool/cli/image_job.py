@@ -29,7 +29,7 @@ from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.engine.fast.threads import ahead
 from cnntool.errors import InputError
 from cnntool.files.atomic import exists
-from cnntool.files.formats import can_hold
+from cnntool.files.formats import FORMATS, can_hold
 from cnntool.files.image import (
     Depth,
     Image,
@@ -309,7 +309,8 @@ def open_job(
     if not batch.dry_run:
         own = image.frames[0].pixels.dtype
         if own == np.uint16 and depth.dtype == np.uint8 and not batch.depth:
-            report.notes.append(f"{formats[0]} holds 8 bits a channel: reduced from 16")
+            but = " but in grey without alpha" if FORMATS[formats[0]].gray_dtypes else ""
+            report.notes.append(f"{formats[0]} holds 8 bits a channel{but}: reduced from 16")
         if lost := left_out(image, formats[0], depth.dtype):
             report.notes.append(f"left out of the result: {joined(lost)}")
     route = route._replace(piped=None)

@@ -217,7 +217,7 @@ def _plan(
     for target in targets:
         for path in target.paths:
             name = format_of(path, batch)
-            if name and batch.depth and not can_hold(name, dtype=DEPTHS[batch.depth]):
+            if name and batch.depth and not can_hold(name, dtype=DEPTHS[batch.depth], samples=1):
                 raise RequestError(f"--depth {batch.depth} does not fit into {path}: {name}")
             if path.suffix.lower() in EXTENSIONS and EXTENSIONS[path.suffix.lower()] != name:
                 raise RequestError(f"--format {batch.format} contradicts the name of {path}")

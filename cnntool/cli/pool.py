@@ -170,7 +170,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
     from cnntool.cli.image_job import Result
     from cnntool.cli.image_route import Needs
     from cnntool.cli.images import run_images
-    from cnntool.imaging.pooling import RANKS, pool_picture, pooled_sides
+    from cnntool.files.image import choose_depth
+    from cnntool.imaging.pooling import RANKS, Pooling, pool_picture, pooled_sides
     from cnntool.imaging.winners import mark_winners
 
     def pool_one(job: Job) -> None:
@@ -186,6 +187,8 @@ def command(pool: Pool, windows: Windows, sizes: Sizes, instead: Instead, batch:
             return
         elif show_winners:
             marked, share = mark_winners(job.take_image(), pooling)
+            depth = choose_depth(marked, job.formats[0], job.batch.depth)
+            marked, _ = pool_picture(marked, Pooling("max", (1, 1)), depth.dtype, depth.white)
             note = f"{share:.1%} of the pixels won a window"
             job.deliver([Result(marked, [note], {"winners": share})])
         else:

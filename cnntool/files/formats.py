@@ -17,6 +17,7 @@ class Format(NamedTuple):
     name: str
     extensions: tuple[str, ...]  # the usual one first
     dtypes: tuple[str, ...] = ("uint8",)
+    gray_dtypes: tuple[str, ...] = ()  # beside them, of one channel without alpha
     alpha: bool = False
     frames: bool = False
     quality: bool = False  # takes a quality from 1 to 100
@@ -57,7 +58,7 @@ FORMATS = {
             longest_side=65535,
             keeps=("icc_profile", "exif"),
         ),
-        Format("JPEG2000", (".jp2", ".j2k"), alpha=True, keeps=()),
+        Format("JPEG2000", (".jp2", ".j2k"), gray_dtypes=("uint16",), alpha=True, keeps=()),
         Format("NPY", (".npy",), ("uint8", "uint16", "float32", "float64"), alpha=True, keeps=()),
     )
 }
@@ -95,10 +96,14 @@ def format_named(name: str) -> str:
     raise RequestError(f"'{name}' is no format this tool writes: use one of {known}")
 
 
-def can_hold(format: str, *, dtype: str = "uint8", alpha: bool = False, frames: int = 1) -> bool:
-    """Whether a format keeps this depth ('uint8', 'uint16', 'float32'), alpha, number of frames."""
+def can_hold(
+    format: str, *, dtype: str = "uint8", alpha: bool = False, frames: int = 1, samples: int = 3
+) -> bool:
+    """Whether a format keeps this depth ('uint8', 'uint16', 'float32') in pixels of so many values,
+    alpha, number of frames."""
     able = FORMATS[format]
-    return dtype in able.dtypes and (able.alpha or not alpha) and (able.frames or frames == 1)
+    dtypes = able.dtypes + (able.gray_dtypes if samples == 1 else ())
+    return dtype in dtypes and (able.alpha or not alpha) and (able.frames or frames == 1)
 
 
 def format_of_bytes(head: bytes) -> str | None:

@@ -144,16 +144,22 @@ def choose_depth(image: Image, format: str, wanted: str | None = None) -> Depth:
 
     .npy takes floats in the image's own units, of 64 bits where the image's are.
     """
-    own = image.frames[0].pixels.dtype.name
+    first = image.frames[0]
+    own = first.pixels.dtype.name
+
+    def fits(dtype: str) -> bool:
+        samples = first.pixels.shape[2] + (first.alpha is not None)
+        return can_hold(format, dtype=dtype, samples=samples)
+
     floats = own if own == "float64" and format == "NPY" else "float32"
     own = floats if own == "float64" else own
     if wanted is not None:
         name = floats if DEPTHS[wanted] == "float32" else DEPTHS[wanted]
     elif format == "NPY":
         name = floats
-    elif can_hold(format, dtype=own):
+    elif fits(own):
         name = own
-    elif own == "float32" and image.white > 255 and can_hold(format, dtype="uint16"):
+    elif own == "float32" and image.white > 255 and fits("uint16"):
         name = "uint16"
     else:
         name = "uint8"

@@ -203,9 +203,12 @@ def check_holdable(image: Image, format: str, label: str) -> None:
     able = FORMATS[format]
     frames = image.frames
     dtypes = {frame.pixels.dtype.name for frame in frames}
-    if unable := dtypes - set(able.dtypes):
+    is_gray = all(frame.pixels.shape[2] == 1 and frame.alpha is None for frame in frames)
+    if unable := dtypes - {*able.dtypes, *(able.gray_dtypes if is_gray else ())}:
         depth = {"uint16": "16 bits", "float32": "floats"}.get(min(unable), min(unable))
         others = "PNG, TIFF or PGM" if depth == "16 bits" else "TIFF or .npy"
+        if min(unable) in able.gray_dtypes:
+            depth += " but in grey without alpha"
         raise RequestError(f"{label}: {format} cannot hold {depth}: use {others}, or 8 bits")
     if len(dtypes) > 1:
         raise RequestError(f"{label}: the frames have different depths: save them separately")

@@ -320,3 +320,27 @@ def test_a_median_that_takes_minutes_is_told_before(cnntool, folder, monkeypatch
     assert one_line(apart.err).startswith("floats.npy: the median of 81 pixels around each takes")
     monkeypatch.setattr("cnntool.cli.pool.LONG", 0.1)
     assert cnntool("pool", "floats.npy", *counted, "-f").err == ""
+
+
+def test_jpeg_2000_keeps_16_bits_of_grey_and_says_what_it_loses_of_colour(cnntool):
+    deep = np.random.default_rng(3).integers(0, 65536, (8, 6, 3)).astype(np.uint16)
+    Image.fromarray(deep[..., 0]).save("deep.png")
+    done = cnntool("pool", "deep.png", "--size", "1", "-o", "grey.jp2")
+    assert (done.code, done.err) == (0, "")
+    np.testing.assert_array_equal(pixels("grey.jp2"), deep[..., 0])
+    np.save("deep.npy", deep)
+    done = cnntool("pool", "deep.npy", "--white", "65535", "--size", "1", "-o", "color.jp2")
+    assert done.code == 0
+    assert pixels("color.jp2").dtype == np.uint8
+    done = cnntool("pool", "deep.npy", "--white", "65535", "--depth", "16", "-o", "no.jp2")
+    assert done.code == 1
+    assert "cannot hold 16 bits but in grey without alpha: use PNG" in one_line(done.err)
+
+
+@pytest.mark.parametrize("name", ["marked.jpg", "marked.jp2"])
+def test_winners_of_a_deep_picture_are_marked_at_the_depth_of_the_result(cnntool, name):
+    deep = np.arange(24, dtype=np.uint16).reshape(4, 6) * 2000
+    Image.fromarray(deep).save("deep.png")
+    done = cnntool("pool", "deep.png", "--show-winners", "-o", name)
+    assert done.code == 0, done.err
+    assert (pixels(name).dtype, pixels(name).shape) == (np.uint8, (4, 6, 3))

@@ -88,7 +88,7 @@ LOSSLESS = [
     for format, dtype, channels, alpha in itertools.product(
         ("PNG", "TIFF", "BMP", "PPM", "JPEG2000"), WHITE, (1, 3), (False, True)
     )
-    if can_hold(format, dtype=dtype, alpha=alpha)
+    if can_hold(format, dtype=dtype, alpha=alpha, samples=channels + alpha)
 ]
 
 
