@@ -1,7 +1,11 @@
-"""How much memory a run takes: measured in a trial, not reckoned, as layers know what they keep."""
+"""How much memory a run takes: measured in a trial, not reckoned, as layers know what they keep.
+
+Of what is too large to be tried for nothing, shapes tell what it takes at least, and how long.
+"""
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Callable
 from copy import copy
@@ -13,17 +17,28 @@ from cnntool.datasets.feeds import Batch
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.feeds import Feed, SequenceFeed
 from cnntool.engine.fast.scratch import give_back_freed_memory
+from cnntool.engine.fast.threads import available_cores, one_blas_thread
 from cnntool.errors import RequestError
 from cnntool.files.limits import free_memory, resident_memory
+from cnntool.networks.joined import Joined
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
 from cnntool.networks.objective import surprisals
+from cnntool.networks.summary import multiply_adds
+from cnntool.training.settings import Settings
 from cnntool.training.shards import shared_array
 from cnntool.training.task import Task
 from cnntool.wording import bytes_text, counted, shape_text
 
 FLOAT = 4
 """Bytes."""
+
+MOST_PARAMETERS, MOST_WORK, MOST_VALUES = 1 << 24, 10**11, 1 << 28
+"""Of a network that a dry run tries: its parameters, and of a step the multiply-adds forward and
+the values that its layers give. Of a larger one it reckons."""
+
+SIDE, TRIES = 1024, 4
+"""Of a matrix whose product with itself takes some 10 ms."""
 
 TRIED = 64
 """Samples, or rows, of a trial at most."""
@@ -130,11 +145,60 @@ def check_run(task: Task, remedy: str) -> int:
     return there + needed
 
 
-def check_parameters(network: Network, remedy: str) -> None:
-    """InputError where parameters, gradients and the optimizer's vectors would not fit."""
-    count = total(network.parameters())
-    needed = 5 * FLOAT * count
+def least_bytes(network: Network, samples: int, settings: Settings) -> int:
+    """What a run takes at least, by shapes alone: the parameters, as :func:`run_bytes` counts them,
+    and of a step what comes into each layer that has any, as its gradients are made of that."""
+    parameters = FLOAT * total(network.parameters())
+    vectors = len(settings.build_optimizer().slots)
+    shapes = (shape for _, layer, shape in network.each() if layer.parameters(shape))
+    given = (prod(size for size in shape if size) for shape in shapes)
+    return parameters * (1 + settings.shards + vectors) + max(
+        parameters, FLOAT * samples * sum(given)
+    )
+
+
+def check_least(task: Task, remedy: str) -> int:
+    """The same of a task whose network is not drawn: what it takes at least."""
+    feed = task.feed
+    needed = least_bytes(task.network, min(feed.batch_size, feed.samples), task.settings)
+    text = f"training by a step of {feed.step_text} needs at least {bytes_text(needed)}"
+    check_free(needed, text, remedy)
+    return (resident_memory() or feed.nbytes) + needed
+
+
+def check_parameters(network: Network, samples: int, settings: Settings, remedy: str) -> None:
+    """InputError where parameters, gradients and the optimizer's vectors would not fit, with a step
+    of so many samples, before any are drawn."""
+    needed, count = least_bytes(network, samples, settings), total(network.parameters())
     check_free(needed, f"{count:,} parameters need {bytes_text(needed)} to be trained", remedy)
+
+
+def is_large(network: Network, samples: int) -> bool:
+    """Whether trying a step of so many samples, and drawing weights for it, takes long or much
+    memory."""
+    work, values = multiply_adds(network) * samples, _values(network) * samples
+    is_much = work > MOST_WORK or values > MOST_VALUES
+    return is_much or total(network.parameters()) > MOST_PARAMETERS
+
+
+def least_seconds(task: Task) -> float:
+    """What a step takes at least: the products on the way forward, and one for each on the way
+    back, as fast as all cores multiply large matrices."""
+    feed, network = task.feed, task.network
+    is_pair = isinstance(network, Joined)  # of which each text is a token at least
+    samples = feed.batch_size if is_pair else feed.samples / feed.steps
+    return 2 * multiply_adds(network) * samples / (available_cores() * _products_a_second())
+
+
+def _products_a_second() -> float:
+    """Multiply-adds of one core: the most of a few tries."""
+    matrix, taken = np.ones((SIDE, SIDE), np.float32), []
+    with one_blas_thread():
+        for _ in range(TRIES):
+            began = time.perf_counter()
+            matrix @ matrix
+            taken.append(time.perf_counter() - began)
+    return SIDE**3 / min(taken)
 
 
 def least_batch(network: Network, batch_size: int, unit: str) -> int:

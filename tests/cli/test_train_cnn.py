@@ -397,6 +397,40 @@ def test_a_dry_run_writes_nothing(train, tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.fixture
+def no_arrays(monkeypatch):
+    """Drawing a weight, or trying a step, is an error."""
+    monkeypatch.delattr("cnntool.networks.layers.layer.Parameter.drawn")
+    monkeypatch.delattr("cnntool.training.task.Task.learn")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["--layers", "dense 4200; relu; dense 4200; relu; dense 10"],
+        ["--layers", f"{'conv 64 9x9 pad 4; relu; ' * 3}dense 10", "--resize", "64"],
+        ["--layers", "conv 64 1x1; relu; dense 10", "--resize", "100", "--batch-size", "256"],
+    ],
+)
+def test_a_dry_run_of_what_is_large_reckons_by_shapes_alone(cnntool, no_arrays, network):
+    run = ["train-cnn", "digits", *network, "--dry-run"]
+    done = cnntool(*run)
+    assert done.code == 0, done.err
+    assert re.search(r" multiply-adds an image, at least [\d.]+ [MG]B of memory\n", done.err)
+    assert re.search(r" steps of at least .* would take at least .*; nothing is written", done.err)
+    facts = json.loads(cnntool(*run, "--json", "-q").out)
+    assert facts["at_least"] is True
+    assert facts["seconds"] == facts["steps"] * facts["seconds_a_step"] > 0
+
+
+def test_a_network_that_does_not_fit_is_refused_before_it_is_drawn(train, no_arrays, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10_000_000)
+    for options in ([], ["--dry-run"]):
+        done = train("--layers", "dense 4200; relu; dense 4200; dense 10", *options)
+        assert (done.code, done.err.count("\n")) == (1, 1)
+        assert "and 10.0 MB of memory is free: write smaller layers" in done.err
+
+
 def test_a_dry_run_of_what_goes_on_counts_the_steps_that_are_left(train, cnntool):
     assert train("--epochs", "2", "-q").code == 0
     more = cnntool("train-cnn", "--resume", "model.last.npz", "--epochs", "3", "--dry-run")

@@ -314,6 +314,15 @@ def test_a_dry_run_writes_nothing_and_tells_the_time(train):
     assert not list(Path().glob("*.npz"))
 
 
+def test_a_dry_run_of_what_is_large_reckons_by_shapes_alone(train, monkeypatch):
+    monkeypatch.delattr("cnntool.networks.layers.layer.Parameter.drawn")
+    monkeypatch.delattr("cnntool.training.task.Task.learn")
+    done = train("text.txt", "--hidden-size", "2500", "--dry-run")
+    assert done.code == 0, done.err
+    assert " parameters, at least " in done.err
+    assert " of at least " in done.err
+
+
 def test_nothing_to_learn_from_is_usage(cnntool):
     done = cnntool("train-lstm")
     assert done.code == 2

@@ -169,6 +169,16 @@ def test_a_dry_run_writes_nothing_and_tells_the_time(train, task):
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_a_dry_run_of_what_is_large_reckons_by_shapes_alone(train, task, monkeypatch):
+    monkeypatch.delattr("cnntool.networks.layers.layer.Parameter.drawn")
+    monkeypatch.delattr("cnntool.training.task.Task.learn")
+    done = train(task, "--hidden-size", "2500", "--dry-run")
+    assert done.code == 0, done.err
+    assert " parameters, at least " in done.err
+    assert " steps of at least " in done.err
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_two_processes_learn_what_one_does(train, task):
     """Where nothing is left out at random, as units are, and words that occur once."""
     found = []

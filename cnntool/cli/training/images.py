@@ -65,9 +65,6 @@ def plan_images(options: ImageOptions) -> Plan:
 
     if start.trained is None:
         network = _network(options, parts.train)
-        check_parameters(network, "write smaller layers, or set a smaller --resize or --width")
-        network.initialise(start.streams["start"], options.init)
-        begin_at_frequencies(network, Unigram(parts.train.class_counts).distribution)
         preprocessing = fit_preprocessing(parts.train)
     else:
         network, preprocessing = start.trained.network, start.trained.preprocessing
@@ -79,9 +76,16 @@ def plan_images(options: ImageOptions) -> Plan:
     given = {name: getattr(options, name) for name in ("strict", "no_cache")}
     unused = not_of_folders(given, options.data, options.valid, options.test)
     unlike = [note for part in others for note in differences(part.name, part, preprocessing)]
-    start.share(network, min(start.settings.batch_size, len(parts.train)), IMAGES_A_PROCESS)
+    batch = min(start.settings.batch_size, len(parts.train))
+    start.share(network, batch, IMAGES_A_PROCESS)
 
     settings = start.settings
+    if start.trained is None:
+        remedy = "write smaller layers, or set a smaller --resize or --width"
+        check_parameters(network, batch, settings, remedy)
+        if not start.is_reckoned(network, batch):
+            network.initialise(start.streams["start"], options.init)
+            begin_at_frequencies(network, Unigram(parts.train.class_counts).distribution)
     augmentation = parse_augmentation(settings.augment) if settings.augment else None
     least = least_batch(network, settings.batch_size, "image")
     feed = ImageFeed(parts.train, preprocessing, settings.batch_size, augmentation, least)

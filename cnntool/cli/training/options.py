@@ -117,7 +117,9 @@ class Running:
         "and in what dropout leaves out.",
     )
     dry_run: bool = flag(
-        "--dry-run", "Say what would be trained and how long it would take; write nothing."
+        "--dry-run",
+        "Say what would be trained and how long it would take, of a large network at least; write "
+        "nothing.",
     )
     as_json: bool = flag("--json", "Print the result on stdout as JSON.")
     quiet: bool = flag("-q --quiet", "No notes and no progress: only errors.")

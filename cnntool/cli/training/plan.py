@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -31,7 +32,12 @@ from cnntool.training.checkpoint import (
     resumed,
     settings_of,
 )
-from cnntool.training.footprint import check_run, reason_for_one_process
+from cnntool.training.footprint import (
+    check_least,
+    check_run,
+    is_large,
+    reason_for_one_process,
+)
 from cnntool.training.loop import Trainer
 from cnntool.training.report import Report
 from cnntool.training.schedules import parse_schedule
@@ -175,23 +181,30 @@ class Start:
                 f"{counted(shards, 'process')}, not {before}: results differ in rounding"
             )
 
+    def is_reckoned(self, network: Network, samples: int) -> bool:
+        """Whether shapes are to tell what a run with a new network takes, which is not drawn: in a
+        dry run, where trying a step of so many samples would take long."""
+        return self.options.dry_run and is_large(network, samples)
+
     def plan(self, task: Task, notes: Iterable[str], **said: Any) -> Plan:
         """The plan of a task; said: what else a :class:`Plan` holds. InputError where it would not
         fit into memory."""
-        memory = check_run(task, SMALLER[task.name])
-        if self.trained is None:
-            trainer = Trainer(task, self.streams)
-        else:
+        is_drawn = bool(task.network.params)
+        memory = (check_run if is_drawn else check_least)(task, SMALLER[task.name])
+        make_trainer: Callable[[], Trainer] = partial(Trainer, task, self.streams)
+        if self.trained is not None:
             trainer = resumed(self.trained.model, task, self.name)
             self.notes += self._standing(trainer)
-        notes = [*notes, *self.notes, *_of_the_warm_up(trainer)]
-        if trainer.settings.patience and task.held_out is None:
+            make_trainer = lambda: trainer
+        notes = [*notes, *self.notes, *_of_the_warm_up(task)]
+        if task.settings.patience and task.held_out is None:
             notes.append(
                 "nothing is held out for validation: --patience looks at the loss on the "
                 f"{task.feed.unit}s it learns from"
             )
         facts = {**vars(self), "trained": None, "best": None}  # the trainer has the arrays
-        return Plan(**{**facts, "notes": notes}, trainer=trainer, memory=memory, **said)
+        facts |= {"notes": notes, "task": task, "make_trainer": make_trainer, "memory": memory}
+        return Plan(**facts, **said)
 
     def _standing(self, trainer: Trainer) -> Iterator[str]:
         """What there is to say of where a run stands; with what no file knows of it settled."""
@@ -219,13 +232,15 @@ class Saved(NamedTuple):
 class Plan(Start):
     """A run that is ready to start.
 
-    data: what it learns from, in a line or two. memory: the bytes that it takes. test: what the
-        best model is judged on at the end. beside: what it is compared with on what it is judged
-        on. more: what else results say, of the best model. saved: what its file has, None before
-        there is one.
+    task, make_trainer: what is to be learned, and what learns it. memory: the bytes that it takes;
+        at least, where it is but reckoned. data: what it learns from, in a line or two. test: what
+        the best model is judged on at the end. beside: what it is compared with on what it is
+        judged on. more: what else results say, of the best model. saved: what its file has, None
+        before there is one.
     """
 
-    trainer: Trainer
+    task: Task
+    make_trainer: Callable[[], Trainer]
     memory: int
     data: tuple[str, ...]
     test: Feed | None
@@ -239,9 +254,14 @@ class Plan(Start):
         parts = {"validation": self.task.held_out, "test": self.test}
         return {name: feed for name, feed in parts.items() if feed is not None}
 
+    @cached_property
+    def trainer(self) -> Trainer:
+        return self.make_trainer()
+
     @property
-    def task(self) -> Task:
-        return self.trainer.task
+    def has_arrays(self) -> bool:
+        """Whether it can be tried; else it is reckoned."""
+        return bool(self.task.network.params)
 
     @property
     def standing(self) -> str:
@@ -260,10 +280,10 @@ class Plan(Start):
         return f"the run of {name} is done, {done}"
 
 
-def _of_the_warm_up(trainer: Trainer) -> Iterator[str]:
+def _of_the_warm_up(task: Task) -> Iterator[str]:
     """That it takes the whole run, so that the rate never is what it was set to."""
-    schedule, settings = parse_schedule(trainer.settings.schedule), trainer.settings
-    steps = settings.epochs * trainer.steps
+    schedule, settings = parse_schedule(task.settings.schedule), task.settings
+    steps = settings.epochs * task.feed.steps
     if schedule.warmup >= steps:
         better, most = schedule.within(steps), schedule(steps - 1, steps)
         yield (

@@ -148,9 +148,12 @@ def _begun(
     """A model that says how often each answer comes, before any learning, and what it learns from;
     how often little data is gone through, and how long the rate warms up, is settled."""
     model = untrained_model(kind, options, train, others)
-    check_parameters(model.network, "set a smaller --hidden-size, --embed-size or --vocab-size")
-    model.network.initialise(start.streams["start"])
-    settings = start.settings
+    settings, remedy = start.settings, "set a smaller --hidden-size, --embed-size or --vocab-size"
+    batch = min(settings.batch_size, len(train))
+    check_parameters(model.network, batch, settings, remedy)
+    is_drawn = not start.is_reckoned(model.network, batch)
+    if is_drawn:
+        model.network.initialise(start.streams["start"])
     feed = _learned(model, options, train, settings.batch_size)
     if options.epochs is None:
         least = min(choices.MOST_TIMES, -(-choices.LEAST_STEPS[kind] // feed.steps))
@@ -161,7 +164,7 @@ def _begun(
         schedule = schedule.within(settings.epochs * feed.steps)
         settings = replace(settings, schedule=str(schedule))
     start.settings = settings
-    if feed.class_weights is None:
+    if is_drawn and feed.class_weights is None:
         counts = target_counts(feed, model.network.output_shape[-1] or 0)
         begin_at_frequencies(model.network, Unigram(counts).distribution)
     return model, feed

@@ -26,6 +26,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.summary import multiply_adds
 from cnntool.training.advice import advice
 from cnntool.training.checkpoint import best_of, model_of
+from cnntool.training.footprint import least_seconds
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import ACCURACY, Measure, judge
 from cnntool.training.progress import JUDGED
@@ -48,10 +49,10 @@ def train(command: str, make_plan: Callable[[Options], Plan], options: Options) 
 def _train(command: str, make_plan: Callable[[Options], Plan], options: Options) -> int:
     began = time.perf_counter()
     plan = make_plan(options)
+    if not plan.has_arrays:
+        return _reckoned(plan, options)
     with plan.trainer as trainer:
-        if not options.quiet:
-            for line in describe(plan):
-                complain(line)
+        _describe(plan, options)
         if options.dry_run:
             return _dry_run(trainer, options)
         told = plan.options  # also of a run that goes on
@@ -220,32 +221,52 @@ def _dry_run(trainer: Trainer, options: RunOptions) -> int:
             break
     taken = sorted(taken[1:] or taken)  # the first one makes room
     each = taken[len(taken) // 2] if taken else 0.0  # of a run that is done
-    facts: dict[str, Any] = {"steps": total, "seconds_a_step": each, "seconds": total * each}
+    return _say_time(options, total, each)
+
+
+def _reckoned(plan: Plan, options: RunOptions) -> int:
+    """The time that all steps would take at least, where none is tried."""
+    task = plan.task
+    _describe(plan, options)
+    return _say_time(options, task.settings.epochs * task.feed.steps, least_seconds(task), True)
+
+
+def _say_time(options: RunOptions, steps: int, each: float, is_least: bool = False) -> int:
+    facts = {"steps": steps, "seconds_a_step": each, "seconds": steps * each, "at_least": is_least}
     if options.as_json:
         print_json(facts)
     else:
+        least = "at least " if is_least else ""
         complain(
-            f"{counted(total, 'step')} of {duration(each)} would take "
-            f"{duration(total * each)}, and validation after each epoch; nothing is written"
+            f"{counted(steps, 'step')} of {least}{duration(each)} would take "
+            f"{least}{duration(steps * each)}, and validation after each epoch; nothing is written"
         )
     return 0
 
 
+def _describe(plan: Plan, options: RunOptions) -> None:
+    if not options.quiet:
+        for line in describe(plan):
+            complain(line)
+
+
 def describe(plan: Plan) -> Iterator[str]:
     """The data, the network and the settings, a line each or a few."""
-    trainer, network, settings = plan.trainer, plan.task.network, plan.trainer.settings
+    task = plan.task
+    network, settings = task.network, task.settings
     yield from plan.notes
     yield from plan.data
     yield from str(network).splitlines()
     work = ""
     if not network.is_sequential and not isinstance(network, Joined):
-        work = f"{counted(multiply_adds(network), 'multiply-add')} an {plan.task.feed.unit}, "
+        work = f"{counted(multiply_adds(network), 'multiply-add')} an {task.feed.unit}, "
     count = counted(total(network.parameters()), "parameter")
-    yield f"{count}, {work}about {bytes_text(plan.memory)} of memory"
+    about = "about" if plan.has_arrays else "at least"
+    yield f"{count}, {work}{about} {bytes_text(plan.memory)} of memory"
     text = (
         f"{settings.optimizer} at {settings.learning_rate:g} ({settings.schedule}), "
-        f"{counted(settings.epochs, 'epoch')} of {counted(trainer.steps, 'step')} of "
-        f"{plan.task.feed.step_text}"
+        f"{counted(settings.epochs, 'epoch')} of {counted(task.feed.steps, 'step')} of "
+        f"{task.feed.step_text}"
     )
     if settings.shards > 1:
         text += f", in {counted(settings.shards, 'process')}"

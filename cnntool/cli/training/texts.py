@@ -68,7 +68,10 @@ def plan_text(options: TextOptions) -> Plan:
         corpus = _load(options, trained.vocabulary if trained else None)
     start.check_data(corpus.fingerprint, corpus.name)
     network = trained.network if trained else _network(options, len(corpus.vocabulary))
-    check_parameters(network, "set a smaller --hidden-size, --embed-size or --vocab-size")
+    batch = start.settings.batch_size
+    start.share(network, batch, ROWS_A_PROCESS)
+    remedy = "set a smaller --hidden-size, --embed-size or --vocab-size"
+    check_parameters(network, batch, start.settings, remedy)
     train, held = corpus, None
     if options.valid is None:
         fraction = DEFAULT_FRACTION if options.val_split is None else options.val_split
@@ -78,7 +81,6 @@ def plan_text(options: TextOptions) -> Plan:
     start.check_validation(valid, options.valid)
     held = valid or held
 
-    start.share(network, start.settings.batch_size, ROWS_A_PROCESS)
     seq_length = trained.seq_length if trained else options.seq_length or SEQ_LENGTH
     hides = train.vocabulary.unknown is not None and train.counts[0] == 0
     fed = {"restart": RESTART, "hides": bool(hides)}
@@ -88,7 +90,7 @@ def plan_text(options: TextOptions) -> Plan:
         raise InputError(f"{start.name} is damaged: it read its text by {restart!r} and {hides!r}")
     feed = WindowFeed(train, start.settings.batch_size, seq_length, restart, hides)
     held_out, testing = (WindowFeed.whole(part) if part else None for part in (held, test))
-    if trained is None:
+    if trained is None and not start.is_reckoned(network, batch):
         network.initialise(start.streams["start"])
         begin_at_frequencies(network, feed.with_hidden(Unigram(train.counts).distribution))
     level = corpus.vocabulary.level

@@ -1,0 +1,31 @@
+"""What shapes tell of the memory of a run, beside what a trial measures."""
+
+from dataclasses import replace
+
+import pytest
+from training_runs import NORMED, PLAIN, QUICK, trainer_of
+
+from cnntool.training.footprint import is_large, least_bytes, run_bytes
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize(
+    "layers", [PLAIN, NORMED, "dense 600; relu; dense 600; relu; dense 10", "conv 64 3x3; dense 10"]
+)
+def test_no_run_takes_less_than_shapes_tell(parts, layers, shards, optimizer):
+    settings = replace(QUICK, shards=shards, optimizer=optimizer, batch_size=128)
+    with trainer_of(parts, settings, layers) as trainer:
+        least = least_bytes(trainer.network, settings.batch_size, settings)
+        assert 0 < least <= run_bytes(trainer.task)[0]
+        weights = sum(array.nbytes for array in trainer.network.params.values())
+        assert least >= 3 * weights
+
+
+def test_what_is_large_is_so_by_its_parameters_its_work_or_what_its_layers_give(parts):
+    with trainer_of(parts, QUICK, "dense 2000; relu; dense 2000; dense 10") as trainer:
+        assert not is_large(trainer.network, 64)
+        assert is_large(trainer.network, 10**5)  # 4 million multiply-adds each
+    with trainer_of(parts, QUICK, "conv 2 1x1; dense 10") as trainer:
+        assert not is_large(trainer.network, 10**6)
+        assert is_large(trainer.network, 3 * 10**6)
