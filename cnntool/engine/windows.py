@@ -198,6 +198,8 @@ def _planned_axis(size, kernel_size, stride, dilation, padding, flipped, ceil_mo
 def per_axis(value, count: int, name: str) -> tuple:
     """One value an axis: ``3 -> (3, 3)``, ``(3, 5) -> (3, 5)``; whole numbers, for a padding also
     words and pairs, for an output size None."""
+    if type(value) is int:
+        return (value,) * count
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
         return (_setting(value, name),) * count
     values = tuple(_setting(each, name) for each in value)

@@ -42,6 +42,10 @@ class Wiring(NamedTuple):
     carried: dict[str, str]  # its state
 
 
+_without_warnings = np.errstate(over="ignore", invalid="ignore")
+"""What is not finite goes through all layers, to who asked for it: training looks at its loss."""
+
+
 class Network:
     """Layers over samples of one shape, or of any size where ``takes_any_size``.
 
@@ -213,6 +217,7 @@ class Network:
         order = [index for index in self._order if index in within]
         return self._run(order, x, Pass(training, rng, keeps_caches, lengths), states)
 
+    @_without_warnings
     def backward(
         self,
         dy: Any,
@@ -241,8 +246,7 @@ class Network:
                 continue
             if out is not None and layer.writes_out:
                 more["out"] = {k: out[path] for k, path in at.used.items() if path not in grads}
-            with np.errstate(over="ignore", invalid="ignore"):
-                dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
+            dy, found = layer.backward(dy, cache, need_dx=index > first, **more)
             self.collect(index, found, out, grads)
         return grads
 
@@ -257,12 +261,12 @@ class Network:
             put(paths[key], grad, out, grads)
         return grads
 
+    @_without_warnings
     def backward_to_input(self, dy: Any, caches: Caches) -> np.ndarray:
         """The gradient by what went into the first of the layers that left the caches, for dy by
         what came out of the last."""
         for index, cache in zip(reversed(caches.order), reversed(caches), strict=True):
-            with np.errstate(over="ignore", invalid="ignore"):
-                dy = self.layers[index].backward(dy, cache, need_dx=True)[0]
+            dy = self.layers[index].backward(dy, cache, need_dx=True)[0]
         return dy
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -278,6 +282,7 @@ class Network:
         self._run(range(len(self.layers)), x, way, states, found)
         return found
 
+    @_without_warnings
     def _run(
         self,
         order: Sequence[int],
@@ -298,8 +303,7 @@ class Network:
             if states is not None:
                 for key, path in at.carried.items():
                     buffers[key] = states[path]
-            with np.errstate(over="ignore", invalid="ignore"):
-                x, cache = self.layers[index].forward(x, params, buffers, way)
+            x, cache = self.layers[index].forward(x, params, buffers, way)
             for key, path in at.carried.items():
                 caches.states[path] = buffers[key]
             if way.keeps_caches:
