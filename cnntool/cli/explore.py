@@ -255,8 +255,9 @@ def _of_texts(
     from cnntool.datasets.texts.encodings import checked_encoding
     from cnntool.datasets.texts.text import read_text, source_name
     from cnntool.networks.model import TrainedText
-    from cnntool.page.models import text_page
+    from cnntool.page.models import check_texts, text_page
 
+    check_texts(model)
     if asked.layers is not None:
         raise RequestError(f"--layers is for models of images, and {model.name} is one of texts")
     refuse(asked, OF_IMAGES, f"is for images, and {model.name} takes texts: leave it out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,13 @@ OF_TEXTS = (
     *("selftest", "arrays", "words", "pointwise", "cells", "sequences", "tokens"),
     *("dom", "draw", "pixels", "report", "texts"),
 )
+
+SHOWN_BY = {
+    "steps": "curves {} shows how it learned",
+    "frames": "states {} CLIP shows it",
+    "picture": "maps {} IMAGE shows it",
+}
+"""What draws a model of sequences that is none of texts, by what it reads."""
 
 MOST_STEPS = 300
 """Tokens of a text by which is seen whether what a network makes of it is finite."""
@@ -155,16 +163,17 @@ def _check_finite_text(
 
 def check_texts(model: TrainedText | SequenceModel) -> dict[str, Any]:
     """How a text becomes tokens; errors as of :func:`text_page`."""
+    if isinstance(model, SequenceModel) and not isinstance(model.reader, TextInput):
+        what, path = KINDS[model.header.kind], shlex.quote(model.name)
+        raise InputError(
+            f"{model.name} is {what} of {model.reader.form}: explore shows models of images and of "
+            f"texts; cnntool visualize {SHOWN_BY[model.reader.form].format(path)}"
+        )
     if (size := _bytes_of(model)) > MOST_BYTES:
         raise InputError(_too_large(model, size))
     if isinstance(model, TrainedText):
         vocabulary = model.vocabulary
         return {"form": "running", "level": vocabulary.level, "tokens": vocabulary.tokens}
-    if not isinstance(model.reader, TextInput):
-        raise InputError(
-            f"{model.name} is {KINDS[model.header.kind]} of {model.reader.form}: explore shows "
-            "models of images and of texts; cnntool visualize states shows it"
-        )
     return model.reader.to_json()
 
 

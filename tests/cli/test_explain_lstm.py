@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from processes import run_here
 from sequence_models import write_sequence_models
 from text_models import write_text_models
 
@@ -41,6 +42,15 @@ def test_other_models_are_told_what_shows_their_gates(explain, folder):
     assert "tagger.npz is a tagger: expected a language model" in done.err
     assert "`cnntool visualize states tagger.npz`" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_no_other_model_is_told_what_refuses_it(explain, folder):
+    write_sequence_models(folder, "series", "captioner")
+    done = explain("series.npz", "--text", "1")
+    assert done.err.endswith("series.npz is a classifier: expected a language model\n")
+    done = explain("captioner.npz", "--text", "1")
+    assert "`cnntool explore captioner.npz` shows what it makes of an image" in done.err
+    assert run_here("explore", "captioner.npz").code == 0
 
 
 def test_a_few_unknown_words_are_named_and_the_others_counted(explain):

@@ -65,6 +65,21 @@ def test_a_model_of_texts_takes_texts_and_files_of_them(cnntool, tmp_path):
         assert words in done.err
 
 
+def test_what_shows_a_model_of_series_or_frames_is_named_and_does(cnntool, tmp_path):
+    """Whatever it is asked to read, of which nothing is said before."""
+    write_sequence_models(tmp_path, "series", "frames")
+    Path("clip").mkdir()
+    for number in range(3):
+        Path(f"clip/{number}.png").write_bytes(Path("grey.png").read_bytes())
+    for name in ("series", "frames"):
+        for more in ([], ["--text", ""], ["none.txt"], ["--layers", "lstm1"]):
+            done = cnntool("explore", f"{name}.npz", *more)
+            assert (done.code, done.out, done.err.count("\n")) == (1, b"", 1)
+        words = done.err.split("texts; cnntool ")[1].split(" shows")[0].split()
+        shown = cnntool(*("clip" if word == "CLIP" else word for word in words))
+        assert shown.code == 0, shown.err
+
+
 def test_what_cannot_be_shown_is_said_in_one_line(cnntool, digits_run):
     for arguments, code, words in (
         ((digits_run, "--layers", "conv7"), 2, "has no layer 'conv7', only conv1, relu1"),

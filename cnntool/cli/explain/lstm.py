@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cnntool.explain.recurrent import UnitTrace
     from cnntool.networks.model import TrainedText
+    from cnntool.networks.model_file import Header
 
 MOST_TOKENS = 10_000
 COLUMN = 8
@@ -81,11 +82,9 @@ def command(asked: Asked, report: Report) -> None:
     from cnntool.networks.model_file import load_header
 
     model = asked.model
-    if (task := load_header(model).kind) in KINDS_OF_SEQUENCES:
-        raise InputError(
-            f"{model} is a {task}: expected a language model; `cnntool visualize states {model}` "
-            "shows its gates, with --json every number"
-        )
+    if (header := load_header(model)).kind in KINDS_OF_SEQUENCES:
+        what = f"{model} is a {header.kind}: expected a language model"
+        raise InputError(f"{what}{_instead(model, header)}")
     trained = load_trained(model, "rnn")
     units = [each.units for each in trained.network.layers if isinstance(each, Recurrent)]
     layer = asked.layer or len(units)
@@ -100,6 +99,16 @@ def command(asked: Asked, report: Report) -> None:
     found = unit_trace(trained, ids, layer, asked.unit)
     tokens = ids.tolist()
     report.give(_entry, _show, trained, tokens, found)
+
+
+def _instead(model: str, header: Header) -> str:
+    """What shows a model of sequences, in the words that end a sentence; none of series."""
+    form = header.preprocessing.get("form")
+    if form == "steps":
+        return ""
+    if form == "picture":
+        return f"; `cnntool explore {model}` shows what it makes of an image"
+    return f"; `cnntool visualize states {model}` shows its gates, with --json every number"
 
 
 def _entry(trained: TrainedText, tokens: list[int], found: UnitTrace) -> dict[str, Any]:
