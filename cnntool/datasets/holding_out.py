@@ -91,7 +91,9 @@ def _why_whole(samples: Samples, bundles: int) -> str:
     """What there is, of which no part can be taken."""
     count = counted(len(samples), "sample")
     if len(samples) == 1:
-        return f"{count} (a blank line ends one)" if samples.form == "words" else count
+        if samples.form != "words":
+            return count
+        return f"{count}, read as {samples.format} (a blank line ends one)"
     if bundles == 1:
         return f"{count} of one {'input' if samples.groups is None else 'group'}"
     return f"{count}, one of each class"

@@ -384,10 +384,21 @@ def assert_refused(done, message: str) -> None:
         ("classifier", "good\ta film\nbad\ta day\n", "2 samples, one of each class: set"),
         ("classifier", "the cat sat\n" * 3, "in no format that a classifier learns from"),
         ("tagger", "a X\nb X\n\nc X\n", "has only the tag 'X'"),
-        ("tagger", "a X\nb Y\n", "out of 1 sample (a blank line ends one): set --val-split 0"),
+        (
+            "tagger",
+            "a X\nb Y\n",
+            "of 1 sample, read as CoNLL columns, the last the tag (a blank line ends one): set",
+        ),
         ("translator", "one\ttwo\n", "out of 1 sample: set --val-split 0, or add some"),
         ("translator", "a\tb\nA\tc\n", "2 samples of one input"),
         ("translator", "no tab here\n" * 3, "bad.tsv"),
+        (
+            "translator",
+            "The cat sat upon the mat\n" * 3,
+            "its translations behind it, line by line",
+        ),
+        ("translator", "we eat now\nhe is ok\nI like tea\n", "expected two files that go line by"),
+        ("tagger", "the cat sat\na dog ran home\n", "expected a word a line, with its tag"),
         ("captioner", "a\tb\n", "in no format that a captioner learns from"),
     ],
 )

@@ -12,6 +12,7 @@ from cnntool.datasets.memory import check_text_fits
 from cnntool.datasets.sequences.samples import ReadOptions, Samples, put_together
 from cnntool.datasets.texts.text import Advance, joint_name, joint_size, read_text, source_name
 from cnntool.errors import InputError
+from cnntool.files.formats import EXTENSIONS
 from cnntool.wording import listed
 
 NEEDED = 4
@@ -61,7 +62,18 @@ class Material:
 
     @cached_property
     def first(self) -> Document:
-        """The text of the first file; InputError where memory is short of room for all."""
+        """The text of the first file; InputError for a picture or an array, and where memory is
+        short of room for all."""
+        kind = EXTENSIONS.get(Path(self.files[0]).suffix.lower())
+        if kind == "NPY":
+            raise InputError(
+                f"{self.files[0]} is an array alone: series stand in an .npz with x, lengths and y"
+            )
+        if kind is not None:
+            raise InputError(
+                f"{self.files[0]} is a picture, where a text is expected: train-cnn learns from "
+                "folders of pictures, train-captioner from pictures with texts beside them"
+            )
         check_text_fits(self.name, joint_size(list(self.files)), NEEDED)
         return self.read(self.files[0])
 

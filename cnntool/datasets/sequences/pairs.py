@@ -26,6 +26,8 @@ ALTERNATIVE = re.compile(r"(.+)\(\w+\)")
 COMMENT = re.compile(r"^(;;;|#(?=\s|$)).*|\s#\s.*")
 LONGEST_SYMBOL, MOST_SYMBOLS = 5, 300
 """Of a lexicon's pronunciations: what has longer or more words is a text."""
+WORDY = 2.5
+"""Letters of a symbol that are words, in the mean of all different ones of letters alone."""
 
 
 EMPTY = "pair", "with an empty side"
@@ -222,11 +224,15 @@ def is_lexicon(document: Document) -> bool:
 
 def _are_sentences(document: Document) -> bool:
     """Whether most lines begin with a word that others begin with, too, which do not stand beside
-    it, as other ways to say a word do."""
-    firsts = [COMMENT.sub("", line).split()[:1] for line in document.lines[:LOOKED_AT]]
-    words = [first[0] for first in firsts if first]
+    it, as other ways to say a word do; or most symbols are words by their length."""
+    lines = [COMMENT.sub("", line).split() for line in document.lines[:LOOKED_AT]]
+    words = [line[0] for line in lines if line]
     runs = Counter(word for word, _ in groupby(words))
-    return 2 * sum(runs[word] > 1 for word in words) > len(words)
+    if 2 * sum(runs[word] > 1 for word in words) > len(words):
+        return True
+    symbols = {symbol for line in lines for symbol in line[1:]}
+    spelled = [len(symbol) for symbol in symbols if symbol.isalpha()]
+    return 2 * len(spelled) > len(symbols) and sum(spelled) > WORDY * len(spelled)
 
 
 def read_lexicon(document: Document) -> Samples:
@@ -234,9 +240,9 @@ def read_lexicon(document: Document) -> Samples:
     ``#`` before a comment."""
     if document.how.format is None and _are_sentences(document):
         raise InputError(
-            f"{document.name} looks like sentences, as most lines begin with the word of others: "
-            "name the file with their translations behind it, or give --format lexicon for words "
-            "and their sounds"
+            f"{document.name} looks like sentences: expected two files that go line by line, or "
+            "one of a source, a tab and its target a line; name the file with their translations "
+            "behind it, or give --format lexicon for words and their sounds"
         )
     pairs, comments = [], 0
     for index, line in enumerate(document.lines):

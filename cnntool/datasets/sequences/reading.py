@@ -172,9 +172,11 @@ def _read(task: str, material: Material) -> Samples:
         raise InputError(f"{material.name} is empty: name {_kinds(task)}")
     if name is None:
         formats_there = "; ".join(f"{each}: {line}" for each, line in known.items())
+        remedy = "write it as one of these, or name the one it has with --format"
+        if task == "translator" and material.folder is None and len(material.files) == 1:
+            remedy = f"name the file with its translations behind it, line by line; or {remedy}"
         raise InputError(
-            f"{material.name} is in no format that a {task} learns from: write it as one of these, "
-            f"or name the one it has with --format ({formats_there})"
+            f"{material.name} is in no format that a {task} learns from: {remedy} ({formats_there})"
         )
     _refuse_unused(task, name, material)
     samples = formats[name].read(material)

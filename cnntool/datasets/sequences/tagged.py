@@ -177,7 +177,10 @@ def _other_columns(
 ) -> str:
     remedy = "every line has a word and its tag"
     if len(fields) > width and not by_tabs:
-        remedy = "a word with a space in it wants tabs between the columns"
+        remedy = (
+            "expected a word a line, with its tag behind it; a word with a space in it wants tabs "
+            "between the columns"
+        )
     return (
         f"{place} has {counted(len(fields), 'column')} ({shortened(' '.join(fields), 40)}), where "
         f"{width_place} has {width}: {remedy}"

@@ -114,9 +114,14 @@ def test_a_lexicon_has_other_ways_to_say_a_word_and_comments(tmp_path):
 def test_sentences_without_their_translations_are_no_lexicon(tmp_path):
     text = "Ein Hund rennt\nDer Mann singt\nEin Kind malt\nDer Hund malt\nWer singt\n"
     found = problem(tmp_path, text, "translator")
-    assert found.startswith("data.txt looks like sentences, as most lines begin with the word of")
+    assert found.startswith(
+        "data.txt looks like sentences: expected two files that go line by line"
+    )
     assert "name the file with their translations" in found
     assert len(read(tmp_path, text, "translator", format="lexicon")) == 3
+    short = "the cat sat\na dog ran home\nwe eat now\nI like tea\nhe is ok\n"
+    assert problem(tmp_path, short, "translator").startswith("data.txt looks like sentences")
+    assert len(read(tmp_path, short, "translator", format="lexicon")) == 5
     ways = "a AH\na EY\nthe DH AH\nthe DH IY\n"
     assert read(tmp_path, ways, "translator").answers == [("AH", "EY"), ("DH AH", "DH IY")]
 

@@ -92,6 +92,17 @@ def test_what_is_not_there_is_an_error(tmp_path, task):
         load_samples(str(tmp_path), task)
 
 
+@pytest.mark.parametrize("task", ["classifier", "tagger", "translator"])
+def test_pictures_and_arrays_are_no_texts(tmp_path, task):
+    for name, said in (
+        ("a.jpg", "is a picture, where a text is expected: train-cnn"),
+        ("a.npy", "in an .npz with x"),
+    ):
+        (tmp_path / name).write_bytes(bytes(9))
+        with pytest.raises(InputError, match=said):
+            load_samples(str(tmp_path / name), task)
+
+
 def test_a_set_that_is_nearly_named_is_suggested():
     with pytest.raises(InputError, match="adresses does not exist: did you mean 'addresses'"):
         load_samples("adresses", "tagger")

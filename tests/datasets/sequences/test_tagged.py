@@ -110,7 +110,7 @@ def test_rows_of_numbers_are_steps(tmp_path):
         ("a X\nb\n", "data.txt:2 has 1 column (b), where data.txt:1 has 2: every line has a word"),
         (
             "a X\nNew York X\n",
-            "data.txt:2 has 3 columns (New York X), where data.txt:1 has 2: a wor",
+            "data.txt:2 has 3 columns (New York X), where data.txt:1 has 2: expected a word a line",
         ),
         ("a\tX\nb\t\n", "data.txt:2 has 1 column (b), where"),
         ("a/X b/Y\nc d/Z\n", "data.txt:2: 'c' is not WORD/TAG: add the tag"),
