@@ -394,7 +394,7 @@ def assert_refused(done, message: str) -> None:
         ("translator", "no tab here\n" * 3, "bad.tsv"),
         (
             "translator",
-            "The cat sat upon the mat\n" * 3,
+            "Elephants contemplate questions\n" * 3,
             "its translations behind it, line by line",
         ),
         ("translator", "we eat now\nhe is ok\nI like tea\n", "expected two files that go line by"),
