@@ -83,7 +83,8 @@ class Asked(Model):
     )
     why: bool = flag(
         "--why",
-        "A line a token: how likely it was, and what else could have come.",
+        "A line a token: how likely it was, and what else could have come; with --temperature 0 at "
+        "temperature 1.",
         section="Output",
     )
     as_json: bool = flag(

@@ -50,11 +50,11 @@ def _pieces(drawn: Iterable[Draw], vocabulary: Vocabulary, prime: str | None) ->
 
 
 def write_reasons(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
-    """Print a line a token: its probability, and the likeliest others with theirs."""
+    """Print a line a token: its odds, and the likeliest others with theirs."""
     screen = console()
     width = min(WIDEST, max(map(len, vocabulary.tokens)) if vocabulary.level == "word" else 6)
     for draw in drawn:
-        token, p = token_text(vocabulary, draw.token), draw.distribution[draw.token]
+        token, p = token_text(vocabulary, draw.token), draw.odds[draw.token]
         rest = [(token_text(vocabulary, other), q) for other, q in _runners_up(draw)]
         if not screen.is_terminal:
             others = (field for name, q in rest for field in (name, f"{q:.6f}"))
@@ -81,6 +81,8 @@ def write_json(drawn: Iterable[Draw], vocabulary: Vocabulary) -> None:
                 for token, p in _runners_up(draw)
             ],
         }
+        if draw.at_temperature_1 is not None:
+            entry["at_temperature_1"] = round(float(draw.at_temperature_1[draw.token]), 6)
         print(json_text(entry))
 
 
@@ -95,6 +97,6 @@ def token_text(vocabulary: Vocabulary, token: int) -> str:
 
 
 def _runners_up(draw: Draw) -> list[tuple[int, float]]:
-    order = np.argsort(-draw.distribution, kind="stable")[: RUNNERS_UP + 1].tolist()
-    others = [token for token in order if token != draw.token and draw.distribution[token] > 0]
-    return [(token, float(draw.distribution[token])) for token in others[:RUNNERS_UP]]
+    order = np.argsort(-draw.odds, kind="stable")[: RUNNERS_UP + 1].tolist()
+    others = [token for token in order if token != draw.token and draw.odds[token] > 0]
+    return [(token, float(draw.odds[token])) for token in others[:RUNNERS_UP]]

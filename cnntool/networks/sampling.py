@@ -56,10 +56,17 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """A token, with the probabilities (V,) that it was drawn with."""
+    """A token, with the probabilities (V,) that it was drawn with; at temperature 0, which leaves
+    one token alone, also those at 1."""
 
     token: int
     distribution: np.ndarray
+    at_temperature_1: np.ndarray | None = None
+
+    @property
+    def odds(self) -> np.ndarray:
+        """Those that tell what else could have come."""
+        return self.distribution if self.at_temperature_1 is None else self.at_temperature_1
 
 
 def line_start(vocabulary: Vocabulary) -> np.ndarray:
@@ -109,6 +116,7 @@ def draws(
 
     InputError where the network's numbers are not finite.
     """
+    whole = Choice(banned=choice.banned)
     while True:
         if not np.isfinite(logits).all():
             raise not_finite("the network")
@@ -117,5 +125,5 @@ def draws(
         token = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
         if token == len(p) or p[token] == 0:  # rounding says it is past the end
             token = int(np.flatnonzero(p)[-1])
-        yield Draw(token, p)
+        yield Draw(token, p, None if choice.temperature else whole.distribution(logits))
         logits, states = _read(network, [token], states)

@@ -106,6 +106,27 @@ def test_why_gives_each_probability_and_what_else_could_have_come(generate):
         ids = np.append(ids, names.index(token))
 
 
+@pytest.mark.parametrize("more", [[], ["--top-k", "1"], ["--top-p", "0.001"]])
+def test_why_the_likeliest_came_is_told_at_temperature_1(generate, more):
+    """At 0 nothing else could have come."""
+    done = generate("chars.npz", "--why", "--length", "5", "--temperature", "0", *more)
+    lines = [line.split("\t") for line in done.out.decode().splitlines()]
+    assert (done.code, len(lines)) == (0, 5)
+    trained = load_trained("chars.npz", "rnn")
+    ids, names = line_start(trained.vocabulary), [repr(t) for t in trained.vocabulary.tokens]
+    for token, p, *others in lines:
+        logits, _ = primed(trained.network, ids)
+        wanted = Choice(banned=(trained.vocabulary.unknown,)).distribution(logits)
+        best = np.sort(wanted)[::-1][:5]
+        assert float(p) == pytest.approx(wanted[names.index(token)], abs=1e-5)
+        assert [float(q) for q in (p, *others[1::2])] == pytest.approx(best, abs=1e-5)
+        ids = np.append(ids, names.index(token))
+    entries = generate("chars.npz", "--json", "--length", "5", "--temperature", "0", *more).lines
+    told = [json.loads(entry) for entry in entries]
+    assert [entry["at_temperature_1"] for entry in told] == [float(line[1]) for line in lines]
+    assert [len(entry["runners_up"]) for entry in told] == [4] * 5
+
+
 def test_top_k_and_top_p_bound_the_choice(generate):
     for options in (["--top-k", "1"], ["--top-p", "0.0001"]):
         done = generate("words.npz", "-n", "6", "--seed", "3", *options)
