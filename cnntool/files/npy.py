@@ -86,13 +86,17 @@ def read_values(
     needed = prod(header.shape) * header.dtype.itemsize
     if most is not None and needed > most:  # before room is made for what is not there
         raise cut_short(name, f"its header says {needed:,} bytes, and {most:,} are there")
-    try:
-        array = np.empty(header.shape, header.dtype, "F" if header.by_columns else "C")
-    except (MemoryError, ValueError):  # ValueError: more than an address can say
-        raise InputError(f"{name} claims to be {header.shape}, which no memory holds") from None
+    array = _room(header, header.dtype, name)
     fill(stream, array.T if header.by_columns else array, name, of)
     _refuse_more(stream, header.shape, name)
     return array
+
+
+def _room(header: Header, dtype: np.dtype, name: str) -> np.ndarray:
+    try:
+        return np.empty(header.shape, dtype, "F" if header.by_columns else "C")
+    except (MemoryError, ValueError):  # ValueError: more than an address can say
+        raise InputError(f"{name} claims to be {header.shape}, which no memory holds") from None
 
 
 def most_bytes(member: ZipInfo) -> int:
@@ -127,8 +131,24 @@ def read(stream: Readable, limits: Limits) -> Image:
     The white of floats is what the caller says. Every channel counts as colour.
     """
     header, layout = _limited_header(stream, limits)
-    values = read_values(stream, header, limits.name, of="pixels")
+    if header.by_columns or header.dtype == layout.dtype:
+        values = read_values(stream, header, limits.name, of="pixels")
+    else:
+        values = _converted(stream, header, layout.dtype, limits.name)
     return layout.image_of(_frame(values, layout, limits))
+
+
+def _converted(stream: Readable, header: Header, dtype: np.dtype, name: str) -> np.ndarray:
+    """The array that follows its header in another type, converted a few rows at a time."""
+    pixels = _room(header, dtype, name)
+    values = np.empty((STRIP_ROWS, *header.shape[1:]), header.dtype)
+    total = len(pixels) * values[0].nbytes
+    for top in range(0, len(pixels), STRIP_ROWS):
+        rows = pixels[top : top + STRIP_ROWS]
+        fill(stream, values[: len(rows)], name, part=(top * values[0].nbytes, total))
+        _convert(values[: len(rows)], rows, name)
+    _refuse_more(stream, header.shape, name)
+    return pixels
 
 
 def open_rows(stream: BinaryIO, limits: Limits) -> tuple[Layout, Strips]:

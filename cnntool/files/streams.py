@@ -57,12 +57,20 @@ def read_whole(stream: Readable, limits: Limits) -> io.BytesIO:
     return whole
 
 
-def fill(stream: Readable, array: np.ndarray, name: str, of: str = "pixels") -> None:
+def fill(
+    stream: Readable,
+    array: np.ndarray,
+    name: str,
+    of: str = "pixels",
+    part: tuple[int, int] | None = None,
+) -> None:
     """Read the bytes of a C-contiguous array from a stream; InputError when they end too soon.
 
-    of: what the bytes are of, in the error.
+    of: what the bytes are of, in the error. part: bytes that came before, and all, where the array
+    is a part.
     """
     room = array.reshape(-1).view(np.uint8).data
+    before, total = part or (0, len(room))
     into = getattr(stream, "readinto", None)
     done = 0
     while done < len(room):
@@ -73,7 +81,7 @@ def fill(stream: Readable, array: np.ndarray, name: str, of: str = "pixels") -> 
             count = len(block)
             room[done : done + count] = block
         if not count:
-            raise cut_short(name, f"{done:,} of {len(room):,} bytes of {of} are there")
+            raise cut_short(name, f"{before + done:,} of {total:,} bytes of {of} are there")
         done += count
 
 

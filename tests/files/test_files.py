@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import threading
+import tracemalloc
 import zlib
 from dataclasses import replace
 
@@ -143,6 +144,21 @@ def test_npy_of_any_real_dtype_shape_and_order_is_read(stored, shape, order):
     assert pixels.dtype == (array.dtype if keeps else floats)
     assert image.white == (WHITE[array.dtype.name] if keeps else 200.0)
     np.testing.assert_array_equal(pixels, array.reshape(*shape[:2], -1).astype(pixels.dtype))
+
+
+def test_npy_of_another_type_is_converted_as_it_is_read(tmp_path):
+    values = np.arange(1_000_000, dtype=np.int64).reshape(1000, 1000)
+    np.save(tmp_path / "a.npy", values)
+    tracemalloc.start()
+    try:
+        image = open_image(tmp_path / "a.npy")
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * values.nbytes
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(image.frames[0].pixels[..., 0], values)
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-10])
+    with pytest.raises(InputError, match="7,999,990 of 8,000,000 bytes of pixels are there"):
+        open_image(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
