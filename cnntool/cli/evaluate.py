@@ -14,8 +14,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, argument, encoding_option, flag, option, refuse, takes
 from cnntool.cli.types import Choice, PathName, WholeNumber
 from cnntool.cli.visualize.options import font_file
-from cnntool.errors import RequestError
-from cnntool.wording import counted, joined, readable
+from cnntool.wording import joined, readable
 
 if TYPE_CHECKING:
     from cnntool.datasets.images.parts import Parts
@@ -181,7 +180,7 @@ def measure_images(asked: Asked) -> None:
     """Put a network to labelled images, and print and draw what was found."""
     from cnntool.cli import evaluation_files as files
     from cnntool.cli.evaluation_tables import show_report
-    from cnntool.cli.predictions import differences
+    from cnntool.cli.predictions import differences, tell_of_all
     from cnntool.datasets.images.sources import not_of_folders
     from cnntool.networks.model import load_trained
     from cnntool.training.evaluation import evaluate
@@ -192,14 +191,14 @@ def measure_images(asked: Asked) -> None:
     model, (data,) = asked.model, asked.data
     files.check_files(asked.confusion, asked.mistakes, False, asked.force)
     classifier = load_trained(model, "cnn")
-    if asked.top is not None and asked.top > len(classifier.labels):
-        classes = counted(len(classifier.labels), "class")
-        raise RequestError(f"--top {asked.top}: {model} has {classes}, take no more than those")
+    if not asked.quiet:
+        tell_of_all(asked.top, classifier)
     files.check_report(asked.html, classifier, asked.force)
     loaded = load_for(classifier, data, asked.strict, asked.quiet)
     parts, is_trained_on = with_held_out(loaded, classifier.header)
     chosen, images = parts.chosen(asked.part, data)
-    report = evaluate(classifier, images, asked.top or TOP)
+    top = asked.top and min(asked.top, len(classifier.labels))
+    report = evaluate(classifier, images, top or TOP)
     if not asked.quiet:
         origin = _origin(data, parts, loaded, chosen, is_trained_on)
         unlike = differences(data, images, classifier.preprocessing)

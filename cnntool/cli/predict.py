@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import MOST_BEAM
-from cnntool.cli.console import complain
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import (
     Limits,
@@ -25,7 +24,6 @@ from cnntool.cli.options import (
 )
 from cnntool.cli.types import PathName, WholeNumber
 from cnntool.errors import InputError
-from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from cnntool.networks.model import AnyModel
@@ -105,6 +103,7 @@ def command(input: Input, output: Output, spread: Spread) -> int:
     Fields are separated by tabs; with --top there are K pairs of an answer and its probability. Of
     texts that are said the best is the one whose tokens are likeliest on average.
     """
+    from cnntool.cli.predictions import tell_of_all
     from cnntool.networks.model import Classifier, SequenceModel, TrainedText, load_trained
 
     model = load_trained(input.model)
@@ -114,10 +113,8 @@ def command(input: Input, output: Output, spread: Spread) -> int:
         )
     _refuse_of_others(input, output, spread, model)
 
-    count, has_classes = len(model.labels), getattr(model, "writer", None) is None
-    if has_classes and (output.top or 1) > count and not output.quiet:
-        classes = counted(count, "class")
-        complain(f"--top {output.top}: {model.name} has {classes}, and all of them are told")
+    if getattr(model, "writer", None) is None and not output.quiet:
+        tell_of_all(output.top, model)
     if isinstance(model, Classifier):
         return _classes_of_images(input, output, spread, model)
     assert isinstance(model, SequenceModel)

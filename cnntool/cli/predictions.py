@@ -29,6 +29,8 @@ from cnntool.wording import counted, readable
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from cnntool.networks.model import Trained
+
 BATCH_IMAGES = 64
 BATCH_BYTES = 1 << 18
 """Of the files of a batch: small images go through together, photographs as they come."""
@@ -77,6 +79,14 @@ class Printer:
         for cell in as_cells(found, self._label_width):
             line.append("  ").append_text(cell)
         self._screen.print(line, soft_wrap=True)
+
+
+def tell_of_all(top: int | None, model: Trained) -> None:
+    """Say on stderr where --top asks for more answers than a model has."""
+    count = len(model.labels)
+    if top is not None and top > count:
+        classes = counted(count, "tag" if model.header.kind == "tagger" else "class")
+        complain(f"--top {top}: {model.name} has {classes}, and all of them are told")
 
 
 def ranked(labels: Sequence[str], odds: np.ndarray, k: int) -> list[tuple[str, float]]:

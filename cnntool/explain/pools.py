@@ -65,8 +65,8 @@ def pool_facts(
     """Explain pixel ``at`` (x, y; None is the middle) of what pool_picture makes of an image.
 
     Of an animation, the first frame. Values come from pooling the whole picture, the gradient from
-    the engine's way back of this one window. Raises InputError where no window fits, or ``at`` is
-    outside the result.
+    the engine's way back of this one window. Raises InputError where no window fits,
+    RequestError where ``at`` is outside the result.
     """
     frame = image.frames[0]
     rows_in, columns_in, _ = frame.pixels.shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnntool.engine.windows import Axis, border_indices
-from cnntool.errors import InputError
+from cnntool.errors import RequestError
 from cnntool.files.image import Image
 from cnntool.imaging.filter_pass import FilterPass
 from cnntool.imaging.filter_plan import Geometry, plan_chain
@@ -99,7 +99,7 @@ def window_facts(
 
     The last filter of a chain is explained, on what those before it made of the first frame. The
     responses are caught from a pass over the whole picture. Raises InputError where the kernel does
-    not fit, or ``at`` is outside the result.
+    not fit, RequestError where ``at`` is outside the result.
     """
     frame, white = image.frames[0], image.white
     plans = plan_chain(frame.pixels.shape, filters, geometry)
@@ -148,10 +148,10 @@ def window_facts(
 
 
 def place_of(at: tuple[int, int] | None, height: int, width: int) -> tuple[int, int]:
-    """``at`` (x, y), or the middle; raises InputError where a result has no such pixel."""
+    """``at`` (x, y), or the middle; RequestError where a result has no such pixel."""
     x, y = (width // 2, height // 2) if at is None else at
     if not (0 <= x < width and 0 <= y < height):
-        raise InputError(
+        raise RequestError(
             f"position {x},{y} is outside the result, which has {width} x {height} pixels: x is 0 "
             f"to {width - 1}, y is 0 to {height - 1}"
         )

@@ -76,9 +76,12 @@ def test_without_colour_and_in_a_pipe_there_are_no_escapes(cnntool):
 
 
 def test_errors_are_one_line_with_the_right_code(cnntool):
-    data = ("explain", "convolve", "grey.png", "-k", "sobel", "--at", "40,0")
+    data = ("explain", "convolve", "none.png", "-k", "sobel")
     usage = ("explain", "conv1d", "--signal", "1,x", "--kernel", "1")
-    for words, code in ((data, 1), (usage, 2), (("explain", "padding", "3", "-k", "5"), 2)):
+    place = ("explain", "convolve", "grey.png", "-k", "sobel", "--at", "40,0")
+    pooled = ("explain", "pool", "grey.png", "--at", "0,15")
+    padding = ("explain", "padding", "3", "-k", "5")
+    for words, code in ((data, 1), (usage, 2), (place, 2), (pooled, 2), (padding, 2)):
         done = cnntool(*words)
         assert done.code == code
         assert done.out == b""

@@ -1,5 +1,6 @@
 """No result goes over what it is made of, by -f either; and no option is passed over in silence."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -85,7 +86,6 @@ def test_what_is_read_is_not_written_over(cnntool, inputs, words, what):
         ("visualize curves log.png --font x", "--font is for a picture in a file"),
         ("evaluate model.png digits --font x", "none is drawn: add --confusion or --mistakes"),
         ("evaluate classifier.npz mood.tsv --font x", "none is drawn: add --confusion"),
-        ("evaluate model.png digits --top 11", "--top 11: model.png has 10 classes"),
     ],
 )
 def test_an_option_that_can_do_nothing_is_refused(cnntool, inputs, words, said):
@@ -101,6 +101,16 @@ def test_more_answers_than_there_are_classes_are_told_of(cnntool, folder, image)
     assert len(done.lines[0].split("\t")) == 5
     assert done.err == "--top 3: dark.npz has 2 classes, and all of them are told\n"
     assert cnntool("predict", "dark.npz", image, "--top", "3", "-q").err == ""
+
+
+def test_evaluation_counts_all_classes_where_more_are_asked_for_as_prediction_does(cnntool, inputs):
+    done = cnntool("evaluate", "model.png", "digits", "--top", "11", "--json")
+    assert done.code == 0
+    assert done.err.startswith("--top 11: model.png has 10 classes, and all of them are told\n")
+    assert json.loads(done.out)["top_k"] == {"k": 10, "accuracy": 1.0}
+    done = cnntool("predict", "model.png", "small.png", "--top", "11")
+    assert (done.code, len(done.lines[0].split("\t"))) == (0, 21)
+    assert done.err == "--top 11: model.png has 10 classes, and all of them are told\n"
 
 
 @pytest.mark.parametrize(

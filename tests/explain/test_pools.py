@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnntool.choices import POOLS
-from cnntool.errors import InputError
+from cnntool.errors import RequestError
 from cnntool.explain.pools import pool_facts
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.pooling import Pooling, pool_picture
@@ -199,5 +199,5 @@ def test_a_huge_window_costs_no_more_than_its_part_of_the_picture(mode, gradient
 
 
 def test_a_position_outside_names_the_size():
-    with pytest.raises(InputError, match="position 9,0 is outside the result, which has 9 x 7"):
+    with pytest.raises(RequestError, match="position 9,0 is outside the result, which has 9 x 7"):
         explain(picture(), Pooling("max"), (9, 0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from borders import NUMPY_MODE
 
-from cnntool.errors import InputError
+from cnntool.errors import RequestError
 from cnntool.explain.windows import window_facts
 from cnntool.files.image import Frame, Image
 from cnntool.imaging.filter_plan import Geometry
@@ -181,5 +181,6 @@ def test_the_offset_of_a_kernel_is_added_once():
 
 @pytest.mark.parametrize("at", [(17, 0), (0, 13), (-1, 0)])
 def test_a_position_outside_names_the_size(at):
-    with pytest.raises(InputError, match=f"position {at[0]},{at[1]} is outside .* 17 x 13 pixels"):
+    place = f"position {at[0]},{at[1]} is outside"
+    with pytest.raises(RequestError, match=f"{place} .* 17 x 13 pixels"):
         window_facts(picture(), [parse_kernel("box")], Geometry(), Rendering(), at)
