@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from shlex import quote
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -32,11 +33,16 @@ MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 DELIMITERS = (";", "\t", ",")
 """In the order in which they are believed; without any of them, white space is one."""
 
+DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(e[-+]?\d+)?\s*", re.IGNORECASE)
+"""A number in the writing of many countries, or two whole ones."""
+
 MISSING = ("", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?")
 """What stands, in small letters, where a table has no number."""
 
 LIKE_A_NUMBER = re.compile(r"(?=.*\d)[-+.,/\d_xXeEjJ]+")
-"""What is no name of a column."""
+"""What is no name of the only column."""
+DIGITS = re.compile(r"[-+]?\d[\d.,]*[.,]\d*")
+"""What is no name of any."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Layout:
     """How the lines of a text are to be read, as its first lines show."""
 
     delimiter: str | None  # None: white space
+    has_commas: bool  # for decimal points
     header: tuple[str, ...]
     columns: int
     used: tuple[int, ...]  # the columns that are wanted
@@ -91,27 +98,45 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     before = 0  # lines that are done with
     is_header, has_numbers, ends_blank = bool(layout.header), False, False
+    has_blanks = has_decimals = False
+    is_unclear = layout.delimiter == "," and layout.columns == 2
+    is_unclear &= not (layout.header or layout.is_chosen)
     for text in texts:
         lines = text.split("\n")
         if is_header:
             before = next(i for i, line in enumerate(lines) if _is_data(line)) + 1
             lines, is_header = lines[before:], False
         seen = ["0", "", *lines] if ends_blank else lines
-        if layout.columns == 1 and not remarks and "" in seen and _has_blank(seen):
+        if layout.columns == 1 and not has_blanks and "" in seen and _has_blank(seen):
+            has_blanks = True
             remarks.append(
                 f"{name} has blank lines between its numbers, which are passed over: where one is "
                 "missing, fill it in"
             )
         if "#" in text:
             lines = [line if _is_data(line) else "" for line in lines]
+        is_unclear = is_unclear and all(map(_may_be_one_number, lines))
+        if layout.has_commas and not has_decimals and any(map(DECIMAL_COMMA.search, lines)):
+            has_decimals = True
+            remarks.append(f"{name}: decimal commas are read as points")
         if any(line.strip() for line in lines):
             values = _parse(lines, '"' in text, before, layout, name)
             yield np.ascontiguousarray(values if layout.in_a_row else values.T)
             has_numbers = True
         ends_blank = has_numbers and (not text or text.endswith("\n"))
         before += len(lines)
+    if has_numbers and is_unclear:
+        given = "" if name == "stdin" else f" < {quote(name)}"
+        remarks.append(
+            f"{name}: commas are taken to part two columns: where they are decimal commas, put "
+            f"points for them with tr , .{given}"
+        )
     if not has_numbers:
         raise InputError(f"{name} holds no numbers after its header")
+
+
+def _may_be_one_number(line: str) -> bool:
+    return not line.strip() or DECIMAL_COMMA.fullmatch(line) is not None
 
 
 def _has_blank(lines: list[str]) -> bool:
@@ -128,8 +153,11 @@ def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[st
     while more and any(mark.startswith(chunk) and mark != chunk for mark in MARKS):
         more = read(CHUNK)
         chunk += more
-    if chunk.startswith(MARKS[1:]):
-        raise InputError(f"{name} is UTF-16 text: save it as UTF-8")
+    if wide := _wide_encoding(chunk):
+        given = "" if name == "stdin" else f" {quote(name)}"
+        raise InputError(
+            f"{name} is {wide} text: save it as UTF-8, as with iconv -f {wide} -t UTF-8{given}"
+        )
     chunk = chunk.removeprefix(MARKS[0]) or read(CHUNK)
     parts: list[bytes] = []
     while chunk:
@@ -152,6 +180,17 @@ def _chunks(stream: BinaryIO, head: bytes, name: str, live: bool) -> Iterator[st
         yield _decoded(rest)
 
 
+def _wide_encoding(data: bytes) -> str:
+    """UTF-16 by its mark, or by NULs in every second place; else ""."""
+    if data.startswith(MARKS[1:]):
+        return "UTF-16"
+    for place, encoding in ((1, "UTF-16LE"), (0, "UTF-16BE")):
+        others, nul = data[1 - place :: 2], data[place::2]
+        if len(data) > 3 and not nul.strip(b"\0") and b"\0" not in others:
+            return encoding
+    return ""
+
+
 def _decoded(data: bytes) -> str:
     text = data.decode("utf-8", "surrogateescape")
     if "\r" in text:
@@ -166,11 +205,15 @@ def _is_data(line: str) -> bool:
 
 def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
     delimiter = _delimiter(lines[0])
-    if len(lines) > 1 and not any(map(_is_number, _cells(lines[0], delimiter))):
+    cells = _cells(lines[0], delimiter)
+    if len(lines) > 1 and not any(_is_number(cell, delimiter != ",") for cell in cells):
         delimiter = _delimiter(lines[1])  # the first line is a header, with commas of its own maybe
+    has_commas = delimiter in (";", "\t") or (delimiter is None and "," in lines[-1])
     first = _cells(lines[0], delimiter)
     second = _cells(lines[1], delimiter) if len(lines) > 1 else None
-    header = first if second and _is_header(first, second) else []
+    if len(lines) > 1 and len(first) == 1 and DECIMAL_COMMA.fullmatch(lines[1]):
+        delimiter, has_commas, second = None, True, [lines[1]]  # one name, one column
+    header = first if second and _is_header(first, second, has_commas) else []
     columns = len(second if header and second else first)
     if header and delimiter is None and columns == 1:
         header = [" ".join(header)]  # a name of several words
@@ -179,17 +222,22 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
             f"{name} has {counted(len(header), 'name')} in its first line, and "
             f"{counted(columns, 'column')} in the next: every line needs as many"
         )
-    if len(header) == 1 and LIKE_A_NUMBER.fullmatch(header[0]):
-        cell = repr(header[0])
+    odd = [cell for cell in header if (LIKE_A_NUMBER if columns == 1 else DIGITS).fullmatch(cell)]
+    if odd and not _is_number(odd[0]):
         raise InputError(
-            f"{name}: {cell} is not a number: correct it, or give the column a name of letters"
+            f"{name}: {odd[0]!r} is not a number: correct it, or give the column a name of letters"
         )
     used = [_column(column, header, columns, name) for column in wanted] or list(range(columns))
     in_a_row = second is None and columns > 1 and not wanted
-    return Layout(delimiter, tuple(header), columns, tuple(used), bool(wanted), in_a_row)
+    return Layout(
+        delimiter, has_commas, tuple(header), columns, tuple(used), bool(wanted), in_a_row
+    )
 
 
 def _delimiter(line: str) -> str | None:
+    cells = line.split()
+    if len(cells) > 1 and all(map(DECIMAL_COMMA.fullmatch, cells)):
+        return ";" if ";" in line else "\t" if "\t" in line else None
     return next((mark for mark in DELIMITERS if mark in line), None)
 
 
@@ -201,15 +249,18 @@ def _cells(line: str, delimiter: str | None) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
 
 
-def _is_header(first: list[str], second: list[str]) -> bool:
+def _is_header(first: list[str], second: list[str], has_commas: bool) -> bool:
     """No number at all, or none where the next line has one."""
-    if not any(_is_number(cell) for cell in first):
+    if not any(_is_number(cell, has_commas) for cell in first):
         return True
     pairs = zip(first, second, strict=False)
-    return any(_is_number(below) and not _is_number(cell) for cell, below in pairs)
+    return any(
+        _is_number(below, has_commas) and not _is_number(cell, has_commas) for cell, below in pairs
+    )
 
 
-def _is_number(cell: str) -> bool:
+def _is_number(cell: str, has_commas: bool = False) -> bool:
+    cell = cell.replace(",", ".") if has_commas else cell
     try:
         float(cell)
     except ValueError:
@@ -251,7 +302,7 @@ def _parse(
             _diagnose(lines, before, layout, name)
     try:
         values = np.loadtxt(
-            lines,
+            [line.replace(",", ".") for line in lines] if layout.has_commas else lines,
             comments=None,
             delimiter=layout.delimiter,
             usecols=None if uses_all else layout.used,
@@ -299,11 +350,11 @@ def _check_cell(cell: str, index: int, where: str, layout: Layout) -> None:
             f"{where}: {what}: fill it in, for example with the mean of its neighbours (to leave "
             "the line out would shift the rest)"
         )
-    if not _is_number(cell):
+    if not _is_number(cell, layout.has_commas):
         if layout.delimiter != "," and _is_number(cell.replace(",", ".", 1)):
             remedy = "write a point for the decimal comma"
         raise InputError(f"{where}: {shown} is not a number: {remedy}")
-    if not np.isfinite(float(cell)):
+    if not np.isfinite(float(cell.replace(",", "."))):
         raise InputError(f"{where}: {shown} is not a finite number: write one that is")
 
 

@@ -126,14 +126,17 @@ def test_no_cut_of_the_bytes_changes_a_number(numbers, chunk, live, ending):
         ("1,2\n3\n", ["in line 2 has 1 column, the first line has 2"]),
         ("1,2\n3,\n", ["in line 2, column 2: there is no number: fill it in"]),
         ("t,v\n1,2\n3,x\n", ["in line 3, column 2 (v): 'x' is not a number", "--column"]),
-        ("t;v\n1;2\n3;2,5\n", ["in line 3, column 2 (v): '2,5'", "decimal comma"]),
+        ("1 2\n3 4\n5 2,5\n", ["in line 3, column 2: '2,5'", "decimal comma"]),
+        ("1.234,5;1\n2;3\n", ["'1.234,5' is not a number"]),
         ("2024-01-01,5\n2024-01-02,6\n", ["line 1, column 1: '2024-01-01'", "--column"]),
         ("a,b,c\n1,2\n", ["3 names in its first line, and 2 columns"]),
         ("", ["in is empty"]),
         ("\n \n# nothing\n", ["in is empty"]),
         ("a,b\n", ["in line 1"]),
         (b"1\n2\n\0\1\2\n" + bytes(300), ["neither text nor .npy nor WAV"]),
-        ("1\n2\n".encode("utf-16"), ["UTF-16", "UTF-8"]),
+        ("1\n2\n".encode("utf-16"), ["UTF-16", "iconv -f UTF-16 -t UTF-8 in"]),
+        ("1\n2\n".encode("utf-16-le"), ["UTF-16LE", "iconv -f UTF-16LE -t UTF-8 in"]),
+        ("t\n2\n".encode("utf-16-be"), ["UTF-16BE", "iconv -f UTF-16BE -t UTF-8 in"]),
         (b"1\n\xff\xfe\n", ["in line 2: "]),
     ],
 )
@@ -165,12 +168,43 @@ def test_blank_lines_between_numbers_are_remarked_on(data):
 
 
 @pytest.mark.parametrize(
-    "data", ["\n1\n2\n\n", "# c\n\n1\n2\n", "1\n# c\n2\n", "1,2\n\n3,4\n", "t\n\n1\n2\n"]
+    "data", ["\n1\n2\n\n", "# c\n\n1\n2\n", "1\n# c\n2\n", "1,2.5\n\n3,4\n", "t\n\n1\n2\n"]
 )
 def test_other_blank_lines_are_not(data):
     signal = read(data)
     list(signal.blocks)
     assert signal.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("data", "columns"),
+    [
+        ("1,5;2\n-3,25;4,5e2\n", [[1.5, -3.25], [2, 450]]),
+        ("a, b;c\n1,5;2\n", [[1.5], [2]]),
+        ("1\t2\n3\t4,5\n", [[1, 3], [2, 4.5]]),
+        ("1,5 2,5\n3,5 4\n", [[1.5, 3.5], [2.5, 4]]),
+        ("speed\n1,5\n2,5\n", [[1.5, 2.5]]),
+        ("1,5;2,5;3", [[1.5, 2.5, 3]]),
+    ],
+)
+def test_commas_are_decimal_points_where_something_else_parts_columns(data, columns):
+    assert values(data) == columns
+    signal = read(data)
+    list(signal.blocks)
+    assert signal.remarks == ["in: decimal commas are read as points"]
+
+
+def test_two_columns_that_may_be_one_of_decimal_commas_are_remarked_on(monkeypatch):
+    monkeypatch.setattr(signal_text, "CHUNK", 8)
+    signal = read("1,5\n2,7\n3,9\n4,1\n")
+    assert np.concatenate(list(signal.blocks), axis=1).tolist() == [[1, 2, 3, 4], [5, 7, 9, 1]]
+    (remark,) = signal.remarks
+    assert remark.startswith("in: commas are taken to part two columns")
+    assert remark.endswith("tr , . < in")
+    for clear in ("1,5\n2,7\n3.5,9\n", "1,5\n2,7\n3,-9\n", "a,b\n1,5\n", "1,5,2\n", "1, 5\n2,7\n"):
+        signal = read(clear)
+        list(signal.blocks)
+        assert signal.remarks == [], clear
 
 
 def test_a_column_that_was_named_is_not_advised_to_be():
