@@ -108,8 +108,8 @@ class Trainer:
         self._share_parameters()
         self._optimizer_state = self._optimizer.start(self._vector)
         self._at = Place(order=self.streams["order"].bit_generator.state)
-        self._loss = math.inf  # the last one
         self._batch: Batch | None = None  # the last one
+        self._loss, self._checked_at = math.inf, -1
         self._keep_filters()
 
     def _share_parameters(self) -> None:
@@ -165,7 +165,7 @@ class Trainer:
 
     @property
     def has_learned(self) -> bool:
-        """Whether its last loss is below that of guessing."""
+        """Whether its loss, where it was last checked or judged, is below that of guessing."""
         return self._loss < math.log(self.network.output_shape[-1])
 
     @property
@@ -184,7 +184,11 @@ class Trainer:
 
     def check(self) -> None:
         """Diverged where the run, as it stands, is none to go on from: what it keeps, or what the
-        network gives for some of what it learns from, is not finite."""
+        network gives for some of what it learns from, is not finite. Else its loss on that is
+        known."""
+        place = self._at.epoch * self.steps + self._at.step
+        if place == self._checked_at:
+            return
         network, batch = self.network, self._batch or next(self.task.feed.batches())
         moments = {f"the optimizer's {name}": a for name, a in self._optimizer_state.items()}
         arrays = {**network.params, **network.buffers, **self.task.carried, **moments}
@@ -192,6 +196,9 @@ class Trainer:
         broken = first_not_finite(arrays) or self.task.first_broken(some)
         if broken:
             raise self._diverged(f"{broken} is not finite")
+        self._loss, self._checked_at = self.task.loss(some), place
+        if not math.isfinite(self._loss):
+            raise self._diverged(f"the loss is {self._loss}")
 
     def _diverged(self, what: str) -> Diverged:
         """That ``what`` is so after the last step."""
@@ -247,7 +254,7 @@ class Trainer:
             fill(changing, before[1])
             raise diverged(lesson, self.task, batch, f"epoch {self._at.epoch + 1}", broken)
         self._optimizer.step(self._vector, gradient, self._optimizer_state, rate)
-        self._loss, self._batch = lesson.loss, batch
+        self._batch = batch
         return lesson
 
     def _ends_of_parts(self) -> set[int]:
@@ -272,9 +279,9 @@ class Trainer:
         judgement, number = self.task.judge(), at.epoch + 1
         judged = (math.nan,) * 2 if judgement is None else (judgement.loss, judgement.accuracy)
         loss = at.loss / samples
-        self._loss = loss if judgement is None else judged[0]
-        if not math.isfinite(self._loss):
-            raise self._diverged(f"the validation loss is {self._loss}")
+        if judgement is not None and not math.isfinite(judgement.loss):
+            raise self._diverged(f"the validation loss is {judgement.loss}")
+        self._loss = loss if judgement is None else judgement.loss
         is_best = self.stopping.update(number, self._loss, step or 0)
         if is_best:
             network = self.network
@@ -346,9 +353,6 @@ class Trainer:
         self.best = self._best_of(_part(arrays, "best/"), name)
         self.history = list(history[:epoch])
         check_history(self.history, name)
-        if self.history:
-            validated, learned = (self.history[-1][k] for k in ("validation_loss", "loss"))
-            self._loss = next((x for x in (validated, learned) if x is not None), math.inf)
         self.filters = {number: array for number, array in filters.items() if number <= epoch}
 
     def _best_of(self, kept: Arrays, name: str) -> Arrays | None:

@@ -19,7 +19,7 @@ from cnntool.datasets.sequences.feeds import Feed
 from cnntool.errors import InputError
 from cnntool.networks.layers.layer import Arrays
 from cnntool.networks.network import Network
-from cnntool.networks.objective import Lesson, loss_and_gradients
+from cnntool.networks.objective import Lesson, loss_and_gradients, surprisals
 from cnntool.specs import number_text
 from cnntool.training.measures import Judgement, Measure, judge
 from cnntool.training.settings import Settings
@@ -92,6 +92,20 @@ class Task:
     def judge(self) -> Judgement | None:
         """What the network as it is makes of what is held out, if anything is."""
         return None if self.held_out is None else judge(self.network, self.held_out)
+
+    def loss(self, batch: Batch) -> float:
+        """The mean loss of a batch, of the network as it is."""
+        taken = self.feed.take(batch)
+        found, _, _ = surprisals(
+            self.network,
+            taken.x,
+            taken.targets,
+            states=self._carried_into(batch, taken.begins),
+            lengths=taken.lengths,
+            counts=taken.counts,
+        )
+        count = found.size if taken.counts is None else np.count_nonzero(taken.counts)
+        return float(found.sum(dtype=np.float64)) / max(1, count)
 
     def first_broken(self, batch: Batch) -> str | None:
         """The layer whose output for a batch is not finite first, in words; None if all are."""

@@ -598,6 +598,18 @@ def test_a_run_that_learned_nothing_before_it_diverged_is_to_be_trained_anew(tra
     assert found[-1] < found[0] < 4
 
 
+def test_what_a_step_made_of_a_good_run_is_seen_where_it_is_saved(cnntool, train):
+    """The loss of the step itself is that of the network before it."""
+    run = ["--layers", "conv 4 3x3; relu; max 2; dense 32; relu; dense 10", "--optimizer", "sgd"]
+    assert train(*run, "--epochs", "2", "-q").code == 0
+    worse = ["--epochs", "4", "--lr", "1e5", "--save-every", "0.0001s", "-q"]
+    done = cnntool("train-cnn", "--resume", "model.last.npz", *worse)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "model.last.npz is none to go on from, its best model in model.npz: " in done.err
+    assert done.err.endswith(": train anew with --learning-rate 0.1 -f\n")
+    assert len(losses("model.npz")) == 2
+
+
 @pytest.mark.parametrize("held_out", ["0", "0.1"])
 def test_an_only_step_that_breaks_the_network_fails_and_leaves_the_earlier_model(train, held_out):
     """Its own loss is that of the network before it."""
