@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 from rich.table import Table
@@ -19,7 +19,7 @@ from cnntool.networks.network import Network
 from cnntool.networks.summary import LayerSummary, array_shapes, multiply_adds, summarize
 from cnntool.networks.weight_files import Fact
 from cnntool.training.measures import perplexity
-from cnntool.training.progress import is_finite
+from cnntool.training.progress import number_of
 from cnntool.wording import counted, duration, shape_text, shown_layer, sparkline
 
 CURVE_WIDTH = 40
@@ -320,7 +320,7 @@ def _history(history: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[
 
 def _numbers(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     """What the epochs say of a key, without those that have no number."""
-    return [float(epoch[key]) for epoch in history if is_finite(epoch.get(key))]
+    return [value for epoch in history if isfinite(value := number_of(epoch, key))]
 
 
 def _figure(value: float, is_share: bool) -> str:

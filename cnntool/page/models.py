@@ -156,7 +156,8 @@ def _check_finite_text(
 ) -> None:
     """InputError where what the network makes of a batch of one is not finite."""
     if isinstance(model, SequenceModel) and model.writer is not None:
-        greedy(model.joined, x, lengths, model.writer.end, model.longest)  # which says so itself
+        most = min(model.longest, MOST_STEPS)
+        greedy(model.joined, x, lengths, model.writer.end, most)  # which says so itself
     elif len(x) if lengths is None else lengths[0]:
         model.scores(x, lengths)  # which does, too
 

@@ -188,7 +188,7 @@ def read_history(path: str | os.PathLike) -> History:
                 [
                     math.nan
                     if measure == "accuracy" and row.get("task") in OF_DECODERS
-                    else _number(row.get(prefix + measure))
+                    else number_of(row, prefix + measure)
                     for row in rows
                 ]
             )
@@ -223,5 +223,9 @@ def _is_epoch(value: Any) -> bool:
     return is_count(value, 1) and value < 1 << 40
 
 
-def _number(value: Any) -> float:
-    return float(value) if is_finite(value) else math.nan
+def number_of(row: Mapping[str, Any], key: str) -> float:
+    """What an epoch has by a key, nan where that is no number; and an accuracy of what has no
+    finite loss, as the answers it is of are none."""
+    loss = key.replace("accuracy", "loss")
+    is_there = is_finite(row.get(key)) and (loss not in row or is_finite(row[loss]))
+    return float(row[key]) if is_there else math.nan

@@ -51,6 +51,14 @@ def test_the_accuracy_of_tokens_is_none_of_a_decoder(tmp_path):
     assert tagger["accuracy", "training"].tolist() == [0.5]
 
 
+def test_an_accuracy_of_what_has_no_loss_is_none(tmp_path):
+    """As logs have it of a network whose answers were no numbers."""
+    validated = {"validation_loss": None, "validation_accuracy": 0.1}
+    values = read_history(log(tmp_path, line(1, 2.0, **validated), line(2, None))).values
+    np.testing.assert_array_equal(values["accuracy", "training"], [0.5, np.nan])
+    assert np.isnan(values["accuracy", "validation"]).all()
+
+
 def test_null_and_what_is_no_number_are_gaps(tmp_path):
     history = read_history(log(tmp_path, line(1, None), line(2, "x"), line(3, 5.0), line(4, 1e9)))
     np.testing.assert_array_equal(history.values["loss", "training"], [np.nan, np.nan, 5, 1e9])

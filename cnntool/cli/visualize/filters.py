@@ -131,10 +131,11 @@ def caption(banks: Banks, layer: str | None) -> str:
 
 def accuracy_after(banks: Banks, epoch: int) -> str:
     """``validation accuracy 97.2%``, '' where the file does not say."""
+    from cnntool.training.progress import number_of
+
     history = banks.model.header.history if banks.model else ()
     facts = history[epoch - 1] if epoch <= len(history) else {}
     for key, words in (("validation_accuracy", "validation accuracy"), ("accuracy", "accuracy")):
-        value = facts.get(key)
-        if isinstance(value, int | float) and 0 <= value <= 1:
+        if 0 <= (value := number_of(facts, key)) <= 1:
             return f"{words} {value:.1%}"
     return ""
