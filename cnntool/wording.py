@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import pairwise, takewhile
@@ -132,6 +133,19 @@ def sparkline(values: Sequence[float], length: int) -> str:
     least, most = min(values), max(values)
     scale = (len(SPARKS) - 1) / (most - least) if most > least else 0.0
     return "".join(SPARKS[round((value - least) * scale)] for value in values)
+
+
+ROUNDING = 4 * sys.float_info.epsilon
+"""What float64 leaves of a sum that is 0, beside its terms; their own rounding counts too."""
+
+
+def without_noise(value: float, size: float, rounding: float = ROUNDING) -> float:
+    """A sum, 0 where it is no more than the rounding of terms that are so large together.
+
+    >>> without_noise(0.1 + 0.2 - 0.3, 0.6), without_noise(1e-20, 1e-20)
+    (0.0, 1e-20)
+    """
+    return 0.0 if abs(value) <= rounding * size else value
 
 
 def figures(value: float, digits: int = 3) -> str:

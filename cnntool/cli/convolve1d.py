@@ -185,8 +185,9 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     without it, or as -, it is read from stdin. Signals of any length are read and written in
     blocks. Numbers go to stdout, one a line, several channels as CSV.
     """
-    from cnntool.cli.signal_files import counted, open_file, plan_output, report, write
+    from cnntool.cli.signal_files import TEXT, counted, open_file, plan_output, report, write
     from cnntool.engine.fast.scratch import keep_freed_memory
+    from cnntool.files.signal_text import EXACT
     from cnntool.signals.filtering import plan_passes, run_passes
 
     keep_freed_memory()
@@ -217,7 +218,8 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
                 "--border edge needs one"
             )
         with counted(signal, label, place) as signal:
-            written = write(run_passes(signal, plans, live), place)
+            silent = place.format in TEXT and place.digits != EXACT
+            written = write(run_passes(signal, plans, live, silent), place)
     if signal.left_out:
         output.note(f"left out of the result: {joined(signal.left_out)} of {signal.name}")
     report(signal, result, place, written, [plan.method for plan in plans])

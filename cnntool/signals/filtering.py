@@ -19,6 +19,7 @@ from cnntool.engine.windows import Padding, border_indices, plan_axis
 from cnntool.errors import InputError, RequestError
 from cnntool.files.signal import BLOCK, Signal
 from cnntool.signals.kernels import LARGEST_KERNEL, Kernel
+from cnntool.wording import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,21 @@ def plan_passes(
     return plans
 
 
-def run_passes(signal: Signal, plans: Sequence[Pass], live: bool = False) -> Signal:
-    """The signal after all passes, computed as its blocks are asked for."""
+def run_passes(
+    signal: Signal, plans: Sequence[Pass], live: bool = False, silent: bool = False
+) -> Signal:
+    """The signal after all passes, computed as its blocks are asked for; see :func:`run_pass`."""
     for plan in plans:
-        signal = run_pass(signal, plan, live)
+        signal = run_pass(signal, plan, live, silent)
     return signal
 
 
-def run_pass(signal: Signal, plan: Pass, live: bool = False) -> Signal:
+def run_pass(signal: Signal, plan: Pass, live: bool = False, silent: bool = False) -> Signal:
     """The filtered signal, computed as its blocks are asked for.
 
-    ``live`` makes each sample as soon as those that it needs are there. Asking for blocks raises
+    ``live`` makes each sample as soon as those that it needs are there. ``silent`` makes 0 of what
+    is no more than rounding leaves of the products of direct windows, as transforms always do; it
+    is to be read, not to be reckoned with. Asking for blocks raises
     InputError where the signal turns out too short for any window, or a result is beyond float64.
     """
     geometry, stride = plan.geometry, plan.geometry.stride
@@ -120,7 +125,7 @@ def run_pass(signal: Signal, plan: Pass, live: bool = False) -> Signal:
     else:
         span = max(BLOCK // channels, plan.extent)
         pieces = _pieces(padded, max(1, span // stride), plan.extent, stride, live)
-        blocks = (_direct(piece, plan) for piece in pieces)
+        blocks = (_direct(piece, plan, silent) for piece in pieces)
     return replace(
         signal,
         channels=channels,
@@ -193,12 +198,23 @@ def _pieces(
         count = max(0, count - first)
 
 
-def _direct(piece: np.ndarray, plan: Pass) -> np.ndarray:
-    """Every window that lies in a piece (C, n), by the engine's filter bank."""
-    geometry = plan.geometry
+def _direct(piece: np.ndarray, plan: Pass, silent: bool = False) -> np.ndarray:
+    """Every window that lies in a piece (C, n), (max(C, F), windows)."""
+    weights = plan.kernel.weights
+    results = _windows(piece, weights, plan.geometry)
+    if silent:
+        most = ROUNDING * np.abs(weights).sum(axis=1).max() * np.abs(piece).max(initial=0)
+        if ((np.abs(results) <= most) & (results != 0)).any():
+            sizes = _windows(np.abs(piece), np.abs(weights), plan.geometry)
+            results[(np.abs(results) <= ROUNDING * sizes) & np.isfinite(sizes)] = 0
+    return results
+
+
+def _windows(piece: np.ndarray, weights: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The same by the engine's filter bank."""
     responses = filter_bank(
         piece[:, :, None],  # channels as the rows of an image
-        plan.kernel.weights[:, None],
+        weights[:, None],
         stride=(1, geometry.stride),
         dilation=(1, geometry.dilation),
         padding="valid",

@@ -456,3 +456,19 @@ def test_whole_numbers_that_no_float_has_are_refused(cnntool):
     done = cnntool("convolve1d", "huge.npy", "--kernel", "1,2")
     assert done.code == 1
     assert "huge.npy holds whole numbers beyond 9,007,199,254,740,992" in done.err
+
+
+def test_what_is_but_rounding_is_printed_as_0(in_folder):
+    ramp = b"0.1\n0.2\n0.3\n0.4\n0.3\n"
+    kernel = ["-k", "1 -2 1", "--padding", "valid"]
+    assert lines(*kernel, stdin=ramp) == ["0", "0", "-0.2"]
+    assert lines(*kernel, "--live", stdin=ramp) == ["0", "0", "-0.2"]
+    assert 0 < abs(numbers(*kernel, "--digits", "17", stdin=ramp)[0]) < 1e-16
+    run(*kernel, "-o", "out.npy", stdin=ramp)
+    assert 0 < abs(np.load("out.npy")[0]) < 1e-16
+
+
+def test_what_is_small_beside_large_numbers_elsewhere_is_printed():
+    fading = "".join(f"1e-{place}\n" for place in range(40)).encode()
+    halves = numbers("-k", "0 0.5", "--padding", "valid", "--no-flip", stdin=fading)
+    np.testing.assert_allclose(halves, [5 * 10.0 ** -(k + 2) for k in range(39)], rtol=1e-11)

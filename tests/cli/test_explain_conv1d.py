@@ -112,3 +112,10 @@ def test_mistakes_name_the_number(signal, kernel, message):
 def test_one_kernel_is_explained_at_a_time():
     with pytest.raises(click.UsageError, match="2 kernels are given"):
         explain("conv1d", "--signal", "1,2,3", "-k", "1,2", "-k", "3,4")
+
+
+def test_sums_of_which_only_rounding_is_left_are_0():
+    given = ("conv1d", "--signal", "0.1,0.2,0.3,0.4", "--kernel", "1,-2,1")
+    forward = rows_of(explain(*given), "i  reads")
+    assert [row[-1] for row in forward[:2]] == ["0", "0"]
+    assert explain_json(*given)["forward"][0]["y"] != 0

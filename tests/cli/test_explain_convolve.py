@@ -101,3 +101,9 @@ def test_an_image_may_come_from_stdin(folder):
 def test_a_kernel_that_does_not_fit_is_refused(folder):
     with pytest.raises(InputError, match="does not fit into 30"):
         explain("convolve", "grey.png", "-k", "box:size=41", "--padding", "valid")
+
+
+def test_a_sum_of_which_only_rounding_is_left_is_0(folder):
+    np.save("flat.npy", np.full((20, 20), 137, np.uint8))
+    text = explain("convolve", "flat.npy", "-k", "log", "--at", "10,10")
+    assert [line.split()[-1] for line in text.splitlines() if "sum" in line] == ["0", "0"]

@@ -119,3 +119,8 @@ def test_stdin_is_read_once(tmp_path, monkeypatch):
             CliRunner().invoke(cli, arguments, input="1 0 -1", catch_exceptions=False)
     done = CliRunner().invoke(cli, ["convolve1d", "x.txt", "-k", "-"], input="[1 0 -1]")
     assert done.stdout.split() == ["1", "2", "1"]  # 2 - 1, 3 - 1, 3 - 2: the ends are repeated
+
+
+def test_weights_of_which_only_rounding_is_left_are_0():
+    assert "e-1" not in run("gabor")
+    assert 0 < np.abs(json.loads(run("gabor", "--json"))["kernels"][0]["matrix"]).min() < 1e-15

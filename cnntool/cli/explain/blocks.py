@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnntool.cli.console import console, show, styled, table
+from cnntool.wording import ROUNDING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,11 +127,12 @@ def matrix_table(matrix: np.ndarray, width: int) -> Table:
 
     What is too large for ``width`` characters, or 15 weights on a side, is shown by its middle.
     """
+    largest = abs(matrix).max() or 1
+    matrix = matrix * (abs(matrix) > ROUNDING * largest)
     cell = 2 + max(len(_weight(value)) for value in matrix[_middle(len(matrix))].ravel())
     most = max(1, min(LARGEST_MATRIX, width // cell))
     rows, columns = _middle(matrix.shape[0]), _middle(matrix.shape[1], most)
     shown = matrix[rows, columns]
-    largest = abs(matrix).max() or 1
     made = table(*[""] * shown.shape[1])
     made.padding = (0, 0, 0, 0)
     for row in shown:

@@ -16,7 +16,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import flag, option, takes
 from cnntool.cli.types import Number, Padding, WholeNumber
 from cnntool.errors import RequestError
-from cnntool.wording import counted
+from cnntool.wording import counted, without_noise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,7 +211,7 @@ def _show_forward(steps: Conv1dSteps) -> None:
             " ".join("( )" if j < 0 else f"x{j}" for j in steps.reads[i].tolist()) for i in shown
         ],
         "sum": [_sum(steps.terms_of_y(i), steps.bias) for i in shown],
-        "y[i]": _bold(steps.y),
+        "y[i]": [_total(steps.y[i], steps.terms_of_y(i), steps.bias) for i in shown],
     }
     if len(steps.weight) > MOST_READS:
         del columns["reads"]
@@ -247,7 +247,7 @@ def _show_gradients(
         value: list(map(_number, values)),
         "read by": [" ".join(f"y{i}" for i in each) for each in readers],
         total: list(map(_sum, terms)),
-        gradient: _bold(steps.gradients[name]),
+        gradient: list(map(_total, steps.gradients[name], terms)),
         "numeric": [f"{round(each, 8) + 0.0:.10g}" for each in steps.numeric[name]],
     }
     if not readers or len(steps.weight) > MOST_READS:
@@ -278,8 +278,10 @@ def _signed(value: float, is_first: bool) -> str:
     return f" {'-' if value < 0 else '+'} {_number(abs(value))}"
 
 
-def _bold(values: np.ndarray) -> list[Text]:
-    return [styled(_number(value), style="bold") for value in values]
+def _total(value: float, terms: Sequence[Term], bias: float | None = None) -> Text:
+    """What a sum gives, 0 where only rounding is left of its terms."""
+    size = sum(abs(first * (second or 0.0)) for first, second in terms) + abs(bias or 0.0)
+    return styled(_number(without_noise(value, size)), style="bold")
 
 
 def _show_table(columns: dict[str, Column], count: int) -> None:

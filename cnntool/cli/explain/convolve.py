@@ -14,6 +14,7 @@ from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
 from cnntool.errors import RequestError
+from cnntool.wording import without_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from cnntool.imaging.kernels import Filter
     from cnntool.imaging.tone import Tone
 
+SINGLE = 2.0**-22
+"""What float32 leaves of a sum that is 0, beside its terms."""
 MOST_KERNELS = 4  # of a larger bank the one that answers most is shown
 
 
@@ -219,8 +222,15 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
 def _sum_text(facts: WindowFacts, kernel: int, channel: int) -> str:
     """The engine's own sum, in float32, where what it sums is what is shown."""
     if facts.alphas is None:
-        return blocks.number_text(facts.responses[kernel, channel], blocks.DIGITS)
+        return blocks.number_text(_sums(facts, kernel)[channel], blocks.DIGITS)
     return blocks.number_text(facts.products[kernel, channel].sum(), blocks.DIGITS)
+
+
+def _sums(facts: WindowFacts, kernel: int) -> list[float]:
+    """The responses of all channels, 0 where only rounding is left of the products."""
+    sizes = abs(facts.products[kernel]).sum(axis=(1, 2)).tolist()
+    sums = facts.responses[kernel].tolist()
+    return [without_noise(*each, SINGLE) for each in zip(sums, sizes, strict=True)]
 
 
 def _steps(facts: WindowFacts) -> Table:
@@ -228,7 +238,7 @@ def _steps(facts: WindowFacts) -> Table:
     names = blocks.channel_names(facts.pixels.shape[2])
     steps = table(*names, names="")
 
-    def add(label: str, values: np.ndarray) -> None:
+    def add(label: str, values: np.ndarray | Sequence[float]) -> None:
         steps.add_row(label, *blocks.number_texts(values, blocks.DIGITS)[: len(names)])
 
     if facts.alphas is not None:
@@ -236,8 +246,9 @@ def _steps(facts: WindowFacts) -> Table:
             add(f"{name}: sum of weight · colour · alpha", products.sum(axis=(1, 2)))
             alpha = blocks.number_text((kernel * facts.alphas).sum(), blocks.DIGITS)
             steps.add_row(f"{name}: sum of weight · alpha", *[alpha] * len(names))
-    for name, sums in zip(facts.names, facts.responses, strict=True):
-        add(f"{name}: sum" if facts.alphas is None else f"{name}: response, {_seen(facts)}", sums)
+    for kernel, name in enumerate(facts.names):
+        what = "sum" if facts.alphas is None else f"response, {_seen(facts)}"
+        add(f"{name}: {what}", _sums(facts, kernel))
     if facts.combine != "none":
         add(_combination(facts), facts.combined[0])
     results = facts.names if len(facts.result) > 1 else [""]
