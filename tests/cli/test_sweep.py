@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -282,6 +283,13 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(here):
     assert done.lines[-1].endswith("--lr 1 --seed 1 --processes 1")
     assert done.err.startswith("6 runs: 2 to do, ")
     assert sorted(here.rglob("*")) == before
+
+
+def test_of_large_networks_a_dry_run_says_what_they_take_at_least(here):
+    layers = ["--layers", "dense 4200; relu; dense 4200; dense 2", "--lr", "0.1,0.2"]
+    done = run_here("sweep", "train-cnn", "set.npz", *layers, "-o", "out", "--dry-run")
+    assert done.code == 0, done.err
+    assert re.match(r"2 runs: 2 to do, .*, of at least \S+.*: at least \S+.*; nothing", done.err)
 
 
 def test_switches_and_texts_of_another_trainer_are_swept_too(cnntool):

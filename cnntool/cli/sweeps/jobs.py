@@ -202,10 +202,11 @@ def _lost(run: Run) -> Run:
 
 
 class Trial(NamedTuple):
-    """How long a run would take, its start being that of the trial; or the line that says why it
-    cannot be, and the exit code."""
+    """How long a run would take, its start being that of the trial, or takes at least; or the line
+    that says why it cannot be, and the exit code."""
 
     seconds: float
+    is_least: bool = False
     reason: str = ""
     code: int = 0
 
@@ -221,8 +222,10 @@ def probe(run: Run) -> Trial:
         env={**os.environ, **THREADS},
     )
     if done.returncode:
-        return Trial(0.0, error_of(done.stderr, done.returncode), done.returncode)
-    return Trial(json.loads(done.stdout)["seconds"] + time.monotonic() - began)
+        reason = error_of(done.stderr, done.returncode)
+        return Trial(0.0, reason=reason, code=done.returncode)
+    found = json.loads(done.stdout)
+    return Trial(found["seconds"] + time.monotonic() - began, found["at_least"])
 
 
 def usual_jobs(processes: int, runs: int) -> int:

@@ -35,10 +35,12 @@ LINES = "sweep.jsonl"
 
 @dataclass(frozen=True)
 class Estimate:
-    """seconds: of one run. jobs: that train at a time. None where that cannot be told."""
+    """seconds: of one run. jobs: that train at a time. None where that cannot be told. is_least:
+    whether seconds are the least that it takes."""
 
     seconds: float | None
     jobs: int | None
+    is_least: bool = False
 
     def text(self, count: int) -> str:
         """Such as ``12 to do, 2 at a time, of about 20 s: 2 min 0 s``."""
@@ -46,8 +48,10 @@ class Estimate:
         text += f"{self.jobs:,} at a time" if self.jobs else "by the cluster's workers"
         if self.seconds is None:
             return text
-        text += f", of about {duration(self.seconds)}"
-        return text if (total := self.total(count)) is None else f"{text}: {duration(total)}"
+        text += f", of {'at least' if self.is_least else 'about'} {duration(self.seconds)}"
+        if (total := self.total(count)) is None:
+            return text
+        return f"{text}: {'at least ' if self.is_least else ''}{duration(total)}"
 
     def total(self, count: int) -> float | None:
         if self.seconds is None or self.jobs is None:
@@ -180,11 +184,12 @@ def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:
     found = [probe(left[0])]
     if asked.options.dry_run or found[0].reason:
         found += map(probe, left[1:][-1:])
-    seconds = [each.seconds for each in found if not each.reason]
-    if not seconds and len(left) == len(asked.settings):
+    told = [each for each in found if not each.reason]
+    if not told and len(left) == len(asked.settings):
         raise (RequestError if found[0].code == 2 else InputError)(found[0].reason)
-    mean = sum(seconds) / len(seconds) if seconds else None
-    return Estimate(mean, _jobs(asked.options, left))
+    mean = sum(each.seconds for each in told) / len(told) if told else None
+    is_least = any(each.is_least for each in told)
+    return Estimate(mean, _jobs(asked.options, left), is_least)
 
 
 def _jobs(options: Sweep, left: Sequence[Run]) -> int | None:
