@@ -322,7 +322,7 @@ def notes_before_work(filters: Sequence[Filter], geometry: Geometry, pixels: Pix
     shown = pixels.shown
     if shown == "auto":
         shown = automatic_range(filters, pixels.bias)
-    notes = []
+    notes = without_effect(geometry, pixels)
     for kernel in filters:
         if geometry.padding == "same" and (place := _uneven(kernel.bank.shape[1:], geometry)):
             notes.append(f"{kernel.label}: an even size has no middle; {place}")
@@ -333,6 +333,24 @@ def notes_before_work(filters: Sequence[Filter], geometry: Geometry, pixels: Pix
                 "which differs for this kernel"
             )
     return notes
+
+
+def without_effect(geometry: Geometry, pixels: Pixels) -> list[str]:
+    """The options that others leave nothing to do."""
+    notes = []
+    border, padding = (geometry.border, geometry.constant), geometry.padding
+    if border != ("reflect", 0.0) and padding in ("valid", 0):
+        notes.append(nothing_outside(geometry.border, padding))
+    if pixels.shown == "stretch" and pixels.scale > 0:
+        given = {"--scale": pixels.scale != 1, "--bias": pixels.bias != 0}
+        for name in filter(given.get, given):
+            notes.append(f"{name} does nothing: --range stretch takes it back")
+    return notes
+
+
+def nothing_outside(border: str, padding: str | int) -> str:
+    """What to say of a border that no window reaches."""
+    return f"--border {border} does nothing: --padding {padding} reads nothing outside"
 
 
 def _uneven(size: tuple[int, int], geometry: Geometry) -> str:

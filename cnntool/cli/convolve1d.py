@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnntool.choices import LARGEST_SIGNAL_KERNEL, METHODS
-from cnntool.cli.convolve import check_stdin_once
+from cnntool.cli.convolve import check_stdin_once, nothing_outside
 from cnntool.cli.files import check_apart, source_of
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import SignalOutput, argument, flag, option, takes
@@ -199,6 +199,10 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
     check_apart({"-o": output.output}, {"--with": asked.other})
     geometry = _geometry(asked, windows)
     is_shown = output.output in (None, "-") and sys.stdout.isatty()
+    if input.live and windows.method == "fft":
+        raise RequestError(
+            "--live answers sample by sample, and --method fft takes blocks: leave one of them out"
+        )
     live = input.live or (file == "-" and is_shown)
     method = "direct" if live and windows.method == "auto" else windows.method
     kernels = _read_kernels(asked)
@@ -210,6 +214,8 @@ def command(asked: Kernels, windows: Windows, input: Input, output: SignalOutput
         label = "-".join(kernel.label for kernel in kernels)
         result = run_passes(signal, plans, live)  # nothing is computed before it is written
         place = plan_output(result, file, label, output)
+        if windows.border and geometry.padding in ("valid", 0):
+            output.note(nothing_outside(geometry.border, geometry.padding))
         output.note(*_remarks(kernels, geometry, None if output.rate else signal.rate))
         waits = max(plan.before for plan in plans)
         if live and geometry.border in ("reflect", "mirror") and waits > plans[0].after:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnntool.cli.console import complain, harmless, print_line
 from cnntool.cli.files import Source, gather, in_shard
-from cnntool.cli.image_route import open_within, probe_source
+from cnntool.cli.image_route import open_within, probe_source, white_note
 from cnntool.cli.options import Batch, refuse
 from cnntool.cli.running import Report, jobs_of, run_each
 from cnntool.files.atomic import atomic_write, check_writable
@@ -51,6 +51,8 @@ def run_table(options: Batch, pooling: Pooling, levels: tuple[int, ...]) -> int:
             report.lines.append(_plan_line(source, levels, options))
             return
         image = open_within(source, options, jobs, "bins are parts of the whole")
+        if note := white_note(image, options.white):
+            report.notes.append(note)
         report.rows = _rows_of(source, image, pooling, levels)
 
     reports = run_each(sources, f"{pooling.mode}-pool-pyramid", options, work, as_json=False)

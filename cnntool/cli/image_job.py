@@ -20,6 +20,7 @@ from cnntool.cli.image_route import (
     formats_of,
     open_source,
     probe_source,
+    white_note,
 )
 from cnntool.cli.manifest import Fate, State, state_of
 from cnntool.cli.options import Batch
@@ -306,6 +307,8 @@ def open_job(
     if is_whole and not all(can_hold(name, alpha=True) for name in formats):
         image = without_opaque_alpha(image)
     depth = choose_depth(image, formats[0], batch.depth)
+    if note := white_note(image, batch.white):
+        report.notes.append(note)
     if not batch.dry_run:
         own = image.frames[0].pixels.dtype
         if own == np.uint16 and depth.dtype == np.uint8 and not batch.depth:

@@ -198,6 +198,15 @@ def open_source(source: Source, reading: Reading, piped: bytes | None = None) ->
     return with_alpha(image, reading.alpha, source.name)
 
 
+def white_note(image: Image, white: float) -> str:
+    """What to say where a white is asked for of pixels that have their own, else ""."""
+    own = image.frames[0].pixels.dtype
+    if white in (255, image.white) or own.kind == "f":
+        return ""
+    bits = f"{8 * own.itemsize} bits, whose white is {image.white:g}"
+    return f"--white {white:g} is for floats, and does nothing: these are {bits}"
+
+
 def probe_source(source: Source, reading: Reading, piped: bytes | None = None) -> ImageInfo:
     """What a dry run knows of an image: what its header says, read as the options say."""
     found = piped if source.path is None else source.path

@@ -722,3 +722,26 @@ def test_values_of_64_bits_lose_none_in_silence(cnntool):
     done = cnntool("convolve", "wide.npy", "-k", "identity", "-o", "same.npy")
     assert done.err == ""
     np.testing.assert_array_equal(np.load("same.npy").reshape(6, 7), values)
+
+
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        ("--padding valid --border wrap", ["--border wrap does nothing: --padding valid"]),
+        ("--padding 0 --border constant:9", ["--border constant does nothing: --padding 0"]),
+        ("--white 100", ["--white 100 is for floats, and does nothing: these are 8 bits"]),
+        (
+            "--scale 2 --bias 1 --range stretch",
+            ["--scale does nothing: --range stretch", "--bias does nothing: --range stretch"],
+        ),
+        ("--padding valid", []),
+        ("--scale -1 --range stretch", []),
+        ("--white 255", []),
+    ],
+)
+def test_options_without_effect_are_noted(cnntool, options, notes):
+    done = cnntool("convolve", "grey.png", "-k", "gaussian", *options.split())
+    assert done.code == 0
+    said = done.err.splitlines()
+    assert len(said) == len(notes)
+    assert all(map(str.startswith, said, notes)), said

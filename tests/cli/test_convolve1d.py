@@ -472,3 +472,10 @@ def test_what_is_small_beside_large_numbers_elsewhere_is_printed():
     fading = "".join(f"1e-{place}\n" for place in range(40)).encode()
     halves = numbers("-k", "0 0.5", "--padding", "valid", "--no-flip", stdin=fading)
     np.testing.assert_allclose(halves, [5 * 10.0 ** -(k + 2) for k in range(39)], rtol=1e-11)
+
+
+def test_options_without_effect_are_noted_or_refused():
+    said = run("-k", "box", "--padding", "valid", "--border", "wrap", stdin=COUNT).stderr
+    assert said == "--border wrap does nothing: --padding valid reads nothing outside\n"
+    refused = failure(RequestError, "-k", "box", "--live", "--method", "fft")
+    assert refused.startswith("--live answers sample by sample, and --method fft takes blocks")

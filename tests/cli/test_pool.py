@@ -344,3 +344,11 @@ def test_winners_of_a_deep_picture_are_marked_at_the_depth_of_the_result(cnntool
     done = cnntool("pool", "deep.png", "--show-winners", "-o", name)
     assert done.code == 0, done.err
     assert (pixels(name).dtype, pixels(name).shape) == (np.uint8, (4, 6, 3))
+
+
+@pytest.mark.parametrize("options", [[], ["--pyramid", "1,2"]])
+def test_a_white_that_no_pixel_heeds_is_noted(cnntool, options):
+    done = cnntool("pool", "grey.png", "--white", "7", *options)
+    assert "--white 7 is for floats, and does nothing: these are 8 bits" in one_line(done.err)
+    np.save("floats.npy", np.ones((4, 4), np.float32))
+    assert cnntool("pool", "floats.npy", "--white", "7", *options).err == ""

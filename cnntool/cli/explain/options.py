@@ -105,14 +105,15 @@ class Report:
 
 def open_one(path: str, reading: Reading, quiet: bool = False) -> tuple[Image, str]:
     """The image that IMAGE names, and what to call it; raises as open_image. That its first frame
-    alone counts is said."""
-    from cnntool.cli.image_route import open_source
+    alone counts is said, and that its white is not the one asked for."""
+    from cnntool.cli.image_route import open_source, white_note
     from cnntool.files.image import first_alone
 
     check_stdin([path])
     source = source_of(path)
     image = open_source(source, reading)
-    if (note := first_alone(source.name, image)) and not quiet:
+    notes = first_alone(source.name, image), white_note(image, reading.white)
+    for note in filter(None, notes if not quiet else ()):
         complain(note)
     return image, source.name
 
