@@ -67,8 +67,7 @@ class Trained:
         (T, H); else as :meth:`Recurrent.trace`. InputError where that is not finite."""
         recurrent = self.network.layers[layer]
         assert isinstance(recurrent, Recurrent)
-        with np.errstate(over="ignore", invalid="ignore"):
-            y, caches = self.network.forward(x, stop=layer + 1, lengths=lengths)
+        y, caches = self.network.forward(x, stop=layer + 1, lengths=lengths)
         traced = recurrent.trace(y, caches.of(layer))
         if not all(np.isfinite(values).all() for values in traced.values()):
             raise not_finite(f"{self.name}: its network")
@@ -111,8 +110,7 @@ class Classifier(Trained):
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """(N, K) for prepared images, before softmax; InputError where they are not finite."""
         step = batch_size_for(self.network, x.shape[1:])
-        with np.errstate(over="ignore", invalid="ignore"):
-            parts = [self.network.predict(x[at : at + step]) for at in range(0, len(x), step)]
+        parts = [self.network.predict(x[at : at + step]) for at in range(0, len(x), step)]
         logits = np.concatenate(parts)
         if not np.isfinite(logits).all():
             raise not_finite(f"{self.name}: its network")

@@ -98,10 +98,9 @@ def _read(
     network: Network, ids: Sequence[int] | np.ndarray, states: Arrays, stop: int | None = None
 ) -> tuple[np.ndarray, Arrays]:
     """What layers up to ``stop`` give for the last of some tokens, and the states behind them."""
-    with np.errstate(over="ignore", invalid="ignore"):  # whoever uses the numbers says it
-        y, caches = network.forward(
-            np.asarray(ids)[:, None], stop=stop, states=states, keeps_caches=False
-        )
+    y, caches = network.forward(
+        np.asarray(ids)[:, None], stop=stop, states=states, keeps_caches=False
+    )
     return y[-1, 0], caches.states
 
 

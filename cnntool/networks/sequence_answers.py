@@ -70,8 +70,7 @@ def _batches(
 
 
 def _odds(network: Network, x: Any, lengths: np.ndarray | None) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        y, _ = network.forward(x, lengths=lengths, keeps_caches=False)
+    y, _ = network.forward(x, lengths=lengths, keeps_caches=False)
     if lengths is not None and y.ndim == 3:
         y[~within(lengths, *y.shape[:2])] = 0
     if not np.isfinite(y).all():
