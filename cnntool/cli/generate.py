@@ -170,9 +170,18 @@ def say(asked: Asked, seed: int) -> None:
 
 
 def _tell_seed(asked: Asked, seed: int) -> None:
-    """How to have the same again, where it was left to chance."""
-    if asked.seed is None and asked.temperature > 0 and not asked.quiet:
-        complain(f"--seed {seed} writes this text again")
+    """How to have the same again, where it was left to chance; where nothing is, which options of
+    chance do nothing."""
+    if asked.quiet:
+        return
+    if asked.temperature > 0:
+        if asked.seed is None:
+            complain(f"--seed {seed} writes this text again")
+        return
+    given = {"--seed": asked.seed is not None, "--top-k": asked.top_k is not None}
+    given |= {"--top-p": asked.top_p < 1, "--count": asked.count > 1}
+    for name in filter(given.get, given):
+        complain(f"{name} does nothing: --temperature 0 takes the likeliest each time")
 
 
 def write(asked: Asked, seed: int) -> None:

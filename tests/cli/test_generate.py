@@ -272,3 +272,14 @@ def test_long_tokens_leave_room_for_their_odds(monkeypatch):
         assert len(line) <= 80
         assert line.count("%") >= 3
         assert "90.0%" in line
+
+
+def test_options_of_chance_where_nothing_is_left_to_it_are_noted(generate):
+    given = {"--seed": "3", "--top-k": "2", "--top-p": "0.5"}
+    options = [word for pair in given.items() for word in pair]
+    done = generate("words.npz", "-n", "3", "-t", "0", *options)
+    assert done.code == 0
+    assert [line.split(":")[0] for line in done.err.splitlines()] == [
+        f"{option} does nothing" for option in given
+    ]
+    assert generate("words.npz", "-n", "3", "-t", "0", *options, "-q").err == ""

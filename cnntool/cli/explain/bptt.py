@@ -103,8 +103,12 @@ def command(windows: Windows, report: Report) -> None:
     from cnntool.explain.recurrent import spread_windows
     from cnntool.networks.model import load_trained
 
-    if windows.gain is not None and not windows.compare:
-        raise RequestError("--gain is of cells beside it: name them, such as with --compare rnn")
+    if not windows.compare:
+        given = {"--gain": windows.gain is not None, "--seed": windows.seed != 0}
+        for name in filter(given.get, given):
+            raise RequestError(
+                f"{name} is of cells beside it: name them, such as with --compare rnn"
+            )
     trained = load_trained(windows.model, "rnn")
     corpus = trained.read(windows.text, windows.encoding)
     steps = windows.steps or min(trained.seq_length, MOST_STEPS)
