@@ -25,6 +25,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
+def span(first: int, last: int, noun: str = "") -> str:
+    """``"1 to 3"``, or ``"1"`` where the first is the last; with a noun ``"layers 1 to 3"``."""
+    numbers = f"{first:,}" if first == last else f"{first:,} to {last:,}"
+    return f"{noun}{'s' * (first != last)} {numbers}" if noun else numbers
+
+
 def left_out(name: str, count: int, noun: str, which: str = "") -> list[str]:
     """``["a.tsv: 3 pairs with an empty side left out"]``: a note, of 0 none."""
     which = which and f" {which}"
@@ -36,7 +42,7 @@ def bytes_text(count: int) -> str:
     for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"
-    return f"{count:,} bytes"
+    return counted(count, "byte")
 
 
 def shape_text(shape: tuple[Any, ...]) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from cnntool.wording import (
     bar,
+    bytes_text,
     counted,
     did_you_mean,
     duration,
@@ -19,6 +20,7 @@ from cnntool.wording import (
     short_names,
     shown_layer,
     signed,
+    span,
     sparkline,
     suggestion,
     without_sign,
@@ -175,3 +177,9 @@ def test_short_names_are_unlike_each_other():
         assert list(names) == texts
         assert len({*names.values()}) == len(texts)
         assert all(len(name) <= 16 for name in names.values())
+
+
+def test_a_count_of_one_is_no_plural():
+    assert (bytes_text(1), bytes_text(2)) == ("1 byte", "2 bytes")
+    assert (span(1, 1), span(1, 3), span(0, 1200)) == ("1", "1 to 3", "0 to 1,200")
+    assert (span(1, 1, "layer"), span(1, 2, "layer")) == ("layer 1", "layers 1 to 2")

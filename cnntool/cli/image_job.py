@@ -268,7 +268,9 @@ class Job:
         if info.frames > 1:
             read += f", {info.frames} frames"
         written = [f"{path} (exists: {why})" if why else path for path, why in fates.items()]
-        counts = "".join(f"{count} {name} " for name, count in facts.items())
+        counts = "".join(
+            f"{counted(count, name.removesuffix('s'))} " for name, count in facts.items()
+        )
         threads = f"{counted(self.threads, 'thread')}{', in strips' if strips else ''}"
         report.lines.append(
             f"{self.name}: {read} -> {', '.join(written)}: {width}x{height} by {method} "

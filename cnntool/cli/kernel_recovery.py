@@ -288,7 +288,7 @@ def _residual_text(found: Found) -> str:
 
 
 def _condition_text(found: Found) -> str:
-    taken = f"{found.windows:,} of {found.of:,} windows"
+    taken = f"{found.windows:,} of {counted(found.of, 'window')}"
     if found.is_sampled:
         taken += ", spread evenly"
     if found.step:

@@ -23,6 +23,7 @@ from cnntool.files.signal import Signal
 from cnntool.files.signal_text import CHUNK
 from cnntool.files.signals import Written, open_signal, write_signal
 from cnntool.files.streams import open_path
+from cnntool.wording import counted as number_of
 from cnntool.wording import readable
 
 DIGITS = 12
@@ -138,9 +139,10 @@ def report(
     place.note(*signal.remarks)
     values = written.samples * result.channels
     if written.clipped:
+        was, is_ = ("was", "is") if written.clipped == 1 else ("were", "are")
         place.note(
-            f"{written.clipped:,} of {values:,} values were beyond full scale and are clipped: "
-            "--scale makes them smaller, --depth float keeps them"
+            f"{written.clipped:,} of {number_of(values, 'value')} {was} beyond full scale and "
+            f"{is_} clipped: --scale makes them smaller, --depth float keeps them"
         )
     if place.output is None:
         return

@@ -20,7 +20,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cnntool.choices import BORDERS
-from cnntool.wording import shortened, suggestion
+from cnntool.wording import counted, shortened, suggestion
 
 LARGEST_STEP = 16384
 """Of sizes and steps in pixels."""
@@ -253,7 +253,7 @@ def read_shard(text: str) -> tuple[int, int]:
         raise ValueError(f"'{text}' is out of range: expected N from 1 to {MOST_SHARDS:,}")
     if not 1 <= part <= parts:
         raise ValueError(
-            f"'{text}' is none of {parts:,} parts: expected 1/{parts} to {parts}/{parts}"
+            f"'{text}' is none of {counted(parts, 'part')}: expected 1/{parts} to {parts}/{parts}"
         )
     return part, parts
 

@@ -18,7 +18,7 @@ from cnntool.errors import InputError, RequestError, not_finite
 from cnntool.networks.decoding import BeamStep, Candidate, Said, beams, greedy
 from cnntool.networks.joined import Joined, attention_of
 from cnntool.networks.model import SequenceModel
-from cnntool.wording import counted
+from cnntool.wording import counted, span
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def attention_step(
     if step > len(said.log_odds):
         raise RequestError(
             f"--step {step}: {model.name} says {counted(len(said.log_odds), 'token')}, the end "
-            f"among them: expected 1 to {len(said.log_odds)}"
+            f"among them: expected {span(1, len(said.log_odds))}"
         )
     given = np.array([end, *said.ids][:step])[:, None]
     with textbook():  # which has the keys by their weights

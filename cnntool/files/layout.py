@@ -18,6 +18,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files.image import Frame, Image, Metadata, blank_frame, strips_of_samples
 from cnntool.files.streams import NotFinite, cut_short, fill
+from cnntool.wording import counted
 
 STRIP_BYTES = 1 << 21
 """Bytes of rows at a time: enough to be fast, few enough that some copies cost nothing."""
@@ -198,7 +199,9 @@ class Stored(NamedTuple):
         needed = self.end - self.at
         there = self.stream.seek(0, os.SEEK_END) - self.at
         if there < needed:
-            raise cut_short(self.name, f"{there:,} of {needed:,} bytes of pixels are there")
+            raise cut_short(
+                self.name, f"{there:,} of {counted(needed, 'byte')} of pixels are there"
+            )
         return there - needed
 
     def read(self, top: int, bottom: int) -> np.ndarray:

@@ -35,6 +35,7 @@ from cnntool.files.layout import (
 from cnntool.files.limits import DEFLATED, Limits
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Readable, check_finite, cut_short, damaged, fill
+from cnntool.wording import counted
 
 LARGEST = float(np.finfo(np.float32).max)
 """What a value may be in size, so that a network takes it as well."""
@@ -85,7 +86,7 @@ def read_values(
         )
     needed = prod(header.shape) * header.dtype.itemsize
     if most is not None and needed > most:  # before room is made for what is not there
-        raise cut_short(name, f"its header says {needed:,} bytes, and {most:,} are there")
+        raise cut_short(name, f"its header says {counted(needed, 'byte')}, and {most:,} are there")
     array = _room(header, header.dtype, name)
     fill(stream, array.T if header.by_columns else array, name, of)
     _refuse_more(stream, header.shape, name)

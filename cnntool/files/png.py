@@ -21,6 +21,7 @@ from cnntool.files.formats import behind
 from cnntool.files.limits import Limits
 from cnntool.files.pillow import open_picture
 from cnntool.files.streams import cut_short, damaged
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -90,7 +91,7 @@ def read_header(stream: BinaryIO, name: str) -> Header:
         raise damaged(name, "it does not begin with a PNG header")
     header = Header(*struct.unpack_from(">IIBBBBB", data, 8))
     if header.color_type not in SAMPLES or header.bit_depth not in (1, 2, 4, 8, 16):
-        kind = f"colour type {header.color_type} with {header.bit_depth} bits"
+        kind = f"colour type {header.color_type} with {counted(header.bit_depth, 'bit')}"
         raise damaged(name, f"its {kind} does not exist")
     return header
 

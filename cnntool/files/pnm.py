@@ -25,6 +25,7 @@ from cnntool.files.layout import (
 )
 from cnntool.files.limits import Limits
 from cnntool.files.streams import Readable, cut_short, damaged, fill
+from cnntool.wording import counted
 
 _LONGEST_HEADER, _LONGEST_WORD = 1 << 16, 1 << 23
 """Bytes before a number of the header, and between the line breaks of a plain file."""
@@ -188,7 +189,7 @@ def _read_plain(stream: Readable, header: Header, limits: Limits) -> np.ndarray:
         flat[done : done + values.size] = values
         done += values.size
     if done < flat.size:
-        raise cut_short(name, f"{done:,} of {flat.size:,} values are there")
+        raise cut_short(name, f"{done:,} of {counted(flat.size, 'value')} are there")
     return pixels
 
 

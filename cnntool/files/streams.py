@@ -16,7 +16,7 @@ import numpy as np
 
 from cnntool.errors import InputError, RequestError
 from cnntool.files.limits import Limits, free_memory
-from cnntool.wording import nan_count
+from cnntool.wording import counted, nan_count
 
 
 class Readable(Protocol):
@@ -81,7 +81,9 @@ def fill(
             count = len(block)
             room[done : done + count] = block
         if not count:
-            raise cut_short(name, f"{before + done:,} of {total:,} bytes of {of} are there")
+            raise cut_short(
+                name, f"{before + done:,} of {counted(total, 'byte')} of {of} are there"
+            )
         done += count
 
 

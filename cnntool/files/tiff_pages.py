@@ -15,6 +15,7 @@ import numpy as np
 
 from cnntool.errors import InputError
 from cnntool.files.streams import cut_short, damaged
+from cnntool.wording import counted
 
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3  # sample formats
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3  # photometric interpretations
@@ -131,7 +132,7 @@ class Page:
         packing = f", packed by method {self.compression}" if self.is_compressed else ""
         if self.sample_format == FLOAT:
             return "floats" + packing
-        return f"{max(self.bits)} bits per colour channel{packing}"
+        return f"{counted(max(self.bits), 'bit')} per colour channel{packing}"
 
 
 def _page(tags: dict[int, np.ndarray], order: str) -> Page:

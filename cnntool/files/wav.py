@@ -16,6 +16,7 @@ import numpy as np
 from cnntool.errors import InputError
 from cnntool.files.signal import BLOCK, Signal, check_finite_samples
 from cnntool.files.streams import Readable, cut_short, damaged
+from cnntool.wording import counted
 
 MAGIC = (b"RIFF", b"RF64", b"BW64", b"RIFX")
 FLOATS = {"float": 32, "float64": 64}
@@ -140,7 +141,8 @@ def _encoding(fields: bytes, order: str, name: str) -> Encoding:
         raise damaged(name, "its sample rate is 0")
     room, rest = divmod(8 * frame_bytes, max(1, channels))
     if not channels or rest or room < bits:
-        raise damaged(name, f"{channels} channels of {bits} bits are not {frame_bytes} bytes")
+        samples = f"{counted(channels, 'channel')} of {counted(bits, 'bit')}"
+        raise damaged(name, f"{samples} are not {counted(frame_bytes, 'byte')}")
     kind, size = ("PCM", room) if tag == PCM else ("float", bits)
     if size not in known[tag]:
         raise InputError(
@@ -159,7 +161,9 @@ def _blocks(
         data = stream.read(wanted * encoding.frame_bytes)
         count, rest = divmod(len(data), encoding.frame_bytes)
         if rest or (total is not None and count < wanted):
-            there = f"{done + count:,}{'' if total is None else f' of {total:,}'} samples"
+            there = counted(done + count, "sample")
+            if total is not None:
+                there = f"{done + count:,} of {counted(total, 'sample')}"
             raise cut_short(name, f"{there} are there")
         if not count:
             break

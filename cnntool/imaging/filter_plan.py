@@ -13,6 +13,7 @@ from cnntool.engine.filters.banks import Plan, plan_blocks
 from cnntool.engine.windows import Axis, border_indices, plan_axes
 from cnntool.errors import InputError, RequestError
 from cnntool.imaging.kernels import Filter
+from cnntool.wording import counted
 
 LARGEST_EXTENT = 16384
 """Pixels that a dilated kernel may span; what a block reads grows with it."""
@@ -109,8 +110,8 @@ def plan_filter(shape: tuple[int, int, int], kernel: Filter, geometry: Geometry)
         raise InputError(message) from None
     if kernel.is_colour and shape[2] not in (1, 3):
         raise InputError(
-            f"{kernel.label} is a filter for colour, and the picture has {shape[2]} channels: use "
-            "one in RGB or grey"
+            f"{kernel.label} is a filter for colour, and the picture has "
+            f"{counted(shape[2], 'channel')}: use one in RGB or grey"
         )
     return FilterPlan(kernel, geometry, rows, columns, shape[2])
 

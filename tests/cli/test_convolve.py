@@ -745,3 +745,9 @@ def test_options_without_effect_are_noted(cnntool, options, notes):
     said = done.err.splitlines()
     assert len(said) == len(notes)
     assert all(map(str.startswith, said, notes)), said
+
+
+def test_a_dry_run_counts_one_block_as_one(cnntool):
+    assert (
+        ", 1 block on " in cnntool("convolve", "grey.png", "-k", "sobel", "--dry-run").out.decode()
+    )

@@ -71,7 +71,7 @@ def test_a_few_unknown_words_are_named_and_the_others_counted(explain):
         (["--text", "-"], b"caf\xe9", 1, "is not UTF-8: convert it to UTF-8 with iconv\n"),
         (["--text", "-"], b"a\0b", 1, "text never does: convert it to UTF-8 with iconv\n"),
         (["--text", "the", "--unit", "8"], b"", 2, "words.npz has units 0 to 7"),
-        (["--text", "the", "--layer", "2"], b"", 2, "words.npz has layers 1 to 1"),
+        (["--text", "the", "--layer", "2"], b"", 2, "words.npz has layer 1"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(explain, options, stdin, code, message):

@@ -189,7 +189,7 @@ def test_channels_are_chosen_by_number():
         (riff(chunk(b"data", SAMPLES)), "samples before it says how they are stored"),
         (riff(described(tag=6, bits=8), chunk(b"data", b"a")), "A-law .* ffmpeg"),
         (riff(described(bits=40), chunk(b"data", b"a")), "PCM samples of 40 bits: expected 8 or"),
-        (riff(described(bits=20), chunk(b"data", b"a")), "1 channels of 20 bits are not 2 bytes"),
+        (riff(described(bits=20), chunk(b"data", b"a")), "1 channel of 20 bits are not 2 bytes"),
         (
             riff(described(), chunk(b"data", SAMPLES), chunk(b"LIST", b"x"), chunk(b"data", b"ab")),
             "goes on with more samples behind its first chunk of them",

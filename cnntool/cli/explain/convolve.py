@@ -14,7 +14,7 @@ from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
 from cnntool.errors import RequestError
-from cnntool.wording import without_noise
+from cnntool.wording import counted, without_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,7 +214,7 @@ def _show_largest(facts: WindowFacts, kernel: int, channel: int) -> None:
     )
     if products.size > count:
         rest = blocks.number_text(products.sum() - products[places].sum(), blocks.DIGITS)
-        listed.add_row("", "", f"{products.size - count} others", rest)
+        listed.add_row("", "", counted(products.size - count, "other"), rest)
     listed.add_row("", "", "sum", styled(_sum_text(facts, kernel, channel), style="bold"))
     show(listed)
 

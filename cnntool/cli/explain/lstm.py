@@ -13,7 +13,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Model, option, takes
 from cnntool.cli.types import WholeNumber
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import signed
+from cnntool.wording import signed, span
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -89,9 +89,11 @@ def command(asked: Asked, report: Report) -> None:
     units = [each.units for each in trained.network.layers if isinstance(each, Recurrent)]
     layer = asked.layer or len(units)
     if layer > len(units):
-        raise RequestError(f"--layer {layer}: {model} has layers 1 to {len(units)}")
+        raise RequestError(f"--layer {layer}: {model} has {span(1, len(units), 'layer')}")
     if asked.unit is not None and asked.unit >= units[layer - 1]:
-        raise RequestError(f"--unit {asked.unit}: {model} has units 0 to {units[layer - 1] - 1}")
+        raise RequestError(
+            f"--unit {asked.unit}: {model} has {span(0, units[layer - 1] - 1, 'unit')}"
+        )
     text = typed_text(asked.text, trained, has_option=False)
     ids = trained.vocabulary.encode(text)
     check_length(len(ids), "token", MOST_TOKENS, asked.text == "-", "--text")

@@ -14,6 +14,7 @@ from cnntool.cli.explain.options import Pixel, Report, open_one
 from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Depth, Reading, takes
 from cnntool.cli.pool import Pool, Sizes, Windows, read_pooling
+from cnntool.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -167,7 +168,10 @@ def _show_largest(facts: PoolFacts, channel: int) -> None:
     title = f"{name} window of {height} x {width}".strip()
     least, most = blocks.number_texts([x[counts].min(), x[counts].max()])
     mean = blocks.number_text(x[counts].mean(), blocks.DIGITS)
-    show((title, "bold"), f": {counts.sum():,} pixels, from {least} to {most}, mean {mean}")
+    show(
+        (title, "bold"),
+        f": {counted(int(counts.sum()), 'pixel')}, from {least} to {most}, mean {mean}",
+    )
     if facts.gradient is None:
         return
     gradient = facts.gradient[..., channel]
@@ -181,10 +185,10 @@ def _show_largest(facts: PoolFacts, channel: int) -> None:
     )
     others = int((known != 0).sum()) - int(is_there.sum())
     if others and alike:
-        listed.add_row(f"{others:,} others", "", "the same")
+        listed.add_row(counted(others, "other"), "", "the same")
     elif others:
         rest = known.sum() - gradient[places].sum()
-        listed.add_row(f"{others:,} others", "", f"{blocks.number_text(rest)} in all")
+        listed.add_row(counted(others, "other"), "", f"{blocks.number_text(rest)} in all")
     show(listed)
 
 

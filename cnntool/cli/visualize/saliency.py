@@ -25,7 +25,7 @@ from cnntool.cli.visualize.options import (
     target_of,
 )
 from cnntool.errors import InputError, RequestError
-from cnntool.wording import readable
+from cnntool.wording import counted, readable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -284,7 +284,7 @@ def by_covering(question: Question) -> Finding:
     square = f"a square of {patch}x{patch} pixels"
     if limit:
         words = f"how far the probability of {question.label} falls where {square} is covered, at "
-        words += f"{places:,} places"
+        words += counted(places, "place")
     else:
         words = f"covering {square} lowers the probability of {question.label} nowhere"
     return Finding(values, limit, ("0", f"-{limit:.2g}"), words)

@@ -12,7 +12,7 @@ from cnntool.cli.help import SectionedCommand
 from cnntool.cli.options import Limits, Model, argument, option, takes
 from cnntool.cli.types import PathName
 from cnntool.cli.visualize.options import WHAT, Reported, target_of
-from cnntool.wording import figures, readable
+from cnntool.wording import counted, figures, readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +131,7 @@ def _lines(model: SequenceModel, given: OneInput, found: States) -> list[str]:
     name = f"'{given.title}'"
     shown = Path(given.name).name if given.frames else name
     units = found.directions[0]["h"].shape[1]
-    first = f"{shown} through {Path(model.name).name}: {units} units of {found.layer}"
+    first = f"{shown} through {Path(model.name).name}: {counted(units, 'unit')} of {found.layer}"
     if model.header.kind == "classifier":
         scores = model.scores(given.x, given.lengths)[0]
         first += f"; {model.labels[int(scores.argmax())]}"

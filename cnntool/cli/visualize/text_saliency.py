@@ -27,7 +27,7 @@ from cnntool.networks.model_file import KINDS
 from cnntool.study.saliency import token_saliency
 from cnntool.visuals import paper
 from cnntool.visuals.heat import coloured_words, tinted
-from cnntool.wording import counted, readable, signed
+from cnntool.wording import counted, readable, signed, span
 
 MOST_TOKENS = 1000
 
@@ -79,7 +79,8 @@ def answer_to(
     given = one_input(model, text, most=MOST_TOKENS, limits=limits, option=option)
     if word is not None and word > len(given.steps):
         there = counted(len(given.steps), "word")
-        raise RequestError(f"--word {word}: the text has {there}: expected 1 to {len(given.steps)}")
+        expected = span(1, len(given.steps))
+        raise RequestError(f"--word {word}: the text has {there}: expected {expected}")
     step = (word or 1) - 1
     scores = model.scores(given.x, given.lengths)
     return model, given, step, softmax(scores[step, 0] if word else scores[0])

@@ -165,4 +165,5 @@ def _product(shape: tuple[int, ...], dtype: np.dtype) -> str:
     if dtype.itemsize > 1:
         factors.append(f"{dtype.itemsize}")
     total = math.prod(shape) * dtype.itemsize
-    return f"{' x '.join(factors)} = {total:,} bytes" if len(factors) > 1 else f"{total:,} bytes"
+    there = counted(total, "byte")
+    return f"{' x '.join(factors)} = {there}" if len(factors) > 1 else there

@@ -13,6 +13,7 @@ from cnntool.datasets.images.dataset import FULL, LARGEST_SIDE, Dataset, Levels,
 from cnntool.datasets.memory import check_fits
 from cnntool.errors import InputError
 from cnntool.files.image import Image, luminance
+from cnntool.wording import counted
 
 BLOCK_VALUES = 1 << 22
 
@@ -130,8 +131,9 @@ class Preprocessing:
         channels, mean, std = plain["channels"], tuple(plain["mean"]), tuple(plain["std"])
         if not len(mean) == len(std) == channels:
             raise InputError(
-                f"{name}: its preprocessing has {channels} channels, {len(mean)} means and "
-                f"{len(std)} standard deviations: they must be as many"
+                f"{name}: its preprocessing has {counted(channels, 'channel')}, "
+                f"{counted(len(mean), 'mean')} and {counted(len(std), 'standard deviation')}: "
+                "they must be as many"
             )
         size, levels, brightness = (
             None if plain.get(key) is None else tuple(plain[key])
@@ -308,7 +310,9 @@ def with_channels(x: np.ndarray, channels: int, name: str) -> np.ndarray:
     if given == 3 and channels == 1:
         rows = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(count * height, width, 3)
         return luminance(rows).reshape(count, 1, height, width)
-    raise InputError(f"{name} has {given} channels, expected {channels}: grey has 1, colour 3")
+    raise InputError(
+        f"{name} has {counted(given, 'channel')}, expected {channels}: grey has 1, colour 3"
+    )
 
 
 def in_dtype(x: np.ndarray, white: float, dtype: type) -> np.ndarray:

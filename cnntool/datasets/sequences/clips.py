@@ -20,7 +20,7 @@ from cnntool.datasets.sequences.material import Material, of_folders
 from cnntool.datasets.sequences.samples import MOST_NAMED, Sample, Samples
 from cnntool.datasets.sequences.tables import read_delimited
 from cnntool.errors import InputError
-from cnntool.wording import counted, listed, shortened
+from cnntool.wording import counted, listed, shortened, span
 
 LABELS = "labels.csv"
 COLUMNS = ("clip", "frame", "label")
@@ -187,7 +187,7 @@ def _in_order(told: Labels, clip: Clip, count: int) -> tuple[str, ...]:
         if numbers not in (list(range(count)), list(range(1, count + 1))):
             raise InputError(
                 f"{told.place}: the frames of {clip.path} are numbered {numbers[0]} to "
-                f"{numbers[-1]}, expected 0 to {count - 1} or 1 to {count}, each once"
+                f"{numbers[-1]}, expected {span(0, count - 1)} or {span(1, count)}, each once"
             )
         places = {frame: int(frame) - numbers[0] for frame in told.frames}
     strange = [frame for frame in told.frames if frame not in places]

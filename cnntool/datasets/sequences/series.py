@@ -14,7 +14,7 @@ from cnntool.datasets.sequences.samples import Sample, Samples, put_together
 from cnntool.errors import InputError
 from cnntool.files.npy import LARGEST
 from cnntool.files.streams import plain_errors
-from cnntool.wording import counted, joined, listed, shortened
+from cnntool.wording import counted, joined, listed, shortened, span
 
 
 def is_ts(document: Document) -> bool:
@@ -195,8 +195,8 @@ def _lengths(given: np.ndarray | None, x: np.ndarray, path: str) -> np.ndarray:
     wrong = np.flatnonzero((given < 1) | (given > longest))
     if len(wrong):
         raise InputError(
-            f"{path}: series {wrong[0]} has the length {given[wrong[0]]}, expected 1 to {longest}, "
-            "the steps that x has"
+            f"{path}: series {wrong[0]} has the length {given[wrong[0]]}, expected "
+            f"{span(1, longest)}, the steps that x has"
         )
     return given.astype(np.int64)
 

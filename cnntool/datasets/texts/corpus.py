@@ -34,7 +34,7 @@ from cnntool.datasets.texts.tokens import (
 )
 from cnntool.datasets.texts.vocabulary import Vocabulary
 from cnntool.errors import InputError
-from cnntool.wording import bytes_text
+from cnntool.wording import bytes_text, counted
 
 NEEDED = {"word": 1.5, "char": 2, "byte": 1}
 """Bytes of memory for a byte of file, at least, while it is read."""
@@ -161,9 +161,9 @@ def split(corpus: Corpus, fraction: float) -> tuple[Corpus, Corpus | None]:
     kept = len(corpus) - held
     if min(kept, held) < 2:
         raise InputError(
-            f"{corpus.name} has {len(corpus):,} tokens: to hold out {fraction:g} of them leaves "
-            f"{kept:,} and {held:,}, and each part needs two; set another --val-split (0 for "
-            "none), or add text"
+            f"{corpus.name} has {counted(len(corpus), 'token')}: to hold out {fraction:g} of them "
+            f"leaves {kept:,} and {held:,}, and each part needs two; set another --val-split (0 "
+            "for none), or add text"
         )
     return _part(corpus, slice(kept), ""), _part(corpus, slice(kept, None), " (held out)")
 
@@ -176,8 +176,8 @@ def _of_bytes(chunks: Iterable[bytes], name: str, is_learned: bool) -> Corpus:
     kinds = [value for value in np.flatnonzero(counts_of(ids, 256)) if value not in b"\r\n"]
     if is_learned and len(kinds) < 2:
         raise InputError(
-            f"{name} has {len(ids):,} bytes but a vocabulary of one, 0x{kinds[0]:02x}, besides the "
-            "ends of lines: a model needs two or more to choose between"
+            f"{name} has {counted(len(ids), 'byte')} but a vocabulary of one, 0x{kinds[0]:02x}, "
+            "besides the ends of lines: a model needs two or more to choose between"
         )
     return Corpus(name, ids, Vocabulary.of_bytes(), _byte_characters(ids))
 

@@ -98,7 +98,7 @@ def test_it_goes_through_json_unchanged():
         ({"mean": ["0"]}, "needs 'mean', a list of numbers"),
         ({"std": [0.0]}, "needs 'std', a list of numbers over 0"),
         ({"std": [float("inf")]}, "needs 'std'"),
-        ({"std": [1.0, 1.0]}, "has 1 channels, 1 means and 2 standard deviations"),
+        ({"std": [1.0, 1.0]}, "has 1 channel, 1 mean and 2 standard deviations"),
     ],
 )
 def test_json_that_makes_no_sense_is_refused(changes, message):
