@@ -189,9 +189,10 @@ class Output:
         "-o --output",
         OutputName("a file, a folder or -"),
         "A file, a folder (end it in /), a template such as 'out/{stem}-{kernel}.png' "
-        "(also {name}, {ext} with its dot, {number:03}, and {folder}, the one below that which -r "
-        "goes through, nothing at its top: 'out/{folder}/{name}'), or - for stdout. Folders that "
-        "are missing are made.  [default: IMAGE-KERNEL in this folder]",
+        "(also {name}, {ext} with its dot, {number:03}, and {folder}: below that which -r goes "
+        "through, or that a file was named with, a/b of a/b/cat.png; nothing at the top: "
+        "'out/{folder}/{name}'), or - for stdout. Folders that are missing are made.  "
+        "[default: IMAGE-KERNEL in this folder]",
         metavar="PATH",
     )
     format: str | None = option(

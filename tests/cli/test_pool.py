@@ -352,3 +352,9 @@ def test_a_white_that_no_pixel_heeds_is_noted(cnntool, options):
     assert "--white 7 is for floats, and does nothing: these are 8 bits" in one_line(done.err)
     np.save("floats.npy", np.ones((4, 4), np.float32))
     assert cnntool("pool", "floats.npy", "--white", "7", *options).err == ""
+
+
+def test_the_help_tells_the_largest_median_and_the_folder_of_a_named_file(cnntool):
+    said = " ".join(cnntool("pool", "--help").out.decode().split())
+    assert "median, of windows of 32,767 pixels at the most" in said
+    assert "or that a file was named with, a/b of a/b/cat.png" in said
