@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -98,6 +99,22 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def valid_json(value: Any, indent: int | None = None) -> str:
+    """A value as JSON in UTF-8; what names of files have beyond Unicode stands as in
+    :func:`readable`, wherever they are mentioned."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    return HALVES.sub(_written_out, text)
+
+
+HALVES = re.compile("[\ud800-\udfff]")
+"""Of surrogate pairs: what is no text, and from DC80 on a byte of a name that is none."""
+
+
+def _written_out(found: re.Match) -> str:
+    code = ord(found[0])
+    return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\\\u{code:04x}"
 
 
 def shortened(text: str, most: int) -> str:

@@ -1,5 +1,7 @@
 """Numbers, names and layers in sentences, and what is said of names that are not known."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,7 @@ from cnntool.wording import (
     span,
     sparkline,
     suggestion,
+    valid_json,
     without_sign,
 )
 
@@ -183,3 +186,10 @@ def test_a_count_of_one_is_no_plural():
     assert (bytes_text(1), bytes_text(2)) == ("1 byte", "2 bytes")
     assert (span(1, 1), span(1, 3), span(0, 1200)) == ("1", "1 to 3", "0 to 1,200")
     assert (span(1, 1, "layer"), span(1, 2, "layer")) == ("layer 1", "layers 1 to 2")
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_is_valid_whatever_bytes_a_name_has(indent):
+    smile = "\xe9 \N{GRINNING FACE}"
+    text = valid_json({"a": ["caf\udce9.png", "\ud800", smile]}, indent)
+    assert json.loads(text.encode()) == {"a": ["caf\\xe9.png", "\\ud800", smile]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cnntool.wording import plain
+from cnntool.wording import valid_json
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -183,7 +182,7 @@ def labelled(rows: Iterable[Sequence[RenderableType]]) -> Table:
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """The same value as JSON in which a terminal obeys nothing."""
-    text = json.dumps(plain(value), ensure_ascii=False, indent=indent)
+    text = valid_json(value, indent)
     return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from cnntool.cli.running import Report, jobs_of, run_each
 from cnntool.files.atomic import atomic_write, check_writable
 from cnntool.files.image import Image
 from cnntool.imaging.pooling import Pooling, pyramid_features
-from cnntool.wording import counted, readable
+from cnntool.wording import counted, readable, valid_json
 
 KINDS = (".csv", ".npy", ".json")
 OF_PICTURES = ("show", "skip_existing", "depth", "quality", "format", "manifest")
@@ -127,7 +126,7 @@ def _write(
     names = _columns(mode, levels, table[0].features.shape[1])
     if path is None:
         if options.as_json:
-            text = "".join(json.dumps(entry) + "\n" for entry in _entries(table))
+            text = "".join(valid_json(entry) + "\n" for entry in _entries(table))
         else:
             text = _as_csv(table, names)
         print(harmless(text) if sys.stdout.isatty() else text, end="", flush=True)
@@ -140,7 +139,7 @@ def _write(
             file.write(_as_csv(table, names).encode())
         else:
             whole = {"columns": names, "rows": _entries(table)}
-            file.write(json.dumps(whole).encode() + b"\n")
+            file.write(valid_json(whole).encode() + b"\n")
     print_line(path)
 
 

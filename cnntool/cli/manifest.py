@@ -25,7 +25,7 @@ from cnntool import __version__
 from cnntool.cli.files import Source
 from cnntool.errors import InputError
 from cnntool.files.atomic import check_free, make_folder
-from cnntool.wording import counted, joined, plain, readable
+from cnntool.wording import counted, joined, plain, readable, valid_json
 
 START = b'{"cnntool": "'
 """Of every line: what else begins so, and is no line, was cut short."""
@@ -133,7 +133,7 @@ class Manifest:
         """Put down, by one write, an input that is done: its state when it was read, and those of
         its outputs."""
         record = {"cnntool": __version__, "input": read, "settings": self._settings}
-        line = json.dumps(record | {"outputs": written}).encode() + b"\n"
+        line = valid_json(record | {"outputs": written}).encode() + b"\n"
         try:
             if os.write(self._file, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

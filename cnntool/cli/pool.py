@@ -58,8 +58,8 @@ class Pool:
         "-m --mode",
         Choice(POOLS, "mode", "HOW"),
         f"max, min; median, of windows of {LARGEST_MEDIAN:,} pixels at the most; average; "
-        "gaussian: the mean weighted by the distance from the window's centre; lp: the mean of |x|^p, to the power "
-        "1/p.  [default: max]",
+        "gaussian: the mean weighted by the distance from the window's centre; lp: the mean of "
+        "|x|^p, to the power 1/p.  [default: max]",
         default="max",
     )
     p: float | None = option("--p", Spec("P", read_norm), "Of lp, from 1 to inf.  [default: 2]")

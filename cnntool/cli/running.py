@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from cnntool.cli.console import complain, print_line, progress, reason
+from cnntool.cli.console import complain, json_text, print_line, progress, reason
 from cnntool.cli.options import Batch
 from cnntool.engine.fast.processes import in_order
 from cnntool.engine.fast.scratch import keep_freed_memory
@@ -150,7 +149,7 @@ def _say_results(report: Report, as_json: bool) -> None:
         from cnntool.cli.terminal import draw
 
         draw(picture)
-    for line in [json.dumps(_entry(report))] if as_json else report.lines:
+    for line in [json_text(_entry(report))] if as_json else report.lines:
         print_line(line, is_asked_for=as_json)
 
 

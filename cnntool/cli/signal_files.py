@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnntool.choices import SIGNAL_FORMATS as FORMATS
-from cnntool.cli.console import print_line, progress
+from cnntool.cli.console import json_text, print_line, progress
 from cnntool.cli.files import STDIO, check_no_terminal, is_folder, source_of, within_name
 from cnntool.cli.options import SignalOutput
 from cnntool.errors import RequestError
@@ -156,4 +155,4 @@ def report(
         "clipped": written.clipped,
         "methods": list(methods),
     }
-    print_line(json.dumps(facts) if place.as_json else place.output, place.as_json)
+    print_line(json_text(facts) if place.as_json else place.output, place.as_json)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from cnntool.wording import readable
+
 TEMPLATE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -48,7 +50,7 @@ def page(title: str, data: dict[str, Any], scripts: Sequence[str]) -> bytes:
     )
     # '<' could end the element that holds it
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    facts = {"policy": policy, "title": html.escape(title), "style": style}
+    facts = {"policy": policy, "title": html.escape(str(readable(title))), "style": style}
     return TEMPLATE.format(**facts, data=text, script=script).encode()
 
 

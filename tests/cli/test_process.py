@@ -1,6 +1,7 @@
 """How the program behaves as a process: signals, pipes, read-only folders, start-up, help."""
 
 import contextlib
+import json
 import os
 import signal
 import stat
@@ -436,3 +437,17 @@ def test_a_closed_terminal_does_not_end_what_nohup_started(folder):
     process.communicate(b"3\n", timeout=30)
     assert process.returncode == 0
     assert len((folder / "out.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_json_and_pages_of_files_whose_names_are_no_unicode(folder):
+    odd = os.fsdecode(b"caf\xe9.png")
+    os.rename("grey.png", odd)
+    for command in (["explain", "convolve"], ["convolve"]):
+        done = subprocess.run(
+            [*COMMAND, *command, odd, "-k", "sobel", "--json"], capture_output=True, check=True
+        )
+        facts = json.loads(done.stdout)  # which is UTF-8
+        assert facts.get("image", facts.get("input")) == "caf\\xe9.png"
+    subprocess.run([*COMMAND, "explore", "-k", "sobel", odd, "-o", "page.html"], check=True)
+    assert "caf\\xe9.png" in Path("page.html").read_text(encoding="utf-8")

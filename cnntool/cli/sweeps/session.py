@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Generator, Sequence
@@ -28,7 +27,7 @@ from cnntool.files.atomic import (
     plain_os_errors,
     written_alone,
 )
-from cnntool.wording import counted, duration, plain
+from cnntool.wording import counted, duration, valid_json
 
 LINES = "sweep.jsonl"
 
@@ -174,7 +173,7 @@ def _write(runs: Sequence[Run], folder: Path) -> None:
 
 
 def _line(each: Run) -> bytes:
-    return json.dumps(plain(each.entry()), ensure_ascii=False).encode() + b"\n"
+    return valid_json(each.entry()).encode() + b"\n"
 
 
 def _estimate(asked: Asked, left: Sequence[Run]) -> Estimate:

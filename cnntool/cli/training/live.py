@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -16,7 +15,7 @@ from cnntool.files.atomic import make_folder
 from cnntool.training.loop import Epoch, Step, Trainer
 from cnntool.training.measures import Measure
 from cnntool.training.progress import OF_DECODERS
-from cnntool.wording import SPARKS, counted, duration, plain, sparkline
+from cnntool.wording import SPARKS, counted, duration, sparkline, valid_json
 
 REFRESH_SECONDS = 0.125
 """Between two pictures of the screen, so that drawing takes no time from training."""
@@ -188,7 +187,7 @@ class Log:
             return
         if self._task in OF_DECODERS:
             facts = {key: value for key, value in facts.items() if not key.endswith("accuracy")}
-        line = json.dumps({"event": event, "task": self._task, **plain(facts)}, ensure_ascii=False)
+        line = valid_json({"event": event, "task": self._task, **facts})
         try:
             self._file.write(line + "\n")
             self._file.flush()
