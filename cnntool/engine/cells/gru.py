@@ -14,10 +14,10 @@ from cnntool.engine.cells.steps import (
     by_columns,
     by_gate,
     carry,
+    fitted,
     following,
     gradients_in,
     histories,
-    in_pieces,
     prepared,
     spans_back,
     weight_gradients,
@@ -181,18 +181,19 @@ def _run(
     half, (add, multiply, tanh) = np.array(0.5, gates.dtype), CALLS
     product = np.empty_like(gates[0])
     of_sigmoids, of_new = product[:2], product[2]
-    in_columns = in_pieces(product, by_state.shape[1])
-    for sigmoids, reset, update, new, m, h, h_next in zip(
+    lefts, in_columns = fitted(before, by_state, product)
+    for sigmoids, reset, update, new, m, h, left, h_next in zip(
         gates[:, :2],
         gates[:, 0],
         gates[:, 1],
         gates[:, 2],
         inner,
         before,
+        lefts,
         after,
         strict=True,
     ):
-        np.matmul(h, by_state, in_columns)
+        np.matmul(left, by_state, in_columns)
         add(sigmoids, of_sigmoids, sigmoids)
         tanh(sigmoids, sigmoids)
         multiply(sigmoids, half, sigmoids)
@@ -314,13 +315,13 @@ def _run_back(
 ) -> None:
     """Steps that are all for the same rows, the last one first."""
     at_step, product, (add, multiply, _) = np.empty_like(slopes[0]), np.empty_like(dh), CALLS
-    in_columns = in_pieces(product, len(by_state))
+    lefts, in_columns = fitted(by_product, by_state, product)
     for slope, u, above, placed, matrix in zip(
         slopes[::-1],
         update[::-1],
         dh_all[::-1],
         dz_gates[::-1],
-        by_product[::-1],
+        lefts[::-1],
         strict=True,
     ):
         add(dh, above, dh)

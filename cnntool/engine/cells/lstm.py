@@ -20,10 +20,10 @@ from cnntool.engine.cells.steps import (
     by_columns,
     by_gate,
     carry,
+    fitted,
     following,
     gradients_in,
     histories,
-    in_pieces,
     prepared,
     spans_back,
     weight_gradients,
@@ -165,7 +165,7 @@ def _run(
     """Steps that are all for the same rows, from the products of their inputs."""
     half, (add, multiply, tanh) = np.array(0.5, steps.dtype), CALLS
     by_h, products = np.empty_like(steps[0, :4]), np.empty_like(steps[0, :2])
-    in_columns, (new, kept) = in_pieces(by_h, by_state.shape[1]), products
+    (lefts, product), (new, kept) = fitted(before, by_state, by_h), products
     for z, sigmoids, open_, met, o, c, squashed, h, h_next in zip(
         steps[:, :4],
         steps[:, :3],
@@ -174,11 +174,11 @@ def _run(
         steps[:, 2],
         cells,
         tanh_c,
-        before,
+        lefts,
         after,
         strict=True,
     ):
-        np.matmul(h, by_state, in_columns)
+        np.matmul(h, by_state, product)
         add(z, by_h, z)
         tanh(z, z)
         multiply(sigmoids, half, sigmoids)
@@ -288,14 +288,14 @@ def _run_back(
 ) -> None:
     """Steps that are all for the same rows, the last one first."""
     at_step, (add, multiply, _) = np.empty_like(slopes[0]), CALLS
-    product = in_pieces(dh, len(by_state))
+    lefts, product = fitted(dz, by_state, dh)
     gates, (dz_i, dz_f, dz_g, dz_o, through) = at_step[:4], at_step
     for by_i, by_f, by_g, by_o, by_h, f, above, placed, matrix in zip(
         *(slopes[::-1, k] for k in range(5)),
         forget[::-1],
         dh_all[::-1],
         dz_gates[::-1],
-        dz[::-1],
+        lefts[::-1],
         strict=True,
     ):
         add(dh, above, dh)

@@ -33,8 +33,8 @@ def multiply(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
     if m >= MANY_FILTERS and k >= LONG_SUM:
         np.matmul(left, right, out=out)
         return
-    rows = _divisor(m, SMALL_PRODUCT // (k * FEWEST_PIXELS))
-    pixels = _divisor(out.shape[-1], SMALL_PRODUCT // (max(1, rows) * k))
+    rows = divisor(m, SMALL_PRODUCT // (k * FEWEST_PIXELS))
+    pixels = divisor(out.shape[-1], SMALL_PRODUCT // (max(1, rows) * k))
     if rows < min(m, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
         np.matmul(left, right, out=out)
     else:
@@ -49,8 +49,8 @@ def multiply_over_pixels(windows: np.ndarray, gradient: np.ndarray) -> np.ndarra
     filters = gradient.shape[-1]
     if filters >= MANY_FILTERS and k >= LONG_SUM:
         return np.matmul(windows, gradient).sum(axis=1)
-    weights = _divisor(k, SMALL_RESULT // filters)
-    pixels = _divisor(count, SMALL_PRODUCT // (max(1, weights) * filters))
+    weights = divisor(k, SMALL_RESULT // filters)
+    pixels = divisor(count, SMALL_PRODUCT // (max(1, weights) * filters))
     if weights < min(k, FEWEST_ROWS) or pixels < FEWEST_PIXELS:
         return np.matmul(windows, gradient).sum(axis=1)
     gradient = _tiles(gradient, pixels, filters).swapaxes(2, 3)  # (groups, rows, 1, tiles, p, F)
@@ -93,6 +93,6 @@ def _tiles(matrix: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def _divisor(number: int, most: int) -> int:
+def divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is at most ``most``, 0 if there is none."""
     return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 0)

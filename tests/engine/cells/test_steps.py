@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnntool.engine.cells.steps import TimeOrder, by_columns, in_pieces
+from cnntool.engine.cells.steps import TimeOrder, by_columns, fitted
 
 LENGTHS = np.array([2, 5, 0, 3])
 
@@ -49,11 +49,35 @@ def test_what_is_arranged_can_be_restored(lengths, is_reversed):
     np.testing.assert_array_equal(order.restored_rows(order.arranged_rows(x[0])), x[0])
 
 
-@pytest.mark.parametrize(("rows", "pieces"), [(1, 1), (16, 1), (31, 2), (50, 4), (1000, 1)])
-def test_products_with_columns_in_pieces_are_the_whole_product(rows, pieces):
+@pytest.mark.parametrize(
+    ("rows", "hidden", "parts", "pieces"),
+    [
+        (0, 128, 1, 1),
+        (16, 128, 1, 1),
+        (31, 128, 1, 2),
+        (50, 128, 1, 4),
+        (64, 100, 4, 1),
+        (80, 128, 4, 2),
+        (83, 128, 1, 2),
+        (1000, 128, 40, 2),
+        (1000, 100, 50, 1),
+        (96, 96, 6, 1),
+    ],
+)
+def test_products_in_pieces_are_the_whole_product(rows, hidden, parts, pieces):
     rng = np.random.default_rng(rows)
-    weight, left = rng.standard_normal((480, 128)), rng.standard_normal((rows, 480))
-    columns, product = by_columns(weight, rows), np.empty((rows, 128))
-    np.matmul(left, columns, out=in_pieces(product, len(columns)))
-    assert columns.shape == (pieces, 480, 128 // pieces)
-    np.testing.assert_allclose(product, left @ weight, rtol=1e-12, atol=1e-12)
+    weight, left = rng.standard_normal((480, hidden)), rng.standard_normal((3, rows, 480))
+    columns, product = by_columns(weight, rows), np.empty((rows, hidden))
+    lefts, out = fitted(left, columns, product)
+    assert columns.shape == (1, pieces, 480, hidden // pieces)
+    assert lefts.shape == (3, parts, 1, rows // parts, 480)
+    for step in range(3):
+        np.matmul(lefts[step], columns, out=out)
+        np.testing.assert_allclose(product, left[step] @ weight, rtol=1e-12, atol=1e-12)
+
+
+def test_few_rows_of_a_long_sum_are_not_cut():
+    columns = by_columns(np.ones((2048, 512)), 32)
+    assert columns.shape == (1, 1, 2048, 512)
+    lefts, _ = fitted(np.ones((1, 32, 2048)), columns, np.empty((32, 512)))
+    assert lefts.shape == (1, 1, 1, 32, 2048)
