@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cnntool.engine import median_pool2d, medians, pool_windows, textbook
 from cnntool.engine.fast import median_counts
 from cnntool.engine.fast.threads import available_cores
+from cnntool.engine.windows import plan_axis
 
 RNG = np.random.default_rng(0)
 
@@ -182,3 +183,19 @@ def test_the_network_brings_every_rank_to_its_wire(count):
     expected = np.sort(taps, axis=0)
     np.testing.assert_array_equal(low, expected[ranks[0]])
     np.testing.assert_array_equal(high, expected[ranks[1]])
+
+
+def test_tall_windows_are_counted_in_little_memory():
+    plane = np.random.default_rng(0).integers(0, 256, (4097, 400), dtype=np.uint8)
+    rows, columns = plan_axis(4097, 4095), plan_axis(400, 1)
+    tiles = median_counts.tiles(plane.dtype, rows, columns)
+    for (below, down, tall), (right, across, narrow) in (tiles[0], tiles[-1]):
+        tracemalloc.start()
+        try:
+            low, high = median_counts.middle_two(plane[down, across], tall, narrow)
+            assert tracemalloc.get_traced_memory()[1] < 12_000_000
+        finally:
+            tracemalloc.stop()
+        windows = np.lib.stride_tricks.sliding_window_view(plane, 4095, axis=0)
+        np.testing.assert_array_equal(low, np.median(windows[below, right], axis=-1))
+        np.testing.assert_array_equal(high, low)

@@ -38,6 +38,9 @@ OUTSIDE = BINS
 
 LINES, LENGTH = 128, 512
 """Outputs of a tile of 8 bits, down and across."""
+TILE_BYTES, SHORTEST = 1 << 21, 64
+"""Of the bins of a tile of 8 bits, about; with higher windows it is shorter, but no shorter than
+this."""
 SIDE = 256
 """Pixels down and across a tile of others, more where half of these would be no output."""
 
@@ -68,7 +71,8 @@ def _outputs(axis: Axis) -> int:
 
 def tiles(dtype: np.dtype, rows: Axis, columns: Axis) -> list[Tile]:
     """The windows over a plane, in parts to be counted one after the other."""
-    sides = LINES, LENGTH
+    most = TILE_BYTES // (4 * rows.span(min(LINES, rows.output_size)))  # in two arrays of 16 bits
+    sides = LINES, min(LENGTH, max(SHORTEST, most))
     if dtype.itemsize > 1:
         sides = _outputs(rows), _outputs(columns)
     down, across = (
@@ -87,7 +91,7 @@ def middle_two(plane: np.ndarray, rows: Axis, columns: Axis) -> tuple[np.ndarray
     if plane.dtype.itemsize > 1:
         return _middle_of_ordered(plane, rows, columns)
     lowest = int(limits(plane.dtype)[0])
-    bins, _ = _middle_bins(plane.astype(np.intp) - lowest, rows, columns)
+    bins, _ = _middle_bins(plane.astype(np.int16) - np.int16(lowest), rows, columns)
     low, high = (bins + lowest).astype(plane.dtype)
     return low, high
 
@@ -99,7 +103,7 @@ def _middle_of_ordered(
     order = values.argsort(kind="stable" if plane.dtype.itemsize == 2 else None)  # by radix
     order = order[: np.count_nonzero(values == values)]  # NaN comes last
     in_bin = max(8, -(-order.size // (8 * BINS)) * 8)
-    bins = np.full(values.size, OUTSIDE, np.intp)
+    bins = np.full(values.size, OUTSIDE, np.int16)
     bins[order] = np.arange(order.size) // in_bin
     found, ranks = _middle_bins(bins.reshape(plane.shape), rows, columns)
     order = np.append(order, np.zeros(BINS * in_bin - order.size, np.intp))  # never looked for
@@ -191,7 +195,7 @@ def _carried_counts(
     height, width = rows.span(lines), columns.span(columns.output_size)
     kw, apart = columns.kernel_size * columns.dilation, columns.dilation
     together = max(1, min(TOGETHER, SOME_LINES // kh))
-    padded = np.full((height, kw + width + -width % together), OUTSIDE, np.intp)
+    padded = np.full((height, kw + width + -width % together), OUTSIDE, bins.dtype)
     target = padded[rows.before :, kw + columns.before :][: len(bins), : bins.shape[1]]
     target[...] = bins[: len(target), : target.shape[1]]
     dtype = np.int8 if rows.kernel_size < 128 else np.int16  # sums may overflow, changes may not
