@@ -195,6 +195,32 @@ def test_float64_runs_im2col_and_its_way_back_col2im(count):
         assert col2im.called
 
 
+@pytest.mark.parametrize(
+    ("shapes", "settings"),
+    [
+        (((5, 4, 6, 7), (3, 4, 3, 2)), {"padding": ((2, 0), (0, 1))}),
+        (((5, 4, 6, 7), (3, 4, 3, 2)), {"padding": ((0, 1), (1, 0))}),
+        (((5, 4, 6, 7), (4, 4, 2, 5)), {"padding": ((3, 0), (4, 1))}),  # rows of padding alone
+        (((5, 4, 6, 7), (3, 4, 3, 2)), {"dilation": (1, 2)}),
+        (((5, 4, 6, 7), (3, 4, 3, 2)), {"stride": (1, 2)}),
+        (((5, 4, 6, 7), (3, 4, 3, 2)), {"stride": (2, 1)}),
+        (((5, 8, 6, 7), (4, 4, 3, 3)), {"groups": 2}),
+        (((5, 4, 1, 9), (1, 4, 1, 4)), {"padding": ((0, 0), (3, 2))}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("block_bytes", [1 << 22, 600])
+def test_few_filters_give_the_gradient_by_many_maps(shapes, settings, block_bytes):
+    """Where it is a convolution by the turned kernels, and where it is none."""
+    x, weight = random(*shapes)
+    found = []
+    for way in textbook_way, batch_last_way:
+        with way(block_bytes), spoilt_memory():
+            y, cache = conv2d(x, weight, **settings)
+            found.append(conv2d_backward(y, cache)[0])
+    np.testing.assert_allclose(found[1], found[0], atol=1e-10)
+
+
 def test_a_first_layer_skips_the_gradient_of_its_input():
     x, weight = random((1, 2, 5, 5), (3, 2, 3, 3))
     y, cache = conv2d(x, weight)

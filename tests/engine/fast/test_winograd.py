@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnntool.engine import conv2d, conv2d_backward, textbook
-from cnntool.engine.fast import winograd
+from cnntool.engine.fast import threads, winograd
 from cnntool.engine.fast.layout import batch_last
 from cnntool.engine.fast.scratch import Scratch
 from cnntool.engine.windows import plan_axes
@@ -82,8 +82,49 @@ def test_float32_is_rounded_a_few_times_as_much_as_by_plain_products():
     with textbook():
         plain = there_and_back(*single, 1)
     for ours, theirs, truth in zip(tiles[:3], plain[:3], exact[:3], strict=True):
-        rounding = np.sqrt(np.mean((theirs - truth) ** 2))
-        assert np.sqrt(np.mean((ours - truth) ** 2)) < 8 * rounding + 1e-6 * truth.std()
+        rounding, other = (np.sqrt(np.mean((y - truth) ** 2)) for y in (theirs, ours))
+        assert other < 8 * rounding + 1e-6 * truth.std()
+        assert other < 1.2e-6 * truth.std()  # by the points 1, -1, 2, -2 it is 1.3 to 1.9
+
+
+def many_maps(rng):
+    """A layer in float32 that goes by tiles of its own accord, and some gradient by its results."""
+    x, weight, dy = (
+        rng.normal(size=size).astype(np.float32)
+        for size in ((19, 40, 12, 11), (48, 40, 3, 3), (19, 48, 12, 11))
+    )
+    assert winograd.suits(batch_last(x), weight, plan_axes((12, 11), (3, 3), padding=1), 1)
+    return x, weight, dy
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    x, weight, dy = many_maps(np.random.default_rng(0))
+    monkeypatch.setattr(winograd, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(threads, "SHARED_PRODUCTS", 0)
+    results = []
+    for cores in (1, 2, 3, 7):
+        monkeypatch.setattr(threads, "available_cores", lambda cores=cores: cores)
+        y, cache = conv2d(x, weight, padding=1)
+        results.append((y, *conv2d_backward(dy, cache)[:2]))
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_sample_that_is_not_finite_touches_no_other(broken):
+    x, weight, dy = many_maps(np.random.default_rng(0))
+    y, cache = conv2d(x, weight, padding=1)
+    dx = conv2d_backward(dy, cache)[0]
+    x[7, 3, 4, 5] = dy[7, 3, 4, 5] = broken
+    with np.errstate(invalid="ignore"):
+        found, broken_cache = conv2d(x, weight, padding=1)
+        found_dx = conv2d_backward(dy, broken_cache)[0]
+    others = np.arange(len(x)) != 7
+    np.testing.assert_array_equal(found[others], y[others])
+    np.testing.assert_array_equal(found_dx[others], dx[others])
+    assert not np.isfinite(found[7]).all()
+    assert not np.isfinite(found_dx[7]).all()
 
 
 @pytest.mark.parametrize(
