@@ -13,10 +13,10 @@ from cnntool.training.task import Diverged, diverged, is_finite
 BATCH = Batch(3, np.arange(2), 2)
 
 
-def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None, rate=0.1, decay=0.0):
+def check(loss=1.0, gradient=(1.0, 2.0), weight=(0.5,), output=None, rate=0.1, decay=0.0, clip=0.0):
     """Check a step whose network has one weight, and whose layers give what ``output`` says."""
     network = SimpleNamespace(params={"dense1.weight": np.array(weight, np.float32)})
-    settings = Settings(optimizer="sgd", learning_rate=rate, weight_decay=decay)
+    settings = Settings(optimizer="sgd", learning_rate=rate, weight_decay=decay, clip=clip)
     task = SimpleNamespace(
         name="cnn", settings=settings, network=network, first_broken=lambda batch: output
     )
@@ -70,3 +70,10 @@ def test_a_rate_to_try_is_named(rate, better):
 def test_a_decay_that_takes_all_of_a_parameter_is_the_cause(rate, decay, words):
     with pytest.raises(Diverged, match=words):
         check(loss=np.nan, rate=rate, decay=decay)
+
+
+@pytest.mark.parametrize(("clip", "is_advised"), [(0.0, True), (5.0, True), (1.0, False)])
+def test_to_clip_is_advised_where_gradients_are_not_clipped_so_far(clip, is_advised):
+    with pytest.raises(Diverged) as raised:
+        check(loss=np.nan, clip=clip)
+    assert ("--clip 1" in str(raised.value)) is is_advised

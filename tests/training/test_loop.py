@@ -1,6 +1,7 @@
 """The training loop: what it learns, that it can stop anywhere, and what ends it."""
 
 import itertools
+import math
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from cnntool.training import loop
 from cnntool.training.checkpoint import best_of, model_of, resumed, settings_of
 from cnntool.training.loop import Epoch, Step
 from cnntool.training.shards import CAN_FORK
-from cnntool.training.task import Diverged
+from cnntool.training.task import Diverged, Task
 
 
 def test_events_come_step_by_step_and_epoch_by_epoch(parts):
@@ -242,6 +243,46 @@ def test_statistics_that_leave_the_real_line_break_a_step_too(parts):
             for _ in trainer.run():
                 pass
         assert all(np.isfinite(array).all() for array in trainer.network.buffers.values())
+
+
+def test_a_run_is_not_kept_with_anything_in_it_that_is_not_finite(parts):
+    with trainer_of(parts) as trainer:
+        next(trainer.run())
+        moments = {name: a for name, a in trainer._optimizer_state.items() if a.ndim}
+        for arrays, words in (trainer.network.params, ""), (moments, "the optimizer's "):
+            for name, array in arrays.items():
+                before, array.flat[-1] = array.flat[-1], np.inf
+                with pytest.raises(Diverged, match=f"epoch 1, after step 1: {words}{name} is not"):
+                    trainer.check()
+                array.flat[-1] = before
+        trainer.check()
+
+
+@pytest.mark.parametrize("loss", [np.inf, np.nan])
+def test_a_run_whose_loss_is_not_finite_is_not_kept(parts, monkeypatch, loss):
+    """As of answers so large that their difference is infinite."""
+    monkeypatch.setattr(Task, "loss", lambda *_: loss)
+    with trainer_of(parts) as trainer, pytest.raises(Diverged, match=f"the loss is {loss}"):
+        trainer.check()
+
+
+def test_an_epoch_whose_validation_loss_is_not_finite_is_none(parts, monkeypatch):
+    monkeypatch.setattr(Task, "judge", lambda _: SimpleNamespace(loss=np.inf, accuracy=0.1))
+    with trainer_of(parts) as trainer:
+        with pytest.raises(Diverged, match="epoch 1, after step 6: the validation loss is inf"):
+            for _ in trainer.run():
+                pass
+        assert trainer.best is None
+        assert not trainer.history
+
+
+@pytest.mark.parametrize(("above", "has_learned"), [(-1e-6, True), (1e-6, False)])
+def test_a_run_has_learned_where_it_is_better_than_guessing(parts, monkeypatch, above, has_learned):
+    monkeypatch.setattr(Task, "loss", lambda *_: math.log(10) + above)
+    with trainer_of(parts) as trainer:
+        assert not trainer.has_learned
+        trainer.check()
+        assert trainer.has_learned is has_learned
 
 
 def test_no_better_loss_for_so_many_epochs_ends_a_run(parts):

@@ -22,6 +22,7 @@ from cnntool.training.loop import Epoch, Step
 from cnntool.training.measures import bits, judge, perplexity
 from cnntool.training.optimizers import make_optimizer
 from cnntool.training.shards import flatten, views_of
+from cnntool.training.task import Diverged
 
 
 @pytest.fixture
@@ -319,8 +320,6 @@ def test_a_model_file_of_text_is_read_back(tmp_path, corpus):
 
 
 def test_a_run_that_diverges_names_the_layer(corpus):
-    from cnntool.training.task import Diverged
-
     with text_trainer(corpus) as trainer:
         next(trainer.run())
         before = {k: v.copy() for k, v in trainer.task.carried.items()}
@@ -332,3 +331,14 @@ def test_a_run_that_diverges_names_the_layer(corpus):
                 pass
         for path, state in before.items():
             np.testing.assert_array_equal(trainer.task.carried[path], state)
+
+
+def test_states_that_are_not_finite_are_not_carried_on(corpus):
+    """Also of rows beyond those that show whether what the network gives is finite."""
+    with text_trainer(corpus) as trainer:
+        next(trainer.run())
+        trainer.check()
+        trainer._checked_at = -1
+        trainer.task.carried["lstm1.h"][-1] = np.nan
+        with pytest.raises(Diverged, match=r"after step 1: lstm1.h is not finite"):
+            trainer.check()
