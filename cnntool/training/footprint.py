@@ -16,11 +16,13 @@ import numpy as np
 from cnntool.datasets.feeds import Batch
 from cnntool.datasets.memory import check_free
 from cnntool.datasets.sequences.feeds import Feed, SequenceFeed
+from cnntool.engine.fast import winograd
 from cnntool.engine.fast.scratch import give_back_freed_memory
 from cnntool.engine.fast.threads import available_cores, one_blas_thread
 from cnntool.errors import RequestError
 from cnntool.files.limits import free_memory, resident_memory
 from cnntool.networks.joined import Joined
+from cnntool.networks.layers.convolutions import Convolution
 from cnntool.networks.layers.layer import total
 from cnntool.networks.network import Network
 from cnntool.networks.objective import surprisals
@@ -187,7 +189,19 @@ def least_seconds(task: Task) -> float:
     feed, network = task.feed, task.network
     is_pair = isinstance(network, Joined)  # of which each text is a token at least
     samples = feed.batch_size if is_pair else feed.samples / feed.steps
-    return 2 * multiply_adds(network) * samples / (available_cores() * _products_a_second())
+    return 2 * least_products(network) * samples / (available_cores() * _products_a_second())
+
+
+def least_products(network: Network) -> float:
+    """The multiply-adds of :func:`multiply_adds`, of kernels that may go by tiles only theirs."""
+    spared = 1 - winograd.REACH**2 / (winograd.TILE * winograd.KERNEL) ** 2
+    square = winograd.KERNEL, winograd.KERNEL
+    by_tiles = (
+        layer.multiply_adds(shape)
+        for _, layer, shape in network.each()
+        if isinstance(layer.inner, Convolution) and layer.inner.window.size == square
+    )
+    return multiply_adds(network) - spared * sum(by_tiles)
 
 
 def _products_a_second() -> float:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from training_runs import NORMED, PLAIN, QUICK, trainer_of
 
-from cnntool.training.footprint import is_large, least_bytes, run_bytes
+from cnntool.training.footprint import is_large, least_bytes, least_products, run_bytes
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
@@ -29,3 +29,15 @@ def test_what_is_large_is_so_by_its_parameters_its_work_or_what_its_layers_give(
     with trainer_of(parts, QUICK, "conv 2 1x1; dense 10") as trainer:
         assert not is_large(trainer.network, 10**6)
         assert is_large(trainer.network, 3 * 10**6)
+
+
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        ("conv 5 3x3 pad 1; dense 10", 64 * 5 * 9 / 4 + 320 * 10),
+        ("conv 5 5x5 pad 2; dense 10", 64 * 5 * 25 + 320 * 10),
+    ],
+)
+def test_kernels_of_3x3_may_take_a_quarter_of_their_products(parts, layers, count):
+    with trainer_of(parts, QUICK, layers) as trainer:
+        assert least_products(trainer.network) == count
