@@ -122,6 +122,28 @@ def test_a_forced_run_that_fails_leaves_the_earlier_model_and_what_it_says_goes_
     assert load_model("model.npz").header.seed == 0
 
 
+def test_leave_to_replace_a_model_is_for_that_one_alone(cnntool):
+    assert cnntool(*OTHER).code == 0
+    assert cnntool(*RUN, "-f", "--optimizer", "sgd", "--lr", "1e11", "--batch-size", "8").code == 1
+    model, last = (Path(name).read_bytes() for name in FILES)
+    for name, content in ("taken.npz", model), ("moved.npz", last), ("moved.last.npz", model):
+        Path(name).write_bytes(content)
+    moved = ["train-cnn", "--resume", "moved.npz", "-q"]
+    for run, taken in ([*RESUME, "-o", "taken.npz"], "taken.npz"), (moved, "moved.last.npz"):
+        done = cnntool(*run, "--lr", "0.05")
+        assert done.code == 1
+        assert f"{taken} exists and is not of the run of {run[2]}: -f overwrites it" in done.err
+        assert Path(taken).read_bytes() == model
+
+
+def test_a_forced_run_with_a_model_of_its_own_has_no_more_leave_to_replace_one(cnntool):
+    once = [*RUN, "--epochs", "1"]
+    assert cnntool(*once).code == 0
+    wanted = kept()
+    assert cnntool(*once, "-f").code == 0
+    assert kept() == wanted
+
+
 def test_a_forced_run_that_never_begins_leaves_all_as_it_was(cnntool):
     assert cnntool(*OTHER).code == 0
     before = kept()
