@@ -208,7 +208,7 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
     cells = _cells(lines[0], delimiter)
     if len(lines) > 1 and not any(_is_number(cell, delimiter != ",") for cell in cells):
         delimiter = _delimiter(lines[1])  # the first line is a header, with commas of its own maybe
-    has_commas = delimiter in (";", "\t") or (delimiter is None and "," in lines[-1])
+    has_commas = delimiter in (";", "\t") or (delimiter is None and "," in "".join(lines))
     first = _cells(lines[0], delimiter)
     second = _cells(lines[1], delimiter) if len(lines) > 1 else None
     if len(lines) > 1 and len(first) == 1 and DECIMAL_COMMA.fullmatch(lines[1]):
@@ -236,9 +236,14 @@ def _layout(lines: list[str], wanted: Sequence[str], name: str) -> Layout:
 
 def _delimiter(line: str) -> str | None:
     cells = line.split()
-    if len(cells) > 1 and all(map(DECIMAL_COMMA.fullmatch, cells)):
+    has_decimal = any(map(DECIMAL_COMMA.fullmatch, cells))
+    if len(cells) > 1 and has_decimal and all(map(_is_plain_or_decimal, cells)):
         return ";" if ";" in line else "\t" if "\t" in line else None
     return next((mark for mark in DELIMITERS if mark in line), None)
+
+
+def _is_plain_or_decimal(cell: str) -> bool:
+    return DECIMAL_COMMA.fullmatch(cell) is not None or _is_number(cell)
 
 
 def _cells(line: str, delimiter: str | None) -> list[str]:

@@ -185,6 +185,9 @@ def test_other_blank_lines_are_not(data):
         ("1,5 2,5\n3,5 4\n", [[1.5, 3.5], [2.5, 4]]),
         ("speed\n1,5\n2,5\n", [[1.5, 2.5]]),
         ("1,5;2,5;3", [[1.5, 2.5, 3]]),
+        ("0 1,5\n1 2,5\n2 3\n", [[0, 1, 2], [1.5, 2.5, 3]]),
+        ("1,5 2,5\n2 3\n", [[1.5, 2], [2.5, 3]]),
+        ("t v\n0 1,5\n1 2\n", [[0, 1], [1.5, 2]]),
     ],
 )
 def test_commas_are_decimal_points_where_something_else_parts_columns(data, columns):
@@ -205,6 +208,18 @@ def test_two_columns_that_may_be_one_of_decimal_commas_are_remarked_on(monkeypat
         signal = read(clear)
         list(signal.blocks)
         assert signal.remarks == [], clear
+
+
+def test_decimal_commas_are_remarked_on_once(monkeypatch):
+    monkeypatch.setattr(signal_text, "CHUNK", 8)
+    signal = read("1,5;2\n" * 9)
+    assert len(list(signal.blocks)) > 1
+    assert signal.remarks == ["in: decimal commas are read as points"]
+
+
+def test_spaces_beside_commas_part_no_columns():
+    assert values("1,2 ,3\n4,5 ,6\n") == [[1, 4], [2, 5], [3, 6]]
+    assert values("1, 2,5\n3, 4,6\n") == [[1, 3], [2, 4], [5, 6]]
 
 
 def test_a_column_that_was_named_is_not_advised_to_be():
