@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 from training_runs import NORMED, PLAIN, QUICK, trainer_of
 
-from cnntool.training.footprint import is_large, least_bytes, least_products, run_bytes
+from cnntool.training import footprint
+from cnntool.training.footprint import (
+    is_large,
+    least_bytes,
+    least_products,
+    least_seconds,
+    run_bytes,
+)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
@@ -41,3 +48,11 @@ def test_what_is_large_is_so_by_its_parameters_its_work_or_what_its_layers_give(
 def test_kernels_of_3x3_may_take_a_quarter_of_their_products(parts, layers, count):
     with trainer_of(parts, QUICK, layers) as trainer:
         assert least_products(trainer.network) == count
+
+
+def test_a_step_takes_as_long_as_its_products_there_and_once_back(parts, monkeypatch):
+    monkeypatch.setattr(footprint, "_products_a_second", lambda: 1e6)
+    monkeypatch.setattr(footprint, "available_cores", lambda: 2)
+    with trainer_of(parts, QUICK, "dense 10") as trainer:
+        assert trainer.steps == 6
+        assert least_seconds(trainer.task) == pytest.approx(2 * 640 * 161 / 6 / 2e6)
