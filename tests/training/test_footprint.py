@@ -29,6 +29,17 @@ def test_no_run_takes_less_than_shapes_tell(parts, layers, shards, optimizer):
         assert least >= 3 * weights
 
 
+@pytest.mark.parametrize(("samples", "values"), [(1, 1294), (128, 128 * (64 + 128))])
+def test_least_bytes_by_hand(parts, samples, values):
+    """Weights and gradients, a vector or two of them, and what comes into layers or goes back."""
+    for optimizer, vectors in ("sgd", 0), ("momentum", 1), ("adam", 2):
+        settings = replace(QUICK, shards=1, optimizer=optimizer)
+        with trainer_of(parts, settings, "conv 2 1x1; relu; dense 10") as trainer:
+            assert least_bytes(trainer.network, samples, settings) == 4 * (
+                1294 * (2 + vectors) + values
+            )
+
+
 def test_what_is_large_is_so_by_its_parameters_its_work_or_what_its_layers_give(parts):
     with trainer_of(parts, QUICK, "dense 2000; relu; dense 2000; dense 10") as trainer:
         assert not is_large(trainer.network, 64)
