@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import sys
@@ -29,6 +30,9 @@ turns the direction of writing; and halves of pairs, which are no text."""
 
 STRAY = re.compile("[\udc80-\udcff]")
 """A byte that is no text, as Python keeps it in the name of a file."""
+
+
+BEYOND_ASCII = re.compile("[^\0-\x7f]")
 
 
 def harmless(text: str) -> str:
@@ -181,9 +185,13 @@ def labelled(rows: Iterable[Sequence[RenderableType]]) -> Table:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """The same value as JSON in which a terminal obeys nothing."""
+    """The same value as JSON in which a terminal obeys nothing, and in ASCII alone where stdout is
+    not in UTF-8, in which JSON is to be."""
     text = valid_json(value, indent)
-    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if not (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+        text = BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text
 
 
 def picked(record: Any, *names: str) -> dict[str, Any]:

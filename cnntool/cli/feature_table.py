@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 
-from cnntool.cli.console import complain, harmless, print_line
+from cnntool.cli.console import complain, harmless, json_text, print_line
 from cnntool.cli.files import Source, gather, in_shard
 from cnntool.cli.image_route import open_within, probe_source, white_note
 from cnntool.cli.options import Batch, refuse
@@ -126,7 +126,7 @@ def _write(
     names = _columns(mode, levels, table[0].features.shape[1])
     if path is None:
         if options.as_json:
-            text = "".join(valid_json(entry) + "\n" for entry in _entries(table))
+            text = "".join(json_text(entry) + "\n" for entry in _entries(table))
         else:
             text = _as_csv(table, names)
         print(harmless(text) if sys.stdout.isatty() else text, end="", flush=True)

@@ -47,6 +47,15 @@ def test_a_terminal_obeys_nothing_of_json_and_it_says_the_same():
     assert text == r'{"token": "\u009b2J\u001b[31m \u202e é 👩' + "\u200d" + r'🚀\n"}'
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_json_is_ascii_where_stdout_is_not_in_utf_8(encoding, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    value = {"name": "é 日 👩 \x7f"}
+    text = json_text(value)
+    assert text == r'{"name": "\u00e9 \u65e5 \ud83d\udc69 \u007f"}'
+    assert json.loads(text) == value
+
+
 def test_lines_and_tables_in_a_pipe_have_no_padding_and_no_markup(capsys):
     show(("sobel", "bold cyan"), " over [b]photo.jpg[/b]")
     show()
