@@ -26,6 +26,7 @@ from cnntool.wording import (
     sparkline,
     suggestion,
     valid_json,
+    without_noise,
     without_sign,
 )
 
@@ -56,6 +57,12 @@ def test_what_rounds_to_nothing_has_no_sign():
     assert [without_sign(text) for text in ("-0%", "-0.00", "-0.01", "0.3", "-10%")] == [
         *("0%", "0.00", "-0.01", "0.3", "-10%")
     ]
+
+
+def test_what_is_more_than_rounding_leaves_stays():
+    assert without_noise(0.1 + 0.2 - 0.3, 0.6) == without_noise(-8e-16, 1.0) == 0
+    for value, size in (2e-15, 1.0), (-2e-15, 1.0), (1e-20, 1e-20):
+        assert without_noise(value, size) == value
 
 
 def test_of_a_long_connection_table_the_beginning_is_shown():

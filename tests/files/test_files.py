@@ -156,8 +156,12 @@ def test_npy_of_another_type_is_converted_as_it_is_read(tmp_path):
     finally:
         tracemalloc.stop()
     np.testing.assert_array_equal(image.frames[0].pixels[..., 0], values)
-    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-10])
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole[:-10])
     with pytest.raises(InputError, match="7,999,990 of 8,000,000 bytes of pixels are there"):
+        open_image(tmp_path / "a.npy")
+    (tmp_path / "a.npy").write_bytes(whole + b"more")
+    with pytest.raises(InputError, match="more than the 1,000 x 1,000 x 1 values"):
         open_image(tmp_path / "a.npy")
 
 

@@ -39,6 +39,15 @@ def test_depths(dtype, white, format, wanted, expected):
     assert (depth.dtype, depth.white) == expected
 
 
+@pytest.mark.parametrize(
+    ("channels", "has_alpha", "expected"),
+    [(1, False, "uint16"), (1, True, "uint8"), (3, False, "uint8"), (3, True, "uint8")],
+)
+def test_jpeg_2000_has_16_bits_of_grey_without_alpha(channels, has_alpha, expected):
+    alpha = np.zeros((2, 3), np.uint16) if has_alpha else None
+    assert choose_depth(image("uint16", 65535, channels, alpha), "JPEG2000").dtype == expected
+
+
 def test_the_last_channel_as_alpha():
     rgba = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     frame = with_alpha(Image((Frame(rgba, None),), 255.0, "NPY"), "last", "x.npy").frames[0]
